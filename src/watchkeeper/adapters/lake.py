@@ -1,0 +1,226 @@
+"""The lake: Delta tables in a folder or an object store, written by many processes at once.
+
+Belongs here: opening, appending, reading as of a moment, compaction, the lease. Does not: SQL (adapters/warehouse.py),
+or what the columns mean (records.py). Every write can be repeated: rows carry keys, and readers take the newest per key.
+"""
+
+import dataclasses
+import os
+import random
+import socket
+import time
+import types
+import typing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+
+from watchkeeper.errors import ConflictError, LeaseHeldError
+
+TIMESTAMP = pa.timestamp("us", "UTC")
+_ARROW: dict[object, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_(), datetime: TIMESTAMP}
+_ATTEMPTS = 30
+
+
+def arrow_schema(record: type) -> pa.Schema:
+    """Return the table schema of a record class from its annotations."""
+    hints = typing.get_type_hints(record)
+    return pa.schema([_arrow_field(f.name, hints[f.name]) for f in dataclasses.fields(record)])
+
+
+def _arrow_field(name: str, hint: Any) -> pa.Field:
+    nullable = False
+    if isinstance(hint, types.UnionType):
+        hint, nullable = next(a for a in hint.__args__ if a is not type(None)), True
+    if typing.get_origin(hint) is list:
+        return pa.field(name, pa.list_(_ARROW[hint.__args__[0]]))
+    if typing.get_origin(hint) is typing.Literal:
+        hint = str
+    return pa.field(name, _ARROW[hint], nullable=nullable or hint is not str)
+
+
+def to_arrow(record: type, rows: Iterable[Any]) -> pa.Table:
+    """Return records as a table; `rows` are instances of `record`."""
+    names = [f.name for f in dataclasses.fields(record)]
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for row in rows:
+        for name in names:
+            columns[name].append(getattr(row, name))
+    return pa.table(columns, schema=arrow_schema(record))
+
+
+class Lake:
+    """Tables at one address: a folder, or an `s3://`, `gs://`, `abfss://` prefix with its storage options."""
+
+    def __init__(self, address: str | Path, storage_options: dict[str, str] | None = None) -> None:
+        """Open the lake; nothing is touched until the first write."""
+        self.address = str(address).rstrip("/")
+        self.options = storage_options
+        self._open: dict[str, DeltaTable] = {}
+
+    def uri(self, table: str) -> str:
+        """Return the address of a table."""
+        return f"{self.address}/{table}"
+
+    def table(self, name: str) -> DeltaTable | None:
+        """Return the newest state of a table, or None when nothing was ever written to it."""
+        try:
+            if name in self._open:
+                self._open[name].update_incremental()
+            else:
+                self._open[name] = DeltaTable(self.uri(name), storage_options=self.options)
+        except TableNotFoundError:
+            return None
+        except FileNotFoundError:
+            return None
+        return self._open[name]
+
+    def dataset(self, name: str) -> pads.Dataset | None:
+        """Return a table as a lazy dataset to query by name, or None when it does not exist."""
+        found = self.table(name)
+        return None if found is None else found.to_pyarrow_dataset()
+
+    def read(self, name: str, *, columns: Sequence[str] | None = None, where: pc.Expression | None = None) -> pa.Table | None:
+        """Return the rows of a table that satisfy `where`, or None when the table does not exist."""
+        dataset = self.dataset(name)
+        return None if dataset is None else dataset.to_table(columns=list(columns) if columns else None, filter=where)
+
+    def newest(self, record: type, *, as_of: datetime | None = None, where: pc.Expression | None = None, table: str | None = None) -> list[Any]:
+        """Return records with only the newest revision of each key, as known at `as_of`.
+
+        `where` must name key columns only, or an older revision could stand in for a newer one.
+        """
+        clock = next(n for n in ("computed_at", "landed_at", "validated_at", "recorded_at", "at", "sampled_at") if n in {f.name for f in dataclasses.fields(record)})
+        if as_of is not None:
+            known = pc.field(clock) <= pa.scalar(as_of, TIMESTAMP)
+            where = known if where is None else where & known
+        found = self.read(table or record.TABLE, where=where)  # type: ignore[attr-defined]
+        if found is None:
+            return []
+        order = [(clock, "ascending"), *([("revision", "ascending")] if "revision" in found.column_names else [])]
+        latest: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for row in found.sort_by(order).to_pylist():
+            latest[tuple(row[k] for k in record.KEY)] = row  # type: ignore[attr-defined]
+        names = [f.name for f in dataclasses.fields(record)]
+        return [record(**{n: row[n] for n in names}) for row in latest.values()]
+
+    def append(self, name: str, rows: pa.Table, *, guard: tuple[str, int] | None = None, schema_mode: str | None = None) -> None:
+        """Append rows in one atomic commit.
+
+        `guard` is (app_id, version seen): the commit is refused with ConflictError when another process has committed
+        under that app_id since, which makes read-check-write safe.
+        """
+        if rows.num_rows == 0 and guard is None:
+            return
+        if guard is None:
+            self._retrying(lambda: self._write(name, rows, CommitProperties(max_commit_retries=20), schema_mode))
+            return
+        app_id, seen = guard
+        current = self.version(name, app_id)
+        if current != seen:
+            raise ConflictError(f"another process wrote under {app_id}", where=name)
+        properties = CommitProperties(app_transactions=[Transaction(app_id, seen + 1)], max_commit_retries=20)
+        try:
+            self._write(name, rows, properties, schema_mode)
+        except CommitFailedError as error:
+            self._open.pop(name, None)
+            raise ConflictError(f"another process wrote under {app_id}", where=name) from error
+
+    def append_records(self, record: type, rows: Sequence[Any], *, table: str | None = None, guard: tuple[str, int] | None = None) -> None:
+        """Append records to their table; a no-op for none."""
+        if rows:
+            self.append(table or record.TABLE, to_arrow(record, rows), guard=guard)  # type: ignore[attr-defined]
+
+    def version(self, name: str, app_id: str) -> int:
+        """Return the version last committed under `app_id`, 0 when none; to be passed to `append` as the guard."""
+        found = self.table(name)
+        if found is None:
+            return 0
+        return found.transaction_version(app_id) or 0
+
+    def compact(self, name: str) -> dict[str, Any]:
+        """Merge the small files of a table; readers and writers are not disturbed."""
+        found = self.table(name)
+        return {} if found is None else dict(self._retrying(found.optimize.compact))
+
+    def vacuum(self, name: str, *, keep_hours: int = 168) -> list[str]:
+        """Delete files that no version younger than `keep_hours` needs; return their names."""
+        found = self.table(name)
+        return [] if found is None else list(found.vacuum(keep_hours, dry_run=False, enforce_retention_duration=False))
+
+    @contextmanager
+    def lease(self, name: str, *, wait_s: float = 60.0, ttl_s: float = 120.0) -> Iterator[tuple[str, int]]:
+        """Hold a workspace-wide lease while the body runs; yields a guard for the body's own commits to `leases`.
+
+        A compare-and-set on the table `leases`. A holder that died on this host is replaced at once, on another host
+        when `ttl_s` has passed.
+
+        Raises:
+            LeaseHeldError: somebody else held it for longer than `wait_s`.
+
+        """
+        app_id = f"lease:{name}"
+        deadline = time.monotonic() + wait_s
+        while True:
+            seen = self.version("leases", app_id)
+            holder = self._holder(name)
+            if holder is None or not _alive(holder):
+                try:
+                    self._set_lease(name, app_id, seen, until=time.time() + ttl_s)
+                    break
+                except ConflictError:
+                    continue
+            if time.monotonic() > deadline:
+                raise LeaseHeldError(f"{name} is held by process {holder['pid']} on {holder['host']}", where="lake", then="Wait for it to end, or run again later.")
+            time.sleep(random.uniform(0.1, 0.4))  # noqa: S311 - jitter, not a secret
+        try:
+            yield app_id, seen + 1
+        finally:
+            if self.version("leases", app_id) == seen + 1:
+                self._set_lease(name, app_id, seen + 1, until=0.0)
+
+    def _holder(self, name: str) -> dict[str, Any] | None:
+        found = self.read("leases", where=pc.field("name") == name)
+        if found is None or found.num_rows == 0:
+            return None
+        newest: dict[str, Any] = found.sort_by([("version", "descending")]).slice(0, 1).to_pylist()[0]
+        return newest
+
+    def _set_lease(self, name: str, app_id: str, seen: int, *, until: float) -> None:
+        me = psutil.Process()
+        row = {"name": [name], "version": [seen + 1], "host": [socket.gethostname()], "pid": [os.getpid()], "started": [me.create_time()], "until": [until]}
+        self.append("leases", pa.table(row), guard=(app_id, seen))
+
+    def _write(self, name: str, rows: pa.Table, properties: CommitProperties, schema_mode: Any) -> None:
+        target = self._open.get(name) or self.uri(name)
+        write_deltalake(target, rows, mode="append", schema_mode=schema_mode, commit_properties=properties, storage_options=self.options)
+
+    def _retrying(self, write: Any) -> Any:
+        for attempt in range(_ATTEMPTS):
+            try:
+                return write()
+            except CommitFailedError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))  # noqa: S311 - jitter, not a secret
+        raise AssertionError
+
+
+def _alive(holder: dict[str, Any]) -> bool:
+    if holder["until"] < time.time():
+        return False
+    if holder["host"] != socket.gethostname():
+        return True
+    try:
+        return abs(psutil.Process(holder["pid"]).create_time() - holder["started"]) < timedelta(seconds=2).total_seconds()
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,54 @@
+"""Every error a person can meet: one sentence each, saying what happened, where, and the next step.
+
+Belongs here: exception classes. Does not: the texts of findings about data (those are records, see records.py).
+"""
+
+
+class WatchkeeperError(Exception):
+    """Base of all errors that Watchkeeper raises on purpose; `exit_code` is what the command line returns."""
+
+    exit_code = 4
+
+    def __init__(self, what: str, *, where: str = "", then: str = "") -> None:
+        """Say `what` happened, `where` (file, table, column), and what to do `then`."""
+        self.what, self.where, self.then = what, where, then
+        super().__init__(what, where, then)
+
+    def __str__(self) -> str:
+        """One paragraph: where, what, next step."""
+        place = f"{self.where}: " if self.where else ""
+        step = f" {self.then}" if self.then else ""
+        return f"{place}{self.what}{step}"
+
+
+class ConfigurationError(WatchkeeperError):
+    """A monitor, workspace or suite file is wrong."""
+
+    exit_code = 2
+
+
+class UsageError(WatchkeeperError):
+    """A command or function was called with arguments that cannot work."""
+
+    exit_code = 2
+
+
+class UnreadableError(WatchkeeperError):
+    """A file or source cannot be read as what it says it is."""
+
+
+class ConflictError(WatchkeeperError):
+    """Another process committed first; read again and repeat."""
+
+
+class LeaseHeldError(WatchkeeperError):
+    """Another live process holds the workspace lease."""
+
+
+class DeliveryError(WatchkeeperError):
+    """A message or trigger could not be delivered; `retry_after_s` is set when the other side named a wait."""
+
+    def __init__(self, what: str, *, where: str = "", then: str = "", retry_after_s: float | None = None) -> None:
+        """As the base, plus the wait in seconds that the receiver asked for."""
+        super().__init__(what, where=where, then=then)
+        self.retry_after_s = retry_after_s

@@ -1,0 +1,264 @@
+"""The words of a monitor file and of the workspace file, with their defaults.
+
+Belongs here: what may be said and what it means. Does not: finding and reading the files (adapters/workspace.py).
+"""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from watchkeeper.windows import Grain, Grid, local_midnight
+
+Task = Literal["binary", "multiclass", "regression", "ranking"]
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_duration(text: Any) -> timedelta:
+    """Return the time that a text such as 90s, 15m, 36h, 7d or 2w names.
+
+    >>> parse_duration("36h")
+    datetime.timedelta(days=1, seconds=43200)
+    """
+    if isinstance(text, timedelta):
+        return text
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", str(text))
+    if match is None:
+        message = f"{text!r} is not a duration; write a number and s, m, h, d or w, such as 36h"
+        raise ValueError(message)
+    return timedelta(**{_UNITS[match[2]]: float(match[1])})
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+class Words(BaseModel):
+    """Base of every part of a monitor file: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Events(Words):
+    """Where predictions come from."""
+
+    files: str = Field(description="glob of files, relative to the workspace or absolute")
+
+
+class Labels(Words):
+    """Where the truth comes from, and how long it takes."""
+
+    files: str = Field(description="glob of files, relative to the workspace or absolute")
+    join: str = Field(description="column of the label files that holds the event's id")
+    column: str = Field(description="column that holds the truth")
+    time: str | None = Field(None, description="column that says when the truth became known; else when it landed")
+    mature_after: Duration = Field(timedelta(days=1), description="a window is mature this long after its end")
+
+
+class Columns(Words):
+    """Which columns of the events mean what."""
+
+    id: str
+    time: str
+    score: str | None = Field(None, description="binary: probability of the positive class; regression: the prediction")
+    prediction: str | None = Field(None, description="the decision: class or 0/1")
+    probabilities: dict[str, str] = Field(default_factory=dict, description="multiclass: class -> column of its probability")
+    version: str | None = None
+    environment: str | None = None
+    entity: str | None = None
+    latency: str | None = Field(None, description="milliseconds")
+    status: str | None = Field(None, description="ok, or the class of the error")
+    trace_id: str | None = None
+    host: str | None = None
+
+    def named(self) -> dict[str, str]:
+        """Return role -> column for every role that is given."""
+        roles = {k: v for k, v in self.model_dump(exclude={"probabilities"}).items() if v}
+        return roles | {f"probability of {k}": v for k, v in self.probabilities.items()}
+
+
+class Reference(Words):
+    """What is usual: windows of the lake, or files of its own (say a validation set with out-of-fold scores)."""
+
+    from_: date | None = Field(None, alias="from")
+    to: date | None = Field(None, description="exclusive")
+    files: str | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "Reference":
+        if (self.files is None) == (self.from_ is None or self.to is None):
+            message = "give either `from` and `to`, or `files`"
+            raise ValueError(message)
+        if self.from_ and self.to and self.to <= self.from_:
+            message = f"`to` ({self.to}) must come after `from` ({self.from_})"
+            raise ValueError(message)
+        return self
+
+
+class Target(Words):
+    """A promise with a fixed limit on any metric, judged apart from what was learned as normal."""
+
+    metric: str
+    feature: str = ""
+    segment: str = ""
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _has_limit(self) -> "Target":
+        if self.at_least is None and self.at_most is None:
+            message = "give `at_least` or `at_most`"
+            raise ValueError(message)
+        return self
+
+    def is_kept_by(self, value: float) -> bool:
+        """Tell whether a value keeps the promise."""
+        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+
+
+class Alerts(Words):
+    """How many false alarms are accepted, and where pages go."""
+
+    false_alarms: str = Field("1 per month", description="pages without cause that are accepted: `N per week|month`")
+    channel: str | None = Field(None, description="where messages go; else the owner")
+    cooldown: Duration = Field(timedelta(hours=6), description="least time between two updates of one incident")
+
+    @field_validator("false_alarms")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        if re.fullmatch(r"\d+(\.\d+)? per (day|week|month|year)", text) is None:
+            message = f"{text!r} is not a budget; write for example `1 per month`"
+            raise ValueError(message)
+        return text
+
+    @property
+    def false_alarms_per_day(self) -> float:
+        """The budget as a rate."""
+        number, _, unit = self.false_alarms.split()
+        return float(number) / {"day": 1.0, "week": 7.0, "month": 30.4, "year": 365.0}[unit]
+
+
+class Retraining(Words):
+    """What to start when a model should be trained again; nothing starts unless one of the two is named."""
+
+    deployment: str | None = Field(None, description="Prefect deployment, flow/name")
+    webhook: str | None = Field(None, description="address that takes a signed POST")
+    cooldown: Duration = Field(timedelta(days=7), description="least time between two triggers")
+    severity: Literal["warning", "high", "critical"] = Field("high", description="least severity that triggers")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Retraining":
+        if bool(self.deployment) == bool(self.webhook):
+            message = "give either `deployment` or `webhook`"
+            raise ValueError(message)
+        return self
+
+
+class Cost(Words):
+    """How the model's share of the GPUs is found."""
+
+    hosts: list[str] = Field(default_factory=list, description="hosts that serve this model alone")
+    currency: str = "USD"
+
+
+class Monitor(Words):
+    """One model under watch."""
+
+    model: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_\-]*$")
+    owner: str = ""
+    description: str = ""
+    task: Task
+    timezone: str = "UTC"
+    environment: str = Field("production", description="environment of events that carry none")
+    events: Events
+    labels: Labels | None = None
+    columns: Columns
+    positive: str | int | bool | float = Field(1, description="binary: the label that counts as positive")
+    threshold: float = Field(0.5, description="binary: a score at or above is a positive decision, where no prediction column is named")
+    reference: Reference
+    window: Grain = "day"
+    features: list[str] | None = Field(None, description="default: every other column")
+    segments: list[str] = Field(default_factory=list, description="columns, each a dimension of its own; a&b for a pair")
+    sensitive: list[str] = Field(default_factory=list)
+    private: list[str] = Field(default_factory=list, description="columns that leave the lake only as counts")
+    calendar: dict[str, list[date]] = Field(default_factory=dict, description="name -> days on which the unusual is usual")
+    id_scope: Duration = Field(timedelta(days=90), description="an id counts as landed before when its event lies this close")
+    targets: list[Target] = Field(default_factory=list)
+    alerts: Alerts = Alerts()  # type: ignore[call-arg]
+    retraining: Retraining | None = None
+    cost: Cost = Cost()
+    suite: str | None = Field(None, description="expectation suite of the events; default: <model>_events")
+    labels_suite: str | None = Field(None, description="expectation suite of the labels; default: <model>_labels")
+    keep: Duration = Field(timedelta(days=800), description="rows older than this are removed by upkeep")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:
+            message = f"{name!r} is not a time zone; write for example Europe/Berlin"
+            raise ValueError(message) from error
+        return name
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Monitor":
+        if self.task in ("binary", "regression") and self.columns.score is None and self.columns.prediction is None:
+            message = f"a {self.task} monitor needs columns.score or columns.prediction"
+            raise ValueError(message)
+        if self.task == "multiclass" and self.columns.prediction is None:
+            message = "a multiclass monitor needs columns.prediction"
+            raise ValueError(message)
+        return self
+
+    @property
+    def grid(self) -> Grid:
+        """The windows this monitor is measured on."""
+        return Grid(self.window, self.timezone)
+
+    @property
+    def reference_span(self) -> tuple[datetime, datetime] | None:
+        """Start and end (UTC) of the reference windows, None when the reference is files."""
+        if self.reference.from_ is None or self.reference.to is None:
+            return None
+        return local_midnight(self.reference.from_, self.timezone), local_midnight(self.reference.to, self.timezone)
+
+    @property
+    def suite_names(self) -> dict[str, str]:
+        """Suite of each source."""
+        return {"events": self.suite or f"{self.model}_events", "labels": self.labels_suite or f"{self.model}_labels"}
+
+    @property
+    def channel(self) -> str:
+        """Where messages about this model go."""
+        return self.alerts.channel or self.owner
+
+
+class Links(Words):
+    """Base addresses that messages point to; what is not given is left out of messages."""
+
+    prefect: str | None = None
+    docs: str | None = None
+
+
+class Slack(Words):
+    """How Slack is reached; token and webhook address come from the environment, never from here."""
+
+    channel: str | None = Field(None, description="where messages go when a monitor names no channel")
+
+
+class Workspace(Words):
+    """What all monitors of a workspace share (watchkeeper.yaml)."""
+
+    name: str = "watchkeeper"
+    timezone: str = "UTC"
+    lake: str = Field("warehouse/lake", description="folder, or s3://, gs://, abfss:// address")
+    links: Links = Links()
+    slack: Slack = Slack()  # type: ignore[call-arg]
+    digest: Literal["day", "week"] = "week"
+
+
+def utc(moment: datetime) -> datetime:
+    """Return a moment in UTC; one without a zone is taken to be UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

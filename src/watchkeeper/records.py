@@ -1,0 +1,378 @@
+"""The nouns of the chain: each class is one record, one lake table, one arrow of the design.
+
+Belongs here: the columns, their meaning and their keys. Does not: how they are stored (adapters/lake.py) or filled
+(operations/). Times are UTC, windows half-open, texts canonical; `None` means not known, never zero.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated as Of
+from typing import ClassVar, Literal
+
+Source = Literal["events", "labels"]
+Severity = Literal["notice", "warning", "high", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("notice", "warning", "high", "critical")
+
+
+def key(*parts: object) -> str:
+    """Return a short stable identifier of its parts, 16 hexadecimal digits."""
+    return hashlib.sha256("\x1f".join(str(p) for p in parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One file or query result that was offered, and what became of it."""
+
+    TABLE: ClassVar[str] = "batches"
+    KEY: ClassVar[tuple[str, ...]] = ("batch_id",)
+
+    batch_id: Of[str, "hash of model, source and content; the same bytes are the same batch"]
+    model: Of[str, "the monitor it belongs to"]
+    source: Of[str, "events or labels"]
+    name: Of[str, "file name or query, as offered"]
+    status: Of[str, "landed, empty, quarantined (nothing landed) or partial (some rows quarantined)"]
+    reason: Of[str, "why it did not land whole; empty when it did"] = ""
+    rows_read: Of[int, "rows in the file"] = 0
+    rows_landed: Of[int, "rows that were accepted"] = 0
+    rows_quarantined: Of[int, "rows that were set aside"] = 0
+    rows_duplicate: Of[int, "rows whose id and content had landed before"] = 0
+    starts_at: Of[datetime | None, "earliest event time landed"] = None
+    ends_at: Of[datetime | None, "latest event time landed"] = None
+    suite_hash: Of[str, "hash of the expectation suite it was checked with"] = ""
+    landed_at: Of[datetime, "the `now` of the run that took it in"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """One expectation checked on one batch."""
+
+    TABLE: ClassVar[str] = "validations"
+    KEY: ClassVar[tuple[str, ...]] = ("batch_id", "expectation_id")
+
+    batch_id: Of[str, "the batch checked"]
+    expectation_id: Of[str, "stable id of the expectation inside its suite"]
+    model: Of[str, "the monitor"]
+    source: Of[str, "events or labels"]
+    suite: Of[str, "suite name"]
+    suite_hash: Of[str, "hash of the suite's content"]
+    expectation: Of[str, "expectation type in the words of Great Expectations"]
+    column: Of[str, "column it looks at; empty for the whole table"] = ""
+    arguments: Of[str, "its arguments, JSON"] = "{}"
+    severity: Of[str, "critical, warning or info"]
+    outcome: Of[str, "pass, fail, or error when it could not be evaluated"]
+    unexpected_count: Of[int | None, "rows that break it, where rows are checked"] = None
+    element_count: Of[int | None, "rows looked at"] = None
+    observed: Of[str, "what was seen, for table-level expectations; never row values"] = ""
+    owner: Of[str, "who answers for it"] = ""
+    why: Of[str, "why it is expected"] = ""
+    error: Of[str, "the error, when outcome is error"] = ""
+    validated_at: Of[datetime, "the `now` of the run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """One row, or one whole file (row_number -1), set aside with its reasons; later decisions are later revisions."""
+
+    TABLE: ClassVar[str] = "quarantine"
+    KEY: ClassVar[tuple[str, ...]] = ("quarantine_id",)
+
+    quarantine_id: Of[str, "hash of batch and row number"]
+    batch_id: Of[str, "the batch it came in"]
+    source: Of[str, "events or labels"]
+    name: Of[str, "file name"]
+    row_number: Of[int, "row in the file, from 0; -1 for the whole file"]
+    reasons: Of[list[str], "why, one sentence each"]
+    row: Of[str | None, "the row as it came, JSON; for a whole file the path it was read from"] = None
+    state: Of[str, "held, released or discarded"] = "held"
+    who: Of[str, "who decided"] = ""
+    why: Of[str, "why it was decided so"] = ""
+    at: Of[datetime, "when this state began"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Something people did to a model or its surroundings, kept so that causes can be joined to it."""
+
+    TABLE: ClassVar[str] = "changes"
+    KEY: ClassVar[tuple[str, ...]] = ("change_id",)
+
+    change_id: Of[str, "hash of model, kind, time, version and note"]
+    model: Of[str, "the model changed"]
+    kind: Of[str, "release, config, price or data"]
+    at: Of[datetime, "when it took effect"]
+    version: Of[str, "version it brought, if any"] = ""
+    note: Of[str, "what was done, in words"] = ""
+    who: Of[str, "who recorded it"] = ""
+    recorded_at: Of[datetime, "the `now` of the recording"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bins:
+    """The bins of one feature, fitted once on the reference and versioned by content."""
+
+    TABLE: ClassVar[str] = "bins"
+    KEY: ClassVar[tuple[str, ...]] = ("model", "bins", "feature")
+
+    model: Of[str, "the monitor"]
+    bins: Of[str, "hash of all features' bins: the version"]
+    feature: Of[str, "column; `@score` and `@prediction` are the model's outputs"]
+    kind: Of[str, "numeric or category"]
+    edges: Of[list[float], "inner edges, ascending; bin i holds edges[i-1] < x <= edges[i]; ends are open"] = field(default_factory=list)
+    categories: Of[list[str], "categories kept whole; the next two cells are `other` and `unseen`"] = field(default_factory=list)
+    others: Of[list[str], "reference categories folded into `other`"] = field(default_factory=list)
+    coarse: Of[list[int], "fine cell -> coarse cell, used for segments"] = field(default_factory=list)
+    computed_at: Of[datetime, "the `now` of the fit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One additive part: the counts and sums of one quantity in one window, segment and batch."""
+
+    TABLE: ClassVar[str] = "profiles"
+    KEY: ClassVar[tuple[str, ...]] = ("model", "version", "environment", "batch_id", "bins", "grain", "window_start", "segment", "kind", "feature", "outcome")
+
+    model: Of[str, "the monitor"]
+    version: Of[str, "model version, empty when not logged"]
+    environment: Of[str, "production, staging, ..."]
+    batch_id: Of[str, "the batch scanned; `labels` for label profiles, which are replaced whole"]
+    bins: Of[str, "version of the bins"]
+    grain: Of[str, "hour or day"]
+    window_start: Of[datetime, "start of the grain's window"]
+    segment: Of[str, "canonical segment, empty for the whole"]
+    kind: Of[str, "feature, label or service"]
+    feature: Of[str, "column or row function"]
+    outcome: Of[str, "for label parts: the true class, else empty"] = ""
+    n: Of[int, "rows"]
+    nulls: Of[int, "null values"] = 0
+    nans: Of[int, "NaN values"] = 0
+    pos_infs: Of[int, "+infinity values"] = 0
+    neg_infs: Of[int, "-infinity values"] = 0
+    low: Of[float | None, "smallest finite value"] = None
+    high: Of[float | None, "largest finite value"] = None
+    sum: Of[float, "sum of finite values"] = 0.0
+    sum2: Of[float, "sum of squares of finite values"] = 0.0
+    cells: Of[list[int], "non-empty cells, ascending"] = field(default_factory=list)
+    counts: Of[list[int], "rows per cell"] = field(default_factory=list)
+    sums: Of[list[float], "sum of values per cell; empty for categories"] = field(default_factory=list)
+    computed_at: Of[datetime, "the `now` of the scan"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One number about one model in one window, or the reason why there is none."""
+
+    TABLE: ClassVar[str] = "scores"
+    KEY: ClassVar[tuple[str, ...]] = ("model", "version", "environment", "metric", "method", "feature", "segment", "window_start", "grain")
+
+    model: Of[str, "the monitor"]
+    version: Of[str, "model version; empty for all together"] = ""
+    environment: Of[str, "production, staging, ..."] = "production"
+    metric: Of[str, "name in the catalogue"]
+    method: Of[str, "how it was computed"]
+    unit: Of[str, "ratio, nats, probability, ms, usd, ..."]
+    direction: Of[str, "higher_is_better, lower_is_better, closer_to_zero or none"]
+    feature: Of[str, "feature it is about, empty for the model"] = ""
+    segment: Of[str, "canonical segment such as carrier=VX&origin=EWR, empty for the whole"] = ""
+    window_start: Of[datetime, "start of the window"]
+    window_end: Of[datetime, "end of the window, exclusive"]
+    grain: Of[str, "hour, day, week or month"]
+    value: Of[float | None, "the number; null when state says why"] = None
+    se: Of[float | None, "standard error from the rows' sampling alone"] = None
+    low: Of[float | None, "lower end of the 95 % interval"] = None
+    high: Of[float | None, "upper end of the 95 % interval"] = None
+    bound_low: Of[float | None, "worst case over the labels still missing, lower"] = None
+    bound_high: Of[float | None, "worst case over the labels still missing, upper"] = None
+    n: Of[int, "rows it rests on"] = 0
+    reference: Of[str, "id of the reference profile"] = ""
+    reference_value: Of[float | None, "the same number on the reference"] = None
+    bins: Of[str, "version of the bins"] = ""
+    coverage: Of[float | None, "share of the window's predictions with a label"] = None
+    state: Of[str, "done, provisional, mature, insufficient or not_evaluated"]
+    reason: Of[str, "why there is no number, or what limits it"] = ""
+    revision: Of[int, "0 at first, +1 when restated"] = 0
+    computed_at: Of[datetime, "the `now` of the run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """One score found out of line: a page (wakes somebody) or a notice (goes into the digest)."""
+
+    TABLE: ClassVar[str] = "signals"
+    KEY: ClassVar[tuple[str, ...]] = ("signal_id",)
+
+    signal_id: Of[str, "hash of model, environment, rule, metric, feature, segment and window"]
+    model: Of[str, "the monitor"]
+    environment: Of[str, "production, staging, ..."]
+    family: Of[str, "kpi, segment, data, target, service, cost or covariate"]
+    level: Of[str, "page or notice"]
+    rule: Of[str, "sudden, slow or target"]
+    metric: Of[str, "the score's metric"]
+    feature: Of[str, "the score's feature"] = ""
+    segment: Of[str, "the score's segment"] = ""
+    window_start: Of[datetime, "the score's window"]
+    window_end: Of[datetime, "the score's window, exclusive"]
+    value: Of[float, "the score's value; for provisional ones its favourable bound"]
+    low: Of[float | None, "lower end of the score's interval"] = None
+    high: Of[float | None, "upper end of the score's interval"] = None
+    expected: Of[float, "what is usual"]
+    normal_low: Of[float | None, "95 % of reference windows lie above this"] = None
+    normal_high: Of[float | None, "95 % of reference windows lie below this"] = None
+    p: Of[float, "chance of something this far out in a normal window; 0 for a broken target"]
+    n: Of[int, "rows it rests on"] = 0
+    state: Of[str, "provisional or mature, as the score was; withdrawn when restated to normal"]
+    computed_at: Of[datetime, "the `now` of the judgement"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentEvent:
+    """One thing that happened to an incident; an incident is the fold of its events."""
+
+    TABLE: ClassVar[str] = "incidents"
+    KEY: ClassVar[tuple[str, ...]] = ("event_id",)
+
+    event_id: Of[str, "hash of incident, event and what it is about"]
+    incident_id: Of[str, "hash of model, subject and opening window"]
+    model: Of[str, "the monitor"]
+    environment: Of[str, "production, staging, ..."] = "production"
+    event: Of[str, "opened, joined, updated, acknowledged, silenced or resolved"]
+    family: Of[str, "family of its first signal"]
+    subject: Of[str, "what it is about: kpi, a segment, a feature, a source"]
+    severity: Of[str, "notice, warning, high or critical after this event"]
+    window_start: Of[datetime, "first window this event is about"]
+    window_end: Of[datetime, "last window this event is about, exclusive"]
+    signals: Of[list[str], "signal ids it brings"] = field(default_factory=list)
+    story: Of[str, "headline, causes, ruled_out, not_measured, next_steps as measured then, JSON"] = "{}"
+    who: Of[str, "person or `watchkeeper`"] = "watchkeeper"
+    why: Of[str, "reason given"] = ""
+    at: Of[datetime, "the `now` of the decision"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One entry of the outbox: something to do, and later that it was done."""
+
+    TABLE: ClassVar[str] = "actions"
+    KEY: ClassVar[tuple[str, ...]] = ("action_id", "state", "attempt")
+
+    action_id: Of[str, "idempotency key: hash of what it is for, where it goes and why"]
+    incident_id: Of[str, "incident it answers, or the digest's id"]
+    model: Of[str, "the monitor"]
+    kind: Of[str, "open, update, resolve, digest, retrain or rollback"]
+    target: Of[str, "slack, webhook, event, file, training"]
+    state: Of[str, "planned, sent, failed or skipped"]
+    attempt: Of[int, "0 when planned, then 1, 2, ..."] = 0
+    payload: Of[str, "what is to be sent, JSON; no secrets"] = "{}"
+    reason: Of[str, "why skipped or failed"] = ""
+    receipt: Of[str, "what the receiver answered: message ts, run id"] = ""
+    at: Of[datetime, "the `now` of this state"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """What a stakeholder reads in a minute."""
+
+    TABLE: ClassVar[str] = "digests"
+    KEY: ClassVar[tuple[str, ...]] = ("digest_id",)
+
+    digest_id: Of[str, "hash of model, period and window"]
+    model: Of[str, "the monitor; empty for the workspace"]
+    period: Of[str, "day or week"]
+    window_start: Of[datetime, "start of the period"]
+    window_end: Of[datetime, "end of the period, exclusive"]
+    headline: Of[str, "one line"]
+    text: Of[str, "the whole digest, markdown"]
+    facts: Of[str, "the numbers it is made of, JSON"] = "{}"
+    computed_at: Of[datetime, "the `now` of the run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What became of one operation on one window; no window is without one."""
+
+    TABLE: ClassVar[str] = "runs"
+    KEY: ClassVar[tuple[str, ...]] = ("model", "operation", "window_start", "window_end")
+
+    model: Of[str, "the monitor"]
+    operation: Of[str, "ingest, profile, measure, judge, act or report"]
+    window_start: Of[datetime, "the window"]
+    window_end: Of[datetime, "the window, exclusive"]
+    outcome: Of[str, "done, empty, insufficient, late, failed or missed"]
+    reason: Of[str, "why, unless done"] = ""
+    rows: Of[int, "rows or scores it produced"] = 0
+    computed_at: Of[datetime, "the `now` of the run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuSample:
+    """One reading of one GPU; it stands for the `interval_s` seconds before it."""
+
+    TABLE: ClassVar[str] = "telemetry/gpus"
+    KEY: ClassVar[tuple[str, ...]] = ("host", "device_uuid", "sampled_at")
+
+    sampled_at: Of[datetime, "when it was read"]
+    interval_s: Of[float, "seconds it stands for"]
+    host: Of[str, "host name"]
+    device: Of[int, "index on the host"]
+    device_uuid: Of[str, "the device's own id"]
+    device_name: Of[str, "product name; the key into the price book"]
+    model: Of[str, "model that the device serves, empty when unknown"] = ""
+    utilisation_ratio: Of[float | None, "share of time with a kernel running"] = None
+    memory_used_bytes: Of[int | None, "memory in use"] = None
+    memory_total_bytes: Of[int | None, "memory of the device"] = None
+    power_w: Of[float | None, "power drawn, watts"] = None
+    temperature_c: Of[float | None, "temperature, Celsius"] = None
+    sm_clock_mhz: Of[int | None, "SM clock"] = None
+    memory_clock_mhz: Of[int | None, "memory clock"] = None
+    throttle_reasons: Of[list[str], "why clocks were held down, empty when not"] = field(default_factory=list)
+    is_synthetic: Of[bool, "true for a made-up trace"] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSample:
+    """One reading of a host's own processors and memory."""
+
+    TABLE: ClassVar[str] = "telemetry/hosts"
+    KEY: ClassVar[tuple[str, ...]] = ("host", "sampled_at")
+
+    sampled_at: Of[datetime, "when it was read"]
+    interval_s: Of[float, "seconds it stands for"]
+    host: Of[str, "host name"]
+    cpu_ratio: Of[float, "share of all cores busy"]
+    memory_used_bytes: Of[int, "memory in use"]
+    memory_total_bytes: Of[int, "memory of the host"]
+    load_1m: Of[float, "load average over a minute"]
+    is_synthetic: Of[bool, "true for a made-up trace"] = False
+
+
+RECORDS = (Batch, Validation, Quarantined, Change, Bins, Profile, Score, Signal, IncidentEvent, Action, Digest, Run, GpuSample, HostSample)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """One tested explanation of an incident; `share` is the part of the change it accounts for."""
+
+    kind: str
+    subject: str
+    share: float | None = None
+    low: float | None = None
+    high: float | None = None
+    onset: datetime | None = None
+    evidence_for: list[str] = field(default_factory=list)
+    evidence_against: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What an incident's message says; the JSON in IncidentEvent.story, the same for Slack, files, pages and the CLI.
+
+    `facts` are (label, text) pairs in reading order, such as ("Labels", "907 of 985 (92 %)").
+    """
+
+    headline: str
+    when: str
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    causes: list[Cause] = field(default_factory=list)
+    ruled_out: list[str] = field(default_factory=list)
+    not_measured: list[str] = field(default_factory=list)
+    next_steps: list[str] = field(default_factory=list)

@@ -1,0 +1,76 @@
+"""Half-open windows [start, end) on a monitor's grid: hours, days and weeks that start at its local midnight.
+
+Belongs here: arithmetic on window boundaries. Does not: which windows are due (operations/measure.py).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+Grain = Literal["hour", "day", "week", "month"]
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Window:
+    """A half-open stretch of time; `start` and `end` are UTC."""
+
+    start: datetime
+    end: datetime
+
+    def __contains__(self, moment: object) -> bool:
+        """Tell whether a moment lies in the window."""
+        return isinstance(moment, datetime) and self.start <= moment < self.end
+
+    def overlaps(self, other: "Window") -> bool:
+        """Tell whether two windows share any moment."""
+        return self.start < other.end and other.start < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The windows of one grain in one time zone.
+
+    >>> grid = Grid("day", "America/New_York")
+    >>> w = grid.at(datetime(2013, 3, 10, 12, tzinfo=UTC))      # the day the clocks go forward
+    >>> (w.end - w.start).total_seconds() / 3600
+    23.0
+    """
+
+    grain: Grain
+    timezone: str
+
+    def at(self, moment: datetime) -> Window:
+        """Return the window that holds `moment`."""
+        if self.grain == "hour":
+            start = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+            return Window(start, start + timedelta(hours=1))
+        day = moment.astimezone(ZoneInfo(self.timezone)).date()
+        if self.grain == "week":
+            day -= timedelta(days=day.weekday())
+        elif self.grain == "month":
+            day = day.replace(day=1)
+        return Window(self._midnight(day), self._midnight(self._next(day)))
+
+    def between(self, start: datetime, end: datetime) -> Iterator[Window]:
+        """Yield, in order, the windows that overlap [start, end)."""
+        if end <= start:
+            return
+        window = self.at(start)
+        while window.start < end:
+            yield window
+            window = self.at(window.end)
+
+    def _next(self, day: date) -> date:
+        if self.grain == "month":
+            return (day.replace(day=28) + timedelta(days=4)).replace(day=1)
+        return day + timedelta(days=7 if self.grain == "week" else 1)
+
+    def _midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(), ZoneInfo(self.timezone)).astimezone(UTC)
+
+
+def local_midnight(day: date, timezone: str) -> datetime:
+    """Return the UTC moment at which `day` begins in `timezone`."""
+    return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)
