@@ -1,0 +1,85 @@
+"""DuckDB over the lake: an in-memory connection in which lake tables are registered by name.
+
+Belongs here: connections and where statements are kept. Does not: the statements themselves (adapters/sql/*.sql, one
+SELECT a file), the file that people open (operations/publish.py), or the tables (adapters/lake.py).
+"""
+
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import UsageError
+from watchkeeper.records import RECORDS
+
+# What DuckDB may do on its own is nothing: no download of extensions, no reading of Python variables as tables.
+_CLOSED = {"TimeZone": "UTC", "autoinstall_known_extensions": False, "python_enable_replacements": False}
+
+
+def registered_name(table: str) -> str:
+    """Return the name under which a lake table is known in SQL.
+
+    >>> registered_name("events/flight_delays")
+    'events_flight_delays'
+    """
+    return table.replace("/", "_")
+
+
+def connect(home_or_lake: Home | Lake, tables: Mapping[str, str] | None = None, *, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
+    """Return an in-memory connection, its session in UTC, over tables of the lake.
+
+    `tables` maps the name in SQL to the lake table; without it every record table is registered under its own name.
+    A table that was never written is left out. `memory_limit` is DuckDB's own, such as `500MB`; what does not fit
+    spills to the temporary folder. Rows come from the state the lake has now: connect again to see later ones.
+    """
+    lake = home_or_lake.lake if isinstance(home_or_lake, Home) else home_or_lake
+    config: dict[str, Any] = {**_CLOSED, "temp_directory": str(Path(tempfile.gettempdir()) / "watchkeeper-duckdb")}
+    if memory_limit is not None:
+        config["memory_limit"] = memory_limit
+    connection = duckdb.connect(config=config)
+    for name, table in (record_tables() if tables is None else tables).items():
+        dataset = lake.dataset(table)
+        if dataset is not None:
+            connection.register(name, dataset)
+    return connection
+
+
+def record_tables() -> dict[str, str]:
+    """Return SQL name -> lake table for every record that has one table for all models."""
+    return {registered_name(r.TABLE): r.TABLE for r in RECORDS if r.TABLE != "quarantine"}
+
+
+def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | list[Any] | None = None) -> pa.Table:
+    """Return the answer to a query as a table; values reach it as parameters only (`?`, or `$name` for a mapping)."""
+    given = dict(parameters) if isinstance(parameters, Mapping) else parameters
+    return connection.sql(sql, params=given or None).to_arrow_table()
+
+
+@cache
+def statement(name: str) -> str:
+    """Return the text of `sql/<name>.sql`.
+
+    Raises:
+        UsageError: there is no such statement.
+
+    """
+    found = files("watchkeeper.adapters").joinpath("sql", f"{name}.sql")
+    if not found.is_file():
+        raise UsageError(f"no statement is called {name!r}", where="adapters/sql")
+    return found.read_text(encoding="utf-8")
+
+
+def quoted(identifier: str) -> str:
+    """Return an identifier as SQL wants it, whatever it holds.
+
+    >>> quoted("arrivals, late")
+    '"arrivals, late"'
+    """
+    return '"' + identifier.replace('"', '""') + '"'

@@ -1,0 +1,64 @@
+"""DuckDB reads the lake: by name, in UTC, without what was never written."""
+
+from datetime import UTC, datetime
+
+import duckdb
+import pytest
+
+from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.warehouse import ask, connect, quoted, registered_name, statement
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import UsageError
+from watchkeeper.records import Run
+
+NOW = datetime(2013, 4, 23, 6, tzinfo=UTC)
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = Home(tmp_path)
+    run = Run(model="flights", operation="measure", window_start=NOW, window_end=NOW, outcome="done", computed_at=NOW)
+    home.lake.append_records(Run, [run])
+    return home
+
+
+def test_a_table_is_known_by_its_name_and_its_times_are_utc(home):
+    answer = ask(connect(home), "SELECT model, window_start, window_start::varchar AS text FROM runs").to_pylist()
+    assert answer == [{"model": "flights", "window_start": NOW, "text": "2013-04-23 06:00:00+00"}]
+
+
+def test_a_table_that_was_never_written_is_left_out(home):
+    connection = connect(home.lake, {"runs": "runs", "scores": "scores"})
+    assert ask(connection, "SELECT count(*) AS n FROM runs").to_pylist() == [{"n": 1}]
+    with pytest.raises(duckdb.CatalogException):
+        connection.execute("SELECT * FROM scores")
+
+
+def test_values_travel_as_parameters(home):
+    connection = connect(home)
+    sql = "SELECT count(*) AS n FROM runs WHERE model = $model"
+    assert ask(connection, sql, {"model": "flights"}).to_pylist() == [{"n": 1}]
+    assert ask(connection, sql, {"model": "' OR true --"}).to_pylist() == [{"n": 0}]
+
+
+def test_the_memory_limit_holds(home):
+    connection = connect(home, memory_limit="64MB")
+    assert ask(connection, "SELECT current_setting('memory_limit') AS it").to_pylist() == [{"it": "61.0 MiB"}]
+
+
+def test_python_variables_are_no_tables(home):
+    runs_of_mine = home.lake.read("runs")
+    assert runs_of_mine is not None
+    with pytest.raises(duckdb.CatalogException):
+        connect(Lake(home.root / "elsewhere")).execute("SELECT * FROM runs_of_mine")
+
+
+def test_a_statement_that_does_not_exist_is_named():
+    with pytest.raises(UsageError, match="no_such_thing"):
+        statement("no_such_thing")
+
+
+def test_names_with_anything_in_them_are_quoted():
+    assert registered_name("events/flight_delays") == "events_flight_delays"
+    awkward = 'late "arrivals" ; drop'
+    assert duckdb.connect().execute(f"SELECT 1 AS {quoted(awkward)}").description[0][0] == awkward
