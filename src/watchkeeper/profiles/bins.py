@@ -1,0 +1,114 @@
+"""Bins of a reference: fitted once, versioned by their content, the same for every window after.
+
+Belongs here: fitting edges and categories, value -> cell. Does not: counting (scan.py), fixed grids (grids.py).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FINE = 50
+COARSE = 10
+MOST_CATEGORIES = 200
+OTHER, UNSEEN = "other", "unseen"
+_LEAST_SHARE_OF_A_POINT_MASS = 1 / FINE
+
+
+@dataclass(frozen=True)
+class FeatureBins:
+    """The cells of one feature.
+
+    Numeric: cell i holds edges[i-1] < x <= edges[i], the outermost cells are open. Category: one cell each, then
+    `other` (rare in the reference), then `unseen` (never in the reference). `coarse[i]` is the coarse cell of fine cell i.
+    """
+
+    feature: str
+    kind: str
+    edges: tuple[float, ...] = ()
+    categories: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    coarse: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many fine cells there are."""
+        return len(self.edges) + 1 if self.kind == "numeric" else len(self.categories) + 2
+
+    @property
+    def coarse_size(self) -> int:
+        """How many coarse cells there are."""
+        return max(self.coarse, default=0) + 1
+
+    @property
+    def unseen(self) -> int:
+        """The cell of values that the reference never had; -1 for numbers."""
+        return self.size - 1 if self.kind == "category" else -1
+
+    def label(self, cell: int) -> str:
+        """Return what a fine cell holds, in words.
+
+        >>> FeatureBins("x", "numeric", edges=(1.0, 2.0)).label(1)
+        '1 < x <= 2'
+        """
+        if self.kind == "category":
+            return (*self.categories, OTHER, UNSEEN)[cell]
+        low = f"{self.edges[cell - 1]:g} < " if cell > 0 else ""
+        high = f" <= {self.edges[cell]:g}" if cell < len(self.edges) else ""
+        return f"{low}{self.feature}{high}"
+
+
+def fit_numeric(feature: str, values: NDArray[np.float64], fine: int = FINE) -> FeatureBins:
+    """Fit quantile edges to the finite values of a reference; a point mass gets a cell of its own, the ends stay open."""
+    finite = np.sort(values[np.isfinite(values)])
+    if len(finite) == 0:
+        return FeatureBins(feature, "numeric", coarse=(0,))
+    quantiles = np.quantile(finite, np.arange(1, fine) / fine, method="inverted_cdf")
+    edges = {float(q) for q in quantiles}
+    distinct, counts = np.unique(finite, return_counts=True)
+    for i in np.flatnonzero(counts >= _LEAST_SHARE_OF_A_POINT_MASS * len(finite)):
+        edges.add(float(distinct[i]))
+        if i > 0:
+            edges.add(float(distinct[i - 1]))
+    edges |= {float(np.nextafter(finite[0], -np.inf)), float(finite[-1])}
+    ordered = tuple(sorted(edges))
+    counts = np.bincount(np.searchsorted(ordered, finite, side="left"), minlength=len(ordered) + 1)
+    return FeatureBins(feature, "numeric", edges=ordered, coarse=_coarsened(counts))
+
+
+def fit_category(feature: str, counts: Mapping[str, int]) -> FeatureBins:
+    """Keep the most frequent categories whole (200 at most); fold the rest of the reference's into `other`."""
+    ranked = sorted(counts, key=lambda k: (-counts[k], k))
+    kept, others = ranked[:MOST_CATEGORIES], ranked[MOST_CATEGORIES:]
+    common = min(len(kept), COARSE - 3) if len(kept) > COARSE - 2 else len(kept)
+    rest = common if len(kept) > common else common - 1
+    coarse = [min(i, rest) if i >= common else i for i in range(len(kept))]
+    other = max(coarse, default=-1) + 1
+    return FeatureBins(feature, "category", categories=tuple(kept), others=tuple(sorted(others)), coarse=(*coarse, other, other + 1))
+
+
+def _coarsened(counts: NDArray[np.int64]) -> tuple[int, ...]:
+    """Join neighbouring fine cells into at most ten coarse ones of about equal weight."""
+    middle = np.cumsum(counts) - counts / 2
+    wanted = np.minimum((middle * COARSE / max(1, counts.sum())).astype(np.int64), COARSE - 1)
+    return tuple(int(i) for i in np.unique(wanted, return_inverse=True)[1])
+
+
+def version(bins: Sequence[FeatureBins]) -> str:
+    """Return the version of a set of bins: a hash of their content."""
+    content = [[b.feature, b.kind, b.edges, b.categories, b.others] for b in sorted(bins, key=lambda b: b.feature)]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+
+
+def code_numeric(bins: FeatureBins, values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the cell of each value; infinities fall in the end cells, NaN in the last and is to be left out by the caller."""
+    return np.searchsorted(np.asarray(bins.edges), values, side="left").astype(np.int64)
+
+
+def code_categories(bins: FeatureBins, distinct: Sequence[str]) -> NDArray[np.int64]:
+    """Return the cell of each distinct text, to be looked up by dictionary codes."""
+    known = {c: i for i, c in enumerate(bins.categories)} | dict.fromkeys(bins.others, len(bins.categories))
+    return np.array([known.get(d, bins.unseen) for d in distinct], np.int64)

@@ -1,0 +1,66 @@
+"""Fixed grids that never need fitting: the logit of a probability, the signed logarithm of a number, latency.
+
+Belongs here: value -> cell for scores and times. Does not: bins fitted on a reference (profiles/bins.py).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Cells = NDArray[np.int64]
+
+LOGIT_CELLS = 4096
+_LOGIT_REACH = 16.0
+_LOGIT_STEP = 2 * _LOGIT_REACH / (LOGIT_CELLS - 2)
+
+SIGNED_LOG_CELLS = 4096
+_DECADES = 12.0
+_PER_SIDE = SIGNED_LOG_CELLS // 2 - 1
+
+LATENCY_STEP = 0.02
+
+
+def logit_cells(p: Floats) -> Cells:
+    """Return the cell of each probability: 0 for p <= 0, 4095 for p >= 1 (exact atoms), else 4,094 steps of the logit.
+
+    >>> logit_cells(np.array([0.0, 0.5, 1.0])).tolist()
+    [0, 2048, 4095]
+    """
+    inside = np.clip(p, 1e-300, 1 - 1e-16)
+    z = np.log(inside) - np.log1p(-inside)
+    cells = np.clip(np.floor((z + _LOGIT_REACH) / _LOGIT_STEP).astype(np.int64) + 1, 1, LOGIT_CELLS - 2)
+    return np.where(p <= 0, 0, np.where(p >= 1, LOGIT_CELLS - 1, cells))
+
+
+def logit_upper(cells: Cells) -> Floats:
+    """Return the upper end of each logit cell, as a probability."""
+    z = cells * _LOGIT_STEP - _LOGIT_REACH
+    return np.where(cells >= LOGIT_CELLS - 1, 1.0, np.where(cells <= 0, 0.0, 1 / (1 + np.exp(-z))))
+
+
+def signed_log_cells(x: Floats) -> Cells:
+    """Return the cell of each number in ascending order: zero in the middle, 170 cells a decade from 1e-6 to 1e6 either side.
+
+    >>> cells = signed_log_cells(np.array([-2.0, 0.0, 2.0]))
+    >>> bool(cells[0] < cells[1] < cells[2]), int(cells[1])
+    (True, 2048)
+    """
+    size = np.abs(x)
+    place = np.log10(np.clip(size, 1e-300, None)) + _DECADES / 2
+    step = np.clip(np.floor(place * _PER_SIDE / _DECADES).astype(np.int64), 0, _PER_SIDE - 1) + 1
+    return SIGNED_LOG_CELLS // 2 + np.where(x > 0, step, np.where(x < 0, -step, 0))
+
+
+def latency_cells(ms: Floats) -> Cells:
+    """Return the cell of each latency: 0 for none or negative, then cells 2 % wide from a microsecond up.
+
+    >>> latency_cells(np.array([0.0, 0.001])).tolist()
+    [0, 1]
+    """
+    place = np.floor(np.log(np.clip(ms, 1e-3, None) / 1e-3) / np.log1p(LATENCY_STEP) + 1e-9).astype(np.int64)
+    return np.where(ms > 0, place + 1, 0)
+
+
+def latency_middle(cells: Cells) -> Floats:
+    """Return the geometric middle of each latency cell, ms; within 1 % of any value in it."""
+    return np.where(cells <= 0, 0.0, 1e-3 * (1 + LATENCY_STEP) ** (cells - 0.5))

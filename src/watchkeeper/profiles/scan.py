@@ -1,0 +1,107 @@
+"""The scan: rows to counts per group in one pass; a window or a segment is only an offset into the same array.
+
+Belongs here: columns of one batch -> additive parts. Does not: where rows come from and parts go (operations/profile.py).
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from watchkeeper.profiles.bins import FeatureBins, code_categories, code_numeric
+from watchkeeper.profiles.counts import Counts
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def as_numbers(column: pa.ChunkedArray) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return a column as floats with its null mask; times become seconds since 1970, booleans 0 and 1."""
+    kind = column.type
+    if pa.types.is_temporal(kind):
+        column = pc.divide(pc.cast(pc.cast(column, pa.timestamp("us", getattr(kind, "tz", None))), pa.int64()).cast(pa.float64()), 1e6)
+    elif pa.types.is_boolean(kind):
+        column = pc.cast(column, pa.int8())
+    nulls = np.asarray(pc.is_null(column).combine_chunks())
+    return np.asarray(pc.fill_null(pc.cast(column, pa.float64(), safe=False), 0.0).combine_chunks(), dtype=float), nulls
+
+
+def as_codes(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
+    """Return a column as dictionary codes (-1 for null) and the distinct texts."""
+    encoded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(pc.cast(column, pa.string()))
+    whole = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
+    if isinstance(whole, pa.ChunkedArray):
+        whole = whole.chunk(0) if whole.num_chunks else pa.array([], pa.string()).dictionary_encode()
+    codes = np.asarray(pc.fill_null(whole.indices, -1)).astype(np.int64)
+    return codes, [str(d) for d in whole.dictionary.to_pylist()]
+
+
+def count_numbers(bins: FeatureBins, values: Floats, nulls: NDArray[np.bool_], group: Ints, groups: int, *, coarse: bool = False) -> list[Counts]:
+    """Return the counts of each group 0 .. groups-1; rows of group -1 belong to none."""
+    cells = code_numeric(bins, values)
+    size = bins.size
+    if coarse:
+        cells, size = np.asarray(bins.coarse, np.int64)[cells], bins.coarse_size
+    return count_cells(cells, size, values, nulls, group, groups)
+
+
+def count_codes(bins: FeatureBins, codes: Ints, distinct: list[str], group: Ints, groups: int, *, coarse: bool = False) -> list[Counts]:
+    """Return the counts of each group for a category column given as dictionary codes."""
+    lookup = code_categories(bins, [*distinct, ""])
+    size = bins.size
+    if coarse:
+        lookup, size = np.asarray(bins.coarse, np.int64)[lookup], bins.coarse_size
+    return count_cells(lookup[codes], size, None, codes < 0, group, groups)
+
+
+def count_cells(cells: Ints, size: int, values: Floats | None, nulls: NDArray[np.bool_], group: Ints, groups: int) -> list[Counts]:
+    """Return counts per group over given cells; `values` add moments and per-cell sums."""
+    inside = group >= 0
+    n = np.bincount(group[inside], minlength=groups)
+    missing = np.bincount(group[inside & nulls], minlength=groups)
+    if values is None:
+        return _parts(cells, size, None, inside & ~nulls, group, groups, {"n": n, "nulls": missing})
+    nan, up, down = np.isnan(values) & ~nulls, (values == np.inf) & ~nulls, (values == -np.inf) & ~nulls
+    odd = {"nans": nan, "pos_infs": up, "neg_infs": down}
+    tallies = {"n": n, "nulls": missing} | {k: np.bincount(group[inside & m], minlength=groups) for k, m in odd.items()}
+    return _parts(
+        cells,
+        size,
+        np.where(nan | up | down, 0.0, values),
+        inside & ~nulls & ~nan,
+        group,
+        groups,
+        tallies,
+        finite=inside & ~nulls & ~nan & ~up & ~down,
+    )
+
+
+def _parts(
+    cells: Ints,
+    size: int,
+    values: Floats | None,
+    celled: NDArray[np.bool_],
+    group: Ints,
+    groups: int,
+    tallies: dict[str, Ints],
+    finite: NDArray[np.bool_] | None = None,
+) -> list[Counts]:
+    place = group[celled] * size + cells[celled]
+    counts = np.bincount(place, minlength=groups * size).reshape(groups, size)
+    sums = np.bincount(place, weights=values[celled], minlength=groups * size).reshape(groups, size) if values is not None else None
+    moments = _moments(values, finite, group, groups) if values is not None and finite is not None else None
+    out = []
+    for g in range(groups):
+        some = np.flatnonzero(counts[g])
+        tally = {k: int(v[g]) for k, v in tallies.items()}
+        extra = {} if moments is None else {k: float(v[g]) for k, v in moments.items()}
+        out.append(Counts(**tally, **extra, cells=some, counts=counts[g][some], sums=np.empty(0) if sums is None else sums[g][some]))  # type: ignore[arg-type]
+    return out
+
+
+def _moments(values: Floats, finite: NDArray[np.bool_], group: Ints, groups: int) -> dict[str, Floats]:
+    g, v = group[finite], values[finite]
+    low, high = np.full(groups, np.inf), np.full(groups, -np.inf)
+    np.minimum.at(low, g, v)
+    np.maximum.at(high, g, v)
+    return {"low": low, "high": high, "sum": np.bincount(g, weights=v, minlength=groups), "sum2": np.bincount(g, weights=v * v, minlength=groups)}

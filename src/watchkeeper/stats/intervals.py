@@ -1,0 +1,104 @@
+"""Intervals for the quantities we report; each names its source and says when it is only approximate.
+
+Belongs here: numbers in, `Estimate` out. Does not: which interval a metric uses (measures/).
+"""
+
+from dataclasses import dataclass
+from math import isfinite, nan, sqrt
+
+from scipy.stats import norm, t
+
+Z95 = float(norm.ppf(0.975))
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value with its standard error and 95 % interval; `nan` where undefined, then `reason` says why."""
+
+    value: float
+    se: float = nan
+    low: float = nan
+    high: float = nan
+    n: int = 0
+    reason: str = ""
+
+    @property
+    def is_defined(self) -> bool:
+        """Tell whether there is a number."""
+        return isfinite(self.value)
+
+    def shifted(self, by: float) -> "Estimate":
+        """Return the same estimate moved by a constant."""
+        return Estimate(self.value + by, self.se, self.low + by, self.high + by, self.n, self.reason)
+
+
+def undefined(reason: str, n: int = 0) -> Estimate:
+    """Return the estimate that is none, and why."""
+    return Estimate(nan, n=n, reason=reason)
+
+
+def proportion(hits: float, n: int) -> Estimate:
+    """Return hits / n with Wilson's score interval (Wilson 1927).
+
+    >>> e = proportion(8, 10)
+    >>> round(e.value, 3), round(e.low, 3), round(e.high, 3)
+    (0.8, 0.49, 0.943)
+    """
+    if n <= 0:
+        return undefined("no rows")
+    p = hits / n
+    centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
+    half = Z95 / (1 + Z95**2 / n) * sqrt(p * (1 - p) / n + Z95**2 / (4 * n * n))
+    return Estimate(p, sqrt(max(p * (1 - p), 0.0) / n), max(0.0, centre - half), min(1.0, centre + half), n)
+
+
+def mean(total: float, total_squares: float, n: int) -> Estimate:
+    """Return the mean of n values with Student's t interval, from their sum and sum of squares.
+
+    >>> e = mean(6.0, 14.0, 3)          # 1, 2, 3
+    >>> round(e.value, 3), round(e.se, 3)
+    (2.0, 0.577)
+    """
+    if n <= 0:
+        return undefined("no rows")
+    centre = total / n
+    if n == 1:
+        return Estimate(centre, n=1, reason="one row: no interval")
+    variance = max(0.0, (total_squares - n * centre * centre) / (n - 1))
+    se = sqrt(variance / n)
+    half = float(t.ppf(0.975, n - 1)) * se
+    return Estimate(centre, se, centre - half, centre + half, n)
+
+
+def auc_interval(auc: float, positives: int, negatives: int) -> Estimate:
+    """Return an AUC with Newcombe's method 5: Hanley-McNeil variance in a score-type interval (Newcombe 2006).
+
+    Covers 95-97 % from five positives and five negatives up, where DeLong's does not.
+
+    >>> e = auc_interval(0.9, 30, 30)
+    >>> round(e.low, 2), round(e.high, 2)
+    (0.79, 0.95)
+    """
+    n = positives + negatives
+    if positives == 0 or negatives == 0:
+        return undefined("one class only", n)
+    low = _newcombe_limit(auc, positives, negatives, -1.0)
+    high = _newcombe_limit(auc, positives, negatives, 1.0)
+    return Estimate(auc, sqrt(_auc_variance(auc, positives, negatives)), low, high, n)
+
+
+def _auc_variance(theta: float, positives: int, negatives: int) -> float:
+    half = (positives + negatives) / 2 - 1
+    return theta * (1 - theta) * (1 + half * (1 - theta) / (2 - theta) + half * theta / (1 + theta)) / (positives * negatives)
+
+
+def _newcombe_limit(auc: float, positives: int, negatives: int, side: float) -> float:
+    """Solve |theta - auc| = z sqrt(V(theta)) on one side of auc, by bisection."""
+    inner, outer = auc, 1.0 if side > 0 else 0.0
+    for _ in range(60):
+        middle = (inner + outer) / 2
+        if abs(middle - auc) < Z95 * sqrt(_auc_variance(middle, positives, negatives)):
+            inner = middle
+        else:
+            outer = middle
+    return (inner + outer) / 2
