@@ -1,14 +1,26 @@
-"""The workspace on disk: where its files are, and how monitor files are found and read.
+"""The workspace on disk: where its files are, and which monitors it has.
 
-Belongs here: paths and YAML with line numbers. Does not: what may be said in it (monitor.py).
+Belongs here: paths, finding the workspace, loading its monitors. Does not: how a file is read and its mistakes are told
+(monitor_files.py), or what may be said in it (monitor.py).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from watchkeeper.adapters.lake import Lake
-from watchkeeper.monitor import Workspace
+from watchkeeper.adapters.monitor_files import Problem, mistakes, nearest, understand
+from watchkeeper.adapters.settings import Settings
+from watchkeeper.adapters.yaml_lines import Document, read_yaml
+from watchkeeper.errors import ConfigurationError, UsageError
+from watchkeeper.monitor import Labels, Monitor, Retraining, Workspace
+
+if TYPE_CHECKING:
+    from watchkeeper.adapters.lake import Lake
+
+WORKSPACE_FILE = "watchkeeper.yaml"
+DEFAULTS_FILE = "_defaults.yaml"
 
 
 @dataclass(frozen=True)
@@ -16,7 +28,7 @@ class Home:
     """A workspace: one folder with its monitors, suites, lake and pages."""
 
     root: Path
-    workspace: Workspace = Workspace()  # type: ignore[call-arg]
+    workspace: Workspace = field(default_factory=Workspace)
 
     @property
     def monitors_dir(self) -> Path:
@@ -49,7 +61,131 @@ class Home:
         return self.root / "warehouse" / "outbox"
 
     @cached_property
-    def lake(self) -> Lake:
+    def lake(self) -> "Lake":
         """The lake of this workspace."""
+        from watchkeeper.adapters.lake import Lake  # the lake's libraries take half a second, and `--help` needs none of them
+
         address = self.workspace.lake
-        return Lake(address if "://" in address else self.root / address)
+        if "://" not in address:
+            return Lake(self.root / address)
+        return Lake(address, Settings.from_environment().storage_options)
+
+
+def find_home(path: Path | None = None) -> Home:
+    """Return the workspace at `path`, else at WATCHKEEPER_HOME, else in the nearest folder above that has a watchkeeper.yaml.
+
+    Raises:
+        ConfigurationError: there is none, or its watchkeeper.yaml has mistakes (all of them in the text).
+
+    """
+    root = _root(path or Settings.from_environment().home)
+    workspace, problems = understand(Workspace, read_yaml(root / WORKSPACE_FILE, WORKSPACE_FILE))
+    if workspace is None:
+        raise mistakes(problems)
+    return Home(root, workspace)
+
+
+def load_monitors(home: Home, models: Sequence[str] | None = None) -> tuple[dict[str, Monitor], list[Problem]]:
+    """Return the monitors (of `models`, default all) by model, and the mistakes in the files that gave none.
+
+    Raises:
+        UsageError: one of `models` is in no file.
+
+    """
+    monitors: dict[str, Monitor] = {}
+    problems: list[Problem] = _misnamed(home)
+    sources: dict[str, str] = {}
+    for document in _documents(home):
+        monitor, found = understand(Monitor, document)
+        problems += found
+        if monitor is None:
+            continue
+        if monitor.model in monitors:
+            place = document.place(("model",))
+            problems.append(
+                Problem(
+                    document.file,
+                    place.line,
+                    f"model '{monitor.model}' is described in {sources[monitor.model]} already",
+                    "give one of them another name",
+                    monitor.model,
+                )
+            )
+            continue
+        monitors[monitor.model], sources[monitor.model] = monitor, document.file
+    return _only(monitors, list(dict.fromkeys(problems)), models)
+
+
+def load_monitor(home: Home, model: str) -> Monitor:
+    """Return one monitor.
+
+    Raises:
+        UsageError: no file describes it.
+        ConfigurationError: its file has mistakes (all of them in the text).
+
+    """
+    monitors, problems = load_monitors(home, [model])
+    if model not in monitors:
+        raise mistakes(problems)
+    return monitors[model]
+
+
+def _root(path: Path | None) -> Path:
+    if path is not None:
+        if not (path / WORKSPACE_FILE).is_file():
+            raise ConfigurationError(
+                f"is not a workspace, it has no {WORKSPACE_FILE}", where=str(path), then=f"Run `watchkeeper init {path}` to make it one."
+            )
+        return path.resolve()
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / WORKSPACE_FILE).is_file():
+            return folder
+    raise ConfigurationError(
+        f"no {WORKSPACE_FILE} here or in a folder above",
+        where=str(here),
+        then="Run `watchkeeper init DIR` to make a workspace, or name one with --home.",
+    )
+
+
+def _documents(home: Home) -> list[Document]:
+    """Return the monitor files over their defaults; a file named after its model comes first, so that a copy never displaces it."""
+    defaults = (
+        read_yaml(home.monitors_dir / DEFAULTS_FILE, _name(home, DEFAULTS_FILE))
+        if (home.monitors_dir / DEFAULTS_FILE).exists()
+        else Document(DEFAULTS_FILE)
+    )
+    shared = Document(WORKSPACE_FILE, {"timezone": home.workspace.timezone})
+    files = sorted(p for p in home.monitors_dir.glob("*.yaml") if not p.name.startswith("_"))
+    own = [read_yaml(path, _name(home, path.name)) for path in files]
+    return [_inherit(document, defaults, shared) for document in sorted(own, key=lambda d: d.data.get("model") != d.stem)]
+
+
+def _inherit(document: Document, defaults: Document, shared: Document) -> Document:
+    """Lay a monitor over the defaults; a section that only the defaults speak of, and not whole, is for those that have one."""
+    for section, kind in (("labels", Labels), ("retraining", Retraining)):
+        if section in defaults.data and section not in document.data and understand(kind, Document(defaults.file, defaults.data[section]))[0] is None:
+            defaults = defaults.without(section)
+    laid = document.over(defaults.over(shared))
+    return Document(laid.file, laid.data, laid.places, [*document.faults, *defaults.faults]) if defaults.faults else laid
+
+
+def _misnamed(home: Home) -> list[Problem]:
+    return [
+        Problem(_name(home, path.name), None, "is not read", f"name it {path.stem}.yaml", path.stem)
+        for path in sorted(home.monitors_dir.glob("*.yml"))
+    ]
+
+
+def _only(monitors: dict[str, Monitor], problems: list[Problem], models: Sequence[str] | None) -> tuple[dict[str, Monitor], list[Problem]]:
+    if not models:
+        return monitors, problems
+    known = {*monitors, *(p.model for p in problems)}
+    for model in models:
+        if model not in known:
+            raise UsageError(f"there is no model '{model}'", then=f"{nearest(model, monitors)[:1].upper()}{nearest(model, monitors)[1:]}")
+    return {m: monitors[m] for m in models if m in monitors}, [p for p in problems if p.model in models]
+
+
+def _name(home: Home, file: str) -> str:
+    return str((home.monitors_dir / file).relative_to(home.root))

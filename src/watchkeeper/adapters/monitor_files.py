@@ -1,0 +1,132 @@
+"""YAML files read with line numbers, laid over their defaults, and turned into monitors or into all their mistakes at once.
+
+Belongs here: what a mistake is, where it is, and the nearest valid word. Does not: which files there are (workspace.py),
+the YAML itself (yaml_lines.py), or what may be said (monitor.py).
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from watchkeeper.adapters.yaml_lines import Document, Path
+from watchkeeper.errors import ConfigurationError
+
+Model = TypeVar("Model", bound=BaseModel)
+_SECRET_KEY = re.compile(r"(^|_)(token|passwords?|passwd|secrets?|api_?key|access_key|private_key|credentials?)$", re.IGNORECASE)
+_SECRET_VALUE = re.compile(
+    r"xox[a-z]-|xapp-|hooks\.slack\.com/services/|AKIA[0-9A-Z]{12}|://[^/\s:@]+:[^/\s@]+@|[?&](token|key|secret|sig|signature)=", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One mistake in one file; `model` is the model the file describes, as far as it could be read."""
+
+    file: str
+    line: int | None
+    what: str
+    hint: str = ""
+    model: str = ""
+
+    def __str__(self) -> str:
+        """One sentence: file, mistake, line, nearest valid word."""
+        place = "" if self.line is None else f" (line {self.line})"
+        hint = f": {self.hint}" if self.hint else ""
+        return f"{self.file}: {self.what}{place}{hint}"
+
+
+def mistakes(problems: Sequence[Problem]) -> ConfigurationError:
+    """Return one error that holds all mistakes."""
+    if len(problems) == 1:
+        return ConfigurationError(str(problems[0]))
+    return ConfigurationError("\n".join([f"{len(problems)} mistakes:", *(f"  {p}" for p in problems)]))
+
+
+def understand(kind: type[Model], document: Document) -> tuple[Model | None, list[Problem]]:
+    """Return what a document says as `kind`, or None and every mistake in it."""
+    found = [*_syntax(document), *_secrets(document)]
+    if any(path == () for path, _, _ in document.faults):
+        return None, found
+    secret_places = {(p.file, p.line) for p in found}
+    try:
+        said = kind.model_validate(document.data)
+    except ValidationError as error:
+        others = (_explain(kind, document, mistake) for mistake in error.errors(include_url=False, include_input=False))
+        return None, [*found, *(p for p in others if (p.file, p.line) not in secret_places)]
+    return (None, found) if found else (said, [])
+
+
+def nearest(word: str, valid: Iterable[str]) -> str:
+    """Return a hint that names the valid word nearest to `word`, or all of them when none is near.
+
+    >>> nearest("segmnts", ["segments", "targets"])
+    "did you mean 'segments'?"
+    """
+    words = sorted(set(valid))
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"valid here: {', '.join(words)}" if words else ""
+
+
+def _syntax(document: Document) -> list[Problem]:
+    return [_problem(document, path, what, line=line) for path, line, what in document.faults]
+
+
+def _secrets(document: Document) -> list[Problem]:
+    return [
+        _problem(
+            document,
+            path,
+            f"'{path[-1] if path else path}' looks like a secret",
+            "secrets come from the environment, never from a file; see `watchkeeper doctor`",
+        )
+        for path, value in document.leaves()
+        if _is_secret(path, value)
+    ]
+
+
+def _is_secret(path: Path, value: Any) -> bool:
+    if not isinstance(value, str) or not path:
+        return False
+    return bool(_SECRET_KEY.search(str(path[-1])) or _SECRET_VALUE.search(value))
+
+
+def _problem(document: Document, path: Path, what: str, hint: str = "", *, line: int | None = None) -> Problem:
+    place = document.place(path)
+    model = document.data.get("model") if isinstance(document.data, Mapping) else None
+    return Problem(place.file, line or place.line, what, hint, str(model or document.stem))
+
+
+def _explain(kind: type[BaseModel], document: Document, mistake: Mapping[str, Any]) -> Problem:
+    path: Path = tuple(mistake["loc"])
+    name = ".".join(str(step) for step in path if document.has(path[: path.index(step) + 1]) or step == path[-1])
+    if mistake["type"] == "extra_forbidden":
+        return _problem(document, path, f"unknown key '{path[-1]}'", nearest(str(path[-1]), _keys(kind, path[:-1])))
+    if mistake["type"] == "missing":
+        return _problem(document, path, f"'{name}' is missing")
+    if mistake["type"] == "literal_error":
+        value = document.value(path)
+        return _problem(document, path, f"unknown {name} '{value}'", nearest(str(value), re.findall(r"'([^']+)'", mistake["ctx"]["expected"])))
+    text = str(mistake["msg"]).removeprefix("Value error, ")
+    return _problem(document, path, f"{name}: {text}" if name else text)
+
+
+def _keys(kind: type[BaseModel], path: Path) -> list[str]:
+    """Return the keys valid at `path` of `kind`."""
+    here: type[BaseModel] | None = kind
+    for step in path:
+        if here is None or isinstance(step, int):
+            continue
+        here = next((_model_in(f.annotation) for n, f in here.model_fields.items() if step in (n, f.alias)), None)
+    return [] if here is None else [f.alias or n for n, f in here.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)

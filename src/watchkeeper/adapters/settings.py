@@ -1,0 +1,55 @@
+"""Settings that come from the environment: addresses and secrets.
+
+Belongs here: every read of an environment variable of this project. Does not: what people write in files (monitor.py).
+Secrets never show in a repr, so that they reach neither logs nor error texts.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TELEMETRY_OFF = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "GX_ANALYTICS_ENABLED": "false"}
+_STORAGE_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the environment says; empty means not configured."""
+
+    home: Path | None = None
+    slack_bot_token: str = field(default="", repr=False)
+    slack_webhook_url: str = field(default="", repr=False)
+    slack_api_url: str = "https://slack.com/api/"
+    webhook_url: str = field(default="", repr=False)
+    webhook_secret: str = field(default="", repr=False)
+    training_secret: str = field(default="", repr=False)
+    prefect_api_url: str = ""
+    storage_options: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str] | None = None) -> "Settings":
+        """Return the settings found in `variables`, by default those of this process."""
+        found = os.environ if variables is None else variables
+        home = found.get("WATCHKEEPER_HOME", "")
+        return cls(
+            home=Path(home).expanduser() if home else None,
+            slack_bot_token=found.get("SLACK_BOT_TOKEN", ""),
+            slack_webhook_url=found.get("SLACK_WEBHOOK_URL", ""),
+            slack_api_url=found.get("SLACK_API_URL", "") or cls.slack_api_url,
+            webhook_url=found.get("WATCHKEEPER_WEBHOOK_URL", ""),
+            webhook_secret=found.get("WATCHKEEPER_WEBHOOK_SECRET", ""),
+            training_secret=found.get("WATCHKEEPER_TRAINING_SECRET", ""),
+            prefect_api_url=found.get("PREFECT_API_URL", ""),
+            storage_options={k: v for k, v in found.items() if k.startswith(_STORAGE_PREFIXES)},
+        )
+
+
+def without_telemetry() -> None:
+    """Turn the telemetry of the libraries off, here and in the processes started from here."""
+    os.environ.update(TELEMETRY_OFF)
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    """Return the environment for a child process: ours, telemetry off, and `more`."""
+    return {**os.environ, **TELEMETRY_OFF, **more}

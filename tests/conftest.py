@@ -1,0 +1,156 @@
+"""What all tests share: temporary workspaces, a small world of parcels, and skips that CI turns into failures.
+
+Belongs here: fixtures used by more than one folder of tests. Does not: fixtures of one folder (its own conftest.py).
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner, Result
+
+from watchkeeper.adapters.settings import without_telemetry
+from watchkeeper.adapters.workspace import Home, find_home, load_monitors
+from watchkeeper.cli import app
+from watchkeeper.monitor import Monitor
+
+without_telemetry()
+
+_SETTINGS = (
+    "WATCHKEEPER_HOME",
+    "SLACK_BOT_TOKEN",
+    "SLACK_WEBHOOK_URL",
+    "SLACK_API_URL",
+    "WATCHKEEPER_WEBHOOK_URL",
+    "WATCHKEEPER_WEBHOOK_SECRET",
+    "WATCHKEEPER_TRAINING_SECRET",
+    "PREFECT_API_URL",
+)
+
+PARCELS: dict[str, Any] = {
+    "model": "parcels",
+    "owner": "#parcels",
+    "task": "binary",
+    "events": {"files": "inbox/parcels-*.parquet"},
+    "labels": {"files": "inbox/delivered-*.parquet", "join": "parcel", "column": "was_late", "time": "delivered_at", "mature_after": "36h"},
+    "columns": {"id": "parcel", "time": "sent_at", "score": "p_late", "prediction": "is_late", "version": "version"},
+    "reference": {"from": "2025-01-01", "to": "2025-01-15"},
+    "segments": ["depot"],
+}
+"""A small binary model: will this parcel arrive late? Its files are written by `parcels_of_day`."""
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in _SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def make_home(tmp_path: Path) -> Callable[..., Home]:
+    """Return a maker of workspaces: `make_home(PARCELS, {...}, name="two", timezone="Europe/Berlin")`."""
+
+    def make(*monitors: dict[str, Any], name: str = "home", **workspace: Any) -> Home:
+        root = tmp_path / name
+        (root / "deployments" / "monitors").mkdir(parents=True)
+        for folder in ("inbox", "expectations", "warehouse/seeds"):
+            (root / folder).mkdir(parents=True)
+        (root / "watchkeeper.yaml").write_text(json.dumps({"name": name, **workspace}))
+        for monitor in monitors:
+            (root / "deployments" / "monitors" / f"{monitor['model']}.yaml").write_text(_yaml(monitor))
+        return find_home(root)
+
+    return make
+
+
+@pytest.fixture
+def home(make_home: Callable[..., Home]) -> Home:
+    """A workspace with the parcels monitor and an empty inbox."""
+    return make_home(PARCELS)
+
+
+@pytest.fixture
+def parcels(home: Home) -> Monitor:
+    """The monitor of `home`."""
+    return load_monitors(home)[0]["parcels"]
+
+
+@pytest.fixture
+def parcels_of_day(home: Home) -> Callable[..., tuple[Path, Path]]:
+    """Return a writer of one day's files into the inbox: `parcels_of_day(date(2025, 1, 1), rows=200, late=0.2)`."""
+
+    def write(day: Any, *, rows: int = 200, late: float = 0.2, seed: int = 0) -> tuple[Path, Path]:
+        events, labels = parcels_world(datetime(day.year, day.month, day.day, tzinfo=UTC), rows=rows, late=late, seed=seed)
+        paths = home.root / "inbox" / f"parcels-{day}.parquet", home.root / "inbox" / f"delivered-{day}.parquet"
+        pq.write_table(events, paths[0])
+        pq.write_table(labels, paths[1])
+        return paths
+
+    return write
+
+
+def parcels_world(start: datetime, *, rows: int = 200, late: float = 0.2, seed: int = 0) -> tuple[pa.Table, pa.Table]:
+    """Return one day's events and labels; `late` is the true share, the model's scores believe in 0.2."""
+    rng = np.random.default_rng([seed, start.toordinal()])
+    sent = [start + timedelta(seconds=float(s)) for s in np.sort(rng.uniform(0, 86_400, rows))]
+    weight = rng.lognormal(0.0, 0.5, rows)
+    score = 1 / (1 + np.exp(-(np.log(0.2 / 0.8) + 1.5 * np.log(weight))))
+    truth = rng.uniform(size=rows) < np.clip(score * late / 0.2, 0, 1)
+    ids = [f"{start:%Y%m%d}-{i:05d}" for i in range(rows)]
+    depot = rng.choice(["north", "south", "east"], rows, p=[0.5, 0.3, 0.2])
+    events = pa.table(
+        {
+            "parcel": ids,
+            "sent_at": pa.array(sent, pa.timestamp("us", "UTC")),
+            "p_late": score,
+            "is_late": score >= 0.5,
+            "version": ["1"] * rows,
+            "weight_kg": weight,
+            "depot": depot,
+        }
+    )
+    labels = pa.table(
+        {"parcel": ids, "was_late": truth, "delivered_at": pa.array([t + timedelta(hours=20) for t in sent], pa.timestamp("us", "UTC"))}
+    )
+    return events, labels
+
+
+@pytest.fixture
+def watchkeeper(home: Home) -> Callable[..., Result]:
+    """Return a runner of the command line in `home`: `watchkeeper("status", "--json").stdout`; `at=` names another workspace."""
+
+    def run(*arguments: str, at: Home | None = None, env: dict[str, str] | None = None) -> Result:
+        return CliRunner().invoke(app, ["--home", str((at or home).root), *arguments], env=env)
+
+    return run
+
+
+def _yaml(value: Any) -> str:
+    import yaml
+
+    return yaml.safe_dump(value, sort_keys=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+    """Turn a skip into a failure where WATCHKEEPER_NO_SKIPS is set: CI has everything that tests need."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("WATCHKEEPER_NO_SKIPS"):
+        report.outcome, report.longrepr = "failed", f"skipped where skips are failures: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[Any]:
+    """The same for a whole file that skips itself."""
+    report = yield
+    if report.skipped and os.environ.get("WATCHKEEPER_NO_SKIPS"):
+        report.outcome, report.longrepr = "failed", f"skipped where skips are failures: {report.longrepr}"
+    return report
