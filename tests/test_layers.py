@@ -23,7 +23,7 @@ FLOORS = [
 PURE = FLOORS[0] | FLOORS[1] | FLOORS[2] | FLOORS[3]
 ENGINES = {"duckdb", "polars", "pandas", "deltalake", "prefect", "great_expectations", "evidently", "slack_sdk", "httpx", "requests", "typer"}
 FORBIDDEN = {
-    **{name: ENGINES for name in PURE},
+    **dict.fromkeys(PURE, ENGINES),
     "site": {"duckdb", "prefect", "great_expectations", "typer"},
     "operations": {"prefect", "typer"},
 }

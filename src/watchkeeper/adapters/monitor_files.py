@@ -7,7 +7,7 @@ the YAML itself (yaml_lines.py), or what may be said (monitor.py).
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -22,7 +22,7 @@ _SECRET_VALUE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One mistake in one file; `model` is the model the file describes, as far as it could be read."""
 
@@ -30,13 +30,18 @@ class Problem:
     line: int | None
     what: str
     hint: str = ""
-    model: str = ""
+    model: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         """One sentence: file, mistake, line, nearest valid word."""
         place = "" if self.line is None else f" (line {self.line})"
         hint = f": {self.hint}" if self.hint else ""
         return f"{self.file}: {self.what}{place}{hint}"
+
+
+def sorted_once(problems: Iterable[Problem]) -> list[Problem]:
+    """Return each mistake once, by file and line."""
+    return sorted(dict.fromkeys(problems), key=lambda p: (p.file, p.line or 0))
 
 
 def mistakes(problems: Sequence[Problem]) -> ConfigurationError:
@@ -56,7 +61,7 @@ def understand(kind: type[Model], document: Document) -> tuple[Model | None, lis
         said = kind.model_validate(document.data)
     except ValidationError as error:
         others = (_explain(kind, document, mistake) for mistake in error.errors(include_url=False, include_input=False))
-        return None, [*found, *(p for p in others if (p.file, p.line) not in secret_places)]
+        return None, sorted_once([*found, *(p for p in others if (p.file, p.line) not in secret_places)])
     return (None, found) if found else (said, [])
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watchkeeper.adapters.monitor_files import Problem, mistakes, nearest, understand
+from watchkeeper.adapters.monitor_files import Problem, mistakes, nearest, sorted_once, understand
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.yaml_lines import Document, read_yaml
 from watchkeeper.errors import ConfigurationError, UsageError
@@ -113,7 +113,7 @@ def load_monitors(home: Home, models: Sequence[str] | None = None) -> tuple[dict
             )
             continue
         monitors[monitor.model], sources[monitor.model] = monitor, document.file
-    return _only(monitors, list(dict.fromkeys(problems)), models)
+    return _only(monitors, problems, models)
 
 
 def load_monitor(home: Home, model: str) -> Monitor:
@@ -179,12 +179,12 @@ def _misnamed(home: Home) -> list[Problem]:
 
 def _only(monitors: dict[str, Monitor], problems: list[Problem], models: Sequence[str] | None) -> tuple[dict[str, Monitor], list[Problem]]:
     if not models:
-        return monitors, problems
+        return monitors, sorted_once(problems)
     known = {*monitors, *(p.model for p in problems)}
     for model in models:
         if model not in known:
             raise UsageError(f"there is no model '{model}'", then=f"{nearest(model, monitors)[:1].upper()}{nearest(model, monitors)[1:]}")
-    return {m: monitors[m] for m in models if m in monitors}, [p for p in problems if p.model in models]
+    return {m: monitors[m] for m in models if m in monitors}, sorted_once(p for p in problems if p.model in models)
 
 
 def _name(home: Home, file: str) -> str:

@@ -1,0 +1,216 @@
+"""Monitor files: what they inherit, and how their mistakes are told."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from watchkeeper.adapters.workspace import Home, find_home, load_monitor, load_monitors
+from watchkeeper.errors import ConfigurationError, UsageError
+
+GOOD = """\
+model: parcels
+task: binary
+events: {files: "inbox/*.parquet"}
+columns: {id: parcel, time: sent_at, score: p_late}
+reference: {from: 2025-01-01, to: 2025-02-01}
+"""
+
+
+@pytest.fixture
+def said(make_home: Callable[..., Home]) -> Callable[..., Home]:
+    """Return a maker of workspaces from the texts of monitor files: `said(parcels="model: ...", _defaults="...")`."""
+
+    def make(workspace: dict[str, Any] | None = None, **texts: str) -> Home:
+        home = make_home(**(workspace or {}))
+        for name, text in texts.items():
+            (home.monitors_dir / f"{name}.yaml").write_text(text)
+        return home
+
+    return make
+
+
+def told(home: Home) -> list[str]:
+    return [str(problem) for problem in load_monitors(home)[1]]
+
+
+def test_a_monitor_inherits_mappings_and_replaces_lists(said):
+    home = said(
+        parcels=GOOD + "alerts: {channel: '#x'}\nsegments: [depot]\n",
+        _defaults="alerts: {false_alarms: 2 per week, channel: '#all'}\nsegments: [a, b]\nwindow: week\n",
+    )
+    monitor = load_monitor(home, "parcels")
+    assert (monitor.alerts.false_alarms, monitor.alerts.channel, monitor.segments, monitor.window) == ("2 per week", "#x", ["depot"], "week")
+
+
+def test_the_workspace_time_zone_is_inherited_unless_said_otherwise(said):
+    home = said({"timezone": "Europe/Berlin"}, parcels=GOOD, trucks=GOOD.replace("parcels", "trucks") + "timezone: Asia/Tokyo\n")
+    assert {m.model: m.timezone for m in load_monitors(home)[0].values()} == {"parcels": "Europe/Berlin", "trucks": "Asia/Tokyo"}
+
+
+def test_defaults_of_a_section_are_only_for_monitors_that_have_it(said):
+    labels = "labels: {files: 'l-*.csv', join: parcel, column: was_late}\n"
+    home = said(parcels=GOOD, trucks=GOOD.replace("parcels", "trucks") + labels, _defaults="labels: {mature_after: 3d}\n")
+    monitors, problems = load_monitors(home)
+    assert problems == []
+    assert monitors["parcels"].labels is None
+    assert monitors["trucks"].labels.mature_after == timedelta(days=3)
+
+
+def test_all_mistakes_of_all_files_are_told_with_line_and_nearest_word(said):
+    home = said(
+        parcels=GOOD + "segmnts: [depot]\nwindw: day\n",
+        trucks=GOOD.replace("task: binary", "task: binray").replace("id: parcel, ", "").replace("parcels", "trucks"),
+        vans=GOOD.replace("parcels", "vans") + "targets:\n  - metric: recall\n    at_leest: 0.3\n",
+    )
+    assert told(home) == [
+        "deployments/monitors/parcels.yaml: unknown key 'segmnts' (line 6): did you mean 'segments'?",
+        "deployments/monitors/parcels.yaml: unknown key 'windw' (line 7): did you mean 'window'?",
+        "deployments/monitors/trucks.yaml: unknown task 'binray' (line 2): did you mean 'binary'?",
+        "deployments/monitors/trucks.yaml: 'columns.id' is missing (line 4)",
+        "deployments/monitors/vans.yaml: unknown key 'at_leest' (line 8): did you mean 'at_least'?",
+    ]
+
+
+def test_a_mistake_in_the_defaults_is_told_once_and_with_its_own_file(said):
+    home = said(parcels=GOOD, trucks=GOOD.replace("parcels", "trucks"), _defaults="# shared\nalrts: {}\n")
+    assert told(home) == ["deployments/monitors/_defaults.yaml: unknown key 'alrts' (line 2): did you mean 'alerts'?"]
+
+
+def test_a_line_of_a_replaced_default_is_the_monitors_own(said):
+    home = said(parcels=GOOD + "alerts: {false_alarms: often}\n", _defaults="alerts:\n  false_alarms: 1 per week\n")
+    assert told(home) == ["deployments/monitors/parcels.yaml: alerts.false_alarms: 'often' is not a budget; write for example `1 per month` (line 6)"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("model: [parcels\ntask: binary\n", "is not good YAML, expected ',' or ']', but got ':' (line 2)"),
+        ("model: parcels\n\ttask: binary\n", "is not good YAML, found character '\\t' that cannot start any token (line 2)"),
+        (GOOD + "task: regression\n", "'task' is said twice; the first is in line 2 (line 6)"),
+        (GOOD.replace("id: parcel", "id: a, id: b"), "'id' is said twice; the first is in line 4 (line 4)"),
+        ("- parcels\n", "should hold `key: value` lines (line 1)"),
+        (GOOD.replace("2025-02-01", "2025-13-01"), "is not good YAML, month must be in 1..12"),
+        (GOOD.replace("2025-02-01", "2024-02-01"), "reference: `to` (2024-02-01) must come after `from` (2025-01-01) (line 5)"),
+        (GOOD.replace(", score: p_late", ""), "a binary monitor needs columns.score or columns.prediction"),
+        (GOOD + "id_scope: soon\n", "id_scope: 'soon' is not a duration; write a number and s, m, h, d or w, such as 36h (line 6)"),
+        (GOOD + "timezone: Mars/Olympus\n", "timezone: 'Mars/Olympus' is not a time zone; write for example Europe/Berlin (line 6)"),
+    ],
+)
+def test_a_broken_file_is_one_clear_sentence(said, text, expected):
+    assert told(said(parcels=text)) == [f"deployments/monitors/parcels.yaml: {expected}"]
+
+
+def test_an_empty_file_says_what_is_missing(said):
+    assert told(said(parcels=""))[0] == "deployments/monitors/parcels.yaml: 'model' is missing"
+
+
+def test_a_file_that_is_not_utf8_is_told(said):
+    home = said(parcels=GOOD)
+    (home.monitors_dir / "latin.yaml").write_bytes("owner: José".encode("latin-1"))
+    assert told(home) == ["deployments/monitors/latin.yaml: is not text in UTF-8"]
+    assert list(load_monitors(home)[0]) == ["parcels"]
+
+
+def test_a_broken_file_leaves_the_others_in_use(said):
+    home = said(parcels=GOOD, trucks="model: trucks\ntask: nonsense\n")
+    monitors, problems = load_monitors(home)
+    assert list(monitors) == ["parcels"]
+    assert {p.model for p in problems} == {"trucks"}
+
+
+def test_two_files_for_one_model_are_a_mistake_and_the_one_named_after_it_stays(said):
+    home = said(a_copy=GOOD.replace("parcel,", "other,"), parcels=GOOD)
+    monitors, problems = load_monitors(home)
+    assert monitors["parcels"].columns.id == "parcel"
+    assert [str(p) for p in problems] == [
+        "deployments/monitors/a_copy.yaml: model 'parcels' is described in deployments/monitors/parcels.yaml already (line 1): give one of them another name"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("token: abc123", "abc123"),
+        ("slack_token: abc123", "abc123"),
+        ("owner: xoxb-1234-abcd", "xoxb-1234-abcd"),
+        ("cost: {currency: 'hunter2', password: hunter2}", "hunter2"),
+        ("retraining: {webhook: 'https://me:hunter2@ci.example.com/x'}", "hunter2"),
+        ("retraining: {webhook: 'https://hooks.slack.com/services/T0/B0/xyz'}", "T0/B0"),
+    ],
+)
+def test_secrets_are_refused_and_never_repeated(said, line, value):
+    home = said(parcels=GOOD + line + "\n")
+    monitors, problems = load_monitors(home)
+    assert monitors == {}
+    assert [p.line for p in problems] == [6]
+    assert "looks like a secret" in str(problems[0])
+    assert value not in str(problems[0])
+
+
+def test_a_column_may_be_called_like_a_secret(said):
+    assert load_monitor(said(parcels=GOOD + "private: [password, token]\n"), "parcels").private == ["password", "token"]
+
+
+def test_yaml_words_are_what_they_look_like(said):
+    """`no` is a class and not false, 1e-3 a number, a date a date, 12:30 a text."""
+    home = said(parcels=GOOD + "positive: no\nthreshold: 1e-3\nsegments: [on, yes, 12:30]\ncalendar: {holidays: [2025-12-24]}\n")
+    monitor = load_monitor(home, "parcels")
+    assert (monitor.positive, monitor.threshold, monitor.segments) == ("no", 0.001, ["on", "yes", "12:30"])
+    assert monitor.calendar == {"holidays": [date(2025, 12, 24)]}
+
+
+def test_a_file_ending_in_yml_is_not_silently_left_out(said):
+    home = said(parcels=GOOD)
+    (home.monitors_dir / "trucks.yml").write_text(GOOD)
+    assert told(home) == ["deployments/monitors/trucks.yml: is not read: name it trucks.yaml"]
+
+
+def test_an_unknown_model_names_the_nearest(said):
+    with pytest.raises(UsageError, match=r"there is no model 'parcel'\s*.*Did you mean 'parcels'\?"):
+        load_monitors(said(parcels=GOOD), ["parcel"])
+
+
+def test_asking_for_one_model_tells_only_its_mistakes(said):
+    home = said(parcels=GOOD, trucks="model: trucks\n")
+    assert load_monitors(home, ["parcels"])[1] == []
+    with pytest.raises(ConfigurationError, match=r"trucks.yaml: 'task' is missing"):
+        load_monitor(home, "trucks")
+
+
+def test_the_workspace_is_found_from_below(home: Home, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(home.monitors_dir)
+    assert find_home().root == home.root
+
+
+def test_the_environment_names_the_workspace(home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WATCHKEEPER_HOME", str(home.root))
+    assert find_home().root == home.root
+
+
+def test_no_workspace_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match="watchkeeper init"):
+        find_home()
+    with pytest.raises(ConfigurationError, match="is not a workspace"):
+        find_home(tmp_path)
+
+
+def test_mistakes_in_the_workspace_file_are_told_at_once(home: Home):
+    (home.root / "watchkeeper.yaml").write_text("lkae: s3://x\ndigest: hourly\nlinks: {doc: http://x}\n")
+    with pytest.raises(ConfigurationError) as refused:
+        find_home(home.root)
+    assert str(refused.value).splitlines() == [
+        "3 mistakes:",
+        "  watchkeeper.yaml: unknown key 'lkae' (line 1): did you mean 'lake'?",
+        "  watchkeeper.yaml: unknown digest 'hourly' (line 2): valid here: day, week",
+        "  watchkeeper.yaml: unknown key 'doc' (line 3): did you mean 'docs'?",
+    ]
+
+
+def test_the_lake_may_lie_elsewhere(make_home: Callable[..., Home]):
+    assert make_home(name="near").lake.address.endswith("near/warehouse/lake")
+    assert make_home(name="far", lake="s3://bucket/lake").lake.address == "s3://bucket/lake"
