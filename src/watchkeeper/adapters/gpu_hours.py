@@ -1,0 +1,84 @@
+"""GPU time and predictions per window, aggregated by DuckDB over the lake.
+
+Belongs here: what is read, and as of when. Does not: prices, ratios and scores (measures/cost.py), writing (telemetry.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+
+from watchkeeper.adapters.lake import TIMESTAMP, Lake
+from watchkeeper.adapters.warehouse import ask, connect, statement
+from watchkeeper.measures.cost import Use
+from watchkeeper.monitor import Monitor
+from watchkeeper.records import GpuSample
+from watchkeeper.windows import Window
+
+LONGEST_INTERVAL = timedelta(hours=1)
+"""No reading stands for more than this; the sampler refuses to sample less often."""
+
+
+def first_sampled(lake: Lake, *, now: datetime) -> datetime | None:
+    """Return when GPU telemetry begins, None when there is none yet as of `now`."""
+    dataset = lake.dataset(GpuSample.TABLE)
+    if dataset is None:
+        return None
+    with connect(lake, {}) as connection:
+        connection.register("samples", dataset)
+        first: datetime | None = connection.execute("SELECT min(sampled_at) FROM samples WHERE sampled_at <= ?", [now]).fetchall()[0][0]
+    return None if first is None else first - LONGEST_INTERVAL
+
+
+def gpu_uses(lake: Lake, windows: Sequence[Window], hosts: Mapping[str, str], *, now: datetime) -> list[Use]:
+    """Return what every device did in each of some windows (ascending), by model; `hosts` is host -> model."""
+    dataset = lake.dataset(GpuSample.TABLE)
+    if dataset is None or not windows:
+        return []
+    with connect(lake, {}) as connection:
+        connection.register("samples", dataset)
+        connection.register("windows", _spans(windows))
+        connection.register("hosts", pa.table({"host": list(hosts), "model": list(hosts.values())}, schema=_HOSTS))
+        bounds = {"since": windows[0].start, "until": min(now, windows[-1].end + LONGEST_INTERVAL)}
+        longest = LONGEST_INTERVAL // timedelta(microseconds=1)
+        rows = ask(connection, statement("gpu_hours"), {**bounds, "longest_us": longest}).to_pylist()
+    return [Use(**row) for row in rows]
+
+
+def predictions(lake: Lake, monitor: Monitor, windows: Sequence[Window], *, now: datetime) -> dict[datetime, int]:
+    """Return window start -> predictions that were answered, for windows (ascending) with any."""
+    dataset = lake.dataset(f"events/{monitor.model}")
+    if dataset is None or not windows:
+        return {}
+    with connect(lake, {}) as connection:
+        connection.register("answers", _answers(dataset, monitor, windows, now))
+        connection.register("windows", _spans(windows))
+        rows = ask(connection, statement("predictions")).to_pylist()
+    return {row["window_start"]: row["predictions"] for row in rows}
+
+
+_HOSTS = pa.schema([("host", pa.string()), ("model", pa.string())])
+
+
+def _spans(windows: Sequence[Window]) -> pa.Table:
+    spans = {"window_start": [w.start for w in windows], "window_end": [w.end for w in windows]}
+    return pa.table(spans, schema=pa.schema([("window_start", TIMESTAMP), ("window_end", TIMESTAMP)]))
+
+
+def _answers(dataset: pads.Dataset, monitor: Monitor, windows: Sequence[Window], now: datetime) -> pads.Scanner:
+    wanted = (
+        (pc.field("wk_landed_at") <= _moment(now))
+        & (pc.field("wk_time") >= _moment(windows[0].start))
+        & (pc.field("wk_time") < _moment(windows[-1].end))
+    )
+    outputs = [c for c in (monitor.columns.score, monitor.columns.prediction) if c and c in dataset.schema.names]
+    if outputs:
+        answered = [pc.field(c).is_valid() for c in outputs]
+        wanted = wanted & (answered[0] | answered[-1])
+    return dataset.scanner(columns=["wk_time"], filter=wanted)
+
+
+def _moment(at: datetime) -> pa.Scalar:
+    return pa.scalar(at, TIMESTAMP)
