@@ -1,0 +1,177 @@
+"""Files of tables: finding them, knowing them again, and reading their bytes as rows.
+
+Belongs here: Parquet and Arrow, compression, names and stamps. Does not: CSV and JSON lines (text_files.py), or what the
+columns mean (operations/cast.py). A file is read once into memory, so that what was hashed is what was read.
+"""
+
+import glob
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path, PurePath
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from watchkeeper.adapters.text_files import Reading, read_csv, read_json_lines
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import UnreadableError
+
+_UNFINISHED = (".tmp", ".part")
+_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+_TICK_S, _COARSE_TICK_S = 0.05, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells that a file has not changed since; `modified_at` is None when that cannot be relied on yet."""
+
+    size_bytes: int
+    modified_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of one file or stream, and where they came from."""
+
+    name: str
+    data: bytes = field(repr=False)
+    path: str = ""
+    stamp: Stamp | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the bytes."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def discover(home: Home, pattern: str) -> list[Path]:
+    """Return the finished files that a glob, a folder or a path names, sorted; relative ones lie in the workspace."""
+    found = home.root / pattern
+    text = str(found / "*") if found.is_dir() else str(found)
+    paths = (Path(p) for p in glob.glob(text, recursive=True))  # noqa: PTH207 - absolute patterns, which Path.glob refuses
+    return sorted(p for p in paths if is_finished(p) and p.is_file())
+
+
+def is_finished(path: Path) -> bool:
+    """Tell whether a name is that of a whole file: not hidden, and not one that somebody is still writing."""
+    return not path.name.startswith(".") and path.suffix not in _UNFINISHED
+
+
+def stamp(path: Path) -> Stamp | None:
+    """Return the stamp of a file, None when it has vanished.
+
+    A file that is written in place twice within one tick of the file system's clock keeps its time, so a time as young as
+    a tick is not relied on (git calls such files racy); whole seconds are what coarse file systems give, ticking in two.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    tick_s = _COARSE_TICK_S if found.st_mtime_ns % 1_000_000_000 == 0 else _TICK_S
+    is_settled = time.time() - found.st_mtime > tick_s
+    moment = datetime.fromtimestamp(found.st_mtime_ns // 1_000_000_000, UTC).replace(microsecond=found.st_mtime_ns // 1000 % 1_000_000)
+    return Stamp(found.st_size, moment if is_settled else None)
+
+
+def load(path: Path) -> Content | None:
+    """Return a file's bytes, None when it has vanished.
+
+    Raises:
+        UnreadableError: it is there and cannot be opened.
+
+    """
+    before = stamp(path)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UnreadableError(f"cannot be opened ({os.strerror(error.errno or 0)})", where=path.name, then="Check its permissions.") from error
+    return Content(path.name, data, str(path), before if before == stamp(path) else None)
+
+
+def read(source: Path | IO[bytes] | bytes, name: str) -> pa.Table:
+    """Return the rows of a file; those that cannot be read are left out (see `interpret`).
+
+    Raises:
+        UnreadableError: it is not what its name says.
+
+    """
+    if isinstance(source, Path):
+        found = load(source)
+        if found is None:
+            raise UnreadableError("is not there", where=name)
+        return interpret(found.data, name).rows
+    return interpret(source if isinstance(source, bytes) else source.read(), name).rows
+
+
+def interpret(data: bytes, name: str) -> Reading:
+    """Return the rows that bytes hold, by the suffix of their name, and the lines that do not fit.
+
+    Raises:
+        UnreadableError: the bytes are not what the name says.
+
+    """
+    reader = _reader(name)
+    if not data:
+        raise UnreadableError("is empty, not even a header", where=name, then="Write it again, or remove it.")
+    if PurePath(name).suffix in _COMPRESSIONS:
+        data = _unpacked(data, name)
+    reading = reader(data, name)
+    twice = sorted({c for c in reading.rows.column_names if reading.rows.column_names.count(c) > 1})
+    if twice:
+        raise UnreadableError(f"has more than one column named {', '.join(twice)}", where=name, then="Rename one of them.")
+    return reading
+
+
+def _reader(name: str) -> Callable[[bytes, str], Reading]:
+    suffixes = [s for s in PurePath(name).suffixes if s not in _COMPRESSIONS]
+    known = suffixes[-1].lower() if suffixes else ""
+    if known not in _READERS:
+        formats = f"Known: {', '.join(_READERS)}, each also with .gz or .zst."
+        raise UnreadableError(f"has the suffix {known!r}, which names no known format", where=name, then=formats)
+    return _READERS[known]
+
+
+def _unpacked(data: bytes, name: str) -> bytes:
+    compression = _COMPRESSIONS[PurePath(name).suffix]
+    try:
+        unpacked: bytes = pa.input_stream(pa.py_buffer(data), compression=compression).read()
+    except (OSError, EOFError) as error:
+        raise UnreadableError(f"is not whole {compression} data", where=name, then="Copy it again.") from error
+    return unpacked
+
+
+def _read_parquet(data: bytes, name: str) -> Reading:
+    try:
+        return Reading.whole(pq.read_table(pa.BufferReader(data)))
+    except (pa.ArrowException, OSError) as error:
+        raise UnreadableError("is not a whole Parquet file; it may have been cut off", where=name, then="Copy it again.") from error
+
+
+def _read_arrow(data: bytes, name: str) -> Reading:
+    try:
+        opened = pa.ipc.open_file(data) if data.startswith(b"ARROW1") else pa.ipc.open_stream(data)
+        return Reading.whole(opened.read_all())
+    except (pa.ArrowException, OSError) as error:
+        raise UnreadableError("is not a whole Arrow file or stream; it may have been cut off", where=name, then="Copy it again.") from error
+
+
+_READERS: dict[str, Callable[[bytes, str], Reading]] = {
+    ".parquet": _read_parquet,
+    ".pq": _read_parquet,
+    ".csv": lambda data, name: read_csv(data, name, ","),
+    ".tsv": lambda data, name: read_csv(data, name, "\t"),
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+    ".json": read_json_lines,
+    ".arrow": _read_arrow,
+    ".arrows": _read_arrow,
+    ".feather": _read_arrow,
+    ".ipc": _read_arrow,
+}

@@ -1,0 +1,172 @@
+"""CSV and JSON lines: rows out of text, the types of whole columns, and the lines that do not fit.
+
+Belongs here: what text means as a value. Does not: other formats (files.py), or what a column means (operations/cast.py).
+Columns are typed by all of their values, never by the first block of a file; what is lossy stays text.
+"""
+
+import io
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from watchkeeper.errors import UnreadableError
+
+ABSENT = ("NA", "N/A", "null", "NULL", "None")
+_TIMES = (pa.timestamp("us"), pa.timestamp("us", "UTC"))
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """A line that is no row, with its number among the rows of the file, from 0."""
+
+    number: int
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The rows of a file, their numbers in it, and the lines that are no rows."""
+
+    rows: pa.Table
+    numbers: pa.Array
+    unfit: list[Unfit] = field(default_factory=list)
+
+    @classmethod
+    def whole(cls, rows: pa.Table) -> "Reading":
+        """Return the reading of a file of which every row could be read."""
+        return cls(rows, pa.array(range(rows.num_rows), pa.int64()))
+
+    @classmethod
+    def around(cls, rows: pa.Table, unfit: list[Unfit]) -> "Reading":
+        """Return rows numbered around the lines that do not fit."""
+        taken = {u.number for u in unfit}
+        free = (n for n in range(rows.num_rows + len(unfit) + max(taken, default=0) + 1) if n not in taken)
+        return cls(rows, pa.array([n for n, _ in zip(free, range(rows.num_rows), strict=False)], pa.int64()), unfit)
+
+
+def read_csv(data: bytes, name: str, delimiter: str) -> Reading:
+    """Return the rows of a CSV file; rows with another number of fields than the header do not fit."""
+    _require_utf8(data, name)
+    unfit: list[Unfit] = []
+    rows = _parse_csv(data, name, delimiter, unfit)
+    if rows.num_rows == 0 and unfit:
+        raise UnreadableError(f"has no row that fits its header; {unfit[0].reason}", where=name, then="Write it with one delimiter and quoted text.")
+    return Reading.around(pa.table([typed(c) for c in rows.columns], names=rows.column_names), unfit)
+
+
+def _parse_csv(data: bytes, name: str, delimiter: str, unfit: list[Unfit]) -> pa.Table:
+    def set_aside(row: Any) -> str:
+        unfit.append(Unfit(row.number - 2, row.text, f"the row has {row.actual_columns} fields where the header names {row.expected_columns}"))
+        return "skip"
+
+    parse = pa.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=set_aside, newlines_in_values=True)
+    serial = pa.csv.ReadOptions(use_threads=False)  # or rows that do not fit come without their numbers
+    try:
+        header = pa.csv.open_csv(io.BytesIO(data), read_options=serial, parse_options=parse).schema.names
+        unfit.clear()
+        as_text = pa.csv.ConvertOptions(
+            column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=True, quoted_strings_can_be_null=False, null_values=[""]
+        )
+        return pa.csv.read_csv(io.BytesIO(data), read_options=serial, parse_options=parse, convert_options=as_text)
+    except pa.ArrowInvalid as error:
+        raise UnreadableError(
+            f"is not readable as CSV ({_first_line(error)})", where=name, then="Write it again as UTF-8 with one header line."
+        ) from error
+
+
+def typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of text as the narrowest type that loses nothing of it: integer, float, truth, time, or text.
+
+    >>> typed(pa.chunked_array([["1", "NA", "2.5"]])).to_pylist()
+    [1.0, None, 2.5]
+    >>> typed(pa.chunked_array([["007", "008"]])).to_pylist()
+    ['007', '008']
+    """
+    if column.null_count == len(column):
+        return pa.chunked_array([pa.nulls(len(column))])
+    if not pc.any(pc.match_substring_regex(column, r"^[+-]?0[0-9xX]|^\+")).as_py():
+        present = pc.if_else(pc.is_in(column, pa.array(ABSENT)), pa.scalar(None, pa.string()), column)
+        if present.null_count < len(present):
+            for kind in (pa.int64(), pa.float64()):
+                found = _cast(present, kind)
+                if found is not None:
+                    return found
+    if pc.all(pc.is_in(pc.utf8_lower(column.drop_null()), pa.array(["true", "false"]))).as_py():
+        return pc.cast(pc.utf8_lower(column), pa.bool_())
+    found = next((t for t in (_cast(column, kind) for kind in _TIMES) if t is not None), None)
+    return column if found is None else found
+
+
+def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | None:
+    try:
+        return pc.cast(column, kind)
+    except pa.ArrowInvalid:
+        return None
+
+
+def read_json_lines(data: bytes, name: str) -> Reading:
+    """Return the rows of a file with one JSON object a line; lines that are none do not fit."""
+    import polars as pl
+
+    _require_utf8(data, name)
+    data = data.removeprefix(_BOM)
+    if not data.strip():
+        raise UnreadableError("is empty, not even one object", where=name, then="Write it again, or remove it.")
+    try:
+        return Reading.whole(pl.read_ndjson(io.BytesIO(data), infer_schema_length=None).to_arrow())
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return _read_line_by_line(data, name)
+
+
+def _read_line_by_line(data: bytes, name: str) -> Reading:
+    rows: list[dict[str, Any]] = []
+    unfit: list[Unfit] = []
+    for number, line in enumerate(t for t in data.decode().split("\n") if t.strip()):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if isinstance(row, dict):
+            rows.append(row)
+        else:
+            unfit.append(Unfit(number, line, "the line is not a JSON object"))
+    if not rows:
+        raise UnreadableError("holds no line that is a JSON object", where=name, then="Write one object a line.")
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    columns = [column_of([row.get(key) for row in rows]) for key in names]
+    return Reading.around(pa.table(columns, names=names), unfit)
+
+
+def column_of(values: list[Any]) -> pa.Array:
+    """Return Python values as one column; values of unlike kinds become text.
+
+    >>> column_of([1, 2.5, None]).to_pylist(), column_of([1, "x"]).to_pylist()
+    ([1.0, 2.5, None], ['1', 'x'])
+    """
+    kinds = {type(v) for v in values if v is not None}
+    try:
+        if kinds == {int, float}:
+            return pa.array([None if v is None else float(v) for v in values], pa.float64())
+        if len(kinds) <= 1:
+            return pa.array(values)
+    except (pa.ArrowInvalid, OverflowError, pa.ArrowTypeError):
+        pass
+    return pa.array([v if v is None or isinstance(v, str) else json.dumps(v) for v in values], pa.string())
+
+
+def _require_utf8(data: bytes, name: str) -> None:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UnreadableError(f"is not UTF-8 text (byte 0x{data[error.start]:02x} in line {line})", where=name, then="Save it as UTF-8.") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].strip().rstrip(".:")
