@@ -155,6 +155,7 @@ class Profile:
     cells: Of[list[int], "non-empty cells, ascending"] = field(default_factory=list)
     counts: Of[list[int], "rows per cell"] = field(default_factory=list)
     sums: Of[list[float], "sum of values per cell; empty for categories"] = field(default_factory=list)
+    revision: Of[int, "rises with every scan of the model; of a window's label parts the highest counts"] = 0
     computed_at: Of[datetime, "the `now` of the scan"]
 
 

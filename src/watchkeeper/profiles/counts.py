@@ -97,6 +97,7 @@ def _gathered(moments: Counts, cells: Ints, counts: Ints, sums: Floats) -> Count
     distinct, place = np.unique(cells, return_inverse=True)
     summed = np.zeros(len(distinct), np.int64)
     np.add.at(summed, place, counts)
+    gathered = np.bincount(place, weights=sums, minlength=len(distinct)).astype(np.float64) if len(sums) else _no_floats()
     return Counts(
         moments.n,
         moments.nulls,
@@ -109,5 +110,5 @@ def _gathered(moments: Counts, cells: Ints, counts: Ints, sums: Floats) -> Count
         moments.sum2,
         distinct,
         summed,
-        np.bincount(place, weights=sums, minlength=len(distinct)) if len(sums) else _no_floats(),
+        gathered,
     )

@@ -107,7 +107,8 @@ def wasserstein(reference: Counts, analysis: Counts, reference_sums: NDArray[np.
 
 
 def _centres(counts: Counts, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(sums, counts, out=np.full(len(counts), nan), where=counts > 0)
+    centres: NDArray[np.float64] = np.divide(sums, counts, out=np.full(len(counts), nan), where=counts > 0)
+    return centres
 
 
 def chi_square(reference: Counts, analysis: Counts) -> float:

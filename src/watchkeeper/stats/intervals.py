@@ -77,7 +77,7 @@ def auc_interval(auc: float, positives: int, negatives: int) -> Estimate:
 
     >>> e = auc_interval(0.9, 30, 30)
     >>> round(e.low, 2), round(e.high, 2)
-    (0.79, 0.95)
+    (0.78, 0.95)
     """
     n = positives + negatives
     if positives == 0 or negatives == 0:

@@ -1,0 +1,126 @@
+"""Fit bins: read the reference once and fix the cells that every later window is counted in.
+
+Belongs here: which columns are features, and the one read of reference rows. Does not: counting (profile.py).
+"""
+
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.monitor import Monitor
+from watchkeeper.profiles.bins import FeatureBins, fit_category, fit_numeric, version
+from watchkeeper.profiles.labelled import SCORE
+from watchkeeper.profiles.scan import as_numbers
+from watchkeeper.records import Bins
+
+PREDICTION = "@prediction"
+
+
+def bins_of(home: Home, monitor: Monitor, *, now: datetime) -> tuple[str, dict[str, FeatureBins]] | None:
+    """Return the bins in force (their version, and each feature's), fitting them when the reference has just become whole.
+
+    None while the reference has not ended yet or holds no rows; `reference_problem` says which.
+    """
+    stored = home.lake.newest(Bins, as_of=now, where=pc.field("model") == monitor.model)
+    if stored:
+        newest = max(stored, key=lambda b: b.computed_at).bins
+        return newest, {b.feature: _from_record(b) for b in stored if b.bins == newest}
+    span = monitor.reference_span
+    if span is None or now < span[1]:
+        return None
+    rows = reference_rows(home, monitor, now=now)
+    if rows is None or rows.num_rows == 0:
+        return None
+    fitted = fit(monitor, rows)
+    name = version(list(fitted.values()))
+    home.lake.append_records(Bins, [_to_record(monitor.model, name, b, now) for b in fitted.values()])
+    return name, fitted
+
+
+def reference_problem(monitor: Monitor, *, now: datetime) -> str:
+    """Say why there are no bins yet."""
+    span = monitor.reference_span
+    if span is None:
+        return "the reference is files, and none of them could be read"
+    if now < span[1]:
+        return f"the reference ends on {monitor.reference.to}; measuring starts then"
+    return f"the reference is empty: no events between {monitor.reference.from_} and {monitor.reference.to} have landed"
+
+
+def reference_rows(home: Home, monitor: Monitor, *, now: datetime) -> pa.Table | None:
+    """Return the reference's events, all feature columns."""
+    span = monitor.reference_span
+    if span is None:
+        return None
+    time = pc.field("wk_time")
+    inside = (time >= pa.scalar(span[0], TIMESTAMP)) & (time < pa.scalar(span[1], TIMESTAMP))
+    return home.lake.read(f"events/{monitor.model}", where=inside & (pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP)))
+
+
+def fit(monitor: Monitor, rows: pa.Table) -> dict[str, FeatureBins]:
+    """Fit bins to every feature, to the score and to the decision."""
+    out = {name: _fit_column(name, rows.column(name)) for name in features_of(monitor, rows.schema)}
+    if monitor.columns.score in rows.column_names:
+        out[SCORE] = _fit_column(SCORE, rows.column(monitor.columns.score))
+    if monitor.task == "multiclass" and monitor.columns.prediction in rows.column_names:
+        out[PREDICTION] = _fit_category(PREDICTION, rows.column(monitor.columns.prediction))
+    return out
+
+
+def features_of(monitor: Monitor, schema: pa.Schema) -> list[str]:
+    """Return the columns that are features: those named, else every column without another role and of a type we count."""
+    if monitor.features is not None:
+        return [f for f in monitor.features if f in schema.names]
+    roles = {*monitor.columns.named().values(), *monitor.columns.probabilities.values()}
+    return [f.name for f in schema if f.name not in roles and not f.name.startswith("wk_") and _is_counted(f.type)]
+
+
+def is_numeric(kind: pa.DataType) -> bool:
+    """Tell whether a type is counted by value (numbers, booleans, times) and not by category."""
+    return bool(
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_temporal(kind)
+    )
+
+
+def _is_counted(kind: pa.DataType) -> bool:
+    return bool(is_numeric(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
+
+
+def _fit_column(name: str, column: pa.ChunkedArray) -> FeatureBins:
+    if not is_numeric(column.type):
+        return _fit_category(name, column)
+    values, nulls = as_numbers(column)
+    return fit_numeric(name, values[~nulls])
+
+
+def _fit_category(name: str, column: pa.ChunkedArray) -> FeatureBins:
+    tally = pc.value_counts(pc.cast(column, pa.string()).drop_null())
+    return fit_category(name, {str(v["values"]): int(v["counts"]) for v in tally.to_pylist()})
+
+
+def _to_record(model: str, name: str, bins: FeatureBins, now: datetime) -> Bins:
+    return Bins(
+        model=model,
+        bins=name,
+        feature=bins.feature,
+        kind=bins.kind,
+        edges=list(bins.edges),
+        categories=list(bins.categories),
+        others=list(bins.others),
+        coarse=list(bins.coarse),
+        computed_at=now,
+    )
+
+
+def _from_record(row: Bins) -> FeatureBins:
+    return FeatureBins(
+        row.feature, row.kind, tuple(row.edges), tuple(row.categories), tuple(row.others), tuple(int(c) for c in np.asarray(row.coarse))
+    )

@@ -1,0 +1,142 @@
+"""The label join: each prediction beside the last label known for it, read for the days that changed and no others.
+
+Belongs here: the join in DuckDB and the canonical columns it gives. Does not: counting what came out (profile.py).
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.warehouse import ask, connect, statement
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.monitor import Monitor
+from watchkeeper.profiles.bins import FeatureBins
+from watchkeeper.profiles.labelled import Labelled
+from watchkeeper.profiles.scan import as_numbers
+from watchkeeper.windows import Window
+
+Floats = NDArray[np.float64]
+_TRUE_TEXTS = {"1", "1.0", "true", "t", "yes"}
+
+
+def touched_windows(home: Home, monitor: Monitor, *, events: Collection[str], labels: Collection[str], now: datetime) -> list[Window]:
+    """Return the windows of the part grain whose label profile the given new batches change."""
+    connection = _connected(home, monitor, None, now)
+    if connection is None:
+        return []
+    hours = ask(connection, statement("touched_hours"), {"events": list(events), "labels": list(labels)}).column("hour").to_pylist()
+    return sorted({monitor.grid.at(hour) for hour in hours})
+
+
+def joined(home: Home, monitor: Monitor, windows: Collection[Window], *, now: datetime) -> pa.Table | None:
+    """Return the predictions of the windows with their labels: id, time, score, decision, version, environment, segments, label."""
+    connection = _connected(home, monitor, windows, now)
+    if connection is None:
+        return None
+    if home.lake.table(f"labels/{monitor.model}") is None:
+        return ask(connection, "SELECT *, NULL::VARCHAR AS label FROM predictions")
+    return ask(connection, statement("labelled"), {"now": now})
+
+
+def _connected(home: Home, monitor: Monitor, windows: Collection[Window] | None, now: datetime) -> duckdb.DuckDBPyConnection | None:
+    events = home.lake.dataset(f"events/{monitor.model}")
+    if events is None:
+        return None
+    wanted = {name: column for name, column in _columns(monitor).items() if column in events.schema.names}
+    known = pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP)
+    if windows is not None:
+        known &= _within(windows)
+    rows = events.to_table(columns={name: pc.field(column) for name, column in wanted.items()}, filter=known)
+    connection = connect(home, {"labels": f"labels/{monitor.model}"})
+    connection.register("raw", rows)
+    identifier = "CAST(id AS VARCHAR) AS id"
+    connection.execute(f"CREATE TEMP TABLE predictions AS SELECT * REPLACE ({identifier}) FROM raw")
+    if home.lake.table(f"labels/{monitor.model}") is None:
+        connection.execute(
+            "CREATE TEMP TABLE labels (id VARCHAR, label VARCHAR, labelled_at TIMESTAMPTZ, wk_batch VARCHAR, wk_landed_at TIMESTAMPTZ)"
+        )
+    return connection
+
+
+def _columns(monitor: Monitor) -> dict[str, str]:
+    roles = monitor.columns
+    fixed = {
+        "id": roles.id,
+        "time": "wk_time",
+        "wk_batch": "wk_batch",
+        "score": roles.score,
+        "prediction": roles.prediction,
+        "version": roles.version,
+        "environment": roles.environment,
+    }
+    segments = {column: column for declared in monitor.segments for column in declared.split("&")}
+    chances = {f"p:{name}": column for name, column in roles.probabilities.items()}
+    return {name: column for name, column in (segments | chances | fixed).items() if column}
+
+
+def _within(windows: Collection[Window]) -> pc.Expression:
+    """Match the span of the windows where they are many, each of them where they are few."""
+    time, at = pc.field("wk_time"), lambda moment: pa.scalar(moment, TIMESTAMP)
+    ordered = sorted(windows)
+    inside = pc.scalar(False)
+    start, end = ordered[0].start, ordered[0].end
+    for window in ordered[1:]:
+        if window.start > end:
+            inside, start = inside | ((time >= at(start)) & (time < at(end))), window.start
+        end = window.end
+    return inside | ((time >= at(start)) & (time < at(end)))
+
+
+def labelled(monitor: Monitor, rows: pa.Table, bins: dict[str, FeatureBins]) -> Labelled:
+    """Return joined rows as the arrays that a label profile counts."""
+    if monitor.task == "multiclass":
+        return _multiclass(rows, bins)
+    score = _numbers(rows, "score" if "score" in rows.column_names else "prediction")
+    if monitor.task == "binary":
+        truth = _positive(rows.column("label"), monitor.positive)
+        return Labelled(score, _decision(monitor, rows, score), truth)
+    return Labelled(score, np.full(len(score), -1, np.int64), _numbers(rows, "label"))
+
+
+def _decision(monitor: Monitor, rows: pa.Table, score: Floats) -> NDArray[np.int64]:
+    """Return 1 or 0, or -1 where nothing was decided (an error, say)."""
+    if "prediction" in rows.column_names:
+        said = _positive(rows.column("prediction"), monitor.positive)
+        return np.where(np.isfinite(said), said, -1).astype(np.int64)
+    return np.where(np.isfinite(score), score >= monitor.threshold, -1).astype(np.int64)
+
+
+def _positive(column: pa.ChunkedArray, positive: object) -> Floats:
+    """Return 1.0 where a class is the positive one, 0.0 where another, NaN where null."""
+    texts = _TRUE_TEXTS if str(positive).lower() in _TRUE_TEXTS else {str(positive).lower()}
+    lower = pc.utf8_lower(pc.cast(column, pa.string()))
+    hit = pc.cast(pc.is_in(lower, pa.array(sorted(texts))), pa.float64())
+    return np.asarray(pc.if_else(pc.is_null(lower), pa.scalar(np.nan), hit).combine_chunks(), dtype=float)
+
+
+def _numbers(rows: pa.Table, name: str) -> Floats:
+    column = rows.column(name)
+    if pa.types.is_string(column.type) or pa.types.is_null(column.type):
+        column = pc.cast(column, pa.float64())
+    values, nulls = as_numbers(column)
+    return np.where(nulls, np.nan, values)
+
+
+def _multiclass(rows: pa.Table, bins: dict[str, FeatureBins]) -> Labelled:
+    truth_text, said_text = (pc.cast(rows.column(name), pa.string()).to_pylist() for name in ("label", "prediction"))
+    fitted = bins["@prediction"].categories if "@prediction" in bins else ()
+    classes = tuple(sorted({*fitted, *(t for t in truth_text if t is not None)}))
+    place = {c: i for i, c in enumerate(classes)}
+    truth = np.array([np.nan if t is None else place[t] for t in truth_text], float)
+    said = np.array([place.get(s, -1) if s is not None else -1 for s in said_text], np.int64)
+    chances = {name.removeprefix("p:"): _numbers(rows, name) for name in rows.column_names if name.startswith("p:")}
+    if not chances:
+        return Labelled(np.full(len(said), np.nan), said, truth, classes)
+    of_truth = np.array([chances[t][i] if t in chances else np.nan for i, t in enumerate(truth_text)])
+    return Labelled(np.full(len(said), np.nan), said, truth, classes, of_truth)

@@ -1,0 +1,162 @@
+"""Profile: scan each batch once into parts, and rebuild the label parts of the days that new rows or labels touch.
+
+Belongs here: which batches are new, and writing their parts in one commit. Does not: the counting (profiles/), or what
+is read off the counts (measure.py).
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import ConflictError
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.fit import bins_of, is_numeric
+from watchkeeper.operations.join import joined, labelled, touched_windows
+from watchkeeper.profiles.bins import FeatureBins
+from watchkeeper.profiles.counts import Counts
+from watchkeeper.profiles.grids import LATENCY_STEP, latency_cells
+from watchkeeper.profiles.groups import Groups, dimensions, windows_of
+from watchkeeper.profiles.labelled import SCORE, pieces
+from watchkeeper.profiles.parts import FEATURE, LABEL, LABELS_BATCH, MARK, SERVICE, PartKey, record
+from watchkeeper.profiles.scan import as_codes, as_numbers, count_cells, count_codes, count_numbers
+from watchkeeper.records import Batch, Profile
+
+LATENCY, STATUS = "@latency", "@status"
+_LATENCY_CELLS = int(np.log(1e12) / np.log1p(LATENCY_STEP)) + 2
+_GOOD_STATUS = {"", "ok", "200", "success", "succeeded", "0"}
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def profile(home: Home, monitor: Monitor, *, now: datetime) -> int:
+    """Write the parts of every batch that has none yet; return how many parts were written.
+
+    Parts and the mark that a batch is done are one commit, so a killed run leaves either all of a batch or nothing, and
+    a concurrent one is refused and finds the work done.
+    """
+    while True:
+        try:
+            return _profile_once(home, monitor, now)
+        except ConflictError:
+            continue
+
+
+def _profile_once(home: Home, monitor: Monitor, now: datetime) -> int:
+    app_id = f"profile:{monitor.model}"
+    seen = home.lake.version(Profile.TABLE, app_id)
+    found = bins_of(home, monitor, now=now)
+    if found is None:
+        return 0
+    bins, fitted = found
+    todo = _unprofiled(home, monitor, bins, now)
+    if not todo:
+        return 0
+    events = [b.batch_id for b in todo if b.source == "events"]
+    labels = [b.batch_id for b in todo if b.source == "labels"]
+    rows = [
+        record(k, c, model=monitor.model, bins=bins, grain=monitor.window, revision=seen + 1, now=now) for k, c in _parts(home, monitor, fitted, events, labels, now)
+    ]
+    home.lake.append_records(Profile, rows, guard=(app_id, seen))
+    return len(rows)
+
+
+def _unprofiled(home: Home, monitor: Monitor, bins: str, now: datetime) -> list[Batch]:
+    mine = pc.field("model") == monitor.model
+    marks = home.lake.read(Profile.TABLE, columns=["batch_id"], where=mine & (pc.field("kind") == MARK) & (pc.field("bins") == bins))
+    done = set() if marks is None else set(marks.column("batch_id").to_pylist())
+    batches: list[Batch] = home.lake.newest(Batch, as_of=now, where=mine)
+    return [b for b in batches if b.batch_id not in done and b.rows_landed > 0]
+
+
+def _parts(
+    home: Home, monitor: Monitor, bins: dict[str, FeatureBins], events: list[str], labels: list[str], now: datetime
+) -> Iterator[tuple[PartKey, Counts]]:
+    if events:
+        rows = home.lake.read(
+            f"events/{monitor.model}",
+            where=pc.is_in(pc.field("wk_batch"), pa.array(events)) & (pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP)),
+        )
+        for batch in events if rows is not None else ():
+            yield from _event_parts(monitor, bins, rows.filter(pc.field("wk_batch") == batch), batch_id=batch)
+    if monitor.labels is not None:
+        yield from _label_parts(home, monitor, bins, events, labels, now)
+    for batch in (*events, *labels):
+        yield PartKey(_EPOCH, MARK, "", batch_id=batch), Counts()
+
+
+def _event_parts(monitor: Monitor, bins: dict[str, FeatureBins], rows: pa.Table, batch_id: str) -> Iterator[tuple[PartKey, Counts]]:
+    """Count the rows of one batch: one part per window, segment, version and quantity."""
+    window, starts = windows_of(rows.column("wk_time"), monitor.grid)
+    for version, environment, mine in _origins(monitor, rows):
+        for groups in dimensions(rows, window, starts, monitor.segments):
+            inside = np.where(mine, groups.codes, -1)
+            for kind, feature, counts in (*_features(monitor, bins, rows, inside, groups), *_service(monitor, rows, inside, groups)):
+                for g, start, segment in groups.named():
+                    if counts[g].n:
+                        yield PartKey(start, kind, feature, "", segment, version, environment, batch_id), counts[g]
+
+
+def _features(
+    monitor: Monitor, bins: dict[str, FeatureBins], rows: pa.Table, inside: np.ndarray, groups: Groups
+) -> Iterator[tuple[str, str, list[Counts]]]:
+    for name, fitted in bins.items():
+        column = {SCORE: monitor.columns.score, "@prediction": monitor.columns.prediction}.get(name, name)
+        if column not in rows.column_names:
+            continue
+        coarse = not groups.is_whole
+        if fitted.kind == "numeric":
+            if not is_numeric(rows.column(column).type):
+                continue
+            values, nulls = as_numbers(rows.column(column))
+            yield FEATURE, name, count_numbers(fitted, values, nulls, inside, groups.size, coarse=coarse)
+        else:
+            codes, distinct = as_codes(rows.column(column))
+            yield FEATURE, name, count_codes(fitted, codes, distinct, inside, groups.size, coarse=coarse)
+
+
+def _service(monitor: Monitor, rows: pa.Table, inside: np.ndarray, groups: Groups) -> Iterator[tuple[str, str, list[Counts]]]:
+    if monitor.columns.latency in rows.column_names:
+        values, nulls = as_numbers(rows.column(monitor.columns.latency))
+        cells = np.clip(latency_cells(np.where(np.isfinite(values), values, 0.0)), 0, _LATENCY_CELLS - 1)
+        yield SERVICE, LATENCY, count_cells(cells, _LATENCY_CELLS, values, nulls, inside, groups.size)
+    if monitor.columns.status in rows.column_names:
+        codes, distinct = as_codes(rows.column(monitor.columns.status))
+        is_error = np.array([d.strip().lower() not in _GOOD_STATUS for d in distinct] + [False])
+        yield SERVICE, STATUS, count_cells(is_error[codes].astype(np.int64), 2, None, np.zeros(len(codes), bool), inside, groups.size)
+
+
+def _label_parts(
+    home: Home, monitor: Monitor, bins: dict[str, FeatureBins], events: list[str], labels: list[str], now: datetime
+) -> Iterator[tuple[PartKey, Counts]]:
+    windows = touched_windows(home, monitor, events=events, labels=labels, now=now)
+    rows = joined(home, monitor, windows, now=now) if windows else None
+    if rows is None or rows.num_rows == 0:
+        return
+    window, starts = windows_of(rows.column("time"), monitor.grid)
+    arrays = labelled(monitor, rows, bins)
+    for version, environment, mine in _origins(monitor, rows, {"version": "version", "environment": "environment"}):
+        for groups in dimensions(rows, window, starts, monitor.segments):
+            for piece in pieces(monitor.task, arrays, np.where(mine, groups.codes, -1), groups.size):
+                for g, start, segment in groups.named():
+                    if piece.counts[g].n:
+                        yield PartKey(start, LABEL, piece.feature, piece.outcome, segment, version, environment, LABELS_BATCH), piece.counts[g]
+
+
+def _origins(monitor: Monitor, rows: pa.Table, named: dict[str, str] | None = None) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield each (version, environment) present with the mask of its rows."""
+    columns = named or {"version": monitor.columns.version or "", "environment": monitor.columns.environment or ""}
+    versions, version = _texts(rows, columns["version"], "")
+    environments, environment = _texts(rows, columns["environment"], monitor.environment)
+    for v, e in sorted(set(zip(version.tolist(), environment.tolist(), strict=True))):
+        yield versions[v], environments[e], (version == v) & (environment == e)
+
+
+def _texts(rows: pa.Table, column: str, default: str) -> tuple[list[str], np.ndarray]:
+    if column not in rows.column_names:
+        return [default], np.zeros(rows.num_rows, np.int64)
+    codes, distinct = as_codes(rows.column(column))
+    return [*distinct, default], np.where(codes < 0, len(distinct), codes)
