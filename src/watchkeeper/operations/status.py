@@ -1,0 +1,175 @@
+"""How every model stands: the last window of each operation, what is due or missed, and the row of the overview.
+
+Belongs here: reading runs, scores, incidents and actions as of `now`. Does not: how it looks (site/overview.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, get_args
+
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.monitor_files import Problem
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.monitor import Monitor, Target
+from watchkeeper.records import Action, IncidentEvent, Run, Score, Severity
+from watchkeeper.site.overview import OpenIncident, OverviewRow, Promise, state_of
+from watchkeeper.site.words import metric_text, number_text
+from watchkeeper.windows import Window
+
+OPERATIONS = ("ingest", "profile", "measure", "judge", "act", "report")
+_LOOK_BACK = timedelta(days=35)
+_WEEK = timedelta(days=7)
+_UNFINISHED = ("failed", "missed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationStatus:
+    """How one operation stands on one model; `due` are ended windows after the last run, `missed` those left out before it."""
+
+    operation: str
+    window_start: datetime
+    window_end: datetime
+    outcome: str
+    reason: str
+    due: list[Window] = field(default_factory=list)
+    missed: list[Window] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStatus:
+    """Everything known about how one model's watch goes."""
+
+    overview: OverviewRow
+    operations: list[OperationStatus] = field(default_factory=list)
+    failed_actions: list[Action] = field(default_factory=list)
+
+
+def status(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, problems: Sequence[Problem] = ()) -> list[ModelStatus]:
+    """Return how each model stands as of `now`; a monitor file that cannot be read is a row of its own."""
+    runs: list[Run] = home.lake.newest(Run, as_of=now)
+    incidents = fold(home.lake.newest(IncidentEvent, as_of=now))
+    failed = _failed_actions(home.lake.newest(Action, as_of=now))
+    found = [
+        _misconfigured(where, [p for p in problems if (p.model or p.file) == where]) for where in dict.fromkeys(p.model or p.file for p in problems)
+    ]
+    for monitor in monitors.values():
+        operations = operation_statuses([r for r in runs if r.model == monitor.model], monitor, now)
+        overview = _overview_row(home, monitor, operations, [i for i in incidents if i.model == monitor.model], now)
+        found.append(ModelStatus(overview=overview, operations=operations, failed_actions=[a for a in failed if a.model == monitor.model]))
+    return found
+
+
+def overview_rows(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, problems: Sequence[Problem] = ()) -> list[OverviewRow]:
+    """Return the overview as of `now`, one row a model."""
+    return [s.overview for s in status(home, monitors, now=now, problems=problems)]
+
+
+def operation_statuses(runs: Sequence[Run], monitor: Monitor, now: datetime) -> list[OperationStatus]:
+    """Return the state of each operation that ever ran, in the order of the chain."""
+    by_operation = {name: sorted((r for r in runs if r.operation == name), key=lambda r: r.window_start) for name in OPERATIONS}
+    return [_operation_status(found, monitor, now) for found in by_operation.values() if found]
+
+
+def _operation_status(runs: Sequence[Run], monitor: Monitor, now: datetime) -> OperationStatus:
+    last = runs[-1]
+    due, missed = ([], [])  # type: tuple[list[Window], list[Window]]
+    if monitor.grid.at(last.window_start) == Window(last.window_start, last.window_end):
+        due = [w for w in monitor.grid.between(last.window_end, now) if w.end <= now]
+        settled = {r.window_start for r in runs if r.outcome != "missed"}
+        missed = [w for w in monitor.grid.between(runs[0].window_start, last.window_end) if w.start not in settled]
+    return OperationStatus(
+        operation=last.operation,
+        window_start=last.window_start,
+        window_end=last.window_end,
+        outcome=last.outcome,
+        reason=last.reason,
+        due=due,
+        missed=missed,
+    )
+
+
+def _failed_actions(actions: Sequence[Action]) -> list[Action]:
+    latest: dict[str, Action] = {}
+    for action in sorted(actions, key=lambda a: (a.at, a.attempt)):
+        latest[action.action_id] = action
+    return [a for a in latest.values() if a.state == "failed"]
+
+
+def _misconfigured(where: str, problems: Sequence[Problem]) -> ModelStatus:
+    return ModelStatus(overview=OverviewRow(model=where, state="misconfigured", reason="; ".join(str(p) for p in problems)))
+
+
+def _overview_row(home: Home, monitor: Monitor, operations: Sequence[OperationStatus], incidents: Sequence[Incident], now: datetime) -> OverviewRow:
+    measured = next((o for o in operations if o.operation == "measure"), None)
+    scores = [] if measured is None else _recent_scores(home, monitor, measured.window_end, now)
+    still_open = open_incidents(incidents)
+    behind = behind_text(operations)
+    last = max((s for s in scores if s.value is not None), key=lambda s: s.window_start, default=None)
+    return OverviewRow(
+        model=monitor.model,
+        owner=monitor.owner,
+        state=state_of(still_open, is_behind=bool(behind), has_scores=bool(scores)),
+        reason=behind,
+        timezone=monitor.timezone,
+        window_start=None if last is None else last.window_start,
+        window_end=None if last is None else last.window_end,
+        is_provisional=any(s.state == "provisional" for s in scores if last and s.window_start == last.window_start),
+        incidents=still_open,
+        targets=[promise(t, scores) for t in monitor.targets],
+        label_coverage=label_coverage(scores),
+        **_cost(scores),
+    )
+
+
+def _recent_scores(home: Home, monitor: Monitor, last: datetime, now: datetime) -> list[Score]:
+    since = pc.scalar(last - _LOOK_BACK).cast(TIMESTAMP)
+    where = (pc.field("model") == monitor.model) & (pc.field("window_start") >= since) & (pc.field("grain") == monitor.window)
+    found: list[Score] = home.lake.newest(Score, as_of=now, where=where)
+    return found
+
+
+def open_incidents(incidents: Sequence[Incident]) -> list[OpenIncident]:
+    """Return what is not resolved, worst first."""
+    found = [OpenIncident(incident_id=i.id, severity=i.severity, headline=i.headline) for i in incidents if i.state != "resolved"]
+    return sorted(found, key=lambda i: get_args(Severity).index(i.severity), reverse=True)
+
+
+def behind_text(operations: Sequence[OperationStatus]) -> str:
+    """Return what the watch itself left undone, empty when nothing."""
+    parts = [f"{o.operation} failed: {o.reason}" for o in operations if o.outcome == "failed"]
+    parts += [f"{o.operation} missed {len(o.missed)} window{'s' * (len(o.missed) > 1)}" for o in operations if o.missed]
+    parts += [f"{o.operation} has {len(o.due)} windows due" for o in operations if len(o.due) > 1]
+    return "; ".join(parts)
+
+
+def promise(target: Target, scores: Sequence[Score]) -> Promise:
+    """Return whether the newest final window kept a target."""
+    limit = f"at least {target.at_least:g}" if target.at_least is not None else f"at most {target.at_most:g}"
+    named = metric_text(target.metric, target.feature, target.segment)
+    about = [s for s in scores if (s.metric, s.feature, s.segment, s.version) == (target.metric, target.feature, target.segment, "")]
+    final = [s for s in about if s.value is not None and s.state != "provisional"]
+    if not final:
+        return Promise(text=f"{named} {limit}", is_kept=None)
+    newest = max(final, key=lambda s: s.window_start)
+    is_kept = target.is_kept_by(newest.value or 0.0)
+    found = "" if is_kept else f" (was {number_text(newest.value, newest.unit)})"
+    return Promise(text=f"{named} {limit}{found}", is_kept=is_kept, value=newest.value, window_start=newest.window_start)
+
+
+def label_coverage(scores: Sequence[Score]) -> float | None:
+    """Return the share of labelled predictions in the newest window that has one."""
+    known = [s for s in scores if s.metric == "label_coverage" and s.value is not None and not s.segment and not s.version]
+    return max(known, key=lambda s: s.window_start).value if known else None
+
+
+def _cost(scores: Sequence[Score]) -> dict[str, Any]:
+    spent = [s for s in scores if s.metric == "gpu_cost" and not s.segment and not s.version and s.value is not None]
+    if not spent:
+        return {"cost_usd": None, "is_cost_synthetic": False}
+    last = max(s.window_end for s in spent)
+    week = [s for s in spent if s.window_start >= last - _WEEK]
+    return {"cost_usd": sum(s.value or 0.0 for s in week), "is_cost_synthetic": any("synthetic" in s.method for s in week)}

@@ -1,0 +1,180 @@
+"""Charts of a metric over time, as Vega-Lite specifications in the colours of a page or of a picture.
+
+Belongs here: what is drawn. Does not: turning it into SVG or PNG (adapters/charts.py), or the text around it (templates).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from watchkeeper.records import Score
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Colours of a chart; those of PAGE follow the page's light or dark style, those of PICTURE stand alone."""
+
+    ink: str
+    muted: str
+    line: str
+    grid: str
+    band: str
+    interval: str
+    paper: str | None
+    severities: dict[str, str]
+
+
+_NAMES = ("notice", "warning", "high", "critical")
+PAGE = Palette("var(--ink)", "var(--muted)", "var(--line)", "var(--grid)", "var(--band)", "var(--line)", None, {n: f"var(--{n})" for n in _NAMES})
+PICTURE = Palette(
+    "#1d2433",
+    "#5b6577",
+    "#1f5fa8",
+    "#e6e9ee",
+    "#7d8ba0",
+    "#1f5fa8",
+    "#ffffff",
+    dict(zip(_NAMES, ("#64748b", "#b7791f", "#c2410c", "#b91c1c"), strict=True)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Width and height of the plotting area in pixels."""
+
+    width: int
+    height: int
+
+
+WIDE, NARROW, POSTER = Size(760, 170), Size(320, 160), Size(900, 240)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """What is usual: 95 % of reference windows lie between `low` and `high`."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shade:
+    """A stretch of time to be shaded: an incident."""
+
+    start: datetime
+    end: datetime
+    severity: str
+
+
+def metric_chart(
+    scores: Sequence[Score],
+    *,
+    timezone: str,
+    palette: Palette,
+    size: Size,
+    band: Band | None = None,
+    limit: float | None = None,
+    shades: Sequence[Shade] = (),
+    title: str = "",
+) -> dict[str, Any]:
+    """Return the chart of one metric: line, 95 % interval, usual band, target, incidents, provisional points hollow."""
+    import altair as alt
+
+    points = [_point(s, timezone) for s in scores if s.value is not None]
+    layers = [*_shades(shades, points, timezone, palette), *_levels(band, limit, palette), *_lines(points, palette)]
+    chart = alt.layer(*layers).properties(width=size.width, height=size.height)
+    if title:
+        chart = chart.properties(title=alt.TitleParams(title, anchor="start", fontSize=15, color=palette.ink))
+    found: dict[str, Any] = chart.configure(**_style(palette)).to_dict()
+    return found
+
+
+def _point(score: Score, timezone: str) -> dict[str, Any]:
+    return {
+        "at": _local(score.window_start, timezone),
+        "value": score.value,
+        "low": score.low,
+        "high": score.high,
+        "is_provisional": score.state == "provisional",
+    }
+
+
+def _rows(values: list[dict[str, Any]]) -> Any:
+    import altair as alt
+
+    return alt.Data(values=values)  # type: ignore[no-untyped-call]
+
+
+def _local(moment: datetime, timezone: str) -> str:
+    return moment.astimezone(ZoneInfo(timezone)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _x(palette: Palette) -> Any:
+    import altair as alt
+
+    axis = alt.Axis(
+        title=None, labelColor=palette.muted, tickColor=palette.grid, domainColor=palette.grid, grid=False, tickCount=6, labelOverlap=True
+    )
+    return alt.X("at:T", scale=alt.Scale(type="utc"), axis=axis)
+
+
+def _y(palette: Palette, name: str = "value") -> Any:
+    import altair as alt
+
+    axis = alt.Axis(title=None, labelColor=palette.muted, gridColor=palette.grid, domain=False, ticks=False, tickCount=4, labelPadding=6)
+    return alt.Y(f"{name}:Q", scale=alt.Scale(zero=False, nice=True), axis=axis)
+
+
+def _lines(points: list[dict[str, Any]], palette: Palette) -> list[Any]:
+    import altair as alt
+
+    base = alt.Chart(_rows(points))
+    known = [p for p in points if p["low"] is not None and p["high"] is not None]
+    interval = alt.Chart(_rows(known)).mark_area(color=palette.interval, opacity=0.16).encode(x=_x(palette), y=_y(palette, "low"), y2="high:Q")
+    line = base.mark_line(color=palette.line, strokeWidth=1.6).encode(x=_x(palette), y=_y(palette))
+    few = len(points) == 1
+    dots = [p for p in points if p["is_provisional"] or few]
+    hollow = alt.Chart(_rows(dots)).mark_point(color=palette.line, filled=False, size=36, strokeWidth=1.6).encode(x=_x(palette), y=_y(palette))
+    return ([interval] if known else []) + [line] + ([hollow] if dots else [])
+
+
+def _levels(band: Band | None, limit: float | None, palette: Palette) -> list[Any]:
+    import altair as alt
+
+    layers: list[Any] = []
+    if band is not None:
+        data = _rows([{"value": band.low, "to": band.high}])
+        layers.append(alt.Chart(data).mark_rect(color=palette.band, opacity=0.18).encode(y=_y(palette), y2="to:Q"))
+    if limit is not None:
+        data = _rows([{"value": limit}])
+        layers.append(alt.Chart(data).mark_rule(color=palette.ink, strokeDash=[5, 4], strokeWidth=1).encode(y=_y(palette)))
+    return layers
+
+
+def _shades(shades: Sequence[Shade], points: list[dict[str, Any]], timezone: str, palette: Palette) -> list[Any]:
+    import altair as alt
+
+    if not points:
+        return []
+    first, last = min(p["at"] for p in points), max(p["at"] for p in points)
+    layers = []
+    for shade in shades:
+        start, end = _local(shade.start, timezone), _local(shade.end, timezone)
+        if end <= first or start > last:
+            continue
+        data = _rows([{"at": max(start, first), "to": min(end, last)}])
+        colour = palette.severities[shade.severity]
+        layers.append(alt.Chart(data).mark_rect(color=colour, opacity=0.2, stroke=colour, strokeOpacity=0.5).encode(x=_x(palette), x2="to:T"))
+    return layers
+
+
+def _style(palette: Palette) -> dict[str, Any]:
+    return {
+        "background": palette.paper or "transparent",
+        "font": "sans-serif",
+        "view": {"stroke": None},
+        "axis": {"labelFontSize": 12},
+        "aria": False,
+    }

@@ -1,0 +1,106 @@
+"""How windows, moments and numbers are said to people, the same on every page and in every table.
+
+Belongs here: formatting of single values. Does not: sentences about incidents (message.py) or tables (overview.py).
+"""
+
+import math
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+_SMALL = 10
+
+
+def moment_text(moment: datetime | None, timezone: str) -> str:
+    """Return a moment in local words.
+
+    >>> from datetime import UTC
+    >>> moment_text(datetime(2013, 4, 23, 6, tzinfo=UTC), "America/New_York")
+    'Tue 23 Apr 2013, 02:00'
+    """
+    if moment is None:
+        return ""
+    local = moment.astimezone(ZoneInfo(timezone))
+    return f"{_day(local)} {local:%b %Y, %H:%M}"
+
+
+def window_text(start: datetime | None, end: datetime | None, timezone: str) -> str:
+    """Return a half-open window in local words; whole days are named by their days.
+
+    >>> from datetime import UTC
+    >>> window_text(datetime(2013, 4, 22, 4, tzinfo=UTC), datetime(2013, 4, 27, 4, tzinfo=UTC), "America/New_York")
+    '22 to 26 Apr 2013'
+    """
+    if start is None or end is None:
+        return ""
+    first, after = start.astimezone(ZoneInfo(timezone)), end.astimezone(ZoneInfo(timezone))
+    if not _is_midnight(first) or not _is_midnight(after):
+        last = f"{after:%H:%M}" if after.date() == first.date() else moment_text(end, timezone)
+        return f"{moment_text(start, timezone)} to {last}"
+    return _days_text(first, after - timedelta(hours=12))
+
+
+def _days_text(first: datetime, last: datetime) -> str:
+    if first.date() == last.date():
+        return f"{_day(first)} {first:%b %Y}"
+    if first.year != last.year:
+        return f"{first.day} {first:%b %Y} to {last.day} {last:%b %Y}"
+    if first.month != last.month:
+        return f"{first.day} {first:%b} to {last.day} {last:%b %Y}"
+    return f"{first.day} to {last.day} {last:%b %Y}"
+
+
+def _day(local: datetime) -> str:
+    return f"{local:%a} {local.day}"
+
+
+def _is_midnight(local: datetime) -> bool:
+    return (local.hour, local.minute, local.second) == (0, 0, 0)
+
+
+def number_text(value: float | None, unit: str = "") -> str:
+    """Return a number as people read it: money with cents, small ones with three digits, large ones grouped.
+
+    >>> number_text(0.12749), number_text(1234.5), number_text(3.456, "usd"), number_text(None)
+    ('0.127', '1,234', '3.46 USD', '')
+    """
+    if value is None:
+        return ""
+    if not math.isfinite(value):
+        return "not a number" if math.isnan(value) else "infinite"
+    if unit == "usd":
+        return f"{value:,.2f} USD"
+    text = f"{value:.3f}" if abs(value) < _SMALL else f"{value:,.0f}"
+    return text if unit in ("", "ratio", "probability", "count") else f"{text} {unit}"
+
+
+def interval_text(low: float | None, high: float | None, unit: str = "") -> str:
+    """Return an interval.
+
+    >>> interval_text(.49, .64)
+    '[0.490, 0.640]'
+    """
+    return "" if low is None or high is None else f"[{number_text(low, unit)}, {number_text(high, unit)}]"
+
+
+def share_text(share: float | None) -> str:
+    """Return a share in percent.
+
+    >>> share_text(.975), share_text(0.0), share_text(.0004)
+    ('98 %', '0 %', '< 1 %')
+    """
+    if share is None:
+        return ""
+    if 0 < share < 0.01:  # noqa: PLR2004 - below what whole percents can say
+        return "< 1 %"
+    return f"{share:.0%}".replace("%", " %")
+
+
+def metric_text(metric: str, feature: str = "", segment: str = "") -> str:
+    """Return what a score is about.
+
+    >>> metric_text("calibration_gap", segment="carrier=VX&origin=EWR")
+    'calibration gap, carrier VX and origin EWR'
+    """
+    parts = [metric.replace("_", " "), feature.removeprefix("@")]
+    where = " and ".join(pair.replace("=", " ", 1) for pair in segment.split("&")) if segment else ""
+    return " of ".join(p for p in parts if p) + (f", {where}" if where else "")
