@@ -1,0 +1,122 @@
+"""From incident events and digests to messages and triggers, at least once, through an outbox.
+
+Belongs here: reading what is to be told, writing the plan, sending it and writing down what became of it. Does not: which
+events are told (judgement/notices.py), retries (judgement/outbox.py), words (site/message.py), the wires (adapters/).
+
+Everything planned is committed before anything is sent, and each outcome before the next is sent. So after a kill only
+the one in flight may be sent twice, with the same key. The outbox itself is read whole and not as of `now`: what was sent
+was sent, also by a run whose clock was ahead.
+"""
+
+import dataclasses
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from watchkeeper.adapters.delivery import Post, Posting, courier, targets
+from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.settings import Settings
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import DeliveryError
+from watchkeeper.judgement import outbox
+from watchkeeper.judgement.notices import in_order
+from watchkeeper.judgement.outbox import Standing
+from watchkeeper.monitor import Alerts, Monitor
+from watchkeeper.operations.plan import Known, plan
+from watchkeeper.records import Action, Digest, IncidentEvent
+
+LEASE_S = 600.0
+STRIKES = 3
+_DEFAULT_COOLDOWN = Alerts().cooldown
+
+
+def act(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, settings: Settings | None = None, post: Post | None = None) -> list[Action]:
+    """Plan and send everything that is to be told or triggered as of `now`; return what became of it, one row per outcome.
+
+    `post` delivers one posting and returns its receipt; by default the configured channels do.
+    """
+    settings = settings or Settings.from_environment()
+    if not _has_work(home, monitors, settings, now):
+        return []
+    with home.lake.lease("act", wait_s=LEASE_S / 2, ttl_s=LEASE_S):
+        ledger = Ledger(home.lake)
+        planned = plan(_known(home, monitors, settings, ledger.standings, now))
+        ledger.write(planned)
+        skipped = [row for row in planned if row.state == "skipped"]
+        return skipped + _send(ledger, monitors, now=now, post=post or courier(settings, home.outbox_dir))
+
+
+class Ledger:
+    """The outbox table as this run sees it; every write is refused once another run has written."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._seen = lake.version(Action.TABLE, "act")
+        self._rows: list[Action] = lake.newest(Action)
+        self.standings = outbox.fold(self._rows)
+
+    def write(self, rows: list[Action]) -> None:
+        """Commit rows.
+
+        Raises:
+            ConflictError: another run took over, because this one held the lease for too long.
+
+        """
+        if not rows:
+            return
+        self._lake.append_records(Action, rows, guard=("act", self._seen))
+        self._seen += 1
+        self._rows += rows
+        self.standings = outbox.fold(self._rows)
+
+
+def _has_work(home: Home, monitors: Mapping[str, Monitor], settings: Settings, now: datetime) -> bool:
+    """Tell whether anything is to be planned or sent, without the lease: most runs have nothing to do."""
+    standings = outbox.fold(home.lake.newest(Action))
+    waiting = any(outbox.is_due(s, standings, now=now, cooldown=_cooldown(s, monitors)) for s in standings.values())
+    return waiting or bool(plan(_known(home, monitors, settings, standings, now)))
+
+
+def _known(home: Home, monitors: Mapping[str, Monitor], settings: Settings, standings: dict[str, Standing], now: datetime) -> Known:
+    histories: dict[str, list[IncidentEvent]] = defaultdict(list)
+    for event in in_order(home.lake.newest(IncidentEvent, as_of=now)):
+        histories[event.incident_id].append(event)
+    digests = home.lake.newest(Digest, as_of=now)
+    return Known(home, monitors, histories, digests, standings, targets(settings), now)
+
+
+def _send(ledger: Ledger, monitors: Mapping[str, Monitor], *, now: datetime, post: Post) -> list[Action]:
+    """Send what is due in the order it was planned; a target that fails thrice, or asks for a wait, is left to the next run."""
+    outcomes: list[Action] = []
+    strikes: Counter[str] = Counter()
+    for action_id in list(ledger.standings):
+        standing = ledger.standings[action_id]
+        if strikes[standing.action.target] >= STRIKES or not outbox.is_due(
+            standing, ledger.standings, now=now, cooldown=_cooldown(standing, monitors)
+        ):
+            continue
+        outcome, weight = _attempt(standing, ledger, monitors.get(standing.action.model), now=now, post=post)
+        strikes[standing.action.target] = strikes[standing.action.target] + weight if weight else 0
+        ledger.write([outcome])
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _attempt(standing: Standing, ledger: Ledger, monitor: Monitor | None, *, now: datetime, post: Post) -> tuple[Action, int]:
+    """Deliver one action; return its outcome and how much it counts against its target."""
+    opener = outbox.opener(standing, ledger.standings)
+    opened = None if opener is None else dataclasses.replace(opener.action, receipt=opener.receipt)
+    posting = Posting(action=standing.action, now=now, opener=opened, retraining=monitor.retraining if monitor else None)
+    tried = dataclasses.replace(standing.action, attempt=standing.attempts + 1, at=now)
+    try:
+        return dataclasses.replace(tried, state="sent", receipt=post(posting)), 0
+    except DeliveryError as error:
+        wait = {} if error.retry_after_s is None else {"retry_after_s": error.retry_after_s}
+        failed = dataclasses.replace(tried, state="failed", reason=str(error), payload=json.dumps(wait))
+        return failed, STRIKES if wait else 1
+
+
+def _cooldown(standing: Standing, monitors: Mapping[str, Monitor]) -> timedelta:
+    monitor = monitors.get(standing.action.model)
+    return _DEFAULT_COOLDOWN if monitor is None else monitor.alerts.cooldown

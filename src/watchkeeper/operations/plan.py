@@ -1,0 +1,162 @@
+"""What act is to do: incident events and digests, as of a moment, become rows of the outbox.
+
+Belongs here: putting the rules of judgement/ and the words of site/ together into actions. Does not: sending (act.py).
+Nothing here writes, and the same records always give the same plan with the same keys.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement import outbox, retraining
+from watchkeeper.judgement.notices import STALE, Notice, in_order, is_stale, notices, severity_so_far
+from watchkeeper.judgement.outbox import Standing
+from watchkeeper.monitor import Monitor
+from watchkeeper.records import Action, Digest, IncidentEvent, Story, key
+from watchkeeper.site.links import digest_links, incident_links
+from watchkeeper.site.message import Message, belated_message, digest_message, incident_message, read_story, text
+
+TARGETS = ("slack", "file", "webhook", "event")
+KINDS = ("open", "update", "resolve")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that a plan rests on."""
+
+    home: Home
+    monitors: Mapping[str, Monitor]
+    histories: Mapping[str, list[IncidentEvent]]
+    digests: Sequence[Digest]
+    standings: Mapping[str, Standing]
+    targets: Sequence[str]
+    now: datetime
+
+
+def plan(known: Known) -> list[Action]:
+    """Return the rows to commit before anything is sent: planned actions, and skipped ones with the reason."""
+    rows: list[Action] = []
+    for history in known.histories.values():
+        monitor = known.monitors.get(history[0].model)
+        if monitor is None:
+            continue
+        found = notices(history, _decided(history, known.standings), now=known.now, mature_after=_mature_after(monitor))
+        rows += [_told(known, monitor, history, notice, target) for notice in found for target in known.targets]
+        rows += _retrain(known, monitor, history, found, rows)
+    rows += [row for digest in known.digests for row in _digest(known, digest)]
+    return rows + [_passed_over(known, old, why) for old, why in outbox.superseded(rows, known.standings)]
+
+
+def _decided(history: Sequence[IncidentEvent], standings: Mapping[str, Standing]) -> set[str]:
+    """Return the events that have an action for any target: one that is configured later does not tell old news again."""
+    return {e.event_id for e in history if any(key(e.event_id, kind, target) in standings for kind in KINDS for target in TARGETS)}
+
+
+def _mature_after(monitor: Monitor | None) -> timedelta:
+    return monitor.labels.mature_after if monitor and monitor.labels else timedelta(0)
+
+
+def _told(known: Known, monitor: Monitor, history: Sequence[IncidentEvent], notice: Notice, target: str) -> Action:
+    channel = monitor.channel or known.home.workspace.slack.channel or ""
+    severity = severity_so_far(history)
+    message = _message(known, history, notice, target, severity=severity, channel=channel)
+    return Action(
+        action_id=key(notice.event.event_id, notice.kind, target),
+        incident_id=notice.event.incident_id,
+        model=notice.event.model,
+        kind=notice.kind,
+        target=target,
+        state="skipped" if notice.skip else "planned",
+        payload=_payload(message, channel=channel, severity=severity, file=_file_name(notice, monitor.timezone)),
+        reason=notice.skip,
+        at=known.now,
+    )
+
+
+def _message(known: Known, history: Sequence[IncidentEvent], notice: Notice, target: str, *, severity: str, channel: str) -> Message:
+    links = incident_links(known.home.workspace.links, known.home.site_dir, incident_id=notice.event.incident_id, model=notice.event.model)
+    story = _story(history, notice.teller)
+    is_first = not any(s.state == "sent" and s.thread == (notice.event.incident_id, target) for s in known.standings.values())
+    if notice.kind == "resolve" and is_first:
+        opening = _story([e for e in history if e.event != "resolved"], history[0])
+        return belated_message(opening, story, notice.event, severity=severity, channel=channel, links=links)
+    return incident_message(story, notice.event, severity=severity, channel=channel, links=links)
+
+
+def _story(history: Sequence[IncidentEvent], event: IncidentEvent) -> Story:
+    """Return the story of an event, or where it brings none the newest one of its incident."""
+    own = read_story(event.story)
+    told = [s for s in (read_story(e.story) for e in history) if s is not None]
+    plain = Story(headline=f"{event.family} incident about {event.subject or event.model}", when="")
+    return own or (told[-1] if told else plain)
+
+
+def _payload(message: Message, *, channel: str, severity: str, file: str) -> str:
+    content = {"channel": channel, "severity": severity, "file": file, "message": dataclasses.asdict(message), "text": text(message)}
+    return json.dumps(content, ensure_ascii=False)
+
+
+def _file_name(notice: Notice, timezone: str) -> str:
+    at = notice.event.at.astimezone(ZoneInfo(timezone))
+    clock = f"-{at:%H%M}" if notice.kind == "update" else ""
+    return f"{at:%Y-%m-%d}-{notice.event.incident_id}-{notice.kind}{clock}.md"
+
+
+def _retrain(known: Known, monitor: Monitor, history: Sequence[IncidentEvent], found: Sequence[Notice], rows: Sequence[Action]) -> list[Action]:
+    """Return the decision about training the model again, when something new happened in an incident that asks for one."""
+    if not found or not retraining.is_asked(history, monitor.retraining):
+        return []
+    newest = in_order(n.event for n in found)[-1]
+    if newest.event == "resolved" and len(found) == 1:
+        return []
+    triggers = [s for s in [*known.standings.values(), *outbox.fold(rows).values()] if s.action.kind == "retrain" and s.action.model == monitor.model]
+    is_old = is_stale(newest.at, newest.window_end, now=known.now, mature_after=_mature_after(monitor))
+    why = STALE if is_old else retraining.objection(history, _story(history, history[-1]), monitor, triggers, now=known.now)
+    return [_trigger(history, newest, why, known.now)]
+
+
+def _trigger(history: Sequence[IncidentEvent], newest: IncidentEvent, why: str, now: datetime) -> Action:
+    window = [min(e.window_start for e in history).isoformat(), max(e.window_end for e in history).isoformat()]
+    reason = _story(history, newest).headline
+    return Action(
+        action_id=key(newest.event_id, "retrain", "training"),
+        incident_id=newest.incident_id,
+        model=newest.model,
+        kind="retrain",
+        target="training",
+        state="skipped" if why else "planned",
+        payload=json.dumps({"model": newest.model, "reason": reason, "incident_id": newest.incident_id, "window": window}, ensure_ascii=False),
+        reason=why,
+        at=now,
+    )
+
+
+def _digest(known: Known, digest: Digest) -> list[Action]:
+    if any(key(digest.digest_id, "digest", target) in known.standings for target in TARGETS):
+        return []
+    monitor, workspace = known.monitors.get(digest.model), known.home.workspace
+    channel = workspace.slack.channel or (monitor.channel if monitor else "")
+    is_old = is_stale(digest.computed_at, digest.window_end, now=known.now, mature_after=_mature_after(monitor))
+    message = digest_message(digest, channel=channel, links=digest_links(workspace.links))
+    end = digest.window_end.astimezone(ZoneInfo(monitor.timezone if monitor else workspace.timezone))
+    action = Action(
+        action_id=key(digest.digest_id, "digest", known.targets[0]),
+        incident_id=digest.digest_id,
+        model=digest.model,
+        kind="digest",
+        target=known.targets[0],
+        state="skipped" if is_old else "planned",
+        payload=_payload(message, channel=channel, severity="notice", file=f"{end:%Y-%m-%d}-{digest.digest_id}-digest.md"),
+        reason=STALE if is_old else "",
+        at=known.now,
+    )
+    return [action]
+
+
+def _passed_over(known: Known, old: Action, why: str) -> Action:
+    attempts = known.standings[old.action_id].attempts
+    return dataclasses.replace(old, state="skipped", attempt=attempts, reason=why, at=known.now)

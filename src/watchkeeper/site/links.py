@@ -1,0 +1,38 @@
+"""Where messages and pages point: addresses below the configured bases.
+
+Belongs here: the addresses of our own pages. Does not: the pages. A base that is not configured gives no link; messages
+leave the machine, where a loopback address means somebody else's.
+"""
+
+from pathlib import Path
+
+from watchkeeper.monitor import Links
+from watchkeeper.site.message import Line
+
+
+def incident_links(bases: Links, site: Path, *, incident_id: str, model: str) -> list[Line]:
+    """Return (label, address) of everything to look at or to do about an incident."""
+    return [
+        *_page(bases, "Incident", f"incidents/{incident_id}.html"),
+        *(_page(bases, "Look", f"looks/{incident_id}.html") if (site / "looks" / f"{incident_id}.html").exists() else []),
+        *_validation(bases, site),
+        *_rerun(bases, model),
+    ]
+
+
+def digest_links(bases: Links) -> list[Line]:
+    """Return (label, address) of the pages behind a digest."""
+    return [*_page(bases, "Overview", "index.html")]
+
+
+def _validation(bases: Links, site: Path) -> list[Line]:
+    return _page(bases, "Validation docs", "validation/index.html") if (site / "validation" / "index.html").exists() else []
+
+
+def _page(bases: Links, label: str, path: str) -> list[Line]:
+    return [(label, f"{bases.docs.rstrip('/')}/{path}")] if bases.docs else []
+
+
+def _rerun(bases: Links, model: str) -> list[Line]:
+    del model  # the form in the UI asks for it
+    return [("Rerun", f"{bases.prefect.rstrip('/')}/deployments")] if bases.prefect else []

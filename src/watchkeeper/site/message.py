@@ -1,0 +1,155 @@
+"""What people are told, said once: a Story or a Digest becomes one neutral Message, and that becomes text.
+
+Belongs here: the order and the words of a message, and its plain (markdown) form. Does not: Slack's form (block_kit.py),
+where it is sent (adapters/), or what was measured (judgement/).
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from watchkeeper.records import Cause, Digest, IncidentEvent, Story
+
+Line = tuple[str, str]
+ICONS = {"notice": "🔵", "warning": "🟠", "high": "🔴", "critical": "🚨", "resolved": "✅", "digest": "📊"}
+UNKNOWN = "unknown; nothing that was tested explains it."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message for any channel; lines are (label, text), a line without a label stands for itself."""
+
+    icon: str
+    title: str
+    lead: str = ""
+    facts: list[Line] = field(default_factory=list)
+    verdict: list[Line] = field(default_factory=list)
+    footer: str = ""
+    links: list[Line] = field(default_factory=list)
+
+    @property
+    def headline(self) -> str:
+        """The one line that a phone shows."""
+        return f"{self.icon} {self.title}"
+
+    @classmethod
+    def from_dict(cls, found: dict[str, Any]) -> "Message":
+        """Return the message that `dataclasses.asdict` and JSON made of one."""
+        pairs = {k: [(a, b) for a, b in found[k]] for k in ("facts", "verdict", "links")}
+        return cls(**{**found, **pairs})
+
+
+def read_story(text: str) -> Story | None:
+    """Return the story in an incident event, None when the event brings none."""
+    found = json.loads(text or "{}")
+    if not found.get("headline"):
+        return None
+    causes = [Cause(**{**c, "onset": _moment(c.get("onset"))}) for c in found.get("causes", [])]
+    facts = [(str(label), str(said)) for label, said in found.get("facts", [])]
+    return Story(**{**found, "when": found.get("when", ""), "causes": causes, "facts": facts})
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def incident_message(story: Story, event: IncidentEvent, *, severity: str, channel: str, links: Sequence[Line] = ()) -> Message:
+    """Return the message about an incident as `story` tells it."""
+    is_over = event.event == "resolved"
+    return Message(
+        icon=ICONS["resolved" if is_over else severity],
+        title=_titled(event.model, story.headline),
+        lead=story.when,
+        facts=list(story.facts),
+        verdict=_closing(story) if is_over else _verdict(story),
+        footer=_footer(event.incident_id, severity, channel),
+        links=list(links),
+    )
+
+
+def belated_message(opening: Story, ending: Story, event: IncidentEvent, *, severity: str, channel: str, links: Sequence[Line] = ()) -> Message:
+    """Return the only message about an incident that was over before anything could be sent."""
+    told = incident_message(opening, event, severity=severity, channel=channel, links=links)
+    over: Line = ("Opened and resolved", f"{_sentence(ending.headline)} This is the only message about it.")
+    verdict = [*_causes(opening), *_closing(ending if ending.next_steps else opening)]
+    return dataclasses.replace(told, facts=[over, *opening.facts], verdict=verdict)
+
+
+def digest_message(digest: Digest, *, channel: str, links: Sequence[Line] = ()) -> Message:
+    """Return the message of a digest; its markdown lines become labelled lines."""
+    title = _plain(digest.headline)
+    lines = [_labelled(line) for line in digest.text.splitlines() if line.strip()]
+    facts = [line for line in lines if line[1] != title]
+    return Message(
+        icon=ICONS["digest"], title=title, facts=facts, footer=_footer(digest.digest_id, f"digest of the {digest.period}", channel), links=list(links)
+    )
+
+
+def text(message: Message) -> str:
+    """Return a message as markdown that also reads well as it is."""
+    lines = [f"{message.icon} **{message.title}**"]
+    lines += [message.lead] if message.lead else []
+    lines += [f"*{label}:* {said}" if label else said for label, said in (*message.facts, *message.verdict)]
+    links = ", ".join(f"[{label}]({address})" for label, address in message.links)
+    lines += [f"{message.footer}{f' Links: {links}' if links else ''}"]
+    return "\n".join(lines) + "\n"
+
+
+def _titled(model: str, headline: str) -> str:
+    return headline if headline.startswith(model) else f"{model}: {headline}"
+
+
+def _footer(identifier: str, kind: str, channel: str) -> str:
+    return ", ".join(part for part in (f"`{identifier}`", kind, channel) if part) + "."
+
+
+def _verdict(story: Story) -> list[Line]:
+    return [*_causes(story), *_closing(story)]
+
+
+def _causes(story: Story) -> list[Line]:
+    named = [c for c in story.causes if c.kind != "unknown"]
+    if not named:
+        return [("Likely cause", UNKNOWN), *_list("Ruled out", story.ruled_out)]
+    first, *others = named
+    return [("Likely cause", cause_text(first)), *(("Also possible", cause_text(c)) for c in others), *_list("Ruled out", story.ruled_out)]
+
+
+def _closing(story: Story) -> list[Line]:
+    steps: list[Line] = [("Do", " ".join(_sentence(step) for step in story.next_steps))] if story.next_steps else []
+    return [*_list("Not measured", story.not_measured), *steps]
+
+
+def _list(label: str, items: Sequence[str]) -> list[Line]:
+    return [(label, _sentence(", ".join(item.rstrip(".") for item in items)))] if items else []
+
+
+def cause_text(cause: Cause) -> str:
+    """Return a cause in words, with the share of the change it accounts for and what speaks for it."""
+    said = _sentence(f"{cause.subject or cause.kind}{_share(cause)}")
+    return " ".join([said, *(_sentence(e) for e in cause.evidence_for)])
+
+
+def _share(cause: Cause) -> str:
+    if cause.share is None:
+        return ""
+    interval = "" if cause.low is None or cause.high is None else f" [{cause.low * 100:.0f}, {cause.high * 100:.0f}]"
+    return f" ({cause.share * 100:.0f} %{interval} of the change)"
+
+
+def _sentence(words: str) -> str:
+    words = words.strip()
+    return words if not words or words[-1] in ".!?" else f"{words}."
+
+
+def _labelled(line: str) -> Line:
+    found = re.match(r"\s*(?:[-*] +)?(?:\*\*|\*|_)([^*_:]+):(?:\*\*|\*|_)\s*(.*)", line)
+    return (found[1], _plain(found[2])) if found else ("", _plain(line))
+
+
+def _plain(line: str) -> str:
+    return re.sub(r"^(?:#+|>)\s*", "", line.strip()).replace("**", "")
