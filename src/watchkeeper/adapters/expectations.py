@@ -1,0 +1,236 @@
+"""Validation with Great Expectations over DuckDB: a table and a suite in, an outcome for each expectation out.
+
+Belongs here: running a suite, and outcomes of three values. Does not: the files (suites.py, suite_drafts.py), the SQL bridge
+(gx_duckdb.py), finding rows (broken_rows.py), what follows from an outcome (operations/), the pages (validation_docs.py). No raw value leaves: results hold counts, aggregates and row numbers.
+"""
+
+import json
+import logging
+import threading
+import warnings
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from watchkeeper.adapters.broken_rows import ON_ROWS, Look
+from watchkeeper.adapters.suite_drafts import draft_suite
+from watchkeeper.adapters.suites import Expectation, Suite, lint_suites, load
+from watchkeeper.records import Source, Validation
+
+__all__ = ["Checked", "Finding", "check", "draft_suite", "lint_suites"]
+
+TABLE = "batch"
+COLUMNS = "columns_of_batch"
+_ON_COLUMNS = {"result_format": "BASIC", "partial_unexpected_count": 0}
+_NAMES_ARE_SAFE = {
+    "expect_column_type_to_be",
+    "expect_column_values_to_be_in_type_list",
+    "expect_column_values_to_be_of_type",
+    "expect_table_columns_to_match_ordered_list",
+    "expect_table_columns_to_match_set",
+}
+_QUOTES_VALUES = ("Conversion Error", "Invalid Input Error", "Out of Range Error", "Constraint Error")
+_LOCK = threading.Lock()  # one GX context, whose project is global to the process
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What became of one expectation."""
+
+    expectation_id: str
+    expectation: str
+    column: str = ""
+    arguments: str = "{}"
+    severity: str
+    outcome: str
+    unexpected_count: int | None = None
+    element_count: int | None = None
+    observed: str = ""
+    owner: str = ""
+    why: str = ""
+    error: str = ""
+    says: str = ""
+    unexpected_rows: list[int] = field(default_factory=list)
+    is_table_level: bool = False
+
+    @property
+    def is_critical_failure(self) -> bool:
+        """Tell whether rows, or the batch, must be set aside because of it."""
+        return self.severity == "critical" and self.outcome == "fail"
+
+    @property
+    def reason(self) -> str:
+        """One sentence for the people who find their rows in quarantine."""
+        why = f": {self.why}" if self.why else ""
+        owner = f" ({self.owner})" if self.owner else ""
+        return f"{self.says or self.expectation}{why}{owner}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What became of all expectations of a suite; `suite` is empty when there was nothing to check with."""
+
+    suite: str = ""
+    suite_hash: str = ""
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def refusals(self) -> list[Finding]:
+        """The failures for which the whole table is set aside."""
+        return [f for f in self.findings if f.is_critical_failure and f.is_table_level]
+
+    @property
+    def reasons_by_row(self) -> dict[int, list[str]]:
+        """The rows to set aside, each with its reasons."""
+        reasons: dict[int, list[str]] = {}
+        for finding in self.findings:
+            for row in finding.unexpected_rows:
+                reasons.setdefault(row, []).append(finding.reason)
+        return reasons
+
+    def records(self, *, batch_id: str, model: str, source: Source, now: datetime) -> list[Validation]:
+        """Return the findings as records of one batch."""
+        return [
+            Validation(
+                batch_id=batch_id,
+                expectation_id=f.expectation_id,
+                model=model,
+                source=source,
+                suite=self.suite,
+                suite_hash=self.suite_hash,
+                expectation=f.expectation,
+                column=f.column,
+                arguments=f.arguments,
+                severity=f.severity,
+                outcome=f.outcome,
+                unexpected_count=f.unexpected_count,
+                element_count=f.element_count,
+                observed=f.observed,
+                owner=f.owner,
+                why=f.why,
+                error=f.error,
+                validated_at=now,
+            )
+            for f in self.findings
+        ]
+
+
+def check(rows: pa.Table, suite_file: Path, *, private: Collection[str] = ()) -> Checked:
+    """Run the suite over the rows, which carry their numbers in `wk_row`; no file means nothing to check.
+
+    An expectation that cannot be evaluated is an error and not a failure; the others are evaluated all the same.
+    For private columns no aggregate is told either.
+
+    Raises:
+        ConfigurationError: the file is no suite.
+
+    """
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        suite = load(suite_file)
+        if suite is None or not suite.expectations:
+            return Checked() if suite is None else Checked(suite=suite.name, suite_hash=suite.digest)
+        return Checked(suite=suite.name, suite_hash=suite.digest, findings=_run(rows, suite, frozenset(private)))
+
+
+def _run(rows: pa.Table, suite: Suite, private: frozenset[str]) -> list[Finding]:
+    from watchkeeper.adapters.gx_duckdb import batch
+
+    with _opened(rows) as connection, batch(_context(), connection, TABLE, suite.name) as gx_rows:
+        results = {result.expectation_config.id: result for result in gx_rows.validate(suite.gx_rows, result_format=ON_ROWS).results}
+        if suite.gx_columns.expectations:
+            with batch(_context(), connection, COLUMNS, suite.name) as gx_columns:
+                results |= {
+                    result.expectation_config.id: result for result in gx_columns.validate(suite.gx_columns, result_format=_ON_COLUMNS).results
+                }
+        look = Look(connection=connection, batch=gx_rows, table=TABLE, rows=rows.num_rows, gx={e.id: e for e in suite.gx_rows.expectations})
+        return [_finding(expectation, results[expectation.expectation_id], look, private) for expectation in suite.expectations]
+
+
+@cache
+def _context() -> Any:
+    import great_expectations as gx
+
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    return context
+
+
+@contextmanager
+def _opened(rows: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection that sees the rows and nothing else: a suite's own SQL reaches no file and no setting."""
+    connection = duckdb.connect()
+    try:
+        connection.register(TABLE, _in_utc(rows))
+        connection.register(COLUMNS, rows.select([name for name in rows.column_names if not name.startswith("wk_")]))
+        for setting in ("enable_external_access = false", "python_enable_replacements = false", "TimeZone = 'UTC'", "lock_configuration = true"):
+            connection.execute(f"set {setting}")
+        yield connection
+    finally:
+        connection.close()
+
+
+def _in_utc(rows: pa.Table) -> pa.Table:
+    """Drop the zone of timestamps, which are UTC inside; limits in suites carry none."""
+    naive = [f.with_type(pa.timestamp(f.type.unit)) if pa.types.is_timestamp(f.type) else f for f in rows.schema]
+    return rows.cast(pa.schema(naive))
+
+
+def _finding(expectation: Expectation, result: Any, look: Look, private: frozenset[str]) -> Finding:
+    error = _error(result.exception_info)
+    outcome = "error" if error else "pass" if result.success else "fail"
+    rows: list[int] | None = None
+    if outcome == "fail" and expectation.severity == "critical" and expectation.is_row_level:
+        rows = look.numbers(expectation, result)
+    counts = result.result
+    return Finding(
+        expectation_id=expectation.expectation_id,
+        expectation=expectation.type,
+        column=expectation.column,
+        arguments=json.dumps(expectation.arguments, sort_keys=True, ensure_ascii=False, default=str),
+        severity=expectation.severity,
+        outcome=outcome,
+        unexpected_count=counts.get("unexpected_count", counts.get("observed_value") if expectation.is_row_level else None),
+        element_count=counts.get("element_count", look.rows if expectation.is_row_level and not error else None),
+        observed="" if expectation.is_row_level or expectation.column in private else _observed(expectation, counts.get("observed_value")),
+        owner=expectation.owner,
+        why=expectation.why,
+        error=error,
+        says=expectation.says,
+        unexpected_rows=rows or [],
+        is_table_level=not expectation.is_row_level or (outcome == "fail" and expectation.severity == "critical" and not rows),
+    )
+
+
+def _observed(expectation: Expectation, value: Any) -> str:
+    """Return an aggregate as text, and of a list only its length: its members are values of rows."""
+    if value is None:
+        return ""
+    if expectation.type in _NAMES_ARE_SAFE:
+        return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, bool | int | float):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return f"{len(value)} values" if isinstance(value, list | tuple | set | dict) else ""
+
+
+def _error(info: dict[str, Any]) -> str:
+    """Return why an expectation could not be evaluated, without the values that some messages quote."""
+    parts = [info] if "raised_exception" in info else list(info.values())
+    messages = [str(part["exception_message"]) for part in parts if part.get("raised_exception")]
+    if not messages:
+        return ""
+    first = messages[0].split("\n", maxsplit=1)[0].strip()
+    said = first.rsplit("Exception) ", maxsplit=1)[-1]
+    if any(kind in said for kind in _QUOTES_VALUES):
+        return said.split("'", maxsplit=1)[0].split('"', maxsplit=1)[0].strip()
+    return said
