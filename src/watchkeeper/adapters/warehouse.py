@@ -4,6 +4,7 @@ Belongs here: connections and where statements are kept. Does not: the statement
 SELECT a file), the file that people open (operations/publish.py), or the tables (adapters/lake.py).
 """
 
+import dataclasses
 import tempfile
 from collections.abc import Mapping
 from functools import cache
@@ -60,6 +61,26 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str
     """Return the answer to a query as a table; values reach it as parameters only (`?`, or `$name` for a mapping)."""
     given = dict(parameters) if isinstance(parameters, Mapping) else parameters
     return connection.sql(sql, params=given or None).to_arrow_table()
+
+
+def clock_of(record: type) -> str:
+    """Return the column that says since when a row of a record is known.
+
+    >>> from watchkeeper.records import Score
+    >>> clock_of(Score)
+    'computed_at'
+    """
+    names = {f.name for f in dataclasses.fields(record)}
+    return next(n for n in ("computed_at", "landed_at", "validated_at", "recorded_at", "at", "sampled_at") if n in names)
+
+
+def newest_sql(record: type, relation: str, *, is_as_of: bool = True) -> str:
+    """Return a SELECT of the newest revision of each key in `relation`, with `is_as_of` of what was known at `$as_of`."""
+    clock, names = clock_of(record), [f.name for f in dataclasses.fields(record)]
+    order = f"{clock} DESC, revision DESC" if "revision" in names else f"{clock} DESC"
+    known = f" WHERE {clock} <= $as_of" if is_as_of else ""
+    keys = ", ".join(record.KEY)  # type: ignore[attr-defined]
+    return f"SELECT * FROM {quoted(relation)}{known} QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {order}) = 1"
 
 
 @cache

@@ -1,0 +1,38 @@
+"""Files that readers never see half done: written aside in the same folder, then swapped in whole.
+
+Belongs here: the swap. Does not: what is in the files (operations/publish.py, operations/pages.py).
+"""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_STALE_S = 3600.0
+
+
+@contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """Yield a place to write to; what lies there afterwards replaces `path` at once, and nothing happens on an error.
+
+    Whoever has the old file open keeps the old one. What killed writers left behind is removed after an hour.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{path.name}.*"):
+        if time.time() - left.stat().st_mtime > _STALE_S:
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        written = Path(folder) / path.name
+        yield written
+        written.replace(path)
+
+
+def write_whole(path: Path, content: str) -> bool:
+    """Write a text file in one step and tell whether that changed it; one that holds the same already is left alone."""
+    if path.is_file() and path.read_text(encoding="utf-8") == content:
+        return False
+    with aside(path) as written:
+        written.write_text(content, encoding="utf-8")
+    return True

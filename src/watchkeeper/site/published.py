@@ -1,0 +1,106 @@
+"""The rows that only the published file has: incidents folded into one row each, and costs side by side.
+
+Belongs here: their columns and their meaning. Does not: the records they come from (records.py), or writing them (operations/publish.py).
+"""
+
+import dataclasses
+import json
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated as Of
+from typing import Any, ClassVar
+
+from watchkeeper.judgement.incidents import Incident
+from watchkeeper.records import Action, Signal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentRow:
+    """One incident, folded from its events, in the keys of `watchkeeper incidents --json`."""
+
+    TABLE: ClassVar[str] = "incidents"
+
+    id: Of[str, "the incident"]
+    model: Of[str, "the monitor"]
+    state: Of[str, "open, acknowledged, silenced or resolved"]
+    severity: Of[str, "notice, warning, high or critical; all but notice page"]
+    opened_at: Of[datetime, "when it was opened"]
+    onset_at: Of[datetime | None, "since when things have been wrong, as far as is known"]
+    detected_at: Of[datetime | None, "when it was first seen"]
+    resolved_at: Of[datetime | None, "when it was over; null while it is not"]
+    window_start: Of[datetime, "first window out of line"]
+    window_end: Of[datetime, "end of the last window out of line, exclusive"]
+    headline: Of[str, "one line for people"]
+    subject: Of[str, "what it is about: kpi, a segment, a feature, a source"]
+    family: Of[str, "kpi, segment, data, target, service, cost or covariate"]
+    signals: Of[str, "metric, feature, segment, window_start, value, low, high of each signal, JSON"]
+    causes: Of[str, "tested causes with their evidence, likeliest first, JSON"]
+    ruled_out: Of[list[str], "what was tested and is not the cause"]
+    not_measured: Of[list[str], "what could not be looked at"]
+    actions: Of[str, "kind, target, state, at of each action taken, JSON"]
+    next_steps: Of[list[str], "what to do"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostRow:
+    """What each model's GPUs did and cost, one row a model and window; a view over `scores`."""
+
+    TABLE: ClassVar[str] = "costs"
+
+    model: Of[str, "the monitor"]
+    environment: Of[str, "production, staging, ..."]
+    grain: Of[str, "hour, day, week or month"]
+    window_start: Of[datetime, "start of the window"]
+    window_end: Of[datetime, "end of the window, exclusive"]
+    gpu_hours: Of[float | None, "hours of GPUs held"]
+    gpu_busy_ratio: Of[float | None, "share of that time with a kernel running"]
+    gpu_energy_kwh: Of[float | None, "energy drawn, kWh"]
+    gpu_cost: Of[float | None, "price of those hours, in `currency`"]
+    cost_per_1000_predictions: Of[float | None, "the same per thousand predictions"]
+    currency: Of[str | None, "currency of the price book"]
+    is_synthetic: Of[bool, "true when it comes from a made-up trace: not a bill"]
+
+
+def described(record: type) -> dict[str, str]:
+    """Return column -> meaning of a record, from its annotations.
+
+    >>> described(CostRow)["currency"]
+    'currency of the price book'
+    """
+    hints = typing.get_type_hints(record, include_extras=True)
+    return {f.name: hints[f.name].__metadata__[0] for f in dataclasses.fields(record)}
+
+
+def incident_rows(incidents: Sequence[Incident], signals: Sequence[Signal], actions: Sequence[Action]) -> list[IncidentRow]:
+    """Return one row an incident; `signals` and `actions` are those of the lake, joined here."""
+    by_id = {s.signal_id: s for s in signals}
+    return [_incident_row(i, [by_id[s] for s in i.signals if s in by_id], [a for a in actions if a.incident_id == i.id]) for i in incidents]
+
+
+def _incident_row(incident: Incident, signals: Sequence[Signal], actions: Sequence[Action]) -> IncidentRow:
+    same = [
+        f.name for f in dataclasses.fields(IncidentRow) if f.name not in ("signals", "causes", "ruled_out", "not_measured", "actions", "next_steps")
+    ]
+    return IncidentRow(
+        **{name: getattr(incident, name) for name in same},
+        signals=_json([_picked(s, "metric", "feature", "segment", "window_start", "value", "low", "high") for s in signals]),
+        causes=_json([dataclasses.asdict(c) for c in incident.story.causes]),
+        ruled_out=list(incident.story.ruled_out),
+        not_measured=list(incident.story.not_measured),
+        actions=_json([_picked(a, "kind", "target", "state", "at") for a in actions]),
+        next_steps=list(incident.story.next_steps),
+    )
+
+
+def _picked(record: Any, *names: str) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in names}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=_moment)
+
+
+def _moment(value: datetime) -> str:
+    return value.isoformat().replace("+00:00", "Z")
