@@ -301,6 +301,7 @@ class Run:
     outcome: Of[str, "done, empty, insufficient, late, failed or missed"]
     reason: Of[str, "why, unless done"] = ""
     rows: Of[int, "rows or scores it produced"] = 0
+    inputs: Of[str, "what it rested on; the same inputs are not computed again"] = ""
     computed_at: Of[datetime, "the `now` of the run"]
 
 
@@ -325,7 +326,7 @@ class GpuSample:
     temperature_c: Of[float | None, "temperature, Celsius"] = None
     sm_clock_mhz: Of[int | None, "SM clock"] = None
     memory_clock_mhz: Of[int | None, "memory clock"] = None
-    throttle_reasons: Of[list[str], "why clocks were held down, empty when not"] = field(default_factory=list)
+    throttle_reasons: Of[list[str] | None, "why clocks were held down, empty when not, null when the driver does not say"] = None
     is_synthetic: Of[bool, "true for a made-up trace"] = False
 
 

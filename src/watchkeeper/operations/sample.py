@@ -1,0 +1,106 @@
+"""Sample: GPUs and host -> telemetry, reading after reading, until told to stop.
+
+Belongs here: when to read, for how long a reading stands, when to land. Does not: the clock and the signals, which are
+given as a Pace (cli/gpus.py), reading devices (adapters/nvml.py), what the time cost (costs.py).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from watchkeeper.adapters.gpu_hours import LONGEST_INTERVAL
+from watchkeeper.adapters.host import HostMeter
+from watchkeeper.adapters.nvml import Gpus, Stamp
+from watchkeeper.adapters.telemetry import Buffer
+from watchkeeper.errors import UsageError
+from watchkeeper.records import GpuSample, HostSample
+
+SHORTEST_INTERVAL = timedelta(milliseconds=100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """All a sampler knows of time: the clock, seconds that never run back, and waiting, which is True when asked to stop."""
+
+    now: Callable[[], datetime]
+    seconds: Callable[[], float]
+    wait: Callable[[float], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to sample: how often, how many times (None: until asked to stop), under which names, and when to land."""
+
+    every_s: float
+    host: str
+    model: str = ""
+    count: int | None = None
+    flush_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one look at the host gave."""
+
+    gpus: list[GpuSample]
+    host: HostSample
+    faults: dict[int, str]
+
+
+def check_interval(every: timedelta) -> float:
+    """Return the seconds between two readings.
+
+    Raises:
+        UsageError: a reading would stand for more than may be billed, or for less than a driver can tell.
+
+    """
+    if not SHORTEST_INTERVAL <= every <= LONGEST_INTERVAL:
+        raise UsageError(f"{every.total_seconds():g} s is not between 0.1 s and 1 h", where="--every", then="Write for example 10s.")
+    return every.total_seconds()
+
+
+def sample(gpus: Gpus, buffer: Buffer, plan: Plan, pace: Pace, *, seen: Callable[[Reading], None] = lambda _: None) -> None:
+    """Read every device and the host again and again, and land the readings; `seen` is told of each.
+
+    Asked to stop, it reads once more, so that the time since the last reading counts, lands what it holds, and returns.
+    """
+    meter, began, flushed = HostMeter(), pace.seconds(), pace.seconds()
+    last: float | None = None
+    number, stopped = 0, False
+    while True:
+        number, at = number + 1, pace.seconds()
+        stands_for = _stands_for(None if last is None else at - last, plan)
+        last = at
+        reading = _look(gpus, meter, Stamp(sampled_at=pace.now(), interval_s=stands_for, host=plan.host, model=plan.model))
+        buffer.add(GpuSample, reading.gpus)
+        buffer.add(HostSample, [reading.host])
+        seen(reading)
+        if stopped or number == plan.count:
+            break
+        if at - flushed >= plan.flush_s:
+            buffer.flush()
+            flushed = at
+        stopped = pace.wait(_until_next(pace.seconds() - began, plan.every_s))
+    buffer.flush()
+
+
+def _look(gpus: Gpus, meter: HostMeter, stamp: Stamp) -> Reading:
+    samples = gpus.read(stamp)
+    host = meter.read(sampled_at=stamp.sampled_at, interval_s=stamp.interval_s, host=stamp.host)
+    return Reading(gpus=samples, host=host, faults=dict(gpus.faults))
+
+
+def _stands_for(elapsed: float | None, plan: Plan) -> float:
+    """Return the seconds a reading stands for.
+
+    A single reading stands for its interval; the first of many only opens the clock. After a pause (a suspended host)
+    a reading stands for one interval, and the rest is a gap: unknown, not billed.
+    """
+    if elapsed is None:
+        return plan.every_s if plan.count == 1 else 0.0
+    return elapsed if elapsed <= 2 * plan.every_s else plan.every_s
+
+
+def _until_next(since_start: float, every_s: float) -> float:
+    """Return the wait until the next tick of a steady grid, so that the time readings take does not add up."""
+    return every_s - since_start % every_s
