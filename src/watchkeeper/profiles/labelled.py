@@ -70,6 +70,7 @@ def regression_pieces(rows: Labelled, group: Ints, groups: int) -> list[Piece]:
         Piece(ERROR, KNOWN, count_cells(signed_log_cells(error), SIGNED_LOG_CELLS, error, nothing, labelled, groups)),
         Piece(SCORE, PENDING, count_cells(np.zeros(len(error), np.int64), 1, None, nothing, pending, groups)),
         _sums("abs_error", np.abs(error), labelled, groups),
+        _sums("squared_error", error**2, labelled, groups),
         _sums("truth", rows.truth, labelled, groups),
         _sums("abs_error_ratio", np.abs(error) / np.where(size > 0, size, 1.0), relative, groups),
     ]

@@ -3,9 +3,12 @@
 Belongs here: numbers in, `Estimate` out. Does not: which interval a metric uses (measures/).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite, nan, sqrt
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import norm, t
 
 Z95 = float(norm.ppf(0.975))
@@ -102,3 +105,31 @@ def _newcombe_limit(auc: float, positives: int, negatives: int, side: float) -> 
         else:
             outer = middle
     return (inner + outer) / 2
+
+
+def ratio_of_counts(function: Callable[[NDArray[np.float64]], float], counts: NDArray[np.int64]) -> Estimate:
+    """Return a smooth function of multinomial counts with a delta-method interval (gradient by central differences).
+
+    >>> e = ratio_of_counts(lambda c: c[0] / c.sum(), np.array([50, 50]))
+    >>> round(e.value, 3), round(e.se, 3)
+    (0.5, 0.05)
+    """
+    flat = counts.ravel().astype(float)
+    n = int(flat.sum())
+    value = function(flat.reshape(counts.shape)) if n else nan
+    if not isfinite(value):
+        return undefined("no rows" if n == 0 else "undefined: a denominator is zero", n)
+    gradient = np.array([_slope(function, flat, i, counts.shape) for i in range(len(flat))])
+    share = flat / n
+    variance = n * (float(share @ gradient**2) - float(share @ gradient) ** 2)
+    se = sqrt(max(0.0, variance))
+    return Estimate(value, se, value - Z95 * se, value + Z95 * se, n)
+
+
+def _slope(function: Callable[[NDArray[np.float64]], float], flat: NDArray[np.float64], i: int, shape: tuple[int, ...]) -> float:
+    step = max(1e-4, 1e-6 * flat[i])
+    up, down = flat.copy(), flat.copy()
+    up[i] += step
+    down[i] = max(0.0, down[i] - step)
+    slope = (function(up.reshape(shape)) - function(down.reshape(shape))) / (up[i] - down[i])
+    return slope if isfinite(slope) else 0.0

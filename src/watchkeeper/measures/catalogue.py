@@ -1,0 +1,207 @@
+"""The catalogue: one row a metric. A new metric is a function, a row here, and an oracle in its test.
+
+Belongs here: what each number is called, its unit, direction, minimum rows and where it is measured. Does not: the
+functions (drift.py, performance.py, service.py, cost.py).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from watchkeeper.measures import drift, performance, service
+from watchkeeper.stats.intervals import Estimate
+
+Subject = Literal["feature", "binary", "regression", "multiclass", "service"]
+Direction = Literal["higher_is_better", "lower_is_better", "closer_to_zero", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One row: a metric of one subject.
+
+    `compares` functions take (reference, analysis), the others the analysis alone. `least` is how many rows the number
+    needs; below it the score is `insufficient`. `stored` ones are computed at each run, the others on request.
+    """
+
+    name: str
+    subject: Subject
+    function: Callable[..., Estimate]
+    method: str
+    unit: str
+    direction: Direction
+    family: Literal["drift", "performance", "quality", "service"]
+    least: int = 1
+    compares: bool = False
+    bounds: Callable[[Any], tuple[float, float]] | None = None
+    in_segments: bool = False
+    stored: bool = True
+    needs_labels: bool = False
+
+
+def _drift(
+    name: str,
+    function: Callable[..., Estimate],
+    method: str,
+    unit: str = "index",
+    *,
+    least: int = 100,
+    stored: bool = False,
+    in_segments: bool = False,
+) -> Metric:
+    return Metric(
+        name=name,
+        subject="feature",
+        function=function,
+        method=method,
+        unit=unit,
+        direction="lower_is_better",
+        family="drift",
+        least=least,
+        compares=True,
+        stored=stored,
+        in_segments=in_segments,
+    )
+
+
+def _quality(name: str, function: Callable[..., Estimate], method: str, unit: str = "ratio", *, least: int = 1) -> Metric:
+    return Metric(
+        name=name,
+        subject="feature",
+        function=function,
+        method=method,
+        unit=unit,
+        direction="lower_is_better",
+        family="quality",
+        least=least,
+        compares=True,
+    )
+
+
+def _kpi(name: str, subject: Subject, function: Callable[..., Estimate], method: str, unit: str, direction: Direction, **more: Any) -> Metric:
+    given: dict[str, Any] = {"least": 10, "needs_labels": True} | more
+    return Metric(name=name, subject=subject, function=function, method=method, unit=unit, direction=direction, family="performance", **given)
+
+
+UP: Direction = "higher_is_better"
+DOWN: Direction = "lower_is_better"
+ZERO: Direction = "closer_to_zero"
+NONE: Direction = "none"
+
+CATALOGUE: tuple[Metric, ...] = (
+    _drift("psi", drift.psi, "10 reference bins, half-count smoothing", stored=True, in_segments=True),
+    _drift("jensen_shannon", drift.jensen_shannon, "50 reference bins, base 2", "distance"),
+    _drift("hellinger", drift.hellinger, "50 reference bins", "distance"),
+    _drift("total_variation", drift.total_variation, "50 reference bins", "ratio"),
+    _drift("ks", drift.kolmogorov_smirnov, "50 reference bins", "ratio"),
+    _drift("wasserstein", drift.wasserstein, "50 reference bins at their means", "feature"),
+    _quality("null_ratio", drift.null_ratio, "Wilson"),
+    _quality("unseen_ratio", drift.unseen_ratio, "Wilson"),
+    _quality("vanished_categories", drift.vanished_categories, "count", "categories"),
+    Metric(
+        name="mean",
+        subject="feature",
+        function=drift.mean_value,
+        method="t",
+        unit="feature",
+        direction=NONE,
+        family="drift",
+        least=2,
+        compares=True,
+        stored=False,
+    ),
+    _kpi("roc_auc", "binary", performance.roc_auc, "logit grid, Newcombe 5", "ratio", UP, least=50, in_segments=True),
+    _kpi("average_precision", "binary", performance.average_precision, "logit grid, logit interval", "ratio", UP, least=50),
+    _kpi("log_loss", "binary", performance.log_loss, "t", "nats", DOWN, least=20, bounds=performance.log_loss_bounds, in_segments=True),
+    _kpi("brier", "binary", performance.brier, "t", "ratio", DOWN, least=20),
+    _kpi(
+        "calibration_gap",
+        "binary",
+        performance.calibration_gap,
+        "t",
+        "ratio",
+        ZERO,
+        least=20,
+        bounds=performance.calibration_gap_bounds,
+        in_segments=True,
+    ),
+    _kpi("calibration_error", "binary", performance.calibration_error, "10 equally filled groups", "ratio", DOWN, least=100),
+    _kpi("positive_rate", "binary", performance.positive_rate, "Wilson", "ratio", NONE, bounds=performance.positive_rate_bounds, in_segments=True),
+    _kpi("score_mean", "binary", performance.score_mean, "t", "ratio", NONE, needs_labels=False, in_segments=True),
+    _kpi("flagged_ratio", "binary", performance.flagged_ratio, "Wilson", "ratio", NONE, needs_labels=False, in_segments=True),
+    _kpi("accuracy", "binary", performance.accuracy, "Wilson", "ratio", UP, bounds=performance.accuracy_bounds),
+    _kpi("balanced_accuracy", "binary", performance.balanced_accuracy, "delta", "ratio", UP, least=20),
+    _kpi("precision", "binary", performance.precision, "Wilson", "ratio", UP, bounds=performance.precision_bounds),
+    _kpi("recall", "binary", performance.recall, "Wilson", "ratio", UP, bounds=performance.recall_bounds, in_segments=True),
+    _kpi("specificity", "binary", performance.specificity, "Wilson", "ratio", UP),
+    _kpi("f1", "binary", performance.f1, "delta", "ratio", UP, least=20),
+    _kpi("matthews", "binary", performance.matthews, "delta", "ratio", UP, least=20),
+    _kpi("label_coverage", "binary", performance.label_coverage, "Wilson", "ratio", NONE, least=1),
+    _kpi("mae", "regression", performance.mae, "t", "truth", DOWN, in_segments=True),
+    _kpi("rmse", "regression", performance.rmse, "delta", "truth", DOWN),
+    _kpi("bias", "regression", performance.bias, "t", "truth", ZERO, in_segments=True),
+    _kpi("mape", "regression", performance.mape, "t", "ratio", DOWN),
+    _kpi("r2", "regression", performance.r2, "Olkin-Finn", "ratio", UP, least=20),
+    _kpi("truth_mean", "regression", performance.truth_mean, "t", "truth", NONE),
+    _kpi("label_coverage", "regression", performance.label_coverage, "Wilson", "ratio", NONE, least=1),
+    _kpi("accuracy", "multiclass", performance.accuracy, "Wilson", "ratio", UP, in_segments=True),
+    _kpi("macro_recall", "multiclass", performance.macro_recall, "delta", "ratio", UP, least=20),
+    _kpi("macro_f1", "multiclass", performance.macro_f1, "delta", "ratio", UP, least=20),
+    _kpi("weighted_f1", "multiclass", performance.weighted_f1, "delta", "ratio", UP, least=20),
+    _kpi("log_loss", "multiclass", performance.log_loss, "t", "nats", DOWN, in_segments=True),
+    _kpi("label_coverage", "multiclass", performance.label_coverage, "Wilson", "ratio", NONE, least=1),
+    Metric(
+        name="rows",
+        subject="service",
+        function=service.rows,
+        method="count",
+        unit="rows",
+        direction=NONE,
+        family="service",
+        least=0,
+        in_segments=True,
+    ),
+    Metric(
+        name="error_ratio",
+        subject="service",
+        function=service.error_ratio,
+        method="Wilson",
+        unit="ratio",
+        direction=DOWN,
+        family="service",
+        in_segments=True,
+    ),
+    Metric(name="latency_p50", subject="service", function=service.latency_p50, method="2 % log bins", unit="ms", direction=DOWN, family="service"),
+    Metric(
+        name="latency_p95",
+        subject="service",
+        function=service.latency_p95,
+        method="2 % log bins",
+        unit="ms",
+        direction=DOWN,
+        family="service",
+        least=20,
+        in_segments=True,
+    ),
+    Metric(
+        name="latency_p99",
+        subject="service",
+        function=service.latency_p99,
+        method="2 % log bins",
+        unit="ms",
+        direction=DOWN,
+        family="service",
+        least=100,
+    ),
+)
+
+NAMES = frozenset(m.name for m in CATALOGUE)
+
+
+def of(subject: Subject, *, stored_only: bool = True) -> list[Metric]:
+    """Return the metrics of a subject."""
+    return [m for m in CATALOGUE if m.subject == subject and (m.stored or not stored_only)]
+
+
+def find(name: str, subject: str | None = None) -> Metric | None:
+    """Return the first metric of that name (of that subject, when given)."""
+    return next((m for m in CATALOGUE if m.name == name and subject in (None, m.subject)), None)

@@ -1,0 +1,85 @@
+"""Drift and data quality of one feature: reference counts against a window's counts.
+
+Belongs here: one function a metric, (reference, analysis) -> Estimate. Does not: units, directions, minimum rows
+(catalogue.py), or what is unusual (judgement/).
+"""
+
+from math import isfinite
+
+import numpy as np
+
+from watchkeeper.measures.views import FeatureView
+from watchkeeper.stats import distances
+from watchkeeper.stats.intervals import Estimate, mean, proportion, undefined
+
+_COMMON = 0.01
+
+
+def _distance(value: float, analysis: FeatureView) -> Estimate:
+    n = analysis.counts.valued
+    return Estimate(value, n=n) if isfinite(value) else undefined("no values on one side", n)
+
+
+def psi(reference: FeatureView, analysis: FeatureView) -> Estimate:
+    """Population stability index over the (at most ten) coarse bins, half a count added to each used one."""
+    return _distance(distances.psi(reference.coarse, analysis.coarse), analysis)
+
+
+def jensen_shannon(reference: FeatureView, analysis: FeatureView) -> Estimate:
+    """Jensen-Shannon distance (base 2) over the fine bins."""
+    return _distance(distances.jensen_shannon(reference.fine, analysis.fine), analysis)
+
+
+def hellinger(reference: FeatureView, analysis: FeatureView) -> Estimate:
+    """Hellinger distance over the fine bins."""
+    return _distance(distances.hellinger(reference.fine, analysis.fine), analysis)
+
+
+def total_variation(reference: FeatureView, analysis: FeatureView) -> Estimate:
+    """Total variation distance over the fine bins."""
+    return _distance(distances.total_variation(reference.fine, analysis.fine), analysis)
+
+
+def kolmogorov_smirnov(reference: FeatureView, analysis: FeatureView) -> Estimate:
+    """Kolmogorov-Smirnov statistic over the fine bins: at most the largest bin's share below the raw one."""
+    if reference.bins.kind != "numeric":
+        return undefined("categories have no order")
+    return _distance(distances.kolmogorov_smirnov(reference.fine, analysis.fine), analysis)
+
+
+def wasserstein(reference: FeatureView, analysis: FeatureView) -> Estimate:
+    """First Wasserstein distance in the feature's unit, each bin's mass at its own mean."""
+    if reference.bins.kind != "numeric":
+        return undefined("categories have no distance")
+    value = distances.wasserstein(reference.fine, analysis.fine, reference.fine_sums, analysis.fine_sums)
+    return _distance(value, analysis)
+
+
+def null_ratio(reference: FeatureView, analysis: FeatureView) -> Estimate:  # noqa: ARG001 - one shape for all feature metrics
+    """Share of rows whose value is null or NaN."""
+    return proportion(analysis.counts.nulls + analysis.counts.nans, analysis.counts.n)
+
+
+def unseen_ratio(reference: FeatureView, analysis: FeatureView) -> Estimate:
+    """Share of values in a category the reference never had."""
+    if reference.bins.kind != "category":
+        return undefined("numbers have no categories")
+    return proportion(int(analysis.fine[reference.bins.unseen]), analysis.counts.valued)
+
+
+def vanished_categories(reference: FeatureView, analysis: FeatureView) -> Estimate:
+    """How many categories with at least 1 % of the reference do not occur, though 20 or more of each were to be expected."""
+    if reference.bins.kind != "category":
+        return undefined("numbers have no categories")
+    share = reference.fine / max(1, reference.counts.valued)
+    expected = share * analysis.counts.valued
+    gone = (analysis.fine == 0) & (share >= _COMMON) & (expected >= 20)  # noqa: PLR2004 - stated above
+    gone[[reference.bins.unseen, reference.bins.unseen - 1]] = False
+    return Estimate(float(np.sum(gone)), n=analysis.counts.valued)
+
+
+def mean_value(reference: FeatureView, analysis: FeatureView) -> Estimate:
+    """Mean of the finite values, in the feature's unit."""
+    if reference.bins.kind != "numeric":
+        return undefined("categories have no mean")
+    return mean(analysis.counts.sum, analysis.counts.sum2, analysis.counts.finite)

@@ -1,0 +1,267 @@
+"""KPIs from label profiles, each with its interval; undefined ones say why.
+
+Belongs here: one function a metric, view -> Estimate, and for binary ones the worst case over labels still missing.
+Does not: units and directions (catalogue.py), what has been learned as normal (judgement/).
+"""
+
+from math import nan, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from watchkeeper.measures.views import BinaryView, MulticlassView, RegressionView
+from watchkeeper.profiles.grids import LOGIT_CELLS, logit_upper
+from watchkeeper.profiles.labelled import NEGATIVE, PENDING, POSITIVE
+from watchkeeper.stats import ranking
+from watchkeeper.stats.intervals import Z95, Estimate, auc_interval, mean, proportion, ratio_of_counts, undefined
+
+Floats = NDArray[np.float64]
+Bounds = tuple[float, float]
+
+
+# Binary
+
+
+def roc_auc(view: BinaryView) -> Estimate:
+    """Area under the ROC curve on the logit grid (within .001 of exact scores); Newcombe's interval."""
+    positives, negatives, _ = view.cells()
+    value = ranking.roc_auc(positives, negatives)
+    return auc_interval(value, int(positives.sum()), int(negatives.sum()))
+
+
+def average_precision(view: BinaryView) -> Estimate:
+    """Average precision; logit interval of Boyd, Eng and Page 2013."""
+    positives, negatives, _ = view.cells()
+    value = ranking.average_precision(positives, negatives)
+    p, n = int(positives.sum()), view.labelled
+    if p == 0:
+        return undefined("no positives", n)
+    if not 0 < value < 1:
+        return Estimate(value, n=n, reason="no interval at 0 or 1")
+    spread = Z95 / sqrt(p * value * (1 - value))
+    place = np.log(value / (1 - value))
+    low, high = (1 / (1 + np.exp(-(place + side * spread))) for side in (-1, 1))
+    return Estimate(value, sqrt(value * (1 - value) / p), float(low), float(high), n)
+
+
+def log_loss(view: BinaryView | MulticlassView) -> Estimate:
+    """Mean negative log likelihood of the truth, nats."""
+    loss = view.log_loss if isinstance(view, MulticlassView) else view.loss("log_loss")
+    if isinstance(view, MulticlassView) and loss.n == 0 and view.labelled:
+        return undefined("no probabilities were logged", view.labelled)
+    return mean(loss.sum, loss.sum2, loss.n)
+
+
+def brier(view: BinaryView) -> Estimate:
+    """Mean squared difference of score and truth."""
+    loss = view.loss("brier")
+    return mean(loss.sum, loss.sum2, loss.n)
+
+
+def positive_rate(view: BinaryView) -> Estimate:
+    """Share of labelled rows whose truth is positive."""
+    return proportion(view.positives, view.labelled)
+
+
+def score_mean(view: BinaryView) -> Estimate:
+    """Mean score of all predictions, labelled or not: the share of positives the model expects."""
+    every = [view.score(o) for o in (POSITIVE, NEGATIVE, PENDING)]
+    return mean(sum(c.sum for c in every), sum(c.sum2 for c in every), sum(c.finite for c in every))
+
+
+def calibration_gap(view: BinaryView) -> Estimate:
+    """Mean of truth minus score over labelled rows: how much more often it happened than the model said."""
+    n = view.labelled
+    said = view.score_sum(POSITIVE, NEGATIVE)
+    return mean(view.positives - said, view.loss("brier").sum, n)
+
+
+def calibration_error(view: BinaryView) -> Estimate:
+    """Expected calibration error over ten equally filled groups; no interval is given, since its sampling is not normal."""
+    if view.labelled == 0:
+        return undefined("no labels")
+    return Estimate(ranking.calibration_error(*view.cells()), n=view.labelled, reason="no interval: its sampling is not normal")
+
+
+def flagged_ratio(view: BinaryView) -> Estimate:
+    """Share of predictions decided positive."""
+    flagged, passed = np.sum([view.decided(o) for o in (POSITIVE, NEGATIVE, PENDING)], axis=0)
+    return proportion(int(flagged), int(flagged + passed))
+
+
+def accuracy(view: BinaryView | MulticlassView) -> Estimate:
+    """Share of labelled decisions that are right."""
+    table = view.confusion
+    return proportion(int(np.trace(table)), int(table.sum()))
+
+
+def precision(view: BinaryView) -> Estimate:
+    """Share of flagged rows that are positive."""
+    (_, fp), (_, tp) = view.confusion
+    return proportion(int(tp), int(tp + fp)) if tp + fp else undefined("nothing was flagged", view.labelled)
+
+
+def recall(view: BinaryView) -> Estimate:
+    """Share of positives that were flagged."""
+    _, (fn, tp) = view.confusion
+    return proportion(int(tp), int(tp + fn)) if tp + fn else undefined("no positives", view.labelled)
+
+
+def specificity(view: BinaryView) -> Estimate:
+    """Share of negatives that were not flagged."""
+    (tn, fp), _ = view.confusion
+    return proportion(int(tn), int(tn + fp)) if tn + fp else undefined("no negatives", view.labelled)
+
+
+def f1(view: BinaryView) -> Estimate:
+    """Harmonic mean of precision and recall; delta-method interval."""
+    return ratio_of_counts(lambda c: _ratio(2 * c[1, 1], 2 * c[1, 1] + c[0, 1] + c[1, 0]), view.confusion)
+
+
+def balanced_accuracy(view: BinaryView) -> Estimate:
+    """Mean of recall and specificity; delta-method interval."""
+    return ratio_of_counts(lambda c: (_ratio(c[1, 1], c[1].sum()) + _ratio(c[0, 0], c[0].sum())) / 2, view.confusion)
+
+
+def matthews(view: BinaryView) -> Estimate:
+    """Matthews correlation of decision and truth; delta-method interval."""
+    return ratio_of_counts(_matthews, view.confusion)
+
+
+def _matthews(c: Floats) -> float:
+    (tn, fp), (fn, tp) = c
+    return _ratio(tp * tn - fp * fn, sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)))
+
+
+def label_coverage(view: BinaryView | RegressionView | MulticlassView) -> Estimate:
+    """Share of predictions whose truth is known."""
+    return proportion(view.labelled, view.labelled + view.pending)
+
+
+def _ratio(top: float, bottom: float) -> float:
+    return top / bottom if bottom > 0 else nan
+
+
+# Worst cases: what the KPI would be if every missing label fell the one way or the other
+
+
+def positive_rate_bounds(view: BinaryView) -> Bounds:
+    """All missing labels negative, all positive."""
+    every = view.labelled + view.pending
+    return _ratio(view.positives, every), _ratio(view.positives + view.pending, every)
+
+
+def calibration_gap_bounds(view: BinaryView) -> Bounds:
+    """All missing labels negative, all positive; scores are known either way."""
+    low, high = positive_rate_bounds(view)
+    every = view.labelled + view.pending
+    said = _ratio(view.score_sum(POSITIVE, NEGATIVE, PENDING), every)
+    return low - said, high - said
+
+
+def accuracy_bounds(view: BinaryView) -> Bounds:
+    """All missing labels contradict the decision, all agree with it."""
+    table, waiting = view.confusion, sum(view.decided(PENDING))
+    every = int(table.sum()) + waiting
+    return _ratio(int(np.trace(table)), every), _ratio(int(np.trace(table)) + waiting, every)
+
+
+def precision_bounds(view: BinaryView) -> Bounds:
+    """All flagged rows without a label turn out negative, all positive."""
+    (_, fp), (_, tp) = view.confusion
+    flagged, _ = view.decided(PENDING)
+    return _ratio(tp, tp + fp + flagged), _ratio(tp + flagged, tp + fp + flagged)
+
+
+def recall_bounds(view: BinaryView) -> Bounds:
+    """The rows passed over turn out positive, the flagged ones do."""
+    _, (fn, tp) = view.confusion
+    flagged, passed = view.decided(PENDING)
+    return _ratio(tp, tp + fn + passed), _ratio(tp + flagged, tp + fn + flagged)
+
+
+def log_loss_bounds(view: BinaryView) -> Bounds:
+    """Each missing label falls on the likelier side, on the less likely one; scores at their cell's upper end."""
+    waiting = view.score(PENDING)
+    p = np.clip(logit_upper(waiting.cells), 1 / LOGIT_CELLS**2, 1 - 1 / LOGIT_CELLS**2)
+    best, worst = -np.log(np.maximum(p, 1 - p)), -np.log(np.minimum(p, 1 - p))
+    every = view.labelled + waiting.valued
+    total = view.loss("log_loss").sum
+    return _ratio(total + float(best @ waiting.counts), every), _ratio(total + float(worst @ waiting.counts), every)
+
+
+# Regression
+
+
+def mae(view: RegressionView) -> Estimate:
+    """Mean absolute error, in the unit of the truth."""
+    e = view.of("abs_error")
+    return mean(e.sum, e.sum2, e.n)
+
+
+def rmse(view: RegressionView) -> Estimate:
+    """Root of the mean squared error; delta-method interval."""
+    e = view.of("squared_error")
+    squared = mean(e.sum, e.sum2, e.n)
+    if not squared.is_defined or squared.value <= 0:
+        return Estimate(0.0, n=e.n) if squared.is_defined else squared
+    value = sqrt(squared.value)
+    se = squared.se / (2 * value)
+    return Estimate(value, se, value - Z95 * se, value + Z95 * se, e.n)
+
+
+def bias(view: RegressionView) -> Estimate:
+    """Mean of prediction minus truth."""
+    return mean(view.error.sum, view.error.sum2, view.error.n)
+
+
+def mape(view: RegressionView) -> Estimate:
+    """Mean absolute error relative to the truth, over rows whose truth is not zero."""
+    e = view.of("abs_error_ratio")
+    return mean(e.sum, e.sum2, e.n)
+
+
+def r2(view: RegressionView) -> Estimate:
+    """Share of the truth's variance explained; interval of Olkin and Finn 1995 for one predictor, approximate."""
+    truth, squared = view.of("truth"), view.of("squared_error")
+    n = truth.n
+    spread = truth.sum2 - truth.sum**2 / n if n else 0.0
+    if n < 4 or spread <= 0:  # noqa: PLR2004 - the variance below needs four rows
+        return undefined("fewer than four labels" if n < 4 else "the truth is constant", n)  # noqa: PLR2004
+    value = 1 - squared.sum / spread
+    share = min(max(value, 0.0), 1.0)
+    se = sqrt(4 * share * (1 - share) ** 2 * (n - 2) ** 2 / ((n * n - 1) * (n + 3)))
+    return Estimate(value, se, value - Z95 * se, value + Z95 * se, n, "approximate interval")
+
+
+def truth_mean(view: RegressionView) -> Estimate:
+    """Mean of the truth."""
+    truth = view.of("truth")
+    return mean(truth.sum, truth.sum2, truth.n)
+
+
+# Multiclass
+
+
+def macro_recall(view: MulticlassView) -> Estimate:
+    """Mean over classes of the share found; classes without rows are left out."""
+    return ratio_of_counts(lambda c: _mean_of([_ratio(c[i, i], c[i].sum()) for i in range(len(c))]), view.confusion)
+
+
+def macro_f1(view: MulticlassView) -> Estimate:
+    """Mean over classes of F1; classes without rows are left out."""
+    return ratio_of_counts(lambda c: _mean_of([_class_f1(c, i) for i in range(len(c)) if c[i].sum() > 0]), view.confusion)
+
+
+def weighted_f1(view: MulticlassView) -> Estimate:
+    """Mean over rows of their class's F1."""
+    return ratio_of_counts(lambda c: _ratio(sum(c[i].sum() * _class_f1(c, i) for i in range(len(c)) if c[i].sum() > 0), c.sum()), view.confusion)
+
+
+def _class_f1(c: Floats, i: int) -> float:
+    return _ratio(2 * c[i, i], c[i].sum() + c[:, i].sum())
+
+
+def _mean_of(values: list[float]) -> float:
+    defined = [v for v in values if np.isfinite(v)]
+    return float(np.mean(defined)) if defined else nan

@@ -1,0 +1,170 @@
+"""Views: the sums of parts that one metric looks at, with names for what they hold.
+
+Belongs here: reading quantities off counts. Does not: the metrics (drift.py, performance.py, service.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from watchkeeper.profiles.bins import FeatureBins
+from watchkeeper.profiles.counts import Counts, add
+from watchkeeper.profiles.grids import LOGIT_CELLS
+from watchkeeper.profiles.labelled import DECISION, ERROR, KNOWN, NEGATIVE, PENDING, POSITIVE, SCORE
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+LabelParts = Mapping[tuple[str, str], Counts]
+_NOTHING = Counts()
+
+
+@dataclass(frozen=True)
+class FeatureView:
+    """One feature's counts over its fine bins, or over its coarse ones when `is_coarse`."""
+
+    bins: FeatureBins
+    counts: Counts
+    is_coarse: bool = False
+
+    @property
+    def coarse(self) -> Ints:
+        """Counts over the coarse cells."""
+        if self.is_coarse:
+            return self.counts.dense(self.bins.coarse_size)
+        return self.counts.recoded(np.asarray(self.bins.coarse, np.int64)).dense(self.bins.coarse_size)
+
+    @property
+    def fine(self) -> Ints:
+        """Counts over the fine cells."""
+        return self.counts.dense(self.bins.size)
+
+    @property
+    def fine_sums(self) -> Floats:
+        """Sums of the values in each fine cell."""
+        return self.counts.dense_sums(self.bins.size)
+
+
+@dataclass(frozen=True)
+class BinaryView:
+    """Scores and decisions by outcome: positive, negative, and still without a label."""
+
+    parts: LabelParts
+
+    def score(self, outcome: str) -> Counts:
+        """Return the score cells of one outcome."""
+        return self.parts.get((SCORE, outcome), _NOTHING)
+
+    def decided(self, outcome: str) -> tuple[int, int]:
+        """Return how many of one outcome were flagged, and how many were not."""
+        table = self.parts.get((DECISION, outcome), _NOTHING).dense(2)
+        return int(table[1]), int(table[0])
+
+    def loss(self, name: str) -> Counts:
+        """Return the moments of a loss over labelled rows."""
+        return self.parts.get((name, KNOWN), _NOTHING)
+
+    @property
+    def positives(self) -> int:
+        """Labelled rows whose truth is positive."""
+        return self.score(POSITIVE).n
+
+    @property
+    def negatives(self) -> int:
+        """Labelled rows whose truth is negative."""
+        return self.score(NEGATIVE).n
+
+    @property
+    def labelled(self) -> int:
+        """Rows with a label."""
+        return self.positives + self.negatives
+
+    @property
+    def pending(self) -> int:
+        """Rows without one."""
+        return self.score(PENDING).n
+
+    @property
+    def confusion(self) -> Ints:
+        """[[true negative, false positive], [false negative, true positive]] over rows with a decision."""
+        (tp, fn), (fp, tn) = self.decided(POSITIVE), self.decided(NEGATIVE)
+        return np.array([[tn, fp], [fn, tp]])
+
+    def score_sum(self, *outcomes: str) -> float:
+        """Return the sum of the scores of some outcomes."""
+        return sum(self.score(o).sum for o in outcomes)
+
+    def cells(self) -> tuple[Ints, Ints, Floats]:
+        """Return positives, negatives and score sums per logit cell."""
+        both = add([self.score(POSITIVE), self.score(NEGATIVE)])
+        return self.score(POSITIVE).dense(LOGIT_CELLS), self.score(NEGATIVE).dense(LOGIT_CELLS), both.dense_sums(LOGIT_CELLS)
+
+
+@dataclass(frozen=True)
+class RegressionView:
+    """Errors (prediction minus truth) of labelled rows, and how many rows have none yet."""
+
+    parts: LabelParts
+
+    def of(self, name: str) -> Counts:
+        """Return the moments of a row function over labelled rows."""
+        return self.parts.get((name, KNOWN), _NOTHING)
+
+    @property
+    def error(self) -> Counts:
+        """The errors."""
+        return self.of(ERROR)
+
+    @property
+    def labelled(self) -> int:
+        """Rows with a label."""
+        return self.error.n
+
+    @property
+    def pending(self) -> int:
+        """Rows without one."""
+        return self.parts.get((SCORE, PENDING), _NOTHING).n
+
+
+@dataclass(frozen=True)
+class MulticlassView:
+    """Decided class per true class."""
+
+    parts: LabelParts
+
+    @property
+    def classes(self) -> list[str]:
+        """The true classes seen."""
+        return sorted(o for f, o in self.parts if f == DECISION and o != PENDING)
+
+    @property
+    def confusion(self) -> Ints:
+        """Counts [true class, decided class]; the last column holds decisions outside the known classes."""
+        rows = [self.parts[DECISION, c] for c in self.classes]
+        width = max([len(rows) + 1, *(int(r.cells.max()) + 1 for r in rows if len(r.cells))], default=1)
+        return np.vstack([r.dense(width) for r in rows]) if rows else np.zeros((0, width), np.int64)
+
+    @property
+    def log_loss(self) -> Counts:
+        """The moments of the log loss, where probabilities were logged."""
+        return self.parts.get(("log_loss", KNOWN), _NOTHING)
+
+    @property
+    def labelled(self) -> int:
+        """Rows with a label."""
+        return int(self.confusion.sum())
+
+    @property
+    def pending(self) -> int:
+        """Rows without one."""
+        return self.parts.get((DECISION, PENDING), _NOTHING).n
+
+
+@dataclass(frozen=True)
+class ServiceView:
+    """Rows, latencies and errors of a window."""
+
+    rows: int
+    latency: Counts = _NOTHING
+    status: Counts = _NOTHING

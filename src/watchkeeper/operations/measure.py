@@ -1,0 +1,236 @@
+"""Measure: bring the scores of every due window up to date, window by window, each with an outcome.
+
+Belongs here: which windows are due and what changed about them. Does not: the numbers (measures/), reading rows (profile.py).
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from math import isclose
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.measures.readings import Frame, readings
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.fit import bins_of, reference_problem
+from watchkeeper.operations.sums import KeyedParts, Ledger, ReferenceSums, added, ledger, parts_within, reference_sums
+from watchkeeper.profiles.bins import FeatureBins
+from watchkeeper.records import Run, Score
+from watchkeeper.windows import Grid, Window
+
+OPERATION = "measure"
+
+
+def measure(
+    home: Home, monitor: Monitor, *, now: datetime, start: datetime | None = None, end: datetime | None = None, recompute: bool = False
+) -> list[Run]:
+    """Write the scores of all due windows in [start, end) (default: all), and what became of each window.
+
+    A window is due when it has ended and something about it changed: rows or labels arrived, or its labels became
+    mature. With `recompute`, every window asked for is computed again. Scores that came out the same are not written.
+    """
+    found = bins_of(home, monitor, now=now)
+    if found is None:
+        return _insufficient(home, monitor, now)
+    bins, fitted = found
+    parts = ledger(home, monitor, bins, now=now)
+    due = list(_due(home, monitor, bins, parts, now, start, end, recompute=recompute))
+    if not due:
+        return []
+    scores, runs = _measured(home, monitor, bins, fitted, parts, due, now)
+    home.lake.append_records(Score, _changed(home, monitor, scores, now))
+    home.lake.append_records(Run, runs)
+    return runs
+
+
+def rolled_up(
+    home: Home, monitor: Monitor, grain: Grid, *, now: datetime, start: datetime, end: datetime, metrics: Collection[str] | None = None
+) -> Iterator[Score]:
+    """Yield scores of coarser windows (or of metrics not stored), computed from the sums of their parts, not averaged."""
+    found = bins_of(home, monitor, now=now)
+    if found is None:
+        return
+    bins, fitted = found
+    parts = ledger(home, monitor, bins, now=now)
+    reference = reference_sums(home, monitor, bins, parts, now=now)
+    every = parts_within(home, monitor, bins, start, end, now=now)
+    for window in grain.between(start, end):
+        inside = [(k, c) for k, c in every if k.window_start in window and k.environment == monitor.environment]
+        if inside:
+            yield from readings(_frame(monitor, window, grain.grain, bins, fitted, reference, now, metrics=metrics), added(inside))
+
+
+def last_ended(monitor: Monitor, now: datetime) -> Window:
+    """Return the newest window that has ended."""
+    return monitor.grid.at(monitor.grid.at(now).start - timedelta(microseconds=1))
+
+
+def _due(
+    home: Home, monitor: Monitor, bins: str, parts: Ledger, now: datetime, start: datetime | None, end: datetime | None, *, recompute: bool
+) -> Iterator[tuple[Window, str]]:
+    if not parts.newest:
+        return
+    first, last = min(parts.newest), last_ended(monitor, now).end
+    span = Window(max(first, start) if start else first, min(last, end) if end else last)
+    runs: list[Run] = home.lake.newest(Run, as_of=now, where=(pc.field("model") == monitor.model) & (pc.field("operation") == OPERATION))
+    done = {(r.window_start, r.window_end): r.inputs for r in runs if r.outcome != "failed"}
+    for window in monitor.grid.between(span.start, span.end):
+        inputs = f"{bins}/{parts.revision(window)}/{_maturity(monitor, window, now)}/{_silence(parts, window, now)}"
+        if recompute or done.get((window.start, window.end)) != inputs:
+            yield window, inputs
+
+
+def _maturity(monitor: Monitor, window: Window, now: datetime) -> str:
+    if monitor.labels is None:
+        return "no labels"
+    return "mature" if now >= window.end + monitor.labels.mature_after else "provisional"
+
+
+def _silence(parts: Ledger, window: Window, now: datetime) -> str:
+    """Say why a window has no parts: empty (later ones do), late (it ended lately), or missed; nothing when it has some."""
+    if parts.revision(window):
+        return ""
+    if any(start >= window.end for start in parts.newest):
+        return "empty"
+    return "late" if now < window.end + 2 * (window.end - window.start) else "missed"
+
+
+def _measured(
+    home: Home, monitor: Monitor, bins: str, fitted: dict[str, FeatureBins], parts: Ledger, due: list[tuple[Window, str]], now: datetime
+) -> tuple[list[Score], list[Run]]:
+    reference = reference_sums(home, monitor, bins, parts, now=now)
+    by_window = _by_window(monitor, parts_within(home, monitor, bins, due[0][0].start, due[-1][0].end, now=now))
+    scores: list[Score] = []
+    runs: list[Run] = []
+    for window, inputs in due:
+        silence = _silence(parts, window, now)
+        frame = _frame(monitor, window, monitor.window, bins, fitted, reference, now)
+        made = list(_of_window(frame, by_window.get(window.start, [])))
+        scores += made
+        reason = {
+            "empty": "no events landed for this window",
+            "late": "no events have landed for it yet",
+            "missed": "no events have landed since before it",
+        }
+        runs.append(
+            Run(
+                model=monitor.model,
+                operation=OPERATION,
+                window_start=window.start,
+                window_end=window.end,
+                outcome=silence or "done",
+                reason=reason.get(silence, ""),
+                rows=len(made),
+                inputs=inputs,
+                computed_at=now,
+            )
+        )
+    return scores, runs
+
+
+def _by_window(monitor: Monitor, parts: KeyedParts) -> dict[datetime, KeyedParts]:
+    out: dict[datetime, KeyedParts] = defaultdict(list)
+    for part_key, counts in parts:
+        out[monitor.grid.at(part_key.window_start).start].append((part_key, counts))
+    return out
+
+
+def _of_window(frame: Frame, parts: KeyedParts) -> Iterator[Score]:
+    """Yield the window's scores: per environment all versions together, and each version where there are several."""
+    if not parts:
+        yield from (s for s in readings(replace(frame, has_labels=False, metrics={"rows"}), {}) if s.metric == "rows")
+        return
+    for environment in sorted({k.environment for k, _ in parts}):
+        mine = [(k, c) for k, c in parts if k.environment == environment]
+        yield from readings(replace(frame, environment=environment), added(mine))
+        versions = sorted({k.version for k, _ in mine})
+        for version in versions if len(versions) > 1 else ():
+            whole = [(k, c) for k, c in mine if k.version == version and not k.segment]
+            yield from readings(replace(frame, environment=environment, version=version), added(whole))
+
+
+def _frame(
+    monitor: Monitor,
+    window: Window,
+    grain: str,
+    bins: str,
+    fitted: dict[str, FeatureBins],
+    reference: ReferenceSums,
+    now: datetime,
+    metrics: Collection[str] | None = None,
+) -> Frame:
+    return Frame(
+        model=monitor.model,
+        task=monitor.task,
+        window=window,
+        grain=grain,
+        bins=bins,
+        fitted=fitted,
+        reference=reference.id,
+        reference_sums=reference.sums,
+        is_mature=_maturity(monitor, window, now) != "provisional",
+        has_labels=monitor.labels is not None,
+        now=now,
+        environment=monitor.environment,
+        metrics=metrics,
+    )
+
+
+def _changed(home: Home, monitor: Monitor, scores: list[Score], now: datetime) -> list[Score]:
+    """Return the scores that are new or came out differently, the latter with the next revision."""
+    if not scores:
+        return []
+    time = pc.field("window_start")
+    span = (time >= pa.scalar(min(s.window_start for s in scores), TIMESTAMP)) & (time <= pa.scalar(max(s.window_start for s in scores), TIMESTAMP))
+    known = {_identity(s): s for s in home.lake.newest(Score, as_of=now, where=span & (pc.field("model") == monitor.model))}
+    return list(_restated(scores, known))
+
+
+def _restated(scores: Iterable[Score], known: dict[tuple[object, ...], Score]) -> Iterator[Score]:
+    for score in scores:
+        before = known.get(_identity(score))
+        if before is None:
+            yield score
+        elif not _same(before, score):
+            yield replace(score, revision=before.revision + 1)
+
+
+def _identity(score: Score) -> tuple[object, ...]:
+    return tuple(getattr(score, k) for k in Score.KEY)
+
+
+def _same(before: Score, after: Score) -> bool:
+    if (before.state, before.reason, before.n, before.bins) != (after.state, after.reason, after.n, after.bins):
+        return False
+    return all(
+        _close(getattr(before, k), getattr(after, k)) for k in ("value", "low", "high", "bound_low", "bound_high", "reference_value", "coverage")
+    )
+
+
+def _close(before: float | None, after: float | None) -> bool:
+    if before is None or after is None:
+        return before is after
+    return isclose(before, after, rel_tol=1e-12, abs_tol=1e-15)
+
+
+def _insufficient(home: Home, monitor: Monitor, now: datetime) -> list[Run]:
+    """Record, once, that nothing can be measured yet and why."""
+    window = last_ended(monitor, now)
+    reason = reference_problem(monitor, now=now)
+    run = Run(
+        model=monitor.model,
+        operation=OPERATION,
+        window_start=window.start,
+        window_end=window.end,
+        outcome="insufficient",
+        reason=reason,
+        computed_at=now,
+    )
+    mine = (pc.field("model") == monitor.model) & (pc.field("operation") == OPERATION)
+    if not any((r.window_start, r.reason) == (run.window_start, reason) for r in home.lake.newest(Run, as_of=now, where=mine)):
+        home.lake.append_records(Run, [run])
+    return [run]

@@ -1,0 +1,87 @@
+"""Sums of parts over any windows, as known at a moment; a month is a sum and not a rescan.
+
+Belongs here: reading parts of the table `profiles` and adding them up. Does not: what is computed from them (measure.py).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.measures.readings import BySegment, by_segment
+from watchkeeper.monitor import Monitor
+from watchkeeper.profiles.counts import Counts
+from watchkeeper.profiles.parts import LABEL, MARK, PartKey, from_table, gathered
+from watchkeeper.records import Profile, key
+from watchkeeper.windows import Window
+
+KeyedParts = list[tuple[PartKey, Counts]]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Which parts exist, and how new each window's newest is; read once per run without the counts themselves."""
+
+    newest: dict[datetime, int]
+
+    def revision(self, window: Window) -> int:
+        """Return the newest revision of any part of a window, 0 when it has none."""
+        return max((r for start, r in self.newest.items() if start in window), default=0)
+
+
+def ledger(home: Home, monitor: Monitor, bins: str, *, now: datetime) -> Ledger:
+    """Return the newest revision of every window that has parts."""
+    rows = home.lake.read(Profile.TABLE, columns=["window_start", "revision"], where=_mine(monitor, bins, now) & (pc.field("kind") != MARK))
+    if rows is None or rows.num_rows == 0:
+        return Ledger({})
+    latest = rows.group_by("window_start").aggregate([("revision", "max")])
+    return Ledger(dict(zip(latest.column("window_start").to_pylist(), latest.column("revision_max").to_pylist(), strict=True)))
+
+
+def parts_within(home: Home, monitor: Monitor, bins: str, start: datetime, end: datetime, *, now: datetime) -> KeyedParts:
+    """Return the parts of all windows that start in [start, end)."""
+    time = pc.field("window_start")
+    inside = (time >= pa.scalar(start, TIMESTAMP)) & (time < pa.scalar(end, TIMESTAMP)) & (pc.field("kind") != MARK)
+    rows = home.lake.read(Profile.TABLE, where=_mine(monitor, bins, now) & inside)
+    return [] if rows is None else from_table(rows)
+
+
+def added(parts: Iterable[tuple[PartKey, Counts]]) -> BySegment:
+    """Return the sums by segment and quantity, over windows, batches, versions and whatever else the parts differ in."""
+    return by_segment(gathered(parts, lambda k: (k.segment, k.kind, k.feature, k.outcome)).items())
+
+
+@dataclass(frozen=True)
+class ReferenceSums:
+    """The reference's profile: the sum of its windows, and an id that says which parts went into it."""
+
+    id: str
+    sums: BySegment
+
+
+_REFERENCES: dict[str, ReferenceSums] = {}
+
+
+def reference_sums(home: Home, monitor: Monitor, bins: str, found: Ledger, *, now: datetime) -> ReferenceSums:
+    """Return the reference's sums; kept in this process while no part of them changes."""
+    start, end = monitor.reference_span or (now, now)
+    revision = found.revision(Window(start, end))
+    name = key(home.lake.address, monitor.model, bins, start, end, revision)[:12]
+    if name not in _REFERENCES:
+        mine = [(k, c) for k, c in parts_within(home, monitor, bins, start, end, now=now) if k.environment == monitor.environment]
+        _REFERENCES.clear() if len(_REFERENCES) > 64 else None  # noqa: PLR2004 - a bound, not a setting
+        _REFERENCES[name] = ReferenceSums(name, added(mine))
+    return _REFERENCES[name]
+
+
+def has_labels(parts: KeyedParts) -> bool:
+    """Tell whether any part is of labels."""
+    return any(k.kind == LABEL for k, _ in parts)
+
+
+def _mine(monitor: Monitor, bins: str, now: datetime) -> pc.Expression:
+    return (pc.field("model") == monitor.model) & (pc.field("bins") == bins) & (pc.field("computed_at") <= pa.scalar(now, TIMESTAMP))
