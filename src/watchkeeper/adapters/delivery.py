@@ -79,7 +79,7 @@ def _to_slack(posting: Posting, message: Message, channel: str, settings: Settin
 
 def _to_webhook(posting: Posting, content: dict[str, Any], settings: Settings) -> str:
     if not settings.webhook_url:
-        raise DeliveryError("is no longer configured", where="webhook", then="Set WATCHKEEPER_WEBHOOK_URL.")
+        raise DeliveryError("is no longer configured.", where="webhook", then="Set WATCHKEEPER_WEBHOOK_URL.")
     return webhook.post(
         settings.webhook_url, _notice(posting.action, content), secret=settings.webhook_secret, key=posting.action.action_id, now=posting.now
     )

@@ -22,7 +22,7 @@ def write(folder: Path, name: str, text: str) -> str:
         _replace(folder / name, text.replace("\n", "  \n"))  # two spaces keep the lines apart where markdown is rendered
     except OSError as error:
         then = "Free space or correct its permissions; the message is tried again at the next run."
-        raise DeliveryError(f"the message could not be written: {error.strerror}", where=str(folder), then=then) from error
+        raise DeliveryError(f"the message could not be written: {error.strerror}.", where=str(folder), then=then) from error
     return name
 
 

@@ -41,7 +41,7 @@ def client(api_url: str) -> Iterator[Any]:
     Its own retries are off: the outbox is the one place that repeats.
     """
     if not api_url:
-        raise DeliveryError("no API is configured", where="Prefect", then="Set PREFECT_API_URL.")
+        raise DeliveryError("no API is configured.", where="Prefect", then="Set PREFECT_API_URL.")
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
@@ -61,4 +61,4 @@ def _said(error: Exception) -> str:
     """Return what went wrong in one line without addresses, which may hold credentials."""
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
-    return f"answered {status}" if status else f"no answer ({type(error).__name__})"
+    return f"answered {status}." if status else f"no answer ({type(error).__name__})."

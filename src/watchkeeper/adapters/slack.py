@@ -46,7 +46,7 @@ def post(message: Message, *, settings: Settings, channel: str, key: str, thread
         return _post_as_bot(message, settings, channel, key, thread)
     if settings.slack_webhook_url:
         return _post_to_webhook(message, settings, key)
-    raise DeliveryError("is no longer configured", where="Slack", then="Set SLACK_BOT_TOKEN or SLACK_WEBHOOK_URL.")
+    raise DeliveryError("is no longer configured.", where="Slack", then="Set SLACK_BOT_TOKEN or SLACK_WEBHOOK_URL.")
 
 
 def edit(message: Message, *, settings: Settings, receipt: str) -> None:
@@ -91,7 +91,7 @@ def _client(settings: Settings) -> WebClient:
 def _post_as_bot(message: Message, settings: Settings, channel: str, key: str, thread: str) -> str:
     if not channel:
         then = "Name alerts.channel or owner in the monitor file, or slack.channel in watchkeeper.yaml."
-        raise DeliveryError("no channel is named", where="Slack", then=then)
+        raise DeliveryError("no channel is named.", where="Slack", then=then)
     parent_channel, _, ts = thread.partition("/")
     target: dict[str, Any] = {"channel": parent_channel, "thread_ts": ts} if ts else {"channel": channel}
 
@@ -145,8 +145,8 @@ def _refused(error: SlackApiError) -> DeliveryError:
 
 def _answered(code: str, headers: Any) -> DeliveryError:
     then = _ADVICE.get(code, "It is tried again at the next run.")
-    return DeliveryError(f"answered {code}", where="Slack", then=then, retry_after_s=seconds(headers))
+    return DeliveryError(f"answered {code}.", where="Slack", then=then, retry_after_s=seconds(headers))
 
 
 def _unreachable(error: Exception) -> DeliveryError:
-    return DeliveryError(f"no answer ({type(error).__name__})", where="Slack", then="It is tried again at the next run.")
+    return DeliveryError(f"no answer ({type(error).__name__}).", where="Slack", then="It is tried again at the next run.")

@@ -22,7 +22,7 @@ def start(rule: Retraining | None, parameters: Mapping[str, Any], *, settings: S
     """
     if rule is None:
         raise DeliveryError(
-            "is no longer configured", where="retraining", then="Name retraining.deployment or retraining.webhook in the monitor file."
+            "is no longer configured.", where="retraining", then="Name retraining.deployment or retraining.webhook in the monitor file."
         )
     if rule.deployment:
         return _run(rule.deployment, parameters, settings.prefect_api_url, key)

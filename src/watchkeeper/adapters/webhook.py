@@ -41,7 +41,7 @@ def post(url: str, content: Mapping[str, Any], *, secret: str, key: str, now: da
         raise _refused(error, where) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        raise DeliveryError(f"no answer ({reason or type(error).__name__})", where=where, then="It is tried again at the next run.") from error
+        raise DeliveryError(f"no answer ({reason or type(error).__name__}).", where=where, then="It is tried again at the next run.") from error
 
 
 def sign(body: bytes, *, secret: str, timestamp: int) -> str:
@@ -72,11 +72,11 @@ def _place(url: str) -> str:
     """Return the host of an address; paths and queries may hold secrets and are never shown."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise DeliveryError("the address is not an http or https address", where="webhook", then="Correct it where it is configured.")
+        raise DeliveryError("the address is not an http or https address.", where="webhook", then="Correct it where it is configured.")
     return f"webhook at {parts.hostname}"
 
 
 def _refused(error: urllib.error.HTTPError, where: str) -> DeliveryError:
     is_passing = error.code == _BUSY or error.code >= _BROKEN
     then = "It is tried again at the next run." if is_passing else "Check the address and the secret; it is tried again at later runs."
-    return DeliveryError(f"answered {error.code} {error.reason}", where=where, then=then, retry_after_s=seconds(error.headers))
+    return DeliveryError(f"answered {error.code} {error.reason}.", where=where, then=then, retry_after_s=seconds(error.headers))
