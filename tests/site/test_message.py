@@ -1,0 +1,160 @@
+"""Messages read as agreed: golden texts of the opening, the unknown cause, the resolution and a digest."""
+
+import dataclasses
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from watchkeeper.records import Cause, Digest, IncidentEvent, Story
+from watchkeeper.site import message as m
+from watchkeeper.site.block_kit import blocks, clip, escape
+
+EVENT = IncidentEvent(
+    event_id="e1",
+    incident_id="4f0c9a",
+    model="flight_delays",
+    event="opened",
+    family="kpi",
+    subject="kpi",
+    severity="high",
+    window_start=datetime(2013, 4, 22, 4, tzinfo=UTC),
+    window_end=datetime(2013, 4, 23, 4, tzinfo=UTC),
+    at=datetime(2013, 4, 23, 6, tzinfo=UTC),
+)
+STORY = Story(
+    headline="at least 52 % of Monday's flights were late; the model expected 11 %",
+    when="Mon 22 April, New York. Miss: at least +41 points; 95 % of reference days lie between -13 and +21.",
+    facts=[("Labels", '907 of 985 (92 %). "At least" counts the missing as on time.'), ("Hit", "504 of 511 late flights were not flagged (99 %).")],
+    causes=[
+        Cause(
+            kind="concept",
+            subject="the outcome changed, not the inputs",
+            share=0.83,
+            low=0.71,
+            high=0.95,
+            evidence_for=["Worst: LaGuardia, 75 % late"],
+        )
+    ],
+    ruled_out=["rain, fog (0 rainy flights)", "missing weather", "a new version"],
+    not_measured=["latency", "GPU"],
+    next_steps=['Distrust "on time" at LaGuardia; ask flight-ops what changed', "Do not retrain on one day."],
+)
+LINKS = [("Incident", "https://docs.example/incidents/4f0c9a.html"), ("Rerun", "https://prefect.example/deployments")]
+RESOLVED = dataclasses.replace(EVENT, event="resolved")
+ENDING = Story(headline="Resolved: 27 and 28 April back to -2 and +3 points", when="22 to 26 April: 2,024 late flights not flagged.")
+
+OPENING = """\
+🔴 **flight_delays: at least 52 % of Monday's flights were late; the model expected 11 %**
+Mon 22 April, New York. Miss: at least +41 points; 95 % of reference days lie between -13 and +21.
+*Labels:* 907 of 985 (92 %). "At least" counts the missing as on time.
+*Hit:* 504 of 511 late flights were not flagged (99 %).
+*Likely cause:* the outcome changed, not the inputs (83 % [71, 95] of the change). Worst: LaGuardia, 75 % late.
+*Ruled out:* rain, fog (0 rainy flights), missing weather, a new version.
+*Not measured:* latency, GPU.
+*Do:* Distrust "on time" at LaGuardia; ask flight-ops what changed. Do not retrain on one day.
+`4f0c9a`, high, #flight-ops. Links: [Incident](https://docs.example/incidents/4f0c9a.html), [Rerun](https://prefect.example/deployments)
+"""
+RESOLUTION = """\
+✅ **flight_delays: Resolved: 27 and 28 April back to -2 and +3 points**
+22 to 26 April: 2,024 late flights not flagged.
+`4f0c9a`, high, #flight-ops.
+"""
+BELATED = """\
+✅ **flight_delays: at least 52 % of Monday's flights were late; the model expected 11 %**
+Mon 22 April, New York. Miss: at least +41 points; 95 % of reference days lie between -13 and +21.
+*Opened and resolved:* Resolved: 27 and 28 April back to -2 and +3 points. This is the only message about it.
+*Labels:* 907 of 985 (92 %). "At least" counts the missing as on time.
+*Hit:* 504 of 511 late flights were not flagged (99 %).
+*Likely cause:* the outcome changed, not the inputs (83 % [71, 95] of the change). Worst: LaGuardia, 75 % late.
+*Ruled out:* rain, fog (0 rainy flights), missing weather, a new version.
+*Not measured:* latency, GPU.
+*Do:* Distrust "on time" at LaGuardia; ask flight-ops what changed. Do not retrain on one day.
+`4f0c9a`, high, #flight-ops.
+"""
+WEEK = """\
+📊 **Flight delays, 22 to 28 April: bad week. 39 % late [36, 42]; the model expected 14 %**
+1 model needs you. All days final.
+*Quality:* log loss .87 [.81, .94], reference weeks .36 to .59.
+*Not known:* whether it returns; latency, GPU.
+`d1`, digest of the week, #ops.
+"""
+
+
+def told(story: Story, event: IncidentEvent = EVENT, **more) -> m.Message:
+    return m.incident_message(story, event, severity="high", channel="#flight-ops", **more)
+
+
+def test_an_opening_says_what_happened_why_and_what_to_do():
+    assert m.text(told(STORY, links=LINKS)) == OPENING
+
+
+def test_a_resolution_is_short():
+    assert m.text(told(ENDING, RESOLVED)) == RESOLUTION
+
+
+def test_an_incident_over_before_it_was_told_is_told_once_and_says_so():
+    assert m.text(m.belated_message(STORY, ENDING, RESOLVED, severity="high", channel="#flight-ops")) == BELATED
+
+
+@pytest.mark.parametrize("causes", [[], [Cause(kind="unknown", subject="")]])
+def test_an_unknown_cause_is_said_plainly_with_what_was_ruled_out(causes: list[Cause]):
+    said = m.text(told(dataclasses.replace(STORY, causes=causes)))
+    assert (
+        "*Likely cause:* unknown; nothing that was tested explains it.\n*Ruled out:* rain, fog (0 rainy flights), missing weather, a new version.\n"
+        in said
+    )
+
+
+def test_a_digest_keeps_its_labels_and_says_its_headline_once():
+    text = """**Flight delays, 22 to 28 April: bad week. 39 % late [36, 42]; the model expected 14 %**
+1 model needs you. All days final.
+
+*Quality:* log loss .87 [.81, .94], reference weeks .36 to .59.
+- **Not known:** whether it returns; latency, GPU.
+"""
+    start, end = datetime(2013, 4, 22, 4, tzinfo=UTC), datetime(2013, 4, 29, 4, tzinfo=UTC)
+    headline = "Flight delays, 22 to 28 April: bad week. 39 % late [36, 42]; the model expected 14 %"
+    digest = Digest(digest_id="d1", model="", period="week", window_start=start, window_end=end, headline=headline, text=text, computed_at=end)
+    assert m.text(m.digest_message(digest, channel="#ops")) == WEEK
+
+
+def test_a_headline_that_names_the_model_is_not_named_twice():
+    assert told(dataclasses.replace(STORY, headline="flight_delays is late")).title == "flight_delays is late"
+
+
+def test_a_story_survives_the_way_through_json():
+    onset = datetime(2013, 4, 22, 4, tzinfo=UTC)
+    story = dataclasses.replace(STORY, causes=[dataclasses.replace(STORY.causes[0], onset=onset)])
+    assert m.read_story(json.dumps(dataclasses.asdict(story), default=str)) == story
+    assert m.read_story("{}") is None
+
+
+def test_a_message_survives_the_way_through_json():
+    message = told(STORY, links=LINKS)
+    assert m.Message.from_dict(json.loads(json.dumps(dataclasses.asdict(message)))) == message
+
+
+@pytest.mark.parametrize("limit", range(1, 40))
+def test_cutting_never_splits_an_entity_and_keeps_to_the_limit(limit: int):
+    words = "a<b>&c & <<late>> 12 % & more"
+    cut = clip(words, limit, "")
+    assert len(cut) <= limit
+    assert escape(words).startswith(cut)
+    assert cut.count("&") == cut.count(";")
+
+
+def test_a_long_headline_is_cut_in_the_header_and_whole_below():
+    long = dataclasses.replace(STORY, headline="late " * 60)
+    found = blocks(told(long))
+    assert len(found[0]["text"]["text"]) == 150
+    assert ("late " * 60).strip() in found[1]["text"]["text"]
+
+
+def test_what_is_left_out_is_counted():
+    many = dataclasses.replace(STORY, facts=[("Fact", "x" * 90)] * 200)
+    found = blocks(told(many))
+    shown = sum(block["text"]["text"].count("*Fact:*") for block in found if block["type"] == "section")
+    said = next(block["text"]["text"] for block in found if "more lines left out" in str(block))
+    assert f"… {200 - shown} more lines left out" in said
+    assert 0 < shown < 200
