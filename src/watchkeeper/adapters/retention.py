@@ -1,0 +1,75 @@
+"""Removing what is older than somebody keeps: rows of a lake table, files of a folder.
+
+Belongs here: the removal, safe beside writers. Does not: what is too old (operations/upkeep.py).
+"""
+
+import random
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake.exceptions import CommitFailedError
+
+from watchkeeper.adapters.lake import TIMESTAMP, Lake
+from watchkeeper.errors import ConflictError
+
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Which rows go: those whose `clock` lies before a moment, of one model or of all, but for `spare` (column, value)."""
+
+    clock: str
+    before: datetime
+    model: str = ""
+    spare: tuple[str, str] | None = None
+
+    def condition(self) -> pc.Expression:
+        """Return it for a scan."""
+        rows = pc.field(self.clock) < pa.scalar(self.before, TIMESTAMP)
+        rows = rows & (pc.field("model") == self.model) if self.model else rows
+        return rows & (pc.field(self.spare[0]) != self.spare[1]) if self.spare else rows
+
+    def predicate(self) -> str:
+        """Return it for a delete."""
+        words = [f"{self.clock} < TIMESTAMP '{self.before.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"]
+        words += [f"model = {_text(self.model)}"] if self.model else []
+        words += [f"{self.spare[0]} <> {_text(self.spare[1])}"] if self.spare else []
+        return " AND ".join(words)
+
+
+def remove_rows(lake: Lake, table: str, removal: Removal) -> int:
+    """Delete rows of a table in one commit and return how many; no commit where there are none.
+
+    Raises:
+        ConflictError: others kept rewriting the same rows.
+
+    """
+    for attempt in range(_ATTEMPTS):
+        found = lake.table(table)
+        if found is None or found.to_pyarrow_dataset().count_rows(filter=removal.condition()) == 0:
+            return 0
+        try:
+            done: dict[str, Any] = found.delete(removal.predicate())
+        except CommitFailedError:
+            time.sleep(random.uniform(0.05, 0.2) * (attempt + 1))  # noqa: S311 - jitter, not a secret
+            continue
+        return int(done["num_deleted_rows"])
+    raise ConflictError("rows could not be removed, others were rewriting them", where=table, then="Run upkeep again.")
+
+
+def remove_old_files(folder: Path, *, before: datetime) -> int:
+    """Delete the files below a folder last written before a moment, and return how many; an index page stays."""
+    old = [p for p in folder.rglob("*") if p.is_file() and p.name != "index.html" and p.stat().st_mtime < before.timestamp()]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

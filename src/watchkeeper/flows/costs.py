@@ -1,0 +1,43 @@
+"""The flow that turns GPU samples and prices into cost.
+
+Belongs here: parameters, retries, the last word. Does not: the arithmetic (operations/costs.py), or sampling (`watchkeeper sample-gpus`).
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import State, flow, task
+from prefect.cache_policies import NO_CACHE
+
+from watchkeeper.adapters.workspace import find_home, load_monitors
+from watchkeeper.flows.artifacts import publish_overview
+from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, may_help
+from watchkeeper.flows.late_runs import stand_in_for_late_runs
+from watchkeeper.flows.selection import run_name, select
+
+
+@task(task_run_name="costs", retries=RETRIES, retry_delay_seconds=RETRY_AFTER_S, retry_condition_fn=may_help, cache_policy=NO_CACHE)
+def cost_models(models: list[str], root: Path, now: datetime) -> int:
+    """Bring the cost of the models up to date; return the scores written."""
+    from watchkeeper.operations.costs import costs as bring_up
+
+    home = find_home(root)
+    return bring_up(home, load_monitors(home, models)[0], now=now)
+
+
+@flow(name="costs", flow_run_name=run_name)
+def costs(models: list[str] | None = None, as_of: datetime | None = None) -> State[Any]:
+    """Turns GPU samples and the price book into GPU-hours and cost per model.
+
+    Args:
+        models: Models to compute the cost of. Leave empty for all.
+        as_of: Act as of this moment. Leave empty for now.
+    """
+    stand_in_for_late_runs()
+    selection = select(models, as_of)
+    written = cost_models(list(selection.monitors), selection.home.root, selection.now)
+    if written:
+        publish_overview(selection)
+    outcomes = [Outcome(model=m) for m in selection.monitors] + [Outcome(model=p.model, failure=str(p)) for p in selection.problems]
+    return conclude(outcomes, f"{written} cost scores for {len(selection.monitors)} models")

@@ -1,0 +1,57 @@
+"""The flow that takes in files: ingest, then one scan of what landed.
+
+Belongs here: parameters, fan-out, retries, what is shown. Does not: how files are read, checked and landed (operations/ingest.py).
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import State, flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from watchkeeper.adapters.workspace import find_home, load_monitor
+from watchkeeper.flows.artifacts import dated, links, publish, table
+from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, fan_out, may_help, threads
+from watchkeeper.flows.late_runs import stand_in_for_late_runs
+from watchkeeper.flows.selection import Selection, run_name, select
+from watchkeeper.records import Batch
+
+_COLUMNS = ("model", "file", "status", "rows landed", "rows quarantined", "why")
+
+
+@task(task_run_name="intake-{model}", retries=RETRIES, retry_delay_seconds=RETRY_AFTER_S, retry_condition_fn=may_help, cache_policy=NO_CACHE)
+def take_in(model: str, root: Path, now: datetime) -> list[Batch]:
+    """Land the new files of one model and scan what landed."""
+    from watchkeeper.operations.ingest import ingest
+    from watchkeeper.operations.profile import profile
+
+    home = find_home(root)
+    monitor = load_monitor(home, model)
+    batches = ingest(home, monitor, now=now)
+    parts = profile(home, monitor, now=now)
+    get_run_logger().info("%s: %d new files, %d profile parts", model, len(batches), parts)
+    return batches
+
+
+@flow(name="intake", flow_run_name=run_name, task_runner=threads(1))  # GX keeps one context a process
+def intake(models: list[str] | None = None, as_of: datetime | None = None) -> State[Any]:
+    """Takes in new files of predictions and labels, checks them, and scans what landed.
+
+    Args:
+        models: Models to take in files for. Leave empty for all.
+        as_of: Act as of this moment. Leave empty for now.
+    """
+    stand_in_for_late_runs()
+    selection = select(models, as_of)
+    outcomes = fan_out(take_in, selection)
+    batches = [b for o in outcomes for b in o.value or []]
+    if batches or any(o.failure for o in outcomes):
+        publish("intake", _page(selection, outcomes, batches), "Files taken in by the newest run that found any")
+    return conclude(outcomes, f"{len(batches)} new files of {len(selection.monitors)} models")
+
+
+def _page(selection: Selection, outcomes: list[Outcome], batches: list[Batch]) -> str:
+    rows = [dict(zip(_COLUMNS, (b.model, b.name, b.status, b.rows_landed, b.rows_quarantined, b.reason), strict=True)) for b in batches]
+    rows += [{"model": o.model, "status": "failed", "why": o.failure} for o in outcomes if o.failure]
+    return "\n\n".join(["# Intake", dated(selection), table(_COLUMNS, rows), links(selection.home)])

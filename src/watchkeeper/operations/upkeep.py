@@ -1,0 +1,78 @@
+"""Keeping the lake quick and small: rows beyond a monitor's `keep` go, small files merge, unneeded files are deleted.
+
+Belongs here: what goes and when. Does not: how a table is compacted or vacuumed (adapters/lake.py, adapters/retention.py).
+The account of what happened (batches, runs, changes, incidents, actions, digests) and the bins stay: they are small, and
+batches and runs also say what must not be taken in or measured again. The reference stays, however old it is.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from watchkeeper.adapters.retention import Removal, remove_old_files, remove_rows
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.monitor import Monitor
+from watchkeeper.profiles.parts import MARK
+from watchkeeper.records import RECORDS, GpuSample, HostSample, Profile, Quarantined, Score, Signal, Validation
+
+READERS_KEEP_HOURS = 7 * 24
+"""A file that a commit replaced is deleted this long after: a reader that opened the table before still finds it."""
+
+VALIDATION_DOCS_KEEP = timedelta(days=90)
+"""Pages about single validations older than this are deleted; their results stay in `validations`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What upkeep did to one table, or to a folder of pages."""
+
+    table: str
+    rows_removed: int = 0
+    files_merged: int = 0
+    files_deleted: int = 0
+
+
+def upkeep(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> list[Kept]:
+    """Bring every table of the lake into shape as of `now`; return what was done, table by table. Harmless when repeated."""
+    removed: dict[str, int] = {}
+    for table, removal in _removals(monitors, now):
+        removed[table] = removed.get(table, 0) + remove_rows(home.lake, table, removal)
+    done = [_shaped(home, table, removed.get(table, 0)) for table in _tables(monitors) if home.lake.table(table) is not None]
+    return [*done, _pages(home.site_dir / "validation", now)]
+
+
+def horizon(monitor: Monitor, now: datetime) -> datetime:
+    """Return the moment before which a monitor keeps nothing: its `keep`, but never inside or after its reference."""
+    span = monitor.reference_span
+    return min(now - monitor.keep, span[0]) if span else now - monitor.keep
+
+
+def _removals(monitors: Mapping[str, Monitor], now: datetime) -> Iterator[tuple[str, Removal]]:
+    for model, monitor in monitors.items():
+        before = horizon(monitor, now)
+        yield f"events/{model}", Removal("wk_time", before)
+        yield f"labels/{model}", Removal("labelled_at", before)
+        yield f"{Quarantined.TABLE}/{model}", Removal("at", before)
+        yield Validation.TABLE, Removal("validated_at", before, model=model)
+        yield Profile.TABLE, Removal("window_start", before, model=model, spare=("kind", MARK))
+        yield Score.TABLE, Removal("window_start", before, model=model)
+        yield Signal.TABLE, Removal("window_start", before, model=model)
+    if monitors:
+        longest = now - max(m.keep for m in monitors.values())
+        yield from ((record.TABLE, Removal("sampled_at", longest)) for record in (GpuSample, HostSample))
+
+
+def _tables(monitors: Mapping[str, Monitor]) -> Sequence[str]:
+    shared = [record.TABLE for record in RECORDS if record is not Quarantined]
+    return [*shared, "leases", *(f"{kind}/{model}" for model in monitors for kind in ("events", "labels", Quarantined.TABLE))]
+
+
+def _shaped(home: Home, table: str, rows_removed: int) -> Kept:
+    merged = home.lake.compact(table).get("numFilesRemoved", 0)
+    deleted = home.lake.vacuum(table, keep_hours=READERS_KEEP_HOURS)
+    return Kept(table=table, rows_removed=rows_removed, files_merged=int(merged), files_deleted=len(deleted))
+
+
+def _pages(folder: Path, now: datetime) -> Kept:
+    return Kept(table="validation docs", files_deleted=remove_old_files(folder, before=now - VALIDATION_DOCS_KEEP))
