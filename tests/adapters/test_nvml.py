@@ -1,0 +1,115 @@
+"""GPUs are read by the real binding, from a stand-in library compiled from C."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from nvml_world import NvmlWorld, needs_gcc
+from watchkeeper.adapters.nvml import Stamp, gpus
+from watchkeeper.records import GpuSample
+
+pytestmark = needs_gcc
+STAMP = Stamp(sampled_at=datetime(2025, 1, 1, tzinfo=UTC), interval_s=10.0, host="gpu-1", model="parcels")
+SENSORS = ("utilisation_ratio", "memory_used_bytes", "memory_total_bytes", "power_w", "temperature_c", "sm_clock_mhz", "memory_clock_mhz")
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NvmlWorld:
+    made = NvmlWorld(tmp_path, "- count 2")
+    made.enter(monkeypatch)
+    return made
+
+
+def read(world: NvmlWorld, *lines: str) -> tuple[list[GpuSample], dict[int, str]]:
+    world.say(*lines)
+    with gpus() as found:
+        return found.read(STAMP), found.faults
+
+
+def test_every_sensor_reaches_its_field_in_its_unit(world):
+    lines = ("1 name NVIDIA A100-SXM4-40GB", "1 utilisation 73", "1 memory_used 1024", "1 memory_total 4096", "1 power 211500", "1 temperature 61")
+    samples, faults = read(world, *lines, "1 sm_clock 1410", "1 memory_clock 1215", "1 throttle 68")
+    assert faults == {}
+    assert samples[1] == GpuSample(
+        sampled_at=STAMP.sampled_at,
+        interval_s=10.0,
+        host="gpu-1",
+        device=1,
+        device_uuid="GPU-00000000-0000-0000-0000-000000000001",
+        device_name="NVIDIA A100-SXM4-40GB",
+        model="parcels",
+        utilisation_ratio=0.73,
+        memory_used_bytes=1024,
+        memory_total_bytes=4096,
+        power_w=211.5,
+        temperature_c=61.0,
+        sm_clock_mhz=1410,
+        memory_clock_mhz=1215,
+        throttle_reasons=["power_cap", "hardware_thermal"],
+    )
+
+
+def test_devices_are_told_apart_by_their_own_id(world):
+    samples, _ = read(world)
+    assert [s.device for s in samples] == [0, 1]
+    assert len({s.device_uuid for s in samples}) == 2
+
+
+def test_a_missing_power_sensor_is_none_and_not_zero(world):
+    samples, faults = read(world, "0 power !3")
+    assert (samples[0].power_w, samples[1].power_w, faults) == (None, 17.0, {})
+
+
+@pytest.mark.parametrize("error", [3, 4, 13, 999], ids=["not supported", "no permission", "unknown call", "unknown"])
+def test_a_device_that_tells_nothing_but_its_name_is_a_reading_of_nones(world, error):
+    wanted = ("utilisation", "memory_used", "power", "temperature", "sm_clock", "memory_clock", "throttle")
+    samples, faults = read(world, "- count 1", *(f"* {sensor} !{error}" for sensor in wanted))
+    assert faults == {}
+    assert [getattr(samples[0], name) for name in SENSORS] == [None] * len(SENSORS)
+    assert samples[0].throttle_reasons is None
+
+
+def test_an_idle_gpu_is_not_a_throttled_one(world):
+    samples, _ = read(world, "* throttle 1")
+    assert [s.throttle_reasons for s in samples] == [[], []]
+
+
+def test_an_older_driver_is_asked_by_its_older_calls(world):
+    samples, _ = read(world, "0 temperature !13", "0 old_temperature 44", "0 throttle !13", "0 old_throttle 32")
+    assert (samples[0].temperature_c, samples[0].throttle_reasons) == (44.0, ["software_thermal"])
+
+
+def test_a_gpu_that_falls_off_the_bus_is_reported_and_the_other_goes_on(world):
+    with gpus() as found:
+        assert len(found.read(STAMP)) == 2
+        world.say("0 lost !15")
+        after = found.read(STAMP)
+        assert ([s.device for s in after], found.faults) == ([1], {0: "GPU is lost"})
+        world.say("0 lost 0")
+        assert [s.device for s in found.read(STAMP)] == [0, 1]
+        assert found.faults == {}
+
+
+def test_a_gpu_that_is_lost_from_the_start_is_reported_and_the_other_goes_on(world):
+    samples, faults = read(world, "1 handle !15")
+    assert ([s.device for s in samples], faults) == ([0], {1: "GPU is lost"})
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("- init !9", "driver is not loaded"),
+        ("- init !18", "different versions; restart the host"),
+        ("- init !4", "no permission"),
+        ("- init !12", "no NVIDIA driver is installed"),
+        ("- init !999", "does not answer"),
+        ("- count !4", "does not list its devices"),
+        ("- count 0", "knows no device"),
+    ],
+)
+def test_why_there_is_no_gpu_is_said_in_a_clause(world, line, words):
+    world.say(line)
+    with gpus() as found:
+        assert words in found.why_none
+        assert found.read(STAMP) == []
