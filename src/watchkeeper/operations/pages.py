@@ -1,0 +1,130 @@
+"""Pages: bring the static site up to date; a page is drawn again only when what it is made of has changed.
+
+Belongs here: which pages there are, and writing each in one step. Does not: what they are made of (shown.py), what they
+say (site/), or how models stand (status.py).
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from watchkeeper.adapters.monitor_files import Problem
+from watchkeeper.adapters.swap import write_whole
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.incidents import Incident
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.shown import Shared, around, frame_of, model_facts, shared
+from watchkeeper.operations.status import overview_rows
+from watchkeeper.site.digest_page import digest_page
+from watchkeeper.site.figures import Frame
+from watchkeeper.site.incident_page import incident_page, worst_signal
+from watchkeeper.site.index_page import index_page
+from watchkeeper.site.model_page import model_page
+from watchkeeper.site.overview import OverviewRow
+from watchkeeper.site.words import moment_text
+
+_MANIFEST = ".pages.json"
+
+
+@dataclass
+class Site:
+    """The pages on disk, and a print of what each was made from."""
+
+    folder: Path
+    workspace: str
+    prints: dict[str, str]
+    written: list[Path] = field(default_factory=list)
+
+    def page(self, name: str, made_from: object, render: Callable[[], str]) -> None:
+        """Write one page unless it is there and was made from the same."""
+        made = hashlib.sha256(f"{_look_of_pages()}{self.workspace}{made_from!r}".encode()).hexdigest()
+        path = self.folder / name
+        if self.prints.get(name) == made and path.is_file():
+            return
+        if write_whole(path, render()):
+            self.written.append(path)
+        self.prints[name] = made
+
+
+def pages(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, problems: Sequence[Problem] = ()) -> list[Path]:
+    """Bring the site up to date as of `now` and return the pages that changed."""
+    manifest = home.site_dir / _MANIFEST
+    site = Site(home.site_dir, home.workspace.name, json.loads(manifest.read_text()) if manifest.is_file() else {})
+    found = shared(home, now=now)
+    rows = overview_rows(home, monitors, now=now, problems=problems)
+    for row in rows:
+        if row.model in monitors:
+            _write_model(site, home, monitors[row.model], row, found)
+    zones = {m.model: m.timezone for m in monitors.values()}
+    _write_digests(site, found, zones, home.workspace.timezone)
+    _write_index(site, home, rows, found, zones)
+    write_whole(manifest, json.dumps(site.prints, indent=0, sort_keys=True))
+    return site.written
+
+
+def _write_model(site: Site, home: Home, monitor: Monitor, row: OverviewRow, found: Shared) -> None:
+    frame = frame_of(monitor, found)
+    facts = model_facts(home, monitor, row, found, looks(home, monitor.model, "../"))
+    site.page(f"models/{monitor.model}.html", facts, lambda: model_page(facts, frame=frame, workspace=site.workspace))
+    for incident in facts.incidents:
+        _write_incident(site, home, monitor, incident, frame, found)
+
+
+def _write_incident(site: Site, home: Home, monitor: Monitor, incident: Incident, frame: Frame, found: Shared) -> None:
+    signals = [found.signals[s] for s in incident.signals if s in found.signals]
+    events, links = found.events[incident.id], looks(home, incident.model, "../", about=incident)
+    scores = around(home, monitor, worst_signal(signals), incident, found.now)
+
+    def render() -> str:
+        return incident_page(incident, events, signals, scores, frame=frame, workspace=site.workspace, links=links)
+
+    site.page(f"incidents/{incident.id}.html", (incident, events, signals, scores, links), render)
+
+
+def _write_digests(site: Site, found: Shared, zones: Mapping[str, str], timezone: str) -> None:
+    for digest in found.digests:
+        zone = zones.get(digest.model, timezone)
+        page = f"digests/{digest.digest_id}.html"
+        site.page(page, (digest, zone), lambda d=digest, z=zone: digest_page(d, workspace=site.workspace, timezone=z))  # type: ignore[misc]
+
+
+def _write_index(site: Site, home: Home, rows: Sequence[OverviewRow], found: Shared, zones: Mapping[str, str]) -> None:
+    incidents = [i for i in found.incidents if i.model in zones]
+    links = [*_validation_docs(home), *(link for row in rows for link in looks(home, row.model, ""))]
+    as_of = moment_text(found.now, home.workspace.timezone)
+
+    def render() -> str:
+        return index_page(rows, incidents, found.digests, workspace=site.workspace, as_of=as_of, timezones=zones, links=links)
+
+    site.page("index.html", (rows, incidents, found.digests, links, as_of), render)
+
+
+def looks(home: Home, model: str, root: str, *, about: Incident | None = None) -> list[tuple[str, str]]:
+    """Return (text, address) of the Evidently reports there are about a model, or about one incident's windows."""
+    found = sorted((home.site_dir / "look").glob(f"{model}_*.html"))
+    if about is not None:
+        start, end = f"{about.window_start:%Y%m%d%H}", f"{about.window_end:%Y%m%d%H}"
+        found = [f for f in found if f.stem.split("_")[-2] < end and f.stem.split("_")[-1] > start]
+    return [(f"Evidently report on a sample, {_stem_text(f.stem)}", f"{root}look/{f.name}") for f in found]
+
+
+def _stem_text(stem: str) -> str:
+    *model, start, end = stem.split("_")
+    return f"{'_'.join(model)}, {start[:4]}-{start[4:6]}-{start[6:8]} to {end[:4]}-{end[4:6]}-{end[6:8]} (UTC)"
+
+
+def _validation_docs(home: Home) -> list[tuple[str, str]]:
+    return [("Validation docs", "validation/index.html")] if (home.site_dir / "validation" / "index.html").is_file() else []
+
+
+@cache
+def _look_of_pages() -> str:
+    """Return a print of the templates, so that pages follow when these change."""
+    folder = files("watchkeeper.site").joinpath("templates")
+    texts = sorted(t.read_text(encoding="utf-8") for t in folder.iterdir() if t.name.endswith((".html", ".css")))
+    return hashlib.sha256("".join(texts).encode()).hexdigest()

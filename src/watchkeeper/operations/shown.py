@@ -1,0 +1,110 @@
+"""What the pages show, read from the lake as of `now`.
+
+Belongs here: which rows a page is made of. Does not: writing pages (pages.py) or what they say (site/).
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pyarrow.compute as pc
+
+from watchkeeper.adapters import charts
+from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.measure import rolled_up
+from watchkeeper.records import Batch, Digest, IncidentEvent, Score, Signal, Validation
+from watchkeeper.site.figures import Frame
+from watchkeeper.site.model_page import SEGMENT_KPIS, ModelFacts
+from watchkeeper.site.overview import OverviewRow
+from watchkeeper.windows import Grid
+
+SHOWN = timedelta(days=400)
+_QUALITY = timedelta(days=35)
+_BEFORE, _AFTER = timedelta(days=45), timedelta(days=21)
+_HALF_A_MONTH = timedelta(days=14)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """What all pages share."""
+
+    now: datetime
+    incidents: Sequence[Incident]
+    events: Mapping[str, Sequence[IncidentEvent]]
+    signals: Mapping[str, Signal]
+    digests: Sequence[Digest]
+    batches: Sequence[Batch]
+    validations: Sequence[Validation]
+
+
+def shared(home: Home, *, now: datetime) -> Shared:
+    """Return what all pages share as of `now`."""
+    events: list[IncidentEvent] = home.lake.newest(IncidentEvent, as_of=now)
+    by_incident: dict[str, list[IncidentEvent]] = defaultdict(list)
+    for event in sorted(events, key=lambda e: (e.at, e.event_id)):
+        by_incident[event.incident_id].append(event)
+    lately = now - _QUALITY
+    return Shared(
+        now=now,
+        incidents=fold(events),
+        events=by_incident,
+        signals={s.signal_id: s for s in home.lake.newest(Signal, as_of=now)},
+        digests=sorted(home.lake.newest(Digest, as_of=now), key=lambda d: d.digest_id),
+        batches=[b for b in home.lake.newest(Batch, as_of=now) if b.landed_at >= lately],
+        validations=[v for v in home.lake.newest(Validation, as_of=now) if v.validated_at >= lately],
+    )
+
+
+def frame_of(monitor: Monitor, found: Shared) -> Frame:
+    """Return what the figures of a model share."""
+    return Frame(
+        timezone=monitor.timezone,
+        reference=monitor.reference_span,
+        incidents=[i for i in found.incidents if i.model == monitor.model],
+        draw=charts.svg,
+    )
+
+
+def model_facts(home: Home, monitor: Monitor, row: OverviewRow, found: Shared, links: Sequence[tuple[str, str]]) -> ModelFacts:
+    """Return what a model's page is made of."""
+    since = (row.window_end or found.now) - SHOWN
+    return ModelFacts(
+        monitor=monitor,
+        row=row,
+        whole=_scores(home, monitor, found.now, since=since, where=pc.field("segment") == ""),
+        segments=_segment_scores(home, monitor, row, found.now),
+        incidents=[i for i in found.incidents if i.model == monitor.model],
+        validations=[v for v in found.validations if v.model == monitor.model],
+        batches=[b for b in found.batches if b.model == monitor.model],
+        links=links,
+    )
+
+
+def around(home: Home, monitor: Monitor, signal: Signal | None, incident: Incident, now: datetime) -> list[Score]:
+    """Return the scores of a signal's metric from well before an incident to after it."""
+    if signal is None:
+        return []
+    same = (pc.field("metric") == signal.metric) & (pc.field("feature") == signal.feature) & (pc.field("segment") == signal.segment)
+    found = _scores(home, monitor, now, since=incident.window_start - _BEFORE, where=same)
+    return [s for s in found if s.window_start < incident.window_end + _AFTER]
+
+
+def _scores(home: Home, monitor: Monitor, now: datetime, *, since: datetime, where: pc.Expression) -> list[Score]:
+    of_model = (pc.field("model") == monitor.model) & (pc.field("grain") == monitor.window) & (pc.field("version") == "")
+    of_model &= (pc.field("environment") == monitor.environment) & (pc.field("window_start") >= pc.scalar(since).cast(TIMESTAMP))
+    found: list[Score] = home.lake.newest(Score, as_of=now, where=of_model & where)
+    return sorted(found, key=lambda s: (s.window_start, s.metric, s.feature, s.segment))
+
+
+def _segment_scores(home: Home, monitor: Monitor, row: OverviewRow, now: datetime) -> list[Score]:
+    """Return KPIs of the segments over the newest month that has at least half its days, summed and not averaged."""
+    if not monitor.segments or row.window_end is None:
+        return []
+    month = Grid("month", monitor.timezone).at(row.window_end - _HALF_A_MONTH)
+    metrics = SEGMENT_KPIS[monitor.task]
+    found = rolled_up(home, monitor, Grid("month", monitor.timezone), now=now, start=month.start, end=month.end, metrics=metrics)
+    return [s for s in found if s.segment and s.metric in metrics]

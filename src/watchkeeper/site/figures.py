@@ -1,0 +1,116 @@
+"""Figures of a page: a chart in two widths, its words, and its numbers as a table.
+
+Belongs here: which scores make a figure, and what is usual beside them. Does not: drawing (charts.py) or the page (model_page.py).
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from markupsafe import Markup
+
+from watchkeeper.judgement.incidents import Incident
+from watchkeeper.records import Score
+from watchkeeper.site.charts import NARROW, PAGE, WIDE, Band, Shade, metric_chart
+from watchkeeper.site.words import metric_text, number_text, window_text
+
+Draw = Callable[[dict[str, Any]], str]
+ROWS_SHOWN = 35
+_REFERENCE_WINDOWS = 20
+_TAIL = 0.025
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What all figures of a model share."""
+
+    timezone: str
+    reference: tuple[datetime, datetime] | None
+    incidents: Sequence[Incident]
+    draw: Draw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One chart as a page shows it; `rows` are the newest scores, newest first."""
+
+    title: str
+    spoken: str
+    legend: str
+    wide: Markup
+    narrow: Markup
+    rows: Sequence[Score]
+    left_out: int
+
+
+def usual_band(scores: Sequence[Score], reference: tuple[datetime, datetime] | None) -> Band | None:
+    """Return between what 95 % of the reference's own windows lie, None when it has too few to say."""
+    if reference is None:
+        return None
+    values = sorted(s.value for s in scores if s.value is not None and reference[0] <= s.window_start < reference[1])
+    if len(values) < _REFERENCE_WINDOWS:
+        return None
+    cut = int(len(values) * _TAIL)
+    return Band(low=values[cut], high=values[-1 - cut])
+
+
+def figure(scores: Sequence[Score], frame: Frame, *, limit: float | None = None, title: str = "") -> Figure | None:
+    """Return the figure of one metric over time, None when no window has a number."""
+    ordered = sorted(scores, key=lambda s: s.window_start)
+    known = [s for s in ordered if s.value is not None]
+    if not known:
+        return None
+    band = usual_band(known, frame.reference)
+    about = _shades(known[0], frame.incidents)
+    wide, narrow = (
+        Markup(frame.draw(metric_chart(ordered, timezone=frame.timezone, palette=PAGE, size=size, band=band, limit=limit, shades=about)))  # noqa: S704 - the renderer's own SVG
+        for size in (WIDE, NARROW)
+    )
+    newest = ordered[::-1][:ROWS_SHOWN]
+    named = title or metric_text(known[0].metric, known[0].feature, known[0].segment)
+    return Figure(
+        title=named,
+        spoken=_spoken(named, known, band, frame.timezone),
+        legend=_legend(known, band, limit, is_shaded=bool(about)),
+        wide=wide,
+        narrow=narrow,
+        rows=newest,
+        left_out=len(ordered) - len(newest),
+    )
+
+
+def _shades(score: Score, incidents: Sequence[Incident]) -> list[Shade]:
+    return [
+        Shade(start=i.window_start, end=i.window_end, severity=i.severity) for i in incidents if i.model == score.model and i.severity != "notice"
+    ]
+
+
+def _spoken(title: str, known: Sequence[Score], band: Band | None, timezone: str) -> str:
+    """Return what somebody who does not see the chart is told."""
+    last, unit = known[-1], known[-1].unit
+    values = [s.value for s in known if s.value is not None]
+    text = f"{title}, {window_text(known[0].window_start, last.window_end, timezone)}: last {number_text(last.value, unit)}"
+    text += f", lowest {number_text(min(values), unit)}, highest {number_text(max(values), unit)}"
+    return text + (f"; usual is {number_text(band.low, unit)} to {number_text(band.high, unit)}." if band else ".")
+
+
+def _legend(known: Sequence[Score], band: Band | None, limit: float | None, *, is_shaded: bool) -> str:
+    parts = [f"Last: {number_text(known[-1].value, known[-1].unit)}"]
+    if band:
+        parts.append(f"grey band: 95 % of reference windows, {number_text(band.low)} to {number_text(band.high)}")
+    if any(s.low is not None for s in known):
+        parts.append("blue: 95 % interval")
+    if limit is not None:
+        parts.append(f"dashed: target {limit:g}")
+    if any(s.state == "provisional" for s in known):
+        parts.append("hollow: provisional")
+    return "; ".join([*parts, *(["shaded: incidents"] if is_shaded else [])]) + "."
+
+
+def coverage_of(scores: Sequence[Score]) -> list[Score]:
+    """Return each score's label coverage as a score of its own."""
+    return [
+        dataclasses.replace(s, metric="label_coverage", value=s.coverage, low=None, high=None, unit="ratio") for s in scores if s.coverage is not None
+    ]

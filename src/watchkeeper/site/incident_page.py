@@ -1,0 +1,118 @@
+"""One incident as a page: since when, how bad, for whom, why, what was ruled out, what to do, what happened.
+
+Belongs here: the order and words of the page. Does not: folding events or finding causes (judgement/), nor messages (message.py).
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from watchkeeper.judgement.incidents import Incident
+from watchkeeper.records import Cause, IncidentEvent, Score, Signal
+from watchkeeper.site.figures import Frame, figure
+from watchkeeper.site.render import page
+from watchkeeper.site.words import interval_text, metric_text, moment_text, number_text, share_text, window_text
+
+_FAMILIES = ("kpi", "segment", "data", "target", "service", "cost", "covariate")
+_SEGMENTS_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One line of the timeline."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CauseText:
+    """A cause in words."""
+
+    name: str
+    extent: str
+    evidence_for: Sequence[str]
+    evidence_against: Sequence[str]
+
+
+def worst_signal(signals: Sequence[Signal]) -> Signal | None:
+    """Return the signal to be drawn: of the family that matters most, the least likely by chance, then the furthest out."""
+    standing = [s for s in signals if s.state != "withdrawn"]
+    return min(standing, key=lambda s: (_FAMILIES.index(s.family), s.p, -abs(s.value - s.expected)), default=None)
+
+
+def incident_page(
+    incident: Incident,
+    events: Sequence[IncidentEvent],
+    signals: Sequence[Signal],
+    scores: Sequence[Score],
+    *,
+    frame: Frame,
+    workspace: str,
+    links: Sequence[tuple[str, str]] = (),
+) -> str:
+    """Return the page; `scores` are those of the worst signal's metric over time, `links` (text, address)."""
+    ordered = sorted(events, key=lambda e: (e.at, e.event_id))
+    return page(
+        "incident.html",
+        root="../",
+        workspace=workspace,
+        as_of=moment_text(max((e.at for e in events), default=incident.opened_at), frame.timezone),
+        incident=incident,
+        story=incident.story,
+        timezone=frame.timezone,
+        facts=_facts(incident, frame.timezone),
+        figure=figure(scores, frame) if scores else None,
+        segments=_segments(signals),
+        causes=[_cause_text(c, frame.timezone) for c in incident.story.causes if c.kind != "unknown"],
+        timeline=[Happened(e.at, _event_text(e, frame.timezone)) for e in ordered],
+        signals=sorted(signals, key=lambda s: (s.window_start, s.metric, s.segment)),
+        links=links,
+    )
+
+
+def _facts(incident: Incident, timezone: str) -> list[tuple[str, str]]:
+    told = [
+        ("Windows out of line", window_text(incident.window_start, incident.window_end, timezone)),
+        ("Wrong since", moment_text(incident.onset_at, timezone)),
+        ("Detected", moment_text(incident.detected_at or incident.opened_at, timezone)),
+        ("Resolved", moment_text(incident.resolved_at, timezone)),
+    ]
+    return [(label, text) for label, text in told if text] + list(incident.story.facts)
+
+
+def _segments(signals: Sequence[Signal]) -> list[str]:
+    """Return the segments hit, the worst first, each once."""
+    worst: dict[str, Signal] = {}
+    for signal in sorted((s for s in signals if s.segment and s.state != "withdrawn"), key=lambda s: (s.p, -abs(s.value - s.expected))):
+        worst.setdefault(signal.segment, signal)
+    return [_segment_text(s) for s in list(worst.values())[:_SEGMENTS_SHOWN]]
+
+
+def _segment_text(signal: Signal) -> str:
+    interval = interval_text(signal.low, signal.high)
+    usual = number_text(signal.expected)
+    return f"{metric_text(signal.metric, signal.feature, signal.segment)}: {number_text(signal.value)} {interval}, usual {usual}, {signal.n:,} rows".replace(
+        "  ", " "
+    )
+
+
+def _cause_text(cause: Cause, timezone: str) -> CauseText:
+    parts = []
+    if cause.share is not None:
+        interval = "" if cause.low is None or cause.high is None else f" [{share_text(cause.low)}, {share_text(cause.high)}]"
+        parts.append(f"Accounts for {share_text(cause.share)}{interval} of the change.")
+    if cause.onset is not None:
+        parts.append(f"Since {moment_text(cause.onset, timezone)}.")
+    return CauseText(cause.subject or cause.kind.replace("_", " "), " ".join(parts), cause.evidence_for, cause.evidence_against)
+
+
+def _event_text(event: IncidentEvent, timezone: str) -> str:
+    window = window_text(event.window_start, event.window_end, timezone)
+    by = "" if event.who == "watchkeeper" else f" by {event.who}"
+    why = f": {event.why}" if event.why else ""
+    headline = str(json.loads(event.story or "{}").get("headline", "")) if event.event in ("opened", "updated") else ""
+    brings = f", {len(event.signals)} signal{'s' * (len(event.signals) != 1)}" if event.signals else ""
+    text = f"{event.event.capitalize()}{by} ({window}{brings}){why}."
+    return f"{text} {headline}" if headline else text
