@@ -75,13 +75,15 @@ def _out_of_fold(rows: pl.DataFrame, encode: _Encoder, seed: int) -> np.ndarray[
 
 def _fit(rows: pl.DataFrame, encode: _Encoder, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     arrived = rows.filter(pl.col("was_late").is_not_null())
     is_category = [True] * len(CATEGORIES) + [False] * len(NUMBERS)
     model = HistGradientBoostingClassifier(
         learning_rate=0.07, max_features=0.5, early_stopping=False, categorical_features=is_category, random_state=seed
     )
-    return model.fit(encode(arrived), arrived["was_late"].to_numpy())
+    with threadpool_limits(1, "openmp"):  # more threads gain little, wait for each other on busy machines, and may round differently
+        return model.fit(encode(arrived), arrived["was_late"].to_numpy())
 
 
 def _threshold(was_late: pl.Series, p_late: np.ndarray[Any, Any]) -> float:
