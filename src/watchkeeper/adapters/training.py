@@ -32,7 +32,12 @@ def start(rule: Retraining | None, parameters: Mapping[str, Any], *, settings: S
 def _run(deployment: str, parameters: Mapping[str, Any], api_url: str, key: str) -> str:
     with prefect_events.client(api_url):
         from prefect.deployments import run_deployment
+        from prefect.exceptions import ObjectNotFound
 
-        # as_subflow=False: the asking flow must neither wait for the training nor fail with it
-        run = run_deployment(deployment, timeout=0, idempotency_key=key, parameters=dict(parameters), as_subflow=False)
+        try:
+            # as_subflow=False: the asking flow must neither wait for the training nor fail with it
+            run = run_deployment(deployment, timeout=0, idempotency_key=key, parameters=dict(parameters), as_subflow=False)
+        except ObjectNotFound as error:
+            then = "Deploy it, or correct retraining.deployment in the monitor file."
+            raise DeliveryError(f"deployment {deployment} does not exist.", where="Prefect", then=then) from error
     return str(run.id)  # type: ignore[union-attr]

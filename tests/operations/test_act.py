@@ -1,0 +1,402 @@
+"""Act: what is told, once, in order, and what happens when the wires or the process break."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from incident_world import DAY, MONDAY, event, happen
+from receiver import Answer, Receiver
+from slack_standin import HOOK, TOKEN, Slack, broken, delivered_but_silent, rate_limited, refused
+from watchkeeper.adapters.delivery import Posting
+from watchkeeper.adapters.settings import Settings
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.outbox import ATTEMPTS
+from watchkeeper.monitor import Links, Monitor, Workspace
+from watchkeeper.operations.act import act
+from watchkeeper.records import Action, Cause, Digest
+
+FILES = Settings()
+HOUR = timedelta(hours=1)
+SECRET = "s3cret-s3cret"  # noqa: S105 - a made-up one
+
+
+@pytest.fixture
+def slack() -> Iterator[Slack]:
+    with Slack() as server:
+        yield server
+
+
+@pytest.fixture
+def run(home: Home, parcels: Monitor) -> Callable[..., list[Action]]:
+    """Act on the parcels: `run(now, settings)`."""
+
+    def acting(now: datetime, settings: Settings = FILES, **more: Any) -> list[Action]:
+        return act(home, {"parcels": parcels}, now=now, settings=settings, **more)
+
+    return acting
+
+
+def outcomes(rows: list[Action]) -> list[tuple[str, str]]:
+    return [(row.kind, row.state) for row in rows]
+
+
+def told(slack: Slack) -> list[str]:
+    return [m["text"] for m in slack.messages]
+
+
+def test_without_slack_a_message_is_a_file_and_is_given_back(home: Home, run):
+    rows = run(happen(home, event()))
+    assert outcomes(rows) == [("open", "sent")]
+    said = (home.outbox_dir / "2025-03-04-i1-open.md").read_text()
+    assert said.startswith("🔴 **parcels: opened on day 0**")
+    assert said.replace("  \n", "\n") == json.loads(rows[0].payload)["text"]
+    assert [p.name for p in home.outbox_dir.iterdir()] == ["2025-03-04-i1-open.md"]
+
+
+def test_the_same_run_again_sends_nothing(home: Home, run, slack: Slack):
+    now = happen(home, event())
+    assert outcomes(run(now, slack.as_bot)) == [("open", "sent")]
+    assert run(now, slack.as_bot) == []
+    assert run(now + HOUR, slack.as_bot) == []
+    assert len(slack.messages) == 1
+
+
+def test_an_incident_is_one_thread_and_its_headline_is_closed(home: Home, run, slack: Slack):
+    run(happen(home, event()), slack.as_bot)
+    run(happen(home, event("joined", day=1)), slack.as_bot)
+    run(happen(home, event("resolved", day=2)), slack.as_bot)
+    opened, joined, resolved = slack.messages
+    assert told(slack) == ["🔴 parcels: opened on day 0", "🔴 parcels: joined on day 1", "✅ parcels: resolved on day 2"]
+    assert (joined["thread_ts"], resolved["thread_ts"]) == (opened["ts"], opened["ts"])
+    assert [(u["ts"], u["text"]) for u in slack.updates] == [(opened["ts"], "✅ Resolved: parcels: opened on day 0")]
+
+
+def test_notices_and_other_environments_are_not_told(home: Home, run, slack: Slack):
+    now = happen(home, event(severity="notice"), event(incident="i2", environment="staging"))
+    assert run(now, slack.as_bot) == []
+    assert home.lake.newest(Action) == []
+
+
+def test_a_notice_that_grows_opens_when_it_pages(home: Home, run, slack: Slack):
+    run(happen(home, event(severity="notice")), slack.as_bot)
+    assert outcomes(run(happen(home, event("joined", day=1)), slack.as_bot)) == [("open", "sent")]
+
+
+def test_what_lies_after_now_is_not_told(home: Home, run, slack: Slack):
+    now = happen(home, event())
+    assert run(now - HOUR, slack.as_bot) == []
+    assert outcomes(run(now, slack.as_bot)) == [("open", "sent")]
+
+
+def test_an_incident_over_before_it_was_told_is_one_message(home: Home, run, slack: Slack):
+    now = happen(home, event(), event("joined", day=1), event("resolved", day=2))
+    assert sorted(outcomes(run(now, slack.as_bot))) == [("open", "skipped"), ("resolve", "sent"), ("update", "skipped")]
+    assert len(slack.messages) == 1
+    assert "*Opened and resolved:* resolved on day 2. This is the only message about it." in str(slack.messages[0]["blocks"])
+
+
+def test_an_opening_that_never_got_through_gives_way_to_the_resolution(home: Home, run, slack: Slack):
+    slack.faults.append(broken())
+    assert outcomes(run(happen(home, event()), slack.as_bot)) == [("open", "failed")]
+    rows = run(happen(home, event("resolved", day=1)), slack.as_bot)
+    assert sorted(outcomes(rows)) == [("open", "skipped"), ("resolve", "sent")]
+    assert len(slack.messages) == 1
+
+
+def test_the_opening_tells_the_newest_story(home: Home, run, slack: Slack):
+    rows = run(happen(home, event(), event("joined", day=1)), slack.as_bot)
+    assert told(slack) == ["🔴 parcels: joined on day 1"]
+    assert [(r.kind, r.reason) for r in rows if r.state == "skipped"] == [("update", "told with the opening")]
+
+
+def test_updates_within_the_cooldown_become_the_newest_one(home: Home, run, slack: Slack):
+    opened = happen(home, event())
+    run(opened, slack.as_bot)
+    run(happen(home, event("joined", day=1, at=opened + HOUR)), slack.as_bot)
+    rows = run(happen(home, event("joined", day=2, at=opened + 2 * HOUR)), slack.as_bot)
+    assert [(r.kind, r.reason) for r in rows] == [("update", "a newer update took its place")]
+    assert len(slack.messages) == 1
+    assert outcomes(run(opened + 6 * HOUR, slack.as_bot)) == [("update", "sent")]
+    assert told(slack)[1:] == ["🔴 parcels: joined on day 2"]
+
+
+def test_a_silenced_incident_sends_no_updates_but_its_end(home: Home, run, slack: Slack):
+    run(happen(home, event(), event("silenced", day=0, at=MONDAY + DAY + 7 * HOUR, who="anna")), slack.as_bot)
+    rows = run(happen(home, event("joined", day=1)), slack.as_bot)
+    assert [(r.state, r.reason) for r in rows] == [("skipped", "silenced by anna")]
+    assert outcomes(run(happen(home, event("resolved", day=2)), slack.as_bot)) == [("resolve", "sent")]
+
+
+def test_old_history_is_not_sent_in_bulk_but_a_late_verdict_is(home: Home, run, slack: Slack):
+    """Judged now, a window that ended long ago is old news; one whose labels were due only now is not."""
+    now = MONDAY + 10 * DAY
+    happen(home, event(at=now), event(incident="i2", day=1, at=now))
+    rows = run(now, slack.as_bot)
+    assert sorted((r.incident_id, r.state, r.reason) for r in rows) == [("i1", "skipped", "older than 7 days"), ("i2", "sent", "")]
+    assert run(now + DAY, slack.as_bot) == []
+
+
+def test_a_target_configured_later_is_not_told_old_news(home: Home, run, slack: Slack):
+    now = happen(home, event())
+    run(now)
+    assert run(now + HOUR, slack.as_bot) == []
+    assert slack.messages == []
+
+
+def test_a_failed_message_is_sent_at_a_later_run_with_the_same_key(home: Home, run, slack: Slack):
+    now = happen(home, event())
+    slack.faults.append(delivered_but_silent())
+    assert outcomes(run(now, slack.as_bot)) == [("open", "failed")]
+    assert outcomes(run(now, slack.as_bot)) == [("open", "sent")]
+    assert len(slack.keys()) == 2
+    assert len(set(slack.keys())) == 1
+
+
+def test_a_message_fails_for_good_after_eight_tries(home: Home, run, slack: Slack):
+    now = happen(home, event())
+    slack.faults.extend([refused("channel_not_found")] * 20)
+    tried = [row for hour in range(60) for row in run(now + hour * HOUR, slack.as_bot)]
+    assert [row.attempt for row in tried] == list(range(1, ATTEMPTS + 1))
+    assert "channel_not_found" in tried[-1].reason
+    assert len(slack.requests) == ATTEMPTS
+
+
+def test_a_short_wait_is_waited_out_and_a_long_one_is_left_to_a_later_run(home: Home, run, slack: Slack):
+    now = happen(home, event(), event(incident="i2"))
+    slack.faults.extend([rate_limited(0.1), rate_limited(900)])
+    assert outcomes(run(now, slack.as_bot)) == [("open", "failed")]
+    assert len(slack.requests) == 2
+    run(now + timedelta(seconds=30), slack.as_bot)
+    assert len(slack.messages) == 1  # the other one; this one was asked to wait for 15 minutes
+    run(now + timedelta(seconds=901), slack.as_bot)
+    assert len(slack.messages) == len(set(slack.keys())) == 2
+
+
+def test_a_target_that_is_down_is_left_alone_after_three_failures(home: Home, run, slack: Slack):
+    now = happen(home, *(event(incident=f"i{n}") for n in range(6)))
+    slack.faults.extend([broken()] * 3)
+    assert outcomes(run(now, slack.as_bot)) == [("open", "failed")] * 3
+    assert outcomes(run(now, slack.as_bot)) == [("open", "sent")] * 6
+
+
+def test_a_broken_pager_does_not_stop_slack(home: Home, run, slack: Slack):
+    with Receiver() as pager:
+        settings = replace(slack.as_bot, webhook_url=f"{pager.url}/hook?token=t0ken", webhook_secret=HOOK)
+        pager.faults.append(Answer(503))
+        now = happen(home, event())
+        assert sorted((r.target, r.state) for r in run(now, settings)) == [("slack", "sent"), ("webhook", "failed")]
+        assert [(r.target, r.state) for r in run(now, settings)] == [("webhook", "sent")]
+        first, second = pager.requests
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"] == first.content["key"]
+    assert second.content["headline"] == "parcels: opened on day 0"
+
+
+def test_an_unreachable_prefect_never_fails_the_run(home: Home, run):
+    rows = run(happen(home, event()), Settings(prefect_api_url="http://127.0.0.1:1/api"))
+    assert sorted((r.target, r.state) for r in rows) == [("event", "failed"), ("file", "sent")]
+    assert "Prefect: no answer" in next(r.reason for r in rows if r.state == "failed")
+
+
+def test_each_digest_is_sent_once_to_the_workspace_channel(make_home, slack: Slack):
+    home = make_home(slack={"channel": "#parcels"})
+    end = MONDAY + 7 * DAY
+    digest = Digest(
+        digest_id="d1",
+        model="",
+        period="week",
+        window_start=MONDAY,
+        window_end=end,
+        headline="A quiet week",
+        text="All is well.",
+        computed_at=end + HOUR,
+    )
+    home.lake.append_records(Digest, [digest])
+    assert outcomes(act(home, {}, now=end + HOUR, settings=slack.as_bot)) == [("digest", "sent")]
+    home.lake.append_records(Digest, [replace(digest, text="All is very well.", computed_at=end + 2 * HOUR)])
+    assert act(home, {}, now=end + 3 * HOUR, settings=slack.as_bot) == []
+    assert (slack.messages[0]["channel"], slack.messages[0]["text"]) == ("C001", "📊 A quiet week")
+
+
+def test_a_digest_without_slack_is_a_file(home: Home, run):
+    end = MONDAY + 7 * DAY
+    digest = Digest(
+        digest_id="d1",
+        model="parcels",
+        period="week",
+        window_start=MONDAY,
+        window_end=end,
+        headline="A quiet week",
+        text="All is well.",
+        computed_at=end,
+    )
+    home.lake.append_records(Digest, [digest])
+    run(end)
+    assert (home.outbox_dir / "2025-03-10-d1-digest.md").read_text().startswith("📊 **A quiet week**  \nAll is well.")
+
+
+@pytest.mark.parametrize(
+    ("bases", "expected"),
+    [
+        (
+            {"docs": "https://docs.example/", "prefect": "https://prefect.example"},
+            ["https://docs.example/incidents/i1.html", "https://prefect.example/deployments"],
+        ),
+        ({}, []),
+    ],
+)
+def test_links_use_the_configured_bases_and_nothing_else(home: Home, parcels: Monitor, bases: dict[str, str], expected: list[str]):
+    linked = replace(home, workspace=Workspace(links=Links(**bases)))
+    rows = act(linked, {"parcels": parcels}, now=happen(home, event()), settings=FILES)
+    assert [url for _, url in json.loads(rows[0].payload)["message"]["links"]] == expected
+
+
+def test_no_row_holds_a_secret(home: Home, run, slack: Slack):
+    with Receiver() as pager:
+        settings = replace(
+            slack.as_bot, slack_webhook_url=slack.as_webhook.slack_webhook_url, webhook_url=f"{pager.url}/{HOOK}", webhook_secret=SECRET
+        )
+        slack.faults.append(refused("invalid_auth"))
+        pager.faults.append(Answer(401))
+        rows = run(happen(home, event()), settings)
+    seen = repr(rows) + repr(home.lake.newest(Action)) + repr(settings)
+    assert [r.state for r in rows] == ["failed", "failed"]
+    assert not any(secret in seen for secret in (TOKEN, HOOK.rpartition("/")[2], SECRET))
+
+
+# Retraining
+
+
+class Training:
+    """Counts what is asked for; files take the messages."""
+
+    def __init__(self) -> None:
+        self.asked: list[Posting] = []
+
+    def __call__(self, posting: Posting) -> str:
+        if posting.action.kind == "retrain":
+            self.asked.append(posting)
+        return "run-1"
+
+
+@pytest.fixture
+def retrain(home: Home, parcels: Monitor) -> Callable[..., list[tuple[str, str]]]:
+    """Act with retraining on, and return (state, reason) of the decisions."""
+    monitor = Monitor.model_validate({**parcels.model_dump(by_alias=True, exclude_none=True), "retraining": {"deployment": "train/parcels"}})
+
+    def acting(now: datetime, training: Training) -> list[tuple[str, str]]:
+        return [(r.state, r.reason) for r in act(home, {"parcels": monitor}, now=now, settings=FILES, post=training) if r.kind == "retrain"]
+
+    return acting
+
+
+def test_retraining_is_asked_for_once_after_three_windows(home: Home, retrain):
+    training = Training()
+    assert retrain(happen(home, event()), training) == [("skipped", "it has lasted 1 day; retraining needs 3")]
+    assert retrain(happen(home, event("joined", day=1)), training) == [("skipped", "it has lasted 2 days; retraining needs 3")]
+    assert retrain(happen(home, event("joined", day=2)), training) == [("sent", "")]
+    assert retrain(happen(home, event("joined", day=3)), training) == [("skipped", "retraining was already asked for in this incident")]
+    assert [json.loads(p.action.payload)["incident_id"] for p in training.asked] == ["i1"]
+
+
+def test_bad_data_forbids_retraining(home: Home, retrain):
+    training = Training()
+    guilty = Cause(kind="data", subject="weather is missing in 40 % of rows", share=0.7)
+    happen(home, event(), event("joined", day=1))
+    assert retrain(happen(home, event("joined", day=2, causes=(guilty,))), training) == [
+        ("skipped", "do not retrain on bad data: weather is missing in 40 % of rows")
+    ]
+    assert training.asked == []
+
+
+def test_a_second_incident_within_the_cooldown_does_not_retrain_again(home: Home, retrain):
+    training = Training()
+    for incident in ("i1", "i2"):
+        happen(home, *(event(what, day=day, incident=incident) for day, what in enumerate(("opened", "joined", "joined"))))
+    decisions = retrain(MONDAY + 3 * DAY + 6 * HOUR, training)
+    assert sorted(state for state, _ in decisions) == ["sent", "skipped"]
+    assert "the next may follow on 13 Mar 2025, 06:00 UTC" in str(decisions)
+    assert len(training.asked) == 1
+
+
+@pytest.mark.parametrize("what", [{"family": "data"}, {"severity": "warning"}, {"environment": "staging"}])
+def test_retraining_is_not_considered_for(home: Home, retrain, what: dict[str, str]):
+    training = Training()
+    happen(home, event(**what), event("joined", day=1, **what))
+    assert retrain(happen(home, event("joined", day=2, **what)), training) == []
+    assert training.asked == []
+
+
+# Killed, and two at once
+
+SCRIPT = """
+import sys, time
+from datetime import datetime
+from pathlib import Path
+from watchkeeper.adapters.settings import Settings
+from watchkeeper.adapters.workspace import find_home, load_monitors
+from watchkeeper.operations.act import act
+
+root, now, slack_api_url, token, mode = sys.argv[1:]
+
+def stop_before_sending(posting):
+    print("planned", flush=True)
+    time.sleep(60)
+
+home = find_home(Path(root))
+post = {"post": stop_before_sending} if mode == "before" else {}
+rows = act(home, load_monitors(home)[0], now=datetime.fromisoformat(now), settings=Settings(slack_bot_token=token, slack_api_url=slack_api_url), **post)
+print("done", sum(r.state == "sent" for r in rows), flush=True)
+"""
+
+
+def started(home: Home, slack: Slack, now: datetime, mode: str = "") -> subprocess.Popen[str]:
+    arguments = [str(home.root), now.isoformat(), slack.as_bot.slack_api_url, TOKEN, mode]
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments], stdout=subprocess.PIPE, text=True)
+
+
+def test_killed_between_plan_and_sending_each_message_is_sent_once(home: Home, run, slack: Slack):
+    now = happen(home, *(event(incident=f"i{n}") for n in range(3)))
+    child = started(home, slack, now, "before")
+    assert child.stdout is not None
+    assert child.stdout.readline() == "planned\n"
+    child.kill()
+    child.wait(10)
+    assert [a.state for a in home.lake.newest(Action)] == ["planned"] * 3
+    assert outcomes(run(now, slack.as_bot)) == [("open", "sent")] * 3
+    assert len(slack.keys()) == len(set(slack.keys())) == 3
+
+
+def test_killed_between_delivery_and_mark_only_the_one_in_flight_repeats_with_its_key(home: Home, run, slack: Slack):
+    now = happen(home, *(event(incident=f"i{n}") for n in range(3)))
+    slack.release.clear()
+    child = started(home, slack, now)
+    assert slack.arrived.wait(30)
+    child.kill()
+    child.wait(10)
+    slack.release.set()
+    assert len(slack.keys()) == 1
+    run(now, slack.as_bot)
+    assert len(slack.keys()) == 4
+    assert slack.keys()[0] == slack.keys()[1]
+    assert len(set(slack.keys())) == 3
+
+
+def test_two_runs_at_once_send_each_message_once(home: Home, slack: Slack):
+    now = happen(home, *(event(incident=f"i{n}") for n in range(5)))
+    children = [started(home, slack, now + timedelta(seconds=n)) for n in range(2)]
+    said = [child.communicate(timeout=60)[0] for child in children]
+    assert sorted(said) == ["done 0\n", "done 5\n"]
+    assert len(slack.keys()) == len(set(slack.keys())) == 5
+
+
+def test_a_run_whose_clock_is_behind_does_not_repeat_what_was_sent(home: Home, run, slack: Slack):
+    now = happen(home, event())
+    run(now + HOUR, slack.as_bot)
+    assert run(now, slack.as_bot) == []
+    assert len(slack.messages) == 1
