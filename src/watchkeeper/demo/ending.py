@@ -1,0 +1,122 @@
+"""What the demo has to tell when it is done: read back from the workspace like anybody else could.
+
+Belongs here: gathering. Does not: making any of it (operations/), or printing it (cli/demo.py). Nothing here knows what
+the year holds: the worst week is the one with the worst log loss, the causes are those that were tested.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from watchkeeper.adapters.workspace import Home, load_monitor
+from watchkeeper.demo.run import MODEL
+from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.measure import rolled_up
+from watchkeeper.records import Batch, Digest, IncidentEvent, Quarantined, Run, Score
+from watchkeeper.site.message import UNKNOWN, cause_text
+from watchkeeper.site.words import window_text
+from watchkeeper.windows import Grid
+
+_METRIC = "log_loss"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One incident in a line: what, when, and the first cause."""
+
+    incident_id: str
+    severity: str
+    state: str
+    when: str
+    headline: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One row in quarantine and why."""
+
+    file: str
+    row_number: int
+    reasons: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much there is of something."""
+
+    what: str
+    rows: int | None
+    size_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Everything that is told at the end."""
+
+    incidents: list[Found]
+    worst_week: Digest | None
+    quarantined: list[Held]
+    sizes: list[Size]
+
+
+def tally(home: Home, *, now: datetime) -> tuple[int, int]:
+    """Return how many windows were measured and how many paging incidents are open, for the progress bar."""
+    windows = home.lake.newest(Run, as_of=now)
+    incidents = fold(home.lake.newest(IncidentEvent, as_of=now))
+    is_open = [i for i in incidents if i.state != "resolved" and i.severity != "notice"]
+    return sum(r.operation == "measure" and r.outcome == "done" for r in windows), len(is_open)
+
+
+def ending(home: Home, *, now: datetime) -> Ending:
+    """Return what the demo found, as of `now`."""
+    monitor = load_monitor(home, MODEL)
+    incidents = sorted(fold(home.lake.newest(IncidentEvent, as_of=now)), key=lambda i: i.window_start)
+    held = home.lake.newest(Quarantined, as_of=now, table=f"{Quarantined.TABLE}/{MODEL}")
+    return Ending(
+        incidents=[_found(i, monitor) for i in incidents if i.severity != "notice"],
+        worst_week=worst_week(home, monitor, now=now),
+        quarantined=[Held(q.name, q.row_number, q.reasons) for q in held if q.state == "held"],
+        sizes=list(_sizes(home, now)),
+    )
+
+
+def worst_week(home: Home, monitor: Monitor, *, now: datetime) -> Digest | None:
+    """Return the weekly digest of the week with the worst log loss, None when there is none."""
+    digests = {d.window_start: d for d in home.lake.newest(Digest, as_of=now) if d.period == "week" and d.model in ("", monitor.model)}
+    if not digests:
+        return None
+    start, end = min(digests), max(d.window_end for d in digests.values())
+    weeks = rolled_up(home, monitor, Grid("week", monitor.timezone), now=now, start=start, end=end, metrics={_METRIC})
+    losses = {s.window_start: s.value for s in weeks if _is_whole(s) and s.value is not None and s.window_start in digests}
+    return digests[max(losses, key=lambda week: losses[week] or 0.0)] if losses else None
+
+
+def _is_whole(score: Score) -> bool:
+    return score.metric == _METRIC and not score.segment and not score.version
+
+
+def _found(incident: Incident, monitor: Monitor) -> Found:
+    causes = [c for c in incident.story.causes if c.kind != "unknown"]
+    when = window_text(incident.window_start, incident.window_end, monitor.timezone)
+    return Found(incident.id, incident.severity, incident.state, when, incident.headline, cause_text(causes[0]) if causes else UNKNOWN)
+
+
+def _sizes(home: Home, now: datetime) -> Iterator[Size]:
+    batches = home.lake.newest(Batch, as_of=now)
+    for source in ("events", "labels"):
+        files = [b for b in batches if b.source == source]
+        yield Size(f"{source}, from {len(files)} files", sum(b.rows_landed for b in files), None)
+    scores = home.lake.read(Score.TABLE, columns=["model"])
+    yield Size("scores, all revisions", 0 if scores is None else scores.num_rows, None)
+    yield Size("the inbox", None, _bytes(home.root / "inbox"))
+    if "://" not in home.workspace.lake:
+        yield Size("the lake", None, _bytes(home.root / home.workspace.lake))
+    yield Size("the pages", None, _bytes(home.site_dir))
+    yield Size("the published file", None, _bytes(home.published))
+
+
+def _bytes(path: Path) -> int:
+    return sum(file.stat().st_size for file in [path, *path.rglob("*")] if file.is_file())

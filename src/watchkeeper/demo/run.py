@@ -1,0 +1,161 @@
+"""The demo's clock: `now` walks through 2013, files land, and at each step the operations run that the schedules run.
+
+Belongs here: the steps, what is remembered between runs, starting over. Does not: the data (flights.py, model.py,
+inbox.py), what is told at the end (story.py), or printing (cli/demo.py).
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from watchkeeper.adapters.workspace import Home, load_monitor
+from watchkeeper.demo.flights import ZONE, read_flights
+from watchkeeper.demo.gpu_trace import land_gpu_trace
+from watchkeeper.demo.inbox import Parcel, deliver, parcels
+from watchkeeper.demo.model import TRAINED_UNTIL, score
+from watchkeeper.errors import UsageError
+from watchkeeper.records import Batch
+from watchkeeper.windows import local_midnight
+
+MODEL = "flight_delays"
+LAST_DAY = date(2014, 1, 2)  # the last flights of 2013 are final in its morning
+_TUESDAY, _HOUR = 1, time(13)  # by then Sunday's labels are final and the week can be told
+_INBOX_FILES = ("flights-*.parquet", "arrivals-*.csv.gz")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the demo has come in a workspace; kept in a file, so that a killed demo goes on where it stopped."""
+
+    seed: int
+    reached: str = ""
+
+    @property
+    def reached_at(self) -> datetime | None:
+        """The last `now` whose step was done whole."""
+        return datetime.fromisoformat(self.reached) if self.reached else None
+
+
+def moments(every: timedelta, until: date, *, after: datetime | None = None) -> list[datetime]:
+    """Return each `now` of the walk in UTC: Tuesdays at 13:00 in New York, or every `every` from the first one.
+
+    Raises:
+        UsageError: `every` is not positive, or `until` comes before the model went live.
+
+    """
+    first, last = _first_tuesday(), datetime.combine(until, _HOUR, ZoneInfo(ZONE))
+    if every <= timedelta(0):
+        raise UsageError("the steps must have a length", where="--every", then="Write for example 7d.")
+    if last < first:
+        raise UsageError(f"the watch begins on {first:%-d %B %Y}", where="--until", then="Name that day or a later one.")
+    walk = (moment.astimezone(UTC) for moment in [*_steps(first, last, every), last])
+    return [moment for moment in walk if after is None or moment > after]
+
+
+def _first_tuesday() -> datetime:
+    day = TRAINED_UNTIL + timedelta(days=1)
+    return datetime.combine(day + timedelta(days=(_TUESDAY - day.weekday()) % 7), _HOUR, ZoneInfo(ZONE))
+
+
+def _steps(first: datetime, last: datetime, every: timedelta) -> Iterator[datetime]:
+    moment = first
+    while moment < last:
+        yield moment
+        moment += every  # wall clock: still 13:00 when summer time ends
+
+
+def prepare(home: Home, seed: int) -> list[Parcel]:
+    """Train, score the year, and return the files it comes in; nothing is written yet.
+
+    Raises:
+        ConfigurationError: the workspace has no sound monitor of the demo's model.
+
+    """
+    load_monitor(home, MODEL)
+    return parcels(score(read_flights(), seed=seed))
+
+
+def walk(home: Home, year: Sequence[Parcel], nows: Sequence[datetime], *, seed: int) -> Iterator[datetime]:
+    """Bring the workspace from one `now` to the next: deliver, then watch. Yields each `now` when its step is done."""
+    from watchkeeper.operations.watch import watch
+
+    for now in nows:
+        _land(home, year, now)
+        watch(home, [MODEL], now=now)
+        remember(home, Progress(seed, now.isoformat()))
+        yield now
+
+
+def _land(home: Home, year: Sequence[Parcel], now: datetime) -> None:
+    deliver(home.root / "inbox", year, now)
+    before = progress(home)
+    start = (before.reached_at if before else None) or local_midnight(TRAINED_UNTIL, ZONE)
+    land_gpu_trace(home.lake, start, now, model=MODEL, timezone=ZONE, seed=start.toordinal())
+
+
+def progress(home: Home) -> Progress | None:
+    """Return how far the demo has come here, None where it never ran."""
+    file = _progress_file(home)
+    return Progress(**json.loads(file.read_text())) if file.exists() else None
+
+
+def remember(home: Home, reached: Progress) -> None:
+    """Write down how far the demo has come, whole or not at all."""
+    file = _progress_file(home)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    aside.write_text(json.dumps(asdict(reached)))
+    aside.replace(file)
+
+
+def claim(home: Home, seed: int) -> Progress:
+    """Return how far the demo has come in this workspace, after making sure that it is the demo's to use.
+
+    Raises:
+        UsageError: the lake holds other rows than the demo's, or those of another seed.
+
+    """
+    found = progress(home)
+    if found is None:
+        _refuse_foreign_rows(home, "has rows that the demo did not bring")
+        found = Progress(seed)
+        remember(home, found)
+    if found.seed != seed:
+        raise UsageError(
+            f"the demo ran here with seed {found.seed}", where=str(home.root), then=f"Give --seed {found.seed}, or --again to start over."
+        )
+    return found
+
+
+def start_over(home: Home) -> None:
+    """Remove what the demo brought and what was made of it: inbox, lake, pages, messages, the published file.
+
+    Raises:
+        UsageError: the lake is not the demo's alone, or not on this disk.
+
+    """
+    if "://" in home.workspace.lake:
+        raise UsageError("the lake is not on this disk and is not removed", where="watchkeeper.yaml", then="Use a workspace with a local lake.")
+    if progress(home) is None:
+        _refuse_foreign_rows(home, "was not made by the demo and is not removed")
+    _refuse_foreign_rows(home, "holds other models' rows and is not removed", known={MODEL})
+    for folder in (home.root / home.workspace.lake, home.site_dir, home.outbox_dir):
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in [_progress_file(home), home.published, *(f for glob in _INBOX_FILES for f in (home.root / "inbox").glob(glob))]:
+        file.unlink(missing_ok=True)
+    home.__dict__.pop("lake", None)  # it remembers tables that are gone
+
+
+def _refuse_foreign_rows(home: Home, what: str, *, known: frozenset[str] | set[str] = frozenset()) -> None:
+    models = home.lake.read(Batch.TABLE, columns=["model"])
+    if models is not None and set(models["model"].to_pylist()) - known:
+        raise UsageError(f"the lake {what}", where=str(home.root), then="Name a folder for the demo with --home.")
+
+
+def _progress_file(home: Home) -> Path:
+    return home.root / "inbox" / ".demo.json"
