@@ -1,0 +1,168 @@
+"""What is normal for a number: season, wander between windows, and sampling noise, learned from the reference's windows.
+
+Belongs here: the noise model and the charts (sudden and slow). Does not: which numbers are charted and what an alarm
+means (signals.py). A panel is all series of one metric, so that wander is pooled within one kind of statistic.
+
+Model: m_jt = mu_j(weekday) + W_jt + e_jt, with Var e_jt known from n and W an AR(1) with variance tau2_j, correlation phi.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+SHRINK = 10.0
+LEAST_WINDOWS = 8
+COLD_WANDER = 0.05
+
+
+@dataclass(frozen=True)
+class Panel:
+    """All series of one metric over the same windows; arrays are (series, windows), NaN where there is no number."""
+
+    metric: str
+    names: list[tuple[str, str]]
+    value: Floats
+    variance: Floats
+    weekday: NDArray[np.int64]
+    is_reference: Bools
+
+
+@dataclass(frozen=True)
+class Normal:
+    """What was learned, per series: the centre per weekday, wander, its memory, and how sure the centre is."""
+
+    centre: Floats
+    tau2: Floats
+    phi: float
+    centre_variance: Floats
+    freedom: Floats
+    windows: NDArray[np.int64]
+
+    @property
+    def is_calibrated(self) -> Bools:
+        """Whether the reference had enough windows to learn wander at all."""
+        return self.windows >= LEAST_WINDOWS
+
+
+def learn(panel: Panel) -> Normal:
+    """Learn what is normal from the panel's reference windows."""
+    values, variances, weekday = panel.value[:, panel.is_reference], panel.variance[:, panel.is_reference], panel.weekday[panel.is_reference]
+    fits = [_centre(values[j], weekday) for j in range(len(values))]
+    centre = np.array([f[0] for f in fits]).reshape(len(values), 7)
+    columns = np.array([f[1] for f in fits], float)
+    residual = values - centre[:, weekday]
+    windows = np.isfinite(values).sum(axis=1)
+    left = np.maximum(1.0, windows - columns)
+    spread = np.nansum(residual**2, axis=1) / left
+    noise = _row_means(variances)
+    ratio = _shrunk(spread, noise, left)
+    phi = _memory(residual, ratio, windows)
+    grown = (1 + phi) / (1 - phi)
+    wander = np.where(noise > 0, (ratio - 1) * noise, spread) / np.maximum(0.3, 1 - columns / np.maximum(1, windows) * grown)
+    tau2 = np.where(windows >= LEAST_WINDOWS, np.maximum(0.0, wander), COLD_WANDER**2)
+    centre_variance = columns / np.maximum(1, windows) * (noise + tau2 * grown)
+    share = np.where(ratio > 1, 1 - 1 / ratio, 0.0)
+    freedom = np.maximum(4.0, (SHRINK + left) * (1 - phi**2 * share) / (1 + phi**2 * share))
+    return Normal(centre, tau2, phi, centre_variance, freedom, windows)
+
+
+def deviations(panel: Panel, normal: Normal) -> Floats:
+    """Return each number's distance from its centre."""
+    return panel.value - normal.centre[:, panel.weekday]
+
+
+def sudden(panel: Panel, normal: Normal, deviation: Floats, tolerance: float) -> Floats:
+    """Return z of each window by itself; the first `tolerance` of a deviation is never counted."""
+    spread = np.sqrt(normal.tau2[:, None] + panel.variance + normal.centre_variance[:, None])
+    return _beyond(deviation, tolerance) / np.maximum(spread, 1e-12)
+
+
+def slow(panel: Panel, normal: Normal, deviation: Floats, tolerance: float, weight: float) -> Floats:
+    """Return z of an exponentially weighted mean started after the reference; each step is capped at three spreads.
+
+    The cap keeps one wild window from echoing through the days after it.
+    """
+    spread = np.sqrt(normal.tau2[:, None] + panel.variance)
+    capped = np.clip(deviation, -3 * spread, 3 * spread)
+    out = np.full_like(deviation, np.nan)
+    state, noise, steps = np.zeros(len(deviation)), np.zeros(len(deviation)), np.zeros(len(deviation))
+    memory = (1 + normal.phi * (1 - weight)) / (1 - normal.phi * (1 - weight))
+    for w in np.flatnonzero(~panel.is_reference):
+        seen = np.isfinite(capped[:, w])
+        state = np.where(seen, (1 - weight) * state + weight * np.nan_to_num(capped[:, w]), state)
+        noise = np.where(seen, (1 - weight) ** 2 * noise + weight**2 * np.nan_to_num(panel.variance[:, w]), noise)
+        steps += seen
+        wander = weight / (2 - weight) * (1 - (1 - weight) ** (2 * steps)) * normal.tau2 * memory
+        total = np.sqrt(wander + noise + normal.centre_variance)
+        out[seen, w] = (_beyond(state, tolerance) / np.maximum(total, 1e-12))[seen]
+    return out
+
+
+def chances(z: Floats, normal: Normal, direction: str) -> Floats:
+    """Return p-values: two-sided for numbers that should stay where they are, else for the bad side only."""
+    freedom = normal.freedom[:, None] if z.ndim > 1 else normal.freedom
+    if direction == "lower_is_better":
+        return np.asarray(student.sf(z, freedom), float)
+    if direction == "higher_is_better":
+        return np.asarray(student.sf(-z, freedom), float)
+    return np.asarray(2 * student.sf(np.abs(z), freedom), float)
+
+
+def usual_range(panel: Panel, normal: Normal, series: int) -> tuple[float, float]:
+    """Return what 95 % of windows lie between, by wander and the reference's own sampling noise."""
+    noise = _row_means(panel.variance[[series]][:, panel.is_reference])[0]
+    half = 1.96 * float(np.sqrt(normal.tau2[series] + noise))
+    centre = float(np.mean(normal.centre[series]))
+    return centre - half, centre + half
+
+
+def _beyond(deviation: Floats, tolerance: float) -> Floats:
+    return np.sign(deviation) * np.maximum(0.0, np.abs(deviation) - tolerance)
+
+
+def _row_means(values: Floats) -> Floats:
+    seen = np.isfinite(values)
+    means: Floats = np.where(seen, values, 0.0).sum(axis=1) / np.maximum(1, seen.sum(axis=1))
+    return means
+
+
+def _centre(values: Floats, weekday: NDArray[np.int64]) -> tuple[Floats, int]:
+    """Return the centre for each weekday and its number of parameters: one mean, or one per weekday where BIC prefers it."""
+    seen = np.isfinite(values)
+    n = int(seen.sum())
+    if n == 0:
+        return np.full(7, np.nan), 1
+    flat = np.full(7, float(values[seen].mean()))
+    per_day = np.array([values[seen & (weekday == d)].mean() if (seen & (weekday == d)).any() else flat[0] for d in range(7)])
+    days = len(np.unique(weekday[seen]))
+    if n < 3 * days or days < 2:  # noqa: PLR2004 - three cycles, and something to compare
+        return flat, 1
+    losses = [float(((values[seen] - c[weekday[seen]]) ** 2).sum()) for c in (flat, per_day)]
+    bic = [n * np.log(max(loss, 1e-300) / n) + k * np.log(n) for loss, k in zip(losses, (1, days), strict=True)]
+    return (per_day, days) if bic[1] < bic[0] else (flat, 1)
+
+
+def _shrunk(spread: Floats, noise: Floats, left: Floats) -> Floats:
+    """Return over-dispersion per series, drawn towards the panel's median (empirical Bayes, Smyth 2004), at least 1."""
+    raw = np.where(noise > 0, spread / np.maximum(noise, 1e-300), np.nan)
+    middle = float(np.nanmedian(raw)) if np.isfinite(raw).any() else 1.0
+    shrunk: Floats = np.maximum(1.0, (SHRINK * middle + left * np.nan_to_num(raw, nan=middle)) / (SHRINK + left))
+    return shrunk
+
+
+def _memory(residual: Floats, ratio: Floats, windows: NDArray[np.int64]) -> float:
+    """Return the correlation of wander from one window to the next, pooled over the panel."""
+    ahead, behind = residual[:, 1:], residual[:, :-1]
+    both = np.isfinite(ahead) & np.isfinite(behind)
+    product, square = float((ahead * behind)[both].sum()), float((residual[np.isfinite(residual)] ** 2).sum())
+    typical = float(np.median(windows)) if len(windows) else 0.0
+    if square <= 0 or typical < LEAST_WINDOWS:
+        return 0.3
+    raw = product / square
+    first = raw + (1 + 4 * raw) / typical
+    dispersed = 1 - 1 / float(np.mean(ratio))
+    return float(np.clip(first / dispersed, 0.0, 0.9)) if first > 0.05 and dispersed > 0.05 else 0.0  # noqa: PLR2004 - below that it is noise

@@ -1,0 +1,99 @@
+"""Panels from scores: all series of one metric laid out over the same windows.
+
+Belongs here: the table of judged scores -> arrays. Does not: reading it (operations/judge.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from watchkeeper.judgement.normal import Floats, Panel
+from watchkeeper.judgement.policy import Rule
+
+_TINY = 1e-3
+_BETWEEN = "\x1f"
+_NUMBERS = ("value", "se", "low", "high", "bound_low", "bound_high", "n")
+
+
+@dataclass(frozen=True)
+class Series:
+    """The scores behind a panel: as they were, with bounds, rows and state; arrays are (series, windows)."""
+
+    rule: Rule
+    direction: str
+    names: list[tuple[str, str]]
+    windows: list[tuple[datetime, datetime]]
+    value: Floats
+    se: Floats
+    low: Floats
+    high: Floats
+    bound_low: Floats
+    bound_high: Floats
+    n: Floats
+    is_provisional: NDArray[np.bool_]
+    is_reference: NDArray[np.bool_]
+    weekday: NDArray[np.int64]
+
+    def panel(self) -> Panel:
+        """Return what is charted: mature numbers, on the rule's scale; provisional ones wait for `with_favourable`."""
+        value = np.where(self.is_provisional, np.nan, self.value)
+        variance = np.nan_to_num(self.se, nan=0.0) ** 2
+        if self.rule.in_logs:
+            variance = variance / np.maximum(value, _TINY) ** 2
+            value = np.log(np.maximum(value, 0.0) + _TINY)
+        return Panel(self.rule.metric, self.names, value, np.nan_to_num(variance, nan=0.0), self.weekday, self.is_reference)
+
+    def favourable(self, centre: Floats) -> Floats:
+        """Return each number as kindly as the missing labels allow: the end of its bounds nearest to what is usual."""
+        kind = np.clip(centre, self.bound_low, self.bound_high)
+        return np.where(self.is_provisional, kind, self.value)
+
+
+def series(rule: Rule, scores: pa.Table, windows: Sequence[tuple[datetime, datetime]], reference_end: datetime, timezone: str) -> Series | None:
+    """Lay out one metric's scores over the windows (ascending); None when it was never scored."""
+    of_segments = pc.field("segment") != "" if rule.in_segments else pc.field("segment") == ""
+    mine = scores.filter((pc.field("metric") == rule.metric) & of_segments)
+    if mine.num_rows == 0:
+        return None
+    names, row = _names(mine)
+    starts = np.array([_micros(start) for start, _ in windows], np.int64)
+    column = np.searchsorted(starts, np.asarray(mine.column("window_start").cast(pa.timestamp("us", "UTC")).cast(pa.int64())))
+    state = np.zeros((len(names), len(windows)), bool)
+    state[row, column] = np.asarray(pc.equal(mine.column("state"), "provisional"))
+    grids = {name: _grid(mine.column(name), row, column, state.shape) for name in _NUMBERS}
+    return Series(
+        rule=rule,
+        direction=mine.column("direction")[0].as_py(),
+        names=names,
+        windows=list(windows),
+        **grids,
+        is_provisional=state,
+        is_reference=starts < _micros(reference_end),
+        weekday=np.array([start.astimezone(ZoneInfo(timezone)).weekday() for start, _ in windows]),
+    )
+
+
+def _names(mine: pa.Table) -> tuple[list[tuple[str, str]], NDArray[np.int64]]:
+    joined = pc.binary_join_element_wise(mine.column("feature"), mine.column("segment"), _BETWEEN).combine_chunks().dictionary_encode()
+    texts = joined.dictionary.to_pylist()
+    order = np.argsort(np.array(texts))
+    rank = np.empty(len(texts), np.int64)
+    rank[order] = np.arange(len(texts))
+    names = [(text.split(_BETWEEN)[0], text.split(_BETWEEN)[1]) for text in (texts[i] for i in order)]
+    return names, rank[np.asarray(joined.indices)]
+
+
+def _grid(column: pa.ChunkedArray, row: NDArray[np.int64], place: NDArray[np.int64], shape: tuple[int, ...]) -> Floats:
+    out = np.full(shape, np.nan)
+    out[row, place] = np.asarray(pc.fill_null(column.cast(pa.float64()), np.nan), float)
+    return out
+
+
+def _micros(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000_000)

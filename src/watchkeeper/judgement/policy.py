@@ -1,0 +1,69 @@
+"""The policy: which numbers are judged, what they may set off, and how the alert budget is shared out.
+
+Belongs here: one row a judged metric. Does not: how it is judged (signals.py), what normal is (normal.py).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Family = Literal["kpi", "segment", "data", "target", "service", "cost", "covariate"]
+Level = Literal["page", "notice"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How one metric is judged.
+
+    `tolerance` is the smallest change worth anyone's time, in the metric's unit (or its logarithm when `in_logs`, or as
+    a share of what is usual when `is_relative`); `memories` are weights of the slow charts beside the sudden one.
+    """
+
+    metric: str
+    family: Family
+    level: Level
+    tolerance: float
+    memories: tuple[float, ...] = ()
+    in_logs: bool = False
+    is_relative: bool = False
+    in_segments: bool = False
+    persists: int = 1
+    of: int = 1
+    least_reference_rows: int = 0
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(metric="calibration_gap", family="kpi", level="page", tolerance=0.02, memories=(0.2,)),
+    Rule(metric="log_loss", family="kpi", level="page", tolerance=0.02, memories=(0.2,)),
+    Rule(metric="roc_auc", family="kpi", level="page", tolerance=0.02, memories=(0.2,)),
+    Rule(metric="accuracy", family="kpi", level="page", tolerance=0.02, memories=(0.2,)),
+    Rule(metric="mae", family="kpi", level="page", tolerance=0.05, is_relative=True, memories=(0.2,)),
+    Rule(metric="bias", family="kpi", level="page", tolerance=0.02, memories=(0.2,)),
+    Rule(
+        metric="calibration_gap_to_rest",
+        family="segment",
+        level="page",
+        tolerance=0.05,
+        memories=(0.2, 0.05),
+        in_segments=True,
+        persists=2,
+        of=5,
+        least_reference_rows=200,
+    ),
+    Rule(metric="null_ratio", family="data", level="page", tolerance=0.05),
+    Rule(metric="unseen_ratio", family="data", level="page", tolerance=0.01),
+    Rule(metric="error_ratio", family="service", level="page", tolerance=0.0025, memories=(0.2,)),
+    Rule(metric="latency_p95", family="service", level="page", tolerance=0.1, in_logs=True, memories=(0.2,)),
+    Rule(metric="rows", family="data", level="notice", tolerance=0.2, in_logs=True),
+    Rule(metric="psi", family="covariate", level="notice", tolerance=0.1, in_logs=True),
+    Rule(metric="score_mean", family="covariate", level="notice", tolerance=0.02, memories=(0.2,)),
+)
+
+WEIGHTS: dict[Family, float] = {"kpi": 0.4, "segment": 0.25, "data": 0.2, "service": 0.15, "covariate": 1.0}
+NOTICES_PER_WEEK = 0.1
+STRICTEST = 0.05
+
+
+def level_of_family(family: Family, level: Level, pages_per_day: float, windows_per_day: float) -> float:
+    """Return the error rate each window may spend on a family: its share of the budget, over the windows of a day."""
+    budget = pages_per_day if level == "page" else NOTICES_PER_WEEK / 7
+    return min(STRICTEST, WEIGHTS.get(family, 0.1) * budget / windows_per_day)

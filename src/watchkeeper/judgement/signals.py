@@ -1,0 +1,211 @@
+"""Signals: the scores that are out of line, within a stated budget of false alarms, and the promises that were broken.
+
+Belongs here: charts -> p-values -> what is believed. Does not: what normal is (normal.py), which metrics (policy.py),
+incidents (incidents.py).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from watchkeeper.judgement.normal import Floats, Normal, Panel, chances, deviations, learn, slow, sudden, usual_range
+from watchkeeper.judgement.panels import Series, series
+from watchkeeper.judgement.policy import RULES, Rule, level_of_family
+from watchkeeper.monitor import Monitor, Target
+from watchkeeper.records import Signal, key
+from watchkeeper.stats.testing import benjamini_hochberg
+
+_WINDOWS_PER_DAY = {"hour": 24.0, "day": 1.0, "week": 1 / 7, "month": 1 / 30.4}
+
+
+@dataclass(frozen=True)
+class Charted:
+    """One metric's series with what is normal for them and each window's p-value; arrays are (series, windows)."""
+
+    series: Series
+    panel: Panel
+    normal: Normal
+    judged: Floats
+    z: Floats
+    p: Floats
+    is_slow: NDArray[np.bool_]
+
+
+def judged_metrics(monitor: Monitor) -> list[str]:
+    """Return the names of the metrics that signals can come from."""
+    return sorted({r.metric for r in RULES} | {t.metric for t in monitor.targets})
+
+
+def charted(monitor: Monitor, scores: pa.Table, windows: Sequence[tuple[datetime, datetime]]) -> list[Charted]:
+    """Learn what is normal for every judged metric and chart it."""
+    span = monitor.reference_span
+    if span is None or not windows:
+        return []
+    laid = (series(rule, scores, windows, span[1], monitor.timezone) for rule in RULES)
+    return [_chart(s) for s in laid if s is not None and s.is_reference.any()]
+
+
+def signals(monitor: Monitor, environment: str, charts: Sequence[Charted], scores: pa.Table, now: datetime) -> list[Signal]:
+    """Return every signal of every window after the reference, in order of time."""
+    found = [*_learned(monitor, environment, charts, now), *_promises(monitor, environment, scores, now)]
+    return sorted(found, key=lambda s: (s.window_start, s.family, s.metric, s.feature, s.segment))
+
+
+def _chart(found: Series) -> Charted:
+    panel = found.panel()
+    normal = learn(panel)
+    centre = normal.centre[:, panel.weekday]
+    judged = np.where(found.is_provisional, found.favourable(centre), panel.value)
+    panel = Panel(panel.metric, panel.names, judged, panel.variance, panel.weekday, panel.is_reference)
+    deviation = deviations(panel, normal)
+    tolerance = found.rule.tolerance * (float(np.nanmean(np.abs(normal.centre))) if found.rule.is_relative else 1.0)
+    z = sudden(panel, normal, deviation, tolerance)
+    best, is_slow = chances(z, normal, found.direction), np.zeros(z.shape, bool)
+    for weight in found.rule.memories:
+        chart = slow(panel, normal, deviation, tolerance / 2, weight)
+        p = np.where(np.sign(chart) == np.sign(deviation), chances(chart, normal, found.direction), 1.0)
+        p = np.where(np.isfinite(chart), p, np.nan)
+        z, is_slow = np.where(p < best, chart, z), is_slow | (p < best)
+        best = np.fmin(best, p)
+    tests = 1 + len(found.rule.memories)
+    return Charted(found, panel, normal, judged, z, np.minimum(1.0, tests * best), is_slow)
+
+
+def _learned(monitor: Monitor, environment: str, charts: Sequence[Charted], now: datetime) -> Iterator[Signal]:
+    by_family: dict[tuple[str, str], list[Charted]] = defaultdict(list)
+    for chart in charts:
+        by_family[chart.series.rule.family, chart.series.rule.level].append(chart)
+    for members in by_family.values():
+        rule = members[0].series.rule
+        budget = level_of_family(rule.family, rule.level, monitor.alerts.false_alarms_per_day, _WINDOWS_PER_DAY[monitor.window])
+        believed = _believed(members, budget)
+        for chart, mask in zip(members, believed, strict=True):
+            yield from _raised(monitor, environment, chart, _persistent(chart.series.rule, mask), now)
+
+
+def _believed(members: Sequence[Charted], budget: float) -> list[NDArray[np.bool_]]:
+    """Apply Benjamini-Hochberg over all series of a family, window by window."""
+    sizes = [len(c.p) for c in members]
+    p = np.vstack([np.where(_has_reference(c), c.p, np.nan) for c in members])
+    p[:, members[0].series.is_reference] = np.nan
+    rejected = np.column_stack([benjamini_hochberg(p[:, w], budget) for w in range(p.shape[1])])
+    return [np.asarray(part, bool) for part in np.split(rejected, np.cumsum(sizes)[:-1])]
+
+
+def _has_reference(chart: Charted) -> NDArray[np.bool_]:
+    """Tell which series have enough of a reference for their rule."""
+    rows = np.nansum(np.where(chart.series.is_reference, chart.series.n, 0.0), axis=1)
+    enough: NDArray[np.bool_] = (chart.normal.is_calibrated & (rows >= chart.series.rule.least_reference_rows))[:, None]
+    return enough
+
+
+def _persistent(rule: Rule, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep an alarm only when `persists` of the last `of` windows alarmed."""
+    if rule.persists <= 1:
+        return mask
+    padded = np.cumsum(np.pad(mask.astype(int), ((0, 0), (rule.of, 0))), axis=1)
+    kept: NDArray[np.bool_] = mask & (padded[:, rule.of :] - padded[:, : -rule.of] >= rule.persists)
+    return kept
+
+
+def _raised(monitor: Monitor, environment: str, chart: Charted, mask: NDArray[np.bool_], now: datetime) -> Iterator[Signal]:
+    found = chart.series
+    for j, w in zip(*np.nonzero(mask), strict=True):
+        feature, segment = found.names[j]
+        start, end = found.windows[w]
+        usual = usual_range(chart.panel, chart.normal, int(j))
+        centre = float(chart.normal.centre[j, found.weekday[w]])
+        value = float(chart.judged[j, w])
+        shown = np.exp if found.rule.in_logs else (lambda x: x)
+        yield Signal(
+            signal_id=key(monitor.model, environment, "normal", found.rule.metric, feature, segment, start),
+            model=monitor.model,
+            environment=environment,
+            family=found.rule.family,
+            level=found.rule.level,
+            rule="slow" if chart.is_slow[j, w] else "sudden",
+            metric=found.rule.metric,
+            feature=feature,
+            segment=segment,
+            window_start=start,
+            window_end=end,
+            value=float(shown(value)),
+            low=_or_none(found.low[j, w]),
+            high=_or_none(found.high[j, w]),
+            expected=float(shown(centre)),
+            normal_low=float(shown(usual[0])),
+            normal_high=float(shown(usual[1])),
+            p=float(chart.p[j, w]),
+            n=int(np.nan_to_num(found.n[j, w])),
+            state="provisional" if found.is_provisional[j, w] else "mature",
+            computed_at=now,
+        )
+
+
+def _promises(monitor: Monitor, environment: str, scores: pa.Table, now: datetime) -> Iterator[Signal]:
+    """Yield a page for each target that is broken beyond doubt, a notice for each broken within its interval."""
+    span = monitor.reference_span
+    for target in monitor.targets:
+        mine = scores.filter(
+            (pc.field("metric") == target.metric) & (pc.field("feature") == target.feature) & (pc.field("segment") == target.segment)
+        )
+        for row in mine.to_pylist():
+            if span is None or row["window_start"] >= span[1]:
+                yield from _broken(monitor, environment, target, row, now)
+
+
+def _broken(monitor: Monitor, environment: str, target: Target, row: dict[str, object], now: datetime) -> Iterator[Signal]:
+    kindest, doubt = _kindest(target, row)
+    if kindest is None or target.is_kept_by(kindest):
+        return
+    is_certain = doubt is None or not target.is_kept_by(doubt)
+    limit = target.at_least if target.at_least is not None and kindest < target.at_least else target.at_most
+    yield Signal(
+        signal_id=key(monitor.model, environment, "target", target.metric, target.feature, target.segment, row["window_start"]),
+        model=monitor.model,
+        environment=environment,
+        family="target",
+        level="page" if is_certain else "notice",
+        rule="target",
+        metric=target.metric,
+        feature=target.feature,
+        segment=target.segment,
+        window_start=row["window_start"],  # type: ignore[arg-type]
+        window_end=row["window_end"],  # type: ignore[arg-type]
+        value=kindest,
+        low=row["low"],  # type: ignore[arg-type]
+        high=row["high"],  # type: ignore[arg-type]
+        expected=float(limit or 0.0),
+        normal_low=target.at_least,
+        normal_high=target.at_most,
+        p=0.0,
+        n=int(row["n"] or 0),  # type: ignore[call-overload]
+        state="provisional" if row["state"] == "provisional" else "mature",
+        computed_at=now,
+    )
+
+
+def _kindest(target: Target, row: dict[str, object]) -> tuple[float | None, float | None]:
+    """Return the value most favourable to the promise, and the favourable end of its interval."""
+    ends = ("bound_high", "high") if target.at_least is not None else ("bound_low", "low")
+    if row["state"] == "provisional":
+        bound = row[ends[0]]
+        return (None, None) if bound is None else (float(bound), float(bound))  # type: ignore[arg-type]
+    value, end = row["value"], row[ends[1]]
+    return (None if value is None else float(value)), (None if end is None else float(end))  # type: ignore[arg-type]
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if isfinite(value) else None
+
+
+def pages(found: Iterable[Signal]) -> list[Signal]:
+    """Return the signals that may open an incident."""
+    return [s for s in found if s.level == "page"]
