@@ -5,7 +5,6 @@ Belongs here: running a suite, and outcomes of three values. Does not: the files
 """
 
 import json
-import logging
 import threading
 import warnings
 from collections.abc import Collection, Iterator
@@ -21,7 +20,8 @@ import pyarrow as pa
 
 from watchkeeper.adapters.broken_rows import ON_ROWS, Look
 from watchkeeper.adapters.suite_drafts import draft_suite
-from watchkeeper.adapters.suites import Expectation, Suite, lint_suites, load
+from watchkeeper.adapters.suite_lint import lint_suites
+from watchkeeper.adapters.suites import Expectation, Suite, load, quiet_gx
 from watchkeeper.records import Source, Validation
 
 __all__ = ["Checked", "Finding", "check", "draft_suite", "lint_suites"]
@@ -156,10 +156,7 @@ def _run(rows: pa.Table, suite: Suite, private: frozenset[str]) -> list[Finding]
 
 @cache
 def _context() -> Any:
-    import great_expectations as gx
-
-    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
-    context = gx.get_context(mode="ephemeral")
+    context = quiet_gx().get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     return context
 

@@ -1,7 +1,7 @@
 """Expectation suites as files: the JSON of Great Expectations, written and reviewed by data teams.
 
-Belongs here: reading a suite whole, its hash, stable ids for its expectations, and what is missing in it. Does not:
-running it (expectations.py) or drafting one (suite_drafts.py).
+Belongs here: reading a suite whole, its hash, and stable ids for its expectations. Does not: what is missing in it
+(suite_lint.py), running it (expectations.py), or drafting one (suite_drafts.py).
 """
 
 import contextlib
@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import io
 import json
+import logging
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -16,6 +17,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from watchkeeper.adapters.settings import without_telemetry
 from watchkeeper.errors import ConfigurationError
 
 QUERY = "unexpected_rows_expectation"
@@ -65,47 +67,20 @@ def load(path: Path) -> Suite | None:
     return _load(path, path.read_text("utf-8"))
 
 
-def lint_suites(folder: Path) -> list[str]:
-    """Return what is missing in the suites of a folder, one sentence each; nothing when all is well.
+@cache
+def quiet_gx() -> Any:
+    """Return Great Expectations, imported once, without telemetry and without a word on stderr."""
+    without_telemetry()
+    import great_expectations as gx
 
-    Raises:
-        ConfigurationError: some suites cannot be read; all their mistakes are named at once.
-
-    """
-    broken, warnings = [], []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            load(path)
-        except ConfigurationError as error:
-            broken.append(f"{path.name}: {error.what}")
-        else:
-            warnings += _gaps(path)
-    if broken:
-        raise ConfigurationError(" ".join(broken), where=str(folder), then="Correct the suites named.")
-    return warnings
-
-
-def _gaps(path: Path) -> list[str]:
-    written = _parse(path, path.read_text("utf-8"))
-    found = []
-    if written.get("name", path.stem) != path.stem:
-        found.append(f"{path.name}: the suite calls itself {written['name']!r}; it is known by its file name, {path.stem!r}.")
-    for index, entry in enumerate(written["expectations"]):
-        place = f"{path.name}: expectations[{index}] ({entry['type']})"
-        lacks = [] if "severity" in entry else ["severity (critical is taken)"]
-        lacks += [f"meta.{word}" for word in ("owner", "why") if not (entry.get("meta") or {}).get(word)]
-        if lacks:
-            found.append(f"{place} has no {', no '.join(lacks)}.")
-        if "{batch}" not in str(entry["kwargs"].get("unexpected_rows_query", "{batch}")):
-            found.append(f"{place} does not read from {{batch}}, so it never looks at the rows checked.")
-    return found
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+    return gx
 
 
 @lru_cache(maxsize=64)
 def _load(path: Path, text: str) -> Suite:
-    import great_expectations as gx
-
-    written = _parse(path, text)
+    gx = quiet_gx()
+    written = parse(path, text)
     entries = [_named(entry) for entry in written["expectations"]]
     ids = _ids(entries)
     mistakes, configurations, read = [], [], []
@@ -125,7 +100,13 @@ def _load(path: Path, text: str) -> Suite:
     return Suite(name=path.stem, digest=_digest(written), expectations=tuple(read), gx_rows=parts[0], gx_columns=parts[1])
 
 
-def _parse(path: Path, text: str) -> dict[str, Any]:
+def parse(path: Path, text: str) -> dict[str, Any]:
+    """Return what a suite file says, as written.
+
+    Raises:
+        ConfigurationError: it is no JSON, or not the JSON of a suite.
+
+    """
     try:
         written = json.loads(text)
     except json.JSONDecodeError as error:

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from watchkeeper.adapters.suites import quiet_gx
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.records import Batch, Validation
 
@@ -134,6 +135,7 @@ def _page(facts: _Facts) -> str:
 
 
 def _render(facts: _Facts, found: Sequence[Validation]) -> str:
+    quiet_gx()
     from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
 
