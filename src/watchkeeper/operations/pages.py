@@ -18,6 +18,7 @@ from watchkeeper.adapters.swap import write_whole
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.look import FOLDER
 from watchkeeper.operations.shown import Shared, around, frame_of, model_facts, shared
 from watchkeeper.operations.status import overview_rows
 from watchkeeper.site.digest_page import digest_page
@@ -69,7 +70,7 @@ def pages(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, problem
 
 def _write_model(site: Site, home: Home, monitor: Monitor, row: OverviewRow, found: Shared) -> None:
     frame = frame_of(monitor, found)
-    facts = model_facts(home, monitor, row, found, looks(home, monitor.model, "../"))
+    facts = model_facts(home, monitor, row, found, _looks(home, monitor.model, "../", found.incidents_of(monitor.model)))
     site.page(f"models/{monitor.model}.html", facts, lambda: model_page(facts, frame=frame, workspace=site.workspace))
     for incident in facts.incidents:
         _write_incident(site, home, monitor, incident, frame, found)
@@ -77,7 +78,7 @@ def _write_model(site: Site, home: Home, monitor: Monitor, row: OverviewRow, fou
 
 def _write_incident(site: Site, home: Home, monitor: Monitor, incident: Incident, frame: Frame, found: Shared) -> None:
     signals = [found.signals[s] for s in incident.signals if s in found.signals]
-    events, links = found.events[incident.id], looks(home, incident.model, "../", about=incident)
+    events, links = found.events[incident.id], _looks(home, incident.model, "../", [incident])
     scores = around(home, monitor, worst_signal(signals), incident, found.now)
 
     def render() -> str:
@@ -95,7 +96,7 @@ def _write_digests(site: Site, found: Shared, zones: Mapping[str, str], timezone
 
 def _write_index(site: Site, home: Home, rows: Sequence[OverviewRow], found: Shared, zones: Mapping[str, str]) -> None:
     incidents = [i for i in found.incidents if i.model in zones]
-    links = [*_validation_docs(home), *(link for row in rows for link in looks(home, row.model, ""))]
+    links = [*_validation_docs(home), *(link for row in rows for link in _looks(home, row.model, "", found.incidents_of(row.model)))]
     as_of = moment_text(found.now, home.workspace.timezone)
 
     def render() -> str:
@@ -104,18 +105,17 @@ def _write_index(site: Site, home: Home, rows: Sequence[OverviewRow], found: Sha
     site.page("index.html", (rows, incidents, found.digests, links, as_of), render)
 
 
-def looks(home: Home, model: str, root: str, *, about: Incident | None = None) -> list[tuple[str, str]]:
-    """Return (text, address) of the Evidently reports there are about a model, or about one incident's windows."""
-    found = sorted((home.site_dir / "look").glob(f"{model}_*.html"))
-    if about is not None:
-        start, end = f"{about.window_start:%Y%m%d%H}", f"{about.window_end:%Y%m%d%H}"
-        found = [f for f in found if f.stem.split("_")[-2] < end and f.stem.split("_")[-1] > start]
-    return [(f"Evidently report on a sample, {_stem_text(f.stem)}", f"{root}look/{f.name}") for f in found]
+def _looks(home: Home, model: str, root: str, incidents: Sequence[Incident]) -> list[tuple[str, str]]:
+    """Return (text, address) of the Evidently reports there are about a model and about some of its incidents."""
+    folder = home.site_dir / FOLDER
+    about = [(i.headline, folder / f"{i.id}.html") for i in incidents]
+    about += [(f"{model}, {_span_text(f.stem)}", f) for f in sorted(folder.glob(f"{model}_??????????_??????????.html"))]
+    return [(f"Evidently report on a sample: {text}", f"{root}{FOLDER}/{file.name}") for text, file in about if file.is_file()]
 
 
-def _stem_text(stem: str) -> str:
-    *model, start, end = stem.split("_")
-    return f"{'_'.join(model)}, {start[:4]}-{start[4:6]}-{start[6:8]} to {end[:4]}-{end[4:6]}-{end[6:8]} (UTC)"
+def _span_text(stem: str) -> str:
+    start, end = stem.split("_")[-2:]
+    return f"{start[:4]}-{start[4:6]}-{start[6:8]} to {end[:4]}-{end[4:6]}-{end[6:8]} (UTC)"
 
 
 def _validation_docs(home: Home) -> list[tuple[str, str]]:

@@ -40,6 +40,10 @@ class Shared:
     batches: Sequence[Batch]
     validations: Sequence[Validation]
 
+    def incidents_of(self, model: str) -> list[Incident]:
+        """Return the incidents of one model."""
+        return [i for i in self.incidents if i.model == model]
+
 
 def shared(home: Home, *, now: datetime) -> Shared:
     """Return what all pages share as of `now`."""
@@ -64,7 +68,7 @@ def frame_of(monitor: Monitor, found: Shared) -> Frame:
     return Frame(
         timezone=monitor.timezone,
         reference=monitor.reference_span,
-        incidents=[i for i in found.incidents if i.model == monitor.model],
+        incidents=found.incidents_of(monitor.model),
         draw=charts.svg,
     )
 
@@ -77,7 +81,7 @@ def model_facts(home: Home, monitor: Monitor, row: OverviewRow, found: Shared, l
         row=row,
         whole=_scores(home, monitor, found.now, since=since, where=pc.field("segment") == ""),
         segments=_segment_scores(home, monitor, row, found.now),
-        incidents=[i for i in found.incidents if i.model == monitor.model],
+        incidents=found.incidents_of(monitor.model),
         validations=[v for v in found.validations if v.model == monitor.model],
         batches=[b for b in found.batches if b.model == monitor.model],
         links=links,
