@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.conftest import PARCELS
 
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.demo.run import LAST_DAY, MODEL, Progress, claim, moments, progress, remember, start_over
@@ -65,8 +64,7 @@ def test_a_lake_with_other_rows_is_not_the_demos_to_use(home: Home) -> None:
     assert progress(home) is None
 
 
-def test_starting_over_removes_what_the_demo_made_and_nothing_else(make_home: Callable[..., Home]) -> None:
-    home = make_home(PARCELS)
+def test_starting_over_removes_what_the_demo_made_and_nothing_else(home: Home) -> None:
     claim(home, 0)
     home.lake.append_records(Batch, [batch(MODEL)])
     made = [home.root / "inbox" / "flights-2013-04-01.parquet", home.site_dir / "index.html", home.published]
@@ -93,4 +91,4 @@ def test_starting_over_never_removes_the_rows_of_other_models(home: Home, *, is_
 
 def test_a_lake_in_an_object_store_is_never_removed(make_home: Callable[..., Any]) -> None:
     with pytest.raises(UsageError, match="not on this disk"):
-        start_over(make_home(PARCELS, lake="s3://bucket/lake"))
+        start_over(make_home(lake="s3://bucket/lake"))
