@@ -31,6 +31,9 @@ class Batch:
     model: Of[str, "the monitor it belongs to"]
     source: Of[str, "events or labels"]
     name: Of[str, "file name or query, as offered"]
+    path: Of[str, "where the file was, empty for a stream"] = ""
+    size_bytes: Of[int | None, "size of the file, by which it is known again unread"] = None
+    modified_at: Of[datetime | None, "when the file was last written; null when that could not be relied on"] = None
     status: Of[str, "landed, empty, quarantined (nothing landed) or partial (some rows quarantined)"]
     reason: Of[str, "why it did not land whole; empty when it did"] = ""
     rows_read: Of[int, "rows in the file"] = 0

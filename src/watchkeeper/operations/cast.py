@@ -1,0 +1,233 @@
+"""Rows of a file as rows of a monitor: kept types, event times, and the rows that cannot be used, with their reasons.
+
+Belongs here: what a row must have by itself. Does not: agreement with what the lake holds (shape.py), repeated ids
+(repeats.py), or expectations (verdict.py).
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.text_files import Reading
+from watchkeeper.errors import UnreadableError
+from watchkeeper.monitor import Labels, Monitor
+from watchkeeper.operations.convert import NOUNS, as_text, canonical, fitted
+from watchkeeper.operations.times import to_utc
+from watchkeeper.records import Source
+
+RESERVED = "wk_"
+WELL = frozenset({"", "ok", "200", "success"})
+_AHEAD = timedelta(days=1)
+
+
+@dataclass(slots=True)
+class Rejects:
+    """Rows set aside: number in the file -> reasons."""
+
+    reasons: dict[int, list[str]] = field(default_factory=dict)
+
+    def add(self, numbers: Iterable[int], reason: str) -> None:
+        """Set rows aside for one more reason."""
+        for number in numbers:
+            self.reasons.setdefault(int(number), []).append(reason)
+
+    def copy(self) -> "Rejects":
+        """Return rejects that can grow without changing these."""
+        return Rejects({n: list(r) for n, r in self.reasons.items()})
+
+    def keep(self, rows: pa.Table) -> pa.Table:
+        """Return the rows that are not set aside."""
+        return without(rows, self.reasons)
+
+
+def without(rows: pa.Table, numbers: Collection[int]) -> pa.Table:
+    """Return the rows that do not have one of these numbers."""
+    if not numbers:
+        return rows
+    return rows.filter(pc.invert(pc.is_in(rows["wk_row"], pa.array(list(numbers), pa.int64()))))
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Rows in kept types with `wk_row` (and `wk_time` for events, `id`, `label`, `labelled_at` for labels).
+
+    `view` is what an expectation suite sees: the columns of the file, row for row.
+    """
+
+    rows: pa.Table
+    view: pa.Table
+    rejects: Rejects
+    notes: list[str]
+
+
+def cast(reading: Reading, monitor: Monitor, source: Source, *, now: datetime) -> Cast:
+    """Return the rows that can be used, and why the others cannot.
+
+    Raises:
+        UnreadableError: a column is missing without which no row can be used.
+
+    """
+    notes: list[str] = []
+    rejects = Rejects()
+    for unfit in reading.unfit:
+        rejects.add([unfit.number], unfit.reason)
+    table = _kept(reading.rows, monitor, notes).append_column("wk_row", reading.numbers)
+    if source == "labels":
+        return _labels(table, monitor, rejects, notes, now)
+    return _events(table, monitor, rejects, notes, now)
+
+
+def _kept(rows: pa.Table, monitor: Monitor, notes: list[str]) -> pa.Table:
+    kept: dict[str, pa.ChunkedArray] = {}
+    spelled: dict[str, str] = {}
+    for name in rows.column_names:
+        column = None if name.startswith(RESERVED) else canonical(rows[name], monitor.timezone)
+        if name.startswith(RESERVED):
+            notes.append(f"column {name!r} is left out: names that begin with {RESERVED} are reserved")
+        elif name.lower() in spelled:
+            notes.append(f"column {name!r} is left out: it differs from {spelled[name.lower()]!r} only in case")
+        elif column is None:
+            notes.append(f"column {name!r} is left out: {rows[name].type} values are not supported")
+        else:
+            kept[name], spelled[name.lower()] = column, name
+    return pa.table(kept) if kept else rows.select([])
+
+
+def _events(rows: pa.Table, monitor: Monitor, rejects: Rejects, notes: list[str], now: datetime) -> Cast:
+    columns = monitor.columns
+    _require(rows, {columns.id: "id", columns.time: "time"} | _needed_outputs(monitor))
+    _reject_missing_ids(rows, columns.id, rejects)
+    for name, target in _wanted(monitor).items():
+        if name in rows.column_names:
+            rows = _coerced(rows, name, target, monitor, rejects)
+    rows = _timed(rows, monitor, rejects, now)
+    _reject_impossible_scores(rows, monitor, rejects)
+    rows = rejects.keep(rows)
+    return Cast(rows, rows.drop_columns(["wk_time"]), rejects, notes)
+
+
+def _labels(rows: pa.Table, monitor: Monitor, rejects: Rejects, notes: list[str], now: datetime) -> Cast:
+    labels = labels_of(monitor)
+    _require(rows, {labels.join: "id", labels.column: "label"} | ({labels.time: "time"} if labels.time else {}))
+    _reject_missing_ids(rows, labels.join, rejects)
+    rejects.add(_numbers(rows, pc.is_null(rows[labels.column], nan_is_null=True)), f"{labels.column} is null: a label must say something")
+    moments = (
+        _moments(rows, labels.time, monitor, rejects, now) if labels.time else pa.chunked_array([pa.repeat(pa.scalar(now, TIMESTAMP), rows.num_rows)])
+    )
+    view = rejects.keep(rows.append_column("wk_time", moments))
+    landing = {"id": as_text(view[labels.join]), "label": view[labels.column], "labelled_at": view["wk_time"], "wk_row": view["wk_row"]}
+    return Cast(pa.table(landing), view.drop_columns(["wk_time"]), rejects, notes)
+
+
+def labels_of(monitor: Monitor) -> Labels:
+    """Return where the labels of a monitor come from.
+
+    Raises:
+        UnreadableError: its monitor file names none.
+
+    """
+    if monitor.labels is None:
+        raise UnreadableError("the monitor file has no part `labels`", where=monitor.model, then="Say there where the labels come from.")
+    return monitor.labels
+
+
+def _needed_outputs(monitor: Monitor) -> dict[str, str]:
+    columns = monitor.columns
+    probabilities = {name: f"probability of {kind}" for kind, name in columns.probabilities.items()}
+    if columns.score is not None:
+        return {columns.score: "score"} | probabilities
+    return ({columns.prediction: "prediction"} if columns.prediction else {}) | probabilities
+
+
+def _require(rows: pa.Table, needed: dict[str, str]) -> None:
+    missing = [f"{name!r} ({role})" for name, role in needed.items() if name not in rows.column_names]
+    if missing:
+        there = ", ".join(rows.column_names[:12]) or "none"
+        plural = "s" if len(missing) > 1 else ""
+        raise UnreadableError(
+            f"has no column{plural} {' and '.join(missing)}; it has {there}",
+            then="Name the right columns in the monitor file, or send the file again.",
+        )
+
+
+def _wanted(monitor: Monitor) -> dict[str, pa.DataType]:
+    columns = monitor.columns
+    numbers = [columns.score, columns.latency, *columns.probabilities.values()]
+    return {name: pa.float64() for name in numbers if name}
+
+
+def _coerced(rows: pa.Table, name: str, target: pa.DataType, monitor: Monitor, rejects: Rejects) -> pa.Table:
+    column, misfits = fitted(rows[name], target, monitor.timezone)
+    reject_misfits(rows, name, misfits, target, monitor, rejects)
+    return rows.set_column(rows.column_names.index(name), name, column)
+
+
+def reject_misfits(rows: pa.Table, name: str, misfits: np.ndarray, target: pa.DataType, monitor: Monitor, rejects: Rejects) -> None:
+    """Set aside the rows whose value in a column is not what the column holds; private values are not repeated."""
+    if len(misfits) == 0:
+        return
+    numbers = rows["wk_row"].take(misfits).to_pylist()
+    for number, value in zip(numbers, rows[name].take(misfits).to_pylist(), strict=True):
+        shown = "a private value" if name in monitor.private else repr(str(value))
+        rejects.add([number], f"column {name}: {shown} is not {NOUNS[target]}")
+
+
+def _reject_missing_ids(rows: pa.Table, name: str, rejects: Rejects) -> None:
+    absent = pc.is_null(rows[name], nan_is_null=True)
+    if pa.types.is_string(rows[name].type):
+        absent = pc.or_kleene(absent, pc.equal(rows[name], ""))
+    rejects.add(_numbers(rows, absent), f"{name} is null: a row needs an id")
+
+
+def _timed(rows: pa.Table, monitor: Monitor, rejects: Rejects, now: datetime) -> pa.Table:
+    name = monitor.columns.time
+    moments = _moments(rows, name, monitor, rejects, now)
+    return rows.set_column(rows.column_names.index(name), name, moments).append_column("wk_time", moments)
+
+
+def _moments(rows: pa.Table, name: str, monitor: Monitor, rejects: Rejects, now: datetime) -> pa.ChunkedArray:
+    moments = to_utc(rows[name], monitor.timezone)
+    absent = pc.is_null(rows[name])
+    rejects.add(_numbers(rows, absent), f"{name} is null: a row needs a time")
+    _reject_each(rows, name, pc.and_(pc.is_null(moments), pc.invert(absent)), "is not a time (ISO text or an epoch)", monitor, rejects)
+    _reject_each(rows, name, pc.greater(moments, pa.scalar(now + _AHEAD, TIMESTAMP)), "lies more than a day in the future", monitor, rejects)
+    return moments
+
+
+def _reject_each(rows: pa.Table, name: str, which: Any, what: str, monitor: Monitor, rejects: Rejects) -> None:
+    chosen = rows.filter(which)
+    for number, value in zip(chosen["wk_row"].to_pylist(), chosen[name].to_pylist(), strict=True):
+        shown = "a private value" if name in monitor.private else repr(str(value))
+        rejects.add([number], f"{name}: {shown} {what}")
+
+
+def _reject_impossible_scores(rows: pa.Table, monitor: Monitor, rejects: Rejects) -> None:
+    columns = monitor.columns
+    names = [columns.score] if monitor.task == "binary" else list(columns.probabilities.values())
+    for name in names:
+        if name:
+            outside = pc.or_(pc.less(rows[name], 0.0), pc.greater(rows[name], 1.0))  # NaN is neither, and is kept to be counted
+            _reject_each(rows, name, outside, "lies outside [0, 1], where a probability must be", monitor, rejects)
+
+
+def failed(rows: pa.Table, monitor: Monitor) -> np.ndarray:
+    """Return, row by row, whether a call failed and so has no score: such an event is no bad row."""
+    columns = monitor.columns
+    output = columns.score or columns.prediction
+    if columns.status is None or output is None or columns.status not in rows.column_names or output not in rows.column_names:
+        return np.zeros(rows.num_rows, bool)
+    status = pc.utf8_lower(pc.fill_null(as_text(rows[columns.status]), ""))
+    is_failed = pc.and_(pc.is_null(rows[output]), pc.invert(pc.is_in(status, pa.array(sorted(WELL)))))
+    flags: np.ndarray = is_failed.to_numpy().astype(bool)
+    return flags
+
+
+def _numbers(rows: pa.Table, which: Any) -> list[int]:
+    numbers: list[int] = rows["wk_row"].filter(which).to_pylist()
+    return numbers

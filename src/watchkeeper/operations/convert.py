@@ -1,0 +1,139 @@
+"""Values as another type without loss, and which of them do not fit.
+
+Belongs here: the types that the lake keeps, and the way of a value into them. Does not: which type a column should have
+(shape.py), or what a row with a misfit becomes (cast.py).
+"""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.text_files import ABSENT
+from watchkeeper.operations.times import moment_of, to_utc
+
+NOUNS = {pa.int64(): "a whole number", pa.float64(): "a number", pa.bool_(): "true or false", TIMESTAMP: "a time", pa.string(): "text"}
+_TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+_INT64 = 2**63
+
+
+def canonical(column: pa.ChunkedArray, timezone: str) -> pa.ChunkedArray | None:
+    """Return a column as one of the types the lake keeps, None when it holds values that fit none (nested ones, bytes)."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return canonical(pc.cast(column, kind.value_type), timezone)
+    if kind in NOUNS or pa.types.is_null(kind):
+        return column
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return to_utc(column, timezone)
+    target = next((to for is_one, to in _TARGETS if is_one(kind)), None)
+    if target is None:
+        return None
+    try:
+        return pc.cast(column, target)
+    except pa.ArrowInvalid:  # a whole number beyond 64 bits
+        return pc.cast(column, pa.string())
+
+
+_TARGETS: tuple[tuple[Callable[[pa.DataType], bool], pa.DataType], ...] = (
+    (pa.types.is_integer, pa.int64()),
+    (pa.types.is_floating, pa.float64()),
+    (pa.types.is_decimal, pa.float64()),
+    (pa.types.is_large_string, pa.string()),
+    (pa.types.is_string_view, pa.string()),
+    (pa.types.is_time, pa.string()),
+    (pa.types.is_duration, pa.int64()),
+)
+
+
+def fitted(column: pa.ChunkedArray, target: pa.DataType, timezone: str) -> tuple[pa.ChunkedArray, np.ndarray]:
+    """Return a column as `target`, null where a value does not fit, and the positions of those that do not.
+
+    >>> got, misfits = fitted(pa.chunked_array([["1", "2.0", "x", "NA"]]), pa.int64(), "UTC")
+    >>> got.to_pylist(), misfits.tolist()
+    ([1, 2, None, None], [2])
+    """
+    nowhere = np.empty(0, np.int64)
+    if column.type == target:
+        return column, nowhere
+    if column.null_count == len(column):
+        return pa.chunked_array([pa.nulls(len(column), target)]), nowhere
+    if (column.type, target) in _EXACT:
+        try:
+            return pc.cast(column, target), nowhere
+        except pa.ArrowInvalid:
+            pass
+    return _one_by_one(column, target, timezone)
+
+
+_EXACT = {(pa.int64(), pa.float64()), (pa.float64(), pa.int64()), (pa.int64(), pa.string()), (pa.bool_(), pa.int64()), (pa.string(), pa.float64())}
+
+
+def _one_by_one(column: pa.ChunkedArray, target: pa.DataType, timezone: str) -> tuple[pa.ChunkedArray, np.ndarray]:
+    encoded = column.combine_chunks().dictionary_encode()
+    values, misfit = [], []
+    for value in encoded.dictionary.to_pylist():
+        got, fits = _converted(value, target, timezone)
+        values.append(got)
+        misfit.append(not fits)
+    indices = encoded.indices
+    is_misfit = pc.fill_null(pa.array(misfit, pa.bool_()).take(indices), False)
+    return pa.chunked_array([pa.array(values, target).take(indices)]), np.flatnonzero(is_misfit.to_numpy(zero_copy_only=False))
+
+
+def _converted(value: Any, target: pa.DataType, timezone: str) -> tuple[Any, bool]:
+    if isinstance(value, str) and target != pa.string() and (not value.strip() or value in ABSENT):
+        return None, True
+    try:
+        got = _INTO[target](value) if target != TIMESTAMP else moment_of(value, timezone)
+    except (ValueError, TypeError, OverflowError):
+        return None, False
+    return got, got is not None
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, str):
+        text = value.strip()
+        value = int(text) if text.lstrip("+-").isdigit() else _number(text)
+    return int(value) if value == int(value) and -_INT64 <= value < _INT64 else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, str) and "_" in value:
+        return None
+    number = float(value)
+    return number if not isinstance(value, int) or int(number) == value else None
+
+
+def _truth(value: Any) -> bool | None:
+    return _TRUTHS.get(str(value).strip().lower())
+
+
+def text_of(value: Any) -> str:
+    """Return a value as text that says nothing it did not: whole numbers without a fraction, truths as true and false.
+
+    >>> text_of(7.0), text_of(True), text_of(0.1)
+    ('7', 'true', '0.1')
+    """
+    if isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        return str(int(value))
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+_INTO: dict[pa.DataType, Callable[[Any], Any]] = {pa.int64(): _whole, pa.float64(): _number, pa.bool_(): _truth, pa.string(): text_of}
+
+
+def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of any kept type as text; this is how ids are compared.
+
+    >>> as_text(pa.chunked_array([[1.0, None]])).to_pylist()
+    ['1', None]
+    """
+    return fitted(column, pa.string(), "UTC")[0]

@@ -1,0 +1,163 @@
+"""Rows into the lake, once: agree on columns, sift repeats, check, and commit under a compare-and-set.
+
+Belongs here: the order of these steps and their repetition when another process was first. Does not: the steps themselves,
+nor what is written about them (marks.py). All files of a call share one scan of landed ids and one commit.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.expectations import Checked
+from watchkeeper.adapters.widening import can_widen, widen
+from watchkeeper.errors import ConfigurationError, ConflictError, WatchkeeperError
+from watchkeeper.operations.cast import without
+from watchkeeper.operations.convert import as_text
+from watchkeeper.operations.lots import Intake, Lot, Settled
+from watchkeeper.operations.marks import ATTEMPTS, pause
+from watchkeeper.operations.repeats import OTHER_LABEL, OTHER_VALUES, Landed, landed, repeated_among, sift_events, sift_labels
+from watchkeeper.operations.shape import Shape, agree
+from watchkeeper.operations.verdict import Verdict, verdict
+
+Verdicts = dict[str, Verdict]
+
+
+def settle(intake: Intake, lots: Sequence[Lot], *, whole: bool = True) -> list[Settled]:
+    """Land what can be landed of the lots, in one commit, and return what came of each.
+
+    Without `whole`, rows are some of a file's (released ones), and what the suite says about a table is not held against them.
+    """
+    lake, verdicts = intake.home.lake, Verdicts()
+    for attempt in range(ATTEMPTS):
+        seen = lake.version(intake.table, intake.app_id)
+        dataset = lake.dataset(intake.table)
+        shape = Shape(None if dataset is None else dataset.schema, partial(can_widen, lake, intake.table))
+        begun = [_agreed(intake, lot, shape) for lot in lots]
+        known = landed(lake, intake.table, intake.id_column, {s.lot.batch_id: s.rows for s in begun if s.is_open}, intake.scope)
+        settled = _sifted(intake, begun, known, verdicts, whole=whole)
+        try:
+            _commit(intake, settled, known, shape, seen)
+        except ConflictError:
+            pause(attempt)
+        else:
+            return settled
+    raise ConflictError("other processes kept writing", where=intake.table, then="Run it again.")
+
+
+def _agreed(intake: Intake, lot: Lot, shape: Shape) -> Settled:
+    settled = Settled(lot=lot, fault=lot.fault)
+    if lot.cast is None or lot.fault:
+        return settled
+    settled.rejects, settled.notes = lot.cast.rejects.copy(), list(lot.cast.notes)
+    try:
+        settled.rows = agree(lot.cast.rows, shape, intake.monitor, _names(intake), settled.rejects, settled.notes)
+    except (pa.ArrowException, WatchkeeperError) as error:
+        settled.fault = f"cannot be brought into the columns of the lake ({error})"
+    return settled
+
+
+def _names(intake: Intake) -> set[str]:
+    """Return the columns whose numbers are names, so that they are never widened to fractions."""
+    if intake.source == "events":
+        return {intake.id_column}
+    return {"id"} if intake.monitor.task == "regression" else {"id", "label"}
+
+
+def _sifted(intake: Intake, begun: list[Settled], known: Landed, verdicts: Verdicts, *, whole: bool) -> list[Settled]:
+    """Go through the files in order, each sifted against the lake and the files before it, as if they had come one by one."""
+    contested = repeated_among([s.rows for s in begun if s.is_open], intake.id_column)
+    if known.rows is not None:
+        contested = pa.concat_arrays([contested, as_text(known.rows[intake.id_column]).combine_chunks()])
+    earlier: dict[tuple[str, ...], pa.Table] = {}
+    for settled in begun:
+        if not settled.is_open:
+            continue
+        _sift(intake, settled, known, list(earlier.values()), contested)
+        _check(intake, settled, verdicts, whole=whole)
+        mine = _of(settled.rows, intake.id_column, contested)
+        if mine.num_rows and not settled.fault:
+            columns = tuple(mine.column_names)
+            earlier[columns] = pa.concat_tables([earlier[columns], mine], promote_options="permissive") if columns in earlier else mine
+    return begun
+
+
+def _of(rows: pa.Table, id_column: str, contested: pa.Array) -> pa.Table:
+    return rows.filter(pc.is_in(as_text(rows[id_column]), contested)) if len(contested) else rows.slice(0, 0)
+
+
+def _sift(intake: Intake, settled: Settled, known: Landed, before: list[pa.Table], contested: pa.Array) -> None:
+    mine = _of(settled.rows, intake.id_column, contested)
+    if mine.num_rows == 0:
+        return
+    held = known.besides(settled.lot.batch_id)
+    earlier = before if held is None else [held, *before]
+    if intake.source == "events":
+        sifted = sift_events(mine, earlier, intake.id_column, intake.monitor.id_scope)
+        settled.rejects.add(sifted.conflicts, OTHER_VALUES)
+    else:
+        sifted = sift_labels(mine, earlier, has_time=bool(intake.monitor.labels and intake.monitor.labels.time))
+        settled.rejects.add(sifted.conflicts, OTHER_LABEL)
+    if sifted.contradictions:
+        settled.notes.append(f"{sifted.contradictions:,} of {settled.rows.num_rows:,} labels contradict earlier ones; the last one counts")
+    settled.duplicates += len(sifted.duplicates)
+    settled.rows = without(settled.rejects.keep(settled.rows), sifted.duplicates)
+
+
+def _check(intake: Intake, settled: Settled, verdicts: Verdicts, *, whole: bool) -> None:
+    batch = settled.lot.batch_id
+    if batch not in verdicts:
+        verdicts[batch] = _verdict(intake, settled)
+    found = verdicts[batch]
+    settled.checked = found.checked
+    if found.fault and whole:
+        settled.fault = found.fault
+    there = set(settled.rows["wk_row"].to_pylist()) & set(found.rejects.reasons)
+    for number in there:
+        settled.rejects.reasons[number] = found.rejects.reasons[number]
+    settled.rows = settled.rejects.keep(settled.rows)
+
+
+def _verdict(intake: Intake, settled: Settled) -> Verdict:
+    if settled.lot.cast is None:
+        return Verdict(Checked())
+    try:
+        return verdict(intake.home, intake.monitor, intake.source, _view(intake, settled.lot.cast.view, settled))
+    except ConfigurationError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever breaks while one file is checked, the others go on
+        return Verdict(Checked(), fault=f"could not be checked with its suite ({type(error).__name__})")
+
+
+def _view(intake: Intake, view: pa.Table, settled: Settled) -> pa.Table:
+    """Return what the suite sees: the file's columns in the lake's types, with those that have no value yet as null text."""
+    view = view.filter(pc.is_in(view["wk_row"], settled.rows["wk_row"].combine_chunks()))
+    columns = {n: view[n].cast(pa.string()) if pa.types.is_null(view[n].type) else view[n] for n in view.column_names}
+    if intake.source == "events":
+        columns |= {n: settled.rows[n] for n in settled.rows.column_names if n in columns}
+    return pa.table(columns)
+
+
+def _commit(intake: Intake, settled: list[Settled], known: Landed, shape: Shape, seen: int) -> None:
+    """Commit the accepted rows that this very batch has not landed before; a column to be widened comes first."""
+    parts = [_stamped(intake, s, known) for s in settled if s.is_open]
+    parts = [p for p in parts if p.num_rows]
+    if not parts:
+        return
+    lake, name = intake.home.lake, intake.table
+    shape.types |= {"wk_batch": parts[0]["wk_batch"].type, "wk_landed_at": parts[0]["wk_landed_at"].type}
+    to_widen = shape.widened & set(shape.lake.names if shape.lake is not None else ())
+    if to_widen:
+        widen(lake, name, to_widen, guard=(intake.app_id, seen))
+        seen += 1
+    rows = pa.concat_tables([shape.complete(p) for p in parts])
+    # Types agree column by column, so merging adds the new nullable columns and casts nothing; it is atomic with the rows.
+    lake.append(name, rows, guard=(intake.app_id, seen), schema_mode="merge" if shape.is_new else None)
+
+
+def _stamped(intake: Intake, settled: Settled, known: Landed) -> pa.Table:
+    rows = settled.rows.filter(pc.invert(pc.is_in(settled.rows["wk_row"], known.rows_of(settled.lot.batch_id))))
+    batch = pa.repeat(pa.scalar(settled.lot.batch_id, pa.string()), rows.num_rows)
+    at = pa.repeat(pa.scalar(intake.now, pa.timestamp("us", "UTC")), rows.num_rows)
+    return rows.append_column("wk_batch", batch).append_column("wk_landed_at", at)

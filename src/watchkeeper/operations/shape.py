@@ -1,0 +1,100 @@
+"""Agreement of new rows with the columns the lake has: what is cast, what is added, what must be widened first.
+
+Belongs here: which type a column shall have. Does not: how one value becomes another type (convert.py), or how a table is
+rewritten (adapters/widening.py). A column changes only losslessly; a value that does not fit sets its row aside.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.widening import fits_float
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.cast import Rejects, reject_misfits
+from watchkeeper.operations.convert import fitted
+
+LANDING = {"wk_batch": pa.string(), "wk_row": pa.int64(), "wk_landed_at": TIMESTAMP}
+
+
+@dataclass(slots=True)
+class Shape:
+    """The columns of a table as they are to be after this landing; `lake` is how they are now, None without a table."""
+
+    lake: pa.Schema | None
+    can_widen: Callable[[str], bool]
+    types: dict[str, pa.DataType] = field(default_factory=dict)
+    widened: set[str] = field(default_factory=set)
+    too_large: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Start from what the lake has."""
+        if self.lake is not None:
+            self.types = {f.name: f.type for f in self.lake}
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether columns are to be added."""
+        return self.lake is not None and set(self.types) != set(self.lake.names)
+
+    def complete(self, rows: pa.Table) -> pa.Table:
+        """Return rows with every column of the table, in its order and type; what they lack is null."""
+        columns = {
+            name: rows[name].cast(kind) if name in rows.column_names else pa.chunked_array([pa.nulls(rows.num_rows, kind)])
+            for name, kind in self.types.items()
+        }
+        return pa.table(columns)
+
+
+def agree(rows: pa.Table, shape: Shape, monitor: Monitor, fixed: set[str], rejects: Rejects, notes: list[str]) -> pa.Table:
+    """Return the rows in the types of the table; `shape` grows by new columns and by those to be widened.
+
+    `fixed` are columns that are never widened: ids and classes are names, not quantities.
+    """
+    rows = _respelled(rows, shape)
+    for name in rows.column_names:
+        if pa.types.is_null(rows[name].type) and name not in shape.types:
+            rows = rows.drop_columns([name])  # a column without any value has no type yet: it is added with its first value
+        elif name not in shape.types:
+            _add(name, rows[name].type, shape, notes)
+        else:
+            rows = _in_type(rows, name, shape, monitor, rejects, notes, may_widen=name not in fixed | shape.too_large)
+        if name in rows.column_names and rows[name].type == pa.int64() and not fits_float(rows[name]):
+            shape.too_large.add(name)
+    missing = [n for n in shape.types if n not in rows.column_names and n not in LANDING]
+    if missing:
+        notes.append(f"{_columns(missing)} missing and taken as null")
+    return rejects.keep(rows)
+
+
+def _add(name: str, kind: pa.DataType, shape: Shape, notes: list[str]) -> None:
+    shape.types[name] = kind
+    if shape.lake is not None:
+        notes.append(f"column {name!r} ({kind}) is new")
+
+
+def _in_type(rows: pa.Table, name: str, shape: Shape, monitor: Monitor, rejects: Rejects, notes: list[str], *, may_widen: bool) -> pa.Table:
+    target = shape.types[name]
+    column, misfits = fitted(rows[name], target, monitor.timezone)
+    if len(misfits) and target == pa.int64() and may_widen:
+        wider, fewer = fitted(rows[name], pa.float64(), monitor.timezone)
+        if len(fewer) < len(misfits) and (name in shape.widened or shape.can_widen(name)):
+            column, misfits, target = wider, fewer, pa.float64()
+            shape.types[name] = target
+            shape.widened.add(name)
+            notes.append(f"column {name!r} was widened from whole numbers to numbers with fractions")
+    reject_misfits(rows, name, np.asarray(misfits), target, monitor, rejects)
+    return rows.set_column(rows.column_names.index(name), name, column)
+
+
+def _respelled(rows: pa.Table, shape: Shape) -> pa.Table:
+    known = {name.lower(): name for name in shape.types}
+    names = [n if n in shape.types else known.get(n.lower(), n) for n in rows.column_names]
+    return rows.rename_columns(names)
+
+
+def _columns(names: list[str]) -> str:
+    listed = ", ".join(repr(n) for n in names)
+    return f"column {listed} is" if len(names) == 1 else f"columns {listed} are"

@@ -1,0 +1,60 @@
+"""What the expectation suite says about new rows: the rows to set aside, the batch to set aside, or neither.
+
+Belongs here: what follows from a finding. Does not: running a suite (adapters/expectations.py).
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from watchkeeper.adapters.expectations import Checked, Finding, check
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.cast import Rejects, failed
+from watchkeeper.records import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a suite found, the rows it refuses, and why it refuses the whole batch."""
+
+    checked: Checked
+    rejects: Rejects = field(default_factory=Rejects)
+    fault: str = ""
+
+
+def verdict(home: Home, monitor: Monitor, source: Source, view: pa.Table) -> Verdict:
+    """Return what today's suite says about rows; `view` has the columns of the file and `wk_row`.
+
+    Raises:
+        ConfigurationError: the suite cannot be read; nothing must land unchecked then.
+
+    """
+    if view.num_rows == 0:
+        return Verdict(Checked())
+    place = view.column_names.index("wk_row")
+    numbers = view["wk_row"].to_numpy()
+    checked = check(view.set_column(place, "wk_row", pa.array(np.arange(len(numbers)))), suite_file(home, monitor, source), private=monitor.private)
+    rejects = Rejects()
+    has_failed = failed(view, monitor) if source == "events" else np.zeros(len(numbers), bool)
+    for finding in checked.findings:
+        rejects.add(numbers[_refused(finding, has_failed, _outputs(monitor))], finding.reason)
+    return Verdict(checked, rejects, "; ".join(f.reason for f in checked.refusals))
+
+
+def suite_file(home: Home, monitor: Monitor, source: Source) -> Path:
+    """Return where the suite of a source is."""
+    return home.suites_dir / f"{monitor.suite_names[source]}.json"
+
+
+def _refused(finding: Finding, has_failed: np.ndarray, outputs: set[str]) -> np.ndarray:
+    """Return the rows that break a critical expectation; a failed call owes no score."""
+    rows = np.asarray(finding.unexpected_rows, np.int64)
+    return rows[~has_failed[rows]] if finding.column in outputs else rows
+
+
+def _outputs(monitor: Monitor) -> set[str]:
+    columns = monitor.columns
+    return {c for c in (columns.score, columns.prediction, *columns.probabilities.values()) if c}
