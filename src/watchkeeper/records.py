@@ -4,7 +4,9 @@ Belongs here: the columns, their meaning and their keys. Does not: how they are 
 (operations/). Times are UTC, windows half-open, texts canonical; `None` means not known, never zero.
 """
 
+import dataclasses
 import hashlib
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated as Of
@@ -133,7 +135,19 @@ class Profile:
     """One additive part: the counts and sums of one quantity in one window, segment and batch."""
 
     TABLE: ClassVar[str] = "profiles"
-    KEY: ClassVar[tuple[str, ...]] = ("model", "version", "environment", "batch_id", "bins", "grain", "window_start", "segment", "kind", "feature", "outcome")
+    KEY: ClassVar[tuple[str, ...]] = (
+        "model",
+        "version",
+        "environment",
+        "batch_id",
+        "bins",
+        "grain",
+        "window_start",
+        "segment",
+        "kind",
+        "feature",
+        "outcome",
+    )
 
     model: Of[str, "the monitor"]
     version: Of[str, "model version, empty when not logged"]
@@ -381,3 +395,16 @@ class Story:
     ruled_out: list[str] = field(default_factory=list)
     not_measured: list[str] = field(default_factory=list)
     next_steps: list[str] = field(default_factory=list)
+
+    def to_json(self) -> str:
+        """Return the text kept in IncidentEvent.story."""
+        return json.dumps(dataclasses.asdict(self), default=lambda moment: moment.isoformat(), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Story | None":
+        """Return the story in such a text, None when the event brings none."""
+        found = json.loads(text or "{}")
+        if not found.get("headline"):
+            return None
+        causes = [Cause(**{**c, "onset": datetime.fromisoformat(c["onset"]) if c.get("onset") else None}) for c in found.get("causes", [])]
+        return cls(**{**found, "facts": [(str(label), str(said)) for label, said in found.get("facts", [])], "causes": causes})

@@ -1,0 +1,270 @@
+"""Incidents: signals of one story become one incident, which opens, grows and resolves.
+
+Belongs here: episodes of signals, what is new about them, and the fold of events into an incident. Does not: which
+scores are signals (signals.py), the cause (causes.py), the words (story.py).
+
+The rules: page signals about one subject form an episode while no more than `GAP` evaluated windows lie clear between
+two of them; three clear windows end it. An incident still going on after `LASTING` is closed as lasting: it stays in the
+digest, and the same subject opens no new one until it has been clear.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from watchkeeper.records import SEVERITIES, IncidentEvent, Severity, Signal, Story, key
+
+GAP = 2
+CLEAR = 3
+LASTING = timedelta(days=28)
+RESTATED = "restated: with the labels that came since, nothing is out of line"
+LASTED = "lasts: the state is known and stays in the digest; no new incident opens until it has been clear"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """An incident as its events have left it; `state` is open, acknowledged, silenced or resolved."""
+
+    id: str
+    model: str
+    environment: str
+    state: str
+    severity: str
+    family: str
+    subject: str
+    opened_at: datetime
+    detected_at: datetime
+    onset_at: datetime
+    resolved_at: datetime | None
+    window_start: datetime
+    window_end: datetime
+    headline: str
+    signals: list[str] = field(default_factory=list)
+    story: Story | None = None
+    why: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether it is still going on."""
+        return self.state != "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """Signals about one subject with no long pause between them."""
+
+    subject: str
+    family: str
+    signals: list[Signal]
+    is_over: bool
+
+    @property
+    def start(self) -> datetime:
+        """Start of its first window."""
+        return self.signals[0].window_start
+
+    @property
+    def end(self) -> datetime:
+        """End of its last window."""
+        return max(s.window_end for s in self.signals)
+
+
+def fold(events: Iterable[IncidentEvent]) -> list[Incident]:
+    """Return incidents in the order they opened."""
+    by_id: dict[str, list[IncidentEvent]] = defaultdict(list)
+    for event in sorted(events, key=lambda e: (e.at, _ORDER.index(e.event))):
+        by_id[event.incident_id].append(event)
+    return sorted((_folded(history) for history in by_id.values()), key=lambda i: (i.opened_at, i.window_start, i.id))
+
+
+_ORDER = ("opened", "joined", "updated", "acknowledged", "silenced", "resolved")
+
+
+def _folded(history: Sequence[IncidentEvent]) -> Incident:
+    first, last = history[0], history[-1]
+    stories = [s for s in (Story.from_json(e.story) for e in history) if s is not None]
+    state = {"acknowledged": "acknowledged", "silenced": "silenced", "resolved": "resolved"}
+    told = [state[e.event] for e in history if e.event in state]
+    reopened = told and told[-1] == "resolved" and last.event != "resolved"
+    return Incident(
+        id=first.incident_id,
+        model=first.model,
+        environment=first.environment,
+        state="open" if not told or reopened else told[-1],
+        severity=max((e.severity for e in history), key=lambda s: SEVERITIES.index(s)),  # type: ignore[arg-type]
+        family=first.family,
+        subject=first.subject,
+        opened_at=first.at,
+        detected_at=first.at,
+        onset_at=min(e.window_start for e in history),
+        resolved_at=last.at if last.event == "resolved" else None,
+        window_start=min(e.window_start for e in history),
+        window_end=max(e.window_end for e in history),
+        headline=stories[-1].headline if stories else first.subject,
+        signals=sorted({s for e in history for s in e.signals}),
+        story=stories[-1] if stories else None,
+        why=last.why,
+    )
+
+
+def subject_of(signal: Signal) -> str:
+    """Return what a signal is about: signals about one subject are one story."""
+    if signal.family == "segment":
+        return signal.segment
+    if signal.family == "target":
+        return f"target {signal.metric}" + "".join(f" {part}" for part in (signal.feature, signal.segment) if part)
+    return signal.family
+
+
+def episodes(signals: Iterable[Signal], windows: Sequence[datetime], is_mature: Callable[[datetime], bool]) -> list[Episode]:
+    """Return the episodes of page signals; `windows` are the starts of all judged windows, ascending."""
+    by_subject: dict[tuple[str, str], list[Signal]] = defaultdict(list)
+    for signal in signals:
+        by_subject[subject_of(signal), signal.family].append(signal)
+    place = {start: i for i, start in enumerate(windows)}
+    out = []
+    for (subject, family), mine in sorted(by_subject.items()):
+        for run in _runs(sorted(mine, key=lambda s: (s.window_start, s.metric)), place):
+            clear = [w for w in windows[place.get(run[-1].window_start, len(windows)) + 1 :] if is_mature(w)]
+            out.append(Episode(subject, family, run, is_over=len(clear) >= CLEAR))
+    return sorted(out, key=lambda e: (e.start, e.subject))
+
+
+def _runs(signals: Sequence[Signal], place: Mapping[datetime, int]) -> list[list[Signal]]:
+    runs: list[list[Signal]] = []
+    for signal in signals:
+        if runs and place.get(signal.window_start, 0) - place.get(runs[-1][-1].window_start, 0) <= GAP + 1:
+            runs[-1].append(signal)
+        else:
+            runs.append([signal])
+    return runs
+
+
+Teller = Callable[[Episode, Severity], Story]
+
+
+def developments(
+    model: str, environment: str, known: Sequence[Incident], found: Sequence[Episode], tell: Teller, now: datetime
+) -> list[IncidentEvent]:
+    """Return what is new: incidents to open, signals that join, and incidents that are over."""
+    out: list[IncidentEvent] = []
+    taken: set[str] = set()
+    for episode in found:
+        incident = _matching(known, episode)
+        if incident is not None:
+            taken.add(incident.id)
+        out += _of_episode(model, environment, incident, episode, tell, now)
+    for incident in known:
+        if incident.is_open and incident.id not in taken:
+            out.append(_ended(incident, RESTATED, now))
+    return out
+
+
+def _matching(known: Sequence[Incident], episode: Episode) -> Incident | None:
+    same = [i for i in known if i.subject == episode.subject and i.family == episode.family]
+    return next(
+        (i for i in reversed(same) if i.window_start < episode.end and episode.start < max(i.window_end, i.window_start + timedelta(seconds=1))), None
+    )
+
+
+def _of_episode(model: str, environment: str, incident: Incident | None, episode: Episode, tell: Teller, now: datetime) -> list[IncidentEvent]:
+    severity = severity_of(episode)
+    if incident is None:
+        opened = _event(
+            model,
+            environment,
+            episode,
+            "opened",
+            key(model, environment, episode.family, episode.subject, episode.start),
+            severity,
+            episode.signals,
+            tell(episode, severity).to_json(),
+            now,
+        )
+        return [opened, *_closing(opened.incident_id, model, environment, episode, severity, now)]
+    if not incident.is_open:
+        return []
+    fresh = [s for s in episode.signals if _mark(s) not in incident.signals]
+    grown = []
+    if fresh:
+        grown = [_event(model, environment, episode, "joined", incident.id, severity, fresh, tell(episode, severity).to_json(), now)]
+    return [*grown, *_closing(incident.id, model, environment, episode, severity, now)]
+
+
+def _closing(incident_id: str, model: str, environment: str, episode: Episode, severity: Severity, now: datetime) -> list[IncidentEvent]:
+    if episode.is_over:
+        why = f"{CLEAR} windows clear since {episode.end:%Y-%m-%d}"
+    elif episode.end - episode.start >= LASTING:
+        why = LASTED
+    else:
+        return []
+    return [_event(model, environment, episode, "resolved", incident_id, severity, [], "{}", now, why=why)]
+
+
+def _mark(signal: Signal) -> str:
+    """Name a signal as it stood; the final word on a provisional one is news."""
+    return signal.signal_id if signal.state == "mature" else f"{signal.signal_id}?"
+
+
+def _event(
+    model: str,
+    environment: str,
+    episode: Episode,
+    event: str,
+    incident_id: str,
+    severity: Severity,
+    signals: Sequence[Signal],
+    story: str,
+    now: datetime,
+    *,
+    why: str = "",
+) -> IncidentEvent:
+    marks = [_mark(s) for s in signals]
+    return IncidentEvent(
+        event_id=key(incident_id, event, *(marks or [episode.end])),
+        incident_id=incident_id,
+        model=model,
+        environment=environment,
+        event=event,
+        family=episode.family,
+        subject=episode.subject,
+        severity=severity,
+        window_start=episode.start,
+        window_end=episode.end,
+        signals=marks,
+        story=story,
+        why=why,
+        at=now,
+    )
+
+
+def _ended(incident: Incident, why: str, now: datetime) -> IncidentEvent:
+    return IncidentEvent(
+        event_id=key(incident.id, "resolved", why),
+        incident_id=incident.id,
+        model=incident.model,
+        environment=incident.environment,
+        event="resolved",
+        family=incident.family,
+        subject=incident.subject,
+        severity=incident.severity,
+        window_start=incident.window_start,
+        window_end=incident.window_end,
+        why=why,
+        at=now,
+    )
+
+
+def severity_of(episode: Episode) -> Severity:
+    """Return how grave an episode is: by how unlikely its worst window is, how long it lasts, and whom it concerns.
+
+    warning: within the alert budget; high: p < 1e-5, or three windows and more; critical: both, for the whole model.
+    A segment is one step lower, data faults and promises are warnings unless all of p, length and breadth are there.
+    """
+    windows = len({s.window_start for s in episode.signals})
+    is_unlikely = min((s.p for s in episode.signals if s.family != "target"), default=1.0) < 1e-5  # noqa: PLR2004 - stated above
+    rank = 1 + is_unlikely + (windows >= CLEAR)
+    if episode.family in ("segment", "data", "target"):
+        rank = min(rank, 3) - 1
+    return SEVERITIES[max(1, min(rank, 3))]
