@@ -8,8 +8,10 @@ import http.client
 import json
 import socket
 import sys
+import time
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ PAGES_VARIABLE = "watchkeeper_pages"
 _KEPT_PREFIXES = ("PREFECT_SERVER_", "PREFECT_LOGGING_", "PREFECT_WORKER_")
 _KEEP_RUNS = timedelta(days=60)
 _PORTS_TRIED = 50
+_PATIENCE_S = 30.0
 _SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_V2_ENABLED": "false",  # its pages ask for an analytics host
@@ -88,7 +91,7 @@ class PrefectServer:
     def is_healthy(self) -> bool:
         """Tell whether the server answers."""
         try:
-            return self.ask("GET", "/health") is True
+            return self.ask("GET", "/health", patience_s=0) is True
         except (OSError, http.client.HTTPException, WatchkeeperError):
             return False
 
@@ -108,24 +111,34 @@ class PrefectServer:
             self.ask("POST", f"/flow_runs/{run['id']}/set_state", {"state": state, "force": True})
         return len(lost)
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
+    def ask(self, method: str, path: str, body: Any = None, *, patience_s: float = _PATIENCE_S) -> Any:
         """Return the answer of the server's API; `path` starts after /api.
+
+        A busy server (its database is locked for a moment after the start) is asked again until `patience_s` are over.
 
         Raises:
             WatchkeeperError: the server refused.
             OSError: it does not answer.
 
         """
+        deadline = time.monotonic() + patience_s
+        while True:
+            status, text = self._answer(method, path, body)
+            if status != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                break
+            time.sleep(0.5)
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise WatchkeeperError(f"Prefect answered {status} to {method} {path}: {text[:300]}", where=self.ui)
+        return json.loads(text) if text else None
+
+    def _answer(self, method: str, path: str, body: Any) -> tuple[int, str]:
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=10)
         try:
             connection.request(method, f"/api{path}", None if body is None else json.dumps(body), {"Content-Type": "application/json"})
             answer = connection.getresponse()
-            text = answer.read()
+            return answer.status, answer.read().decode(errors="replace")
         finally:
             connection.close()
-        if not answer.status < http.client.BAD_REQUEST:
-            raise WatchkeeperError(f"Prefect answered {answer.status} to {method} {path}: {text[:300].decode(errors='replace')}", where=self.ui)
-        return json.loads(text) if text else None
 
     def _prefect(self, family: Family, name: str, arguments: list[str]) -> Child:
         return self._start(family, name, ["-m", "prefect", *arguments])

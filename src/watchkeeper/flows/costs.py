@@ -12,8 +12,8 @@ from prefect.cache_policies import NO_CACHE
 
 from watchkeeper.adapters.workspace import find_home, load_monitors
 from watchkeeper.flows.artifacts import publish_overview
+from watchkeeper.flows.beginning import begin
 from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, may_help
-from watchkeeper.flows.late_runs import stand_in_for_late_runs
 from watchkeeper.flows.selection import run_name, select
 
 
@@ -34,7 +34,7 @@ def costs(models: list[str] | None = None, as_of: datetime | None = None) -> Sta
         models: Models to compute the cost of. Leave empty for all.
         as_of: Act as of this moment. Leave empty for now.
     """
-    stand_in_for_late_runs()
+    begin()
     selection = select(models, as_of)
     written = cost_models(list(selection.monitors), selection.home.root, selection.now)
     if written:

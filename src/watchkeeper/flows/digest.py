@@ -13,8 +13,8 @@ from prefect.states import Completed
 
 from watchkeeper.adapters.workspace import find_home, load_monitors
 from watchkeeper.flows.artifacts import dated, links, publish, publish_overview
+from watchkeeper.flows.beginning import begin
 from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, may_help
-from watchkeeper.flows.late_runs import stand_in_for_late_runs
 from watchkeeper.flows.plots import headline_plot
 from watchkeeper.flows.respond import act_for_models
 from watchkeeper.flows.selection import Selection, run_name, select
@@ -40,7 +40,7 @@ def digest(period: Period = "week", as_of: datetime | None = None) -> State[Any]
         period: The day or the week that ended last.
         as_of: Act as of this moment, with what was known then. Leave empty for now.
     """
-    stand_in_for_late_runs()
+    begin()
     selection = select(None, as_of)
     digests = write_digests(selection.home.root, selection.now, period)
     sent = act_for_models(list(selection.monitors), selection.home.root, selection.now)

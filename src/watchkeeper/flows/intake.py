@@ -12,8 +12,8 @@ from prefect.cache_policies import NO_CACHE
 
 from watchkeeper.adapters.workspace import find_home, load_monitor
 from watchkeeper.flows.artifacts import dated, links, publish, table
+from watchkeeper.flows.beginning import begin
 from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, fan_out, may_help, threads
-from watchkeeper.flows.late_runs import stand_in_for_late_runs
 from watchkeeper.flows.selection import Selection, run_name, select
 from watchkeeper.records import Batch
 
@@ -42,7 +42,7 @@ def intake(models: list[str] | None = None, as_of: datetime | None = None) -> St
         models: Models to take in files for. Leave empty for all.
         as_of: Act as of this moment. Leave empty for now.
     """
-    stand_in_for_late_runs()
+    begin()
     selection = select(models, as_of)
     outcomes = fan_out(take_in, selection)
     batches = [b for o in outcomes for b in o.value or []]

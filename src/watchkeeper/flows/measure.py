@@ -15,8 +15,8 @@ from prefect.cache_policies import NO_CACHE
 
 from watchkeeper.adapters.workspace import find_home, load_monitor
 from watchkeeper.flows.artifacts import dated, links, publish, publish_overview, table
+from watchkeeper.flows.beginning import begin
 from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, fan_out, may_help, threads
-from watchkeeper.flows.late_runs import stand_in_for_late_runs
 from watchkeeper.flows.plots import headline_plot
 from watchkeeper.flows.selection import Selection, run_name, select, stretch
 from watchkeeper.records import Run
@@ -57,7 +57,7 @@ def measure(
         recompute: Measure again what was measured before; numbers that come out otherwise are kept as a new revision.
         as_of: Act as of this moment, with what was known then. Leave empty for now.
     """
-    stand_in_for_late_runs()
+    begin()
     first, last = stretch(start, end)
     selection = select(models, as_of)
     outcomes = fan_out(bring_up_to_date, selection, start=first, end=last, recompute=recompute)

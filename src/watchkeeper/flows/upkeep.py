@@ -13,8 +13,8 @@ from prefect.cache_policies import NO_CACHE
 
 from watchkeeper.adapters.workspace import find_home, load_monitors
 from watchkeeper.flows.artifacts import dated, publish, table
+from watchkeeper.flows.beginning import begin
 from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, may_help
-from watchkeeper.flows.late_runs import stand_in_for_late_runs
 from watchkeeper.flows.selection import Selection, run_name, select
 from watchkeeper.operations.upkeep import Kept
 
@@ -37,7 +37,7 @@ def upkeep(as_of: datetime | None = None) -> State[Any]:
     Args:
         as_of: Act as of this moment. Leave empty for now.
     """
-    stand_in_for_late_runs()
+    begin()
     selection = select(None, as_of)
     kept = keep_up(selection.home.root, selection.now)
     publish("upkeep", _page(selection, kept), "What the newest upkeep merged and removed")

@@ -43,9 +43,10 @@ def upkeep(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> lis
 
 
 def horizon(monitor: Monitor, now: datetime) -> datetime:
-    """Return the moment before which a monitor keeps nothing: its `keep`, but never inside or after its reference."""
+    """Return the moment before which a monitor keeps nothing: whole windows older than `keep`, but never any of its reference."""
+    start = monitor.grid.at(now - monitor.keep).start
     span = monitor.reference_span
-    return min(now - monitor.keep, span[0]) if span else now - monitor.keep
+    return min(start, span[0]) if span else start
 
 
 def _removals(monitors: Mapping[str, Monitor], now: datetime) -> Iterator[tuple[str, Removal]]:

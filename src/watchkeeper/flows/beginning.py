@@ -1,12 +1,14 @@
-"""One run catches up everything that is due, so the runs that piled up before it have nothing left to do.
+"""How a run begins: it ends with its worker, and stands in for the runs that piled up before it.
 
-Belongs here: cancelling scheduled runs whose time has passed and that ask for what the current run does anyway.
-Does not: finding out what is due (operations/).
+Belongs here: what every scheduled flow does first. Does not: finding out what is due (operations/). One run brings everything
+due up to date, so the late ones before it have nothing left to do, and a run that nobody watches any more must not go on.
 """
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
+
+from watchkeeper.adapters.processes import end_with_parent
 
 if TYPE_CHECKING:
     from prefect.client.schemas.filters import FlowRunFilter
@@ -15,17 +17,23 @@ if TYPE_CHECKING:
 _AT_ONCE = 200
 
 
-def stand_in_for_late_runs() -> int:
-    """Cancel the late scheduled runs of this deployment that have this run's parameters; return how many."""
-    from prefect import get_client
+def begin() -> None:
+    """Begin a run; one that a person calls from Python, without a deployment, needs none of this."""
     from prefect.runtime import deployment, flow_run
+
+    if deployment.id and flow_run.id:
+        end_with_parent()
+        stand_in_for_late_runs(UUID(deployment.id), UUID(flow_run.id))
+
+
+def stand_in_for_late_runs(deployment_id: UUID, run_id: UUID) -> int:
+    """Cancel the late scheduled runs of a deployment that have this run's parameters; return how many."""
+    from prefect import get_client
     from prefect.states import Cancelled
 
-    if not deployment.id:
-        return 0
     with get_client(sync_client=True) as client:
-        this = client.read_flow_run(UUID(flow_run.id))
-        late = client.read_flow_runs(flow_run_filter=_due(UUID(deployment.id)), limit=_AT_ONCE)
+        this = client.read_flow_run(run_id)
+        late = client.read_flow_runs(flow_run_filter=_due(deployment_id), limit=_AT_ONCE)
         covered = [r for r in late if _asks_the_same(r, this)]
         for run in covered:
             client.set_flow_run_state(run.id, Cancelled(message=f"Done by {this.name}, which brings everything due up to date."), force=True)
