@@ -41,6 +41,7 @@ class Incident:
     window_end: datetime
     headline: str
     signals: list[str] = field(default_factory=list)
+    marks: frozenset[str] = frozenset()
     story: Story | None = None
     why: str = ""
 
@@ -92,7 +93,7 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         model=first.model,
         environment=first.environment,
         state="open" if not told or reopened else told[-1],
-        severity=max((e.severity for e in history), key=lambda s: SEVERITIES.index(s)),  # type: ignore[arg-type]
+        severity=max((e.severity for e in history), key=SEVERITIES.index),
         family=first.family,
         subject=first.subject,
         opened_at=first.at,
@@ -102,7 +103,8 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         window_start=min(e.window_start for e in history),
         window_end=max(e.window_end for e in history),
         headline=stories[-1].headline if stories else first.subject,
-        signals=sorted({s for e in history for s in e.signals}),
+        signals=sorted({s.rstrip("?") for e in history for s in e.signals}),
+        marks=frozenset(s for e in history for s in e.signals),
         story=stories[-1] if stories else None,
         why=last.why,
     )
@@ -170,36 +172,29 @@ def _matching(known: Sequence[Incident], episode: Episode) -> Incident | None:
 
 def _of_episode(model: str, environment: str, incident: Incident | None, episode: Episode, tell: Teller, now: datetime) -> list[IncidentEvent]:
     severity = severity_of(episode)
+    whose = _Whose(model, environment, incident.id if incident else key(model, environment, episode.family, episode.subject, episode.start))
     if incident is None:
-        opened = _event(
-            model,
-            environment,
-            episode,
-            "opened",
-            key(model, environment, episode.family, episode.subject, episode.start),
-            severity,
-            episode.signals,
-            tell(episode, severity).to_json(),
-            now,
-        )
-        return [opened, *_closing(opened.incident_id, model, environment, episode, severity, now)]
+        return [_event(whose, episode, "opened", severity, now, episode.signals, tell(episode, severity)), *_closing(whose, episode, severity, now)]
     if not incident.is_open:
         return []
-    fresh = [s for s in episode.signals if _mark(s) not in incident.signals]
-    grown = []
-    if fresh:
-        grown = [_event(model, environment, episode, "joined", incident.id, severity, fresh, tell(episode, severity).to_json(), now)]
-    return [*grown, *_closing(incident.id, model, environment, episode, severity, now)]
+    fresh = [s for s in episode.signals if _mark(s) not in incident.marks]
+    grown = [_event(whose, episode, "joined", severity, now, fresh, tell(episode, severity))] if fresh else []
+    return [*grown, *_closing(whose, episode, severity, now)]
 
 
-def _closing(incident_id: str, model: str, environment: str, episode: Episode, severity: Severity, now: datetime) -> list[IncidentEvent]:
+def _closing(whose: "_Whose", episode: Episode, severity: Severity, now: datetime) -> list[IncidentEvent]:
     if episode.is_over:
-        why = f"{CLEAR} windows clear since {episode.end:%Y-%m-%d}"
-    elif episode.end - episode.start >= LASTING:
-        why = LASTED
-    else:
-        return []
-    return [_event(model, environment, episode, "resolved", incident_id, severity, [], "{}", now, why=why)]
+        return [_event(whose, episode, "resolved", severity, now, why=f"{CLEAR} windows clear since {episode.end:%Y-%m-%d}")]
+    if episode.end - episode.start >= LASTING:
+        return [_event(whose, episode, "resolved", severity, now, why=LASTED)]
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    model: str
+    environment: str
+    incident_id: str
 
 
 def _mark(signal: Signal) -> str:
@@ -208,24 +203,21 @@ def _mark(signal: Signal) -> str:
 
 
 def _event(
-    model: str,
-    environment: str,
+    whose: _Whose,
     episode: Episode,
     event: str,
-    incident_id: str,
     severity: Severity,
-    signals: Sequence[Signal],
-    story: str,
     now: datetime,
-    *,
+    signals: Sequence[Signal] = (),
+    story: Story | None = None,
     why: str = "",
 ) -> IncidentEvent:
     marks = [_mark(s) for s in signals]
     return IncidentEvent(
-        event_id=key(incident_id, event, *(marks or [episode.end])),
-        incident_id=incident_id,
-        model=model,
-        environment=environment,
+        event_id=key(whose.incident_id, event, *(marks or [str(episode.end)])),
+        incident_id=whose.incident_id,
+        model=whose.model,
+        environment=whose.environment,
         event=event,
         family=episode.family,
         subject=episode.subject,
@@ -233,7 +225,7 @@ def _event(
         window_start=episode.start,
         window_end=episode.end,
         signals=marks,
-        story=story,
+        story=story.to_json() if story else "{}",
         why=why,
         at=now,
     )
