@@ -74,13 +74,12 @@ def clock_of(record: type) -> str:
     return next(n for n in ("computed_at", "landed_at", "validated_at", "recorded_at", "at", "sampled_at") if n in names)
 
 
-def newest_sql(record: type, relation: str, *, is_as_of: bool = True) -> str:
-    """Return a SELECT of the newest revision of each key in `relation`, with `is_as_of` of what was known at `$as_of`."""
+def newest_sql(record: type, relation: str, *, as_of: str = "$as_of") -> str:
+    """Return a SELECT of the newest revision of each key in `relation`, of what was known at the SQL expression `as_of`."""
     clock, names = clock_of(record), [f.name for f in dataclasses.fields(record)]
     order = f"{clock} DESC, revision DESC" if "revision" in names else f"{clock} DESC"
-    known = f" WHERE {clock} <= $as_of" if is_as_of else ""
     keys = ", ".join(record.KEY)  # type: ignore[attr-defined]
-    return f"SELECT * FROM {quoted(relation)}{known} QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {order}) = 1"
+    return f"SELECT * FROM {quoted(relation)} WHERE {clock} <= {as_of} QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {order}) = 1"
 
 
 @cache

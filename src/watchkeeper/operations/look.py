@@ -7,6 +7,7 @@ anything: those are scores, computed on all rows.
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 import duckdb
 import pyarrow as pa
@@ -19,8 +20,7 @@ from watchkeeper.errors import UsageError, WatchkeeperError
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import features_of
-from watchkeeper.operations.status import open_incidents
-from watchkeeper.records import SEVERITIES, IncidentEvent
+from watchkeeper.records import SEVERITIES, IncidentEvent, Severity
 from watchkeeper.site.words import window_text
 from watchkeeper.windows import Window
 
@@ -54,9 +54,8 @@ def look_at(home: Home, monitor: Monitor, incident: Incident, *, now: datetime) 
 
 def worst_incident(home: Home, monitor: Monitor, *, now: datetime) -> Incident | None:
     """Return the open incident that matters most: by severity, then the newest."""
-    incidents = [i for i in fold(home.lake.newest(IncidentEvent, as_of=now)) if i.model == monitor.model]
-    still_open = {i.incident_id for i in open_incidents(incidents)}
-    return max((i for i in incidents if i.id in still_open), key=lambda i: (SEVERITIES.index(i.severity), i.opened_at), default=None)
+    incidents = [i for i in fold(home.lake.newest(IncidentEvent, as_of=now)) if i.model == monitor.model and i.is_open]
+    return max(incidents, key=lambda i: (SEVERITIES.index(cast("Severity", i.severity)), i.opened_at), default=None)
 
 
 def newest_window(home: Home, monitor: Monitor, *, now: datetime) -> Window:

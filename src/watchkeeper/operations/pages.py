@@ -27,6 +27,7 @@ from watchkeeper.site.incident_page import incident_page, worst_signal
 from watchkeeper.site.index_page import index_page
 from watchkeeper.site.model_page import model_page
 from watchkeeper.site.overview import OverviewRow
+from watchkeeper.site.published import signals_of
 from watchkeeper.site.words import moment_text
 
 _MANIFEST = ".pages.json"
@@ -77,7 +78,7 @@ def _write_model(site: Site, home: Home, monitor: Monitor, row: OverviewRow, fou
 
 
 def _write_incident(site: Site, home: Home, monitor: Monitor, incident: Incident, frame: Frame, found: Shared) -> None:
-    signals = [found.signals[s] for s in incident.signals if s in found.signals]
+    signals = signals_of(incident, found.signals)
     events, links = found.events[incident.id], _looks(home, incident.model, "../", [incident])
     scores = around(home, monitor, worst_signal(signals), incident, found.now)
 

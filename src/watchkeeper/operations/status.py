@@ -6,7 +6,7 @@ Belongs here: reading runs, scores, incidents and actions as of `now`. Does not:
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pyarrow.compute as pc
 
@@ -17,7 +17,7 @@ from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import Action, IncidentEvent, Run, Score, Severity
 from watchkeeper.site.overview import OpenIncident, OverviewRow, Promise, state_of
-from watchkeeper.site.words import metric_text, number_text
+from watchkeeper.site.words import metric_text
 from watchkeeper.windows import Window
 
 OPERATIONS = ("ingest", "profile", "measure", "judge", "act", "report")
@@ -134,7 +134,7 @@ def _recent_scores(home: Home, monitor: Monitor, last: datetime, now: datetime) 
 
 def open_incidents(incidents: Sequence[Incident]) -> list[OpenIncident]:
     """Return what is not resolved, worst first."""
-    found = [OpenIncident(incident_id=i.id, severity=i.severity, headline=i.headline) for i in incidents if i.state != "resolved"]
+    found = [OpenIncident(incident_id=i.id, severity=cast("Severity", i.severity), headline=i.headline) for i in incidents if i.is_open]
     return sorted(found, key=lambda i: get_args(Severity).index(i.severity), reverse=True)
 
 
@@ -156,8 +156,7 @@ def promise(target: Target, scores: Sequence[Score]) -> Promise:
         return Promise(text=f"{named} {limit}", is_kept=None)
     newest = max(final, key=lambda s: s.window_start)
     is_kept = target.is_kept_by(newest.value or 0.0)
-    found = "" if is_kept else f" (was {number_text(newest.value, newest.unit)})"
-    return Promise(text=f"{named} {limit}{found}", is_kept=is_kept, value=newest.value, window_start=newest.window_start)
+    return Promise(text=f"{named} {limit}", is_kept=is_kept, value=newest.value, window_start=newest.window_start)
 
 
 def label_coverage(scores: Sequence[Score]) -> float | None:

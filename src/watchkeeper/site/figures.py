@@ -3,7 +3,6 @@
 Belongs here: which scores make a figure, and what is usual beside them. Does not: drawing (charts.py) or the page (model_page.py).
 """
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,20 +55,20 @@ def usual_band(scores: Sequence[Score], reference: tuple[datetime, datetime] | N
     return Band(low=values[cut], high=values[-1 - cut])
 
 
-def figure(scores: Sequence[Score], frame: Frame, *, limit: float | None = None, title: str = "") -> Figure | None:
-    """Return the figure of one metric over time, None when no window has a number."""
+def figure(scores: Sequence[Score], frame: Frame, *, limit: float | None = None, band: Band | None = None) -> Figure | None:
+    """Return the figure of one metric over time, None when no window has a number; `band` is what is usual, else the reference windows say."""
     ordered = sorted(scores, key=lambda s: s.window_start)
     known = [s for s in ordered if s.value is not None]
     if not known:
         return None
-    band = usual_band(known, frame.reference)
+    band = band or usual_band(known, frame.reference)
     about = _shades(known[0], frame.incidents)
     wide, narrow = (
         Markup(frame.draw(metric_chart(ordered, timezone=frame.timezone, palette=PAGE, size=size, band=band, limit=limit, shades=about)))  # noqa: S704 - the renderer's own SVG
         for size in (WIDE, NARROW)
     )
     newest = ordered[::-1][:ROWS_SHOWN]
-    named = title or metric_text(known[0].metric, known[0].feature, known[0].segment)
+    named = metric_text(known[0].metric, known[0].feature, known[0].segment)
     return Figure(
         title=named,
         spoken=_spoken(named, known, band, frame.timezone),
@@ -107,10 +106,3 @@ def _legend(known: Sequence[Score], band: Band | None, limit: float | None, *, i
     if any(s.state == "provisional" for s in known):
         parts.append("hollow: provisional")
     return "; ".join([*parts, *(["shaded: incidents"] if is_shaded else [])]) + "."
-
-
-def coverage_of(scores: Sequence[Score]) -> list[Score]:
-    """Return each score's label coverage as a score of its own."""
-    return [
-        dataclasses.replace(s, metric="label_coverage", value=s.coverage, low=None, high=None, unit="ratio") for s in scores if s.coverage is not None
-    ]

@@ -10,7 +10,9 @@ from datetime import datetime
 
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.records import Cause, IncidentEvent, Score, Signal
-from watchkeeper.site.figures import Frame, figure
+from watchkeeper.site.charts import Band
+from watchkeeper.site.figures import Figure, Frame, figure
+from watchkeeper.site.published import story_of
 from watchkeeper.site.render import page
 from watchkeeper.site.words import interval_text, metric_text, moment_text, number_text, share_text, window_text
 
@@ -60,16 +62,23 @@ def incident_page(
         workspace=workspace,
         as_of=moment_text(max((e.at for e in events), default=incident.opened_at), frame.timezone),
         incident=incident,
-        story=incident.story,
+        story=story_of(incident),
         timezone=frame.timezone,
         facts=_facts(incident, frame.timezone),
-        figure=figure(scores, frame) if scores else None,
+        figure=_figure(scores, worst_signal(signals), frame),
         segments=_segments(signals),
-        causes=[_cause_text(c, frame.timezone) for c in incident.story.causes if c.kind != "unknown"],
+        causes=[_cause_text(c, frame.timezone) for c in story_of(incident).causes if c.kind != "unknown"],
         timeline=[Happened(e.at, _event_text(e, frame.timezone)) for e in ordered],
-        signals=sorted(signals, key=lambda s: (s.window_start, s.metric, s.segment)),
+        signals=signals,
         links=links,
     )
+
+
+def _figure(scores: Sequence[Score], worst: Signal | None, frame: Frame) -> Figure | None:
+    if worst is None:
+        return None
+    usual = None if worst.normal_low is None or worst.normal_high is None else Band(low=worst.normal_low, high=worst.normal_high)
+    return figure(scores, frame, band=usual)
 
 
 def _facts(incident: Incident, timezone: str) -> list[tuple[str, str]]:
@@ -79,7 +88,7 @@ def _facts(incident: Incident, timezone: str) -> list[tuple[str, str]]:
         ("Detected", moment_text(incident.detected_at or incident.opened_at, timezone)),
         ("Resolved", moment_text(incident.resolved_at, timezone)),
     ]
-    return [(label, text) for label, text in told if text] + list(incident.story.facts)
+    return [(label, text) for label, text in told if text] + list(story_of(incident).facts)
 
 
 def _segments(signals: Sequence[Signal]) -> list[str]:

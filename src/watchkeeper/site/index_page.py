@@ -4,9 +4,10 @@ Belongs here: what the first page says. Does not: how it is found out (operation
 """
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from watchkeeper.judgement.incidents import Incident
-from watchkeeper.records import SEVERITIES, Digest
+from watchkeeper.records import SEVERITIES, Digest, Severity
 from watchkeeper.site.overview import COLUMNS, OverviewRow, overview_cells, worst_first
 from watchkeeper.site.render import page
 
@@ -24,8 +25,8 @@ def index_page(
     links: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Return the first page; `links` are (text, address relative to it)."""
-    still_open = sorted((i for i in incidents if i.state != "resolved"), key=lambda i: (-SEVERITIES.index(i.severity), i.opened_at))
-    closed = sorted((i for i in incidents if i.state == "resolved"), key=lambda i: i.resolved_at or i.opened_at, reverse=True)
+    still_open = sorted((i for i in incidents if i.is_open), key=lambda i: (-SEVERITIES.index(cast("Severity", i.severity)), i.opened_at))
+    closed = sorted((i for i in incidents if not i.is_open), key=lambda i: i.resolved_at or i.opened_at, reverse=True)
     return page(
         "index.html",
         workspace=workspace,
@@ -50,7 +51,7 @@ def _headline(rows: Sequence[OverviewRow]) -> str:
     """
     if not rows:
         return "No model is watched yet"
-    needing = sum(r.state in ("misconfigured", "critical", "high", "warning", "behind") for r in rows)
+    needing = sum(r.needs_somebody for r in rows)
     if needing == 0:
         return "Nothing needs you"
     return f"{needing} of {len(rows)} model{'s' * (len(rows) != 1)} need{'s' * (needing == 1)} somebody"

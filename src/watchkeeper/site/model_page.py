@@ -89,7 +89,7 @@ def model_page(facts: ModelFacts, *, frame: Frame, workspace: str) -> str:
         row=facts.row,
         cells=overview_cells(facts.row),
         description=f"{facts.monitor.description or 'No description'} · {facts.monitor.task}, by {facts.monitor.window}, {facts.monitor.timezone}",
-        incidents=sorted(facts.incidents, key=lambda i: (i.state != "resolved", i.window_start), reverse=True),
+        incidents=sorted(facts.incidents, key=lambda i: (i.is_open, i.window_start), reverse=True),
         timezone=lambda _: frame.timezone,
         sections=_sections(facts.monitor, by_metric, frame),
         segments=segment_table(facts.segments, facts.monitor),

@@ -65,6 +65,11 @@ class OverviewRow:
     is_cost_synthetic: bool = False
 
     @property
+    def needs_somebody(self) -> bool:
+        """Tell whether a person should look: an incident that pages, a broken promise, or a watch that does not work."""
+        return self.state in ("misconfigured", "critical", "high", "warning", "behind") or bool(self.targets_broken)
+
+    @property
     def targets_kept(self) -> int:
         """How many promises were kept."""
         return sum(t.is_kept is True for t in self.targets)
@@ -143,7 +148,11 @@ def _targets(row: OverviewRow) -> str:
     if not row.targets:
         return "none set"
     unknown = sum(t.is_kept is None for t in row.targets)
-    parts = [f"{row.targets_kept} kept"] + [f"broken: {t.text}" for t in row.targets_broken] + ([f"{unknown} not known"] if unknown else [])
+    parts = (
+        [f"{row.targets_kept} kept"]
+        + [f"broken: {t.text} (was {number_text(t.value)})" for t in row.targets_broken]
+        + ([f"{unknown} not known"] if unknown else [])
+    )
     return ", ".join(parts)
 
 

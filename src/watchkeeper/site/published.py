@@ -6,14 +6,14 @@ Belongs here: their columns and their meaning. Does not: the records they come f
 import dataclasses
 import json
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated as Of
 from typing import Any, ClassVar
 
 from watchkeeper.judgement.incidents import Incident
-from watchkeeper.records import Action, Signal
+from watchkeeper.records import Action, Signal, Story
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,21 +76,30 @@ def described(record: type) -> dict[str, str]:
 def incident_rows(incidents: Sequence[Incident], signals: Sequence[Signal], actions: Sequence[Action]) -> list[IncidentRow]:
     """Return one row an incident; `signals` and `actions` are those of the lake, joined here."""
     by_id = {s.signal_id: s for s in signals}
-    return [_incident_row(i, [by_id[s] for s in i.signals if s in by_id], [a for a in actions if a.incident_id == i.id]) for i in incidents]
+    return [_incident_row(i, signals_of(i, by_id), [a for a in actions if a.incident_id == i.id]) for i in incidents]
+
+
+def signals_of(incident: Incident, by_id: Mapping[str, Signal]) -> list[Signal]:
+    """Return an incident's signals in the order of their windows; an id that ends in `?` names a signal while it was provisional."""
+    named = dict.fromkeys(mark.removesuffix("?") for mark in incident.signals)
+    return sorted((by_id[name] for name in named if name in by_id), key=lambda s: (s.window_start, s.metric, s.segment))
+
+
+def story_of(incident: Incident) -> Story:
+    """Return what was told about an incident; when nothing was, only its headline."""
+    return incident.story or Story(headline=incident.headline, when="")
 
 
 def _incident_row(incident: Incident, signals: Sequence[Signal], actions: Sequence[Action]) -> IncidentRow:
-    same = [
-        f.name for f in dataclasses.fields(IncidentRow) if f.name not in ("signals", "causes", "ruled_out", "not_measured", "actions", "next_steps")
-    ]
+    told, made = story_of(incident), ("signals", "causes", "ruled_out", "not_measured", "actions", "next_steps")
     return IncidentRow(
-        **{name: getattr(incident, name) for name in same},
+        **{f.name: getattr(incident, f.name) for f in dataclasses.fields(IncidentRow) if f.name not in made},
         signals=_json([_picked(s, "metric", "feature", "segment", "window_start", "value", "low", "high") for s in signals]),
-        causes=_json([dataclasses.asdict(c) for c in incident.story.causes]),
-        ruled_out=list(incident.story.ruled_out),
-        not_measured=list(incident.story.not_measured),
+        causes=_json([dataclasses.asdict(c) for c in told.causes]),
+        ruled_out=list(told.ruled_out),
+        not_measured=list(told.not_measured),
         actions=_json([_picked(a, "kind", "target", "state", "at") for a in actions]),
-        next_steps=list(incident.story.next_steps),
+        next_steps=list(told.next_steps),
     )
 
 

@@ -1,0 +1,155 @@
+"""The commands that show how things stand: status, look and sql.
+
+Belongs here: their arguments and how answers are printed. Does not: finding the answers (operations/), or the pages (site/).
+"""
+
+import webbrowser
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from watchkeeper.adapters.workspace import load_monitors
+from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
+from watchkeeper.cli.output import JsonOption, as_dict, say, show, show_json
+from watchkeeper.errors import UsageError
+from watchkeeper.monitor import utc
+from watchkeeper.operations.look import look as look_closer
+from watchkeeper.operations.query import query
+from watchkeeper.operations.status import ModelStatus
+from watchkeeper.operations.status import status as stand
+from watchkeeper.site.overview import COLUMNS, overview_cells, worst_first
+from watchkeeper.windows import Window, local_midnight
+
+_SHOWN = 200
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("status", epilog="Example: watchkeeper status --json")(status)
+    app.command("look", epilog="Example: watchkeeper look flight_delays --window 2013-04-22..2013-04-28 --open")(look)
+    app.command("sql", epilog='Example: watchkeeper sql "SELECT model, severity, headline FROM incidents" --json')(sql)
+
+
+def status(
+    ctx: typer.Context,
+    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models to show; else all.", show_default=False)] = None,
+    *,
+    as_json: JsonOption = False,
+    now: NowOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Show how every model stands: state, last window, open incidents, targets, labels, cost, and what is due or missed."""
+    place = open_home(ctx, home)
+    monitors, problems = load_monitors(place, models or None)
+    found = stand(place, monitors, now=moment(now), problems=problems)
+    if as_json:
+        show_json([status_dict(s) for s in found])
+        return
+    rows = worst_first([s.overview for s in found])
+    show(
+        [overview_cells(r) for r in rows],
+        as_json=False,
+        columns=COLUMNS,
+        empty="No model is watched yet. `watchkeeper add MODEL --events FILE` adds one.",
+    )
+    for status in found:
+        _say_remarks(status)
+
+
+def status_dict(found: ModelStatus) -> dict[str, Any]:
+    """Return the status of one model in the keys of `status --json`."""
+    return {
+        **as_dict(found.overview),
+        "operations": [as_dict(o) for o in found.operations],
+        "failed_actions": [as_dict(a) for a in found.failed_actions],
+    }
+
+
+def _say_remarks(status: ModelStatus) -> None:
+    row = status.overview
+    for line in ([row.reason] if row.reason else []) + [f"{i.severity} {i.incident_id}: {i.headline}" for i in row.incidents]:
+        say(f"{row.model}: {line}")
+    for action in status.failed_actions:
+        say(f"{row.model}: {action.kind} to {action.target} failed: {action.reason}")
+
+
+def look(
+    ctx: typer.Context,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model to look at.")],
+    *,
+    window: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DAY[..DAY]", help="Days, both included; else those of the worst open incident, else the newest window.", show_default=False
+        ),
+    ] = None,
+    is_opened: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    now: NowOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Make an Evidently report of a window against the reference, on a sample, without private columns; it loads nothing from elsewhere."""
+    place = open_home(ctx, home)
+    monitor = _one(load_monitors(place, [model]), model)
+    chosen = None if window is None else parse_window(window, monitor.timezone)
+    path = look_closer(place, monitor, window=chosen, now=moment(now))
+    say(f"{path}\nA sample to look at, drawn by Evidently; what counts is computed on all rows: `watchkeeper scores {model}`.")
+    if is_opened:
+        webbrowser.open(path.as_uri())
+
+
+def _one(loaded: tuple[Mapping[str, Any], Any], model: str) -> Any:
+    monitors, problems = loaded
+    if model not in monitors:
+        raise UsageError("; ".join(str(p) for p in problems) or f"no monitor is called {model!r}", where=model, then="Run `watchkeeper check`.")
+    return monitors[model]
+
+
+def parse_window(text: str, timezone: str) -> Window:
+    """Return the window that `2013-04-22` or `2013-04-22..2013-04-28` names: local days, both included; or moments with a time.
+
+    >>> parse_window("2013-04-22", "UTC").end.isoformat()
+    '2013-04-23T00:00:00+00:00'
+
+    Raises:
+        UsageError: it names no window.
+
+    """
+    first, _, last = text.partition("..")
+    try:
+        window = Window(_start(first, timezone), _end(last or first, timezone))
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a window", where="--window", then="Write for example 2013-04-22 or 2013-04-22..2013-04-28.") from error
+    if window.end <= window.start:
+        raise UsageError(f"{text!r} ends before it starts", where="--window", then="Write the earlier day first.")
+    return window
+
+
+def _start(text: str, timezone: str) -> datetime:
+    return utc(datetime.fromisoformat(text)) if "T" in text else local_midnight(date.fromisoformat(text), timezone)
+
+
+def _end(text: str, timezone: str) -> datetime:
+    return utc(datetime.fromisoformat(text)) if "T" in text else local_midnight(date.fromisoformat(text) + timedelta(days=1), timezone)
+
+
+def sql(
+    ctx: typer.Context,
+    statement: Annotated[str, typer.Argument(metavar="SELECT", help="One SELECT; `SHOW TABLES` lists what there is.")],
+    *,
+    as_json: JsonOption = False,
+    private: Annotated[bool, typer.Option("--private", help="Also show private columns; needs --reason, and is kept in `runs`.")] = False,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why private columns are needed.", show_default=False)] = "",
+    now: NowOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Ask the lake itself a question in SQL; it reads and never writes."""
+    if private and not reason.strip():
+        raise UsageError("private columns need a reason", where="--private", then='Add for example --reason "ticket 123: two flights in dispute".')
+    place = open_home(ctx, home)
+    answer = query(place, load_monitors(place)[0], statement, now=moment(now), private_reason=reason.strip() if private else None)
+    shown = answer if as_json else answer.slice(0, _SHOWN)
+    show(shown.to_pylist(), as_json=as_json, columns=answer.column_names, empty="No rows.")
+    if shown.num_rows < answer.num_rows:
+        say(f"{answer.num_rows - shown.num_rows:,} more rows; --json prints all.")

@@ -1,0 +1,95 @@
+"""Questions of people to the lake itself, in SQL: they read, and nothing else.
+
+Belongs here: which tables a question sees and which questions are refused. Does not: the connection (adapters/warehouse.py),
+or the file for BI tools (publish.py).
+"""
+
+import getpass
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as pads
+
+from watchkeeper.adapters.warehouse import connect, newest_sql, quoted, registered_name
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import UsageError
+from watchkeeper.monitor import Monitor
+from watchkeeper.records import RECORDS, Quarantined, Run
+
+_READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+
+
+def query(home: Home, monitors: Mapping[str, Monitor], sql: str, *, now: datetime, private_reason: str | None = None) -> pa.Table:
+    """Return the answer to one SELECT, over the lake as known at `now`.
+
+    Every record table is there twice: under its name with the newest revision of each key, and as `<name>_all` with every
+    revision. `events_<model>`, `labels_<model>` and `quarantine_<model>` are there for each model, without private columns and
+    without quarantined rows' content, unless `private_reason` says why they are needed; that is kept in `runs`.
+
+    Raises:
+        UsageError: the statement would write, is not one statement, or DuckDB cannot answer it.
+
+    """
+    _refuse_writes(sql)
+    connection = connect(home, {})
+    _register_records(home, connection, now)
+    for monitor in monitors.values():
+        _register_model(home, connection, monitor, has_private=private_reason is not None)
+    connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+    try:
+        answer = connection.sql(sql).to_arrow_table()
+    except duckdb.Error as error:
+        raise UsageError(str(error).splitlines()[0], where="sql", then="`SHOW TABLES` lists what there is.") from error
+    if private_reason is not None:
+        home.lake.append_records(Run, [_audit(model, sql, private_reason, answer.num_rows, now) for model in monitors])
+    return answer
+
+
+def _refuse_writes(sql: str) -> None:
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise UsageError(str(error).splitlines()[0], where="sql", then="Write one SELECT.") from error
+    if len(statements) != 1:
+        raise UsageError(f"{len(statements)} statements were given", where="sql", then="Write one SELECT.")
+    if statements[0].type not in _READING:
+        raise UsageError(f"{statements[0].type.name} would change something, and this only reads", where="sql", then="Write one SELECT.")
+
+
+def _register_records(home: Home, connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
+    known_at = f"TIMESTAMPTZ '{now.astimezone(UTC).isoformat()}'"
+    for record in RECORDS:
+        dataset = None if record is Quarantined else home.lake.dataset(record.TABLE)
+        if dataset is not None:
+            name = registered_name(record.TABLE)
+            connection.register(f"{name}_all", dataset)
+            connection.execute(f"CREATE VIEW {quoted(name)} AS {newest_sql(record, f'{name}_all', as_of=known_at)}")
+
+
+def _register_model(home: Home, connection: duckdb.DuckDBPyConnection, monitor: Monitor, *, has_private: bool) -> None:
+    for kind, hidden in private_columns(monitor).items():
+        dataset = home.lake.dataset(f"{kind}/{monitor.model}")
+        if dataset is not None:
+            seen = dataset if has_private else _without(dataset, hidden)
+            connection.register(registered_name(f"{kind}/{monitor.model}"), seen)
+
+
+def private_columns(monitor: Monitor) -> dict[str, set[str]]:
+    """Return table kind -> columns that are shown on demand only."""
+    private = set(monitor.private)
+    of_labels = {"id"} if monitor.columns.id in private else set()
+    if monitor.labels is not None:
+        of_labels |= {"id"} if monitor.labels.join in private else set()
+        of_labels |= {"label"} if monitor.labels.column in private else set()
+    return {"events": private, "labels": of_labels, "quarantine": {"row", "reasons"}}
+
+
+def _without(dataset: pads.Dataset, hidden: Collection[str]) -> pads.Dataset:
+    return dataset.replace_schema(pa.schema([f for f in dataset.schema if f.name not in hidden]))
+
+
+def _audit(model: str, sql: str, reason: str, rows: int, now: datetime) -> Run:
+    text = f"private columns shown to {getpass.getuser()}: {reason}; {' '.join(sql.split())}"
+    return Run(model=model, operation="sql", window_start=now, window_end=now, outcome="done", reason=text, rows=rows, computed_at=now)
