@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import sqlalchemy as sa
 from sqlalchemy.dialects import registry
-from sqlalchemy.dialects.postgresql.base import PGCompiler, PGDialect
+from sqlalchemy.dialects.postgresql.base import PGCompiler, PGDialect, PGIdentifierPreparer
 from sqlalchemy.engine.default import DefaultExecutionContext
 
 _LIVE: dict[str, duckdb.DuckDBPyConnection] = {}
@@ -147,6 +147,14 @@ class Compiler(PGCompiler):
         return f"{self.process(binary.left, **kw)} % {self.process(binary.right, **kw)}"
 
 
+class Identifiers(PGIdentifierPreparer):
+    """Names, always in quotes: DuckDB reserves words that PostgreSQL does not, such as `at`."""
+
+    def _requires_quotes(self, value: str) -> bool:
+        del value
+        return True
+
+
 class Dialect(PGDialect):
     """DuckDB for SQLAlchemy, as far as GX asks."""
 
@@ -155,6 +163,7 @@ class Dialect(PGDialect):
     default_paramstyle = "qmark"
     default_schema_name = "main"
     statement_compiler = Compiler
+    preparer = Identifiers
     execution_ctx_cls = DefaultExecutionContext  # type: ignore[assignment] # PostgreSQL's own reads sequences
     supports_sane_rowcount = False
     supports_server_side_cursors = False
