@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from watchkeeper.windows import Grain, Grid, local_midnight
 
@@ -31,7 +31,18 @@ def parse_duration(text: Any) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: float(match[1])})
 
 
+def known_zone(name: str) -> str:
+    """Return the name of a time zone that exists."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        message = f"{name!r} is not a time zone; write for example Europe/Berlin"
+        raise ValueError(message) from error
+    return name
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Zone = Annotated[str, AfterValidator(known_zone)]
 
 
 class Words(BaseModel):
@@ -155,6 +166,13 @@ class Retraining(Words):
         return self
 
 
+class Wording(Words):
+    """What messages call the things that this model is about."""
+
+    rows: str = Field("predictions", description="plural of what is predicted: flights, loans")
+    positive: str = Field("positive", description="binary: what a positive one is: late, fraudulent")
+
+
 class Cost(Words):
     """How the model's share of the GPUs is found."""
 
@@ -169,7 +187,7 @@ class Monitor(Words):
     owner: str = ""
     description: str = ""
     task: Task
-    timezone: str = "UTC"
+    timezone: Zone = "UTC"
     environment: str = Field("production", description="environment of events that carry none")
     events: Events
     labels: Labels | None = None
@@ -187,20 +205,11 @@ class Monitor(Words):
     targets: list[Target] = Field(default_factory=list)
     alerts: Alerts = Alerts()  # type: ignore[call-arg]
     retraining: Retraining | None = None
+    wording: Wording = Wording()
     cost: Cost = Cost()
     suite: str | None = Field(None, description="expectation suite of the events; default: <model>_events")
     labels_suite: str | None = Field(None, description="expectation suite of the labels; default: <model>_labels")
     keep: Duration = Field(timedelta(days=800), description="rows older than this are removed by upkeep")
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError) as error:
-            message = f"{name!r} is not a time zone; write for example Europe/Berlin"
-            raise ValueError(message) from error
-        return name
 
     @model_validator(mode="after")
     def _whole(self) -> "Monitor":
@@ -252,7 +261,7 @@ class Workspace(Words):
     """What all monitors of a workspace share (watchkeeper.yaml)."""
 
     name: str = "watchkeeper"
-    timezone: str = "UTC"
+    timezone: Zone = "UTC"
     lake: str = Field("warehouse/lake", description="folder, or s3://, gs://, abfss:// address")
     links: Links = Links()
     slack: Slack = Slack()  # type: ignore[call-arg]

@@ -95,7 +95,7 @@ def load_monitors(home: Home, models: Sequence[str] | None = None) -> tuple[dict
     monitors: dict[str, Monitor] = {}
     problems: list[Problem] = _misnamed(home)
     sources: dict[str, str] = {}
-    for document in _documents(home):
+    for document in monitor_documents(home):
         monitor, found = understand(Monitor, document)
         problems += found
         if monitor is None:
@@ -148,7 +148,7 @@ def _root(path: Path | None) -> Path:
     )
 
 
-def _documents(home: Home) -> list[Document]:
+def monitor_documents(home: Home) -> list[Document]:
     """Return the monitor files over their defaults; a file named after its model comes first, so that a copy never displaces it."""
     defaults = (
         read_yaml(home.monitors_dir / DEFAULTS_FILE, _name(home, DEFAULTS_FILE))

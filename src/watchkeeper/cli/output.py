@@ -108,7 +108,7 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = _FILE_WIDTH
-    table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", show_edge=False, pad_edge=False)
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold", justify="right" if _is_numeric(rows, column) else "left")
     for row in rows:

@@ -1,0 +1,87 @@
+"""Adds a model to the workspace: reads its data files, drafts a monitor and its expectation suites, and writes them.
+
+Belongs here: the one action behind `watchkeeper add`. Does not: what is guessed and why (draft.py, guesses.py).
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from watchkeeper.adapters import files
+from watchkeeper.adapters.monitor_files import mistakes, understand
+from watchkeeper.adapters.scaffold import create
+from watchkeeper.adapters.suite_drafts import draft_suite
+from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.adapters.yaml_lines import parse_yaml
+from watchkeeper.errors import UsageError
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.draft import Answer, Question, Said, Source, draft, glob_of
+from watchkeeper.operations.monitor_text import monitor_text
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What was guessed, what must still be said, and the files written (none while something must be said)."""
+
+    model: str
+    guesses: list[Answer]
+    questions: list[Question]
+    files: list[str]
+    kept: list[str]
+
+
+def add(home: Home, model: str, *, events: Path, labels: Path | None, said: Said) -> Added:
+    """Draft a monitor and its suites from data files and write them; suites that are there already are kept.
+
+    Raises:
+        UsageError: the model is there already, or a named column is not.
+        UnreadableError: a data file cannot be read.
+
+    """
+    target = home.monitors_dir / f"{model}.yaml"
+    if target.exists() or model in load_monitors(home)[0]:
+        raise UsageError(f"there is a model '{model}' already", where=str(home.monitors_dir), then="Edit its file, or choose another name.")
+    sources = {"events": _source(home, events), **({"labels": _source(home, labels)} if labels else {})}
+    told = draft(model, sources["events"], sources.get("labels"), said=said, timezone=home.workspace.timezone)
+    if told.questions:
+        return Added(model, told.answers, told.questions, [], [])
+    text = monitor_text(told.answers, " and ".join(p.name for p in (events, labels) if p))
+    monitor = _understood(text, target.name)
+    create(target, text)
+    written, kept = _write_suites(home, monitor, sources)
+    return Added(model, told.answers, [], [_name(home, target), *written], kept)
+
+
+def _source(home: Home, path: Path) -> Source:
+    whole = path.resolve()
+    rows = files.read(whole, path.name)
+    if rows.num_rows == 0:
+        raise UsageError("has no rows to learn from", where=str(path), then="Name a file with rows.")
+    return Source(rows, *glob_of(whole, home.root))
+
+
+def _understood(text: str, name: str) -> Monitor:
+    monitor, problems = understand(Monitor, parse_yaml(text, name))
+    if monitor is None:
+        raise mistakes(problems)
+    return monitor
+
+
+def _write_suites(home: Home, monitor: Monitor, sources: dict[str, Source]) -> tuple[list[str], list[str]]:
+    written, kept = [], []
+    kinds: tuple[Literal["events", "labels"], ...] = ("events", "labels")
+    for kind in kinds:
+        if kind not in sources:
+            continue
+        path = home.suites_dir / f"{monitor.suite_names[kind]}.json"
+        if path.exists():
+            kept.append(_name(home, path))
+            continue
+        create(path, json.dumps(draft_suite(sources[kind].rows, monitor=monitor, source=kind), indent=2, ensure_ascii=False, default=str) + "\n")
+        written.append(_name(home, path))
+    return written, kept
+
+
+def _name(home: Home, path: Path) -> str:
+    return str(path.relative_to(home.root))

@@ -1,0 +1,150 @@
+"""Checks a whole workspace: monitors, suites, and the columns they name against the newest data.
+
+Belongs here: what can be wrong between files. Does not: what can be wrong inside one (adapters/monitor_files.py, suite_lint.py).
+"""
+
+import difflib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from watchkeeper.adapters import files
+from watchkeeper.adapters.monitor_files import Problem, nearest
+from watchkeeper.adapters.suite_lint import lint_suites
+from watchkeeper.adapters.workspace import Home, load_monitors, monitor_documents
+from watchkeeper.adapters.yaml_lines import Document
+from watchkeeper.adapters.yaml_lines import Path as Key
+from watchkeeper.errors import ConfigurationError, UnreadableError
+from watchkeeper.measures.catalogue import NAMES
+from watchkeeper.monitor import Monitor
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A mistake, which must be corrected, or a warning, which should be read."""
+
+    level: Literal["mistake", "warning"]
+    file: str
+    line: int | None
+    what: str
+    hint: str = ""
+    model: str = ""
+
+    def __str__(self) -> str:
+        """One sentence."""
+        return str(Problem(self.file, self.line, self.what, self.hint))
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was looked at, and what was found."""
+
+    monitors: list[str]
+    suites: list[str]
+    findings: list[Finding]
+
+    @property
+    def is_sound(self) -> bool:
+        """Tell whether nothing must be corrected."""
+        return not any(f.level == "mistake" for f in self.findings)
+
+
+def check(home: Home) -> Checked:
+    """Return everything that is wrong in the workspace, all at once."""
+    monitors, problems = load_monitors(home)
+    found = [Finding("mistake", p.file, p.line, p.what, p.hint, p.model) for p in problems]
+    for document in monitor_documents(home):
+        monitor = monitors.get(str(document.data.get("model")))
+        if monitor is not None:
+            found += _of_monitor(home, monitor, document)
+    found += _of_suites(home, monitors)
+    names = sorted(path.name for path in home.suites_dir.glob("*.json"))
+    if not monitors and not problems:
+        found.append(
+            Finding(
+                "warning", str(home.monitors_dir.relative_to(home.root)), None, "no model is watched yet", "run `watchkeeper add MODEL --events FILE`"
+            )
+        )
+    return Checked(sorted(monitors), names, found)
+
+
+def _of_monitor(home: Home, monitor: Monitor, document: Document) -> Iterator[Finding]:
+    yield from _of_targets(monitor, document)
+    if not monitor.channel:
+        yield _finding("warning", document, ("owner",), "no owner", "name who answers for the model: a person or a channel")
+    yield from _of_columns(home, monitor, document)
+
+
+def _of_targets(monitor: Monitor, document: Document) -> Iterator[Finding]:
+    for index, target in enumerate(monitor.targets):
+        if target.metric not in NAMES:
+            yield _finding("mistake", document, ("targets", index, "metric"), f"unknown metric '{target.metric}'", _near(target.metric, NAMES))
+
+
+def _of_columns(home: Home, monitor: Monitor, document: Document) -> Iterator[Finding]:
+    events: dict[Key, str] = {("columns", role): name for role, name in monitor.columns.model_dump(exclude={"probabilities"}).items() if name}
+    events |= {("columns", "probabilities", label): name for label, name in monitor.columns.probabilities.items()}
+    events |= {("features", i): name for i, name in enumerate(monitor.features or [])}
+    events |= {("segments", i): part for i, pair in enumerate(monitor.segments) for part in pair.split("&")}
+    events |= {("sensitive", i): name for i, name in enumerate(monitor.sensitive)}
+    events |= {("targets", i, "feature"): t.feature for i, t in enumerate(monitor.targets) if t.feature and not t.feature.startswith("@")}
+    yield from _against_newest(home, document, ("events", "files"), monitor.events.files, events)
+    if monitor.labels is not None:
+        labels: dict[Key, str] = {("labels", role): name for role in ("join", "column", "time") if (name := getattr(monitor.labels, role))}
+        yield from _against_newest(home, document, ("labels", "files"), monitor.labels.files, labels)
+
+
+def _against_newest(home: Home, document: Document, said_at: Key, pattern: str, named: dict[Key, str]) -> Iterator[Finding]:
+    """Yield the named columns that the newest file of `pattern` lacks."""
+    newest = _newest(files.discover(home, pattern))
+    if newest is None:
+        yield _finding("warning", document, said_at, f"no file matches {pattern} yet", "its columns were not checked")
+        return
+    try:
+        columns = files.read(newest, newest.name).column_names
+    except UnreadableError as error:
+        yield _finding("warning", document, said_at, f"the newest file {error}", "its columns were not checked")
+        return
+    for key, column in named.items():
+        if column not in columns:
+            yield _finding("mistake", document, key, f"{newest.name} has no column '{column}'", _near(column, columns))
+
+
+def _newest(paths: list[Path]) -> Path | None:
+    return max(paths, key=lambda p: (p.stat().st_mtime, p.name), default=None)
+
+
+def _of_suites(home: Home, monitors: dict[str, Monitor]) -> Iterator[Finding]:
+    folder = str(home.suites_dir.relative_to(home.root))
+    try:
+        gaps = lint_suites(home.suites_dir)
+    except ConfigurationError as error:
+        yield Finding("mistake", folder, None, error.what)
+    else:
+        yield from (Finding("warning", folder, None, gap.removesuffix(".")) for gap in gaps)
+    used = {name for m in monitors.values() for source, name in m.suite_names.items() if source == "events" or m.labels is not None}
+    there = {path.stem for path in home.suites_dir.glob("*.json")}
+    explicit = {m.suite for m in monitors.values()} | {m.labels_suite for m in monitors.values()}
+    for name in sorted(used - there):
+        level: Literal["mistake", "warning"] = "mistake" if name in explicit else "warning"
+        yield Finding(
+            level,
+            f"{folder}/{name}.json",
+            None,
+            "is not there",
+            "nothing is checked before its rows land" if level == "warning" else _near(name, there),
+        )
+    if monitors:
+        yield from (Finding("warning", f"{folder}/{name}.json", None, "no monitor uses it", _near(name, used)) for name in sorted(there - used))
+
+
+def _finding(level: Literal["mistake", "warning"], document: Document, key: Key, what: str, hint: str = "") -> Finding:
+    place = document.place(key)
+    return Finding(level, place.file, place.line, what, hint, str(document.data.get("model")))
+
+
+def _near(word: str, valid: Collection[str]) -> str:
+    """Return the nearest valid word, or all when there are few."""
+    close = difflib.get_close_matches(word, list(valid), n=1, cutoff=0.6)
+    return nearest(word, valid) if close or len(valid) <= 40 else ""  # noqa: PLR2004 - more than that nobody reads

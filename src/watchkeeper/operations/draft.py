@@ -1,0 +1,246 @@
+"""Drafts a monitor from data files: asks each question in turn, takes what a person said or what the data suggest.
+
+Belongs here: the order of the questions, and what remains to be asked. Does not: single guesses (guesses.py), reading and
+writing files (add.py), or how the draft is written down (monitor_text.py).
+"""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.monitor_files import nearest
+from watchkeeper.errors import UsageError
+from watchkeeper.operations import guesses, truths
+from watchkeeper.operations.times import to_utc
+
+_LONGEST_REFERENCE_DAYS = 90
+_WEEKLY_BELOW, _WEEKLY_FROM_DAYS = 30, 56
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One thing the draft says: the key of the monitor file, its value, and why."""
+
+    key: str
+    value: Any
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One thing that must be said by a person: the option that says it, and what it is."""
+
+    option: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a person said on the command line; None is left to the data."""
+
+    owner: str | None = None
+    task: str | None = None
+    id: str | None = None
+    time: str | None = None
+    score: str | None = None
+    prediction: str | None = None
+    label: str | None = None
+    join: str | None = None
+    label_time: str | None = None
+    positive: str | None = None
+    segments: list[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The rows of a data file and the glob under which files like it will come."""
+
+    rows: pa.Table
+    files: str
+    why: str
+
+
+@dataclass(slots=True)
+class Draft:
+    """The answers so far, in the order of the monitor file, and the questions left."""
+
+    said: Said
+    answers: list[Answer] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+
+    def tell(self, key: str, value: Any, why: str) -> None:
+        """Add an answer."""
+        self.answers.append(Answer(key, value, why))
+
+    def column(self, key: str, option: str, guess: guesses.Guess | None, rows: pa.Table, ask: str = "") -> str | None:
+        """Settle a column: as said, else as guessed, else it is asked for (`ask`) or left out."""
+        said = getattr(self.said, option.replace("-", "_"), None)
+        if said is not None and said not in rows.column_names:
+            hint = nearest(said, rows.column_names)
+            raise UsageError(f"there is no column '{said}'", where=f"--{option}", then=f"{hint[:1].upper()}{hint[1:]}")
+        if said is not None:
+            guess = said, "you said so"
+        if guess is not None:
+            self.tell(key, *guess)
+            return str(guess[0])
+        if ask:
+            self.questions.append(Question(f"--{option}", f"{ask} (columns: {', '.join(rows.column_names)})"))
+        return None
+
+    def taken(self) -> set[str]:
+        """Return the columns that have a role already."""
+        return {a.value for a in self.answers if a.key.startswith(("columns.", "labels.")) and isinstance(a.value, str)}
+
+
+def draft(model: str, events: Source, labels: Source | None, *, said: Said, timezone: str) -> Draft:
+    """Return the draft of a monitor; when it has questions left it is not whole."""
+    told = Draft(said)
+    told.tell("model", model, "you said so")
+    told.tell("owner", said.owner or "", "you said so" if said.owner else "nobody yet: name a person or a channel")
+    event_id = told.column(
+        "columns.id", "id", guesses.id_column(events.rows, labels.rows if labels else None), events.rows, "which column tells events apart"
+    )
+    time = told.column(
+        "columns.time", "time", guesses.time_column(events.rows, timezone, told.taken()), events.rows, "which column says when an event happened"
+    )
+    told.tell("timezone", timezone, "the workspace's")
+    told.tell("events.files", events.files, events.why)
+    truth = _labels(told, events, labels, event_id=event_id, time=time, timezone=timezone)
+    _outputs(told, events.rows, truth)
+    _rest(told, events.rows, time=time, timezone=timezone, in_events=labels is None and truth is not None)
+    return told
+
+
+def glob_of(path: Path, root: Path) -> tuple[str, str]:
+    """Return the glob for files like `path`, relative to the workspace where it lies in it, and why.
+
+    >>> glob_of(Path("/home/w/inbox/flights-2013-04-01.csv.gz"), Path("/home/w"))
+    ('inbox/flights-*.csv.gz', 'the digits in the name stand for any')
+    """
+    place = path.relative_to(root) if path.is_relative_to(root) else path
+    stem, dot, suffixes = place.name.partition(".")
+    loose = re.sub(r"\d[\d\-_T]*\d|\d+", "*", stem)
+    why = "the digits in the name stand for any" if loose != stem else "this file alone; put * where the names of later files differ"
+    return str(place.with_name(f"{loose}{dot}{suffixes}").as_posix()), why
+
+
+def _labels(told: Draft, events: Source, labels: Source | None, *, event_id: str | None, time: str | None, timezone: str) -> pa.ChunkedArray | None:
+    """Settle where the truth comes from; return it."""
+    if labels is None:
+        return _labels_among_events(told, events, event_id)
+    rows = labels.rows
+    told.tell("labels.files", labels.files, labels.why)
+    found = truths.join_column(events.rows, event_id, rows) if event_id else None
+    join = told.column("labels.join", "join", found, rows, "which column of the labels holds the event's id")
+    late = told.column("labels.time", "label-time", guesses.time_column(rows, timezone, {join or ""}), rows)
+    column = told.column(
+        "labels.column", "label", truths.label_column(rows, {join or "", late or ""}), rows, "which column of the labels holds the truth"
+    )
+    wait = None
+    if event_id and time and join and late:
+        wait = truths.mature_after(events.rows, rows, event_id=event_id, time=time, join=join, label_time=late, timezone=timezone)
+    told.tell("labels.mature_after", *(wait or ("1d", "not in the data: say how long labels take")))
+    return rows[column] if column else None
+
+
+def _labels_among_events(told: Draft, events: Source, event_id: str | None) -> pa.ChunkedArray | None:
+    given = told.said.label is not None
+    found = None if given else truths.truth_among_events(events.rows, told.taken())
+    if event_id is None or not (given or found):
+        return None
+    told.tell("labels.files", events.files, "no labels were named, and the events hold the truth")
+    told.tell("labels.join", event_id, "the id")
+    column = told.column("labels.column", "label", found, events.rows)
+    told.tell("labels.mature_after", "1h", "the truth comes with the events")
+    return events.rows[column] if column else None
+
+
+def _outputs(told: Draft, events: pa.Table, truth: pa.ChunkedArray | None) -> None:
+    """Settle the task and the columns that hold what the model said."""
+    name = next((a.value for a in told.answers if a.key == "labels.column"), "")
+    found = (told.said.task, "you said so") if told.said.task else truths.task((name, truth) if truth is not None else None, events)
+    if found is None:
+        told.questions.append(Question("--task", "what kind of task it is: binary, multiclass, regression"))
+        return
+    task = str(found[0])
+    told.tell("task", task, found[1])
+    guess = guesses.score_column(events, task, told.taken()) if task in ("binary", "regression") else None
+    score = told.column("columns.score", "score", guess, events)
+    kin = [n for n in (score, name) if n]
+    decided = guesses.prediction_column(events, task, told.taken(), kin) if task in ("binary", "multiclass") else None
+    prediction = told.column("columns.prediction", "prediction", decided, events)
+    _ask_for_output(told, events, task, score, prediction)
+    if task == "binary" and truth is not None:
+        _positive(told, truth)
+    if task == "multiclass" and prediction:
+        classes = pc.unique(pc.drop_null(truth if truth is not None else events[prediction])).to_pylist()
+        if shares := guesses.probabilities(events, classes):
+            told.tell("columns.probabilities", *shares)
+
+
+def _ask_for_output(told: Draft, events: pa.Table, task: str, score: str | None, prediction: str | None) -> None:
+    if task == "multiclass" and prediction is None:
+        told.column("columns.prediction", "prediction", None, events, "which column holds the predicted class")
+    elif score is None and prediction is None:
+        what = "which column holds the predicted number" if task == "regression" else "which column holds the score"
+        told.column("columns.score", "score", None, events, what)
+
+
+def _positive(told: Draft, truth: pa.ChunkedArray) -> None:
+    found = (told.said.positive, "you said so") if told.said.positive else truths.positive(truth)
+    if found is None:
+        values = ", ".join(sorted(str(v) for v in pc.unique(pc.drop_null(truth)).to_pylist()))
+        told.questions.append(Question("--positive", f"which label counts as positive (labels: {values})"))
+    elif found[0] != 1:
+        told.tell("positive", *found)
+
+
+def _rest(told: Draft, events: pa.Table, *, time: str | None, timezone: str, in_events: bool) -> None:
+    for role, guess in guesses.by_name(events, told.taken()).items():
+        told.tell(f"columns.{role}", *guess)
+    if time is not None:
+        _reference(told, events[time], timezone)
+    probabilities = next((set(a.value.values()) for a in told.answers if a.key == "columns.probabilities"), set())
+    taken = told.taken() | probabilities
+    if in_events:
+        told.tell("features", [n for n in events.column_names if n not in taken], "every other column, without the truth")
+    given = told.said.segments
+    if split := ((given, "you said so") if given else guesses.segments(events, taken)):
+        told.tell("segments", *split)
+    if personal := guesses.private(events, taken):
+        told.tell("private", *personal)
+
+
+def _reference(told: Draft, column: pa.ChunkedArray, timezone: str) -> None:
+    """Settle what is usual: the first half of the file's days, at most ninety of them."""
+    times = pc.drop_null(to_utc(column, timezone))
+    if len(times) == 0:
+        told.questions.append(Question("--time", "which column says when an event happened; the one named holds no time"))
+        return
+    first, last = (_day(pc.min_max(times)[end].as_py(), timezone) for end in ("min", "max"))
+    span = (last - first).days + 1
+    days = max(1, min((span + 1) // 2, _LONGEST_REFERENCE_DAYS))
+    told.tell("reference.from", first, "the file's first day")
+    told.tell(
+        "reference.to",
+        first + timedelta(days=days),
+        f"{_days(days)} of the file's {span}" if span > 1 else "the file's only day: name a longer stretch when there is one",
+    )
+    rate = float(np.asarray(len(times) / span))
+    if rate < _WEEKLY_BELOW and span >= _WEEKLY_FROM_DAYS:
+        told.tell("window", "week", f"only {rate:.0f} rows a day")
+
+
+def _days(count: int) -> str:
+    return "1 day" if count == 1 else f"the first {count} days"
+
+
+def _day(moment: datetime, timezone: str) -> Any:
+    return moment.astimezone(ZoneInfo(timezone)).date()

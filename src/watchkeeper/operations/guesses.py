@@ -1,0 +1,147 @@
+"""What the columns of events seem to mean, by their names, types and values, each with the reason in words.
+
+Belongs here: one guess about one role of an event's column. Does not: the truth and the task (truths.py), the order of the
+questions (draft.py). A guess is (value, why), or None where a person must say it; a wrong guess costs more than a question.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.operations.times import to_utc
+from watchkeeper.operations.traits import distinct, is_number, is_share, is_text
+
+Guess = tuple[Any, str]
+
+_SAMPLE = 1_000
+_MANY_CLASSES = 100
+_SEGMENT_VALUES, _SEGMENTS = (2, 20), 3
+_KEY = re.compile(r"(^|_)(id|uuid|guid|key)$|[a-z]I[dD]$", re.IGNORECASE)
+_TIMES = [
+    re.compile(p, re.IGNORECASE)
+    for p in (r"^(event|prediction|request|scored)_?(time|at|ts|timestamp)$", r"^(timestamp|time|ts)$", r"_(at|time|ts|timestamp)$", r"date|time|day")
+]
+_SCORE = re.compile(r"score|prob|(^|_)p_|_p$|^p$|likelihood|confidence", re.IGNORECASE)
+_PREDICTED = re.compile(r"pred|y_?hat|forecast|estimate|decision|decided|classified", re.IGNORECASE)
+_PERSONAL = re.compile(r"e_?mail|phone|(^|_)ssn$|passport|iban|(first|last|sur|full)_?name|street|birth|(^|_)ip(_address)?$", re.IGNORECASE)
+_BY_NAME = {
+    "version": re.compile(r"^(model_?)?version$", re.IGNORECASE),
+    "environment": re.compile(r"^env(ironment)?$", re.IGNORECASE),
+    "latency": re.compile(r"^(latency|response_time|inference_time|duration)(_ms|_millis)?$", re.IGNORECASE),
+    "status": re.compile(r"^(status|error_(class|type))$", re.IGNORECASE),
+    "trace_id": re.compile(r"^trace_?id$", re.IGNORECASE),
+    "host": re.compile(r"^host(name)?$", re.IGNORECASE),
+}
+
+
+def id_column(events: pa.Table, labels: pa.Table | None) -> Guess | None:
+    """Return the column that tells events apart: all different, none missing, and shared with the labels or named like an id."""
+    shared = set(labels.column_names) if labels is not None else set()
+    keys = [n for n in events.column_names if _tells_apart(events[n])]
+    ranked = sorted(keys, key=lambda n: (n not in shared, not _KEY.search(n)))
+    if not ranked:
+        return None
+    best = ranked[0]
+    if best in shared:
+        return best, "all values differ, and the labels have it too"
+    if _KEY.search(best):
+        return best, "all values differ, and it is named like an id"
+    texts = [n for n in keys if is_text(events[n])]
+    return (texts[0], "the only text column whose values all differ") if len(texts) == 1 else None
+
+
+def time_column(rows: pa.Table, timezone: str, taken: Collection[str]) -> Guess | None:
+    """Return the column that says when: one that holds times, best one that is named so."""
+    times = [n for n in rows.column_names if n not in taken and _holds_times(n, rows[n], timezone)]
+    if not times:
+        return None
+    best = min(times, key=_time_rank)
+    others = [n for n in times if n != best]
+    return best, "the only column that holds times" if not others else f"holds times and is named best for it (others: {', '.join(others)})"
+
+
+def score_column(events: pa.Table, task: str, taken: Collection[str]) -> Guess | None:
+    """Return the model's number: a probability (binary) or the predicted number (regression), told by its name."""
+    numbers = [n for n in events.column_names if n not in taken and is_number(events[n])]
+    if task == "regression":
+        named = sorted((n for n in numbers if _PREDICTED.search(n) or _SCORE.search(n)), key=lambda n: not _PREDICTED.search(n))
+        return (named[0], "numbers, and named like a prediction") if named else None
+    shares = [n for n in numbers if is_share(events[n]) and (_SCORE.search(n) or _PREDICTED.search(n))]
+    shares.sort(key=lambda n: not _SCORE.search(n))
+    return (shares[0], "between 0 and 1, and named like a score") if shares else None
+
+
+def prediction_column(events: pa.Table, task: str, taken: Collection[str], kin: Sequence[str]) -> Guess | None:
+    """Return the decision: few values, named like a prediction, or (binary) like `kin`: is_late beside p_late or was_late."""
+    allowed = 2 if task == "binary" else _MANY_CLASSES
+    for name in events.column_names:
+        if name in taken or pa.types.is_floating(events[name].type) or not 1 <= distinct(events[name]) <= allowed:
+            continue
+        if _PREDICTED.search(name):
+            return name, f"{distinct(events[name])} values, and named like a prediction"
+        relatives = [k for k in kin if _tokens(k) & _tokens(name)]
+        if task == "binary" and relatives and name.lower().startswith(("is_", "will_", "flag")):
+            return name, f"two values, and named like `{relatives[0]}`"
+    return None
+
+
+def probabilities(events: pa.Table, classes: Sequence[Any]) -> Guess | None:
+    """Return class -> column of its probability, when every class has one."""
+    shares = [n for n in events.column_names if is_number(events[n]) and is_share(events[n])]
+    found = {str(c): next((n for n in shares if _names_probability(n, str(c))), None) for c in classes}
+    return (found, "one probability for each class") if found and all(found.values()) else None
+
+
+def by_name(events: pa.Table, taken: Collection[str]) -> dict[str, Guess]:
+    """Return the service columns that are named plainly: version, latency, status and the like."""
+    free = [n for n in events.column_names if n not in taken]
+    found = {
+        role: next((n for n in free if pattern.search(n) and is_number(events[n]) == (role == "latency")), None) for role, pattern in _BY_NAME.items()
+    }
+    if (version := next((n for n in free if _BY_NAME["version"].search(n)), None)) is not None:
+        found["version"] = version
+    return {role: (name, "by its name") for role, name in found.items() if name}
+
+
+def segments(events: pa.Table, taken: Collection[str]) -> Guess | None:
+    """Return at most three text columns of few values, those with the fewest first."""
+    low, high = _SEGMENT_VALUES
+    counts = {n: distinct(events[n]) for n in events.column_names if n not in taken and is_text(events[n]) and not _PERSONAL.search(n)}
+    few = sorted((n for n, count in counts.items() if low <= count <= high), key=lambda n: counts[n])[:_SEGMENTS]
+    return (few, f"texts of few values: {', '.join(f'{n} has {counts[n]}' for n in few)}") if few else None
+
+
+def private(events: pa.Table, taken: Collection[str]) -> Guess | None:
+    """Return columns that are named like personal data."""
+    named = [n for n in events.column_names if n not in taken and _PERSONAL.search(n)]
+    return (named, "named like personal data: they leave the lake only as counts") if named else None
+
+
+def _tells_apart(column: pa.ChunkedArray) -> bool:
+    return bool((is_text(column) or pa.types.is_integer(column.type)) and column.null_count == 0 and len(column) and distinct(column) == len(column))
+
+
+def _holds_times(name: str, column: pa.ChunkedArray, timezone: str) -> bool:
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return True
+    if not (is_text(column) or (is_number(column) and _time_rank(name) < len(_TIMES))):
+        return False
+    some = pc.drop_null(column).slice(0, _SAMPLE)
+    return bool(len(some)) and to_utc(some, timezone).null_count <= len(some) // 100
+
+
+def _time_rank(name: str) -> int:
+    return next((rank for rank, pattern in enumerate(_TIMES) if pattern.search(name)), len(_TIMES))
+
+
+def _tokens(name: str) -> set[str]:
+    return {t for t in re.split(r"[_\W]+", name.lower()) if len(t) > 2} - {"was", "did", "has", "prob", "score", "label"}  # noqa: PLR2004 - short ones say nothing
+
+
+def _names_probability(column: str, label: str) -> bool:
+    words = r"(p|prob|proba|probability|score)"
+    wanted = re.escape(label.lower())
+    return re.fullmatch(rf"{words}_?{wanted}|{wanted}_?{words}", column.lower()) is not None

@@ -1,0 +1,103 @@
+"""What the truth seems to be: its column, how it joins the events, how long it takes, and the task it makes.
+
+Belongs here: guesses from labels. Does not: the events' own columns (guesses.py), the order of the questions (draft.py).
+"""
+
+import math
+import re
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.operations.guesses import Guess, prediction_column, score_column
+from watchkeeper.operations.times import to_utc
+from watchkeeper.operations.traits import distinct, is_measured, is_text
+
+_FEW_CLASSES = 20
+_TRUTH = re.compile(r"label|target|truth|true|actual|outcome|(^|_)y$|^(was|is|did|has)_|observed|result", re.IGNORECASE)
+_POSITIVES = ("yes", "y", "true", "1", "positive", "pos", "bad", "late", "fraud", "churned", "default", "fail", "failed")
+
+
+def task(label: tuple[str, pa.ChunkedArray] | None, events: pa.Table) -> Guess | None:
+    """Return the kind of task that the truth, or without one the model's output, points to."""
+    if label is not None:
+        return _task_of_truth(*label, events)
+    found = prediction_column(events, "multiclass", (), ())
+    if found and is_text(events[found[0]]) and distinct(events[found[0]]) > 2:  # noqa: PLR2004 - more than two are many
+        return "multiclass", f"`{found[0]}` holds {distinct(events[found[0]])} classes"
+    if found := score_column(events, "binary", ()):
+        return "binary", f"`{found[0]}` lies between 0 and 1"
+    if found := score_column(events, "regression", ()):
+        return "regression", f"`{found[0]}` holds numbers beyond 0 and 1"
+    return None
+
+
+def label_column(labels: pa.Table, taken: Collection[str]) -> Guess | None:
+    """Return the column that holds the truth: the only one left, or the one named so."""
+    left = [n for n in labels.column_names if n not in taken]
+    if len(left) == 1:
+        return left[0], "the only column that is neither id nor time"
+    named = [n for n in left if _TRUTH.search(n)]
+    return (named[0], "named like a truth") if len(named) == 1 else None
+
+
+def truth_among_events(events: pa.Table, taken: Collection[str]) -> Guess | None:
+    """Return a column of the events that already is the truth; only plain names count, since a wrong one would be circular."""
+    plain = re.compile(r"^(label|target|truth|actual|y_true|ground_?truth)$", re.IGNORECASE)
+    named = [n for n in events.column_names if n not in taken and plain.search(n)]
+    return (named[0], "named like a truth, in the events themselves") if len(named) == 1 else None
+
+
+def join_column(events: pa.Table, event_id: str, labels: pa.Table) -> Guess | None:
+    """Return the labels' column of event ids: the same name, or the one whose values are found among the ids."""
+    if event_id in labels.column_names:
+        return event_id, "the id's name"
+    ids = pc.unique(pc.cast(events[event_id], pa.string()))
+    shares = {n: _share_in(labels[n], ids) for n in labels.column_names if is_text(labels[n]) or pa.types.is_integer(labels[n].type)}
+    best = max(shares, key=lambda n: shares[n], default=None)
+    return (best, f"{shares[best]:.0%} of its values are event ids") if best and shares[best] >= 0.5 else None  # noqa: PLR2004 - most of them
+
+
+def mature_after(events: pa.Table, labels: pa.Table, *, event_id: str, time: str, join: str, label_time: str, timezone: str) -> Guess | None:
+    """Return how long 99 % of the labels take, rounded up to hours or, from two days on, to days."""
+    asked = pa.table({"id": pc.cast(events[event_id], pa.string()), "asked": to_utc(events[time], timezone)})
+    known = pa.table({"id": pc.cast(labels[join], pa.string()), "known": to_utc(labels[label_time], timezone)})
+    both = asked.join(known, "id", join_type="inner")
+    waits = pc.divide(pc.cast(pc.subtract(both["known"], both["asked"]), pa.int64()), 3_600_000_000)
+    hours = np.asarray(pc.drop_null(waits), dtype=float)
+    if len(hours) == 0:
+        return None
+    usual = max(1, math.ceil(np.quantile(hours, 0.99)))
+    return (f"{usual}h" if usual <= 48 else f"{math.ceil(usual / 24)}d"), f"99 % of {len(hours):,} labels came within {usual} hours"  # noqa: PLR2004 - two days
+
+
+def positive(label: pa.ChunkedArray) -> Guess | None:
+    """Return the label that counts as positive, where it is neither true nor 1."""
+    values = pc.unique(pc.drop_null(label)).to_pylist()
+    if {str(v).lower() for v in values} <= {"true", "false", "1", "0", "1.0", "0.0"}:
+        return 1, "true or 1"
+    named = [v for v in values if str(v).lower() in _POSITIVES]
+    return (named[0], f"of {_listed(values)}") if len(named) == 1 else None
+
+
+def _task_of_truth(name: str, truth: pa.ChunkedArray, events: pa.Table) -> Guess:
+    count = distinct(truth)
+    if pa.types.is_boolean(truth.type) or (count <= 2 and not is_measured(truth)):  # noqa: PLR2004 - two outcomes are binary
+        return "binary", f"`{name}` holds {_listed(pc.unique(pc.drop_null(truth)).to_pylist())}"
+    if is_text(truth):
+        return "multiclass", f"`{name}` holds {count} classes"
+    predicted = prediction_column(events, "multiclass", (), ())
+    if count <= _FEW_CLASSES and not is_measured(truth) and predicted and distinct(events[predicted[0]]) <= _FEW_CLASSES:
+        return "multiclass", f"`{name}` holds {count} whole numbers, and so does `{predicted[0]}`"
+    return "regression", f"`{name}` holds {count} different numbers"
+
+
+def _share_in(column: pa.ChunkedArray, ids: pa.Array) -> float:
+    return float(pc.mean(pc.cast(pc.is_in(pc.cast(column, pa.string()), value_set=ids), pa.float64())).as_py() or 0.0)
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return ", ".join(sorted(str(v) for v in values))
