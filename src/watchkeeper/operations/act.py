@@ -37,11 +37,14 @@ def act(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, settings:
     `post` delivers one posting and returns its receipt; by default the configured channels do.
     """
     settings = settings or Settings.from_environment()
-    if not _has_work(home, monitors, settings, now):
+    ledger = Ledger(home.lake)
+    planned = plan(_known(home, monitors, settings, ledger.standings, now))
+    if not planned and not _is_any_due(ledger, monitors, now):
         return []
     with home.lake.lease("act", wait_s=LEASE_S / 2, ttl_s=LEASE_S):
-        ledger = Ledger(home.lake)
-        planned = plan(_known(home, monitors, settings, ledger.standings, now))
+        if not ledger.is_current():
+            ledger = Ledger(home.lake)
+            planned = plan(_known(home, monitors, settings, ledger.standings, now))
         ledger.write(planned)
         skipped = [row for row in planned if row.state == "skipped"]
         return skipped + _send(ledger, monitors, now=now, post=post or courier(settings, home.outbox_dir))
@@ -55,6 +58,10 @@ class Ledger:
         self._seen = lake.version(Action.TABLE, "act")
         self._rows: list[Action] = lake.newest(Action)
         self.standings = outbox.fold(self._rows)
+
+    def is_current(self) -> bool:
+        """Tell whether no other run has written since this one read."""
+        return self._lake.version(Action.TABLE, "act") == self._seen
 
     def write(self, rows: list[Action]) -> None:
         """Commit rows.
@@ -71,11 +78,9 @@ class Ledger:
         self.standings = outbox.fold(self._rows)
 
 
-def _has_work(home: Home, monitors: Mapping[str, Monitor], settings: Settings, now: datetime) -> bool:
-    """Tell whether anything is to be planned or sent, without the lease: most runs have nothing to do."""
-    standings = outbox.fold(home.lake.newest(Action))
-    waiting = any(outbox.is_due(s, standings, now=now, cooldown=_cooldown(s, monitors)) for s in standings.values())
-    return waiting or bool(plan(_known(home, monitors, settings, standings, now)))
+def _is_any_due(ledger: Ledger, monitors: Mapping[str, Monitor], now: datetime) -> bool:
+    standings = ledger.standings
+    return any(outbox.is_due(s, standings, now=now, cooldown=_cooldown(s, monitors)) for s in standings.values())
 
 
 def _known(home: Home, monitors: Mapping[str, Monitor], settings: Settings, standings: dict[str, Standing], now: datetime) -> Known:

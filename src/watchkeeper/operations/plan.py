@@ -78,7 +78,7 @@ def _told(known: Known, monitor: Monitor, history: Sequence[IncidentEvent], noti
 
 
 def _message(known: Known, history: Sequence[IncidentEvent], notice: Notice, target: str, *, severity: str, channel: str) -> Message:
-    links = incident_links(known.home.workspace.links, known.home.site_dir, incident_id=notice.event.incident_id, model=notice.event.model)
+    links = incident_links(known.home.workspace.links, known.home.site_dir, incident_id=notice.event.incident_id)
     story = _story(history, notice.teller)
     is_first = not any(s.state == "sent" and s.thread == (notice.event.incident_id, target) for s in known.standings.values())
     if notice.kind == "resolve" and is_first:
@@ -141,7 +141,7 @@ def _digest(known: Known, digest: Digest) -> list[Action]:
     monitor, workspace = known.monitors.get(digest.model), known.home.workspace
     channel = workspace.slack.channel or (monitor.channel if monitor else "")
     is_old = is_stale(digest.computed_at, digest.window_end, now=known.now, mature_after=_mature_after(monitor))
-    message = digest_message(digest, channel=channel, links=digest_links(workspace.links))
+    message = digest_message(digest, channel=channel, links=digest_links(workspace.links, digest_id=digest.digest_id))
     end = digest.window_end.astimezone(ZoneInfo(monitor.timezone if monitor else workspace.timezone))
     action = Action(
         action_id=key(digest.digest_id, "digest", known.targets[0]),

@@ -10,19 +10,19 @@ from watchkeeper.monitor import Links
 from watchkeeper.site.message import Line
 
 
-def incident_links(bases: Links, site: Path, *, incident_id: str, model: str) -> list[Line]:
-    """Return (label, address) of everything to look at or to do about an incident."""
+def incident_links(bases: Links, site: Path, *, incident_id: str) -> list[Line]:
+    """Return (label, address) of everything to look at or to do about an incident; pages that may not exist are checked in `site`."""
     return [
         *_page(bases, "Incident", f"incidents/{incident_id}.html"),
         *(_page(bases, "Look", f"looks/{incident_id}.html") if (site / "looks" / f"{incident_id}.html").exists() else []),
         *_validation(bases, site),
-        *_rerun(bases, model),
+        *([("Rerun", f"{bases.prefect.rstrip('/')}/deployments")] if bases.prefect else []),
     ]
 
 
-def digest_links(bases: Links) -> list[Line]:
+def digest_links(bases: Links, *, digest_id: str) -> list[Line]:
     """Return (label, address) of the pages behind a digest."""
-    return [*_page(bases, "Overview", "index.html")]
+    return [*_page(bases, "Digest", f"digests/{digest_id}.html"), *_page(bases, "Overview", "index.html")]
 
 
 def _validation(bases: Links, site: Path) -> list[Line]:
@@ -31,8 +31,3 @@ def _validation(bases: Links, site: Path) -> list[Line]:
 
 def _page(bases: Links, label: str, path: str) -> list[Line]:
     return [(label, f"{bases.docs.rstrip('/')}/{path}")] if bases.docs else []
-
-
-def _rerun(bases: Links, model: str) -> list[Line]:
-    del model  # the form in the UI asks for it
-    return [("Rerun", f"{bases.prefect.rstrip('/')}/deployments")] if bases.prefect else []
