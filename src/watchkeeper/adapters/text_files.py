@@ -138,9 +138,13 @@ def _read_line_by_line(data: bytes, name: str) -> Reading:
             unfit.append(Unfit(number, line, "the line is not a JSON object"))
     if not rows:
         raise UnreadableError("holds no line that is a JSON object", where=name, then="Write one object a line.")
+    return Reading.around(table_of(rows), unfit)
+
+
+def table_of(rows: list[dict[str, Any]]) -> pa.Table:
+    """Return JSON objects as a table; what an object lacks is null."""
     names = list(dict.fromkeys(key for row in rows for key in row))
-    columns = [column_of([row.get(key) for row in rows]) for key in names]
-    return Reading.around(pa.table(columns, names=names), unfit)
+    return pa.table([column_of([row.get(key) for row in rows]) for key in names], names=names)
 
 
 def column_of(values: list[Any]) -> pa.Array:

@@ -21,7 +21,7 @@ from watchkeeper.errors import UnreadableError, UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.cast import cast
 from watchkeeper.operations.landing import settle
-from watchkeeper.operations.lots import Intake, Lot
+from watchkeeper.operations.lots import Intake, Lot, Settled
 from watchkeeper.operations.marks import mark
 from watchkeeper.operations.unseen import note_unseen
 from watchkeeper.records import Batch, Source, Validation, key
@@ -126,12 +126,24 @@ def _take_in(
     offered: list[Offered] = []
     for lots in _in_portions(_lots(intake, given, seen, repeats, progress)):
         settled = settle(intake, lots)
+        _keep_streams(intake, settled, given)
         if intake.source == "labels":
             note_unseen(intake, settled)
         batches, found = mark(intake, settled)
         validations += found
         offered += [Offered(b.name, b, is_repeat=False) for b in batches]
     return offered + (_told(intake, repeats) if tell_repeats else [])
+
+
+def _keep_streams(intake: Intake, settled: Sequence[Settled], given: Sequence[Path | Content]) -> None:
+    """Write the bytes of a refused stream to a file, so that it can be released later as other files can."""
+    streams = {intake.batch_id(c.sha256): c for c in given if isinstance(c, Content) and not c.path}
+    for one in settled:
+        if one.fault and one.lot.batch_id in streams:
+            path = intake.home.root / "spool" / "held" / f"{one.lot.batch_id}-{Path(one.lot.name).name}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(streams[one.lot.batch_id].data)
+            one.lot = replace(one.lot, path=path_in(intake.home, path))
 
 
 def _told(intake: Intake, repeats: list[tuple[str, str]]) -> list[Offered]:
@@ -166,14 +178,19 @@ def _lots(intake: Intake, given: Sequence[Path | Content], seen: _Seen, repeats:
 def _lot(intake: Intake, given: Path | Content, seen: _Seen, repeats: list[tuple[str, str]], place: int) -> Lot | None:
     """Return a file read and cast; None for one that is a repeat, unfinished, or has vanished."""
     if isinstance(given, Path):
-        known = seen.by_stamp.get((str(given), stamp(given) or Stamp(-1, None)))
+        known = seen.by_stamp.get((path_in(intake.home, given), stamp(given) or Stamp(-1, None)))
         if known is not None:
             repeats.append((given.name, known))
             return None
         try:
             content = load(given) if is_finished(given) else None
         except UnreadableError as error:
-            return Lot(batch_id=key(intake.monitor.model, intake.source, given, "unopened"), name=given.name, path=str(given), fault=str(error))
+            return Lot(
+                batch_id=key(intake.monitor.model, intake.source, given, "unopened"),
+                name=given.name,
+                path=path_in(intake.home, given),
+                fault=str(error),
+            )
     else:
         content = given
     if content is None:
@@ -182,12 +199,19 @@ def _lot(intake: Intake, given: Path | Content, seen: _Seen, repeats: list[tuple
     if batch_id in seen.ids:
         repeats.append((content.name, batch_id))
         return None
-    return _read(intake, content, batch_id, place)
+    return lot_of(intake, content, place)
 
 
-def _read(intake: Intake, content: Content, batch_id: str, place: int) -> Lot:
+def lot_of(intake: Intake, content: Content, place: int = 0) -> Lot:
+    """Return a file read and cast, or with the fault for which it cannot be; `place` is its place among the files of a call."""
     found = content.stamp
-    lot = Lot(batch_id=batch_id, name=content.name, path=content.path, size_bytes=len(content.data), modified_at=found.modified_at if found else None)
+    lot = Lot(
+        batch_id=intake.batch_id(content.sha256),
+        name=content.name,
+        path=path_in(intake.home, Path(content.path)) if content.path else "",
+        size_bytes=len(content.data),
+        modified_at=found.modified_at if found else None,
+    )
     try:
         lot = replace(lot, reading=interpret(content.data, content.name))
         return _cast(intake, lot, place)
@@ -196,6 +220,13 @@ def _read(intake: Intake, content: Content, batch_id: str, place: int) -> Lot:
     except Exception as error:  # noqa: BLE001 - whatever one file does, the others go on
         fault = f"{content.name}: could not be taken in ({type(error).__name__})"
     return replace(lot, fault=fault)
+
+
+def path_in(home: Home, path: Path) -> str:
+    """Return a path as it is kept: relative to the workspace where it lies inside, so that a workspace can be moved."""
+    whole = path.resolve()
+    root = home.root.resolve()
+    return str(whole.relative_to(root)) if whole.is_relative_to(root) else str(whole)
 
 
 def _cast(intake: Intake, lot: Lot, place: int) -> Lot:
