@@ -1,6 +1,6 @@
 """A seeded workspace as the pages see it: a model's scores, signals, incidents and runs, written through the records.
 
-The planted story: 22 to 26 April the model is wrong (a KPI incident, resolved), VX is poorly calibrated (an open notice),
+The planted story: 22 to 26 April the model is wrong (a KPI incident, resolved), VX is poorly calibrated (an open warning),
 and the recall target is broken in the newest final window.
 """
 
@@ -198,7 +198,7 @@ def _incidents(signals: list[Signal]) -> list[IncidentEvent]:
     resolved = dataclasses.replace(_event(kpi[-1], "resolved", "high", told, []), at=datetime(2013, 4, 29, 6, tzinfo=UTC), why="two usual days")
     vx = signals[-1]
     quiet = json.dumps(dataclasses.asdict(Story(headline=f"{MODEL}: Virgin America is late more often than <expected> & said", when="1 to 28 April")))
-    return [opened, *joined, resolved, _event(vx, "opened", "notice", quiet, [vx.signal_id])]
+    return [opened, *joined, resolved, _event(vx, "opened", "warning", quiet, [vx.signal_id])]
 
 
 def _event(signal: Signal, event: str, severity: str, story: str, signals: list[str]) -> IncidentEvent:

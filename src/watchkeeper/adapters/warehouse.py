@@ -76,9 +76,9 @@ def clock_of(record: type) -> str:
 
 def newest_sql(record: type, relation: str, *, as_of: str = "$as_of") -> str:
     """Return a SELECT of the newest revision of each key in `relation`, of what was known at the SQL expression `as_of`."""
-    clock, names = clock_of(record), [f.name for f in dataclasses.fields(record)]
+    clock, names = quoted(clock_of(record)), [f.name for f in dataclasses.fields(record)]
     order = f"{clock} DESC, revision DESC" if "revision" in names else f"{clock} DESC"
-    keys = ", ".join(record.KEY)  # type: ignore[attr-defined]
+    keys = ", ".join(quoted(k) for k in record.KEY)  # type: ignore[attr-defined]
     return f"SELECT * FROM {quoted(relation)} WHERE {clock} <= {as_of} QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {order}) = 1"
 
 

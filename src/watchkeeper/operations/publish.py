@@ -39,6 +39,7 @@ def _write(home: Home, monitors: Mapping[str, Monitor], path: Path, now: datetim
     connection = connect(home, {})
     try:
         connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS published (STORAGE_VERSION '{_STORAGE}')")
+        connection.begin()
         connection.register("private", _private(monitors))
         connection.register("folded", to_arrow(IncidentRow, _incidents(home, now)))
         for record in COPIED:
@@ -47,6 +48,7 @@ def _write(home: Home, monitors: Mapping[str, Monitor], path: Path, now: datetim
         connection.execute("USE published")
         connection.execute(f"CREATE VIEW costs AS {statement('published_costs')}")
         _describe(connection)
+        connection.commit()
         connection.execute("USE memory; DETACH published")
     finally:
         connection.close()
@@ -55,7 +57,7 @@ def _write(home: Home, monitors: Mapping[str, Monitor], path: Path, now: datetim
 def _copy(home: Home, connection: duckdb.DuckDBPyConnection, record: type, now: datetime) -> None:
     name = record.TABLE  # type: ignore[attr-defined]
     connection.register(name, home.lake.dataset(name) or arrow_schema(record).empty_table())
-    order = ", ".join(record.KEY)  # type: ignore[attr-defined]
+    order = ", ".join(quoted(k) for k in record.KEY)  # type: ignore[attr-defined]
     kept = f"SELECT {_columns(record)} FROM ({newest_sql(record, name)}) AS kept WHERE {_allowed(record)} ORDER BY {order}"
     connection.execute(f"CREATE TABLE published.{name} AS {kept}", {"as_of": now, "since": now - KEPT} if record is Score else {"as_of": now})
     connection.unregister(name)

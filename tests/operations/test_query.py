@@ -1,0 +1,94 @@
+"""`watchkeeper sql` reads the lake and does nothing else."""
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+
+import worlds_site as world
+from watchkeeper.errors import UsageError
+from watchkeeper.operations.query import private_columns, query
+from watchkeeper.records import Quarantined, Run, Score
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    home, watched = world.build(tmp_path_factory.mktemp("query"))
+    world.add_events(home, watched, rows_a_day=3, days_back=4)
+    restated = dataclasses.replace(
+        world._scores(watched, world.days(watched)[0])[0], value=9.0, revision=1, computed_at=world.NOW - timedelta(hours=1)
+    )
+    home.lake.append_records(Score, [restated])
+    held = Quarantined(
+        quarantine_id="q",
+        batch_id="b",
+        source="events",
+        name="f",
+        row_number=3,
+        reasons=["secret-7 is no number"],
+        row='{"passenger": "secret-7"}',
+        at=world.NOW,
+    )
+    home.lake.append_records(Quarantined, [held], table=f"quarantine/{watched.model}")
+    return home, {watched.model: watched}
+
+
+def test_a_table_shows_newest_revisions_and_all_of_them_under_its_other_name(built):
+    sql = "SELECT count(*) AS n, max(value) AS top FROM {} WHERE metric = 'log_loss' AND window_start = '2013-01-01 05:00:00+00'"
+    assert query(*built, sql.format("scores"), now=world.NOW).to_pylist() == [{"n": 1, "top": 9.0}]
+    assert query(*built, sql.format("scores_all"), now=world.NOW).to_pylist()[0]["n"] == 2
+    earlier = world.NOW - timedelta(days=2)
+    assert query(*built, sql.format("scores"), now=earlier).to_pylist()[0]["top"] < 1
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM scores",
+        "CREATE TABLE t AS SELECT 1",
+        "COPY (SELECT 1) TO '/tmp/never.csv'",
+        "ATTACH '/tmp/never.duckdb'",
+        "SET enable_external_access = true",
+        "INSTALL httpfs",
+        "SELECT 1; SELECT 2",
+    ],
+)
+def test_what_would_change_something_is_refused(built, sql):
+    with pytest.raises(UsageError, match="Write one SELECT"):
+        query(*built, sql, now=world.NOW)
+
+
+def test_files_outside_the_lake_cannot_be_read(built, tmp_path):
+    (tmp_path / "x.csv").write_text("a\n1\n")
+    with pytest.raises(UsageError, match="disabled"):
+        query(*built, f"SELECT * FROM read_csv('{tmp_path / 'x.csv'}')", now=world.NOW)
+
+
+def test_a_mistake_in_the_question_is_one_sentence(built):
+    with pytest.raises(UsageError) as caught:
+        query(*built, "SELECT nothing_like_it FROM scores", now=world.NOW)
+    assert "nothing_like_it" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_private_columns_are_not_there(built):
+    seen = query(*built, f"SELECT * FROM events_{world.MODEL}", now=world.NOW)
+    assert "passenger" not in seen.column_names
+    assert seen.num_rows == 12
+    with pytest.raises(UsageError, match="passenger"):
+        query(*built, f"SELECT passenger FROM events_{world.MODEL}", now=world.NOW)
+    held = query(*built, f"SELECT * FROM quarantine_{world.MODEL}", now=world.NOW)
+    assert "secret" not in str(held.to_pylist())
+
+
+def test_private_columns_are_there_for_a_reason_which_is_kept(built):
+    seen = query(*built, f"SELECT passenger FROM events_{world.MODEL}", now=world.NOW, private_reason="ticket 12")
+    assert "secret-0" in seen.column("passenger").to_pylist()
+    kept = [r for r in built[0].lake.newest(Run) if r.operation == "sql"]
+    assert ["ticket 12" in r.reason and "SELECT passenger" in r.reason and r.rows == 12 for r in kept] == [True]
+
+
+def test_a_private_id_is_private_in_the_labels_too():
+    watched = world.monitor(private=["flight_id", "was_late"])
+    assert private_columns(watched)["labels"] == {"id", "label"}
+    assert private_columns(world.monitor())["labels"] == set()

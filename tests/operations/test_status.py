@@ -1,0 +1,93 @@
+"""The overview tells how a model stands, what is due and what was missed."""
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+
+import worlds_site as world
+from watchkeeper.adapters.monitor_files import Problem
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.operations.status import operation_statuses, overview_rows, status
+from watchkeeper.records import Run, Score
+
+
+@pytest.fixture(scope="module")
+def stands(tmp_path_factory):
+    home, watched = world.build(tmp_path_factory.mktemp("status"))
+    return status(home, {watched.model: watched}, now=world.NOW)[0]
+
+
+def runs_of(windows, outcome="done"):
+    return [dataclasses.replace(world._run("measure", w), outcome=outcome, reason="" if outcome == "done" else "no disk") for w in windows]
+
+
+def test_an_open_warning_makes_the_state_and_a_resolved_incident_does_not(stands):
+    assert stands.overview.state == "warning"
+    assert [i.severity for i in stands.overview.incidents] == ["warning"]
+
+
+def test_the_newest_final_window_decides_about_targets(stands):
+    kept = {t.text: t.is_kept for t in stands.overview.targets}
+    assert kept == {"recall at least 0.35": False, "roc auc at least 0.6": True, "psi of dest at most 0.25": True}
+    assert stands.overview.targets[0].value == pytest.approx(0.2)
+
+
+def test_the_last_window_is_the_newest_measured_one_and_says_that_it_is_provisional(stands):
+    assert stands.overview.window_end == world.days(world.monitor())[-1].end
+    assert stands.overview.is_provisional
+
+
+def test_the_cost_of_a_week_is_the_sum_of_its_days_and_is_marked_synthetic(stands):
+    assert stands.overview.cost_usd == pytest.approx(7 * 4.5, abs=3.5)
+    assert stands.overview.is_cost_synthetic
+
+
+def test_a_failed_action_stays_until_a_later_attempt_succeeds(stands):
+    assert [(a.state, a.reason) for a in stands.failed_actions] == [("failed", "Slack answered 500")]
+
+
+def test_windows_that_ended_after_the_last_run_are_due():
+    watched = world.monitor()
+    windows = world.days(watched)
+    found = operation_statuses(runs_of(windows[:-3]), watched, world.NOW)[0]
+    assert [w.start for w in found.due] == [w.start for w in windows[-3:]]
+    assert found.missed == []
+
+
+def test_a_window_between_runs_without_an_outcome_is_missed():
+    watched = world.monitor()
+    windows = world.days(watched)
+    found = operation_statuses(runs_of([*windows[:5], *windows[7:]]), watched, world.NOW)[0]
+    assert [w.start for w in found.missed] == [w.start for w in windows[5:7]]
+    assert found.due == []
+
+
+def test_a_failed_run_puts_the_model_behind(tmp_path):
+    home, watched = Home(tmp_path), world.monitor()
+    windows = world.days(watched)
+    home.lake.append_records(Run, [*runs_of(windows[:-1]), *runs_of(windows[-1:], "failed")])
+    home.lake.append_records(Score, world._scores(watched, windows[-1]))
+    row = overview_rows(home, {watched.model: watched}, now=world.NOW)[0]
+    assert (row.state, row.reason) == ("behind", "measure failed: no disk")
+
+
+def test_a_model_without_data_is_new_and_claims_nothing(tmp_path):
+    watched = world.monitor()
+    row = overview_rows(Home(tmp_path), {watched.model: watched}, now=world.NOW)[0]
+    assert (row.state, row.window_start, row.label_coverage, row.cost_usd) == ("new", None, None, None)
+    assert [t.is_kept for t in row.targets] == [None, None, None]
+
+
+def test_a_wrong_monitor_file_is_a_row_and_the_others_are_shown(tmp_path):
+    watched = world.monitor()
+    problem = Problem("deployments/monitors/x.yaml", 3, "task is missing", model="x")
+    rows = overview_rows(Home(tmp_path), {watched.model: watched}, now=world.NOW, problems=[problem])
+    assert {r.model: r.state for r in rows} == {"x": "misconfigured", watched.model: "new"}
+
+
+def test_what_was_computed_later_does_not_exist(tmp_path):
+    home, watched = Home(tmp_path), world.monitor()
+    home.lake.append_records(Run, runs_of(world.days(watched)[-2:]))
+    row = status(home, {watched.model: watched}, now=world.NOW - timedelta(days=30))[0]
+    assert row.operations == []
