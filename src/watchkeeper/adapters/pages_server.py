@@ -39,7 +39,7 @@ def serving(folder: Path, port: int) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     server = ThreadingHTTPServer((LOOPBACK, port), partial(_Pages, directory=str(folder)))
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, name="pages", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="pages", daemon=True)
     thread.start()
     try:
         yield f"http://{LOOPBACK}:{server.server_address[1]}"

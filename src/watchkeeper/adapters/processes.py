@@ -15,7 +15,6 @@ from pathlib import Path
 import psutil
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-_LAST_WORDS_S = 5.0
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -42,6 +41,8 @@ class Family:
     """The children of this process, ended together with everything that they started."""
 
     children: list[Child] = field(default_factory=list)
+    last_words_s: float = 5.0
+    """How long what has to go may still take to say so."""
 
     def __post_init__(self) -> None:
         """Become the parent of grandchildren whose own parent dies (Linux), so that they can be found and ended."""
@@ -79,7 +80,7 @@ class Family:
             kin.update(_descendants(child.process))
             time.sleep(0.1)
         went = not child.is_running
-        _end_now(kin)
+        _end_now(kin, self.last_words_s)
         if child in self.children:
             self.children.remove(child)
         return went
@@ -88,7 +89,7 @@ class Family:
         """End what is left, the youngest child first."""
         for child in reversed(list(self.children)):
             self.end(child, grace_s=grace_s)
-        _end_now(_descendants(psutil.Process()))
+        _end_now(_descendants(psutil.Process()), self.last_words_s)
 
 
 def end_with_parent() -> None:
@@ -104,12 +105,12 @@ def _descendants(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def _end_now(processes: Iterable[psutil.Process]) -> None:
+def _end_now(processes: Iterable[psutil.Process], last_words_s: float) -> None:
     running = [p for p in processes if p.is_running()]
     _send(signal.SIGTERM, running)
-    _, left = psutil.wait_procs(running, timeout=_LAST_WORDS_S)
+    _, left = psutil.wait_procs(running, timeout=last_words_s)
     _send(signal.SIGKILL, left)
-    psutil.wait_procs(left, timeout=_LAST_WORDS_S)
+    psutil.wait_procs(left, timeout=last_words_s)
 
 
 def _send(signal_number: signal.Signals, processes: Iterable[psutil.Process]) -> None:

@@ -1,4 +1,4 @@
-"""Removing what is older than somebody keeps: rows of a lake table, files of a folder.
+"""Removing the rows of a lake table that are older than somebody keeps.
 
 Belongs here: the removal, safe beside writers. Does not: what is too old (operations/upkeep.py).
 """
@@ -7,8 +7,6 @@ import random
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -37,7 +35,8 @@ class Removal:
 
     def predicate(self) -> str:
         """Return it for a delete."""
-        words = [f"{self.clock} < TIMESTAMP '{self.before.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"]
+        moment = _text(f"{self.before.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}")
+        words = [f"""{self.clock} < arrow_cast({moment}, 'Timestamp(Microsecond, Some("UTC"))')"""]  # a plain TIMESTAMP does not compare
         words += [f"model = {_text(self.model)}"] if self.model else []
         words += [f"{self.spare[0]} <> {_text(self.spare[1])}"] if self.spare else []
         return " AND ".join(words)
@@ -52,23 +51,16 @@ def remove_rows(lake: Lake, table: str, removal: Removal) -> int:
     """
     for attempt in range(_ATTEMPTS):
         found = lake.table(table)
-        if found is None or found.to_pyarrow_dataset().count_rows(filter=removal.condition()) == 0:
+        going = 0 if found is None else found.to_pyarrow_dataset().count_rows(filter=removal.condition())
+        if found is None or going == 0:
             return 0
         try:
-            done: dict[str, Any] = found.delete(removal.predicate())
+            found.delete(removal.predicate())
         except CommitFailedError:
             time.sleep(random.uniform(0.05, 0.2) * (attempt + 1))  # noqa: S311 - jitter, not a secret
             continue
-        return int(done["num_deleted_rows"])
+        return int(going)
     raise ConflictError("rows could not be removed, others were rewriting them", where=table, then="Run upkeep again.")
-
-
-def remove_old_files(folder: Path, *, before: datetime) -> int:
-    """Delete the files below a folder last written before a moment, and return how many; an index page stays."""
-    old = [p for p in folder.rglob("*") if p.is_file() and p.name != "index.html" and p.stat().st_mtime < before.timestamp()]
-    for path in old:
-        path.unlink(missing_ok=True)
-    return len(old)
 
 
 def _text(value: str) -> str:

@@ -19,18 +19,6 @@ def publish(key: str, markdown: str, description: str) -> None:
     create_markdown_artifact(key=key.lower().replace("_", "-"), markdown=markdown, description=description)
 
 
-def publish_overview(selection: Selection) -> None:
-    """Show how every model of the workspace stands, the same table as `watchkeeper status`."""
-    from watchkeeper.adapters.workspace import load_monitors
-    from watchkeeper.operations.status import overview_rows
-    from watchkeeper.site.overview import overview_markdown
-
-    monitors, problems = load_monitors(selection.home)
-    rows = overview_rows(selection.home, monitors, now=selection.now, problems=problems)
-    text = "\n\n".join([f"# {selection.home.workspace.name}", dated(selection), overview_markdown(rows), links(selection.home)])
-    publish("overview", text, "How every model stands")
-
-
 def dated(selection: Selection) -> str:
     """Return the moment of the run in the workspace's time zone."""
     from watchkeeper.site.words import moment_text

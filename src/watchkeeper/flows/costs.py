@@ -11,10 +11,10 @@ from prefect import State, flow, task
 from prefect.cache_policies import NO_CACHE
 
 from watchkeeper.adapters.workspace import find_home, load_monitors
-from watchkeeper.flows.artifacts import publish_overview
 from watchkeeper.flows.beginning import begin
 from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, may_help
 from watchkeeper.flows.selection import run_name, select
+from watchkeeper.flows.showing import show
 
 
 @task(task_run_name="costs", retries=RETRIES, retry_delay_seconds=RETRY_AFTER_S, retry_condition_fn=may_help, cache_policy=NO_CACHE)
@@ -38,6 +38,6 @@ def costs(models: list[str] | None = None, as_of: datetime | None = None) -> Sta
     selection = select(models, as_of)
     written = cost_models(list(selection.monitors), selection.home.root, selection.now)
     if written:
-        publish_overview(selection)
+        show(selection)
     outcomes = [Outcome(model=m) for m in selection.monitors] + [Outcome(model=p.model, failure=str(p)) for p in selection.problems]
     return conclude(outcomes, f"{written} cost scores for {len(selection.monitors)} models")

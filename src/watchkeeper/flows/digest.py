@@ -12,12 +12,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
 
 from watchkeeper.adapters.workspace import find_home, load_monitors
-from watchkeeper.flows.artifacts import dated, links, publish, publish_overview
+from watchkeeper.flows.artifacts import dated, links, publish
 from watchkeeper.flows.beginning import begin
 from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, may_help
 from watchkeeper.flows.plots import headline_plot
 from watchkeeper.flows.respond import act_for_models
 from watchkeeper.flows.selection import Selection, run_name, select
+from watchkeeper.flows.showing import show
 from watchkeeper.records import Digest
 
 Period = Literal["day", "week"]
@@ -46,7 +47,7 @@ def digest(period: Period = "week", as_of: datetime | None = None) -> State[Any]
     sent = act_for_models(list(selection.monitors), selection.home.root, selection.now)
     if digests:
         publish(f"digest-{period}", _page(selection, digests), f"The newest digest of a {period}")
-        publish_overview(selection)
+        show(selection)
     return Completed(message=f"{len(digests)} digests, {len(sent)} actions")
 
 

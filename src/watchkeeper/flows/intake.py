@@ -15,6 +15,7 @@ from watchkeeper.flows.artifacts import dated, links, publish, table
 from watchkeeper.flows.beginning import begin
 from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, fan_out, may_help, threads
 from watchkeeper.flows.selection import Selection, run_name, select
+from watchkeeper.flows.showing import show
 from watchkeeper.records import Batch
 
 _COLUMNS = ("model", "file", "status", "rows landed", "rows quarantined", "why")
@@ -48,6 +49,7 @@ def intake(models: list[str] | None = None, as_of: datetime | None = None) -> St
     batches = [b for o in outcomes for b in o.value or []]
     if batches or any(o.failure for o in outcomes):
         publish("intake", _page(selection, outcomes, batches), "Files taken in by the newest run that found any")
+        show(selection)
     return conclude(outcomes, f"{len(batches)} new files of {len(selection.monitors)} models")
 
 

@@ -14,11 +14,12 @@ from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from watchkeeper.adapters.workspace import find_home, load_monitor
-from watchkeeper.flows.artifacts import dated, links, publish, publish_overview, table
+from watchkeeper.flows.artifacts import dated, links, publish, table
 from watchkeeper.flows.beginning import begin
 from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, fan_out, may_help, threads
 from watchkeeper.flows.plots import headline_plot
 from watchkeeper.flows.selection import Selection, run_name, select, stretch
+from watchkeeper.flows.showing import show
 from watchkeeper.records import Run
 
 AT_ONCE = 4
@@ -64,7 +65,7 @@ def measure(
     runs = [r for o in outcomes for r in o.value or []]
     if runs or any(o.failure for o in outcomes):
         publish("measure", _page(selection, outcomes), "Windows measured by the newest run that found any due")
-        publish_overview(selection)
+        show(selection)
     return conclude(outcomes, f"{len(runs)} windows of {len(selection.monitors)} models")
 
 

@@ -14,12 +14,13 @@ from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from watchkeeper.adapters.workspace import find_home, load_monitors
-from watchkeeper.flows.artifacts import dated, links, publish, publish_overview, table
+from watchkeeper.flows.artifacts import dated, links, publish, table
 from watchkeeper.flows.beginning import begin
 from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, fan_out, may_help, threads
 from watchkeeper.flows.measure import AT_ONCE, bring_up_to_date
 from watchkeeper.flows.plots import headline_plot
 from watchkeeper.flows.selection import Selection, run_name, select, stretch
+from watchkeeper.flows.showing import show
 from watchkeeper.records import Action, IncidentEvent
 
 _EVENTS = ("model", "event", "severity", "from", "headline", "incident")
@@ -74,7 +75,7 @@ def respond(
     events, actions = judge_and_act(selection)
     if events or actions:
         publish("respond", _page(selection, events, actions), "What the newest run with news found and did")
-        publish_overview(selection)
+        show(selection)
     return conclude(measured, f"{len(events)} incident events, {len(actions)} actions for {len(selection.monitors)} models")
 
 

@@ -1,16 +1,16 @@
 """Keeping the lake quick and small: rows beyond a monitor's `keep` go, small files merge, unneeded files are deleted.
 
-Belongs here: what goes and when. Does not: how a table is compacted or vacuumed (adapters/lake.py, adapters/retention.py).
+Belongs here: what goes and when. Does not: how a table is compacted or vacuumed (adapters/lake.py, adapters/retention.py),
+or old validation docs, which go when new ones are written (adapters/validation_docs.py).
 The account of what happened (batches, runs, changes, incidents, actions, digests) and the bins stay: they are small, and
 batches and runs also say what must not be taken in or measured again. The reference stays, however old it is.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 
-from watchkeeper.adapters.retention import Removal, remove_old_files, remove_rows
+from watchkeeper.adapters.retention import Removal, remove_rows
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.parts import MARK
@@ -19,13 +19,10 @@ from watchkeeper.records import RECORDS, GpuSample, HostSample, Profile, Quarant
 READERS_KEEP_HOURS = 7 * 24
 """A file that a commit replaced is deleted this long after: a reader that opened the table before still finds it."""
 
-VALIDATION_DOCS_KEEP = timedelta(days=90)
-"""Pages about single validations older than this are deleted; their results stay in `validations`."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What upkeep did to one table, or to a folder of pages."""
+    """What upkeep did to one table."""
 
     table: str
     rows_removed: int = 0
@@ -38,8 +35,7 @@ def upkeep(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> lis
     removed: dict[str, int] = {}
     for table, removal in _removals(monitors, now):
         removed[table] = removed.get(table, 0) + remove_rows(home.lake, table, removal)
-    done = [_shaped(home, table, removed.get(table, 0)) for table in _tables(monitors) if home.lake.table(table) is not None]
-    return [*done, _pages(home.site_dir / "validation", now)]
+    return [_shaped(home, table, removed.get(table, 0)) for table in _tables(monitors) if home.lake.table(table) is not None]
 
 
 def horizon(monitor: Monitor, now: datetime) -> datetime:
@@ -73,7 +69,3 @@ def _shaped(home: Home, table: str, rows_removed: int) -> Kept:
     merged = home.lake.compact(table).get("numFilesRemoved", 0)
     deleted = home.lake.vacuum(table, keep_hours=READERS_KEEP_HOURS)
     return Kept(table=table, rows_removed=rows_removed, files_merged=int(merged), files_deleted=len(deleted))
-
-
-def _pages(folder: Path, now: datetime) -> Kept:
-    return Kept(table="validation docs", files_deleted=remove_old_files(folder, before=now - VALIDATION_DOCS_KEEP))

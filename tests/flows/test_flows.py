@@ -1,0 +1,125 @@
+"""Flows without a server: their forms, names and last words, and the file that deploys them."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from prefect.flows import load_flow_from_entrypoint
+from prefect.server.schemas.schedules import CronSchedule
+from prefect.utilities.callables import parameter_schema
+
+from watchkeeper.adapters.prefect_file import FILE, Deployment, read_deployments
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import ConfigurationError, UsageError
+from watchkeeper.flows.artifacts import table
+from watchkeeper.flows.fan_out import Outcome, conclude, may_help
+from watchkeeper.flows.selection import name_of, select, stretch
+
+ROOT = Path(__file__).parent.parent.parent
+SHIPPED = read_deployments(Home(Path("/nowhere")))
+NAIVE = datetime.fromisoformat("2013-04-22")
+DUE = datetime(2026, 1, 5, 7, 30, tzinfo=UTC)
+
+
+def test_the_shipped_file_and_the_demo_workspace_say_the_same():
+    assert (ROOT / FILE).read_bytes() == (ROOT / "src/watchkeeper/templates" / FILE).read_bytes()
+
+
+@pytest.mark.parametrize("deployment", SHIPPED, ids=lambda d: d.name)
+def test_every_deployment_is_a_flow_with_a_form_that_explains_itself(deployment: Deployment):
+    flow = load_flow_from_entrypoint(deployment.entrypoint, use_placeholder_flow=False)
+    form = parameter_schema(flow)
+    assert flow.name == deployment.name
+    assert all(p.get("description") for p in form.properties.values()), form.properties
+    assert flow.description
+    assert deployment.description
+    assert all(set(t.parameters) <= set(form.properties) for t in deployment.schedules)
+
+
+def test_all_but_change_have_a_schedule_of_their_own():
+    assert [d.name for d in SHIPPED if not d.schedules] == ["change"]
+
+
+def test_respond_follows_each_intake():
+    """What came in at a quarter past is judged ten minutes later, so that measuring in between has time."""
+    minutes = {d.name: [m.minute for m in _dates(d)] for d in SHIPPED if d.name in ("intake", "respond")}
+    assert minutes == {"intake": [0, 15, 30, 45], "respond": [10, 25, 40, 55]}
+
+
+def _dates(deployment: Deployment) -> list[datetime]:
+    schedule = CronSchedule(cron=deployment.schedules[0].cron, timezone="Europe/Berlin")
+    return asyncio.run(schedule.get_dates(4, start=DUE.replace(minute=0, second=0)))
+
+
+def test_one_flow_runs_once_at_a_time():
+    assert {d.name: d.concurrency_limit.limit for d in SHIPPED if d.concurrency_limit} == dict.fromkeys(
+        ("intake", "measure", "respond", "costs", "digest", "upkeep"), 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("verb", "parameters", "expected"),
+    [
+        ("measure", {"models": ["flight_delays"], "start": datetime(2013, 4, 22, tzinfo=UTC)}, "measure-flight_delays-2013-04-22"),
+        ("measure", {"models": ["a", "b"], "start": NAIVE, "end": NAIVE + timedelta(days=7)}, "measure-a+b-2013-04-22..2013-04-29"),
+        ("measure", {"models": ["a", "b", "c", "d", "e"]}, "measure-a+b+c+2-2026-01-05T07:30Z"),
+        ("intake", {"models": None}, "intake-all-2026-01-05T07:30Z"),
+        ("digest", {"period": "day"}, "digest-day-2026-01-05T07:30Z"),
+        ("change", {"model": "parcels"}, "change-parcels-2026-01-05T07:30Z"),
+        ("upkeep", {}, "upkeep-2026-01-05T07:30Z"),
+    ],
+)
+def test_run_names_can_be_searched(verb: str, parameters: dict, expected: str):
+    assert name_of(verb, parameters, DUE) == expected
+
+
+def test_an_end_before_its_start_is_refused():
+    with pytest.raises(UsageError, match="must come after"):
+        stretch(NAIVE + timedelta(days=1), NAIVE)
+
+
+def test_a_moment_without_zone_is_utc():
+    assert stretch(NAIVE, None) == (datetime(2013, 4, 22, tzinfo=UTC), None)
+
+
+def test_a_model_that_is_in_no_file_is_named(home: Home, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WATCHKEEPER_HOME", str(home.root))
+    with pytest.raises(UsageError, match="no model 'parcel'"):
+        select(["parcel"], None)
+
+
+def test_the_clock_is_read_once_unless_a_moment_is_given(home: Home, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WATCHKEEPER_HOME", str(home.root))
+    assert select(None, NAIVE).now == datetime(2013, 4, 22, tzinfo=UTC)
+    assert abs(select(None, None).now - datetime.now(UTC)) < timedelta(seconds=10)
+
+
+def test_a_run_fails_when_any_model_failed_and_names_it():
+    state = conclude([Outcome(model="good", value=3), Outcome(model="bad", failure="its file is truncated")], "3 windows")
+    assert state.is_failed()
+    assert state.message == "1 of 2 failed, the others are done. bad: its file is truncated"
+
+
+def test_a_run_completes_when_all_models_did():
+    state = conclude([Outcome(model="good", value=3)], "3 windows")
+    assert state.is_completed()
+    assert state.message == "3 windows"
+
+
+def test_a_mistake_is_not_tried_again_but_a_lost_connection_is():
+    from prefect.states import Failed
+
+    assert not may_help(None, None, Failed(data=UsageError("no such model")))
+    assert may_help(None, None, Failed(data=ConnectionError("reset")))
+
+
+def test_a_table_cell_cannot_break_the_table():
+    assert table(["why"], [{"why": "a|b\nc"}]).splitlines()[-1] == "| a\\|b c |"
+
+
+def test_mistakes_in_prefect_yaml_are_told_with_their_lines(home: Home):
+    text = (ROOT / FILE).read_text().replace("slug: hourly, cron", "slug: hourly, crn")
+    (home.root / FILE).write_text(text)
+    with pytest.raises(ConfigurationError, match=r"unknown key 'crn' \(line \d+\): did you mean 'cron'\?"):
+        read_deployments(home)
