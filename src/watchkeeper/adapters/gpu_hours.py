@@ -21,15 +21,16 @@ LONGEST_INTERVAL = timedelta(hours=1)
 """No reading stands for more than this; the sampler refuses to sample less often."""
 
 
-def first_sampled(lake: Lake, *, now: datetime) -> datetime | None:
-    """Return when GPU telemetry begins, None when there is none yet as of `now`."""
+def first_uses(lake: Lake, hosts: Mapping[str, str], *, now: datetime) -> dict[str | None, datetime]:
+    """Return model (None: unattributed) -> when its GPU telemetry begins at the earliest; `hosts` is host -> model."""
     dataset = lake.dataset(GpuSample.TABLE)
     if dataset is None:
-        return None
+        return {}
     with connect(lake, {}) as connection:
         connection.register("samples", dataset)
-        first: datetime | None = connection.execute("SELECT min(sampled_at) FROM samples WHERE sampled_at <= ?", [now]).fetchall()[0][0]
-    return None if first is None else first - LONGEST_INTERVAL
+        connection.register("hosts", _host_table(hosts))
+        rows = ask(connection, statement("first_uses"), {"now": now}).to_pylist()
+    return {row["model"]: row["first_at"] - LONGEST_INTERVAL for row in rows}
 
 
 def gpu_uses(lake: Lake, windows: Sequence[Window], hosts: Mapping[str, str], *, now: datetime) -> list[Use]:
@@ -40,7 +41,7 @@ def gpu_uses(lake: Lake, windows: Sequence[Window], hosts: Mapping[str, str], *,
     with connect(lake, {}) as connection:
         connection.register("samples", dataset)
         connection.register("windows", _spans(windows))
-        connection.register("hosts", pa.table({"host": list(hosts), "model": list(hosts.values())}, schema=_HOSTS))
+        connection.register("hosts", _host_table(hosts))
         bounds = {"since": windows[0].start, "until": min(now, windows[-1].end + LONGEST_INTERVAL)}
         longest = LONGEST_INTERVAL // timedelta(microseconds=1)
         rows = ask(connection, statement("gpu_hours"), {**bounds, "longest_us": longest}).to_pylist()
@@ -59,7 +60,9 @@ def predictions(lake: Lake, monitor: Monitor, windows: Sequence[Window], *, now:
     return {row["window_start"]: row["predictions"] for row in rows}
 
 
-_HOSTS = pa.schema([("host", pa.string()), ("model", pa.string())])
+def _host_table(hosts: Mapping[str, str]) -> pa.Table:
+    columns = {"host": list(hosts), "model": list(hosts.values())}
+    return pa.table(columns, schema=pa.schema([("host", pa.string()), ("model", pa.string())]))
 
 
 def _spans(windows: Sequence[Window]) -> pa.Table:

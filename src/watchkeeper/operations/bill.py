@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from watchkeeper.adapters.gpu_hours import first_sampled, gpu_uses, predictions
+from watchkeeper.adapters.gpu_hours import first_uses, gpu_uses, predictions
 from watchkeeper.adapters.prices import price_book
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.cost import SYNTHETIC, Usage, Use, per_1000, usage
@@ -49,13 +49,12 @@ def bill(
 
     """
     book = price_book(home)
-    began = start or first_sampled(home.lake, now=now)
-    if began is None:
-        return []
+    hosts = host_map(monitors.values())
+    began = start or min(first_uses(home.lake, hosts, now=now).values(), default=now)
     windows = list(Grid(by, home.workspace.timezone).between(began, min(end or now, now)))
     cells: dict[tuple[str | None, Window, bool], list[Use]] = {}
     by_start = {w.start: w for w in windows}
-    for use in gpu_uses(home.lake, windows, host_map(monitors.values()), now=now):
+    for use in gpu_uses(home.lake, windows, hosts, now=now):
         cells.setdefault((use.model, by_start[use.window_start], use.is_synthetic), []).append(use)
     counts = {model: predictions(home.lake, monitors[model], windows, now=now) for model in monitors}
     rows: list[BillRow] = []

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.gpu_hours import first_sampled, gpu_uses, predictions
+from watchkeeper.adapters.gpu_hours import first_uses, gpu_uses, predictions
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.prices import price_book
-from watchkeeper.adapters.workspace import Home
+from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import ConfigurationError
 from watchkeeper.measures.cost import COST_METRICS, Use, cost_scores, method, usage, withdrawn
 from watchkeeper.measures.prices import Price
@@ -31,16 +31,14 @@ def costs(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> int:
 
     A wrong price book leaves hours and energy as they are; scores of money then say what is wrong with it.
     """
-    began = first_sampled(home.lake, now=now)
-    if began is None:
-        return 0
-    hosts, book = host_map(monitors.values()), book_or_reason(home)
+    hosts = host_map({**load_monitors(home)[0], **monitors}.values())
+    began, book = first_uses(home.lake, hosts, now=now), book_or_reason(home)
     scores: list[Score] = []
     runs: list[Run] = []
     for monitor in monitors.values():
-        settled = _Stored(home.lake, monitor, now)
-        windows = _due(monitor, settled, began, now)
-        found, outcomes = _bring_up(home.lake, monitor, windows, settled, hosts, book, now)
+        stored = _Stored(home.lake, monitor, now)
+        windows = _due(monitor, stored, began.get(monitor.model), now)
+        found, outcomes = _bring_up(home.lake, monitor, windows, stored, hosts, book, now)
         scores += found
         runs += outcomes
     home.lake.append_records(Score, scores)
@@ -82,11 +80,11 @@ class _Stored:
         return {_key(s): s for s in self._lake.newest(Score, as_of=self._now, where=self._mine & within)}
 
 
-def _due(monitor: Monitor, stored: _Stored, began: datetime, now: datetime) -> list[Window]:
-    """Return the ended windows that may have changed: all at first, later those that are new or not settled."""
+def _due(monitor: Monitor, stored: _Stored, began: datetime | None, now: datetime) -> list[Window]:
+    """Return the ended windows that may have changed: all since the first use, later those that are new or not settled."""
     if stored.runs:
-        began = max(began, max(stored.runs).end - SETTLED)
-    return [w for w in monitor.grid.between(began, now) if w.end <= now]
+        began = max(stored.runs).end - SETTLED
+    return [w for w in monitor.grid.between(began, now) if w.end <= now] if began else []
 
 
 def _bring_up(

@@ -24,27 +24,26 @@ claims AS (
 ),
 pieces AS (
     SELECT
-        w.window_start, c.*,
+        w.window_start, c.host, c.device_uuid, c.device_name, c.is_synthetic, c.utilisation_ratio, c.power_w,
+        coalesce(nullif(c.model, ''), h.model) AS model,
         least(c.ends_us, epoch_us(w.window_end)) - greatest(c.from_us, epoch_us(w.window_start)) AS us
     FROM claims AS c
     INNER JOIN windows AS w ON c.from_us < epoch_us(w.window_end) AND c.ends_us > epoch_us(w.window_start)
+    LEFT JOIN hosts AS h ON c.host = h.host
     WHERE c.ends_us > c.from_us
+),
+uses AS (
+    SELECT
+        window_start, host, device_uuid, device_name, model, is_synthetic,
+        count(*) AS samples,
+        sum(us)::BIGINT AS sampled_us,
+        coalesce(sum(us) FILTER (utilisation_ratio IS NOT NULL), 0)::BIGINT AS busy_known_us,
+        coalesce(sum(round(us * utilisation_ratio)::BIGINT), 0)::BIGINT AS busy_us,
+        coalesce(sum(us) FILTER (power_w IS NOT NULL), 0)::BIGINT AS energy_known_us,
+        coalesce(sum(round(us * power_w)::BIGINT), 0)::BIGINT AS energy_uj
+    FROM pieces
+    GROUP BY window_start, host, device_uuid, device_name, model, is_synthetic
 )
-SELECT
-    p.window_start,
-    p.host,
-    p.device_uuid,
-    p.device_name,
-    coalesce(nullif(p.model, ''), h.model) AS model,
-    p.is_synthetic,
-    count(*) AS samples,
-    sum(p.us)::BIGINT AS sampled_us,
-    coalesce(sum(p.us) FILTER (p.utilisation_ratio IS NOT NULL), 0)::BIGINT AS busy_known_us,
-    coalesce(sum(round(p.us * p.utilisation_ratio)::BIGINT), 0)::BIGINT AS busy_us,
-    coalesce(sum(p.us) FILTER (p.power_w IS NOT NULL), 0)::BIGINT AS energy_known_us,
-    coalesce(sum(round(p.us * p.power_w)::BIGINT), 0)::BIGINT AS energy_uj,
-    (sum(sum(p.us)) OVER (PARTITION BY p.window_start, p.host, p.device_uuid, p.is_synthetic))::BIGINT AS device_us
-FROM pieces AS p
-LEFT JOIN hosts AS h ON p.host = h.host
-GROUP BY ALL
-ORDER BY p.window_start, p.host, p.device_uuid, p.device_name, model, p.is_synthetic
+SELECT *, (sum(sampled_us) OVER (PARTITION BY window_start, host, device_uuid, is_synthetic))::BIGINT AS device_us
+FROM uses
+ORDER BY window_start, host, device_uuid, device_name, model, is_synthetic

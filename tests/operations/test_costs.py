@@ -1,0 +1,287 @@
+"""Costs: windows are costed once, restated when their inputs change, and add up to the bill."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.measures.cost import COST_METRICS
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.bill import bill
+from watchkeeper.operations.costs import costs
+from watchkeeper.records import GpuSample, Run, Score
+
+DAY = datetime(2025, 1, 20, tzinfo=UTC)
+HEAD = "gpu,provider,instance,price,currency,region,as_of,source\n"
+L4 = "L4,aws,g6.xlarge,0.80,USD,us-east-1,2024-12-01,our contract\n"
+
+
+def monitor(model: str, **more: Any) -> dict[str, Any]:
+    return {
+        "model": model,
+        "task": "binary",
+        "events": {"files": f"inbox/{model}-*.parquet"},
+        "columns": {"id": "id", "time": "at", "score": "p"},
+        "reference": {"from": "2025-01-01", "to": "2025-01-15"},
+        **more,
+    }
+
+
+@pytest.fixture
+def farm(make_home: Callable[..., Home]) -> Home:
+    """Two models, each with a host of its own, and a price for the L4."""
+    made = make_home(monitor("one", cost={"hosts": ["a"]}), monitor("two", cost={"hosts": ["b"]}), name="farm")
+    made.prices.write_text(HEAD + L4)
+    return made
+
+
+def hours(host: str, count: float, *, start: datetime = DAY, device: int = 0, **more: Any) -> list[GpuSample]:
+    """Return readings every ten minutes for `count` hours."""
+    given = {"device_name": "NVIDIA L4", "utilisation_ratio": 0.5, "power_w": 60.0, **more}
+    step = timedelta(minutes=10)
+    return [
+        GpuSample(sampled_at=start + step * (i + 1), interval_s=600.0, host=host, device=device, device_uuid=f"{host}-{device}", **given)
+        for i in range(round(count * 6))
+    ]
+
+
+def land(home: Home, *series: Sequence[GpuSample]) -> None:
+    home.lake.append_records(GpuSample, [s for one in series for s in one])
+
+
+def land_events(home: Home, model: str, at: datetime, count: int, *, failed: int = 0, landed_at: datetime | None = None) -> None:
+    n = count + failed
+    columns = {
+        "p": pa.array([0.5] * count + [None] * failed, pa.float64()),
+        "wk_time": pa.array([at] * n, TIMESTAMP),
+        "wk_landed_at": pa.array([landed_at or at] * n, TIMESTAMP),
+    }
+    home.lake.append(f"events/{model}", pa.table(columns))
+
+
+def run(home: Home, *, now: datetime = DAY + timedelta(days=1)) -> int:
+    return costs(home, monitors_of(home), now=now)
+
+
+def monitors_of(home: Home) -> dict[str, Monitor]:
+    return load_monitors(home)[0]
+
+
+def score(home: Home, metric: str, *, model: str = "one", day: datetime = DAY, now: datetime = DAY + timedelta(days=90)) -> Score:
+    found = [s for s in home.lake.newest(Score, as_of=now) if (s.model, s.metric, s.window_start) == (model, metric, day)]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_a_days_scores_are_the_sums_of_its_readings(farm):
+    land(farm, hours("a", 12), hours("a", 6, device=1))
+    land_events(farm, "one", DAY, 4000)
+    assert run(farm) == len(COST_METRICS)
+    values = {metric: score(farm, metric).value for metric in COST_METRICS}
+    assert values == {
+        "gpu_hours": 18.0,
+        "gpu_busy_ratio": 0.5,
+        "gpu_energy_kwh": pytest.approx(18 * 0.060),
+        "gpu_cost": pytest.approx(18 * 0.80),
+        "cost_per_1000_predictions": pytest.approx(18 * 0.80 / 4),
+    }
+    assert score(farm, "gpu_hours").coverage == pytest.approx(18 / 48)
+
+
+def test_the_price_behind_a_cost_is_named_with_its_day_and_source(farm):
+    land(farm, hours("a", 1))
+    run(farm)
+    assert score(farm, "gpu_cost").reason == "NVIDIA L4 at 0.80 USD per GPU-hour (aws us-east-1 g6.xlarge, as of 2024-12-01, our contract)"
+
+
+def test_running_again_writes_nothing(farm):
+    land(farm, hours("a", 12), hours("b", 12))
+    land_events(farm, "one", DAY, 10)
+    assert run(farm) == 2 * len(COST_METRICS)
+    assert run(farm) == 0
+    runs = farm.lake.read("runs")
+    assert runs is not None
+    assert runs.num_rows == 2
+
+
+def test_a_late_reading_restates_only_its_window(farm):
+    land(farm, hours("a", 12), hours("a", 12, start=DAY + timedelta(days=1)))
+    now = DAY + timedelta(days=2)
+    run(farm, now=now)
+    land(farm, hours("a", 1, start=DAY + timedelta(hours=20)))
+    assert run(farm, now=now + timedelta(hours=1)) >= 1
+    assert (score(farm, "gpu_hours").value, score(farm, "gpu_hours").revision) == (13.0, 1)
+    assert score(farm, "gpu_hours", day=DAY + timedelta(days=1)).revision == 0
+
+
+def test_late_predictions_restate_only_the_cost_of_a_thousand(farm):
+    land(farm, hours("a", 10))
+    land_events(farm, "one", DAY, 1000)
+    run(farm)
+    land_events(farm, "one", DAY, 1000, landed_at=DAY + timedelta(days=2))
+    assert run(farm, now=DAY + timedelta(days=1, hours=1)) == 0
+    assert run(farm, now=DAY + timedelta(days=2)) == 1
+    assert score(farm, "cost_per_1000_predictions").value == pytest.approx(4.0)
+
+
+def test_a_new_price_restates_the_cost_and_leaves_the_hours(farm):
+    land(farm, hours("a", 10))
+    land_events(farm, "one", DAY, 1000)
+    run(farm)
+    farm.prices.write_text(HEAD + L4.replace("0.80", "1.60"))
+    assert run(farm, now=DAY + timedelta(days=2)) == 2
+    assert (score(farm, "gpu_cost").value, score(farm, "gpu_cost").revision, score(farm, "gpu_hours").revision) == (16.0, 1, 0)
+
+
+def test_a_run_as_of_then_gives_what_it_gave_then(farm):
+    land(farm, hours("a", 30))
+    run(farm, now=DAY + timedelta(days=1))
+    assert [r.window_start for r in farm.lake.newest(Run)] == [DAY]
+    run(farm, now=DAY + timedelta(days=2))
+    assert score(farm, "gpu_hours", day=DAY + timedelta(days=1)).value == 6.0
+
+
+def test_the_open_window_is_not_costed_yet(farm):
+    land(farm, hours("a", 12))
+    assert run(farm, now=DAY + timedelta(hours=23)) == 0
+
+
+def test_without_a_price_the_hours_stand_and_the_cost_says_which_line_to_add(farm):
+    land(farm, hours("a", 10), hours("a", 10, device=1, device_name="NVIDIA B200"))
+    run(farm)
+    assert score(farm, "gpu_hours").value == 20.0
+    for metric in ("gpu_cost", "cost_per_1000_predictions"):
+        found = score(farm, metric)
+        assert (found.value, found.state) == (None, "not_evaluated")
+        assert found.reason == "no price for 'NVIDIA B200' in USD: add a line for it to warehouse/seeds/gpu_prices.csv"
+
+
+def test_a_wrong_price_book_costs_the_money_and_not_the_hours(farm):
+    land(farm, hours("a", 10))
+    farm.prices.write_text(HEAD + L4.replace("0.80", "-0.80"))
+    run(farm)
+    assert score(farm, "gpu_hours").value == 10.0
+    assert score(farm, "gpu_cost").state == "not_evaluated"
+    assert "line 2: '-0.80' is not a price" in score(farm, "gpu_cost").reason
+
+
+@pytest.mark.parametrize("failed", [0, 5])
+def test_without_predictions_the_cost_of_a_thousand_is_not_known(farm, failed):
+    land(farm, hours("a", 10))
+    if failed:
+        land_events(farm, "one", DAY, 0, failed=failed)
+    run(farm)
+    found = score(farm, "cost_per_1000_predictions")
+    assert (found.value, found.state, found.reason) == (None, "insufficient", "no predictions in this window")
+    assert score(farm, "gpu_cost").value == pytest.approx(8.0)
+
+
+def test_an_unread_power_sensor_is_no_energy_and_not_zero(farm):
+    land(farm, hours("a", 10, power_w=None, utilisation_ratio=None))
+    run(farm)
+    energy, busy = score(farm, "gpu_energy_kwh"), score(farm, "gpu_busy_ratio")
+    assert (energy.value, energy.state, energy.reason) == (None, "not_evaluated", "no reading of the power drawn")
+    assert (busy.value, busy.state) == (None, "not_evaluated")
+
+
+def test_energy_read_for_part_of_the_time_says_so(farm):
+    land(farm, hours("a", 3), hours("a", 1, start=DAY + timedelta(hours=3), power_w=None))
+    run(farm)
+    energy = score(farm, "gpu_energy_kwh")
+    assert energy.value == pytest.approx(0.18)
+    assert "power was read for 75% of the sampled time" in energy.reason
+
+
+def test_a_synthetic_trace_says_with_every_score_that_it_is_no_bill(farm):
+    land(farm, hours("a", 10, is_synthetic=True))
+    run(farm)
+    found = [score(farm, metric) for metric in COST_METRICS]
+    assert {s.method for s in found} == {"gpu_samples_synthetic"}
+    assert all(s.reason.startswith("synthetic trace, not a bill") for s in found)
+
+
+def test_measured_and_synthetic_time_never_mix(farm):
+    land(farm, hours("a", 4), hours("a", 10, device=1, is_synthetic=True))
+    run(farm)
+    by_method = {s.method: s.value for s in farm.lake.newest(Score) if s.metric == "gpu_hours"}
+    assert by_method == {"gpu_samples": 4.0, "gpu_samples_synthetic": 10.0}
+
+
+def test_a_day_without_readings_is_empty_and_has_no_score(farm):
+    land(farm, hours("a", 10), hours("a", 10, start=DAY + timedelta(days=2)))
+    run(farm, now=DAY + timedelta(days=3))
+    outcomes = {r.window_start: (r.outcome, r.reason) for r in farm.lake.newest(Run)}
+    assert outcomes == {
+        DAY: ("done", ""),
+        DAY + timedelta(days=1): ("empty", "no GPU reading of this model: its use is unknown, not zero"),
+        DAY + timedelta(days=2): ("done", ""),
+    }
+    assert run(farm, now=DAY + timedelta(days=3)) == 0
+
+
+def test_a_model_without_gpus_has_neither_scores_nor_outcomes(farm):
+    land(farm, hours("a", 10))
+    run(farm)
+    assert {r.model for r in farm.lake.newest(Run)} == {"one"}
+
+
+def test_hosts_that_change_hands_leave_no_cost_behind(farm):
+    land(farm, hours("a", 10))
+    run(farm)
+    swapped = monitors_of(farm)
+    swapped = {m: with_hosts(w, ["a"] if m == "two" else []) for m, w in swapped.items()}
+    costs(farm, swapped, now=DAY + timedelta(days=2))
+    assert (score(farm, "gpu_cost").value, score(farm, "gpu_cost").state) == (None, "insufficient")
+    assert score(farm, "gpu_cost", model="two").value == pytest.approx(8.0)
+    assert costs(farm, swapped, now=DAY + timedelta(days=3)) == 0
+
+
+def with_hosts(which: Monitor, hosts: list[str]) -> Monitor:
+    return which.model_copy(update={"cost": which.cost.model_copy(update={"hosts": hosts})})
+
+
+def test_a_host_that_two_models_claim_is_billed_to_neither(make_home):
+    home = make_home(monitor("one", cost={"hosts": ["a"]}), monitor("two", cost={"hosts": ["a"]}), name="quarrel")
+    land(home, hours("a", 10))
+    one = {"one": monitors_of(home)["one"]}
+    assert costs(home, one, now=DAY + timedelta(days=1)) == 0
+    (row,) = bill(home, monitors_of(home), now=DAY + timedelta(days=1))
+    assert (row.model, row.gpu_hours) == (None, 10.0)
+
+
+def test_retention_of_readings_leaves_scores_alone(farm):
+    land(farm, hours("a", 10))
+    run(farm)
+    table = farm.lake.table(GpuSample.TABLE)
+    assert table is not None
+    table.delete()
+    assert run(farm, now=DAY + timedelta(days=2)) <= 1
+    assert score(farm, "gpu_cost").value == pytest.approx(8.0)
+
+
+def test_a_home_without_telemetry_costs_nothing(farm):
+    assert run(farm) == 0
+    assert farm.lake.read("runs") is None
+
+
+def test_hourly_monitors_are_costed_by_the_hour(make_home):
+    home = make_home(monitor("one", window="hour", cost={"hosts": ["a"]}), name="hourly")
+    land(home, hours("a", 2.5))
+    run(home, now=DAY + timedelta(hours=3))
+    found = {s.window_start.hour: s.value for s in home.lake.newest(Score) if s.metric == "gpu_hours"}
+    assert found == {0: 1.0, 1: 1.0, 2: 0.5}
+
+
+def test_scores_of_the_models_and_the_unattributed_add_up_to_the_bill(farm):
+    land(farm, hours("a", 10), hours("b", 7), hours("c", 5), hours("c", 2, device=1, model="one"))
+    now = DAY + timedelta(days=1)
+    run(farm, now=now)
+    rows = bill(farm, monitors_of(farm), now=now, by="day")
+    assert [(r.model, r.gpu_hours) for r in rows] == [("one", 12.0), ("two", 7.0), (None, 5.0)]
+    assert sum(r.cost for r in rows) == pytest.approx(24 * 0.80)
+    for row in rows[:2]:
+        assert row.cost == pytest.approx(score(farm, "gpu_cost", model=row.model).value)
