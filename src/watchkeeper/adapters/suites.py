@@ -4,10 +4,8 @@ Belongs here: reading a suite whole, its hash, and stable ids for its expectatio
 (suite_lint.py), running it (expectations.py), or drafting one (suite_drafts.py).
 """
 
-import contextlib
 import difflib
 import hashlib
-import io
 import json
 import logging
 from collections import Counter
@@ -153,10 +151,12 @@ def _read(entry: dict[str, Any], expectation_id: str) -> tuple[Any, Expectation]
     if not entry["type"]:
         message = "it has no type"
         raise ValueError(message)
-    configuration = ExpectationConfiguration(id=expectation_id, **entry)
+    if entry["type"] == QUERY and "{batch}" not in str(entry["kwargs"].get("unexpected_rows_query", "{batch}")):
+        message = f"{QUERY}: the query does not read from {{batch}}, so it never looks at the rows checked"
+        raise ValueError(message)
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # GX prints advice that lint_suites gives
-            expectation = configuration.to_domain_obj()
+        configuration = ExpectationConfiguration(id=expectation_id, **entry)
+        expectation = configuration.to_domain_obj()
     except ExpectationNotFoundError as error:
         raise ValueError(_unknown(str(entry["type"]))) from error
     except (GreatExpectationsError, ValueError, TypeError) as error:
