@@ -1,0 +1,135 @@
+"""The sampler: what a reading stands for, when readings land, how it ends."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from nvml_world import NvmlWorld, needs_gcc
+from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.nvml import Gpus, gpus
+from watchkeeper.adapters.telemetry import Buffer
+from watchkeeper.errors import UsageError
+from watchkeeper.operations.sample import Pace, Plan, Reading, check_interval, sample
+from watchkeeper.records import GpuSample, HostSample
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+class Time:
+    """A clock that moves only by waiting: as long as asked, and `late` on top; it stops the sampler after `waits` waits."""
+
+    def __init__(self, *, late: Iterable[float] = (), waits: int = 1_000_000) -> None:
+        self.elapsed, self._late, self._waits = 0.0, iter(late), waits
+        self.waited: list[float] = []
+
+    def wait(self, seconds: float) -> bool:
+        self.waited.append(seconds)
+        self.elapsed += seconds + next(self._late, 0.0)
+        return len(self.waited) >= self._waits
+
+    @property
+    def pace(self) -> Pace:
+        return Pace(now=lambda: START + timedelta(seconds=self.elapsed), seconds=lambda: self.elapsed, wait=self.wait)
+
+
+def sampled(
+    folder: Path, time: Time, *, count: int | None = None, every_s: float = 10.0, flush_s: float = 60.0, found: Gpus | None = None, model: str = ""
+):
+    """Run the sampler to its end; return the lake and the readings it told of."""
+    lake, told = Lake(folder / "lake"), []
+    plan = Plan(every_s=every_s, host="gpu-1", model=model, count=count, flush_s=flush_s)
+    sample(found or Gpus(), Buffer(lake), plan, time.pace, seen=told.append)
+    return lake, told
+
+
+def intervals(told: list[Reading]) -> list[float]:
+    return [r.host.interval_s for r in told]
+
+
+def test_without_a_gpu_the_host_is_sampled(tmp_path):
+    lake, _ = sampled(tmp_path, Time(), count=1)
+    (host,) = lake.newest(HostSample)
+    assert lake.table(GpuSample.TABLE) is None
+    assert 0 <= host.cpu_ratio <= 1
+    assert 0 < host.memory_used_bytes < host.memory_total_bytes
+    assert host.host == "gpu-1"
+
+
+def test_a_single_reading_stands_for_its_interval(tmp_path):
+    _, told = sampled(tmp_path, Time(), count=1, every_s=60.0)
+    assert intervals(told) == [60.0]
+
+
+def test_of_many_readings_the_first_only_opens_the_clock(tmp_path):
+    _, told = sampled(tmp_path, Time(), count=4)
+    assert intervals(told) == [0.0, 10.0, 10.0, 10.0]
+
+
+def test_a_reading_stands_for_the_time_that_really_passed_and_the_grid_holds(tmp_path):
+    time = Time(late=[0.5])
+    _, told = sampled(tmp_path, time, count=3)
+    assert intervals(told) == [0.0, 10.5, 9.5]
+
+
+def test_after_a_pause_a_reading_stands_for_one_interval_and_the_rest_is_unknown(tmp_path):
+    _, told = sampled(tmp_path, Time(late=[3600.0]), count=2)
+    assert intervals(told) == [0.0, 10.0]
+
+
+def test_asked_to_stop_it_reads_once_more_and_lands_everything(tmp_path):
+    lake, told = sampled(tmp_path, Time(waits=9))
+    assert sum(intervals(told)) == 90.0
+    assert len(lake.newest(HostSample)) == len(told) == 10
+
+
+def test_readings_land_once_a_minute_and_not_one_by_one(tmp_path):
+    lake, _ = sampled(tmp_path, Time(), count=19, flush_s=60.0)
+    table = lake.table(HostSample.TABLE)
+    assert table is not None
+    assert table.version() + 1 == 3
+    assert len(lake.newest(HostSample)) == 19
+
+
+def test_a_lake_that_is_away_for_minutes_costs_no_reading(tmp_path):
+    obstacle = tmp_path / "lake"
+    obstacle.write_text("in the way")
+    buffer, told = Buffer(Lake(obstacle)), []
+
+    def seen(reading: Reading) -> None:
+        told.append(reading)
+        if len(told) == 15:
+            obstacle.unlink()
+
+    sample(Gpus(), buffer, Plan(every_s=10.0, host="a", count=20), Time().pace, seen=seen)
+    assert (buffer.dropped, buffer.held, len(Lake(obstacle).newest(HostSample))) == (0, 0, 20)
+
+
+@pytest.mark.parametrize("every", [timedelta(hours=2), timedelta(0)])
+def test_an_interval_that_cannot_be_billed_is_refused(every):
+    with pytest.raises(UsageError, match=r"is not between 0\.1 s and 1 h"):
+        check_interval(every)
+
+
+@needs_gcc[0]
+@needs_gcc[1]
+def test_a_gpu_lost_during_sampling_is_told_and_its_time_is_unknown(tmp_path, monkeypatch):
+    world = NvmlWorld(tmp_path, "- count 2")
+    world.enter(monkeypatch)
+    told: list[Reading] = []
+
+    def seen(reading: Reading) -> None:
+        told.append(reading)
+        if len(told) in {2, 4}:
+            world.say(f"1 lost {'!15' if len(told) == 2 else '0'}")
+
+    lake = Lake(tmp_path / "lake")
+    with gpus() as found:
+        sample(found, Buffer(lake), Plan(every_s=10.0, host="a", model="parcels", count=6), Time().pace, seen=seen)
+    assert [r.faults for r in told] == [{}, {}, {1: "GPU is lost"}, {1: "GPU is lost"}, {}, {}]
+    seconds = {0: 0.0, 1: 0.0}
+    for one in lake.newest(GpuSample):
+        seconds[one.device] += one.interval_s
+    assert seconds == {0: 50.0, 1: 30.0}
+    assert {s.model for s in lake.newest(GpuSample)} == {"parcels"}
