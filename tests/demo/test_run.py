@@ -34,8 +34,9 @@ def test_the_walk_ends_on_the_day_asked_for_and_not_twice() -> None:
 
 def test_going_on_takes_only_the_moments_after_the_last_one_done() -> None:
     whole = moments(WEEK, LAST_DAY)
-    assert moments(WEEK, LAST_DAY, after=whole[10]) == whole[11:]
-    assert moments(WEEK, LAST_DAY, after=whole[-1]) == []
+    assert Progress(0).left_of(whole) == whole
+    assert Progress(0, whole[10].isoformat()).left_of(whole) == whole[11:]
+    assert Progress(0, whole[-1].isoformat()).left_of(whole) == []
 
 
 @pytest.mark.parametrize(("every", "until", "where"), [(timedelta(0), LAST_DAY, "--every"), (WEEK, date(2013, 3, 31), "--until")])

@@ -25,6 +25,7 @@ from watchkeeper.monitor import parse_duration
 
 if TYPE_CHECKING:
     from watchkeeper.demo.ending import Ending, Found, Held, Size
+    from watchkeeper.demo.run import Progress
 
 _LAST = "2014-01-02"
 _MOST_HELD = 10
@@ -48,29 +49,29 @@ def demo(
     """Watch a model of flight delays through the year 2013: train, let the files come, and run what the schedules run."""
     from watchkeeper.demo.run import claim, moments, start_over
 
-    workspace = _workspace(ctx, home)
+    workspace, nows = _workspace(ctx, home), moments(_duration(every), _date(until))
     if again:
         start_over(workspace)
-    reached = claim(workspace, seed).reached_at
-    nows = moments(_duration(every), _date(until), after=reached)
-    if nows:
-        _walk(workspace, nows, seed, reached)
+    reached = claim(workspace, seed)
+    left = reached.left_of(nows)
+    if left:
+        _walk(workspace, left, reached)
     else:
-        say(f"The demo has been through to {_day(reached)} here. Start over with --again.")
-    _tell(workspace, nows[-1] if nows else reached)
+        say(f"The demo has been through to {_day(reached.reached_at)} here. Start over with --again.")
+    _tell(workspace, left[-1] if left else reached.reached_at)
 
 
-def _walk(home: Home, nows: Sequence[datetime], seed: int, reached: datetime | None) -> None:
+def _walk(home: Home, nows: Sequence[datetime], reached: "Progress") -> None:
     from watchkeeper.demo.ending import tally
     from watchkeeper.demo.run import prepare, walk
 
     began = time.monotonic()
-    say(f"Going on from {_day(reached)}." if reached else "A year of flights out of New York. A model is trained on January to March, then watched.")
+    say(f"Going on from {_day(reached.reached_at)}." if reached.reached else "A year of flights out of New York: a model is trained, then watched.")
     with _shown(len(nows)) as show_step:
         show_step("training, and scoring the year", 0)
-        year = prepare(home, seed)
+        year = prepare(home, reached.seed)
         show_step(f"{_day(nows[0])}: bringing in what has come so far", 0)
-        for step, now in enumerate(walk(home, year, nows, seed=seed), 1):
+        for step, now in enumerate(walk(home, year, nows, seed=reached.seed), 1):
             windows, still_open = tally(home, now=now)
             show_step(f"{_day(now)}: {windows} windows done, {still_open} incidents open", step)
     say(f"{len(nows)} steps in {time.monotonic() - began:.0f} s, {_peak_gb():.1f} GB of memory at most.")
@@ -80,13 +81,14 @@ def _walk(home: Home, nows: Sequence[datetime], seed: int, reached: datetime | N
 def _shown(steps: int) -> Iterator[Callable[[str, int], None]]:
     """Yield what shows a step: a bar on a terminal, a line each where there is none."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda text, step: complain(f"{step:>3}/{steps}  {text}")
         return
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console) as bar:
+    with Bar(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console) as bar:
         task = bar.add_task("", total=steps)
         yield lambda text, step: bar.update(task, completed=step, description=text)
 

@@ -16,8 +16,8 @@ from watchkeeper.demo.flights import CATEGORIES, NUMBERS
 TRAINED_UNTIL = date(2013, 4, 1)
 VERSION = "v1"
 _FOLDS = 7
-_EVENT_COLUMNS = ("flight_id", "scheduled_at", *CATEGORIES, *NUMBERS, "p_late", "is_late", "model_version")
-_LABEL_COLUMNS = ("flight_id", "was_late", "arrived_at")
+EVENT_COLUMNS = ("flight_id", "scheduled_at", *CATEGORIES, *NUMBERS, "p_late", "is_late", "model_version")
+LABEL_COLUMNS = ("flight_id", "was_late", "arrived_at")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def score(flights: pl.DataFrame, *, seed: int = 0) -> Year:
     scored = pl.concat([past, future]).with_columns(p_late=pl.Series(p_late), model_version=pl.lit(VERSION))
     scored = scored.with_columns(is_late=(pl.col("p_late") >= threshold).cast(pl.Int64))
     labels = scored.filter(pl.col("arrived_at").is_not_null()).sort("arrived_at", "flight_id")
-    return Year(scored.select(_EVENT_COLUMNS), labels.select(_LABEL_COLUMNS), threshold)
+    return Year(scored.select(EVENT_COLUMNS), labels.select(LABEL_COLUMNS), threshold)
 
 
 def _out_of_fold(rows: pl.DataFrame, encode: _Encoder, seed: int) -> np.ndarray[Any, Any]:

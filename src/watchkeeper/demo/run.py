@@ -40,8 +40,12 @@ class Progress:
         """The last `now` whose step was done whole."""
         return datetime.fromisoformat(self.reached) if self.reached else None
 
+    def left_of(self, nows: Sequence[datetime]) -> list[datetime]:
+        """Return the steps that are still to be done."""
+        return [now for now in nows if self.reached_at is None or now > self.reached_at]
 
-def moments(every: timedelta, until: date, *, after: datetime | None = None) -> list[datetime]:
+
+def moments(every: timedelta, until: date) -> list[datetime]:
     """Return each `now` of the walk in UTC: Tuesdays at 13:00 in New York, or every `every` from the first one.
 
     Raises:
@@ -53,8 +57,7 @@ def moments(every: timedelta, until: date, *, after: datetime | None = None) -> 
         raise UsageError("the steps must have a length", where="--every", then="Write for example 7d.")
     if last < first:
         raise UsageError(f"the watch begins on {first:%-d %B %Y}", where="--until", then="Name that day or a later one.")
-    walk = (moment.astimezone(UTC) for moment in [*_steps(first, last, every), last])
-    return [moment for moment in walk if after is None or moment > after]
+    return [moment.astimezone(UTC) for moment in [*_steps(first, last, every), last]]
 
 
 def _first_tuesday() -> datetime:
