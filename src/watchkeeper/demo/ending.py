@@ -99,7 +99,7 @@ def _is_whole(score: Score) -> bool:
 
 
 def _found(incident: Incident, monitor: Monitor) -> Found:
-    causes = [c for c in incident.story.causes if c.kind != "unknown"]
+    causes = [c for c in (incident.story.causes if incident.story else ()) if c.kind != "unknown"]
     when = window_text(incident.window_start, incident.window_end, monitor.timezone)
     return Found(incident.id, incident.severity, incident.state, when, incident.headline, cause_text(causes[0]) if causes else UNKNOWN)
 
