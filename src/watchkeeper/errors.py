@@ -17,8 +17,8 @@ class WatchkeeperError(Exception):
     def __str__(self) -> str:
         """One paragraph: where, what, next step."""
         place = f"{self.where}: " if self.where else ""
-        step = f" {self.then}" if self.then else ""
-        return f"{place}{self.what}{step}"
+        stop = "" if self.what.endswith((".", "?", ":", "\n")) else "."
+        return f"{place}{self.what}{stop} {self.then}" if self.then else f"{place}{self.what}"
 
 
 class ConfigurationError(WatchkeeperError):

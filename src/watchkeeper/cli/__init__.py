@@ -1,14 +1,32 @@
 """The command line: the same verbs that the flows run, by hand.
 
-Belongs here: putting the commands together. Does not: what they share (frame.py, output.py), nor what they do (operations/).
+Belongs here: the table of contents, one line a verb. Does not: what verbs share (frame.py, output.py), nor what they do
+(operations/). A verb's module is imported when the verb is called; `--help` reads this table alone.
 """
 
-import importlib
-import importlib.util
+from watchkeeper.cli.frame import Verb, new_app
 
-from watchkeeper.cli.frame import new_app
+VERBS = (
+    Verb("init", "setup", "Make a workspace."),
+    Verb("add", "setup", "Draft a monitor and its suites from data files."),
+    Verb("check", "setup", "Check all monitors and suites."),
+    Verb("ingest", "intake", "Take in files, exactly once."),
+    Verb("validate", "validation", "Tell what would fail, and land nothing."),
+    Verb("quarantine", "intake", "See, let in or give up what was set aside."),
+    Verb("run", "watch", "Bring everything due up to date."),
+    Verb("status", "look", "Show how every model stands."),
+    Verb("scores", "watch", "List what was measured."),
+    Verb("incidents", "watch", "List what is wrong, and why."),
+    Verb("change", "watch", "Record a release, or another change to a model."),
+    Verb("digest", "watch", "Show what a stakeholder reads in a minute."),
+    Verb("look", "look", "Make a report of one window against the reference."),
+    Verb("costs", "gpus", "Show GPU-hours and what they cost."),
+    Verb("sql", "look", "Ask the lake a question in SQL."),
+    Verb("sample-gpus", "gpus", "Sample this host's GPUs into the lake."),
+    Verb("demo", "demo", "Watch a model of flight delays through a year."),
+    Verb("up", "server", "Start Prefect, a worker, all schedules and the pages."),
+    Verb("deploy", "server", "Deploy the flows to a Prefect server you have."),
+    Verb("doctor", "setup", "Look at everything around the models that must work."),
+)
 
-app = new_app()
-for _name in ("setup", "intake", "validation", "watch", "look", "gpus", "server", "demo"):
-    if importlib.util.find_spec(f"watchkeeper.cli.{_name}"):
-        importlib.import_module(f"watchkeeper.cli.{_name}").register(app)
+app = new_app(VERBS)

@@ -3,11 +3,14 @@
 Belongs here: the frame around a command. Does not: printing (output.py) or any single command. Only here is the clock read.
 """
 
+import importlib
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import typer
+import typer.main
 from typer.core import TyperGroup
 
 from watchkeeper.adapters.workspace import Home, find_home
@@ -30,8 +33,33 @@ NowOption = Annotated[
 ]
 
 
+class Verb(NamedTuple):
+    """One line of the table of contents: a command, the module of watchkeeper.cli that has it, and what it is for."""
+
+    name: str
+    module: str
+    summary: str
+
+
 class Verbs(TyperGroup):
-    """The commands, in the order in which they were added; errors raised on purpose become one sentence and an exit code."""
+    """The commands, each an outline until it is called; errors raised on purpose become one sentence and an exit code."""
+
+    modules: ClassVar[Mapping[str, str]]
+
+    def load(self, name: str) -> Any:
+        """Put the command in the place of its outline and return it."""
+        if name in self.modules:
+            part = typer.Typer(rich_markup_mode=None)
+            part.callback()(lambda: None)  # with a callback one command is still a group
+            importlib.import_module(f"watchkeeper.cli.{self.modules[name]}").register(part)
+            self.commands[name] = typer.main.get_group(part).commands[name]
+        return self.commands[name]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that was called."""
+        if args and args[0] in self.commands:
+            self.load(args[0])
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a WatchkeeperError is printed without a traceback."""
@@ -42,16 +70,26 @@ class Verbs(TyperGroup):
             raise typer.Exit(error.exit_code) from error
 
 
-def new_app() -> typer.Typer:
-    """Return the application without commands; `--home` before the verb is kept for `open_home`."""
-    app = typer.Typer(cls=Verbs, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+def new_app(verbs: Sequence[Verb]) -> typer.Typer:
+    """Return the application; `--home` before the verb is kept for `open_home`."""
+
+    class Listed(Verbs):
+        modules: ClassVar = {verb.name: verb.module for verb in verbs}
+
+    app = typer.Typer(cls=Listed, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
     @app.callback(epilog="Example: watchkeeper --home flights status")
     def watchkeeper(ctx: typer.Context, home: HomeOption = None) -> None:
         """Watchkeeper keeps watch over AI models in production."""
         ctx.obj = home
 
+    for verb in verbs:
+        app.command(verb.name, help=verb.summary)(_outline)
     return app
+
+
+def _outline() -> None:
+    """Stand for a command until it is called."""
 
 
 def open_home(ctx: typer.Context, home: Path | None = None) -> Home:

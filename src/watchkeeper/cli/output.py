@@ -94,6 +94,8 @@ def cell(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, Mapping):
+        value = [f"{k}: {cell(v)}" for k, v in value.items()]
     if isinstance(value, list | tuple):
         return ", ".join(cell(v) for v in value)
     return str(value)

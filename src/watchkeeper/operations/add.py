@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
+
 from watchkeeper.adapters import files
 from watchkeeper.adapters.monitor_files import mistakes, understand
 from watchkeeper.adapters.scaffold import create
@@ -16,7 +18,7 @@ from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.adapters.yaml_lines import parse_yaml
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.draft import Answer, Question, Said, Source, draft, glob_of
+from watchkeeper.operations.draft import Answer, Question, Said, Source, draft, glob_of, named
 from watchkeeper.operations.monitor_text import monitor_text
 
 
@@ -42,7 +44,7 @@ def add(home: Home, model: str, *, events: Path, labels: Path | None, said: Said
     target = home.monitors_dir / f"{model}.yaml"
     if target.exists() or model in load_monitors(home)[0]:
         raise UsageError(f"there is a model '{model}' already", where=str(home.monitors_dir), then="Edit its file, or choose another name.")
-    sources = {"events": _source(home, events), **({"labels": _source(home, labels)} if labels else {})}
+    sources = _sources(home, {"events": events, **({"labels": labels} if labels else {})})
     told = draft(model, sources["events"], sources.get("labels"), said=said, timezone=home.workspace.timezone)
     if told.questions:
         return Added(model, told.answers, told.questions, [], [])
@@ -53,12 +55,20 @@ def add(home: Home, model: str, *, events: Path, labels: Path | None, said: Said
     return Added(model, told.answers, [], [_name(home, target), *written], kept)
 
 
-def _source(home: Home, path: Path) -> Source:
-    whole = path.resolve()
-    rows = files.read(whole, path.name)
+def _sources(home: Home, paths: dict[str, Path]) -> dict[str, Source]:
+    """Read the files; when the glob of one would also match the other, each keeps its own name."""
+    whole = {kind: path.resolve() for kind, path in paths.items()}
+    globs = {kind: glob_of(path, home.root) for kind, path in whole.items()}
+    if any(path.match(globs[other][0]) for kind, path in whole.items() for other in globs if other != kind):
+        globs = {kind: (named(path, home.root), "this file alone: the other file's name is too much like it") for kind, path in whole.items()}
+    return {kind: Source(_rows(path), *globs[kind]) for kind, path in whole.items()}
+
+
+def _rows(path: Path) -> pa.Table:
+    rows = files.read(path, path.name)
     if rows.num_rows == 0:
         raise UsageError("has no rows to learn from", where=str(path), then="Name a file with rows.")
-    return Source(rows, *glob_of(whole, home.root))
+    return rows
 
 
 def _understood(text: str, name: str) -> Monitor:

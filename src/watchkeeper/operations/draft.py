@@ -20,6 +20,7 @@ from watchkeeper.errors import UsageError
 from watchkeeper.operations import guesses, truths
 from watchkeeper.operations.times import to_utc
 
+SAID = "you said so"
 _LONGEST_REFERENCE_DAYS = 90
 _WEEKLY_BELOW, _WEEKLY_FROM_DAYS = 30, 56
 
@@ -82,11 +83,9 @@ class Draft:
     def column(self, key: str, option: str, guess: guesses.Guess | None, rows: pa.Table, ask: str = "") -> str | None:
         """Settle a column: as said, else as guessed, else it is asked for (`ask`) or left out."""
         said = getattr(self.said, option.replace("-", "_"), None)
-        if said is not None and said not in rows.column_names:
-            hint = nearest(said, rows.column_names)
-            raise UsageError(f"there is no column '{said}'", where=f"--{option}", then=f"{hint[:1].upper()}{hint[1:]}")
         if said is not None:
-            guess = said, "you said so"
+            require(said, rows, option)
+            guess = said, SAID
         if guess is not None:
             self.tell(key, *guess)
             return str(guess[0])
@@ -99,11 +98,18 @@ class Draft:
         return {a.value for a in self.answers if a.key.startswith(("columns.", "labels.")) and isinstance(a.value, str)}
 
 
+def require(column: str, rows: pa.Table, option: str) -> None:
+    """Raise UsageError, naming the nearest column, when there is no such column."""
+    if column not in rows.column_names:
+        hint = nearest(column, rows.column_names)
+        raise UsageError(f"there is no column '{column}'", where=f"--{option}", then=f"{hint[:1].upper()}{hint[1:]}")
+
+
 def draft(model: str, events: Source, labels: Source | None, *, said: Said, timezone: str) -> Draft:
     """Return the draft of a monitor; when it has questions left it is not whole."""
     told = Draft(said)
-    told.tell("model", model, "you said so")
-    told.tell("owner", said.owner or "", "you said so" if said.owner else "nobody yet: name a person or a channel")
+    told.tell("model", model, SAID)
+    told.tell("owner", said.owner or "", SAID if said.owner else "nobody yet: name a person or a channel")
     event_id = told.column(
         "columns.id", "id", guesses.id_column(events.rows, labels.rows if labels else None), events.rows, "which column tells events apart"
     )
@@ -124,11 +130,16 @@ def glob_of(path: Path, root: Path) -> tuple[str, str]:
     >>> glob_of(Path("/home/w/inbox/flights-2013-04-01.csv.gz"), Path("/home/w"))
     ('inbox/flights-*.csv.gz', 'the digits in the name stand for any')
     """
-    place = path.relative_to(root) if path.is_relative_to(root) else path
+    place = Path(named(path, root))
     stem, dot, suffixes = place.name.partition(".")
     loose = re.sub(r"\d[\d\-_T]*\d|\d+", "*", stem)
     why = "the digits in the name stand for any" if loose != stem else "this file alone; put * where the names of later files differ"
     return str(place.with_name(f"{loose}{dot}{suffixes}").as_posix()), why
+
+
+def named(path: Path, root: Path) -> str:
+    """Return a path as a monitor file names it: relative to the workspace where it lies in it."""
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
 def _labels(told: Draft, events: Source, labels: Source | None, *, event_id: str | None, time: str | None, timezone: str) -> pa.ChunkedArray | None:
@@ -165,7 +176,7 @@ def _labels_among_events(told: Draft, events: Source, event_id: str | None) -> p
 def _outputs(told: Draft, events: pa.Table, truth: pa.ChunkedArray | None) -> None:
     """Settle the task and the columns that hold what the model said."""
     name = next((a.value for a in told.answers if a.key == "labels.column"), "")
-    found = (told.said.task, "you said so") if told.said.task else truths.task((name, truth) if truth is not None else None, events)
+    found = (told.said.task, SAID) if told.said.task else truths.task((name, truth) if truth is not None else None, events)
     if found is None:
         told.questions.append(Question("--task", "what kind of task it is: binary, multiclass, regression"))
         return
@@ -194,7 +205,7 @@ def _ask_for_output(told: Draft, events: pa.Table, task: str, score: str | None,
 
 
 def _positive(told: Draft, truth: pa.ChunkedArray) -> None:
-    found = (told.said.positive, "you said so") if told.said.positive else truths.positive(truth)
+    found = (told.said.positive, SAID) if told.said.positive else truths.positive(truth)
     if found is None:
         values = ", ".join(sorted(str(v) for v in pc.unique(pc.drop_null(truth)).to_pylist()))
         told.questions.append(Question("--positive", f"which label counts as positive (labels: {values})"))
@@ -212,7 +223,9 @@ def _rest(told: Draft, events: pa.Table, *, time: str | None, timezone: str, in_
     if in_events:
         told.tell("features", [n for n in events.column_names if n not in taken], "every other column, without the truth")
     given = told.said.segments
-    if split := ((given, "you said so") if given else guesses.segments(events, taken)):
+    for column in given or ():
+        require(column, events, "segments")
+    if split := ((given, SAID) if given else guesses.segments(events, taken)):
         told.tell("segments", *split)
     if personal := guesses.private(events, taken):
         told.tell("private", *personal)

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from watchkeeper.operations.draft import Answer
+from watchkeeper.operations.draft import SAID, Answer
 
 _ORDER = ("model", "owner", "task", "positive", "timezone", "events", "labels", "columns", "features", "reference", "window", "segments", "private")
 _COMMENT_AT = 44
@@ -33,6 +33,8 @@ def _lines(answers: Sequence[Answer]) -> Iterator[str]:
 
 def _line(key: str, answer: Answer) -> str:
     said = f"{key}: {_scalar(answer.value)}"
+    if answer.why == SAID:
+        return said
     why = answer.why.replace("\n", " ")
     return f"{said:<{_COMMENT_AT}}# {why}" if len(said) < _COMMENT_AT else f"{said}  # {why}"
 

@@ -1,0 +1,137 @@
+"""What every command has: a home, one-sentence errors with exit codes, an example, and a quick start."""
+
+import importlib
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from watchkeeper.adapters.lake import Lake
+from watchkeeper.cli import VERBS, app
+from watchkeeper.cli.frame import moment
+from watchkeeper.cli.output import cell, plain
+from watchkeeper.errors import UsageError
+
+RUNNER = CliRunner()
+
+
+ALL = typer.main.get_command(app)
+
+
+def leaves(command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    inner = getattr(command, "commands", None)
+    return [path] if inner is None else [leaf for name, sub in inner.items() for leaf in leaves(sub, (*path, name))]
+
+
+COMMANDS = [leaf for verb in VERBS for leaf in leaves(ALL.load(verb.name), (verb.name,))]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_the_help_of_every_command_ends_with_an_example(command):
+    shown = RUNNER.invoke(app, [*command, "--help"])
+    assert shown.exit_code == 0
+    assert "Example: " in shown.stdout.strip().split("\n\n")[-1]
+    assert " ".join(command) in shown.stdout.strip().split("\n\n")[-1]
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in {("init",), ("demo",)}], ids=" ".join)
+def test_home_may_stand_after_every_verb(command):
+    assert "--home" in RUNNER.invoke(app, [*command, "--help"]).stdout
+
+
+def test_home_may_stand_before_and_after_the_verb_or_in_the_environment(home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    for arguments, env in (
+        (["--home", home.root, "check"], {}),
+        (["check", "--home", home.root], {}),
+        (["check"], {"WATCHKEEPER_HOME": str(home.root)}),
+    ):
+        assert RUNNER.invoke(app, [str(a) for a in arguments], env=env).exit_code == 0
+
+
+def test_the_home_after_the_verb_wins(home, tmp_path: Path):
+    assert RUNNER.invoke(app, ["--home", str(tmp_path / "nowhere"), "check", "--home", str(home.root)]).exit_code == 0
+
+
+def test_an_error_is_one_sentence_on_stderr_and_an_exit_code(tmp_path: Path):
+    refused = RUNNER.invoke(app, ["check", "--home", str(tmp_path)])
+    assert refused.exit_code == 2
+    assert refused.stdout == ""
+    assert refused.stderr == f"{tmp_path}: is not a workspace, it has no watchkeeper.yaml. Run `watchkeeper init {tmp_path}` to make it one.\n"
+
+
+def test_wrong_usage_exits_with_2():
+    assert RUNNER.invoke(app, ["check", "--nonsense"]).exit_code == 2
+
+
+def test_every_command_of_every_module_is_in_the_table_of_contents():
+    listed = {(verb.name, verb.module) for verb in VERBS}
+    for module in {verb.module for verb in VERBS}:
+        part = typer.Typer()
+        importlib.import_module(f"watchkeeper.cli.{module}").register(part)
+        names = {c.name or c.callback.__name__ for c in part.registered_commands} | {g.name for g in part.registered_groups}
+        assert {(name, module) for name in names} == {(n, m) for n, m in listed if m == module}
+
+
+def test_the_table_of_contents_fits_a_terminal():
+    shown = RUNNER.invoke(app, ["--help"]).stdout
+    assert all(verb.summary in shown for verb in VERBS)
+
+
+def test_help_loads_none_of_the_heavy_libraries():
+    heavy = [
+        "great_expectations",
+        "evidently",
+        "prefect",
+        "sklearn",
+        "pandas",
+        "polars",
+        "duckdb",
+        "deltalake",
+        "pyarrow",
+        "scipy",
+        "numpy",
+        "altair",
+    ]
+    code = f"import sys, watchkeeper.cli as c, typer.testing as t; t.CliRunner().invoke(c.app, ['--help']); print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2013-04-29", datetime(2013, 4, 29, tzinfo=UTC)),
+        ("2013-04-29T06:00Z", datetime(2013, 4, 29, 6, tzinfo=UTC)),
+        ("2013-04-29T06:00+02:00", datetime(2013, 4, 29, 4, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_is_utc_unless_it_says_otherwise(text, expected):
+    assert moment(text) == expected
+
+
+def test_without_now_the_clock_is_read():
+    assert abs(moment(None) - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+def test_a_moment_that_is_none_says_how_to_write_one():
+    with pytest.raises(UsageError, match="--now: 'yesterday' is not a moment"):
+        moment("yesterday")
+
+
+def test_json_has_times_in_utc_and_null_for_what_is_no_number():
+    value = {"at": datetime(2013, 4, 22, tzinfo=UTC), "wait": timedelta(hours=1), "path": Path("a/b"), "values": (1, float("inf"))}
+    assert plain(value) == {"at": "2013-04-22T00:00:00Z", "wait": 3600.0, "path": "a/b", "values": [1, None]}
+
+
+def test_a_cell_shows_nothing_for_none():
+    assert [cell(v) for v in (None, True, 0.00012345, {"a": 1})] == ["", "yes", "0.0001234", "a: 1"]
+
+
+def test_the_lake_of_a_home_is_opened_only_when_asked_for(home):
+    assert isinstance(home.lake, Lake)
+    assert not (home.root / "warehouse" / "lake").exists()

@@ -1,0 +1,177 @@
+"""What data files suggest about a model, and what they leave to a person."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from watchkeeper.errors import UsageError
+from watchkeeper.operations.draft import Draft, Said, Source, draft, glob_of
+
+START = datetime(2025, 1, 1, 9, tzinfo=UTC)
+ROWS = 120
+
+
+def times(step_h: float = 12.0) -> list[datetime]:
+    return [START + timedelta(hours=step_h * i) for i in range(ROWS)]
+
+
+def events(**columns) -> pa.Table:
+    rng = np.random.default_rng(1)
+    return pa.table({"order_id": [f"o{i}" for i in range(ROWS)], "placed_at": times(), "score": rng.uniform(0.01, 0.99, ROWS), **columns})
+
+
+def labels(values, **columns) -> pa.Table:
+    return pa.table({"order_id": [f"o{i}" for i in range(len(values))], "returned": values, **columns})
+
+
+def drafted(rows: pa.Table, truth: pa.Table | None = None, **said) -> Draft:
+    told = Source(truth, "l-*.csv", "digits") if truth is not None else None
+    return draft("orders", Source(rows, "e-*.csv", "digits"), told, said=Said(**said), timezone="UTC")
+
+
+def answers(told: Draft) -> dict[str, object]:
+    return {a.key: a.value for a in told.answers}
+
+
+def test_a_binary_model_is_read_off_its_columns():
+    told = drafted(events(is_returned=[True, False] * 60, region=["n", "s", "e", "w"] * 30), labels([0, 1] * 60))
+    assert told.questions == []
+    said = answers(told)
+    assert (said["task"], said["columns.id"], said["columns.time"], said["columns.score"]) == ("binary", "order_id", "placed_at", "score")
+    assert (said["columns.prediction"], said["labels.column"], said["labels.join"], said["segments"]) == (
+        "is_returned",
+        "returned",
+        "order_id",
+        ["region"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "task"),
+    [
+        ([True, False] * 60, [1, 0] * 60, "binary"),
+        (["yes", "no"] * 60, ["yes", "no"] * 60, "binary"),
+        (["a", "b", "c"] * 40, ["a", "b", "c"] * 40, "multiclass"),
+        ([0, 1, 2] * 40, [0, 1, 2] * 40, "multiclass"),
+        ([float(i) / 7 for i in range(ROWS)], [float(i) for i in range(ROWS)], "regression"),
+        (list(range(ROWS)), [float(i) for i in range(ROWS)], "regression"),
+    ],
+)
+def test_the_truth_makes_the_task(truth, predicted, task):
+    assert answers(drafted(events(predicted=predicted), labels(truth)))["task"] == task
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "task"),
+    [("score", [0.2, 0.9] * 60, "binary"), ("predicted", ["a", "b", "c"] * 40, "multiclass"), ("forecast", [12.5, 80.0] * 60, "regression")],
+)
+def test_without_truth_the_output_makes_the_task(column, values, task):
+    assert answers(drafted(events().drop_columns("score").append_column(column, [values])))["task"] == task
+
+
+def test_every_answer_says_why():
+    assert all(a.why for a in drafted(events(region=["n", "s"] * 60), labels([0, 1] * 60)).answers)
+
+
+def test_labels_mature_when_nearly_all_have_come():
+    known = [t + timedelta(hours=30) for t in times()]
+    assert answers(drafted(events(), labels([0, 1] * 60, returned_at=known)))["labels.mature_after"] == "30h"
+    slow = [t + timedelta(hours=100) for t in times()]
+    assert answers(drafted(events(), labels([0, 1] * 60, returned_at=slow)))["labels.mature_after"] == "5d"
+
+
+@pytest.mark.parametrize(("step_h", "to"), [(12.0, date(2025, 1, 31)), (120.0, date(2025, 4, 1)), (0.1, date(2025, 1, 2))])
+def test_the_reference_is_the_first_half_at_most_ninety_days(step_h, to):
+    rows = events().drop_columns("placed_at").append_column("placed_at", pa.chunked_array([times(step_h)]))
+    said = answers(drafted(rows, labels([0, 1] * 60)))
+    assert (said["reference.from"], said["reference.to"]) == (date(2025, 1, 1), to)
+
+
+def test_the_first_day_is_a_day_of_the_time_zone():
+    told = draft("orders", Source(events(), "e", ""), None, said=Said(), timezone="Asia/Tokyo")
+    early = draft("orders", Source(events(), "e", ""), None, said=Said(), timezone="Pacific/Honolulu")
+    assert answers(told)["reference.from"] == date(2025, 1, 1)
+    assert answers(early)["reference.from"] == date(2024, 12, 31)
+
+
+def test_times_written_as_text_are_times():
+    rows = events().drop_columns("placed_at").append_column("when", [[t.strftime("%Y-%m-%d %H:%M") for t in times()]])
+    assert answers(drafted(rows))["columns.time"] == "when"
+
+
+def test_a_feature_between_0_and_1_is_not_taken_for_a_score():
+    rows = events(humidity=np.linspace(0.1, 0.9, ROWS)).drop_columns("score")
+    assert [q.option for q in drafted(rows, labels([0, 1] * 60)).questions] == ["--score"]
+
+
+def test_what_cannot_be_told_is_asked_all_at_once():
+    rows = pa.table({"colour": ["red", "blue"] * 60, "weight": np.linspace(1, 9, ROWS)})
+    asked = drafted(rows).questions
+    assert [q.option for q in asked] == ["--id", "--time", "--task"]
+    assert "colour, weight" in asked[0].what
+
+
+def test_labels_that_do_not_say_which_is_positive_are_asked_about():
+    assert [q.option for q in drafted(events(), labels(["stays", "goes"] * 60)).questions] == ["--positive"]
+    assert answers(drafted(events(), labels(["stays", "goes"] * 60), positive="goes"))["positive"] == "goes"
+    assert answers(drafted(events(), labels(["no", "yes"] * 60)))["positive"] == "yes"
+
+
+def test_ids_that_repeat_are_no_ids():
+    rows = events().set_column(0, "order_id", [["same"] * ROWS])
+    assert "--id" in [q.option for q in drafted(rows).questions]
+
+
+def test_a_label_file_may_name_the_id_otherwise():
+    truth = labels([0, 1] * 60).rename_columns(["order", "returned"])
+    assert answers(drafted(events(), truth))["labels.join"] == "order"
+
+
+def test_several_columns_of_truth_are_asked_about():
+    truth = labels([0, 1] * 60, refunded=[0, 1] * 60)
+    assert "--label" in [q.option for q in drafted(events(), truth).questions]
+    assert answers(drafted(events(), truth, label="refunded"))["labels.column"] == "refunded"
+
+
+def test_the_truth_may_stand_in_the_events_and_is_then_no_feature():
+    said = answers(drafted(events(target=[0, 1] * 60, weight=np.linspace(1, 9, ROWS))))
+    assert (said["labels.column"], said["labels.files"], said["labels.join"]) == ("target", "e-*.csv", "order_id")
+    assert said["features"] == ["weight"]
+
+
+def test_personal_data_are_private_and_no_segments():
+    said = answers(drafted(events(email=["a@x", "b@x"] * 60, region=["n", "s"] * 60), labels([0, 1] * 60)))
+    assert (said["private"], said["segments"]) == (["email"], ["region"])
+
+
+def test_at_most_three_segments_are_taken_those_with_fewest_values_first():
+    rows = events(five=list("abcde") * 24, two=["a", "b"] * 60, four=list("abcd") * 30, three=list("abc") * 40, many=[f"v{i}" for i in range(ROWS)])
+    assert answers(drafted(rows, labels([0, 1] * 60)))["segments"] == ["two", "three", "four"]
+
+
+def test_a_probability_is_found_for_every_class():
+    rows = events(predicted=list("abc") * 40, p_a=[0.2] * ROWS, p_b=[0.3] * ROWS, prob_c=[0.5] * ROWS)
+    assert answers(drafted(rows, labels(list("abc") * 40)))["columns.probabilities"] == {"a": "p_a", "b": "p_b", "c": "prob_c"}
+
+
+def test_a_column_that_is_not_there_names_the_nearest():
+    with pytest.raises(UsageError, match=r"--time: there is no column 'placd_at'. Did you mean 'placed_at'\?"):
+        drafted(events(), time="placd_at")
+    with pytest.raises(UsageError, match="--segments: there is no column 'zone'"):
+        drafted(events(), segments=["zone"])
+
+
+@pytest.mark.parametrize(
+    ("path", "glob"),
+    [
+        ("/w/inbox/e-2025-01-01.csv.gz", "inbox/e-*.csv.gz"),
+        ("/w/e.csv", "e.csv"),
+        ("/w/part0001.parquet", "part*.parquet"),
+        ("/other/e_1_2.csv", "/other/e_*.csv"),
+    ],
+)
+def test_the_glob_lets_the_digits_of_a_name_vary(path, glob):
+    assert glob_of(Path(path), Path("/w"))[0] == glob
