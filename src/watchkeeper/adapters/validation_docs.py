@@ -150,7 +150,7 @@ def _render(facts: _Facts, found: Sequence[Validation]) -> str:
             "unsuccessful_expectations": len(found) - passed,
             "success_percent": 100 * passed / len(found),
         },
-        meta={"run_id": {"run_name": facts.name, "run_time": facts.at}, "batch_spec": {"data_asset_name": facts.name}},
+        meta={"run_id": {"run_name": html.escape(facts.name), "run_time": facts.at}, "batch_spec": {"data_asset_name": facts.name}},
     )
     document = ValidationResultsPageRenderer().render(result)
     _unlink_suite(document)
@@ -162,8 +162,8 @@ def _gx_result(validation: Validation) -> Any:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-    column = {"column": validation.column} if validation.column else {}
-    counts: dict[str, Any] = {"observed_value": validation.observed} if validation.observed else {}
+    column = {"column": html.escape(validation.column)} if validation.column else {}  # GX's headings do not escape names
+    counts: dict[str, Any] = {"observed_value": html.escape(validation.observed)} if validation.observed else {}
     if validation.unexpected_count is not None and validation.element_count:
         percent = 100 * validation.unexpected_count / validation.element_count
         counts |= {"element_count": validation.element_count, "unexpected_count": validation.unexpected_count, "unexpected_percent": percent}
@@ -192,7 +192,7 @@ def _add_people(document: Any, found: Sequence[Validation]) -> None:
     """Add severity, owner and why to every row: GX's own way to show more of `meta` fails on its strict arguments."""
     groups: dict[str, list[Validation]] = defaultdict(list)
     for validation in found:
-        groups[validation.column or _WHOLE_TABLE].append(validation)
+        groups[html.escape(validation.column) or _WHOLE_TABLE].append(validation)
     for section in document.sections[1:]:
         table = next(block for block in section.content_blocks if block.content_block_type == "table")
         table.header_row += list(_COLUMNS)
