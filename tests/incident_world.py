@@ -3,8 +3,6 @@
 Belongs here: one incident's life through the records. Does not: judging scores (operations/judge.py does that).
 """
 
-import dataclasses
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,7 +26,8 @@ def event(
         event=what,
         window_start=start,
         window_end=start + DAY,
-        story=json.dumps(dataclasses.asdict(story), default=str),
+        story="{}" if what == "resolved" else story.to_json(),
+        why="3 days clear" if what == "resolved" else "",
         at=at or start + timedelta(days=1, hours=6),
         **fields,
     )

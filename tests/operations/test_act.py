@@ -72,7 +72,7 @@ def test_an_incident_is_one_thread_and_its_headline_is_closed(home: Home, run, s
     run(happen(home, event("joined", day=1)), slack.as_bot)
     run(happen(home, event("resolved", day=2)), slack.as_bot)
     opened, joined, resolved = slack.messages
-    assert told(slack) == ["🔴 parcels: opened on day 0", "🔴 parcels: joined on day 1", "✅ parcels: resolved on day 2"]
+    assert told(slack) == ["🔴 parcels: opened on day 0", "🔴 parcels: joined on day 1", "✅ parcels: resolved: 3 days clear"]
     assert (joined["thread_ts"], resolved["thread_ts"]) == (opened["ts"], opened["ts"])
     assert [(u["ts"], u["text"]) for u in slack.updates] == [(opened["ts"], "✅ Resolved: parcels: opened on day 0")]
 
@@ -98,7 +98,7 @@ def test_an_incident_over_before_it_was_told_is_one_message(home: Home, run, sla
     now = happen(home, event(), event("joined", day=1), event("resolved", day=2))
     assert sorted(outcomes(run(now, slack.as_bot))) == [("open", "skipped"), ("resolve", "sent"), ("update", "skipped")]
     assert len(slack.messages) == 1
-    assert "*Opened and resolved:* resolved on day 2. This is the only message about it." in str(slack.messages[0]["blocks"])
+    assert "*Opened and resolved:* 3 days clear. This is the only message about it." in str(slack.messages[0]["blocks"])
 
 
 def test_an_opening_that_never_got_through_gives_way_to_the_resolution(home: Home, run, slack: Slack):
@@ -140,6 +140,19 @@ def test_old_history_is_not_sent_in_bulk_but_a_late_verdict_is(home: Home, run, 
     rows = run(now, slack.as_bot)
     assert sorted((r.incident_id, r.state, r.reason) for r in rows) == [("i1", "skipped", "older than 7 days"), ("i2", "sent", "")]
     assert run(now + DAY, slack.as_bot) == []
+
+
+def test_the_end_of_what_was_told_is_told_however_long_it_took_to_be_sure(home: Home, run, slack: Slack):
+    """With weekly windows, three clear ones take three weeks; an incident nobody heard of stays unheard."""
+    run(happen(home, event()), slack.as_bot)
+    later = MONDAY + 30 * DAY
+    happen(home, event("resolved", day=0, at=later), event(incident="i2", at=later), event("resolved", incident="i2", at=later))
+    rows = run(later, slack.as_bot)
+    assert sorted((r.incident_id, r.kind, r.state) for r in rows) == [
+        ("i1", "resolve", "sent"),
+        ("i2", "open", "skipped"),
+        ("i2", "resolve", "skipped"),
+    ]
 
 
 def test_a_target_configured_later_is_not_told_old_news(home: Home, run, slack: Slack):

@@ -8,7 +8,7 @@ seven days ago and never was, is not told in bulk now. One run sends at most one
 with the newest story, the newest update, or the resolution; what it replaces is passed over.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -47,14 +47,21 @@ def is_stale(at: datetime, window_end: datetime, *, now: datetime, mature_after:
     return now - min(at, window_end + mature_after) > STALE_AFTER
 
 
-def notices(history: Sequence[IncidentEvent], decided: Collection[str], *, now: datetime, mature_after: timedelta) -> list[Notice]:
-    """Return what to do about the events of one incident, given in order, that were not decided yet."""
+def notices(history: Sequence[IncidentEvent], decided: Mapping[str, bool], *, now: datetime, mature_after: timedelta) -> list[Notice]:
+    """Return what to do about the events of one incident, given in order, that were not decided yet.
+
+    `decided` maps decided events to whether they were told. The end of what was told is told too, however long ago its
+    last bad window was: it takes windows without trouble to call it over.
+    """
+    is_known = any(decided.values())
     fresh: list[tuple[IncidentEvent, Kind]] = []
     found: list[Notice] = []
     for event, kind in _told(history):
         if event.event_id in decided:
             continue
-        if is_stale(event.at, event.window_end, now=now, mature_after=mature_after):
+        is_awaited = kind == "resolve" and (is_known or bool(fresh))
+        since = event.at if is_awaited else event.window_end
+        if is_stale(event.at, since, now=now, mature_after=mature_after):
             found.append(Notice(event, kind, event, STALE))
         elif kind == "update" and (silence := _silence(history, event)):
             found.append(Notice(event, kind, event, f"silenced by {silence.who}"))

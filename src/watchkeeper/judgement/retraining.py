@@ -11,7 +11,6 @@ from watchkeeper.monitor import Monitor, Retraining
 from watchkeeper.records import SEVERITIES, IncidentEvent, Story
 
 FAMILIES = ("kpi", "segment", "target")
-DATA_CAUSES = ("data", "corrupt", "missing", "schema", "unit")
 LEAST_WINDOWS = 3
 
 
@@ -41,7 +40,7 @@ def _settled(history: Sequence[IncidentEvent], asked: Sequence[Standing]) -> str
 
 
 def _veto(story: Story) -> str:
-    guilty = next((c for c in story.causes if c.kind.split("_")[0] in DATA_CAUSES), None)
+    guilty = next((c for c in story.causes if c.kind == "data"), None)
     return f"do not retrain on bad data: {guilty.subject or guilty.kind}" if guilty else ""
 
 

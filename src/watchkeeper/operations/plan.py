@@ -18,7 +18,7 @@ from watchkeeper.judgement.outbox import Standing
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Action, Digest, IncidentEvent, Story, key
 from watchkeeper.site.links import digest_links, incident_links
-from watchkeeper.site.message import Message, belated_message, digest_message, incident_message, read_story, text
+from watchkeeper.site.message import Message, belated_message, digest_message, ending, incident_message, text
 
 TARGETS = ("slack", "file", "webhook", "event")
 KINDS = ("open", "update", "resolve")
@@ -51,9 +51,13 @@ def plan(known: Known) -> list[Action]:
     return rows + [_passed_over(known, old, why) for old, why in outbox.superseded(rows, known.standings)]
 
 
-def _decided(history: Sequence[IncidentEvent], standings: Mapping[str, Standing]) -> set[str]:
-    """Return the events that have an action for any target: one that is configured later does not tell old news again."""
-    return {e.event_id for e in history if any(key(e.event_id, kind, target) in standings for kind in KINDS for target in TARGETS)}
+def _decided(history: Sequence[IncidentEvent], standings: Mapping[str, Standing]) -> dict[str, bool]:
+    """Return the events that have an action for any target, and whether one of these was more than skipped.
+
+    Any target: one that is configured later does not tell old news again.
+    """
+    found = {e.event_id: [standings[k] for kind in KINDS for t in TARGETS if (k := key(e.event_id, kind, t)) in standings] for e in history}
+    return {event_id: any(s.state != "skipped" for s in those) for event_id, those in found.items() if those}
 
 
 def _mature_after(monitor: Monitor | None) -> timedelta:
@@ -80,6 +84,8 @@ def _told(known: Known, monitor: Monitor, history: Sequence[IncidentEvent], noti
 def _message(known: Known, history: Sequence[IncidentEvent], notice: Notice, target: str, *, severity: str, channel: str) -> Message:
     links = incident_links(known.home.workspace.links, known.home.site_dir, incident_id=notice.event.incident_id)
     story = _story(history, notice.teller)
+    if notice.kind == "resolve":
+        story = ending(notice.event, story)
     is_first = not any(s.state == "sent" and s.thread == (notice.event.incident_id, target) for s in known.standings.values())
     if notice.kind == "resolve" and is_first:
         opening = _story([e for e in history if e.event != "resolved"], history[0])
@@ -89,8 +95,8 @@ def _message(known: Known, history: Sequence[IncidentEvent], notice: Notice, tar
 
 def _story(history: Sequence[IncidentEvent], event: IncidentEvent) -> Story:
     """Return the story of an event, or where it brings none the newest one of its incident."""
-    own = read_story(event.story)
-    told = [s for s in (read_story(e.story) for e in history) if s is not None]
+    own = Story.from_json(event.story)
+    told = [s for s in (Story.from_json(e.story) for e in history) if s is not None]
     plain = Story(headline=f"{event.family} incident about {event.subject or event.model}", when="")
     return own or (told[-1] if told else plain)
 

@@ -5,11 +5,9 @@ where it is sent (adapters/), or what was measured (judgement/).
 """
 
 import dataclasses
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from watchkeeper.records import Cause, Digest, IncidentEvent, Story
@@ -43,18 +41,16 @@ class Message:
         return cls(**{**found, **pairs})
 
 
-def read_story(text: str) -> Story | None:
-    """Return the story in an incident event, None when the event brings none."""
-    found = json.loads(text or "{}")
-    if not found.get("headline"):
-        return None
-    causes = [Cause(**{**c, "onset": _moment(c.get("onset"))}) for c in found.get("causes", [])]
-    facts = [(str(label), str(said)) for label, said in found.get("facts", [])]
-    return Story(**{**found, "when": found.get("when", ""), "causes": causes, "facts": facts})
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def ending(event: IncidentEvent, last: Story) -> Story:
+    """Return the story of a resolution, which says why it is over and what it was."""
+    own = Story.from_json(event.story)
+    if own is not None:
+        return own
+    return Story(
+        headline=event.why if event.why.startswith("lasts") else f"resolved: {event.why or 'nothing is out of line any more'}",
+        when="",
+        facts=[("It was", last.headline)],
+    )
 
 
 def incident_message(story: Story, event: IncidentEvent, *, severity: str, channel: str, links: Sequence[Line] = ()) -> Message:
@@ -71,12 +67,11 @@ def incident_message(story: Story, event: IncidentEvent, *, severity: str, chann
     )
 
 
-def belated_message(opening: Story, ending: Story, event: IncidentEvent, *, severity: str, channel: str, links: Sequence[Line] = ()) -> Message:
+def belated_message(opening: Story, end: Story, event: IncidentEvent, *, severity: str, channel: str, links: Sequence[Line] = ()) -> Message:
     """Return the only message about an incident that was over before anything could be sent."""
     told = incident_message(opening, event, severity=severity, channel=channel, links=links)
-    over: Line = ("Opened and resolved", f"{_sentence(ending.headline)} This is the only message about it.")
-    verdict = [*_causes(opening), *_closing(ending if ending.next_steps else opening)]
-    return dataclasses.replace(told, facts=[over, *opening.facts], verdict=verdict)
+    over: Line = ("Opened and resolved", f"{_sentence(end.headline.removeprefix('resolved: '))} This is the only message about it.")
+    return dataclasses.replace(told, facts=[over, *opening.facts], verdict=_verdict(opening))
 
 
 def digest_message(digest: Digest, *, channel: str, links: Sequence[Line] = ()) -> Message:
@@ -129,9 +124,9 @@ def _list(label: str, items: Sequence[str]) -> list[Line]:
 
 
 def cause_text(cause: Cause) -> str:
-    """Return a cause in words, with the share of the change it accounts for and what speaks for it."""
-    said = _sentence(f"{cause.subject or cause.kind}{_share(cause)}")
-    return " ".join([said, *(_sentence(e) for e in cause.evidence_for)])
+    """Return a cause in words, with the share of the change it accounts for and what speaks for and against it."""
+    parts = [f"{cause.subject or cause.kind}{_share(cause)}", *cause.evidence_for, *(f"against it: {e}" for e in cause.evidence_against)]
+    return _sentence("; ".join(part.rstrip(".") for part in parts))
 
 
 def _share(cause: Cause) -> str:
