@@ -4,19 +4,18 @@ Belongs here: the form. Does not: what a change is (records.py) or how it is kep
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from prefect import State, flow
 from prefect.states import Completed
 
 from watchkeeper.flows.selection import run_name, select
 from watchkeeper.monitor import utc
-
-Kind = Literal["release", "config", "price", "data"]
+from watchkeeper.operations.change import ChangeKind
 
 
 @flow(name="change", flow_run_name=run_name)
-def change(model: str, kind: Kind, at: datetime | None = None, version: str = "", note: str = "", who: str = "") -> State[Any]:
+def change(model: str, kind: ChangeKind, at: datetime | None = None, version: str = "", note: str = "", who: str = "") -> State[Any]:
     """Records something people did to a model or its surroundings, so that causes of incidents can be joined to it.
 
     Args:

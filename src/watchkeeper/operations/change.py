@@ -1,0 +1,29 @@
+"""Recording what people did to a model or its surroundings, so that causes of incidents can be joined to it.
+
+Belongs here: writing the record once. Does not: asking for it (cli/, flows/change.py), or finding causes (judgement/causes.py).
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.monitor import utc
+from watchkeeper.records import Change, key
+
+ChangeKind = Literal["release", "config", "price", "data"]
+
+
+def record_change(
+    home: Home, model: str, *, kind: ChangeKind, at: datetime, now: datetime, version: str = "", note: str = "", who: str = ""
+) -> Change:
+    """Record a change of a model and return it; the same change again adds nothing, so that a pipeline may repeat itself."""
+    moment = utc(at)
+    change_id = key(model, kind, moment.isoformat(), version, note)
+    known: list[Change] = home.lake.newest(Change, as_of=now, where=pc.field("change_id") == change_id)
+    if known:
+        return known[0]
+    change = Change(change_id=change_id, model=model, kind=kind, at=moment, version=version, note=note, who=who, recorded_at=now)
+    home.lake.append_records(Change, [change])
+    return change
