@@ -1,7 +1,7 @@
 """A dry run of validation: what would fail, how many rows would be set aside and why. Nothing is written.
 
-Belongs here: choosing the rows and the suite, and adding up what they come to. Does not: running a suite
-(adapters/expectations.py), or what intake does with the outcome (operations/ingest.py).
+Belongs here: choosing the rows and the suite, taking a file through intake's own steps, and adding up what they come to. Does
+not: those steps (cast.py, shape.py, verdict.py), or landing (landing.py). Repeated ids are not looked for.
 """
 
 import difflib
@@ -9,17 +9,22 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from watchkeeper.adapters.expectations import Checked, Finding, check
+from watchkeeper.adapters.expectations import Finding
 from watchkeeper.adapters.files import interpret, load
 from watchkeeper.adapters.warehouse import ask, connect, quoted
+from watchkeeper.adapters.widening import can_widen
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConfigurationError, UnreadableError, UsageError
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.cast import cast, labels_of
+from watchkeeper.operations.cast import Cast, Rejects, cast, labels_of
+from watchkeeper.operations.shape import Shape, agree
+from watchkeeper.operations.verdict import Verdict, verdict
 from watchkeeper.records import Source
 
 LAST = timedelta(days=30)
@@ -71,30 +76,43 @@ def validate(
     """
     if file is not None and last is not None:
         raise UsageError("give either a file or a stretch of time, not both", then="Leave out --last to check the file.")
-    path = _suite_file(home, monitor, source, suite)
+    judged = _with_suite(home, monitor, source, suite)
     if file is not None:
-        return _of_file(file, monitor, source, path, now)
-    rows = _landed(home, monitor, source, now, last or LAST)
-    checked = check(rows, path, private=monitor.private) if rows.num_rows else Checked(suite=path.stem)
-    return _preview(monitor, source, f"{source} of the last {_days(last or LAST)}", rows.num_rows, checked, {})
+        return _of_file(home, judged, source, file, now)
+    stretch = last or LAST
+    rows = _landed(home, judged, source, now, stretch)
+    what = f"{source} of the {_spelled(stretch)} before {now:%Y-%m-%d %H:%M} UTC"
+    return _preview(judged, source, what, rows.num_rows, verdict(home, judged, source, rows), {})
 
 
-def _of_file(file: Path, monitor: Monitor, source: Source, suite: Path, now: datetime) -> Preview:
+def _with_suite(home: Home, monitor: Monitor, source: Source, suite: str | None) -> Monitor:
+    if suite is None:
+        return monitor
+    if not (home.suites_dir / f"{suite}.json").exists():
+        near = difflib.get_close_matches(suite, [p.stem for p in home.suites_dir.glob("*.json")], n=1)
+        raise ConfigurationError(f"there is no suite {suite!r}" + (f"; the nearest is {near[0]!r}." if near else "."), where=str(home.suites_dir))
+    return monitor.model_copy(update={"suite" if source == "events" else "labels_suite": suite})
+
+
+def _of_file(home: Home, monitor: Monitor, source: Source, file: Path, now: datetime) -> Preview:
     content = load(file)
     if content is None:
         raise UnreadableError("is not there", where=str(file), then="Name the file as seen from here.")
     reading = interpret(content.data, content.name)
-    usable = cast(reading, monitor, source, now=now)
-    checked = check(usable.view, suite, private=monitor.private)
-    return _preview(monitor, source, content.name, reading.rows.num_rows + len(reading.unfit), checked, usable.rejects.reasons)
+    view, rejects = _as_intake(home, monitor, source, cast(reading, monitor, source, now=now))
+    return _preview(monitor, source, content.name, reading.rows.num_rows + len(reading.unfit), verdict(home, monitor, source, view), rejects.reasons)
 
 
-def _suite_file(home: Home, monitor: Monitor, source: Source, suite: str | None) -> Path:
-    path = home.suites_dir / f"{suite or monitor.suite_names[source]}.json"
-    if suite is None or path.exists():
-        return path
-    near = difflib.get_close_matches(suite, [p.stem for p in home.suites_dir.glob("*.json")], n=1)
-    raise ConfigurationError(f"there is no suite {suite!r}" + (f"; the nearest is {near[0]!r}." if near else "."), where=str(home.suites_dir))
+def _as_intake(home: Home, monitor: Monitor, source: Source, read: Cast) -> tuple[pa.Table, Rejects]:
+    """Return what the suite sees of a file, in the types of the lake, and the rows that do not fit those."""
+    table = f"{source}/{monitor.model}"
+    dataset = home.lake.dataset(table)
+    shape = Shape(None if dataset is None else dataset.schema, partial(can_widen, home.lake, table))
+    rejects = read.rejects.copy()
+    rows = agree(read.rows, shape, monitor, {monitor.columns.id, "id", "label"}, rejects, [])
+    view = read.view.filter(pc.is_in(read.view["wk_row"], rows["wk_row"].combine_chunks()))
+    columns = {n: view[n].cast(pa.string()) if pa.types.is_null(view[n].type) else view[n] for n in view.column_names}
+    return pa.table(columns | ({n: rows[n] for n in rows.column_names if n in columns} if source == "events" else {})), rejects
 
 
 def _landed(home: Home, monitor: Monitor, source: Source, now: datetime, last: timedelta) -> pa.Table:
@@ -117,11 +135,10 @@ def _label_columns(monitor: Monitor) -> str:
     return ", ".join(f"{stored} as {quoted(name)}" for stored, name in named.items())
 
 
-def _preview(monitor: Monitor, source: Source, what: str, rows: int, checked: Checked, rejects: Mapping[int, list[str]]) -> Preview:
-    broken = checked.reasons_by_row
+def _preview(monitor: Monitor, source: Source, what: str, rows: int, found: Verdict, rejects: Mapping[int, list[str]]) -> Preview:
+    broken, checked = found.rejects.reasons, found.checked
     counted = Counter(reason for by_row in (rejects, broken) for reasons in by_row.values() for reason in reasons)
-    for finding in checked.refusals:
-        counted[finding.reason] = rows
+    counted.update({finding.reason: rows for finding in checked.refusals})
     return Preview(
         model=monitor.model,
         source=source,
@@ -136,6 +153,6 @@ def _preview(monitor: Monitor, source: Source, what: str, rows: int, checked: Ch
     )
 
 
-def _days(last: timedelta) -> str:
-    hours = last.total_seconds() / 3600
+def _spelled(stretch: timedelta) -> str:
+    hours = stretch.total_seconds() / 3600
     return f"{hours / 24:g} days" if hours >= 24 else f"{hours:g} hours"  # noqa: PLR2004 - hours of a day
