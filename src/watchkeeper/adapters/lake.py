@@ -21,8 +21,8 @@ import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from watchkeeper.errors import ConflictError, LeaseHeldError
 
@@ -99,7 +99,11 @@ class Lake:
 
         `where` must name key columns only, or an older revision could stand in for a newer one.
         """
-        clock = next(n for n in ("computed_at", "landed_at", "validated_at", "recorded_at", "at", "sampled_at") if n in {f.name for f in dataclasses.fields(record)})
+        clock = next(
+            n
+            for n in ("computed_at", "landed_at", "validated_at", "recorded_at", "at", "sampled_at")
+            if n in {f.name for f in dataclasses.fields(record)}
+        )
         if as_of is not None:
             known = pc.field(clock) <= pa.scalar(as_of, TIMESTAMP)
             where = known if where is None else where & known
@@ -125,6 +129,7 @@ class Lake:
             self._retrying(lambda: self._write(name, rows, CommitProperties(max_commit_retries=20), schema_mode))
             return
         app_id, seen = guard
+        self.create(name, rows.schema)
         current = self.version(name, app_id)
         if current != seen:
             raise ConflictError(f"another process wrote under {app_id}", where=name)
@@ -134,6 +139,20 @@ class Lake:
         except CommitFailedError as error:
             self._open.pop(name, None)
             raise ConflictError(f"another process wrote under {app_id}", where=name) from error
+
+    def create(self, name: str, schema: pa.Schema) -> None:
+        """Create an empty table unless it exists; of two processes, one does.
+
+        A guarded append needs it: delta-rs compares app versions with the state it read, and where there was no table yet
+        it compares nothing, so that two processes at once would both be the first.
+        """
+        if self.table(name) is not None:
+            return
+        try:
+            DeltaTable.create(self.uri(name), Schema.from_arrow(schema), mode="ignore", storage_options=self.options)
+        except (CommitFailedError, DeltaError):
+            if self.table(name) is None:
+                raise
 
     def append_records(self, record: type, rows: Sequence[Any], *, table: str | None = None, guard: tuple[str, int] | None = None) -> None:
         """Append records to their table; a no-op for none."""
@@ -180,7 +199,9 @@ class Lake:
                 except ConflictError:
                     continue
             if time.monotonic() > deadline:
-                raise LeaseHeldError(f"{name} is held by process {holder['pid']} on {holder['host']}", where="lake", then="Wait for it to end, or run again later.")
+                raise LeaseHeldError(
+                    f"{name} is held by process {holder['pid']} on {holder['host']}", where="lake", then="Wait for it to end, or run again later."
+                )
             time.sleep(random.uniform(0.1, 0.4))  # noqa: S311 - jitter, not a secret
         try:
             yield app_id, seen + 1
@@ -197,7 +218,14 @@ class Lake:
 
     def _set_lease(self, name: str, app_id: str, seen: int, *, until: float) -> None:
         me = psutil.Process()
-        row = {"name": [name], "version": [seen + 1], "host": [socket.gethostname()], "pid": [os.getpid()], "started": [me.create_time()], "until": [until]}
+        row = {
+            "name": [name],
+            "version": [seen + 1],
+            "host": [socket.gethostname()],
+            "pid": [os.getpid()],
+            "started": [me.create_time()],
+            "until": [until],
+        }
         self.append("leases", pa.table(row), guard=(app_id, seen))
 
     def _write(self, name: str, rows: pa.Table, properties: CommitProperties, schema_mode: Any) -> None:

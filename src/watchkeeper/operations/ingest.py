@@ -167,11 +167,13 @@ def _in_portions(lots: Iterable[Lot]) -> Iterator[list[Lot]]:
 
 
 def _lots(intake: Intake, given: Sequence[Path | Content], seen: _Seen, repeats: list[tuple[str, str]], progress: Progress) -> Iterator[Lot]:
-    for place, one in enumerate(given):
+    place = 0
+    for done, one in enumerate(given, start=1):
         lot = _lot(intake, one, seen, repeats, place)
-        progress(one.name, place + 1, len(given))
+        progress(one.name, done, len(given))
         if lot is not None:
             seen.ids.add(lot.batch_id)
+            place += 1
             yield lot
 
 
@@ -203,7 +205,7 @@ def _lot(intake: Intake, given: Path | Content, seen: _Seen, repeats: list[tuple
 
 
 def lot_of(intake: Intake, content: Content, place: int = 0) -> Lot:
-    """Return a file read and cast, or with the fault for which it cannot be; `place` is its place among the files of a call."""
+    """Return a file read and cast, or with the fault for which it cannot be; `place` is its place among the new files of a call."""
     found = content.stamp
     lot = Lot(
         batch_id=intake.batch_id(content.sha256),

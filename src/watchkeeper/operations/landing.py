@@ -152,8 +152,19 @@ def _commit(intake: Intake, settled: list[Settled], known: Landed, shape: Shape,
         widen(lake, name, to_widen, guard=(intake.app_id, seen))
         seen += 1
     rows = pa.concat_tables([shape.complete(p) for p in parts])
+    if shape.lake is None:
+        _create(intake, rows.schema)
     # Types agree column by column, so merging adds the new nullable columns and casts nothing; it is atomic with the rows.
     lake.append(name, rows, guard=(intake.app_id, seen), schema_mode="merge" if shape.is_new else None)
+
+
+def _create(intake: Intake, schema: pa.Schema) -> None:
+    """Create the table first and alone, so that a process whose rows have other columns sees it and agrees anew."""
+    lake, name = intake.home.lake, intake.table
+    lake.create(name, schema)
+    dataset = lake.dataset(name)
+    if dataset is None or not dataset.schema.equals(schema):
+        raise ConflictError("another process made the table", where=name)
 
 
 def _stamped(intake: Intake, settled: Settled, known: Landed) -> pa.Table:

@@ -1,0 +1,31 @@
+"""Of two processes that find no table yet, one is the first."""
+
+import pyarrow as pa
+import pytest
+
+from watchkeeper.adapters.lake import Lake
+from watchkeeper.errors import ConflictError
+
+
+def test_of_two_guarded_first_appends_one_is_refused(tmp_path) -> None:
+    one, two = Lake(tmp_path), Lake(tmp_path)
+    rows = pa.table({"x": [1]})
+    assert (one.version("t", "app"), two.version("t", "app")) == (0, 0)
+
+    class Overtaken(Lake):
+        def create(self, name: str, schema: pa.Schema) -> None:
+            one.append("t", rows, guard=("app", 0))
+            super().create(name, schema)
+
+    with pytest.raises(ConflictError):
+        Overtaken(tmp_path).append("t", rows, guard=("app", 0))
+    with pytest.raises(ConflictError):
+        two.append("t", rows, guard=("app", 0))
+    assert two.read("t").num_rows == 1
+
+
+def test_creating_a_table_twice_keeps_its_rows(tmp_path) -> None:
+    lake = Lake(tmp_path)
+    lake.append("t", pa.table({"x": [1]}), guard=("app", 0))
+    Lake(tmp_path).create("t", pa.schema({"y": pa.string()}))
+    assert lake.read("t").to_pydict() == {"x": [1]}

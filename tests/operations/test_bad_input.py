@@ -1,0 +1,284 @@
+"""Bad input: one clear sentence each, what can be kept is kept, the rest is in quarantine, and the next batch works."""
+
+import gzip
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tests.intake_world import GOOD, HEADER, NEXT, NOW, held, ids, landed, loans, put, take
+
+from watchkeeper.adapters.workspace import Home
+
+
+def parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+WHOLE = parquet(pa.table({"loan": ["a"] * 500, "asked_at": [NOW] * 500, "risk": [0.5] * 500}))
+
+
+class Case(NamedTuple):
+    name: str
+    content: str | bytes
+    status: str
+    sentence: str
+    kept: list[str]
+    held: list[int]
+
+
+CASES = {
+    "an empty file": Case("loans-1.csv", "", "quarantined", "loans-1.csv: is empty, not even a header. Write it again, or remove it.", [], [-1]),
+    "a truncated Parquet": Case("loans-1.parquet", WHOLE[:-40], "quarantined", "is not a whole Parquet file; it may have been cut off", [], [-1]),
+    "a truncated gzip": Case("loans-1.csv.gz", gzip.compress(HEADER.encode() * 50)[:-12], "quarantined", "is not whole gzip data", [], [-1]),
+    "an unknown suffix": Case("loans-1.xlsx", "x", "quarantined", "has the suffix '.xlsx', which names no known format", [], [-1]),
+    "a wrong encoding": Case(
+        "loans-1.csv",
+        (HEADER + "é,2025-02-01T10:00:00Z,0.1,1\n").encode("latin-1"),
+        "quarantined",
+        "is not UTF-8 text (byte 0xe9 in line 2)",
+        [],
+        [-1],
+    ),
+    "UTF-16": Case("loans-1.csv", (HEADER + GOOD).encode("utf-16"), "quarantined", "is not UTF-8 text (byte 0xff in line 1)", [], [-1]),
+    "some rows with a wrong column count": Case(
+        "loans-1.csv", HEADER + GOOD + "c,2025-02-01\n", "partial", "1 row: the row has 2 fields where the header names 4", ["a", "b"], [2]
+    ),
+    "all rows with a wrong column count": Case("loans-1.csv", HEADER + "a,b\nc,d\n", "quarantined", "has no row that fits its header", [], [-1]),
+    "two columns of one name": Case("loans-1.csv", "loan,loan\n1,2\n", "quarantined", "has more than one column named loan", [], [-1]),
+    "a header only": Case("loans-1.csv", HEADER, "empty", "", [], []),
+    "a Parquet without rows": Case("loans-1.parquet", parquet(pq.read_table(io.BytesIO(WHOLE)).slice(0, 0)), "empty", "", [], []),
+    "no id column": Case(
+        "loans-1.csv", "asked_at,risk\n2025-02-01,0.5\n", "quarantined", "has no column 'loan' (id); it has asked_at, risk", [], [-1]
+    ),
+    "no time column": Case("loans-1.csv", "loan,risk\na,0.5\n", "quarantined", "has no column 'asked_at' (time)", [], [-1]),
+    "no score column": Case("loans-1.csv", "loan,asked_at\na,2025-02-01\n", "quarantined", "has no column 'risk' (score)", [], [-1]),
+    "no id": Case(
+        "loans-1.csv", HEADER + GOOD + ",2025-02-01T10:00:00Z,0.5,1\n", "partial", "1 row: loan is null: a row needs an id", ["a", "b"], [2]
+    ),
+    "no time": Case("loans-1.csv", HEADER + GOOD + "c,,0.5,1\n", "partial", "1 row: asked_at is null: a row needs a time", ["a", "b"], [2]),
+    "an unparsable time": Case(
+        "loans-1.csv", HEADER + GOOD + "c,soon,0.5,1\n", "partial", "1 row: asked_at: '…' is not a time (ISO text or an epoch)", ["a", "b"], [2]
+    ),
+    "a time in the future": Case(
+        "loans-1.csv", HEADER + GOOD + "c,2025-03-03T10:00:00Z,0.5,1\n", "partial", "'…' lies more than a day in the future", ["a", "b"], [2]
+    ),
+    "an id twice, with the same values": Case("loans-1.csv", HEADER + GOOD + GOOD, "landed", "", ["a", "b"], []),
+    "an id twice, with other values": Case(
+        "loans-1.csv",
+        HEADER + GOOD + "a,2025-02-01T10:00:00Z,0.2,100\n",
+        "partial",
+        "1 row: id already landed with other values",
+        ["a", "b"],
+        [2],
+    ),
+    "scores outside [0, 1]": Case(
+        "loans-1.csv",
+        HEADER + GOOD + "c,2025-02-01,1.01,1\nd,2025-02-01,-0.1,1\ne,2025-02-01,inf,1\n",
+        "partial",
+        "3 rows: risk: '…' lies outside [0, 1], where a probability must be",
+        ["a", "b"],
+        [2, 3, 4],
+    ),
+    "a score that is no number": Case(
+        "loans-1.csv", HEADER + GOOD + "c,2025-02-01,high,1\n", "partial", "1 row: column risk: '…' is not a number", ["a", "b"], [2]
+    ),
+    "a broken line of JSON": Case(
+        "loans-1.jsonl",
+        '{"loan": "a", "asked_at": "2025-02-01T10:00:00Z", "risk": 0.1}\n{"loan": "b", "asked\n[1]\n',
+        "partial",
+        "2 rows: the line is not a JSON object",
+        ["a"],
+        [1, 2],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_bad_input_is_one_sentence_and_the_next_batch_works(home: Home, case: Case) -> None:
+    put(home, case.name, case.content)
+    batch = take(home)[0]
+    assert (batch.status, ids(home), sorted(held(home))) == (case.status, case.kept, case.held)
+    assert case.sentence in batch.reason
+    assert "\n" not in batch.reason
+    assert batch.rows_read == batch.rows_landed + batch.rows_quarantined + batch.rows_duplicate
+    put(home, "loans-2.csv", NEXT)
+    assert [b.status for b in take(home)] == ["landed"]
+    assert ids(home) == [*case.kept, "next"]
+
+
+def test_times_in_mixed_zones_are_one_moment_each(home: Home) -> None:
+    texts = ["2025-02-01T10:00:00Z", "2025-02-01T12:00:00+02:00", "2025-02-01 05:00", "1738404000", "1738404000000", "2025-02-01T10:00:00.000000001Z"]
+    put(home, "loans-1.csv", HEADER + "".join(f"{i},{text},0.5,1\n" for i, text in enumerate(texts)))
+    take(home)
+    assert {row["wk_time"] for row in landed(home)} == {datetime(2025, 2, 1, 10, tzinfo=UTC)}
+    assert len(landed(home)) == len(texts)
+
+
+def test_a_time_without_a_zone_is_the_monitors(home: Home) -> None:
+    put(home, "loans-1.csv", HEADER + "a,2025-02-01 05:00,0.5,1\n")
+    put(home, "loans-2.parquet", parquet(pa.table({"loan": ["b"], "asked_at": [datetime(2025, 2, 1, 5)], "risk": [0.5], "amount": [1]})))  # noqa: DTZ001
+    take(home)
+    assert [row["wk_time"] for row in landed(home)] == [datetime(2025, 2, 1, 10, tzinfo=UTC)] * 2
+
+
+def test_whole_numbers_that_get_fractions_widen_the_column_and_keep_every_value(home: Home) -> None:
+    put(home, "loans-1.csv", HEADER + GOOD)
+    take(home)
+    put(home, "loans-2.csv", HEADER + "c,2025-02-01T12:00:00Z,0.5,1.5\n")
+    batch = take(home)[0]
+    assert batch.reason == "column 'amount' was widened from whole numbers to numbers with fractions"
+    assert landed(home, "loan", "amount") == [{"loan": "a", "amount": 100.0}, {"loan": "b", "amount": 200.0}, {"loan": "c", "amount": 1.5}]
+
+
+def test_whole_numbers_too_large_for_a_float_are_never_widened(home: Home) -> None:
+    put(home, "loans-1.csv", HEADER + f"a,2025-02-01,0.5,{2**53 + 1}\n")
+    take(home)
+    put(home, "loans-2.csv", HEADER + "b,2025-02-01,0.5,1.5\nc,2025-02-01,0.5,7\n")
+    batch = take(home)[0]
+    assert batch.reason == "1 row: column amount: '…' is not a whole number"
+    assert landed(home, "amount") == [{"amount": 2**53 + 1}, {"amount": 7}]
+
+
+def test_a_value_of_another_type_sets_its_row_aside(home: Home) -> None:
+    put(home, "loans-1.csv", HEADER + GOOD)
+    take(home)
+    put(home, "loans-2.csv", HEADER + "c,2025-02-01,0.5,abc\nd,2025-02-01,0.5,300\ne,2025-02-01,0.5,NA\n")
+    batch = take(home)[0]
+    assert (batch.status, held(home)) == ("partial", {0: ["column amount: 'abc' is not a whole number"]})
+    assert landed(home, "loan", "amount")[2:] == [{"loan": "d", "amount": 300}, {"loan": "e", "amount": None}]
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "kept"),
+    [
+        (pa.array([1.5]), pa.array([2], pa.int64()), [1.5, 2.0]),
+        (pa.array([1], pa.int64()), pa.array([2], pa.int32()), [1, 2]),
+        (pa.array([1], pa.int64()), pa.array([2.0]), [1, 2]),
+        (pa.array([1], pa.int64()), pa.nulls(1), [1, None]),
+        (pa.array(["x"]), pa.array([7], pa.int64()), ["x", "7"]),
+        (pa.array(["x"]), pa.array(["y"]).dictionary_encode(), ["x", "y"]),
+        (pa.array([NOW]), pa.array([NOW.date()]), [NOW, NOW.replace(hour=5)]),
+        (pa.array([True]), pa.array([0], pa.int64()), [True, False]),
+    ],
+    ids=str,
+)
+def test_a_column_whose_type_changes_without_loss_is_cast(home: Home, first: pa.Array, then: pa.Array, kept: list[object]) -> None:
+    for number, values in enumerate((first, then)):
+        put(home, f"loans-{number}.parquet", parquet(pa.table({"loan": [str(number)], "asked_at": [NOW], "risk": [0.5], "x": values})))
+        assert [b.status for b in take(home)] == ["landed"]
+    assert [row["x"] for row in landed(home)] == kept
+
+
+def test_nested_and_reserved_columns_are_left_out_by_name(home: Home) -> None:
+    table = pa.table({"loan": ["a"], "asked_at": [NOW], "risk": [0.5], "embedding": [[1.0, 2.0]], "wk_batch": ["mine"], "Loan": ["x"]})
+    put(home, "loans-1.parquet", parquet(table))
+    batch = take(home)[0]
+    assert (batch.status, ids(home)) == ("landed", ["a"])
+    assert "column 'embedding' is left out: list<element: double> values are not supported" in batch.reason
+    assert "column 'wk_batch' is left out" in batch.reason
+    assert "column 'Loan' is left out: it differs from 'loan' only in case" in batch.reason
+
+
+def test_nan_and_infinity_of_a_feature_are_values(home: Home) -> None:
+    put(home, "loans-1.csv", HEADER + "a,2025-02-01,0.5,nan\nb,2025-02-01,0.5,inf\nc,2025-02-01,nan,-inf\n")
+    assert take(home)[0].status == "landed"
+    assert [str(row["amount"]) for row in landed(home)] == ["nan", "inf", "-inf"]
+    assert str(landed(home)[2]["risk"]) == "nan"
+
+
+def test_a_column_without_any_value_is_added_with_its_first(home: Home) -> None:
+    put(home, "loans-1.csv", HEADER + "a,2025-02-01,0.5,\n")
+    put(home, "loans-2.csv", HEADER + "b,2025-02-01,0.5,12\n")
+    assert [b.status for b in take(home)] == ["landed", "landed"]
+    assert landed(home, "amount") == [{"amount": None}, {"amount": 12}]
+
+
+def test_a_missing_column_is_null_and_a_new_one_is_added_and_both_are_said(home: Home) -> None:
+    put(home, "loans-1.csv", HEADER + GOOD)
+    take(home)
+    put(home, "loans-2.csv", "loan,asked_at,risk,region\nc,2025-02-01,0.5,north\n")
+    assert take(home)[0].reason == "column 'region' (string) is new; column 'amount' is missing and taken as null"
+    assert landed(home, "amount", "region") == [
+        {"amount": 100, "region": None},
+        {"amount": 200, "region": None},
+        {"amount": None, "region": "north"},
+    ]
+
+
+def test_a_constant_column_and_ten_thousand_categories_land(home: Home) -> None:
+    n = 10_000
+    table = pa.table({"loan": list(range(n)), "asked_at": [NOW] * n, "risk": [0.5] * n, "constant": [1] * n, "city": [f"city {i}" for i in range(n)]})
+    put(home, "loans-1.parquet", parquet(table))
+    assert take(home)[0].rows_landed == n
+    assert len({row["city"] for row in landed(home)}) == n
+
+
+def test_a_failed_call_without_a_score_is_an_event(home: Home) -> None:
+    put(home, "loans-1.csv", "loan,asked_at,risk,status\na,2025-02-01,,timeout\nb,2025-02-01,0.5,ok\n")
+    assert take(home)[0].status == "landed"
+    assert landed(home, "loan", "risk", "status")[0] == {"loan": "a", "risk": None, "status": "timeout"}
+
+
+def test_a_private_value_is_in_no_reason(home: Home) -> None:
+    put(home, "loans-1.csv", "loan,asked_at,risk,income\na,2025-02-01,0.5,100\n")
+    take(home)
+    put(home, "loans-2.csv", "loan,asked_at,risk,income\nb,2025-02-01,0.5,secret\n")
+    take(home)
+    assert held(home) == {0: ["column income: a private value is not a whole number"]}
+
+
+def test_labels_for_unknown_ids_are_kept_and_counted(home: Home) -> None:
+    put(home, "loans-1.csv", HEADER + GOOD)
+    put(home, "repaid-1.csv", "loan,defaulted\na,0\nz,1\n")
+    batch = take(home)[1]
+    assert (batch.source, batch.status, batch.rows_landed, batch.reason) == ("labels", "landed", 2, "1 of 2 ids not seen yet")
+
+
+def test_a_label_that_contradicts_an_earlier_one_is_appended_and_a_repeated_one_is_not(home: Home) -> None:
+    put(home, "loans-1.csv", HEADER + GOOD)
+    put(home, "repaid-1.csv", "loan,defaulted\na,0\nb,1\n")
+    take(home)
+    put(home, "repaid-2.csv", "loan,defaulted\na,1\nb,1\n")
+    batch = take(home, now=NOW + timedelta(days=1))[0]
+    assert (batch.rows_landed, batch.rows_duplicate, batch.reason) == (1, 1, "1 of 2 labels contradict earlier ones; the last one counts")
+    rows = landed(home, "id", "label", "labelled_at", table="labels/loans", by="labelled_at")
+    assert rows[-1] == {"id": "a", "label": 1, "labelled_at": NOW + timedelta(days=1)}
+    assert len(rows) == 3
+
+
+def test_of_two_labels_in_one_file_the_last_row_counts_and_the_other_is_held(home: Home) -> None:
+    put(home, "repaid-1.csv", "loan,defaulted\na,0\na,1\nb,\n")
+    batch = take(home)[0]
+    assert landed(home, "id", "label", table="labels/loans", by="id") == [{"id": "a", "label": 1}]
+    assert held(home) == {
+        0: ["the same file gives this id another label for the same time"],
+        2: ["defaulted is null: a label must say something"],
+    }
+    assert batch.status == "partial"
+
+
+@pytest.mark.parametrize("write", [json.dumps, str], ids=["JSON", "text"])
+def test_a_label_may_be_a_truth_a_number_or_text(home: Home, write: Callable[[object], str]) -> None:
+    put(home, "repaid-1.csv", f"loan,defaulted\na,{write(True)}\nb,{write(False)}\n")
+    put(home, "repaid-2.csv", "loan,defaulted\nc,1\nd,0\n")
+    assert [b.status for b in take(home)] == ["landed", "landed"]
+    assert [row["label"] for row in landed(home, table="labels/loans", by="id")] == [True, False, True, False]
+
+
+def test_a_file_that_cannot_be_opened_is_said_and_tried_again(home: Home) -> None:
+    path = home.root / "inbox" / "loans-1.csv"
+    path.mkdir()
+    put(home, "loans-2.csv", NEXT)
+    take(home, files=[path, home.root / "inbox" / "loans-2.csv"])
+    assert ids(home) == ["next"]
+    assert held(home) == {-1: ["loans-1.csv: cannot be opened (Is a directory). Check its permissions."]}
+    path.rmdir()
+    put(home, "loans-1.csv", HEADER + GOOD)
+    assert [b.status for b in take(home, loans())] == ["landed"]
