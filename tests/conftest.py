@@ -4,8 +4,7 @@ Belongs here: fixtures used by more than one folder of tests. Does not: fixtures
 """
 
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
+from skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401 - pytest calls them from here
 from watchkeeper.adapters.settings import without_telemetry
 from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.cli import app
@@ -136,21 +136,3 @@ def _yaml(value: Any) -> str:
     import yaml
 
     return yaml.safe_dump(value, sort_keys=False)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
-    """Turn a skip into a failure where WATCHKEEPER_NO_SKIPS is set: CI has everything that tests need."""
-    report = yield
-    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("WATCHKEEPER_NO_SKIPS"):
-        report.outcome, report.longrepr = "failed", f"skipped where skips are failures: {report.longrepr}"
-    return report
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[Any]:
-    """The same for a whole file that skips itself."""
-    report = yield
-    if report.skipped and os.environ.get("WATCHKEEPER_NO_SKIPS"):
-        report.outcome, report.longrepr = "failed", f"skipped where skips are failures: {report.longrepr}"
-    return report
