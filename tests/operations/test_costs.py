@@ -285,3 +285,20 @@ def test_scores_of_the_models_and_the_unattributed_add_up_to_the_bill(farm):
     assert sum(r.cost for r in rows) == pytest.approx(24 * 0.80)
     for row in rows[:2]:
         assert row.cost == pytest.approx(score(farm, "gpu_cost", model=row.model).value)
+
+
+def test_a_finer_grid_is_costed_from_the_first_use_on(farm):
+    land(farm, hours("a", 24), hours("a", 24, start=DAY + timedelta(days=50)))
+    run(farm, now=DAY + timedelta(days=51))
+    finer = {"one": monitors_of(farm)["one"].model_copy(update={"window": "hour"})}
+    costs(farm, finer, now=DAY + timedelta(days=51))
+    hourly = [s.window_start for s in farm.lake.newest(Score) if s.metric == "gpu_hours" and s.grain == "hour"]
+    assert (len(hourly), min(hourly)) == (48, DAY)
+
+
+def test_after_a_long_pause_every_missed_window_is_costed(farm):
+    land(farm, hours("a", 24), hours("a", 24, start=DAY + timedelta(days=1)), hours("a", 24, start=DAY + timedelta(days=200)))
+    run(farm)
+    run(farm, now=DAY + timedelta(days=300))
+    assert {s.window_start for s in farm.lake.newest(Score)} == {DAY + timedelta(days=d) for d in (0, 1, 200)}
+    assert score(farm, "gpu_hours", now=DAY + timedelta(days=400)).revision == 0

@@ -6,12 +6,14 @@ shown, with what nobody's model used (bill.py), taking the readings (sample.py).
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.gpu_hours import first_uses, gpu_uses, predictions
-from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.lake import TIMESTAMP, Lake
 from watchkeeper.adapters.prices import price_book
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import ConfigurationError
@@ -32,17 +34,19 @@ def costs(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> int:
     A wrong price book leaves hours and energy as they are; scores of money then say what is wrong with it.
     """
     hosts = host_map({**load_monitors(home)[0], **monitors}.values())
-    began, book = first_uses(home.lake, hosts, now=now), book_or_reason(home)
-    scores: list[Score] = []
-    runs: list[Run] = []
-    for monitor in monitors.values():
-        stored = _Stored(home.lake, monitor, now)
-        windows = _due(monitor, stored, began.get(monitor.model), now)
-        found, outcomes = _bring_up(home.lake, monitor, windows, stored, hosts, book, now)
-        scores += found
-        runs += outcomes
+    runs = _runs(home.lake, monitors, now)
+    began = first_uses(home.lake, hosts, now=now) if monitors.keys() - runs.keys() else {}
+    due = {m: _due(monitor, runs.get(m, {}), began.get(m), now) for m, monitor in monitors.items()}
+    due = {m: windows for m, windows in due.items() if windows}
+    if not due:
+        return 0
+    known = _scores(home.lake, min(windows[0].start for windows in due.values()), now)
+    at_hand = _AtHand(home.lake, hosts, book_or_reason(home), known, now)
+    found = {m: _bring_up(monitors[m], windows, at_hand) for m, windows in due.items()}
+    outcomes = [r for m, (fresh, written) in found.items() for r in _outcomes(m, due[m], fresh, written, runs.get(m, {}), now)]
+    scores = [s for _, written in found.values() for s in written]
     home.lake.append_records(Score, scores)
-    home.lake.append_records(Run, runs)
+    home.lake.append_records(Run, outcomes)
     return len(scores)
 
 
@@ -63,52 +67,53 @@ def host_map(monitors: Iterable[Monitor]) -> dict[str, str]:
     return {host: models[0] for host, models in claims.items() if len(models) == 1}
 
 
-class _Stored:
-    """What earlier runs wrote about one monitor's costs."""
+@dataclass(frozen=True, slots=True)
+class _AtHand:
+    """What is the same for every monitor of a run."""
 
-    def __init__(self, lake: Lake, monitor: Monitor, now: datetime) -> None:
-        mine = pc.field("model") == monitor.model
-        self._lake, self._now = lake, now
-        self._mine = mine & pc.field("metric").isin(COST_METRICS) & (pc.field("grain") == monitor.window)
-        found = lake.newest(Run, as_of=now, where=mine & (pc.field("operation") == OPERATION))
-        spans = ((Window(r.window_start, r.window_end), r) for r in found)
-        self.runs: dict[Window, Run] = {w: r for w, r in spans if monitor.grid.at(w.start) == w}
-
-    def scores(self, windows: Sequence[Window]) -> dict[tuple[object, ...], Score]:
-        """Return the newest score of each key in some windows."""
-        within = (pc.field("window_start") >= windows[0].start) & (pc.field("window_start") < windows[-1].end)
-        return {_key(s): s for s in self._lake.newest(Score, as_of=self._now, where=self._mine & within)}
+    lake: Lake
+    hosts: Mapping[str, str]
+    book: Sequence[Price] | str
+    known: Mapping[tuple[object, ...], Score]
+    now: datetime
 
 
-def _due(monitor: Monitor, stored: _Stored, began: datetime | None, now: datetime) -> list[Window]:
+def _runs(lake: Lake, monitors: Mapping[str, Monitor], now: datetime) -> dict[str, dict[Window, Run]]:
+    """Return model -> window of its grid -> what became of it, for windows that are not long settled."""
+    recent = (pc.field("operation") == OPERATION) & (pc.field("window_start") >= pa.scalar(now - 2 * SETTLED, TIMESTAMP))
+    found: dict[str, dict[Window, Run]] = {}
+    for run in lake.newest(Run, as_of=now, where=recent):
+        window = Window(run.window_start, run.window_end)
+        if run.model in monitors and monitors[run.model].grid.at(window.start) == window:
+            found.setdefault(run.model, {})[window] = run
+    return found
+
+
+def _scores(lake: Lake, since: datetime, now: datetime) -> dict[tuple[object, ...], Score]:
+    """Return the newest score of each key in windows from `since` on."""
+    wanted = pc.field("metric").isin(COST_METRICS) & (pc.field("window_start") >= pa.scalar(since, TIMESTAMP))
+    return {_key(s): s for s in lake.newest(Score, as_of=now, where=wanted)}
+
+
+def _due(monitor: Monitor, runs: Mapping[Window, Run], began: datetime | None, now: datetime) -> list[Window]:
     """Return the ended windows that may have changed: all since the first use, later those that are new or not settled."""
-    if stored.runs:
-        began = max(stored.runs).end - SETTLED
+    if runs:
+        began = max(runs).end - SETTLED
     return [w for w in monitor.grid.between(began, now) if w.end <= now] if began else []
 
 
-def _bring_up(
-    lake: Lake,
-    monitor: Monitor,
-    windows: list[Window],
-    stored: _Stored,
-    hosts: Mapping[str, str],
-    book: Sequence[Price] | str,
-    now: datetime,
-) -> tuple[list[Score], list[Run]]:
-    if not windows:
-        return [], []
-    uses = gpu_uses(lake, windows, hosts, now=now)
-    counts = predictions(lake, monitor, windows, now=now)
+def _bring_up(monitor: Monitor, windows: list[Window], at_hand: _AtHand) -> tuple[dict[Window, list[Score]], list[Score]]:
+    """Return the scores of each window in which the model used a GPU, and those among them that are to be written."""
+    uses = gpu_uses(at_hand.lake, windows, at_hand.hosts, now=at_hand.now)
+    counts = predictions(at_hand.lake, monitor, windows, now=at_hand.now)
     by_start = {w.start: w for w in windows}
     fresh: dict[Window, list[Score]] = {}
     for (start, _), mine in _of_model(uses, monitor.model).items():
-        used = usage(mine, by_start[start], book, monitor.cost.currency)
-        scores = cost_scores(used, monitor, by_start[start], predictions=counts.get(start, 0), now=now)
+        used = usage(mine, by_start[start], at_hand.book, monitor.cost.currency)
+        scores = cost_scores(used, monitor, by_start[start], predictions=counts.get(start, 0), now=at_hand.now)
         fresh.setdefault(by_start[start], []).extend(scores)
-    known = stored.scores(windows)
-    written = [*_restated(fresh, known), *_withdrawn(fresh, known, uses, now)]
-    return written, _outcomes(monitor, windows, fresh, written, stored, now)
+    before = {k: s for k, s in at_hand.known.items() if s.model == monitor.model and s.grain == monitor.window}
+    return fresh, [*_restated(fresh, before), *_withdrawn(fresh, before, uses, at_hand.now)]
 
 
 def _of_model(uses: Iterable[Use], model: str) -> dict[tuple[datetime, bool], list[Use]]:
@@ -141,21 +146,21 @@ def _withdrawn(fresh: Mapping[Window, list[Score]], known: Mapping[tuple[object,
 
 
 def _outcomes(
-    monitor: Monitor,
+    model: str,
     windows: Iterable[Window],
     fresh: Mapping[Window, list[Score]],
     written: Iterable[Score],
-    stored: _Stored,
+    runs: Mapping[Window, Run],
     now: datetime,
 ) -> list[Run]:
     """Return what became of each window since the model's GPUs were first seen, where that is news."""
-    first = min([*fresh, *stored.runs], default=None)
+    first = min([*fresh, *runs], default=None)
     touched = {s.window_start for s in written}
     news: list[Run] = []
     for window in (w for w in windows if first is not None and w >= first):
-        rows, before = len(fresh.get(window, [])), stored.runs.get(window)
+        rows, before = len(fresh.get(window, [])), runs.get(window)
         if before is None or window.start in touched or (rows and before.rows != rows):
-            news.append(_run(monitor.model, window, rows, now))
+            news.append(_run(model, window, rows, now))
     return news
 
 
