@@ -69,6 +69,7 @@ class PredictionLogger:
             self._take(row)
         except Exception as error:  # noqa: BLE001 - the caller serves people; a log must not break it
             self._note(error)
+            self.dropped += 1
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Write what waits, and tell whether all of it is on disk."""

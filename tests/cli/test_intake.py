@@ -1,0 +1,106 @@
+"""The commands that take files in, as people and scripts use them."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from tests.conftest import PARCELS
+from typer.testing import CliRunner, Result
+
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.cli import app
+
+Run = Callable[..., Result]
+HEADER = "parcel,sent_at,p_late,is_late,version,address\n"
+GOOD = "a,2025-01-02T10:00:00Z,0.1,0,1,Main Street 1\n"
+BAD = "b,soon,0.1,0,1,Secret Lane 9\n"
+NOW = ("--now", "2025-01-03T00:00Z")
+
+
+@pytest.fixture
+def home(make_home: Callable[..., Home]) -> Home:
+    return make_home({**PARCELS, "private": ["address"]})
+
+
+@pytest.fixture
+def one_held(home: Home, watchkeeper: Run) -> Home:
+    path = home.root / "day.csv"
+    path.write_text(HEADER + GOOD + BAD)
+    assert watchkeeper("ingest", "parcels", str(path), *NOW).exit_code == 0
+    return home
+
+
+def test_ingest_says_what_became_of_each_file_and_knows_a_repeat(home: Home, watchkeeper: Run) -> None:
+    path = home.root / "day.csv"
+    path.write_text(HEADER + GOOD + BAD)
+    first, again = (json.loads(watchkeeper("ingest", "parcels", str(path), "--json", *NOW).stdout)[0] for _ in range(2))
+    keys = ("batch_id", "rows_landed", "rows_quarantined", "is_duplicate")
+    assert [first[k] for k in keys[1:]] == [1, 1, False]
+    assert [again[k] for k in keys] == [first["batch_id"], 0, 0, True]
+    assert again["reason"] == "the same content was taken in before, as day.csv"
+
+
+def test_ingest_without_files_takes_what_the_monitor_names(watchkeeper: Run, home: Home) -> None:
+    assert watchkeeper("ingest", "parcels", *NOW).stdout == "No new files.\n"
+
+
+def test_ingest_takes_standard_input(home: Home) -> None:
+    line = '{"parcel": "a", "sent_at": "2025-01-02T10:00:00Z", "p_late": 0.1, "is_late": 0}\n'
+    arguments = ["--home", str(home.root), "ingest", "parcels", "--stdin", "--name", "x.jsonl", "--json", *NOW]
+    told = json.loads(CliRunner().invoke(app, arguments, input=line).stdout)[0]
+    assert (told["name"], told["status"], told["rows_landed"]) == ("x.jsonl", "landed", 1)
+
+
+def test_ingest_takes_labels(home: Home, watchkeeper: Run) -> None:
+    (home.root / "l.csv").write_text("parcel,was_late,delivered_at\na,1,2025-01-02T20:00:00Z\n")
+    told = json.loads(watchkeeper("ingest", "parcels", str(home.root / "l.csv"), "--source", "labels", "--json", *NOW).stdout)[0]
+    assert (told["source"], told["rows_landed"], told["reason"]) == ("labels", 1, "1 of 1 ids not seen yet")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("nobody",), "nobody"),
+        (("parcels", "nowhere.csv"), "no file at nowhere.csv"),
+        (("parcels", "--stdin"), "standard input has no name to tell its format by"),
+    ],
+)
+def test_a_wrong_call_is_one_sentence_and_exit_code_2(watchkeeper: Run, arguments: tuple[str, ...], sentence: str) -> None:
+    result = watchkeeper("ingest", *arguments, *NOW)
+    assert (result.exit_code, sentence in result.stderr) == (2, True)
+
+
+def test_a_given_file_that_is_refused_whole_gives_exit_code_3(home: Home, watchkeeper: Run) -> None:
+    (home.root / "day.parquet").write_bytes(b"PAR1")
+    result = watchkeeper("ingest", "parcels", str(home.root / "day.parquet"), *NOW)
+    assert result.exit_code == 3
+
+
+def test_quarantine_is_listed_by_reason_without_values(one_held: Home, watchkeeper: Run) -> None:
+    listed = json.loads(watchkeeper("quarantine", "list", "parcels", "--json", *NOW).stdout)
+    assert [(h["model"], h["rows"], h["reason"]) for h in listed] == [("parcels", 1, "sent_at: '…' is not a time (ISO text or an epoch)")]
+    assert "soon" not in watchkeeper("quarantine", "list", *NOW).stdout
+
+
+def test_private_columns_are_shown_with_a_reason_only(one_held: Home, watchkeeper: Run) -> None:
+    masked = json.loads(watchkeeper("quarantine", "show", "parcels", "--json", *NOW).stdout)[0]
+    assert (masked["row"]["address"], masked["row"]["parcel"]) == ("***", "b")
+    refused = watchkeeper("quarantine", "show", "parcels", "--private", "--json", *NOW)
+    assert (refused.exit_code, "Secret" in refused.stdout) == (2, False)
+    shown = watchkeeper("quarantine", "show", "parcels", "--private", "--reason", "ticket 7", "--json", *NOW)
+    assert json.loads(shown.stdout)[0]["row"]["address"] == "Secret Lane 9"
+
+
+def test_rows_are_released_or_stay_with_exit_code_3_and_discarded_with_a_reason(one_held: Home, watchkeeper: Run) -> None:
+    kept = watchkeeper("quarantine", "release", "parcels", "--all", "--reason", "try", "--json", *NOW)
+    assert (kept.exit_code, json.loads(kept.stdout)[0]["kept"]) == (3, 1)
+    assert watchkeeper("quarantine", "discard", "parcels", "--all", *NOW).exit_code == 2
+    assert watchkeeper("quarantine", "discard", "parcels", "--reason", "test", *NOW).exit_code == 2
+    gone = watchkeeper("quarantine", "discard", "parcels", "--all", "--reason", "test rows", "--who", "ann", "--now", "2025-01-04T00:00Z")
+    assert gone.stdout == "1 discarded.\n"
+    assert watchkeeper("quarantine", "list", "parcels", "--now", "2025-01-05T00:00Z").stdout == "Nothing is in quarantine.\n"
+
+
+@pytest.mark.parametrize("command", ["ingest", "quarantine list", "quarantine show", "quarantine release", "quarantine discard"])
+def test_help_ends_with_an_example(watchkeeper: Run, command: str) -> None:
+    assert f"Example: watchkeeper {command}" in watchkeeper(*command.split(), "--help").stdout
