@@ -115,6 +115,7 @@ class Target(Words):
     segment: str = ""
     at_least: float | None = None
     at_most: float | None = None
+    per: Grain = Field("week", description="the windows over which it is kept or broken")
 
     @model_validator(mode="after")
     def _has_limit(self) -> "Target":
@@ -225,6 +226,11 @@ class Monitor(Words):
     def grid(self) -> Grid:
         """The windows this monitor is measured on."""
         return Grid(self.window, self.timezone)
+
+    @property
+    def promise_grids(self) -> list[Grid]:
+        """The windows of targets that are not those of the monitor."""
+        return [Grid(grain, self.timezone) for grain in sorted({t.per for t in self.targets} - {self.window})]
 
     @property
     def reference_span(self) -> tuple[datetime, datetime] | None:

@@ -153,9 +153,8 @@ def _promises(monitor: Monitor, environment: str, scores: pa.Table, now: datetim
     """Yield a page for each target that is broken beyond doubt, a notice for each broken within its interval."""
     span = monitor.reference_span
     for target in monitor.targets:
-        mine = scores.filter(
-            (pc.field("metric") == target.metric) & (pc.field("feature") == target.feature) & (pc.field("segment") == target.segment)
-        )
+        about = (pc.field("feature") == target.feature) & (pc.field("segment") == target.segment) & (pc.field("grain") == target.per)
+        mine = scores.filter((pc.field("metric") == target.metric) & about)
         for row in mine.to_pylist():
             if span is None or row["window_start"] >= span[1]:
                 yield from _broken(monitor, environment, target, row, now)

@@ -5,7 +5,7 @@ Belongs here: which windows are due and what changed about them. Does not: the n
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import isclose
 
@@ -36,15 +36,26 @@ def measure(
     found = bins_of(home, monitor, now=now)
     if found is None:
         return _insufficient(home, monitor, now)
-    bins, fitted = found
-    parts = ledger(home, monitor, bins, now=now)
-    due = list(_due(home, monitor, bins, parts, now, start, end, recompute=recompute))
-    if not due:
-        return []
-    scores, runs = _measured(home, monitor, bins, fitted, parts, due, now)
+    basis = Basis(*found, ledger(home, monitor, found[0], now=now))
+    scores: list[Score] = []
+    runs: list[Run] = []
+    for grid in (monitor.grid, *monitor.promise_grids):
+        due = list(_due(home, monitor, basis, grid, now, start, end, recompute=recompute))
+        made, done = _measured(home, monitor, basis, grid, due, now) if due else ([], [])
+        scores += made
+        runs += done
     home.lake.append_records(Score, _changed(home, monitor, scores, now))
     home.lake.append_records(Run, runs)
     return runs
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What every window is measured from: the bins' version, the bins, and which parts exist."""
+
+    bins: str
+    fitted: dict[str, FeatureBins]
+    parts: Ledger
 
 
 def rolled_up(
@@ -54,32 +65,49 @@ def rolled_up(
     found = bins_of(home, monitor, now=now)
     if found is None:
         return
-    bins, fitted = found
-    parts = ledger(home, monitor, bins, now=now)
-    reference = reference_sums(home, monitor, bins, parts, now=now)
-    every = parts_within(home, monitor, bins, start, end, now=now)
+    basis = Basis(*found, ledger(home, monitor, found[0], now=now))
+    reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
+    every = parts_within(home, monitor, basis.bins, start, end, now=now)
     for window in grain.between(start, end):
         inside = [(k, c) for k, c in every if k.window_start in window and k.environment == monitor.environment]
         if inside:
-            yield from readings(_frame(monitor, window, grain.grain, bins, fitted, reference, now, metrics=metrics), added(inside))
+            yield from readings(_frame(monitor, window, grain.grain, basis, reference, now, metrics=metrics), added(inside))
+
+
+def pooled_scores(home: Home, monitor: Monitor, windows: Collection[tuple[datetime, datetime]], *, now: datetime) -> Iterator[Score]:
+    """Yield the scores of several windows taken together, from the sum of their parts."""
+    found = bins_of(home, monitor, now=now)
+    if found is None or not windows:
+        return
+    basis = Basis(*found, ledger(home, monitor, found[0], now=now))
+    reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
+    span = Window(min(start for start, _ in windows), max(end for _, end in windows))
+    every = parts_within(home, monitor, basis.bins, span.start, span.end, now=now)
+    inside = [(k, c) for k, c in every if k.environment == monitor.environment and any(start <= k.window_start < end for start, end in windows)]
+    yield from readings(_frame(monitor, span, monitor.window, basis, reference, now), added(inside))
 
 
 def last_ended(monitor: Monitor, now: datetime) -> Window:
     """Return the newest window that has ended."""
-    return monitor.grid.at(monitor.grid.at(now).start - timedelta(microseconds=1))
+    return _last_of(monitor.grid, now)
+
+
+def _last_of(grid: Grid, now: datetime) -> Window:
+    return grid.at(grid.at(now).start - timedelta(microseconds=1))
 
 
 def _due(
-    home: Home, monitor: Monitor, bins: str, parts: Ledger, now: datetime, start: datetime | None, end: datetime | None, *, recompute: bool
+    home: Home, monitor: Monitor, basis: Basis, grid: Grid, now: datetime, start: datetime | None, end: datetime | None, *, recompute: bool
 ) -> Iterator[tuple[Window, str]]:
+    parts = basis.parts
     if not parts.newest:
         return
-    first, last = min(parts.newest), last_ended(monitor, now).end
+    first, last = min(parts.newest), _last_of(grid, now).end
     span = Window(max(first, start) if start else first, min(last, end) if end else last)
     runs: list[Run] = home.lake.newest(Run, as_of=now, where=(pc.field("model") == monitor.model) & (pc.field("operation") == OPERATION))
     done = {(r.window_start, r.window_end): r.inputs for r in runs if r.outcome != "failed"}
-    for window in monitor.grid.between(span.start, span.end):
-        inputs = f"{bins}/{parts.revision(window)}/{_maturity(monitor, window, now)}/{_silence(parts, window, now)}"
+    for window in grid.between(span.start, span.end):
+        inputs = f"{basis.bins}/{parts.revision(window)}/{_maturity(monitor, window, now)}/{_silence(parts, window, now)}"
         if recompute or done.get((window.start, window.end)) != inputs:
             yield window, inputs
 
@@ -99,16 +127,15 @@ def _silence(parts: Ledger, window: Window, now: datetime) -> str:
     return "late" if now < window.end + 2 * (window.end - window.start) else "missed"
 
 
-def _measured(
-    home: Home, monitor: Monitor, bins: str, fitted: dict[str, FeatureBins], parts: Ledger, due: list[tuple[Window, str]], now: datetime
-) -> tuple[list[Score], list[Run]]:
-    reference = reference_sums(home, monitor, bins, parts, now=now)
-    by_window = _by_window(monitor, parts_within(home, monitor, bins, due[0][0].start, due[-1][0].end, now=now))
+def _measured(home: Home, monitor: Monitor, basis: Basis, grid: Grid, due: list[tuple[Window, str]], now: datetime) -> tuple[list[Score], list[Run]]:
+    reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
+    by_window = _by_window(grid, parts_within(home, monitor, basis.bins, due[0][0].start, due[-1][0].end, now=now))
+    metrics = None if grid == monitor.grid else {t.metric for t in monitor.targets if t.per == grid.grain}
     scores: list[Score] = []
     runs: list[Run] = []
     for window, inputs in due:
-        silence = _silence(parts, window, now)
-        frame = _frame(monitor, window, monitor.window, bins, fitted, reference, now)
+        silence = _silence(basis.parts, window, now)
+        frame = _frame(monitor, window, grid.grain, basis, reference, now, metrics=metrics)
         made = list(_of_window(frame, by_window.get(window.start, [])))
         scores += made
         reason = {
@@ -132,10 +159,10 @@ def _measured(
     return scores, runs
 
 
-def _by_window(monitor: Monitor, parts: KeyedParts) -> dict[datetime, KeyedParts]:
+def _by_window(grid: Grid, parts: KeyedParts) -> dict[datetime, KeyedParts]:
     out: dict[datetime, KeyedParts] = defaultdict(list)
     for part_key, counts in parts:
-        out[monitor.grid.at(part_key.window_start).start].append((part_key, counts))
+        out[grid.at(part_key.window_start).start].append((part_key, counts))
     return out
 
 
@@ -154,22 +181,15 @@ def _of_window(frame: Frame, parts: KeyedParts) -> Iterator[Score]:
 
 
 def _frame(
-    monitor: Monitor,
-    window: Window,
-    grain: str,
-    bins: str,
-    fitted: dict[str, FeatureBins],
-    reference: ReferenceSums,
-    now: datetime,
-    metrics: Collection[str] | None = None,
+    monitor: Monitor, window: Window, grain: str, basis: Basis, reference: ReferenceSums, now: datetime, metrics: Collection[str] | None = None
 ) -> Frame:
     return Frame(
         model=monitor.model,
         task=monitor.task,
         window=window,
         grain=grain,
-        bins=bins,
-        fitted=fitted,
+        bins=basis.bins,
+        fitted=basis.fitted,
         reference=reference.id,
         reference_sums=reference.sums,
         is_mature=_maturity(monitor, window, now) != "provisional",

@@ -1,0 +1,131 @@
+"""Evidence: what the scores of an incident's windows say, beside the reference and the weeks before.
+
+Belongs here: gathering numbers for causes and words. Does not: deciding (causes.py) or telling (story.py).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import sqrt
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.records import Change, Score, Signal
+
+ROLLING = timedelta(days=56)
+_MOVED = 3.5
+_LEAST_BASELINE = 14
+_LEAST_SPREAD = 0.1
+_MOST_WINDOWS = 4  # days of one spell are not independent
+_TINY = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A feature whose distribution differs from that of the weeks before, in spreads of those weeks."""
+
+    feature: str
+    z: float
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentShare:
+    """A segment's part in an excess: its own gap, and which share of the whole excess it carries."""
+
+    segment: str
+    gap: float
+    observed: float
+    expected: float
+    share_of_rows: float
+    share_of_excess: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known about an episode; `None` means not measured."""
+
+    windows: list[datetime]
+    end: datetime
+    lead: Signal
+    signals: Sequence[Signal]
+    is_provisional: bool
+    coverage: tuple[int, int] | None = None
+    observed: Score | None = None
+    gap: Score | None = None
+    least_observed: float | None = None
+    expected: float | None = None
+    usual_observed: float | None = None
+    usual_expected: float | None = None
+    usual_gap: float | None = None
+    missed: tuple[int, int] | None = None
+    usual_recall: float | None = None
+    moved: list[Moved] | None = None
+    compared: int = 0
+    segments: list[SegmentShare] = field(default_factory=list)
+    faults: list[Signal] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    not_measured: list[str] = field(default_factory=list)
+
+
+class Pooled:
+    """The scores of an episode's windows taken together, from the sums of their parts."""
+
+    def __init__(self, scores: Iterable[Score]) -> None:
+        """Keep the scores by metric, feature and segment."""
+        self._scores = {(s.metric, s.feature, s.segment): s for s in scores}
+
+    def of(self, metric: str, segment: str = "") -> Score | None:
+        """Return a metric of the model or of one segment, None when it has no number."""
+        found = self._scores.get((metric, "", segment))
+        return found if found is not None and found.value is not None else None
+
+    def segments(self) -> list[str]:
+        """Return the segments with any score."""
+        return sorted({segment for _, _, segment in self._scores if segment})
+
+
+def drift_between(scores: pa.Table, start: datetime, end: datetime) -> dict[str, list[float]]:
+    """Return each feature's PSI values in the windows of [start, end), from rows as in sql/judged_scores.sql."""
+    kind = scores.schema.field("window_start").type
+    inside = (pc.field("window_start") >= pa.scalar(start, kind)) & (pc.field("window_start") < pa.scalar(end, kind))
+    rows = scores.filter((pc.field("metric") == "psi") & (pc.field("segment") == "") & inside & pc.field("value").is_valid())
+    out: dict[str, list[float]] = {}
+    for feature, value in zip(rows.column("feature").to_pylist(), rows.column("value").to_pylist(), strict=True):
+        out.setdefault(feature, []).append(value)
+    return out
+
+
+def moved_features(before: Mapping[str, Sequence[float]], during: Mapping[str, Sequence[float]]) -> tuple[list[Moved] | None, int]:
+    """Return the features whose PSI in the windows stands out from the 56 days before, and how many were compared.
+
+    The weeks before are the baseline, not the reference: against a reference of another season everything has moved.
+    None when there are too few windows before to tell.
+    """
+    moved, compared = [], 0
+    for feature, values in during.items():
+        base = np.log(np.array(before.get(feature, [])) + _TINY)
+        if len(base) < _LEAST_BASELINE or feature.startswith("@"):
+            continue
+        compared += 1
+        spread = max(float(base.std(ddof=1)), _LEAST_SPREAD)
+        change = float(np.mean(np.log(np.array(values) + _TINY))) - float(base.mean())
+        z = change / (spread * sqrt(1 / min(len(values), _MOST_WINDOWS) + 1 / len(base)))
+        if z > _MOVED:
+            moved.append(Moved(feature, z))
+    return (sorted(moved, key=lambda m: -m.z) if compared else None), compared
+
+
+def segment_shares(pooled: Pooled, usual_gap: float) -> list[SegmentShare]:
+    """Return each segment's part of the excess over what is usual, the largest excess first."""
+    total = pooled.of("calibration_gap")
+    if total is None or total.value is None or not (excess := (total.value - usual_gap) * total.n):
+        return []
+    out = []
+    for segment in pooled.segments():
+        gap, rate = pooled.of("calibration_gap", segment), pooled.of("positive_rate", segment)
+        if gap is not None and gap.value is not None and rate is not None and rate.value is not None:
+            share = (gap.value - usual_gap) * gap.n / excess
+            out.append(SegmentShare(segment, gap.value, rate.value, rate.value - gap.value, gap.n / total.n, share))
+    return sorted(out, key=lambda s: -s.share_of_excess)

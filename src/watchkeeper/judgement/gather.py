@@ -1,0 +1,86 @@
+"""Gathering: from an episode's windows to the evidence about them, by looking scores up.
+
+Belongs here: which scores bear on an episode. Does not: reading tables (operations/judge.py), deciding (causes.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pyarrow as pa
+
+from watchkeeper.judgement.evidence import ROLLING, Evidence, Pooled, drift_between, moved_features, segment_shares
+from watchkeeper.judgement.incidents import Episode
+from watchkeeper.judgement.story import lead_of
+from watchkeeper.monitor import Monitor
+from watchkeeper.records import Change, Score, Signal
+
+_BEFORE_A_CHANGE = timedelta(days=3)
+
+
+@dataclass(frozen=True)
+class Known:
+    """All that bears on any episode of one model; `scores` has rows as in sql/judged_scores.sql."""
+
+    scores: pa.Table
+    signals: Sequence[Signal]
+    changes: Sequence[Change]
+    has_gpu: bool
+
+
+def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled) -> Evidence:
+    """Return the evidence about an episode; `pooled` holds the scores of its windows taken together."""
+    windows = sorted({s.window_start for s in episode.signals})
+    segment = episode.subject if episode.family == "segment" else ""
+    rate, gap = pooled.of("positive_rate", segment), pooled.of("calibration_gap", segment)
+    start = windows[0]
+    moved, compared = moved_features(drift_between(known.scores, start - ROLLING, start), drift_between(known.scores, start, episode.end))
+    waiting = all(s.state == "provisional" for s in episode.signals)
+    return Evidence(
+        windows=windows,
+        end=episode.end,
+        lead=lead_of(episode.signals),
+        signals=episode.signals,
+        is_provisional=waiting,
+        coverage=_coverage(rate),
+        observed=rate,
+        gap=gap,
+        least_observed=rate.bound_low if waiting and rate is not None else None,
+        expected=_expected(pooled, segment, rate, gap, everything=waiting),
+        usual_observed=rate.reference_value if rate else None,
+        usual_expected=_minus(rate.reference_value if rate else None, gap.reference_value if gap else None),
+        usual_gap=gap.reference_value if gap else None,
+        missed=_missed(pooled.of("recall", segment)),
+        usual_recall=_reference(pooled.of("recall", segment)),
+        moved=moved,
+        compared=compared,
+        segments=segment_shares(pooled, (gap.reference_value or 0.0) if gap else 0.0) if not segment else [],
+        faults=[s for s in known.signals if s.family == "data" and s.level == "page" and start <= s.window_start < episode.end],
+        changes=[c for c in known.changes if start - _BEFORE_A_CHANGE <= c.at < episode.end],
+        not_measured=[name for name, is_known in (("latency", bool(monitor.columns.latency)), ("GPU", known.has_gpu)) if not is_known],
+    )
+
+
+def _expected(pooled: Pooled, segment: str, rate: Score | None, gap: Score | None, *, everything: bool) -> float | None:
+    """Return what the model expected: over all rows while labels are missing, else over the labelled ones."""
+    said = pooled.of("score_mean", segment)
+    if everything and said is not None:
+        return said.value
+    return _minus(rate.value if rate else None, gap.value if gap else None)
+
+
+def _minus(left: float | None, right: float | None) -> float | None:
+    return None if left is None or right is None else left - right
+
+
+def _coverage(rate: Score | None) -> tuple[int, int] | None:
+    return None if rate is None or not rate.coverage else (rate.n, round(rate.n / rate.coverage))
+
+
+def _missed(recall: Score | None) -> tuple[int, int] | None:
+    """Return how many positives were not flagged, of how many."""
+    return None if recall is None or recall.value is None else (round((1 - recall.value) * recall.n), recall.n)
+
+
+def _reference(score: Score | None) -> float | None:
+    return None if score is None else score.reference_value

@@ -1,0 +1,208 @@
+"""The words of an incident: headline, facts, what to do, from evidence alone.
+
+Belongs here: numbers -> sentences, plain and with units. Does not: causes (causes.py), message forms (site/message.py).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from watchkeeper.judgement.causes import causes, ruled_out
+from watchkeeper.judgement.evidence import Evidence, SegmentShare
+from watchkeeper.judgement.incidents import Episode
+from watchkeeper.monitor import Monitor
+from watchkeeper.records import Cause, Score, Signal, Story
+
+_LONG = 3
+_WORST = 3
+
+
+def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
+    """Return what is to be told about an episode."""
+    found = causes(evidence) if episode.family in ("kpi", "segment", "target", "service") else []
+    headline, when, facts = _TELLERS.get(episode.family, _plain)(monitor, episode, evidence)
+    return Story(
+        headline=headline,
+        when=when,
+        facts=facts,
+        causes=found,
+        ruled_out=ruled_out(evidence) if episode.family in ("kpi", "segment", "target") else [],
+        not_measured=list(evidence.not_measured),
+        next_steps=_next_steps(monitor, episode, evidence, found),
+    )
+
+
+def span_text(monitor: Monitor, start: datetime, end: datetime) -> str:
+    """Return a stretch of time as a person would say it: `Mon 22 April` or `22 to 26 April`."""
+    zone = ZoneInfo(monitor.timezone)
+    first, last = start.astimezone(zone), (end - timedelta(microseconds=1)).astimezone(zone)
+    if monitor.window == "hour" and first.date() == last.date():
+        return f"{first:%a} {first.day} {first:%B}, {first:%H:%M} to {end.astimezone(zone):%H:%M}"
+    if first.date() == last.date():
+        return f"{first:%a} {first.day} {first:%B}"
+    if first.month == last.month:
+        return f"{first.day} to {last.day} {last:%B}"
+    return f"{first.day} {first:%B} to {last.day} {last:%B}"
+
+
+Told = tuple[str, str, list[tuple[str, str]]]
+
+
+def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
+    """Tell of a rate that is not what the model expected."""
+    lead = evidence.lead
+    if (
+        lead.metric not in ("calibration_gap", "log_loss")
+        or evidence.observed is None
+        or evidence.observed.value is None
+        or evidence.expected is None
+    ):
+        return _plain(monitor, episode, evidence)
+    day = span_text(monitor, episode.start, episode.end)
+    rows, positive = monitor.wording.rows, monitor.wording.positive
+    least = evidence.least_observed if evidence.is_provisional else None
+    rate = f"at least {least:.0%}" if least is not None else f"{evidence.observed.value:.0%}"
+    headline = f"{rate} of {rows} on {day} were {positive}; the model expected {evidence.expected:.0%}"
+    miss = (least if least is not None else evidence.observed.value) - evidence.expected
+    usual = (
+        f"; 95 % of reference {monitor.window}s lie between {_pts(lead.normal_low)} and {_pts(lead.normal_high)}"
+        if lead.metric == "calibration_gap"
+        else ""
+    )
+    when = f"{day}, {monitor.timezone}. Miss: {'at least ' if least is not None else ''}{_pts(miss)} points{usual}."
+    return headline, when, [*_labels(evidence), *_where(evidence), *_hits(monitor, evidence)]
+
+
+def _segments(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
+    """Tell of a segment that fails while the whole does not."""
+    if evidence.observed is None or evidence.expected is None:
+        return _plain(monitor, episode, evidence)
+    day = span_text(monitor, episode.start, episode.end)
+    rows, positive = monitor.wording.rows, monitor.wording.positive
+    o = evidence.observed
+    headline = (
+        f"{episode.subject}: {o.value:.0%} of {rows} {positive} [{o.low:.0%}, {o.high:.0%}], the model expected {evidence.expected:.0%} ({day})"
+    )
+    when = f"{day}, {monitor.timezone}. This segment alone: its gap lies {_pts(evidence.lead.value)} points from that of all other {rows}."
+    return headline, when, [*_labels(evidence), *_hits(monitor, evidence)]
+
+
+def _faults(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:  # noqa: ARG001 - one shape for all tellers
+    """Tell of data that is not as it was."""
+    day = span_text(monitor, episode.start, episode.end)
+    worst = max(episode.signals, key=lambda s: s.value)
+    others = len({s.feature for s in episode.signals}) - 1
+    names = worst.feature + (f" and {others} more feature{'s' if others > 1 else ''}" if others else "")
+    what = "missing" if worst.metric == "null_ratio" else "a category never seen before"
+    headline = f"{names}: {what} in {_share(worst.value)} of rows on {day}, usually {_share(worst.expected)}"
+    listed = sorted({s.feature: s for s in sorted(episode.signals, key=lambda s: s.value)}.values(), key=lambda s: -s.value)
+    facts = [("Features", ", ".join(f"{s.feature} {_share(s.value)}" for s in listed[:8]))]
+    return headline, f"{day}, {monitor.timezone}.", facts
+
+
+def _promises(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
+    """Tell of a broken promise."""
+    worst = max(episode.signals, key=lambda s: abs(s.value - s.expected))
+    about = " ".join(part for part in (worst.metric, worst.feature, worst.segment) if part)
+    day = span_text(monitor, episode.start, episode.end)
+    limit = (
+        f"at least {_number(worst.normal_low)}"
+        if worst.normal_low is not None and worst.value < worst.normal_low
+        else f"at most {_number(worst.normal_high)}"
+    )
+    interval = f" [{_number(worst.low)}, {_number(worst.high)}]" if worst.low is not None else ""
+    headline = f"promise broken: {about} {_number(worst.value)}{interval} ({day}), promised {limit}"
+    return headline, f"{day}, {monitor.timezone}.", [*_labels(evidence), *_hits(monitor, evidence)]
+
+
+def _plain(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
+    """Tell of any number: what it is, what it usually is."""
+    lead = evidence.lead
+    about = " ".join(part for part in (lead.metric, lead.feature, lead.segment) if part)
+    day = span_text(monitor, episode.start, episode.end)
+    interval = f" [{_number(lead.low)}, {_number(lead.high)}]" if lead.low is not None and lead.state == "mature" else ""
+    headline = (
+        f"{about} {_number(lead.value)}{interval} on {span_text(monitor, lead.window_start, lead.window_end)}, usually {_number(lead.expected)}"
+    )
+    usual = f" 95 % of reference {monitor.window}s lie between {_number(lead.normal_low)} and {_number(lead.normal_high)}."
+    how = " A slow change: no single window stands out." if lead.rule == "slow" else ""
+    return headline, f"{day}, {monitor.timezone}.{usual}{how}", [*_labels(evidence), *_hits(monitor, evidence)]
+
+
+_TELLERS = {"kpi": _rates, "segment": _segments, "data": _faults, "target": _promises}
+
+
+def _labels(evidence: Evidence) -> list[tuple[str, str]]:
+    if evidence.coverage is None:
+        return []
+    known, every = evidence.coverage
+    caveat = ' "At least" counts the missing as negative.' if evidence.is_provisional and evidence.least_observed is not None else ""
+    return [("Labels", f"{known:,} of {every:,} ({known / max(1, every):.0%}).{caveat}")]
+
+
+def _where(evidence: Evidence) -> list[tuple[str, str]]:
+    worst = [s for s in evidence.segments if s.share_of_excess > s.share_of_rows][:_WORST]
+    return [("Worst", "; ".join(_segment_text(s) for s in worst))] if worst else []
+
+
+def _segment_text(segment: SegmentShare) -> str:
+    return f"{segment.segment}, {segment.observed:.0%} against {segment.expected:.0%} expected, {segment.share_of_rows:.0%} of rows and {segment.share_of_excess:.0%} of the excess"
+
+
+def _hits(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
+    if evidence.missed is None:
+        return []
+    missed, positives = evidence.missed
+    usual = f"; usually {1 - evidence.usual_recall:.0%}" if evidence.usual_recall is not None else ""
+    return [
+        (
+            "Hit",
+            f"{missed:,} of {positives:,} {monitor.wording.positive} {monitor.wording.rows} were not flagged ({missed / max(1, positives):.0%}{usual}).",
+        )
+    ]
+
+
+def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: Sequence[Cause]) -> list[str]:
+    owner = monitor.owner or "the owner"
+    windows = len({s.window_start for s in episode.signals})
+    if episode.family == "data":
+        return [
+            f"ask {owner} what happened to the source of {max(episode.signals, key=lambda s: s.value).feature}; scores of these rows rest on incomplete inputs."
+        ]
+    steps = []
+    kind = found[0].kind if found else ""
+    worst = next((s.segment for s in evidence.segments if s.share_of_excess > s.share_of_rows), "")
+    if kind == "data":
+        steps.append("repair the data first; do not retrain on it.")
+    elif kind in ("release", "config"):
+        steps.append("look at that change first; roll it back if the figures agree.")
+    elif kind == "concept" and evidence.gap is not None:
+        side = f"not {monitor.wording.positive}" if (evidence.gap.value or 0.0) > (evidence.usual_gap or 0.0) else monitor.wording.positive
+        place = f" at {worst}" if worst else f" at {episode.subject}" if episode.family == "segment" else ""
+        steps.append(f'distrust "{side}"{place}; ask {owner} what changed.')
+    else:
+        steps.append(f"look closer at {span_text(monitor, episode.start, episode.end)}; ask {owner} what changed.")
+    if windows < _LONG and kind != "data":
+        steps.append(f"Do not retrain on {'one ' + monitor.window if windows == 1 else f'{windows} {monitor.window}s'}.")
+    return steps
+
+
+def lead_of(signals: Sequence[Signal]) -> Signal:
+    """Return the signal that tells an episode best: a calibration gap before other KPIs, then the least likely, then the first."""
+    return min(signals, key=lambda s: (s.metric not in ("calibration_gap", "calibration_gap_to_rest"), s.p, s.window_start))
+
+
+def _interval(score: Score) -> str:
+    return "" if score.low is None or score.high is None else f"[{score.low:.0%}, {score.high:.0%}]"
+
+
+def _pts(value: float | None) -> str:
+    return "?" if value is None else f"{value * 100:+.0f}"
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}" if 0 < value < 0.01 else f"{value:.0%}"  # noqa: PLR2004 - below a percent, a decimal
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:.3g}"

@@ -1,0 +1,99 @@
+"""Judge: from scores to signals, and from signals to incidents with causes.
+
+Belongs here: reading what is judged and writing what came out, under the workspace lease. Does not: the rules (judgement/).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.lake import to_arrow
+from watchkeeper.adapters.warehouse import ask, connect, statement
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.evidence import Pooled
+from watchkeeper.judgement.gather import Known, evidence_of
+from watchkeeper.judgement.incidents import Episode, developments, episodes, fold
+from watchkeeper.judgement.signals import charted, judged_metrics, pages, signals
+from watchkeeper.judgement.story import story
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.measure import pooled_scores
+from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Severity, Signal, Story
+
+CONTEXT = ("positive_rate", "calibration_gap", "recall", "score_mean", "psi", "rows")
+
+
+def judge(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> list[IncidentEvent]:
+    """Judge every model's scores as known at `now`; write signals and what is new about incidents.
+
+    All signals are worked out anew from all scores, so a restated score changes what is said about its window, and a
+    repeated run finds nothing new.
+    """
+    with home.lake.lease("judge"):
+        out: list[IncidentEvent] = []
+        found: list[Signal] = []
+        for monitor in monitors.values():
+            raised, events = _of_model(home, monitor, now)
+            found += raised
+            out += events
+        home.lake.append_records(Signal, found)
+        home.lake.append_records(IncidentEvent, out)
+    return out
+
+
+def _of_model(home: Home, monitor: Monitor, now: datetime) -> tuple[list[Signal], list[IncidentEvent]]:
+    scores = judged_scores(home, monitor, now=now)
+    daily = scores.filter(pc.field("grain") == monitor.window)
+    windows = sorted(set(zip(daily.column("window_start").to_pylist(), daily.column("window_end").to_pylist(), strict=True)))
+    current = signals(monitor, monitor.environment, charted(monitor, daily, windows), scores, now)
+    mine = pc.field("model") == monitor.model
+    known = home.lake.newest(Signal, as_of=now, where=mine)
+    events = _developments(home, monitor, current, daily, [start for start, _ in windows], now)
+    return _news(known, current, now), events
+
+
+def judged_scores(home: Home, monitor: Monitor, *, now: datetime) -> pa.Table:
+    """Return the newest revision of every score that is judged or bears on a judgement."""
+    asked = {"model": monitor.model, "environment": monitor.environment, "now": now, "metrics": sorted({*judged_metrics(monitor), *CONTEXT})}
+    connection = connect(home, {"scores": Score.TABLE})
+    if home.lake.table(Score.TABLE) is None:
+        connection.register("scores", to_arrow(Score, []))
+    return ask(connection, statement("judged_scores"), asked)
+
+
+def _developments(
+    home: Home, monitor: Monitor, current: list[Signal], scores: pa.Table, windows: list[datetime], now: datetime
+) -> list[IncidentEvent]:
+    mine = pc.field("model") == monitor.model
+    incidents = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment)))
+    delay = monitor.labels.mature_after if monitor.labels else timedelta(0)
+    ends = {start: monitor.grid.at(start).end for start in windows}
+    found = episodes(pages(current), windows, lambda start: now >= ends[start] + delay)
+    known = Known(scores, current, home.lake.newest(Change, as_of=now, where=mine), _has_gpu(home, monitor))
+    return developments(monitor.model, monitor.environment, incidents, found, partial(_tell, home, monitor, known, now), now)
+
+
+def _tell(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode, severity: Severity) -> Story:  # noqa: ARG001 - the words do not depend on it
+    pooled = Pooled(pooled_scores(home, monitor, [(s.window_start, s.window_end) for s in episode.signals], now=now))
+    return story(monitor, episode, evidence_of(monitor, episode, known, pooled))
+
+
+def _has_gpu(home: Home, monitor: Monitor) -> bool:
+    """Tell whether real GPU samples exist for the model's hosts."""
+    real = ~pc.field("is_synthetic")
+    rows = home.lake.read(GpuSample.TABLE, columns=["host", "model"], where=real)
+    return rows is not None and any(
+        h in monitor.cost.hosts or m == monitor.model for h, m in zip(rows["host"].to_pylist(), rows["model"].to_pylist(), strict=True)
+    )
+
+
+def _news(known: list[Signal], current: list[Signal], now: datetime) -> list[Signal]:
+    """Return signals that are new, became mature, or were withdrawn because their score was restated."""
+    before = {s.signal_id: s for s in known}
+    now_found = {s.signal_id for s in current}
+    fresh = [s for s in current if s.signal_id not in before or (before[s.signal_id].state, before[s.signal_id].level) != (s.state, s.level)]
+    gone = [replace(s, state="withdrawn", computed_at=now) for s in known if s.signal_id not in now_found and s.state != "withdrawn"]
+    return [*fresh, *gone]
