@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("status", epilog="Example: watchkeeper status --json")(status)
     app.command("look", epilog="Example: watchkeeper look flight_delays --window 2013-04-22..2013-04-28 --open")(look)
-    app.command("sql", epilog='Example: watchkeeper sql "SELECT model, severity, headline FROM incidents" --json')(sql)
+    app.command("sql", epilog='Example: watchkeeper sql "SELECT headline FROM incidents" --json')(sql)
 
 
 def status(

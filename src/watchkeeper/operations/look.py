@@ -4,7 +4,7 @@ Belongs here: which window, which rows, which columns. Does not: drawing (adapte
 anything: those are scores, computed on all rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import cast
@@ -50,6 +50,16 @@ def look_at(home: Home, monitor: Monitor, incident: Incident, *, now: datetime) 
     """Write the report of an incident's windows and return it."""
     window = Window(incident.window_start, incident.window_end)
     return _written(home, monitor, window, home.site_dir / FOLDER / _file_name(monitor, window, incident), now)
+
+
+def look_at_worst(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> Path | None:
+    """Write the report of the gravest incident of all and return it, once; None when there is no incident."""
+    incidents = [i for i in fold(home.lake.newest(IncidentEvent, as_of=now)) if i.model in monitors]
+    worst = max(incidents, key=lambda i: (SEVERITIES.index(cast("Severity", i.severity)), i.is_open, len(i.signals)), default=None)
+    if worst is None:
+        return None
+    made = home.site_dir / FOLDER / f"{worst.id}.html"
+    return made if made.is_file() else look_at(home, monitors[worst.model], worst, now=now)
 
 
 def worst_incident(home: Home, monitor: Monitor, *, now: datetime) -> Incident | None:

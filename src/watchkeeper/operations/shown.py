@@ -79,13 +79,18 @@ def model_facts(home: Home, monitor: Monitor, row: OverviewRow, found: Shared, l
     return ModelFacts(
         monitor=monitor,
         row=row,
-        whole=_scores(home, monitor, found.now, since=since, where=pc.field("segment") == ""),
+        whole=whole_scores(home, monitor, found.now, since=since),
         segments=_segment_scores(home, monitor, row, found.now),
         incidents=found.incidents_of(monitor.model),
         validations=[v for v in found.validations if v.model == monitor.model],
         batches=[b for b in found.batches if b.model == monitor.model],
         links=links,
     )
+
+
+def whole_scores(home: Home, monitor: Monitor, now: datetime, *, since: datetime) -> list[Score]:
+    """Return the scores over all segments, in the order of their windows."""
+    return _scores(home, monitor, now, since=since, where=pc.field("segment") == "")
 
 
 def around(home: Home, monitor: Monitor, signal: Signal | None, incident: Incident, now: datetime) -> list[Score]:

@@ -6,7 +6,7 @@ Belongs here: what is drawn. Does not: turning it into SVG or PNG (adapters/char
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from watchkeeper.records import Score
@@ -82,7 +82,7 @@ def metric_chart(
     """Return the chart of one metric: line, 95 % interval, usual band, target, incidents, provisional points hollow."""
     import altair as alt
 
-    points = [_point(s, timezone) for s in scores if s.value is not None]
+    points = [_point(s, timezone) for s in scores]
     layers = [*_shades(shades, points, timezone, palette), *_levels(band, limit, palette), *_lines(points, palette)]
     chart = alt.layer(*layers).properties(width=size.width, height=size.height)
     if title:
@@ -131,13 +131,14 @@ def _lines(points: list[dict[str, Any]], palette: Palette) -> list[Any]:
     import altair as alt
 
     base = alt.Chart(_rows(points))
-    known = [p for p in points if p["low"] is not None and p["high"] is not None]
-    interval = alt.Chart(_rows(known)).mark_area(color=palette.interval, opacity=0.16).encode(x=_x(palette), y=_y(palette, "low"), y2="high:Q")
-    line = base.mark_line(color=palette.line, strokeWidth=1.6).encode(x=_x(palette), y=_y(palette))
-    few = len(points) == 1
-    dots = [p for p in points if p["is_provisional"] or few]
+    gaps: Literal["break-paths-show-path-domains"] = "break-paths-show-path-domains"
+    interval = base.mark_area(color=palette.interval, opacity=0.16, invalid=gaps).encode(x=_x(palette), y=_y(palette, "low"), y2="high:Q")
+    line = base.mark_line(color=palette.line, strokeWidth=1.6, invalid=gaps).encode(x=_x(palette), y=_y(palette))
+    known = [n for n, p in enumerate(points) if p["value"] is not None]
+    dots = [points[n] for n in known if points[n]["is_provisional"] or {n - 1, n + 1}.isdisjoint(known)]
     hollow = alt.Chart(_rows(dots)).mark_point(color=palette.line, filled=False, size=36, strokeWidth=1.6).encode(x=_x(palette), y=_y(palette))
-    return ([interval] if known else []) + [line] + ([hollow] if dots else [])
+    has_interval = any(p["low"] is not None and p["high"] is not None for p in points)
+    return ([interval] if has_interval else []) + [line] + ([hollow] if dots else [])
 
 
 def _levels(band: Band | None, limit: float | None, palette: Palette) -> list[Any]:

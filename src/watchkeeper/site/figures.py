@@ -62,7 +62,7 @@ def figure(scores: Sequence[Score], frame: Frame, *, limit: float | None = None,
     if not known:
         return None
     band = band or usual_band(known, frame.reference)
-    about = _shades(known[0], frame.incidents)
+    about = shades(known[0], frame.incidents)
     wide, narrow = (
         Markup(frame.draw(metric_chart(ordered, timezone=frame.timezone, palette=PAGE, size=size, band=band, limit=limit, shades=about)))  # noqa: S704 - the renderer's own SVG
         for size in (WIDE, NARROW)
@@ -80,10 +80,10 @@ def figure(scores: Sequence[Score], frame: Frame, *, limit: float | None = None,
     )
 
 
-def _shades(score: Score, incidents: Sequence[Incident]) -> list[Shade]:
-    return [
-        Shade(start=i.window_start, end=i.window_end, severity=i.severity) for i in incidents if i.model == score.model and i.severity != "notice"
-    ]
+def shades(score: Score, incidents: Sequence[Incident]) -> list[Shade]:
+    """Return the incidents a chart shades: those of the model as a whole, and those of the very segment it shows."""
+    about = [i for i in incidents if i.model == score.model and i.severity != "notice" and (i.family != "segment" or i.subject == score.segment)]
+    return [Shade(start=i.window_start, end=i.window_end, severity=i.severity) for i in about]
 
 
 def _spoken(title: str, known: Sequence[Score], band: Band | None, timezone: str) -> str:

@@ -47,11 +47,11 @@ def _headline(rows: Sequence[OverviewRow]) -> str:
     """Return the one thing a visitor wants to know.
 
     >>> _headline([OverviewRow(model="a", state="fine"), OverviewRow(model="b", state="high")])
-    '1 of 2 models needs somebody'
+    'b needs somebody'
     """
     if not rows:
         return "No model is watched yet"
-    needing = sum(r.needs_somebody for r in rows)
-    if needing == 0:
-        return "Nothing needs you"
-    return f"{needing} of {len(rows)} model{'s' * (len(rows) != 1)} need{'s' * (needing == 1)} somebody"
+    needing = [r.model for r in rows if r.needs_somebody]
+    if len(needing) == 1:
+        return f"{needing[0]} needs somebody"
+    return f"{len(needing)} of {len(rows)} models need somebody" if needing else "Nothing needs you"

@@ -1,0 +1,100 @@
+"""The commands status, look and sql, as a person calls them."""
+
+import json
+import re
+from datetime import UTC, datetime
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+import worlds_site as world
+from watchkeeper.cli import app
+from watchkeeper.cli.look import parse_window
+from watchkeeper.errors import UsageError
+from watchkeeper.windows import Window
+
+RUN = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    home, watched = world.build(tmp_path_factory.mktemp("cli"))
+    world.add_events(home, watched, rows_a_day=100, days_back=3)
+    home.monitors_dir.mkdir(parents=True)
+    text = yaml.safe_dump(json.loads(watched.model_dump_json(by_alias=True, exclude_defaults=True)))
+    (home.monitors_dir / f"{watched.model}.yaml").write_text(re.sub(r"mature_after: PT\S+|mature_after: P\S+", "mature_after: 36h", text))
+    (home.root / "watchkeeper.yaml").write_text("name: flights\n")
+    return home.root
+
+
+def call(root, *words):
+    return RUN.invoke(app, ["--home", str(root), *words])
+
+
+def test_status_shows_the_overview_and_what_failed(root):
+    done = call(root, "status", "--now", world.NOW.isoformat())
+    assert done.exit_code == 0, done.output
+    for words in ("flight_delays", "warning", "31.68 USD", "Virgin America is late", "open to slack failed: Slack answered 500"):
+        assert words in done.output
+
+
+def test_status_as_json_has_stable_keys(root):
+    done = call(root, "status", "--json", "--now", world.NOW.isoformat())
+    (row,) = json.loads(done.stdout)
+    keys = {"model", "owner", "state", "reason", "timezone", "window_start", "window_end", "is_provisional", "incidents", "targets", "label_coverage"}
+    assert set(row) == keys | {"cost_usd", "is_cost_synthetic", "operations", "failed_actions"}
+    assert {o["operation"]: (o["outcome"], o["window_end"], o["due"], o["missed"]) for o in row["operations"]} == {
+        "measure": ("done", "2013-05-01T04:00:00Z", [], []),
+        "judge": ("done", "2013-05-01T04:00:00Z", [], []),
+    }
+
+
+def test_sql_answers_as_a_table_and_as_json(root):
+    question = "SELECT state, severity FROM (SELECT event AS state, severity FROM incidents) WHERE state = 'resolved'"
+    assert json.loads(call(root, "sql", question, "--json").stdout) == [{"state": "resolved", "severity": "high"}]
+    assert "resolved" in call(root, "sql", question).stdout
+
+
+def test_a_long_answer_is_cut_on_the_screen_and_whole_as_json(root):
+    question = f"SELECT wk_row FROM events_{world.MODEL}"
+    assert "100 more rows; --json prints all." in call(root, "sql", question).stdout
+    assert len(json.loads(call(root, "sql", question, "--json").stdout)) == 300
+
+
+def test_writing_is_wrong_usage(root):
+    done = call(root, "sql", "DROP TABLE scores")
+    assert done.exit_code == 2
+    assert "only reads" in done.output
+
+
+def test_private_columns_need_a_reason(root):
+    question = f"SELECT count(passenger) AS n FROM events_{world.MODEL}"
+    assert call(root, "sql", question).exit_code == 2
+    assert call(root, "sql", question, "--private").exit_code == 2
+    done = call(root, "sql", question, "--private", "--reason", "ticket 12", "--json")
+    assert json.loads(done.stdout) == [{"n": 300}]
+
+
+def test_look_names_a_model_that_is_not_there(root):
+    done = call(root, "look", "flight_delay")
+    assert done.exit_code == 2
+    assert "flight_delay" in done.output
+
+
+def test_a_window_is_local_days_both_included():
+    days = parse_window("2013-04-22..2013-04-28", "America/New_York")
+    assert days == Window(datetime(2013, 4, 22, 4, tzinfo=UTC), datetime(2013, 4, 29, 4, tzinfo=UTC))
+    hour = parse_window("2013-04-22T10:00Z..2013-04-22T11:00Z", "America/New_York")
+    assert (hour.end - hour.start).total_seconds() == 3600
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2013-04-28..2013-04-22", "", "2013-04-22T10:00Z"])
+def test_what_is_no_window_is_wrong_usage(text):
+    with pytest.raises(UsageError):
+        parse_window(text, "UTC")
+
+
+@pytest.mark.parametrize("command", ["status", "look", "sql"])
+def test_help_ends_with_an_example(command):
+    assert "Example: watchkeeper " in RUN.invoke(app, [command, "--help"]).stdout.strip().splitlines()[-1]

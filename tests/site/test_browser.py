@@ -1,0 +1,107 @@
+"""The pages in a real browser: nothing fails, nothing is asked of the network, and they fit a phone."""
+
+import re
+import shutil
+import struct
+import subprocess
+import zlib
+from html import escape
+
+import pytest
+
+import worlds_site as world
+from watchkeeper.operations.pages import pages
+
+pytestmark = pytest.mark.browser
+CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+PHONE = 375
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    home, watched = world.build(tmp_path_factory.mktemp("browser"))
+    return pages(home, {watched.model: watched}, now=world.NOW)
+
+
+def browse(path, *options, width=1100, height=900):
+    """Return what Chromium printed, and what it logged about the page."""
+    profile = path.parent / "profile"
+    given = [
+        CHROMIUM,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--enable-logging=stderr",
+        "--v=0",
+        f"--user-data-dir={profile}",
+    ]
+    given += ["--disable-background-networking", "--disable-component-update", "--no-first-run", f"--window-size={width},{height}"]
+    done = subprocess.run([*given, *options, path.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+    shutil.rmtree(profile, ignore_errors=True)
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+def too_wide(paths, tmp_path, width):
+    """Return page -> what reaches beyond a screen of `width`; a frame, since a window of Chromium's is 500 wide at least."""
+    frames = "".join(
+        f'<iframe title="{p.name}" srcdoc="{escape(p.read_text())}" style="width:{width}px;height:900px;border:0"></iframe>' for p in paths
+    )
+    probe = (
+        "addEventListener('load',()=>{for(const f of document.querySelectorAll('iframe')){const d=f.contentDocument,w=f.contentWindow;"
+        "f.dataset.wide=w.innerWidth+':'+[...d.querySelectorAll('body *')].filter(e=>!e.closest('.scroll,.skip,.cards thead')&&"
+        "e.getBoundingClientRect().right>w.innerWidth+1).map(e=>e.tagName+'.'+e.className).join(' ')}})"
+    )
+    wrapper = tmp_path / "frames.html"
+    wrapper.write_text(f"<!doctype html><meta charset='utf-8'>{frames}<script>{probe}</script>")
+    dom = browse(wrapper, "--dump-dom")[0]
+    return dict(zip((p.name for p in paths), re.findall(r'data-wide="([^"]*)"', dom), strict=True))
+
+
+def pixels(path):
+    """Return the rows of an 8-bit PNG, without its filters undone: enough to tell one colour from many."""
+    data, at, packed = path.read_bytes(), 8, b""
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at : at + 8])
+        packed += data[at + 8 : at + 8 + size] if kind == b"IDAT" else b""
+        at += 12 + size
+    return zlib.decompress(packed)
+
+
+def test_every_page_opens_without_an_error_and_without_the_network(site):
+    for path in site:
+        dom, console = browse(path, "--dump-dom", "--host-resolver-rules=MAP * ~NOTFOUND")
+        assert console == []
+        assert "</footer>" in dom
+        assert "<h1" in dom
+
+
+def test_a_page_that_does_fail_is_noticed(site, tmp_path):
+    """Guards the test above: a missing picture is seen in the log."""
+    broken = tmp_path / "broken.html"
+    broken.write_text("<!doctype html><img src='https://example.invalid/x.png'><script>throw new Error('no')</script>")
+    assert browse(broken, "--dump-dom", "--host-resolver-rules=MAP * ~NOTFOUND")[1]
+
+
+def test_nothing_is_wider_than_a_phone(site, tmp_path):
+    assert too_wide(site, tmp_path, PHONE) == {p.name: f"{PHONE}:" for p in site}
+
+
+def test_something_too_wide_is_noticed(site, tmp_path):
+    """Guards the test above."""
+    wide = tmp_path / "wide.html"
+    wide.write_text("<!doctype html><body><p class='long' style='width:900px'>x</p>")
+    assert too_wide([wide], tmp_path, PHONE) == {"wide.html": f"{PHONE}:P.long"}
+
+
+def test_charts_are_drawn_in_light_and_in_dark(site, tmp_path):
+    model = next(p for p in site if p.parent.name == "models")
+    shots = {}
+    for name, options in {"light": (), "dark": ("--blink-settings=preferredColorScheme=0",)}.items():
+        shots[name] = tmp_path / f"{name}.png"
+        browse(model, f"--screenshot={shots[name]}", *options, height=1600)
+    seen = {name: pixels(path) for name, path in shots.items()}
+    assert seen["light"] != seen["dark"]
+    assert all(len(set(s)) > 50 for s in seen.values())

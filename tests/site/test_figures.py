@@ -1,0 +1,95 @@
+"""Charts show what the scores say: gaps, bands, provisional windows, incidents."""
+
+import dataclasses
+import xml.etree.ElementTree as ET
+from datetime import timedelta
+
+import pytest
+
+import worlds_site as world
+from watchkeeper.adapters.charts import png, svg
+from watchkeeper.judgement.incidents import fold
+from watchkeeper.site.charts import NARROW, PAGE, PICTURE, WIDE, Band, Shade, metric_chart
+from watchkeeper.site.figures import Frame, figure, shades, usual_band
+
+WATCHED = world.monitor()
+SCORES = [s for w in world.days(WATCHED) for s in world._scores(WATCHED, w) if s.metric == "log_loss"]
+SPAN = WATCHED.reference_span
+
+
+def chart(scores, **more):
+    return metric_chart(scores, timezone=WATCHED.timezone, palette=PAGE, size=WIDE, **more)
+
+
+def marks(spec):
+    return [layer["mark"]["type"] for layer in spec["layer"]]
+
+
+def test_the_usual_band_holds_95_percent_of_reference_windows():
+    band = usual_band(SCORES, SPAN)
+    inside = [band.low <= s.value <= band.high for s in SCORES if s.window_start < SPAN[1]]
+    assert 0.94 <= sum(inside) / len(inside) <= 0.98
+
+
+def test_a_short_reference_says_nothing_about_what_is_usual():
+    assert usual_band(SCORES[:19], SPAN) is None
+    assert usual_band(SCORES, None) is None
+
+
+def test_provisional_windows_are_hollow_points_and_mature_ones_are_not_drawn_twice():
+    spec = chart(SCORES)
+    hollow = next(layer for layer in spec["layer"] if layer["mark"]["type"] == "point")
+    provisional = [s for s in SCORES if s.state == "provisional"]
+    assert len(hollow["data"]["values"]) == len(provisional) == 2
+    assert hollow["mark"]["filled"] is False
+    assert marks(chart(SCORES[:50])) == ["area", "line"]
+
+
+def test_an_incident_outside_the_chart_is_not_shaded():
+    inside = Shade(start=SCORES[5].window_start, end=SCORES[9].window_start, severity="high")
+    before = dataclasses.replace(inside, start=SCORES[0].window_start - timedelta(days=9), end=SCORES[0].window_start - timedelta(days=7))
+    assert marks(chart(SCORES, shades=[inside, before])).count("rect") == 1
+
+
+def test_a_window_without_a_number_is_a_gap_in_the_line():
+    scores = [dataclasses.replace(s, value=None, low=None, high=None) if n == 4 else s for n, s in enumerate(SCORES[:9])]
+    drawn = ET.fromstring(svg(chart(scores)))  # noqa: S314 - our own
+    lines = [e.get("d", "") for e in drawn.iter("{http://www.w3.org/2000/svg}path") if "stroke-width" in e.attrib and e.get("stroke") == PAGE.line]
+    assert [d.count("M") for d in lines] == [2]
+
+
+def test_figures_follow_the_style_of_the_page_and_load_nothing():
+    drawn = svg(chart(SCORES, band=Band(low=0.4, high=0.6), limit=0.7))
+    assert "var(--line)" in drawn
+    assert "var(--band)" in drawn
+    assert "<script" not in drawn
+    assert "href=" not in drawn
+
+
+def test_a_figure_speaks_its_numbers_and_keeps_the_newest_in_its_table():
+    made = figure(SCORES, Frame(timezone=WATCHED.timezone, reference=SPAN, incidents=[], draw=svg))
+    assert made.rows[0] == SCORES[-1]
+    assert made.left_out + len(made.rows) == len(SCORES)
+    assert f"last {SCORES[-1].value:.3f} nats" in made.spoken
+    assert "usual is" in made.spoken
+    assert "hollow: provisional" in made.legend
+
+
+def test_a_metric_without_any_number_has_no_figure():
+    none = [dataclasses.replace(s, value=None) for s in SCORES[:3]]
+    assert figure(none, Frame(timezone="UTC", reference=None, incidents=[], draw=svg)) is None
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_a_picture_stands_alone(size):
+    drawn = png(metric_chart(SCORES, timezone=WATCHED.timezone, palette=PICTURE, size=size, title="flight_delays: log loss"))
+    assert drawn.startswith(b"\x89PNG")
+    width = int.from_bytes(drawn[16:20])
+    assert width >= 2 * size.width
+
+
+def test_a_segments_incident_is_shaded_where_that_segment_is_shown_and_nowhere_else():
+    vx = fold(world._incidents(world._signals(world.days(WATCHED))))[1]
+    assert (vx.family, vx.subject) == ("segment", "carrier=VX")
+    assert shades(SCORES[0], [vx]) == []
+    assert len(shades(dataclasses.replace(SCORES[0], segment="carrier=VX"), [vx])) == 1
