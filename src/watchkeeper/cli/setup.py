@@ -105,8 +105,9 @@ def check(ctx: typer.Context, *, home: HomeOption = None, as_json: JsonOption = 
     else:
         for finding in checked.findings:
             say(f"{finding.level}: {finding}")
-        mistakes = sum(f.level == "mistake" for f in checked.findings)
-        say(f"{len(checked.monitors)} monitors and {len(checked.suites)} suites checked: {mistakes or 'no'} mistake{'' if mistakes == 1 else 's'}.")
+        counts = {"monitor": len(checked.monitors), "suite": len(checked.suites), "mistake": sum(f.level == "mistake" for f in checked.findings)}
+        monitors, suites, mistakes = (f"{count} {word}{'' if count == 1 else 's'}" for word, count in counts.items())
+        say(f"Checked {monitors} and {suites}: {mistakes}.")
     if not checked.is_sound:
         raise typer.Exit(_FAILED)
 
