@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -10,8 +10,11 @@ import pytest
 import worlds_site as world
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
+from watchkeeper.operations.ingest import ingest
+from watchkeeper.operations.measure import measure
 from watchkeeper.operations.pages import pages
 from watchkeeper.operations.picture import picture
+from watchkeeper.operations.profile import profile
 from watchkeeper.records import Digest, IncidentEvent, key
 
 RESOLVED, OPEN = key(world.MODEL, "kpi"), key(world.MODEL, "segment")
@@ -182,3 +185,21 @@ def test_the_picture_of_a_metric_is_a_png_and_one_without_numbers_is_said(site):
     assert picture(home, watched, metric="calibration_gap", now=world.NOW).startswith(b"\x89PNG")
     with pytest.raises(UsageError, match="no window has a number for 'mae'"):
         picture(home, watched, metric="mae", now=world.NOW)
+
+
+def test_measured_segments_are_summed_over_a_month(home, parcels, parcels_of_day):
+    first = date(2025, 1, 1)
+    for n in range(34):
+        parcels_of_day(first + timedelta(days=n), rows=120)
+    now = datetime(2025, 2, 6, tzinfo=UTC)
+    ingest(home, parcels, now=now)
+    profile(home, parcels, now=now)
+    measure(home, parcels, now=now)
+    pages(home, {parcels.model: parcels}, now=now)
+    said = Elements((home.site_dir / "models" / "parcels.html").read_text()).said
+    section = said.split("Segments ")[1].split("Inputs and predictions")[0]
+    assert section.startswith("1 to 31 Jan 2025, with 95 % intervals.")
+    rows = {name: int(n.replace(",", "")) for name, n in re.findall(r"depot (\w+) ([\d,]+)", section)}
+    assert set(rows) == {"north", "south", "east"}
+    assert sum(rows.values()) == 31 * 120
+    assert "weight_kg" in said

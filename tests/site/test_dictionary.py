@@ -1,14 +1,17 @@
 """The data dictionary says what is there: every column of every table, both ways."""
 
 import re
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 import worlds_site as world
 from watchkeeper.adapters.lake import Lake, to_arrow
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.publish import publish
 from watchkeeper.records import RECORDS
 from watchkeeper.site.dictionary import PUBLISHED, columns, dictionary
@@ -71,3 +74,12 @@ def test_every_record_is_on_the_page():
 
 def test_every_column_has_a_meaning():
     assert all(meaning for record in (*RECORDS, *PUBLISHED) for _, meaning in columns(record).values())
+
+
+def test_events_and_labels_have_the_columns_on_the_page(home, parcels, parcels_of_day):
+    events, _ = parcels_of_day(date(2025, 1, 1), rows=20)
+    ingest(home, parcels, now=datetime(2025, 1, 3, tzinfo=UTC))
+    own = {"events/<model>": set(pq.read_schema(events).names), "labels/<model>": set()}
+    for name, columns_of_files in own.items():
+        real = set(home.lake.dataset(name.replace("<model>", parcels.model)).schema.names)
+        assert real == columns_of_files | set(written("The lake")[name])
