@@ -61,6 +61,25 @@ def test_somebody_in_a_hurry_ends_the_grace(start):
     assert time.monotonic() - began < 30
 
 
+BRIEF = f"import subprocess, sys\np = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1)'])\nprint(p.pid, flush=True)\n{IDLE}"
+
+
+def test_draining_waits_for_what_a_child_started_and_lets_it_start_nothing_more(start):
+    family, child = start(BRIEF, prints=True)
+    assert family.is_busy(child)
+    assert family.drain(child, grace_s=20)
+    assert not family.is_busy(child)
+    assert child.is_running
+    assert family.end(child, grace_s=10)
+
+
+def test_draining_ends_what_does_not_finish_in_its_grace(start):
+    family, child = start(PARENT + IDLE, prints=True)
+    assert not family.drain(child, grace_s=0.2)
+    assert not family.is_busy(child)
+    assert family.end(child, grace_s=10)
+
+
 def test_a_grandchild_in_a_session_of_its_own_goes_with_its_parent(start):
     family, child = start(PARENT + IDLE, prints=True)
     grandchild = int(child.log.read_text())

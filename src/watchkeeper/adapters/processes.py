@@ -71,6 +71,28 @@ class Family:
         """Return a child that ended by itself, if any did."""
         return next((c for c in self.children if not c.is_running), None)
 
+    def is_busy(self, child: Child) -> bool:
+        """Tell whether something that a child started is at work."""
+        return bool(_running(child.process))
+
+    def drain(self, child: Child, *, grace_s: float, in_a_hurry: Callable[[], bool] = lambda: False) -> bool:
+        """Hold a child still, so that it starts nothing more, until what it started has ended; tell whether all of it did by itself.
+
+        What is still there after `grace_s`, or in a hurry, is told to end while those it reports to are there to hear it.
+        """
+        if not child.is_running:
+            return True
+        child.process.suspend()
+        try:
+            deadline = time.monotonic() + grace_s
+            while _running(child.process) and time.monotonic() < deadline and not in_a_hurry():
+                time.sleep(0.1)
+            left = _running(child.process)
+            _end_now(left, self.last_words_s)
+        finally:
+            child.process.resume()
+        return not left
+
     def end(self, child: Child, *, grace_s: float, in_a_hurry: Callable[[], bool] = lambda: False) -> bool:
         """Ask a child to end, and after `grace_s`, or in a hurry, end it and all it started; tell whether it went by itself."""
         kin = {child.process, *_descendants(child.process)}
@@ -98,6 +120,18 @@ def end_with_parent() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
+def _running(process: psutil.Process) -> list[psutil.Process]:
+    """Return the descendants that do something: one whose parent is held still stays a zombie when it is done."""
+    return [p for p in _descendants(process) if _is_at_work(p)]
+
+
+def _is_at_work(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
     try:
         return process.children(recursive=True)
@@ -106,11 +140,15 @@ def _descendants(process: psutil.Process) -> list[psutil.Process]:
 
 
 def _end_now(processes: Iterable[psutil.Process], last_words_s: float) -> None:
-    running = [p for p in processes if p.is_running()]
-    _send(signal.SIGTERM, running)
-    _, left = psutil.wait_procs(running, timeout=last_words_s)
-    _send(signal.SIGKILL, left)
-    psutil.wait_procs(left, timeout=last_words_s)
+    all_of_them = list(processes)
+    left = [p for p in all_of_them if _is_at_work(p)]
+    for last_word in (signal.SIGTERM, signal.SIGKILL):
+        _send(last_word, left)
+        deadline = time.monotonic() + last_words_s
+        while left and time.monotonic() < deadline:
+            time.sleep(0.05)
+            left = [p for p in left if _is_at_work(p)]
+    psutil.wait_procs(all_of_them, timeout=0)  # takes those that are ours out of the process table
 
 
 def _send(signal_number: signal.Signals, processes: Iterable[psutil.Process]) -> None:

@@ -149,13 +149,16 @@ def _watch(family: Family, stop: Stop) -> None:
 
 
 def _end(family: Family, stop: Stop, grace: float) -> None:
-    """End the worker first, so that a flow in progress can still tell the server how it ended."""
+    """End the worker first, so that a flow in progress can finish, or at least tell the server how it ended."""
     if not family.children:
         return
     say("Stopping.")
     for child in [c for c in family.children if c.name != "server"]:
-        if not family.end(child, grace_s=grace, in_a_hurry=stop.is_urgent):
-            say(f"  the {child.name} was still busy and was ended; the next run catches up.")
+        if family.is_busy(child):
+            say(f"  Flows in progress have {grace:.0f} s to finish; Ctrl-C ends them now.")
+        if not family.drain(child, grace_s=grace, in_a_hurry=stop.is_urgent):
+            say("  Some did not finish and were ended; the next runs catch up.")
+        family.end(child, grace_s=_SERVER_GRACE_S, in_a_hurry=stop.is_urgent)
     family.end_all(grace_s=_SERVER_GRACE_S)
     say("Stopped.")
 
