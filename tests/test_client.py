@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.intake_world import NOW, loans
 
+from intake_world import NOW, loans
 from watchkeeper import PredictionLogger
 from watchkeeper.adapters.files import read
 from watchkeeper.adapters.workspace import Home

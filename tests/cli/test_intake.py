@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable
 
 import pytest
-from tests.conftest import PARCELS
 from typer.testing import CliRunner, Result
 
+from conftest import PARCELS
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.cli import app
 

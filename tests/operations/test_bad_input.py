@@ -10,8 +10,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.intake_world import GOOD, HEADER, NEXT, NOW, held, ids, landed, loans, put, take
 
+from intake_world import GOOD, HEADER, NEXT, NOW, held, ids, landed, loans, put, take
 from watchkeeper.adapters.workspace import Home
 
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.intake_world import GOOD, HEADER, LATER, NEXT, NOW, counts, expect, held, ids, landed, loans, put, suite, take
 
+from intake_world import GOOD, HEADER, LATER, NEXT, NOW, counts, expect, held, ids, landed, loans, put, suite, take
 from watchkeeper.adapters.files import Content
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.workspace import Home

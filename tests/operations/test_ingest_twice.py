@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.intake_world import GOOD, HEADER, NOW, counts, expect, held, landed, loans, put, suite, take
 
+from intake_world import GOOD, HEADER, NOW, counts, expect, held, landed, loans, put, suite, take
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.workspace import Home
 
-ROOT = Path(__file__).parents[2]
+TESTS = Path(__file__).parents[1]
 WORKER = """
 import sys
 from pathlib import Path
 from watchkeeper.adapters.workspace import find_home
-from tests.intake_world import NOW, loans, take
+from intake_world import NOW, loans, take
 import polars, watchkeeper.operations.landing
 home = find_home(Path(sys.argv[1]))
 print("ready", flush=True)
@@ -33,7 +33,7 @@ print("done", flush=True)
 def worker(home: Home) -> subprocess.Popen[str]:
     """Start a process that takes in what is new as soon as it is told to."""
     command = [sys.executable, "-c", WORKER, str(home.root)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=TESTS)
 
 
 def go(process: subprocess.Popen[str]) -> None:

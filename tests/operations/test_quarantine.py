@@ -1,8 +1,8 @@
 """What was set aside can be seen, let in and given up, with who and why."""
 
 import pytest
-from tests.intake_world import GOOD, HEADER, LATER, NOW, expect, held, ids, landed, loans, put, suite, take
 
+from intake_world import GOOD, HEADER, LATER, NOW, expect, held, ids, landed, loans, put, suite, take
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.quarantine import ALL, Chosen, discard, entries, heaps, note_look, show_entries

@@ -17,7 +17,7 @@ from watchkeeper.operations.cast import without
 from watchkeeper.operations.convert import as_text
 from watchkeeper.operations.lots import Intake, Lot, Settled
 from watchkeeper.operations.marks import ATTEMPTS, pause
-from watchkeeper.operations.repeats import OTHER_LABEL, OTHER_VALUES, Landed, landed, repeated_among, sift_events, sift_labels
+from watchkeeper.operations.repeats import OTHER_LABEL, OTHER_VALUES, Landed, landed, memberships, repeated_among, sift_events, sift_labels
 from watchkeeper.operations.shape import Shape, agree
 from watchkeeper.operations.verdict import Verdict, verdict
 
@@ -67,30 +67,29 @@ def _names(intake: Intake) -> set[str]:
 
 def _sifted(intake: Intake, begun: list[Settled], known: Landed, verdicts: Verdicts, *, whole: bool) -> list[Settled]:
     """Go through the files in order, each sifted against the lake and the files before it, as if they had come one by one."""
-    contested = repeated_among([s.rows for s in begun if s.is_open], intake.id_column)
-    if known.rows is not None:
-        contested = pa.concat_arrays([contested, as_text(known.rows[intake.id_column]).combine_chunks()])
+    still_open = [s for s in begun if s.is_open]
     earlier: dict[tuple[str, ...], pa.Table] = {}
-    for settled in begun:
-        if not settled.is_open:
-            continue
-        _sift(intake, settled, known, list(earlier.values()), contested)
+    for settled, mine in zip(still_open, _contested(intake, [s.rows for s in still_open], known), strict=True):
+        if mine.num_rows:
+            _sift(intake, settled, mine, known, list(earlier.values()))
         _check(intake, settled, verdicts, whole=whole)
-        mine = _of(settled.rows, intake.id_column, contested)
         if mine.num_rows and not settled.fault:
             columns = tuple(mine.column_names)
-            earlier[columns] = pa.concat_tables([earlier[columns], mine], promote_options="permissive") if columns in earlier else mine
+            accepted = mine.filter(pc.is_in(mine["wk_row"], settled.rows["wk_row"].combine_chunks()))
+            earlier[columns] = pa.concat_tables([earlier[columns], accepted], promote_options="permissive") if columns in earlier else accepted
     return begun
 
 
-def _of(rows: pa.Table, id_column: str, contested: pa.Array) -> pa.Table:
-    return rows.filter(pc.is_in(as_text(rows[id_column]), contested)) if len(contested) else rows.slice(0, 0)
+def _contested(intake: Intake, tables: list[pa.Table], known: Landed) -> list[pa.Table]:
+    """Return, file by file, the rows whose ids occur twice among all files, or were landed by another."""
+    contested = repeated_among(tables, intake.id_column)
+    if known.rows is not None:
+        contested = pa.concat_arrays([contested, as_text(known.rows[intake.id_column]).combine_chunks()])
+    flags = memberships([as_text(t[intake.id_column]) for t in tables], contested)
+    return [table.filter(flag) for table, flag in zip(tables, flags, strict=True)]
 
 
-def _sift(intake: Intake, settled: Settled, known: Landed, before: list[pa.Table], contested: pa.Array) -> None:
-    mine = _of(settled.rows, intake.id_column, contested)
-    if mine.num_rows == 0:
-        return
+def _sift(intake: Intake, settled: Settled, mine: pa.Table, known: Landed, before: list[pa.Table]) -> None:
     held = known.besides(settled.lot.batch_id)
     earlier = before if held is None else [held, *before]
     if intake.source == "events":

@@ -7,6 +7,7 @@ Only contested ids are ever compared value by value: those landed by another fil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import accumulate
 
 import polars as pl
 import pyarrow as pa
@@ -80,6 +81,13 @@ def repeated_among(tables: Sequence[pa.Table], id_column: str) -> pa.Array:
         return pa.array([], pa.string())
     counts = pl.Series(pa.chunked_array([c for t in texts for c in t.chunks])).value_counts(name="n")
     return counts.filter(pl.col("n") > 1).get_column(counts.columns[0]).to_arrow().cast(pa.string())
+
+
+def memberships(columns: Sequence[pa.ChunkedArray], values: pa.Array) -> list[pa.ChunkedArray]:
+    """Return, column by column, whether each text is among `values`, which are hashed once for all columns."""
+    flags = pc.is_in(pa.chunked_array([c for column in columns for c in column.chunks], pa.string()), values)
+    starts = accumulate((len(c) for c in columns), initial=0)
+    return [flags.slice(start, len(column)) for start, column in zip(starts, columns, strict=False)]
 
 
 def sift_events(rows: pa.Table, earlier: Sequence[pa.Table], id_column: str, scope: timedelta) -> Sifted:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.operations.convert import as_text, fitted
 from watchkeeper.operations.lots import Intake, Settled
+from watchkeeper.operations.repeats import memberships
 
 
 def note_unseen(intake: Intake, settled: Sequence[Settled]) -> None:
@@ -18,9 +19,9 @@ def note_unseen(intake: Intake, settled: Sequence[Settled]) -> None:
     labels = [s for s in settled if s.rows_landed]
     if not labels:
         return
-    known = _known(intake, labels)
-    for one in labels:
-        n = one.rows_landed - pc.sum(pc.is_in(one.rows["id"], known)).as_py()
+    seen = memberships([s.rows["id"] for s in labels], _known(intake, labels))
+    for one, flags in zip(labels, seen, strict=True):
+        n = one.rows_landed - pc.sum(flags).as_py()
         if n:
             one.notes.append(f"{n:,} of {one.rows_landed:,} ids not seen yet")
 
