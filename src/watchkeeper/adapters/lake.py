@@ -166,6 +166,15 @@ class Lake:
             return 0
         return found.transaction_version(app_id) or 0
 
+    def tables_in_use(self) -> list[str]:
+        """Return the names of the tables this process has opened."""
+        return sorted(self._open)
+
+    def file_count(self, name: str) -> int:
+        """Return how many data files a table has now."""
+        found = self.table(name)
+        return 0 if found is None else len(found.file_uris())
+
     def compact(self, name: str) -> dict[str, Any]:
         """Merge the small files of a table; readers and writers are not disturbed."""
         found = self.table(name)

@@ -16,6 +16,7 @@ from watchkeeper.records import Change, Score, Signal
 
 ROLLING = timedelta(days=56)
 _MOVED = 3.5
+_WORTH_NAMING = 0.1  # PSI below this is a shift nobody would act on
 _LEAST_BASELINE = 14
 _LEAST_SPREAD = 0.1
 _MOST_WINDOWS = 4  # days of one spell are not independent
@@ -112,7 +113,7 @@ def moved_features(before: Mapping[str, Sequence[float]], during: Mapping[str, S
         spread = max(float(base.std(ddof=1)), _LEAST_SPREAD)
         change = float(np.mean(np.log(np.array(values) + _TINY))) - float(base.mean())
         z = change / (spread * sqrt(1 / min(len(values), _MOST_WINDOWS) + 1 / len(base)))
-        if z > _MOVED:
+        if z > _MOVED and float(np.mean(values)) >= _WORTH_NAMING:
             moved.append(Moved(feature, z))
     return (sorted(moved, key=lambda m: -m.z) if compared else None), compared
 

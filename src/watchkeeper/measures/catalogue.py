@@ -120,7 +120,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "t",
         "ratio",
         ZERO,
-        least=20,
+        least=10,
         bounds=performance.calibration_gap_bounds,
         in_segments=True,
     ),

@@ -110,7 +110,7 @@ def _newcombe_limit(auc: float, positives: int, negatives: int, side: float) -> 
 def ratio_of_counts(function: Callable[[NDArray[np.float64]], float], counts: NDArray[np.int64]) -> Estimate:
     """Return a smooth function of multinomial counts with a delta-method interval (gradient by central differences).
 
-    >>> e = ratio_of_counts(lambda c: c[0] / c.sum(), np.array([50, 50]))
+    >>> e = ratio_of_counts(lambda c: float(c[0] / c.sum()), np.array([50, 50]))
     >>> round(e.value, 3), round(e.se, 3)
     (0.5, 0.05)
     """

@@ -1,0 +1,187 @@
+"""The digest: what a stakeholder reads in a minute about one model and one period.
+
+Belongs here: numbers -> lines of plain words. Does not: gathering the numbers (operations/report.py), message forms (site/).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from watchkeeper.judgement.incidents import LASTED, Incident
+from watchkeeper.judgement.story import span_text
+from watchkeeper.monitor import Monitor, Target
+from watchkeeper.records import SEVERITIES, Score, Signal
+
+_MAIN = {"binary": "log_loss", "regression": "mae", "multiclass": "accuracy"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigestFacts:
+    """All that a digest may tell; scores are of the whole period, by metric."""
+
+    start: datetime
+    end: datetime
+    scores: Mapping[str, Score]
+    usual: Mapping[str, tuple[float, float]]
+    incidents: Sequence[Incident]
+    segments: Sequence[Incident]
+    notices: Sequence[Signal]
+    promises: Sequence[tuple[Target, Score | None]]
+    quarantined: int
+    quarantine_reasons: Sequence[tuple[str, int]]
+    is_final: bool
+    cost: Mapping[str, float] = field(default_factory=dict)
+    cost_is_synthetic: bool = False
+    currency: str = "USD"
+    restated: int = 0
+    not_known: Sequence[str] = ()
+
+
+def headline(monitor: Monitor, facts: DigestFacts) -> str:
+    """Return the one line that must be read."""
+    period = span_text(monitor, facts.start, facts.end)
+    start = f"{monitor.model}, {period}: {mood(facts)}."
+    rate, said = _value(facts, "positive_rate"), _value(facts, "score_mean")
+    if monitor.task == "binary" and rate is not None and said is not None:
+        gap = _value(facts, "calibration_gap")
+        expected = rate - gap if gap is not None else said
+        return f"{start} {rate:.0%} of {monitor.wording.rows} were {monitor.wording.positive} {_interval(facts, 'positive_rate', percent=True)}; the model expected {expected:.0%}"
+    main = _MAIN.get(monitor.task, "")
+    return f"{start} {main} {_number(facts, main)}" if main in facts.scores else start
+
+
+def mood(facts: DigestFacts) -> str:
+    """Return what kind of period it was: by the gravest incident about the whole model."""
+    if not facts.scores:
+        return "nothing to measure"
+    worst = max((SEVERITIES.index(i.severity) for i in facts.incidents), default=0)  # type: ignore[arg-type]
+    return ("quiet", "some trouble", "bad", "very bad")[worst]
+
+
+def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
+    """Return (label, text) lines in reading order; what is not known is said, what is empty is left out."""
+    made = [
+        ("", _opening(facts)),
+        ("Quality", _quality(monitor, facts)),
+        ("Promises", _promises(facts)),
+        ("Why", _why(facts)),
+        ("Quiet trouble", _quiet(facts)),
+        ("Data", _data(facts)),
+        ("Labels", _labels(facts)),
+        (f"Cost{' (synthetic trace, not a bill)' if facts.cost_is_synthetic else ''}", _cost(facts)),
+        ("Not known", "; ".join(facts.not_known)),
+        ("Next", _next(facts)),
+    ]
+    return [(label, said) for label, said in made if said]
+
+
+def _opening(facts: DigestFacts) -> str:
+    still = [i for i in facts.incidents if i.is_open]
+    needs = (
+        f"{len(still)} open incident{'s' if len(still) > 1 else ''} need{'' if len(still) > 1 else 's'} you." if still else "Nothing needs you now."
+    )
+    return f"{needs} {'All figures are final.' if facts.is_final else 'Figures are provisional: labels are still missing.'}" + (
+        f" {facts.restated} figures of this period were restated." if facts.restated else ""
+    )
+
+
+def _quality(monitor: Monitor, facts: DigestFacts) -> str:
+    main = _MAIN.get(monitor.task, "")
+    if main not in facts.scores:
+        return "not measured: no labels" if monitor.labels is None else "not measured: too few labels"
+    usual = facts.usual.get(main)
+    said = (
+        f"{main.replace('_', ' ')} {_number(facts, main)}"
+        + (f", reference {monitor.window if monitor.window == 'month' else 'week'}s {usual[0]:.2f} to {usual[1]:.2f}" if usual else "")
+        + "."
+    )
+    recall = facts.scores.get("recall")
+    if recall is not None and recall.value is not None:
+        reference = f"; reference {recall.reference_value:.0%}" if recall.reference_value is not None else ""
+        said += f" Found {round(recall.value * recall.n):,} of {recall.n:,} {monitor.wording.positive} {monitor.wording.rows} ({recall.value:.0%}{reference})."
+    auc = facts.scores.get("roc_auc")
+    if auc is not None and auc.value is not None:
+        said += f" Ranking (AUC) {_number(facts, 'roc_auc')}" + (
+            f", reference {auc.reference_value:.2f}." if auc.reference_value is not None else "."
+        )
+    return said
+
+
+def _promises(facts: DigestFacts) -> str:
+    return "; ".join(_promise(target, score) for target, score in facts.promises)
+
+
+def _promise(target: Target, score: Score | None) -> str:
+    about = " ".join(part for part in (target.metric, target.feature, target.segment) if part)
+    limit = f"at least {target.at_least:g}" if target.at_least is not None else f"at most {target.at_most:g}"
+    if score is None or score.value is None:
+        return f"{about} ({limit}): not known"
+    return f"{about} {score.value:.2f} ({limit}): {'kept' if target.is_kept_by(score.value) else 'broken'}"
+
+
+def _why(facts: DigestFacts) -> str:
+    told = sorted((i for i in facts.incidents if i.family != "target"), key=lambda i: -SEVERITIES.index(i.severity))  # type: ignore[arg-type]
+    return " ".join(_because(i) for i in told[:3])
+
+
+def _because(incident: Incident) -> str:
+    cause = incident.story.causes[0].subject if incident.story and incident.story.causes else ""
+    reason = f"likely cause: {cause}" if cause else "cause unknown; reply if you know" if incident.family != "data" else "see the validation docs"
+    return f"{incident.headline}; {reason}."
+
+
+def _quiet(facts: DigestFacts) -> str:
+    return " ".join(f"{i.headline}{' (known, lasts)' if i.why == LASTED else ''}." for i in facts.segments[:3])
+
+
+def _data(facts: DigestFacts) -> str:
+    reasons = "; ".join(f"{n:,} {reason}" for reason, n in facts.quarantine_reasons[:2])
+    said = f"{facts.quarantined:,} rows quarantined{f' ({reasons})' if reasons else ''}."
+    moved = sorted({s.feature for s in facts.notices if s.metric == "psi" and not s.feature.startswith("@")})
+    if moved:
+        said += f" Inputs differ from the reference ({', '.join(moved[:4])}{f' and {len(moved) - 4} more' if len(moved) > 4 else ''}): a notice, no alarm."  # noqa: PLR2004 - names that fit a line
+    return said
+
+
+def _labels(facts: DigestFacts) -> str:
+    coverage = facts.scores.get("label_coverage")
+    if coverage is None or coverage.value is None:
+        return ""
+    known = round(coverage.value * coverage.n)
+    rest = coverage.n - known
+    tail = f"; {rest:,} {'never came' if facts.is_final else 'are missing'}" if rest else ""
+    return f"{known:,} of {coverage.n:,} ({coverage.value:.1%}){tail}."
+
+
+def _cost(facts: DigestFacts) -> str:
+    if "gpu_hours" not in facts.cost:
+        return ""
+    said = [f"{facts.cost['gpu_hours']:.1f} GPU-hours"]
+    said += [f"{facts.cost['gpu_cost']:.2f} {facts.currency}"] if "gpu_cost" in facts.cost else ["no price known"]
+    said += (
+        [f"{facts.cost['cost_per_1000_predictions']:.3f} {facts.currency} per 1,000 predictions"] if "cost_per_1000_predictions" in facts.cost else []
+    )
+    return ", ".join(said) + "."
+
+
+def _next(facts: DigestFacts) -> str:
+    told = sorted(facts.incidents, key=lambda i: (not i.is_open, -SEVERITIES.index(i.severity)))  # type: ignore[arg-type]
+    steps = [step for i in told[:1] if i.story for step in i.story.next_steps]
+    return " ".join(steps) if steps else "nothing to do."
+
+
+def _value(facts: DigestFacts, metric: str) -> float | None:
+    score = facts.scores.get(metric)
+    return None if score is None else score.value
+
+
+def _number(facts: DigestFacts, metric: str) -> str:
+    score = facts.scores.get(metric)
+    return "not known" if score is None or score.value is None else f"{score.value:.2f} {_interval(facts, metric)}".strip()
+
+
+def _interval(facts: DigestFacts, metric: str, *, percent: bool = False) -> str:
+    score = facts.scores.get(metric)
+    if score is None or score.low is None or score.high is None:
+        return ""
+    return f"[{score.low:.0%}, {score.high:.0%}]" if percent else f"[{score.low:.2f}, {score.high:.2f}]"

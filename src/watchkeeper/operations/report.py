@@ -1,0 +1,167 @@
+"""Report: write the digest of each period that is over and final.
+
+Belongs here: which periods are due and reading what a digest tells. Does not: its words (judgement/digest.py), sending it (act.py).
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.digest import DigestFacts, headline, lines
+from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.measure import rolled_up
+from watchkeeper.records import Batch, Digest, IncidentEvent, Quarantined, Score, Signal, key
+from watchkeeper.windows import Grid, Window
+
+Period = Literal["day", "week"]
+CATCH_UP = 8
+_RANGED = ("log_loss", "mae", "accuracy")
+_QUIET_FOR = timedelta(days=28)
+
+
+def report(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, period: Period = "week") -> list[Digest]:
+    """Write the digests that are due: of periods whose labels are mature, at most the newest eight that have none."""
+    out = [digest for monitor in monitors.values() for digest in _due(home, monitor, now, period)]
+    home.lake.append_records(Digest, out)
+    return out
+
+
+def digest_of(home: Home, monitor: Monitor, window: Window, *, now: datetime, period: Period) -> Digest:
+    """Return the digest of one period as it stands at `now`, also before its labels are mature."""
+    facts = _facts(home, monitor, window, now)
+    said = headline(monitor, facts)
+    body = [f"**{label}:** {text}" if label else text for label, text in lines(monitor, facts)]
+    numbers = {m: s.value for m, s in facts.scores.items()} | {"quarantined": facts.quarantined, "incidents": [i.id for i in facts.incidents]}
+    return Digest(
+        digest_id=key(monitor.model, period, window.start),
+        model=monitor.model,
+        period=period,
+        window_start=window.start,
+        window_end=window.end,
+        headline=said,
+        text="\n\n".join([f"**{said}**", *body]) + "\n",
+        facts=json.dumps(numbers),
+        computed_at=now,
+    )
+
+
+def _due(home: Home, monitor: Monitor, now: datetime, period: Period) -> Iterator[Digest]:
+    """Yield the digests of whole periods after the reference that are final and not yet written."""
+    span = monitor.reference_span
+    landed = home.lake.newest(Batch, as_of=now, where=(pc.field("model") == monitor.model) & (pc.field("source") == "events"))
+    starts = [b.starts_at for b in landed if b.starts_at is not None]
+    if span is None or not starts:
+        return
+    known = {d.digest_id for d in home.lake.newest(Digest, as_of=now, where=pc.field("model") == monitor.model)}
+    delay = monitor.labels.mature_after if monitor.labels else timedelta(0)
+    grid = Grid(period, monitor.timezone)
+    over = [w for w in grid.between(max(span[1], min(starts)), now - delay) if w.end + delay <= now]
+    for window in over[-CATCH_UP:]:
+        if key(monitor.model, period, window.start) not in known:
+            yield digest_of(home, monitor, window, now=now, period=period)
+
+
+def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> DigestFacts:
+    grid = Grid("week" if window.end - window.start > timedelta(days=2) else "day", monitor.timezone)
+    whole = {
+        s.metric: s
+        for s in rolled_up(home, monitor, grid, now=now, start=window.start, end=window.end)
+        if not s.segment and not s.feature and s.value is not None
+    }
+    mine = pc.field("model") == monitor.model
+    incidents = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment)))
+    inside = [i for i in incidents if i.window_start < window.end and window.start < i.window_end]
+    time = pc.field("window_start")
+    during = (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
+    quarantined, reasons = _quarantine(home, monitor, window, now)
+    cost, is_synthetic = _cost(home, monitor, window, now)
+    return DigestFacts(
+        start=window.start,
+        end=window.end,
+        scores=whole,
+        usual=_usual(home, monitor, grid, now),
+        incidents=[i for i in inside if i.family != "segment"],
+        segments=_segments(incidents, window),
+        notices=[s for s in home.lake.newest(Signal, as_of=now, where=mine & during) if s.level == "notice" and s.state != "withdrawn"],
+        promises=[(t, _score_of(home, monitor, t.metric, t.feature, t.segment, window, now)) for t in monitor.targets],
+        quarantined=quarantined,
+        quarantine_reasons=reasons,
+        is_final=monitor.labels is None or now >= window.end + monitor.labels.mature_after,
+        cost=cost,
+        cost_is_synthetic=is_synthetic,
+        currency=monitor.cost.currency,
+        restated=_restated(home, monitor, window, now),
+        not_known=_not_known(monitor, whole, cost, is_synthetic=is_synthetic),
+    )
+
+
+def _segments(incidents: list[Incident], window: Window) -> list[Incident]:
+    """Return the segment incidents of the last four weeks, one a segment, the newest first."""
+    lately = [i for i in incidents if i.family == "segment" and i.window_end > window.end - _QUIET_FOR and i.window_start < window.end]
+    return list({i.subject: i for i in sorted(lately, key=lambda i: i.window_end)}.values())[::-1]
+
+
+def _usual(home: Home, monitor: Monitor, grid: Grid, now: datetime) -> dict[str, tuple[float, float]]:
+    """Return the range of the main KPI over the reference's periods."""
+    span = monitor.reference_span
+    if span is None:
+        return {}
+    made = rolled_up(home, monitor, grid, now=now, start=span[0], end=span[1], metrics=_RANGED)
+    whole = [s for s in made if not s.segment and s.value is not None and s.window_start >= span[0] and s.window_end <= span[1]]
+    values = {m: [s.value for s in whole if s.metric == m and s.value is not None] for m in _RANGED}
+    return {m: (min(v), max(v)) for m, v in values.items() if len(v) > 1}
+
+
+def _score_of(home: Home, monitor: Monitor, metric: str, feature: str, segment: str, window: Window, now: datetime) -> Score | None:
+    grid = Grid("week" if window.end - window.start > timedelta(days=2) else "day", monitor.timezone)
+    made = rolled_up(home, monitor, grid, now=now, start=window.start, end=window.end, metrics={metric})
+    return next((s for s in made if (s.metric, s.feature, s.segment) == (metric, feature, segment)), None)
+
+
+def _quarantine(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[int, list[tuple[str, int]]]:
+    """Return how many rows were set aside from batches that landed in the period, and the commonest reasons."""
+    batches = home.lake.newest(Batch, as_of=now, where=pc.field("model") == monitor.model)
+    inside = {b.batch_id for b in batches if window.start <= b.landed_at < window.end}
+    held = [q for q in home.lake.newest(Quarantined, as_of=now, table=f"quarantine/{monitor.model}") if q.batch_id in inside]
+    return len(held), Counter(reason for q in held for reason in q.reasons).most_common(3)
+
+
+def _cost(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[dict[str, float], bool]:
+    time = pc.field("window_start")
+    inside = (pc.field("model") == monitor.model) & (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
+    mine = [s for s in home.lake.newest(Score, as_of=now, where=inside & pc.field("metric").isin(sorted(COST_METRICS))) if s.value is not None]
+    totals = {m: sum(s.value or 0.0 for s in mine if s.metric == m) for m in ("gpu_hours", "gpu_cost") if any(s.metric == m for s in mine)}
+    predictions = sum(s.n for s in mine if s.metric == "cost_per_1000_predictions")
+    if predictions and "gpu_cost" in totals:
+        totals["cost_per_1000_predictions"] = 1000 * totals["gpu_cost"] / predictions
+    return totals, any(SYNTHETIC in s.method for s in mine)
+
+
+def _restated(home: Home, monitor: Monitor, window: Window, now: datetime) -> int:
+    """Count mature figures of the period that labels or rows arriving later have changed."""
+    time = pc.field("window_start")
+    inside = (pc.field("model") == monitor.model) & (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
+    rows = home.lake.read(
+        Score.TABLE,
+        columns=["metric", "feature", "segment", "window_start", "state"],
+        where=inside & (pc.field("state") == "mature") & (pc.field("computed_at") <= pa.scalar(now, TIMESTAMP)),
+    )
+    if rows is None:
+        return 0
+    counted = rows.group_by(["metric", "feature", "segment", "window_start"]).aggregate([("state", "count")])
+    return int(pc.sum(pc.greater(counted.column("state_count"), 1)).as_py() or 0)
+
+
+def _not_known(monitor: Monitor, scores: Mapping[str, Score], cost: Mapping[str, float], *, is_synthetic: bool) -> list[str]:
+    missing = [] if monitor.columns.latency else ["latency"]
+    missing += [] if cost and not is_synthetic else ["real GPU use"]
+    return missing + ([] if scores else ["everything: no events of this period have landed"])

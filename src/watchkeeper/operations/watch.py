@@ -1,0 +1,117 @@
+"""Watch: bring everything due up to date, the same operations in the same order as the schedules run them.
+
+Belongs here: the order, and that one model's failure does not stop the others. Does not: any operation itself.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from watchkeeper.adapters.monitor_files import Problem
+from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.errors import WatchkeeperError
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.act import act
+from watchkeeper.operations.costs import costs
+from watchkeeper.operations.ingest import ingest
+from watchkeeper.operations.judge import judge
+from watchkeeper.operations.measure import last_ended, measure
+from watchkeeper.operations.profile import profile
+from watchkeeper.operations.report import report
+from watchkeeper.records import Action, Batch, Digest, IncidentEvent, Run
+
+Progress = Callable[[str, str], None]
+_MANY_FILES = 24
+
+
+@dataclass
+class Watched:
+    """What a run did."""
+
+    batches: list[Batch] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    events: list[IncidentEvent] = field(default_factory=list)
+    digests: list[Digest] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
+    failures: list[Run] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, progress: Progress | None = None) -> Watched:
+    """Ingest, profile and measure each model; then cost, judge, report and act for all. Harmless when repeated.
+
+    A model or step that fails is kept as a run with its reason; the rest goes on. `progress` is called with (model, step).
+    """
+    tell = progress or (lambda _model, _step: None)
+    monitors, problems = load_monitors(home, models)
+    done = Watched(problems=problems)
+    for monitor in monitors.values():
+        _of_model(home, monitor, now, done, tell)
+    every = _Steps(home, list(monitors.values()), now, done, tell)
+    every.attempt("costs", lambda: costs(home, monitors, now=now))
+    every.attempt("judge", lambda: done.events.extend(judge(home, monitors, now=now)))
+    every.attempt("report", lambda: done.digests.extend(report(home, monitors, now=now, period=home.workspace.digest)))
+    every.attempt("act", lambda: done.actions.extend(act(home, monitors, now=now)))
+    tidy(home)
+    return done
+
+
+def present(home: Home, models: Sequence[str] | None = None, *, now: datetime) -> None:
+    """Bring what people look at up to date: the worst incident's report, the pages, the published file."""
+    from watchkeeper.operations.look import look_at_worst
+    from watchkeeper.operations.pages import pages
+    from watchkeeper.operations.publish import publish
+
+    monitors, problems = load_monitors(home, models)
+    look_at_worst(home, monitors, now=now)
+    every, everything = load_monitors(home) if models else (monitors, problems)
+    pages(home, every, now=now, problems=everything)
+    publish(home, every, now=now)
+
+
+def tidy(home: Home) -> None:
+    """Merge the small files of tables that have many; readers and writers are not disturbed."""
+    for table in home.lake.tables_in_use():
+        if home.lake.file_count(table) > _MANY_FILES:
+            home.lake.compact(table)
+
+
+def _of_model(home: Home, monitor: Monitor, now: datetime, done: Watched, tell: Progress) -> None:
+    steps = _Steps(home, [monitor], now, done, tell)
+    steps.attempt("ingest", lambda: done.batches.extend(ingest(home, monitor, now=now)))
+    steps.attempt("profile", lambda: profile(home, monitor, now=now))
+    steps.attempt("measure", lambda: done.runs.extend(measure(home, monitor, now=now)))
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Steps for some models; a failing one is recorded for each of them."""
+
+    home: Home
+    monitors: list[Monitor]
+    now: datetime
+    done: Watched
+    tell: Progress
+
+    def attempt(self, operation: str, step: Callable[[], object]) -> None:
+        """Run a step; keep its failure as a run."""
+        self.tell(self.monitors[0].model if len(self.monitors) == 1 else "", operation)
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - whatever one model's data does must not stop the others
+            reason = str(error) if isinstance(error, WatchkeeperError) else f"{type(error).__name__}: {error}"
+            failed = [self._failed(monitor, operation, reason) for monitor in self.monitors]
+            self.done.failures.extend(failed)
+            self.home.lake.append_records(Run, failed)
+
+    def _failed(self, monitor: Monitor, operation: str, reason: str) -> Run:
+        window = last_ended(monitor, self.now)
+        return Run(
+            model=monitor.model,
+            operation=operation,
+            window_start=window.start,
+            window_end=window.end,
+            outcome="failed",
+            reason=reason,
+            computed_at=self.now,
+        )
