@@ -4,22 +4,24 @@ Belongs here: gathering. Does not: making any of it (operations/), or printing i
 the year holds: the worst week is the one with the worst log loss, the causes are those that were tested.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import and_
 from pathlib import Path
+
+import pyarrow.compute as pc
 
 from watchkeeper.adapters.workspace import Home, load_monitor
 from watchkeeper.demo.run import MODEL
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.measure import rolled_up
 from watchkeeper.records import Batch, Digest, IncidentEvent, Quarantined, Run, Score
 from watchkeeper.site.message import UNKNOWN, cause_text
 from watchkeeper.site.words import window_text
 from watchkeeper.windows import Grid
-
-_METRIC = "log_loss"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +87,22 @@ def ending(home: Home, *, now: datetime) -> Ending:
 
 def worst_week(home: Home, monitor: Monitor, *, now: datetime) -> Digest | None:
     """Return the weekly digest of the week with the worst log loss, None when there is none."""
-    digests = {d.window_start: d for d in home.lake.newest(Digest, as_of=now) if d.period == "week" and d.model in ("", monitor.model)}
-    if not digests:
-        return None
-    start, end = min(digests), max(d.window_end for d in digests.values())
-    weeks = rolled_up(home, monitor, Grid("week", monitor.timezone), now=now, start=start, end=end, metrics={_METRIC})
-    losses = {s.window_start: s.value for s in weeks if _is_whole(s) and s.value is not None and s.window_start in digests}
-    return digests[max(losses, key=lambda week: losses[week] or 0.0)] if losses else None
+    weekly = (d for d in home.lake.newest(Digest, as_of=now) if d.period == "week" and d.model in ("", monitor.model))
+    digests = {d.window_start: d for d in weekly}
+    losses = {week: loss for week, loss in _weekly_losses(home, monitor, now).items() if week in digests}
+    return digests[max(losses, key=lambda week: losses[week])] if losses else None
 
 
-def _is_whole(score: Score) -> bool:
-    return score.metric == _METRIC and not score.segment and not score.version
+def _weekly_losses(home: Home, monitor: Monitor, now: datetime) -> dict[datetime, float]:
+    """Return week -> log loss: a mean over flights, and so the mean of its days' weighted by their flights."""
+    of = {"model": monitor.model, "metric": "log_loss", "segment": "", "version": "", "grain": monitor.window}
+    days = home.lake.newest(Score, as_of=now, where=reduce(and_, (pc.field(name) == value for name, value in of.items())))
+    grid = Grid("week", monitor.timezone)
+    sums: dict[datetime, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
+    for day in (d for d in days if d.value is not None):
+        week = grid.at(day.window_start).start
+        sums[week] = (sums[week][0] + day.value * day.n, sums[week][1] + day.n)
+    return {week: total / n for week, (total, n) in sums.items() if n}
 
 
 def _found(incident: Incident, monitor: Monitor) -> Found:
