@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +26,7 @@ from watchkeeper.monitor import parse_duration
 
 if TYPE_CHECKING:
     from watchkeeper.demo.ending import Ending, Found, Held, Size
-    from watchkeeper.demo.run import Progress
+    from watchkeeper.demo.run import Progress as Reached
 
 _LAST = "2014-01-02"
 _MOST_HELD = 10
@@ -61,36 +62,46 @@ def demo(
     _tell(workspace, left[-1] if left else reached.reached_at)
 
 
-def _walk(home: Home, nows: Sequence[datetime], reached: "Progress") -> None:
+def _walk(home: Home, nows: Sequence[datetime], reached: "Reached") -> None:
     from watchkeeper.demo.ending import tally
     from watchkeeper.demo.run import prepare, walk
 
     began = time.monotonic()
     say(f"Going on from {_day(reached.reached_at)}." if reached.reached else "A year of flights out of New York: a model is trained, then watched.")
-    with _shown(len(nows)) as show_step:
-        show_step("training, and scoring the year", 0)
+    with _shown(len(nows)) as shown:
+        shown.doing("training, and scoring the year")
         year = prepare(home, reached.seed)
-        show_step(f"{_day(nows[0])}: bringing in what has come so far", 0)
-        for step, now in enumerate(walk(home, year, nows, seed=reached.seed), 1):
+        for step, (now, failures) in enumerate(walk(home, year, nows, seed=reached.seed, tell=shown.doing), 1):
             windows, still_open = tally(home, now=now)
-            show_step(f"{_day(now)}: {windows} windows done, {still_open} incidents open", step)
+            shown.done(step, f"{_day(now)}: {windows} windows done, {still_open} incidents open")
+            for failure in failures:
+                complain(f"{failure.operation} failed on {_day(now)}: {failure.reason}")
     say(f"{len(nows)} steps in {time.monotonic() - began:.0f} s, {_peak_gb():.1f} GB of memory at most.")
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """How progress is shown: what is being done (`doing`), and each step that is done (`done`)."""
+
+    doing: Callable[[str], None]
+    done: Callable[[int, str], None]
+
+
 @contextmanager
-def _shown(steps: int) -> Iterator[Callable[[str, int], None]]:
-    """Yield what shows a step: a bar on a terminal, a line each where there is none."""
+def _shown(steps: int) -> Iterator[_Shown]:
+    """Show a bar on a terminal, a line for each step where there is none."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda text, step: complain(f"{step:>3}/{steps}  {text}")
+        complain(f"  0/{steps}  training, and scoring the year")
+        yield _Shown(lambda _what: None, lambda step, text: complain(f"{step:>3}/{steps}  {text}"))
         return
-    with Bar(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console) as bar:
-        task = bar.add_task("", total=steps)
-        yield lambda text, step: bar.update(task, completed=step, description=text)
+    text, doing = TextColumn("{task.description}"), TextColumn("{task.fields[doing]}", style="dim")
+    with Progress(SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), text, doing, console=console) as bar:
+        task = bar.add_task("", total=steps, doing="")
+        yield _Shown(lambda what: bar.update(task, doing=what), lambda step, text: bar.update(task, completed=step, description=text))
 
 
 def _tell(home: Home, now: datetime | None) -> None:

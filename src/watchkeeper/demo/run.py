@@ -7,7 +7,7 @@ inbox.py), what is told at the end (story.py), or printing (cli/demo.py).
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -19,9 +19,10 @@ from watchkeeper.demo.gpu_trace import land_gpu_trace
 from watchkeeper.demo.inbox import Parcel, deliver, parcels
 from watchkeeper.demo.model import TRAINED_UNTIL, score
 from watchkeeper.errors import UsageError
-from watchkeeper.records import Batch
+from watchkeeper.records import Batch, Run
 from watchkeeper.windows import local_midnight
 
+Tell = Callable[[str], None]
 MODEL = "flight_delays"
 LAST_DAY = date(2014, 1, 2)  # the last flights of 2013 are final in its morning
 _TUESDAY, _HOUR = 1, time(13)  # by then Sunday's labels are final and the week can be told
@@ -83,15 +84,22 @@ def prepare(home: Home, seed: int) -> list[Parcel]:
     return parcels(score(read_flights(), seed=seed))
 
 
-def walk(home: Home, year: Sequence[Parcel], nows: Sequence[datetime], *, seed: int) -> Iterator[datetime]:
-    """Bring the workspace from one `now` to the next: deliver, then watch. Yields each `now` when its step is done."""
-    from watchkeeper.operations.watch import watch
+def walk(
+    home: Home, year: Sequence[Parcel], nows: Sequence[datetime], *, seed: int, tell: Tell | None = None
+) -> Iterator[tuple[datetime, list[Run]]]:
+    """Bring the workspace from one `now` to the next: deliver, then watch; at the end, what people look at.
+
+    Yields each `now` when its step is done, with what failed in it. `tell` is called with each operation as it begins.
+    """
+    from watchkeeper.operations.watch import present, watch
 
     for now in nows:
         _land(home, year, now)
-        watch(home, [MODEL], now=now)
+        watched = watch(home, [MODEL], now=now, progress=lambda _model, operation: tell(operation) if tell else None)
+        if now == nows[-1]:
+            present(home, [MODEL], now=now)
         remember(home, Progress(seed, now.isoformat()))
-        yield now
+        yield now, watched.failures
 
 
 def _land(home: Home, year: Sequence[Parcel], now: datetime) -> None:
