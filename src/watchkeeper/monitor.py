@@ -204,7 +204,7 @@ class Monitor(Words):
     calendar: dict[str, list[date]] = Field(default_factory=dict, description="name -> days on which the unusual is usual")
     id_scope: Duration = Field(timedelta(days=90), description="an id counts as landed before when its event lies this close")
     targets: list[Target] = Field(default_factory=list)
-    alerts: Alerts = Alerts()  # type: ignore[call-arg]
+    alerts: Alerts = Alerts()
     retraining: Retraining | None = None
     wording: Wording = Wording()
     cost: Cost = Cost()
@@ -270,7 +270,7 @@ class Workspace(Words):
     timezone: Zone = "UTC"
     lake: str = Field("warehouse/lake", description="folder, or s3://, gs://, abfss:// address")
     links: Links = Links()
-    slack: Slack = Slack()  # type: ignore[call-arg]
+    slack: Slack = Slack()
     digest: Literal["day", "week"] = "week"
 
 

@@ -6,10 +6,10 @@ bridge leans on a few inner parts of GX, so GX is pinned and tests/adapters/test
 Importing this module imports SQLAlchemy; import it inside functions.
 """
 
-import itertools
 import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -19,7 +19,6 @@ from sqlalchemy.dialects.postgresql.base import PGCompiler, PGDialect, PGIdentif
 from sqlalchemy.engine.default import DefaultExecutionContext
 
 _LIVE: dict[str, duckdb.DuckDBPyConnection] = {}
-_KEYS = itertools.count()
 
 # DuckDB's type names, as suites may write them, and the classes that GX compares.
 TYPES: dict[str, type[sa.types.TypeEngine[Any]]] = {
@@ -237,14 +236,28 @@ registry.impls["duckdb"] = lambda: Dialect
 
 @contextmanager
 def batch(context: Any, connection: duckdb.DuckDBPyConnection, table: str, asset: str) -> Iterator[Any]:
-    """Yield a GX batch over `table` of a live connection; `asset` is the name that results carry."""
-    key = f"live_{next(_KEYS)}"
-    _LIVE[key] = connection
-    source = context.data_sources.add_sql(name=key, connection_string=f"duckdb:///{key}")
+    """Yield a GX batch over `table` of a live connection; `asset` is the name that results carry.
+
+    The datasource is made once: GX writes its whole configuration out at every change, which costs more than a check.
+    """
+    _LIVE[table] = connection
+    source = _source(context, table)
+    engine = source.get_execution_engine()
+    engine.dialect_module = _MODULE
     try:
-        source.get_execution_engine().dialect_module = _MODULE
-        yield source.add_table_asset(asset, table_name=table).add_batch_definition_whole_table("whole").get_batch()
+        yield _definition(context, table, asset).get_batch()
     finally:
-        source.get_execution_engine().close()
-        context.data_sources.delete(key)
-        del _LIVE[key]
+        engine.close()
+        source.get_engine().dispose()
+        source._execution_engine = None  # noqa: SLF001 - it has seen the columns of this connection's table
+        del _LIVE[table]
+
+
+@cache
+def _source(context: Any, table: str) -> Any:
+    return context.data_sources.add_sql(name=table, connection_string=f"duckdb:///{table}")
+
+
+@cache
+def _definition(context: Any, table: str, asset: str) -> Any:
+    return _source(context, table).add_table_asset(asset, table_name=table).add_batch_definition_whole_table("whole")

@@ -13,7 +13,7 @@ import types
 import typing
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from watchkeeper.errors import ConflictError, LeaseHeldError
 TIMESTAMP = pa.timestamp("us", "UTC")
 _ARROW: dict[object, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_(), datetime: TIMESTAMP}
 _ATTEMPTS = 30
+_SAME_START_S = 2.0
 
 
 def arrow_schema(record: type) -> pa.Schema:
@@ -66,6 +67,7 @@ class Lake:
         self.address = str(address).rstrip("/")
         self.options = storage_options
         self._open: dict[str, DeltaTable] = {}
+        self._datasets: dict[str, tuple[int, pads.Dataset]] = {}
 
     def uri(self, table: str) -> str:
         """Return the address of a table."""
@@ -87,7 +89,12 @@ class Lake:
     def dataset(self, name: str) -> pads.Dataset | None:
         """Return a table as a lazy dataset to query by name, or None when it does not exist."""
         found = self.table(name)
-        return None if found is None else found.to_pyarrow_dataset()
+        if found is None:
+            return None
+        version, known = found.version(), self._datasets.get(name)
+        if known is None or known[0] != version:
+            known = self._datasets[name] = (version, found.to_pyarrow_dataset())
+        return known[1]
 
     def read(self, name: str, *, columns: Sequence[str] | None = None, where: pc.Expression | None = None) -> pa.Table | None:
         """Return the rows of a table that satisfy `where`, or None when the table does not exist."""
@@ -258,6 +265,6 @@ def _alive(holder: dict[str, Any]) -> bool:
     if holder["host"] != socket.gethostname():
         return True
     try:
-        return abs(psutil.Process(holder["pid"]).create_time() - holder["started"]) < timedelta(seconds=2).total_seconds()
+        return bool(abs(psutil.Process(holder["pid"]).create_time() - holder["started"]) < _SAME_START_S)
     except psutil.NoSuchProcess:
         return False

@@ -15,7 +15,7 @@ from watchkeeper.demo.flights import CATEGORIES, NUMBERS
 
 TRAINED_UNTIL = date(2013, 4, 1)
 VERSION = "v1"
-_FOLDS = 7
+_FOLDS = 5
 EVENT_COLUMNS = ("flight_id", "scheduled_at", *CATEGORIES, *NUMBERS, "p_late", "is_late", "model_version")
 LABEL_COLUMNS = ("flight_id", "was_late", "arrived_at")
 

@@ -54,7 +54,7 @@ def mood(facts: DigestFacts) -> str:
     """Return what kind of period it was: by the gravest incident about the whole model."""
     if not facts.scores:
         return "nothing to measure"
-    worst = max((SEVERITIES.index(i.severity) for i in facts.incidents), default=0)  # type: ignore[arg-type]
+    worst = max((SEVERITIES.index(i.severity) for i in facts.incidents), default=0)
     return ("quiet", "some trouble", "bad", "very bad")[worst]
 
 
@@ -120,7 +120,7 @@ def _promise(target: Target, score: Score | None) -> str:
 
 
 def _why(facts: DigestFacts) -> str:
-    told = sorted((i for i in facts.incidents if i.family != "target"), key=lambda i: -SEVERITIES.index(i.severity))  # type: ignore[arg-type]
+    told = sorted((i for i in facts.incidents if i.family != "target"), key=lambda i: -SEVERITIES.index(i.severity))
     return " ".join(_because(i) for i in told[:3])
 
 
@@ -165,7 +165,7 @@ def _cost(facts: DigestFacts) -> str:
 
 
 def _next(facts: DigestFacts) -> str:
-    told = sorted(facts.incidents, key=lambda i: (not i.is_open, -SEVERITIES.index(i.severity)))  # type: ignore[arg-type]
+    told = sorted(facts.incidents, key=lambda i: (not i.is_open, -SEVERITIES.index(i.severity)))
     steps = [step for i in told[:1] if i.story for step in i.story.next_steps]
     return " ".join(steps) if steps else "nothing to do."
 

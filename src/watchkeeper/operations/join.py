@@ -82,15 +82,19 @@ def _columns(monitor: Monitor) -> dict[str, str]:
 
 def _within(windows: Collection[Window]) -> pc.Expression:
     """Match the span of the windows where they are many, each of them where they are few."""
-    time, at = pc.field("wk_time"), lambda moment: pa.scalar(moment, TIMESTAMP)
     ordered = sorted(windows)
     inside = pc.scalar(False)
     start, end = ordered[0].start, ordered[0].end
     for window in ordered[1:]:
         if window.start > end:
-            inside, start = inside | ((time >= at(start)) & (time < at(end))), window.start
+            inside, start = inside | _in_time(start, end), window.start
         end = window.end
-    return inside | ((time >= at(start)) & (time < at(end)))
+    return inside | _in_time(start, end)
+
+
+def _in_time(start: datetime, end: datetime) -> pc.Expression:
+    time = pc.field("wk_time")
+    return (time >= pa.scalar(start, TIMESTAMP)) & (time < pa.scalar(end, TIMESTAMP))
 
 
 def labelled(monitor: Monitor, rows: pa.Table, bins: dict[str, FeatureBins]) -> Labelled:

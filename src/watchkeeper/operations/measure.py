@@ -59,19 +59,30 @@ class Basis:
 
 
 def rolled_up(
-    home: Home, monitor: Monitor, grain: Grid, *, now: datetime, start: datetime, end: datetime, metrics: Collection[str] | None = None
+    home: Home,
+    monitor: Monitor,
+    grain: Grid,
+    *,
+    now: datetime,
+    start: datetime,
+    end: datetime,
+    metrics: Collection[str] | None = None,
+    of_whole: bool = False,
 ) -> Iterator[Score]:
-    """Yield scores of coarser windows (or of metrics not stored), computed from the sums of their parts, not averaged."""
+    """Yield scores of coarser windows (or of metrics not stored), computed from the sums of their parts, not averaged.
+
+    With `of_whole` segments are left out.
+    """
     found = bins_of(home, monitor, now=now)
     if found is None:
         return
     basis = Basis(*found, ledger(home, monitor, found[0], now=now))
     reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
-    every = parts_within(home, monitor, basis.bins, start, end, now=now)
+    parts = parts_within(home, monitor, basis.bins, start, end, now=now, of_whole=of_whole)
+    by_window = _by_window(grain, [(k, c) for k, c in parts if k.environment == monitor.environment])
     for window in grain.between(start, end):
-        inside = [(k, c) for k, c in every if k.window_start in window and k.environment == monitor.environment]
-        if inside:
-            yield from readings(_frame(monitor, window, grain.grain, basis, reference, now, metrics=metrics), added(inside))
+        if window.start in by_window:
+            yield from readings(_frame(monitor, window, grain.grain, basis, reference, now, metrics=metrics), added(by_window[window.start]))
 
 
 def pooled_scores(home: Home, monitor: Monitor, windows: Collection[tuple[datetime, datetime]], *, now: datetime) -> Iterator[Score]:
@@ -100,9 +111,9 @@ def _due(
     home: Home, monitor: Monitor, basis: Basis, grid: Grid, now: datetime, start: datetime | None, end: datetime | None, *, recompute: bool
 ) -> Iterator[tuple[Window, str]]:
     parts = basis.parts
-    if not parts.newest:
+    if parts.is_empty:
         return
-    first, last = min(parts.newest), _last_of(grid, now).end
+    first, last = parts.starts[0], _last_of(grid, now).end
     span = Window(max(first, start) if start else first, min(last, end) if end else last)
     runs: list[Run] = home.lake.newest(Run, as_of=now, where=(pc.field("model") == monitor.model) & (pc.field("operation") == OPERATION))
     done = {(r.window_start, r.window_end): r.inputs for r in runs if r.outcome != "failed"}
@@ -122,7 +133,7 @@ def _silence(parts: Ledger, window: Window, now: datetime) -> str:
     """Say why a window has no parts: empty (later ones do), late (it ended lately), or missed; nothing when it has some."""
     if parts.revision(window):
         return ""
-    if any(start >= window.end for start in parts.newest):
+    if parts.has_after(window.end):
         return "empty"
     return "late" if now < window.end + 2 * (window.end - window.start) else "missed"
 

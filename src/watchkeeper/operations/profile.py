@@ -55,37 +55,40 @@ def _profile_once(home: Home, monitor: Monitor, now: datetime) -> int:
     todo = _unprofiled(home, monitor, bins, now)
     if not todo:
         return 0
-    events = [b.batch_id for b in todo if b.source == "events"]
-    labels = [b.batch_id for b in todo if b.source == "labels"]
     rows = [
-        record(k, c, model=monitor.model, bins=bins, grain=monitor.window, revision=seen + 1, now=now) for k, c in _parts(home, monitor, fitted, events, labels, now)
+        record(k, c, model=monitor.model, bins=bins, grain=monitor.window, revision=seen + 1, now=now)
+        for k, c in _parts(home, monitor, fitted, todo, now)
     ]
     home.lake.append_records(Profile, rows, guard=(app_id, seen))
     return len(rows)
 
 
 def _unprofiled(home: Home, monitor: Monitor, bins: str, now: datetime) -> list[Batch]:
+    """Return the batches with rows that no scan has seen: new ones, and those of which rows were released from quarantine."""
     mine = pc.field("model") == monitor.model
-    marks = home.lake.read(Profile.TABLE, columns=["batch_id"], where=mine & (pc.field("kind") == MARK) & (pc.field("bins") == bins))
-    done = set() if marks is None else set(marks.column("batch_id").to_pylist())
+    is_mark = mine & (pc.field("kind") == MARK) & (pc.field("bins") == bins)
+    marks = home.lake.read(Profile.TABLE, columns=["batch_id", "n"], where=is_mark)
+    scanned: dict[str, int] = {}
+    for batch_id, n in zip(*(marks.column(c).to_pylist() for c in ("batch_id", "n")), strict=True) if marks is not None else ():
+        scanned[batch_id] = max(n, scanned.get(batch_id, 0))
     batches: list[Batch] = home.lake.newest(Batch, as_of=now, where=mine)
-    return [b for b in batches if b.batch_id not in done and b.rows_landed > 0]
+    return [b for b in batches if b.rows_landed > scanned.get(b.batch_id, 0)]
 
 
-def _parts(
-    home: Home, monitor: Monitor, bins: dict[str, FeatureBins], events: list[str], labels: list[str], now: datetime
-) -> Iterator[tuple[PartKey, Counts]]:
+def _parts(home: Home, monitor: Monitor, bins: dict[str, FeatureBins], todo: list[Batch], now: datetime) -> Iterator[tuple[PartKey, Counts]]:
+    events, labels = ([b.batch_id for b in todo if b.source == source] for source in ("events", "labels"))
     if events:
         rows = home.lake.read(
             f"events/{monitor.model}",
             where=pc.is_in(pc.field("wk_batch"), pa.array(events)) & (pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP)),
         )
-        for batch in events if rows is not None else ():
+        for batch in events:
+            assert rows is not None  # noqa: S101 - a batch with rows has a table
             yield from _event_parts(monitor, bins, rows.filter(pc.field("wk_batch") == batch), batch_id=batch)
     if monitor.labels is not None:
         yield from _label_parts(home, monitor, bins, events, labels, now)
-    for batch in (*events, *labels):
-        yield PartKey(_EPOCH, MARK, "", batch_id=batch), Counts()
+    for each in todo:
+        yield PartKey(_EPOCH, MARK, "", batch_id=each.batch_id), Counts(n=each.rows_landed)
 
 
 def _event_parts(monitor: Monitor, bins: dict[str, FeatureBins], rows: pa.Table, batch_id: str) -> Iterator[tuple[PartKey, Counts]]:

@@ -16,6 +16,7 @@ from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.digest import DigestFacts, headline, lines
 from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.measure import rolled_up
@@ -72,11 +73,8 @@ def _due(home: Home, monitor: Monitor, now: datetime, period: Period) -> Iterato
 
 def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> DigestFacts:
     grid = Grid("week" if window.end - window.start > timedelta(days=2) else "day", monitor.timezone)
-    whole = {
-        s.metric: s
-        for s in rolled_up(home, monitor, grid, now=now, start=window.start, end=window.end)
-        if not s.segment and not s.feature and s.value is not None
-    }
+    every = list(_of_period(home, monitor, grid, window, now))
+    whole = {s.metric: s for s in every if not s.segment and not s.feature and s.value is not None}
     mine = pc.field("model") == monitor.model
     incidents = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment)))
     inside = [i for i in incidents if i.window_start < window.end and window.start < i.window_end]
@@ -92,7 +90,9 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         incidents=[i for i in inside if i.family != "segment"],
         segments=_segments(incidents, window),
         notices=[s for s in home.lake.newest(Signal, as_of=now, where=mine & during) if s.level == "notice" and s.state != "withdrawn"],
-        promises=[(t, _score_of(home, monitor, t.metric, t.feature, t.segment, window, now)) for t in monitor.targets],
+        promises=[
+            (t, next((s for s in every if (s.metric, s.feature, s.segment) == (t.metric, t.feature, t.segment)), None)) for t in monitor.targets
+        ],
         quarantined=quarantined,
         quarantine_reasons=reasons,
         is_final=monitor.labels is None or now >= window.end + monitor.labels.mature_after,
@@ -102,6 +102,13 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         restated=_restated(home, monitor, window, now),
         not_known=_not_known(monitor, whole, cost, is_synthetic=is_synthetic),
     )
+
+
+def _of_period(home: Home, monitor: Monitor, grid: Grid, window: Window, now: datetime) -> Iterator[Score]:
+    """Yield the period's figures about the model, and those that targets name."""
+    metrics = {m.name for m in catalogue.CATALOGUE if m.subject in (monitor.task, "service")} | {t.metric for t in monitor.targets}
+    has_segments = any(t.segment for t in monitor.targets)
+    yield from rolled_up(home, monitor, grid, now=now, start=window.start, end=window.end, metrics=metrics, of_whole=not has_segments)
 
 
 def _segments(incidents: list[Incident], window: Window) -> list[Incident]:
@@ -115,16 +122,10 @@ def _usual(home: Home, monitor: Monitor, grid: Grid, now: datetime) -> dict[str,
     span = monitor.reference_span
     if span is None:
         return {}
-    made = rolled_up(home, monitor, grid, now=now, start=span[0], end=span[1], metrics=_RANGED)
+    made = rolled_up(home, monitor, grid, now=now, start=span[0], end=span[1], metrics=_RANGED, of_whole=True)
     whole = [s for s in made if not s.segment and s.value is not None and s.window_start >= span[0] and s.window_end <= span[1]]
     values = {m: [s.value for s in whole if s.metric == m and s.value is not None] for m in _RANGED}
     return {m: (min(v), max(v)) for m, v in values.items() if len(v) > 1}
-
-
-def _score_of(home: Home, monitor: Monitor, metric: str, feature: str, segment: str, window: Window, now: datetime) -> Score | None:
-    grid = Grid("week" if window.end - window.start > timedelta(days=2) else "day", monitor.timezone)
-    made = rolled_up(home, monitor, grid, now=now, start=window.start, end=window.end, metrics={metric})
-    return next((s for s in made if (s.metric, s.feature, s.segment) == (metric, feature, segment)), None)
 
 
 def _quarantine(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[int, list[tuple[str, int]]]:

@@ -3,6 +3,7 @@
 Belongs here: reading parts of the table `profiles` and adding them up. Does not: what is computed from them (measure.py).
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,26 +27,39 @@ KeyedParts = list[tuple[PartKey, Counts]]
 class Ledger:
     """Which parts exist, and how new each window's newest is; read once per run without the counts themselves."""
 
-    newest: dict[datetime, int]
+    starts: list[datetime]
+    revisions: list[int]
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there are no parts at all."""
+        return not self.starts
 
     def revision(self, window: Window) -> int:
         """Return the newest revision of any part of a window, 0 when it has none."""
-        return max((r for start, r in self.newest.items() if start in window), default=0)
+        inside = slice(bisect_left(self.starts, window.start), bisect_left(self.starts, window.end))
+        return max(self.revisions[inside], default=0)
+
+    def has_after(self, moment: datetime) -> bool:
+        """Tell whether any part starts at or after a moment."""
+        return bool(self.starts) and self.starts[-1] >= moment
 
 
 def ledger(home: Home, monitor: Monitor, bins: str, *, now: datetime) -> Ledger:
     """Return the newest revision of every window that has parts."""
     rows = home.lake.read(Profile.TABLE, columns=["window_start", "revision"], where=_mine(monitor, bins, now) & (pc.field("kind") != MARK))
     if rows is None or rows.num_rows == 0:
-        return Ledger({})
-    latest = rows.group_by("window_start").aggregate([("revision", "max")])
-    return Ledger(dict(zip(latest.column("window_start").to_pylist(), latest.column("revision_max").to_pylist(), strict=True)))
+        return Ledger([], [])
+    latest = rows.group_by("window_start").aggregate([("revision", "max")]).sort_by("window_start")
+    return Ledger(latest.column("window_start").to_pylist(), latest.column("revision_max").to_pylist())
 
 
-def parts_within(home: Home, monitor: Monitor, bins: str, start: datetime, end: datetime, *, now: datetime) -> KeyedParts:
-    """Return the parts of all windows that start in [start, end)."""
+def parts_within(home: Home, monitor: Monitor, bins: str, start: datetime, end: datetime, *, now: datetime, of_whole: bool = False) -> KeyedParts:
+    """Return the parts of all windows that start in [start, end); with `of_whole`, those of segments are not read."""
     time = pc.field("window_start")
     inside = (time >= pa.scalar(start, TIMESTAMP)) & (time < pa.scalar(end, TIMESTAMP)) & (pc.field("kind") != MARK)
+    if of_whole:
+        inside &= pc.field("segment") == ""
     rows = home.lake.read(Profile.TABLE, where=_mine(monitor, bins, now) & inside)
     return [] if rows is None else from_table(rows)
 

@@ -4,14 +4,17 @@ Belongs here: key + counts <-> rows of the table `profiles`, and adding parts up
 and writing the table (operations/profile.py, adapters/lake.py).
 """
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from watchkeeper.profiles.counts import Counts, add
 from watchkeeper.records import Profile
@@ -70,50 +73,43 @@ def record(key: PartKey, counts: Counts, *, model: str, bins: str, grain: str, r
     )
 
 
+_KEYS = ("kind", "feature", "outcome", "segment", "version", "environment", "batch_id")
+_NUMBERS = ("n", "nulls", "nans", "pos_infs", "neg_infs")
+_MOMENTS = ("low", "high", "sum", "sum2")
+
+
 def from_table(table: pa.Table) -> list[tuple[PartKey, Counts]]:
-    """Return the parts in rows of `profiles`; of label parts, which are replaced whole, only each window's newest."""
-    table = table.combine_chunks()
+    """Return the parts in rows of `profiles`; of what was scanned again, only the newest scan."""
+    table = _without_replaced(table).combine_chunks()
     if table.num_rows == 0:
         return []
-    column = {
-        name: table.column(name).to_pylist()
-        for name in ("window_start", "kind", "feature", "outcome", "segment", "version", "environment", "batch_id", "revision", "low", "high")
-    }
-    number = {name: table.column(name).to_pylist() for name in ("n", "nulls", "nans", "pos_infs", "neg_infs", "sum", "sum2")}
-    cells, counts, sums = (_slices(table.column(name)) for name in ("cells", "counts", "sums"))
-    newest = _newest_label_scan(column)
-    out = []
-    for i in range(table.num_rows):
-        if column["kind"][i] == LABEL and column["revision"][i] != newest[column["window_start"][i]]:
-            continue
-        names = ("window_start", "kind", "feature", "outcome", "segment", "version", "environment", "batch_id")
-        low, high = column["low"][i], column["high"][i]
-        moments = {k: v[i] for k, v in number.items()}
-        part = Counts(
-            **moments,
-            low=np.inf if low is None else low,
-            high=-np.inf if high is None else high,
-            cells=cells(i, np.int64),  # type: ignore[arg-type]
-            counts=counts(i, np.int64),  # type: ignore[arg-type]
-            sums=sums(i, np.float64),  # type: ignore[arg-type]
-        )
-        out.append((PartKey(*(column[name][i] for name in names)), part))
-    return out
+    starts = table.column("window_start").combine_chunks().dictionary_encode()
+    moments = starts.dictionary.to_pylist()
+    keys = (PartKey(moments[i], *rest) for i, *rest in zip(starts.indices.to_pylist(), *(table.column(k).to_pylist() for k in _KEYS), strict=True))
+    fills = {"low": np.inf, "high": -np.inf}
+    numbers = [table.column(k).to_pylist() for k in _NUMBERS]
+    floats = [pc.fill_null(table.column(k), fills.get(k, 0.0)).to_pylist() for k in _MOMENTS]
+    lists = [_slices(table.column(k), kind) for k, kind in (("cells", np.int64), ("counts", np.int64), ("sums", np.float64))]
+    counts = (Counts(*values) for values in zip(*numbers, *floats, *lists, strict=True))
+    return list(zip(keys, counts, strict=True))
 
 
-def _newest_label_scan(column: Mapping[str, list[object]]) -> dict[object, object]:
-    newest: dict[object, object] = {}
-    for kind, start, revision in zip(column["kind"], column["window_start"], column["revision"], strict=True):
-        if kind == LABEL and (start not in newest or revision > newest[start]):  # type: ignore[operator]
-            newest[start] = revision
-    return newest
+def _without_replaced(table: pa.Table) -> pa.Table:
+    """Keep the newest scan of each batch and window: a batch is scanned again when rows of it were released later."""
+    newest = table.group_by(["batch_id", "window_start"]).aggregate([("revision", "max")])
+    if newest.num_rows == 0 or pc.count_distinct(table.column("revision")).as_py() == 1:
+        return table
+    named = newest.rename_columns(["batch_id", "window_start", "newest"])
+    joined = table.select(["batch_id", "window_start", "revision"]).append_column("row", pa.array(range(table.num_rows)))
+    kept = joined.join(named, ["batch_id", "window_start"]).filter(pc.field("revision") == pc.field("newest"))
+    return table.take(kept.column("row").sort())
 
 
-def _slices(column: pa.ChunkedArray) -> Callable[[int, type], object]:
+def _slices(column: pa.ChunkedArray, kind: type) -> list[NDArray[Any]]:
     whole = column.combine_chunks()
     lists = whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
-    offsets, values = np.asarray(lists.offsets), np.asarray(lists.values)
-    return lambda i, kind: values[offsets[i] : offsets[i + 1]].astype(kind, copy=False)
+    values: NDArray[Any] = np.asarray(lists.values).astype(kind, copy=False)
+    return [values[i:j] for i, j in itertools.pairwise(lists.offsets.to_pylist())]
 
 
 def gathered(parts: Iterable[tuple[PartKey, Counts]], by: Callable[[PartKey], K]) -> dict[K, Counts]:
