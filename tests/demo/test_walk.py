@@ -1,0 +1,83 @@
+"""The walk itself, on every thirtieth flight: real operations, a stop in the middle, and what is told at the end."""
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from watchkeeper.adapters.workspace import Home, find_home
+from watchkeeper.demo.ending import ending, tally
+from watchkeeper.demo.inbox import Parcel, deliver, parcels
+from watchkeeper.demo.model import score
+from watchkeeper.demo.run import Progress, claim, moments, progress, walk
+from watchkeeper.records import Batch, Digest, GpuSample, Run, Score
+
+ROOT = Path(__file__).parent.parent.parent
+NOWS = moments(timedelta(days=7), date(2013, 4, 9))
+
+
+@pytest.fixture(scope="module")
+def year(few: pl.DataFrame) -> list[Parcel]:
+    return parcels(score(few))
+
+
+def settled(folder: Path) -> Home:
+    """Return a workspace with the configuration of the demo."""
+    for name in ("deployments", "expectations", "warehouse/seeds"):
+        shutil.copytree(ROOT / name, folder / name)
+    shutil.copy(ROOT / "watchkeeper.yaml", folder)
+    return find_home(folder)
+
+
+@pytest.fixture(scope="module")
+def walked(year: list[Parcel], tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = settled(tmp_path_factory.mktemp("whole"))
+    failures = [f for _, failed in walk(home, year, NOWS, seed=0) for f in failed]
+    assert failures == []
+    return home
+
+
+def scores(home: Home) -> set[str]:
+    """Return every score whole, but for the name of its reference, which is the lake's own."""
+    return {repr(replace(score, reference="")) for score in home.lake.newest(Score)}
+
+
+@pytest.mark.slow
+def test_the_walk_lands_every_file_that_has_come_and_measures_every_day(walked: Home, year: list[Parcel]) -> None:
+    due = [parcel for parcel in year if parcel.lands_at <= NOWS[-1]]
+    batches = walked.lake.newest(Batch)
+    assert {b.name for b in batches} == {p.name for p in due}
+    assert sum(b.rows_read for b in batches) == sum(p.rows.height for p in due)
+    measured = [r for r in walked.lake.newest(Run) if r.operation == "measure" and r.outcome == "done"]
+    days = {r.window_start for r in measured if r.window_end - r.window_start < timedelta(hours=26)}
+    assert days == {datetime(2013, 1, 1, 5, tzinfo=UTC) + timedelta(days=d, hours=-(d > 68)) for d in range(98)}
+    assert tally(walked, now=NOWS[-1])[0] == len(measured)
+
+
+@pytest.mark.slow
+def test_what_is_told_at_the_end_is_what_the_lake_holds(walked: Home, year: list[Parcel]) -> None:
+    told = ending(walked, now=NOWS[-1])
+    assert told.worst_week in walked.lake.newest(Digest)
+    sizes = {s.what: s.rows for s in told.sizes}
+    files = len([p for p in year if p.lands_at <= NOWS[-1] and p.name.startswith("flights")])
+    landed = sum(b.rows_landed for b in walked.lake.newest(Batch) if b.source == "events")
+    assert sizes[f"events, from {files} files"] == landed
+    assert walked.published.exists()
+    assert (walked.site_dir / "index.html").exists()
+
+
+@pytest.mark.slow
+def test_a_walk_stopped_after_its_files_landed_ends_like_one_that_was_not(walked: Home, year: list[Parcel], tmp_path: Path) -> None:
+    home = settled(tmp_path / "stopped")
+    first, second = NOWS
+    claim(home, 0)
+    next(walk(home, year, NOWS, seed=0))
+    deliver(home.root / "inbox", year, second)
+    assert claim(home, 0) == Progress(0, first.isoformat())
+    assert [now for now, _ in walk(home, year, claim(home, 0).left_of(NOWS), seed=0)] == [second]
+    assert scores(home) == scores(walked)
+    assert {repr(s) for s in home.lake.newest(GpuSample)} == {repr(s) for s in walked.lake.newest(GpuSample)}
+    assert progress(home) == progress(walked)
