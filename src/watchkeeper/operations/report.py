@@ -55,6 +55,12 @@ def digest_of(home: Home, monitor: Monitor, window: Window, *, now: datetime, pe
     )
 
 
+def newest_digest(home: Home, monitor: Monitor, *, now: datetime, period: Period = "week") -> Digest | None:
+    """Return the newest digest that was written, None when there is none."""
+    found: list[Digest] = home.lake.newest(Digest, as_of=now, where=pc.field("model") == monitor.model)
+    return max((d for d in found if d.period == period), key=lambda d: d.window_start, default=None)
+
+
 def _due(home: Home, monitor: Monitor, now: datetime, period: Period) -> Iterator[Digest]:
     """Yield the digests of whole periods after the reference that are final and not yet written."""
     span = monitor.reference_span

@@ -1,0 +1,275 @@
+"""The commands that watch and tell: run, scores, incidents, change and digest.
+
+Belongs here: their arguments and how results are printed. Does not: the work (operations/), or the pages (site/).
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, get_args
+
+import typer
+
+from watchkeeper.adapters.workspace import Home, load_monitor, load_monitors
+from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
+from watchkeeper.cli.output import JsonOption, as_dict, complain, say, show, show_json
+from watchkeeper.errors import UsageError
+from watchkeeper.monitor import Monitor, utc
+from watchkeeper.operations.change import ChangeKind, record_change
+from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores, recorded_changes
+from watchkeeper.operations.report import digest_of, newest_digest
+from watchkeeper.operations.watch import Watched, present, watch
+from watchkeeper.windows import Grid, local_midnight
+
+Models = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models; else all.", show_default=False)]
+_SCORES = ("metric", "feature", "segment", "window_start", "value", "low", "high", "n", "reference_value", "coverage", "state", "reason")
+_INCIDENTS = ("id", "model", "state", "severity", "window_start", "window_end", "headline", "cause")
+_CHANGES = ("model", "kind", "at", "version", "note", "who")
+
+
+class By(StrEnum):
+    """The windows of a listing."""
+
+    hour = "hour"
+    day = "day"
+    week = "week"
+    month = "month"
+
+
+class Period(StrEnum):
+    """The period of a digest."""
+
+    day = "day"
+    week = "week"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("run", epilog="Example: watchkeeper run flight_delays --now 2013-04-23T17:00Z")(run)
+    app.command("scores", epilog="Example: watchkeeper scores flight_delays --metric roc_auc --by week --from 2013-04-01 --json")(scores)
+    app.command("digest", epilog="Example: watchkeeper digest flight_delays --of 2013-04-22")(digest)
+    incidents = typer.Typer(rich_markup_mode=None)
+    incidents.callback(invoke_without_command=True, epilog="Example: watchkeeper incidents --all --json")(list_incidents)
+    incidents.command("show", epilog="Example: watchkeeper incidents show 4f0c9a1be2d37750")(show_incident)
+    app.add_typer(incidents, name="incidents", help="List what is wrong, and why.")
+    change = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+    change.command("add", epilog="Example: watchkeeper change add flight_delays --kind release --version v2 --note 'trained to June'")(add_change)
+    change.command("list", epilog="Example: watchkeeper change list flight_delays")(list_changes)
+    app.add_typer(change, name="change", help="Record a release, or another change to a model.")
+
+
+def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_json: JsonOption = False, home: HomeOption = None) -> None:
+    """Bring everything due up to date: land, check, measure, judge, report, tell. Harmless when repeated or run twice at once.
+
+    Exit code 4 when something could not be done; the reasons are in `watchkeeper status`.
+    """
+    place, at = open_home(ctx, home), moment(now)
+    with _steps() as tell:
+        done = watch(place, models or None, now=at, progress=tell)
+        tell("", "pages and the published file")
+        present(place, models or None, now=at)
+    if as_json:
+        show_json(_summary(done))
+    else:
+        _tell(done)
+    for problem in done.problems:
+        complain(str(problem))
+    for failure in done.failures:
+        complain(f"{failure.model}: {failure.operation} failed: {failure.reason}")
+    if done.failures or done.problems:
+        raise typer.Exit(4)
+
+
+def scores(
+    ctx: typer.Context,
+    model: Annotated[str, typer.Argument(help="The model.")],
+    *,
+    metric: Annotated[list[str] | None, typer.Option(help="Only these metrics; also those that are not stored.", show_default=False)] = None,
+    feature: Annotated[str | None, typer.Option(help="Only this feature; `all` for every one.", show_default=False)] = None,
+    segment: Annotated[str | None, typer.Option(help="Only this segment, such as carrier=VX; `all` for every one.", show_default=False)] = None,
+    start: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First day.", show_default=False)] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Day after the last.", show_default=False)] = None,
+    by: Annotated[By | None, typer.Option(help="Windows, rolled up from profiles; else the monitor's own.", show_default=False)] = None,
+    now: NowOption = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """List what was measured: KPIs, drift, data quality, service and cost, each with its interval, rows and state."""
+    place, at = open_home(ctx, home), moment(now)
+    monitor = load_monitor(place, model)
+    wanted = Wanted(
+        metrics=frozenset(metric or ()),
+        feature=feature,
+        segment=segment,
+        start=_day(monitor, start, "--from"),
+        end=_day(monitor, end, "--to"),
+        grain=by.value if by else None,
+    )
+    found = listed_scores(place, monitor, wanted, now=at)
+    show(
+        found,
+        as_json=as_json,
+        columns=_SCORES,
+        title=f"{model}, {wanted.grain or monitor.window}s",
+        empty="No score matches. `watchkeeper status` tells what was measured.",
+    )
+
+
+def list_incidents(
+    ctx: typer.Context,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
+    model: Annotated[list[str] | None, typer.Option(help="Only these models.", show_default=False)] = None,
+    now: NowOption = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """List what is wrong, and why; with --all also what was."""
+    if ctx.invoked_subcommand is not None:
+        return
+    place = open_home(ctx, home)
+    found = incident_listing(place, models=model, resolved=everything, now=moment(now))
+    if as_json:
+        show_json(found)
+        return
+    rows = [{**i, "cause": i["causes"][0]["subject"] if i["causes"] else "unknown"} for i in found]
+    show(rows, as_json=False, columns=_INCIDENTS, empty="Nothing is wrong." if not everything else "Nothing has been wrong.")
+
+
+def show_incident(
+    ctx: typer.Context,
+    incident: Annotated[str, typer.Argument(metavar="ID", help="The incident's id, or the beginning of it.")],
+    *,
+    now: NowOption = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Show one incident whole: since when, how bad, for whom, why, what was ruled out, what to do."""
+    place, at = open_home(ctx, home), moment(now)
+    found = [i for i in incident_listing(place, models=None, resolved=True, now=at) if i["id"].startswith(incident)]
+    if len(found) != 1:
+        what = "no incident has" if not found else f"{len(found)} incidents have"
+        raise UsageError(f"{what} an id that begins with {incident!r}", then="`watchkeeper incidents --all` lists them.")
+    if as_json:
+        show_json(found[0])
+    else:
+        say(_incident_text(place, found[0]["id"], at))
+
+
+def digest(
+    ctx: typer.Context,
+    models: Models = None,
+    *,
+    period: Annotated[Period, typer.Option(help="What it sums up.")] = Period.week,
+    of: Annotated[
+        str | None, typer.Option("--of", metavar="DATE", help="A day in the period; else the newest that is final.", show_default=False)
+    ] = None,
+    now: NowOption = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Show what a stakeholder reads in a minute: how the models did, what moved and why, what it cost, what is not known."""
+    place, at = open_home(ctx, home), moment(now)
+    found = []
+    for monitor in load_monitors(place, models or None)[0].values():
+        day = _day(monitor, of, "--of")
+        if day is None:
+            newest = newest_digest(place, monitor, now=at, period=period.value)
+            found += [newest] if newest else []
+        else:
+            found.append(digest_of(place, monitor, Grid(period.value, monitor.timezone).at(day), now=at, period=period.value))
+    if as_json:
+        show_json([{**as_dict(d), "facts": json.loads(d.facts)} for d in found])
+        return
+    say("\n\n".join(d.text.rstrip() for d in found) or "No digest is final yet; --of DATE shows one as it stands.")
+
+
+def add_change(
+    ctx: typer.Context,
+    model: Annotated[str, typer.Argument(help="The model that was changed.")],
+    *,
+    kind: Annotated[str, typer.Option(help="release, config, price or data.")],
+    at: Annotated[str | None, typer.Option(metavar="TIME", help="When it took effect; else now.", show_default=False)] = None,
+    version: Annotated[str, typer.Option(help="The version it brought.", show_default=False)] = "",
+    note: Annotated[str, typer.Option(help="What was done, in words.", show_default=False)] = "",
+    who: Annotated[str, typer.Option(help="Who did it.", show_default=False)] = "",
+    now: NowOption = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Record something people did to a model or its surroundings, so that causes can be joined to it."""
+    place, recorded_at = open_home(ctx, home), moment(now)
+    load_monitor(place, model)
+    if kind not in get_args(ChangeKind):
+        raise UsageError(f"{kind!r} is no kind of change", where="--kind", then=f"Write one of {', '.join(get_args(ChangeKind))}.")
+    made = record_change(place, model, kind=kind, at=moment(at) if at else recorded_at, version=version, note=note, who=who, now=recorded_at)  # type: ignore[arg-type]
+    if as_json:
+        show_json(made)
+    else:
+        say(f"Recorded {made.change_id}: {made.kind} of {model} at {made.at:%Y-%m-%d %H:%M} UTC.")
+
+
+def list_changes(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_json: JsonOption = False, home: HomeOption = None) -> None:
+    """List the changes that were recorded, the newest first."""
+    show(recorded_changes(open_home(ctx, home), models, now=moment(now)), as_json=as_json, columns=_CHANGES, empty="No change was recorded.")
+
+
+@contextmanager
+def _steps() -> Iterator[Callable[[str, str], None]]:
+    """Show on stderr what is being done, on a terminal only."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status("starting") as shown:
+        yield lambda model, step: shown.update(f"{model}: {step}" if model else step)
+
+
+def _tell(done: Watched) -> None:
+    for action in done.actions:
+        text = json.loads(action.payload).get("text") if action.target == "file" and action.state == "sent" else None
+        if text:
+            say(f"{text}\n")
+    landed, held = sum(b.rows_landed for b in done.batches), sum(b.rows_quarantined for b in done.batches)
+    say(f"{len(done.batches)} batches: {landed:,} rows landed, {held:,} quarantined. {len(done.runs)} windows measured.")
+    opened = [e for e in done.events if e.event == "opened"]
+    say(
+        f"{len(opened)} incidents opened, {sum(e.event == 'resolved' for e in done.events)} resolved, {len(done.digests)} digests, {_sent(done)} messages sent."
+    )
+
+
+def _sent(done: Watched) -> int:
+    return sum(a.state == "sent" for a in done.actions)
+
+
+def _summary(done: Watched) -> dict[str, Any]:
+    return {
+        "batches": [as_dict(b) for b in done.batches],
+        "windows": [as_dict(r) for r in done.runs],
+        "incident_events": [as_dict(e) for e in done.events],
+        "digests": [d.digest_id for d in done.digests],
+        "actions": [{k: v for k, v in as_dict(a).items() if k != "payload"} for a in done.actions],
+        "failures": [as_dict(f) for f in done.failures],
+        "problems": [str(p) for p in done.problems],
+    }
+
+
+def _incident_text(home: Home, incident_id: str, now: datetime) -> str:
+    from watchkeeper.operations.listing import told
+
+    return told(home, incident_id, now=now)
+
+
+def _day(monitor: Monitor, text: str | None, option: str) -> datetime | None:
+    """Return the moment that a date (at midnight of the monitor's zone) or a time names."""
+    if text is None:
+        return None
+    try:
+        return local_midnight(date.fromisoformat(text), monitor.timezone)
+    except ValueError:
+        pass
+    try:
+        return utc(datetime.fromisoformat(text))
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a date", where=option, then="Write for example 2013-04-22.") from error

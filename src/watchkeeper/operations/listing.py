@@ -1,0 +1,135 @@
+"""Listings: scores, incidents and changes as people ask for them.
+
+Belongs here: which rows answer a question. Does not: how they are printed (cli/), or pages (operations/pages.py).
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.errors import UsageError
+from watchkeeper.judgement.incidents import fold
+from watchkeeper.measures import catalogue
+from watchkeeper.measures.cost import COST_METRICS
+from watchkeeper.measures.readings import GAP_TO_REST
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.measure import last_ended, rolled_up
+from watchkeeper.records import Action, Change, IncidentEvent, Score, Signal
+from watchkeeper.site.links import incident_links
+from watchkeeper.site.message import incident_message, text
+from watchkeeper.site.published import incident_rows, story_of
+from watchkeeper.windows import Grain, Grid
+
+EVERY = "all"
+_JSON = ("signals", "causes", "actions")
+_STORED = frozenset({m.name for m in catalogue.CATALOGUE if m.stored} | {GAP_TO_REST.name, *COST_METRICS})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which scores are asked for; None is no limit, but features and segments show only on demand."""
+
+    metrics: frozenset[str] = frozenset()
+    feature: str | None = None
+    segment: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    grain: Grain | str | None = None
+
+    def matches(self, score: Score) -> bool:
+        """Tell whether a score is wanted."""
+        if self.metrics and score.metric not in self.metrics:
+            return False
+        feature = self.feature if self.feature is not None else (EVERY if self.metrics else "")
+        return feature in (EVERY, score.feature) and (self.segment or "") in (EVERY, score.segment)
+
+
+def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime) -> list[Score]:
+    """Return scores in order of time: stored ones, or, for other windows and metrics, from the sums of profiles.
+
+    Raises:
+        UsageError: no metric has that name.
+
+    """
+    _known(wanted.metrics)
+    grain = wanted.grain or monitor.window
+    is_stored = grain == monitor.window and wanted.metrics <= _STORED
+    found = _stored(home, monitor, wanted, now) if is_stored else _rolled(home, monitor, str(grain), wanted, now)
+    return sorted((s for s in found if wanted.matches(s)), key=lambda s: (s.window_start, s.metric, s.feature, s.segment))
+
+
+def _known(metrics: frozenset[str]) -> None:
+    valid = sorted(catalogue.NAMES | set(COST_METRICS) | {GAP_TO_REST.name})
+    for name in metrics - set(valid):
+        raise UsageError(f"no metric is called {name!r}", where="--metric", then=f"Those there are: {', '.join(valid)}.")
+
+
+def _stored(home: Home, monitor: Monitor, wanted: Wanted, now: datetime) -> list[Score]:
+    where = (pc.field("model") == monitor.model) & (pc.field("grain") == monitor.window)
+    time = pc.field("window_start")
+    if wanted.start is not None:
+        where &= time >= pa.scalar(wanted.start, TIMESTAMP)
+    if wanted.end is not None:
+        where &= time < pa.scalar(wanted.end, TIMESTAMP)
+    if wanted.metrics:
+        where &= pc.field("metric").isin(sorted(wanted.metrics))
+    if wanted.segment != EVERY:
+        where &= pc.field("segment") == (wanted.segment or "")
+    return home.lake.newest(Score, as_of=now, where=where)
+
+
+def _rolled(home: Home, monitor: Monitor, grain: str, wanted: Wanted, now: datetime) -> Iterator[Score]:
+    grid = Grid(grain, monitor.timezone)  # type: ignore[arg-type]
+    if grain == "hour" and monitor.window != "hour":
+        raise UsageError(f"profiles of {monitor.model} are kept by {monitor.window}", where="--by", then="Ask for days or longer.")
+    span = monitor.reference_span
+    start = wanted.start or (span[0] if span else now - timedelta(days=365))
+    return rolled_up(
+        home,
+        monitor,
+        grid,
+        now=now,
+        start=grid.at(start).start,
+        end=wanted.end or last_ended(monitor, now).end,
+        metrics=wanted.metrics or None,
+        of_whole=not wanted.segment,
+    )
+
+
+def incident_listing(home: Home, *, models: Sequence[str] | None, resolved: bool, now: datetime) -> list[dict[str, Any]]:
+    """Return incidents with the keys of `watchkeeper incidents --json`, in the order they opened."""
+    if models:
+        load_monitors(home, models)
+    events: list[IncidentEvent] = home.lake.newest(IncidentEvent, as_of=now)
+    incidents = [i for i in fold(events) if (resolved or i.is_open) and (not models or i.model in models)]
+    rows = incident_rows(incidents, home.lake.newest(Signal, as_of=now), home.lake.newest(Action, as_of=now))
+    links = home.workspace.links
+    return [
+        asdict(r) | {k: json.loads(getattr(r, k)) for k in _JSON} | {"links": dict(incident_links(links, home.site_dir, incident_id=r.id))}
+        for r in rows
+    ]
+
+
+def told(home: Home, incident_id: str, *, now: datetime) -> str:
+    """Return an incident as its message tells it."""
+    events = [e for e in home.lake.newest(IncidentEvent, as_of=now) if e.incident_id == incident_id]
+    incident = fold(events)[0]
+    monitor = load_monitors(home, None)[0].get(incident.model)
+    newest = max((e for e in events if e.event != "resolved"), key=lambda e: e.at)
+    links = incident_links(home.workspace.links, home.site_dir, incident_id=incident_id)
+    message = incident_message(story_of(incident), newest, severity=incident.severity, channel=monitor.channel if monitor else "", links=links)
+    ended = f"Resolved on {incident.resolved_at:%Y-%m-%d}: {incident.why}.\n" if incident.resolved_at else ""
+    return text(message) + ended
+
+
+def recorded_changes(home: Home, models: Sequence[str] | None, *, now: datetime) -> list[Change]:
+    """Return the changes that were recorded, the newest first."""
+    found: list[Change] = home.lake.newest(Change, as_of=now)
+    return sorted((c for c in found if not models or c.model in models), key=lambda c: c.at, reverse=True)
