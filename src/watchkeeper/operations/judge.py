@@ -47,12 +47,18 @@ def judge(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> list
 def _of_model(home: Home, monitor: Monitor, now: datetime) -> tuple[list[Signal], list[IncidentEvent]]:
     scores = judged_scores(home, monitor, now=now)
     daily = scores.filter(pc.field("grain") == monitor.window)
-    windows = sorted(set(zip(daily.column("window_start").to_pylist(), daily.column("window_end").to_pylist(), strict=True)))
+    windows = _windows(daily)
     current = signals(monitor, monitor.environment, charted(monitor, daily, windows), scores, now)
     mine = pc.field("model") == monitor.model
     known = home.lake.newest(Signal, as_of=now, where=mine)
     events = _developments(home, monitor, current, daily, [start for start, _ in windows], now)
     return _news(known, current, now), events
+
+
+def _windows(scores: pa.Table) -> list[tuple[datetime, datetime]]:
+    """Return the windows that have scores, in order."""
+    distinct = scores.group_by("window_start").aggregate([("window_end", "max")]).sort_by("window_start")
+    return list(zip(distinct.column("window_start").to_pylist(), distinct.column("window_end_max").to_pylist(), strict=True))
 
 
 def judged_scores(home: Home, monitor: Monitor, *, now: datetime) -> pa.Table:
