@@ -84,7 +84,7 @@ _ORDER = ("opened", "joined", "updated", "acknowledged", "silenced", "resolved")
 
 def _folded(history: Sequence[IncidentEvent]) -> Incident:
     first, last = history[0], history[-1]
-    stories = [s for s in (Story.from_json(e.story) for e in history) if s is not None]
+    stories = [s for s in (Story.from_json(e.story) for e in history if e.event != "resolved") if s is not None]
     state = {"acknowledged": "acknowledged", "silenced": "silenced", "resolved": "resolved"}
     told = [state[e.event] for e in history if e.event in state]
     reopened = told and told[-1] == "resolved" and last.event != "resolved"
@@ -119,24 +119,29 @@ def subject_of(signal: Signal) -> str:
     return signal.family
 
 
-def episodes(signals: Iterable[Signal], windows: Sequence[datetime], is_mature: Callable[[datetime], bool]) -> list[Episode]:
-    """Return the episodes of page signals; `windows` are the starts of all judged windows, ascending."""
+def episodes(
+    signals: Iterable[Signal], windows: Sequence[datetime], is_mature: Callable[[datetime], bool], *, gap: int = GAP, clear: int = CLEAR
+) -> list[Episode]:
+    """Return the episodes of page signals; `windows` are the starts of all judged windows of their grain, ascending.
+
+    An episode goes on over at most `gap` windows without a signal, and is over after `clear` mature ones without.
+    """
     by_subject: dict[tuple[str, str], list[Signal]] = defaultdict(list)
     for signal in signals:
         by_subject[subject_of(signal), signal.family].append(signal)
     place = {start: i for i, start in enumerate(windows)}
     out = []
     for (subject, family), mine in sorted(by_subject.items()):
-        for run in _runs(sorted(mine, key=lambda s: (s.window_start, s.metric)), place):
-            clear = [w for w in windows[place.get(run[-1].window_start, len(windows)) + 1 :] if is_mature(w)]
-            out.append(Episode(subject, family, run, is_over=len(clear) >= CLEAR))
+        for run in _runs(sorted(mine, key=lambda s: (s.window_start, s.metric)), place, gap):
+            quiet = [w for w in windows[place.get(run[-1].window_start, len(windows)) + 1 :] if is_mature(w)]
+            out.append(Episode(subject, family, run, is_over=len(quiet) >= clear))
     return sorted(out, key=lambda e: (e.start, e.subject))
 
 
-def _runs(signals: Sequence[Signal], place: Mapping[datetime, int]) -> list[list[Signal]]:
+def _runs(signals: Sequence[Signal], place: Mapping[datetime, int], gap: int) -> list[list[Signal]]:
     runs: list[list[Signal]] = []
     for signal in signals:
-        if runs and place.get(signal.window_start, 0) - place.get(runs[-1][-1].window_start, 0) <= GAP + 1:
+        if runs and place.get(signal.window_start, 0) - place.get(runs[-1][-1].window_start, 0) <= gap + 1:
             runs[-1].append(signal)
         else:
             runs.append([signal])
@@ -144,19 +149,34 @@ def _runs(signals: Sequence[Signal], place: Mapping[datetime, int]) -> list[list
 
 
 Teller = Callable[[Episode, Severity], Story]
+EndTeller = Callable[[Episode], Story]
 
 
 def developments(
-    model: str, environment: str, known: Sequence[Incident], found: Sequence[Episode], tell: Teller, now: datetime
+    model: str,
+    environment: str,
+    known: Sequence[Incident],
+    found: Sequence[Episode],
+    tell: Teller,
+    now: datetime,
+    *,
+    tell_end: EndTeller | None = None,
 ) -> list[IncidentEvent]:
-    """Return what is new: incidents to open, signals that join, and incidents that are over."""
+    """Return what is new: incidents to open, signals that join, and incidents that are over.
+
+    `tell` gives the story of an incident as it stands, `tell_end` that of its end.
+    """
     out: list[IncidentEvent] = []
     taken: set[str] = set()
     for episode in found:
         incident = _matching(known, episode)
         if incident is not None:
             taken.add(incident.id)
-        out += _of_episode(model, environment, incident, episode, tell, now)
+        whose = _Whose(model, environment, incident.id if incident else key(model, environment, episode.family, episode.subject, episode.start))
+        out += [
+            *_of_episode(whose, incident, episode, tell, now),
+            *(_closing(whose, episode, now, tell_end) if incident is None or incident.is_open else []),
+        ]
     for incident in known:
         if incident.is_open and incident.id not in taken:
             out.append(_ended(incident, RESTATED, now))
@@ -170,21 +190,19 @@ def _matching(known: Sequence[Incident], episode: Episode) -> Incident | None:
     )
 
 
-def _of_episode(model: str, environment: str, incident: Incident | None, episode: Episode, tell: Teller, now: datetime) -> list[IncidentEvent]:
+def _of_episode(whose: "_Whose", incident: Incident | None, episode: Episode, tell: Teller, now: datetime) -> list[IncidentEvent]:
     severity = severity_of(episode)
-    whose = _Whose(model, environment, incident.id if incident else key(model, environment, episode.family, episode.subject, episode.start))
     if incident is None:
-        return [_event(whose, episode, "opened", severity, now, episode.signals, tell(episode, severity)), *_closing(whose, episode, severity, now)]
-    if not incident.is_open:
-        return []
-    fresh = [s for s in episode.signals if _mark(s) not in incident.marks]
-    grown = [_event(whose, episode, "joined", severity, now, fresh, tell(episode, severity))] if fresh else []
-    return [*grown, *_closing(whose, episode, severity, now)]
+        return [_event(whose, episode, "opened", severity, now, episode.signals, tell(episode, severity))]
+    fresh = [s for s in episode.signals if _mark(s) not in incident.marks] if incident.is_open else []
+    return [_event(whose, episode, "joined", severity, now, fresh, tell(episode, severity))] if fresh else []
 
 
-def _closing(whose: "_Whose", episode: Episode, severity: Severity, now: datetime) -> list[IncidentEvent]:
+def _closing(whose: "_Whose", episode: Episode, now: datetime, tell_end: EndTeller | None) -> list[IncidentEvent]:
+    severity = severity_of(episode)
     if episode.is_over:
-        return [_event(whose, episode, "resolved", severity, now, why=f"{CLEAR} windows clear since {episode.end:%Y-%m-%d}")]
+        story = tell_end(episode) if tell_end else None
+        return [_event(whose, episode, "resolved", severity, now, story=story, why=f"clear since {episode.end:%Y-%m-%d}")]
     if episode.end - episode.start >= LASTING:
         return [_event(whose, episode, "resolved", severity, now, why=LASTED)]
     return []

@@ -32,6 +32,22 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
     )
 
 
+def ending(monitor: Monitor, episode: Episode, evidence: Evidence, since: Sequence[tuple[datetime, datetime, float]]) -> Story:
+    """Return what is to be told when an episode is over; `since` holds the leading number of the clear windows after it."""
+    lead = evidence.lead
+    is_points = lead.metric.startswith("calibration_gap")
+    values = " and ".join(_pts(value) if is_points else _number(value) for _, _, value in since[:3])
+    back = (
+        f"back to {values}{' points' if is_points else ''} ({span_text(monitor, since[0][0], since[min(len(since), 3) - 1][1])})"
+        if since
+        else "clear again"
+    )
+    was, _, facts = _TELLERS.get(episode.family, _plain)(monitor, episode, evidence)
+    return Story(
+        headline=f"resolved: {lead.metric.replace('_', ' ')} {back}", when="", facts=[("It was", f"{was}."), *[f for f in facts if f[0] == "Hit"]]
+    )
+
+
 def span_text(monitor: Monitor, start: datetime, end: datetime) -> str:
     """Return a stretch of time as a person would say it: `Mon 22 April` or `22 to 26 April`."""
     zone = ZoneInfo(monitor.timezone)

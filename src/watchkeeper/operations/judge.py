@@ -11,14 +11,14 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import to_arrow
+from watchkeeper.adapters.lake import TIMESTAMP, to_arrow
 from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.evidence import Pooled
+from watchkeeper.judgement.evidence import Evidence, Pooled
 from watchkeeper.judgement.gather import Known, evidence_of
 from watchkeeper.judgement.incidents import Episode, developments, episodes, fold
 from watchkeeper.judgement.signals import charted, judged_metrics, pages, signals
-from watchkeeper.judgement.story import story
+from watchkeeper.judgement.story import ending, story
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.measure import pooled_scores
 from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Severity, Signal, Story
@@ -51,7 +51,7 @@ def _of_model(home: Home, monitor: Monitor, now: datetime) -> tuple[list[Signal]
     current = signals(monitor, monitor.environment, charted(monitor, daily, windows), scores, now)
     mine = pc.field("model") == monitor.model
     known = home.lake.newest(Signal, as_of=now, where=mine)
-    events = _developments(home, monitor, current, daily, [start for start, _ in windows], now)
+    events = _developments(home, monitor, current, scores, now)
     return _news(known, current, now), events
 
 
@@ -70,21 +70,54 @@ def judged_scores(home: Home, monitor: Monitor, *, now: datetime) -> pa.Table:
     return ask(connection, statement("judged_scores"), asked)
 
 
-def _developments(
-    home: Home, monitor: Monitor, current: list[Signal], scores: pa.Table, windows: list[datetime], now: datetime
-) -> list[IncidentEvent]:
+def _developments(home: Home, monitor: Monitor, current: list[Signal], scores: pa.Table, now: datetime) -> list[IncidentEvent]:
     mine = pc.field("model") == monitor.model
     incidents = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment)))
+    found = _episodes(monitor, pages(current), scores, now)
+    known = Known(
+        scores.filter(pc.field("grain") == monitor.window), current, home.lake.newest(Change, as_of=now, where=mine), _has_gpu(home, monitor)
+    )
+    return developments(
+        monitor.model,
+        monitor.environment,
+        incidents,
+        found,
+        partial(_tell, home, monitor, known, now),
+        now,
+        tell_end=partial(_tell_end, home, monitor, known, now),
+    )
+
+
+def _episodes(monitor: Monitor, found: list[Signal], scores: pa.Table, now: datetime) -> list[Episode]:
+    """Return the episodes of the monitor's windows and of the longer ones of promises, where one kept period ends an episode."""
     delay = monitor.labels.mature_after if monitor.labels else timedelta(0)
-    ends = {start: monitor.grid.at(start).end for start in windows}
-    found = episodes(pages(current), windows, lambda start: now >= ends[start] + delay)
-    known = Known(scores, current, home.lake.newest(Change, as_of=now, where=mine), _has_gpu(home, monitor))
-    return developments(monitor.model, monitor.environment, incidents, found, partial(_tell, home, monitor, known, now), now)
+    out = []
+    for grid in (monitor.grid, *monitor.promise_grids):
+        windows = [start for start, _ in _windows(scores.filter(pc.field("grain") == grid.grain))]
+        mine = [s for s in found if grid.at(s.window_start).end == s.window_end]
+        slack = {} if grid == monitor.grid else {"gap": 0, "clear": 1}
+        out += episodes(mine, windows, lambda start, grid=grid: now >= grid.at(start).end + delay, **slack)  # type: ignore[misc]
+    return sorted(out, key=lambda e: (e.start, e.subject))
 
 
 def _tell(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode, severity: Severity) -> Story:  # noqa: ARG001 - the words do not depend on it
+    return story(monitor, episode, _evidence(home, monitor, known, now, episode))
+
+
+def _tell_end(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode) -> Story:
+    evidence = _evidence(home, monitor, known, now, episode)
+    lead = evidence.lead
+    about = (pc.field("metric") == lead.metric) & (pc.field("feature") == lead.feature) & (pc.field("segment") == lead.segment)
+    after = known.scores.filter(about & (pc.field("window_start") >= pa.scalar(episode.end, TIMESTAMP)) & (pc.field("state") != "provisional"))
+    if episode.family == "target":
+        after = after.slice(0, 0)
+    since = [(r["window_start"], r["window_end"], r["value"]) for r in after.sort_by("window_start").to_pylist() if r["value"] is not None]
+    return ending(monitor, episode, evidence, since)
+
+
+def _evidence(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode) -> Evidence:
     pooled = Pooled(pooled_scores(home, monitor, [(s.window_start, s.window_end) for s in episode.signals], now=now))
-    return story(monitor, episode, evidence_of(monitor, episode, known, pooled))
+    return evidence_of(monitor, episode, known, pooled)
 
 
 def _has_gpu(home: Home, monitor: Monitor) -> bool:

@@ -150,7 +150,7 @@ def _cost(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[
     predictions = sum(s.n for s in mine if s.metric == "cost_per_1000_predictions")
     if predictions and "gpu_cost" in totals:
         totals["cost_per_1000_predictions"] = 1000 * totals["gpu_cost"] / predictions
-    return totals, any(SYNTHETIC in s.method for s in mine)
+    return totals, any(s.reason.startswith(SYNTHETIC) for s in mine)
 
 
 def _restated(home: Home, monitor: Monitor, window: Window, now: datetime) -> int:
