@@ -198,12 +198,12 @@ def _of_episode(whose: "_Whose", incident: Incident | None, episode: Episode, te
     return [_event(whose, episode, "joined", severity, now, fresh, tell(episode, severity))] if fresh else []
 
 
-def _closing(whose: "_Whose", episode: Episode, now: datetime, tell_end: EndTeller | None) -> list[IncidentEvent]:
+def _closing(whose: "_Whose", incident: Incident | None, episode: Episode, now: datetime, tell_end: EndTeller | None) -> list[IncidentEvent]:
     severity = severity_of(episode)
     if episode.is_over:
         story = tell_end(episode) if tell_end else None
         return [_event(whose, episode, "resolved", severity, now, story=story, why=f"clear since {episode.end:%Y-%m-%d}")]
-    if episode.end - episode.start >= LASTING:
+    if incident is not None and now - incident.opened_at >= LASTING:
         return [_event(whose, episode, "resolved", severity, now, why=LASTED)]
     return []
 
