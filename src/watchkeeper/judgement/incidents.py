@@ -175,7 +175,7 @@ def developments(
         whose = _Whose(model, environment, incident.id if incident else key(model, environment, episode.family, episode.subject, episode.start))
         out += [
             *_of_episode(whose, incident, episode, tell, now),
-            *(_closing(whose, episode, now, tell_end) if incident is None or incident.is_open else []),
+            *(_closing(whose, incident, episode, now, tell_end) if incident is None or incident.is_open else []),
         ]
     for incident in known:
         if incident.is_open and incident.id not in taken:
