@@ -1,0 +1,195 @@
+"""Signals: false alarms stay within the budget, planted faults are found, and what cannot be judged is not."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from watchkeeper.judgement.policy import RULES, level_of_family
+from watchkeeper.judgement.signals import judged_metrics, pages
+from worlds import Floats, day_of, judged, noise, scores, wandering, watched, weekly
+
+SEEDS = 30
+REFERENCE, JUDGED = 90, 90
+PER_MONTH = {"alerts": {"false_alarms": "10 per month"}}
+"""A generous budget, so that few seeds suffice to count against it."""
+
+
+def budgeted(days: float) -> float:
+    """Return how many false pages of one family the budget accepts in so many days."""
+    monitor = watched(REFERENCE, **PER_MONTH)
+    return days * level_of_family("kpi", "page", monitor.alerts.false_alarms_per_day, 1.0)
+
+
+def false_pages(world: Callable[..., Floats], *, se: float) -> int:
+    """Return how many stories would have been opened on clean panels: runs of pages with no long pause."""
+    monitor, stories = watched(REFERENCE, **PER_MONTH), 0
+    for seed in range(SEEDS):
+        days = sorted({day_of(s) for s in pages(judged(monitor, scores(world(seed, REFERENCE + JUDGED), se=se)))})
+        stories += sum(1 for i, d in enumerate(days) if i == 0 or d - days[i - 1] > 3)
+    return stories
+
+
+@pytest.mark.parametrize(("world", "se"), [(noise, 0.05), (weekly, 0.05), (wandering, 0.025)])
+def test_false_pages_on_clean_panels_stay_within_the_budget(world, se):
+    accepted = budgeted(SEEDS * JUDGED)
+    assert 40 < accepted < 140
+    assert false_pages(world, se=se) <= 1.3 * accepted
+
+
+def test_many_segments_share_one_budget():
+    monitor, found = watched(REFERENCE, **PER_MONTH), 0
+    names = [("", f"depot={i}") for i in range(30)]
+    for seed in range(8):
+        table = scores(noise(seed, REFERENCE + JUDGED, series=30), metric="calibration_gap_to_rest", names=names)
+        found += len({(s.segment, day_of(s)) for s in pages(judged(monitor, table))})
+    assert found <= 8 * JUDGED * level_of_family("segment", "page", monitor.alerts.false_alarms_per_day, 1.0)
+
+
+def test_a_jump_is_found_on_its_first_day():
+    for seed in range(10):
+        values = noise(seed, 90, sd=0.02)
+        values[0, 75:] += 0.15
+        found = pages(judged(watched(60), scores(values, se=0.02)))
+        assert 75 in {day_of(s) for s in found}
+        assert next(s for s in found if day_of(s) == 75).rule == "sudden"
+
+
+def test_a_slow_drift_is_found_within_weeks_though_no_day_stands_out():
+    delays = []
+    for seed in range(10):
+        values = noise(seed, 120, sd=0.03)
+        values[0, 70:] += np.minimum(0.06, 0.06 * np.arange(50) / 20)
+        found = [s for s in pages(judged(watched(60), scores(values, se=0.03))) if day_of(s) >= 70]
+        assert found, f"seed {seed}: never found"
+        assert any(s.rule == "slow" for s in found)
+        delays.append(day_of(found[0]) - 70)
+    assert np.median(delays) <= 21
+
+
+def test_a_drift_of_one_segment_is_found_and_named():
+    values = noise(3, 100, sd=0.04, series=5)
+    values[2, 70:] += 0.2
+    names = [("", f"depot={d}") for d in ("a", "b", "c", "d", "e")]
+    found = pages(judged(watched(60), scores(values, se=0.04, metric="calibration_gap_to_rest", names=names)))
+    assert {s.segment for s in found} == {"depot=c"}
+    assert 71 <= min(day_of(s) for s in found) <= 74
+
+
+def test_a_segment_must_stand_out_twice_in_five_days():
+    values = noise(3, 100, sd=0.04, series=2)
+    values[1, 80] += 1.0
+    assert pages(judged(watched(60), scores(values, se=0.04, metric="calibration_gap_to_rest", names=[("", "depot=a"), ("", "depot=b")]))) == []
+
+
+def test_a_segment_with_few_reference_rows_is_not_judged():
+    values = noise(3, 100, sd=0.04)
+    values[0, 70:] += 0.5
+    few = scores(values, se=0.04, metric="calibration_gap_to_rest", names=[("", "depot=a")], n=3)
+    assert pages(judged(watched(60), few)) == []
+
+
+@pytest.mark.parametrize("windows", [1, 4, 7])
+def test_a_reference_of_fewer_than_eight_windows_never_pages(windows):
+    values = noise(0, 60, sd=0.01)
+    values[0, 30:] += 0.8
+    assert judged(watched(windows), scores(values, se=0.01)) == []
+
+
+def test_eight_windows_are_enough_to_page_on_what_is_glaring():
+    values = noise(0, 60, sd=0.01)
+    values[0, 30:] += 0.8
+    assert min(day_of(s) for s in pages(judged(watched(8), scores(values, se=0.01)))) == 30
+
+
+def test_a_constant_series_pages_only_when_it_stops_being_constant():
+    values = np.zeros((1, 90))
+    table = scores(values, se=0.0, metric="null_ratio", names=[("weight_kg", "")])
+    assert judged(watched(60), table) == []
+    values[0, 80] = 0.3
+    found = judged(watched(60), scores(values, se=0.0, metric="null_ratio", names=[("weight_kg", "")]))
+    assert [(day_of(s), s.feature, s.expected) for s in found] == [(80, "weight_kg", 0.0)]
+
+
+def test_a_change_smaller_than_is_worth_anyones_time_is_no_signal():
+    values = np.zeros((1, 90))
+    values[0, 70:] = 0.019
+    assert judged(watched(60), scores(values, se=1e-6)) == []
+
+
+def test_windows_without_a_number_are_passed_over():
+    values = noise(1, 100, sd=0.02)
+    values[0, 10:20] = values[0, 65:72] = np.nan
+    values[0, 80] += 0.3
+    assert {day_of(s) for s in pages(judged(watched(60), scores(values, se=0.02)))} == {80}
+
+
+def test_a_metric_without_any_number_is_no_trouble():
+    assert judged(watched(60), scores(np.full((1, 90), np.nan))) == []
+
+
+def test_one_side_alone_counts_where_better_is_known():
+    values = 0.7 + noise(2, 90, sd=0.01)
+    values[0, 80] += 0.2
+    assert judged(watched(60), scores(values, se=0.01, metric="roc_auc")) == []
+    values[0, 85] -= 0.2
+    assert {day_of(s) for s in judged(watched(60), scores(values, se=0.01, metric="roc_auc"))} == {85}
+
+
+def test_labels_that_arrive_bad_news_first_raise_nothing():
+    """Of the labels in, most are positive: the gap looks huge, but the missing ones may still make it usual."""
+    values = noise(5, 64, sd=0.02)
+    values[0, 62:] = 0.6
+    table = scores(values, se=0.02, provisional={62: (-0.15, 0.7), 63: (-0.05, 0.65)})
+    assert pages(judged(watched(60), table)) == []
+
+
+def test_a_provisional_window_pages_when_even_its_favourable_bound_is_out_of_line():
+    values = noise(5, 64, sd=0.02)
+    values[0, 63] = 0.6
+    found = pages(judged(watched(60), scores(values, se=0.02, provisional={63: (0.25, 0.7)})))
+    assert [(day_of(s), s.state, s.value) for s in found] == [(63, "provisional", 0.25)]
+
+
+def test_a_provisional_number_without_bounds_waits():
+    values = 0.7 + noise(5, 64, sd=0.02)
+    values[0, 63] = 0.3
+    waiting = scores(values, se=0.02, metric="roc_auc", provisional={63: (None, None)})
+    assert pages(judged(watched(60), waiting)) == []
+    assert [day_of(s) for s in pages(judged(watched(60), scores(values, se=0.02, metric="roc_auc")))] == [63]
+
+
+def test_a_drifting_feature_is_a_notice_and_wakes_nobody():
+    values = np.abs(noise(4, 100, sd=0.01)) + 0.02
+    values[0, 70:] = 0.6
+    found = judged(watched(60), scores(values, se=0.0, metric="psi", names=[("weight_kg", "")]))
+    assert {s.level for s in found} == {"notice"}
+    assert min(day_of(s) for s in found) == 70
+    assert found[0].value == pytest.approx(0.6, rel=0.01)
+
+
+AUC = {"metric": "roc_auc", "at_least": 0.68, "per": "day"}
+
+
+def test_a_broken_promise_is_a_page_and_a_doubtful_one_a_notice():
+    values = np.array([[0.7] * 62 + [0.6, 0.66]])
+    found = [s for s in judged(watched(60, targets=[AUC]), scores(values, se=0.02, metric="roc_auc")) if s.family == "target"]
+    assert [(day_of(s), s.level, s.expected) for s in found] == [(62, "page", 0.68), (63, "notice", 0.68)]
+
+
+def test_a_promise_is_not_held_against_the_reference():
+    values = np.full((1, 70), 0.5)
+    found = judged(watched(60, targets=[AUC]), scores(values, se=0.01, metric="roc_auc"))
+    assert {day_of(s) for s in found} == set(range(60, 70))
+
+
+def test_a_provisional_promise_is_broken_only_by_its_favourable_bound():
+    target = {"metric": "calibration_gap", "at_most": 0.1, "per": "day"}
+    values = np.array([[0.0] * 60 + [0.5, 0.5]])
+    table = scores(values, se=0.01, provisional={60: (0.05, 0.9), 61: (0.2, 0.9)})
+    found = [s for s in judged(watched(60, targets=[target]), table) if s.family == "target"]
+    assert [(day_of(s), s.level, s.value, s.state) for s in found] == [(61, "page", 0.2, "provisional")]
+
+
+def test_a_target_on_any_metric_is_read():
+    assert judged_metrics(watched(targets=[{"metric": "f1", "at_least": 0.4}])) == sorted({r.metric for r in RULES} | {"f1"})
