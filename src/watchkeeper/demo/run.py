@@ -93,10 +93,12 @@ def walk(
     """
     from watchkeeper.operations.watch import present, watch
 
+    say = tell or (lambda _operation: None)
     for now in nows:
         _land(home, year, now)
-        watched = watch(home, [MODEL], now=now, progress=lambda _model, operation: tell(operation) if tell else None)
+        watched = watch(home, [MODEL], now=now, progress=lambda _model, operation: say(operation))
         if now == nows[-1]:
+            say("pages and the published file")
             present(home, [MODEL], now=now)
         remember(home, Progress(seed, now.isoformat()))
         yield now, watched.failures
