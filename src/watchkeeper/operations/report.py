@@ -154,18 +154,21 @@ def _cost(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[
 
 
 def _restated(home: Home, monitor: Monitor, window: Window, now: datetime) -> int:
-    """Count mature figures of the period that labels or rows arriving later have changed."""
+    """Count mature figures of the period that labels or rows arriving later have changed.
+
+    By revisions and not rows: two runs at once write the same revision twice.
+    """
     time = pc.field("window_start")
     inside = (pc.field("model") == monitor.model) & (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
     rows = home.lake.read(
         Score.TABLE,
-        columns=["metric", "feature", "segment", "window_start", "state"],
+        columns=[*Score.KEY, "revision"],
         where=inside & (pc.field("state") == "mature") & (pc.field("computed_at") <= pa.scalar(now, TIMESTAMP)),
     )
     if rows is None:
         return 0
-    counted = rows.group_by(["metric", "feature", "segment", "window_start"]).aggregate([("state", "count")])
-    return int(pc.sum(pc.greater(counted.column("state_count"), 1)).as_py() or 0)
+    counted = rows.group_by(list(Score.KEY)).aggregate([("revision", "count_distinct")])
+    return int(pc.sum(pc.greater(counted.column("revision_count_distinct"), 1)).as_py() or 0)
 
 
 def _not_known(monitor: Monitor, scores: Mapping[str, Score], cost: Mapping[str, float], *, is_synthetic: bool) -> list[str]:
