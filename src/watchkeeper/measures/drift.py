@@ -48,10 +48,10 @@ def kolmogorov_smirnov(reference: FeatureView, analysis: FeatureView) -> Estimat
 
 
 def wasserstein(reference: FeatureView, analysis: FeatureView) -> Estimate:
-    """First Wasserstein distance in the feature's unit, each bin's mass at its own mean."""
+    """First Wasserstein distance in the feature's unit, each bin's mass at its own mean; infinities are left out."""
     if reference.bins.kind != "numeric":
         return undefined("categories have no distance")
-    value = distances.wasserstein(reference.fine, analysis.fine, reference.fine_sums, analysis.fine_sums)
+    value = distances.wasserstein(reference.finite, analysis.finite, reference.fine_sums, analysis.fine_sums)
     return _distance(value, analysis)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.measures.views import BinaryView, MulticlassView, RegressionView
-from watchkeeper.profiles.grids import LOGIT_CELLS, logit_upper
-from watchkeeper.profiles.labelled import NEGATIVE, PENDING, POSITIVE
+from watchkeeper.profiles.grids import logit_ends
+from watchkeeper.profiles.labelled import NEGATIVE, PENDING, POSITIVE, TINY
 from watchkeeper.stats import ranking
 from watchkeeper.stats.intervals import Z95, Estimate, auc_interval, mean, proportion, ratio_of_counts, undefined
 
@@ -22,8 +22,14 @@ Bounds = tuple[float, float]
 # Binary
 
 
+def _unscored(view: BinaryView) -> Estimate:
+    return undefined("no scores were logged" if view.labelled else "no labels", view.labelled)
+
+
 def roc_auc(view: BinaryView) -> Estimate:
     """Area under the ROC curve on the logit grid (within .001 of exact scores); Newcombe's interval."""
+    if not view.scored:
+        return _unscored(view)
     positives, negatives, _ = view.cells()
     value = ranking.roc_auc(positives, negatives)
     return auc_interval(value, int(positives.sum()), int(negatives.sum()))
@@ -33,9 +39,9 @@ def average_precision(view: BinaryView) -> Estimate:
     """Average precision; logit interval of Boyd, Eng and Page 2013."""
     positives, negatives, _ = view.cells()
     value = ranking.average_precision(positives, negatives)
-    p, n = int(positives.sum()), view.labelled
+    p, n = int(positives.sum()), view.scored
     if p == 0:
-        return undefined("no positives", n)
+        return undefined("no positives", n) if n else _unscored(view)
     if not 0 < value < 1:
         return Estimate(value, n=n, reason="no interval at 0 or 1")
     spread = Z95 / sqrt(p * value * (1 - value))
@@ -47,15 +53,15 @@ def average_precision(view: BinaryView) -> Estimate:
 def log_loss(view: BinaryView | MulticlassView) -> Estimate:
     """Mean negative log likelihood of the truth, nats."""
     loss = view.log_loss if isinstance(view, MulticlassView) else view.loss("log_loss")
-    if isinstance(view, MulticlassView) and loss.n == 0 and view.labelled:
-        return undefined("no probabilities were logged", view.labelled)
-    return mean(loss.sum, loss.sum2, loss.n)
+    if loss.n:
+        return mean(loss.sum, loss.sum2, loss.n)
+    return undefined("no probabilities were logged", view.labelled) if isinstance(view, MulticlassView) else _unscored(view)
 
 
 def brier(view: BinaryView) -> Estimate:
     """Mean squared difference of score and truth."""
     loss = view.loss("brier")
-    return mean(loss.sum, loss.sum2, loss.n)
+    return mean(loss.sum, loss.sum2, loss.n) if loss.n else _unscored(view)
 
 
 def positive_rate(view: BinaryView) -> Estimate:
@@ -70,17 +76,17 @@ def score_mean(view: BinaryView) -> Estimate:
 
 
 def calibration_gap(view: BinaryView) -> Estimate:
-    """Mean of truth minus score over labelled rows: how much more often it happened than the model said."""
-    n = view.labelled
-    said = view.score_sum(POSITIVE, NEGATIVE)
-    return mean(view.positives - said, view.loss("brier").sum, n)
+    """Mean of truth minus score over labelled rows: how much more often it happened than the model said. Rows without a score stay out."""
+    happened = view.score(POSITIVE).finite
+    gap = happened - view.score_sum(POSITIVE, NEGATIVE)
+    return mean(gap, view.loss("brier").sum, view.scored) if view.scored else _unscored(view)
 
 
 def calibration_error(view: BinaryView) -> Estimate:
     """Expected calibration error over ten equally filled groups; no interval is given, since its sampling is not normal."""
-    if view.labelled == 0:
-        return undefined("no labels")
-    return Estimate(ranking.calibration_error(*view.cells()), n=view.labelled, reason="no interval: its sampling is not normal")
+    if not view.scored:
+        return _unscored(view)
+    return Estimate(ranking.calibration_error(*view.cells()), n=view.scored, reason="no interval: its sampling is not normal")
 
 
 def flagged_ratio(view: BinaryView) -> Estimate:
@@ -125,7 +131,7 @@ def balanced_accuracy(view: BinaryView) -> Estimate:
 
 def matthews(view: BinaryView) -> Estimate:
     """Matthews correlation of decision and truth; delta-method interval."""
-    return ratio_of_counts(_matthews, view.confusion)
+    return ratio_of_counts(_matthews, view.confusion, least=-1.0)
 
 
 def _matthews(c: Floats) -> float:
@@ -153,10 +159,10 @@ def positive_rate_bounds(view: BinaryView) -> Bounds:
 
 def calibration_gap_bounds(view: BinaryView) -> Bounds:
     """All missing labels negative, all positive; scores are known either way."""
-    low, high = positive_rate_bounds(view)
-    every = view.labelled + view.pending
-    said = _ratio(view.score_sum(POSITIVE, NEGATIVE, PENDING), every)
-    return low - said, high - said
+    waiting = view.score(PENDING).finite
+    every = view.scored + waiting
+    least = view.score(POSITIVE).finite - view.score_sum(POSITIVE, NEGATIVE, PENDING)
+    return _ratio(least, every), _ratio(least + waiting, every)
 
 
 def accuracy_bounds(view: BinaryView) -> Bounds:
@@ -181,12 +187,13 @@ def recall_bounds(view: BinaryView) -> Bounds:
 
 
 def log_loss_bounds(view: BinaryView) -> Bounds:
-    """Each missing label falls on the likelier side, on the less likely one; scores at their cell's upper end."""
+    """Each missing label falls on the likelier side, on the less likely one; scores at the end of their cell that is further out."""
     waiting = view.score(PENDING)
-    p = np.clip(logit_upper(waiting.cells), 1 / LOGIT_CELLS**2, 1 - 1 / LOGIT_CELLS**2)
-    best, worst = -np.log(np.maximum(p, 1 - p)), -np.log(np.minimum(p, 1 - p))
-    every = view.labelled + waiting.valued
-    total = view.loss("log_loss").sum
+    low, high = logit_ends(waiting.cells)
+    best = -np.log(np.maximum(high, 1 - low))
+    worst = -np.log(np.maximum(np.minimum(low, 1 - high), TINY))
+    known = view.loss("log_loss")
+    total, every = known.sum, known.n + waiting.valued
     return _ratio(total + float(best @ waiting.counts), every), _ratio(total + float(worst @ waiting.counts), every)
 
 

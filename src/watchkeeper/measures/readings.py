@@ -5,8 +5,9 @@ not_evaluated). Does not: the formulas, or where parts come from (operations/mea
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -52,10 +53,18 @@ class Frame:
     version: str = ""
     environment: str = "production"
     metrics: Collection[str] | None = None
+    usual: dict[tuple[str, str, str], Estimate] = field(default_factory=dict)
 
     def wants(self, metric: Metric) -> bool:
         """Tell whether a metric is asked for: by name, or because it is stored."""
         return metric.stored if self.metrics is None else metric.name in self.metrics
+
+    def usually(self, metric: str, feature: str, segment: str, compute: Callable[[], Estimate]) -> Estimate:
+        """Return a metric on the reference, computed once for all windows."""
+        place = (metric, feature, segment)
+        if place not in self.usual:
+            self.usual[place] = compute()
+        return self.usual[place]
 
 
 def readings(frame: Frame, sums: BySegment) -> Iterator[Score]:
@@ -97,7 +106,7 @@ def _feature_score(frame: Frame, metric: Metric, name: str, segment: str, theirs
         )
     rows = ours.counts.n if metric.family == "quality" else ours.counts.valued
     estimate = metric.function(theirs, ours)
-    usual = metric.function(theirs, theirs) if theirs.counts.n else None
+    usual = frame.usually(metric.name, name, segment, lambda: metric.function(theirs, theirs)) if theirs.counts.n else None
     return _stated(frame, metric, estimate, DONE, rows, usual, feature=name, segment=segment)
 
 
@@ -110,7 +119,13 @@ def _service(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
         if (metric.name == "error_ratio" and view.status.n == 0) or (metric.name.startswith("latency") and view.latency.n == 0):
             continue
         yield _stated(
-            frame, metric, metric.function(view), DONE, view.rows, metric.function(usual) if metric.name != "rows" else None, segment=segment
+            frame,
+            metric,
+            metric.function(view),
+            DONE,
+            view.rows,
+            frame.usually(metric.name, "", segment, partial(metric.function, usual)) if metric.name != "rows" else None,
+            segment=segment,
         )
 
 
@@ -141,7 +156,7 @@ def _kpi_score(frame: Frame, metric: Metric, view: LabelView, usual: LabelView, 
     state = DONE if not metric.needs_labels else MATURE if frame.is_mature else PROVISIONAL
     rows = view.labelled if metric.needs_labels and metric.name != "label_coverage" else every
     bounds = metric.bounds(view) if metric.bounds and view.pending and not frame.is_mature else None
-    usual_value = metric.function(usual) if usual.labelled else None
+    usual_value = frame.usually(metric.name, "", segment, lambda: metric.function(usual)) if usual.labelled else None
     return _stated(frame, metric, metric.function(view), state, rows, usual_value, segment=segment, coverage=coverage, bounds=bounds)
 
 
@@ -164,7 +179,7 @@ def _gap_to_rest(frame: Frame, whole: Sums, sums: Sums, segment: str) -> Iterato
     if frame.task != "binary" or not frame.has_labels or not (frame.metrics is None or GAP_TO_REST.name in frame.metrics):
         return
     everything, ours = _outcomes(whole), _outcomes(sums)
-    usual = _difference(_outcomes(frame.reference_sums.get("", {})), _outcomes(frame.reference_sums.get(segment, {})))
+    usual = frame.usually(GAP_TO_REST.name, "", segment, lambda: _difference(*(_outcomes(frame.reference_sums.get(s, {})) for s in ("", segment))))
     every = ours.labelled + ours.pending
     yield _stated(
         frame,
@@ -183,12 +198,12 @@ def _outcomes(sums: Sums) -> BinaryView:
 
 
 def _difference(whole: BinaryView, part: BinaryView) -> Estimate:
-    n, rest = part.labelled, whole.labelled - part.labelled
+    n, rest = part.scored, whole.scored - part.scored
     if n == 0 or rest <= 0:
         return Estimate(float("nan"), n=n, reason="no labels on one side")
     ours, all_rows = calibration_gap(part), calibration_gap(whole)
-    others = (all_rows.value * whole.labelled - ours.value * n) / rest
-    se = (max(ours.se**2, _claimed_variance(part)) + all_rows.se**2 * whole.labelled / rest) ** 0.5
+    others = (all_rows.value * whole.scored - ours.value * n) / rest
+    se = (max(ours.se**2, _claimed_variance(part)) + all_rows.se**2 * whole.scored / rest) ** 0.5
     gap = ours.value - others
     return Estimate(gap, se, gap - Z95 * se, gap + Z95 * se, n)
 
@@ -199,7 +214,7 @@ def _claimed_variance(view: BinaryView) -> float:
     With few rows the observed variance is often far too small (five rows without a single positive), this one is not.
     """
     counts = [view.score(POSITIVE), view.score(NEGATIVE)]
-    return max(0.0, sum(c.sum - c.sum2 for c in counts)) / max(1, view.labelled) ** 2
+    return max(0.0, sum(c.sum - c.sum2 for c in counts)) / max(1, view.scored) ** 2
 
 
 def _stated(frame: Frame, metric: Metric, estimate: Estimate, state: str, rows: int, usual: Estimate | None, **more: Any) -> Score:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts, add
 from watchkeeper.profiles.grids import LOGIT_CELLS
-from watchkeeper.profiles.labelled import DECISION, ERROR, KNOWN, NEGATIVE, PENDING, POSITIVE, SCORE
+from watchkeeper.profiles.labelled import DECISION, ERROR, KNOWN, NEGATIVE, PENDING, POSITIVE, SCORE, class_cell
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -39,6 +39,14 @@ class FeatureView:
     def fine(self) -> Ints:
         """Counts over the fine cells."""
         return self.counts.dense(self.bins.size)
+
+    @property
+    def finite(self) -> Ints:
+        """Counts over the fine cells without infinities, which lie in the end cells and have no share in the sums."""
+        counts = self.fine
+        counts[0] -= self.counts.neg_infs
+        counts[-1] -= self.counts.pos_infs
+        return counts
 
     @property
     def fine_sums(self) -> Floats:
@@ -79,6 +87,11 @@ class BinaryView:
     def labelled(self) -> int:
         """Rows with a label."""
         return self.positives + self.negatives
+
+    @property
+    def scored(self) -> int:
+        """Rows with a label and a score."""
+        return self.score(POSITIVE).finite + self.score(NEGATIVE).finite
 
     @property
     def pending(self) -> int:
@@ -140,10 +153,14 @@ class MulticlassView:
 
     @property
     def confusion(self) -> Ints:
-        """Counts [true class, decided class]; the last column holds decisions outside the known classes."""
-        rows = [self.parts[DECISION, c] for c in self.classes]
-        width = max([len(rows) + 1, *(int(r.cells.max()) + 1 for r in rows if len(r.cells))], default=1)
-        return np.vstack([r.dense(width) for r in rows]) if rows else np.zeros((0, width), np.int64)
+        """Counts [true class, decided class]; the last column holds decisions for none of the true classes."""
+        place = {class_cell(name): i for i, name in enumerate(self.classes)}
+        out = np.zeros((len(place), len(place) + 1), np.int64)
+        for i, name in enumerate(self.classes):
+            decided = self.parts[DECISION, name]
+            for cell, count in zip(decided.cells.tolist(), decided.counts.tolist(), strict=True):
+                out[i, place.get(cell, len(place))] += count
+        return out
 
     @property
     def log_loss(self) -> Counts:

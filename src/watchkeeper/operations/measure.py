@@ -172,8 +172,12 @@ def _measured(home: Home, monitor: Monitor, basis: Basis, grid: Grid, due: list[
 
 def _by_window(grid: Grid, parts: KeyedParts) -> dict[datetime, KeyedParts]:
     out: dict[datetime, KeyedParts] = defaultdict(list)
+    places: dict[datetime, datetime] = {}
     for part_key, counts in parts:
-        out[grid.at(part_key.window_start).start].append((part_key, counts))
+        start = part_key.window_start
+        if start not in places:
+            places[start] = grid.at(start).start
+        out[places[start]].append((part_key, counts))
     return out
 
 
@@ -203,6 +207,7 @@ def _frame(
         fitted=basis.fitted,
         reference=reference.id,
         reference_sums=reference.sums,
+        usual=reference.usual,
         is_mature=_maturity(monitor, window, now) != "provisional",
         has_labels=monitor.labels is not None,
         now=now,

@@ -5,7 +5,7 @@ Belongs here: reading parts of the table `profiles` and adding them up. Does not
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.parts import LABEL, MARK, PartKey, from_table, gathered
 from watchkeeper.records import Profile, key
+from watchkeeper.stats.intervals import Estimate
 from watchkeeper.windows import Window
 
 KeyedParts = list[tuple[PartKey, Counts]]
@@ -71,10 +72,14 @@ def added(parts: Iterable[tuple[PartKey, Counts]]) -> BySegment:
 
 @dataclass(frozen=True)
 class ReferenceSums:
-    """The reference's profile: the sum of its windows, and an id that says which parts went into it."""
+    """The reference's profile: the sum of its windows, and an id that says which parts went into it.
+
+    `usual` remembers each metric on the reference, once it was computed.
+    """
 
     id: str
     sums: BySegment
+    usual: dict[tuple[str, str, str], Estimate] = field(default_factory=dict)
 
 
 _REFERENCES: dict[str, ReferenceSums] = {}

@@ -9,7 +9,8 @@ from math import isfinite, nan, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.special import stdtrit
+from scipy.stats import norm
 
 Z95 = float(norm.ppf(0.975))
 
@@ -69,7 +70,7 @@ def mean(total: float, total_squares: float, n: int) -> Estimate:
         return Estimate(centre, n=1, reason="one row: no interval")
     variance = max(0.0, (total_squares - n * centre * centre) / (n - 1))
     se = sqrt(variance / n)
-    half = float(t.ppf(0.975, n - 1)) * se
+    half = float(stdtrit(n - 1, 0.975)) * se
     return Estimate(centre, se, centre - half, centre + half, n)
 
 
@@ -107,8 +108,10 @@ def _newcombe_limit(auc: float, positives: int, negatives: int, side: float) -> 
     return (inner + outer) / 2
 
 
-def ratio_of_counts(function: Callable[[NDArray[np.float64]], float], counts: NDArray[np.int64]) -> Estimate:
+def ratio_of_counts(function: Callable[[NDArray[np.float64]], float], counts: NDArray[np.int64], least: float = 0.0) -> Estimate:
     """Return a smooth function of multinomial counts with a delta-method interval (gradient by central differences).
+
+    The function's values lie between `least` and 1, and the interval is cut there.
 
     >>> e = ratio_of_counts(lambda c: float(c[0] / c.sum()), np.array([50, 50]))
     >>> round(e.value, 3), round(e.se, 3)
@@ -123,7 +126,7 @@ def ratio_of_counts(function: Callable[[NDArray[np.float64]], float], counts: ND
     share = flat / n
     variance = n * (float(share @ gradient**2) - float(share @ gradient) ** 2)
     se = sqrt(max(0.0, variance))
-    return Estimate(value, se, value - Z95 * se, value + Z95 * se, n)
+    return Estimate(value, se, max(least, value - Z95 * se), min(1.0, value + Z95 * se), n)
 
 
 def _slope(function: Callable[[NDArray[np.float64]], float], flat: NDArray[np.float64], i: int, shape: tuple[int, ...]) -> float:
