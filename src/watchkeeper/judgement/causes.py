@@ -6,19 +6,34 @@ The split: observed - usual = (expected - usual expected) + (gap - usual gap). T
 account for, the second what they do not. It is attribution, not experiment.
 """
 
+from collections.abc import Sequence
+
 from watchkeeper.judgement.evidence import Evidence
-from watchkeeper.records import Cause
+from watchkeeper.records import Cause, Signal
 
 _WORTH_NAMING = 0.2
 _WORTH_POINTS = 0.05
 _HALF = 0.5
 _MISSING = 0.2
+# A split of the outcome's rate explains these; it says nothing about how well scores rank.
+_OF_A_RATE = ("calibration_gap", "calibration_gap_to_rest", "log_loss", "recall", "accuracy")
 
 
 def causes(evidence: Evidence) -> list[Cause]:
     """Return the causes that tested evidence supports, the largest share first; empty means unknown."""
-    found = [*_data(evidence), *_release(evidence), *_split(evidence)]
+    found = [*_data(evidence), *_release(evidence)]
+    if evidence.lead.metric in _OF_A_RATE:
+        found += _split(evidence)
     return sorted(found, key=lambda c: -(c.share if c.share is not None else _HALF))
+
+
+def of_faults(signals: Sequence[Signal]) -> list[Cause]:
+    """Return the cause of a data incident: which features lost their values together, and so come from one source."""
+    features = sorted({s.feature for s in signals})
+    together = "they failed together, so look at their common source" if len(features) > 1 else "it failed alone, so look at this column first"
+    worst = max(signals, key=lambda s: s.value)
+    what = "missing values" if worst.metric == "null_ratio" else "unknown categories"
+    return [Cause(kind="data", subject=f"{what} in {', '.join(features)}", onset=min(s.window_start for s in signals), evidence_for=[together])]
 
 
 def ruled_out(evidence: Evidence) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from watchkeeper.judgement.causes import causes, ruled_out
+from watchkeeper.judgement.causes import causes, of_faults, ruled_out
 from watchkeeper.judgement.evidence import Evidence, SegmentShare
 from watchkeeper.judgement.incidents import Episode
 from watchkeeper.monitor import Monitor
@@ -19,7 +19,7 @@ _WORST = 3
 
 def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
     """Return what is to be told about an episode."""
-    found = causes(evidence) if episode.family in ("kpi", "segment", "target", "service") else []
+    found = of_faults(episode.signals) if episode.family == "data" else causes(evidence)
     headline, when, facts = _TELLERS.get(episode.family, _plain)(monitor, episode, evidence)
     return Story(
         headline=headline,

@@ -89,11 +89,12 @@ def reference_sums(home: Home, monitor: Monitor, bins: str, found: Ledger, *, no
     """Return the reference's sums; kept in this process while no part of them changes."""
     start, end = monitor.reference_span or (now, now)
     revision = found.revision(Window(start, end))
-    name = key(home.lake.address, monitor.model, bins, start, end, revision)[:12]
+    identity = key(monitor.model, bins, start, end, revision)[:12]
+    name = f"{home.lake.address} {identity}"
     if name not in _REFERENCES:
         mine = [(k, c) for k, c in parts_within(home, monitor, bins, start, end, now=now) if k.environment == monitor.environment]
         _REFERENCES.clear() if len(_REFERENCES) > 64 else None  # noqa: PLR2004 - a bound, not a setting
-        _REFERENCES[name] = ReferenceSums(name, added(mine))
+        _REFERENCES[name] = ReferenceSums(identity, added(mine))
     return _REFERENCES[name]
 
 
