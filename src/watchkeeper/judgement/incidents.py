@@ -175,7 +175,7 @@ def developments(
         whose = _Whose(model, environment, incident.id if incident else key(model, environment, episode.family, episode.subject, episode.start))
         out += [
             *_of_episode(whose, incident, episode, tell, now),
-            *(_closing(whose, incident, episode, now, tell_end) if incident is None or incident.is_open else []),
+            *(_closing(whose, incident, episode, now, tell_end) if incident is None or _goes_on(incident, episode) else []),
         ]
     for incident in known:
         if incident.is_open and incident.id not in taken:
@@ -194,8 +194,15 @@ def _of_episode(whose: "_Whose", incident: Incident | None, episode: Episode, te
     severity = severity_of(episode)
     if incident is None:
         return [_event(whose, episode, "opened", severity, now, episode.signals, tell(episode, severity))]
-    fresh = [s for s in episode.signals if _mark(s) not in incident.marks] if incident.is_open else []
+    fresh = [s for s in episode.signals if _mark(s) not in incident.marks] if _goes_on(incident, episode) else []
+    if incident.why == RESTATED and not incident.is_open:
+        fresh = fresh or episode.signals
     return [_event(whose, episode, "joined", severity, now, fresh, tell(episode, severity))] if fresh else []
+
+
+def _goes_on(incident: Incident, episode: Episode) -> bool:
+    """Tell whether there may be news: it is open, or what came later shows that it was closed too early."""
+    return incident.is_open or incident.why == RESTATED or (incident.why != LASTED and not episode.is_over)
 
 
 def _closing(whose: "_Whose", incident: Incident | None, episode: Episode, now: datetime, tell_end: EndTeller | None) -> list[IncidentEvent]:

@@ -1,0 +1,236 @@
+"""Incidents: what becomes one story, when it is over, and that judging again adds nothing."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from watchkeeper.judgement.incidents import LASTED, RESTATED, Episode, Incident, developments, episodes, fold, severity_of, subject_of
+from watchkeeper.records import IncidentEvent, Severity, Signal, Story, key
+from worlds import DAY, START
+
+
+def signal(day: int, *, metric: str = "calibration_gap", family: str = "kpi", p: float = 1e-3, state: str = "mature", **more: Any) -> Signal:
+    """Return a page of one day."""
+    about = {"feature": "", "segment": ""} | more
+    return Signal(
+        signal_id=key(family, metric, *about.values(), day),
+        model="parcels",
+        environment="production",
+        family=family,
+        level="page",
+        rule="sudden",
+        metric=metric,
+        window_start=START + day * DAY,
+        window_end=START + (day + 1) * DAY,
+        value=0.2,
+        expected=0.0,
+        p=p,
+        state=state,
+        computed_at=START + (day + 2) * DAY,
+        **about,
+    )
+
+
+def tell(episode: Episode, severity: Severity) -> Story:
+    return Story(headline=f"{episode.subject}: {len(episode.signals)} signals, {severity}", when="")
+
+
+def tell_end(episode: Episode) -> Story:
+    return Story(headline=f"resolved: {episode.subject}", when="")
+
+
+class Watch:
+    """A judge with a memory: each day it sees all signals anew, as the operation does."""
+
+    def __init__(self) -> None:
+        self.events: list[IncidentEvent] = []
+
+    def sees(self, signals: Iterable[Signal], *, day: int) -> list[str]:
+        """Judge on the morning after `day`; return what was new."""
+        now = START + (day + 1) * DAY + timedelta(hours=6)
+        windows = [START + d * DAY for d in range(day + 1)]
+        found = episodes(signals, windows, lambda start: now >= start + DAY)
+        new = developments("parcels", "production", fold(self.events), found, tell, now, tell_end=tell_end)
+        self.events += new
+        return [e.event for e in new]
+
+    @property
+    def incidents(self) -> list[Incident]:
+        return fold(self.events)
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+def test_a_signal_opens_an_incident_and_the_next_one_joins(watch):
+    assert watch.sees([signal(3)], day=3) == ["opened"]
+    assert watch.sees([signal(3), signal(4)], day=4) == ["joined"]
+    [one] = watch.incidents
+    assert (one.state, one.window_start, one.window_end) == ("open", START + 3 * DAY, START + 5 * DAY)
+    assert one.headline == "kpi: 2 signals, warning"
+    assert len(one.signals) == 2
+
+
+def test_three_clear_windows_resolve_it(watch):
+    watch.sees([signal(3)], day=3)
+    assert watch.sees([signal(3)], day=4) == []
+    assert watch.sees([signal(3)], day=5) == []
+    assert watch.sees([signal(3)], day=6) == ["resolved"]
+    [one] = watch.incidents
+    assert (one.state, one.why) == ("resolved", f"clear since {START + 4 * DAY:%Y-%m-%d}")
+    assert one.resolved_at == START + 7 * DAY + timedelta(hours=6)
+
+
+def test_windows_whose_labels_are_still_missing_are_not_clear():
+    windows = [START + d * DAY for d in range(10)]
+    waiting = episodes([signal(3)], windows, lambda start: start < START + 6 * DAY)
+    assert [e.is_over for e in waiting] == [False]
+
+
+def test_an_incident_found_after_its_end_opens_and_resolves_at_once(watch):
+    assert watch.sees([signal(3)], day=20) == ["opened", "resolved"]
+    assert [i.state for i in watch.incidents] == ["resolved"]
+
+
+def test_judging_again_adds_nothing(watch):
+    for day, found in ((3, [signal(3)]), (4, [signal(3), signal(4)]), (9, [signal(3), signal(4)])):
+        assert watch.sees(found, day=day) != []
+        before = watch.incidents
+        assert watch.sees(found, day=day) == []
+        assert watch.incidents == before
+
+
+def test_two_episodes_apart_are_two_incidents(watch):
+    found = [signal(3), signal(4), signal(20)]
+    assert watch.sees(found, day=20) == ["opened", "resolved", "opened"]
+    assert [(i.state, i.window_start) for i in watch.incidents] == [("resolved", START + 3 * DAY), ("open", START + 20 * DAY)]
+
+
+def test_two_quiet_windows_do_not_split_a_story_and_three_do():
+    windows = [START + d * DAY for d in range(30)]
+    assert len(episodes([signal(3), signal(6)], windows, lambda _: True)) == 1
+    assert len(episodes([signal(3), signal(7)], windows, lambda _: True)) == 2
+
+
+def test_windows_without_numbers_do_not_end_a_story():
+    """Days nobody measured are not in the windows, so they are neither clear nor a pause."""
+    windows = [START + d * DAY for d in (*range(4), *range(10, 12))]
+    [one] = episodes([signal(3), signal(10)], windows, lambda _: True)
+    assert not one.is_over
+
+
+def test_kpis_of_one_day_are_one_story_and_segments_each_their_own(watch):
+    found = [
+        signal(3),
+        signal(3, metric="log_loss"),
+        signal(3, metric="calibration_gap_to_rest", family="segment", segment="depot=north"),
+        signal(3, metric="calibration_gap_to_rest", family="segment", segment="depot=south"),
+        signal(3, metric="null_ratio", family="data", feature="weight_kg"),
+        signal(3, metric="null_ratio", family="data", feature="depot"),
+    ]
+    assert watch.sees(found, day=3) == ["opened"] * 4
+    assert sorted(i.subject for i in watch.incidents if i.family == "segment") == ["depot=north", "depot=south"]
+
+
+def test_each_promise_is_its_own_subject():
+    broken = signal(3, metric="recall", family="target", segment="depot=north")
+    assert subject_of(broken) == "target recall depot=north"
+    assert subject_of(signal(3, metric="recall", family="target")) == "target recall"
+
+
+def test_what_is_restated_to_nothing_is_resolved_and_says_so(watch):
+    watch.sees([signal(3)], day=3)
+    assert watch.sees([], day=4) == ["resolved"]
+    assert watch.incidents[0].why == RESTATED
+    assert watch.sees([], day=5) == []
+
+
+def test_what_was_restated_to_nothing_and_comes_back_is_open_again(watch):
+    watch.sees([signal(3, state="provisional")], day=3)
+    watch.sees([], day=4)
+    assert watch.sees([signal(3)], day=5) == ["joined"]
+    assert [i.state for i in watch.incidents] == ["open"]
+    assert watch.sees([signal(3)], day=5) == []
+
+
+def test_late_labels_that_prolong_a_resolved_story_open_it_again(watch):
+    watch.sees([signal(3)], day=3)
+    watch.sees([signal(3)], day=6)
+    assert watch.sees([signal(3), signal(5), signal(6)], day=7) == ["joined"]
+    assert [i.state for i in watch.incidents] == ["open"]
+    assert watch.sees([signal(3), signal(5), signal(6)], day=9) == ["resolved"]
+
+
+def test_a_late_signal_inside_a_story_that_is_over_wakes_nobody(watch):
+    watch.sees([signal(3), signal(5)], day=12)
+    assert watch.sees([signal(3), signal(4), signal(5)], day=13) == []
+
+
+def test_the_final_word_on_a_provisional_signal_is_news(watch):
+    assert watch.sees([signal(3, state="provisional")], day=3) == ["opened"]
+    assert watch.sees([signal(3)], day=4) == ["joined"]
+    assert watch.sees([signal(3)], day=4) == []
+    assert watch.incidents[0].signals == [signal(3).signal_id]
+
+
+def test_a_state_that_lasts_is_closed_after_four_weeks_and_does_not_come_back(watch):
+    news = {day: watch.sees([signal(d) for d in range(3, day + 1)], day=day) for day in range(3, 60)}
+    assert news[3] == ["opened"]
+    assert news[31] == ["joined", "resolved"]
+    assert all(news[day] == [] for day in range(32, 60))
+    [one] = watch.incidents
+    assert (one.state, one.why) == ("resolved", LASTED)
+
+
+def test_after_it_was_clear_the_same_subject_may_open_anew(watch):
+    for day in range(3, 40):
+        watch.sees([signal(d) for d in range(3, day + 1)], day=day)
+    assert watch.sees([*(signal(d) for d in range(3, 40)), signal(50)], day=50) == ["opened"]
+
+
+@pytest.mark.parametrize(
+    ("family", "days", "p", "severity"),
+    [
+        ("kpi", 1, 1e-3, "warning"),
+        ("kpi", 1, 1e-9, "high"),
+        ("kpi", 3, 1e-3, "high"),
+        ("kpi", 3, 1e-9, "critical"),
+        ("service", 3, 1e-9, "critical"),
+        ("segment", 1, 1e-3, "warning"),
+        ("segment", 3, 1e-9, "high"),
+        ("data", 1, 1e-9, "warning"),
+        ("target", 1, 0.0, "warning"),
+        ("target", 5, 0.0, "warning"),
+    ],
+)
+def test_severity_follows_how_unlikely_how_long_and_whom_it_concerns(family, days, p, severity):
+    found = [signal(3 + d, family=family, p=p) for d in range(days)]
+    assert severity_of(Episode(family, family, found, is_over=False)) == severity
+
+
+def test_severity_never_falls(watch):
+    watch.sees([signal(3, p=1e-9)], day=3)
+    watch.sees([signal(3, p=1e-3), signal(4)], day=4)
+    assert watch.incidents[0].severity == "high"
+
+
+def test_what_a_person_said_is_kept_while_signals_join(watch):
+    watch.sees([signal(3)], day=3)
+    at = START + 4 * DAY + timedelta(hours=8)
+    said = replace(watch.events[0], event_id="a", event="acknowledged", signals=[], story="{}", who="ann", at=at)
+    watch.events.append(said)
+    assert watch.incidents[0].state == "acknowledged"
+    watch.sees([signal(3), signal(4)], day=4)
+    assert watch.incidents[0].state == "acknowledged"
+    assert watch.incidents[0].is_open
+
+
+def test_the_headline_of_a_resolved_incident_tells_what_it_was(watch):
+    watch.sees([signal(3)], day=3)
+    watch.sees([signal(3)], day=6)
+    assert watch.incidents[0].headline == "kpi: 1 signals, warning"
