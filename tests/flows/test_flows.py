@@ -10,11 +10,11 @@ from prefect.server.schemas.schedules import CronSchedule
 from prefect.utilities.callables import parameter_schema
 
 from watchkeeper.adapters.prefect_file import FILE, Deployment, read_deployments
-from watchkeeper.adapters.workspace import Home
+from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import ConfigurationError, UsageError
 from watchkeeper.flows.artifacts import table
 from watchkeeper.flows.fan_out import Outcome, conclude, may_help
-from watchkeeper.flows.selection import name_of, select, stretch
+from watchkeeper.flows.selection import Selection, name_of, select, stretch
 
 ROOT = Path(__file__).parent.parent.parent
 SHIPPED = read_deployments(Home(Path("/nowhere")))
@@ -95,16 +95,28 @@ def test_the_clock_is_read_once_unless_a_moment_is_given(home: Home, monkeypatch
     assert abs(select(None, None).now - datetime.now(UTC)) < timedelta(seconds=10)
 
 
-def test_a_run_fails_when_any_model_failed_and_names_it():
-    state = conclude([Outcome(model="good", value=3), Outcome(model="bad", failure="its file is truncated")], "3 windows")
+def test_a_run_fails_when_any_model_failed_and_names_it(home: Home):
+    outcomes = [Outcome(about="good", value=3), Outcome(about="bad", failure="its file is truncated"), Outcome(about="bad", value=0)]
+    state = conclude(chosen(home), outcomes, "3 windows")
     assert state.is_failed()
     assert state.message == "1 of 2 failed, the others are done. bad: its file is truncated"
 
 
-def test_a_run_completes_when_all_models_did():
-    state = conclude([Outcome(model="good", value=3)], "3 windows")
+def test_a_run_fails_when_a_monitor_file_cannot_be_read(home: Home):
+    (home.monitors_dir / "broken.yaml").write_text("model: broken\ntask: binry\n")
+    state = conclude(chosen(home), [Outcome(about="parcels", value=3)], "3 windows")
+    assert state.is_failed()
+    assert state.message.startswith("1 of 2 failed, the others are done. broken: deployments/monitors/broken.yaml")
+
+
+def test_a_run_completes_when_all_models_did(home: Home):
+    state = conclude(chosen(home), [Outcome(about="good", value=3)], "3 windows")
     assert state.is_completed()
     assert state.message == "3 windows"
+
+
+def chosen(home: Home) -> Selection:
+    return Selection(home, *load_monitors(home), DUE)
 
 
 def test_a_mistake_is_not_tried_again_but_a_lost_connection_is():

@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 
 from watchkeeper.adapters.workspace import find_home, load_monitors
 from watchkeeper.flows.beginning import begin
-from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, may_help
+from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, conclude, may_help, together
 from watchkeeper.flows.selection import run_name, select
 from watchkeeper.flows.showing import show
 
@@ -36,8 +36,7 @@ def costs(models: list[str] | None = None, as_of: datetime | None = None) -> Sta
     """
     begin()
     selection = select(models, as_of)
-    written = cost_models(list(selection.monitors), selection.home.root, selection.now)
-    if written:
+    costed = together(cost_models, selection, "costs")
+    if costed.value:
         show(selection)
-    outcomes = [Outcome(model=m) for m in selection.monitors] + [Outcome(model=p.model, failure=str(p)) for p in selection.problems]
-    return conclude(outcomes, f"{written} cost scores for {len(selection.monitors)} models")
+    return conclude(selection, [costed], f"{costed.value} cost scores for {len(selection.monitors)} models")

@@ -9,12 +9,11 @@ from typing import Any, Literal
 
 from prefect import State, flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Completed
 
 from watchkeeper.adapters.workspace import find_home, load_monitors
 from watchkeeper.flows.artifacts import dated, links, publish
 from watchkeeper.flows.beginning import begin
-from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, may_help
+from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, conclude, may_help, together
 from watchkeeper.flows.plots import headline_plot
 from watchkeeper.flows.respond import act_for_models
 from watchkeeper.flows.selection import Selection, run_name, select
@@ -25,12 +24,12 @@ Period = Literal["day", "week"]
 
 
 @task(task_run_name="report-{period}", retries=RETRIES, retry_delay_seconds=RETRY_AFTER_S, retry_condition_fn=may_help, cache_policy=NO_CACHE)
-def write_digests(root: Path, now: datetime, period: Period) -> list[Digest]:
-    """Write the digests that are due."""
+def write_digests(models: list[str], root: Path, now: datetime, period: Period) -> list[Digest]:
+    """Write the models' digests that are due."""
     from watchkeeper.operations.report import report
 
     home = find_home(root)
-    return report(home, load_monitors(home)[0], now=now, period=period)
+    return report(home, load_monitors(home, models)[0], now=now, period=period)
 
 
 @flow(name="digest", flow_run_name=run_name)
@@ -43,12 +42,13 @@ def digest(period: Period = "week", as_of: datetime | None = None) -> State[Any]
     """
     begin()
     selection = select(None, as_of)
-    digests = write_digests(selection.home.root, selection.now, period)
-    sent = act_for_models(list(selection.monitors), selection.home.root, selection.now)
+    written = together(write_digests, selection, "report", period=period)
+    acted = together(act_for_models, selection, "act")
+    digests = written.value or []
     if digests:
         publish(f"digest-{period}", _page(selection, digests), f"The newest digest of a {period}")
         show(selection)
-    return Completed(message=f"{len(digests)} digests, {len(sent)} actions")
+    return conclude(selection, [written, acted], f"{len(digests)} digests, {len(acted.value or [])} actions")
 
 
 def _page(selection: Selection, digests: list[Digest]) -> str:

@@ -1,6 +1,7 @@
-"""One task per model inside one flow run: what fails for one model leaves the others alone.
+"""One task per model inside one flow run, or one for all: what fails for one model leaves the others alone.
 
-Belongs here: mapping a task over models and the flow run's last word. Does not: what the tasks do (the flows' own files).
+Belongs here: running tasks, having what failed kept, and the flow run's last word. Does not: what the tasks do (the flows'
+own files), or how a failure is kept (operations/failures.py).
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from watchkeeper.errors import ConfigurationError, UsageError
 from watchkeeper.flows.selection import Selection
+from watchkeeper.operations.failures import failed, reason_of, recovered
 
 if TYPE_CHECKING:
     from prefect import State, Task
@@ -21,9 +23,9 @@ RETRY_AFTER_S: list[float] = [15, 60]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one model in this run: a value, or the reason why there is none."""
+    """What became of one model, or of one step for all models, in this run: a value, or the reason why there is none."""
 
-    model: str
+    about: str
     value: Any = None
     failure: str = ""
 
@@ -41,32 +43,53 @@ def may_help(_task: Any, _run: Any, state: Any) -> bool:
     return not isinstance(error, ConfigurationError | UsageError)
 
 
-def fan_out(task: "Task[..., Any]", selection: Selection, **arguments: Any) -> list[Outcome]:
-    """Run a task for every model of the selection and return all outcomes, those of unreadable monitor files among them."""
+def fan_out(task: "Task[..., Any]", selection: Selection, operation: str, **arguments: Any) -> list[Outcome]:
+    """Run a task for every model of the selection; return what became of each, which the lake keeps too."""
     from prefect import unmapped
 
     models = list(selection.monitors)
     same = {"root": selection.home.root, "now": selection.now, **arguments}
     shared: dict[str, Any] = {name: unmapped(value) for name, value in same.items()}
     futures: list[Any] = task.map(models, **shared) if models else []
-    done = [_outcome(model, future) for model, future in zip(models, futures, strict=True)]
-    return done + [Outcome(model=p.model, failure=str(p)) for p in selection.problems]
+    for future in futures:
+        future.wait()
+    outcomes = [_outcome(model, future.state) for model, future in zip(models, futures, strict=True)]
+    for outcome in outcomes:
+        _keep(selection, operation, outcome.failure, [outcome.about])
+    return outcomes
 
 
-def conclude(outcomes: Sequence[Outcome], done: str) -> "State[Any]":
-    """Return the flow run's last word: failed when any model failed, naming each."""
+def together(task: "Task[..., Any]", selection: Selection, operation: str, **arguments: Any) -> Outcome:
+    """Run a task for all models of the selection at once; return what became of it, which the lake keeps too."""
+    models = list(selection.monitors)
+    state: Any = task(models, root=selection.home.root, now=selection.now, return_state=True, **arguments)
+    outcome = _outcome(operation, state)
+    _keep(selection, operation, outcome.failure, models)
+    return outcome
+
+
+def conclude(selection: Selection, outcomes: Sequence[Outcome], done: str) -> "State[Any]":
+    """Return the flow run's last word: failed when anything failed or a monitor file could not be read, naming each."""
     from prefect.states import Completed, Failed
 
-    failed = [o for o in outcomes if o.failure]
-    if not failed:
+    everything = [*outcomes, *(Outcome(about=p.model, failure=str(p)) for p in selection.problems)]
+    failures = [o for o in everything if o.failure]
+    if not failures:
         return Completed(message=done)
-    named = "; ".join(f"{o.model}: {o.failure}" for o in failed)
-    return Failed(message=f"{len(failed)} of {len({o.model for o in outcomes})} failed, the others are done. {named}")
+    of_all = f"{len({o.about for o in failures})} of {len({o.about for o in everything})}"
+    return Failed(message=f"{of_all} failed, the others are done. {'; '.join(f'{o.about}: {o.failure}' for o in failures)}")
 
 
-def _outcome(model: str, future: Any) -> Outcome:
-    future.wait()
-    if future.state.is_completed():
-        return Outcome(model=model, value=future.state.result())
-    error = future.state.result(raise_on_failure=False)
-    return Outcome(model=model, failure=str(error) or future.state.message or future.state.name)
+def _outcome(about: str, state: Any) -> Outcome:
+    if state.is_completed():
+        return Outcome(about=about, value=state.result())
+    error = state.result(raise_on_failure=False)
+    return Outcome(about=about, failure=reason_of(error) if isinstance(error, BaseException) else state.message or state.name)
+
+
+def _keep(selection: Selection, operation: str, failure: str, models: Sequence[str]) -> None:
+    monitors = [selection.monitors[m] for m in models]
+    if failure:
+        failed(selection.home, monitors, operation, failure, now=selection.now)
+    else:
+        recovered(selection.home, monitors, operation, now=selection.now)

@@ -14,6 +14,7 @@ from watchkeeper.adapters.workspace import find_home, load_monitor
 from watchkeeper.flows.artifacts import dated, links, publish, table
 from watchkeeper.flows.beginning import begin
 from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, fan_out, may_help, threads
+from watchkeeper.flows.scanning import profile_model
 from watchkeeper.flows.selection import Selection, run_name, select
 from watchkeeper.flows.showing import show
 from watchkeeper.records import Batch
@@ -21,17 +22,14 @@ from watchkeeper.records import Batch
 _COLUMNS = ("model", "file", "status", "rows landed", "rows quarantined", "why")
 
 
-@task(task_run_name="intake-{model}", retries=RETRIES, retry_delay_seconds=RETRY_AFTER_S, retry_condition_fn=may_help, cache_policy=NO_CACHE)
-def take_in(model: str, root: Path, now: datetime) -> list[Batch]:
-    """Land the new files of one model and scan what landed."""
+@task(task_run_name="ingest-{model}", retries=RETRIES, retry_delay_seconds=RETRY_AFTER_S, retry_condition_fn=may_help, cache_policy=NO_CACHE)
+def ingest_model(model: str, root: Path, now: datetime) -> list[Batch]:
+    """Land the new files of one model."""
     from watchkeeper.operations.ingest import ingest
-    from watchkeeper.operations.profile import profile
 
     home = find_home(root)
-    monitor = load_monitor(home, model)
-    batches = ingest(home, monitor, now=now)
-    parts = profile(home, monitor, now=now)
-    get_run_logger().info("%s: %d new files, %d profile parts", model, len(batches), parts)
+    batches = ingest(home, load_monitor(home, model), now=now)
+    get_run_logger().info("%s: %d new files", model, len(batches))
     return batches
 
 
@@ -45,15 +43,17 @@ def intake(models: list[str] | None = None, as_of: datetime | None = None) -> St
     """
     begin()
     selection = select(models, as_of)
-    outcomes = fan_out(take_in, selection)
-    batches = [b for o in outcomes for b in o.value or []]
+    taken = fan_out(ingest_model, selection, "ingest")
+    outcomes = [*taken, *fan_out(profile_model, selection, "profile")]
+    batches = [b for o in taken for b in o.value or []]
     if batches or any(o.failure for o in outcomes):
         publish("intake", _page(selection, outcomes, batches), "Files taken in by the newest run that found any")
         show(selection)
-    return conclude(outcomes, f"{len(batches)} new files of {len(selection.monitors)} models")
+    return conclude(selection, outcomes, f"{len(batches)} new files of {len(selection.monitors)} models")
 
 
 def _page(selection: Selection, outcomes: list[Outcome], batches: list[Batch]) -> str:
     rows = [dict(zip(_COLUMNS, (b.model, b.name, b.status, b.rows_landed, b.rows_quarantined, b.reason), strict=True)) for b in batches]
-    rows += [{"model": o.model, "status": "failed", "why": o.failure} for o in outcomes if o.failure]
+    rows += [{"model": o.about, "status": "failed", "why": o.failure} for o in outcomes if o.failure]
+    rows += [{"model": p.model, "status": "failed", "why": str(p)} for p in selection.problems]
     return "\n\n".join(["# Intake", dated(selection), table(_COLUMNS, rows), links(selection.home)])

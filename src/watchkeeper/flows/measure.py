@@ -1,7 +1,7 @@
 """The flow that brings the numbers up to date.
 
 Belongs here: parameters, fan-out, retries, what is shown. Does not: which windows are due and what is measured
-(operations/profile.py, operations/measure.py).
+(operations/measure.py), or the scan before it (scanning.py).
 """
 
 from collections import Counter
@@ -18,6 +18,7 @@ from watchkeeper.flows.artifacts import dated, links, publish, table
 from watchkeeper.flows.beginning import begin
 from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, fan_out, may_help, threads
 from watchkeeper.flows.plots import headline_plot
+from watchkeeper.flows.scanning import profile_model
 from watchkeeper.flows.selection import Selection, run_name, select, stretch
 from watchkeeper.flows.showing import show
 from watchkeeper.records import Run
@@ -27,15 +28,12 @@ _COLUMNS = ("model", "windows", "from", "to", "outcomes", "why")
 
 
 @task(task_run_name="measure-{model}", retries=RETRIES, retry_delay_seconds=RETRY_AFTER_S, retry_condition_fn=may_help, cache_policy=NO_CACHE)
-def bring_up_to_date(model: str, root: Path, now: datetime, start: datetime | None, end: datetime | None, *, recompute: bool) -> list[Run]:
-    """Scan what landed for one model, then measure every window that is due."""
-    from watchkeeper.operations.measure import measure as measure_model
-    from watchkeeper.operations.profile import profile
+def measure_model(model: str, root: Path, now: datetime, start: datetime | None, end: datetime | None, *, recompute: bool) -> list[Run]:
+    """Measure every window of one model that is due."""
+    from watchkeeper.operations.measure import measure as bring_up_to_date
 
     home = find_home(root)
-    monitor = load_monitor(home, model)
-    profile(home, monitor, now=now)
-    runs = measure_model(home, monitor, now=now, start=start, end=end, recompute=recompute)
+    runs = bring_up_to_date(home, load_monitor(home, model), now=now, start=start, end=end, recompute=recompute)
     get_run_logger().info("%s: %d windows", model, len(runs))
     return runs
 
@@ -61,27 +59,34 @@ def measure(
     begin()
     first, last = stretch(start, end)
     selection = select(models, as_of)
-    outcomes = fan_out(bring_up_to_date, selection, start=first, end=last, recompute=recompute)
-    runs = [r for o in outcomes for r in o.value or []]
+    scanned, measured = scan_and_measure(selection, first, last, recompute=recompute)
+    outcomes = [*scanned, *measured]
+    runs = [r for o in measured for r in o.value or []]
     if runs or any(o.failure for o in outcomes):
-        publish("measure", _page(selection, outcomes), "Windows measured by the newest run that found any due")
+        publish("measure", _page(selection, scanned, measured), "Windows measured by the newest run that found any due")
         show(selection)
-    return conclude(outcomes, f"{len(runs)} windows of {len(selection.monitors)} models")
+    return conclude(selection, outcomes, f"{len(runs)} windows of {len(selection.monitors)} models")
 
 
-def _page(selection: Selection, outcomes: Sequence[Outcome]) -> str:
-    rows = [_row(o) for o in outcomes if o.value or o.failure]
-    plots = [headline_plot(selection, o.model) for o in outcomes if o.value]
+def scan_and_measure(selection: Selection, start: datetime | None, end: datetime | None, *, recompute: bool) -> tuple[list[Outcome], list[Outcome]]:
+    """Bring the models up to date; return what became of the scans and of the measuring."""
+    scanned = fan_out(profile_model, selection, "profile")
+    return scanned, fan_out(measure_model, selection, "measure", start=start, end=end, recompute=recompute)
+
+
+def _page(selection: Selection, scanned: Sequence[Outcome], measured: Sequence[Outcome]) -> str:
+    rows = [*(_row(o) for o in scanned if o.failure), *(_row(o) for o in measured if o.value or o.failure)]
+    plots = [headline_plot(selection, o.about) for o in measured if o.value]
     return "\n\n".join(filter(None, ["# Measure", dated(selection), table(_COLUMNS, rows), *plots, links(selection.home)]))
 
 
 def _row(outcome: Outcome) -> dict[str, object]:
     if outcome.failure:
-        return {"model": outcome.model, "outcomes": "failed", "why": outcome.failure}
+        return {"model": outcome.about, "outcomes": "failed", "why": outcome.failure}
     runs: list[Run] = outcome.value
     counted = Counter(r.outcome for r in runs)
     return {
-        "model": outcome.model,
+        "model": outcome.about,
         "windows": len(runs),
         "from": f"{min(r.window_start for r in runs):%Y-%m-%d %H:%M}",
         "to": f"{max(r.window_end for r in runs):%Y-%m-%d %H:%M}",

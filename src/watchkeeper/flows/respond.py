@@ -16,8 +16,8 @@ from prefect.cache_policies import NO_CACHE
 from watchkeeper.adapters.workspace import find_home, load_monitors
 from watchkeeper.flows.artifacts import dated, links, publish, table
 from watchkeeper.flows.beginning import begin
-from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, fan_out, may_help, threads
-from watchkeeper.flows.measure import AT_ONCE, bring_up_to_date
+from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, conclude, may_help, threads, together
+from watchkeeper.flows.measure import AT_ONCE, scan_and_measure
 from watchkeeper.flows.plots import headline_plot
 from watchkeeper.flows.selection import Selection, run_name, select, stretch
 from watchkeeper.flows.showing import show
@@ -71,26 +71,16 @@ def respond(
     first, last = stretch(start, end)
     selection = select(models, as_of)
     asked = bool(first or last or recompute)
-    measured = fan_out(bring_up_to_date, selection, start=first, end=last, recompute=recompute) if asked else fan_out_nothing(selection)
-    events, actions = judge_and_act(selection)
+    scanned, measured = scan_and_measure(selection, first, last, recompute=recompute) if asked else ([], [])
+    judged = together(judge_models, selection, "judge")
+    acted = together(act_for_models, selection, "act")  # also when judging failed: what was planned before is still to be sent
+    events, actions = judged.value or [], acted.value or []
     if events or actions:
         publish("respond", _page(selection, events, actions), "What the newest run with news found and did")
         show(selection)
-    return conclude(measured, f"{len(events)} incident events, {len(actions)} actions for {len(selection.monitors)} models")
-
-
-def judge_and_act(selection: Selection) -> tuple[list[IncidentEvent], list[Action]]:
-    """Judge, and act also when judging failed: what was planned before is still to be sent."""
-    models = list(selection.monitors)
-    judged = judge_models(models, selection.home.root, selection.now, return_state=True)
-    actions = act_for_models(models, selection.home.root, selection.now)
-    return judged.result(), actions
-
-
-def fan_out_nothing(selection: Selection) -> list[Outcome]:
-    """Return the outcome of models of which nothing was asked: only unreadable monitor files are failures."""
-    fine = [Outcome(model=m) for m in selection.monitors]
-    return fine + [Outcome(model=p.model, failure=str(p)) for p in selection.problems]
+    return conclude(
+        selection, [*scanned, *measured, judged, acted], f"{len(events)} incident events, {len(actions)} actions for {len(selection.monitors)} models"
+    )
 
 
 def _page(selection: Selection, events: Sequence[IncidentEvent], actions: Sequence[Action]) -> str:

@@ -1,7 +1,7 @@
-"""After something changed: the pages, the published file and the overview artifact are renewed.
+"""After something changed: what people look at is renewed, and the overview artifact with it.
 
-Belongs here: when, and that a failure to show is a failure of the run. Does not: what pages say (operations/pages.py), what is
-published (operations/publish.py), or how one run's own artifact looks (artifacts.py).
+Belongs here: that a failure to show is a failure of the run. Does not: what is renewed (operations/watch.py), or how one run's
+own artifact looks (artifacts.py).
 """
 
 from datetime import datetime
@@ -18,16 +18,14 @@ from watchkeeper.flows.selection import Selection
 
 @task(task_run_name="show", retries=RETRIES, retry_delay_seconds=RETRY_AFTER_S, retry_condition_fn=may_help, cache_policy=NO_CACHE)
 def renew(root: Path, now: datetime) -> str:
-    """Bring pages and published file up to date; return the overview of the whole workspace as markdown."""
-    from watchkeeper.operations import publish as published
-    from watchkeeper.operations.pages import pages
+    """Bring what people look at up to date; return the overview of the whole workspace as markdown."""
     from watchkeeper.operations.status import overview_rows
+    from watchkeeper.operations.watch import present
     from watchkeeper.site.overview import overview_markdown
 
     home = find_home(root)
     monitors, problems = load_monitors(home)
-    pages(home, monitors, now=now, problems=problems)
-    published.publish(home, monitors, now=now)
+    present(home, now=now)
     return overview_markdown(overview_rows(home, monitors, now=now, problems=problems))
 
 

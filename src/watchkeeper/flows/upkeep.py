@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from watchkeeper.adapters.workspace import find_home, load_monitors
 from watchkeeper.flows.artifacts import dated, publish, table
 from watchkeeper.flows.beginning import begin
-from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, may_help
+from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, conclude, may_help, together
 from watchkeeper.flows.selection import Selection, run_name, select
 from watchkeeper.operations.upkeep import Kept
 
@@ -22,12 +22,12 @@ _COLUMNS = ("table", "rows removed", "files merged", "files deleted")
 
 
 @task(task_run_name="upkeep", retries=RETRIES, retry_delay_seconds=RETRY_AFTER_S, retry_condition_fn=may_help, cache_policy=NO_CACHE)
-def keep_up(root: Path, now: datetime) -> list[Kept]:
-    """Merge, drop and delete, table by table."""
+def keep_up(models: list[str], root: Path, now: datetime) -> list[Kept]:
+    """Merge, drop and delete, table by table; rows only of these models."""
     from watchkeeper.operations.upkeep import upkeep as keep
 
     home = find_home(root)
-    return keep(home, load_monitors(home)[0], now=now)
+    return keep(home, load_monitors(home, models)[0], now=now)
 
 
 @flow(name="upkeep", flow_run_name=run_name)
@@ -39,9 +39,10 @@ def upkeep(as_of: datetime | None = None) -> State[Any]:
     """
     begin()
     selection = select(None, as_of)
-    kept = keep_up(selection.home.root, selection.now)
+    done = together(keep_up, selection, "upkeep")
+    kept = done.value or []
     publish("upkeep", _page(selection, kept), "What the newest upkeep merged and removed")
-    return conclude([Outcome(model=p.model, failure=str(p)) for p in selection.problems], f"{len(kept)} tables")
+    return conclude(selection, [done], f"{len(kept)} tables")
 
 
 def _page(selection: Selection, kept: list[Kept]) -> str:

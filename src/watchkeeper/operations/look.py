@@ -53,13 +53,18 @@ def look_at(home: Home, monitor: Monitor, incident: Incident, *, now: datetime) 
 
 
 def look_at_worst(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> Path | None:
-    """Write the report of the gravest incident of all and return it, once; None when there is no incident."""
+    """Write the report of the gravest incident of all and return it, once; None when there is no incident, or nothing to look at."""
     incidents = [i for i in fold(home.lake.newest(IncidentEvent, as_of=now)) if i.model in monitors]
     worst = max(incidents, key=lambda i: (SEVERITIES.index(cast("Severity", i.severity)), i.is_open, len(i.signals)), default=None)
     if worst is None:
         return None
     made = home.site_dir / FOLDER / f"{worst.id}.html"
-    return made if made.is_file() else look_at(home, monitors[worst.model], worst, now=now)
+    if made.is_file():
+        return made
+    try:
+        return look_at(home, monitors[worst.model], worst, now=now)
+    except (NothingToLookAtError, UsageError):  # such as days without any events: its page tells of it all the same
+        return None
 
 
 def worst_incident(home: Home, monitor: Monitor, *, now: datetime) -> Incident | None:

@@ -9,13 +9,13 @@ from datetime import datetime
 
 from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.workspace import Home, load_monitors
-from watchkeeper.errors import WatchkeeperError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.act import act
 from watchkeeper.operations.costs import costs
+from watchkeeper.operations.failures import failed, reason_of, recovered
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.judge import judge
-from watchkeeper.operations.measure import last_ended, measure
+from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.report import report
 from watchkeeper.records import Action, Batch, Digest, IncidentEvent, Run
@@ -94,24 +94,11 @@ class _Steps:
     tell: Progress
 
     def attempt(self, operation: str, step: Callable[[], object]) -> None:
-        """Run a step; keep its failure as a run."""
+        """Run a step; keep its failure as a run, and that it is over once the step succeeds."""
         self.tell(self.monitors[0].model if len(self.monitors) == 1 else "", operation)
         try:
             step()
         except Exception as error:  # noqa: BLE001 - whatever one model's data does must not stop the others
-            reason = str(error) if isinstance(error, WatchkeeperError) else f"{type(error).__name__}: {error}"
-            failed = [self._failed(monitor, operation, reason) for monitor in self.monitors]
-            self.done.failures.extend(failed)
-            self.home.lake.append_records(Run, failed)
-
-    def _failed(self, monitor: Monitor, operation: str, reason: str) -> Run:
-        window = last_ended(monitor, self.now)
-        return Run(
-            model=monitor.model,
-            operation=operation,
-            window_start=window.start,
-            window_end=window.end,
-            outcome="failed",
-            reason=reason,
-            computed_at=self.now,
-        )
+            self.done.failures.extend(failed(self.home, self.monitors, operation, reason_of(error), now=self.now))
+        else:
+            recovered(self.home, self.monitors, operation, now=self.now)

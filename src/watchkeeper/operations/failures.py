@@ -1,0 +1,51 @@
+"""Failures: a step that could not be done is kept as a run with its reason, until it is done.
+
+Belongs here: writing both down, for the flows and the command line alike. Does not: trying again, or going on with the
+others (watch.py, flows/).
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import WatchkeeperError
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.measure import last_ended
+from watchkeeper.records import Run
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why something failed, in one sentence; what we did not foresee bears the name of its kind."""
+    return str(error) if isinstance(error, WatchkeeperError) else f"{type(error).__name__}: {error}"
+
+
+def failed(home: Home, monitors: Iterable[Monitor], operation: str, reason: str, *, now: datetime) -> list[Run]:
+    """Keep, for each model, that an operation failed; return what was kept."""
+    runs = [_failed(monitor, operation, reason, now) for monitor in monitors]
+    home.lake.append_records(Run, runs)
+    return runs
+
+
+def recovered(home: Home, monitors: Iterable[Monitor], operation: str, *, now: datetime) -> None:
+    """Keep that an operation is done for these models, where it was last known to have failed."""
+    mine = (pc.field("operation") == operation) & pc.field("model").isin([m.model for m in monitors])
+    ever = home.lake.read(Run.TABLE, columns=["model"], where=mine & (pc.field("outcome") == "failed"))
+    if ever is not None and ever.num_rows:
+        left = [r for r in home.lake.newest(Run, as_of=now, where=mine) if r.outcome == "failed"]
+        home.lake.append_records(Run, [replace(r, outcome="done", reason="", computed_at=now) for r in left])
+
+
+def _failed(monitor: Monitor, operation: str, reason: str, now: datetime) -> Run:
+    window = last_ended(monitor, now)
+    return Run(
+        model=monitor.model,
+        operation=operation,
+        window_start=window.start,
+        window_end=window.end,
+        outcome="failed",
+        reason=reason,
+        computed_at=now,
+    )
