@@ -99,7 +99,7 @@ def _coarsened(counts: NDArray[np.int64]) -> tuple[int, ...]:
 
 def version(bins: Sequence[FeatureBins]) -> str:
     """Return the version of a set of bins: a hash of their content."""
-    content = [[b.feature, b.kind, b.edges, b.categories, b.others] for b in sorted(bins, key=lambda b: b.feature)]
+    content = [[b.feature, b.kind, b.edges, b.categories, b.others, b.coarse] for b in sorted(bins, key=lambda b: b.feature)]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
 

@@ -32,10 +32,21 @@ def logit_cells(p: Floats) -> Cells:
     return np.where(p <= 0, 0, np.where(p >= 1, LOGIT_CELLS - 1, cells))
 
 
-def logit_upper(cells: Cells) -> Floats:
-    """Return the upper end of each logit cell, as a probability."""
-    z = cells * _LOGIT_STEP - _LOGIT_REACH
-    return np.where(cells >= LOGIT_CELLS - 1, 1.0, np.where(cells <= 0, 0.0, 1 / (1 + np.exp(-z))))
+def logit_ends(cells: Cells) -> tuple[Floats, Floats]:
+    """Return the lower and upper end of each logit cell, as probabilities; the outermost steps reach to 0 and to 1.
+
+    >>> low, high = logit_ends(np.array([0, 2048, 4095]))
+    >>> low.round(3).tolist(), high.round(3).tolist()
+    ([0.0, 0.5, 1.0], [0.0, 0.502, 1.0])
+    """
+    low = np.where(cells >= LOGIT_CELLS - 1, 1.0, np.where(cells <= 1, 0.0, _step_end(cells - 1)))
+    high = np.where(cells <= 0, 0.0, np.where(cells >= LOGIT_CELLS - 2, 1.0, _step_end(cells)))
+    return low, high
+
+
+def _step_end(cells: Cells) -> Floats:
+    ends: Floats = 1 / (1 + np.exp(_LOGIT_REACH - cells * _LOGIT_STEP))
+    return ends
 
 
 def signed_log_cells(x: Floats) -> Cells:

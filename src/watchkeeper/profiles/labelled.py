@@ -4,6 +4,7 @@ Belongs here: score, decision and label of rows -> parts whose sums give every K
 (operations/profile.py), or the KPIs (measures/performance.py).
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,10 +17,11 @@ from watchkeeper.profiles.scan import count_cells
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-_TINY = float(np.finfo(np.float64).eps)
+TINY = float(np.finfo(np.float64).eps)
 
 SCORE, DECISION, ERROR = "@score", "@decision", "@error"
 POSITIVE, NEGATIVE, PENDING, KNOWN = "1", "0", "", "known"
+NO_CLASS = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def binary_pieces(rows: Labelled, group: Ints, groups: int) -> list[Piece]:
         out.append(Piece(SCORE, outcome, count_cells(cells, LOGIT_CELLS, rows.score, ~scored, inside, groups)))
         out.append(Piece(DECISION, outcome, count_cells(np.maximum(rows.decision, 0), 2, None, rows.decision < 0, inside, groups)))
     labelled = np.where(known & scored, group, -1)
-    p = np.clip(rows.score, _TINY, 1 - _TINY)
+    p = np.clip(rows.score, TINY, 1 - TINY)
     loss = -np.where(rows.truth == 1, np.log(p), np.log1p(-p))
     return [*out, _sums("log_loss", loss, labelled, groups), _sums("brier", (rows.score - rows.truth) ** 2, labelled, groups)]
 
@@ -76,19 +78,29 @@ def regression_pieces(rows: Labelled, group: Ints, groups: int) -> list[Piece]:
     ]
 
 
+def class_cell(name: str) -> int:
+    """Return the cell of a decided class: 48 bits of a hash of its name, so that parts add up whatever classes each scan saw."""
+    return 1 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
+
+
 def multiclass_pieces(rows: Labelled, group: Ints, groups: int) -> list[Piece]:
     """Return the confusion: decided class per true class; `truth` and `decision` are codes into `classes`."""
-    size = len(rows.classes) + 1
-    decided = np.where(rows.decision < 0, size - 1, rows.decision)
-    nothing = np.zeros(len(decided), bool)
-    out = [Piece(DECISION, PENDING, count_cells(decided, size, None, nothing, np.where(np.isfinite(rows.truth), -1, group), groups))]
+    cells = np.array([NO_CLASS, *(class_cell(name) for name in rows.classes)], np.int64)
+    known = rows.truth >= 0
+    out = [Piece(DECISION, PENDING, _decided(rows.decision, cells, np.where(known, -1, group), groups))]
     for code, name in enumerate(rows.classes):
-        out.append(Piece(DECISION, name, count_cells(decided, size, None, nothing, np.where(rows.truth == code, group, -1), groups)))
+        out.append(Piece(DECISION, name, _decided(rows.decision, cells, np.where(rows.truth == code, group, -1), groups)))
     if rows.probability_of_truth is not None:
-        known = np.isfinite(rows.truth) & np.isfinite(rows.probability_of_truth)
-        loss = -np.log(np.clip(rows.probability_of_truth, _TINY, 1.0))
+        known &= np.isfinite(rows.probability_of_truth)
+        loss = -np.log(np.clip(rows.probability_of_truth, TINY, 1.0))
         out.append(_sums("log_loss", loss, np.where(known, group, -1), groups))
     return out
+
+
+def _decided(decision: Ints, cells: Ints, group: Ints, groups: int) -> list[Counts]:
+    """Count decisions per group, each in the cell of its class's name; none and unknown ones in `NO_CLASS`."""
+    places = count_cells(np.maximum(decision, -1) + 1, len(cells), None, np.zeros(len(decision), bool), group, groups)
+    return [c.recoded(cells) for c in places]
 
 
 def _sums(feature: str, values: Floats, group: Ints, groups: int) -> Piece:

@@ -13,17 +13,25 @@ from watchkeeper.profiles.counts import Counts
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+_TICKS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
 def as_numbers(column: pa.ChunkedArray) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return a column as floats with its null mask; times become seconds since 1970, booleans 0 and 1."""
-    kind = column.type
-    if pa.types.is_temporal(kind):
-        column = pc.divide(pc.cast(pc.cast(column, pa.timestamp("us", getattr(kind, "tz", None))), pa.int64()).cast(pa.float64()), 1e6)
-    elif pa.types.is_boolean(kind):
+    """Return a column as floats with its null mask; moments become seconds since 1970, times of day and durations seconds, booleans 0 and 1."""
+    if pa.types.is_temporal(column.type):
+        column = _seconds(column)
+    elif pa.types.is_boolean(column.type):
         column = pc.cast(column, pa.int8())
     nulls = np.asarray(pc.is_null(column).combine_chunks())
     return np.asarray(pc.fill_null(pc.cast(column, pa.float64(), safe=False), 0.0).combine_chunks(), dtype=float), nulls
+
+
+def _seconds(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    if pa.types.is_date32(kind):
+        return pc.multiply(pc.cast(column, pa.int32()).cast(pa.float64()), 86_400.0)
+    ticks = pc.cast(column, pa.int32() if pa.types.is_time32(kind) else pa.int64())
+    return pc.divide(pc.cast(ticks, pa.float64(), safe=False), _TICKS["ms" if pa.types.is_date64(kind) else kind.unit])
 
 
 def as_codes(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
@@ -33,7 +41,9 @@ def as_codes(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
     if isinstance(whole, pa.ChunkedArray):
         whole = whole.chunk(0) if whole.num_chunks else pa.array([], pa.string()).dictionary_encode()
     codes = np.asarray(pc.fill_null(whole.indices, -1)).astype(np.int64)
-    return codes, [str(d) for d in whole.dictionary.to_pylist()]
+    distinct = whole.dictionary.to_pylist()
+    is_null = np.array([d is None for d in distinct] + [True])
+    return np.where(is_null[codes], -1, codes), [str(d) for d in distinct]
 
 
 def count_numbers(bins: FeatureBins, values: Floats, nulls: NDArray[np.bool_], group: Ints, groups: int, *, coarse: bool = False) -> list[Counts]:

@@ -1,0 +1,68 @@
+"""Rows and the views on them: what tests of profiles and measures are made of.
+
+Belongs here: seeded tables of rows, and the shortest way from rows to a view. Does not: expectations about numbers.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from hypothesis import HealthCheck, settings
+from numpy.typing import NDArray
+
+from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView, RegressionView
+from watchkeeper.profiles.bins import FeatureBins
+from watchkeeper.profiles.counts import Counts
+from watchkeeper.profiles.labelled import Labelled, pieces
+from watchkeeper.profiles.scan import count_numbers
+
+Floats = NDArray[np.float64]
+NAN = float("nan")
+
+quickly = settings(max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def label_parts(task: str, rows: Labelled) -> dict[tuple[str, str], Counts]:
+    """Count rows as one group, keyed as views want them; quantities without rows have no part, as in the lake."""
+    counted = {(p.feature, p.outcome): p.counts[0] for p in pieces(task, rows, np.zeros(len(rows.truth), np.int64), 1)}
+    return {key: counts for key, counts in counted.items() if counts.n}
+
+
+def decided(score: Floats) -> NDArray[np.int64]:
+    return np.where(np.isfinite(score), score >= 0.5, -1).astype(np.int64)
+
+
+def binary(score: Iterable[float], truth: Iterable[float], decision: Iterable[int] | None = None) -> BinaryView:
+    scores = np.array(list(score), float)
+    said = decided(scores) if decision is None else np.array(list(decision), np.int64)
+    return BinaryView(label_parts("binary", Labelled(scores, said, np.array(list(truth), float))))
+
+
+def regression(score: Iterable[float], truth: Iterable[float]) -> RegressionView:
+    scores = np.array(list(score), float)
+    return RegressionView(label_parts("regression", Labelled(scores, np.full(len(scores), -1), np.array(list(truth), float))))
+
+
+def multiclass(decision: Iterable[int], truth: Iterable[float], classes: tuple[str, ...], chance: Floats | None = None) -> MulticlassView:
+    said = np.array(list(decision), np.int64)
+    rows = Labelled(np.full(len(said), NAN), said, np.array(list(truth), float), classes, chance)
+    return MulticlassView(label_parts("multiclass", rows))
+
+
+def counted(bins: FeatureBins, values: Floats) -> Counts:
+    """Count values as one group; NaN is NaN, none is null."""
+    return count_numbers(bins, values, np.zeros(len(values), bool), np.zeros(len(values), np.int64), 1)[0]
+
+
+def feature(bins: FeatureBins, values: Floats) -> FeatureView:
+    return FeatureView(bins, counted(bins, values))
+
+
+def assert_same(left: Counts, right: Counts) -> None:
+    """Counts agree to the last row, sums to the rounding of floats."""
+    for name in ("n", "nulls", "nans", "pos_infs", "neg_infs", "low", "high"):
+        assert getattr(left, name) == getattr(right, name), name
+    np.testing.assert_array_equal(left.cells, right.cells)
+    np.testing.assert_array_equal(left.counts, right.counts)
+    for name in ("sum", "sum2", "sums"):
+        ours, theirs = (np.asarray(getattr(side, name)) for side in (left, right))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9 * (1 + abs(right.sum2)), err_msg=name)
