@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -71,6 +71,12 @@ def _seconds(home: Home, now: datetime, slack: Slack) -> float:
     began = time.monotonic()
     finished(started(home, now, to(slack)))
     return time.monotonic() - began
+
+
+@pytest.fixture
+def slack() -> Iterator[Slack]:
+    with Slack() as server:
+        yield server
 
 
 def to(slack: Slack) -> dict[str, str]:

@@ -36,7 +36,7 @@ def ending(monitor: Monitor, episode: Episode, evidence: Evidence, since: Sequen
     """Return what is to be told when an episode is over; `since` holds the leading number of the clear windows after it."""
     lead = evidence.lead
     is_points = lead.metric.startswith("calibration_gap")
-    values = " and ".join(_pts(value) if is_points else _number(value) for _, _, value in since[:3])
+    values = _listed([_pts(value) if is_points else _number(value) for _, _, value in since[:3]])
     back = (
         f"back to {values}{' points' if is_points else ''} ({span_text(monitor, since[0][0], since[min(len(since), 3) - 1][1])})"
         if since
@@ -96,9 +96,7 @@ def _segments(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     day = span_text(monitor, episode.start, episode.end)
     rows, positive = monitor.wording.rows, monitor.wording.positive
     o = evidence.observed
-    headline = (
-        f"{episode.subject}: {o.value:.0%} of {rows} {positive} [{o.low:.0%}, {o.high:.0%}], the model expected {evidence.expected:.0%} ({day})"
-    )
+    headline = f"{episode.subject}: {o.value:.0%} of {rows} {positive}{_interval(o)}, the model expected {evidence.expected:.0%} ({day})"
     when = f"{day}, {monitor.timezone}. This segment alone: its gap lies {_pts(evidence.lead.value)} points from that of all other {rows}."
     return headline, when, [*_labels(evidence), *_hits(monitor, evidence)]
 
@@ -209,11 +207,15 @@ def lead_of(signals: Sequence[Signal]) -> Signal:
 
 
 def _interval(score: Score) -> str:
-    return "" if score.low is None or score.high is None else f"[{score.low:.0%}, {score.high:.0%}]"
+    return "" if score.low is None or score.high is None else f" [{score.low:.0%}, {score.high:.0%}]"
 
 
 def _pts(value: float | None) -> str:
-    return "?" if value is None else f"{value * 100:+.0f}"
+    return "?" if value is None else f"{round(value * 100):+d}"
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
 def _share(value: float) -> str:

@@ -1,0 +1,152 @@
+"""Causes: the split of a change, worked by hand; what evidence supports, rules out, and leaves unknown."""
+
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from evidence_world import HOUR, MONDAY, evidence, score, signal
+from watchkeeper.judgement.causes import causes, of_faults, ruled_out
+from watchkeeper.judgement.evidence import Moved, Pooled, drift_between, moved_features, segment_shares
+from watchkeeper.judgement.story import lead_of
+from watchkeeper.records import Change
+from worlds import DAY, START, noise, scores
+
+
+def release(hours: float = 6.0, **more) -> Change:
+    at = MONDAY - hours * HOUR
+    return Change(change_id="c", model="parcels", kind="release", at=at, version="v2", note="trained to June", who="ann", recorded_at=at, **more)
+
+
+def test_what_the_inputs_do_not_account_for_is_the_outcome_that_changed():
+    """Usually 20 % late, 20 % expected; now 50 % late, 10 % expected: inputs -10 points, the rest +40."""
+    [cause] = causes(evidence(rate=0.5, gap=0.4, usual_rate=0.2, usual_gap=0.0))
+    assert (cause.kind, cause.subject, cause.share) == ("concept", "the outcome changed, not the inputs", 1.0)
+    assert cause.evidence_for == ["inputs alone would have moved the rate by -10 points, the rest is +40 points"]
+    assert cause.onset == MONDAY
+
+
+def test_a_change_is_split_between_inputs_and_outcome():
+    """Usually 20 % late and expected; now 50 % late, 30 % expected: inputs +10 points, the rest +20, of +30 in all."""
+    both = evidence(rate=0.5, gap=0.2, moved=[Moved("weight_kg", 8.0)])
+    concept, inputs = causes(both)
+    assert (concept.kind, concept.share) == ("concept", pytest.approx(2 / 3))
+    assert (inputs.kind, inputs.share, inputs.subject) == ("covariate", pytest.approx(1 / 3), "the inputs changed: weight_kg")
+    assert concept.evidence_against == ["weight_kg moved too"]
+    assert concept.low == pytest.approx(2 / 3 - 1.96 * 0.01 / 0.3)
+
+
+def test_a_change_that_the_model_foresaw_is_one_of_inputs():
+    """Now 50 % late and 49 % expected: the gap of one point is within its noise."""
+    [cause] = causes(evidence(rate=0.5, gap=0.01, moved=[Moved("weight_kg", 8.0), Moved("depot", 5.0)]))
+    assert (cause.kind, cause.subject) == ("covariate", "the inputs changed: weight_kg, depot")
+    assert cause.evidence_for[0] == "weight_kg stands 8 spreads from the 8 weeks before"
+
+
+def test_inputs_are_not_blamed_when_none_of_them_moved():
+    assert causes(evidence(rate=0.5, gap=0.01, moved=[])) == []
+
+
+def test_the_usual_gap_is_no_part_of_the_change():
+    """A model that is always 10 points low is not news: usually 30 % late and 20 % expected, now the same."""
+    assert causes(evidence(rate=0.3, gap=0.1, usual_rate=0.3, usual_gap=0.1)) == []
+
+
+@pytest.mark.parametrize("missing", ["gap", "observed", "usual_observed", "usual_expected"])
+def test_without_the_numbers_of_the_split_the_cause_is_unknown(missing):
+    assert causes(replace(evidence(), **{missing: None})) == []
+
+
+def test_a_ranking_that_fails_gets_no_cause_from_a_split_of_rates():
+    assert causes(evidence(signal("roc_auc", 0.5))) == []
+
+
+def test_a_gap_within_its_own_noise_is_no_cause():
+    quiet, noisy = (score("calibration_gap", 0.1, se=se, reference_value=0.0) for se in (0.01, 0.08))
+    assert causes(replace(evidence(rate=0.3, gap=0.1), gap=quiet)) != []
+    assert causes(replace(evidence(rate=0.3, gap=0.1), gap=noisy)) == []
+
+
+def test_faulty_data_comes_first_and_only_when_it_is_much():
+    fault = signal("null_ratio", 0.7, family="data", feature="weight_kg", expected=0.01)
+    slight = signal("null_ratio", 0.1, family="data", feature="depot")
+    found = causes(evidence(faults=[fault, slight], gap=0.1, rate=0.5, moved=[Moved("weight_kg", 9.0)]))
+    data = next(c for c in found if c.kind == "data")
+    assert data.subject == "faulty data: weight_kg"
+    assert data.evidence_for == ["weight_kg: 70% of rows missing, usually 1%"]
+
+
+def test_a_release_before_the_first_bad_window_is_named_with_its_doubt():
+    found = causes(evidence(signal("roc_auc", 0.5), changes=[release()]))
+    assert [(c.kind, c.subject) for c in found] == [("release", "release v2 trained to June, recorded by ann")]
+    assert found[0].evidence_for == ["took effect 6 h before the first bad window"]
+    assert found[0].evidence_against == ["coincidence in time alone: no split by version was possible"]
+
+
+def test_what_was_tested_and_is_not_the_cause_is_listed():
+    assert ruled_out(evidence()) == [
+        "a change of inputs (none of 5 features stands out from the 8 weeks before)",
+        "missing values",
+        "new categories",
+        "a release or any other recorded change",
+    ]
+
+
+def test_what_was_not_tested_is_not_ruled_out():
+    told = ruled_out(evidence(moved=None, changes=[release()], faults=[signal("null_ratio", 0.3, family="data", feature="depot")]))
+    assert told == ["new categories"]
+
+
+def test_features_that_fail_together_point_to_their_source():
+    together = [signal("null_ratio", v, family="data", feature=f) for f, v in (("rain", 0.3), ("wind", 0.9))]
+    [cause] = of_faults(together)
+    assert (cause.subject, cause.evidence_for) == ("missing values in rain, wind", ["they failed together, so look at their common source"])
+    [alone] = of_faults([signal("unseen_ratio", 0.3, family="data", feature="depot")])
+    assert alone.subject == "unknown categories in depot"
+
+
+def test_a_feature_has_moved_when_it_stands_out_from_the_weeks_before():
+    before = {"weight_kg": [0.02, 0.03, 0.025, 0.02, 0.03] * 8, "depot": [0.5, 0.7, 0.6, 0.65] * 10, "few": [0.1] * 5, "@score": [0.1] * 40}
+    during = {"weight_kg": [0.8], "depot": [0.62], "few": [3.0], "@score": [3.0]}
+    moved, compared = moved_features(before, during)
+    assert [m.feature for m in moved or []] == ["weight_kg"]
+    assert compared == 2
+
+
+def test_against_too_few_weeks_nothing_can_be_said():
+    assert moved_features({"weight_kg": [0.1] * 13}, {"weight_kg": [5.0]}) == (None, 0)
+
+
+def test_a_move_too_small_to_act_on_is_none():
+    assert moved_features({"weight_kg": [0.001] * 40}, {"weight_kg": [0.05]})[0] == []
+
+
+def test_drift_is_read_from_the_windows_asked_for():
+    table = pa.concat_tables([scores(noise(0, 10), metric="psi", names=[("weight_kg", "")]), scores(noise(0, 10))])
+    found = drift_between(table, START + 2 * DAY, START + 5 * DAY)
+    assert {f: len(v) for f, v in found.items()} == {"weight_kg": 3}
+
+
+def test_segments_share_the_excess_by_rows_and_gap():
+    """1,000 rows, 20 points over; north 500 rows 30 over: 150 of 200 rows of excess; south 500 rows 10 over: 50."""
+    pooled = Pooled(
+        [
+            score("calibration_gap", 0.2, n=1000),
+            score("calibration_gap", 0.3, n=500, segment="depot=north"),
+            score("positive_rate", 0.5, n=500, segment="depot=north"),
+            score("calibration_gap", 0.1, n=500, segment="depot=south"),
+            score("positive_rate", 0.3, n=500, segment="depot=south"),
+        ]
+    )
+    north, south = segment_shares(pooled, usual_gap=0.0)
+    assert (north.segment, north.share_of_rows, north.share_of_excess) == ("depot=north", 0.5, pytest.approx(0.75))
+    assert (south.segment, south.share_of_excess, south.expected) == ("depot=south", pytest.approx(0.25), pytest.approx(0.2))
+
+
+def test_without_an_excess_no_segment_is_named():
+    assert segment_shares(Pooled([score("calibration_gap", 0.1, n=1000)]), usual_gap=0.1) == []
+
+
+def test_a_calibration_gap_tells_a_story_better_than_what_is_less_likely():
+    gap, loss = signal(p=1e-4), signal("log_loss", 0.9, p=1e-12)
+    assert lead_of([loss, gap]) is gap

@@ -1,0 +1,146 @@
+"""Digests: a bad week, a quiet one and one without anything, as a stakeholder reads them in a minute."""
+
+from typing import Any
+
+import pytest
+
+from evidence_world import episode, evidence, monitor, score, signal
+from watchkeeper.judgement.digest import DigestFacts, headline, lines, mood
+from watchkeeper.judgement.incidents import LASTED, Incident
+from watchkeeper.judgement.story import story
+from watchkeeper.monitor import Target
+from worlds import DAY, START
+
+WEEK = {"start": START + 7 * DAY, "end": START + 14 * DAY}
+
+
+def incident(*, state: str = "resolved", severity: str = "high", family: str = "kpi", **more: Any) -> Incident:
+    told = story(monitor(), episode(), evidence())
+    fields = {"subject": family, "headline": told.headline, "story": told, "why": ""} | more
+    return Incident(
+        id="i1",
+        model="parcels",
+        environment="production",
+        state=state,
+        severity=severity,
+        family=family,
+        opened_at=START + 8 * DAY,
+        detected_at=START + 8 * DAY,
+        onset_at=START + 7 * DAY,
+        resolved_at=START + 12 * DAY if state == "resolved" else None,
+        window_start=START + 7 * DAY,
+        window_end=START + 8 * DAY,
+        **fields,
+    )
+
+
+def facts(**more: Any) -> DigestFacts:
+    week = {"day": 7, "days": 7}
+    figures = [
+        score("positive_rate", 0.39, low=0.36, high=0.42, n=6400, **week),
+        score("calibration_gap", 0.25, n=6400, **week),
+        score("score_mean", 0.14, n=6560, **week),
+        score("log_loss", 0.87, low=0.81, high=0.94, n=6400, **week),
+        score("recall", 0.12, n=2500, reference_value=0.42, **week),
+        score("roc_auc", 0.66, low=0.64, high=0.68, reference_value=0.72, **week),
+        score("label_coverage", 0.975, n=6560, **week),
+    ]
+    given = {
+        "scores": {s.metric: s for s in figures},
+        "usual": {"log_loss": (0.36, 0.59)},
+        "incidents": [],
+        "segments": [],
+        "notices": [],
+        "promises": [],
+        "quarantined": 0,
+        "quarantine_reasons": [],
+        "is_final": True,
+    }
+    return DigestFacts(**(WEEK | given | more))
+
+
+def said(found: DigestFacts) -> dict[str, str]:
+    return dict(lines(monitor(), found))
+
+
+def test_a_bad_week():
+    quiet = incident(state="open", family="segment", headline="depot=north: 20% late", why=LASTED)
+    bad = facts(
+        incidents=[incident()],
+        segments=[quiet],
+        notices=[signal("psi", 0.5, family="covariate", feature="weight_kg")],
+        quarantined=1204,
+        quarantine_reasons=[("weight_kg is negative", 1200), ("no id", 4)],
+        cost={"gpu_hours": 12.5, "gpu_cost": 30.0, "cost_per_1000_predictions": 4.6},
+        cost_is_synthetic=True,
+        restated=3,
+        not_known=["latency"],
+        promises=[(Target(metric="roc_auc", at_least=0.7), score("roc_auc", 0.66)), (Target(metric="f1", at_least=0.4), None)],
+    )
+    assert headline(monitor(), bad) == "parcels, 13 to 19 January: bad. 39% of parcels were late [36%, 42%]; the model expected 14%"
+    assert said(bad) == {
+        "": "Nothing needs you now. All figures are final. 3 figures of this period were restated.",
+        "Quality": (
+            "log loss 0.87 [0.81, 0.94], reference weeks 0.36 to 0.59. Found 300 of 2,500 late parcels (12%; reference 42%)."
+            " Ranking (AUC) 0.66 [0.64, 0.68], reference 0.72."
+        ),
+        "Promises": "roc_auc 0.66 (at least 0.7): broken; f1 (at least 0.4): not known",
+        "Why": ("50% of parcels on Mon 13 January were late; the model expected 10%; likely cause: the outcome changed, not the inputs."),
+        "Quiet trouble": "depot=north: 20% late (known, lasts).",
+        "Data": ("1,204 rows quarantined (1,200 weight_kg is negative; 4 no id). Inputs differ from the reference (weight_kg): a notice, no alarm."),
+        "Labels": "6,396 of 6,560 (97.5%); 164 never came.",
+        "Cost (synthetic trace, not a bill)": "12.5 GPU-hours, 30.00 USD, 4.600 USD per 1,000 predictions.",
+        "Not known": "latency",
+        "Next": 'distrust "not late"; ask #parcels what changed. Do not retrain on one day.',
+    }
+
+
+def test_a_quiet_week_needs_nobody():
+    calm = facts()
+    assert mood(calm) == "quiet"
+    assert headline(monitor(), calm).startswith("parcels, 13 to 19 January: quiet.")
+    told = said(calm)
+    assert told[""] == "Nothing needs you now. All figures are final."
+    assert told["Next"] == "nothing to do."
+    assert "Why" not in told
+    assert "Quiet trouble" not in told
+
+
+def test_a_week_without_anything_says_so():
+    empty = facts(scores={}, usual={}, not_known=["latency", "everything: no events of this period have landed"])
+    assert headline(monitor(), empty) == "parcels, 13 to 19 January: nothing to measure."
+    told = said(empty)
+    assert told["Quality"] == "not measured: too few labels"
+    assert told["Not known"] == "latency; everything: no events of this period have landed"
+
+
+def test_a_model_without_labels_says_why_quality_is_not_known():
+    without = {k: v for k, v in facts().scores.items() if k == "score_mean"}
+    assert dict(lines(monitor(labels=None), facts(scores=without)))["Quality"] == "not measured: no labels"
+
+
+def test_provisional_figures_are_called_so_and_labels_still_come():
+    waiting = said(facts(is_final=False))
+    assert waiting[""] == "Nothing needs you now. Figures are provisional: labels are still missing."
+    assert waiting["Labels"].endswith("164 are missing.")
+
+
+@pytest.mark.parametrize(("count", "text"), [(1, "1 open incident needs you."), (2, "2 open incidents need you.")])
+def test_open_incidents_need_somebody(count, text):
+    assert said(facts(incidents=[incident(state="open")] * count))[""].startswith(text)
+
+
+@pytest.mark.parametrize(("severity", "feeling"), [("warning", "some trouble"), ("high", "bad"), ("critical", "very bad")])
+def test_the_mood_is_that_of_the_gravest_incident(severity, feeling):
+    assert mood(facts(incidents=[incident(severity="warning"), incident(severity=severity)])) == feeling
+
+
+def test_an_unknown_cause_asks_the_reader():
+    unknown = incident(story=None)
+    assert said(facts(incidents=[unknown]))["Why"].endswith("cause unknown; reply if you know.")
+
+
+def test_a_regression_tells_its_own_main_figure():
+    about = monitor(task="regression")
+    found = facts(scores={"mae": score("mae", 3.25, low=3.0, high=3.5)}, usual={})
+    assert headline(about, found) == "parcels, 13 to 19 January: quiet. mae 3.25 [3.00, 3.50]"

@@ -1,0 +1,148 @@
+"""Stories: the words of each kind of incident, from evidence alone, as a person on call reads them."""
+
+from dataclasses import replace
+
+import pytest
+
+from evidence_world import episode, evidence, monitor, score, signal
+from watchkeeper.judgement.evidence import SegmentShare
+from watchkeeper.judgement.story import ending, span_text, story
+from watchkeeper.records import Story
+from worlds import DAY, START
+
+
+def told(*signals, how=None, about=None) -> Story:
+    found = signals or (signal(),)
+    return story(about or monitor(), episode(*found), how or evidence(*found))
+
+
+def test_a_final_kpi_says_what_was_and_what_was_expected():
+    said = told()
+    assert said.headline == "50% of parcels on Mon 13 January were late; the model expected 10%"
+    assert said.when == "Mon 13 January, UTC. Miss: +40 points; 95 % of reference days lie between -13 and +21."
+    assert said.facts == [
+        ("Labels", "900 of 1,000 (90%)."),
+        ("Hit", "405 of 450 late parcels were not flagged (90%; usually 60%)."),
+    ]
+    assert said.next_steps == ['distrust "not late"; ask #parcels what changed.', "Do not retrain on one day."]
+
+
+def test_a_provisional_kpi_says_at_least_and_counts_the_missing_as_negative():
+    waiting = signal(state="provisional", value=0.35)
+    said = told(waiting, how=evidence(waiting, is_provisional=True, least_observed=0.45, expected=0.1))
+    assert said.headline == "at least 45% of parcels on Mon 13 January were late; the model expected 10%"
+    assert said.when.startswith("Mon 13 January, UTC. Miss: at least +35 points;")
+    assert said.facts[0] == ("Labels", '900 of 1,000 (90%). "At least" counts the missing as negative.')
+
+
+def test_the_monitors_wording_is_used_and_has_defaults():
+    plain = monitor(wording={}, owner="")
+    assert told(about=plain).headline == "50% of predictions on Mon 13 January were positive; the model expected 10%"
+    assert told(about=plain).next_steps[0] == 'distrust "not positive"; ask the owner what changed.'
+
+
+def test_the_worst_segments_are_named_with_their_part_of_the_excess():
+    north = SegmentShare("depot=north", 0.6, 0.7, 0.1, 0.5, 0.75)
+    south = SegmentShare("depot=south", 0.2, 0.3, 0.1, 0.5, 0.25)
+    said = told(how=evidence(segments=[north, south]))
+    assert ("Worst", "depot=north, 70% against 10% expected, 50% of rows and 75% of the excess") in said.facts
+    assert said.next_steps[0] == 'distrust "not late" at depot=north; ask #parcels what changed.'
+
+
+def test_a_segment_that_fails_alone():
+    found = [signal("calibration_gap_to_rest", 0.12, day=d, family="segment", segment="depot=north") for d in (7, 8, 9)]
+    said = told(*found, how=evidence(*found, rate=0.2, gap=0.12))
+    assert said.headline == "depot=north: 20% of parcels late [17%, 23%], the model expected 8% (13 to 15 January)"
+    assert said.when == "13 to 15 January, UTC. This segment alone: its gap lies +12 points from that of all other parcels."
+
+
+def test_a_data_fault_names_features_and_shares():
+    faults = [
+        signal("null_ratio", 0.7, family="data", feature="weight_kg", expected=0.004),
+        signal("null_ratio", 0.2, family="data", feature="depot"),
+    ]
+    said = told(*faults, how=evidence(*faults, observed=None, coverage=None, missed=None))
+    assert said.headline == "weight_kg and 1 more feature: missing in 70% of rows on Mon 13 January, usually 0.4%"
+    assert said.facts == [("Features", "weight_kg 70%, depot 20%")]
+    assert said.ruled_out == []
+    assert "weight_kg" in said.next_steps[0]
+
+
+def test_unknown_categories_are_a_data_fault_too():
+    fault = signal("unseen_ratio", 0.3, family="data", feature="depot")
+    assert told(fault).headline == "depot: a category never seen before in 30% of rows on Mon 13 January, usually 0%"
+
+
+def test_a_broken_promise_says_what_was_promised():
+    broken = signal("recall", 0.3, family="target", expected=0.5, normal_low=0.5, normal_high=None, low=0.25, high=0.35, p=0.0)
+    assert told(broken).headline == "promise broken: recall 0.3 [0.25, 0.35] (Mon 13 January), promised at least 0.5"
+    above = signal("latency_p95", 320.0, family="target", expected=200.0, normal_low=None, normal_high=200.0, p=0.0)
+    assert told(above).headline == "promise broken: latency_p95 320 (Mon 13 January), promised at most 200"
+
+
+def test_any_other_number_says_what_it_usually_is():
+    low = signal("roc_auc", 0.61, expected=0.72, normal_low=0.68, normal_high=0.76, low=0.57, high=0.65)
+    said = told(low)
+    assert said.headline == "roc_auc 0.61 [0.57, 0.65] on Mon 13 January, usually 0.72"
+    assert said.when == "Mon 13 January, UTC. 95 % of reference days lie between 0.68 and 0.76."
+    assert said.causes == []
+
+
+def test_a_slow_change_says_that_no_window_stands_out():
+    slow = signal("roc_auc", 0.7, expected=0.72, rule="slow")
+    assert told(slow).when.endswith("A slow change: no single window stands out.")
+
+
+def test_a_rate_that_was_not_measured_falls_back_to_the_number():
+    assert told(how=evidence(observed=None)).headline == "calibration_gap 0.4 on Mon 13 January, usually 0"
+
+
+def test_after_three_bad_windows_retraining_is_no_longer_advised_against():
+    found = [signal(day=d) for d in (7, 8)]
+    assert told(*found).next_steps[-1] == "Do not retrain on 2 days."
+    found = [signal(day=d) for d in (7, 8, 9)]
+    assert not any("retrain" in step for step in told(*found).next_steps)
+
+
+def test_what_is_not_measured_is_said():
+    assert told(how=evidence(not_measured=["latency", "GPU"])).not_measured == ["latency", "GPU"]
+
+
+def test_an_end_says_what_it_is_back_to_and_what_it_was():
+    since = [(START + d * DAY, START + (d + 1) * DAY, v) for d, v in ((8, -0.02), (9, 0.03), (10, 0.004))]
+    said = ending(monitor(), episode(), evidence(), since)
+    assert said.headline == "resolved: calibration gap back to -2, +3 and +0 points (14 to 16 January)"
+    assert said.facts[0] == ("It was", "50% of parcels on Mon 13 January were late; the model expected 10%.")
+
+
+def test_an_end_without_figures_says_only_that():
+    assert ending(monitor(), episode(), evidence(), []).headline == "resolved: calibration gap clear again"
+
+
+def test_a_story_survives_being_written_down():
+    said = told()
+    assert Story.from_json(said.to_json()) == said
+
+
+@pytest.mark.parametrize(
+    ("window", "hours", "text"),
+    [
+        ("day", (168, 192), "Mon 13 January"),
+        ("day", (168, 240), "13 to 15 January"),
+        ("day", (25 * 24, 27 * 24), "31 January to 1 February"),
+        ("hour", (170, 173), "Mon 13 January, 02:00 to 05:00"),
+    ],
+)
+def test_a_stretch_of_time_is_said_as_people_do(window, hours, text):
+    first, last = (START + h * DAY / 24 for h in hours)
+    assert span_text(monitor(window=window), first, last) == text
+
+
+def test_days_are_those_of_the_monitors_clock():
+    assert span_text(monitor(timezone="America/New_York"), START + DAY / 24 * 5, START + DAY / 24 * 29) == "Mon 6 January"
+
+
+def test_a_segment_without_an_interval_is_told_without_one():
+    found = signal("calibration_gap_to_rest", 0.12, family="segment", segment="depot=north")
+    bare = replace(evidence(found), observed=score("positive_rate", 0.2, reference_value=0.2))
+    assert told(found, how=bare).headline.startswith("depot=north: 20% of parcels late, the model expected")
