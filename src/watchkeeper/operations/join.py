@@ -30,8 +30,9 @@ def touched_windows(home: Home, monitor: Monitor, *, events: Collection[str], la
     connection = _connected(home, monitor, None, now)
     if connection is None:
         return []
-    hours = ask(connection, statement("touched_hours"), {"events": list(events), "labels": list(labels)}).column("hour").to_pylist()
-    return sorted({monitor.grid.at(hour) for hour in hours})
+    asked = {"events": list(events), "labels": list(labels)}
+    moments = ask(connection, statement("touched_moments"), asked).column("moment").to_pylist()
+    return sorted({monitor.grid.at(moment) for moment in moments})
 
 
 def joined(home: Home, monitor: Monitor, windows: Collection[Window], *, now: datetime) -> pa.Table | None:

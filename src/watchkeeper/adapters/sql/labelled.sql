@@ -1,9 +1,9 @@
 -- Predictions with the last label known for each, null while there is none.
--- grain: one prediction.  inputs: predictions(id, time, ...), labels(id, label, labelled_at, wk_landed_at).  reader: operations/join.py
+-- grain: one prediction.  inputs: predictions(id, time, ...), labels(id, label, labelled_at, wk_landed_at, wk_row).  reader: operations/join.py
 SELECT p.*, l.label
 FROM predictions AS p
 LEFT JOIN (
-    SELECT id, arg_max(label, (labelled_at, wk_landed_at)) AS label
+    SELECT id, arg_max(label, (labelled_at, wk_landed_at, wk_row)) AS label
     FROM labels
     WHERE wk_landed_at <= $now AND id IN (SELECT id FROM predictions)
     GROUP BY id
