@@ -19,7 +19,7 @@ from watchkeeper.operations.lots import Intake, Lot, Settled
 from watchkeeper.operations.marks import ATTEMPTS, pause
 from watchkeeper.operations.repeats import OTHER_LABEL, OTHER_VALUES, Landed, landed, memberships, repeated_among, sift_events, sift_labels
 from watchkeeper.operations.shape import Shape, agree
-from watchkeeper.operations.verdict import Verdict, verdict
+from watchkeeper.operations.verdict import Verdict, verdict, verdicts
 
 Verdicts = dict[str, Verdict]
 
@@ -29,14 +29,14 @@ def settle(intake: Intake, lots: Sequence[Lot], *, whole: bool = True) -> list[S
 
     Without `whole`, rows are some of a file's (released ones), and what the suite says about a table is not held against them.
     """
-    lake, verdicts = intake.home.lake, Verdicts()
+    lake, heard = intake.home.lake, Verdicts()
     for attempt in range(ATTEMPTS):
         seen = lake.version(intake.table, intake.app_id)
         dataset = lake.dataset(intake.table)
         shape = Shape(None if dataset is None else dataset.schema, partial(can_widen, lake, intake.table))
         begun = [_agreed(intake, lot, shape) for lot in lots]
         known = landed(lake, intake.table, intake.id_column, {s.lot.batch_id: s.rows for s in begun if s.is_open}, intake.scope)
-        settled = _sifted(intake, begun, known, verdicts, whole=whole)
+        settled = _sifted(intake, begun, known, heard, whole=whole)
         try:
             _commit(intake, settled, known, shape, seen)
         except ConflictError:
@@ -65,14 +65,16 @@ def _names(intake: Intake) -> set[str]:
     return {"id"} if intake.monitor.task == "regression" else {"id", "label"}
 
 
-def _sifted(intake: Intake, begun: list[Settled], known: Landed, verdicts: Verdicts, *, whole: bool) -> list[Settled]:
+def _sifted(intake: Intake, begun: list[Settled], known: Landed, heard: Verdicts, *, whole: bool) -> list[Settled]:
     """Go through the files in order, each sifted against the lake and the files before it, as if they had come one by one."""
     still_open = [s for s in begun if s.is_open]
+    contested = _contested(intake, [s.rows for s in still_open], known)
+    _check_together(intake, [s for s, mine in zip(still_open, contested, strict=True) if not mine.num_rows], heard)
     earlier: dict[tuple[str, ...], pa.Table] = {}
-    for settled, mine in zip(still_open, _contested(intake, [s.rows for s in still_open], known), strict=True):
+    for settled, mine in zip(still_open, contested, strict=True):
         if mine.num_rows:
             _sift(intake, settled, mine, known, list(earlier.values()))
-        _check(intake, settled, verdicts, whole=whole)
+        _check(intake, settled, heard, whole=whole)
         if mine.num_rows and not settled.fault:
             columns = tuple(mine.column_names)
             accepted = mine.filter(pc.is_in(mine["wk_row"], settled.rows["wk_row"].combine_chunks()))
@@ -104,11 +106,24 @@ def _sift(intake: Intake, settled: Settled, mine: pa.Table, known: Landed, befor
     settled.rows = without(settled.rejects.keep(settled.rows), sifted.duplicates)
 
 
-def _check(intake: Intake, settled: Settled, verdicts: Verdicts, *, whole: bool) -> None:
+def _check_together(intake: Intake, alone: list[Settled], known: Verdicts) -> None:
+    """Check the files that share no id with others in one go; what cannot be checked so is checked file by file, later."""
+    fresh = [s for s in alone if s.lot.batch_id not in known and s.lot.cast is not None]
+    views = [_view(intake, s.lot.cast.view, s) for s in fresh if s.lot.cast is not None]
+    try:
+        found = verdicts(intake.home, intake.monitor, intake.source, views)
+    except ConfigurationError:
+        raise
+    except Exception:  # noqa: BLE001 - one of the files is at fault; file by file shows which
+        return
+    known.update({s.lot.batch_id: verdict for s, verdict in zip(fresh, found, strict=True)})
+
+
+def _check(intake: Intake, settled: Settled, heard: Verdicts, *, whole: bool) -> None:
     batch = settled.lot.batch_id
-    if batch not in verdicts:
-        verdicts[batch] = _verdict(intake, settled)
-    found = verdicts[batch]
+    if batch not in heard:
+        heard[batch] = _verdict(intake, settled)
+    found = heard[batch]
     settled.checked = found.checked
     if found.fault and whole:
         settled.fault = found.fault

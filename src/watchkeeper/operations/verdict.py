@@ -3,13 +3,15 @@
 Belongs here: what follows from a finding. Does not: running a suite (adapters/expectations.py).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from watchkeeper.adapters.expectations import Checked, Finding, check
+from watchkeeper.adapters.expectations import Checked, Finding
+from watchkeeper.adapters.sharing import check_all
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.cast import Rejects, failed
@@ -32,12 +34,27 @@ def verdict(home: Home, monitor: Monitor, source: Source, view: pa.Table) -> Ver
         ConfigurationError: the suite cannot be read; nothing must land unchecked then.
 
     """
-    if view.num_rows == 0:
-        return Verdict(Checked())
-    place = view.column_names.index("wk_row")
-    numbers = view["wk_row"].to_numpy()
-    checked = check(view.set_column(place, "wk_row", pa.array(np.arange(len(numbers)))), suite_file(home, monitor, source), private=monitor.private)
-    rejects = Rejects()
+    return verdicts(home, monitor, source, [view])[0]
+
+
+def verdicts(home: Home, monitor: Monitor, source: Source, views: Sequence[pa.Table]) -> list[Verdict]:
+    """Return the verdict on each of several files, which do not depend on each other.
+
+    Raises:
+        ConfigurationError: the suite cannot be read; nothing must land unchecked then.
+
+    """
+    filled = [view for view in views if view.num_rows]
+    found = iter(check_all([_numbered(view) for view in filled], suite_file(home, monitor, source), private=monitor.private))
+    return [_concluded(monitor, source, view, next(found)) if view.num_rows else Verdict(Checked()) for view in views]
+
+
+def _numbered(view: pa.Table) -> pa.Table:
+    return view.set_column(view.column_names.index("wk_row"), "wk_row", pa.array(np.arange(view.num_rows)))
+
+
+def _concluded(monitor: Monitor, source: Source, view: pa.Table, checked: Checked) -> Verdict:
+    numbers, rejects = view["wk_row"].to_numpy(), Rejects()
     has_failed = failed(view, monitor) if source == "events" else np.zeros(len(numbers), bool)
     for finding in checked.findings:
         rejects.add(numbers[_refused(finding, has_failed, _outputs(monitor))], finding.reason)

@@ -1,0 +1,75 @@
+"""Many tables checked at once: this process and a helper process on each further processor share them.
+
+Belongs here: when sharing pays, and helpers that never outlive this process. Does not: checking one table (expectations.py).
+Great Expectations spends its time in Python, so threads would not help; a helper pays its import once.
+"""
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Collection, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache
+from pathlib import Path
+
+import pyarrow as pa
+
+from watchkeeper.adapters.expectations import Checked, check
+
+WORTH_SHARING = 6
+_LOOKS_EVERY_S = 1.0
+
+
+def check_all(tables: Sequence[pa.Table], suite_file: Path, *, private: Collection[str] = ()) -> list[Checked]:
+    """Return what `check` returns for each table, in order; a few tables are checked right here.
+
+    Raises:
+        ConfigurationError: the file is no suite.
+
+    """
+    others = _processors() - 1
+    if len(tables) < WORTH_SHARING or others < 1 or not suite_file.exists():
+        return [check(table, suite_file, private=private) for table in tables]
+    lent = {i: _lend(tables[i], suite_file, private) for i in range(len(tables)) if i % (others + 1)}
+    here = {i: check(table, suite_file, private=private) for i, table in enumerate(tables) if i not in lent}
+    return [here[i] if i in here else _returned(lent[i], tables[i], suite_file, private) for i in range(len(tables))]
+
+
+def _lend(table: pa.Table, suite_file: Path, private: Collection[str]) -> "Future[Checked] | None":
+    try:
+        return _helpers().submit(check, table, suite_file, private=tuple(private))
+    except (BrokenProcessPool, OSError, RuntimeError):
+        return None
+
+
+def _returned(lent: "Future[Checked] | None", table: pa.Table, suite_file: Path, private: Collection[str]) -> Checked:
+    """Return what a helper found; when it died, find it here."""
+    if lent is not None:
+        try:
+            return lent.result()
+        except BrokenProcessPool:
+            _helpers.cache_clear()
+    return check(table, suite_file, private=private)
+
+
+@cache
+def _helpers() -> ProcessPoolExecutor:
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(max_workers=_processors() - 1, mp_context=spawn, initializer=_watch_parent, initargs=(os.getpid(),))
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _watch_parent(parent: int) -> None:
+    """End this helper when the process that started it is gone, however it went."""
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOKS_EVERY_S)
+        os._exit(0)
+
+    threading.Thread(target=look, daemon=True, name="parent-watch").start()
