@@ -285,7 +285,7 @@ def test_a_regression_is_watched_from_end_to_end(make_home):
     mae, rmse = (scores(home, model="houses", metric=m) for m in ("mae", "rmse"))
     assert np.mean([mae[d].value for d in (27, 28, 29)]) == pytest.approx(mean_absolute_error(true, said))
     assert np.mean([rmse[d].value ** 2 for d in (27, 28, 29)]) == pytest.approx(mean_squared_error(true, said))
-    assert [(e.event, e.family) for e in done.events][0] == ("opened", "kpi")
+    assert (done.events[0].event, done.events[0].family) == ("opened", "kpi")
     assert done.events[0].window_start == BEGIN + 27 * DAY
 
 

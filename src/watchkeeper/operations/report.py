@@ -71,7 +71,7 @@ def _due(home: Home, monitor: Monitor, now: datetime, period: Period) -> Iterato
     known = {d.digest_id for d in home.lake.newest(Digest, as_of=now, where=pc.field("model") == monitor.model)}
     delay = monitor.labels.mature_after if monitor.labels else timedelta(0)
     grid = Grid(period, monitor.timezone)
-    over = [w for w in grid.between(max(span[1], min(starts)), now - delay) if w.end + delay <= now]
+    over = [w for w in grid.between(max(span[1], min(starts)), now - delay) if w.start >= span[1] and w.end + delay <= now]
     for window in over[-CATCH_UP:]:
         if key(monitor.model, period, window.start) not in known:
             yield digest_of(home, monitor, window, now=now, period=period)

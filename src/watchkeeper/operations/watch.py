@@ -38,7 +38,7 @@ class Watched:
 
 
 def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, progress: Progress | None = None) -> Watched:
-    """Ingest, profile and measure each model; then cost, judge, report and act for all. Harmless when repeated.
+    """Ingest, profile and measure each model; then cost all, judge and report each, and act for all. Harmless when repeated.
 
     A model or step that fails is kept as a run with its reason; the rest goes on. `progress` is called with (model, step).
     """
@@ -49,8 +49,8 @@ def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, pro
         _of_model(home, monitor, now, done, tell)
     every = _Steps(home, list(monitors.values()), now, done, tell)
     every.attempt("costs", lambda: costs(home, monitors, now=now))
-    every.attempt("judge", lambda: done.events.extend(judge(home, monitors, now=now)))
-    every.attempt("report", lambda: done.digests.extend(report(home, monitors, now=now, period=home.workspace.digest)))
+    for monitor in monitors.values():
+        _verdict(home, monitor, now, done, tell)
     every.attempt("act", lambda: done.actions.extend(act(home, monitors, now=now)))
     tidy(home)
     return done
@@ -83,6 +83,13 @@ def _of_model(home: Home, monitor: Monitor, now: datetime, done: Watched, tell: 
     steps.attempt("measure", lambda: done.runs.extend(measure(home, monitor, now=now)))
 
 
+def _verdict(home: Home, monitor: Monitor, now: datetime, done: Watched, tell: Progress) -> None:
+    """Judge and report one model; a week that could not be judged gets no digest, since it would call the week quiet."""
+    steps, alone = _Steps(home, [monitor], now, done, tell), {monitor.model: monitor}
+    if steps.attempt("judge", lambda: done.events.extend(judge(home, alone, now=now))):
+        steps.attempt("report", lambda: done.digests.extend(report(home, alone, now=now, period=home.workspace.digest)))
+
+
 @dataclass(frozen=True)
 class _Steps:
     """Steps for some models; a failing one is recorded for each of them."""
@@ -93,12 +100,13 @@ class _Steps:
     done: Watched
     tell: Progress
 
-    def attempt(self, operation: str, step: Callable[[], object]) -> None:
-        """Run a step; keep its failure as a run, and that it is over once the step succeeds."""
+    def attempt(self, operation: str, step: Callable[[], object]) -> bool:
+        """Run a step and tell whether it was done; keep its failure as a run, and that it is over once the step succeeds."""
         self.tell(self.monitors[0].model if len(self.monitors) == 1 else "", operation)
         try:
             step()
         except Exception as error:  # noqa: BLE001 - whatever one model's data does must not stop the others
             self.done.failures.extend(failed(self.home, self.monitors, operation, reason_of(error), now=self.now))
-        else:
-            recovered(self.home, self.monitors, operation, now=self.now)
+            return False
+        recovered(self.home, self.monitors, operation, now=self.now)
+        return True

@@ -1,0 +1,106 @@
+"""Judge: from worlds with planted faults to incidents with their causes; again and again, nothing new."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from conftest import PARCELS, parcels_world
+from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.operations.change import record_change
+from watchkeeper.operations.judge import judge
+from watchkeeper.operations.watch import watch
+from watchkeeper.records import IncidentEvent, Signal
+from worlds import DAY, parcels_days
+
+FIRST, BEGIN = date(2025, 1, 1), datetime(2025, 1, 1, tzinfo=UTC)
+BAD = dict.fromkeys((21, 22, 23, 24), 0.5)
+
+
+def incidents(home) -> list[Incident]:
+    return fold(home.lake.newest(IncidentEvent))
+
+
+def deliver(store: Path, home: Home, day: int) -> None:
+    """Hand over what the morning after `day` brings: its events, and the labels of the day before."""
+    for name in (f"parcels-{(BEGIN + day * DAY).date()}.parquet", f"delivered-{(BEGIN + (day - 1) * DAY).date()}.parquet"):
+        if (store / "inbox" / name).exists():
+            (store / "inbox" / name).rename(home.root / "inbox" / name)
+
+
+def test_a_bad_stretch_is_one_incident_that_opens_grows_and_ends(home, tmp_path):
+    (tmp_path / "store" / "inbox").mkdir(parents=True)
+    parcels_days(tmp_path / "store", FIRST, 32, rows=300, late=BAD)
+    seen: dict[int, list[str]] = {}
+    for day in range(30):
+        deliver(tmp_path / "store", home, day)
+        if day >= 21:
+            seen[day] = [e.event for e in watch(home, now=BEGIN + (day + 1) * DAY + timedelta(hours=13)).events]
+    [one] = incidents(home)
+    assert {day: news for day, news in seen.items() if news} == {22: ["opened"], 23: ["joined"], 24: ["joined"], 25: ["joined"], 28: ["resolved"]}
+    assert (one.family, one.state, one.window_start, one.window_end) == ("kpi", "resolved", BEGIN + 21 * DAY, BEGIN + 25 * DAY)
+    assert one.headline.endswith("the model expected 23%")
+    assert [c.kind for c in one.story.causes] == ["concept"]
+    assert "missing values" in one.story.ruled_out
+
+
+def test_judging_again_writes_nothing(home):
+    parcels_days(home.root, FIRST, 30, rows=300, late=BAD)
+    now = BEGIN + 32 * DAY
+    watch(home, now=now)
+    rows = [home.lake.read(r.TABLE).num_rows for r in (IncidentEvent, Signal)]
+    assert judge(home, load_monitors(home)[0], now=now) == []
+    assert [home.lake.read(r.TABLE).num_rows for r in (IncidentEvent, Signal)] == rows
+
+
+def test_a_quiet_world_has_no_incidents(home):
+    parcels_days(home.root, FIRST, 40, rows=300)
+    watch(home, now=BEGIN + 42 * DAY)
+    assert incidents(home) == []
+
+
+def test_values_that_go_missing_are_a_data_incident(home):
+    def emptied(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+        weights = [None if i % 2 else w for i, w in enumerate(events["weight_kg"].to_pylist())]
+        return events.set_column(events.column_names.index("weight_kg"), "weight_kg", pa.array(weights, pa.float64())), labels
+
+    parcels_days(home.root, FIRST, 26, change={24: emptied})
+    watch(home, now=BEGIN + 26 * DAY)
+    [one] = incidents(home)
+    assert (one.family, one.state) == ("data", "open")
+    assert one.headline.startswith("weight_kg: missing in 50% of rows on Sat 25 January")
+
+
+def test_a_recorded_release_is_named_with_its_doubt(home):
+    parcels_days(home.root, FIRST, 28, rows=300, late=dict.fromkeys(range(21, 28), 0.5))
+    record_change(home, "parcels", kind="release", at=BEGIN + 20.75 * DAY, version="2", note="new weights", who="ann", now=BEGIN + 21 * DAY)
+    watch(home, now=BEGIN + 30 * DAY)
+    [one] = [i for i in incidents(home) if i.family == "kpi"]
+    assert "release" in {c.kind for c in one.story.causes}
+    assert "a release or any other recorded change" not in one.story.ruled_out
+
+
+def test_what_labels_take_back_is_withdrawn(home):
+    parcels_days(home.root, FIRST, 25, rows=300, late={22: 0.5})
+    watch(home, now=BEGIN + 25 * DAY)
+    assert [i.state for i in incidents(home)] == ["open"]
+    labels = parcels_world(BEGIN + 22 * DAY, rows=300)[1]
+    corrected = labels.set_column(2, "delivered_at", pc.add(labels["delivered_at"], pa.scalar(timedelta(hours=2))))
+    pq.write_table(corrected, home.root / "inbox" / "delivered-corrected.parquet")
+    watch(home, now=BEGIN + 25.5 * DAY)
+    [one] = incidents(home)
+    assert (one.state, one.why.split(":")[0]) == ("resolved", "restated")
+    assert {s.state for s in home.lake.newest(Signal) if s.level == "page"} == {"withdrawn"}
+
+
+def test_a_promise_broken_week_after_week_is_one_incident(make_home):
+    weeks = 2
+    home = make_home(PARCELS | {"targets": [{"metric": "roc_auc", "at_least": 0.99, "per": "week"}]})
+    parcels_days(home.root, FIRST, 19 + 7 * weeks)
+    watch(home, now=BEGIN + (21 + 7 * weeks) * DAY)
+    [one] = incidents(home)
+    assert (one.subject, one.state) == ("target roc_auc", "open")
+    assert one.window_end - one.window_start == 7 * weeks * DAY

@@ -1,0 +1,51 @@
+"""Watch: everything due in one go; a step that fails is kept and takes nothing else with it."""
+
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+
+from conftest import PARCELS
+from watchkeeper.operations.watch import watch
+from watchkeeper.records import Digest, Run, Score
+from worlds import DAY, parcels_days
+
+FIRST, BEGIN = date(2025, 1, 1), datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def test_a_run_does_all_that_is_due_and_a_second_finds_nothing(home):
+    parcels_days(home.root, FIRST, 30, rows=300, late=dict.fromkeys((21, 22, 23), 0.5))
+    now = BEGIN + 32 * DAY
+    done = watch(home, now=now)
+    assert (len(done.batches), len(done.runs), done.failures, done.problems) == (60, 32, [], [])
+    assert [e.event for e in done.events] == ["opened", "resolved"]
+    assert done.digests
+    assert {a.state for a in done.actions} <= {"sent", "skipped"}
+    again = watch(home, now=now)
+    assert (again.batches, again.runs, again.events, again.digests, again.actions) == ([], [], [], [], [])
+
+
+def test_progress_names_each_step_in_order(home):
+    parcels_days(home.root, FIRST, 16)
+    steps: list[tuple[str, str]] = []
+    watch(home, now=BEGIN + 17 * DAY, progress=lambda model, step: steps.append((model, step)))
+    assert [step for _, step in steps] == ["ingest", "profile", "measure", "costs", "judge", "report", "act"]
+
+
+def test_a_week_that_could_not_be_judged_is_not_called_quiet(make_home):
+    """A lake whose scores cannot be judged: the digest waits, since without incidents every week is quiet."""
+    home = make_home(PARCELS, PARCELS | {"model": "letters", "events": {"files": "inbox/none-*.parquet"}})
+    parcels_days(home.root, FIRST, 27)
+    home.lake.append("signals", pa.table({"model": ["parcels"], "computed_at": pa.array([BEGIN], pa.timestamp("us", "UTC"))}))
+    done = watch(home, now=BEGIN + 30 * DAY)
+    assert {f.operation for f in done.failures} == {"judge"}
+    assert home.lake.newest(Digest) == []
+    assert home.lake.newest(Score) != []
+    assert {r.outcome for r in home.lake.newest(Run) if r.operation == "judge"} == {"failed"}
+
+
+def test_a_broken_monitor_file_is_told_and_the_others_go_on(home):
+    parcels_days(home.root, FIRST, 16)
+    (home.monitors_dir / "letters.yaml").write_text("model: letters\ntask: guessing\n")
+    done = watch(home, now=BEGIN + 17 * DAY)
+    assert {p.model for p in done.problems} == {"letters"}
+    assert len(done.runs) == 17
