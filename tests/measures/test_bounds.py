@@ -1,0 +1,103 @@
+"""Worst cases: however the missing labels fall, the KPI lies inside the bounds, and at the extremes it reaches them."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from measure_world import NAN, binary, quickly
+from watchkeeper.measures import catalogue
+from watchkeeper.measures.catalogue import Metric
+
+BOUNDED = [m for m in catalogue.of("binary") if m.bounds]
+EXACT = [m for m in BOUNDED if m.name != "log_loss"]
+ROUNDING = 1e-9
+GRID = 32 / 4094
+"""One step of the logit, which is as far as the bounds of the log loss may lie from what can be reached."""
+
+scores = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 1.0, 0.5, NAN]))
+rows = st.lists(st.tuples(scores, st.sampled_from([0.0, 1.0, NAN]), st.integers(0, 1)), min_size=1, max_size=40)
+few_missing = rows.filter(lambda table: 1 <= sum(np.isnan(truth) for _, truth, _ in table) <= 6)
+
+
+def value(metric: Metric, table, labels) -> float:
+    """The KPI if the missing labels came out so."""
+    missing = iter(labels)
+    truth = [next(missing) if np.isnan(t) else t for _, t, _ in table]
+    return metric.function(binary([s for s, _, _ in table], truth, [d for *_, d in table])).value
+
+
+def bounds(metric: Metric, table) -> tuple[float, float]:
+    assert metric.bounds is not None
+    return metric.bounds(binary([s for s, _, _ in table], [t for _, t, _ in table], [d for *_, d in table]))
+
+
+def every_outcome(metric: Metric, table) -> list[float]:
+    missing = sum(np.isnan(truth) for _, truth, _ in table)
+    found = [value(metric, table, labels) for labels in itertools.product([0.0, 1.0], repeat=missing)]
+    return [v for v in found if np.isfinite(v)]
+
+
+def test_the_kpis_that_page_early_have_bounds():
+    assert {m.name for m in BOUNDED} == {"log_loss", "calibration_gap", "positive_rate", "accuracy", "precision", "recall"}
+
+
+@pytest.mark.parametrize("metric", BOUNDED, ids=lambda m: m.name)
+@given(table=rows, seed=st.integers(0, 2**16))
+@quickly
+def test_the_kpi_lies_inside_the_bounds_however_the_missing_labels_fall(metric, table, seed):
+    low, high = bounds(metric, table)
+    labels = np.random.default_rng(seed).integers(0, 2, len(table)).astype(float)
+    found = value(metric, table, labels)
+    if np.isfinite(found):
+        assert not low > found + ROUNDING
+        assert not high < found - ROUNDING
+
+
+@pytest.mark.parametrize("metric", EXACT, ids=lambda m: m.name)
+@given(table=few_missing)
+@quickly
+def test_the_extreme_assignments_reach_the_bounds(metric, table):
+    low, high = bounds(metric, table)
+    reachable = every_outcome(metric, table)
+    if np.isfinite(low):
+        assert low == pytest.approx(min(reachable), abs=ROUNDING)
+    if np.isfinite(high):
+        assert high == pytest.approx(max(reachable), abs=ROUNDING)
+
+
+@given(table=few_missing.filter(lambda table: all(1e-6 < s < 1 - 1e-6 for s, *_ in table)))
+@quickly
+def test_the_bounds_of_the_log_loss_are_at_most_one_step_of_the_grid_too_wide(table):
+    metric = catalogue.find("log_loss", "binary")
+    assert metric is not None
+    low, high = bounds(metric, table)
+    reachable = every_outcome(metric, table)
+    assert low == pytest.approx(min(reachable), abs=GRID)
+    assert high == pytest.approx(max(reachable), abs=GRID)
+
+
+@pytest.mark.parametrize("metric", BOUNDED, ids=lambda m: m.name)
+@given(table=rows.filter(lambda table: not any(np.isnan(truth) for _, truth, _ in table)))
+@quickly
+def test_with_no_label_missing_the_bounds_are_the_kpi(metric, table):
+    low, high = bounds(metric, table)
+    found = value(metric, table, [])
+    if np.isfinite(found):
+        assert (low, high) == pytest.approx((found, found), abs=ROUNDING)
+
+
+@pytest.mark.parametrize("metric", BOUNDED, ids=lambda m: m.name)
+def test_a_wider_wait_never_narrows_the_bounds(metric):
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 300).astype(float)
+    table = [(float(s), t, int(s > 0.5)) for s, t in zip(rng.random(300), truth, strict=True)]
+    widths = []
+    for known in (300, 200, 100, 10):
+        waiting = [(s, t if i < known else NAN, d) for i, (s, t, d) in enumerate(table)]
+        low, high = bounds(metric, waiting)
+        widths.append(high - low)
+    assert widths == sorted(widths)
+    assert widths[-1] > widths[0]

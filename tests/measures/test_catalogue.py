@@ -1,0 +1,271 @@
+"""Every metric of the catalogue agrees with its oracle: scikit-learn, scipy or numpy on the raw rows.
+
+Belongs here: one row per metric in `ORACLES`; a metric without one fails. Does not: the rows (metric_tables.py).
+"""
+
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+from scipy import stats
+from scipy.spatial.distance import jensenshannon
+
+from measure_world import NAN
+from metric_tables import CLASSES, TABLES, Rows
+from watchkeeper.measures import catalogue
+from watchkeeper.profiles.bins import FeatureBins
+from watchkeeper.stats.intervals import Estimate
+
+EXACT = 1e-9
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """What the number should be (NaN: undefined), how near, and from how many labels on; with fewer within .05."""
+
+    value: Callable[..., float]
+    within: float = EXACT
+    at_least_rows: int = 0
+    relative: bool = False
+    usual_scores_only: bool = False
+
+
+def needs_both(function: Callable[..., float]) -> Callable[[Rows], float]:
+    return lambda r: function(r.truth, r.score) if len(set(r.truth)) == 2 else NAN
+
+
+def of_decisions(function: Callable[..., float], undefined_without: Callable[[Rows], Any]) -> Callable[[Rows], float]:
+    return lambda r: function(r.truth, r.said) if undefined_without(r) else NAN
+
+
+def flagged(r: Rows) -> bool:
+    return bool(r.said.any())
+
+
+def positives(r: Rows) -> bool:
+    return bool((r.truth == 1).any())
+
+
+def negatives(r: Rows) -> bool:
+    return bool((r.truth == 0).any())
+
+
+def both(r: Rows) -> bool:
+    return positives(r) and negatives(r)
+
+
+def sk_log_loss(r: Rows) -> float:
+    return float(sk.log_loss(r.truth, np.clip(r.score, 0, 1), labels=[0, 1]))
+
+
+def equal_groups(truth, score) -> float:
+    """The calibration error over ten equally filled groups of sorted rows; equal scores stay together, where their middle is."""
+    group = np.minimum((stats.rankdata(score) - 0.5) * 10 // len(score), 9)
+    return float(sum(abs((truth - score)[group == g].sum()) for g in range(10)) / len(truth))
+
+
+def r2(r: Rows) -> float:
+    return float(sk.r2_score(r.truth, r.score)) if len(r.truth) > 3 and np.ptp(r.truth) > 0 else NAN
+
+
+def mape(r: Rows) -> float:
+    some = r.truth != 0
+    return float(sk.mean_absolute_percentage_error(r.truth[some], r.score[some]))
+
+
+def present(r: Rows) -> list[float]:
+    return sorted(set(r.truth))
+
+
+def sk_multiclass_log_loss(r: Rows) -> float:
+    return float(sk.log_loss(r.truth, r.score, labels=range(len(CLASSES)))) if len(r.score) else NAN
+
+
+def shares(r: Rows, *, coarse: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of both sides in the same cells, value by value."""
+    bins: FeatureBins = r.args[0].bins
+    place = bins.coarse if coarse else range(bins.size)
+    out = []
+    for rows in (r.truth, r.said):
+        tally = np.zeros(max(place) + 1)
+        for value, count in Counter(rows.tolist()).items():
+            if value is not None:
+                tally[place[cell_of(bins, value)]] += count
+        out.append(tally)
+    return out[0], out[1]
+
+
+def cell_of(bins: FeatureBins, value: Any) -> int:
+    if bins.kind == "category":
+        return bins.categories.index(value) if value in bins.categories else bins.size - 1
+    return next((i for i, edge in enumerate(bins.edges) if value <= edge), len(bins.edges))
+
+
+def psi(r: Rows) -> float:
+    reference, analysis = shares(r, coarse=True)
+    used = (reference + analysis) > 0
+    p, q = ((side[used] + 0.5) / (side[used] + 0.5).sum() for side in (reference, analysis))
+    return float(stats.entropy(q, p) + stats.entropy(p, q))
+
+
+def normed(r: Rows) -> list[np.ndarray]:
+    return [side / side.sum() for side in shares(r)]
+
+
+def hellinger(r: Rows) -> float:
+    p, q = normed(r)
+    return float(np.sqrt(max(0.0, 1 - np.sum(np.sqrt(p * q)))))
+
+
+def ks(r: Rows) -> float:
+    """On raw rows; ours may lie below it by the largest share that one cell holds."""
+    return float(stats.ks_2samp(r.truth, r.said).statistic) if r.args[0].bins.kind == "numeric" else NAN
+
+
+def wasserstein(r: Rows) -> float:
+    return float(stats.wasserstein_distance(r.truth, r.said)) if r.args[0].bins.kind == "numeric" else NAN
+
+
+def null_ratio(r: Rows) -> float:
+    column = r.said if len(r.score) == 0 else r.score
+    return float(np.mean([v is None or v != v for v in column]))  # noqa: PLR0124 - NaN alone is unlike itself
+
+
+def unseen_ratio(r: Rows) -> float:
+    if r.args[0].bins.kind == "numeric":
+        return NAN
+    values, known = [v for v in r.said if v is not None], set(r.truth)
+    return sum(v not in known for v in values) / len(values)
+
+
+def vanished(r: Rows) -> float:
+    if r.args[0].bins.kind == "numeric":
+        return NAN
+    values = [v for v in r.said if v is not None]
+    share = {c: np.mean(r.truth == c) for c in set(r.truth)}
+    return float(sum(s >= 0.01 and s * len(values) >= 20 and c not in values for c, s in share.items()))
+
+
+def mean_value(r: Rows) -> float:
+    return float(np.mean(r.said)) if r.args[0].bins.kind == "numeric" else NAN
+
+
+def percentile(q: float) -> Callable[[Rows], float]:
+    return lambda r: float(np.quantile(r.score, q, method="inverted_cdf"))
+
+
+ORACLES: dict[tuple[str, str], Oracle] = {
+    ("feature", "psi"): Oracle(psi),
+    ("feature", "jensen_shannon"): Oracle(lambda r: float(jensenshannon(*shares(r), base=2)), 1e-7),
+    ("feature", "hellinger"): Oracle(hellinger, 1e-7),
+    ("feature", "total_variation"): Oracle(lambda r: float(np.abs(np.subtract(*normed(r))).sum() / 2)),
+    ("feature", "ks"): Oracle(ks, 0.021),
+    ("feature", "wasserstein"): Oracle(wasserstein, 0.25),
+    ("feature", "null_ratio"): Oracle(null_ratio),
+    ("feature", "unseen_ratio"): Oracle(unseen_ratio),
+    ("feature", "vanished_categories"): Oracle(vanished),
+    ("feature", "mean"): Oracle(mean_value),
+    ("binary", "roc_auc"): Oracle(needs_both(sk.roc_auc_score), 1e-3, 200, usual_scores_only=True),
+    ("binary", "average_precision"): Oracle(
+        lambda r: sk.average_precision_score(r.truth, r.score) if positives(r) else NAN, 3e-3, 2000, usual_scores_only=True
+    ),
+    ("binary", "log_loss"): Oracle(sk_log_loss),
+    ("binary", "brier"): Oracle(lambda r: float(np.mean((r.truth - r.score) ** 2))),
+    ("binary", "calibration_gap"): Oracle(lambda r: float(np.mean(r.truth - r.score))),
+    ("binary", "calibration_error"): Oracle(lambda r: equal_groups(r.truth, r.score), 5e-3, 2000, usual_scores_only=True),
+    ("binary", "positive_rate"): Oracle(lambda r: float(np.mean(r.truth))),
+    ("binary", "score_mean"): Oracle(lambda r: float(np.mean(r.every))),
+    ("binary", "flagged_ratio"): Oracle(lambda r: float(np.mean(r.every >= 0.5))),
+    ("binary", "accuracy"): Oracle(lambda r: sk.accuracy_score(r.truth, r.said)),
+    ("binary", "balanced_accuracy"): Oracle(of_decisions(sk.balanced_accuracy_score, both)),
+    ("binary", "precision"): Oracle(of_decisions(sk.precision_score, flagged)),
+    ("binary", "recall"): Oracle(of_decisions(sk.recall_score, positives)),
+    ("binary", "specificity"): Oracle(of_decisions(lambda t, s: sk.recall_score(t, s, pos_label=0), negatives)),
+    ("binary", "f1"): Oracle(of_decisions(sk.f1_score, lambda r: flagged(r) or positives(r))),
+    ("binary", "matthews"): Oracle(of_decisions(sk.matthews_corrcoef, lambda r: both(r) and 0 < r.said.mean() < 1)),
+    ("binary", "label_coverage"): Oracle(lambda r: len(r.truth) / len(r.every)),
+    ("regression", "mae"): Oracle(lambda r: sk.mean_absolute_error(r.truth, r.score), relative=True),
+    ("regression", "rmse"): Oracle(lambda r: sk.root_mean_squared_error(r.truth, r.score), relative=True),
+    ("regression", "bias"): Oracle(lambda r: float(np.mean(r.score - r.truth)), relative=True),
+    ("regression", "mape"): Oracle(mape, relative=True),
+    ("regression", "r2"): Oracle(r2),
+    ("regression", "truth_mean"): Oracle(lambda r: float(np.mean(r.truth)), relative=True),
+    ("regression", "label_coverage"): Oracle(lambda r: len(r.truth) / len(r.every)),
+    ("multiclass", "accuracy"): Oracle(lambda r: sk.accuracy_score(r.truth, r.said)),
+    ("multiclass", "macro_recall"): Oracle(lambda r: sk.recall_score(r.truth, r.said, labels=present(r), average="macro")),
+    ("multiclass", "macro_f1"): Oracle(lambda r: sk.f1_score(r.truth, r.said, labels=present(r), average="macro")),
+    ("multiclass", "weighted_f1"): Oracle(lambda r: sk.f1_score(r.truth, r.said, average="weighted")),
+    ("multiclass", "log_loss"): Oracle(sk_multiclass_log_loss),
+    ("multiclass", "label_coverage"): Oracle(lambda r: len(r.truth) / len(r.every)),
+    ("service", "rows"): Oracle(lambda r: float(len(r.every))),
+    ("service", "error_ratio"): Oracle(lambda r: float(np.mean(r.truth))),
+    ("service", "latency_p50"): Oracle(percentile(0.50), 0.01, relative=True),
+    ("service", "latency_p95"): Oracle(percentile(0.95), 0.01, relative=True),
+    ("service", "latency_p99"): Oracle(percentile(0.99), 0.01, relative=True),
+}
+CASES = [(m, name) for m in catalogue.CATALOGUE for name in TABLES[m.subject]]
+
+
+def test_every_metric_has_an_oracle_and_every_oracle_a_metric():
+    assert {(m.subject, m.name) for m in catalogue.CATALOGUE} == set(ORACLES)
+
+
+def test_no_metric_is_listed_twice():
+    assert len(catalogue.CATALOGUE) == len(ORACLES)
+
+
+@pytest.mark.parametrize(("metric", "name"), CASES, ids=[f"{m.subject}-{m.name}-{name}" for m, name in CASES])
+def test_the_metric_is_its_oracle_on_raw_rows(metric, name):
+    rows, oracle = TABLES[metric.subject][name], ORACLES[metric.subject, metric.name]
+    ours: Estimate = metric.function(*rows.args)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = oracle.value(rows)
+    if np.isnan(expected):
+        assert not ours.is_defined
+        assert ours.reason
+        return
+    assert ours.is_defined, ours.reason
+    is_promised = len(rows.truth) >= oracle.at_least_rows and not (oracle.usual_scores_only and name == "outside the usual")
+    within = oracle.within if is_promised else 0.05
+    assert ours.value == pytest.approx(expected, **{"rel" if oracle.relative else "abs": within}, nan_ok=False)
+
+
+@pytest.mark.parametrize("metric", catalogue.CATALOGUE, ids=lambda m: f"{m.subject}-{m.name}")
+def test_an_interval_holds_its_value_and_a_number_without_one_is_a_distance_a_count_or_says_why(metric):
+    for rows in TABLES[metric.subject].values():
+        ours: Estimate = metric.function(*rows.args)
+        if np.isfinite(ours.low):
+            assert ours.low - 1e-12 <= ours.value <= ours.high + 1e-12
+            assert ours.se >= 0
+        else:
+            assert ours.reason or metric.family == "drift" or metric.method == "count" or ours.value == 0
+
+
+def test_scores_outside_the_usual_rank_as_nought_and_one():
+    rows = TABLES["binary"]["outside the usual"]
+    metric = catalogue.find("roc_auc", "binary")
+    assert metric is not None
+    assert metric.function(*rows.args).value == pytest.approx(sk.roc_auc_score(rows.truth, np.clip(rows.score, 0, 1)), abs=1e-3)
+
+
+@pytest.mark.parametrize("name", list(TABLES["feature"]))
+def test_ks_lies_below_that_of_the_rows_by_at_most_the_fullest_cell(name):
+    rows = TABLES["feature"][name]
+    if rows.args[0].bins.kind == "numeric":
+        metric = catalogue.find("ks")
+        assert metric is not None
+        ours, fullest = metric.function(*rows.args).value, max(side.max() for side in normed(rows))
+        assert ours - 1e-12 <= ks(rows) <= ours + fullest
+
+
+def test_a_catalogue_row_is_found_by_name_and_subject():
+    assert catalogue.find("accuracy", "multiclass").subject == "multiclass"
+    assert catalogue.find("accuracy").subject == "binary"
+    assert catalogue.find("no such") is None
+    assert {m.name for m in catalogue.of("feature")} < {m.name for m in catalogue.of("feature", stored_only=False)}

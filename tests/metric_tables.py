@@ -1,0 +1,188 @@
+"""Tables of rows that metrics are tried on: plain ones, and those at which numbers usually break.
+
+Belongs here: seeded rows, as the metric sees them and as plain arrays. Does not: what the numbers should be
+(measures/test_catalogue.py).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from measure_world import NAN, binary, decided, feature, multiclass, regression
+from watchkeeper.measures.views import FeatureView, ServiceView
+from watchkeeper.profiles.bins import FeatureBins, fit_category, fit_numeric
+from watchkeeper.profiles.grids import latency_cells
+from watchkeeper.profiles.scan import as_codes, count_cells, count_codes
+
+CLASSES = ("ant", "bee", "cat", "dog")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One table: what the metrics see, and the same as plain arrays for the oracles."""
+
+    args: tuple[Any, ...]
+    truth: np.ndarray
+    said: np.ndarray
+    score: np.ndarray
+    every: np.ndarray
+    """The scores of all rows, with a label or without."""
+
+
+def binary_rows(score, truth) -> Rows:
+    score, truth = np.asarray(score, float), np.asarray(truth, float)
+    known = np.isfinite(truth)
+    return Rows((binary(score, truth),), truth[known], decided(score)[known], score[known], score)
+
+
+def drawn(n: int, seed: int, share: float = 0.3, noise: float = 1.0):
+    rng = np.random.default_rng(seed)
+    truth = (rng.random(n) < share).astype(float)
+    score = 1 / (1 + np.exp(-(rng.normal(0, noise, n) + 1.5 * truth - 1)))
+    return score, np.where(rng.random(n) < 0.1, NAN, truth), rng
+
+
+def binary_tables() -> dict[str, Rows]:
+    score, truth, rng = drawn(5000, 1)
+    rare, seldom, _ = drawn(60_000, 2, share=0.001)
+    sharp, decisive, _ = drawn(3000, 3, noise=9.0)
+    small, few, _ = drawn(230, 4)
+    return {
+        "plain": binary_rows(score, truth),
+        "ties": binary_rows(np.round(score, 1), truth),
+        "noughts and ones": binary_rows(np.round(score), truth),
+        "noughts and ones among others": binary_rows(np.where(rng.random(5000) < 0.2, rng.integers(0, 2, 5000), score), truth),
+        "one in a thousand positive": binary_rows(rare, seldom),
+        "near nought and one": binary_rows(sharp, decisive),
+        "outside the usual": binary_rows(np.where(rng.random(5000) < 0.1, score * 3 - 1, score), truth),
+        "small": binary_rows(small, few),
+        "tiny": binary_rows([0.2, 0.7, 0.6, 0.4, 0.1], [0, 1, 0, 1, NAN]),
+        "one row": binary_rows([0.7], [1.0]),
+        "all positive": binary_rows(score[:300], np.ones(300)),
+        "all negative": binary_rows(score[:300], np.zeros(300)),
+        "constant score": binary_rows(np.full(400, 0.25), np.where(truth[:400] == 1, 1.0, 0.0)),
+        "nothing flagged": binary_rows(score[:300] / 3, np.where(truth[:300] == 1, 1.0, 0.0)),
+    }
+
+
+def regression_rows(score, truth) -> Rows:
+    known = np.isfinite(truth)
+    return Rows((regression(score, truth),), truth[known], score[known], score[known], score)
+
+
+def regression_tables() -> dict[str, Rows]:
+    rng = np.random.default_rng(5)
+    truth = rng.normal(20, 30, 4000)
+    guess = truth + rng.standard_t(2, 4000) * 5
+    missing = np.where(rng.random(4000) < 0.2, NAN, truth)
+    return {
+        "plain": regression_rows(guess, missing),
+        "whole numbers with noughts": regression_rows(np.round(guess / 10), np.round(truth / 10)),
+        "perfect": regression_rows(truth, truth),
+        "worse than the mean": regression_rows(-guess, truth),
+        "constant truth": regression_rows(guess[:50], np.full(50, 4.0)),
+        "large": regression_rows(guess * 1e5, truth * 1e5),
+        "tiny": regression_rows(np.array([1.0, 2.0, 4.5, 4.0]), np.array([1.5, 2.0, 3.0, NAN])),
+    }
+
+
+def multiclass_rows(said, truth, chance=None, classes=CLASSES) -> Rows:
+    said, truth = np.asarray(said), np.asarray(truth, float)
+    known = np.isfinite(truth)
+    of_truth = None if chance is None else np.where(known, chance[np.arange(len(truth)), np.where(known, truth, 0).astype(int)], NAN)
+    score = np.empty((0, len(classes))) if chance is None else chance[known]
+    return Rows((multiclass(said, truth, classes, of_truth),), truth[known], said[known], score, said)
+
+
+def multiclass_tables() -> dict[str, Rows]:
+    rng = np.random.default_rng(6)
+    chance = rng.dirichlet([2, 1, 0.5, 0.2], 3000)
+    truth = np.array([rng.choice(4, p=p) for p in chance], float)
+    said, missing = chance.argmax(axis=1), np.where(rng.random(3000) < 0.1, NAN, truth)
+    return {
+        "plain": multiclass_rows(said, missing, chance),
+        "a class that never was": multiclass_rows(said[truth != 1], truth[truth != 1], chance[truth != 1]),
+        "a class never decided": multiclass_rows(np.where(said == 2, 0, said), truth),
+        "decisions outside the classes": multiclass_rows(np.where(rng.random(3000) < 0.1, -1, said), truth, chance),
+        "one class": multiclass_rows(said[truth == 3], truth[truth == 3]),
+        "tiny": multiclass_rows([0, 1, 1], [0, 2, 1]),
+    }
+
+
+def numeric_rows(bins: FeatureBins, reference, analysis) -> Rows:
+    views = feature(bins, reference), feature(bins, analysis)
+    return Rows(views, reference[np.isfinite(reference)], analysis[np.isfinite(analysis)], analysis, reference)
+
+
+def feature_tables() -> dict[str, Rows]:
+    rng = np.random.default_rng(7)
+    reference = rng.normal(100, 10, 8000)
+    zeros = np.where(rng.random(8000) < 0.6, 0.0, rng.exponential(5, 8000))
+    shifts = {
+        "same": rng.normal(100, 10, 3000),
+        "shifted": rng.normal(106, 10, 900),
+        "wider": rng.normal(100, 25, 900),
+        "beyond the reference": rng.normal(300, 1, 200),
+        "with NaN": np.where(rng.random(900) < 0.2, NAN, rng.normal(97, 10, 900)),
+        "constant": np.full(500, 100.0),
+    }
+    bins, sparse = fit_numeric("x", reference), fit_numeric("x", zeros)
+    tables = {name: numeric_rows(bins, reference, analysis) for name, analysis in shifts.items()}
+    return tables | {"mostly nought": numeric_rows(sparse, zeros, np.where(rng.random(900) < 0.4, 0.0, rng.exponential(7, 900)))}
+
+
+def category_rows(reference: list[str | None], analysis: list[str | None]) -> Rows:
+    tally = {c: reference.count(c) for c in set(reference) if c is not None}
+    bins = fit_category("c", tally)
+
+    def view(texts: list[str | None]) -> FeatureView:
+        codes, distinct = as_codes(pa.chunked_array([pa.array(texts, pa.string())]))
+        return FeatureView(bins, count_codes(bins, codes, distinct, np.zeros(len(texts), np.int64), 1)[0])
+
+    return Rows((view(reference), view(analysis)), np.array(reference, object), np.array(analysis, object), np.empty(0), np.empty(0))
+
+
+def category_tables() -> dict[str, Rows]:
+    rng = np.random.default_rng(8)
+    names = [f"c{i}" for i in range(30)]
+    reference = rng.choice(names, 4000, p=rng.dirichlet(np.full(30, 0.5))).tolist()
+    analysis = np.where(rng.random(2000) < 0.1, "new", rng.choice(names[:20], 2000)).tolist()
+    return {
+        "same": category_rows(reference, reference),
+        "new and vanished": category_rows(reference, analysis),
+        "nulls": category_rows(reference, [None if i % 3 else c for i, c in enumerate(reference)]),
+        "one category": category_rows(["a"] * 500, ["a"] * 400 + ["b"] * 100),
+    }
+
+
+def service_rows(latency, is_error) -> Rows:
+    n = len(latency)
+    one, never = np.zeros(n, np.int64), np.zeros(n, bool)
+    missing = np.isnan(latency)
+    cells = latency_cells(np.where(missing, 0.0, latency))
+    counts = count_cells(cells, int(cells.max()) + 1, np.where(missing, 0.0, latency), missing, one, 1)[0]
+    view = ServiceView(n, counts, count_cells(is_error.astype(np.int64), 2, None, never, one, 1)[0])
+    return Rows((view,), is_error, np.empty(0), latency[~missing], latency)
+
+
+def service_tables() -> dict[str, Rows]:
+    rng = np.random.default_rng(9)
+    heavy = rng.lognormal(3, 1.5, 20_000)
+    return {
+        "heavy tail": service_rows(heavy, rng.random(20_000) < 0.01),
+        "two humps": service_rows(np.concatenate([rng.normal(20, 1, 900), rng.normal(4000, 50, 100)]), np.zeros(1000, bool)),
+        "Pareto": service_rows(rng.pareto(0.8, 5000) + 0.5, rng.random(5000) < 0.5),
+        "unlogged ones": service_rows(np.where(rng.random(800) < 0.3, NAN, rng.exponential(90, 800)), np.ones(800, bool)),
+        "a few": service_rows(np.array([5.0, 900.0, 3.0]), np.array([False, True, False])),
+    }
+
+
+TABLES = {
+    "binary": binary_tables(),
+    "regression": regression_tables(),
+    "multiclass": multiclass_tables(),
+    "feature": feature_tables() | {f"category, {k}": v for k, v in category_tables().items()},
+    "service": service_tables(),
+}
