@@ -4,6 +4,7 @@ Belongs here: when sharing pays, and helpers that never outlive this process. Do
 Great Expectations spends its time in Python, so threads would not help; a helper pays its import once.
 """
 
+import atexit
 import multiprocessing
 import os
 import threading
@@ -57,19 +58,23 @@ def _returned(lent: "Future[Checked] | None", table: pa.Table, suite_file: Path,
 @cache
 def _helpers() -> ProcessPoolExecutor:
     spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(max_workers=_processors() - 1, mp_context=spawn, initializer=_watch_parent, initargs=(os.getpid(),))
+    return ProcessPoolExecutor(max_workers=_processors() - 1, mp_context=spawn, initializer=_settle_in, initargs=(os.getpid(),))
 
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _watch_parent(parent: int) -> None:
-    """End this helper when the process that started it is gone, however it went."""
+def _settle_in(parent: int) -> None:
+    """End this helper when the process that started it is gone, however it went, and without a word.
+
+    At an ordinary exit DuckDB would list on stderr what Great Expectations still holds of it.
+    """
 
     def look() -> None:
         while os.getppid() == parent:
             time.sleep(_LOOKS_EVERY_S)
         os._exit(0)
 
+    atexit.register(os._exit, 0)
     threading.Thread(target=look, daemon=True, name="parent-watch").start()

@@ -1,0 +1,78 @@
+"""Checking many tables at once gives what checking them one by one gives, and leaves no helper behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+
+from watchkeeper.adapters.expectations import check
+from watchkeeper.adapters.sharing import WORTH_SHARING, check_all
+
+SUITE = {
+    "name": "s",
+    "expectations": [
+        {
+            "type": "expect_column_values_to_be_between",
+            "kwargs": {"column": "x", "min_value": 0},
+            "severity": "critical",
+            "meta": {"owner": "me", "why": "it is a length"},
+        },
+    ],
+}
+
+
+def tables(count: int) -> list[pa.Table]:
+    return [pa.table({"x": [1.0, -float(i), 2.0], "wk_row": pa.array([0, 1, 2], pa.int64())}) for i in range(count)]
+
+
+def suite_in(folder: Path) -> Path:
+    path = folder / "s.json"
+    path.write_text(json.dumps(SUITE))
+    return path
+
+
+def test_shared_checks_find_what_checks_one_by_one_find(tmp_path: Path) -> None:
+    suite, many = suite_in(tmp_path), tables(WORTH_SHARING + 1)
+    assert check_all(many, suite) == [check(table, suite) for table in many]
+
+
+def test_no_suite_finds_nothing(tmp_path: Path) -> None:
+    assert all(not checked.findings for checked in check_all(tables(WORTH_SHARING), tmp_path / "none.json"))
+
+
+def test_helpers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import sys, time, pathlib, json\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import test_sharing as t\n"
+        "from watchkeeper.adapters.sharing import check_all\n"
+        "if __name__ == '__main__':\n"
+        "    check_all(t.tables(8), pathlib.Path(sys.argv[1]))\n"
+        "    print('shared', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    script = tmp_path / "run.py"
+    script.write_text(code)
+    with subprocess.Popen([sys.executable, script, suite_in(tmp_path)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline().strip() == "shared"
+        helpers = psutil.Process(parent.pid).children(recursive=True)
+        os.kill(parent.pid, signal.SIGKILL)
+        parent.wait()
+    deadline = time.monotonic() + 15
+    while any(_is_alive(h) for h in helpers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [h for h in helpers if _is_alive(h)]
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
