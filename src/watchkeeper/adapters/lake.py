@@ -260,11 +260,13 @@ class Lake:
 
 
 def _alive(holder: dict[str, Any]) -> bool:
-    if holder["until"] < time.time():
+    """Tell whether a holder may still be at work: on this host its process says, on another only the time."""
+    if holder["until"] == 0.0:
         return False
     if holder["host"] != socket.gethostname():
-        return True
+        return bool(holder["until"] >= time.time())
     try:
-        return bool(abs(psutil.Process(holder["pid"]).create_time() - holder["started"]) < _SAME_START_S)
+        process = psutil.Process(holder["pid"])
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - holder["started"]) < _SAME_START_S
     except psutil.NoSuchProcess:
         return False

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.measures.readings import Frame, readings
+from watchkeeper.measures.catalogue import CATALOGUE
+from watchkeeper.measures.readings import GAP_TO_REST, Frame, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import bins_of, reference_problem
 from watchkeeper.operations.sums import KeyedParts, Ledger, ReferenceSums, added, ledger, parts_within, reference_sums
@@ -141,7 +142,7 @@ def _silence(parts: Ledger, window: Window, now: datetime) -> str:
 def _measured(home: Home, monitor: Monitor, basis: Basis, grid: Grid, due: list[tuple[Window, str]], now: datetime) -> tuple[list[Score], list[Run]]:
     reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
     by_window = _by_window(grid, parts_within(home, monitor, basis.bins, due[0][0].start, due[-1][0].end, now=now))
-    metrics = None if grid == monitor.grid else {t.metric for t in monitor.targets if t.per == grid.grain}
+    metrics = _metrics(monitor, grid)
     scores: list[Score] = []
     runs: list[Run] = []
     for window, inputs in due:
@@ -168,6 +169,12 @@ def _measured(home: Home, monitor: Monitor, basis: Basis, grid: Grid, due: list[
             )
         )
     return scores, runs
+
+
+def _metrics(monitor: Monitor, grid: Grid) -> set[str]:
+    """Return what is measured in a grid's windows: in the monitor's own all that is stored, and what targets name."""
+    promised = {t.metric for t in monitor.targets if t.per == grid.grain}
+    return promised | {m.name for m in (*CATALOGUE, GAP_TO_REST) if m.stored} if grid == monitor.grid else promised
 
 
 def _by_window(grid: Grid, parts: KeyedParts) -> dict[datetime, KeyedParts]:

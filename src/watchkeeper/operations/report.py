@@ -138,7 +138,7 @@ def _quarantine(home: Home, monitor: Monitor, window: Window, now: datetime) -> 
     """Return how many rows were set aside from batches that landed in the period, and the commonest reasons."""
     batches = home.lake.newest(Batch, as_of=now, where=pc.field("model") == monitor.model)
     inside = {b.batch_id for b in batches if window.start <= b.landed_at < window.end}
-    held = [q for q in home.lake.newest(Quarantined, as_of=now, table=f"quarantine/{monitor.model}") if q.batch_id in inside]
+    held = [q for q in home.lake.newest(Quarantined, as_of=now, table=f"quarantine/{monitor.model}") if q.batch_id in inside and q.state == "held"]
     return len(held), Counter(reason for q in held for reason in q.reasons).most_common(3)
 
 
