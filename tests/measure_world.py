@@ -18,7 +18,7 @@ from watchkeeper.profiles.scan import count_numbers
 Floats = NDArray[np.float64]
 NAN = float("nan")
 
-quickly = settings(max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def label_parts(task: str, rows: Labelled) -> dict[tuple[str, str], Counts]:

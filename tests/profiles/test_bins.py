@@ -66,6 +66,18 @@ def test_a_smooth_feature_has_fifty_cells_of_equal_weight_between_its_ends():
     assert inside.max() <= 1050
 
 
+def test_a_point_mass_among_smooth_values_has_a_cell_without_its_neighbours():
+    values = np.concatenate([np.random.default_rng(2).normal(size=1000), np.full(500, 0.1234)])
+    bins = fit_numeric("x", values)
+    assert counted(bins, values).dense(bins.size)[code_numeric(bins, np.array([0.1234]))[0]] == 500
+
+
+def test_coarse_cells_hold_about_equal_shares():
+    bins = fit_numeric("x", np.repeat(np.arange(20.0), 100))
+    cells = code_numeric(bins, np.arange(20.0))
+    assert [bins.coarse[cell] for cell in cells] == [i // 2 for i in range(20)]
+
+
 def test_edges_that_coincide_are_one():
     assert fit_numeric("x", np.full(1000, 2.0)).edges == (np.nextafter(2.0, -np.inf), 2.0)
 

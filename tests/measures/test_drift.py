@@ -1,0 +1,60 @@
+"""Categories are new or gone as the docstrings say; what has no meaning for a feature says so."""
+
+import numpy as np
+import pytest
+
+from measure_world import feature
+from watchkeeper.measures import drift
+from watchkeeper.measures.views import FeatureView
+from watchkeeper.profiles.bins import fit_category, fit_numeric
+from watchkeeper.profiles.counts import Counts
+
+TOWNS = fit_category("town", {"ulm": 900, "bonn": 88, "kiel": 9, "jena": 3})
+NUMBERS = fit_numeric("x", np.arange(100.0))
+
+
+def towns(**tally: int) -> FeatureView:
+    cells = [TOWNS.categories.index(name) if name in TOWNS.categories else TOWNS.unseen for name in tally]
+    order = np.argsort(cells)
+    counts = np.array(list(tally.values()), np.int64)[order]
+    return FeatureView(TOWNS, Counts(n=int(counts.sum()), cells=np.array(cells)[order], counts=counts))
+
+
+REFERENCE = towns(ulm=900, bonn=88, kiel=9, jena=3)
+
+
+def test_a_category_vanished_when_it_was_common_and_many_were_to_be_expected():
+    assert drift.vanished_categories(REFERENCE, towns(ulm=10_000)).value == 1
+    assert drift.vanished_categories(REFERENCE, towns(bonn=10_000)).value == 1
+    assert drift.vanished_categories(REFERENCE, towns(kiel=10_000)).value == 2
+
+
+def test_a_rare_category_or_one_of_which_few_were_to_be_expected_has_not_vanished():
+    assert drift.vanished_categories(REFERENCE, towns(ulm=9_000, bonn=1_000)).value == 0
+    assert drift.vanished_categories(REFERENCE, towns(ulm=227)).value == 0
+    assert drift.vanished_categories(REFERENCE, towns(ulm=228)).value == 1
+
+
+def test_a_category_the_reference_never_had_is_unseen():
+    ours = drift.unseen_ratio(REFERENCE, towns(ulm=75, atlantis=25))
+    assert (ours.value, ours.n) == (0.25, 100)
+
+
+@pytest.mark.parametrize("metric", [drift.kolmogorov_smirnov, drift.wasserstein, drift.mean_value])
+def test_categories_have_no_order_no_distance_and_no_mean(metric):
+    assert metric(REFERENCE, REFERENCE).reason.startswith("categories have no")
+
+
+@pytest.mark.parametrize("metric", [drift.unseen_ratio, drift.vanished_categories])
+def test_numbers_have_no_categories(metric):
+    view = feature(NUMBERS, np.arange(10.0))
+    assert metric(view, view).reason == "numbers have no categories"
+
+
+@pytest.mark.parametrize(
+    "metric", [drift.psi, drift.jensen_shannon, drift.hellinger, drift.total_variation, drift.kolmogorov_smirnov, drift.wasserstein]
+)
+def test_a_side_without_values_has_no_distance_and_says_so(metric):
+    some, none = feature(NUMBERS, np.arange(10.0)), FeatureView(NUMBERS, Counts(n=5, nulls=5))
+    for sides in ((some, none), (none, some)):
+        assert metric(*sides).reason == "no values on one side"

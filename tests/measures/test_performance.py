@@ -1,0 +1,59 @@
+"""Intervals of KPIs that have a formula of their own are that formula, and cover."""
+
+from math import log, sqrt
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from measure_world import binary, regression
+from watchkeeper.measures import performance
+
+
+def with_r2(share: float, n: int):
+    """Return n errors that leave 1 - share of the truth's variance unexplained."""
+    truth = np.tile([-1.0, 1.0], n // 2)
+    return regression(truth + sqrt(1 - share) * np.tile([1.0, 1.0, -1.0, -1.0], n // 4), truth)
+
+
+def test_r2_has_olkin_and_finns_standard_error():
+    ours = performance.r2(with_r2(0.5, 20))
+    assert ours.value == pytest.approx(0.5)
+    assert ours.se == pytest.approx(sqrt(4 * 0.5 * 0.5**2 * 18**2 / ((20**2 - 1) * 23)))
+
+
+def test_the_interval_of_r2_covers_where_the_truth_is_normal():
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(300):
+        guess = rng.normal(size=150)
+        ours = performance.r2(regression(guess, guess + rng.normal(size=150)))
+        covered.append(ours.low <= 0.5 <= ours.high)
+    assert 0.88 <= np.mean(covered) <= 0.98
+
+
+def test_average_precision_has_the_interval_of_its_logit():
+    rng = np.random.default_rng(1)
+    truth = (rng.random(400) < 0.2).astype(float)
+    ours = performance.average_precision(binary(1 / (1 + np.exp(-rng.normal(truth, 1))), truth))
+    place, spread = log(ours.value / (1 - ours.value)), 1 / sqrt(truth.sum() * ours.value * (1 - ours.value))
+    low, high = place + stats.norm.interval(0.95)[0] * spread, place + stats.norm.interval(0.95)[1] * spread
+    assert (ours.low, ours.high) == pytest.approx((1 / (1 + np.exp(-low)), 1 / (1 + np.exp(-high))))
+
+
+def test_a_perfect_average_precision_has_no_interval_and_says_so():
+    ours = performance.average_precision(binary([0.9, 0.1], [1, 0]))
+    assert (ours.value, ours.reason) == (1.0, "no interval at 0 or 1")
+
+
+def test_the_spread_of_the_rmse_is_that_of_drawing_again():
+    rng = np.random.default_rng(2)
+    errors = rng.standard_t(8, (400, 500))
+    nothing = np.zeros(500)
+    again = [performance.rmse(regression(e, nothing)) for e in errors]
+    assert np.mean([e.se for e in again]) == pytest.approx(np.std([e.value for e in again]), rel=0.15)
+
+
+def test_a_model_that_is_never_wrong_has_an_rmse_of_nought():
+    ours = performance.rmse(regression([1.0, 2.0], [1.0, 2.0]))
+    assert (ours.value, ours.n) == (0.0, 2)
