@@ -1,6 +1,5 @@
 """The walk itself, on every thirtieth flight: real operations, a stop in the middle, and what is told at the end."""
 
-import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -8,28 +7,20 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from watchkeeper.adapters.workspace import Home, find_home
+from flights_world import settled
+from watchkeeper.adapters.workspace import Home
 from watchkeeper.demo.ending import ending, tally
 from watchkeeper.demo.inbox import Parcel, deliver, parcels
 from watchkeeper.demo.model import score
 from watchkeeper.demo.run import Progress, claim, moments, progress, walk
 from watchkeeper.records import Batch, Digest, GpuSample, Run, Score
 
-ROOT = Path(__file__).parent.parent.parent
 NOWS = moments(timedelta(days=7), date(2013, 4, 9))
 
 
 @pytest.fixture(scope="module")
 def year(few: pl.DataFrame) -> list[Parcel]:
     return parcels(score(few))
-
-
-def settled(folder: Path) -> Home:
-    """Return a workspace with the configuration of the demo."""
-    for name in ("deployments", "expectations", "warehouse/seeds"):
-        shutil.copytree(ROOT / name, folder / name)
-    shutil.copy(ROOT / "watchkeeper.yaml", folder)
-    return find_home(folder)
 
 
 @pytest.fixture(scope="module")

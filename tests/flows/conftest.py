@@ -1,0 +1,19 @@
+"""A Prefect server of one's own for tests that call flows."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from prefect_world import Starting
+from watchkeeper.adapters.prefect_server import PrefectServer, choose_port
+from watchkeeper.adapters.processes import Family
+from watchkeeper.adapters.workspace import Home
+
+
+@pytest.fixture(scope="module")
+def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starting]:
+    """A server that was told to start."""
+    server, family = PrefectServer(Home(tmp_path_factory.mktemp("prefect")), choose_port(None, 4900, "port")), Family()
+    child = server.start(family)
+    yield Starting(server, child)
+    family.end(child, grace_s=10)

@@ -1,0 +1,96 @@
+"""One week of the demo through the real flows, and through `watch`: row for row the same."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import pytest
+
+from flights_world import arrive, settled
+from prefect_world import Starting
+from watchkeeper.adapters.workspace import Home, find_home
+from watchkeeper.demo.flights import read_flights
+from watchkeeper.demo.inbox import Parcel, parcels
+from watchkeeper.demo.model import score
+from watchkeeper.demo.run import MODEL
+from watchkeeper.judgement.incidents import fold
+from watchkeeper.operations.watch import watch
+from watchkeeper.records import RECORDS, SEVERITIES, Change, HostSample, IncidentEvent, Quarantined
+
+pytestmark = [pytest.mark.prefect, pytest.mark.slow]
+
+EVERY = 30
+BEFORE = datetime(2013, 4, 23, 17, tzinfo=UTC)
+AFTER = BEFORE + timedelta(days=7)
+TABLES = [r.TABLE for r in RECORDS if r is not Quarantined] + [f"{kind}/{MODEL}" for kind in ("events", "labels", "quarantine")]
+
+
+@pytest.fixture(scope="module")
+def year() -> list[Parcel]:
+    """Every thirtieth flight of 2013, as files."""
+    return parcels(score(read_flights().gather_every(EVERY)))
+
+
+@pytest.fixture(scope="module")
+def two(starting: Starting, year: list[Parcel], tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Home]:
+    """Two workspaces that stand alike on 23 April, a week's files waiting in both, one of them damaged."""
+    root = tmp_path_factory.mktemp("week")
+    first = settled(root / "by-watch")
+    arrive(first, year, BEFORE - timedelta(days=22), BEFORE)
+    assert watch(first, now=BEFORE).failures == []
+    arrive(first, year, BEFORE, AFTER)
+    (first.root / "inbox" / "flights-cut-short.parquet").write_bytes(b"PAR1")
+    shutil.copytree(first.root, root / "by-flows")
+    return first, find_home(root / "by-flows")
+
+
+@pytest.fixture(scope="module")
+def watched(two: tuple[Home, Home]) -> Home:
+    """The week as `watchkeeper run` does it."""
+    assert watch(two[0], now=AFTER).failures == []
+    return two[0]
+
+
+@pytest.fixture(scope="module")
+def flown(two: tuple[Home, Home], starting: Starting) -> Home:
+    """The week as the schedules do it: each flow once, in its order."""
+    from watchkeeper.flows.costs import costs
+    from watchkeeper.flows.digest import digest
+    from watchkeeper.flows.intake import intake
+    from watchkeeper.flows.measure import measure
+    from watchkeeper.flows.respond import respond
+    from watchkeeper.flows.upkeep import upkeep
+
+    home = two[1]
+    with starting.ready(), pytest.MonkeyPatch.context() as environment:
+        environment.setenv("WATCHKEEPER_HOME", str(home.root))
+        for flow in (intake, measure, costs, respond, digest, upkeep):
+            state: Any = flow(as_of=AFTER, return_state=True)
+            assert state.is_completed(), (flow.name, state.message)
+    return home
+
+
+def rows(home: Home, table: str) -> list[tuple[str]]:
+    """Return a table's rows, each whole, in an order of their own; the place of the workspace is left out."""
+    kept = home.lake.read(table)
+    if kept is None:
+        return []
+    return duckdb.execute("SELECT replace(kept::VARCHAR, ?, '') AS row FROM kept ORDER BY row", [str(home.root)]).fetchall()
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_flows_and_watch_leave_the_same_rows(watched: Home, flown: Home, table: str):
+    assert rows(flown, table) == rows(watched, table)
+
+
+def test_the_week_holds_what_is_compared(watched: Home):
+    """Else equal would mean little: each table but those of what the demo has none of grew in that week."""
+    empty = {Change.TABLE, HostSample.TABLE}
+    assert {t for t in TABLES if not watched.lake.read(t)} == empty
+
+
+def test_the_worst_incident_was_looked_at_and_is_linked_from_its_page(flown: Home):
+    incident = max(fold(flown.lake.newest(IncidentEvent)), key=lambda i: SEVERITIES.index(i.severity))
+    assert (flown.site_dir / "looks" / f"{incident.id}.html").is_file()
+    assert f'href="../looks/{incident.id}.html"' in (flown.site_dir / "incidents" / f"{incident.id}.html").read_text()

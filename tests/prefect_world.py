@@ -1,0 +1,32 @@
+"""A Prefect server for flows that a test calls itself; nothing is deployed to it and no worker listens."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from watchkeeper.adapters.prefect_server import PrefectServer
+from watchkeeper.adapters.processes import Child
+
+PATIENCE_S = 120
+
+
+@dataclass(frozen=True)
+class Starting:
+    """A server on its way up, so that a test can do something else meanwhile."""
+
+    server: PrefectServer
+    child: Child
+
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        """Wait until it answers, and have this process's flows talk to it while the body runs."""
+        from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.server.is_healthy():
+            assert self.child.is_running, self.child.last_lines()
+            assert time.monotonic() < deadline, self.child.last_lines()
+            time.sleep(0.2)
+        with temporary_settings({PREFECT_API_URL: f"{self.server.ui}/api", PREFECT_HOME: self.server.folder}):
+            yield
