@@ -175,7 +175,7 @@ def _understood(text: str, tree: Mapping[str, click.Command]) -> None:
         words_ = words_[1:]
     if words_[0] == "make":
         targets = re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
-        assert set(w for w in words_[1:] if "=" not in w) <= set(targets), text
+        assert {w for w in words_[1:] if "=" not in w} <= set(targets), text
     if words_[0] != "watchkeeper":
         return
     arguments = words_[1:]

@@ -65,11 +65,12 @@ def wine() -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def write(rows: pl.DataFrame, time: str, name: str, folder: Path) -> None:
-    """Write six weeks as one file, then a file a week, by when the rows became known."""
-    ends = [FIRST + HISTORY, *(FIRST + HISTORY + timedelta(weeks=w) for w in range(1, 4))]
+    """Write six weeks as one file, then a file every two weeks, by when the rows became known."""
+    ends = [FIRST + HISTORY, *(FIRST + HISTORY + timedelta(weeks=w) for w in (2, 4))]
     for start, end in zip([FIRST, *ends], ends, strict=False):
         part = rows.filter((pl.col(time) >= start) & (pl.col(time) < end))
-        part.write_parquet(folder / f"{name}-{start:%Y-%m-%d}.parquet")
+        if part.height:
+            part.write_parquet(folder / f"{name}-{start:%Y-%m-%d}.parquet")
 
 
 def main(model: str, folder: Path) -> None:

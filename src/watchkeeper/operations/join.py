@@ -128,15 +128,23 @@ def _positive(column: pa.ChunkedArray, positive: object) -> Floats:
 def _numbers(rows: pa.Table, name: str) -> Floats:
     column = rows.column(name)
     if pa.types.is_string(column.type) or pa.types.is_null(column.type):
-        column = pc.cast(column, pa.float64())
+        column = pa.chunked_array([pa.array([_as_float(text) for text in column.to_pylist()], pa.float64())])
     values, nulls = as_numbers(column)
     return np.where(nulls, np.nan, values)
+
+
+def _as_float(text: str | None) -> float | None:
+    """Return a text as a number, None where it is none: a class name, say."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
 
 
 def _multiclass(rows: pa.Table, bins: dict[str, FeatureBins]) -> Labelled:
     truth_text, said_text = (pc.cast(rows.column(name), pa.string()).to_pylist() for name in ("label", "prediction"))
     fitted = bins["@prediction"].categories if "@prediction" in bins else ()
-    classes = tuple(sorted({*fitted, *(t for t in truth_text if t is not None)}))
+    classes = tuple(sorted({*fitted, *(t for t in (*truth_text, *said_text) if t is not None)}))
     place = {c: i for i, c in enumerate(classes)}
     truth = np.array([np.nan if t is None else place[t] for t in truth_text], float)
     said = np.array([place.get(s, -1) if s is not None else -1 for s in said_text], np.int64)
