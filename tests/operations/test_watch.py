@@ -28,7 +28,7 @@ def test_progress_names_each_step_in_order(home):
     parcels_days(home.root, FIRST, 16)
     steps: list[tuple[str, str]] = []
     watch(home, now=BEGIN + 17 * DAY, progress=lambda model, step: steps.append((model, step)))
-    assert [step for _, step in steps] == ["ingest", "profile", "measure", "costs", "judge", "report", "act"]
+    assert [step for _, step in steps] == ["watch", "ingest", "profile", "measure", "costs", "judge", "report", "act"]
 
 
 def test_a_week_that_could_not_be_judged_is_not_called_quiet(make_home):

@@ -18,7 +18,8 @@ from watchkeeper.records import SEVERITIES, IncidentEvent, Severity, Signal, Sto
 GAP = 2
 CLEAR = 3
 LASTING = timedelta(days=28)
-RESTATED = "restated: with the labels that came since, nothing is out of line"
+_FAULTS = {"null_ratio": "missing values", "unseen_ratio": "new categories"}
+RESTATED = "restated: with what has landed since, nothing is out of line"
 LASTED = "lasts: the state is known and stays in the digest; no new incident opens until it has been clear"
 
 
@@ -116,7 +117,7 @@ def subject_of(signal: Signal) -> str:
         return signal.segment
     if signal.family == "target":
         return f"target {signal.metric}" + "".join(f" {part}" for part in (signal.feature, signal.segment) if part)
-    return signal.family
+    return _FAULTS.get(signal.metric, signal.family) if signal.family == "data" else signal.family
 
 
 def episodes(

@@ -15,9 +15,10 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.bins import FeatureBins, fit_category, fit_numeric, version
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.scan import as_numbers
-from watchkeeper.records import Bins
+from watchkeeper.records import Bins, key
 
 PREDICTION = "@prediction"
+_MANY = 50
 
 
 def bins_of(home: Home, monitor: Monitor, *, now: datetime) -> tuple[str, dict[str, FeatureBins]] | None:
@@ -63,12 +64,24 @@ def reference_rows(home: Home, monitor: Monitor, *, now: datetime) -> pa.Table |
 
 def fit(monitor: Monitor, rows: pa.Table) -> dict[str, FeatureBins]:
     """Fit bins to every feature, to the score and to the decision."""
-    out = {name: _fit_column(name, rows.column(name)) for name in features_of(monitor, rows.schema)}
+    out = {}
+    for name in features_of(monitor, rows.schema):
+        bins = _fit_column(name, rows.column(name), is_private=name in monitor.private)
+        if monitor.features is not None or not _names_rows(bins, rows.column(name)):
+            out[name] = bins
     if monitor.columns.score in rows.column_names:
         out[SCORE] = _fit_column(SCORE, rows.column(monitor.columns.score))
     if monitor.task == "multiclass" and monitor.columns.prediction in rows.column_names:
         out[PREDICTION] = _fit_category(PREDICTION, rows.column(monitor.columns.prediction))
     return out
+
+
+def _names_rows(bins: FeatureBins, column: pa.ChunkedArray) -> bool:
+    """Tell whether texts are more like names of rows than like categories: hardly any occurs twice."""
+    if bins.kind != "category":
+        return False
+    distinct, filled = len(bins.categories) + len(bins.others), len(column) - column.null_count
+    return distinct > _MANY and distinct > filled / 2
 
 
 def features_of(monitor: Monitor, schema: pa.Schema) -> list[str]:
@@ -94,16 +107,25 @@ def _is_counted(kind: pa.DataType) -> bool:
     return bool(is_numeric(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
 
 
-def _fit_column(name: str, column: pa.ChunkedArray) -> FeatureBins:
+def _fit_column(name: str, column: pa.ChunkedArray, *, is_private: bool = False) -> FeatureBins:
     if not is_numeric(column.type):
-        return _fit_category(name, column)
+        return _fit_category(name, column, is_private=is_private)
     values, nulls = as_numbers(column)
-    return fit_numeric(name, values[~nulls])
+    known = values[~nulls]
+    if is_private and np.isfinite(known).any():  # the outermost edges would be the smallest and the largest value
+        known = np.clip(known, *np.nanquantile(known[np.isfinite(known)], (0.01, 0.99)))
+    return fit_numeric(name, known)
 
 
-def _fit_category(name: str, column: pa.ChunkedArray) -> FeatureBins:
-    tally = pc.value_counts(pc.cast(column, pa.string()).drop_null())
-    return fit_category(name, {str(v["values"]): int(v["counts"]) for v in tally.to_pylist()})
+def _fit_category(name: str, column: pa.ChunkedArray, *, is_private: bool = False) -> FeatureBins:
+    tally = pc.value_counts(pc.cast(column, pa.string()).drop_null()).to_pylist()
+    named = private_name if is_private else str
+    return fit_category(name, {named(v["values"]): int(v["counts"]) for v in tally})
+
+
+def private_name(value: str) -> str:
+    """Return what stands for a private category outside the events: a hash."""
+    return key("private", value)
 
 
 def _to_record(model: str, name: str, bins: FeatureBins, now: datetime) -> Bins:

@@ -22,6 +22,7 @@ from watchkeeper.judgement.story import ending, story
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.measure import pooled_scores
 from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Severity, Signal, Story
+from watchkeeper.windows import Window
 
 CONTEXT = ("positive_rate", "calibration_gap", "recall", "score_mean", "psi", "rows")
 
@@ -94,7 +95,7 @@ def _episodes(monitor: Monitor, found: list[Signal], scores: pa.Table, now: date
     out = []
     for grid in (monitor.grid, *monitor.promise_grids):
         windows = [start for start, _ in _windows(scores.filter(pc.field("grain") == grid.grain))]
-        mine = [s for s in found if grid.at(s.window_start).end == s.window_end]
+        mine = [s for s in found if grid.at(s.window_start) == Window(s.window_start, s.window_end)]
         slack = {} if grid == monitor.grid else {"gap": 0, "clear": 1}
         out += episodes(mine, windows, lambda start, grid=grid: now >= grid.at(start).end + delay, **slack)  # type: ignore[misc]
     return sorted(out, key=lambda e: (e.start, e.subject))

@@ -15,7 +15,7 @@ from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConflictError
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.fit import bins_of, is_numeric
+from watchkeeper.operations.fit import bins_of, is_numeric, private_name
 from watchkeeper.operations.join import joined, labelled, touched_windows
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts
@@ -115,9 +115,11 @@ def _features(
             if not is_numeric(rows.column(column).type):
                 continue
             values, nulls = as_numbers(rows.column(column))
-            yield FEATURE, name, count_numbers(fitted, values, nulls, inside, groups.size, coarse=coarse)
+            counts = count_numbers(fitted, values, nulls, inside, groups.size, coarse=coarse)
+            yield FEATURE, name, [c.without_values() for c in counts] if name in monitor.private else counts
         else:
             codes, distinct = as_codes(rows.column(column))
+            distinct = [private_name(d) for d in distinct] if name in monitor.private else distinct
             yield FEATURE, name, count_codes(fitted, codes, distinct, inside, groups.size, coarse=coarse)
 
 

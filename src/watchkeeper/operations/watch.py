@@ -22,6 +22,7 @@ from watchkeeper.records import Action, Batch, Digest, IncidentEvent, Run
 
 Progress = Callable[[str, str], None]
 _MANY_FILES = 24
+LONGEST_WAIT_S = 3600.0
 
 
 @dataclass
@@ -77,10 +78,16 @@ def tidy(home: Home) -> None:
 
 
 def _of_model(home: Home, monitor: Monitor, now: datetime, done: Watched, tell: Progress) -> None:
+    """Bring one model's scores up to date; a second run of the same model waits, or it would judge what is half landed."""
     steps = _Steps(home, [monitor], now, done, tell)
-    steps.attempt("ingest", lambda: done.batches.extend(ingest(home, monitor, now=now)))
-    steps.attempt("profile", lambda: profile(home, monitor, now=now))
-    steps.attempt("measure", lambda: done.runs.extend(measure(home, monitor, now=now)))
+
+    def whole() -> None:
+        with home.lake.lease(f"watch:{monitor.model}", wait_s=LONGEST_WAIT_S):
+            steps.attempt("ingest", lambda: done.batches.extend(ingest(home, monitor, now=now)))
+            steps.attempt("profile", lambda: profile(home, monitor, now=now))
+            steps.attempt("measure", lambda: done.runs.extend(measure(home, monitor, now=now)))
+
+    steps.attempt("watch", whole)
 
 
 def _verdict(home: Home, monitor: Monitor, now: datetime, done: Watched, tell: Progress) -> None:

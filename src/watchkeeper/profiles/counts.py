@@ -4,7 +4,7 @@ Belongs here: one quantity's counts per cell with moments, and adding them up. D
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
 import numpy as np
@@ -64,6 +64,10 @@ class Counts:
         if len(self.sums):
             out[self.cells] = self.sums
         return out
+
+    def without_values(self) -> "Counts":
+        """Return the same rows as counts alone: no sums, no smallest and no largest value."""
+        return replace(self, low=inf, high=-inf, sum=0.0, sum2=0.0, sums=_no_floats())
 
     def recoded(self, coarse: Ints) -> "Counts":
         """Return the same rows over coarser cells; `coarse[i]` is the new cell of cell i."""
