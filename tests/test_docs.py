@@ -108,12 +108,13 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
     """The terminal at the end of the quickstart, every command of which has run."""
     terminal = Terminal(tmp_path_factory.mktemp("quickstart"))
     for command in commands(QUICKSTART):
-        terminal.type(command)
+        if command.is_run:
+            terminal.type(command)
     return terminal
 
 
 def test_the_quickstart_does_what_it_says(quickstart: Terminal) -> None:
-    assert len([c for c in commands(QUICKSTART) if c.is_run]) >= 8
+    assert len([c for c in commands(QUICKSTART) if c.is_run]) >= 10
     assert (quickstart.folder / "models" / "warehouse" / "watchkeeper.duckdb").exists()
 
 
