@@ -45,6 +45,6 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@if [ ! -x $(BIN)/uv ]; then \
 	  $(PYTHON) -m venv .venv 2>/dev/null && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv \
 	  || { $(PYTHON) -m venv --clear --without-pip .venv && $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check uv; }; fi
-	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet -r requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --compile-bytecode -r requirements.lock
 	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --no-deps -e .
 	@touch $@

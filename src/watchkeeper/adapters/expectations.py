@@ -164,15 +164,22 @@ def _context() -> Any:
 @contextmanager
 def _opened(rows: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection that sees the rows and nothing else: a suite's own SQL reaches no file and no setting."""
-    connection = duckdb.connect()
+    connection = _closed_database().cursor()
     try:
         connection.register(TABLE, _in_utc(rows))
         connection.register(COLUMNS, rows.select([name for name in rows.column_names if not name.startswith("wk_")]))
-        for setting in ("enable_external_access = false", "python_enable_replacements = false", "TimeZone = 'UTC'", "lock_configuration = true"):
-            connection.execute(f"set {setting}")
         yield connection
     finally:
         connection.close()
+
+
+@cache
+def _closed_database() -> duckdb.DuckDBPyConnection:
+    """Return an empty database, opened once: each of its cursors sees what was registered on it and no other's."""
+    connection = duckdb.connect(config={"python_enable_replacements": False})
+    for setting in ("enable_external_access = false", "global TimeZone = 'UTC'", "lock_configuration = true"):
+        connection.execute(f"set {setting}")
+    return connection
 
 
 def _in_utc(rows: pa.Table) -> pa.Table:

@@ -21,6 +21,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
+import pyarrow.fs as pafs
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
@@ -93,8 +94,15 @@ class Lake:
             return None
         version, known = found.version(), self._datasets.get(name)
         if known is None or known[0] != version:
-            known = self._datasets[name] = (version, found.to_pyarrow_dataset())
+            known = self._datasets[name] = (version, found.to_pyarrow_dataset(filesystem=self._files_of(name)))
         return known[1]
+
+    def _files_of(self, name: str) -> pafs.FileSystem | None:
+        """Return Arrow's own view of a table's folder on this disk.
+
+        delta-rs lends Arrow one that calls Python: reading takes longer, and a thread still at it when the process ends aborts it.
+        """
+        return None if "://" in self.address else pafs.SubTreeFileSystem(str(Path(self.uri(name)).absolute()), pafs.LocalFileSystem())
 
     def read(self, name: str, *, columns: Sequence[str] | None = None, where: pc.Expression | None = None) -> pa.Table | None:
         """Return the rows of a table that satisfy `where`, or None when the table does not exist."""

@@ -4,6 +4,8 @@ Belongs here: training, scoring, the threshold. Does not: the data (flights.py).
 out of fold by week, since a model's scores on its own training rows would make every later week look bad.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -66,10 +68,14 @@ def _out_of_fold(rows: pl.DataFrame, encode: _Encoder, seed: int) -> np.ndarray[
     """Score each row by a model that saw nothing of its week."""
     week = rows["day"].dt.truncate("1w").rank("dense").cast(pl.Int64)
     p = np.empty(rows.height)
-    for fold in range(_FOLDS):
+
+    def fill(fold: int) -> None:
         left_out = week % _FOLDS == fold
         model = _fit(rows.filter(~left_out), encode, seed)
         p[left_out.to_numpy()] = model.predict_proba(encode(rows.filter(left_out)))[:, 1]
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as folds:
+        list(folds.map(fill, range(_FOLDS)))
     return p
 
 
@@ -82,7 +88,7 @@ def _fit(rows: pl.DataFrame, encode: _Encoder, seed: int) -> Any:
     model = HistGradientBoostingClassifier(
         learning_rate=0.07, max_features=0.5, early_stopping=False, categorical_features=is_category, random_state=seed
     )
-    with threadpool_limits(1, "openmp"):  # more threads gain little, wait for each other on busy machines, and may round differently
+    with threadpool_limits(1, "openmp"):  # more threads for one model gain little and may round differently
         return model.fit(encode(arrived), arrived["was_late"].to_numpy())
 
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from watchkeeper.records import Change, Score, Signal
 
 ROLLING = timedelta(days=56)
+EVIDENCE = ("positive_rate", "calibration_gap", "recall", "score_mean")  # what is looked up of an episode's windows together
 _MOVED = 3.5
 _WORTH_NAMING = 0.1  # PSI below this is a shift nobody would act on
 _LEAST_BASELINE = 14

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.lake import TIMESTAMP, to_arrow
 from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.evidence import Evidence, Pooled
+from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled
 from watchkeeper.judgement.gather import Known, evidence_of
 from watchkeeper.judgement.incidents import Episode, developments, episodes, fold
 from watchkeeper.judgement.signals import charted, judged_metrics, pages, signals
@@ -117,7 +117,7 @@ def _tell_end(home: Home, monitor: Monitor, known: Known, now: datetime, episode
 
 
 def _evidence(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode) -> Evidence:
-    pooled = Pooled(pooled_scores(home, monitor, [(s.window_start, s.window_end) for s in episode.signals], now=now))
+    pooled = Pooled(pooled_scores(home, monitor, [(s.window_start, s.window_end) for s in episode.signals], EVIDENCE, now=now))
     return evidence_of(monitor, episode, known, pooled)
 
 

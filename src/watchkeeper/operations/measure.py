@@ -79,24 +79,45 @@ def rolled_up(
         return
     basis = Basis(*found, ledger(home, monitor, found[0], now=now))
     reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
-    parts = parts_within(home, monitor, basis.bins, start, end, now=now, of_whole=of_whole)
+    parts = parts_within(home, monitor, basis.bins, start, end, now=now, of_whole=of_whole, of_outputs=_are_of_outputs(basis, metrics))
     by_window = _by_window(grain, [(k, c) for k, c in parts if k.environment == monitor.environment])
     for window in grain.between(start, end):
         if window.start in by_window:
             yield from readings(_frame(monitor, window, grain.grain, basis, reference, now, metrics=metrics), added(by_window[window.start]))
 
 
-def pooled_scores(home: Home, monitor: Monitor, windows: Collection[tuple[datetime, datetime]], *, now: datetime) -> Iterator[Score]:
-    """Yield the scores of several windows taken together, from the sum of their parts."""
+def usual_range(home: Home, monitor: Monitor, grain: Grid, metric: str, *, now: datetime) -> tuple[float, float] | None:
+    """Return the least and the largest value of a metric of the model over the reference's periods, None below two of them."""
+    found, span = bins_of(home, monitor, now=now), monitor.reference_span
+    if found is None or span is None:
+        return None
+    reference = reference_sums(home, monitor, found[0], ledger(home, monitor, found[0], now=now), now=now)
+    if (metric, grain.grain) not in reference.ranges:
+        made = rolled_up(home, monitor, grain, now=now, start=span[0], end=span[1], metrics={metric}, of_whole=True)
+        inside = [s.value for s in made if s.value is not None and s.window_start >= span[0] and s.window_end <= span[1]]
+        reference.ranges[metric, grain.grain] = (min(inside), max(inside)) if len(inside) > 1 else None
+    return reference.ranges[metric, grain.grain]
+
+
+def pooled_scores(
+    home: Home, monitor: Monitor, windows: Collection[tuple[datetime, datetime]], metrics: Collection[str], *, now: datetime
+) -> Iterator[Score]:
+    """Yield scores of several windows taken together, from the sum of their parts."""
     found = bins_of(home, monitor, now=now)
     if found is None or not windows:
         return
     basis = Basis(*found, ledger(home, monitor, found[0], now=now))
     reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
     span = Window(min(start for start, _ in windows), max(end for _, end in windows))
-    every = parts_within(home, monitor, basis.bins, span.start, span.end, now=now)
+    every = parts_within(home, monitor, basis.bins, span.start, span.end, now=now, of_outputs=_are_of_outputs(basis, metrics))
     inside = [(k, c) for k, c in every if k.environment == monitor.environment and any(start <= k.window_start < end for start, end in windows)]
-    yield from readings(_frame(monitor, span, monitor.window, basis, reference, now), added(inside))
+    yield from readings(_frame(monitor, span, monitor.window, basis, reference, now, metrics=metrics), added(inside))
+
+
+def _are_of_outputs(basis: Basis, metrics: Collection[str] | None) -> bool:
+    """Tell whether metrics can be had without the parts of the columns that the model was given."""
+    of_features = {m.name for m in CATALOGUE if m.subject == "feature"}
+    return metrics is not None and not of_features.intersection(metrics) and any(name.startswith("@") for name in basis.fitted)
 
 
 def last_ended(monitor: Monitor, now: datetime) -> Window:
@@ -141,8 +162,11 @@ def _silence(parts: Ledger, window: Window, now: datetime) -> str:
 
 def _measured(home: Home, monitor: Monitor, basis: Basis, grid: Grid, due: list[tuple[Window, str]], now: datetime) -> tuple[list[Score], list[Run]]:
     reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
-    by_window = _by_window(grid, parts_within(home, monitor, basis.bins, due[0][0].start, due[-1][0].end, now=now))
     metrics = _metrics(monitor, grid)
+    of_whole = grid != monitor.grid and not any(t.segment for t in monitor.targets)
+    of_outputs = _are_of_outputs(basis, metrics)
+    parts = parts_within(home, monitor, basis.bins, due[0][0].start, due[-1][0].end, now=now, of_whole=of_whole, of_outputs=of_outputs)
+    by_window = _by_window(grid, parts)
     scores: list[Score] = []
     runs: list[Run] = []
     for window, inputs in due:

@@ -19,7 +19,7 @@ from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.measure import rolled_up
+from watchkeeper.operations.measure import rolled_up, usual_range
 from watchkeeper.records import Batch, Digest, IncidentEvent, Quarantined, Score, Signal, key
 from watchkeeper.windows import Grid, Window
 
@@ -124,14 +124,9 @@ def _segments(incidents: list[Incident], window: Window) -> list[Incident]:
 
 
 def _usual(home: Home, monitor: Monitor, grid: Grid, now: datetime) -> dict[str, tuple[float, float]]:
-    """Return the range of the main KPI over the reference's periods."""
-    span = monitor.reference_span
-    if span is None:
-        return {}
-    made = rolled_up(home, monitor, grid, now=now, start=span[0], end=span[1], metrics=_RANGED, of_whole=True)
-    whole = [s for s in made if not s.segment and s.value is not None and s.window_start >= span[0] and s.window_end <= span[1]]
-    values = {m: [s.value for s in whole if s.metric == m and s.value is not None] for m in _RANGED}
-    return {m: (min(v), max(v)) for m, v in values.items() if len(v) > 1}
+    """Return the range of the main KPIs over the reference's periods."""
+    ranges = {m: usual_range(home, monitor, grid, m, now=now) for m in _RANGED}
+    return {m: found for m, found in ranges.items() if found is not None}
 
 
 def _quarantine(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[int, list[tuple[str, int]]]:

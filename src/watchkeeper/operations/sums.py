@@ -16,12 +16,13 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.readings import BySegment, by_segment
 from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.counts import Counts
-from watchkeeper.profiles.parts import LABEL, MARK, PartKey, from_table, gathered
+from watchkeeper.profiles.parts import FEATURE, LABEL, MARK, PartKey, from_table, gathered
 from watchkeeper.records import Profile, key
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.windows import Window
 
 KeyedParts = list[tuple[PartKey, Counts]]
+_KEPT = 64  # ledgers and references of so many models and moments
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,16 @@ class Ledger:
 
 
 def ledger(home: Home, monitor: Monitor, bins: str, *, now: datetime) -> Ledger:
-    """Return the newest revision of every window that has parts."""
+    """Return the newest revision of every window that has parts; kept in this process until a part is added."""
+    found = home.lake.table(Profile.TABLE)
+    name = (home.lake.address, found.version() if found else -1, monitor.model, bins, now)
+    if name not in _LEDGERS:
+        _LEDGERS.clear() if len(_LEDGERS) > _KEPT else None
+        _LEDGERS[name] = _ledger(home, monitor, bins, now)
+    return _LEDGERS[name]
+
+
+def _ledger(home: Home, monitor: Monitor, bins: str, now: datetime) -> Ledger:
     rows = home.lake.read(Profile.TABLE, columns=["window_start", "revision"], where=_mine(monitor, bins, now) & (pc.field("kind") != MARK))
     if rows is None or rows.num_rows == 0:
         return Ledger([], [])
@@ -55,12 +65,22 @@ def ledger(home: Home, monitor: Monitor, bins: str, *, now: datetime) -> Ledger:
     return Ledger(latest.column("window_start").to_pylist(), latest.column("revision_max").to_pylist())
 
 
-def parts_within(home: Home, monitor: Monitor, bins: str, start: datetime, end: datetime, *, now: datetime, of_whole: bool = False) -> KeyedParts:
-    """Return the parts of all windows that start in [start, end); with `of_whole`, those of segments are not read."""
+_LEDGERS: dict[tuple[str, int, str, str, datetime], Ledger] = {}
+
+
+def parts_within(
+    home: Home, monitor: Monitor, bins: str, start: datetime, end: datetime, *, now: datetime, of_whole: bool = False, of_outputs: bool = False
+) -> KeyedParts:
+    """Return the parts of all windows that start in [start, end).
+
+    With `of_whole` those of segments are not read, with `of_outputs` those of the columns the model was given are not.
+    """
     time = pc.field("window_start")
     inside = (time >= pa.scalar(start, TIMESTAMP)) & (time < pa.scalar(end, TIMESTAMP)) & (pc.field("kind") != MARK)
     if of_whole:
         inside &= pc.field("segment") == ""
+    if of_outputs:
+        inside &= (pc.field("kind") != FEATURE) | pc.starts_with(pc.field("feature"), "@")
     rows = home.lake.read(Profile.TABLE, where=_mine(monitor, bins, now) & inside)
     return [] if rows is None else from_table(rows)
 
@@ -74,12 +94,13 @@ def added(parts: Iterable[tuple[PartKey, Counts]]) -> BySegment:
 class ReferenceSums:
     """The reference's profile: the sum of its windows, and an id that says which parts went into it.
 
-    `usual` remembers each metric on the reference, once it was computed.
+    `usual` remembers each metric on the reference, once it was computed, and `ranges` each metric's range over its periods.
     """
 
     id: str
     sums: BySegment
     usual: dict[tuple[str, str, str], Estimate] = field(default_factory=dict)
+    ranges: dict[tuple[str, str], tuple[float, float] | None] = field(default_factory=dict)
 
 
 _REFERENCES: dict[str, ReferenceSums] = {}
@@ -93,7 +114,7 @@ def reference_sums(home: Home, monitor: Monitor, bins: str, found: Ledger, *, no
     name = f"{home.lake.address} {identity}"
     if name not in _REFERENCES:
         mine = [(k, c) for k, c in parts_within(home, monitor, bins, start, end, now=now) if k.environment == monitor.environment]
-        _REFERENCES.clear() if len(_REFERENCES) > 64 else None  # noqa: PLR2004 - a bound, not a setting
+        _REFERENCES.clear() if len(_REFERENCES) > _KEPT else None
         _REFERENCES[name] = ReferenceSums(identity, added(mine))
     return _REFERENCES[name]
 
