@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from watchkeeper.adapters.lake import Lake
@@ -41,9 +42,21 @@ def test_values_travel_as_parameters(home):
     assert ask(connection, sql, {"model": "' OR true --"}).to_pylist() == [{"n": 0}]
 
 
-def test_the_memory_limit_holds(home):
-    connection = connect(home, memory_limit="64MB")
-    assert ask(connection, "SELECT current_setting('memory_limit') AS it").to_pylist() == [{"it": "61.0 MiB"}]
+def test_connections_of_a_process_see_their_own_tables_only(home):
+    first, second = connect(home, {}), connect(home, {})
+    first.register("mine", pa.table({"a": [1]}))
+    first.execute("CREATE TEMP TABLE kept AS SELECT 2 AS a")
+    for name in ("mine", "kept"):
+        with pytest.raises(duckdb.CatalogException):
+            second.sql(f"SELECT * FROM {name}")
+
+
+def test_a_connection_that_is_not_shared_may_be_locked(home):
+    alone = connect(home, {}, is_shared=False)
+    alone.execute("SET enable_external_access = false; SET lock_configuration = true")
+    shared = connect(home, {})
+    settings = ask(shared, "SELECT current_setting('enable_external_access') AS files, current_setting('lock_configuration') AS locked").to_pylist()
+    assert settings == [{"files": True, "locked": False}]
 
 
 def test_python_variables_are_no_tables(home):

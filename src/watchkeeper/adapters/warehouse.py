@@ -33,23 +33,31 @@ def registered_name(table: str) -> str:
     return table.replace("/", "_")
 
 
-def connect(home_or_lake: Home | Lake, tables: Mapping[str, str] | None = None, *, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
+def connect(home_or_lake: Home | Lake, tables: Mapping[str, str] | None = None, *, is_shared: bool = True) -> duckdb.DuckDBPyConnection:
     """Return an in-memory connection, its session in UTC, over tables of the lake.
 
     `tables` maps the name in SQL to the lake table; without it every record table is registered under its own name.
-    A table that was never written is left out. `memory_limit` is DuckDB's own, such as `500MB`; what does not fit
-    spills to the temporary folder. Rows come from the state the lake has now: connect again to see later ones.
+    A table that was never written is left out. What does not fit into memory spills to the temporary folder. Rows come
+    from the state the lake has now: connect again to see later ones. The connections of a process share one database,
+    where each sees only what was registered on it; not shared, it may be attached to, locked or filled with views.
     """
     lake = home_or_lake.lake if isinstance(home_or_lake, Home) else home_or_lake
-    config: dict[str, Any] = {**_CLOSED, "temp_directory": str(Path(tempfile.gettempdir()) / "watchkeeper-duckdb")}
-    if memory_limit is not None:
-        config["memory_limit"] = memory_limit
-    connection = duckdb.connect(config=config)
+    connection = _shared().cursor() if is_shared else _opened()
     for name, table in (record_tables() if tables is None else tables).items():
         dataset = lake.dataset(table)
         if dataset is not None:
             connection.register(name, dataset)
     return connection
+
+
+@cache
+def _shared() -> duckdb.DuckDBPyConnection:
+    """Return the database of this process; opening one costs more than most questions."""
+    return _opened()
+
+
+def _opened() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={**_CLOSED, "temp_directory": str(Path(tempfile.gettempdir()) / "watchkeeper-duckdb")})
 
 
 def record_tables() -> dict[str, str]:

@@ -36,7 +36,7 @@ def publish(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> Pa
 
 
 def _write(home: Home, monitors: Mapping[str, Monitor], path: Path, now: datetime) -> None:
-    connection = connect(home, {})
+    connection = connect(home, {}, is_shared=False)
     try:
         connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS published (STORAGE_VERSION '{_STORAGE}')")
         connection.begin()

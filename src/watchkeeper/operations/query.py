@@ -33,7 +33,7 @@ def query(home: Home, monitors: Mapping[str, Monitor], sql: str, *, now: datetim
 
     """
     _refuse_writes(sql)
-    connection = connect(home, {})
+    connection = connect(home, {}, is_shared=False)
     _register_records(home, connection, now)
     for monitor in monitors.values():
         _register_model(home, connection, monitor, has_private=private_reason is not None)
