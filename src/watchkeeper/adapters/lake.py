@@ -78,7 +78,8 @@ class Lake:
         """Return the newest state of a table, or None when nothing was ever written to it."""
         try:
             if name in self._open:
-                self._open[name].update_incremental()
+                if self._may_have_changed(name):
+                    self._open[name].update_incremental()
             else:
                 self._open[name] = DeltaTable(self.uri(name), storage_options=self.options)
         except TableNotFoundError:
@@ -86,6 +87,16 @@ class Lake:
         except FileNotFoundError:
             return None
         return self._open[name]
+
+    def _may_have_changed(self, name: str) -> bool:
+        """Tell whether a table may have a newer state than the one opened; on this disk the log's next entry says so.
+
+        Where the entry of the state itself is gone, the log was cleaned and says nothing.
+        """
+        if "://" in self.address:
+            return True
+        log, version = Path(self.uri(name), "_delta_log"), self._open[name].version()
+        return (log / f"{version + 1:020d}.json").exists() or not (log / f"{version:020d}.json").exists()
 
     def dataset(self, name: str) -> pads.Dataset | None:
         """Return a table as a lazy dataset to query by name, or None when it does not exist."""

@@ -93,6 +93,11 @@ def metric_chart(
     return found
 
 
+def resized(chart: dict[str, Any], size: Size) -> dict[str, Any]:
+    """Return the same chart in another size; to build it anew takes longer than to draw it."""
+    return {**chart, "width": size.width, "height": size.height}
+
+
 def _point(score: Score, timezone: str) -> dict[str, Any]:
     return {
         "at": _local(score.window_start, timezone),

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.records import Score
-from watchkeeper.site.charts import NARROW, PAGE, WIDE, Band, Shade, metric_chart
+from watchkeeper.site.charts import NARROW, PAGE, WIDE, Band, Shade, metric_chart, resized
 from watchkeeper.site.words import metric_text, number_text, window_text
 
 Draw = Callable[[dict[str, Any]], str]
@@ -63,10 +63,8 @@ def figure(scores: Sequence[Score], frame: Frame, *, limit: float | None = None,
         return None
     band = band or usual_band(known, frame.reference)
     about = shades(known[0], frame.incidents)
-    wide, narrow = (
-        Markup(frame.draw(metric_chart(ordered, timezone=frame.timezone, palette=PAGE, size=size, band=band, limit=limit, shades=about)))  # noqa: S704 - the renderer's own SVG
-        for size in (WIDE, NARROW)
-    )
+    chart = metric_chart(ordered, timezone=frame.timezone, palette=PAGE, size=WIDE, band=band, limit=limit, shades=about)
+    wide, narrow = (Markup(frame.draw(resized(chart, size))) for size in (WIDE, NARROW))  # noqa: S704 - the renderer's own SVG
     newest = ordered[::-1][:ROWS_SHOWN]
     named = metric_text(known[0].metric, known[0].feature, known[0].segment)
     return Figure(
