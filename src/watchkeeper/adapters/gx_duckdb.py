@@ -235,6 +235,30 @@ registry.impls["duckdb"] = lambda: Dialect
 
 
 @contextmanager
+def same_configurations() -> Iterator[None]:
+    """Let GX build each expectation's configuration once while the body runs.
+
+    It builds it anew, with pydantic, each of the hundred times that a check asks an expectation for an argument: a fifth of
+    the time of a check. Nothing changes an expectation while it is checked. One body at a time.
+    """
+    from great_expectations.expectations.expectation import Expectation
+
+    built: dict[int, tuple[Any, Any]] = {}  # with the expectation itself, so that its id stays its own
+    anew = Expectation.configuration
+
+    def once(expectation: Any) -> Any:
+        if id(expectation) not in built:
+            built[id(expectation)] = (expectation, anew.fget(expectation))
+        return built[id(expectation)][1]
+
+    Expectation.configuration = property(once)
+    try:
+        yield
+    finally:
+        Expectation.configuration = anew
+
+
+@contextmanager
 def batch(context: Any, connection: duckdb.DuckDBPyConnection, table: str, asset: str) -> Iterator[Any]:
     """Yield a GX batch over `table` of a live connection; `asset` is the name that results carry.
 
