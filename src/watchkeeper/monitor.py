@@ -234,7 +234,7 @@ class Monitor(Words):
 
     @property
     def reference_span(self) -> tuple[datetime, datetime] | None:
-        """Start and end (UTC) of the reference windows, None when the reference is files."""
+        """Start and end (UTC) of the reference windows, None while none of the files that are the reference has landed."""
         if self.reference.from_ is None or self.reference.to is None:
             return None
         return local_midnight(self.reference.from_, self.timezone), local_midnight(self.reference.to, self.timezone)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watchkeeper.adapters.monitor_files import Problem, mistakes, nearest, sorted_once, understand
+from watchkeeper.adapters.reference_files import dated
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.yaml_lines import Document, read_yaml
 from watchkeeper.errors import ConfigurationError, UsageError
@@ -112,7 +113,7 @@ def load_monitors(home: Home, models: Sequence[str] | None = None) -> tuple[dict
                 )
             )
             continue
-        monitors[monitor.model], sources[monitor.model] = monitor, document.file
+        monitors[monitor.model], sources[monitor.model] = dated(home, monitor), document.file
     return _only(monitors, problems, models)
 
 

@@ -90,6 +90,8 @@ def _of_columns(home: Home, monitor: Monitor, document: Document) -> Iterator[Fi
     events |= {("sensitive", i): name for i, name in enumerate(monitor.sensitive)}
     events |= {("targets", i, "feature"): t.feature for i, t in enumerate(monitor.targets) if t.feature and not t.feature.startswith("@")}
     yield from _against_newest(home, document, ("events", "files"), monitor.events.files, events)
+    if monitor.reference.files is not None:
+        yield from _against_newest(home, document, ("reference", "files"), monitor.reference.files, events)
     if monitor.labels is not None:
         labels: dict[Key, str] = {("labels", role): name for role in ("join", "column", "time") if (name := getattr(monitor.labels, role))}
         yield from _against_newest(home, document, ("labels", "files"), monitor.labels.files, labels)

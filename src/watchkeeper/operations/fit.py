@@ -46,7 +46,7 @@ def reference_problem(monitor: Monitor, *, now: datetime) -> str:
     """Say why there are no bins yet."""
     span = monitor.reference_span
     if span is None:
-        return "a reference of files is not measured against yet; give `from` and `to`"
+        return f"the reference is empty: no rows of {monitor.reference.files} have landed"
     if now < span[1]:
         return f"the reference ends on {monitor.reference.to}; measuring starts then"
     return f"the reference is empty: no events between {monitor.reference.from_} and {monitor.reference.to} have landed"

@@ -95,7 +95,7 @@ def offer(
     validations: list[Validation] = []
     for each in _sources(monitor, source, files):
         intake = Intake(home, monitor, each, now)
-        given = files if files is not None else discover(home, _pattern(monitor, each))
+        given = files if files is not None else list(dict.fromkeys(file for pattern in _patterns(monitor, each) for file in discover(home, pattern)))
         offered += _take_in(intake, given, validations, progress or _silent, tell_repeats=files is not None)
     if validations:
         from watchkeeper.adapters.validation_docs import build_docs
@@ -114,8 +114,11 @@ def _sources(monitor: Monitor, source: Source | None, files: Sequence[Path | Con
     return ["events"] if files is not None or monitor.labels is None else ["events", "labels"]
 
 
-def _pattern(monitor: Monitor, source: Source) -> str:
-    return monitor.labels.files if source == "labels" and monitor.labels is not None else monitor.events.files
+def _patterns(monitor: Monitor, source: Source) -> list[str]:
+    """Return where files of a source lie; those of the reference are events like others and come first."""
+    if source == "labels" and monitor.labels is not None:
+        return [monitor.labels.files]
+    return [files for files in (monitor.reference.files, monitor.events.files) if files is not None]
 
 
 def _take_in(

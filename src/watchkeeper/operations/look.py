@@ -37,7 +37,7 @@ def look(home: Home, monitor: Monitor, *, window: Window | None, now: datetime) 
     """Write the report of `window` and return it; without one, of the worst open incident's window, else of the newest.
 
     Raises:
-        UsageError: the reference is files, which are not in the lake.
+        UsageError: the reference is files of which none has landed.
         NothingToLookAtError: there are no events on one side.
 
     """
@@ -97,7 +97,7 @@ def _written(home: Home, monitor: Monitor, window: Window, path: Path, now: date
     span = monitor.reference_span
     if span is None:
         raise UsageError(
-            "the reference is files, and a look compares windows of the lake", where=monitor.model, then="Give the reference as `from` and `to`."
+            "the reference is files, and none of them has landed", where=monitor.model, then="Run `watchkeeper run` once they are there."
         )
     sides = [_sample(home, monitor, w, now) for w in (Window(*span), window)]
     for side, name in zip(sides, ("the reference", window_text(window.start, window.end, monitor.timezone)), strict=True):

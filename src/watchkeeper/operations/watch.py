@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from watchkeeper.adapters.monitor_files import Problem
+from watchkeeper.adapters.reference_files import dated
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.act import act
@@ -48,6 +49,7 @@ def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, pro
     done = Watched(problems=problems)
     for monitor in monitors.values():
         _of_model(home, monitor, now, done, tell)
+    monitors = {model: dated(home, monitor) for model, monitor in monitors.items()}
     every = _Steps(home, list(monitors.values()), now, done, tell)
     every.attempt("costs", lambda: costs(home, monitors, now=now))
     for monitor in monitors.values():
@@ -84,8 +86,9 @@ def _of_model(home: Home, monitor: Monitor, now: datetime, done: Watched, tell: 
     def whole() -> None:
         with home.lake.lease(f"watch:{monitor.model}", wait_s=LONGEST_WAIT_S):
             steps.attempt("ingest", lambda: done.batches.extend(ingest(home, monitor, now=now)))
-            steps.attempt("profile", lambda: profile(home, monitor, now=now))
-            steps.attempt("measure", lambda: done.runs.extend(measure(home, monitor, now=now)))
+            landed = dated(home, monitor)
+            steps.attempt("profile", lambda: profile(home, landed, now=now))
+            steps.attempt("measure", lambda: done.runs.extend(measure(home, landed, now=now)))
 
     steps.attempt("watch", whole)
 
