@@ -26,7 +26,7 @@ def home(make_home: Callable[..., Home]) -> Home:
 def one_held(home: Home, watchkeeper: Run) -> Home:
     path = home.root / "day.csv"
     path.write_text(HEADER + GOOD + BAD)
-    assert watchkeeper("ingest", "parcels", str(path), *NOW).exit_code == 0
+    assert watchkeeper("ingest", "parcels", str(path), *NOW).exit_code == 3
     return home
 
 
@@ -104,3 +104,16 @@ def test_rows_are_released_or_stay_with_exit_code_3_and_discarded_with_a_reason(
 @pytest.mark.parametrize("command", ["ingest", "quarantine list", "quarantine show", "quarantine release", "quarantine discard"])
 def test_help_ends_with_an_example(watchkeeper: Run, command: str) -> None:
     assert f"Example: watchkeeper {command}" in watchkeeper(*command.split(), "--help").stdout
+
+
+def test_an_empty_id_chooses_nothing_and_not_everything(one_held: Home, watchkeeper: Run) -> None:
+    result = watchkeeper("quarantine", "discard", "parcels", "", "--reason", "a variable was unset")
+    assert (result.exit_code, "would choose every entry" in result.stderr) == (2, True)
+    assert watchkeeper("quarantine", "list", "parcels", "--json").stdout != "[]\n"
+
+
+def test_a_file_of_which_rows_were_set_aside_gives_exit_code_3(home: Home, watchkeeper: Run) -> None:
+    file = home.root / "some.csv"
+    file.write_text("parcel,sent_at,p_late,is_late,version\na,2025-01-02T10:00:00Z,0.5,true,1\nb,soon,0.5,true,1\n")
+    result = watchkeeper("ingest", "parcels", str(file), "--json")
+    assert (result.exit_code, [(b["rows_landed"], b["rows_quarantined"]) for b in json.loads(result.stdout)]) == (3, [(1, 1)])

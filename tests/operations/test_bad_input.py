@@ -69,6 +69,22 @@ CASES = {
     "a time in the future": Case(
         "loans-1.csv", HEADER + GOOD + "c,2025-03-03T10:00:00Z,0.5,1\n", "partial", "'…' lies more than a day in the future", ["a", "b"], [2]
     ),
+    "a time that was never set": Case(
+        "loans-1.csv",
+        HEADER + GOOD + "c,0001-01-01T00:00:00Z,0.5,1\n",
+        "partial",
+        "'…' lies before 1971, as times do that were never set",
+        ["a", "b"],
+        [2],
+    ),
+    "ids of 22 digits, which are no floats": Case(
+        "loans-1.csv",
+        HEADER + "1234567890123456789012,2025-02-01T10:00:00Z,0.1,1\n1234567890123456789013,2025-02-01T10:00:00Z,0.1,1\n",
+        "landed",
+        "",
+        ["1234567890123456789012", "1234567890123456789013"],
+        [],
+    ),
     "an id twice, with the same values": Case("loans-1.csv", HEADER + GOOD + GOOD, "landed", "", ["a", "b"], []),
     "an id twice, with other values": Case(
         "loans-1.csv",

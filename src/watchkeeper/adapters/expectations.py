@@ -87,6 +87,13 @@ class Checked:
         return [f for f in self.findings if f.is_critical_failure and f.is_table_level]
 
     @property
+    def not_evaluated(self) -> str:
+        """One sentence on the expectations that could not be evaluated, empty when all could: rows land past them."""
+        blind = [f for f in self.findings if f.outcome == "error"]
+        names = ", ".join(sorted({f.expectation_id for f in blind})[:3])
+        return f"{len(blind)} of {len(self.findings)} expectations could not be evaluated ({names})" if blind else ""
+
+    @property
     def reasons_by_row(self) -> dict[int, list[str]]:
         """The rows to set aside, each with its reasons."""
         reasons: dict[int, list[str]] = {}

@@ -87,16 +87,19 @@ def typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
     [1.0, None, 2.5]
     >>> typed(pa.chunked_array([["007", "008"]])).to_pylist()
     ['007', '008']
+    >>> typed(pa.chunked_array([["1234567890123456789012"]])).to_pylist()  # a float would be another number
+    ['1234567890123456789012']
     """
     if column.null_count == len(column):
         return pa.chunked_array([pa.nulls(len(column))])
     if not pc.any(pc.match_substring_regex(column, r"^[+-]?0[0-9xX]|^\+")).as_py():
         present = pc.if_else(pc.is_in(column, pa.array(ABSENT)), pa.scalar(None, pa.string()), column)
         if present.null_count < len(present):
-            for kind in (pa.int64(), pa.float64()):
-                found = _cast(present, kind)
-                if found is not None:
-                    return found
+            found = _cast(present, pa.int64())
+            if found is None and not pc.all(pc.match_substring_regex(present, r"^-?\d+$")).as_py():
+                found = _cast(present, pa.float64())
+            if found is not None:
+                return found
     if pc.all(pc.is_in(pc.utf8_lower(column.drop_null()), pa.array(["true", "false"]))).as_py():
         return pc.cast(pc.utf8_lower(column), pa.bool_())
     found = next((t for t in (_cast(column, kind) for kind in _TIMES) if t is not None), None)

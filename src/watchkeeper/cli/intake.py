@@ -78,7 +78,7 @@ def ingest(
     with _progress(is_shown=not as_json) as progress:
         offered = offer(place, monitor, now=moment(now), source=kind, files=given, progress=progress)
     show([_told(o) for o in offered], as_json=as_json, columns=_TABLE, empty="No new files.")
-    if given is not None and any(o.batch.status == "quarantined" and not o.is_repeat for o in offered):
+    if given is not None and any((o.batch.status == "quarantined" or o.batch.rows_quarantined) and not o.is_repeat for o in offered):
         raise typer.Exit(REFUSED)
 
 
@@ -213,4 +213,6 @@ def give_up(
 def _chosen(ids: list[str] | None, batch: str, matching: str, *, everything: bool) -> Chosen:
     if not (ids or batch or matching or everything):
         raise UsageError("nothing is chosen", where="quarantine", then="Name entries, or add --batch, --matching or --all.")
+    if not all(i.strip() for i in ids or []):
+        raise UsageError("an empty id would choose every entry", where="quarantine", then="Name entries, or say so with --all.")
     return Chosen(ids=ids or (), batch=batch, matching=matching)

@@ -6,7 +6,7 @@ Belongs here: what a row must have by itself. Does not: agreement with what the 
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from watchkeeper.records import Source
 RESERVED = "wk_"
 WELL = frozenset({"", "ok", "200", "success"})
 _AHEAD = timedelta(days=1)
+_LONG_AGO = datetime(1971, 1, 1, tzinfo=UTC)  # one such row would make a window of every day since
 
 
 @dataclass(slots=True)
@@ -148,7 +149,7 @@ def _needed_outputs(monitor: Monitor) -> dict[str, str]:
 def _require(rows: pa.Table, needed: dict[str, str]) -> None:
     missing = [f"{name!r} ({role})" for name, role in needed.items() if name not in rows.column_names]
     if missing:
-        there = ", ".join(rows.column_names[:12]) or "none"
+        there = ", ".join([n for n in rows.column_names if n != "wk_row"][:12]) or "none"
         plural = "s" if len(missing) > 1 else ""
         raise UnreadableError(
             f"has no column{plural} {' and '.join(missing)}; it has {there}",
@@ -197,6 +198,7 @@ def _moments(rows: pa.Table, name: str, monitor: Monitor, rejects: Rejects, now:
     rejects.add(_numbers(rows, absent), f"{name} is null: a row needs a time")
     _reject_each(rows, name, pc.and_(pc.is_null(moments), pc.invert(absent)), "is not a time (ISO text or an epoch)", monitor, rejects)
     _reject_each(rows, name, pc.greater(moments, pa.scalar(now + _AHEAD, TIMESTAMP)), "lies more than a day in the future", monitor, rejects)
+    _reject_each(rows, name, pc.less(moments, pa.scalar(_LONG_AGO, TIMESTAMP)), "lies before 1971, as times do that were never set", monitor, rejects)
     return moments
 
 

@@ -12,12 +12,17 @@ from typing import Literal
 from watchkeeper.adapters import files
 from watchkeeper.adapters.monitor_files import Problem, nearest
 from watchkeeper.adapters.suite_lint import lint_suites
+from watchkeeper.adapters.suites import parse
 from watchkeeper.adapters.workspace import Home, load_monitors, monitor_documents
 from watchkeeper.adapters.yaml_lines import Document
 from watchkeeper.adapters.yaml_lines import Path as Key
 from watchkeeper.errors import ConfigurationError, UnreadableError
 from watchkeeper.measures.catalogue import NAMES
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.verdict import suite_file
+from watchkeeper.records import Source
+
+_NAME_COLUMNS = ("column", "column_A", "column_B")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +95,13 @@ def _of_columns(home: Home, monitor: Monitor, document: Document) -> Iterator[Fi
     events |= {("sensitive", i): name for i, name in enumerate(monitor.sensitive)}
     events |= {("targets", i, "feature"): t.feature for i, t in enumerate(monitor.targets) if t.feature and not t.feature.startswith("@")}
     yield from _against_newest(home, document, ("events", "files"), monitor.events.files, events)
+    yield from _of_suite_columns(home, monitor, "events", monitor.events.files)
     if monitor.reference.files is not None:
         yield from _against_newest(home, document, ("reference", "files"), monitor.reference.files, events)
     if monitor.labels is not None:
         labels: dict[Key, str] = {("labels", role): name for role in ("join", "column", "time") if (name := getattr(monitor.labels, role))}
         yield from _against_newest(home, document, ("labels", "files"), monitor.labels.files, labels)
+        yield from _of_suite_columns(home, monitor, "labels", monitor.labels.files)
 
 
 def _against_newest(home: Home, document: Document, said_at: Key, pattern: str, named: dict[Key, str]) -> Iterator[Finding]:
@@ -111,6 +118,23 @@ def _against_newest(home: Home, document: Document, said_at: Key, pattern: str, 
     for key, column in named.items():
         if column not in columns:
             yield _finding("mistake", document, key, f"{newest.name} has no column '{column}'", _near(column, columns))
+
+
+def _of_suite_columns(home: Home, monitor: Monitor, source: Source, pattern: str) -> Iterator[Finding]:
+    """Yield the columns that a suite names and the newest file of its source lacks: such expectations cannot be evaluated."""
+    suite, newest = suite_file(home, monitor, source), _newest(files.discover(home, pattern))
+    if newest is None or not suite.exists():
+        return
+    try:
+        entries = parse(suite, suite.read_text("utf-8"))["expectations"]
+        columns = files.read(newest, newest.name).column_names
+    except (ConfigurationError, UnreadableError):
+        return  # told elsewhere
+    named = {str(kwargs[name]) for e in entries if isinstance(kwargs := e.get("kwargs"), dict) for name in _NAME_COLUMNS if name in kwargs}
+    for column in sorted(named - set(columns)):
+        yield Finding(
+            "warning", str(suite.relative_to(home.root)), None, f"{newest.name} has no column '{column}'", _near(column, columns), monitor.model
+        )
 
 
 def _newest(paths: list[Path]) -> Path | None:

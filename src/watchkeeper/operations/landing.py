@@ -125,6 +125,8 @@ def _check(intake: Intake, settled: Settled, heard: Verdicts, *, whole: bool) ->
         heard[batch] = _verdict(intake, settled)
     found = heard[batch]
     settled.checked = found.checked
+    if (blind := found.checked.not_evaluated) and blind not in settled.notes:
+        settled.notes.append(blind)
     if found.fault and whole:
         settled.fault = found.fault
     there = set(settled.rows["wk_row"].to_pylist()) & set(found.rejects.reasons)

@@ -32,7 +32,7 @@ class Chosen:
         """Tell whether an entry is meant: ids may be shortened, `matching` is part of a reason."""
         if not isinstance(entry, Quarantined):
             return False
-        is_named = not self.ids or any(entry.quarantine_id.startswith(i) for i in self.ids)
+        is_named = not self.ids or any(i and entry.quarantine_id.startswith(i) for i in self.ids)
         is_matched = not self.matching or any(self.matching.lower() in reason.lower() for reason in entry.reasons)
         return is_named and is_matched and entry.batch_id.startswith(self.batch)
 
