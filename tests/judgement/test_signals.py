@@ -165,7 +165,7 @@ def test_a_drifting_feature_is_a_notice_and_wakes_nobody():
     found = judged(watched(60), scores(values, se=0.0, metric="psi", names=[("weight_kg", "")]))
     assert {s.level for s in found} == {"notice"}
     assert min(day_of(s) for s in found) == 70
-    assert found[0].value == pytest.approx(0.6, rel=0.01)
+    assert found[0].value == pytest.approx(0.6, rel=1e-9)
 
 
 AUC = {"metric": "roc_auc", "at_least": 0.68, "per": "day"}

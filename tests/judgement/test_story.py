@@ -62,7 +62,7 @@ def test_a_data_fault_names_features_and_shares():
         signal("null_ratio", 0.2, family="data", feature="depot"),
     ]
     said = told(*faults, how=evidence(*faults, observed=None, coverage=None, missed=None))
-    assert said.headline == "weight_kg and 1 more feature: missing in 70% of rows on Mon 13 January, usually 0.4%"
+    assert said.headline == "weight_kg and 1 more feature: missing in up to 70% of rows on Mon 13 January, usually 0.4%"
     assert said.facts == [("Features", "weight_kg 70%, depot 20%")]
     assert said.ruled_out == []
     assert "weight_kg" in said.next_steps[0]

@@ -55,6 +55,11 @@ class Series:
         return np.where(self.is_provisional, kind, self.value)
 
 
+def unscaled(rule: Rule, value: float) -> float:
+    """Return a number on the rule's scale as the score itself."""
+    return max(float(np.exp(value)) - _TINY, 0.0) if rule.in_logs else value
+
+
 def series(rule: Rule, scores: pa.Table, windows: Sequence[tuple[datetime, datetime]], reference_end: datetime, timezone: str) -> Series | None:
     """Lay out one metric's scores over the windows (ascending); None when it was never scored."""
     of_segments = pc.field("segment") != "" if rule.in_segments else pc.field("segment") == ""

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from math import isfinite
 
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from watchkeeper.judgement.normal import Floats, Normal, Panel, chances, deviations, learn, slow, sudden, usual_range
-from watchkeeper.judgement.panels import Series, series
+from watchkeeper.judgement.panels import Series, series, unscaled
 from watchkeeper.judgement.policy import RULES, Rule, level_of_family
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import Signal, key
@@ -123,7 +124,7 @@ def _raised(monitor: Monitor, environment: str, chart: Charted, mask: NDArray[np
         usual = usual_range(chart.panel, chart.normal, int(j))
         centre = float(chart.normal.centre[j, found.weekday[w]])
         value = float(chart.judged[j, w])
-        shown = np.exp if found.rule.in_logs else (lambda x: x)
+        shown = partial(unscaled, found.rule)
         yield Signal(
             signal_id=key(monitor.model, environment, "normal", found.rule.metric, feature, segment, start),
             model=monitor.model,
@@ -136,12 +137,12 @@ def _raised(monitor: Monitor, environment: str, chart: Charted, mask: NDArray[np
             segment=segment,
             window_start=start,
             window_end=end,
-            value=float(shown(value)),
+            value=shown(value),
             low=_or_none(found.low[j, w]),
             high=_or_none(found.high[j, w]),
-            expected=float(shown(centre)),
-            normal_low=float(shown(usual[0])),
-            normal_high=float(shown(usual[1])),
+            expected=shown(centre),
+            normal_low=shown(usual[0]),
+            normal_high=shown(usual[1]),
             p=float(chart.p[j, w]),
             n=int(np.nan_to_num(found.n[j, w])),
             state="provisional" if found.is_provisional[j, w] else "mature",

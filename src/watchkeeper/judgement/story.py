@@ -108,7 +108,8 @@ def _faults(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:  # 
     others = len({s.feature for s in episode.signals}) - 1
     names = worst.feature + (f" and {others} more feature{'s' if others > 1 else ''}" if others else "")
     what = "missing" if worst.metric == "null_ratio" else "a category never seen before"
-    headline = f"{names}: {what} in {_share(worst.value)} of rows on {day}, usually {_share(worst.expected)}"
+    most = "" if {_share(s.value) for s in episode.signals} == {_share(worst.value)} else "up to "
+    headline = f"{names}: {what} in {most}{_share(worst.value)} of rows on {day}, usually {_share(worst.expected)}"
     listed = sorted({s.feature: s for s in sorted(episode.signals, key=lambda s: s.value)}.values(), key=lambda s: -s.value)
     facts = [("Features", ", ".join(f"{s.feature} {_share(s.value)}" for s in listed[:8]))]
     return headline, f"{day}, {monitor.timezone}.", facts
