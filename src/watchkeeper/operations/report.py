@@ -83,7 +83,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
     whole = {s.metric: s for s in every if not s.segment and not s.feature and s.value is not None}
     mine = pc.field("model") == monitor.model
     incidents = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment)))
-    inside = [i for i in incidents if i.window_start < window.end and window.start < i.window_end]
+    inside = [i for i in incidents if i.window_start < window.end and (window.start < i.window_end or i.is_open)]
     time = pc.field("window_start")
     during = (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
     quarantined, reasons = _quarantine(home, monitor, window, now)
