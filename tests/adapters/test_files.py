@@ -68,7 +68,7 @@ def test_every_format_gives_the_same_rows(name: str, tmp_path: Path) -> None:
         (["true", "False"], [True, False]),
         (["NA", "null"], ["NA", "null"]),
         (["2025-02-01T10:00:00Z", "2025-02-01T12:00:00+02:00"], [datetime(2025, 2, 1, 10, tzinfo=UTC)] * 2),
-        (["99999999999999999999", "1"], [1e20, 1.0]),
+        (["99999999999999999999", "1"], ["99999999999999999999", "1"]),
     ],
 )
 def test_a_column_of_text_takes_the_narrowest_type_that_fits_all_of_it(texts: list[str], values: list[object]) -> None:
