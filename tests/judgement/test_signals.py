@@ -1,13 +1,14 @@
 """Signals: false alarms stay within the budget, planted faults are found, and what cannot be judged is not."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
 from watchkeeper.judgement.policy import RULES, level_of_family
 from watchkeeper.judgement.signals import judged_metrics, pages
-from worlds import Floats, day_of, judged, noise, scores, wandering, watched, weekly
+from worlds import START, Floats, day_of, judged, noise, scores, wandering, watched, weekly
 
 SEEDS = 30
 REFERENCE, JUDGED = 90, 90
@@ -80,6 +81,27 @@ def test_a_segment_must_stand_out_twice_in_five_days():
     values = noise(3, 100, sd=0.04, series=2)
     values[1, 80] += 1.0
     assert pages(judged(watched(60), scores(values, se=0.04, metric="calibration_gap_to_rest", names=[("", "depot=a"), ("", "depot=b")]))) == []
+
+
+def test_a_segment_must_stand_out_in_one_week_only():
+    values = noise(3, 30, sd=0.04, series=2)
+    values[1, 25] += 1.0
+    table = scores(
+        values, se=0.04, metric="calibration_gap_to_rest", names=[("", "depot=a"), ("", "depot=b")], grain="week", length=timedelta(days=7)
+    )
+    found = pages(judged(watched(140, window="week"), table))
+    assert {(s.segment, s.window_start) for s in found} >= {("depot=b", START + timedelta(days=175))}
+    assert {s.segment for s in found} == {"depot=b"}
+
+
+def test_false_segment_pages_by_the_week_stay_within_the_budget():
+    monitor, found, weeks = watched(140, window="week", **PER_MONTH), 0, 40
+    names = [("", f"depot={i}") for i in range(10)]
+    for seed in range(SEEDS):
+        values = noise(seed, 20 + weeks, sd=0.04, series=10)
+        table = scores(values, se=0.04, metric="calibration_gap_to_rest", names=names, grain="week", length=timedelta(days=7))
+        found += len({s.window_start for s in pages(judged(monitor, table))})
+    assert found <= 1.3 * SEEDS * weeks * level_of_family("segment", "page", monitor.alerts.false_alarms_per_day, 1 / 7)
 
 
 def test_a_segment_with_few_reference_rows_is_not_judged():

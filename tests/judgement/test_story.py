@@ -49,6 +49,19 @@ def test_the_worst_segments_are_named_with_their_part_of_the_excess():
     assert said.next_steps[0] == 'distrust "not late" at depot=north; ask #parcels what changed.'
 
 
+@pytest.mark.parametrize(
+    ("rows", "excess", "said"),
+    [(0.33, 0.96, "; depot=north accounts for 96% of the excess"), (0.6, 1.04, "; depot=north accounts for all of the excess")],
+)
+def test_the_headline_names_the_segment_that_carries_the_excess(rows, excess, said):
+    assert told(how=evidence(segments=[SegmentShare("depot=north", 0.6, 0.7, 0.1, rows, excess)])).headline.endswith(said)
+
+
+@pytest.mark.parametrize(("rows", "excess"), [(0.5, 0.75), (0.1, 0.5), (0.9, 0.95)])
+def test_the_headline_names_no_segment_that_is_only_a_part_of_the_story(rows, excess):
+    assert "depot" not in told(how=evidence(segments=[SegmentShare("depot=north", 0.6, 0.7, 0.1, rows, excess)])).headline
+
+
 def test_a_segment_that_fails_alone():
     found = [signal("calibration_gap_to_rest", 0.12, day=d, family="segment", segment="depot=north") for d in (7, 8, 9)]
     said = told(*found, how=evidence(*found, rate=0.2, gap=0.12))

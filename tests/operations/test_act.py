@@ -134,11 +134,20 @@ def test_a_silenced_incident_sends_no_updates_but_its_end(home: Home, run, slack
 
 
 def test_old_history_is_not_sent_in_bulk_but_a_late_verdict_is(home: Home, run, slack: Slack):
-    """Judged now, a window that ended long ago is old news; one whose labels were due only now is not."""
+    """Judged now, what was over long ago is old news; a window whose labels were due only now is not."""
     now = MONDAY + 10 * DAY
-    happen(home, event(at=now), event(incident="i2", day=1, at=now))
+    happen(home, event(at=now), event("resolved", at=now), event(incident="i2", day=1, at=now), event("resolved", incident="i2", day=1, at=now))
     rows = run(now, slack.as_bot)
-    assert sorted((r.incident_id, r.state, r.reason) for r in rows) == [("i1", "skipped", "older than 7 days"), ("i2", "sent", "")]
+    stale = {(r.incident_id, r.kind) for r in rows if r.reason == "older than 7 days"}
+    assert stale == {("i1", "open"), ("i1", "resolve")}
+    assert [(r.incident_id, r.kind) for r in rows if r.state == "sent"] == [("i2", "resolve")]
+    assert run(now + DAY, slack.as_bot) == []
+
+
+def test_what_still_goes_on_is_told_however_long_ago_it_began(home: Home, run, slack: Slack):
+    now = MONDAY + 40 * DAY
+    happen(home, event(at=now), event("joined", day=1, at=now))
+    assert sorted(outcomes(run(now, slack.as_bot))) == [("open", "sent"), ("update", "skipped")]
     assert run(now + DAY, slack.as_bot) == []
 
 

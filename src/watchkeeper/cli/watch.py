@@ -16,6 +16,7 @@ from watchkeeper.adapters.workspace import Home, load_monitor, load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
 from watchkeeper.cli.output import JsonOption, as_dict, complain, say, show, show_json
 from watchkeeper.errors import UsageError
+from watchkeeper.judgement.notices import STALE, STALE_AFTER
 from watchkeeper.monitor import Monitor, utc
 from watchkeeper.operations.change import ChangeKind, record_change
 from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores, recorded_changes
@@ -237,6 +238,9 @@ def _tell(done: Watched) -> None:
     say(
         f"{len(opened)} incidents opened, {sum(e.event == 'resolved' for e in done.events)} resolved, {len(done.digests)} digests, {_sent(done)} messages sent."
     )
+    untold = {a.incident_id for a in done.actions if a.reason == STALE and a.kind in ("open", "digest")}
+    if untold:
+        say(f"Not sent: {len(untold)} incidents and digests that were over more than {STALE_AFTER.days} days ago. `watchkeeper incidents --all` lists them.")
 
 
 def _sent(done: Watched) -> int:

@@ -4,7 +4,7 @@ Belongs here: pure rules over incident events and digests. Does not: words (site
 retries (outbox.py).
 
 The rules: incidents in production that are or were more than a notice are told. What could have been told more than
-seven days ago and never was, is not told in bulk now. One run sends at most one message about one incident: the opening
+seven days ago, never was, and is over, is not told in bulk now; what still goes on is told however long ago it began. One run sends at most one message about one incident: the opening
 with the newest story, the newest update, or the resolution; what it replaces is passed over.
 """
 
@@ -53,7 +53,7 @@ def notices(history: Sequence[IncidentEvent], decided: Mapping[str, bool], *, no
     `decided` maps decided events to whether they were told. The end of what was told is told too, however long ago its
     last bad window was: it takes windows without trouble to call it over.
     """
-    is_known = any(decided.values())
+    is_known, goes_on = any(decided.values()), _goes_on(history)
     fresh: list[tuple[IncidentEvent, Kind]] = []
     found: list[Notice] = []
     for event, kind in _told(history):
@@ -61,13 +61,18 @@ def notices(history: Sequence[IncidentEvent], decided: Mapping[str, bool], *, no
             continue
         is_awaited = kind == "resolve" and (is_known or bool(fresh))
         since = event.at if is_awaited else event.window_end
-        if is_stale(event.at, since, now=now, mature_after=mature_after):
+        if not goes_on and is_stale(event.at, since, now=now, mature_after=mature_after):
             found.append(Notice(event, kind, event, STALE))
         elif kind == "update" and (silence := _silence(history, event)):
             found.append(Notice(event, kind, event, f"silenced by {silence.who}"))
         else:
             fresh.append((event, kind))
     return found + _coalesced(fresh)
+
+
+def _goes_on(history: Sequence[IncidentEvent]) -> bool:
+    """Tell whether an incident, whose events are given in order, is not over."""
+    return next((e.event != "resolved" for e in reversed(history) if e.event in _KINDS), False)
 
 
 def _told(history: Sequence[IncidentEvent]) -> list[tuple[IncidentEvent, Kind]]:

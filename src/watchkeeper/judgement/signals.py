@@ -88,7 +88,7 @@ def _learned(monitor: Monitor, environment: str, charts: Sequence[Charted], now:
         budget = level_of_family(rule.family, rule.level, monitor.alerts.false_alarms_per_day, _WINDOWS_PER_DAY[monitor.window])
         believed = _believed(members, budget)
         for chart, mask in zip(members, believed, strict=True):
-            yield from _raised(monitor, environment, chart, _persistent(chart.series.rule, mask), now)
+            yield from _raised(monitor, environment, chart, _persistent(chart.series.rule, mask, monitor.window), now)
 
 
 def _believed(members: Sequence[Charted], budget: float) -> list[NDArray[np.bool_]]:
@@ -107,9 +107,9 @@ def _has_reference(chart: Charted) -> NDArray[np.bool_]:
     return enough
 
 
-def _persistent(rule: Rule, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Keep an alarm only when `persists` of the last `of` windows alarmed."""
-    if rule.persists <= 1:
+def _persistent(rule: Rule, mask: NDArray[np.bool_], window: str) -> NDArray[np.bool_]:
+    """Keep an alarm only when `persists` of the last `of` windows alarmed; a week or a month out of line has persisted."""
+    if rule.persists <= 1 or _WINDOWS_PER_DAY[window] < 1:
         return mask
     padded = np.cumsum(np.pad(mask.astype(int), ((0, 0), (rule.of, 0))), axis=1)
     kept: NDArray[np.bool_] = mask & (padded[:, rule.of :] - padded[:, : -rule.of] >= rule.persists)

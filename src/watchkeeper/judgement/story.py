@@ -15,6 +15,7 @@ from watchkeeper.records import Cause, Score, Signal, Story
 
 _LONG = 3
 _WORST = 3
+_MOST, _TIMES = 0.6, 4
 
 
 def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
@@ -78,7 +79,7 @@ def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     rows, positive = monitor.wording.rows, monitor.wording.positive
     least = evidence.least_observed if evidence.is_provisional else None
     rate = f"at least {least:.0%}" if least is not None else f"{evidence.observed.value:.0%}"
-    headline = f"{rate} of {rows} on {day} were {positive}; the model expected {evidence.expected:.0%}"
+    headline = f"{rate} of {rows} on {day} were {positive}; the model expected {evidence.expected:.0%}{_concentrated(evidence)}"
     miss = (least if least is not None else evidence.observed.value) - evidence.expected
     usual = (
         f"; 95 % of reference {monitor.window}s lie between {_pts(lead.normal_low)} and {_pts(lead.normal_high)}"
@@ -141,7 +142,7 @@ def _plain(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     )
     usual = f" 95 % of reference {monitor.window}s lie between {_number(lead.normal_low)} and {_number(lead.normal_high)}."
     how = " A slow change: no single window stands out." if lead.rule == "slow" else ""
-    return headline, f"{day}, {monitor.timezone}.{usual}{how}", [*_labels(evidence), *_hits(monitor, evidence)]
+    return headline, f"{day}, {monitor.timezone}.{usual}{how}", [*_labels(evidence), *_where(evidence), *_hits(monitor, evidence)]
 
 
 _TELLERS = {"kpi": _rates, "segment": _segments, "data": _faults, "target": _promises}
@@ -158,6 +159,17 @@ def _labels(evidence: Evidence) -> list[tuple[str, str]]:
 def _where(evidence: Evidence) -> list[tuple[str, str]]:
     worst = [s for s in evidence.segments if s.share_of_excess > s.share_of_rows][:_WORST]
     return [("Worst", "; ".join(_segment_text(s) for s in worst))] if worst else []
+
+
+def _concentrated(evidence: Evidence) -> str:
+    """Name the segment that most of an excess comes from, when its rows carry several times as much of it as other rows."""
+    worst = next(iter(evidence.segments), None)
+    if worst is None or worst.share_of_excess < _MOST:
+        return ""
+    if worst.share_of_excess * (1 - worst.share_of_rows) < _TIMES * worst.share_of_rows * (1 - worst.share_of_excess):
+        return ""
+    share = "all" if worst.share_of_excess >= 1 else f"{worst.share_of_excess:.0%}"
+    return f"; {worst.segment} accounts for {share} of the excess"
 
 
 def _segment_text(segment: SegmentShare) -> str:
