@@ -422,3 +422,12 @@ def test_a_run_whose_clock_is_behind_does_not_repeat_what_was_sent(home: Home, r
     run(now + HOUR, slack.as_bot)
     assert run(now, slack.as_bot) == []
     assert len(slack.messages) == 1
+
+
+def test_a_message_names_what_else_is_wrong_with_the_model_at_that_time(home: Home, run):
+    rows = run(happen(home, event(), event(incident="i2", subject="depot=north", severity="warning")))
+    said = {row.incident_id: json.loads(row.payload)["text"] for row in rows}
+    assert "*At the same time:* `i2` opened on day 0" in said["i1"]
+    assert "*At the same time:* `i1` opened on day 0" in said["i2"]
+    later = run(happen(home, event(incident="i3", day=9)))
+    assert "At the same time" not in json.loads(later[0].payload)["text"]

@@ -15,8 +15,9 @@ from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, mean_
 from conftest import PARCELS, parcels_world
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.operations.ingest import ingest
-from watchkeeper.operations.measure import measure, rolled_up
+from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
+from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import Run, Score
 from watchkeeper.windows import Grid

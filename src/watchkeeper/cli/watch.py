@@ -240,7 +240,9 @@ def _tell(done: Watched) -> None:
     )
     untold = {a.incident_id for a in done.actions if a.reason == STALE and a.kind in ("open", "digest")}
     if untold:
-        say(f"Not sent: {len(untold)} incidents and digests that were over more than {STALE_AFTER.days} days ago. `watchkeeper incidents --all` lists them.")
+        say(
+            f"Not sent: {len(untold)} incidents and digests that were over more than {STALE_AFTER.days} days ago. `watchkeeper incidents --all` lists them."
+        )
 
 
 def _sent(done: Watched) -> int:

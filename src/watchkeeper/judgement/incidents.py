@@ -80,6 +80,15 @@ def fold(events: Iterable[IncidentEvent]) -> list[Incident]:
     return sorted((_folded(history) for history in by_id.values()), key=lambda i: (i.opened_at, i.window_start, i.id))
 
 
+def alongside(incident_id: str, incidents: Iterable[Incident]) -> list[Incident]:
+    """Return the other incidents of a model whose bad windows overlap those of one, the gravest first: they may be one trouble."""
+    every = list(incidents)
+    one = next(i for i in every if i.id == incident_id)
+    others = [i for i in every if i.id != one.id and (i.model, i.environment) == (one.model, one.environment)]
+    together = [i for i in others if i.window_start < one.window_end and one.window_start < i.window_end]
+    return sorted(together, key=lambda i: (-SEVERITIES.index(i.severity), i.window_start, i.id))
+
+
 _ORDER = ("opened", "joined", "updated", "acknowledged", "silenced", "resolved")
 
 

@@ -20,7 +20,7 @@ from watchkeeper.judgement.incidents import Episode, developments, episodes, fol
 from watchkeeper.judgement.signals import charted, judged_metrics, pages, signals
 from watchkeeper.judgement.story import ending, story
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.measure import pooled_scores
+from watchkeeper.operations.rollup import pooled_scores
 from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Severity, Signal, Story
 from watchkeeper.windows import Window
 

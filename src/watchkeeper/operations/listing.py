@@ -15,12 +15,13 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import UsageError
-from watchkeeper.judgement.incidents import fold
+from watchkeeper.judgement.incidents import alongside, fold
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.measures.readings import GAP_TO_REST
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.measure import last_ended, rolled_up
+from watchkeeper.operations.measure import last_ended
+from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.records import Action, Change, IncidentEvent, Score, Signal
 from watchkeeper.site.links import incident_links
 from watchkeeper.site.message import incident_message, text
@@ -121,12 +122,20 @@ def incident_listing(home: Home, *, models: Sequence[str] | None, resolved: bool
 
 def told(home: Home, incident_id: str, *, now: datetime) -> str:
     """Return an incident as its message tells it."""
-    events = [e for e in home.lake.newest(IncidentEvent, as_of=now) if e.incident_id == incident_id]
-    incident = fold(events)[0]
+    every: list[IncidentEvent] = home.lake.newest(IncidentEvent, as_of=now)
+    events, incidents = [e for e in every if e.incident_id == incident_id], fold(every)
+    incident = next(i for i in incidents if i.id == incident_id)
     monitor = load_monitors(home, None)[0].get(incident.model)
     newest = max((e for e in events if e.event != "resolved"), key=lambda e: e.at)
     links = incident_links(home.workspace.links, home.site_dir, incident_id=incident_id)
-    message = incident_message(story_of(incident), newest, severity=incident.severity, channel=monitor.channel if monitor else "", links=links)
+    message = incident_message(
+        story_of(incident),
+        newest,
+        severity=incident.severity,
+        channel=monitor.channel if monitor else "",
+        links=links,
+        beside=[(i.id, i.headline) for i in alongside(incident_id, incidents)],
+    )
     ended = f"Resolved on {incident.resolved_at:%Y-%m-%d}: {incident.why}.\n" if incident.resolved_at else ""
     return text(message) + ended
 

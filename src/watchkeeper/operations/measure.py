@@ -3,9 +3,8 @@
 Belongs here: which windows are due and what changed about them. Does not: the numbers (measures/), reading rows (profile.py).
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from math import isclose
 
@@ -17,9 +16,9 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import CATALOGUE
 from watchkeeper.measures.readings import GAP_TO_REST, Frame, readings
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.fit import bins_of, reference_problem
-from watchkeeper.operations.sums import KeyedParts, Ledger, ReferenceSums, added, ledger, parts_within, reference_sums
-from watchkeeper.profiles.bins import FeatureBins
+from watchkeeper.operations.fit import reference_problem
+from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, by_window, frame_of, maturity
+from watchkeeper.operations.sums import KeyedParts, Ledger, added, parts_within, reference_sums
 from watchkeeper.records import Run, Score
 from watchkeeper.windows import Grid, Window
 
@@ -34,10 +33,9 @@ def measure(
     A window is due when it has ended and something about it changed: rows or labels arrived, or its labels became
     mature. With `recompute`, every window asked for is computed again. Scores that came out the same are not written.
     """
-    found = bins_of(home, monitor, now=now)
-    if found is None:
+    basis = basis_of(home, monitor, now=now)
+    if basis is None:
         return _insufficient(home, monitor, now)
-    basis = Basis(*found, ledger(home, monitor, found[0], now=now))
     scores: list[Score] = []
     runs: list[Run] = []
     for grid in (monitor.grid, *monitor.promise_grids):
@@ -48,76 +46,6 @@ def measure(
     home.lake.append_records(Score, _changed(home, monitor, scores, now))
     home.lake.append_records(Run, runs)
     return runs
-
-
-@dataclass(frozen=True)
-class Basis:
-    """What every window is measured from: the bins' version, the bins, and which parts exist."""
-
-    bins: str
-    fitted: dict[str, FeatureBins]
-    parts: Ledger
-
-
-def rolled_up(
-    home: Home,
-    monitor: Monitor,
-    grain: Grid,
-    *,
-    now: datetime,
-    start: datetime,
-    end: datetime,
-    metrics: Collection[str] | None = None,
-    of_whole: bool = False,
-) -> Iterator[Score]:
-    """Yield scores of coarser windows (or of metrics not stored), computed from the sums of their parts, not averaged.
-
-    With `of_whole` segments are left out.
-    """
-    found = bins_of(home, monitor, now=now)
-    if found is None:
-        return
-    basis = Basis(*found, ledger(home, monitor, found[0], now=now))
-    reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
-    parts = parts_within(home, monitor, basis.bins, start, end, now=now, of_whole=of_whole, of_outputs=_are_of_outputs(basis, metrics))
-    by_window = _by_window(grain, [(k, c) for k, c in parts if k.environment == monitor.environment])
-    for window in grain.between(start, end):
-        if window.start in by_window:
-            yield from readings(_frame(monitor, window, grain.grain, basis, reference, now, metrics=metrics), added(by_window[window.start]))
-
-
-def usual_range(home: Home, monitor: Monitor, grain: Grid, metric: str, *, now: datetime) -> tuple[float, float] | None:
-    """Return the least and the largest value of a metric of the model over the reference's periods, None below two of them."""
-    found, span = bins_of(home, monitor, now=now), monitor.reference_span
-    if found is None or span is None:
-        return None
-    reference = reference_sums(home, monitor, found[0], ledger(home, monitor, found[0], now=now), now=now)
-    if (metric, grain.grain) not in reference.ranges:
-        made = rolled_up(home, monitor, grain, now=now, start=span[0], end=span[1], metrics={metric}, of_whole=True)
-        inside = [s.value for s in made if s.value is not None and s.window_start >= span[0] and s.window_end <= span[1]]
-        reference.ranges[metric, grain.grain] = (min(inside), max(inside)) if len(inside) > 1 else None
-    return reference.ranges[metric, grain.grain]
-
-
-def pooled_scores(
-    home: Home, monitor: Monitor, windows: Collection[tuple[datetime, datetime]], metrics: Collection[str], *, now: datetime
-) -> Iterator[Score]:
-    """Yield scores of several windows taken together, from the sum of their parts."""
-    found = bins_of(home, monitor, now=now)
-    if found is None or not windows:
-        return
-    basis = Basis(*found, ledger(home, monitor, found[0], now=now))
-    reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
-    span = Window(min(start for start, _ in windows), max(end for _, end in windows))
-    every = parts_within(home, monitor, basis.bins, span.start, span.end, now=now, of_outputs=_are_of_outputs(basis, metrics))
-    inside = [(k, c) for k, c in every if k.environment == monitor.environment and any(start <= k.window_start < end for start, end in windows)]
-    yield from readings(_frame(monitor, span, monitor.window, basis, reference, now, metrics=metrics), added(inside))
-
-
-def _are_of_outputs(basis: Basis, metrics: Collection[str] | None) -> bool:
-    """Tell whether metrics can be had without the parts of the columns that the model was given."""
-    of_features = {m.name for m in CATALOGUE if m.subject == "feature"}
-    return metrics is not None and not of_features.intersection(metrics) and any(name.startswith("@") for name in basis.fitted)
 
 
 def last_ended(monitor: Monitor, now: datetime) -> Window:
@@ -140,15 +68,9 @@ def _due(
     runs: list[Run] = home.lake.newest(Run, as_of=now, where=(pc.field("model") == monitor.model) & (pc.field("operation") == OPERATION))
     done = {(r.window_start, r.window_end): r.inputs for r in runs if r.outcome != "failed"}
     for window in grid.between(span.start, span.end):
-        inputs = f"{basis.bins}/{parts.revision(window)}/{_maturity(monitor, window, now)}/{_silence(parts, window, now)}"
+        inputs = f"{basis.bins}/{parts.revision(window)}/{maturity(monitor, window, now)}/{_silence(parts, window, now)}"
         if recompute or done.get((window.start, window.end)) != inputs:
             yield window, inputs
-
-
-def _maturity(monitor: Monitor, window: Window, now: datetime) -> str:
-    if monitor.labels is None:
-        return "no labels"
-    return "mature" if now >= window.end + monitor.labels.mature_after else "provisional"
 
 
 def _silence(parts: Ledger, window: Window, now: datetime) -> str:
@@ -164,15 +86,15 @@ def _measured(home: Home, monitor: Monitor, basis: Basis, grid: Grid, due: list[
     reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
     metrics = _metrics(monitor, grid)
     of_whole = grid != monitor.grid and not any(t.segment for t in monitor.targets)
-    of_outputs = _are_of_outputs(basis, metrics)
+    of_outputs = are_of_outputs(basis, metrics)
     parts = parts_within(home, monitor, basis.bins, due[0][0].start, due[-1][0].end, now=now, of_whole=of_whole, of_outputs=of_outputs)
-    by_window = _by_window(grid, parts)
+    found = by_window(grid, parts)
     scores: list[Score] = []
     runs: list[Run] = []
     for window, inputs in due:
         silence = _silence(basis.parts, window, now)
-        frame = _frame(monitor, window, grid.grain, basis, reference, now, metrics=metrics)
-        made = list(_of_window(frame, by_window.get(window.start, [])))
+        frame = frame_of(monitor, window, grid.grain, basis, reference, now, metrics=metrics)
+        made = list(_of_window(frame, found.get(window.start, [])))
         scores += made
         reason = {
             "empty": "no events landed for this window",
@@ -201,17 +123,6 @@ def _metrics(monitor: Monitor, grid: Grid) -> set[str]:
     return promised | {m.name for m in (*CATALOGUE, GAP_TO_REST) if m.stored} if grid == monitor.grid else promised
 
 
-def _by_window(grid: Grid, parts: KeyedParts) -> dict[datetime, KeyedParts]:
-    out: dict[datetime, KeyedParts] = defaultdict(list)
-    places: dict[datetime, datetime] = {}
-    for part_key, counts in parts:
-        start = part_key.window_start
-        if start not in places:
-            places[start] = grid.at(start).start
-        out[places[start]].append((part_key, counts))
-    return out
-
-
 def _of_window(frame: Frame, parts: KeyedParts) -> Iterator[Score]:
     """Yield the window's scores: per environment all versions together, and each version where there are several."""
     if not parts:
@@ -224,27 +135,6 @@ def _of_window(frame: Frame, parts: KeyedParts) -> Iterator[Score]:
         for version in versions if len(versions) > 1 else ():
             whole = [(k, c) for k, c in mine if k.version == version and not k.segment]
             yield from readings(replace(frame, environment=environment, version=version), added(whole))
-
-
-def _frame(
-    monitor: Monitor, window: Window, grain: str, basis: Basis, reference: ReferenceSums, now: datetime, metrics: Collection[str] | None = None
-) -> Frame:
-    return Frame(
-        model=monitor.model,
-        task=monitor.task,
-        window=window,
-        grain=grain,
-        bins=basis.bins,
-        fitted=basis.fitted,
-        reference=reference.id,
-        reference_sums=reference.sums,
-        usual=reference.usual,
-        is_mature=_maturity(monitor, window, now) != "provisional",
-        has_labels=monitor.labels is not None,
-        now=now,
-        environment=monitor.environment,
-        metrics=metrics,
-    )
 
 
 def _changed(home: Home, monitor: Monitor, scores: list[Score], now: datetime) -> list[Score]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.swap import write_whole
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.incidents import Incident
+from watchkeeper.judgement.incidents import Incident, alongside
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.look import FOLDER
 from watchkeeper.operations.shown import Shared, around, frame_of, model_facts, shared
@@ -80,12 +80,13 @@ def _write_model(site: Site, home: Home, monitor: Monitor, row: OverviewRow, fou
 def _write_incident(site: Site, home: Home, monitor: Monitor, incident: Incident, frame: Frame, found: Shared) -> None:
     signals = signals_of(incident, found.signals)
     events, links = found.events[incident.id], _looks(home, incident.model, "../", [incident])
+    beside = alongside(incident.id, found.incidents)
     scores = around(home, monitor, worst_signal(signals), incident, found.now)
 
     def render() -> str:
-        return incident_page(incident, events, signals, scores, frame=frame, workspace=site.workspace, links=links)
+        return incident_page(incident, events, signals, scores, frame=frame, workspace=site.workspace, links=links, beside=beside)
 
-    site.page(f"incidents/{incident.id}.html", (incident, events, signals, scores, links), render)
+    site.page(f"incidents/{incident.id}.html", (incident, events, signals, scores, links, beside), render)
 
 
 def _write_digests(site: Site, found: Shared, zones: Mapping[str, str], timezone: str) -> None:

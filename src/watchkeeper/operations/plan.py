@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement import outbox, retraining
+from watchkeeper.judgement.incidents import alongside, fold
 from watchkeeper.judgement.notices import STALE, Notice, in_order, is_stale, notices, severity_so_far
 from watchkeeper.judgement.outbox import Standing
 from watchkeeper.monitor import Monitor
@@ -90,7 +91,9 @@ def _message(known: Known, history: Sequence[IncidentEvent], notice: Notice, tar
     if notice.kind == "resolve" and is_first:
         opening = _story([e for e in history if e.event != "resolved"], history[0])
         return belated_message(opening, story, notice.event, severity=severity, channel=channel, links=links)
-    return incident_message(story, notice.event, severity=severity, channel=channel, links=links)
+    every = fold(event for one in known.histories.values() if one[0].model == notice.event.model for event in one)
+    beside = [(i.id, i.headline) for i in alongside(notice.event.incident_id, every)]
+    return incident_message(story, notice.event, severity=severity, channel=channel, links=links, beside=beside)
 
 
 def _story(history: Sequence[IncidentEvent], event: IncidentEvent) -> Story:

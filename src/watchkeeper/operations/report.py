@@ -19,7 +19,7 @@ from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.measure import rolled_up, usual_range
+from watchkeeper.operations.rollup import rolled_up, usual_range
 from watchkeeper.records import Batch, Digest, IncidentEvent, Quarantined, Score, Signal, key
 from watchkeeper.windows import Grid, Window
 

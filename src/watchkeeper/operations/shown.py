@@ -15,7 +15,7 @@ from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.measure import rolled_up
+from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.records import Batch, Digest, IncidentEvent, Score, Signal, Validation
 from watchkeeper.site.figures import Frame
 from watchkeeper.site.model_page import SEGMENT_KPIS, ModelFacts

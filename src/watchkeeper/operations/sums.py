@@ -1,6 +1,6 @@
 """Sums of parts over any windows, as known at a moment; a month is a sum and not a rescan.
 
-Belongs here: reading parts of the table `profiles` and adding them up. Does not: what is computed from them (measure.py).
+Belongs here: reading parts of the table `profiles` and adding them up. Does not: what is computed from them (rollup.py, measure.py).
 """
 
 from bisect import bisect_left

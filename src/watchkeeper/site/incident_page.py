@@ -53,8 +53,9 @@ def incident_page(
     frame: Frame,
     workspace: str,
     links: Sequence[tuple[str, str]] = (),
+    beside: Sequence[Incident] = (),
 ) -> str:
-    """Return the page; `scores` are those of the worst signal's metric over time, `links` (text, address)."""
+    """Return the page; `scores` are those of the worst signal's metric over time, `links` (text, address), `beside` the others of that time."""
     ordered = sorted(events, key=lambda e: (e.at, e.event_id))
     return page(
         "incident.html",
@@ -71,6 +72,7 @@ def incident_page(
         timeline=[Happened(e.at, _event_text(e, frame.timezone)) for e in ordered],
         signals=signals,
         links=links,
+        beside=beside,
     )
 
 

@@ -14,6 +14,7 @@ from watchkeeper.records import Cause, Digest, IncidentEvent, Story
 
 Line = tuple[str, str]
 ICONS = {"notice": "🔵", "warning": "🟠", "high": "🔴", "critical": "🚨", "resolved": "✅", "digest": "📊"}
+_BESIDE = 3
 UNKNOWN = "unknown; nothing that was tested explains it."
 
 
@@ -53,15 +54,17 @@ def ending(event: IncidentEvent, last: Story) -> Story:
     )
 
 
-def incident_message(story: Story, event: IncidentEvent, *, severity: str, channel: str, links: Sequence[Line] = ()) -> Message:
-    """Return the message about an incident as `story` tells it."""
+def incident_message(
+    story: Story, event: IncidentEvent, *, severity: str, channel: str, links: Sequence[Line] = (), beside: Sequence[Line] = ()
+) -> Message:
+    """Return the message about an incident as `story` tells it; `beside` holds (id, headline) of the model's others at that time."""
     is_over = event.event == "resolved"
     return Message(
         icon=ICONS["resolved" if is_over else severity],
         title=_titled(event.model, story.headline),
         lead=story.when,
         facts=list(story.facts),
-        verdict=_closing(story) if is_over else _verdict(story),
+        verdict=_closing(story) if is_over else [*_verdict(story), *_beside(beside)],
         footer=_footer(event.incident_id, severity, channel),
         links=list(links),
     )
@@ -112,6 +115,11 @@ def _causes(story: Story) -> list[Line]:
         return [("Likely cause", UNKNOWN), *_list("Ruled out", story.ruled_out)]
     first, *others = named
     return [("Likely cause", cause_text(first)), *(("Also possible", cause_text(c)) for c in others), *_list("Ruled out", story.ruled_out)]
+
+
+def _beside(others: Sequence[Line]) -> list[Line]:
+    rest = f"; and {len(others) - _BESIDE} more" if len(others) > _BESIDE else ""
+    return [("At the same time", "; ".join(f"`{identifier}` {headline}" for identifier, headline in others[:_BESIDE]) + rest)] if others else []
 
 
 def _closing(story: Story) -> list[Line]:

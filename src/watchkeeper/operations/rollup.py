@@ -1,0 +1,134 @@
+"""Scores of any windows on request, from the sums of their parts: other grains, several windows together, the usual range.
+
+Belongs here: what a window is measured from. Does not: which windows are due (measure.py), the numbers (measures/).
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.measures.catalogue import CATALOGUE
+from watchkeeper.measures.readings import Frame, readings
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.fit import bins_of
+from watchkeeper.operations.sums import KeyedParts, Ledger, ReferenceSums, added, ledger, parts_within, reference_sums
+from watchkeeper.profiles.bins import FeatureBins
+from watchkeeper.records import Score
+from watchkeeper.windows import Grid, Window
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What every window is measured from: the bins' version, the bins, and which parts exist."""
+
+    bins: str
+    fitted: dict[str, FeatureBins]
+    parts: Ledger
+
+
+def basis_of(home: Home, monitor: Monitor, *, now: datetime) -> Basis | None:
+    """Return what to measure from, None while there are no bins."""
+    found = bins_of(home, monitor, now=now)
+    return None if found is None else Basis(*found, ledger(home, monitor, found[0], now=now))
+
+
+def rolled_up(
+    home: Home,
+    monitor: Monitor,
+    grain: Grid,
+    *,
+    now: datetime,
+    start: datetime,
+    end: datetime,
+    metrics: Collection[str] | None = None,
+    of_whole: bool = False,
+) -> Iterator[Score]:
+    """Yield scores of coarser windows (or of metrics not stored), computed from the sums of their parts, not averaged.
+
+    With `of_whole` segments are left out.
+    """
+    basis = basis_of(home, monitor, now=now)
+    if basis is None:
+        return
+    reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
+    parts = parts_within(home, monitor, basis.bins, start, end, now=now, of_whole=of_whole, of_outputs=are_of_outputs(basis, metrics))
+    found = by_window(grain, [(k, c) for k, c in parts if k.environment == monitor.environment])
+    for window in grain.between(start, end):
+        if window.start in found:
+            yield from readings(frame_of(monitor, window, grain.grain, basis, reference, now, metrics=metrics), added(found[window.start]))
+
+
+def usual_range(home: Home, monitor: Monitor, grain: Grid, metric: str, *, now: datetime) -> tuple[float, float] | None:
+    """Return the least and the largest value of a metric of the model over the reference's periods, None below two of them."""
+    basis, span = basis_of(home, monitor, now=now), monitor.reference_span
+    if basis is None or span is None:
+        return None
+    reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
+    if (metric, grain.grain) not in reference.ranges:
+        made = rolled_up(home, monitor, grain, now=now, start=span[0], end=span[1], metrics={metric}, of_whole=True)
+        inside = [s.value for s in made if s.value is not None and s.window_start >= span[0] and s.window_end <= span[1]]
+        reference.ranges[metric, grain.grain] = (min(inside), max(inside)) if len(inside) > 1 else None
+    return reference.ranges[metric, grain.grain]
+
+
+def pooled_scores(
+    home: Home, monitor: Monitor, windows: Collection[tuple[datetime, datetime]], metrics: Collection[str], *, now: datetime
+) -> Iterator[Score]:
+    """Yield scores of several windows taken together, from the sum of their parts."""
+    basis = basis_of(home, monitor, now=now)
+    if basis is None or not windows:
+        return
+    reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
+    span = Window(min(start for start, _ in windows), max(end for _, end in windows))
+    every = parts_within(home, monitor, basis.bins, span.start, span.end, now=now, of_outputs=are_of_outputs(basis, metrics))
+    inside = [(k, c) for k, c in every if k.environment == monitor.environment and any(start <= k.window_start < end for start, end in windows)]
+    yield from readings(frame_of(monitor, span, monitor.window, basis, reference, now, metrics=metrics), added(inside))
+
+
+def are_of_outputs(basis: Basis, metrics: Collection[str] | None) -> bool:
+    """Tell whether metrics can be had without the parts of the columns that the model was given."""
+    of_features = {m.name for m in CATALOGUE if m.subject == "feature"}
+    return metrics is not None and not of_features.intersection(metrics) and any(name.startswith("@") for name in basis.fitted)
+
+
+def by_window(grid: Grid, parts: KeyedParts) -> dict[datetime, KeyedParts]:
+    """Return parts by the start of the window of a grid that they lie in."""
+    out: dict[datetime, KeyedParts] = defaultdict(list)
+    places: dict[datetime, datetime] = {}
+    for part_key, counts in parts:
+        start = part_key.window_start
+        if start not in places:
+            places[start] = grid.at(start).start
+        out[places[start]].append((part_key, counts))
+    return out
+
+
+def maturity(monitor: Monitor, window: Window, now: datetime) -> str:
+    """Return whether all labels of a window are due: mature, provisional, or no labels."""
+    if monitor.labels is None:
+        return "no labels"
+    return "mature" if now >= window.end + monitor.labels.mature_after else "provisional"
+
+
+def frame_of(
+    monitor: Monitor, window: Window, grain: str, basis: Basis, reference: ReferenceSums, now: datetime, metrics: Collection[str] | None = None
+) -> Frame:
+    """Return what the readings of a window are taken against."""
+    return Frame(
+        model=monitor.model,
+        task=monitor.task,
+        window=window,
+        grain=grain,
+        bins=basis.bins,
+        fitted=basis.fitted,
+        reference=reference.id,
+        reference_sums=reference.sums,
+        usual=reference.usual,
+        is_mature=maturity(monitor, window, now) != "provisional",
+        has_labels=monitor.labels is not None,
+        now=now,
+        environment=monitor.environment,
+        metrics=metrics,
+    )
