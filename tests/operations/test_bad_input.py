@@ -280,6 +280,32 @@ def test_a_missing_column_is_null_and_a_new_one_is_added_and_both_are_said(home:
     ]
 
 
+def test_a_column_of_one_odd_file_is_not_missed_in_every_later_one(home: Home) -> None:
+    put(home, "loans-0.csv", "loan,asked_at,risk,amount,extra\nz,2025-02-01,0.5,1,x\n")
+    take(home)
+    reasons = []
+    for n in range(1, 5):
+        put(home, f"loans-{n}.csv", HEADER + f"{n},2025-02-01,0.5,{n}\n")
+        reasons += [b.reason for b in take(home, now=NOW + timedelta(minutes=n))]
+    assert reasons == ["column 'extra' is missing and taken as null", "", "", ""]
+
+
+def test_a_column_of_one_odd_file_among_others_of_one_call_is_not_missed_either(home: Home) -> None:
+    put(home, "loans-0.csv", HEADER + "z,2025-02-01,0.5,1\n")
+    put(home, "loans-1.csv", "loan,asked_at,risk,amount,extra\ny,2025-02-01,0.5,1,x\n")
+    put(home, "loans-2.csv", HEADER + "x,2025-02-01,0.5,1\n")
+    assert [b.reason for b in take(home)] == ["", "", ""]
+
+
+def test_a_column_that_most_files_had_or_the_monitor_names_is_missed(home: Home) -> None:
+    monitor = loans(segments=["branch"])
+    rows = ["loan,asked_at,risk,amount,branch\nz,2025-02-01,0.5,1,x\n", *(HEADER + f"{n},2025-02-01,0.5,1\n" for n in range(3))]
+    for n, text in enumerate([*rows, "loan,asked_at,risk\nlast,2025-02-01,0.5\n"]):
+        put(home, f"loans-{n}.csv", text)
+        reason = take(home, monitor, now=NOW + timedelta(minutes=n))[0].reason
+    assert reason == "columns 'amount', 'branch' are missing and taken as null"
+
+
 def test_a_constant_column_and_ten_thousand_categories_land(home: Home) -> None:
     n = 10_000
     table = pa.table({"loan": list(range(n)), "asked_at": [NOW] * n, "risk": [0.5] * n, "constant": [1] * n, "city": [f"city {i}" for i in range(n)]})
