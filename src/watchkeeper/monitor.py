@@ -240,6 +240,12 @@ class Monitor(Words):
         return local_midnight(self.reference.from_, self.timezone), local_midnight(self.reference.to, self.timezone)
 
     @property
+    def named_columns(self) -> set[str]:
+        """The columns of the events that this monitor names in some part."""
+        split = {part for pair in self.segments for part in pair.split("&")}
+        return {*self.columns.named().values(), *(self.features or ()), *split, *self.sensitive, *(t.feature for t in self.targets if t.feature)}
+
+    @property
     def suite_names(self) -> dict[str, str]:
         """Suite of each source."""
         return {"events": self.suite or f"{self.model}_events", "labels": self.labels_suite or f"{self.model}_labels"}

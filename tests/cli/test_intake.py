@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Callable
+from datetime import date
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from conftest import PARCELS
+from intake_world import expect, suite
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.cli import app
 
@@ -37,7 +40,7 @@ def test_ingest_says_what_became_of_each_file_and_knows_a_repeat(home: Home, wat
     keys = ("batch_id", "rows_landed", "rows_quarantined", "is_duplicate")
     assert [first[k] for k in keys[1:]] == [1, 1, False]
     assert [again[k] for k in keys] == [first["batch_id"], 0, 0, True]
-    assert again["reason"] == "the same content was taken in before, as day.csv"
+    assert again["reason"] == "the same content was taken in before, as day.csv; 1 row: sent_at: '…' is not a time (ISO text or an epoch)"
 
 
 def test_ingest_without_files_takes_what_the_monitor_names(watchkeeper: Run, home: Home) -> None:
@@ -117,3 +120,51 @@ def test_a_file_of_which_rows_were_set_aside_gives_exit_code_3(home: Home, watch
     file.write_text("parcel,sent_at,p_late,is_late,version\na,2025-01-02T10:00:00Z,0.5,true,1\nb,soon,0.5,true,1\n")
     result = watchkeeper("ingest", "parcels", str(file), "--json")
     assert (result.exit_code, [(b["rows_landed"], b["rows_quarantined"]) for b in json.loads(result.stdout)]) == (3, [(1, 1)])
+
+
+@pytest.mark.parametrize(("name", "content", "code"), [("day.csv.gz", "", 3), ("day.csv", HEADER + GOOD + BAD, 3), ("day.csv", HEADER + GOOD, 0)])
+def test_a_file_offered_again_exits_as_it_did_the_first_time(home: Home, watchkeeper: Run, name: str, content: str, code: int) -> None:
+    (home.root / name).write_text(content)
+    first, again = (watchkeeper("ingest", "parcels", str(home.root / name), "--json", *NOW) for _ in range(2))
+    assert (first.exit_code, again.exit_code) == (code, code)
+    assert json.loads(again.stdout)[0]["reason"].endswith(json.loads(first.stdout)[0]["reason"])
+
+
+BLIND = expect("expect_column_values_to_not_be_null", column="courier")
+SAYS = "could not be evaluated (expect_column_values_to_not_be_null/courier), so rows landed unchecked: "
+
+
+def test_a_critical_expectation_that_cannot_be_evaluated_exits_with_4_until_a_file_can_be_checked(home: Home, watchkeeper: Run) -> None:
+    suite(home, "parcels_events", BLIND)
+    (home.root / "day.csv").write_text(HEADER + GOOD)
+    for _ in range(2):
+        result = watchkeeper("ingest", "parcels", str(home.root / "day.csv"), *NOW)
+        assert (result.exit_code, f"day.csv: 1 critical expectation {SAYS}" in result.stderr) == (4, True)
+    assert "Correct the suite parcels_events, or send what it names." in watchkeeper("status", *NOW).stdout
+    (home.root / "next.csv").write_text("courier," + HEADER + "x," + GOOD.replace("a,", "b,", 1))
+    assert watchkeeper("ingest", "parcels", str(home.root / "next.csv"), "--now", "2025-01-04T00:00Z").exit_code == 0
+    assert SAYS not in watchkeeper("status", "--now", "2025-01-04T00:00Z").stdout
+
+
+def test_rows_set_aside_go_before_what_could_not_be_evaluated(home: Home, watchkeeper: Run) -> None:
+    suite(home, "parcels_events", BLIND)
+    (home.root / "day.csv").write_text(HEADER + GOOD + BAD)
+    result = watchkeeper("ingest", "parcels", str(home.root / "day.csv"), *NOW)
+    assert (result.exit_code, SAYS in result.stderr) == (3, True)
+
+
+def test_what_is_no_critical_expectation_may_go_unevaluated(home: Home, watchkeeper: Run) -> None:
+    suite(home, "parcels_events", {**BLIND, "severity": "warning"})
+    (home.root / "day.csv").write_text(HEADER + GOOD)
+    assert watchkeeper("ingest", "parcels", str(home.root / "day.csv"), *NOW).exit_code == 0
+
+
+def test_run_says_which_critical_expectation_could_not_be_evaluated(
+    home: Home, watchkeeper: Run, parcels_of_day: Callable[..., tuple[Path, Path]]
+) -> None:
+    suite(home, "parcels_events", BLIND)
+    for day in (1, 2):
+        parcels_of_day(date(2025, 1, day), rows=5)
+    result = watchkeeper("run", "--json", *NOW)
+    assert (result.exit_code, len(json.loads(result.stdout)["unevaluated"])) == (4, 1)
+    assert f"parcels-2025-01-01.parquet and 1 more: 1 critical expectation {SAYS}" in result.stderr

@@ -105,6 +105,43 @@ CASES = {
     "a score that is no number": Case(
         "loans-1.csv", HEADER + GOOD + "c,2025-02-01,high,1\n", "partial", "1 row: column risk: '…' is not a number", ["a", "b"], [2]
     ),
+    "a quote that is never closed": Case(
+        "loans-1.csv",
+        HEADER + 'z,2025-02-01,0.1,"1\n' + GOOD,
+        "partial",
+        "1 row: a quote opened in line 2 is never closed",
+        ["a", "b"],
+        [0],
+    ),
+    "a separator of another country": Case(
+        "loans-1.csv",
+        "loan;asked_at;risk\na;2025-02-01;0,5\n",
+        "quarantined",
+        "loans-1.csv: is separated by ';', not by ',' as its name says. Write it with commas, or with tabs as .tsv.",
+        [],
+        [-1],
+    ),
+    "an Excel workbook": Case("loans-1.xlsx", b"PK\x03\x04x", "quarantined", "is a zip archive, as Excel workbooks are. Unpack it, or ", [], [-1]),
+    "gzip that does not say so": Case("loans-1.csv", gzip.compress(HEADER.encode()), "quarantined", "is gzip data. Add .gz to its name.", [], [-1]),
+    "Parquet that does not say so": Case("loans-1.csv", WHOLE, "quarantined", "is a Parquet file. Name it .parquet.", [], [-1]),
+    "a gzip of nothing": Case("loans-1.csv.gz", gzip.compress(b""), "quarantined", "is empty, not even a header", [], [-1]),
+    "UTF-16 without its mark": Case(
+        "loans-1.csv", (HEADER + GOOD).encode("utf-16-le"), "quarantined", "is not UTF-8 text (NUL bytes in line 1, as in UTF-16)", [], [-1]
+    ),
+    "a line of 5 MB": Case(
+        "loans-1.csv",
+        HEADER + GOOD + f"c,2025-02-01,0.5,{'x' * 5_000_000},1\n",
+        "partial",
+        "1 row: the row has 5 fields where the header names 4",
+        ["a", "b"],
+        [2],
+    ),
+    "a NUL byte": Case(
+        "loans-1.csv", HEADER + GOOD + "c\0,2025-02-01,0.5,1\n", "partial", "1 row: column loan: the text holds a NUL byte", ["a", "b"], [2]
+    ),
+    "whole numbers beyond 64 bits in JSON": Case(
+        "loans-1.jsonl", '{"loan": 123456789012345678901234, "asked_at": "2025-02-01", "risk": 0.1}\n', "landed", "", ["123456789012345678901234"], []
+    ),
     "a broken line of JSON": Case(
         "loans-1.jsonl",
         '{"loan": "a", "asked_at": "2025-02-01T10:00:00Z", "risk": 0.1}\n{"loan": "b", "asked\n[1]\n',
@@ -209,6 +246,21 @@ def test_nan_and_infinity_of_a_feature_are_values(home: Home) -> None:
     assert str(landed(home)[2]["risk"]) == "nan"
 
 
+@pytest.mark.parametrize("text", ["1e400", "-1e400"])
+def test_a_number_too_large_for_a_float_is_infinite_and_never_null(home: Home, text: str) -> None:
+    put(home, "loans-1.csv", HEADER + f"a,2025-02-01,0.5,{text}\nb,2025-02-01,0.5,7\n")
+    put(home, "loans-2.jsonl", f'{{"loan": "c", "asked_at": "2025-02-01", "risk": 0.5, "amount": {text}}}\n')
+    put(home, "loans-3.csv", HEADER + f"d,2025-02-01,{text},7\n")
+    assert [b.status for b in take(home)] == ["landed", "landed", "quarantined"]
+    assert [row["amount"] for row in landed(home)] == [float(text), 7.0, float(text)]
+
+
+def test_a_value_of_5_mb_is_a_value(home: Home) -> None:
+    put(home, "loans-1.csv", HEADER + GOOD.replace("100", "x" * 5_000_000))
+    assert take(home)[0].rows_landed == 2
+    assert [len(row["amount"]) for row in landed(home)] == [5_000_000, 3]
+
+
 def test_a_column_without_any_value_is_added_with_its_first(home: Home) -> None:
     put(home, "loans-1.csv", HEADER + "a,2025-02-01,0.5,\n")
     put(home, "loans-2.csv", HEADER + "b,2025-02-01,0.5,12\n")
@@ -226,6 +278,32 @@ def test_a_missing_column_is_null_and_a_new_one_is_added_and_both_are_said(home:
         {"amount": 200, "region": None},
         {"amount": None, "region": "north"},
     ]
+
+
+def test_a_column_of_one_odd_file_is_not_missed_in_every_later_one(home: Home) -> None:
+    put(home, "loans-0.csv", "loan,asked_at,risk,amount,extra\nz,2025-02-01,0.5,1,x\n")
+    take(home)
+    reasons = []
+    for n in range(1, 5):
+        put(home, f"loans-{n}.csv", HEADER + f"{n},2025-02-01,0.5,{n}\n")
+        reasons += [b.reason for b in take(home, now=NOW + timedelta(minutes=n))]
+    assert reasons == ["column 'extra' is missing and taken as null", "", "", ""]
+
+
+def test_a_column_of_one_odd_file_among_others_of_one_call_is_not_missed_either(home: Home) -> None:
+    put(home, "loans-0.csv", HEADER + "z,2025-02-01,0.5,1\n")
+    put(home, "loans-1.csv", "loan,asked_at,risk,amount,extra\ny,2025-02-01,0.5,1,x\n")
+    put(home, "loans-2.csv", HEADER + "x,2025-02-01,0.5,1\n")
+    assert [b.reason for b in take(home)] == ["", "", ""]
+
+
+def test_a_column_that_most_files_had_or_the_monitor_names_is_missed(home: Home) -> None:
+    monitor = loans(segments=["branch"])
+    rows = ["loan,asked_at,risk,amount,branch\nz,2025-02-01,0.5,1,x\n", *(HEADER + f"{n},2025-02-01,0.5,1\n" for n in range(3))]
+    for n, text in enumerate([*rows, "loan,asked_at,risk\nlast,2025-02-01,0.5\n"]):
+        put(home, f"loans-{n}.csv", text)
+        reason = take(home, monitor, now=NOW + timedelta(minutes=n))[0].reason
+    assert reason == "columns 'amount', 'branch' are missing and taken as null"
 
 
 def test_a_constant_column_and_ten_thousand_categories_land(home: Home) -> None:

@@ -23,6 +23,14 @@ from watchkeeper.errors import UnreadableError
 
 _UNFINISHED = (".tmp", ".part")
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+_DISGUISES = {  # what bytes begin with: what they are, what to do, and the suffixes under which they may come
+    b"PK\x03\x04": ("is a zip archive, as Excel workbooks are", "Unpack it, or export the sheet as CSV.", ()),
+    b"\xd0\xcf\x11\xe0": ("is an old Excel workbook", "Export the sheet as CSV.", ()),
+    b"\x1f\x8b": ("is gzip data", "Add .gz to its name.", (".gz",)),
+    b"\x28\xb5\x2f\xfd": ("is zstd data", "Add .zst to its name.", (".zst",)),
+    b"PAR1\x15": ("is a Parquet file", "Name it .parquet.", (".parquet", ".pq")),
+    b"ARROW1\0": ("is an Arrow file", "Name it .arrow.", (".arrow", ".arrows", ".feather", ".ipc")),
+}
 _TICK_S, _COARSE_TICK_S = 0.05, 2.0
 
 
@@ -117,16 +125,23 @@ def interpret(data: bytes, name: str) -> Reading:
         UnreadableError: the bytes are not what the name says.
 
     """
+    _require_no_disguise(data, name)
     reader = _reader(name)
+    if data and PurePath(name).suffix in _COMPRESSIONS:
+        data = _unpacked(data, name)
     if not data:
         raise UnreadableError("is empty, not even a header", where=name, then="Write it again, or remove it.")
-    if PurePath(name).suffix in _COMPRESSIONS:
-        data = _unpacked(data, name)
     reading = reader(data, name)
     twice = sorted({c for c in reading.rows.column_names if reading.rows.column_names.count(c) > 1})
     if twice:
         raise UnreadableError(f"has more than one column named {', '.join(twice)}", where=name, then="Rename one of them.")
     return reading
+
+
+def _require_no_disguise(data: bytes, name: str) -> None:
+    for beginning, (what, then, suffixes) in _DISGUISES.items():
+        if data.startswith(beginning) and PurePath(name).suffix.lower() not in suffixes:
+            raise UnreadableError(what, where=name, then=then)
 
 
 def _reader(name: str) -> Callable[[bytes, str], Reading]:

@@ -6,18 +6,23 @@ Columns are typed by all of their values, never by the first block of a file; wh
 
 import io
 import json
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from watchkeeper.adapters.quotes import Torn, torn
 from watchkeeper.errors import UnreadableError
 
 ABSENT = ("NA", "N/A", "null", "NULL", "None")
 _TIMES = (pa.timestamp("us"), pa.timestamp("us", "UTC"))
 _BOM = b"\xef\xbb\xbf"
+_DELIMITERS = {";": "';'", ",": "','", "\t": "tabs", "|": "'|'"}
+_BLOCK, _LARGEST_BLOCK = 2**20, 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,39 +50,71 @@ class Reading:
     @classmethod
     def around(cls, rows: pa.Table, unfit: list[Unfit]) -> "Reading":
         """Return rows numbered around the lines that do not fit."""
-        taken = {u.number for u in unfit}
-        free = (n for n in range(rows.num_rows + len(unfit) + max(taken, default=0) + 1) if n not in taken)
-        return cls(rows, pa.array([n for n, _ in zip(free, range(rows.num_rows), strict=False)], pa.int64()), unfit)
+        return cls(rows, pa.array(_numbers_besides({u.number for u in unfit}, rows.num_rows), pa.int64()), unfit)
 
 
 def read_csv(data: bytes, name: str, delimiter: str) -> Reading:
-    """Return the rows of a CSV file; rows with another number of fields than the header do not fit."""
+    """Return the rows of a CSV file; rows with another number of fields than the header, and those of torn quotes, do not fit."""
     _require_utf8(data, name)
+    data = data.removeprefix(_BOM)
+    set_aside = torn(data, name, delimiter) if b'"' in data else []
     unfit: list[Unfit] = []
-    rows = _parse_csv(data, name, delimiter, unfit)
+    rows = _parse_csv(_besides(data, set_aside), name, delimiter, unfit)
+    unfit = _among(unfit, [Unfit(t.number, data[t.start : t.end].decode().rstrip("\r\n"), t.reason) for t in set_aside], rows.num_rows)
     if rows.num_rows == 0 and unfit:
         raise UnreadableError(f"has no row that fits its header; {unfit[0].reason}", where=name, then="Write it with one delimiter and quoted text.")
     return Reading.around(pa.table([typed(c) for c in rows.columns], names=rows.column_names), unfit)
 
 
-def _parse_csv(data: bytes, name: str, delimiter: str, unfit: list[Unfit]) -> pa.Table:
+def _besides(data: bytes, set_aside: list[Torn]) -> bytes:
+    """Return the bytes of the rows that are left."""
+    ends = [0, *(t.end for t in set_aside)]
+    starts = [*(t.start for t in set_aside), len(data)]
+    return b"".join(data[end:start] for end, start in zip(ends, starts, strict=True)) if set_aside else data
+
+
+def _among(unfit: list[Unfit], cut: list[Unfit], rows: int) -> list[Unfit]:
+    """Return all lines that do not fit, `unfit` renumbered for the file from which others had been cut."""
+    if not cut:
+        return unfit
+    left = _numbers_besides({u.number for u in cut}, rows + len(unfit))
+    return sorted([*cut, *(replace(u, number=int(left[u.number])) for u in unfit)], key=lambda u: u.number)
+
+
+def _numbers_besides(taken: Collection[int], count: int) -> np.ndarray:
+    """Return the first `count` numbers from 0 that are not taken; each that is taken lies among those."""
+    return np.delete(np.arange(count + len(taken)), list(taken))
+
+
+def _parse_csv(data: bytes, name: str, delimiter: str, unfit: list[Unfit], block_size: int = _BLOCK) -> pa.Table:
     def set_aside(row: Any) -> str:
         unfit.append(Unfit(row.number - 2, row.text, f"the row has {row.actual_columns} fields where the header names {row.expected_columns}"))
         return "skip"
 
     parse = pa.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=set_aside, newlines_in_values=True)
-    serial = pa.csv.ReadOptions(use_threads=False)  # or rows that do not fit come without their numbers
+    serial = pa.csv.ReadOptions(use_threads=False, block_size=block_size)  # with threads, rows that do not fit come without their numbers
     try:
         header = pa.csv.open_csv(io.BytesIO(data), read_options=serial, parse_options=parse).schema.names
+        _require_delimiter(header, name, delimiter)
         unfit.clear()
         as_text = pa.csv.ConvertOptions(
             column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=True, quoted_strings_can_be_null=False, null_values=[""]
         )
         return pa.csv.read_csv(io.BytesIO(data), read_options=serial, parse_options=parse, convert_options=as_text)
     except pa.ArrowInvalid as error:
+        if block_size < len(data):  # a row may be longer than a block
+            unfit.clear()
+            return _parse_csv(data, name, delimiter, unfit, min(len(data) + 1, _LARGEST_BLOCK))
         raise UnreadableError(
             f"is not readable as CSV ({_first_line(error)})", where=name, then="Write it again as UTF-8 with one header line."
         ) from error
+
+
+def _require_delimiter(header: list[str], name: str, delimiter: str) -> None:
+    other = next((d for d in _DELIMITERS if len(header) == 1 and d != delimiter and d in header[0]), None)
+    if other is not None:
+        then = "Write it with commas, or with tabs as .tsv."
+        raise UnreadableError(f"is separated by {_DELIMITERS[other]}, not by {_DELIMITERS[delimiter]} as its name says", where=name, then=then)
 
 
 def typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -123,7 +160,7 @@ def read_json_lines(data: bytes, name: str) -> Reading:
         raise UnreadableError("is empty, not even one object", where=name, then="Write it again, or remove it.")
     try:
         return Reading.whole(pl.read_ndjson(io.BytesIO(data), infer_schema_length=None).to_arrow())
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowInvalid):  # the last for whole numbers beyond 64 bits
         return _read_line_by_line(data, name)
 
 
@@ -173,6 +210,8 @@ def _require_utf8(data: bytes, name: str) -> None:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UnreadableError(f"is not UTF-8 text (byte 0x{data[error.start]:02x} in line {line})", where=name, then="Save it as UTF-8.") from error
+    if b"\0" in data.partition(b"\n")[0]:
+        raise UnreadableError("is not UTF-8 text (NUL bytes in line 1, as in UTF-16)", where=name, then="Save it as UTF-8.")
 
 
 def _first_line(error: Exception) -> str:

@@ -18,15 +18,16 @@ import typer
 from watchkeeper.adapters.files import Content
 from watchkeeper.adapters.workspace import load_monitor, load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
-from watchkeeper.cli.output import JsonOption, say, show
+from watchkeeper.cli.output import JsonOption, complain, say, show
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.ingest import Offered, Progress, offer
 from watchkeeper.operations.quarantine import Chosen, discard, entries, heaps, note_look, show_entries
 from watchkeeper.operations.release import release
+from watchkeeper.operations.unevaluated import unevaluated
 from watchkeeper.records import Source
 
 MANY = 5
-REFUSED = 3
+REFUSED, NOT_MEASURED = 3, 4
 _TABLE = ("name", "batch_id", "status", "rows_landed", "rows_quarantined", "rows_duplicate", "is_duplicate", "reason")
 _HEAPS = ("model", "source", "name", "batch_id", "rows", "whole_files", "reason", "since")
 
@@ -70,7 +71,11 @@ def ingest(
     now: NowOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take in files, exactly once, and say what became of each."""
+    """Take in files, exactly once, and say what became of each.
+
+    Ends with 3 when of given files something was set aside, now or when the same content came first, and with 4 when a
+    critical expectation could not be evaluated.
+    """
     place = open_home(ctx, home)
     monitor = load_monitor(place, model)
     given = _given(files or [], name, stdin=stdin)
@@ -78,8 +83,12 @@ def ingest(
     with _progress(is_shown=not as_json) as progress:
         offered = offer(place, monitor, now=moment(now), source=kind, files=given, progress=progress)
     show([_told(o) for o in offered], as_json=as_json, columns=_TABLE, empty="No new files.")
-    if given is not None and any((o.batch.status == "quarantined" or o.batch.rows_quarantined) and not o.is_repeat for o in offered):
-        raise typer.Exit(REFUSED)
+    blind = unevaluated(place, [o.batch for o in offered])
+    for sentence in blind:
+        complain(sentence)
+    is_refused = given is not None and any(o.batch.status == "quarantined" or o.batch.rows_quarantined for o in offered)
+    if is_refused or blind:
+        raise typer.Exit(REFUSED if is_refused else NOT_MEASURED)
 
 
 def _given(files: list[Path], name: str, *, stdin: bool) -> list[Path | Content] | None:
@@ -97,7 +106,9 @@ def _told(offered: Offered) -> dict[str, Any]:
     fields = dataclasses.asdict(offered.batch)
     if offered.is_repeat:  # what this call did, which is nothing; the batch it repeats has the figures
         fields |= {"name": offered.name, "rows_landed": 0, "rows_quarantined": 0, "rows_duplicate": offered.batch.rows_read}
-        fields["reason"] = f"the same content was taken in before, as {offered.batch.name}"
+        fields["reason"] = "; ".join(
+            part for part in (f"the same content was taken in before, as {offered.batch.name}", offered.batch.reason) if part
+        )
     return fields | {"is_duplicate": offered.is_repeat}
 
 

@@ -64,7 +64,7 @@ def register(app: typer.Typer) -> None:
 def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_json: JsonOption = False, home: HomeOption = None) -> None:
     """Bring everything due up to date: land, check, measure, judge, report, tell. Harmless when repeated or run twice at once.
 
-    Exit code 4 when something could not be done; the reasons are in `watchkeeper status`.
+    Exit code 4 when something could not be done, or a critical expectation could not be evaluated; the reasons are in `watchkeeper status`.
     """
     place, at = open_home(ctx, home), moment(now)
     with _steps() as tell:
@@ -79,7 +79,9 @@ def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_
         complain(str(problem))
     for failure in done.failures:
         complain(f"{failure.model}: {failure.operation} failed: {failure.reason}")
-    if done.failures or done.problems:
+    for sentence in done.unevaluated:
+        complain(sentence)
+    if done.failures or done.problems or done.unevaluated:
         raise typer.Exit(4)
 
 
@@ -258,6 +260,7 @@ def _summary(done: Watched) -> dict[str, Any]:
         "actions": [{k: v for k, v in as_dict(a).items() if k != "payload"} for a in done.actions],
         "failures": [as_dict(f) for f in done.failures],
         "problems": [str(p) for p in done.problems],
+        "unevaluated": done.unevaluated,
     }
 
 

@@ -79,6 +79,7 @@ def cast(reading: Reading, monitor: Monitor, source: Source, *, now: datetime) -
     for unfit in reading.unfit:
         rejects.add([unfit.number], unfit.reason)
     table = _kept(reading.rows, monitor, notes).append_column("wk_row", reading.numbers)
+    _reject_nul_bytes(table, rejects)
     if source == "labels":
         return _labels(table, monitor, rejects, notes, now)
     return _events(table, monitor, rejects, notes, now)
@@ -98,6 +99,13 @@ def _kept(rows: pa.Table, monitor: Monitor, notes: list[str]) -> pa.Table:
         else:
             kept[name], spelled[name.lower()] = column, name
     return pa.table(kept) if kept else rows.select([])
+
+
+def _reject_nul_bytes(rows: pa.Table, rejects: Rejects) -> None:
+    """Set aside what a torn write or a wrong encoding left: such text looks like another, and many tools end it there."""
+    for name in rows.column_names:
+        if pa.types.is_string(rows[name].type):
+            rejects.add(_numbers(rows, pc.match_substring(rows[name], "\0")), f"column {name}: the text holds a NUL byte")
 
 
 def _events(rows: pa.Table, monitor: Monitor, rejects: Rejects, notes: list[str], now: datetime) -> Cast:

@@ -5,7 +5,7 @@ nor what is written about them (marks.py). All files of a call share one scan of
 """
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +15,7 @@ from watchkeeper.adapters.widening import can_widen, widen
 from watchkeeper.errors import ConfigurationError, ConflictError, WatchkeeperError
 from watchkeeper.operations.cast import without
 from watchkeeper.operations.convert import as_text
+from watchkeeper.operations.habits import brought
 from watchkeeper.operations.lots import Intake, Lot, Settled
 from watchkeeper.operations.marks import ATTEMPTS, pause
 from watchkeeper.operations.repeats import OTHER_LABEL, OTHER_VALUES, Landed, landed, memberships, repeated_among, sift_events, sift_labels
@@ -33,7 +34,7 @@ def settle(intake: Intake, lots: Sequence[Lot], *, whole: bool = True) -> list[S
     for attempt in range(ATTEMPTS):
         seen = lake.version(intake.table, intake.app_id)
         dataset = lake.dataset(intake.table)
-        shape = Shape(None if dataset is None else dataset.schema, partial(can_widen, lake, intake.table))
+        shape = Shape(None if dataset is None else dataset.schema, partial(can_widen, lake, intake.table), cache(partial(brought, intake)))
         begun = [_agreed(intake, lot, shape) for lot in lots]
         known = landed(lake, intake.table, intake.id_column, {s.lot.batch_id: s.rows for s in begun if s.is_open}, intake.scope)
         settled = _sifted(intake, begun, known, heard, whole=whole)

@@ -4,7 +4,7 @@ Belongs here: which type a column shall have. Does not: how one value becomes an
 rewritten (adapters/widening.py). A column changes only losslessly; a value that does not fit sets its row aside.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,7 @@ from watchkeeper.adapters.widening import fits_float
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.cast import Rejects, reject_misfits
 from watchkeeper.operations.convert import fitted
+from watchkeeper.operations.habits import REMEMBERED
 
 LANDING = {"wk_batch": pa.string(), "wk_row": pa.int64(), "wk_landed_at": TIMESTAMP}
 
@@ -25,6 +26,8 @@ class Shape:
 
     lake: pa.Schema | None
     can_widen: Callable[[str], bool]
+    brought: Callable[[tuple[str, ...]], list[set[str]]] = lambda _: []
+    met: list[set[str]] = field(default_factory=list)
     types: dict[str, pa.DataType] = field(default_factory=dict)
     widened: set[str] = field(default_factory=set)
     too_large: set[str] = field(default_factory=set)
@@ -38,6 +41,11 @@ class Shape:
     def is_new(self) -> bool:
         """Tell whether columns are to be added."""
         return self.lake is not None and set(self.types) != set(self.lake.names)
+
+    def usual(self, columns: Sequence[str]) -> set[str]:
+        """Return those of the columns that most of the newest files had: one odd file must not make every later one look incomplete."""
+        newest = [*self.brought(tuple(columns)), *self.met][-REMEMBERED:]
+        return {c for c in columns if 2 * sum(c in had for had in newest) > len(newest)}
 
     def complete(self, rows: pa.Table) -> pa.Table:
         """Return rows with every column of the table, in its order and type; what they lack is null."""
@@ -64,8 +72,10 @@ def agree(rows: pa.Table, shape: Shape, monitor: Monitor, fixed: set[str], rejec
         if name in rows.column_names and rows[name].type == pa.int64() and not fits_float(rows[name]):
             shape.too_large.add(name)
     missing = [n for n in shape.types if n not in rows.column_names and n not in LANDING]
-    if missing:
-        notes.append(f"{_columns(missing)} missing and taken as null")
+    missed = monitor.named_columns | shape.usual(missing) if missing else set()
+    if worth_a_word := [n for n in missing if n in missed]:
+        notes.append(f"{_columns(worth_a_word)} missing and taken as null")
+    shape.met.append(set(rows.column_names))
     return rejects.keep(rows)
 
 

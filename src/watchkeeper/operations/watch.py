@@ -19,6 +19,7 @@ from watchkeeper.operations.judge import judge
 from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.report import report
+from watchkeeper.operations.unevaluated import unevaluated
 from watchkeeper.records import Action, Batch, Digest, IncidentEvent, Run
 
 Progress = Callable[[str, str], None]
@@ -37,6 +38,7 @@ class Watched:
     actions: list[Action] = field(default_factory=list)
     failures: list[Run] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    unevaluated: list[str] = field(default_factory=list)
 
 
 def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, progress: Progress | None = None) -> Watched:
@@ -49,6 +51,7 @@ def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, pro
     done = Watched(problems=problems)
     for monitor in monitors.values():
         _of_model(home, monitor, now, done, tell)
+    done.unevaluated = unevaluated(home, done.batches)
     monitors = {model: dated(home, monitor) for model, monitor in monitors.items()}
     every = _Steps(home, list(monitors.values()), now, done, tell)
     every.attempt("costs", lambda: costs(home, monitors, now=now))

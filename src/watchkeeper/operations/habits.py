@@ -1,0 +1,30 @@
+"""Which columns the files of a source usually bring.
+
+Belongs here: asking the newest batches. Does not: what is said of a file that lacks one (shape.py).
+"""
+
+from collections.abc import Collection
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.operations.lots import Intake
+from watchkeeper.records import Batch
+
+REMEMBERED = 5
+
+
+def brought(intake: Intake, columns: Collection[str]) -> list[set[str]]:
+    """Return for each of the newest batches, the oldest first, in which of these columns it has a value."""
+    mine = (pc.field("model") == intake.monitor.model) & (pc.field("source") == intake.source)
+    taken_in: list[Batch] = intake.home.lake.newest(Batch, where=mine)
+    newest = sorted((b for b in taken_in if b.rows_landed), key=lambda b: b.landed_at)[-REMEMBERED:]
+    if not newest:
+        return []
+    theirs = pc.field("wk_batch").isin(pa.array([b.batch_id for b in newest]))
+    rows = intake.home.lake.read(intake.table, columns=["wk_batch", *columns], where=theirs)
+    if rows is None:
+        return []
+    counted = rows.group_by("wk_batch").aggregate([(c, "count") for c in columns]).to_pylist()
+    found = {row["wk_batch"]: {c for c in columns if row[f"{c}_count"]} for row in counted}
+    return [found.get(b.batch_id, set()) for b in newest]
