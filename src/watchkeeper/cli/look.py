@@ -23,6 +23,7 @@ from watchkeeper.site.overview import COLUMNS, overview_cells, worst_first
 from watchkeeper.windows import Window, local_midnight
 
 _SHOWN = 200
+_MANY_DUE = 31
 
 
 def register(app: typer.Typer) -> None:
@@ -71,6 +72,11 @@ def _say_remarks(status: ModelStatus) -> None:
     row = status.overview
     for line in ([row.reason] if row.reason else []) + [f"{i.severity} {i.incident_id}: {i.headline}" for i in row.incidents]:
         say(f"{row.model}: {line}")
+    last = max((o.window_end for o in status.operations if len(o.due) > _MANY_DUE), default=None)
+    if last is not None:
+        say(
+            f"{row.model}: nothing has run since. `watchkeeper run` catches up; with `--now {last:%Y-%m-%dT%H:%MZ}` the commands show how it stood then."
+        )
     for action in status.failed_actions:
         say(f"{row.model}: {action.kind} to {action.target} failed: {action.reason}")
 

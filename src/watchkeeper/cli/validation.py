@@ -19,6 +19,7 @@ from watchkeeper.operations.validate import Preview, validate
 from watchkeeper.records import Source
 
 FAILED, NOT_MEASURED = 3, 4
+_OUTCOMES = ("fail", "error", "pass")
 _COLUMNS = ("outcome", "severity", "expectation_id", "unexpected_count", "element_count", "observed", "owner", "why")
 _INNER = ("unexpected_rows", "says")
 
@@ -73,10 +74,13 @@ def _told(found: Preview) -> dict[str, Any]:
 
 
 def _print(found: Preview) -> None:
-    show(found.findings, as_json=False, columns=_COLUMNS, title=f"{found.what}: {found.rows:,} rows, suite {found.suite or 'none'}", empty="")
-    if found.rows == 0:
-        complain(f"There are no rows to check: {found.what}.")
-    elif not found.findings:
+    if found.rows == 0 and not found.is_failed:
+        complain(f"Nothing was checked: there are no rows in {found.what}. `--last` reaches further back, `--file` names a file.")
+        return
+    if found.findings:
+        ordered = sorted(found.findings, key=lambda f: _OUTCOMES.index(f.outcome))
+        show(ordered, as_json=False, columns=_COLUMNS, title=f"{found.what}: {found.rows:,} rows, suite {found.suite or 'none'}", empty="")
+    else:
         complain("There is nothing to check with: the suite is not there, or is empty. `watchkeeper add` drafts one.")
     for reason, rows in found.reasons.items():
         say(f"{rows:,} rows: {reason}")

@@ -3,6 +3,7 @@
 Belongs here: which rows answer a question. Does not: how they are printed (cli/), or pages (operations/pages.py).
 """
 
+import difflib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -56,7 +57,7 @@ def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime
     """Return scores in order of time: stored ones, or, for other windows and metrics, from the sums of profiles.
 
     Raises:
-        UsageError: no metric has that name, or the time asked for ends before it starts.
+        UsageError: no metric, feature or segment has that name, or the time asked for ends before it starts.
 
     """
     _known(wanted.metrics)
@@ -65,13 +66,36 @@ def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime
     grain = wanted.grain or monitor.window
     is_stored = grain == monitor.window and wanted.metrics <= _STORED
     found = _stored(home, monitor, wanted, now) if is_stored else _rolled(home, monitor, str(grain), wanted, now)
-    return sorted((s for s in found if wanted.matches(s)), key=lambda s: (s.window_start, s.metric, s.feature, s.segment))
+    out = sorted((s for s in found if wanted.matches(s)), key=lambda s: (s.window_start, s.metric, s.feature, s.segment))
+    if not out:
+        _known_about(home, monitor, wanted, now)
+    return out
 
 
 def _known(metrics: frozenset[str]) -> None:
     valid = sorted(catalogue.NAMES | set(COST_METRICS) | {GAP_TO_REST.name})
     for name in metrics - set(valid):
-        raise UsageError(f"no metric is called {name!r}", where="--metric", then=f"Those there are: {', '.join(valid)}.")
+        raise UsageError(f"no metric is called {name!r}", where="--metric", then=_nearest(name, valid))
+
+
+def _nearest(name: str, valid: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
+    return f"Did you mean {' or '.join(near)}?" if near else f"Those there are: {', '.join(valid) or 'none yet'}."
+
+
+def _known_about(home: Home, monitor: Monitor, wanted: Wanted, now: datetime) -> None:
+    """Refuse a feature or a segment that no score was ever about.
+
+    Raises:
+        UsageError: there is none of that name.
+
+    """
+    mine = (pc.field("model") == monitor.model) & (pc.field("computed_at") <= pa.scalar(now, TIMESTAMP))
+    found = home.lake.read(Score.TABLE, columns=["feature", "segment"], where=mine)
+    for what, name in (("feature", wanted.feature), ("segment", wanted.segment)):
+        valid = [] if found is None else sorted(v for v in pc.unique(found[what]).to_pylist() if v)
+        if name and name != EVERY and name not in valid:
+            raise UsageError(f"no score of {monitor.model} is about a {what} {name!r}", where=f"--{what}", then=_nearest(name, valid))
 
 
 def _stored(home: Home, monitor: Monitor, wanted: Wanted, now: datetime) -> list[Score]:

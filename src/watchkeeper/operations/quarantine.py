@@ -56,8 +56,20 @@ class Heap:
 
 
 def entries(home: Home, monitor: Monitor, *, now: datetime, chosen: Chosen = ALL, states: Collection[str] = ("held",)) -> list[Quarantined]:
-    """Return the entries in one of these states as of `now`, by batch and row."""
+    """Return the entries in one of these states as of `now`, by batch and row.
+
+    Raises:
+        UsageError: an id or a batch is asked for that was never in quarantine.
+
+    """
     found: list[Quarantined] = home.lake.newest(Quarantined, as_of=now, table=f"quarantine/{monitor.model}")
+    for kind, name, known in [("id", i, [e.quarantine_id for e in found]) for i in chosen.ids] + [
+        ("batch", chosen.batch, [e.batch_id for e in found])
+    ]:
+        if name and not any(one.startswith(name) for one in known):
+            raise UsageError(
+                f"nothing in quarantine has the {kind} {name!r}", where=monitor.model, then="`watchkeeper quarantine show` lists what is held."
+            )
     return sorted((e for e in found if e.state in states and e in chosen), key=lambda e: (e.batch_id, e.row_number))
 
 

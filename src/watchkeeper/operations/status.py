@@ -144,7 +144,7 @@ def behind_text(operations: Sequence[OperationStatus]) -> str:
     """Return what the watch itself left undone, empty when nothing."""
     parts = [f"{o.operation} failed: {o.reason}" for o in operations if o.outcome == "failed"]
     parts += [f"{o.operation} missed {len(o.missed)} window{'s' * (len(o.missed) > 1)}" for o in operations if o.missed]
-    parts += [f"{o.operation} has {len(o.due)} windows due" for o in operations if len(o.due) > 1]
+    parts += [f"{o.operation} has {len(o.due):,} windows due, since {o.window_end:%Y-%m-%d}" for o in operations if len(o.due) > 1]
     return "; ".join(parts)
 
 
