@@ -4,7 +4,8 @@ Belongs here: fixtures used by more than one folder of tests. Does not: fixtures
 """
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from watchkeeper.monitor import Monitor
 
 without_telemetry()
 
+_NOBODY = 65534
 _SETTINGS = (
     "WATCHKEEPER_HOME",
     "SLACK_BOT_TOKEN",
@@ -120,6 +122,21 @@ def parcels_world(start: datetime, *, rows: int = 200, late: float = 0.2, seed: 
         {"parcel": ids, "was_late": truth, "delivered_at": pa.array([t + timedelta(hours=20) for t in sent], pa.timestamp("us", "UTC"))}
     )
     return events, labels
+
+
+@pytest.fixture
+def without_rights(tmp_path: Path) -> Iterator[None]:
+    """Let permissions bind: root, to whom they do not apply, is nobody while the test runs."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        for path in (*tmp_path.rglob("*"), tmp_path):
+            os.chown(path, _NOBODY, -1)
+        for path in tmp_path.parents[:2]:  # of this run and of this user, which pytest keeps to itself
+            path.chmod(0o755)
+        os.seteuid(_NOBODY)
+    yield
+    if is_root:
+        os.seteuid(0)
 
 
 @pytest.fixture

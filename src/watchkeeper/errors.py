@@ -37,6 +37,10 @@ class UnreadableError(WatchkeeperError):
     """A file or source cannot be read as what it says it is."""
 
 
+class UnwritableError(WatchkeeperError):
+    """The lake cannot be written: a permission, or no space left."""
+
+
 class ConflictError(WatchkeeperError):
     """Another process committed first; read again and repeat."""
 

@@ -120,6 +120,16 @@ def test_finding_files_is_sorted_and_leaves_unfinished_ones(home: Home) -> None:
     assert discover(home, "nowhere/*") == []
 
 
+def test_a_folder_that_cannot_be_listed_is_said_and_not_taken_for_an_empty_one(home: Home, without_rights: None) -> None:
+    inbox = home.root / "inbox"
+    inbox.chmod(0)
+    try:
+        with pytest.raises(UnreadableError, match=r"inbox: cannot be listed \(Permission denied\)\. Check its permissions\."):
+            discover(home, "inbox/*.csv")
+    finally:
+        inbox.chmod(0o755)
+
+
 def test_a_file_that_vanishes_is_no_error(tmp_path: Path) -> None:
     assert (load(tmp_path / "gone.csv"), stamp(tmp_path / "gone.csv")) == (None, None)
 

@@ -1,10 +1,12 @@
 """Of two processes that find no table yet, one is the first."""
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 
 from watchkeeper.adapters.lake import Lake
-from watchkeeper.errors import ConflictError
+from watchkeeper.errors import ConflictError, UnwritableError
 
 
 def test_of_two_guarded_first_appends_one_is_refused(tmp_path) -> None:
@@ -29,3 +31,14 @@ def test_creating_a_table_twice_keeps_its_rows(tmp_path) -> None:
     lake.append("t", pa.table({"x": [1]}), guard=("app", 0))
     Lake(tmp_path).create("t", pa.schema({"y": pa.string()}))
     assert lake.read("t").to_pydict() == {"x": [1]}
+
+
+def test_a_lake_that_cannot_be_written_is_said_in_one_sentence(tmp_path: Path, without_rights: None) -> None:
+    lake = Lake(tmp_path)
+    lake.append("t", pa.table({"x": [1]}))
+    for folder in (tmp_path / "t", tmp_path):
+        folder.chmod(0o555)
+    for table in ("t", "other"):
+        with pytest.raises(UnwritableError, match=rf"{table}: cannot be written \(Permission denied\)\. Check its permissions"):
+            lake.append(table, pa.table({"x": [2]}))
+    assert Lake(tmp_path).read("t").to_pydict() == {"x": [1]}

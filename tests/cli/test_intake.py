@@ -168,3 +168,23 @@ def test_run_says_which_critical_expectation_could_not_be_evaluated(
     result = watchkeeper("run", "--json", *NOW)
     assert (result.exit_code, len(json.loads(result.stdout)["unevaluated"])) == (4, 1)
     assert f"parcels-2025-01-01.parquet and 1 more: 1 critical expectation {SAYS}" in result.stderr
+
+
+@pytest.mark.parametrize("command", [("ingest", "parcels"), ("run",)])
+def test_a_lake_that_is_no_folder_is_one_sentence_and_exit_code_4(
+    home: Home, watchkeeper: Run, parcels_of_day: Callable[..., tuple[Path, Path]], command: tuple[str, ...]
+) -> None:
+    parcels_of_day(date(2025, 1, 1), rows=5)
+    (home.root / "warehouse" / "lake").write_text("not a folder")
+    result = watchkeeper(*command, *NOW)
+    assert (result.exit_code, result.stderr.count("\n")) == (4, 1)
+    assert "cannot be written (Not a directory). Check its permissions" in result.stderr
+
+
+def test_pages_that_cannot_be_written_are_one_sentence_and_exit_code_4(home: Home, watchkeeper: Run, request: pytest.FixtureRequest) -> None:
+    assert watchkeeper("run", *NOW).exit_code == 0
+    request.getfixturevalue("without_rights")
+    (home.site_dir / "index.html").unlink()
+    home.site_dir.chmod(0o555)
+    result = watchkeeper("run", *NOW)
+    assert (result.exit_code, "cannot be used (Permission denied). Check its permissions." in result.stderr) == (4, True)

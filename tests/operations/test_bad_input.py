@@ -181,6 +181,23 @@ def test_a_time_without_a_zone_is_the_monitors(home: Home) -> None:
     assert [row["wk_time"] for row in landed(home)] == [datetime(2025, 2, 1, 10, tzinfo=UTC)] * 2
 
 
+@pytest.mark.parametrize("beside", ["2025-02-01 05:00", "1738404000"], ids=["all ISO", "with an epoch"])
+@pytest.mark.parametrize(
+    ("local", "moment"),
+    [
+        ("2024-11-03 01:30", datetime(2024, 11, 3, 5, 30, tzinfo=UTC)),  # comes twice: the first
+        ("2024-11-03T01:30:00-05:00", datetime(2024, 11, 3, 6, 30, tzinfo=UTC)),
+        ("2024-03-10 02:30", datetime(2024, 3, 10, 7, tzinfo=UTC)),  # never was: when the clocks went on
+    ],
+)
+def test_a_local_time_of_the_night_when_clocks_change_is_one_moment_whatever_stands_beside_it(
+    home: Home, local: str, moment: datetime, beside: str
+) -> None:
+    put(home, "loans-1.csv", HEADER + f"a,{local},0.5,1\nb,{beside},0.5,1\n")
+    take(home)
+    assert [row["wk_time"] for row in landed(home)] == [moment, datetime(2025, 2, 1, 10, tzinfo=UTC)]
+
+
 def test_whole_numbers_that_get_fractions_widen_the_column_and_keep_every_value(home: Home) -> None:
     put(home, "loans-1.csv", HEADER + GOOD)
     take(home)

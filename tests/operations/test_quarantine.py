@@ -1,5 +1,7 @@
 """What was set aside can be seen, let in and given up, with who and why."""
 
+from datetime import timedelta
+
 import pytest
 
 from intake_world import GOOD, HEADER, LATER, NOW, expect, held, ids, landed, loans, put, suite, take
@@ -54,6 +56,24 @@ def test_a_release_under_the_same_suite_changes_nothing(two_held: Home) -> None:
     before = entries(two_held, loans(), now=LATER)
     assert let_in(two_held) == [(0, 2)]
     assert entries(two_held, loans(), now=LATER) == before
+
+
+def test_after_each_release_the_batch_says_why_the_rest_is_still_left_out(two_held: Home) -> None:
+    for hours, limit, told in ((1, 300, (1, 1)), (2, 400, (0, 1)), (3, 500, (1, 0))):
+        with_limit(two_held, limit)
+        now = LATER + timedelta(hours=hours)
+        done = release(two_held, loans(), now=now, chosen=ALL, who="ann", why="the limit was wrong")
+        batch = two_held.lake.newest(Batch)[0]
+        says = f"1 row: amount values must be less than or equal to {limit}: because (data)" if told[1] else ""
+        assert ([(r.released, r.kept) for r in done], batch.reason, [r.reason for r in done]) == ([told], says, [says])
+        assert list(held(two_held, now=now).values()) == [[says.removeprefix("1 row: ")]] * told[1]
+    assert ids(two_held) == ["a", "b", "c"]
+
+
+def test_a_release_past_an_expectation_that_cannot_be_evaluated_says_so(two_held: Home) -> None:
+    suite(two_held, "loans_events", expect("expect_column_values_to_not_be_null", column="branch"))
+    done = release(two_held, loans(), now=LATER, chosen=ALL, who="ann", why="")
+    assert [(r.released, "could not be evaluated (expect_column_values_to_not_be_null/branch)" in r.reason) for r in done] == [(2, True)]
 
 
 def test_a_whole_file_is_released_by_reading_it_again(home: Home) -> None:

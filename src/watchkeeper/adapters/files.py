@@ -58,11 +58,27 @@ class Content:
 
 
 def discover(home: Home, pattern: str) -> list[Path]:
-    """Return the finished files that a glob, a folder or a path names, sorted; relative ones lie in the workspace."""
+    """Return the finished files that a glob, a folder or a path names, sorted; relative ones lie in the workspace.
+
+    Raises:
+        UnreadableError: the folder cannot be listed, which a glob takes for an empty one.
+
+    """
     found = home.root / pattern
+    _require_listing(next(p for p in (found, *found.parents) if not glob.has_magic(str(p))))
     text = str(found / "*") if found.is_dir() else str(found)
     paths = (Path(p) for p in glob.glob(text, recursive=True))  # noqa: PTH207 - absolute patterns, which Path.glob refuses
     return sorted(p for p in paths if is_finished(p) and p.is_file())
+
+
+def _require_listing(folder: Path) -> None:
+    try:
+        os.stat(f"{folder}/.")  # noqa: PTH116 - a Path drops the dot, which asks whether files inside can be reached
+        os.scandir(folder).close()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except PermissionError as error:
+        raise UnreadableError(f"cannot be listed ({error.strerror})", where=str(folder), then="Check its permissions.") from error
 
 
 def is_finished(path: Path) -> bool:

@@ -5,8 +5,10 @@ or what the columns mean (records.py). Every write can be repeated: rows carry k
 """
 
 import dataclasses
+import errno
 import os
 import random
+import re
 import socket
 import time
 import types
@@ -25,12 +27,13 @@ import pyarrow.fs as pafs
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from watchkeeper.errors import ConflictError, LeaseHeldError
+from watchkeeper.errors import ConflictError, LeaseHeldError, UnwritableError
 
 TIMESTAMP = pa.timestamp("us", "UTC")
 _ARROW: dict[object, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_(), datetime: TIMESTAMP}
 _ATTEMPTS = 30
 _SAME_START_S = 2.0
+_OS_ERROR = re.compile(r"(?:os error|code:) (\d+)")  # as Rust writes it
 
 
 def arrow_schema(record: type) -> pa.Schema:
@@ -175,8 +178,9 @@ class Lake:
         if self.table(name) is not None:
             return
         try:
-            DeltaTable.create(self.uri(name), Schema.from_arrow(schema), mode="ignore", storage_options=self.options)
-        except (CommitFailedError, DeltaError):
+            with self.writing(name):
+                DeltaTable.create(self.uri(name), Schema.from_arrow(schema), mode="ignore", storage_options=self.options)
+        except (CommitFailedError, UnwritableError):
             if self.table(name) is None:
                 raise
 
@@ -265,7 +269,36 @@ class Lake:
 
     def _write(self, name: str, rows: pa.Table, properties: CommitProperties, schema_mode: Any) -> None:
         target = self._open.get(name) or self.uri(name)
-        write_deltalake(target, rows, mode="append", schema_mode=schema_mode, commit_properties=properties, storage_options=self.options)
+        with self.writing(name):
+            write_deltalake(target, rows, mode="append", schema_mode=schema_mode, commit_properties=properties, storage_options=self.options)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[None]:
+        """Say in one sentence that a table cannot be written; that another process was first is no such case.
+
+        Raises:
+            UnwritableError: the folder or the store refused.
+
+        """
+        if "://" not in self.address:
+            self._require_writable(name)
+        try:
+            yield
+        except CommitFailedError:
+            raise
+        except (DeltaError, OSError) as error:
+            code = _OS_ERROR.search(str(error))
+            raise self._unwritable(name, os.strerror(int(code[1])) if code else str(error).splitlines()[0]) from error
+
+    def _require_writable(self, name: str) -> None:
+        """Ask first: delta-rs prints the trace of a panic when it finds out by itself."""
+        folder = Path(self.uri(name))
+        there = next(p for p in (folder, *folder.parents) if os.access(p, os.F_OK))
+        if not os.access(there, os.W_OK):
+            raise self._unwritable(name, os.strerror(errno.EACCES))
+
+    def _unwritable(self, name: str, why: str) -> UnwritableError:
+        return UnwritableError(f"cannot be written ({why})", where=self.uri(name), then="Check its permissions, and the space left there.")
 
     def _retrying(self, write: Any) -> Any:
         for attempt in range(_ATTEMPTS):

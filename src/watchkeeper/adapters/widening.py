@@ -54,6 +54,7 @@ def widen(lake: Lake, table: str, columns: Collection[str], *, guard: tuple[str,
     properties = CommitProperties(app_transactions=[Transaction(app_id, seen + 1)], max_commit_retries=0)
     stream = pa.RecordBatchReader.from_batches(schema, batches())
     try:
-        write_deltalake(found, stream, mode="overwrite", schema_mode="overwrite", commit_properties=properties)
+        with lake.writing(table):
+            write_deltalake(found, stream, mode="overwrite", schema_mode="overwrite", commit_properties=properties)
     except CommitFailedError as error:
         raise ConflictError("another process wrote while a column was widened", where=table) from error

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from watchkeeper.adapters.workspace import Home, find_home
 from watchkeeper.cli.output import complain
-from watchkeeper.errors import UsageError, WatchkeeperError
+from watchkeeper.errors import UnwritableError, UsageError, WatchkeeperError
 from watchkeeper.monitor import utc
 
 HomeOption = Annotated[
@@ -68,6 +68,9 @@ class Verbs(TyperGroup):
         except WatchkeeperError as error:
             complain(str(error))
             raise typer.Exit(error.exit_code) from error
+        except PermissionError as error:  # of a folder that we write into
+            complain(str(UnwritableError(f"cannot be used ({error.strerror})", where=str(error.filename or ""), then="Check its permissions.")))
+            raise typer.Exit(UnwritableError.exit_code) from error
 
 
 def new_app(verbs: Sequence[Verb]) -> typer.Typer:

@@ -128,7 +128,7 @@ class Settled:
 
 def tally(reasons: Sequence[Sequence[str]]) -> list[str]:
     """Return the commonest reasons with the number of rows that have them, without the values they name."""
-    counts = Counter(kind for several in reasons for kind in {without_values(r) for r in several})
+    counts = Counter(kind for several in reasons for kind in dict.fromkeys(without_values(r) for r in several))
     told = [f"{n:,} row{'s' if n > 1 else ''}: {kind}" for kind, n in counts.most_common(_REASONS_TOLD)]
     return [*told, f"{len(counts) - len(told)} more reasons"] if len(counts) > len(told) else told
 

@@ -5,7 +5,7 @@ Rows land first, then the batch's figures, then the entries' state; after a kill
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -67,11 +67,13 @@ def _release_rows(intake: Intake, batch_id: str, held: list[Quarantined], who: s
     if settled is not None:
         reasons |= settled.rejects.reasons if not settled.fault else {e.row_number: [settled.fault] for e in whole_rows}
     passed = [e for e in held if e.row_number not in reasons]
+    if passed or any(reasons[e.row_number] != e.reasons for e in held):
+        _restate(intake, batch_id, {e.row_number for e in passed}, reasons)
     if passed:
-        _restate(intake, batch_id, let_in=len(passed))
         decide(intake.home, intake.monitor, passed, "released", now=intake.now, who=who, why=why)
     _renew(intake, held, reasons)
-    return Release(batch_id=batch_id, name=held[0].name, released=len(passed), kept=len(reasons), reason="; ".join(tally(list(reasons.values()))))
+    said = tally(list(reasons.values())) + ([settled.checked.not_evaluated] if settled is not None and settled.checked else [])
+    return Release(batch_id=batch_id, name=held[0].name, released=len(passed), kept=len(reasons), reason="; ".join(s for s in said if s))
 
 
 def _settled_rows(intake: Intake, batch_id: str, held: list[Quarantined]) -> Settled:
@@ -103,21 +105,21 @@ def _renew(intake: Intake, held: list[Quarantined], reasons: dict[int, list[str]
     intake.home.lake.append_records(Quarantined, kept, table=f"quarantine/{intake.monitor.model}")
 
 
-def _restate(intake: Intake, batch_id: str, *, let_in: int) -> None:
-    """Write the batch's figures anew, from what the lake holds of it now."""
+def _restate(intake: Intake, batch_id: str, let_in: Collection[int], reasons: Mapping[int, list[str]]) -> None:
+    """Write the batch's figures anew, from what the lake holds of it now, and why rows are still left out: for today's reasons."""
     found: list[Batch] = intake.home.lake.newest(Batch, where=pc.field("batch_id") == batch_id)
     table = intake.home.lake.read(intake.table, where=pc.field("wk_batch") == batch_id)
     if not found or table is None:
         return
     old = found[0]
-    held = max(_left_out(intake, batch_id) - let_in, 0)
+    left = [e for e in _left_out(intake, batch_id) if e.row_number not in let_in]
     ends: dict[str, Any] = pc.min_max(table["wk_time"]).as_py() if "wk_time" in table.column_names else {"min": None, "max": None}
     new = replace(
         old,
         rows_landed=table.num_rows,
-        rows_quarantined=held,
-        status="landed" if held == 0 else "partial",
-        reason="" if held == 0 else old.reason,
+        rows_quarantined=len(left),
+        status="landed" if not left else "partial" if table.num_rows or old.rows_duplicate else "quarantined",
+        reason="; ".join(tally([reasons.get(e.row_number, e.reasons) for e in left])),
         starts_at=ends["min"],
         ends_at=ends["max"],
         landed_at=after(old.landed_at, intake.now),
@@ -126,10 +128,9 @@ def _restate(intake: Intake, batch_id: str, *, let_in: int) -> None:
         intake.home.lake.append_records(Batch, [new])
 
 
-def _left_out(intake: Intake, batch_id: str) -> int:
-    """Return how many entries of a batch are not released: those given up stay out as well."""
-    found = entries(intake.home, intake.monitor, now=intake.now, chosen=Chosen(batch=batch_id), states=("held", "discarded"))
-    return len(found)
+def _left_out(intake: Intake, batch_id: str) -> list[Quarantined]:
+    """Return the entries of a batch that are not released: those given up stay out as well."""
+    return entries(intake.home, intake.monitor, now=intake.now, chosen=Chosen(batch=batch_id), states=("held", "discarded"))
 
 
 def _release_file(intake: Intake, entry: Quarantined, who: str, why: str) -> Release:

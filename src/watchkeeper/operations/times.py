@@ -7,7 +7,6 @@ import math
 import re
 from datetime import UTC, date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -57,7 +56,8 @@ def _from_timestamps(column: pa.ChunkedArray, timezone: str) -> pa.ChunkedArray:
     return _local(pc.cast(column, pa.timestamp("us"), safe=False), timezone)
 
 
-def _local(naive: pa.ChunkedArray, timezone: str) -> pa.ChunkedArray:
+def _local(naive: Any, timezone: str) -> Any:
+    """Return local times in UTC: of an hour that comes twice the first one, of an hour that is left out the moment it would begin."""
     aware = pc.assume_timezone(naive, timezone, ambiguous="earliest", nonexistent="latest")
     return pc.cast(aware, TIMESTAMP)
 
@@ -91,7 +91,8 @@ def _parsed(text: str, timezone: str) -> datetime | None:
 
 
 def _in_utc(moment: datetime, timezone: str) -> datetime:
-    return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)
+    aware: datetime = moment if moment.tzinfo else _local(pa.scalar(moment, pa.timestamp("us")), timezone).as_py()
+    return aware.astimezone(UTC)
 
 
 def _from_epoch(number: float) -> datetime | None:
