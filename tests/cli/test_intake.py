@@ -188,3 +188,21 @@ def test_pages_that_cannot_be_written_are_one_sentence_and_exit_code_4(home: Hom
     home.site_dir.chmod(0o555)
     result = watchkeeper("run", *NOW)
     assert (result.exit_code, "cannot be used (Permission denied). Check its permissions." in result.stderr) == (4, True)
+
+
+def test_an_id_or_a_batch_that_was_never_in_quarantine_is_refused(one_held: Home, watchkeeper: Run) -> None:
+    for words in (
+        ("show", "parcels", "nosuch"),
+        ("release", "parcels", "nosuch", "--reason", "try"),
+        ("discard", "parcels", "nosuch", "--reason", "x"),
+    ):
+        done = watchkeeper("quarantine", *words, *NOW)
+        assert done.exit_code == 2
+        assert "nosuch" in done.output
+
+
+def test_a_validation_without_rows_says_that_nothing_was_checked(home: Home, watchkeeper: Run) -> None:
+    done = watchkeeper("validate", "parcels", *NOW)
+    assert done.exit_code == 4
+    assert "Nothing was checked" in done.output
+    assert "No critical failure" not in done.output

@@ -98,3 +98,24 @@ def test_what_is_no_window_is_wrong_usage(text):
 @pytest.mark.parametrize("command", ["status", "look", "sql"])
 def test_help_ends_with_an_example(command):
     assert "Example: watchkeeper " in RUN.invoke(app, [command, "--help"]).stdout.strip().splitlines()[-1]
+
+
+def test_status_long_after_the_last_run_says_how_to_see_it_as_it_stood(root):
+    done = call(root, "status", "--now", "2014-05-01T04:00Z")
+    assert "365 windows due, since 2013-05-01" in done.output
+    assert "`--now 2013-05-01T04:00Z`" in done.output.replace("\n", "")
+    assert "nothing has run" not in call(root, "status", "--now", world.NOW.isoformat()).output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--metric", "log_los"), "Did you mean log_loss"),
+        (("--feature", "dset"), "Did you mean dest?"),
+        (("--segment", "carrier=V"), "Did you mean carrier=VX"),
+    ],
+)
+def test_scores_of_what_nothing_is_called_are_refused_with_the_nearest_name(root, words, said):
+    done = call(root, "scores", world.MODEL, *words, "--now", world.NOW.isoformat())
+    assert done.exit_code == 2
+    assert said in done.output.replace("\n", " ")

@@ -23,6 +23,7 @@ from watchkeeper.cli.frame import HomeOption, open_home
 from watchkeeper.cli.output import complain, say
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import parse_duration
+from watchkeeper.site.words import counted
 
 if TYPE_CHECKING:
     from watchkeeper.demo.ending import Ending, Found, Held, Size
@@ -73,7 +74,7 @@ def _walk(home: Home, nows: Sequence[datetime], reached: "Reached") -> None:
         year = prepare(home, reached.seed)
         for step, (now, failures) in enumerate(walk(home, year, nows, seed=reached.seed, tell=shown.doing), 1):
             windows, still_open = tally(home, now=now)
-            shown.done(step, f"{_day(now)}: {windows} windows done, {still_open} open incidents")
+            shown.done(step, f"{_day(now)}: {counted(windows, 'window')} done, {counted(still_open, 'open incident')}")
             for failure in failures:
                 complain(f"{failure.operation} failed on {_day(now)}: {failure.reason}")
     say(f"{len(nows)} steps in {time.monotonic() - began:.0f} s, {_peak_gb():.1f} GB of memory at most.")

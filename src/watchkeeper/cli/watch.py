@@ -22,6 +22,7 @@ from watchkeeper.operations.change import ChangeKind, record_change
 from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores, recorded_changes
 from watchkeeper.operations.report import digest_of, newest_digest
 from watchkeeper.operations.watch import Watched, present, watch
+from watchkeeper.site.words import counted
 from watchkeeper.windows import Grid, local_midnight
 
 Models = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models; else all.", show_default=False)]
@@ -235,16 +236,15 @@ def _tell(done: Watched) -> None:
         if text:
             say(f"{text}\n")
     landed, held = sum(b.rows_landed for b in done.batches), sum(b.rows_quarantined for b in done.batches)
-    say(f"{len(done.batches)} batches: {landed:,} rows landed, {held:,} quarantined. {len(done.runs)} windows measured.")
-    opened = [e for e in done.events if e.event == "opened"]
     say(
-        f"{len(opened)} incidents opened, {sum(e.event == 'resolved' for e in done.events)} resolved, {len(done.digests)} digests, {_sent(done)} messages sent."
+        f"{counted(len(done.batches), 'batch')}: {counted(landed, 'row')} landed, {held:,} quarantined. {counted(len(done.runs), 'window')} measured."
     )
+    opened, resolved = (sum(e.event == what for e in done.events) for what in ("opened", "resolved"))
+    told = f"{counted(len(done.digests), 'digest')}, {counted(_sent(done), 'message')} sent"
+    say(f"{counted(opened, 'incident')} opened, {resolved:,} resolved, {told}.")
     untold = {a.incident_id for a in done.actions if a.reason == STALE and a.kind in ("open", "digest")}
     if untold:
-        say(
-            f"Not sent: {len(untold)} incidents and digests that were over more than {STALE_AFTER.days} days ago. `watchkeeper incidents --all` lists them."
-        )
+        say(f"Not sent: {len(untold):,} that were over more than {STALE_AFTER.days} days ago. `watchkeeper incidents --all` lists them.")
 
 
 def _sent(done: Watched) -> int:

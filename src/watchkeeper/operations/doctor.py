@@ -16,6 +16,7 @@ from watchkeeper.adapters import machine, nvml, slack
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import DeliveryError
+from watchkeeper.site.words import counted
 
 State = Literal["ok", "warn", "fail"]
 
@@ -82,7 +83,7 @@ def _workspace(home: Home) -> Iterator[Diagnosis]:
             "run `watchkeeper check` and correct what it names",
         )
     else:
-        yield Diagnosis("ok", "workspace", f"{home.root}, {len(monitors)} monitors")
+        yield Diagnosis("ok", "workspace", f"{home.root}, {counted(len(monitors), 'monitor')}")
 
 
 def _versions(wanted: dict[str, str]) -> Iterator[Diagnosis]:

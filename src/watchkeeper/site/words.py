@@ -10,6 +10,15 @@ from zoneinfo import ZoneInfo
 _SMALL = 10
 
 
+def counted(count: int, thing: str) -> str:
+    """Return how many there are of a thing, whose last word takes the plural.
+
+    >>> counted(1, "open incident"), counted(4708, "window"), counted(0, "batch")
+    ('1 open incident', '4,708 windows', '0 batches')
+    """
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}{'es' if thing.endswith('ch') else 's'}"
+
+
 def moment_text(moment: datetime | None, timezone: str) -> str:
     """Return a moment in local words.
 
