@@ -131,8 +131,8 @@ def without_rights(tmp_path: Path) -> Iterator[None]:
     if is_root:
         for path in (*tmp_path.rglob("*"), tmp_path):
             os.chown(path, _NOBODY, -1)
-        for path in tmp_path.parents[:2]:  # of this run and of this user, which pytest keeps to itself
-            path.chmod(0o755)
+        for path in (p for p in tmp_path.parents if p.name.startswith(("pytest-", "popen-"))):  # which pytest keeps to its user
+            path.chmod(0o711)
         os.seteuid(_NOBODY)
     yield
     if is_root:
