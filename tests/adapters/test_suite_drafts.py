@@ -109,3 +109,11 @@ def test_infinity_draws_no_range_around_itself(tmp_path: Path, parcels: Monitor,
 def test_an_empty_file_drafts_what_needs_no_rows(parcels: Monitor, events: pa.Table) -> None:
     suite = draft_suite(events.slice(0, 0), monitor=parcels, source="events")
     assert severities(suite, "expect_column_values_to_be_unique") == {"parcel": "critical"}
+
+
+def test_zeros_and_ones_are_drafted_as_these_two(tmp_path: Path, parcels: Monitor, events: pa.Table) -> None:
+    rows = events.append_column("is_gift", pa.array([i % 2 for i in range(events.num_rows)]))
+    suite = draft_suite(rows, monitor=parcels, source="events")
+    assert "is_gift" not in severities(suite, "expect_column_values_to_be_between")
+    two = rows.set_column(rows.column_names.index("is_gift"), "is_gift", pa.array([i % 3 for i in range(events.num_rows)]))
+    assert failures(two, suite, tmp_path) == ["expect_column_values_to_be_in_set/is_gift"]

@@ -92,3 +92,10 @@ def test_a_private_id_is_private_in_the_labels_too():
     watched = world.monitor(private=["flight_id", "was_late"])
     assert private_columns(watched)["labels"] == {"id", "label"}
     assert private_columns(world.monitor())["labels"] == set()
+
+
+def test_a_table_that_is_not_there_is_answered_with_the_nearest(built):
+    with pytest.raises(UsageError) as refused:
+        query(*built, "SELECT * FROM scors", now=world.NOW)
+    assert 'name scors does not exist; did you mean "' in str(refused.value)
+    assert "!" not in str(refused.value)

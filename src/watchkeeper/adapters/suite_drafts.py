@@ -125,10 +125,14 @@ def _of_numbers(draft: _Draft, name: str, column: pa.ChunkedArray) -> Iterator[d
     finite = numbers.filter(pc.is_finite(numbers))
     if len(finite) == 0:
         return
+    if sorted(pc.unique(finite).to_pylist()) == [0.0, 1.0]:
+        yield draft.say("expect_column_values_to_be_in_set", "warning", "the first file held 0 and 1 only", column=name, value_set=[0, 1])
+        return
     low, high = pc.min(finite).as_py(), pc.max(finite).as_py()
     room = (high - low) or max(abs(high), 1.0)
     floor = 0.0 if low >= 0 else _rounded(low - room, down=True)
-    why = f"the first file held {low:g} to {high:g}; as much again is allowed on either side"
+    where = "above, and nothing below 0" if low >= 0 else "on either side"
+    why = f"the first file held {low:g} to {high:g}; as much again is allowed {where}"
     yield draft.say("expect_column_values_to_be_between", "warning", why, column=name, min_value=floor, max_value=_rounded(high + room, down=False))
 
 

@@ -18,6 +18,7 @@ from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import RECORDS, Quarantined, Run
 
+_WORDS = {"LOAD": "INSTALL or LOAD"}
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
 
@@ -41,7 +42,7 @@ def query(home: Home, monitors: Mapping[str, Monitor], sql: str, *, now: datetim
     try:
         answer = connection.sql(sql).to_arrow_table()
     except duckdb.Error as error:
-        raise UsageError(str(error).splitlines()[0], where="sql", then="`SHOW TABLES` lists what there is.") from error
+        raise UsageError(_said(error), where="sql", then="`SHOW TABLES` lists what there is.") from error
     if private_reason is not None:
         home.lake.append_records(Run, [_audit(model, sql, private_reason, answer.num_rows, now) for model in monitors])
     return answer
@@ -51,11 +52,22 @@ def _refuse_writes(sql: str) -> None:
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:
-        raise UsageError(str(error).splitlines()[0], where="sql", then="Write one SELECT.") from error
+        raise UsageError(_said(error), where="sql", then="Write one SELECT.") from error
     if len(statements) != 1:
         raise UsageError(f"{len(statements)} statements were given", where="sql", then="Write one SELECT.")
     if statements[0].type not in _READING:
-        raise UsageError(f"{statements[0].type.name} would change something, and this only reads", where="sql", then="Write one SELECT.")
+        raise UsageError(
+            f"{_WORDS.get(statements[0].type.name, statements[0].type.name)} would change something, and this only reads",
+            where="sql",
+            then="Write one SELECT.",
+        )
+
+
+def _said(error: duckdb.Error) -> str:
+    """Return what DuckDB says is wrong and what it proposes, without the statement, which the person has before them."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    proposed = [line.replace("Did", "did", 1) for line in lines[1:2] if line.startswith("Did you mean")]
+    return "; ".join(line.strip().rstrip("!?.") for line in lines[:1] + proposed)
 
 
 def _register_records(home: Home, connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
