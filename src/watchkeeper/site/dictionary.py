@@ -50,8 +50,8 @@ def dictionary() -> str:
     parts = [_HEAD, "## The published file", *(_section(r, f"`{r.TABLE}`") for r in PUBLISHED)]  # type: ignore[attr-defined]
     parts += ["## The lake", *(_section(r, _lake_name(r)) for r in RECORDS)]
     parts += [
-        _raw("`events/<model>`", "The accepted events of one model.", EVENTS),
-        _raw("`labels/<model>`", "The accepted labels of one model.", LABELS),
+        _raw("`events/<model>`", "The accepted events of one model; `events_<model>` in `watchkeeper sql`.", EVENTS),
+        _raw("`labels/<model>`", "The accepted labels of one model; `labels_<model>` in `watchkeeper sql`.", LABELS),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
