@@ -148,9 +148,9 @@ def check(rows: pa.Table, suite_file: Path, *, private: Collection[str] = ()) ->
 
 
 def _run(rows: pa.Table, suite: Suite, private: frozenset[str]) -> list[Finding]:
-    from watchkeeper.adapters.gx_duckdb import batch, same_configurations
+    from watchkeeper.adapters.gx_duckdb import batch, remembering
 
-    with same_configurations(), _opened(rows) as connection, batch(_context(), connection, TABLE, suite.name) as gx_rows:
+    with remembering(), _opened(rows) as connection, batch(_context(), connection, TABLE, suite.name) as gx_rows:
         results = {result.expectation_config.id: result for result in gx_rows.validate(suite.gx_rows, result_format=ON_ROWS).results}
         if suite.gx_columns.expectations:
             with batch(_context(), connection, COLUMNS, suite.name) as gx_columns:

@@ -235,27 +235,40 @@ registry.impls["duckdb"] = lambda: Dialect
 
 
 @contextmanager
-def same_configurations() -> Iterator[None]:
-    """Let GX build each expectation's configuration once while the body runs.
+def remembering() -> Iterator[None]:
+    """Let GX build an expectation's configuration, and the name of a metric's arguments, once while the body runs.
 
-    It builds it anew, with pydantic, each of the hundred times that a check asks an expectation for an argument: a fifth of
-    the time of a check. Nothing changes an expectation while it is checked. One body at a time.
+    It builds both anew, with pydantic and JSON, each of the hundreds of times that a check asks: two fifths of the time of
+    a check. Nothing changes an expectation while it is checked, and names are told apart by all that they are made of. One body at a time.
     """
+    from great_expectations.core.id_dict import IDDict
     from great_expectations.expectations.expectation import Expectation
 
     built: dict[int, tuple[Any, Any]] = {}  # with the expectation itself, so that its id stays its own
-    anew = Expectation.configuration
+    named: dict[tuple[Any, ...], Any] = {}
+    anew, name = Expectation.configuration, IDDict.to_id
 
     def once(expectation: Any) -> Any:
         if id(expectation) not in built:
             built[id(expectation)] = (expectation, anew.fget(expectation))
         return built[id(expectation)][1]
 
-    Expectation.configuration = property(once)
+    def name_once(arguments: Any, *only: Any, **keys: Any) -> Any:
+        if only or keys:
+            return name(arguments, *only, **keys)
+        try:
+            content = tuple((k, type(v), v) for k, v in arguments.items())
+            if content not in named:
+                named[content] = name(arguments)
+            return named[content]
+        except TypeError:  # lists and dictionaries do not hash
+            return name(arguments)
+
+    Expectation.configuration, IDDict.to_id = property(once), name_once
     try:
         yield
     finally:
-        Expectation.configuration = anew
+        Expectation.configuration, IDDict.to_id = anew, name
 
 
 @contextmanager
