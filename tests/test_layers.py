@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = [
     {"client"},
-    {"errors", "windows", "records", "monitor"},
+    {"errors", "windows", "records", "monitor", "words"},
     {"stats"},
     {"profiles"},
     {"measures", "judgement"},

@@ -73,7 +73,7 @@ def test_faulty_data_comes_first_and_only_when_it_is_much():
     found = causes(evidence(faults=[fault, slight], gap=0.1, rate=0.5, moved=[Moved("weight_kg", 9.0)]))
     data = next(c for c in found if c.kind == "data")
     assert data.subject == "faulty data: weight_kg"
-    assert data.evidence_for == ["weight_kg: 70% of rows missing, usually 1%"]
+    assert data.evidence_for == ["weight_kg: 70 % of rows missing, usually 1 %"]
 
 
 def test_a_release_before_the_first_bad_window_is_named_with_its_doubt():

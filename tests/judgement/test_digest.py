@@ -64,7 +64,7 @@ def said(found: DigestFacts) -> dict[str, str]:
 
 
 def test_a_bad_week():
-    quiet = incident(state="open", family="segment", headline="depot=north: 20% late", why=LASTED)
+    quiet = incident(state="open", family="segment", headline="depot=north: 20 % late", why=LASTED)
     bad = facts(
         incidents=[incident()],
         segments=[quiet],
@@ -77,18 +77,18 @@ def test_a_bad_week():
         not_known=["latency"],
         promises=[(Target(metric="roc_auc", at_least=0.7), score("roc_auc", 0.66)), (Target(metric="f1", at_least=0.4), None)],
     )
-    assert headline(monitor(), bad) == "parcels, 13 to 19 January: bad. 39% of parcels were late [36%, 42%]; the model expected 14%"
+    assert headline(monitor(), bad) == "parcels, 13 to 19 January: bad. 39 % of parcels were late [36, 42]; the model expected 14 %"
     assert said(bad) == {
         "": "Nothing needs you now. All figures are final. 3 figures of this period were restated.",
         "Quality": (
-            "log loss 0.87 [0.81, 0.94], reference weeks 0.36 to 0.59. Found 300 of 2,500 late parcels (12%; reference 42%)."
+            "log loss 0.87 [0.81, 0.94], reference weeks 0.36 to 0.59. Found 300 of 2,500 late parcels (12 %; reference 42 %)."
             " Ranking (AUC) 0.66 [0.64, 0.68], reference 0.72."
         ),
         "Promises": "roc_auc 0.66 (at least 0.7): broken; f1 (at least 0.4): not known",
-        "Why": ("50% of parcels on Mon 13 January were late; the model expected 10%; likely cause: the outcome changed, not the inputs."),
-        "Quiet trouble": "depot=north: 20% late (known, lasts).",
+        "Why": ("50 % of parcels on Mon 13 January were late; the model expected 10 %; likely cause: the outcome changed, not the inputs."),
+        "Quiet trouble": "depot=north: 20 % late (known, lasts).",
         "Data": ("1,204 rows quarantined (1,200 weight_kg is negative; 4 no id). Inputs differ from the reference (weight_kg): a notice, no alarm."),
-        "Labels": "6,396 of 6,560 (97.5%); 164 never came.",
+        "Labels": "6,396 of 6,560 (97.5 %); 164 never came.",
         "Cost (synthetic trace, not a bill)": "12.5 GPU-hours, 30.00 USD, 4.600 USD per 1,000 predictions.",
         "Not known": "latency",
         "Next": 'distrust "not late"; ask #parcels what changed. Do not retrain on one day.',

@@ -18,11 +18,11 @@ def told(*signals, how=None, about=None) -> Story:
 
 def test_a_final_kpi_says_what_was_and_what_was_expected():
     said = told()
-    assert said.headline == "50% of parcels on Mon 13 January were late; the model expected 10%"
+    assert said.headline == "50 % of parcels on Mon 13 January were late; the model expected 10 %"
     assert said.when == "Mon 13 January, UTC. Miss: +40 points; 95 % of reference days lie between -13 and +21."
     assert said.facts == [
-        ("Labels", "900 of 1,000 (90%)."),
-        ("Hit", "405 of 450 late parcels were not flagged (90%; usually 60%)."),
+        ("Labels", "900 of 1,000 (90 %)."),
+        ("Hit", "405 of 450 late parcels were not flagged (90 %; usually 60 %)."),
     ]
     assert said.next_steps == ['distrust "not late"; ask #parcels what changed.', "Do not retrain on one day."]
 
@@ -30,14 +30,14 @@ def test_a_final_kpi_says_what_was_and_what_was_expected():
 def test_a_provisional_kpi_says_at_least_and_counts_the_missing_as_negative():
     waiting = signal(state="provisional", value=0.35)
     said = told(waiting, how=evidence(waiting, is_provisional=True, least_observed=0.45, expected=0.1))
-    assert said.headline == "at least 45% of parcels on Mon 13 January were late; the model expected 10%"
+    assert said.headline == "at least 45 % of parcels on Mon 13 January were late; the model expected 10 %"
     assert said.when.startswith("Mon 13 January, UTC. Miss: at least +35 points;")
-    assert said.facts[0] == ("Labels", '900 of 1,000 (90%). "At least" counts the missing as negative.')
+    assert said.facts[0] == ("Labels", '900 of 1,000 (90 %). "At least" counts the missing as negative.')
 
 
 def test_the_monitors_wording_is_used_and_has_defaults():
     plain = monitor(wording={}, owner="")
-    assert told(about=plain).headline == "50% of predictions on Mon 13 January were positive; the model expected 10%"
+    assert told(about=plain).headline == "50 % of predictions on Mon 13 January were positive; the model expected 10 %"
     assert told(about=plain).next_steps[0] == 'distrust "not positive"; ask the owner what changed.'
 
 
@@ -45,13 +45,13 @@ def test_the_worst_segments_are_named_with_their_part_of_the_excess():
     north = SegmentShare("depot=north", 0.6, 0.7, 0.1, 0.5, 0.75)
     south = SegmentShare("depot=south", 0.2, 0.3, 0.1, 0.5, 0.25)
     said = told(how=evidence(segments=[north, south]))
-    assert ("Worst", "depot=north, 70% against 10% expected, 50% of rows and 75% of the excess") in said.facts
+    assert ("Worst", "depot=north, 70 % against 10 % expected, 50 % of rows and 75 % of the excess") in said.facts
     assert said.next_steps[0] == 'distrust "not late" at depot=north; ask #parcels what changed.'
 
 
 @pytest.mark.parametrize(
     ("rows", "excess", "said"),
-    [(0.33, 0.96, "; depot=north accounts for 96% of the excess"), (0.6, 1.04, "; depot=north accounts for all of the excess")],
+    [(0.33, 0.96, "; depot=north accounts for 96 % of the excess"), (0.6, 1.04, "; depot=north accounts for all of the excess")],
 )
 def test_the_headline_names_the_segment_that_carries_the_excess(rows, excess, said):
     assert told(how=evidence(segments=[SegmentShare("depot=north", 0.6, 0.7, 0.1, rows, excess)])).headline.endswith(said)
@@ -65,7 +65,7 @@ def test_the_headline_names_no_segment_that_is_only_a_part_of_the_story(rows, ex
 def test_a_segment_that_fails_alone():
     found = [signal("calibration_gap_to_rest", 0.12, day=d, family="segment", segment="depot=north") for d in (7, 8, 9)]
     said = told(*found, how=evidence(*found, rate=0.2, gap=0.12))
-    assert said.headline == "depot=north: 20% of parcels late [17%, 23%], the model expected 8% (13 to 15 January)"
+    assert said.headline == "depot=north: 20 % of parcels late [17, 23], the model expected 8 % (13 to 15 January)"
     assert said.when == "13 to 15 January, UTC. This segment alone: its gap lies +12 points from that of all other parcels."
 
 
@@ -75,15 +75,15 @@ def test_a_data_fault_names_features_and_shares():
         signal("null_ratio", 0.2, family="data", feature="depot"),
     ]
     said = told(*faults, how=evidence(*faults, observed=None, coverage=None, missed=None))
-    assert said.headline == "weight_kg and 1 more feature: missing in up to 70% of rows on Mon 13 January, usually 0.4%"
-    assert said.facts == [("Features", "weight_kg 70%, depot 20%")]
+    assert said.headline == "weight_kg and 1 more feature: missing in up to 70 % of rows on Mon 13 January, usually 0.4 %"
+    assert said.facts == [("Features", "weight_kg 70 %, depot 20 %")]
     assert said.ruled_out == []
     assert "weight_kg" in said.next_steps[0]
 
 
 def test_unknown_categories_are_a_data_fault_too():
     fault = signal("unseen_ratio", 0.3, family="data", feature="depot")
-    assert told(fault).headline == "depot: a category never seen before in 30% of rows on Mon 13 January, usually 0%"
+    assert told(fault).headline == "depot: a category never seen before in 30 % of rows on Mon 13 January, usually 0 %"
 
 
 def test_a_broken_promise_says_what_was_promised():
@@ -125,7 +125,7 @@ def test_an_end_says_what_it_is_back_to_and_what_it_was():
     since = [(START + d * DAY, START + (d + 1) * DAY, v) for d, v in ((8, -0.02), (9, 0.03), (10, 0.004))]
     said = ending(monitor(), episode(), evidence(), since)
     assert said.headline == "resolved: calibration gap back to -2, +3 and +0 points (14 to 16 January)"
-    assert said.facts[0] == ("It was", "50% of parcels on Mon 13 January were late; the model expected 10%.")
+    assert said.facts[0] == ("It was", "50 % of parcels on Mon 13 January were late; the model expected 10 %.")
 
 
 def test_an_end_without_figures_says_only_that():
@@ -158,4 +158,4 @@ def test_days_are_those_of_the_monitors_clock():
 def test_a_segment_without_an_interval_is_told_without_one():
     found = signal("calibration_gap_to_rest", 0.12, family="segment", segment="depot=north")
     bare = replace(evidence(found), observed=score("positive_rate", 0.2, reference_value=0.2))
-    assert told(found, how=bare).headline.startswith("depot=north: 20% of parcels late, the model expected")
+    assert told(found, how=bare).headline.startswith("depot=north: 20 % of parcels late, the model expected")

@@ -193,7 +193,7 @@ def test_energy_read_for_part_of_the_time_says_so(farm):
     run(farm)
     energy = score(farm, "gpu_energy_kwh")
     assert energy.value == pytest.approx(0.18)
-    assert "power was read for 75% of the sampled time" in energy.reason
+    assert "power was read for 75 % of the sampled time" in energy.reason
 
 
 def test_a_synthetic_trace_says_with_every_score_that_it_is_no_bill(farm):

@@ -42,7 +42,7 @@ def test_a_bad_stretch_is_one_incident_that_opens_grows_and_ends(home, tmp_path)
     [one] = incidents(home)
     assert {day: news for day, news in seen.items() if news} == {22: ["opened"], 23: ["joined"], 24: ["joined"], 25: ["joined"], 28: ["resolved"]}
     assert (one.family, one.state, one.window_start, one.window_end) == ("kpi", "resolved", BEGIN + 21 * DAY, BEGIN + 25 * DAY)
-    assert one.headline.endswith("the model expected 23%")
+    assert one.headline.endswith("the model expected 23 %")
     assert [c.kind for c in one.story.causes] == ["concept"]
     assert "missing values" in one.story.ruled_out
 
@@ -71,7 +71,7 @@ def test_values_that_go_missing_are_a_data_incident(home):
     watch(home, now=BEGIN + 26 * DAY)
     [one] = incidents(home)
     assert (one.family, one.state) == ("data", "open")
-    assert one.headline.startswith("weight_kg: missing in 50% of rows on Sat 25 January")
+    assert one.headline.startswith("weight_kg: missing in 50 % of rows on Sat 25 January")
 
 
 def test_a_recorded_release_is_named_with_its_doubt(home):

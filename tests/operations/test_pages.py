@@ -90,7 +90,7 @@ def test_an_incident_page_says_since_when_how_bad_why_and_what_to_do(site):
         "Distrust 'on time' at LaGuardia.",
         "22 to 26 Apr 2013",
         "504 of 511 late flights were not flagged",
-        "Accounts for 90 % [82 %, 96 %] of the change. Since Mon 22 Apr 2013, 00:00.",
+        "Accounts for 90 % [82, 96] of the change. Since Mon 22 Apr 2013, 00:00.",
         "PSI of schedule features below .05",
         "one rainy hour at Newark",
         "Ruled out rain, fog a new version",

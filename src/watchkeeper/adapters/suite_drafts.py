@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Source
+from watchkeeper.words import percent
 
 _TYPE = "expect_column_values_to_be_of_type"
 _FEW = 30  # distinct texts that still make a set a person would read
@@ -116,7 +117,7 @@ def _of_nulls(draft: _Draft, name: str, column: pa.ChunkedArray) -> Iterator[dic
     share = column.null_count / len(column)
     mostly = math.floor((1 - 2 * share - 0.02) * 100) / 100
     if mostly > 0:
-        why = f"{share:.1%} of the first file's rows had none"
+        why = f"{percent(share, digits=1)} of the first file's rows had none"
         yield draft.say("expect_column_values_to_not_be_null", "warning", why, column=name, mostly=mostly)
 
 

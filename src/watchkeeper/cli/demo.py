@@ -23,7 +23,7 @@ from watchkeeper.cli.frame import HomeOption, open_home
 from watchkeeper.cli.output import complain, say
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import parse_duration
-from watchkeeper.site.words import counted
+from watchkeeper.words import counted
 
 if TYPE_CHECKING:
     from watchkeeper.demo.ending import Ending, Found, Held, Size

@@ -22,8 +22,8 @@ from watchkeeper.operations.change import ChangeKind, record_change
 from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores, recorded_changes
 from watchkeeper.operations.report import digest_of, newest_digest
 from watchkeeper.operations.watch import Watched, present, watch
-from watchkeeper.site.words import counted
 from watchkeeper.windows import Grid, local_midnight
+from watchkeeper.words import counted
 
 Models = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models; else all.", show_default=False)]
 _SCORES = ("metric", "feature", "segment", "window_start", "value", "low", "high", "n", "reference_value", "coverage", "state", "reason")

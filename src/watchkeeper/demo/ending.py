@@ -20,8 +20,8 @@ from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Batch, Digest, IncidentEvent, Quarantined, Run, Score
 from watchkeeper.site.message import UNKNOWN, cause_text
-from watchkeeper.site.words import window_text
 from watchkeeper.windows import Grid
+from watchkeeper.words import window_text
 
 
 @dataclass(frozen=True, slots=True)

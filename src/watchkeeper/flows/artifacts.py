@@ -21,7 +21,7 @@ def publish(key: str, markdown: str, description: str) -> None:
 
 def dated(selection: Selection) -> str:
     """Return the moment of the run in the workspace's time zone."""
-    from watchkeeper.site.words import moment_text
+    from watchkeeper.words import moment_text
 
     zone = selection.home.workspace.timezone
     return f"As of {moment_text(selection.now, zone)} ({zone})."

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.records import Cause, Signal
+from watchkeeper.words import percent, points
 
 _WORTH_NAMING = 0.2
 _WORTH_POINTS = 0.05
@@ -70,7 +71,7 @@ def _concept(evidence: Evidence, unexplained: float, inputs: float, share: float
     spread = doubt / max(abs(unexplained + inputs), abs(unexplained))
     still = evidence.moved is not None and not evidence.moved
     subject = "the outcome changed, not the inputs" if still or share >= 1.0 else "the outcome changed more than the inputs account for"
-    support = [f"inputs alone would have moved the rate by {_points(inputs)}, the rest is {_points(unexplained)}"]
+    support = [f"inputs alone would have moved the rate by {points(inputs)}, the rest is {points(unexplained)}"]
     against = [f"{', '.join(m.feature for m in evidence.moved[:3])} moved too"] if evidence.moved else []
     return Cause(
         kind="concept",
@@ -107,7 +108,7 @@ def _data(evidence: Evidence) -> list[Cause]:
     worst = max(faults, key=lambda s: s.value)
     names = ", ".join(sorted({s.feature for s in faults})[:4])
     what = "missing" if worst.metric == "null_ratio" else "in categories never seen before"
-    support = [f"{worst.feature}: {worst.value:.0%} of rows {what}, usually {worst.expected:.0%}"]
+    support = [f"{worst.feature}: {percent(worst.value)} of rows {what}, usually {percent(worst.expected)}"]
     return [Cause(kind="data", subject=f"faulty data: {names}", onset=min(s.window_start for s in faults), evidence_for=support)]
 
 
@@ -127,7 +128,3 @@ def _release(evidence: Evidence) -> list[Cause]:
             )
         )
     return out
-
-
-def _points(change: float) -> str:
-    return f"{change * 100:+.0f} points"

@@ -11,6 +11,7 @@ from watchkeeper.judgement.incidents import LASTED, Incident
 from watchkeeper.judgement.story import span_text
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import SEVERITIES, Score, Signal
+from watchkeeper.words import counted, percent, percent_interval
 
 _MAIN = {"binary": "log_loss", "regression": "mae", "multiclass": "accuracy"}
 
@@ -45,7 +46,7 @@ def headline(monitor: Monitor, facts: DigestFacts) -> str:
     if monitor.task == "binary" and rate is not None and said is not None:
         gap = _value(facts, "calibration_gap")
         expected = rate - gap if gap is not None else said
-        return f"{start} {rate:.0%} of {monitor.wording.rows} were {monitor.wording.positive} {_interval(facts, 'positive_rate', percent=True)}; the model expected {expected:.0%}"
+        return f"{start} {percent(rate)} of {monitor.wording.rows} were {monitor.wording.positive} {_percents(facts, 'positive_rate')}; the model expected {percent(expected)}"
     main = _MAIN.get(monitor.task, "")
     return f"{start} {main} {_number(facts, main)}" if main in facts.scores else start
 
@@ -77,11 +78,9 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
 
 def _opening(facts: DigestFacts) -> str:
     still = [i for i in facts.incidents if i.is_open]
-    needs = (
-        f"{len(still)} open incident{'s' if len(still) > 1 else ''} need{'' if len(still) > 1 else 's'} you." if still else "Nothing needs you now."
-    )
+    needs = f"{counted(len(still), 'open incident')} need{'' if len(still) > 1 else 's'} you." if still else "Nothing needs you now."
     return f"{needs} {'All figures are final.' if facts.is_final else 'Figures are provisional: labels are still missing.'}" + (
-        f" {facts.restated} figures of this period were restated." if facts.restated else ""
+        f" {counted(facts.restated, 'figure')} of this period {'was' if facts.restated == 1 else 'were'} restated." if facts.restated else ""
     )
 
 
@@ -97,8 +96,8 @@ def _quality(monitor: Monitor, facts: DigestFacts) -> str:
     )
     recall = facts.scores.get("recall")
     if recall is not None and recall.value is not None:
-        reference = f"; reference {recall.reference_value:.0%}" if recall.reference_value is not None else ""
-        said += f" Found {round(recall.value * recall.n):,} of {recall.n:,} {monitor.wording.positive} {monitor.wording.rows} ({recall.value:.0%}{reference})."
+        reference = f"; reference {percent(recall.reference_value)}" if recall.reference_value is not None else ""
+        said += f" Found {round(recall.value * recall.n):,} of {recall.n:,} {monitor.wording.positive} {monitor.wording.rows} ({percent(recall.value)}{reference})."
     auc = facts.scores.get("roc_auc")
     if auc is not None and auc.value is not None:
         said += f" Ranking (AUC) {_number(facts, 'roc_auc')}" + (
@@ -136,7 +135,7 @@ def _quiet(facts: DigestFacts) -> str:
 
 def _data(facts: DigestFacts) -> str:
     reasons = "; ".join(f"{n:,} {reason}" for reason, n in facts.quarantine_reasons[:2])
-    said = f"{facts.quarantined:,} rows quarantined{f' ({reasons})' if reasons else ''}."
+    said = f"{counted(facts.quarantined, 'row')} quarantined{f' ({reasons})' if reasons else ''}."
     moved = sorted({s.feature for s in facts.notices if s.metric == "psi" and not s.feature.startswith("@")})
     if moved:
         said += f" Inputs differ from the reference ({', '.join(moved[:4])}{f' and {len(moved) - 4} more' if len(moved) > 4 else ''}): a notice, no alarm."  # noqa: PLR2004 - names that fit a line
@@ -150,7 +149,7 @@ def _labels(facts: DigestFacts) -> str:
     known = round(coverage.value * coverage.n)
     rest = coverage.n - known
     tail = f"; {rest:,} {'never came' if facts.is_final else 'are missing'}" if rest else ""
-    return f"{known:,} of {coverage.n:,} ({coverage.value:.1%}){tail}."
+    return f"{known:,} of {coverage.n:,} ({percent(coverage.value, digits=1)}){tail}."
 
 
 def _cost(facts: DigestFacts) -> str:
@@ -180,8 +179,10 @@ def _number(facts: DigestFacts, metric: str) -> str:
     return "not known" if score is None or score.value is None else f"{score.value:.2f} {_interval(facts, metric)}".strip()
 
 
-def _interval(facts: DigestFacts, metric: str, *, percent: bool = False) -> str:
+def _interval(facts: DigestFacts, metric: str) -> str:
     score = facts.scores.get(metric)
-    if score is None or score.low is None or score.high is None:
-        return ""
-    return f"[{score.low:.0%}, {score.high:.0%}]" if percent else f"[{score.low:.2f}, {score.high:.2f}]"
+    return "" if score is None or score.low is None or score.high is None else f"[{score.low:.2f}, {score.high:.2f}]"
+
+
+def _percents(facts: DigestFacts, metric: str) -> str:
+    return percent_interval(facts.scores[metric].low, facts.scores[metric].high)

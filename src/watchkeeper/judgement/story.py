@@ -12,6 +12,7 @@ from watchkeeper.judgement.evidence import Evidence, SegmentShare
 from watchkeeper.judgement.incidents import Episode
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Cause, Score, Signal, Story
+from watchkeeper.words import percent, percent_interval, points
 
 _LONG = 3
 _WORST = 3
@@ -78,15 +79,15 @@ def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     day = span_text(monitor, episode.start, episode.end)
     rows, positive = monitor.wording.rows, monitor.wording.positive
     least = evidence.least_observed if evidence.is_provisional else None
-    rate = f"at least {least:.0%}" if least is not None else f"{evidence.observed.value:.0%}"
-    headline = f"{rate} of {rows} on {day} were {positive}; the model expected {evidence.expected:.0%}{_concentrated(evidence)}"
+    rate = f"at least {percent(least)}" if least is not None else percent(evidence.observed.value)
+    headline = f"{rate} of {rows} on {day} were {positive}; the model expected {percent(evidence.expected)}{_concentrated(evidence)}"
     miss = (least if least is not None else evidence.observed.value) - evidence.expected
     usual = (
         f"; 95 % of reference {monitor.window}s lie between {_pts(lead.normal_low)} and {_pts(lead.normal_high)}"
         if lead.metric == "calibration_gap"
         else ""
     )
-    when = f"{day}, {monitor.timezone}. Miss: {'at least ' if least is not None else ''}{_pts(miss)} points{usual}."
+    when = f"{day}, {monitor.timezone}. Miss: {'at least ' if least is not None else ''}{points(miss)}{usual}."
     return headline, when, [*_labels(evidence), *_where(evidence), *_hits(monitor, evidence)]
 
 
@@ -97,8 +98,8 @@ def _segments(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     day = span_text(monitor, episode.start, episode.end)
     rows, positive = monitor.wording.rows, monitor.wording.positive
     o = evidence.observed
-    headline = f"{episode.subject}: {o.value:.0%} of {rows} {positive}{_interval(o)}, the model expected {evidence.expected:.0%} ({day})"
-    when = f"{day}, {monitor.timezone}. This segment alone: its gap lies {_pts(evidence.lead.value)} points from that of all other {rows}."
+    headline = f"{episode.subject}: {percent(o.value)} of {rows} {positive}{_interval(o)}, the model expected {percent(evidence.expected)} ({day})"
+    when = f"{day}, {monitor.timezone}. This segment alone: its gap lies {points(evidence.lead.value)} from that of all other {rows}."
     return headline, when, [*_labels(evidence), *_hits(monitor, evidence)]
 
 
@@ -109,10 +110,10 @@ def _faults(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:  # 
     others = len({s.feature for s in episode.signals}) - 1
     names = worst.feature + (f" and {others} more feature{'s' if others > 1 else ''}" if others else "")
     what = "missing" if worst.metric == "null_ratio" else "a category never seen before"
-    most = "" if {_share(s.value) for s in episode.signals} == {_share(worst.value)} else "up to "
-    headline = f"{names}: {what} in {most}{_share(worst.value)} of rows on {day}, usually {_share(worst.expected)}"
+    most = "" if {percent(s.value) for s in episode.signals} == {percent(worst.value)} else "up to "
+    headline = f"{names}: {what} in {most}{percent(worst.value)} of rows on {day}, usually {percent(worst.expected)}"
     listed = sorted({s.feature: s for s in sorted(episode.signals, key=lambda s: s.value)}.values(), key=lambda s: -s.value)
-    facts = [("Features", ", ".join(f"{s.feature} {_share(s.value)}" for s in listed[:8]))]
+    facts = [("Features", ", ".join(f"{s.feature} {percent(s.value)}" for s in listed[:8]))]
     return headline, f"{day}, {monitor.timezone}.", facts
 
 
@@ -153,7 +154,7 @@ def _labels(evidence: Evidence) -> list[tuple[str, str]]:
         return []
     known, every = evidence.coverage
     caveat = ' "At least" counts the missing as negative.' if evidence.is_provisional and evidence.least_observed is not None else ""
-    return [("Labels", f"{known:,} of {every:,} ({known / max(1, every):.0%}).{caveat}")]
+    return [("Labels", f"{known:,} of {every:,} ({percent(known / max(1, every))}).{caveat}")]
 
 
 def _where(evidence: Evidence) -> list[tuple[str, str]]:
@@ -168,23 +169,23 @@ def _concentrated(evidence: Evidence) -> str:
         return ""
     if worst.share_of_excess * (1 - worst.share_of_rows) < _TIMES * worst.share_of_rows * (1 - worst.share_of_excess):
         return ""
-    share = "all" if worst.share_of_excess >= 1 else f"{worst.share_of_excess:.0%}"
+    share = "all" if worst.share_of_excess >= 1 else percent(worst.share_of_excess)
     return f"; {worst.segment} accounts for {share} of the excess"
 
 
 def _segment_text(segment: SegmentShare) -> str:
-    return f"{segment.segment}, {segment.observed:.0%} against {segment.expected:.0%} expected, {segment.share_of_rows:.0%} of rows and {segment.share_of_excess:.0%} of the excess"
+    return f"{segment.segment}, {percent(segment.observed)} against {percent(segment.expected)} expected, {percent(segment.share_of_rows)} of rows and {percent(segment.share_of_excess)} of the excess"
 
 
 def _hits(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
     if evidence.missed is None:
         return []
     missed, positives = evidence.missed
-    usual = f"; usually {1 - evidence.usual_recall:.0%}" if evidence.usual_recall is not None else ""
+    usual = f"; usually {percent(1 - evidence.usual_recall)}" if evidence.usual_recall is not None else ""
     return [
         (
             "Hit",
-            f"{missed:,} of {positives:,} {monitor.wording.positive} {monitor.wording.rows} were not flagged ({missed / max(1, positives):.0%}{usual}).",
+            f"{missed:,} of {positives:,} {monitor.wording.positive} {monitor.wording.rows} were not flagged ({percent(missed / max(1, positives))}{usual}).",
         )
     ]
 
@@ -220,7 +221,7 @@ def lead_of(signals: Sequence[Signal]) -> Signal:
 
 
 def _interval(score: Score) -> str:
-    return "" if score.low is None or score.high is None else f" [{score.low:.0%}, {score.high:.0%}]"
+    return f" {percent_interval(score.low, score.high)}".rstrip()
 
 
 def _pts(value: float | None) -> str:
@@ -229,10 +230,6 @@ def _pts(value: float | None) -> str:
 
 def _listed(texts: Sequence[str]) -> str:
     return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
-
-
-def _share(value: float) -> str:
-    return f"{value:.1%}" if 0 < value < 0.01 else f"{value:.0%}"  # noqa: PLR2004 - below a percent, a decimal
 
 
 def _number(value: float | None) -> str:

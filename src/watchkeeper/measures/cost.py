@@ -16,6 +16,7 @@ from watchkeeper.measures.prices import Price, price_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Score
 from watchkeeper.windows import Window
+from watchkeeper.words import percent
 
 COST_METRICS = ("gpu_hours", "gpu_busy_ratio", "gpu_energy_kwh", "gpu_cost", "cost_per_1000_predictions")
 SYNTHETIC = "synthetic trace, not a bill"
@@ -145,7 +146,9 @@ def _hours(used: Usage) -> dict[str, dict[str, Any]]:
 
 
 def _energy(used: Usage) -> dict[str, dict[str, Any]]:
-    partly = f"power was read for {used.energy_coverage:.0%} of the sampled time, and the energy is that part's" if used.energy_coverage < 1 else ""
+    partly = (
+        f"power was read for {percent(used.energy_coverage)} of the sampled time, and the energy is that part's" if used.energy_coverage < 1 else ""
+    )
     energy = _number(used, used.energy_kwh, "kWh", "lower_is_better", note=partly, why_none="no reading of the power drawn")
     return {"gpu_energy_kwh": energy | {"coverage": used.coverage * used.energy_coverage}}
 

@@ -16,7 +16,7 @@ from watchkeeper.adapters import machine, nvml, slack
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import DeliveryError
-from watchkeeper.site.words import counted
+from watchkeeper.words import counted, percent
 
 State = Literal["ok", "warn", "fail"]
 
@@ -188,7 +188,7 @@ def _disk(folder: Path) -> Iterator[Diagnosis]:
     free, share = machine.free_space(folder)
     state: State = "fail" if free < _LITTLE_BYTES else "warn" if free < _SOME_BYTES else "ok"
     mend = "" if state == "ok" else "free some space, or move the lake: a full disk stops intake"
-    yield Diagnosis(state, "disk", f"{free / 1e9:.1f} GB free, {share:.0%}", mend)
+    yield Diagnosis(state, "disk", f"{free / 1e9:.1f} GB free, {percent(share)}", mend)
 
 
 def _public(address: str) -> str:

@@ -21,8 +21,8 @@ from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import features_of
 from watchkeeper.records import SEVERITIES, IncidentEvent, Severity
-from watchkeeper.site.words import window_text
 from watchkeeper.windows import Window
+from watchkeeper.words import window_text
 
 SAMPLE_ROWS = 5_000
 SEED = 2013

@@ -28,7 +28,7 @@ from watchkeeper.site.index_page import index_page
 from watchkeeper.site.model_page import model_page
 from watchkeeper.site.overview import OverviewRow
 from watchkeeper.site.published import signals_of
-from watchkeeper.site.words import moment_text
+from watchkeeper.words import moment_text
 
 _MANIFEST = ".pages.json"
 

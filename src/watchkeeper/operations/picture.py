@@ -12,7 +12,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.shown import SHOWN, frame_of, shared, whole_scores
 from watchkeeper.site.charts import PICTURE, POSTER, metric_chart
 from watchkeeper.site.figures import shades, usual_band
-from watchkeeper.site.words import metric_text
+from watchkeeper.words import metric_text
 
 
 def picture(home: Home, monitor: Monitor, *, metric: str, now: datetime) -> bytes:

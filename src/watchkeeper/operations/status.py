@@ -18,8 +18,8 @@ from watchkeeper.monitor import Monitor, Target
 from watchkeeper.operations.unevaluated import newest_of, unevaluated
 from watchkeeper.records import Action, Batch, IncidentEvent, Run, Score, Severity
 from watchkeeper.site.overview import OpenIncident, OverviewRow, Promise, state_of
-from watchkeeper.site.words import metric_text
 from watchkeeper.windows import Window
+from watchkeeper.words import metric_text
 
 OPERATIONS = ("ingest", "profile", "measure", "judge", "act", "report")
 _LOOK_BACK = timedelta(days=35)

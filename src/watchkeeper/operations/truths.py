@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from watchkeeper.operations.guesses import Guess, prediction_column, score_column
 from watchkeeper.operations.times import to_utc
 from watchkeeper.operations.traits import distinct, is_measured, is_text
+from watchkeeper.words import percent
 
 _FEW_CLASSES = 20
 _TRUTH = re.compile(r"label|target|truth|true|actual|outcome|(^|_)y$|^(was|is|did|has)_|observed|result", re.IGNORECASE)
@@ -58,7 +59,7 @@ def join_column(events: pa.Table, event_id: str, labels: pa.Table) -> Guess | No
     ids = pc.unique(pc.cast(events[event_id], pa.string()))
     shares = {n: _share_in(labels[n], ids) for n in labels.column_names if is_text(labels[n]) or pa.types.is_integer(labels[n].type)}
     best = max(shares, key=lambda n: shares[n], default=None)
-    return (best, f"{shares[best]:.0%} of its values are event ids") if best and shares[best] >= 0.5 else None  # noqa: PLR2004 - most of them
+    return (best, f"{percent(shares[best])} of its values are event ids") if best and shares[best] >= 0.5 else None  # noqa: PLR2004 - most of them
 
 
 def mature_after(events: pa.Table, labels: pa.Table, *, event_id: str, time: str, join: str, label_time: str, timezone: str) -> Guess | None:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.records import Score
 from watchkeeper.site.charts import NARROW, PAGE, WIDE, Band, Shade, metric_chart, resized
-from watchkeeper.site.words import metric_text, number_text, window_text
+from watchkeeper.words import metric_text, number_text, window_text
 
 Draw = Callable[[dict[str, Any]], str]
 ROWS_SHOWN = 35

@@ -14,7 +14,7 @@ from watchkeeper.site.charts import Band
 from watchkeeper.site.figures import Figure, Frame, figure
 from watchkeeper.site.published import story_of
 from watchkeeper.site.render import page
-from watchkeeper.site.words import interval_text, metric_text, moment_text, number_text, share_text, window_text
+from watchkeeper.words import interval_text, metric_text, moment_text, number_text, percent, percent_interval, window_text
 
 _FAMILIES = ("kpi", "segment", "data", "target", "service", "cost", "covariate")
 _SEGMENTS_SHOWN = 12
@@ -112,8 +112,8 @@ def _segment_text(signal: Signal) -> str:
 def _cause_text(cause: Cause, timezone: str) -> CauseText:
     parts = []
     if cause.share is not None:
-        interval = "" if cause.low is None or cause.high is None else f" [{share_text(cause.low)}, {share_text(cause.high)}]"
-        parts.append(f"Accounts for {share_text(cause.share)}{interval} of the change.")
+        interval = f" {percent_interval(cause.low, cause.high)}".rstrip()
+        parts.append(f"Accounts for {percent(cause.share)}{interval} of the change.")
     if cause.onset is not None:
         parts.append(f"Since {moment_text(cause.onset, timezone)}.")
     return CauseText(cause.subject or cause.kind.replace("_", " "), " ".join(parts), cause.evidence_for, cause.evidence_against)

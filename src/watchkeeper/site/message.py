@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from watchkeeper.records import Cause, Digest, IncidentEvent, Story
+from watchkeeper.words import percent, percent_interval
 
 Line = tuple[str, str]
 ICONS = {"notice": "🔵", "warning": "🟠", "high": "🔴", "critical": "🚨", "resolved": "✅", "digest": "📊"}
@@ -140,8 +141,7 @@ def cause_text(cause: Cause) -> str:
 def _share(cause: Cause) -> str:
     if cause.share is None:
         return ""
-    interval = "" if cause.low is None or cause.high is None else f" [{cause.low * 100:.0f}, {cause.high * 100:.0f}]"
-    return f" ({cause.share * 100:.0f} %{interval} of the change)"
+    return f" ({' '.join(filter(None, (percent(cause.share), percent_interval(cause.low, cause.high))))} of the change)"
 
 
 def _sentence(words: str) -> str:

@@ -16,7 +16,7 @@ from watchkeeper.records import SEVERITIES, Batch, Score, Validation
 from watchkeeper.site.figures import Figure, Frame, figure, usual_band
 from watchkeeper.site.overview import OverviewRow, overview_cells
 from watchkeeper.site.render import page
-from watchkeeper.site.words import metric_text, moment_text, window_text
+from watchkeeper.words import metric_text, moment_text, window_text
 
 KPIS: Mapping[str, tuple[str, ...]] = {
     "binary": ("calibration_gap", "log_loss", "roc_auc", "recall", "precision"),

@@ -10,7 +10,7 @@ from html import escape
 from typing import Literal
 
 from watchkeeper.records import SEVERITIES, Severity
-from watchkeeper.site.words import number_text, share_text, window_text
+from watchkeeper.words import number_text, percent, window_text
 
 State = Literal["misconfigured", "critical", "high", "warning", "behind", "notice", "new", "fine"]
 STATES: tuple[State, ...] = ("misconfigured", "critical", "high", "warning", "behind", "notice", "new", "fine")
@@ -110,7 +110,7 @@ def overview_cells(row: OverviewRow) -> dict[str, str]:
         "last window": _window(row),
         "open incidents": _incidents(row),
         "targets": _targets(row),
-        "labels": share_text(row.label_coverage) or "none yet",
+        "labels": percent(row.label_coverage) or "none yet",
         "cost of last week": _cost(row),
     }
 

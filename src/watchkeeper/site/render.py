@@ -10,8 +10,8 @@ import jinja2
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from watchkeeper import words
 from watchkeeper.records import Severity
-from watchkeeper.site import words
 
 SEVERITY_SIGNS: dict[Severity, str] = {"notice": "i", "warning": "!", "high": "!!", "critical": "!!!"}
 
@@ -20,7 +20,7 @@ SEVERITY_SIGNS: dict[Severity, str] = {"notice": "i", "warning": "!", "high": "!
 def _environment() -> jinja2.Environment:
     loader = jinja2.PackageLoader("watchkeeper.site", "templates")
     made = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters |= {"number": words.number_text, "share": words.share_text}
+    made.filters |= {"number": words.number_text, "share": words.percent}
     made.globals |= {"moment_text": words.moment_text, "window_text": words.window_text, "interval_text": words.interval_text}
     made.globals |= {"metric_text": words.metric_text, "signs": SEVERITY_SIGNS}
     return made

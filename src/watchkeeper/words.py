@@ -91,17 +91,37 @@ def interval_text(low: float | None, high: float | None, unit: str = "") -> str:
     return "" if low is None or high is None else f"[{number_text(low, unit)}, {number_text(high, unit)}]"
 
 
-def share_text(share: float | None) -> str:
-    """Return a share in percent.
+def percent(share: float | None, *, digits: int = 0) -> str:
+    """Return a share in percent; what whole percents would call none keeps a decimal.
 
-    >>> share_text(.975), share_text(0.0), share_text(.0004)
-    ('98 %', '0 %', '< 1 %')
+    >>> percent(.487), percent(.975, digits=1), percent(0.0), percent(.004), percent(.0004)
+    ('49 %', '97.5 %', '0 %', '0.4 %', '< 0.1 %')
     """
     if share is None:
         return ""
-    if 0 < share < 0.01:  # noqa: PLR2004 - below what whole percents can say
-        return "< 1 %"
-    return f"{share:.0%}".replace("%", " %")
+    least = 0.5 * 10.0 ** -(digits + 2)
+    if 0 < share < least and digits == 0:
+        return percent(share, digits=1)
+    return f"< {2 * least * 100:.{digits}f} %" if 0 < share < least else f"{share * 100:.{digits}f} %"
+
+
+def percent_interval(low: float | None, high: float | None) -> str:
+    """Return the interval of a share whose unit has just been said.
+
+    >>> percent_interval(.49, .64), percent_interval(None, None)
+    ('[49, 64]', '')
+    """
+    return "" if low is None or high is None else f"[{low * 100:.0f}, {high * 100:.0f}]"
+
+
+def points(change: float) -> str:
+    """Return a change of a share in percentage points.
+
+    >>> points(.41), points(-.009), points(.001)
+    ('+41 points', '-1 point', '+0 points')
+    """
+    rounded = round(change * 100)
+    return f"{rounded:+d} point{'' if abs(rounded) == 1 else 's'}"
 
 
 def metric_text(metric: str, feature: str = "", segment: str = "") -> str:
