@@ -224,7 +224,7 @@ class Signal:
     environment: Of[str, "production, staging, ..."]
     family: Of[str, "kpi, segment, data, target, service, cost or covariate"]
     level: Of[str, "page or notice"]
-    rule: Of[str, "sudden, slow or target"]
+    rule: Of[str, "sudden, slow, target or shortfall"]
     metric: Of[str, "the score's metric"]
     feature: Of[str, "the score's feature"] = ""
     segment: Of[str, "the score's segment"] = ""

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from evidence_world import HOUR, MONDAY, evidence, score, signal
+from evidence_world import HOUR, MONDAY, episode, evidence, score, signal
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out
-from watchkeeper.judgement.evidence import Moved, Pooled, drift_between, moved_features, segment_shares
+from watchkeeper.judgement.evidence import Broken, Moved, Pooled, drift_between, is_borne_out, moved_features, segment_shares
 from watchkeeper.judgement.story import lead_of
 from watchkeeper.records import Change
 from worlds import DAY, START, noise, scores
@@ -41,6 +42,41 @@ def test_a_change_that_the_model_foresaw_is_one_of_inputs():
     [cause] = causes(evidence(rate=0.5, gap=0.01, moved=[Moved("weight_kg", 8.0), Moved("depot", 5.0)]))
     assert (cause.kind, cause.subject) == ("covariate", "the inputs changed: weight_kg, depot")
     assert cause.evidence_for[0] == "weight_kg stands 8 spreads from the 8 weeks before"
+
+
+def test_scores_that_collapse_while_the_outcome_stays_are_not_an_outcome_that_changed():
+    """Usually 23 % and expected; a feature in the wrong unit: still 23 %, 5 % expected. The scores moved by -18 points, the outcome by none."""
+    [cause] = causes(evidence(rate=0.23, gap=0.18, usual_rate=0.23, moved=[Moved("usage_gb", 40.0)]))
+    assert (cause.kind, cause.share) == ("covariate", 1.0)
+    assert cause.subject == "the model's scores moved, not the outcome; so did usage_gb"
+    assert cause.evidence_for[0] == "the mean score moved by -18 points, the outcome's rate by +0 points"
+
+
+def test_scores_that_move_without_any_input_point_to_the_model():
+    [cause] = causes(evidence(rate=0.23, gap=0.18, usual_rate=0.23, moved=[]))
+    assert (cause.kind, cause.subject) == ("model", "the model's scores moved, not the outcome")
+    assert cause.evidence_against == ["no input moved: look at the release and at how features are made"]
+
+
+def test_data_that_broke_while_the_scores_moved_is_what_moved_them():
+    broken = [Broken("usage_gb", "expect_column_values_to_be_between", 1.0, 0.0)]
+    [cause] = causes(evidence(rate=0.23, gap=0.18, usual_rate=0.23, moved=[Moved("usage_gb", 40.0)], broken=broken))
+    assert (cause.kind, cause.subject, cause.share) == ("data", "faulty data: usage_gb", 1.0)
+    assert cause.evidence_for[0] == "100 % of usage_gb not as the suite expects (expect_column_values_to_be_between), usually 0 %"
+    assert "the mean score moved by -18 points, the outcome's rate by +0 points" in cause.evidence_for
+
+
+def test_a_model_that_moves_against_the_outcome_shares_the_gap_with_it():
+    """Usually 20 % late and expected; now 30 % late, 0 % expected: of a gap of 30 points the outcome made 10, the scores 20."""
+    model, concept = causes(evidence(rate=0.3, gap=0.3, usual_rate=0.2, moved=[Moved("weight_kg", 8.0)]))
+    assert (model.kind, model.share) == ("covariate", pytest.approx(2 / 3))
+    assert (concept.kind, concept.share) == ("concept", pytest.approx(1 / 3))
+
+
+def test_scores_that_overshoot_the_outcome_are_the_cause():
+    """Usually 20 % late and expected; now 25 % late, 60 % expected."""
+    [cause] = causes(evidence(rate=0.25, gap=-0.35, usual_rate=0.2, moved=[Moved("weight_kg", 8.0)]))
+    assert (cause.kind, cause.share) == ("covariate", 1.0)
 
 
 def test_inputs_are_not_blamed_when_none_of_them_moved():
@@ -103,6 +139,27 @@ def test_features_that_fail_together_point_to_their_source():
     assert (cause.subject, cause.evidence_for) == ("missing values in rain, wind", ["they failed together, so look at their common source"])
     [alone] = of_faults([signal("unseen_ratio", 0.3, family="data", feature="depot")])
     assert alone.subject == "unknown categories in depot"
+
+
+def test_missing_rows_come_from_intake_when_it_set_them_aside_and_else_from_the_feed():
+    gone = signal("rows", 20.0, family="data", expected=400.0)
+    [dead] = of_faults([gone])
+    assert (dead.subject, dead.evidence_for) == ("rows no longer arrive", ["no file or query brought them"])
+    [flood] = of_faults([gone], (380, "usage_gb must be at most 60"))
+    assert (flood.subject, flood.share) == ("rows were set aside: usage_gb must be at most 60", 1.0)
+
+
+def test_a_segment_must_be_out_of_line_itself_and_not_only_apart_from_the_rest():
+    """Three days of 30 flights: 20, 0 and 20 points over, each within 8 either way, so 13 within 9; and 20, -20 and 0."""
+    page = [signal("calibration_gap_to_rest", 0.3, family="segment", segment="carrier=FL", day=d) for d in (7, 9)]
+
+    def gaps(*values):
+        return scores(np.array([[0.0] * 7 + list(values)]), names=[("", "carrier=FL")], se=0.08, n=30)
+
+    assert is_borne_out(episode(*page), gaps(0.2, 0.0, 0.2))
+    assert not is_borne_out(episode(*page), gaps(0.2, -0.2, 0.0))
+    assert not is_borne_out(episode(*page), gaps(np.nan, np.nan, np.nan))
+    assert is_borne_out(episode(signal()), gaps(0.0))
 
 
 def test_a_feature_has_moved_when_it_stands_out_from_the_weeks_before():

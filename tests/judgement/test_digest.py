@@ -64,7 +64,7 @@ def said(found: DigestFacts) -> dict[str, str]:
 
 
 def test_a_bad_week():
-    quiet = incident(state="open", family="segment", headline="depot=north: 20 % late", why=LASTED)
+    quiet = incident(state="resolved", family="segment", headline="depot=north: 20 % late", why=LASTED)
     bad = facts(
         incidents=[incident()],
         segments=[quiet],
@@ -79,7 +79,7 @@ def test_a_bad_week():
     )
     assert headline(monitor(), bad) == "parcels, 13 to 19 January: bad. 39 % of parcels were late [36, 42]; the model expected 14 %"
     assert said(bad) == {
-        "": "Nothing needs you now. All figures are final. 3 figures of this period were restated.",
+        "": "Nothing needs you now: what was wrong is over. All figures are final. 3 figures of this period were restated.",
         "Quality": (
             "log loss 0.87 [0.81, 0.94], reference weeks 0.36 to 0.59. Found 300 of 2,500 late parcels (12 %; reference 42 %)."
             " Ranking (AUC) 0.66 [0.64, 0.68], reference 0.72."

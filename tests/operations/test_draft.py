@@ -83,8 +83,11 @@ def test_labels_mature_when_nearly_all_have_come():
     assert answers(drafted(events(), labels([0, 1] * 60, returned_at=slow)))["labels.mature_after"] == "5d"
 
 
-@pytest.mark.parametrize(("step_h", "to"), [(12.0, date(2025, 1, 31)), (120.0, date(2025, 4, 1)), (0.1, date(2025, 1, 2))])
-def test_the_reference_is_the_first_half_at_most_ninety_days(step_h, to):
+@pytest.mark.parametrize(
+    ("step_h", "to"),
+    [(12.0, date(2025, 2, 26)), (4.0, date(2025, 1, 11)), (2.4, date(2025, 1, 9)), (120.0, date(2025, 4, 1)), (0.1, date(2025, 1, 2))],
+)
+def test_the_reference_is_the_first_half_at_least_eight_windows_and_at_most_ninety_days(step_h, to):
     rows = events().drop_columns("placed_at").append_column("placed_at", pa.chunked_array([times(step_h)]))
     said = answers(drafted(rows, labels([0, 1] * 60)))
     assert (said["reference.from"], said["reference.to"]) == (date(2025, 1, 1), to)

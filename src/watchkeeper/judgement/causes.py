@@ -3,10 +3,12 @@
 Belongs here: tests on evidence -> ranked causes. Does not: gathering evidence (evidence.py), words around it (story.py).
 
 The split: observed - usual = (expected - usual expected) + (gap - usual gap). The first part is what the model's inputs
-account for, the second what they do not. It is attribution, not experiment.
+account for, the second what they do not; where the two run against each other, the scores made the gap and not the outcome.
+It is attribution, not experiment.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.records import Cause, Signal
@@ -16,25 +18,44 @@ _WORTH_NAMING = 0.2
 _WORTH_POINTS = 0.05
 _HALF = 0.5
 _MISSING = 0.2
+_SCORES_MOVED = "the model's scores moved, not the outcome"
 # A split of the outcome's rate explains these; it says nothing about how well scores rank.
 _OF_A_RATE = ("calibration_gap", "calibration_gap_to_rest", "log_loss", "recall", "accuracy")
 
 
 def causes(evidence: Evidence) -> list[Cause]:
-    """Return the causes that tested evidence supports, the largest share first; empty means unknown."""
-    found = [*_data(evidence), *_release(evidence)]
-    if evidence.lead.metric in _OF_A_RATE:
-        found += _split(evidence)
-    return sorted(found, key=lambda c: -(c.share if c.share is not None else _HALF))
+    """Return the causes that tested evidence supports, the largest share first; empty means unknown.
+
+    Data that broke while the scores moved is what moved them: it comes first, with their share.
+    """
+    found, data = [*_release(evidence), *(_split(evidence) if evidence.lead.metric in _OF_A_RATE else [])], _data(evidence)
+    moved = next((c for c in found if c.subject.startswith(_SCORES_MOVED)), None)
+    if data and moved:
+        found = [c for c in found if c is not moved]
+        data = [replace(data[0], share=moved.share, evidence_for=[*data[0].evidence_for, *moved.evidence_for]), *data[1:]]
+    return sorted([*data, *found], key=lambda c: -(c.share if c.share is not None else _HALF))
 
 
-def of_faults(signals: Sequence[Signal]) -> list[Cause]:
-    """Return the cause of a data incident: which features lost their values together, and so come from one source."""
+def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, "")) -> list[Cause]:
+    """Return the cause of a data incident: which features lost their values together, and so come from one source.
+
+    Of missing rows it is intake, when it has set many aside (`set_aside`: how many, and the commonest reason), else the feed.
+    """
+    if signals[0].metric == "rows":
+        return [_of_missing_rows(signals, *set_aside)]
     features = sorted({s.feature for s in signals})
     together = "they failed together, so look at their common source" if len(features) > 1 else "it failed alone, so look at this column first"
     worst = max(signals, key=lambda s: s.value)
     what = "missing values" if worst.metric == "null_ratio" else "unknown categories"
     return [Cause(kind="data", subject=f"{what} in {', '.join(features)}", onset=min(s.window_start for s in signals), evidence_for=[together])]
+
+
+def _of_missing_rows(signals: Sequence[Signal], count: int, reason: str) -> Cause:
+    onset, short = min(s.window_start for s in signals), sum(max(1.0, s.expected - s.value) for s in signals)
+    if count >= _HALF * short:
+        support = [f"{count:,} rows of that time are in quarantine"]
+        return Cause(kind="data", subject=f"rows were set aside: {reason}", share=min(1.0, count / short), onset=onset, evidence_for=support)
+    return Cause(kind="data", subject="rows no longer arrive", onset=onset, evidence_for=["no file or query brought them"])
 
 
 def ruled_out(evidence: Evidence) -> list[str]:
@@ -52,27 +73,39 @@ def ruled_out(evidence: Evidence) -> list[str]:
 
 
 def _split(evidence: Evidence) -> list[Cause]:
-    """Split a change of the outcome's rate into what the inputs account for and what they do not."""
+    """Split a change of the gap between outcome and model: did the outcome move, or what the model said?
+
+    The gap is the outcome's rate less the mean score, so its change is that of the rate less that of the scores. A model that
+    follows the rate makes the change smaller; one that moves the other way, or further than the rate, makes the gap itself.
+    """
     gap, usual = evidence.gap, evidence.usual_gap or 0.0
     if gap is None or gap.value is None or evidence.observed is None or evidence.usual_observed is None or evidence.usual_expected is None:
         return []
     unexplained = gap.value - usual
-    inputs = (evidence.observed.value or 0.0) - gap.value - evidence.usual_expected
-    change, doubt = unexplained + inputs, 1.96 * (gap.se or 0.0)
+    scores = (evidence.observed.value or 0.0) - gap.value - evidence.usual_expected
+    outcome, doubt = unexplained + scores, 1.96 * (gap.se or 0.0)
     if abs(unexplained) < max(_WORTH_POINTS, doubt):
-        return _inputs(evidence, inputs, change)
-    if change * unexplained <= 0 or abs(unexplained) >= abs(change):
-        return [_concept(evidence, unexplained, inputs, 1.0, doubt)]
-    is_shared = inputs / change >= _WORTH_NAMING or evidence.moved
-    return [_concept(evidence, unexplained, inputs, unexplained / change, doubt), *(_inputs(evidence, inputs, change) if is_shared else [])]
+        return _inputs(evidence, scores, outcome)
+    if outcome * unexplained > 0 and scores * outcome >= 0:
+        is_shared = scores / outcome >= _WORTH_NAMING or evidence.moved
+        return [_concept(evidence, outcome, scores, unexplained / outcome, doubt), *(_inputs(evidence, scores, outcome) if is_shared else [])]
+    by_scores = -scores / unexplained if outcome * unexplained > 0 else 1.0
+    if abs(scores) < _WORTH_POINTS or by_scores < (_WORTH_NAMING if evidence.moved else _HALF):
+        return [_concept(evidence, outcome, scores, 1.0, doubt)]
+    if abs(outcome) < _WORTH_POINTS or by_scores > 1 - _WORTH_NAMING:
+        return [_model(evidence, outcome, scores, 1.0)]
+    return [_concept(evidence, outcome, scores, 1 - by_scores, doubt), _model(evidence, outcome, scores, by_scores)]
 
 
-def _concept(evidence: Evidence, unexplained: float, inputs: float, share: float, doubt: float) -> Cause:
-    spread = doubt / max(abs(unexplained + inputs), abs(unexplained))
+def _concept(evidence: Evidence, outcome: float, scores: float, share: float, doubt: float) -> Cause:
+    spread = doubt / max(abs(outcome), abs(outcome - scores))
     still = evidence.moved is not None and not evidence.moved
-    subject = "the outcome changed, not the inputs" if still or share >= 1.0 else "the outcome changed more than the inputs account for"
-    support = [f"inputs alone would have moved the rate by {points(inputs)}, the rest is {points(unexplained)}"]
-    against = [f"{', '.join(m.feature for m in evidence.moved[:3])} moved too"] if evidence.moved else []
+    subject = (
+        "the outcome changed, not the inputs"
+        if still or (share >= 1.0 and not evidence.moved)
+        else "the outcome changed more than the inputs account for"
+    )
+    support = [f"inputs alone would have moved the rate by {points(scores)}, the rest is {points(outcome - scores)}"]
     return Cause(
         kind="concept",
         subject=subject,
@@ -81,7 +114,20 @@ def _concept(evidence: Evidence, unexplained: float, inputs: float, share: float
         high=min(1.0, share + spread),
         onset=min(evidence.windows),
         evidence_for=support,
-        evidence_against=against,
+        evidence_against=[f"{', '.join(m.feature for m in evidence.moved[:3])} moved too"] if evidence.moved else [],
+    )
+
+
+def _model(evidence: Evidence, outcome: float, scores: float, share: float) -> Cause:
+    """Return the cause of a gap that the scores made: by features that moved, where some did, else by the model or what feeds it."""
+    names = ", ".join(m.feature for m in (evidence.moved or [])[:3])
+    return Cause(
+        kind="covariate" if names else "model",
+        subject=f"{_SCORES_MOVED}; so did {names}" if names else _SCORES_MOVED,
+        share=share,
+        onset=min(evidence.windows),
+        evidence_for=[f"the mean score moved by {points(scores)}, the outcome's rate by {points(outcome)}", *_spreads(evidence)],
+        evidence_against=[] if evidence.moved is None or names else ["no input moved: look at the release and at how features are made"],
     )
 
 
@@ -89,27 +135,36 @@ def _inputs(evidence: Evidence, inputs: float, change: float) -> list[Cause]:
     if not evidence.moved or change == 0 or inputs / change <= 0:
         return []
     names = ", ".join(m.feature for m in evidence.moved[:3])
-    support = [f"{m.feature} stands {m.z:.0f} spreads from the 8 weeks before" for m in evidence.moved[:3]]
     return [
         Cause(
             kind="covariate",
             subject=f"the inputs changed: {names}",
             share=min(1.0, inputs / change),
             onset=min(evidence.windows),
-            evidence_for=support,
+            evidence_for=_spreads(evidence),
         )
     ]
 
 
+def _spreads(evidence: Evidence) -> list[str]:
+    return [f"{m.feature} stands {m.z:.0f} spreads from the 8 weeks before" for m in (evidence.moved or [])[:3]]
+
+
 def _data(evidence: Evidence) -> list[Cause]:
-    faults = [s for s in evidence.faults if s.value >= _MISSING]
-    if not faults:
+    faults = [s for s in evidence.faults if s.value >= _MISSING and s.feature]
+    at_fault = {s.feature for s in faults}
+    broken = [b for b in evidence.broken if b.column not in at_fault]
+    if not faults and not broken:
         return []
-    worst = max(faults, key=lambda s: s.value)
-    names = ", ".join(sorted({s.feature for s in faults})[:4])
-    what = "missing" if worst.metric == "null_ratio" else "in categories never seen before"
-    support = [f"{worst.feature}: {percent(worst.value)} of rows {what}, usually {percent(worst.expected)}"]
-    return [Cause(kind="data", subject=f"faulty data: {names}", onset=min(s.window_start for s in faults), evidence_for=support)]
+    names = list(dict.fromkeys([*sorted(at_fault), *(b.column for b in broken)]))
+    support = []
+    if faults:
+        worst = max(faults, key=lambda s: s.value)
+        what = "missing" if worst.metric == "null_ratio" else "in categories never seen before"
+        support = [f"{worst.feature}: {percent(worst.value)} of rows {what}, usually {percent(worst.expected)}"]
+    support += [f"{percent(b.share)} of {b.column} not as the suite expects ({b.expectation}), usually {percent(b.usual)}" for b in broken[:3]]
+    onset = min([s.window_start for s in faults] or evidence.windows)
+    return [Cause(kind="data", subject=f"faulty data: {', '.join(names[:4])}", onset=onset, evidence_for=support)]
 
 
 def _release(evidence: Evidence) -> list[Cause]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from watchkeeper.judgement.evidence import Broken
 from watchkeeper.judgement.incidents import LASTED, Incident
 from watchkeeper.judgement.story import span_text
 from watchkeeper.monitor import Monitor, Target
@@ -31,6 +32,8 @@ class DigestFacts:
     quarantined: int
     quarantine_reasons: Sequence[tuple[str, int]]
     is_final: bool
+    is_judged: bool = True
+    broken: Sequence[Broken] = ()
     cost: Mapping[str, float] = field(default_factory=dict)
     cost_is_synthetic: bool = False
     currency: str = "USD"
@@ -55,6 +58,8 @@ def mood(facts: DigestFacts) -> str:
     """Return what kind of period it was: by the gravest incident about the whole model."""
     if not facts.scores:
         return "nothing to measure"
+    if not facts.is_judged:
+        return "not judged"
     worst = max((SEVERITIES.index(i.severity) for i in facts.incidents), default=0)
     return ("quiet", "some trouble", "bad", "very bad")[worst]
 
@@ -77,8 +82,9 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
 
 
 def _opening(facts: DigestFacts) -> str:
-    still = [i for i in facts.incidents if i.is_open]
-    needs = f"{counted(len(still), 'open incident')} need{'' if len(still) > 1 else 's'} you." if still else "Nothing needs you now."
+    still = [i for i in (*facts.incidents, *facts.segments) if i.is_open]
+    over = ": what was wrong is over" if facts.incidents else ""
+    needs = f"{counted(len(still), 'open incident')} need{'' if len(still) > 1 else 's'} you." if still else f"Nothing needs you now{over}."
     return f"{needs} {'All figures are final.' if facts.is_final else 'Figures are provisional: labels are still missing.'}" + (
         f" {counted(facts.restated, 'figure')} of this period {'was' if facts.restated == 1 else 'were'} restated." if facts.restated else ""
     )
@@ -136,6 +142,9 @@ def _quiet(facts: DigestFacts) -> str:
 def _data(facts: DigestFacts) -> str:
     reasons = "; ".join(f"{n:,} {reason}" for reason, n in facts.quarantine_reasons[:2])
     said = f"{counted(facts.quarantined, 'row')} quarantined{f' ({reasons})' if reasons else ''}."
+    if facts.broken:
+        many = [f"{percent(b.share)} of {b.column} (usually {percent(b.usual)})" for b in facts.broken[:3]]
+        said += f" Landed, but not as the suite expects: {', '.join(many)}."
     moved = sorted({s.feature for s in facts.notices if s.metric == "psi" and not s.feature.startswith("@")})
     if moved:
         said += f" Inputs differ from the reference ({', '.join(moved[:4])}{f' and {len(moved) - 4} more' if len(moved) > 4 else ''}): a notice, no alarm."  # noqa: PLR2004 - names that fit a line

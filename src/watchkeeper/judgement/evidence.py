@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from watchkeeper.judgement.incidents import Episode
 from watchkeeper.records import Change, Score, Signal
 
 ROLLING = timedelta(days=56)
@@ -22,6 +23,7 @@ _LEAST_BASELINE = 14
 _LEAST_SPREAD = 0.1
 _MOST_WINDOWS = 4  # days of one spell are not independent
 _TINY = 1e-3
+_CERTAIN = 1.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,16 @@ class Moved:
 
     feature: str
     z: float
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An expectation that many rows broke and landed all the same: the share that did, and the share before."""
+
+    column: str
+    expectation: str
+    share: float
+    usual: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +79,8 @@ class Evidence:
     compared: int = 0
     segments: list[SegmentShare] = field(default_factory=list)
     faults: list[Signal] = field(default_factory=list)
+    broken: list[Broken] = field(default_factory=list)
+    set_aside: tuple[int, str] = (0, "")
     changes: list[Change] = field(default_factory=list)
     not_measured: list[str] = field(default_factory=list)
 
@@ -117,6 +131,25 @@ def moved_features(before: Mapping[str, Sequence[float]], during: Mapping[str, S
         if z > _MOVED and float(np.mean(values)) >= _WORTH_NAMING:
             moved.append(Moved(feature, z))
     return (sorted(moved, key=lambda m: -m.z) if compared else None), compared
+
+
+def is_borne_out(episode: Episode, scores: pa.Table) -> bool:
+    """Tell whether a segment's own gap is out of line over all windows of its episode, and not only its distance to the rest.
+
+    A segment stands out from the rest also when the rest has moved away from it, and single windows of few rows by chance.
+    The windows between the alarms count, which the alarms were not chosen by. Other episodes bear themselves out.
+    """
+    if episode.family != "segment":
+        return True
+    kind = scores.schema.field("window_start").type
+    inside = (pc.field("window_start") >= pa.scalar(episode.start, kind)) & (pc.field("window_start") < pa.scalar(episode.end, kind))
+    about = (pc.field("metric") == "calibration_gap") & (pc.field("segment") == episode.subject) & (pc.field("state") == "mature")
+    rows = scores.filter(about & inside & pc.field("value").is_valid() & pc.field("se").is_valid())
+    if rows.num_rows == 0:
+        return False
+    value, se, n, usual = (np.asarray(rows.column(name).cast(pa.float64()), float) for name in ("value", "se", "n", "reference_value"))
+    gap = float(np.average(value - np.nan_to_num(usual), weights=n))
+    return abs(gap) > _CERTAIN * float(np.sqrt(np.sum((n * se) ** 2))) / float(n.sum())
 
 
 def segment_shares(pooled: Pooled, usual_gap: float) -> list[SegmentShare]:

@@ -3,29 +3,36 @@
 Belongs here: which scores bear on an episode. Does not: reading tables (operations/judge.py), deciding (causes.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pyarrow as pa
 
-from watchkeeper.judgement.evidence import ROLLING, Evidence, Pooled, drift_between, moved_features, segment_shares
+from watchkeeper.judgement.evidence import ROLLING, Broken, Evidence, Pooled, drift_between, moved_features, segment_shares
 from watchkeeper.judgement.incidents import Episode
 from watchkeeper.judgement.story import lead_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Change, Score, Signal
+from watchkeeper.windows import Window
 
 _BEFORE_A_CHANGE = timedelta(days=3)
 
 
 @dataclass(frozen=True)
 class Known:
-    """All that bears on any episode of one model; `scores` has rows as in sql/judged_scores.sql."""
+    """All that bears on any episode of one model; `scores` has rows as in sql/judged_scores.sql.
+
+    `broken` and `set_aside` look up what intake found in a stretch of time: expectations that rows broke, and how many
+    rows are held, with the commonest reason.
+    """
 
     scores: pa.Table
     signals: Sequence[Signal]
     changes: Sequence[Change]
     has_gpu: bool
+    broken: Callable[[Window], list[Broken]] = lambda _: []
+    set_aside: Callable[[Window], tuple[int, str]] = lambda _: (0, "")
 
 
 def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled) -> Evidence:
@@ -56,6 +63,8 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         compared=compared,
         segments=segment_shares(pooled, (gap.reference_value or 0.0) if gap else 0.0) if not segment else [],
         faults=[s for s in known.signals if s.family == "data" and s.level == "page" and start <= s.window_start < episode.end],
+        broken=known.broken(Window(start, episode.end)),
+        set_aside=known.set_aside(Window(start, episode.end)),
         changes=[c for c in known.changes if start - _BEFORE_A_CHANGE <= c.at < episode.end],
         not_measured=[name for name, is_known in (("latency", bool(monitor.columns.latency)), ("GPU", known.has_gpu)) if not is_known],
     )

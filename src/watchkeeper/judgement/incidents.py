@@ -4,12 +4,12 @@ Belongs here: episodes of signals, what is new about them, and the fold of event
 scores are signals (signals.py), the cause (causes.py), the words (story.py).
 
 The rules: page signals about one subject form an episode while no more than `GAP` evaluated windows lie clear between
-two of them; three clear windows end it. An incident still going on after `LASTING` is closed as lasting: it stays in the
+two of them; three clear windows end it. A window for which nothing was measured is neither: silence is no sign of health. An incident still going on after `LASTING` is closed as lasting: it stays in the
 digest, and the same subject opens no new one until it has been clear.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from watchkeeper.records import SEVERITIES, IncidentEvent, Severity, Signal, Sto
 GAP = 2
 CLEAR = 3
 LASTING = timedelta(days=28)
-_FAULTS = {"null_ratio": "missing values", "unseen_ratio": "new categories"}
+_FAULTS = {"null_ratio": "missing values", "unseen_ratio": "new categories", "rows": "missing rows"}
 RESTATED = "restated: with what has landed since, nothing is out of line"
 LASTED = "lasts: the state is known and stays in the digest; no new incident opens until it has been clear"
 
@@ -130,11 +130,18 @@ def subject_of(signal: Signal) -> str:
 
 
 def episodes(
-    signals: Iterable[Signal], windows: Sequence[datetime], is_mature: Callable[[datetime], bool], *, gap: int = GAP, clear: int = CLEAR
+    signals: Iterable[Signal],
+    windows: Sequence[datetime],
+    is_mature: Callable[[datetime], bool],
+    measured: Mapping[str, Collection[datetime]],
+    *,
+    gap: int = GAP,
+    clear: int = CLEAR,
 ) -> list[Episode]:
     """Return the episodes of page signals; `windows` are the starts of all judged windows of their grain, ascending.
 
-    An episode goes on over at most `gap` windows without a signal, and is over after `clear` mature ones without.
+    An episode goes on over at most `gap` windows without a signal, and is over after `clear` mature ones without in which
+    its metrics were measured; `measured` gives the windows in which a metric has a number.
     """
     by_subject: dict[tuple[str, str], list[Signal]] = defaultdict(list)
     for signal in signals:
@@ -143,7 +150,8 @@ def episodes(
     out = []
     for (subject, family), mine in sorted(by_subject.items()):
         for run in _runs(sorted(mine, key=lambda s: (s.window_start, s.metric)), place, gap):
-            quiet = [w for w in windows[place.get(run[-1].window_start, len(windows)) + 1 :] if is_mature(w)]
+            known = set[datetime]().union(*(measured.get(metric, ()) for metric in {s.metric for s in run}))
+            quiet = [w for w in windows[place.get(run[-1].window_start, len(windows)) + 1 :] if w in known and is_mature(w)]
             out.append(Episode(subject, family, run, is_over=len(quiet) >= clear))
     return sorted(out, key=lambda e: (e.start, e.subject))
 
@@ -179,7 +187,7 @@ def developments(
     out: list[IncidentEvent] = []
     taken: set[str] = set()
     for episode in found:
-        incident = _matching(known, episode)
+        incident = matching(known, episode)
         if incident is not None:
             taken.add(incident.id)
         whose = _Whose(model, environment, incident.id if incident else key(model, environment, episode.family, episode.subject, episode.start))
@@ -193,7 +201,8 @@ def developments(
     return out
 
 
-def _matching(known: Sequence[Incident], episode: Episode) -> Incident | None:
+def matching(known: Sequence[Incident], episode: Episode) -> Incident | None:
+    """Return the incident that an episode belongs to: the newest of its subject whose windows it overlaps."""
     same = [i for i in known if i.subject == episode.subject and i.family == episode.family]
     return next(
         (i for i in reversed(same) if i.window_start < episode.end and episode.start < max(i.window_end, i.window_start + timedelta(seconds=1))), None

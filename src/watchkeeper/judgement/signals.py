@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from watchkeeper.judgement.normal import Floats, Normal, Panel, chances, deviations, learn, slow, sudden, usual_range
 from watchkeeper.judgement.panels import Series, series, unscaled
 from watchkeeper.judgement.policy import RULES, Rule, level_of_family
+from watchkeeper.judgement.shortfall import shortfalls
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import Signal, key
 from watchkeeper.stats.testing import benjamini_hochberg
@@ -55,7 +56,11 @@ def charted(monitor: Monitor, scores: pa.Table, windows: Sequence[tuple[datetime
 
 def signals(monitor: Monitor, environment: str, charts: Sequence[Charted], scores: pa.Table, now: datetime) -> list[Signal]:
     """Return every signal of every window after the reference, in order of time."""
-    found = [*_learned(monitor, environment, charts, now), *_promises(monitor, environment, scores, now)]
+    found = [
+        *_learned(monitor, environment, charts, now),
+        *_promises(monitor, environment, scores, now),
+        *shortfalls(monitor, environment, scores, now),
+    ]
     return sorted(found, key=lambda s: (s.window_start, s.family, s.metric, s.feature, s.segment))
 
 

@@ -12,7 +12,7 @@ from watchkeeper.judgement.evidence import Evidence, SegmentShare
 from watchkeeper.judgement.incidents import Episode
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Cause, Score, Signal, Story
-from watchkeeper.words import percent, percent_interval, points
+from watchkeeper.words import counted, percent, percent_interval, points
 
 _LONG = 3
 _WORST = 3
@@ -21,7 +21,7 @@ _MOST, _TIMES = 0.6, 4
 
 def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
     """Return what is to be told about an episode."""
-    found = of_faults(episode.signals) if episode.family == "data" else causes(evidence)
+    found = of_faults(episode.signals, evidence.set_aside) if episode.family == "data" else causes(evidence)
     headline, when, facts = _TELLERS.get(episode.family, _plain)(monitor, episode, evidence)
     return Story(
         headline=headline,
@@ -103,8 +103,10 @@ def _segments(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     return headline, when, [*_labels(evidence), *_hits(monitor, evidence)]
 
 
-def _faults(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:  # noqa: ARG001 - one shape for all tellers
+def _faults(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     """Tell of data that is not as it was."""
+    if episode.signals[0].metric == "rows":
+        return _missing(monitor, episode, evidence)
     day = span_text(monitor, episode.start, episode.end)
     worst = max(episode.signals, key=lambda s: s.value)
     others = len({s.feature for s in episode.signals}) - 1
@@ -114,6 +116,18 @@ def _faults(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:  # 
     headline = f"{names}: {what} in {most}{percent(worst.value)} of rows on {day}, usually {percent(worst.expected)}"
     listed = sorted({s.feature: s for s in sorted(episode.signals, key=lambda s: s.value)}.values(), key=lambda s: -s.value)
     facts = [("Features", ", ".join(f"{s.feature} {percent(s.value)}" for s in listed[:8]))]
+    return headline, f"{day}, {monitor.timezone}.", facts
+
+
+def _missing(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
+    """Tell of rows that did not come, or did not come in."""
+    day, rows = span_text(monitor, episode.start, episode.end), monitor.wording.rows
+    came, usual = sum(s.n for s in episode.signals), sum(s.expected for s in episode.signals)
+    headline = f"{'no' if not came else f'only {came:,}'} {rows} landed on {day}, usually {usual:,.0f}"
+    count, reason = evidence.set_aside
+    facts = (
+        [("Set aside", f"{counted(count, 'row')} of that time in quarantine{f', most often because: {reason}' if reason else ''}")] if count else []
+    )
     return headline, f"{day}, {monitor.timezone}.", facts
 
 
@@ -127,8 +141,9 @@ def _promises(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
         if worst.normal_low is not None and worst.value < worst.normal_low
         else f"at most {_number(worst.normal_high)}"
     )
-    interval = f" [{_number(worst.low)}, {_number(worst.high)}]" if worst.low is not None else ""
-    headline = f"promise broken: {about} {_number(worst.value)}{interval} ({day}), promised {limit}"
+    interval = f" [{_number(worst.low)}, {_number(worst.high)}]" if worst.low is not None and worst.state == "mature" else ""
+    least = "" if worst.state == "mature" else "at most " if limit.startswith("at least") else "at least "
+    headline = f"promise broken: {about} {least}{_number(worst.value)}{interval} ({day}), promised {limit}"
     return headline, f"{day}, {monitor.timezone}.", [*_labels(evidence), *_hits(monitor, evidence)]
 
 
@@ -193,6 +208,8 @@ def _hits(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
 def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: Sequence[Cause]) -> list[str]:
     owner = monitor.owner or "the owner"
     windows = len({s.window_start for s in episode.signals})
+    if episode.family == "data" and episode.signals[0].metric == "rows":
+        return [_look_for_rows(owner, evidence)]
     if episode.family == "data":
         return [
             f"ask {owner} what happened to the source of {max(episode.signals, key=lambda s: s.value).feature}; scores of these rows rest on incomplete inputs."
@@ -213,6 +230,12 @@ def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: S
     if windows < _LONG and kind != "data":
         steps.append(f"Do not retrain on {'one ' + monitor.window if windows == 1 else f'{windows} {monitor.window}s'}.")
     return steps
+
+
+def _look_for_rows(owner: str, evidence: Evidence) -> str:
+    if evidence.set_aside[0]:
+        return "`watchkeeper quarantine list` shows the rows; repair their source and send them again, or correct the suite and release them."
+    return f"ask {owner} whether the model still serves and its logs are still delivered; nothing can be judged until they are."
 
 
 def lead_of(signals: Sequence[Signal]) -> Signal:

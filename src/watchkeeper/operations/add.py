@@ -4,11 +4,14 @@ Belongs here: the one action behind `watchkeeper add`. Does not: what is guessed
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from watchkeeper.adapters import files
 from watchkeeper.adapters.monitor_files import mistakes, understand
@@ -16,10 +19,12 @@ from watchkeeper.adapters.scaffold import create
 from watchkeeper.adapters.suite_drafts import draft_suite
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.adapters.yaml_lines import parse_yaml
-from watchkeeper.errors import UsageError
+from watchkeeper.errors import UnreadableError, UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.draft import Answer, Question, Said, Source, draft, glob_of, named
 from watchkeeper.operations.monitor_text import monitor_text
+
+_MOST_FILES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,26 @@ def _sources(home: Home, paths: dict[str, Path]) -> dict[str, Source]:
     globs = {kind: glob_of(path, home.root) for kind, path in whole.items()}
     if any(path.match(globs[other][0]) for kind, path in whole.items() for other in globs if other != kind):
         globs = {kind: (named(path, home.root), "this file alone: the other file's name is too much like it") for kind, path in whole.items()}
-    return {kind: Source(_rows(path), *globs[kind]) for kind, path in whole.items()}
+    return {kind: Source(_rows(path), *globs[kind], partial(_whole, home, path, globs[kind][0])) for kind, path in whole.items()}
+
+
+def _whole(home: Home, path: Path, pattern: str, columns: Sequence[str]) -> pa.Table:
+    """Return columns of all files that a glob matches; those that cannot be read, or lack a column, are left to intake."""
+    tables = []
+    for found in dict.fromkeys([path, *files.discover(home, pattern)[:_MOST_FILES]]):
+        try:
+            rows = files.read(found, found.name)
+        except UnreadableError:
+            continue
+        if set(columns) <= set(rows.column_names):
+            tables.append(rows.select(list(dict.fromkeys(columns))))
+    kinds = {t.schema for t in tables}
+    return pa.concat_tables(tables if len(kinds) == 1 else [_as_text(t) for t in tables])
+
+
+def _as_text(rows: pa.Table) -> pa.Table:
+    """Return a table whose columns are text, so that files which write the same differently can be put together."""
+    return pa.table({name: pc.cast(rows[name], pa.string()) for name in rows.column_names})
 
 
 def _rows(path: Path) -> pa.Table:

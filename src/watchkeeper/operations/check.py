@@ -19,6 +19,7 @@ from watchkeeper.adapters.yaml_lines import Path as Key
 from watchkeeper.errors import ConfigurationError, UnreadableError
 from watchkeeper.measures.catalogue import NAMES
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.fit import too_short
 from watchkeeper.operations.verdict import suite_file
 from watchkeeper.records import Source
 
@@ -78,6 +79,8 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document) -> Iterator[Fi
     yield from _of_targets(monitor, document)
     if not monitor.channel:
         yield _finding("warning", document, ("owner",), "no owner", "name who answers for the model: a person or a channel")
+    if short := too_short(monitor):
+        yield _finding("warning", document, ("reference", "to"), short, "let reference.to be a later day")
     yield from _of_columns(home, monitor, document)
 
 

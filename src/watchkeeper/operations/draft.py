@@ -5,6 +5,7 @@ writing files (add.py), or how the draft is written down (monitor_text.py).
 """
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.monitor_files import nearest
 from watchkeeper.errors import UsageError
+from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.operations import guesses, truths
 from watchkeeper.operations.times import to_utc
 
@@ -66,6 +68,11 @@ class Source:
     rows: pa.Table
     files: str
     why: str
+    others: Callable[[Sequence[str]], pa.Table] | None = None
+
+    def whole(self, columns: Sequence[str]) -> pa.Table:
+        """Return columns of all files that the glob matches, or of this one alone."""
+        return self.rows.select(list(dict.fromkeys(columns))) if self.others is None else self.others(columns)
 
 
 @dataclass(slots=True)
@@ -120,7 +127,7 @@ def draft(model: str, events: Source, labels: Source | None, *, said: Said, time
     told.tell("events.files", events.files, events.why)
     truth = _labels(told, events, labels, event_id=event_id, time=time, timezone=timezone)
     _outputs(told, events.rows, truth)
-    _rest(told, events.rows, time=time, timezone=timezone, in_events=labels is None and truth is not None)
+    _rest(told, events, time=time, timezone=timezone, in_events=labels is None and truth is not None)
     return told
 
 
@@ -156,7 +163,9 @@ def _labels(told: Draft, events: Source, labels: Source | None, *, event_id: str
     )
     wait = None
     if event_id and time and join and late:
-        wait = truths.mature_after(events.rows, rows, event_id=event_id, time=time, join=join, label_time=late, timezone=timezone)
+        wait = truths.mature_after(
+            events.whole([event_id, time]), labels.whole([join, late]), event_id=event_id, time=time, join=join, label_time=late, timezone=timezone
+        )
     told.tell("labels.mature_after", *(wait or ("1d", "not in the data: say how long labels take")))
     return rows[column] if column else None
 
@@ -213,11 +222,12 @@ def _positive(told: Draft, truth: pa.ChunkedArray) -> None:
         told.tell("positive", *found)
 
 
-def _rest(told: Draft, events: pa.Table, *, time: str | None, timezone: str, in_events: bool) -> None:
+def _rest(told: Draft, source: Source, *, time: str | None, timezone: str, in_events: bool) -> None:
+    events = source.rows
     for role, guess in guesses.by_name(events, told.taken()).items():
         told.tell(f"columns.{role}", *guess)
     if time is not None:
-        _reference(told, events[time], timezone)
+        _reference(told, source.whole([time])[time], timezone)
     probabilities = next((set(a.value.values()) for a in told.answers if a.key == "columns.probabilities"), set())
     taken = told.taken() | probabilities
     if in_events:
@@ -232,22 +242,23 @@ def _rest(told: Draft, events: pa.Table, *, time: str | None, timezone: str, in_
 
 
 def _reference(told: Draft, column: pa.ChunkedArray, timezone: str) -> None:
-    """Settle what is usual: the first half of the file's days, at most ninety of them."""
+    """Settle what is usual: the first half of the files' days, at most ninety of them."""
     times = pc.drop_null(to_utc(column, timezone))
     if len(times) == 0:
         told.questions.append(Question("--time", "which column says when an event happened; the one named holds no time"))
         return
     first, last = (_day(pc.min_max(times)[end].as_py(), timezone) for end in ("min", "max"))
     span = (last - first).days + 1
-    days = max(1, min((span + 1) // 2, _LONGEST_REFERENCE_DAYS))
-    told.tell("reference.from", first, "the file's first day")
-    told.tell(
-        "reference.to",
-        first + timedelta(days=days),
-        f"{_days(days)} of the file's {span}" if span > 1 else "the file's only day: name a longer stretch when there is one",
-    )
     rate = float(np.asarray(len(times) / span))
-    if rate < _WEEKLY_BELOW and span >= _WEEKLY_FROM_DAYS:
+    window = 7 if rate < _WEEKLY_BELOW and span >= _WEEKLY_FROM_DAYS else 1
+    least = LEAST_WINDOWS * window
+    days = max(1, min(max((span + 1) // 2, least), max(_LONGEST_REFERENCE_DAYS, least), span))
+    told.tell("reference.from", first, "the first day of the files")
+    short = "" if days >= least else f": too short to judge by, which takes {least} days. Name a later one when there are more"
+    told.tell(
+        "reference.to", first + timedelta(days=days), f"{_days(days)} of the files' {span}{short}" if span > 1 else f"the files' only day{short}"
+    )
+    if window > 1:
         told.tell("window", "week", f"only {rate:.0f} rows a day")
 
 

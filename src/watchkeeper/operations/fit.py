@@ -11,11 +11,13 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.bins import FeatureBins, fit_category, fit_numeric, version
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.scan import as_numbers
 from watchkeeper.records import Bins, key
+from watchkeeper.words import counted
 
 PREDICTION = "@prediction"
 _MANY = 50
@@ -40,6 +42,17 @@ def bins_of(home: Home, monitor: Monitor, *, now: datetime) -> tuple[str, dict[s
     name = version(list(fitted.values()))
     home.lake.append_records(Bins, [_to_record(monitor.model, name, b, now) for b in fitted.values()])
     return name, fitted
+
+
+def too_short(monitor: Monitor) -> str:
+    """Say that the reference is too short to learn from what is usual; empty when it is long enough, or not known yet."""
+    span = monitor.reference_span
+    if span is None:
+        return ""
+    windows = sum(1 for _ in monitor.grid.between(*span))
+    if windows >= LEAST_WINDOWS:
+        return ""
+    return f"nothing is judged: the reference has {counted(windows, monitor.window)}, and what is usual takes {LEAST_WINDOWS} to learn"
 
 
 def reference_problem(monitor: Monitor, *, now: datetime) -> str:

@@ -14,12 +14,13 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.lake import TIMESTAMP, to_arrow
 from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled
+from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
-from watchkeeper.judgement.incidents import Episode, developments, episodes, fold
+from watchkeeper.judgement.incidents import Episode, developments, episodes, fold, matching
 from watchkeeper.judgement.signals import charted, judged_metrics, pages, signals
 from watchkeeper.judgement.story import ending, story
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.faults import broken_expectations, set_aside
 from watchkeeper.operations.rollup import pooled_scores
 from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Severity, Signal, Story
 from watchkeeper.windows import Window
@@ -74,9 +75,15 @@ def judged_scores(home: Home, monitor: Monitor, *, now: datetime) -> pa.Table:
 def _developments(home: Home, monitor: Monitor, current: list[Signal], scores: pa.Table, now: datetime) -> list[IncidentEvent]:
     mine = pc.field("model") == monitor.model
     incidents = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment)))
-    found = _episodes(monitor, pages(current), scores, now)
+    daily = scores.filter(pc.field("grain") == monitor.window)
+    found = [e for e in _episodes(monitor, pages(current), scores, now) if matching(incidents, e) or is_borne_out(e, daily)]
     known = Known(
-        scores.filter(pc.field("grain") == monitor.window), current, home.lake.newest(Change, as_of=now, where=mine), _has_gpu(home, monitor)
+        daily,
+        current,
+        home.lake.newest(Change, as_of=now, where=mine),
+        _has_gpu(home, monitor),
+        broken=lambda window: broken_expectations(home, monitor, window, now=now),
+        set_aside=lambda window: _set_aside(home, monitor, window, now),
     )
     return developments(
         monitor.model,
@@ -94,11 +101,21 @@ def _episodes(monitor: Monitor, found: list[Signal], scores: pa.Table, now: date
     delay = monitor.labels.mature_after if monitor.labels else timedelta(0)
     out = []
     for grid in (monitor.grid, *monitor.promise_grids):
-        windows = [start for start, _ in _windows(scores.filter(pc.field("grain") == grid.grain))]
+        here = scores.filter(pc.field("grain") == grid.grain)
+        windows = [start for start, _ in _windows(here)]
         mine = [s for s in found if grid.at(s.window_start) == Window(s.window_start, s.window_end)]
         slack = {} if grid == monitor.grid else {"gap": 0, "clear": 1}
-        out += episodes(mine, windows, lambda start, grid=grid: now >= grid.at(start).end + delay, **slack)  # type: ignore[misc]
+        out += episodes(mine, windows, lambda start, grid=grid: now >= grid.at(start).end + delay, _measured(here), **slack)  # type: ignore[misc]
     return sorted(out, key=lambda e: (e.start, e.subject))
+
+
+def _measured(scores: pa.Table) -> dict[str, set[datetime]]:
+    """Return the windows in which each metric has a number for the model, a feature or a segment."""
+    out: dict[str, set[datetime]] = {}
+    pairs = scores.filter(pc.field("value").is_valid()).group_by(["metric", "window_start"]).aggregate([])
+    for metric, start in zip(pairs.column("metric").to_pylist(), pairs.column("window_start").to_pylist(), strict=True):
+        out.setdefault(metric, set()).add(start)
+    return out
 
 
 def _tell(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode, severity: Severity) -> Story:  # noqa: ARG001 - the words do not depend on it
@@ -117,8 +134,13 @@ def _tell_end(home: Home, monitor: Monitor, known: Known, now: datetime, episode
 
 
 def _evidence(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode) -> Evidence:
-    pooled = Pooled(pooled_scores(home, monitor, [(s.window_start, s.window_end) for s in episode.signals], EVIDENCE, now=now))
+    pooled = Pooled(pooled_scores(home, monitor, [(episode.start, episode.end)], EVIDENCE, now=now))
     return evidence_of(monitor, episode, known, pooled)
+
+
+def _set_aside(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[int, str]:
+    count, reasons = set_aside(home, monitor, window, now=now)
+    return count, reasons[0][0] if reasons else ""
 
 
 def _has_gpu(home: Home, monitor: Monitor) -> bool:

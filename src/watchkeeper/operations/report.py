@@ -4,7 +4,6 @@ Belongs here: which periods are due and reading what a digest tells. Does not: i
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Literal
@@ -19,8 +18,10 @@ from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.faults import broken_expectations, set_aside
+from watchkeeper.operations.fit import too_short
 from watchkeeper.operations.rollup import rolled_up, usual_range
-from watchkeeper.records import Batch, Digest, IncidentEvent, Quarantined, Score, Signal, key
+from watchkeeper.records import Batch, Digest, IncidentEvent, Score, Signal, key
 from watchkeeper.windows import Grid, Window
 
 Period = Literal["day", "week"]
@@ -86,7 +87,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
     inside = [i for i in incidents if i.window_start < window.end and (window.start < i.window_end or i.is_open)]
     time = pc.field("window_start")
     during = (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
-    quarantined, reasons = _quarantine(home, monitor, window, now)
+    quarantined, reasons = set_aside(home, monitor, window, now=now)
     cost, is_synthetic = _cost(home, monitor, window, now)
     return DigestFacts(
         start=window.start,
@@ -101,6 +102,8 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         ],
         quarantined=quarantined,
         quarantine_reasons=reasons,
+        is_judged=not too_short(monitor),
+        broken=broken_expectations(home, monitor, window, now=now),
         is_final=monitor.labels is None or now >= window.end + monitor.labels.mature_after,
         cost=cost,
         cost_is_synthetic=is_synthetic,
@@ -127,14 +130,6 @@ def _usual(home: Home, monitor: Monitor, grid: Grid, now: datetime) -> dict[str,
     """Return the range of the main KPIs over the reference's periods."""
     ranges = {m: usual_range(home, monitor, grid, m, now=now) for m in _RANGED}
     return {m: found for m, found in ranges.items() if found is not None}
-
-
-def _quarantine(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[int, list[tuple[str, int]]]:
-    """Return how many rows were set aside from batches that landed in the period, and the commonest reasons."""
-    batches = home.lake.newest(Batch, as_of=now, where=pc.field("model") == monitor.model)
-    inside = {b.batch_id for b in batches if window.start <= b.landed_at < window.end}
-    held = [q for q in home.lake.newest(Quarantined, as_of=now, table=f"quarantine/{monitor.model}") if q.batch_id in inside and q.state == "held"]
-    return len(held), Counter(reason for q in held for reason in q.reasons).most_common(3)
 
 
 def _cost(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[dict[str, float], bool]:
@@ -169,4 +164,5 @@ def _restated(home: Home, monitor: Monitor, window: Window, now: datetime) -> in
 def _not_known(monitor: Monitor, scores: Mapping[str, Score], cost: Mapping[str, float], *, is_synthetic: bool) -> list[str]:
     missing = [] if monitor.columns.latency else ["latency"]
     missing += [] if cost and not is_synthetic else ["real GPU use"]
+    missing += [f"whether anything is out of line ({short})"] if (short := too_short(monitor)) else []
     return missing + ([] if scores else ["everything: no events of this period have landed"])

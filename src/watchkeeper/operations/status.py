@@ -15,6 +15,7 @@ from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor, Target
+from watchkeeper.operations.fit import too_short
 from watchkeeper.operations.unevaluated import newest_of, unevaluated
 from watchkeeper.records import Action, Batch, IncidentEvent, Run, Score, Severity
 from watchkeeper.site.overview import OpenIncident, OverviewRow, Promise, state_of
@@ -109,7 +110,7 @@ def _overview_row(home: Home, monitor: Monitor, operations: Sequence[OperationSt
     scores = [] if measured is None else _recent_scores(home, monitor, measured.window_end, now)
     still_open = open_incidents(incidents)
     taken_in: list[Batch] = home.lake.newest(Batch, as_of=now, where=pc.field("model") == monitor.model)
-    behind = "; ".join(part for part in (behind_text(operations), *unevaluated(home, newest_of(taken_in))) if part)
+    behind = "; ".join(part for part in (too_short(monitor), behind_text(operations), *unevaluated(home, newest_of(taken_in))) if part)
     last = max((s for s in scores if s.value is not None), key=lambda s: s.window_start, default=None)
     return OverviewRow(
         model=monitor.model,

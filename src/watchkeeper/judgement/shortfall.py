@@ -1,0 +1,94 @@
+"""Rows that should have come and did not: a feed that died, or one whose rows are nearly all set aside.
+
+Belongs here: far too few rows -> signals. Does not: rows that are merely fewer than usual (the rule for `rows` in policy.py).
+
+The rule: on this weekday (of hours: at this hour) no window of the reference had fewer than five times these rows, and so few
+would come by chance less than once in 10,000 times (Poisson, over the windows since rows were last enough). A window
+without any row counts when two more have ended, and a day at least: until then its file may only be late.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.stats import poisson
+
+from watchkeeper.judgement.normal import LEAST_WINDOWS
+from watchkeeper.monitor import Monitor
+from watchkeeper.records import Signal, key
+
+_SHARE = 0.2
+_CHANCE = 1e-4
+_LIKE = 3  # windows of one weekday or hour that say what is usual then
+_LATE = timedelta(days=1)
+
+
+def shortfalls(monitor: Monitor, environment: str, scores: pa.Table, now: datetime) -> Iterator[Signal]:
+    """Yield a page for each window after the reference in which nearly all rows are missing; `scores` as in sql/judged_scores.sql."""
+    span = monitor.reference_span
+    about = (pc.field("metric") == "rows") & (pc.field("segment") == "") & (pc.field("grain") == monitor.window)
+    rows = scores.filter(about).sort_by("window_start").to_pylist()
+    reference = [r for r in rows if span is not None and r["window_start"] < span[1]]
+    if len(reference) < LEAST_WINDOWS:
+        return
+    usual = _Usual(monitor, reference)
+    waited = came = 0.0
+    for row in rows[len(reference) :]:
+        like, value = usual.like(row["window_start"]), float(row["value"] or 0.0)
+        if value >= _SHARE * min(like):
+            waited, came = (0.0, 0.0) if value else (waited, came)
+            continue
+        if value == 0 and now < row["window_end"] + max(2 * (row["window_end"] - row["window_start"]), _LATE):
+            continue
+        waited, came = waited + min(like), came + value
+        chance = float(poisson.cdf(came, waited))
+        if chance < _CHANCE:
+            yield _signal(monitor, environment, row, like, chance, now)
+
+
+class _Usual:
+    """The rows of the reference's windows at the same place of the week."""
+
+    def __init__(self, monitor: Monitor, reference: Sequence[dict[str, Any]]) -> None:
+        self._zone = ZoneInfo(monitor.timezone)
+        self._is_hourly = monitor.window == "hour"
+        self._every = [float(r["value"] or 0.0) for r in reference]
+        self._by_place: dict[tuple[int, ...], list[float]] = defaultdict(list)
+        for row, value in zip(reference, self._every, strict=True):
+            self._by_place[self._place(row["window_start"])].append(value)
+
+    def _place(self, start: datetime) -> tuple[int, ...]:
+        local = start.astimezone(self._zone)
+        return (local.weekday(), local.hour) if self._is_hourly else (local.weekday(),)
+
+    def like(self, start: datetime) -> list[float]:
+        """Return the rows of windows like the one that starts then; of all, where too few are like it."""
+        found = self._by_place.get(self._place(start), [])
+        return found if len(found) >= _LIKE else self._every
+
+
+def _signal(monitor: Monitor, environment: str, row: dict[str, Any], like: Sequence[float], chance: float, now: datetime) -> Signal:
+    return Signal(
+        signal_id=key(monitor.model, environment, "shortfall", row["window_start"]),
+        model=monitor.model,
+        environment=environment,
+        family="data",
+        level="page",
+        rule="shortfall",
+        metric="rows",
+        window_start=row["window_start"],
+        window_end=row["window_end"],
+        value=float(row["value"] or 0.0),
+        expected=float(median(like)),
+        normal_low=min(like),
+        normal_high=max(like),
+        p=chance,
+        n=int(row["value"] or 0),
+        state="mature",
+        computed_at=now,
+    )

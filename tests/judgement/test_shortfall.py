@@ -1,0 +1,59 @@
+"""Rows that should have come: what is too few, when it is known, and what is only late or usual."""
+
+import numpy as np
+import pytest
+
+from watchkeeper.judgement.shortfall import shortfalls
+from worlds import DAY, START, day_of, scores, watched
+
+HOUR = DAY / 24
+DAYS = 80
+LATER = START + 200 * DAY
+
+
+def rows(*, weekend: float = 300.0, usual: float = 300.0, **days: float):
+    """Return the rows of 80 days, the first 60 the reference; `d65=0` is a day without any."""
+    values = np.array([[weekend if (START + d * DAY).weekday() >= 5 else usual for d in range(DAYS)]])
+    for name, value in days.items():
+        values[0, int(name[1:])] = value
+    return scores(values, metric="rows", n=0)
+
+
+def found(table, *, now=LATER):
+    return [day_of(s) for s in shortfalls(watched(60), "production", table, now)]
+
+
+def test_a_feed_that_died_is_a_page_for_each_day():
+    dead = rows(**{f"d{d}": 0.0 for d in range(70, 80)})
+    assert found(dead) == list(range(70, 80))
+    first = next(iter(shortfalls(watched(60), "production", dead, LATER)))
+    assert (first.family, first.level, first.metric, first.value, first.expected) == ("data", "page", "rows", 0.0, 300.0)
+
+
+def test_a_day_whose_rows_were_nearly_all_set_aside_is_a_page_at_once():
+    assert found(rows(d70=20.0), now=START + 71 * DAY + HOUR) == [70]
+
+
+def test_fewer_rows_than_usual_are_no_page():
+    assert found(rows(d70=90.0)) == []
+
+
+@pytest.mark.parametrize(("hours", "days"), [(25, []), (47, []), (48, [70])])
+def test_a_day_without_rows_may_be_late_until_two_more_have_ended(hours, days):
+    assert found(rows(d70=0.0), now=START + 71 * DAY + hours * HOUR) == days
+
+
+def test_days_of_the_week_that_never_have_rows_are_usual():
+    assert found(rows(weekend=0.0)) == []
+    assert found(rows(weekend=0.0, **{f"d{d}": 0.0 for d in range(60, 66)})) == [d for d in range(60, 66) if (START + d * DAY).weekday() < 5]
+
+
+def test_a_thin_feed_is_missed_when_its_silence_has_become_unlikely():
+    """Three rows a day: none on one day happens by chance (5 %), none on four hardly ever (6 in a million)."""
+    thin = rows(weekend=3.0, usual=3.0, **{f"d{d}": 0.0 for d in range(70, 75)})
+    assert found(thin) == [73, 74]
+    assert found(rows(weekend=3.0, usual=3.0, d70=0.0, d72=0.0, d74=0.0, d76=0.0)) == []
+
+
+def test_too_short_a_reference_says_nothing():
+    assert list(shortfalls(watched(7), "production", rows(d70=0.0), LATER)) == []
