@@ -85,7 +85,7 @@ def test_labels_mature_when_nearly_all_have_come():
 
 @pytest.mark.parametrize(
     ("step_h", "to"),
-    [(12.0, date(2025, 2, 26)), (4.0, date(2025, 1, 11)), (2.4, date(2025, 1, 9)), (120.0, date(2025, 4, 1)), (0.1, date(2025, 1, 2))],
+    [(12.0, date(2025, 2, 26)), (4.0, date(2025, 1, 12)), (2.4, date(2025, 1, 9)), (120.0, date(2025, 4, 1)), (0.1, date(2025, 1, 2))],
 )
 def test_the_reference_is_the_first_half_at_least_eight_windows_and_at_most_ninety_days(step_h, to):
     rows = events().drop_columns("placed_at").append_column("placed_at", pa.chunked_array([times(step_h)]))

@@ -117,6 +117,7 @@ def _rolled(home: Home, monitor: Monitor, grain: str, wanted: Wanted, now: datet
     if grain == "hour" and monitor.window != "hour":
         raise UsageError(f"profiles of {monitor.model} are kept by {monitor.window}", where="--by", then="Ask for days or longer.")
     span = monitor.reference_span
+    last = last_ended(monitor, now).end
     start = wanted.start or (span[0] if span else now - timedelta(days=365))
     return rolled_up(
         home,
@@ -124,7 +125,7 @@ def _rolled(home: Home, monitor: Monitor, grain: str, wanted: Wanted, now: datet
         grid,
         now=now,
         start=grid.at(start).start,
-        end=wanted.end or last_ended(monitor, now).end,
+        end=min(grid.at(wanted.end - timedelta(microseconds=1)).end, last) if wanted.end else last,
         metrics=wanted.metrics or None,
         of_whole=not wanted.segment,
     )
