@@ -24,7 +24,7 @@ _LOOKS_EVERY_S = 1.0
 
 
 def check_all(tables: Sequence[pa.Table], suite_file: Path, *, private: Collection[str] = ()) -> list[Checked]:
-    """Return what `check` returns for each table, in order; a few tables are checked right here.
+    """Return what `check` returns for each table, in order; a few tables are checked right here, as are those no helper has begun.
 
     Raises:
         ConfigurationError: the file is no suite.
@@ -35,6 +35,9 @@ def check_all(tables: Sequence[pa.Table], suite_file: Path, *, private: Collecti
         return [check(table, suite_file, private=private) for table in tables]
     lent = {i: _lend(tables[i], suite_file, private) for i in range(len(tables)) if i % (others + 1)}
     here = {i: check(table, suite_file, private=private) for i, table in enumerate(tables) if i not in lent}
+    for i in reversed(lent):  # a helper takes the first ones first, and begins late when it has just started
+        if (asked := lent[i]) is not None and asked.cancel():
+            here[i] = check(tables[i], suite_file, private=private)
     return [here[i] if i in here else _returned(lent[i], tables[i], suite_file, private) for i in range(len(tables))]
 
 

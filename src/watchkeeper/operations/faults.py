@@ -5,8 +5,11 @@ Belongs here: bringing what is kept of files to the time of their rows. Does not
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,47 +24,58 @@ from watchkeeper.windows import Window
 _TELLING = 0.2  # a smaller share of rows breaks no number
 
 
-def set_aside(home: Home, monitor: Monitor, window: Window, *, now: datetime) -> tuple[int, list[tuple[str, int]]]:
-    """Return how many rows of the window are held in quarantine, and the commonest reasons.
+@dataclass
+class Intake:
+    """What is known at `now` of the files of a model; read once, however many stretches of time are asked about."""
 
-    A row belongs to the window that its own time says; one without a time that can be read, to the moment it came.
-    """
-    table = f"quarantine/{monitor.model}"
-    held = [q for q in home.lake.newest(Quarantined, as_of=now, table=table) if q.state == "held"]
-    if not held:
-        return 0, []
-    came: dict[str, datetime] = {b.batch_id: b.landed_at for b in _batches(home, monitor, now)}
-    inside = [q for q in held if (_time_of(q, monitor) or came.get(q.batch_id, q.at)) in window]
-    return len(inside), Counter(reason for q in inside for reason in q.reasons).most_common(3)
+    home: Home
+    monitor: Monitor
+    now: datetime
+    _checked: dict[str, list[Validation]] = field(default_factory=dict)
 
+    def set_aside(self, window: Window) -> tuple[int, list[tuple[str, int]]]:
+        """Return how many rows of the window are held in quarantine, and the commonest reasons.
 
-def broken_expectations(home: Home, monitor: Monitor, window: Window, *, now: datetime) -> list[Broken]:
-    """Return expectations on the values of events that a fifth of the window's rows broke more than rows of the 56 days before.
+        A row belongs to the window that its own time says; one without a time that can be read, to the moment it came.
+        """
+        inside = [row for moment, row in self._held if moment in window]
+        return len(inside), Counter(reason for row in inside for reason in row.reasons).most_common(3)
 
-    A file belongs to the window that the middle of its rows' time lies in. The largest share comes first.
-    """
-    middles = {
-        b.batch_id: b.starts_at + (b.ends_at - b.starts_at) / 2
-        for b in _batches(home, monitor, now)
-        if b.source == "events" and b.starts_at is not None and b.ends_at is not None
-    }
-    during = [batch for batch, middle in middles.items() if middle in window]
-    before = [batch for batch, middle in middles.items() if window.start - ROLLING <= middle < window.start]
-    shares, usual = _shares(_validations(home, during, now)), _shares(_validations(home, before, now))
-    found = [Broken(column, expectation, share, usual.get((column, expectation), 0.0)) for (column, expectation), share in shares.items()]
-    return sorted((b for b in found if b.share - b.usual >= _TELLING), key=lambda b: (-b.share, b.column))
+    def broken(self, window: Window) -> list[Broken]:
+        """Return expectations on the values of events that a fifth of the window's rows broke more than rows of the 56 days before.
 
+        A file belongs to the window that the middle of its rows' time lies in. The largest share comes first.
+        """
+        during = [batch for batch, middle in self._middles.items() if middle in window]
+        before = [batch for batch, middle in self._middles.items() if window.start - ROLLING <= middle < window.start]
+        shares, usual = _shares(self._validations(during)), _shares(self._validations(before))
+        found = [Broken(column, expectation, share, usual.get((column, expectation), 0.0)) for (column, expectation), share in shares.items()]
+        return sorted((b for b in found if b.share - b.usual >= _TELLING), key=lambda b: (-b.share, b.column))
 
-def _batches(home: Home, monitor: Monitor, now: datetime) -> list[Batch]:
-    found: list[Batch] = home.lake.newest(Batch, as_of=now, where=pc.field("model") == monitor.model)
-    return found
+    @cached_property
+    def _batches(self) -> list[Batch]:
+        found: list[Batch] = self.home.lake.newest(Batch, as_of=self.now, where=pc.field("model") == self.monitor.model)
+        return found
 
+    @cached_property
+    def _held(self) -> list[tuple[datetime, Quarantined]]:
+        held = [q for q in self.home.lake.newest(Quarantined, as_of=self.now, table=f"quarantine/{self.monitor.model}") if q.state == "held"]
+        came = {b.batch_id: b.landed_at for b in self._batches} if held else {}
+        return [(_time_of(q, self.monitor) or came.get(q.batch_id, q.at), q) for q in held]
 
-def _validations(home: Home, batches: Sequence[str], now: datetime) -> list[Validation]:
-    if not batches:
-        return []
-    found: list[Validation] = home.lake.newest(Validation, as_of=now, where=pc.field("batch_id").isin(pa.array(sorted(batches), pa.string())))
-    return found
+    @cached_property
+    def _middles(self) -> dict[str, datetime]:
+        events = [b for b in self._batches if b.source == "events"]
+        return {b.batch_id: b.starts_at + (b.ends_at - b.starts_at) / 2 for b in events if b.starts_at is not None and b.ends_at is not None}
+
+    def _validations(self, batches: Sequence[str]) -> Iterator[Validation]:
+        unread = sorted(set(batches) - self._checked.keys())
+        if unread:
+            self._checked.update((batch, []) for batch in unread)
+            mine = pc.field("batch_id").isin(pa.array(unread, pa.string()))
+            for validation in self.home.lake.newest(Validation, as_of=self.now, where=mine):
+                self._checked[validation.batch_id].append(validation)
+        return chain.from_iterable(self._checked[batch] for batch in batches)
 
 
 def _shares(validations: Iterable[Validation]) -> dict[tuple[str, str], float]:

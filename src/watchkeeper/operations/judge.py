@@ -20,7 +20,7 @@ from watchkeeper.judgement.incidents import Episode, developments, episodes, fol
 from watchkeeper.judgement.signals import charted, judged_metrics, pages, signals
 from watchkeeper.judgement.story import ending, story
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.faults import broken_expectations, set_aside
+from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.rollup import pooled_scores
 from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Severity, Signal, Story
 from watchkeeper.windows import Window
@@ -77,13 +77,14 @@ def _developments(home: Home, monitor: Monitor, current: list[Signal], scores: p
     incidents = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment)))
     daily = scores.filter(pc.field("grain") == monitor.window)
     found = [e for e in _episodes(monitor, pages(current), scores, now) if matching(incidents, e) or is_borne_out(e, daily)]
+    intake = Intake(home, monitor, now)
     known = Known(
         daily,
         current,
         home.lake.newest(Change, as_of=now, where=mine),
         _has_gpu(home, monitor),
-        broken=lambda window: broken_expectations(home, monitor, window, now=now),
-        set_aside=lambda window: _set_aside(home, monitor, window, now),
+        broken=intake.broken,
+        set_aside=lambda window: _set_aside(intake, window),
     )
     return developments(
         monitor.model,
@@ -138,8 +139,8 @@ def _evidence(home: Home, monitor: Monitor, known: Known, now: datetime, episode
     return evidence_of(monitor, episode, known, pooled)
 
 
-def _set_aside(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[int, str]:
-    count, reasons = set_aside(home, monitor, window, now=now)
+def _set_aside(intake: Intake, window: Window) -> tuple[int, str]:
+    count, reasons = intake.set_aside(window)
     return count, reasons[0][0] if reasons else ""
 
 

@@ -18,7 +18,7 @@ from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.faults import broken_expectations, set_aside
+from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.fit import too_short
 from watchkeeper.operations.rollup import rolled_up, usual_range
 from watchkeeper.records import Batch, Digest, IncidentEvent, Score, Signal, key
@@ -87,7 +87,8 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
     inside = [i for i in incidents if i.window_start < window.end and (window.start < i.window_end or i.is_open)]
     time = pc.field("window_start")
     during = (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
-    quarantined, reasons = set_aside(home, monitor, window, now=now)
+    intake = Intake(home, monitor, now)
+    quarantined, reasons = intake.set_aside(window)
     cost, is_synthetic = _cost(home, monitor, window, now)
     return DigestFacts(
         start=window.start,
@@ -103,7 +104,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         quarantined=quarantined,
         quarantine_reasons=reasons,
         is_judged=not too_short(monitor),
-        broken=broken_expectations(home, monitor, window, now=now),
+        broken=intake.broken(window),
         is_final=monitor.labels is None or now >= window.end + monitor.labels.mature_after,
         cost=cost,
         cost_is_synthetic=is_synthetic,
