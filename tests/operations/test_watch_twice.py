@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from conftest import PARCELS
@@ -24,25 +25,28 @@ from worlds import parcels_days
 pytestmark = pytest.mark.slow
 
 KILLS = 20
+FIRST = date(2025, 1, 1)
 DAYS = 30
 MOMENTS = [datetime(2025, 1, 24, 7, tzinfo=UTC), datetime(2025, 1, 25, 13, tzinfo=UTC), datetime(2025, 2, 1, tzinfo=UTC)]
-"""While an incident opens, while it grows, and after its end, when digests are due too.
-
-All files are there at the first, so that rows of days to come are set aside: from the 26th rows are missing.
-"""
+"""While an incident opens, while it grows, and after its end, when digests are due too."""
 MONITOR = PARCELS | {"targets": [{"metric": "calibration_gap", "at_most": 0.1, "per": "day"}]}
 
 
 @pytest.fixture
 def world(make_home: Callable[..., Home]) -> Callable[[str], Home]:
-    """Return a maker of equal workspaces: thirty days of parcels, four of them bad, with no suite."""
+    """Return a maker of equal workspaces with no suite, whose files arrive by `arrived`."""
+    return lambda name: make_home(MONITOR, name=name)
 
-    def make(name: str) -> Home:
-        home = make_home(MONITOR, name=name)
-        parcels_days(home.root, date(2025, 1, 1), DAYS, rows=120, late={21: 0.6, 22: 0.6, 23: 0.6, 24: 0.6})
-        return home
 
-    return make
+def arrived(home: Home, now: datetime) -> Home:
+    """Write the files a workspace has received by now: of thirty days four are bad, and one has few rows."""
+    days = min(DAYS, (now.date() - FIRST).days)
+    parcels_days(home.root, FIRST, days, rows=120, late=dict.fromkeys(range(21, 25), 0.6), change={27: _few})
+    return home
+
+
+def _few(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+    return events.slice(0, 10), labels.slice(0, 10)
 
 
 @dataclass(frozen=True)
@@ -63,13 +67,14 @@ def clean(world: Callable[[str], Home]) -> Clean:
     if not _CLEAN:
         home = world("clean")
         with Slack() as slack:
-            finished(started(world("warm"), MOMENTS[0]))  # the first child waits for the imports, the others do not
+            finished(started(arrived(world("warm"), MOMENTS[0]), MOMENTS[0]))  # the first child waits for the imports, the others do not
             took = [_seconds(home, now, slack) for now in MOMENTS]
             _CLEAN.append(Clean(state(home), messages(slack), took))
     return _CLEAN[0]
 
 
 def _seconds(home: Home, now: datetime, slack: Slack) -> float:
+    arrived(home, now)
     began = time.monotonic()
     finished(started(home, now, to(slack)))
     return time.monotonic() - began
@@ -121,6 +126,7 @@ def test_runs_killed_at_random_moments_end_like_a_clean_one(world, clean):
 def _killed(home: Home, now: datetime, seconds: float, slack: Slack, draw: random.Random) -> int:
     """Kill two runs somewhere on their way and let a third end; return how many really died."""
     died = 0
+    arrived(home, now)
     for _ in range(2):
         run = started(home, now, to(slack))
         time.sleep(draw.uniform(0.05, seconds))
@@ -136,6 +142,7 @@ def test_two_runs_at_once_end_like_one_and_send_each_message_once(world, clean):
         home = world(f"twice-{place}")
         with Slack() as slack:
             for now in MOMENTS:
+                arrived(home, now)
                 finished(*[started(home, now, to(slack)) for _ in range(2)])
             assert state(home) == clean.state
             assert messages(slack) == clean.messages
@@ -143,7 +150,7 @@ def test_two_runs_at_once_end_like_one_and_send_each_message_once(world, clean):
 
 
 def test_the_command_twice_at_once_with_a_suite_sends_each_message_once(world, slack):
-    home = world("commands")
+    home = arrived(world("commands"), MOMENTS[-1])
     suite(home, "parcels_events", expect("expect_column_values_to_be_between", column="weight_kg", min_value=0, max_value=4.0))
     runs = [_command(home, MOMENTS[-1], slack) for _ in range(2)]
     assert [run.wait(120) for run in runs] == [0, 0]
