@@ -13,7 +13,7 @@ from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView, 
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.labelled import Labelled, pieces
-from watchkeeper.profiles.scan import count_numbers
+from watchkeeper.profiles.scan import coded_numbers
 
 Floats = NDArray[np.float64]
 NAN = float("nan")
@@ -23,7 +23,7 @@ quickly = settings(max_examples=30, deadline=None, derandomize=True, database=No
 
 def label_parts(task: str, rows: Labelled) -> dict[tuple[str, str], Counts]:
     """Count rows as one group, keyed as views want them; quantities without rows have no part, as in the lake."""
-    counted = {(p.feature, p.outcome): p.counts[0] for p in pieces(task, rows, np.zeros(len(rows.truth), np.int64), 1)}
+    counted = {(p.feature, p.outcome): p.count(np.zeros(len(rows.truth), np.int64), 1)[0] for p in pieces(task, rows)}
     return {key: counts for key, counts in counted.items() if counts.n}
 
 
@@ -50,7 +50,7 @@ def multiclass(decision: Iterable[int], truth: Iterable[float], classes: tuple[s
 
 def counted(bins: FeatureBins, values: Floats) -> Counts:
     """Count values as one group; NaN is NaN, none is null."""
-    return count_numbers(bins, values, np.zeros(len(values), bool), np.zeros(len(values), np.int64), 1)[0]
+    return coded_numbers(bins, values, np.zeros(len(values), bool)).count(np.zeros(len(values), np.int64), 1)[0]
 
 
 def feature(bins: FeatureBins, values: Floats) -> FeatureView:

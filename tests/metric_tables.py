@@ -14,7 +14,7 @@ from measure_world import NAN, binary, decided, feature, multiclass, regression
 from watchkeeper.measures.views import FeatureView, ServiceView
 from watchkeeper.profiles.bins import FeatureBins, fit_category, fit_numeric
 from watchkeeper.profiles.grids import latency_cells
-from watchkeeper.profiles.scan import as_codes, count_cells, count_codes
+from watchkeeper.profiles.scan import as_codes, coded_texts, count_cells
 
 CLASSES = ("ant", "bee", "cat", "dog")
 
@@ -139,7 +139,7 @@ def category_rows(reference: list[str | None], analysis: list[str | None]) -> Ro
 
     def view(texts: list[str | None]) -> FeatureView:
         codes, distinct = as_codes(pa.chunked_array([pa.array(texts, pa.string())]))
-        return FeatureView(bins, count_codes(bins, codes, distinct, np.zeros(len(texts), np.int64), 1)[0])
+        return FeatureView(bins, coded_texts(bins, codes, distinct).count(np.zeros(len(texts), np.int64), 1)[0])
 
     return Rows((view(reference), view(analysis)), np.array(reference, object), np.array(analysis, object), np.empty(0), np.empty(0))
 

@@ -15,7 +15,7 @@ from watchkeeper.profiles.counts import add
 from watchkeeper.profiles.grids import latency_cells
 from watchkeeper.profiles.labelled import SCORE, Labelled, pieces
 from watchkeeper.profiles.parts import FEATURE, LABEL, SERVICE
-from watchkeeper.profiles.scan import count_cells, count_codes, count_numbers
+from watchkeeper.profiles.scan import coded_numbers, coded_texts, count_cells
 from watchkeeper.records import Score
 from watchkeeper.windows import Window
 
@@ -37,12 +37,12 @@ def sums_of(n: int, *, seed: int = 1, known: float = 1.0, more_often_on_vx: floa
     rows = Labelled(score, decided(score), np.where(rng.random(n) < known, truth, NAN))
     nothing, one = np.zeros(n, bool), np.zeros(n, np.int64)
     found = {("", FEATURE, "distance", ""): counted(FITTED["distance"], rng.normal(size=n))}
-    found["", FEATURE, "town", ""] = count_codes(FITTED["town"], one, ["ulm"], one, 1)[0]
+    found["", FEATURE, "town", ""] = coded_texts(FITTED["town"], one, ["ulm"]).count(one, 1)[0]
     for segments, group, coarse in (([""], one, False), (CARRIERS, carrier, True)):
-        for name, part in zip(segments, count_numbers(FITTED[SCORE], score, nothing, group, len(segments), coarse=coarse), strict=True):
+        for name, part in zip(segments, coded_numbers(FITTED[SCORE], score, nothing).count(group, len(segments), coarse=coarse), strict=True):
             found[name, FEATURE, SCORE, ""] = part
-        for piece in pieces("binary", rows, group, len(segments)):
-            for name, part in zip(segments, piece.counts, strict=True):
+        for piece in pieces("binary", rows):
+            for name, part in zip(segments, piece.count(group, len(segments)), strict=True):
                 if part.n:
                     found[name, LABEL, piece.feature, piece.outcome] = part
     if latency:
@@ -151,7 +151,7 @@ def test_a_feature_that_is_absent_from_a_window_is_not_evaluated_and_the_others_
 
 def test_a_feature_of_nulls_alone_has_a_null_ratio_and_no_drift():
     sums = sums_of(400)
-    nulls = count_numbers(FITTED["distance"], np.zeros(400), np.ones(400, bool), np.zeros(400, np.int64), 1)[0]
+    nulls = coded_numbers(FITTED["distance"], np.zeros(400), np.ones(400, bool)).count(np.zeros(400, np.int64), 1)[0]
     sums[""][FEATURE, "distance", ""] = nulls
     found = read(sums)
     assert found["null_ratio", "distance", ""].value == 1.0

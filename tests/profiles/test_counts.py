@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from measure_world import assert_same, quickly
 from watchkeeper.profiles.bins import fit_category, fit_numeric
 from watchkeeper.profiles.counts import Counts, add
-from watchkeeper.profiles.scan import count_codes, count_numbers
+from watchkeeper.profiles.scan import coded_numbers, coded_texts
 
 ODD = [np.nan, np.inf, -np.inf, 0.0, -0.0]
 BINS = fit_numeric("x", np.random.default_rng(0).normal(size=500))
@@ -23,12 +23,12 @@ rows = st.lists(st.tuples(values, st.booleans(), st.integers(0, 3), st.integers(
 
 def scan_numbers(table, group=None, groups=1) -> list[Counts]:
     value, is_null = (np.array([row[i] for row in table], kind) for i, kind in ((0, float), (1, bool)))
-    return count_numbers(BINS, np.where(is_null, 0.0, value), is_null, np.zeros(len(table), np.int64) if group is None else group, groups)
+    return coded_numbers(BINS, np.where(is_null, 0.0, value), is_null).count(np.zeros(len(table), np.int64) if group is None else group, groups)
 
 
 def scan_codes(table, group=None, groups=1) -> list[Counts]:
     codes = np.array([row[3] for row in table], np.int64)
-    return count_codes(TOWNS, codes, DISTINCT, np.zeros(len(table), np.int64) if group is None else group, groups)
+    return coded_texts(TOWNS, codes, DISTINCT).count(np.zeros(len(table), np.int64) if group is None else group, groups)
 
 
 @pytest.mark.parametrize("scan", [scan_numbers, scan_codes])
@@ -72,7 +72,7 @@ def test_sums_of_sums_do_not_depend_on_how_they_are_bracketed(table):
 def test_counting_coarse_is_counting_fine_and_joining_cells(table):
     value = np.array([row[0] for row in table], float)
     nothing, one = np.zeros(len(table), bool), np.zeros(len(table), np.int64)
-    fine, coarse = (count_numbers(BINS, value, nothing, one, 1, coarse=c)[0] for c in (False, True))
+    fine, coarse = (coded_numbers(BINS, value, nothing).count(one, 1, coarse=c)[0] for c in (False, True))
     assert_same(fine.recoded(np.asarray(BINS.coarse)), coarse)
 
 

@@ -5,7 +5,9 @@ is read off the counts (measure.py).
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +25,7 @@ from watchkeeper.profiles.grids import LATENCY_STEP, latency_cells
 from watchkeeper.profiles.groups import Groups, dimensions, windows_of
 from watchkeeper.profiles.labelled import SCORE, pieces
 from watchkeeper.profiles.parts import FEATURE, LABEL, LABELS_BATCH, MARK, SERVICE, PartKey, record
-from watchkeeper.profiles.scan import as_codes, as_numbers, count_cells, count_codes, count_numbers
+from watchkeeper.profiles.scan import Coded, as_codes, as_numbers, coded_numbers, coded_texts
 from watchkeeper.records import Batch, Profile
 
 LATENCY, STATUS = "@latency", "@status"
@@ -93,45 +95,53 @@ def _parts(home: Home, monitor: Monitor, bins: dict[str, FeatureBins], todo: lis
 
 def _event_parts(monitor: Monitor, bins: dict[str, FeatureBins], rows: pa.Table, batch_id: str) -> Iterator[tuple[PartKey, Counts]]:
     """Count the rows of one batch: one part per window, segment, version and quantity."""
-    window, starts = windows_of(rows.column("wk_time"), monitor.grid)
-    for version, environment, mine in _origins(monitor, rows):
-        for groups in dimensions(rows, window, starts, monitor.segments):
-            inside = np.where(mine, groups.codes, -1)
-            for kind, feature, counts in (*_features(monitor, bins, rows, inside, groups), *_service(monitor, rows, inside, groups)):
-                for g, start, segment in groups.named():
-                    if counts[g].n:
-                        yield PartKey(start, kind, feature, "", segment, version, environment, batch_id), counts[g]
+    columns = {"time": "wk_time", "version": monitor.columns.version or "", "environment": monitor.columns.environment or ""}
+    segmented = _segmented(monitor, rows, columns)
+    for each in chain(_features(monitor, bins, rows), _service(monitor, rows)):
+        for version, environment, groups, inside in segmented:
+            for (_, start, segment), counts in zip(groups.named(), each.count(inside, groups), strict=True):
+                if counts.n:
+                    yield PartKey(start, each.kind, each.name, "", segment, version, environment, batch_id), counts
 
 
-def _features(
-    monitor: Monitor, bins: dict[str, FeatureBins], rows: pa.Table, inside: np.ndarray, groups: Groups
-) -> Iterator[tuple[str, str, list[Counts]]]:
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One quantity of a batch, read and put into cells once; every segment dimension counts the same cells."""
+
+    kind: str
+    name: str
+    coded: Coded
+    is_private: bool = False
+
+    def count(self, inside: np.ndarray, groups: Groups) -> list[Counts]:
+        """Return the counts of each group; features within segments are counted in coarse cells."""
+        counts = self.coded.count(inside, groups.size, coarse=self.kind == FEATURE and not groups.is_whole)
+        return [c.without_values() for c in counts] if self.is_private else counts
+
+
+def _features(monitor: Monitor, bins: dict[str, FeatureBins], rows: pa.Table) -> Iterator[_Column]:
     for name, fitted in bins.items():
         column = {SCORE: monitor.columns.score, "@prediction": monitor.columns.prediction}.get(name, name)
         if column not in rows.column_names:
             continue
-        coarse = not groups.is_whole
+        is_private = name in monitor.private
         if fitted.kind == "numeric":
-            if not is_numeric(rows.column(column).type):
-                continue
-            values, nulls = as_numbers(rows.column(column))
-            counts = count_numbers(fitted, values, nulls, inside, groups.size, coarse=coarse)
-            yield FEATURE, name, [c.without_values() for c in counts] if name in monitor.private else counts
+            if is_numeric(rows.column(column).type):
+                yield _Column(FEATURE, name, coded_numbers(fitted, *as_numbers(rows.column(column))), is_private)
         else:
             codes, distinct = as_codes(rows.column(column))
-            distinct = [private_name(d) for d in distinct] if name in monitor.private else distinct
-            yield FEATURE, name, count_codes(fitted, codes, distinct, inside, groups.size, coarse=coarse)
+            yield _Column(FEATURE, name, coded_texts(fitted, codes, [private_name(d) for d in distinct] if is_private else distinct))
 
 
-def _service(monitor: Monitor, rows: pa.Table, inside: np.ndarray, groups: Groups) -> Iterator[tuple[str, str, list[Counts]]]:
+def _service(monitor: Monitor, rows: pa.Table) -> Iterator[_Column]:
     if monitor.columns.latency in rows.column_names:
         values, nulls = as_numbers(rows.column(monitor.columns.latency))
         cells = np.clip(latency_cells(np.where(np.isfinite(values), values, 0.0)), 0, _LATENCY_CELLS - 1)
-        yield SERVICE, LATENCY, count_cells(cells, _LATENCY_CELLS, values, nulls, inside, groups.size)
+        yield _Column(SERVICE, LATENCY, Coded(cells, _LATENCY_CELLS, nulls, values))
     if monitor.columns.status in rows.column_names:
         codes, distinct = as_codes(rows.column(monitor.columns.status))
         is_error = np.array([d.strip().lower() not in _GOOD_STATUS for d in distinct] + [False])
-        yield SERVICE, STATUS, count_cells(is_error[codes].astype(np.int64), 2, None, np.zeros(len(codes), bool), inside, groups.size)
+        yield _Column(SERVICE, STATUS, Coded(is_error[codes].astype(np.int64), 2, np.zeros(len(codes), bool)))
 
 
 def _label_parts(
@@ -141,19 +151,27 @@ def _label_parts(
     rows = joined(home, monitor, windows, now=now) if windows else None
     if rows is None or rows.num_rows == 0:
         return
-    window, starts = windows_of(rows.column("time"), monitor.grid)
-    arrays = labelled(monitor, rows, bins)
-    for version, environment, mine in _origins(monitor, rows, {"version": "version", "environment": "environment"}):
-        for groups in dimensions(rows, window, starts, monitor.segments):
-            for piece in pieces(monitor.task, arrays, np.where(mine, groups.codes, -1), groups.size):
-                for g, start, segment in groups.named():
-                    if piece.counts[g].n:
-                        yield PartKey(start, LABEL, piece.feature, piece.outcome, segment, version, environment, LABELS_BATCH), piece.counts[g]
+    segmented = _segmented(monitor, rows, {"time": "time", "version": "version", "environment": "environment"})
+    for piece in pieces(monitor.task, labelled(monitor, rows, bins)):
+        for version, environment, groups, inside in segmented:
+            for (_, start, segment), counts in zip(groups.named(), piece.count(inside, groups.size), strict=True):
+                if counts.n:
+                    yield PartKey(start, LABEL, piece.feature, piece.outcome, segment, version, environment, LABELS_BATCH), counts
 
 
-def _origins(monitor: Monitor, rows: pa.Table, named: dict[str, str] | None = None) -> Iterator[tuple[str, str, np.ndarray]]:
+def _segmented(monitor: Monitor, rows: pa.Table, columns: dict[str, str]) -> list[tuple[str, str, Groups, np.ndarray]]:
+    """Return (version, environment, groups, each row's group or -1) for every version and environment present in every segment dimension."""
+    window, starts = windows_of(rows.column(columns["time"]), monitor.grid)
+    origins = list(_origins(monitor, rows, columns))
+    return [
+        (version, environment, groups, np.where(mine, groups.codes, -1))
+        for groups in dimensions(rows, window, starts, monitor.segments)
+        for version, environment, mine in origins
+    ]
+
+
+def _origins(monitor: Monitor, rows: pa.Table, columns: dict[str, str]) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield each (version, environment) present with the mask of its rows."""
-    columns = named or {"version": monitor.columns.version or "", "environment": monitor.columns.environment or ""}
     versions, version = _texts(rows, columns["version"], "")
     environments, environment = _texts(rows, columns["environment"], monitor.environment)
     for v, e in sorted(set(zip(version.tolist(), environment.tolist(), strict=True))):

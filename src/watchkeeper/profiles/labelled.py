@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.grids import LOGIT_CELLS, SIGNED_LOG_CELLS, logit_cells, signed_log_cells
-from watchkeeper.profiles.scan import count_cells
+from watchkeeper.profiles.scan import Coded
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -37,44 +37,53 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One quantity counted in every group."""
+    """One quantity of labelled rows, computed once; every segment dimension counts the same cells."""
 
     feature: str
     outcome: str
-    counts: list[Counts]
+    rows: NDArray[np.bool_]
+    coded: Coded
+    places: Ints | None = None
+    """Where each cell is kept, if not at its own number."""
+    is_sum: bool = False
+    """Whether only the moments are kept."""
+
+    def count(self, group: Ints, groups: int) -> list[Counts]:
+        """Return the counts of each group 0 .. groups-1 over the piece's rows; rows of group -1 belong to none."""
+        counts = self.coded.count(np.where(self.rows, group, -1), groups)
+        if self.is_sum:
+            return [replace(c, cells=c.cells[:0], counts=c.counts[:0], sums=c.sums[:0]) for c in counts]
+        return counts if self.places is None else [c.recoded(self.places) for c in counts]
 
 
-def binary_pieces(rows: Labelled, group: Ints, groups: int) -> list[Piece]:
+def binary_pieces(rows: Labelled) -> list[Piece]:
     """Return score cells and decisions by outcome, and the losses of labelled rows; truth is 1, 0 or NaN."""
-    known = np.isfinite(rows.truth)
-    scored = np.isfinite(rows.score)
-    cells = logit_cells(np.where(scored, rows.score, 0.5))
-    out = []
-    for outcome, mask in ((POSITIVE, rows.truth == 1), (NEGATIVE, rows.truth == 0), (PENDING, ~known)):
-        inside = np.where(mask, group, -1)
-        out.append(Piece(SCORE, outcome, count_cells(cells, LOGIT_CELLS, rows.score, ~scored, inside, groups)))
-        out.append(Piece(DECISION, outcome, count_cells(np.maximum(rows.decision, 0), 2, None, rows.decision < 0, inside, groups)))
-    labelled = np.where(known & scored, group, -1)
+    known, scored = np.isfinite(rows.truth), np.isfinite(rows.score)
+    scores = Coded(logit_cells(np.where(scored, rows.score, 0.5)), LOGIT_CELLS, ~scored, rows.score)
+    decisions = Coded(np.maximum(rows.decision, 0), 2, rows.decision < 0)
     p = np.clip(rows.score, TINY, 1 - TINY)
     loss = -np.where(rows.truth == 1, np.log(p), np.log1p(-p))
-    return [*out, _sums("log_loss", loss, labelled, groups), _sums("brier", (rows.score - rows.truth) ** 2, labelled, groups)]
+    by_outcome = ((POSITIVE, rows.truth == 1), (NEGATIVE, rows.truth == 0), (PENDING, ~known))
+    return [
+        *(Piece(feature, outcome, mask, coded) for outcome, mask in by_outcome for feature, coded in ((SCORE, scores), (DECISION, decisions))),
+        _sum("log_loss", known & scored, loss),
+        _sum("brier", known & scored, (rows.score - rows.truth) ** 2),
+    ]
 
 
-def regression_pieces(rows: Labelled, group: Ints, groups: int) -> list[Piece]:
+def regression_pieces(rows: Labelled) -> list[Piece]:
     """Return the errors (prediction minus truth) of labelled rows with their losses, and the rows still without a label."""
     known = np.isfinite(rows.truth) & np.isfinite(rows.score)
-    labelled, pending = np.where(known, group, -1), np.where(np.isfinite(rows.truth), -1, group)
     error = np.where(known, rows.score - rows.truth, 0.0)
     size = np.abs(rows.truth)
-    relative = np.where(known & (size > 0), group, -1)
     nothing = np.zeros(len(error), bool)
     return [
-        Piece(ERROR, KNOWN, count_cells(signed_log_cells(error), SIGNED_LOG_CELLS, error, nothing, labelled, groups)),
-        Piece(SCORE, PENDING, count_cells(np.zeros(len(error), np.int64), 1, None, nothing, pending, groups)),
-        _sums("abs_error", np.abs(error), labelled, groups),
-        _sums("squared_error", error**2, labelled, groups),
-        _sums("truth", rows.truth, labelled, groups),
-        _sums("abs_error_ratio", np.abs(error) / np.where(size > 0, size, 1.0), relative, groups),
+        Piece(ERROR, KNOWN, known, Coded(signed_log_cells(error), SIGNED_LOG_CELLS, nothing, error)),
+        Piece(SCORE, PENDING, ~np.isfinite(rows.truth), Coded(np.zeros(len(error), np.int64), 1, nothing)),
+        _sum("abs_error", known, np.abs(error)),
+        _sum("squared_error", known, error**2),
+        _sum("truth", known, rows.truth),
+        _sum("abs_error_ratio", known & (size > 0), np.abs(error) / np.where(size > 0, size, 1.0)),
     ]
 
 
@@ -83,33 +92,24 @@ def class_cell(name: str) -> int:
     return 1 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
 
 
-def multiclass_pieces(rows: Labelled, group: Ints, groups: int) -> list[Piece]:
-    """Return the confusion: decided class per true class; `truth` and `decision` are codes into `classes`."""
-    cells = np.array([NO_CLASS, *(class_cell(name) for name in rows.classes)], np.int64)
+def multiclass_pieces(rows: Labelled) -> list[Piece]:
+    """Return the confusion: decided class per true class, none and unknown ones in `NO_CLASS`; truth and decision are codes into `classes`."""
+    places = np.array([NO_CLASS, *(class_cell(name) for name in rows.classes)], np.int64)
+    decided = Coded(np.maximum(rows.decision, -1) + 1, len(places), np.zeros(len(rows.decision), bool))
     known = rows.truth >= 0
-    out = [Piece(DECISION, PENDING, _decided(rows.decision, cells, np.where(known, -1, group), groups))]
-    for code, name in enumerate(rows.classes):
-        out.append(Piece(DECISION, name, _decided(rows.decision, cells, np.where(rows.truth == code, group, -1), groups)))
+    out = [Piece(DECISION, PENDING, ~known, decided, places)]
+    out += [Piece(DECISION, name, rows.truth == code, decided, places) for code, name in enumerate(rows.classes)]
     if rows.probability_of_truth is not None:
-        known &= np.isfinite(rows.probability_of_truth)
         loss = -np.log(np.clip(rows.probability_of_truth, TINY, 1.0))
-        out.append(_sums("log_loss", loss, np.where(known, group, -1), groups))
+        out.append(_sum("log_loss", known & np.isfinite(rows.probability_of_truth), loss))
     return out
 
 
-def _decided(decision: Ints, cells: Ints, group: Ints, groups: int) -> list[Counts]:
-    """Count decisions per group, each in the cell of its class's name; none and unknown ones in `NO_CLASS`."""
-    places = count_cells(np.maximum(decision, -1) + 1, len(cells), None, np.zeros(len(decision), bool), group, groups)
-    return [c.recoded(cells) for c in places]
+def _sum(feature: str, rows: NDArray[np.bool_], values: Floats) -> Piece:
+    return Piece(feature, KNOWN, rows, Coded(np.zeros(len(values), np.int64), 1, np.zeros(len(values), bool), values), is_sum=True)
 
 
-def _sums(feature: str, values: Floats, group: Ints, groups: int) -> Piece:
-    """Count a row function by its moments alone."""
-    flat = count_cells(np.zeros(len(values), np.int64), 1, values, np.zeros(len(values), bool), group, groups)
-    return Piece(feature, KNOWN, [replace(c, cells=c.cells[:0], counts=c.counts[:0], sums=c.sums[:0]) for c in flat])
-
-
-def pieces(task: str, rows: Labelled, group: Ints, groups: int) -> Sequence[Piece]:
+def pieces(task: str, rows: Labelled) -> Sequence[Piece]:
     """Return the label parts of a task; none for tasks without KPIs of their own."""
     by_task = {"binary": binary_pieces, "regression": regression_pieces, "multiclass": multiclass_pieces}
-    return by_task[task](rows, group, groups) if task in by_task else []
+    return by_task[task](rows) if task in by_task else []

@@ -3,6 +3,8 @@
 Belongs here: columns of one batch -> additive parts. Does not: where rows come from and parts go (operations/profile.py).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -46,22 +48,32 @@ def as_codes(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
     return np.where(is_null[codes], -1, codes), [str(d) for d in distinct]
 
 
-def count_numbers(bins: FeatureBins, values: Floats, nulls: NDArray[np.bool_], group: Ints, groups: int, *, coarse: bool = False) -> list[Counts]:
-    """Return the counts of each group 0 .. groups-1; rows of group -1 belong to none."""
-    cells = code_numeric(bins, values)
-    size = bins.size
-    if coarse:
-        cells, size = np.asarray(bins.coarse, np.int64)[cells], bins.coarse_size
-    return count_cells(cells, size, values, nulls, group, groups)
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A column in cells 0 .. size-1, row by row; `values` add moments and per-cell sums, `coarse` folds the cells of segments."""
+
+    cells: Ints
+    size: int
+    nulls: NDArray[np.bool_]
+    values: Floats | None = None
+    coarse: Ints | None = None
+
+    def count(self, group: Ints, groups: int, *, coarse: bool = False) -> list[Counts]:
+        """Return the counts of each group 0 .. groups-1; rows of group -1 belong to none."""
+        if not coarse or self.coarse is None:
+            return count_cells(self.cells, self.size, self.values, self.nulls, group, groups)
+        return count_cells(self.coarse[self.cells], int(self.coarse.max()) + 1, self.values, self.nulls, group, groups)
 
 
-def count_codes(bins: FeatureBins, codes: Ints, distinct: list[str], group: Ints, groups: int, *, coarse: bool = False) -> list[Counts]:
-    """Return the counts of each group for a category column given as dictionary codes."""
+def coded_numbers(bins: FeatureBins, values: Floats, nulls: NDArray[np.bool_]) -> Coded:
+    """Put numbers into the cells of their bins."""
+    return Coded(code_numeric(bins, values), bins.size, nulls, values, np.asarray(bins.coarse, np.int64))
+
+
+def coded_texts(bins: FeatureBins, codes: Ints, distinct: list[str]) -> Coded:
+    """Put a category column, given as dictionary codes, into the cells of its bins."""
     lookup = code_categories(bins, [*distinct, ""])
-    size = bins.size
-    if coarse:
-        lookup, size = np.asarray(bins.coarse, np.int64)[lookup], bins.coarse_size
-    return count_cells(lookup[codes], size, None, codes < 0, group, groups)
+    return Coded(lookup[codes], bins.size, codes < 0, coarse=np.asarray(bins.coarse, np.int64))
 
 
 def count_cells(cells: Ints, size: int, values: Floats | None, nulls: NDArray[np.bool_], group: Ints, groups: int) -> list[Counts]:
