@@ -383,6 +383,33 @@ def test_a_label_may_be_a_truth_a_number_or_text(home: Home, write: Callable[[ob
     assert [row["label"] for row in landed(home, table="labels/loans", by="id")] == [True, False, True, False]
 
 
+@pytest.mark.parametrize("label", ["2", "unknown", "0.5"])
+def test_a_label_that_is_no_class_of_a_binary_model_is_held(home: Home, label: str) -> None:
+    put(home, "repaid-1.csv", f"loan,defaulted\na,1\nb,{label}\nc,0\n")
+    assert take(home)[0].rows_landed == 2
+    assert list(held(home)) == [1]
+    assert held(home)[1][0].endswith("is no class of a binary model whose positive one is 1")
+
+
+def test_a_decision_that_is_no_class_of_a_binary_model_is_held(home: Home) -> None:
+    columns = {"id": "loan", "time": "asked_at", "score": "risk", "prediction": "amount"}
+    put(home, "loans-1.csv", HEADER + GOOD)
+    take(home, loans(columns=columns))
+    assert held(home)[0] == ["amount: '100' is no class of a binary model whose positive one is 1"]
+
+
+def test_of_a_positive_class_with_a_name_every_other_class_is_negative(home: Home) -> None:
+    put(home, "repaid-1.csv", "loan,defaulted\na,kept\nb,churned\n")
+    assert take(home, loans(positive="churned"))[0].status == "landed"
+
+
+def test_a_version_in_csv_stays_as_it_is_written(home: Home) -> None:
+    columns = {"id": "loan", "time": "asked_at", "score": "risk", "version": "model"}
+    put(home, "loans-1.csv", "loan,asked_at,risk,model\na,2025-02-01,0.1,1.1\nb,2025-02-01,0.1,1.10\n")
+    take(home, loans(columns=columns))
+    assert [row["model"] for row in landed(home)] == ["1.1", "1.10"]
+
+
 def test_a_file_that_cannot_be_opened_is_said_and_tried_again(home: Home) -> None:
     path = home.root / "inbox" / "loans-1.csv"
     path.mkdir()

@@ -8,7 +8,7 @@ import glob
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
@@ -31,6 +31,7 @@ _DISGUISES = {  # what bytes begin with: what they are, what to do, and the suff
     b"PAR1\x15": ("is a Parquet file", "Name it .parquet.", (".parquet", ".pq")),
     b"ARROW1\0": ("is an Arrow file", "Name it .arrow.", (".arrow", ".arrows", ".feather", ".ipc")),
 }
+Reader = Callable[[bytes, str, Collection[str]], Reading]
 _TICK_S, _COARSE_TICK_S = 0.05, 2.0
 
 
@@ -134,8 +135,10 @@ def read(source: Path | IO[bytes] | bytes, name: str) -> pa.Table:
     return interpret(source if isinstance(source, bytes) else source.read(), name).rows
 
 
-def interpret(data: bytes, name: str) -> Reading:
+def interpret(data: bytes, name: str, texts: Collection[str] = ()) -> Reading:
     """Return the rows that bytes hold, by the suffix of their name, and the lines that do not fit.
+
+    Of formats without types, the columns in `texts` stay as they are written: a version 1.10 is not 1.1.
 
     Raises:
         UnreadableError: the bytes are not what the name says.
@@ -147,7 +150,7 @@ def interpret(data: bytes, name: str) -> Reading:
         data = _unpacked(data, name)
     if not data:
         raise UnreadableError("is empty, not even a header", where=name, then="Write it again, or remove it.")
-    reading = reader(data, name)
+    reading = reader(data, name, texts)
     twice = sorted({c for c in reading.rows.column_names if reading.rows.column_names.count(c) > 1})
     if twice:
         raise UnreadableError(f"has more than one column named {', '.join(twice)}", where=name, then="Rename one of them.")
@@ -160,7 +163,7 @@ def _require_no_disguise(data: bytes, name: str) -> None:
             raise UnreadableError(what, where=name, then=then)
 
 
-def _reader(name: str) -> Callable[[bytes, str], Reading]:
+def _reader(name: str) -> Reader:
     suffixes = [s for s in PurePath(name).suffixes if s not in _COMPRESSIONS]
     known = suffixes[-1].lower() if suffixes else ""
     if known not in _READERS:
@@ -178,14 +181,14 @@ def _unpacked(data: bytes, name: str) -> bytes:
     return unpacked
 
 
-def _read_parquet(data: bytes, name: str) -> Reading:
+def _read_parquet(data: bytes, name: str, _texts: Collection[str]) -> Reading:
     try:
         return Reading.whole(pq.read_table(pa.BufferReader(data)))
     except (pa.ArrowException, OSError) as error:
         raise UnreadableError("is not a whole Parquet file; it may have been cut off", where=name, then="Copy it again.") from error
 
 
-def _read_arrow(data: bytes, name: str) -> Reading:
+def _read_arrow(data: bytes, name: str, _texts: Collection[str]) -> Reading:
     try:
         opened = pa.ipc.open_file(data) if data.startswith(b"ARROW1") else pa.ipc.open_stream(data)
         return Reading.whole(opened.read_all())
@@ -193,14 +196,18 @@ def _read_arrow(data: bytes, name: str) -> Reading:
         raise UnreadableError("is not a whole Arrow file or stream; it may have been cut off", where=name, then="Copy it again.") from error
 
 
-_READERS: dict[str, Callable[[bytes, str], Reading]] = {
+def _read_json(data: bytes, name: str, _texts: Collection[str]) -> Reading:
+    return read_json_lines(data, name)
+
+
+_READERS: dict[str, Reader] = {
     ".parquet": _read_parquet,
     ".pq": _read_parquet,
-    ".csv": lambda data, name: read_csv(data, name, ","),
-    ".tsv": lambda data, name: read_csv(data, name, "\t"),
-    ".jsonl": read_json_lines,
-    ".ndjson": read_json_lines,
-    ".json": read_json_lines,
+    ".csv": lambda data, name, texts: read_csv(data, name, ",", texts),
+    ".tsv": lambda data, name, texts: read_csv(data, name, "\t", texts),
+    ".jsonl": _read_json,
+    ".ndjson": _read_json,
+    ".json": _read_json,
     ".arrow": _read_arrow,
     ".arrows": _read_arrow,
     ".feather": _read_arrow,

@@ -53,8 +53,8 @@ class Reading:
         return cls(rows, pa.array(_numbers_besides({u.number for u in unfit}, rows.num_rows), pa.int64()), unfit)
 
 
-def read_csv(data: bytes, name: str, delimiter: str) -> Reading:
-    """Return the rows of a CSV file; rows with another number of fields than the header, and those of torn quotes, do not fit."""
+def read_csv(data: bytes, name: str, delimiter: str, texts: Collection[str] = ()) -> Reading:
+    """Return the rows of a CSV file, the columns in `texts` as they are written; rows with another number of fields than the header, and those of torn quotes, do not fit."""
     _require_utf8(data, name)
     data = data.removeprefix(_BOM)
     set_aside = torn(data, name, delimiter) if b'"' in data else []
@@ -63,7 +63,9 @@ def read_csv(data: bytes, name: str, delimiter: str) -> Reading:
     unfit = _among(unfit, [Unfit(t.number, data[t.start : t.end].decode().rstrip("\r\n"), t.reason) for t in set_aside], rows.num_rows)
     if rows.num_rows == 0 and unfit:
         raise UnreadableError(f"has no row that fits its header; {unfit[0].reason}", where=name, then="Write it with one delimiter and quoted text.")
-    return Reading.around(pa.table([typed(c) for c in rows.columns], names=rows.column_names), unfit)
+    return Reading.around(
+        pa.table([c if n in texts else typed(c) for n, c in zip(rows.column_names, rows.columns, strict=True)], names=rows.column_names), unfit
+    )
 
 
 def _besides(data: bytes, set_aside: list[Torn]) -> bytes:

@@ -17,6 +17,7 @@ from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.text_files import Reading
 from watchkeeper.errors import UnreadableError
 from watchkeeper.monitor import Labels, Monitor
+from watchkeeper.operations.classes import is_foreign
 from watchkeeper.operations.convert import NOUNS, as_text, canonical, fitted
 from watchkeeper.operations.times import to_utc
 from watchkeeper.records import Source
@@ -117,6 +118,8 @@ def _events(rows: pa.Table, monitor: Monitor, rejects: Rejects, notes: list[str]
             rows = _coerced(rows, name, target, monitor, rejects)
     rows = _timed(rows, monitor, rejects, now)
     _reject_impossible_scores(rows, monitor, rejects)
+    if columns.prediction is not None and columns.prediction in rows.column_names:
+        _reject_foreign_classes(rows, columns.prediction, monitor, rejects)
     rows = rejects.keep(rows)
     return Cast(rows, rows.drop_columns(["wk_time"]), rejects, notes)
 
@@ -126,12 +129,18 @@ def _labels(rows: pa.Table, monitor: Monitor, rejects: Rejects, notes: list[str]
     _require(rows, {labels.join: "id", labels.column: "label"} | ({labels.time: "time"} if labels.time else {}))
     _reject_missing_ids(rows, labels.join, rejects)
     rejects.add(_numbers(rows, pc.is_null(rows[labels.column], nan_is_null=True)), f"{labels.column} is null: a label must say something")
+    _reject_foreign_classes(rows, labels.column, monitor, rejects)
     moments = (
         _moments(rows, labels.time, monitor, rejects, now) if labels.time else pa.chunked_array([pa.repeat(pa.scalar(now, TIMESTAMP), rows.num_rows)])
     )
     view = rejects.keep(rows.append_column("wk_time", moments))
     landing = {"id": as_text(view[labels.join]), "label": view[labels.column], "labelled_at": view["wk_time"], "wk_row": view["wk_row"]}
     return Cast(pa.table(landing), view.drop_columns(["wk_time"]), rejects, notes)
+
+
+def texts_of(monitor: Monitor) -> frozenset[str]:
+    """Return the columns that are names whatever they look like, and so are read from CSV as they are written."""
+    return frozenset(name for name in (monitor.columns.version, monitor.columns.environment) if name)
 
 
 def labels_of(monitor: Monitor) -> Labels:
@@ -224,6 +233,13 @@ def _reject_impossible_scores(rows: pa.Table, monitor: Monitor, rejects: Rejects
         if name:
             outside = pc.or_(pc.less(rows[name], 0.0), pc.greater(rows[name], 1.0))  # NaN is neither, and is kept to be counted
             _reject_each(rows, name, outside, "lies outside [0, 1], where a probability must be", monitor, rejects)
+
+
+def _reject_foreign_classes(rows: pa.Table, name: str, monitor: Monitor, rejects: Rejects) -> None:
+    """Set aside what is no class of a binary model: counted as negative, a 2 for "unknown" would look like the truth."""
+    if monitor.task == "binary" and not pa.types.is_null(rows[name].type):
+        foreign = is_foreign(rows[name], monitor.positive)
+        _reject_each(rows, name, foreign, f"is no class of a binary model whose positive one is {monitor.positive!r}", monitor, rejects)
 
 
 def failed(rows: pa.Table, monitor: Monitor) -> np.ndarray:

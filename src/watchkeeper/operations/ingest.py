@@ -19,7 +19,7 @@ from watchkeeper.adapters.files import Content, Stamp, discover, interpret, is_f
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UnreadableError, UsageError
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.cast import cast
+from watchkeeper.operations.cast import cast, texts_of
 from watchkeeper.operations.landing import settle
 from watchkeeper.operations.lots import Intake, Lot, Settled
 from watchkeeper.operations.marks import mark
@@ -218,7 +218,7 @@ def lot_of(intake: Intake, content: Content, place: int = 0) -> Lot:
         modified_at=found.modified_at if found else None,
     )
     try:
-        lot = replace(lot, reading=interpret(content.data, content.name))
+        lot = replace(lot, reading=interpret(content.data, content.name, texts_of(intake.monitor)))
         return _cast(intake, lot, place)
     except UnreadableError as error:
         fault = str(error)

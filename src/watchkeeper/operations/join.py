@@ -16,13 +16,13 @@ from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.classes import is_positive
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.labelled import Labelled
 from watchkeeper.profiles.scan import as_numbers
 from watchkeeper.windows import Window
 
 Floats = NDArray[np.float64]
-_TRUE_TEXTS = {"1", "1.0", "true", "t", "yes"}
 
 
 def touched_windows(home: Home, monitor: Monitor, *, events: Collection[str], labels: Collection[str], now: datetime) -> list[Window]:
@@ -104,7 +104,7 @@ def labelled(monitor: Monitor, rows: pa.Table, bins: dict[str, FeatureBins]) -> 
         return _multiclass(rows, bins)
     score = _numbers(rows, "score" if "score" in rows.column_names else "prediction")
     if monitor.task == "binary":
-        truth = _positive(rows.column("label"), monitor.positive)
+        truth = is_positive(rows.column("label"), monitor.positive)
         return Labelled(score, _decision(monitor, rows, score), truth)
     return Labelled(score, np.full(len(score), -1, np.int64), _numbers(rows, "label"))
 
@@ -112,17 +112,9 @@ def labelled(monitor: Monitor, rows: pa.Table, bins: dict[str, FeatureBins]) -> 
 def _decision(monitor: Monitor, rows: pa.Table, score: Floats) -> NDArray[np.int64]:
     """Return 1 or 0, or -1 where nothing was decided (an error, say)."""
     if "prediction" in rows.column_names:
-        said = _positive(rows.column("prediction"), monitor.positive)
+        said = is_positive(rows.column("prediction"), monitor.positive)
         return np.where(np.isfinite(said), said, -1).astype(np.int64)
     return np.where(np.isfinite(score), score >= monitor.threshold, -1).astype(np.int64)
-
-
-def _positive(column: pa.ChunkedArray, positive: object) -> Floats:
-    """Return 1.0 where a class is the positive one, 0.0 where another, NaN where null."""
-    texts = _TRUE_TEXTS if str(positive).lower() in _TRUE_TEXTS else {str(positive).lower()}
-    lower = pc.utf8_lower(pc.cast(column, pa.string()))
-    hit = pc.cast(pc.is_in(lower, pa.array(sorted(texts))), pa.float64())
-    return np.asarray(pc.if_else(pc.is_null(lower), pa.scalar(np.nan), hit).combine_chunks(), dtype=float)
 
 
 def _numbers(rows: pa.Table, name: str) -> Floats:

@@ -22,7 +22,7 @@ from watchkeeper.adapters.widening import can_widen
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConfigurationError, UnreadableError, UsageError
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.cast import Cast, Rejects, cast, labels_of
+from watchkeeper.operations.cast import Cast, Rejects, cast, labels_of, texts_of
 from watchkeeper.operations.shape import Shape, agree
 from watchkeeper.operations.verdict import Verdict, verdict
 from watchkeeper.records import Source
@@ -98,7 +98,7 @@ def _of_file(home: Home, monitor: Monitor, source: Source, file: Path, now: date
     content = load(file)
     if content is None:
         raise UnreadableError("is not there", where=str(file), then="Name the file as seen from here.")
-    reading = interpret(content.data, content.name)
+    reading = interpret(content.data, content.name, texts_of(monitor))
     view, rejects = _as_intake(home, monitor, source, cast(reading, monitor, source, now=now))
     return _preview(monitor, source, content.name, reading.rows.num_rows + len(reading.unfit), verdict(home, monitor, source, view), rejects.reasons)
 

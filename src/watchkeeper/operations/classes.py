@@ -1,0 +1,43 @@
+"""Classes of a binary model: which texts of a label or a decision are the positive one, and which are neither.
+
+Belongs here: the meaning of one column. Does not: setting rows aside (cast.py), or the join (join.py).
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+_TRUE_TEXTS = frozenset({"1", "1.0", "true", "t", "yes", "y"})
+_FALSE_TEXTS = frozenset({"0", "0.0", "-0.0", "-1", "-1.0", "false", "f", "no", "n"})
+
+
+def is_positive(column: pa.ChunkedArray, positive: object) -> NDArray[np.float64]:
+    """Return 1.0 where a class is the positive one, 0.0 where another, NaN where null."""
+    texts = _TRUE_TEXTS if _is_truth(positive) else {str(positive).lower()}
+    lower = _lower(column)
+    hit = pc.cast(pc.is_in(lower, pa.array(sorted(texts))), pa.float64())
+    return np.asarray(pc.if_else(pc.is_null(lower), pa.scalar(np.nan), hit).combine_chunks(), dtype=float)
+
+
+def is_foreign(column: pa.ChunkedArray, positive: object) -> pa.ChunkedArray:
+    """Return where a value is neither true nor false although the positive class is one of the two.
+
+    Of a class with a name, such as `churned`, every other name is the negative one, and none is foreign.
+
+    >>> is_foreign(pa.chunked_array([["1", "no", "2", None]]), 1).to_pylist()
+    [False, False, True, False]
+    """
+    if not (_is_truth(positive) or str(positive).lower() in _FALSE_TEXTS):
+        return pa.chunked_array([pa.repeat(pa.scalar(False), len(column))])
+    known = pa.array(sorted(_TRUE_TEXTS | _FALSE_TEXTS))
+    lower = _lower(column)
+    return pc.and_(pc.is_valid(lower), pc.invert(pc.is_in(lower, known)))
+
+
+def _is_truth(positive: object) -> bool:
+    return str(positive).lower() in _TRUE_TEXTS
+
+
+def _lower(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.utf8_lower(pc.cast(column, pa.string()))
