@@ -8,6 +8,21 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 _SMALL = 10
+_METRICS = {
+    "roc_auc": "AUC",
+    "psi": "PSI",
+    "ks": "KS",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "mape": "MAPE",
+    "r2": "R²",
+    "f1": "F1",
+    "calibration_gap_to_rest": "calibration gap to the rest",
+    "gpu_hours": "GPU-hours",
+    "gpu_cost": "GPU cost",
+    "gpu_busy_ratio": "GPU busy ratio",
+    "gpu_energy_kwh": "GPU energy",
+}
 
 
 def counted(count: int, thing: str) -> str:
@@ -129,7 +144,9 @@ def metric_text(metric: str, feature: str = "", segment: str = "") -> str:
 
     >>> metric_text("calibration_gap", segment="carrier=VX&origin=EWR")
     'calibration gap, carrier VX and origin EWR'
+    >>> metric_text("psi", "dest"), metric_text("roc_auc")
+    ('PSI of dest', 'AUC')
     """
-    parts = [metric.replace("_", " "), feature.removeprefix("@")]
+    parts = [_METRICS.get(metric, metric.replace("_", " ")), feature.removeprefix("@")]
     where = " and ".join(pair.replace("=", " ", 1) for pair in segment.split("&")) if segment else ""
     return " of ".join(p for p in parts if p) + (f", {where}" if where else "")

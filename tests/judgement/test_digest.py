@@ -84,7 +84,7 @@ def test_a_bad_week():
             "log loss 0.87 [0.81, 0.94], reference weeks 0.36 to 0.59. Found 300 of 2,500 late parcels (12 %; reference 42 %)."
             " Ranking (AUC) 0.66 [0.64, 0.68], reference 0.72."
         ),
-        "Promises": "roc_auc 0.66 (at least 0.7): broken; f1 (at least 0.4): not known",
+        "Promises": "AUC 0.66 (at least 0.7): broken; F1 (at least 0.4): not known",
         "Why": ("50 % of parcels on Mon 13 January were late; the model expected 10 %; likely cause: the outcome changed, not the inputs."),
         "Quiet trouble": "depot=north: 20 % late (known, lasts).",
         "Data": ("1,204 rows quarantined (1,200 weight_kg is negative; 4 no id). Inputs differ from the reference (weight_kg): a notice, no alarm."),
@@ -122,7 +122,7 @@ def test_a_model_without_labels_says_why_quality_is_not_known():
 def test_provisional_figures_are_called_so_and_labels_still_come():
     waiting = said(facts(is_final=False))
     assert waiting[""] == "Nothing needs you now. Figures are provisional: labels are still missing."
-    assert waiting["Labels"].endswith("164 are missing.")
+    assert waiting["Labels"].endswith("164 not here yet.")
 
 
 @pytest.mark.parametrize(("count", "text"), [(1, "1 open incident needs you."), (2, "2 open incidents need you.")])
@@ -143,4 +143,4 @@ def test_an_unknown_cause_asks_the_reader():
 def test_a_regression_tells_its_own_main_figure():
     about = monitor(task="regression")
     found = facts(scores={"mae": score("mae", 3.25, low=3.0, high=3.5)}, usual={})
-    assert headline(about, found) == "parcels, 13 to 19 January: quiet. mae 3.25 [3.00, 3.50]"
+    assert headline(about, found) == "parcels, 13 to 19 January: quiet. MAE 3.25 [3.00, 3.50]"

@@ -9,6 +9,7 @@ import pytest
 
 from watchkeeper.judgement.incidents import LASTED, RESTATED, Episode, Incident, developments, episodes, fold, severity_of, subject_of
 from watchkeeper.records import IncidentEvent, Severity, Signal, Story, key
+from watchkeeper.words import moment_text
 from worlds import DAY, START
 
 
@@ -91,7 +92,7 @@ def test_three_clear_windows_resolve_it(watch):
     assert watch.sees([signal(3)], day=5) == []
     assert watch.sees([signal(3)], day=6) == ["resolved"]
     [one] = watch.incidents
-    assert (one.state, one.why) == ("resolved", f"clear since {START + 4 * DAY:%Y-%m-%d}")
+    assert (one.state, one.why) == ("resolved", f"clear since {moment_text(START + 4 * DAY, 'UTC').removesuffix(', 00:00')}")
     assert one.resolved_at == START + 7 * DAY + timedelta(hours=6)
 
 

@@ -90,13 +90,13 @@ def test_a_broken_promise_says_what_was_promised():
     broken = signal("recall", 0.3, family="target", expected=0.5, normal_low=0.5, normal_high=None, low=0.25, high=0.35, p=0.0)
     assert told(broken).headline == "promise broken: recall 0.3 [0.25, 0.35] (Mon 13 January), promised at least 0.5"
     above = signal("latency_p95", 320.0, family="target", expected=200.0, normal_low=None, normal_high=200.0, p=0.0)
-    assert told(above).headline == "promise broken: latency_p95 320 (Mon 13 January), promised at most 200"
+    assert told(above).headline == "promise broken: latency p95 320 (Mon 13 January), promised at most 200"
 
 
 def test_any_other_number_says_what_it_usually_is():
     low = signal("roc_auc", 0.61, expected=0.72, normal_low=0.68, normal_high=0.76, low=0.57, high=0.65)
     said = told(low)
-    assert said.headline == "roc_auc 0.61 [0.57, 0.65] on Mon 13 January, usually 0.72"
+    assert said.headline == "AUC 0.61 [0.57, 0.65] on Mon 13 January, usually 0.72"
     assert said.when == "Mon 13 January, UTC. 95 % of reference days lie between 0.68 and 0.76."
     assert said.causes == []
 
@@ -107,7 +107,7 @@ def test_a_slow_change_says_that_no_window_stands_out():
 
 
 def test_a_rate_that_was_not_measured_falls_back_to_the_number():
-    assert told(how=evidence(observed=None)).headline == "calibration_gap 0.4 on Mon 13 January, usually 0"
+    assert told(how=evidence(observed=None)).headline == "calibration gap 0.4 on Mon 13 January, usually 0"
 
 
 def test_after_three_bad_windows_retraining_is_no_longer_advised_against():

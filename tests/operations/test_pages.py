@@ -115,12 +115,12 @@ def test_a_model_page_shows_promises_kpis_labels_inputs_quality_and_cost(site):
     assert shown == [
         "calibration gap",
         "log loss",
-        "roc auc",
+        "AUC",
         "recall",
         "precision",
-        "psi of dest",
+        "PSI of dest",
         "label coverage",
-        "gpu cost",
+        "GPU cost",
         "cost per 1000 predictions",
     ]
     for words in (

@@ -29,7 +29,7 @@ def test_an_open_warning_makes_the_state_and_a_resolved_incident_does_not(stands
 
 def test_the_newest_final_window_decides_about_targets(stands):
     kept = {t.text: t.is_kept for t in stands.overview.targets}
-    assert kept == {"recall at least 0.35": False, "roc auc at least 0.6": True, "psi of dest at most 0.25": True}
+    assert kept == {"recall at least 0.35": False, "AUC at least 0.6": True, "PSI of dest at most 0.25": True}
     assert stands.overview.targets[0].value == pytest.approx(0.2)
 
 

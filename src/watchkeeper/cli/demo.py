@@ -154,7 +154,7 @@ def _tell_places(home: Home) -> None:
         if path.exists():
             say(f"  {what:<22} {path}")
     say(f"  {'Prefect and schedules':<22} watchkeeper --home {home.root} up")
-    say(f'  {"any question":<22} watchkeeper --home {home.root} sql "SELECT * FROM scores"')
+    say(f'  {"any question":<22} watchkeeper --home {home.root} sql "SELECT severity, headline FROM incidents"')
 
 
 def _workspace(ctx: typer.Context, home: Path | None) -> Home:

@@ -28,11 +28,12 @@ from watchkeeper.operations.bill import BillRow, bill
 from watchkeeper.operations.sample import Pace, Plan, Reading, check_interval, sample
 from watchkeeper.records import GpuSample, HostSample
 from watchkeeper.windows import local_midnight
+from watchkeeper.words import window_text
 
 UNATTRIBUTED = "unattributed"
 _TABLE = (
     "model",
-    "window_start",
+    "window",
     "gpu_hours",
     "cost",
     "currency",
@@ -155,7 +156,13 @@ def costs(
     if as_json:
         show(shown, as_json=True)
         return
-    show([_for_people(r) for r in shown], as_json=False, columns=_TABLE, empty="No GPU readings in this time. `watchkeeper sample-gpus` takes them.")
+    show(
+        [_for_people(r, zone) for r in shown],
+        as_json=False,
+        columns=_TABLE,
+        title=f"{by.value}s in {zone}",
+        empty="No GPU readings in this time. `watchkeeper sample-gpus` takes them.",
+    )
     for note in _notes(shown):
         say(note)
 
@@ -169,8 +176,8 @@ def _edge(text: str | None, zone: str) -> datetime | None:
         raise UsageError(f"{text!r} is not a day", where="--from/--to", then="Write for example 2013-04-22.") from error
 
 
-def _for_people(row: BillRow) -> dict[str, Any]:
-    return as_dict(row) | {"model": row.model or UNATTRIBUTED}
+def _for_people(row: BillRow, zone: str) -> dict[str, Any]:
+    return as_dict(row) | {"model": row.model or UNATTRIBUTED, "window": window_text(row.window_start, row.window_end, zone)}
 
 
 def _notes(rows: Sequence[BillRow]) -> list[str]:

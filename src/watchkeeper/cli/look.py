@@ -21,6 +21,7 @@ from watchkeeper.operations.status import ModelStatus
 from watchkeeper.operations.status import status as stand
 from watchkeeper.site.overview import COLUMNS, overview_cells, worst_first
 from watchkeeper.windows import Window, local_midnight
+from watchkeeper.words import counted
 
 _SHOWN = 200
 _MANY_DUE = 31
@@ -65,6 +66,8 @@ def status_dict(found: ModelStatus) -> dict[str, Any]:
         **as_dict(found.overview),
         "operations": [as_dict(o) for o in found.operations],
         "failed_actions": [as_dict(a) for a in found.failed_actions],
+        "rows_held": found.rows_held,
+        "files_held": found.files_held,
     }
 
 
@@ -77,6 +80,9 @@ def _say_remarks(status: ModelStatus) -> None:
         say(
             f"{row.model}: nothing has run since. `watchkeeper run` catches up; with `--now {last:%Y-%m-%dT%H:%MZ}` the commands show how it stood then."
         )
+    held = [counted(n, what) for n, what in ((status.rows_held, "row"), (status.files_held, "whole file")) if n]
+    if held:
+        say(f"{row.model}: {' and '.join(held)} in quarantine; `watchkeeper quarantine list` says why.")
     for action in status.failed_actions:
         say(f"{row.model}: {action.kind} to {action.target} failed: {action.reason}")
 

@@ -4,6 +4,7 @@ Belongs here: their arguments and how results are printed. Does not: the work (o
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -11,6 +12,7 @@ from enum import StrEnum
 from typing import Annotated, Any, get_args
 
 import typer
+from typer.core import TyperGroup
 
 from watchkeeper.adapters.workspace import Home, load_monitor, load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
@@ -23,11 +25,11 @@ from watchkeeper.operations.listing import Wanted, incident_listing, listed_scor
 from watchkeeper.operations.report import digest_of, newest_digest
 from watchkeeper.operations.watch import Watched, present, watch
 from watchkeeper.windows import Grid, local_midnight
-from watchkeeper.words import counted
+from watchkeeper.words import counted, window_text
 
 Models = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models; else all.", show_default=False)]
-_SCORES = ("metric", "feature", "segment", "window_start", "value", "low", "high", "n", "reference_value", "coverage", "state", "reason")
-_INCIDENTS = ("id", "model", "state", "severity", "window_start", "window_end", "headline", "cause")
+_SCORES = ("metric", "feature", "segment", "version", "window", "value", "low", "high", "n", "reference_value", "coverage", "state", "reason")
+_INCIDENTS = ("id", "model", "state", "severity", "window", "headline", "cause")
 _CHANGES = ("model", "kind", "at", "version", "note", "who")
 
 
@@ -52,7 +54,7 @@ def register(app: typer.Typer) -> None:
     app.command("run", epilog="Example: watchkeeper run flight_delays --now 2013-04-23T17:00Z")(run)
     app.command("scores", epilog="Example: watchkeeper scores flight_delays --metric roc_auc --by week --from 2013-04-01 --json")(scores)
     app.command("digest", epilog="Example: watchkeeper digest flight_delays --of 2013-04-22")(digest)
-    incidents = typer.Typer(rich_markup_mode=None)
+    incidents = typer.Typer(cls=_IdsToo, rich_markup_mode=None)
     incidents.callback(invoke_without_command=True, epilog="Example: watchkeeper incidents --all --json")(list_incidents)
     incidents.command("show", epilog="Example: watchkeeper incidents show 4f0c9a1be2d37750")(show_incident)
     app.add_typer(incidents, name="incidents", help="List what is wrong, and why.")
@@ -112,11 +114,12 @@ def scores(
         grain=by.value if by else None,
     )
     found = listed_scores(place, monitor, wanted, now=at)
+    rows = [s if as_json else {**as_dict(s), "window": _window(s.window_start, s.window_end, monitor.timezone, at)} for s in found]
     show(
-        found,
+        rows,
         as_json=as_json,
-        columns=_SCORES,
-        title=f"{model}, {wanted.grain or monitor.window}s",
+        columns=[c for c in _SCORES if c != "version" or any(s.version for s in found)],
+        title=f"{model}, {wanted.grain or monitor.window}s in {monitor.timezone}",
         empty="No score matches. `watchkeeper status` tells what was measured.",
     )
 
@@ -138,7 +141,15 @@ def list_incidents(
     if as_json:
         show_json(found)
         return
-    rows = [{**i, "cause": i["causes"][0]["subject"] if i["causes"] else "unknown"} for i in found]
+    zones = {name: monitor.timezone for name, monitor in load_monitors(place)[0].items()}
+    rows = [
+        {
+            **i,
+            "window": window_text(i["window_start"], i["window_end"], zones.get(i["model"], "UTC")),
+            "cause": i["causes"][0]["subject"] if i["causes"] else "unknown",
+        }
+        for i in found
+    ]
     show(rows, as_json=False, columns=_INCIDENTS, empty="Nothing is wrong." if not everything else "Nothing has been wrong.")
 
 
@@ -220,6 +231,15 @@ def list_changes(ctx: typer.Context, models: Models = None, *, now: NowOption = 
     show(recorded_changes(open_home(ctx, home), models, now=moment(now)), as_json=as_json, columns=_CHANGES, empty="No change was recorded.")
 
 
+class _IdsToo(TyperGroup):
+    """Take what looks like an id for `show ID`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that was called."""
+        is_id = bool(args) and args[0] not in self.commands and re.fullmatch("[0-9a-f]{4,16}", args[0]) is not None
+        return super().resolve_command(ctx, ["show", *args] if is_id else args)
+
+
 @contextmanager
 def _steps() -> Iterator[Callable[[str, str], None]]:
     """Show on stderr what is being done, on a terminal only."""
@@ -268,6 +288,10 @@ def _incident_text(home: Home, incident_id: str, now: datetime) -> str:
     from watchkeeper.operations.listing import told
 
     return told(home, incident_id, now=now)
+
+
+def _window(start: datetime, end: datetime, timezone: str, now: datetime) -> str:
+    return window_text(start, end, timezone) + (", not over" if end > now else "")
 
 
 def _day(monitor: Monitor, text: str | None, option: str) -> datetime | None:

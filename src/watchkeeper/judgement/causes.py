@@ -19,6 +19,7 @@ _WORTH_POINTS = 0.05
 _HALF = 0.5
 _MISSING = 0.2
 _SCORES_MOVED = "the model's scores moved, not the outcome"
+_SCORES_MOVED_TOO = "the model's scores moved against the outcome"
 # A split of the outcome's rate explains these; it says nothing about how well scores rank.
 _OF_A_RATE = ("calibration_gap", "calibration_gap_to_rest", "log_loss", "recall", "accuracy")
 
@@ -29,7 +30,7 @@ def causes(evidence: Evidence) -> list[Cause]:
     Data that broke while the scores moved is what moved them: it comes first, with their share.
     """
     found, data = [*_release(evidence), *(_split(evidence) if evidence.lead.metric in _OF_A_RATE else [])], _data(evidence)
-    moved = next((c for c in found if c.subject.startswith(_SCORES_MOVED)), None)
+    moved = next((c for c in found if c.subject.startswith((_SCORES_MOVED, _SCORES_MOVED_TOO))), None)
     if data and moved:
         found = [c for c in found if c is not moved]
         data = [replace(data[0], share=moved.share, evidence_for=[*data[0].evidence_for, *moved.evidence_for]), *data[1:]]
@@ -121,9 +122,10 @@ def _concept(evidence: Evidence, outcome: float, scores: float, share: float, do
 def _model(evidence: Evidence, outcome: float, scores: float, share: float) -> Cause:
     """Return the cause of a gap that the scores made: by features that moved, where some did, else by the model or what feeds it."""
     names = ", ".join(m.feature for m in (evidence.moved or [])[:3])
+    subject = _SCORES_MOVED if share >= 1.0 else _SCORES_MOVED_TOO
     return Cause(
         kind="covariate" if names else "model",
-        subject=f"{_SCORES_MOVED}; so did {names}" if names else _SCORES_MOVED,
+        subject=f"{subject}; so did {names}" if names else subject,
         share=share,
         onset=min(evidence.windows),
         evidence_for=[f"the mean score moved by {points(scores)}, the outcome's rate by {points(outcome)}", *_spreads(evidence)],

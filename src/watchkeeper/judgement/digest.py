@@ -12,7 +12,7 @@ from watchkeeper.judgement.incidents import LASTED, Incident
 from watchkeeper.judgement.story import span_text
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import SEVERITIES, Score, Signal
-from watchkeeper.words import counted, percent, percent_interval
+from watchkeeper.words import counted, metric_text, percent, percent_interval
 
 _MAIN = {"binary": "log_loss", "regression": "mae", "multiclass": "accuracy"}
 
@@ -51,7 +51,7 @@ def headline(monitor: Monitor, facts: DigestFacts) -> str:
         expected = rate - gap if gap is not None else said
         return f"{start} {percent(rate)} of {monitor.wording.rows} were {monitor.wording.positive} {_percents(facts, 'positive_rate')}; the model expected {percent(expected)}"
     main = _MAIN.get(monitor.task, "")
-    return f"{start} {main} {_number(facts, main)}" if main in facts.scores else start
+    return f"{start} {metric_text(main)} {_number(facts, main)}" if main in facts.scores else start
 
 
 def mood(facts: DigestFacts) -> str:
@@ -96,7 +96,7 @@ def _quality(monitor: Monitor, facts: DigestFacts) -> str:
         return "not measured: no labels" if monitor.labels is None else "not measured: too few labels"
     usual = facts.usual.get(main)
     said = (
-        f"{main.replace('_', ' ')} {_number(facts, main)}"
+        f"{metric_text(main)} {_number(facts, main)}"
         + (f", reference {monitor.window if monitor.window == 'month' else 'week'}s {usual[0]:.2f} to {usual[1]:.2f}" if usual else "")
         + "."
     )
@@ -117,7 +117,7 @@ def _promises(facts: DigestFacts) -> str:
 
 
 def _promise(target: Target, score: Score | None) -> str:
-    about = " ".join(part for part in (target.metric, target.feature, target.segment) if part)
+    about = metric_text(target.metric, target.feature, target.segment)
     limit = f"at least {target.at_least:g}" if target.at_least is not None else f"at most {target.at_most:g}"
     if score is None or score.value is None:
         return f"{about} ({limit}): not known"
@@ -157,7 +157,7 @@ def _labels(facts: DigestFacts) -> str:
         return ""
     known = round(coverage.value * coverage.n)
     rest = coverage.n - known
-    tail = f"; {rest:,} {'never came' if facts.is_final else 'are missing'}" if rest else ""
+    tail = f"; {rest:,} {'never came' if facts.is_final else 'not here yet'}" if rest else ""
     return f"{known:,} of {coverage.n:,} ({percent(coverage.value, digits=1)}){tail}."
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from watchkeeper.records import SEVERITIES, IncidentEvent, Severity, Signal, Story, key
+from watchkeeper.words import moment_text
 
 GAP = 2
 CLEAR = 3
@@ -179,6 +180,7 @@ def developments(
     now: datetime,
     *,
     tell_end: EndTeller | None = None,
+    timezone: str = "UTC",
 ) -> list[IncidentEvent]:
     """Return what is new: incidents to open, signals that join, and incidents that are over.
 
@@ -190,7 +192,9 @@ def developments(
         incident = matching(known, episode)
         if incident is not None:
             taken.add(incident.id)
-        whose = _Whose(model, environment, incident.id if incident else key(model, environment, episode.family, episode.subject, episode.start))
+        whose = _Whose(
+            model, environment, timezone, incident.id if incident else key(model, environment, episode.family, episode.subject, episode.start)
+        )
         out += [
             *_of_episode(whose, incident, episode, tell, now),
             *(_closing(whose, incident, episode, now, tell_end) if incident is None or _goes_on(incident, episode) else []),
@@ -228,16 +232,21 @@ def _closing(whose: "_Whose", incident: Incident | None, episode: Episode, now: 
     severity = severity_of(episode)
     if episode.is_over:
         story = tell_end(episode) if tell_end else None
-        return [_event(whose, episode, "resolved", severity, now, story=story, why=f"clear since {episode.end:%Y-%m-%d}")]
+        return [_event(whose, episode, "resolved", severity, now, story=story, why=f"clear since {_since(episode.end, whose.timezone)}")]
     if incident is not None and now - incident.opened_at >= LASTING:
         return [_event(whose, episode, "resolved", severity, now, why=LASTED)]
     return []
+
+
+def _since(moment: datetime, timezone: str) -> str:
+    return moment_text(moment, timezone).removesuffix(", 00:00")
 
 
 @dataclass(frozen=True, slots=True)
 class _Whose:
     model: str
     environment: str
+    timezone: str
     incident_id: str
 
 

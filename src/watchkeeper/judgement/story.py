@@ -12,7 +12,7 @@ from watchkeeper.judgement.evidence import Evidence, SegmentShare
 from watchkeeper.judgement.incidents import Episode
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Cause, Score, Signal, Story
-from watchkeeper.words import counted, percent, percent_interval, points
+from watchkeeper.words import counted, metric_text, percent, percent_interval, points
 
 _LONG = 3
 _WORST = 3
@@ -46,7 +46,9 @@ def ending(monitor: Monitor, episode: Episode, evidence: Evidence, since: Sequen
     )
     was, _, facts = _TELLERS.get(episode.family, _plain)(monitor, episode, evidence)
     return Story(
-        headline=f"resolved: {lead.metric.replace('_', ' ')} {back}", when="", facts=[("It was", f"{was}."), *[f for f in facts if f[0] == "Hit"]]
+        headline=f"resolved: {metric_text(lead.metric, lead.feature, lead.segment)} {back}",
+        when="",
+        facts=[("It was", f"{was}."), *[f for f in facts if f[0] == "Hit"]],
     )
 
 
@@ -134,7 +136,7 @@ def _missing(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
 def _promises(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     """Tell of a broken promise."""
     worst = max(episode.signals, key=lambda s: abs(s.value - s.expected))
-    about = " ".join(part for part in (worst.metric, worst.feature, worst.segment) if part)
+    about = metric_text(worst.metric, worst.feature, worst.segment)
     day = span_text(monitor, episode.start, episode.end)
     limit = (
         f"at least {_number(worst.normal_low)}"
@@ -150,7 +152,7 @@ def _promises(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
 def _plain(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     """Tell of any number: what it is, what it usually is."""
     lead = evidence.lead
-    about = " ".join(part for part in (lead.metric, lead.feature, lead.segment) if part)
+    about = metric_text(lead.metric, lead.feature, lead.segment)
     day = span_text(monitor, episode.start, episode.end)
     interval = f" [{_number(lead.low)}, {_number(lead.high)}]" if lead.low is not None and lead.state == "mature" else ""
     headline = (

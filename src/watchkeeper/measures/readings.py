@@ -22,6 +22,7 @@ from watchkeeper.profiles.parts import FEATURE, LABEL, SERVICE
 from watchkeeper.records import Score
 from watchkeeper.stats.intervals import Z95, Estimate
 from watchkeeper.windows import Window
+from watchkeeper.words import counted
 
 Sums = Mapping[tuple[str, str, str], Counts]
 BySegment = Mapping[str, Sums]
@@ -220,10 +221,8 @@ def _claimed_variance(view: BinaryView) -> float:
 def _stated(frame: Frame, metric: Metric, estimate: Estimate, state: str, rows: int, usual: Estimate | None, **more: Any) -> Score:
     """Turn an estimate into a score, or say why there is none."""
     if rows < metric.least:
-        what = "labelled rows" if metric.needs_labels else "rows"
-        return _score(
-            frame, metric, Estimate(float("nan"), n=rows), INSUFFICIENT, f"{rows} {what}, at least {metric.least} are needed", usual=usual, **more
-        )
+        what = counted(rows, "labelled row" if metric.needs_labels else "row")
+        return _score(frame, metric, Estimate(float("nan"), n=rows), INSUFFICIENT, f"{what}, at least {metric.least} are needed", usual=usual, **more)
     if not estimate.is_defined:
         return _score(frame, metric, estimate, NOT_EVALUATED, estimate.reason, usual=usual, **more)
     return _score(frame, metric, estimate, state, estimate.reason, usual=usual, **more)

@@ -94,6 +94,7 @@ def _developments(home: Home, monitor: Monitor, current: list[Signal], scores: p
         partial(_tell, home, monitor, known, now),
         now,
         tell_end=partial(_tell_end, home, monitor, known, now),
+        timezone=monitor.timezone,
     )
 
 

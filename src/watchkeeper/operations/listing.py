@@ -28,6 +28,7 @@ from watchkeeper.site.links import incident_links
 from watchkeeper.site.message import incident_message, text
 from watchkeeper.site.published import incident_rows, story_of
 from watchkeeper.windows import Grain, Grid
+from watchkeeper.words import moment_text
 
 EVERY = "all"
 _JSON = ("signals", "causes", "actions")
@@ -161,7 +162,9 @@ def told(home: Home, incident_id: str, *, now: datetime) -> str:
         links=links,
         beside=[(i.id, i.headline) for i in alongside(incident_id, incidents)],
     )
-    ended = f"Resolved on {incident.resolved_at:%Y-%m-%d}: {incident.why}.\n" if incident.resolved_at else ""
+    ended = (
+        f"Resolved on {moment_text(incident.resolved_at, monitor.timezone if monitor else 'UTC')}: {incident.why}.\n" if incident.resolved_at else ""
+    )
     return text(message) + ended
 
 

@@ -90,6 +90,13 @@ def heaps(home: Home, monitors: Sequence[Monitor], *, now: datetime, states: Col
     ]
 
 
+def held(home: Home, monitor: Monitor, *, now: datetime) -> tuple[int, int]:
+    """Return how many rows, and how many whole files, are in quarantine."""
+    found = entries(home, monitor, now=now)
+    files = sum(e.row_number == WHOLE_FILE for e in found)
+    return len(found) - files, files
+
+
 def show_entries(monitor: Monitor, found: Sequence[Quarantined], *, private: bool = False) -> list[dict[str, Any]]:
     """Return entries with their rows as mappings; private columns are masked unless `private`."""
     return [

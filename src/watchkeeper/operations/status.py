@@ -16,6 +16,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.operations.fit import too_short
+from watchkeeper.operations.quarantine import held
 from watchkeeper.operations.unevaluated import newest_of, unevaluated
 from watchkeeper.records import Action, Batch, IncidentEvent, Run, Score, Severity
 from watchkeeper.site.overview import OpenIncident, OverviewRow, Promise, state_of
@@ -43,11 +44,13 @@ class OperationStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelStatus:
-    """Everything known about how one model's watch goes."""
+    """Everything known about how one model's watch goes; `rows_held` and `files_held` are in quarantine."""
 
     overview: OverviewRow
     operations: list[OperationStatus] = field(default_factory=list)
     failed_actions: list[Action] = field(default_factory=list)
+    rows_held: int = 0
+    files_held: int = 0
 
 
 def status(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, problems: Sequence[Problem] = ()) -> list[ModelStatus]:
@@ -61,7 +64,9 @@ def status(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, proble
     for monitor in monitors.values():
         operations = operation_statuses([r for r in runs if r.model == monitor.model], monitor, now)
         overview = _overview_row(home, monitor, operations, [i for i in incidents if i.model == monitor.model], now)
-        found.append(ModelStatus(overview=overview, operations=operations, failed_actions=[a for a in failed if a.model == monitor.model]))
+        rows, files = held(home, monitor, now=now)
+        mine = [a for a in failed if a.model == monitor.model]
+        found.append(ModelStatus(overview=overview, operations=operations, failed_actions=mine, rows_held=rows, files_held=files))
     return found
 
 
