@@ -126,6 +126,14 @@ def test_updates_within_the_cooldown_become_the_newest_one(home: Home, run, slac
     assert told(slack)[1:] == ["🔴 parcels: joined on day 2"]
 
 
+def test_an_update_that_says_nothing_new_is_passed_over(home: Home, run, slack: Slack):
+    run(happen(home, event()), slack.as_bot)
+    rows = run(happen(home, replace(event("joined", day=1), story=event().story)), slack.as_bot)
+    assert [(r.kind, r.state, r.reason) for r in rows] == [("update", "skipped", "it would repeat what was told last")]
+    worse = replace(event("joined", day=2, severity="critical"), story=event().story)
+    assert outcomes(run(happen(home, worse), slack.as_bot)) == [("update", "sent")]
+
+
 def test_a_silenced_incident_sends_no_updates_but_its_end(home: Home, run, slack: Slack):
     run(happen(home, event(), event("silenced", day=0, at=MONDAY + DAY + 7 * HOUR, who="anna")), slack.as_bot)
     rows = run(happen(home, event("joined", day=1)), slack.as_bot)

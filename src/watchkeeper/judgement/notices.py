@@ -5,7 +5,8 @@ retries (outbox.py).
 
 The rules: incidents in production that are or were more than a notice are told. What could have been told more than
 seven days ago, never was, and is over, is not told in bulk now; what still goes on is told however long ago it began. One run sends at most one message about one incident: the opening
-with the newest story, the newest update, or the resolution; what it replaces is passed over.
+with the newest story, the newest update, or the resolution; what it replaces is passed over, and so is an update that says
+nothing new.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,7 +68,7 @@ def notices(history: Sequence[IncidentEvent], decided: Mapping[str, bool], *, no
             found.append(Notice(event, kind, event, f"silenced by {silence.who}"))
         else:
             fresh.append((event, kind))
-    return found + _coalesced(fresh)
+    return found + _coalesced(fresh, _last_said(history, decided))
 
 
 def _goes_on(history: Sequence[IncidentEvent]) -> bool:
@@ -92,7 +93,16 @@ def _silence(history: Sequence[IncidentEvent], event: IncidentEvent) -> Incident
     return next((e for e in history if e.event == "silenced" and e.at <= event.at), None)
 
 
-def _coalesced(fresh: Sequence[tuple[IncidentEvent, Kind]]) -> list[Notice]:
+def _last_said(history: Sequence[IncidentEvent], decided: Mapping[str, bool]) -> tuple[str, str] | None:
+    """Return what people were told last about an incident: its severity then, and the story; None after its end."""
+    told = [(e, kind) for e, kind in _told(history) if e.event_id in decided]
+    if not told or told[-1][1] == "resolve":
+        return None
+    last = told[-1][0]
+    return severity_so_far(history[: history.index(last) + 1]), last.story
+
+
+def _coalesced(fresh: Sequence[tuple[IncidentEvent, Kind]], said: tuple[str, str] | None) -> list[Notice]:
     if not fresh:
         return []
     newest, newest_kind = fresh[-1]
@@ -104,4 +114,5 @@ def _coalesced(fresh: Sequence[tuple[IncidentEvent, Kind]]) -> list[Notice]:
         passed = [Notice(e, k, e, "told with the opening") for e, k in fresh if e is not opening]
         return [Notice(opening, "open", newest), *passed]
     passed = [Notice(e, k, e, "a newer update took its place") for e, k in fresh[:-1]]
-    return [*passed, Notice(newest, newest_kind, newest)]
+    is_said = said == (max(said[0], newest.severity, key=SEVERITIES.index), newest.story) if said else False
+    return [*passed, Notice(newest, newest_kind, newest, "it would repeat what was told last" if is_said else "")]

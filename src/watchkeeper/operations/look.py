@@ -125,6 +125,7 @@ def _remarks(monitor: Monitor, sides: Sequence[pa.Table], compared: Compared) ->
     remarks = [
         f"A sample: {analysis} rows of the window and {reference} of the reference, at most {SAMPLE_ROWS:,} each, drawn with seed {SEED}.",
         "A picture to look at, made by Evidently. What counts (scores, signals, incidents) is computed by Watchkeeper on all rows.",
+        "Whether drift is 'detected' here goes by Evidently's fixed limits for one column at a time; Watchkeeper's incidents do not.",
     ]
     if monitor.private:
         remarks.append(f"Private columns are left out ({len(monitor.private)}).")
