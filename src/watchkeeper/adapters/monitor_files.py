@@ -4,9 +4,11 @@ Belongs here: what a mistake is, where it is, and the nearest valid word. Does n
 the YAML itself (yaml_lines.py), or what may be said (monitor.py).
 """
 
+import copy
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_args
 
@@ -63,6 +65,29 @@ def understand(kind: type[Model], document: Document) -> tuple[Model | None, lis
         others = (_explain(kind, document, mistake) for mistake in error.errors(include_url=False, include_input=False))
         return None, sorted_once([*found, *(p for p in others if (p.file, p.line) not in secret_places)])
     return (None, found) if found else (said, [])
+
+
+def beside_unknown_keys(kind: type[Model], document: Document) -> Model | None:
+    """Return what a document says as `kind` once the keys that it does not know are left out, None where more is wrong."""
+    data = copy.deepcopy(document.data)
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+    for mistake in found:
+        if mistake["type"] == "extra_forbidden":
+            _leave_out(data, tuple(mistake["loc"]))
+    try:
+        return kind.model_validate(data)
+    except ValidationError:
+        return None
+
+
+def _leave_out(data: Any, path: Path) -> None:
+    with suppress(KeyError, IndexError, TypeError, AttributeError):  # where a choice of kinds is in the path
+        for step in path[:-1]:
+            data = data[step]
+        data.pop(path[-1])
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from watchkeeper.adapters import files
-from watchkeeper.adapters.monitor_files import Problem, nearest
+from watchkeeper.adapters.monitor_files import Problem, beside_unknown_keys, nearest
 from watchkeeper.adapters.suite_lint import lint_suites
 from watchkeeper.adapters.suites import parse
 from watchkeeper.adapters.workspace import Home, load_monitors, monitor_documents
@@ -61,7 +61,7 @@ def check(home: Home) -> Checked:
     monitors, problems = load_monitors(home)
     found = [Finding("mistake", p.file, p.line, p.what, p.hint, p.model) for p in problems]
     for document in monitor_documents(home):
-        monitor = monitors.get(str(document.data.get("model")))
+        monitor = monitors.get(str(document.data.get("model"))) or beside_unknown_keys(Monitor, document)
         if monitor is not None:
             found += _of_monitor(home, monitor, document)
     found += _of_suites(home, monitors)
