@@ -90,6 +90,14 @@ def test_landed_events_are_judged_by_todays_suite(home: Home, parcels: Monitor, 
     assert (found.rows, found.quarantined, found.is_failed) == (199, 3, True)
 
 
+def test_what_counts_the_rows_of_one_file_is_not_asked_of_many(home: Home, parcels: Monitor, file: Path) -> None:
+    ingest(home, parcels, now=NOW, files=[file])
+    suite(home, HEAVY, MANY)
+    found = validate(home, parcels, now=NOW, last=timedelta(days=7))
+    assert [f.expectation for f in found.findings] == [HEAVY["type"]]
+    assert (found.is_refused, found.what.endswith("beside 1 expectation about the rows of one file")) == (False, True)
+
+
 def test_what_landed_after_now_or_happened_too_long_ago_is_not_looked_at(home: Home, parcels: Monitor, file: Path) -> None:
     ingest(home, parcels, now=NOW, source="events")
     suite(home, HEAVY)
