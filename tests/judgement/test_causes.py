@@ -70,6 +70,7 @@ def test_a_model_that_moves_against_the_outcome_shares_the_gap_with_it():
     """Usually 20 % late and expected; now 30 % late, 0 % expected: of a gap of 30 points the outcome made 10, the scores 20."""
     model, concept = causes(evidence(rate=0.3, gap=0.3, usual_rate=0.2, moved=[Moved("weight_kg", 8.0)]))
     assert (model.kind, model.share) == ("covariate", pytest.approx(2 / 3))
+    assert model.subject == "the model's scores moved against the outcome; so did weight_kg"
     assert (concept.kind, concept.share) == ("concept", pytest.approx(1 / 3))
 
 
