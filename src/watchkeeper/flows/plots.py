@@ -9,6 +9,7 @@ from typing import Any
 from watchkeeper.flows.artifacts import picture
 from watchkeeper.flows.selection import Selection
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.fit import in_force
 from watchkeeper.records import Score
 
 _USUAL = {"binary": ("roc_auc", "log_loss"), "multiclass": ("accuracy",), "regression": ("rmse", "mae"), "ranking": ("ndcg",)}
@@ -36,7 +37,9 @@ def _candidates(monitor: Monitor) -> list[tuple[str, float | None]]:
 
 def _scores(selection: Selection, monitor: Monitor, metric: str) -> list[Score]:
     """Return the whole model's scores of a metric over the last weeks that have any, in order."""
-    found: list[Score] = selection.home.lake.newest(Score, as_of=selection.now, where=_whole(monitor, metric))
+    found: list[Score] = selection.home.lake.newest(
+        Score, as_of=selection.now, where=_whole(monitor, metric) & in_force(selection.home, monitor, now=selection.now)
+    )
     found.sort(key=lambda s: s.window_start)
     return [s for s in found if s.window_start >= found[-1].window_start - _SPAN]
 

@@ -181,10 +181,12 @@ def developments(
     *,
     tell_end: EndTeller | None = None,
     timezone: str = "UTC",
+    is_judged: Callable[[Incident], bool] = lambda _incident: True,
 ) -> list[IncidentEvent]:
     """Return what is new: incidents to open, signals that join, and incidents that are over.
 
-    `tell` gives the story of an incident as it stands, `tell_end` that of its end.
+    `tell` gives the story of an incident as it stands, `tell_end` that of its end. An open incident of which nothing is out
+    of line any more is over only where `is_judged` says that its windows could still be found so.
     """
     out: list[IncidentEvent] = []
     taken: set[str] = set()
@@ -200,7 +202,7 @@ def developments(
             *(_closing(whose, incident, episode, now, tell_end) if incident is None or _goes_on(incident, episode) else []),
         ]
     for incident in known:
-        if incident.is_open and incident.id not in taken:
+        if incident.is_open and incident.id not in taken and is_judged(incident):
             out.append(_ended(incident, RESTATED, now))
     return out
 

@@ -3,6 +3,8 @@
 Belongs here: which columns are features, and the one read of reference rows. Does not: counting (profile.py).
 """
 
+import json
+from collections import defaultdict
 from datetime import datetime
 
 import numpy as np
@@ -21,17 +23,18 @@ from watchkeeper.words import counted
 
 PREDICTION = "@prediction"
 _MANY = 50
+_COUNTED = ("task", "window", "timezone", "environment", "columns", "features", "segments", "private", "positive", "threshold")
 
 
 def bins_of(home: Home, monitor: Monitor, *, now: datetime) -> tuple[str, dict[str, FeatureBins]] | None:
     """Return the bins in force (their version, and each feature's), fitting them when the reference has just become whole.
 
-    None while the reference has not ended yet or holds no rows; `reference_problem` says which.
+    None while the reference has not ended yet or holds no rows; `reference_problem` says which. A change of the reference
+    keeps the bins. A change of what is counted (see `layout`) fits them anew, and all landed rows are profiled again.
     """
-    stored = home.lake.newest(Bins, as_of=now, where=pc.field("model") == monitor.model)
-    if stored:
-        newest = max(stored, key=lambda b: b.computed_at).bins
-        return newest, {b.feature: _from_record(b) for b in stored if b.bins == newest}
+    stored = stored_bins(home, monitor, now=now)
+    if stored is not None:
+        return stored
     span = monitor.reference_span
     if span is None or now < span[1]:
         return None
@@ -39,9 +42,35 @@ def bins_of(home: Home, monitor: Monitor, *, now: datetime) -> tuple[str, dict[s
     if rows is None or rows.num_rows == 0:
         return None
     fitted = fit(monitor, rows)
-    name = version(list(fitted.values()))
+    name = version(list(fitted.values()), layout(monitor))
     home.lake.append_records(Bins, [_to_record(monitor.model, name, b, now) for b in fitted.values()])
     return name, fitted
+
+
+def stored_bins(home: Home, monitor: Monitor, *, now: datetime) -> tuple[str, dict[str, FeatureBins]] | None:
+    """Return the newest bins that were fitted for what the monitor counts today, None when there are none."""
+    by_name: dict[str, list[Bins]] = defaultdict(list)
+    for row in home.lake.newest(Bins, as_of=now, where=pc.field("model") == monitor.model):
+        by_name[row.bins].append(row)
+    asked = layout(monitor)
+    for name in sorted(by_name, key=lambda n: max(b.computed_at for b in by_name[n]), reverse=True):
+        fitted = {b.feature: _from_record(b) for b in by_name[name]}
+        if version(list(fitted.values()), asked) == name:
+            return name, fitted
+    return None
+
+
+def in_force(home: Home, monitor: Monitor, *, now: datetime) -> pc.Expression:
+    """Match the scores that rest on today's bins, or on none; those of another window, time zone or task are history."""
+    found = stored_bins(home, monitor, now=now)
+    return pc.field("bins").isin(["", *([found[0]] if found else [])])
+
+
+def layout(monitor: Monitor) -> str:
+    """Return what decides how rows are counted, beside the bins: profiles of one layout say nothing about another."""
+    labels = monitor.labels
+    said = monitor.model_dump(mode="json", include=set(_COUNTED), exclude_defaults=True)
+    return json.dumps([said, [labels.join, labels.column] if labels else None], sort_keys=True)
 
 
 def too_short(monitor: Monitor) -> str:

@@ -16,11 +16,13 @@ from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
-from watchkeeper.judgement.incidents import Episode, developments, episodes, fold, matching
+from watchkeeper.judgement.incidents import Episode, Incident, developments, episodes, fold, matching
+from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.signals import charted, judged_metrics, pages, signals
 from watchkeeper.judgement.story import ending, story
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.faults import Intake
+from watchkeeper.operations.fit import stored_bins
 from watchkeeper.operations.rollup import pooled_scores
 from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Severity, Signal, Story
 from watchkeeper.windows import Window
@@ -65,7 +67,14 @@ def _windows(scores: pa.Table) -> list[tuple[datetime, datetime]]:
 
 def judged_scores(home: Home, monitor: Monitor, *, now: datetime) -> pa.Table:
     """Return the newest revision of every score that is judged or bears on a judgement."""
-    asked = {"model": monitor.model, "environment": monitor.environment, "now": now, "metrics": sorted({*judged_metrics(monitor), *CONTEXT})}
+    bins = stored_bins(home, monitor, now=now)
+    asked = {
+        "model": monitor.model,
+        "environment": monitor.environment,
+        "now": now,
+        "metrics": sorted({*judged_metrics(monitor), *CONTEXT}),
+        "bins": ["", *([bins[0]] if bins else [])],
+    }
     connection = connect(home, {"scores": Score.TABLE})
     if home.lake.table(Score.TABLE) is None:
         connection.register("scores", to_arrow(Score, []))
@@ -95,7 +104,21 @@ def _developments(home: Home, monitor: Monitor, current: list[Signal], scores: p
         now,
         tell_end=partial(_tell_end, home, monitor, known, now),
         timezone=monitor.timezone,
+        is_judged=partial(_is_judged, monitor, daily, now),
     )
+
+
+def _is_judged(monitor: Monitor, daily: pa.Table, now: datetime, incident: Incident) -> bool:
+    """Tell whether today's monitor can say of an incident's windows that nothing is wrong: final ones, against what is usual.
+
+    It cannot when the reference was moved to where nothing is known, or the labels' time was made longer.
+    """
+    span, delay = monitor.reference_span, monitor.labels.mature_after if monitor.labels else timedelta(0)
+    if span is None or incident.window_start < span[1] or now < incident.window_end + delay:
+        return False
+    measured = [start for start, _ in _windows(daily.filter(pc.field("value").is_valid()))]
+    learned = sum(start < span[1] for start in measured) >= LEAST_WINDOWS or incident.family == "target"
+    return learned and any(incident.window_start <= start < incident.window_end for start in measured)
 
 
 def _episodes(monitor: Monitor, found: list[Signal], scores: pa.Table, now: datetime) -> list[Episode]:

@@ -21,6 +21,7 @@ from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.measures.readings import GAP_TO_REST
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.fit import in_force
 from watchkeeper.operations.measure import last_ended
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.records import Action, Change, IncidentEvent, Score, Signal
@@ -100,7 +101,7 @@ def _known_about(home: Home, monitor: Monitor, wanted: Wanted, now: datetime) ->
 
 
 def _stored(home: Home, monitor: Monitor, wanted: Wanted, now: datetime) -> list[Score]:
-    where = (pc.field("model") == monitor.model) & (pc.field("grain") == monitor.window)
+    where = (pc.field("model") == monitor.model) & (pc.field("grain") == monitor.window) & in_force(home, monitor, now=now)
     time = pc.field("window_start")
     if wanted.start is not None:
         where &= time >= pa.scalar(wanted.start, TIMESTAMP)

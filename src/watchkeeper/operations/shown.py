@@ -15,6 +15,7 @@ from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.fit import in_force
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.records import Batch, Digest, IncidentEvent, Score, Signal, Validation
 from watchkeeper.site.figures import Frame
@@ -105,6 +106,7 @@ def around(home: Home, monitor: Monitor, signal: Signal | None, incident: Incide
 def _scores(home: Home, monitor: Monitor, now: datetime, *, since: datetime, where: pc.Expression) -> list[Score]:
     of_model = (pc.field("model") == monitor.model) & (pc.field("grain") == monitor.window) & (pc.field("version") == "")
     of_model &= (pc.field("environment") == monitor.environment) & (pc.field("window_start") >= pc.scalar(since).cast(TIMESTAMP))
+    of_model &= in_force(home, monitor, now=now)
     found: list[Score] = home.lake.newest(Score, as_of=now, where=of_model & where)
     return sorted(found, key=lambda s: (s.window_start, s.metric, s.feature, s.segment))
 

@@ -15,7 +15,7 @@ from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor, Target
-from watchkeeper.operations.fit import too_short
+from watchkeeper.operations.fit import in_force, too_short
 from watchkeeper.operations.quarantine import held
 from watchkeeper.operations.unevaluated import newest_of, unevaluated
 from watchkeeper.records import Action, Batch, IncidentEvent, Run, Score, Severity
@@ -136,6 +136,7 @@ def _overview_row(home: Home, monitor: Monitor, operations: Sequence[OperationSt
 def _recent_scores(home: Home, monitor: Monitor, last: datetime, now: datetime) -> list[Score]:
     since = pc.scalar(last - _LOOK_BACK).cast(TIMESTAMP)
     where = (pc.field("model") == monitor.model) & (pc.field("window_start") >= since) & (pc.field("grain") == monitor.window)
+    where &= in_force(home, monitor, now=now)
     found: list[Score] = home.lake.newest(Score, as_of=now, where=where)
     return found
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,9 +98,10 @@ def _coarsened(counts: NDArray[np.int64]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unique(wanted, return_inverse=True)[1])
 
 
-def version(bins: Sequence[FeatureBins]) -> str:
-    """Return the version of a set of bins: a hash of their content."""
-    content = [[b.feature, b.kind, b.edges, b.categories, b.others, b.coarse] for b in sorted(bins, key=lambda b: b.feature)]
+def version(bins: Sequence[FeatureBins], layout: str = "") -> str:
+    """Return the version of a set of bins: a hash of their content, and of what else decides how rows are counted in them."""
+    content: list[Any] = [layout] if layout else []
+    content += [[b.feature, b.kind, b.edges, b.categories, b.others, b.coarse] for b in sorted(bins, key=lambda b: b.feature)]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
 

@@ -3,5 +3,5 @@
 SELECT metric, feature, segment, direction, window_start, window_end, value, se, low, high, bound_low, bound_high, n, state, coverage, reference_value, grain
 FROM scores
 WHERE model = $model AND environment = $environment AND version = ''
-  AND computed_at <= $now AND list_contains($metrics, metric)
+  AND computed_at <= $now AND list_contains($bins, bins) AND list_contains($metrics, metric)
 QUALIFY row_number() OVER (PARTITION BY metric, method, feature, segment, grain, window_start ORDER BY revision DESC, computed_at DESC) = 1
