@@ -1,0 +1,78 @@
+"""A monitor that is edited while it watches: what is counted otherwise is counted again, and what cannot be judged stays open."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+import yaml
+
+from conftest import PARCELS
+from watchkeeper.adapters.workspace import Home, find_home, load_monitor
+from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.operations.listing import Wanted, listed_scores
+from watchkeeper.operations.watch import watch
+from watchkeeper.records import IncidentEvent, Score
+from worlds import parcels_days
+
+NOW = datetime(2025, 1, 26, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def watched(make_home: Callable[..., Home]) -> Home:
+    """Twenty-five days of parcels, the last four of them bad, and one open incident."""
+    home = make_home(PARCELS)
+    parcels_days(home.root, date(2025, 1, 1), 25, rows=120, late=dict.fromkeys(range(21, 25), 0.6))
+    watch(home, now=NOW)
+    assert [i.is_open for i in incidents(home)] == [True]
+    return home
+
+
+def incidents(home: Home) -> list[Incident]:
+    return [i for i in fold(home.lake.newest(IncidentEvent)) if i.family == "kpi"]
+
+
+def edited(home: Home, **changes: Any) -> Home:
+    """Write the monitor with other words, and watch again."""
+    (home.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(PARCELS | changes))
+    again = find_home(home.root)
+    watch(again, now=NOW)
+    return again
+
+
+def listed(home: Home, **wanted: Any) -> list[Score]:
+    return listed_scores(home, load_monitor(home, "parcels"), Wanted(metrics=frozenset({"rows"}), **wanted), now=NOW)
+
+
+def test_a_new_segment_is_measured_in_every_window_there_was(watched: Home) -> None:
+    home = edited(watched, segments=["depot", "version"])
+    found = {s.window_start.date() for s in listed(home, segment="all") if s.segment.startswith("version=")}
+    assert len(found) == 25
+
+
+def test_of_another_time_zone_no_window_of_the_old_one_is_shown(watched: Home) -> None:
+    home = edited(watched, timezone="America/New_York")
+    starts = {s.window_start.hour for s in listed(home)}
+    assert starts == {5}
+    assert sum(s.value or 0 for s in listed(home)) == 25 * 120
+
+
+def test_another_window_is_counted_from_the_rows(watched: Home) -> None:
+    home = edited(watched, window="hour")
+    by_hour = listed(home)
+    assert max(s.value or 0 for s in by_hour) < 120
+    assert sum(s.value or 0 for s in by_hour) == 25 * 120
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reference": {"from": "2026-01-01", "to": "2026-01-15"}},
+        {"reference": {"from": "2023-01-01", "to": "2023-01-15"}},
+        {"window": "week"},
+        {"labels": PARCELS["labels"] | {"mature_after": "60d"}},
+    ],
+    ids=["a reference yet to come", "a reference without rows", "a reference too short", "labels not final"],
+)
+def test_what_the_edited_monitor_cannot_judge_is_not_called_over(watched: Home, change: dict[str, Any]) -> None:
+    assert [i.is_open for i in incidents(edited(watched, **change))] == [True]
