@@ -213,5 +213,12 @@ def test_a_provisional_promise_is_broken_only_by_its_favourable_bound():
     assert [(day_of(s), s.level, s.value, s.state) for s in found] == [(61, "page", 0.2, "provisional")]
 
 
+def test_a_provisional_promise_is_asked_no_more_than_the_final_one():
+    """Of a recall of .60 at most .67 is left, with .04 of sampling beyond it: what is promised may yet be kept."""
+    values = np.array([[0.7] * 60 + [0.6]])
+    table = scores(values, se=0.02, metric="roc_auc", provisional={60: (0.5, 0.67)})
+    assert [s.level for s in judged(watched(60, targets=[AUC]), table) if s.family == "target"] == ["notice"]
+
+
 def test_a_target_on_any_metric_is_read():
     assert judged_metrics(watched(targets=[{"metric": "f1", "at_least": 0.4}])) == sorted({r.metric for r in RULES} | {"f1"})

@@ -35,6 +35,14 @@ def test_a_provisional_kpi_says_at_least_and_counts_the_missing_as_negative():
     assert said.facts[0] == ("Labels", '900 of 1,000 (90 %). "At least" counts the missing as negative.')
 
 
+def test_a_provisional_kpi_below_what_was_expected_says_at_most_and_counts_the_missing_as_positive():
+    waiting = signal(state="provisional", value=-0.2)
+    said = told(waiting, how=evidence(waiting, is_provisional=True, least_observed=0.03, most_observed=0.8, expected=1.0))
+    assert said.headline == "at most 80 % of parcels on Mon 13 January were late; the model expected 100 %"
+    assert said.when.startswith("Mon 13 January, UTC. Miss: -20 points or less;")
+    assert said.facts[0] == ("Labels", '900 of 1,000 (90 %). "At most" counts the missing as positive.')
+
+
 def test_the_monitors_wording_is_used_and_has_defaults():
     plain = monitor(wording={}, owner="")
     assert told(about=plain).headline == "50 % of predictions on Mon 13 January were positive; the model expected 10 %"

@@ -45,7 +45,10 @@ def draft_suite(rows: pa.Table, *, monitor: Monitor, source: Source) -> dict[str
     roles = _of_events(draft, monitor) if source == "events" else _of_labels(draft, monitor)
     expectations = [*roles, *_of_table(draft)]
     judged = {(e["kwargs"].get("column"), e["type"]) for e in expectations} | {(name, _TYPE) for name in _cast_by_intake(monitor, source)}
+    changing = {monitor.columns.version, monitor.columns.environment}  # a release is no fault in the data
     for name in kept.column_names:
+        if name in changing and source == "events":
+            continue
         expectations += [e for e in _of_column(draft, name, is_private=name in monitor.private) if (name, e["type"]) not in judged]
     return {"name": monitor.suite_names[source], "expectations": expectations, "meta": {"drafted_from_rows": kept.num_rows}}
 

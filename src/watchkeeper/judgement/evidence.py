@@ -69,6 +69,7 @@ class Evidence:
     observed: Score | None = None
     gap: Score | None = None
     least_observed: float | None = None
+    most_observed: float | None = None
     expected: float | None = None
     usual_observed: float | None = None
     usual_expected: float | None = None

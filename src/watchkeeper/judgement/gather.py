@@ -53,6 +53,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         observed=rate,
         gap=gap,
         least_observed=rate.bound_low if waiting and rate is not None else None,
+        most_observed=rate.bound_high if waiting and rate is not None else None,
         expected=_expected(pooled, segment, rate, gap, everything=waiting),
         usual_observed=rate.reference_value if rate else None,
         usual_expected=_minus(rate.reference_value if rate else None, gap.reference_value if gap else None),

@@ -198,13 +198,17 @@ def _broken(monitor: Monitor, environment: str, target: Target, row: dict[str, o
 
 
 def _kindest(target: Target, row: dict[str, object]) -> tuple[float | None, float | None]:
-    """Return the value most favourable to the promise, and the favourable end of its interval."""
+    """Return the value most favourable to the promise, and the favourable end of its interval.
+
+    While labels are missing that is the bound, with the interval's half width beyond it: what is final will be asked no more.
+    """
     ends = ("bound_high", "high") if target.at_least is not None else ("bound_low", "low")
-    if row["state"] == "provisional":
-        bound = row[ends[0]]
-        return (None, None) if bound is None else (float(bound), float(bound))  # type: ignore[arg-type]
-    value, end = row["value"], row[ends[1]]
-    return (None if value is None else float(value)), (None if end is None else float(end))  # type: ignore[arg-type]
+    value, bound, end = (None if (x := row[name]) is None else float(x) for name in ("value", *ends))  # type: ignore[arg-type]
+    if row["state"] != "provisional":
+        return value, end
+    if bound is None:
+        return None, None
+    return bound, bound if value is None or end is None else bound + (end - value)
 
 
 def _or_none(value: float) -> float | None:

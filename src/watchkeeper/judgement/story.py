@@ -80,17 +80,28 @@ def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
         return _plain(monitor, episode, evidence)
     day = span_text(monitor, episode.start, episode.end)
     rows, positive = monitor.wording.rows, monitor.wording.positive
-    least = evidence.least_observed if evidence.is_provisional else None
-    rate = f"at least {percent(least)}" if least is not None else percent(evidence.observed.value)
+    sure = _sure(evidence)
+    rate = f"{sure[0]} {percent(sure[1])}" if sure else percent(evidence.observed.value)
     headline = f"{rate} of {rows} on {day} were {positive}; the model expected {percent(evidence.expected)}{_concentrated(evidence)}"
-    miss = (least if least is not None else evidence.observed.value) - evidence.expected
+    miss = (sure[1] if sure else evidence.observed.value) - evidence.expected
+    said = points(miss) if sure is None else f"at least {points(miss)}" if sure[0] == "at least" else f"{points(miss)} or less"
     usual = (
         f"; 95 % of reference {monitor.window}s lie between {_pts(lead.normal_low)} and {_pts(lead.normal_high)}"
         if lead.metric == "calibration_gap"
         else ""
     )
-    when = f"{day}, {monitor.timezone}. Miss: {'at least ' if least is not None else ''}{points(miss)}{usual}."
+    when = f"{day}, {monitor.timezone}. Miss: {said}{usual}."
     return headline, when, [*_labels(evidence), *_where(evidence), *_hits(monitor, evidence)]
+
+
+def _sure(evidence: Evidence) -> tuple[str, float] | None:
+    """Return what is certain of a rate while labels are missing: the end of its bounds that is nearest to what was expected."""
+    least, most = evidence.least_observed, evidence.most_observed
+    if not evidence.is_provisional or evidence.expected is None:
+        return None
+    if most is not None and most < evidence.expected:
+        return "at most", most
+    return None if least is None else ("at least", least)
 
 
 def _segments(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
@@ -170,7 +181,8 @@ def _labels(evidence: Evidence) -> list[tuple[str, str]]:
     if evidence.coverage is None:
         return []
     known, every = evidence.coverage
-    caveat = ' "At least" counts the missing as negative.' if evidence.is_provisional and evidence.least_observed is not None else ""
+    sure = _sure(evidence)
+    caveat = f' "{sure[0].capitalize()}" counts the missing as {"positive" if sure[0] == "at most" else "negative"}.' if sure else ""
     return [("Labels", f"{known:,} of {every:,} ({percent(known / max(1, every))}).{caveat}")]
 
 

@@ -42,14 +42,17 @@ class Intake:
         return len(inside), Counter(reason for row in inside for reason in row.reasons).most_common(3)
 
     def broken(self, window: Window) -> list[Broken]:
-        """Return expectations on the values of events that a fifth of the window's rows broke more than rows of the 56 days before.
+        """Return expectations on inputs and outputs of the model that a fifth of the window's rows broke more than rows of the 56 days before.
 
         A file belongs to the window that the middle of its rows' time lies in. The largest share comes first.
         """
         during = [batch for batch, middle in self._middles.items() if middle in window]
         before = [batch for batch, middle in self._middles.items() if window.start - ROLLING <= middle < window.start]
         shares, usual = _shares(self._validations(during)), _shares(self._validations(before))
+        roles = self.monitor.columns
+        named = {roles.id, roles.time, roles.version, roles.environment, roles.status}  # neither inputs nor outputs of the model
         found = [Broken(column, expectation, share, usual.get((column, expectation), 0.0)) for (column, expectation), share in shares.items()]
+        found = [b for b in found if b.column not in named]
         return sorted((b for b in found if b.share - b.usual >= _TELLING), key=lambda b: (-b.share, b.column))
 
     @cached_property
