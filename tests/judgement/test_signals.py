@@ -150,6 +150,18 @@ def test_a_metric_without_any_number_is_no_trouble():
     assert judged(watched(60), scores(np.full((1, 90), np.nan))) == []
 
 
+def test_wild_windows_with_wild_noise_do_not_echo_in_the_days_after():
+    """A broken input: four days of a log loss of 30, each known to .4 only, and the old number again."""
+    values = 0.42 + noise(3, 100, sd=0.01)
+    values[0, 65:69] = 30.0
+    table = scores(values, se=0.015, metric="log_loss")
+    se = [0.4 if row["value"] > 1 else row["se"] for row in table.to_pylist()]
+    table = table.set_column(table.column_names.index("se"), "se", [se])
+    days = {day_of(s) for s in pages(judged(watched(60), table))}
+    assert {65, 66, 67, 68} <= days
+    assert max(days) <= 70
+
+
 def test_one_side_alone_counts_where_better_is_known():
     values = 0.7 + noise(2, 90, sd=0.01)
     values[0, 80] += 0.2

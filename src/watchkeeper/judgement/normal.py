@@ -84,9 +84,10 @@ def sudden(panel: Panel, normal: Normal, deviation: Floats, tolerance: float) ->
 def slow(panel: Panel, normal: Normal, deviation: Floats, tolerance: float, weight: float) -> Floats:
     """Return z of an exponentially weighted mean started after the reference; each step is capped at three spreads.
 
-    The cap keeps one wild window from echoing through the days after it.
+    The cap keeps one wild window from echoing through the days after it; its own noise, which is as wild, does not widen it.
     """
-    spread = np.sqrt(normal.tau2[:, None] + panel.variance)
+    usual = _row_means(panel.variance[:, panel.is_reference])[:, None]
+    spread = np.sqrt(normal.tau2[:, None] + np.minimum(panel.variance, 2 * usual))
     capped = np.clip(deviation, -3 * spread, 3 * spread)
     out = np.full_like(deviation, np.nan)
     state, noise, steps = np.zeros(len(deviation)), np.zeros(len(deviation)), np.zeros(len(deviation))
