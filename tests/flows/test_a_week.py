@@ -1,5 +1,6 @@
 """One week of the demo through the real flows, and through `watch`: row for row the same."""
 
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,7 +41,9 @@ def two(starting: Starting, year: list[Parcel], tmp_path_factory: pytest.TempPat
     arrive(first, year, BEFORE - timedelta(days=22), BEFORE)
     assert watch(first, now=BEFORE).failures == []
     arrive(first, year, BEFORE, AFTER)
-    (first.root / "inbox" / "flights-cut-short.parquet").write_bytes(b"PAR1")
+    damaged = first.root / "inbox" / "flights-cut-short.parquet"
+    damaged.write_bytes(b"PAR1")
+    os.utime(damaged, (AFTER.timestamp(), AFTER.timestamp()))  # a file only just written has a time that intake does not rely on
     shutil.copytree(first.root, root / "by-flows")
     return first, find_home(root / "by-flows")
 
