@@ -6,6 +6,7 @@ Belongs here: seeded tables of rows, and the shortest way from rows to a view. D
 from collections.abc import Iterable
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
@@ -13,7 +14,7 @@ from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView, 
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.labelled import Labelled, pieces
-from watchkeeper.profiles.scan import coded_numbers
+from watchkeeper.profiles.scan import Numbers, Quantity
 
 Floats = NDArray[np.float64]
 NAN = float("nan")
@@ -23,7 +24,7 @@ quickly = settings(max_examples=30, deadline=None, derandomize=True, database=No
 
 def label_parts(task: str, rows: Labelled) -> dict[tuple[str, str], Counts]:
     """Count rows as one group, keyed as views want them; quantities without rows have no part, as in the lake."""
-    counted = {(p.feature, p.outcome): p.count(np.zeros(len(rows.truth), np.int64), 1)[0] for p in pieces(task, rows)}
+    counted = {(p.feature, p.outcome): p.count(np.zeros(len(rows.truth), np.int64), 1).of(0) for p in pieces(task, rows)}
     return {key: counts for key, counts in counted.items() if counts.n}
 
 
@@ -50,7 +51,21 @@ def multiclass(decision: Iterable[int], truth: Iterable[float], classes: tuple[s
 
 def counted(bins: FeatureBins, values: Floats) -> Counts:
     """Count values as one group; NaN is NaN, none is null."""
-    return coded_numbers(bins, values, np.zeros(len(values), bool)).count(np.zeros(len(values), np.int64), 1)[0]
+    return scanned(Numbers("x", bins), pa.array(values, pa.float64()))[0]
+
+
+def scanned(
+    quantity: Quantity, column: pa.Array | pa.ChunkedArray, group: Iterable[int] | None = None, groups: int = 1, *, coarse: bool = False
+) -> list[Counts]:
+    """Count a column by itself, in the groups given; with `coarse` as segments are counted."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    whole = np.zeros(len(column), np.int32) if group is None else np.array(list(group), np.int32)
+    counters = [quantity.counters(is_whole=True).grow(groups), quantity.counters(is_whole=False).grow(groups)]
+    start = 0
+    for chunk in chunks:
+        inside = slice(start, start := start + len(chunk))
+        quantity.count(chunk, [whole[inside], whole[inside]], counters)
+    return counters[coarse].counted(np.bincount(whole[whole >= 0], minlength=groups)).each()
 
 
 def feature(bins: FeatureBins, values: Floats) -> FeatureView:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from measure_world import NAN, binary, decided, feature, multiclass, regression
+from measure_world import NAN, binary, decided, feature, multiclass, regression, scanned
 from watchkeeper.measures.views import FeatureView, ServiceView
 from watchkeeper.profiles.bins import FeatureBins, fit_category, fit_numeric
+from watchkeeper.profiles.counted import of_rows
 from watchkeeper.profiles.grids import latency_cells
-from watchkeeper.profiles.scan import as_codes, coded_texts, count_cells
+from watchkeeper.profiles.scan import of_category
 
 CLASSES = ("ant", "bee", "cat", "dog")
 
@@ -138,8 +139,7 @@ def category_rows(reference: list[str | None], analysis: list[str | None]) -> Ro
     bins = fit_category("c", tally)
 
     def view(texts: list[str | None]) -> FeatureView:
-        codes, distinct = as_codes(pa.chunked_array([pa.array(texts, pa.string())]))
-        return FeatureView(bins, coded_texts(bins, codes, distinct).count(np.zeros(len(texts), np.int64), 1)[0])
+        return FeatureView(bins, scanned(of_category("c", bins), pa.array(texts, pa.string()))[0])
 
     return Rows((view(reference), view(analysis)), np.array(reference, object), np.array(analysis, object), np.empty(0), np.empty(0))
 
@@ -162,8 +162,8 @@ def service_rows(latency, is_error) -> Rows:
     one, never = np.zeros(n, np.int64), np.zeros(n, bool)
     missing = np.isnan(latency)
     cells = latency_cells(np.where(missing, 0.0, latency))
-    counts = count_cells(cells, int(cells.max()) + 1, np.where(missing, 0.0, latency), missing, one, 1)[0]
-    view = ServiceView(n, counts, count_cells(is_error.astype(np.int64), 2, None, never, one, 1)[0])
+    counts = of_rows(cells, np.where(missing, 0.0, latency), missing, one, 1).of(0)
+    view = ServiceView(n, counts, of_rows(is_error.astype(np.int64), None, never, one, 1).of(0))
     return Rows((view,), is_error, np.empty(0), latency[~missing], latency)
 
 

@@ -31,6 +31,9 @@ FORBIDDEN = {
 COSTLY = {"great_expectations", "evidently", "sklearn"}
 """Libraries that take seconds to import: inside functions only, everywhere; Prefect too, except in flows."""
 
+KERNEL = "watchkeeper.profiles.kernel"
+"""The compiled loops; they and numba, which compiles them, are loaded where rows are scanned and nowhere else."""
+
 CLOCKLESS = PURE | {"site", "operations"}
 CLOCKS = {("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today"), ("time", "time"), ("time", "time_ns")}
 VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "misc", "core"}
@@ -52,7 +55,7 @@ def imports(tree: ast.AST, package: str) -> Iterator[tuple[ast.stmt, str]]:
             above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             module = ".".join([*above, *([node.module] if node.module else [])])
             yield node, module
-            yield from ((node, f"{module}.{alias.name}") for alias in node.names if module == "watchkeeper")
+            yield from ((node, f"{module}.{alias.name}") for alias in node.names if module in {"watchkeeper", KERNEL.rpartition(".")[0]})
 
 
 def type_only(tree: ast.Module) -> set[ast.stmt]:
@@ -89,7 +92,7 @@ def wrong_imports(tree: ast.Module, dotted: str, height: int | None, name: str) 
             yield f"line {node.lineno} imports {module}, which lies above"
         if library in FORBIDDEN.get(name, ()):
             yield f"line {node.lineno} imports {library}, which is forbidden in {name}"
-        costly = library in COSTLY or (library == "prefect" and name != "flows")
+        costly = library in COSTLY or (library == "prefect" and name != "flows") or module == KERNEL or (library == "numba" and dotted != KERNEL)
         if costly and node in tree.body and node not in type_only(tree):
             yield f"line {node.lineno} imports {library} at the top, which costs everybody seconds"
 
@@ -135,6 +138,8 @@ CHARTER = '"""Numbers. Belongs here: a test. Does not: anything else."""\n'
         ("src/watchkeeper/operations/x.py", "def f():\n    from prefect import flow", "imports prefect, which is forbidden in operations"),
         ("src/watchkeeper/adapters/x.py", "import great_expectations as gx", "costs everybody seconds"),
         ("src/watchkeeper/cli/x.py", "from prefect import flow", "costs everybody seconds"),
+        ("src/watchkeeper/stats/x.py", "import numba", "costs everybody seconds"),
+        ("src/watchkeeper/profiles/x.py", "from watchkeeper.profiles import kernel", "costs everybody seconds"),
         ("src/watchkeeper/adapters/x.py", "import os\nHOME = os.environ.get('HOME')", "reads the environment"),
         ("src/watchkeeper/adapters/x.py", "from os import getenv", "reads the environment"),
         ("flows/x.py", "import os\nHOME = os.getenv('HOME')", "reads the environment"),

@@ -5,17 +5,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from measure_world import NAN, counted, decided
+from measure_world import NAN, counted, decided, scanned
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.readings import GAP_TO_REST, Frame, by_segment, readings
 from watchkeeper.profiles.bins import fit_category, fit_numeric
+from watchkeeper.profiles.counted import of_rows
 from watchkeeper.profiles.counts import add
 from watchkeeper.profiles.grids import latency_cells
 from watchkeeper.profiles.labelled import SCORE, Labelled, pieces
 from watchkeeper.profiles.parts import FEATURE, LABEL, SERVICE
-from watchkeeper.profiles.scan import coded_numbers, coded_texts, count_cells
+from watchkeeper.profiles.scan import Numbers, of_category
 from watchkeeper.records import Score
 from watchkeeper.windows import Window
 
@@ -37,17 +39,17 @@ def sums_of(n: int, *, seed: int = 1, known: float = 1.0, more_often_on_vx: floa
     rows = Labelled(score, decided(score), np.where(rng.random(n) < known, truth, NAN))
     nothing, one = np.zeros(n, bool), np.zeros(n, np.int64)
     found = {("", FEATURE, "distance", ""): counted(FITTED["distance"], rng.normal(size=n))}
-    found["", FEATURE, "town", ""] = coded_texts(FITTED["town"], one, ["ulm"]).count(one, 1)[0]
+    found["", FEATURE, "town", ""] = scanned(of_category("town", FITTED["town"]), pa.array(["ulm"] * n))[0]
     for segments, group, coarse in (([""], one, False), (CARRIERS, carrier, True)):
-        for name, part in zip(segments, coded_numbers(FITTED[SCORE], score, nothing).count(group, len(segments), coarse=coarse), strict=True):
+        for name, part in zip(segments, scanned(Numbers(SCORE, FITTED[SCORE]), pa.array(score), group, len(segments), coarse=coarse), strict=True):
             found[name, FEATURE, SCORE, ""] = part
         for piece in pieces("binary", rows):
-            for name, part in zip(segments, piece.count(group, len(segments)), strict=True):
+            for name, part in zip(segments, piece.count(group, len(segments)).each(), strict=True):
                 if part.n:
                     found[name, LABEL, piece.feature, piece.outcome] = part
     if latency:
-        found["", SERVICE, "@latency", ""] = count_cells(latency_cells(np.full(n, 20.0)), 2000, None, nothing, one, 1)[0]
-        found["", SERVICE, "@status", ""] = count_cells(one, 2, None, nothing, one, 1)[0]
+        found["", SERVICE, "@latency", ""] = of_rows(latency_cells(np.full(n, 20.0)), None, nothing, one, 1).of(0)
+        found["", SERVICE, "@status", ""] = of_rows(one, None, nothing, one, 1).of(0)
     return by_segment(found.items())
 
 
@@ -151,7 +153,7 @@ def test_a_feature_that_is_absent_from_a_window_is_not_evaluated_and_the_others_
 
 def test_a_feature_of_nulls_alone_has_a_null_ratio_and_no_drift():
     sums = sums_of(400)
-    nulls = coded_numbers(FITTED["distance"], np.zeros(400), np.ones(400, bool)).count(np.zeros(400, np.int64), 1)[0]
+    nulls = scanned(Numbers("distance", FITTED["distance"]), pa.nulls(400, pa.float64()))[0]
     sums[""][FEATURE, "distance", ""] = nulls
     found = read(sums)
     assert found["null_ratio", "distance", ""].value == 1.0

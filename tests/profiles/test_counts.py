@@ -3,14 +3,15 @@
 import itertools
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from measure_world import assert_same, quickly
+from measure_world import assert_same, quickly, scanned
 from watchkeeper.profiles.bins import fit_category, fit_numeric
 from watchkeeper.profiles.counts import Counts, add
-from watchkeeper.profiles.scan import coded_numbers, coded_texts
+from watchkeeper.profiles.scan import Numbers, of_category
 
 ODD = [np.nan, np.inf, -np.inf, 0.0, -0.0]
 BINS = fit_numeric("x", np.random.default_rng(0).normal(size=500))
@@ -23,12 +24,12 @@ rows = st.lists(st.tuples(values, st.booleans(), st.integers(0, 3), st.integers(
 
 def scan_numbers(table, group=None, groups=1) -> list[Counts]:
     value, is_null = (np.array([row[i] for row in table], kind) for i, kind in ((0, float), (1, bool)))
-    return coded_numbers(BINS, np.where(is_null, 0.0, value), is_null).count(np.zeros(len(table), np.int64) if group is None else group, groups)
+    return scanned(Numbers("x", BINS), pa.array(value, mask=is_null), group, groups)
 
 
 def scan_codes(table, group=None, groups=1) -> list[Counts]:
-    codes = np.array([row[3] for row in table], np.int64)
-    return coded_texts(TOWNS, codes, DISTINCT).count(np.zeros(len(table), np.int64) if group is None else group, groups)
+    texts = pa.array([None if row[3] < 0 else DISTINCT[row[3]] for row in table], pa.string())
+    return scanned(of_category("town", TOWNS), texts, group, groups)
 
 
 @pytest.mark.parametrize("scan", [scan_numbers, scan_codes])
@@ -70,9 +71,8 @@ def test_sums_of_sums_do_not_depend_on_how_they_are_bracketed(table):
 @given(table=rows)
 @quickly
 def test_counting_coarse_is_counting_fine_and_joining_cells(table):
-    value = np.array([row[0] for row in table], float)
-    nothing, one = np.zeros(len(table), bool), np.zeros(len(table), np.int64)
-    fine, coarse = (coded_numbers(BINS, value, nothing).count(one, 1, coarse=c)[0] for c in (False, True))
+    value = pa.array([row[0] for row in table], pa.float64())
+    fine, coarse = (scanned(Numbers("x", BINS), value, coarse=c)[0] for c in (False, True))
     assert_same(fine.recoded(np.asarray(BINS.coarse)), coarse)
 
 

@@ -26,7 +26,7 @@ TASKS = ["binary", "regression", "multiclass"]
 
 def parts(task: str, table, group=None, groups=1):
     codes = np.zeros(len(table), np.int64) if group is None else group
-    return {(p.feature, p.outcome): p.count(codes, groups) for p in pieces(task, made(task, table))}
+    return {(p.feature, p.outcome): p.count(codes, groups).each() for p in pieces(task, made(task, table))}
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -80,14 +80,14 @@ def test_losses_rest_on_rows_with_both_a_score_and_a_label(task):
 def test_a_class_is_counted_in_the_same_cell_whatever_other_classes_a_scan_knew():
     narrow = Labelled(np.array([NAN]), np.array([1]), np.array([0.0]), ("a", "c"))
     wide = Labelled(np.array([NAN]), np.array([2]), np.array([0.0]), ("a", "b", "c"))
-    ours, theirs = ({(p.feature, p.outcome): p.count(np.zeros(1, np.int64), 1)[0] for p in pieces("multiclass", r)} for r in (narrow, wide))
+    ours, theirs = ({(p.feature, p.outcome): p.count(np.zeros(1, np.int64), 1).of(0) for p in pieces("multiclass", r)} for r in (narrow, wide))
     assert_same(ours[DECISION, "a"], theirs[DECISION, "a"])
     assert ours[DECISION, "a"].cells.tolist() == [class_cell("c")]
 
 
 def test_a_truth_of_minus_one_is_a_missing_label():
     rows = Labelled(np.array([NAN, NAN]), np.array([0, 1]), np.array([-1.0, 0.0]), ("a", "b"))
-    tallies = {p.outcome: p.count(np.zeros(2, np.int64), 1)[0].n for p in pieces("multiclass", rows)}
+    tallies = {p.outcome: p.count(np.zeros(2, np.int64), 1).of(0).n for p in pieces("multiclass", rows)}
     assert tallies == {PENDING: 1, "a": 1, "b": 0}
 
 

@@ -1,76 +1,140 @@
 """A part comes back from its table as it went in; of what was scanned again only the newest scan counts."""
 
-from dataclasses import replace
+import itertools
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from hypothesis import given
+from hypothesis import strategies as st
 
-from measure_world import assert_same, counted
-from watchkeeper.adapters.lake import Lake
+from measure_world import assert_same, counted, quickly
+from watchkeeper.adapters.lake import Lake, arrow_schema
 from watchkeeper.profiles.bins import fit_numeric
+from watchkeeper.profiles.counted import Counted, of_rows
 from watchkeeper.profiles.counts import Counts, add
-from watchkeeper.profiles.parts import FEATURE, LABEL, LABELS_BATCH, PartKey, from_table, gathered, record
+from watchkeeper.profiles.groups import GroupKey
+from watchkeeper.profiles.parts import FEATURE, LABEL, LABELS_BATCH, MARK, Origin, gathered, mark_rows, newest_scans, part_rows
 from watchkeeper.records import Profile
 
 DAY = datetime(2024, 1, 1, tzinfo=UTC)
 NEXT = DAY + timedelta(days=1)
-KEY = PartKey(DAY, FEATURE, "x", "", "carrier=VX", "v2", "staging", "b1")
+KEY = GroupKey(DAY, "b1", "v2", "staging", "carrier=VX")
 VALUES = np.array([1.0, 2.0, 2.0, np.inf, -np.inf, np.nan, 9.0])
-COUNTS = counted(fit_numeric("x", np.arange(10.0)), VALUES)
+BINS = fit_numeric("x", np.arange(10.0))
+COUNTS = counted(BINS, VALUES)
+SCHEMA = arrow_schema(Profile)
 
 
-def stored(tmp_path: Path, *parts: tuple[PartKey, Counts, int]) -> pa.Table:
+def many(parts: Sequence[Counts]) -> Counted:
+    """Return counts side by side."""
+    return Counted(
+        np.array([p.n for p in parts], np.int64),
+        np.array([[p.nulls, p.nans, p.pos_infs, p.neg_infs] for p in parts], np.int64).reshape(len(parts), 4),
+        np.array([[p.sum, p.sum2, p.low, p.high] for p in parts]).reshape(len(parts), 4),
+        np.cumsum([0, *(len(p.cells) for p in parts)]),
+        np.concatenate([np.empty(0, np.int64), *(p.cells for p in parts)]),
+        np.concatenate([np.empty(0, np.int64), *(p.counts for p in parts)]),
+        np.concatenate([np.empty(0), *(p.sums for p in parts)]),
+    )
+
+
+def row(key: GroupKey, counts: Counts, revision: int = 1, *, kind: str = FEATURE, feature: str = "x", outcome: str = "") -> pa.Table:
+    made = part_rows(many([counts]), [key], Origin("m", "b", "day", revision, NEXT), kind=kind, feature=feature, outcome=outcome)
+    return made.select(SCHEMA.names).cast(SCHEMA)
+
+
+def stored(tmp_path: Path, *rows: pa.Table) -> pa.Table:
     lake = Lake(str(tmp_path / "lake"))
-    rows = [record(k, c, model="m", bins="b", grain="day", revision=r, now=NEXT) for k, c, r in parts]
-    lake.append_records(Profile, rows[:1])
-    lake.append_records(Profile, rows[1:])
+    lake.append(Profile.TABLE, rows[0])
+    if rows[1:]:
+        lake.append(Profile.TABLE, pa.concat_tables(rows[1:]))
     table = lake.read(Profile.TABLE)
     assert table is not None
     return table
 
 
 def test_a_part_comes_back_as_it_was_stored(tmp_path):
-    whole = Counts(n=3, nulls=3)
-    found = dict(from_table(stored(tmp_path, (KEY, COUNTS, 1), (replace(KEY, feature="c"), whole, 1))))
-    assert_same(found[KEY], COUNTS)
-    assert_same(found[replace(KEY, feature="c")], whole)
+    table = stored(tmp_path, row(KEY, COUNTS), row(KEY, Counts(n=3, nulls=3), feature="c"))
+    found = gathered(table, ("feature", "window_start", "batch_id", "version", "environment", "segment"))
+    assert_same(found["x", *KEY], COUNTS)
+    assert_same(found["c", *KEY], Counts(n=3, nulls=3))
+
+
+def test_groups_without_rows_have_no_part():
+    table = part_rows(
+        many([COUNTS, Counts()]), [KEY, KEY._replace(segment="carrier=AA")], Origin("m", "b", "day", 1, NEXT), kind=FEATURE, feature="x"
+    )
+    assert table.column("segment").to_pylist() == ["carrier=VX"]
+    assert table.column("counts").to_pylist() == [COUNTS.counts.tolist()]
 
 
 def test_a_filtered_table_gives_the_lists_of_its_own_rows(tmp_path):
-    features = [replace(KEY, feature=f"f{i}") for i in range(5)]
-    table = stored(tmp_path, *((k, Counts(n=i + 1, cells=np.array([i]), counts=np.array([i + 1])), 1) for i, k in enumerate(features)))
+    table = stored(tmp_path, *(row(KEY, Counts(n=i + 1, cells=np.array([i]), counts=np.array([i + 1])), feature=f"f{i}") for i in range(5)))
     part = table.filter(pc.is_in(table.column("feature"), pa.array(["f2", "f4"])))
     for view in (part, part.slice(1)):
-        assert {k.feature: c.cells.tolist() for k, c in from_table(view)} == {k.feature: [int(k.feature[1])] for k, _ in from_table(view)}
-    assert len(from_table(part.slice(1))) == 1
+        found = gathered(view, ("feature",))
+        assert {f: c.cells.tolist() for (f,), c in found.items()} == {f: [int(f[1])] for f in view.column("feature").to_pylist()}
+    assert len(gathered(part.slice(1), ("feature",))) == 1
 
 
-def test_no_rows_are_no_parts(tmp_path):
-    assert from_table(stored(tmp_path, (KEY, COUNTS, 1)).slice(0, 0)) == []
+def test_no_rows_are_no_parts():
+    assert gathered(SCHEMA.empty_table(), ("feature",)) == {}
+    assert newest_scans(SCHEMA.empty_table()).num_rows == 0
 
 
-def test_of_a_batch_scanned_again_only_the_newest_scan_counts_window_by_window(tmp_path):
+def ns(table: pa.Table, *by: str) -> dict[tuple, int]:
+    return {k: c.n for k, c in gathered(newest_scans(table), by).items()}
+
+
+def test_of_a_batch_scanned_again_only_the_newest_scan_counts(tmp_path):
     old, new = Counts(n=5), Counts(n=7)
-    tomorrow, other = replace(KEY, window_start=NEXT), replace(KEY, batch_id="b2")
-    gone = replace(KEY, feature="gone")
-    table = stored(tmp_path, (KEY, old, 1), (gone, old, 1), (tomorrow, old, 1), (other, old, 1), (KEY, new, 2))
-    assert {k: c.n for k, c in from_table(table)} == {KEY: 7, tomorrow: 5, other: 5}
+    rows = [row(KEY, old), row(KEY, old, feature="gone"), row(KEY._replace(start=NEXT), old), row(KEY._replace(batch_id="b2"), old), row(KEY, new, 2)]
+    assert ns(stored(tmp_path, *rows), "batch_id", "window_start") == {("b1", DAY): 7, ("b2", DAY): 5}
 
 
 def test_label_parts_rebuilt_when_labels_came_replace_those_of_their_day_alone(tmp_path):
-    pending, positive = (PartKey(DAY, LABEL, "@score", outcome, batch_id=LABELS_BATCH) for outcome in ("", "1"))
-    next_day = replace(pending, window_start=NEXT)
-    table = stored(tmp_path, (pending, Counts(n=10), 3), (next_day, Counts(n=4), 3), (positive, Counts(n=10), 8))
-    assert {k: c.n for k, c in from_table(table)} == {positive: 10, next_day: 4}
+    labels, more = KEY._replace(batch_id=LABELS_BATCH), {"kind": LABEL, "feature": "@score"}
+    rows = [
+        row(labels, Counts(n=10), 3, **more),
+        row(labels._replace(start=NEXT), Counts(n=4), 3, **more),
+        row(labels, Counts(n=10), 8, outcome="1", **more),
+    ]
+    assert ns(stored(tmp_path, *rows), "window_start", "outcome") == {(DAY, "1"): 10, (NEXT, ""): 4}
+
+
+def test_marks_say_how_many_rows_of_a_batch_were_scanned():
+    marks = mark_rows([("b1", 7), ("b2", 0)], Origin("m", "b", "day", 1, NEXT))
+    assert set(marks.column("kind").to_pylist()) == {MARK}
+    assert ns(marks, "batch_id") == {("b1",): 7}
+
+
+cell_rows = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 6), st.floats(-9, 9) | st.just(np.nan), st.booleans()), max_size=40)
+
+
+@given(table=cell_rows, cuts=st.lists(st.integers(0, 40), max_size=3))
+@quickly
+def test_gathered_parts_of_any_split_are_the_counts_of_all_rows(table, cuts):
+    group, cells, values = (np.array([r[i] for r in table], kind) for i, kind in ((0, np.int64), (1, np.int64), (2, float)))
+    nulls = np.array([r[3] for r in table], bool)
+    places = [0, *sorted(min(c, len(table)) for c in cuts), len(table)]
+    keys = [KEY._replace(segment=f"s={g}") for g in range(4)]
+    origin = Origin("m", "b", "day", 1, NEXT)
+    pieces = [of_rows(cells[a:b], values[a:b], nulls[a:b], group[a:b], 4) for a, b in itertools.pairwise(places)]
+    whole = pa.concat_tables([part_rows(p, keys, origin, kind=FEATURE, feature="x") for p in pieces])
+    found = gathered(whole, ("segment",))
+    expected = of_rows(cells, values, nulls, group, 4)
+    for g in range(4):
+        assert_same(found.get((f"s={g}",), Counts()), expected.of(g))
 
 
 def test_parts_add_up_under_any_key(tmp_path):
-    keys = [replace(KEY, batch_id=f"b{i % 2}", feature=f"f{i // 2}") for i in range(4)]
-    parts = from_table(stored(tmp_path, *((k, COUNTS, 1) for k in keys)))
-    by_feature = gathered(parts, lambda k: k.feature)
-    assert set(by_feature) == {"f0", "f1"}
-    assert_same(by_feature["f0"], add([COUNTS, COUNTS]))
-    assert gathered(parts, lambda _: "all")["all"].n == 4 * COUNTS.n
+    rows = [row(KEY._replace(batch_id=f"b{i % 2}"), COUNTS, feature=f"f{i // 2}") for i in range(4)]
+    table = stored(tmp_path, *rows)
+    by_feature = gathered(table, ("feature",))
+    assert set(by_feature) == {("f0",), ("f1",)}
+    assert_same(by_feature["f0",], add([COUNTS, COUNTS]))
+    assert gathered(table, ("model",))["m",].n == 4 * COUNTS.n

@@ -8,8 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from measure_world import counted, scanned
 from watchkeeper.profiles.bins import fit_category, fit_numeric
-from watchkeeper.profiles.scan import as_codes, as_numbers, coded_numbers, coded_texts, count_cells
+from watchkeeper.profiles.columns import as_codes, as_numbers
+from watchkeeper.profiles.counted import of_rows
+from watchkeeper.profiles.scan import Numbers, of_category
 
 NOON = datetime(2024, 2, 29, 12)  # noqa: DTZ001 - times without a zone are counted as they are
 SINCE_1970 = (NOON - datetime(1970, 1, 1)).total_seconds()  # noqa: DTZ001
@@ -49,22 +52,20 @@ def test_a_column_without_rows_has_no_numbers(kind):
 def test_a_column_of_nothing_but_nulls_is_all_null_and_in_no_cell():
     bins = fit_numeric("x", np.empty(0))
     for kind in (pa.null(), pa.float64(), pa.date32()):
-        floats, nulls = as_numbers(pa.chunked_array([pa.nulls(5, kind)]))
-        ours = coded_numbers(bins, floats, nulls).count(np.zeros(5, np.int64), 1)[0]
+        ours = scanned(Numbers("x", bins), pa.chunked_array([pa.nulls(5, kind)]))[0]
         assert (ours.n, ours.nulls, ours.valued, ours.sum) == (5, 5, 0, 0.0)
 
 
 def test_a_constant_column_is_in_one_cell():
     values = np.full(1000, 3.25)
-    ours = coded_numbers(fit_numeric("x", values), values, np.zeros(1000, bool)).count(np.zeros(1000, np.int64), 1)[0]
+    ours = counted(fit_numeric("x", values), values)
     assert ours.counts.tolist() == [1000]
     assert (ours.low, ours.high, ours.sum, ours.sum2) == (3.25, 3.25, 3250.0, 10562.5)
 
 
 def test_infinities_fall_in_the_end_cells_and_out_of_the_moments():
     bins = fit_numeric("x", np.arange(100.0))
-    values, nulls = as_numbers(pa.chunked_array([[np.inf, 5.0, -np.inf], [np.nan, None, 7.0]]))
-    ours = coded_numbers(bins, values, nulls).count(np.zeros(6, np.int64), 1)[0]
+    ours = scanned(Numbers("x", bins), pa.chunked_array([[np.inf, 5.0, -np.inf], [np.nan, None, 7.0]]))[0]
     assert (ours.n, ours.nulls, ours.nans, ours.pos_infs, ours.neg_infs) == (6, 1, 1, 1, 1)
     assert ours.dense(bins.size)[[0, -1]].tolist() == [1, 1]
     assert (ours.low, ours.high, ours.sum, ours.sum2) == (5.0, 7.0, 12.0, 74.0)
@@ -95,8 +96,7 @@ def test_ten_thousand_categories_are_counted_as_a_dictionary_would():
     rng = np.random.default_rng(2)
     texts = [f"c{i}" for i in rng.zipf(1.3, 20_000) % 10_000]
     bins = fit_category("c", Counter(texts[:10_000]))
-    codes, distinct = as_codes(pa.chunked_array([texts, [None] * 3]))
-    ours = coded_texts(bins, codes, distinct).count(np.zeros(20_003, np.int64), 1)[0]
+    ours = scanned(of_category("c", bins), pa.chunked_array([texts, [None] * 3]))[0]
     cell = {c: i for i, c in enumerate(bins.categories)} | dict.fromkeys(bins.others, 200)
     expected = Counter(cell.get(t, 201) for t in texts)
     assert dict(zip(ours.cells.tolist(), ours.counts.tolist(), strict=True)) == expected
@@ -107,7 +107,7 @@ def test_ten_thousand_categories_are_counted_as_a_dictionary_would():
 def test_counts_per_group_are_a_group_by():
     rng = np.random.default_rng(3)
     group, cells, values = rng.integers(-1, 6, 4000), rng.integers(0, 9, 4000), rng.normal(size=4000)
-    ours = count_cells(cells, 9, values, np.zeros(4000, bool), group, 6)
+    ours = of_rows(cells, values, np.zeros(4000, bool), group, 6).each()
     expected = pa.table({"g": group, "c": cells, "v": values}).group_by(["g", "c"]).aggregate([([], "count_all"), ("v", "sum")])
     theirs = {(r["g"], r["c"]): r for r in expected.to_pylist() if r["g"] >= 0}
     found = {(g, int(c)): (int(n), s) for g, part in enumerate(ours) for c, n, s in zip(part.cells, part.counts, part.sums, strict=True)}
@@ -117,5 +117,5 @@ def test_counts_per_group_are_a_group_by():
 
 def test_rows_of_no_group_are_counted_nowhere():
     nowhere = np.full(3, -1, np.int64)
-    ours = count_cells(np.zeros(3, np.int64), 1, np.ones(3), np.zeros(3, bool), nowhere, 2)
+    ours = of_rows(np.zeros(3, np.int64), np.ones(3), np.zeros(3, bool), nowhere, 2).each()
     assert [(c.n, c.valued, c.sum) for c in ours] == [(0, 0, 0.0), (0, 0, 0.0)]

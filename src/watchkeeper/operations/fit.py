@@ -16,8 +16,8 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.bins import FeatureBins, fit_category, fit_numeric, version
+from watchkeeper.profiles.columns import as_numbers, is_numeric, is_text
 from watchkeeper.profiles.labelled import SCORE
-from watchkeeper.profiles.scan import as_numbers
 from watchkeeper.records import Bins, key
 from watchkeeper.words import counted
 
@@ -134,19 +134,8 @@ def features_of(monitor: Monitor, schema: pa.Schema) -> list[str]:
     return [f.name for f in schema if f.name not in roles and not f.name.startswith("wk_") and _is_counted(f.type)]
 
 
-def is_numeric(kind: pa.DataType) -> bool:
-    """Tell whether a type is counted by value (numbers, booleans, times) and not by category."""
-    return bool(
-        pa.types.is_integer(kind)
-        or pa.types.is_floating(kind)
-        or pa.types.is_decimal(kind)
-        or pa.types.is_boolean(kind)
-        or pa.types.is_temporal(kind)
-    )
-
-
 def _is_counted(kind: pa.DataType) -> bool:
-    return bool(is_numeric(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
+    return is_numeric(kind) or is_text(kind)
 
 
 def _fit_column(name: str, column: pa.ChunkedArray, *, is_private: bool = False) -> FeatureBins:

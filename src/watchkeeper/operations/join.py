@@ -18,8 +18,8 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.classes import is_positive
 from watchkeeper.profiles.bins import FeatureBins
+from watchkeeper.profiles.columns import as_numbers
 from watchkeeper.profiles.labelled import Labelled
-from watchkeeper.profiles.scan import as_numbers
 from watchkeeper.windows import Window
 
 Floats = NDArray[np.float64]

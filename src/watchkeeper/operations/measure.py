@@ -18,7 +18,7 @@ from watchkeeper.measures.readings import GAP_TO_REST, Frame, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import reference_problem
 from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, by_window, frame_of, maturity
-from watchkeeper.operations.sums import KeyedParts, Ledger, added, parts_within, reference_sums
+from watchkeeper.operations.sums import Ledger, added, of_environment, parts_within, reference_sums
 from watchkeeper.records import Run, Score
 from watchkeeper.windows import Grid, Window
 
@@ -94,7 +94,7 @@ def _measured(home: Home, monitor: Monitor, basis: Basis, grid: Grid, due: list[
     for window, inputs in due:
         silence = _silence(basis.parts, window, now)
         frame = frame_of(monitor, window, grid.grain, basis, reference, now, metrics=metrics)
-        made = list(_of_window(frame, found.get(window.start, [])))
+        made = list(_of_window(frame, found.get(window.start)))
         scores += made
         reason = {
             "empty": "no events landed for this window",
@@ -123,18 +123,18 @@ def _metrics(monitor: Monitor, grid: Grid) -> set[str]:
     return promised | {m.name for m in (*CATALOGUE, GAP_TO_REST) if m.stored} if grid == monitor.grid else promised
 
 
-def _of_window(frame: Frame, parts: KeyedParts) -> Iterator[Score]:
+def _of_window(frame: Frame, parts: pa.Table | None) -> Iterator[Score]:
     """Yield the window's scores: per environment all versions together, and each version where there are several."""
-    if not parts:
+    if parts is None:
         yield from (s for s in readings(replace(frame, has_labels=False, metrics={"rows"}), {}) if s.metric == "rows")
         return
-    for environment in sorted({k.environment for k, _ in parts}):
-        mine = [(k, c) for k, c in parts if k.environment == environment]
+    for environment in sorted(pc.unique(parts.column("environment")).to_pylist()):
+        mine = of_environment(parts, environment)
         yield from readings(replace(frame, environment=environment), added(mine))
-        versions = sorted({k.version for k, _ in mine})
+        whole = mine.filter(pc.field("segment") == "")
+        versions = sorted(pc.unique(mine.column("version")).to_pylist())
         for version in versions if len(versions) > 1 else ():
-            whole = [(k, c) for k, c in mine if k.version == version and not k.segment]
-            yield from readings(replace(frame, environment=environment, version=version), added(whole))
+            yield from readings(replace(frame, environment=environment, version=version), added(whole.filter(pc.field("version") == version)))
 
 
 def _changed(home: Home, monitor: Monitor, scores: list[Score], now: datetime) -> list[Score]:

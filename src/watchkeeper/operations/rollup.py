@@ -3,17 +3,20 @@
 Belongs here: what a window is measured from. Does not: which windows are due (measure.py), the numbers (measures/).
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import CATALOGUE
 from watchkeeper.measures.readings import Frame, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import bins_of
-from watchkeeper.operations.sums import KeyedParts, Ledger, ReferenceSums, added, ledger, parts_within, reference_sums
+from watchkeeper.operations.sums import Ledger, ReferenceSums, added, ledger, of_environment, parts_within, reference_sums
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.records import Score
 from watchkeeper.windows import Grid, Window
@@ -54,7 +57,7 @@ def rolled_up(
         return
     reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
     parts = parts_within(home, monitor, basis.bins, start, end, now=now, of_whole=of_whole, of_outputs=are_of_outputs(basis, metrics))
-    found = by_window(grain, [(k, c) for k, c in parts if k.environment == monitor.environment])
+    found = by_window(grain, of_environment(parts, monitor.environment))
     for window in grain.between(start, end):
         if window.start in found:
             yield from readings(frame_of(monitor, window, grain.grain, basis, reference, now, metrics=metrics), added(found[window.start]))
@@ -83,8 +86,16 @@ def pooled_scores(
     reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
     span = Window(min(start for start, _ in windows), max(end for _, end in windows))
     every = parts_within(home, monitor, basis.bins, span.start, span.end, now=now, of_outputs=are_of_outputs(basis, metrics))
-    inside = [(k, c) for k, c in every if k.environment == monitor.environment and any(start <= k.window_start < end for start, end in windows)]
+    inside = of_environment(every, monitor.environment).filter(_within(windows))
     yield from readings(frame_of(monitor, span, monitor.window, basis, reference, now, metrics=metrics), added(inside))
+
+
+def _within(windows: Collection[tuple[datetime, datetime]]) -> pc.Expression:
+    start = pc.field("window_start")
+    inside = pc.scalar(False)
+    for begin, end in windows:
+        inside |= (start >= pa.scalar(begin, TIMESTAMP)) & (start < pa.scalar(end, TIMESTAMP))
+    return inside
 
 
 def are_of_outputs(basis: Basis, metrics: Collection[str] | None) -> bool:
@@ -93,16 +104,15 @@ def are_of_outputs(basis: Basis, metrics: Collection[str] | None) -> bool:
     return metrics is not None and not of_features.intersection(metrics) and any(name.startswith("@") for name in basis.fitted)
 
 
-def by_window(grid: Grid, parts: KeyedParts) -> dict[datetime, KeyedParts]:
+def by_window(grid: Grid, parts: pa.Table) -> dict[datetime, pa.Table]:
     """Return parts by the start of the window of a grid that they lie in."""
-    out: dict[datetime, KeyedParts] = defaultdict(list)
-    places: dict[datetime, datetime] = {}
-    for part_key, counts in parts:
-        start = part_key.window_start
-        if start not in places:
-            places[start] = grid.at(start).start
-        out[places[start]].append((part_key, counts))
-    return out
+    begun = parts.column("window_start").combine_chunks().dictionary_encode()
+    windows = pa.array([grid.at(start).start for start in begun.dictionary.to_pylist()], TIMESTAMP)
+    place = windows.take(begun.indices)
+    order = pc.sort_indices(place)
+    ordered, runs = parts.take(order), pc.run_end_encode(place.take(order))
+    ends = runs.run_ends.to_pylist()
+    return {start: ordered.slice(first, end - first) for start, first, end in zip(runs.values.to_pylist(), [0, *ends], ends, strict=False)}
 
 
 def maturity(monitor: Monitor, window: Window, now: datetime) -> str:

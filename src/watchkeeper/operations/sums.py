@@ -4,24 +4,21 @@ Belongs here: reading parts of the table `profiles` and adding them up. Does not
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.lake import TIMESTAMP, arrow_schema
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.readings import BySegment, by_segment
 from watchkeeper.monitor import Monitor
-from watchkeeper.profiles.counts import Counts
-from watchkeeper.profiles.parts import FEATURE, LABEL, MARK, PartKey, from_table, gathered
+from watchkeeper.profiles.parts import FEATURE, MARK, gathered, newest_scans
 from watchkeeper.records import Profile, key
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.windows import Window
 
-KeyedParts = list[tuple[PartKey, Counts]]
 _KEPT = 64  # ledgers and references of so many models and moments
 
 
@@ -70,8 +67,8 @@ _LEDGERS: dict[tuple[str, int, str, str, datetime], Ledger] = {}
 
 def parts_within(
     home: Home, monitor: Monitor, bins: str, start: datetime, end: datetime, *, now: datetime, of_whole: bool = False, of_outputs: bool = False
-) -> KeyedParts:
-    """Return the parts of all windows that start in [start, end).
+) -> pa.Table:
+    """Return the parts of all windows that start in [start, end), as rows of their table.
 
     With `of_whole` those of segments are not read, with `of_outputs` those of the columns the model was given are not.
     """
@@ -82,12 +79,17 @@ def parts_within(
     if of_outputs:
         inside &= (pc.field("kind") != FEATURE) | pc.starts_with(pc.field("feature"), "@")
     rows = home.lake.read(Profile.TABLE, where=_mine(monitor, bins, now) & inside)
-    return [] if rows is None else from_table(rows)
+    return arrow_schema(Profile).empty_table() if rows is None else newest_scans(rows)
 
 
-def added(parts: Iterable[tuple[PartKey, Counts]]) -> BySegment:
+def added(parts: pa.Table) -> BySegment:
     """Return the sums by segment and quantity, over windows, batches, versions and whatever else the parts differ in."""
-    return by_segment(gathered(parts, lambda k: (k.segment, k.kind, k.feature, k.outcome)).items())
+    return by_segment(gathered(parts, ("segment", "kind", "feature", "outcome")).items())
+
+
+def of_environment(parts: pa.Table, environment: str) -> pa.Table:
+    """Return the parts of one environment."""
+    return parts.filter(pc.field("environment") == environment)
 
 
 @dataclass(frozen=True)
@@ -113,15 +115,10 @@ def reference_sums(home: Home, monitor: Monitor, bins: str, found: Ledger, *, no
     identity = key(monitor.model, bins, start, end, revision)[:12]
     name = f"{home.lake.address} {identity}"
     if name not in _REFERENCES:
-        mine = [(k, c) for k, c in parts_within(home, monitor, bins, start, end, now=now) if k.environment == monitor.environment]
+        mine = of_environment(parts_within(home, monitor, bins, start, end, now=now), monitor.environment)
         _REFERENCES.clear() if len(_REFERENCES) > _KEPT else None
         _REFERENCES[name] = ReferenceSums(identity, added(mine))
     return _REFERENCES[name]
-
-
-def has_labels(parts: KeyedParts) -> bool:
-    """Tell whether any part is of labels."""
-    return any(k.kind == LABEL for k, _ in parts)
 
 
 def _mine(monitor: Monitor, bins: str, now: datetime) -> pc.Expression:

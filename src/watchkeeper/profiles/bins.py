@@ -7,7 +7,8 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,17 @@ COARSE = 10
 MOST_CATEGORIES = 200
 OTHER, UNSEEN = "other", "unseen"
 _LEAST_SHARE_OF_A_POINT_MASS = 1 / FINE
+_STEPS = 4096
+_FEW = 4
+_SMALLEST = float(np.finfo(np.float64).tiny)
+
+
+class Guide(NamedTuple):
+    """The range of the edges cut in equal steps: `below[s]` edges lie below step s, so a value there needs few comparisons."""
+
+    low: float
+    per_unit: float
+    below: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,30 @@ class FeatureBins:
         """The cell of values that the reference never had; -1 for numbers."""
         return self.size - 1 if self.kind == "category" else -1
 
+    @cached_property
+    def guide(self) -> Guide:
+        """The way to a value's cell; the outermost edges lie beyond it, since tails are long and hold little."""
+        edges = np.asarray(self.edges)
+        inner = edges[1:-1] if len(edges) > _FEW else edges
+        with np.errstate(over="ignore"):
+            span = inner[-1] - inner[0] if len(inner) > 1 else 0.0
+            per_unit = _STEPS / span if 0 < span < np.inf else 0.0
+        if not 0 < per_unit < np.inf:
+            return Guide(0.0, 0.0, np.array([0, len(edges)], np.int32))
+        steps = np.clip((edges - inner[0]) * per_unit, 0, _STEPS - 1).astype(np.int64)
+        below = np.concatenate([[0], np.cumsum(np.bincount(steps, minlength=_STEPS))])
+        return Guide(float(inner[0]), float(per_unit), below.astype(np.int32))
+
+    @cached_property
+    def known(self) -> dict[str, int]:
+        """The cell of each category that the reference had."""
+        return {c: i for i, c in enumerate(self.categories)} | dict.fromkeys(self.others, len(self.categories))
+
+    @cached_property
+    def fold(self) -> NDArray[np.int64]:
+        """The coarse cell of each fine cell."""
+        return np.asarray(self.coarse, np.int64)
+
     def label(self, cell: int) -> str:
         """Return what a fine cell holds, in words.
 
@@ -74,10 +110,16 @@ def fit_numeric(feature: str, values: NDArray[np.float64], fine: int = FINE) -> 
         edges.add(float(distinct[i]))
         if i > 0:
             edges.add(float(distinct[i - 1]))
-    edges |= {float(np.nextafter(finite[0], -np.inf)), float(finite[-1])}
+    edges |= {_just_below(float(finite[0])), float(finite[-1])}
     ordered = tuple(sorted(edges))
     counts = np.bincount(np.searchsorted(ordered, finite, side="left"), minlength=len(ordered) + 1)
     return FeatureBins(feature, "numeric", edges=ordered, coarse=_coarsened(counts))
+
+
+def _just_below(value: float) -> float:
+    """Return the next smaller number that is not subnormal: processors compare those ten times slower."""
+    below = float(np.nextafter(value, -np.inf))
+    return below if abs(below) >= _SMALLEST else -_SMALLEST
 
 
 def fit_category(feature: str, counts: Mapping[str, int]) -> FeatureBins:
@@ -112,5 +154,5 @@ def code_numeric(bins: FeatureBins, values: NDArray[np.float64]) -> NDArray[np.i
 
 def code_categories(bins: FeatureBins, distinct: Sequence[str]) -> NDArray[np.int64]:
     """Return the cell of each distinct text, to be looked up by dictionary codes."""
-    known = {c: i for i, c in enumerate(bins.categories)} | dict.fromkeys(bins.others, len(bins.categories))
-    return np.array([known.get(d, bins.unseen) for d in distinct], np.int64)
+    known, unseen = bins.known, bins.unseen
+    return np.array([known.get(d, unseen) for d in distinct], np.int64)

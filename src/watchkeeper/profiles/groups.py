@@ -1,92 +1,203 @@
-"""Groups: which window and segment value each row belongs to, as one number.
+"""Groups: which window, version and segment value each row belongs to, as one number a dimension.
 
-Belongs here: rows -> group codes and their names, one dimension at a time. Does not: counting (scan.py).
+Belongs here: rows -> group numbers and their names, piece after piece. Does not: counting (scan.py).
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from watchkeeper.profiles.scan import as_codes
+from watchkeeper.profiles.bins import FeatureBins
+from watchkeeper.profiles.columns import Rows, as_codes, moments_of
 from watchkeeper.windows import Grid
 
 Ints = NDArray[np.int64]
 MOST_VALUES = 200
 REST = "(other)"
 NULL = "(null)"
+_ROOM = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Groups:
-    """One dimension: row i is in group `codes[i]`, which is window `code // len(segments)`, segment `code % len(segments)`."""
+class GroupKey(NamedTuple):
+    """What the rows of a group have in common; `segment` is empty for the whole."""
 
-    codes: Ints
-    starts: Sequence[datetime]
-    segments: Sequence[str]
+    start: datetime
+    batch_id: str
+    version: str
+    environment: str
+    segment: str = ""
+
+
+class _Coded(NamedTuple):
+    """One property of rows: its code row by row (negative: the row is left out; None: all are 0), and what the codes stand for."""
+
+    codes: Ints | None
+    names: Sequence[Hashable]
+
+
+@dataclass(slots=True)
+class Dimension:
+    """Groups of one kind, numbered as they are met; `sizes` counts their rows."""
+
+    keys: list[GroupKey] = field(default_factory=list)
+    sizes: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    _places: dict[tuple[Hashable, ...], int] = field(default_factory=dict)
+
+    def number(self, rows: int, *properties: _Coded) -> NDArray[np.int32]:
+        """Return the group of each row, -1 for those left out."""
+        if all(p.codes is None for p in properties):
+            number = self._number(0, properties)
+            self._add(np.array([number], np.int32), np.array([rows], np.int64))
+            return np.full(rows, number, np.int32)
+        packed = _packed(rows, properties)
+        size = int(np.prod([len(p.names) for p in properties])) + 1
+        if size > _ROOM * rows + 1024:
+            met, place, n = np.unique(packed, return_inverse=True, return_counts=True)
+            lookup = np.empty(len(met), np.int32)
+            where = np.arange(len(met))
+        else:
+            tally = np.bincount(packed, minlength=size)
+            met, place, where = np.flatnonzero(tally), packed, np.flatnonzero(tally)
+            n, lookup = tally[met], np.empty(size, np.int32)
+        numbers = np.array([self._number(code - 1, properties) for code in met.tolist()], np.int32)
+        self._add(numbers[numbers >= 0], n[numbers >= 0])
+        lookup[where] = numbers
+        return lookup[place]
+
+    def _number(self, code: int, properties: Sequence[_Coded]) -> int:
+        if code < 0:
+            return -1
+        names: list[Hashable] = []
+        for one in reversed(properties):
+            code, rest = divmod(code, len(one.names))
+            names.insert(0, one.names[rest])
+        name = tuple(names)
+        if name not in self._places:
+            self._places[name] = len(self.keys)
+            whole = name[0]
+            self.keys.append(whole._replace(segment=str(name[1])) if isinstance(whole, GroupKey) else GroupKey(*name))  # type: ignore[arg-type]
+        return self._places[name]
+
+    def _add(self, numbers: NDArray[np.int32], n: Ints) -> None:
+        sizes = np.zeros(len(self.keys), np.int64)
+        sizes[: len(self.sizes)] = self.sizes
+        sizes[numbers] += n
+        self.sizes = sizes
+
+
+def _packed(rows: int, properties: Sequence[_Coded]) -> Ints:
+    """Return one number for all properties of each row: 0 for rows that any of them leaves out, else the mixed-radix code plus 1."""
+    packed, out = np.zeros(rows, np.int64), None
+    for one in properties:
+        if len(one.names) > 1:
+            packed *= len(one.names)
+        if one.codes is not None:
+            packed += one.codes
+            if one.codes.min(initial=0) < 0:
+                out = one.codes < 0 if out is None else out | (one.codes < 0)
+    packed += 1
+    if out is not None:
+        packed[out] = 0
+    return packed
+
+
+@dataclass(slots=True)
+class Grouping:
+    """Numbers rows by batch, window, version and environment, and by the values of each segment column.
+
+    `columns` says where the role `time`, `batch`, `version` or `environment` is read; what it leaves out is the same for all
+    rows, as in `same`. `batches` are those whose rows count; empty for all. `known` are the bins that say which segment
+    values keep their names.
+    """
+
+    grid: Grid
+    columns: Mapping[str, str]
+    same: Mapping[str, str]
+    segments: Sequence[str] = ()
+    batches: frozenset[str] = frozenset()
+    known: Mapping[str, FeatureBins] = field(default_factory=dict)
+    whole: Dimension = field(default_factory=Dimension)
+    parted: dict[str, Dimension] = field(default_factory=dict)
+    _met: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def number(self, rows: Rows) -> list[NDArray[np.int32]]:
+        """Return each row's group in the whole, then in every segment dimension whose columns are there."""
+        properties = [self._windows(rows), *(self._text(rows, role) for role in ("batch", "version", "environment"))]
+        whole = self.whole.number(rows.num_rows, *properties)
+        codes = _Coded(whole.astype(np.int64), self.whole.keys)
+        out = [whole]
+        for declared in self.segments:
+            wanted = declared.split("&")
+            if all(c in rows.column_names for c in wanted):
+                dimension = self.parted.setdefault(declared, Dimension())
+                out.append(dimension.number(rows.num_rows, codes, self._values(rows, wanted)))
+        return out
 
     @property
-    def size(self) -> int:
-        """How many groups there are."""
-        return len(self.starts) * len(self.segments)
+    def dimensions(self) -> list[Dimension]:
+        """The whole, then the segment dimensions met."""
+        return [self.whole, *self.parted.values()]
 
-    @property
-    def is_whole(self) -> bool:
-        """Tell whether this is the dimension without segments."""
-        return list(self.segments) == [""]
+    def _windows(self, rows: Rows) -> _Coded:
+        from watchkeeper.profiles import kernel
 
-    def named(self) -> Iterator[tuple[int, datetime, str]]:
-        """Yield (group, window start, segment)."""
-        for g in range(self.size):
-            yield g, self.starts[g // len(self.segments)], self.segments[g % len(self.segments)]
+        moments = moments_of(rows.column(self.columns["time"]))
+        starts = starts_of(self.grid, moments)
+        if len(starts) == 1:
+            return _Coded(None, starts)
+        places = np.empty(len(moments), np.int64)
+        edges = np.array([int(s.timestamp() * 1_000_000) for s in starts], np.int64)
+        kernel.place(moments, edges, places)
+        return _Coded(places, starts)
+
+    def _text(self, rows: Rows, role: str) -> _Coded:
+        column, default = self.columns.get(role, ""), self.same[role]
+        if column not in rows.column_names:
+            return _Coded(None, [default])
+        codes, texts = as_codes(rows.column(column))
+        lookup = np.array([*(-1 if self._is_left_out(role, t) else i for i, t in enumerate(texts)), len(texts)], np.int64)
+        names = [*texts, default]
+        return _Coded(None, names[:1]) if len(texts) == 1 and lookup[0] == 0 and codes.min(initial=0) == 0 else _Coded(lookup[codes], names)
+
+    def _is_left_out(self, role: str, text: str) -> bool:
+        return role == "batch" and bool(self.batches) and text not in self.batches
+
+    def _values(self, rows: Rows, columns: Sequence[str]) -> _Coded:
+        codes, names = np.zeros(rows.num_rows, np.int64), [""]
+        for column in columns:
+            coded, texts = as_codes(rows.column(column))
+            values = [self._name(column, t) for t in [*texts, None]]
+            kept = list(dict.fromkeys(values))
+            place = np.array([kept.index(v) for v in values], np.int64)
+            codes = codes * len(kept) + place[coded]
+            names = [f"{left}&{column}={value}" if left else f"{column}={value}" for left in names for value in kept]
+        return _Coded(codes, names)
+
+    def _name(self, column: str, text: str | None) -> str:
+        """Return what a segment value is called: rare ones of a column with many, and new ones beyond two hundred, are the rest."""
+        if text is None:
+            return NULL
+        bins = self.known.get(column)
+        if bins is not None and text in bins.known:
+            return text if bins.known[text] < len(bins.categories) else REST
+        if bins is not None and bins.others:
+            return REST
+        met = self._met.setdefault(column, {})
+        if text not in met:
+            met[text] = text if len(met) < MOST_VALUES else REST
+        return met[text]
 
 
-def windows_of(times: pa.ChunkedArray, grid: Grid) -> tuple[Ints, list[datetime]]:
-    """Return each row's window as an index, and the windows' starts."""
-    micros = np.asarray(times.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).combine_chunks())
-    if len(micros) == 0:
-        return np.empty(0, np.int64), []
-    first, last = (datetime.fromtimestamp(int(m) / 1e6, UTC) for m in (micros.min(), micros.max()))
+def starts_of(grid: Grid, moments: Ints) -> list[datetime]:
+    """Return the starts of the windows from the one of the earliest moment to the one of the latest."""
+    if len(moments) == 0:
+        return [grid.at(datetime(1970, 1, 1, tzinfo=UTC)).start]
+    first, last = (datetime.fromtimestamp(int(m) / 1e6, UTC) for m in (moments.min(), moments.max()))
     starts = [w.start for w in grid.between(first, last)] or [grid.at(first).start]
     if grid.at(last).start > starts[-1]:
         starts.append(grid.at(last).start)
-    edges = np.array([int(s.timestamp() * 1_000_000) for s in starts], np.int64)
-    place = np.searchsorted(edges, micros, side="right") - 1
-    used, codes = np.unique(place, return_inverse=True)
-    return codes.astype(np.int64), [starts[i] for i in used]
-
-
-def dimensions(table: pa.Table, window: Ints, starts: Sequence[datetime], segments: Sequence[str]) -> Iterator[Groups]:
-    """Yield the whole, then one dimension per declared segment (`a&b` for a pair)."""
-    yield Groups(window, starts, [""])
-    for declared in segments:
-        columns = declared.split("&")
-        if all(c in table.column_names for c in columns):
-            codes, names = _values(table, columns)
-            yield Groups(window * len(names) + codes, starts, names)
-
-
-def _values(table: pa.Table, columns: Sequence[str]) -> tuple[Ints, list[str]]:
-    codes = np.zeros(table.num_rows, np.int64)
-    names = [""]
-    for column in columns:
-        coded, distinct = _frequent(*as_codes(table.column(column)))
-        codes = codes * len(distinct) + coded
-        names = [f"{left}&{column}={value}" if left else f"{column}={value}" for left in names for value in distinct]
-    used, place = np.unique(codes, return_inverse=True)
-    return place.astype(np.int64), [names[i] for i in used]
-
-
-def _frequent(codes: Ints, distinct: list[str]) -> tuple[Ints, list[str]]:
-    """Give null a name of its own, and fold all but the most frequent values into one."""
-    values = [*distinct, NULL]
-    codes = np.where(codes < 0, len(distinct), codes)
-    if len(values) <= MOST_VALUES:
-        return codes, values
-    order = np.argsort(-np.bincount(codes, minlength=len(values)), kind="stable")
-    place = np.full(len(values), MOST_VALUES, np.int64)
-    place[order[:MOST_VALUES]] = np.arange(MOST_VALUES)
-    return place[codes], [*(values[i] for i in order[:MOST_VALUES]), REST]
+    return starts

@@ -6,14 +6,14 @@ Belongs here: score, decision and label of rows -> parts whose sums give every K
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from watchkeeper.profiles.counts import Counts
-from watchkeeper.profiles.grids import LOGIT_CELLS, SIGNED_LOG_CELLS, logit_cells, signed_log_cells
-from watchkeeper.profiles.scan import Coded
+from watchkeeper.profiles.counted import Counted, of_rows
+from watchkeeper.profiles.grids import logit_cells, signed_log_cells
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -36,6 +36,15 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Coded:
+    """Rows in cells; `values` add moments and sums per cell."""
+
+    cells: Ints
+    nulls: NDArray[np.bool_]
+    values: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """One quantity of labelled rows, computed once; every segment dimension counts the same cells."""
 
@@ -48,19 +57,19 @@ class Piece:
     is_sum: bool = False
     """Whether only the moments are kept."""
 
-    def count(self, group: Ints, groups: int) -> list[Counts]:
+    def count(self, group: NDArray[np.integer[Any]], groups: int) -> Counted:
         """Return the counts of each group 0 .. groups-1 over the piece's rows; rows of group -1 belong to none."""
-        counts = self.coded.count(np.where(self.rows, group, -1), groups)
+        counted = of_rows(self.coded.cells, self.coded.values, self.coded.nulls, np.where(self.rows, group, -1), groups)
         if self.is_sum:
-            return [replace(c, cells=c.cells[:0], counts=c.counts[:0], sums=c.sums[:0]) for c in counts]
-        return counts if self.places is None else [c.recoded(self.places) for c in counts]
+            return counted.without_cells()
+        return counted if self.places is None else counted.renamed(self.places)
 
 
 def binary_pieces(rows: Labelled) -> list[Piece]:
     """Return score cells and decisions by outcome, and the losses of labelled rows; truth is 1, 0 or NaN."""
     known, scored = np.isfinite(rows.truth), np.isfinite(rows.score)
-    scores = Coded(logit_cells(np.where(scored, rows.score, 0.5)), LOGIT_CELLS, ~scored, rows.score)
-    decisions = Coded(np.maximum(rows.decision, 0), 2, rows.decision < 0)
+    scores = Coded(logit_cells(np.where(scored, rows.score, 0.5)), ~scored, rows.score)
+    decisions = Coded(np.maximum(rows.decision, 0), rows.decision < 0)
     p = np.clip(rows.score, TINY, 1 - TINY)
     loss = -np.where(rows.truth == 1, np.log(p), np.log1p(-p))
     by_outcome = ((POSITIVE, rows.truth == 1), (NEGATIVE, rows.truth == 0), (PENDING, ~known))
@@ -78,8 +87,8 @@ def regression_pieces(rows: Labelled) -> list[Piece]:
     size = np.abs(rows.truth)
     nothing = np.zeros(len(error), bool)
     return [
-        Piece(ERROR, KNOWN, known, Coded(signed_log_cells(error), SIGNED_LOG_CELLS, nothing, error)),
-        Piece(SCORE, PENDING, ~np.isfinite(rows.truth), Coded(np.zeros(len(error), np.int64), 1, nothing)),
+        Piece(ERROR, KNOWN, known, Coded(signed_log_cells(error), nothing, error)),
+        Piece(SCORE, PENDING, ~np.isfinite(rows.truth), Coded(np.zeros(len(error), np.int64), nothing)),
         _sum("abs_error", known, np.abs(error)),
         _sum("squared_error", known, error**2),
         _sum("truth", known, rows.truth),
@@ -95,7 +104,7 @@ def class_cell(name: str) -> int:
 def multiclass_pieces(rows: Labelled) -> list[Piece]:
     """Return the confusion: decided class per true class, none and unknown ones in `NO_CLASS`; truth and decision are codes into `classes`."""
     places = np.array([NO_CLASS, *(class_cell(name) for name in rows.classes)], np.int64)
-    decided = Coded(np.maximum(rows.decision, -1) + 1, len(places), np.zeros(len(rows.decision), bool))
+    decided = Coded(np.maximum(rows.decision, -1) + 1, np.zeros(len(rows.decision), bool))
     known = rows.truth >= 0
     out = [Piece(DECISION, PENDING, ~known, decided, places)]
     out += [Piece(DECISION, name, rows.truth == code, decided, places) for code, name in enumerate(rows.classes)]
@@ -106,7 +115,7 @@ def multiclass_pieces(rows: Labelled) -> list[Piece]:
 
 
 def _sum(feature: str, rows: NDArray[np.bool_], values: Floats) -> Piece:
-    return Piece(feature, KNOWN, rows, Coded(np.zeros(len(values), np.int64), 1, np.zeros(len(values), bool), values), is_sum=True)
+    return Piece(feature, KNOWN, rows, Coded(np.zeros(len(values), np.int64), np.zeros(len(values), bool), values), is_sum=True)
 
 
 def pieces(task: str, rows: Labelled) -> Sequence[Piece]:

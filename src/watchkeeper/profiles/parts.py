@@ -1,120 +1,166 @@
-"""Parts: counts under their keys, and the table form they are stored in.
+"""Parts: counts under their keys, in the table form they are stored in, and their sums.
 
-Belongs here: key + counts <-> rows of the table `profiles`, and adding parts up over any of their keys. Does not: reading
+Belongs here: counted groups -> rows of the table `profiles`, and adding rows up over any of their keys. Does not: reading
 and writing the table (operations/profile.py, adapters/lake.py).
 """
 
-import itertools
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from watchkeeper.profiles.counts import Counts, add
-from watchkeeper.records import Profile
+from watchkeeper.profiles.counted import Counted
+from watchkeeper.profiles.counts import Counts
+from watchkeeper.profiles.groups import GroupKey
 
 FEATURE, LABEL, SERVICE, MARK = "feature", "label", "service", "mark"
 LABELS_BATCH = "labels"
-
-K = TypeVar("K", bound=Hashable)
+_NUMBERS = ("n", "nulls", "nans", "pos_infs", "neg_infs")
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 @dataclass(frozen=True, slots=True)
-class PartKey:
-    """What a part counts: where (window, segment, version, environment) and what (kind, feature, outcome)."""
+class Origin:
+    """What all parts of one scan have in common."""
 
-    window_start: datetime
-    kind: str
-    feature: str
-    outcome: str = ""
-    segment: str = ""
-    version: str = ""
-    environment: str = "production"
-    batch_id: str = ""
+    model: str
+    bins: str
+    grain: str
+    revision: int
+    now: datetime
 
 
-Parts = Mapping[PartKey, Counts]
-
-
-def record(key: PartKey, counts: Counts, *, model: str, bins: str, grain: str, revision: int, now: datetime) -> Profile:
-    """Return a part as a row of the table."""
-    return Profile(
-        model=model,
-        version=key.version,
-        environment=key.environment,
-        batch_id=key.batch_id,
-        bins=bins,
-        grain=grain,
-        window_start=key.window_start,
-        segment=key.segment,
-        kind=key.kind,
-        feature=key.feature,
-        outcome=key.outcome,
-        n=counts.n,
-        nulls=counts.nulls,
-        nans=counts.nans,
-        pos_infs=counts.pos_infs,
-        neg_infs=counts.neg_infs,
-        low=counts.low if np.isfinite(counts.low) else None,
-        high=counts.high if np.isfinite(counts.high) else None,
-        sum=counts.sum,
-        sum2=counts.sum2,
-        cells=counts.cells.tolist(),
-        counts=counts.counts.tolist(),
-        sums=counts.sums.tolist(),
-        revision=revision,
-        computed_at=now,
+def part_rows(counted: Counted, keys: Sequence[GroupKey], origin: Origin, *, kind: str, feature: str, outcome: str = "") -> pa.Table:
+    """Return the groups that have rows as rows of the table."""
+    some = np.flatnonzero(counted.n)
+    names = [keys[g] for g in some.tolist()]
+    sizes = np.diff(counted.ends)[some]
+    inside = np.repeat(counted.n > 0, np.diff(counted.ends))
+    total, squares, low, high = counted.moments[some].T
+    odd = counted.odd[some].T
+    lengths = {"cells": sizes, "counts": sizes, "sums": sizes if len(counted.sums) else np.zeros(len(some), np.int64)}
+    lists = {
+        name: _lists(getattr(counted, name)[inside] if len(getattr(counted, name)) else getattr(counted, name), lengths[name]) for name in lengths
+    }
+    return pa.table(
+        {
+            **_same(origin, len(some)),
+            "version": pa.array([k.version for k in names], pa.string()),
+            "environment": pa.array([k.environment for k in names], pa.string()),
+            "batch_id": pa.array([k.batch_id for k in names], pa.string()),
+            "window_start": pa.array([k.start for k in names], pa.timestamp("us", "UTC")),
+            "segment": pa.array([k.segment for k in names], pa.string()),
+            **{name: pa.repeat(text, len(some)) for name, text in (("kind", kind), ("feature", feature), ("outcome", outcome))},
+            "n": counted.n[some],
+            **dict(zip(_NUMBERS[1:], odd, strict=True)),
+            "low": pa.array(low, mask=~np.isfinite(low)),
+            "high": pa.array(high, mask=~np.isfinite(high)),
+            "sum": total,
+            "sum2": squares,
+            **lists,
+        }
     )
 
 
-_KEYS = ("kind", "feature", "outcome", "segment", "version", "environment", "batch_id")
-_NUMBERS = ("n", "nulls", "nans", "pos_infs", "neg_infs")
-_MOMENTS = ("low", "high", "sum", "sum2")
+def mark_rows(batches: Iterable[tuple[str, int]], origin: Origin) -> pa.Table:
+    """Return the marks that batches are scanned, each with its rows."""
+    ids, rows = (list(c) for c in zip(*batches, strict=True))
+    keys = [GroupKey(_EPOCH, batch, "", "production") for batch in ids]
+    nothing = np.zeros(len(ids), np.int64)
+    counted = Counted(
+        np.array(rows, np.int64),
+        np.zeros((len(ids), 4), np.int64),
+        np.tile(np.array([0.0, 0.0, np.inf, -np.inf]), (len(ids), 1)),
+        np.zeros(len(ids) + 1, np.int64),
+        nothing[:0],
+        nothing[:0],
+        np.empty(0),
+    )
+    return part_rows(counted, keys, origin, kind=MARK, feature="")
 
 
-def from_table(table: pa.Table) -> list[tuple[PartKey, Counts]]:
-    """Return the parts in rows of `profiles`; of what was scanned again, only the newest scan."""
-    table = _without_replaced(table).combine_chunks()
-    if table.num_rows == 0:
-        return []
-    starts = table.column("window_start").combine_chunks().dictionary_encode()
-    moments = starts.dictionary.to_pylist()
-    keys = (PartKey(moments[i], *rest) for i, *rest in zip(starts.indices.to_pylist(), *(table.column(k).to_pylist() for k in _KEYS), strict=True))
-    fills = {"low": np.inf, "high": -np.inf}
-    numbers = [table.column(k).to_pylist() for k in _NUMBERS]
-    floats = [pc.fill_null(table.column(k), fills.get(k, 0.0)).to_pylist() for k in _MOMENTS]
-    lists = [_slices(table.column(k), kind) for k, kind in (("cells", np.int64), ("counts", np.int64), ("sums", np.float64))]
-    counts = (Counts(*values) for values in zip(*numbers, *floats, *lists, strict=True))
-    return list(zip(keys, counts, strict=True))
+def _same(origin: Origin, rows: int) -> dict[str, pa.Array]:
+    values: dict[str, Any] = {
+        "model": origin.model,
+        "bins": origin.bins,
+        "grain": origin.grain,
+        "revision": origin.revision,
+    }
+    same = {name: pa.repeat(pa.scalar(value), rows) for name, value in values.items()}
+    return same | {"computed_at": pa.repeat(pa.scalar(origin.now, pa.timestamp("us", "UTC")), rows)}
 
 
-def _without_replaced(table: pa.Table) -> pa.Table:
-    """Keep the newest scan of each batch and window: a batch is scanned again when rows of it were released later."""
-    newest = table.group_by(["batch_id", "window_start"]).aggregate([("revision", "max")])
-    if newest.num_rows == 0 or pc.count_distinct(table.column("revision")).as_py() == 1:
+def _lists(values: NDArray[Any], sizes: NDArray[np.int64]) -> pa.ListArray:
+    return pa.ListArray.from_arrays(pa.array(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)), pa.array(values))
+
+
+def newest_scans(table: pa.Table) -> pa.Table:
+    """Keep the newest scan of each batch, and of the labels the newest of each window: what was scanned again is replaced."""
+    if table.num_rows == 0 or pc.count_distinct(table.column("revision")).as_py() == 1:
         return table
-    named = newest.rename_columns(["batch_id", "window_start", "newest"])
-    joined = table.select(["batch_id", "window_start", "revision"]).append_column("row", pa.array(range(table.num_rows)))
-    kept = joined.join(named, ["batch_id", "window_start"]).filter(pc.field("revision") == pc.field("newest"))
-    return table.take(kept.column("row").sort())
+    labels = pc.equal(table.column("batch_id"), LABELS_BATCH)
+    window = pc.if_else(labels, table.column("window_start"), pa.scalar(None, pa.timestamp("us", "UTC")))
+    keyed = pa.table({"batch_id": table.column("batch_id"), "window": window, "revision": table.column("revision")})
+    places = _codes(keyed, ("batch_id", "window"))
+    revisions = np.asarray(keyed.column("revision").combine_chunks())
+    newest = np.full(places.max() + 1, -1, np.int64)
+    np.maximum.at(newest, places, revisions)
+    return table.filter(pa.array(revisions == newest[places]))
 
 
-def _slices(column: pa.ChunkedArray, kind: type) -> list[NDArray[Any]]:
-    whole = column.combine_chunks()
-    lists = whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
-    values: NDArray[Any] = np.asarray(lists.values).astype(kind, copy=False)
-    return [values[i:j] for i, j in itertools.pairwise(lists.offsets.to_pylist())]
+def _codes(table: pa.Table, columns: Sequence[str]) -> NDArray[np.int64]:
+    """Return one number a row, equal where all the columns are."""
+    whole = np.zeros(table.num_rows, np.int64)
+    for name in columns:
+        coded = pc.dictionary_encode(table.column(name), null_encoding="encode").combine_chunks()
+        if isinstance(coded, pa.ChunkedArray):
+            coded = coded.chunk(0) if coded.num_chunks else pa.array([], pa.string()).dictionary_encode()
+        whole = whole * max(1, len(coded.dictionary)) + np.asarray(coded.indices)
+        whole = np.unique(whole, return_inverse=True)[1]
+    return whole
 
 
-def gathered(parts: Iterable[tuple[PartKey, Counts]], by: Callable[[PartKey], K]) -> dict[K, Counts]:
-    """Return the sum of parts under each value of `by`."""
-    groups: dict[K, list[Counts]] = defaultdict(list)
-    for part_key, counts in parts:
-        groups[by(part_key)].append(counts)
-    return {k: add(v) for k, v in groups.items()}
+def gathered(table: pa.Table, by: Sequence[str]) -> dict[tuple[Any, ...], Counts]:
+    """Return the sum of the parts that agree in the columns `by`, under what they agree in."""
+    if table.num_rows == 0:
+        return {}
+    group = _codes(table, by)
+    first = np.zeros(group.max() + 1, np.int64)
+    first[group[::-1]] = np.arange(table.num_rows)[::-1]
+    names = zip(*(table.column(c).take(pa.array(first)).to_pylist() for c in by), strict=True)
+    has_sums = np.zeros(len(first), bool)
+    has_sums[group[np.asarray(pc.list_value_length(table.column("sums")).combine_chunks()) > 0]] = True
+    counts = _summed(table, group, len(first)).each()
+    return {name: c if has else replace(c, sums=c.sums[:0]) for name, c, has in zip(names, counts, has_sums.tolist(), strict=True)}
+
+
+def _summed(table: pa.Table, group: NDArray[np.int64], groups: int) -> Counted:
+    """Add the rows of each group up."""
+    numbers = np.column_stack([_added(table.column(c), group, groups) for c in _NUMBERS]).astype(np.int64)
+    moments = np.column_stack([_added(table.column(c), group, groups) for c in ("sum", "sum2")] + [np.full(groups, np.inf), np.full(groups, -np.inf)])
+    for place, name, extreme in ((2, "low", np.minimum), (3, "high", np.maximum)):
+        column = table.column(name)
+        there = np.asarray(pc.is_valid(column).combine_chunks())
+        extreme.at(moments[:, place], group[there], np.asarray(column.drop_null().combine_chunks(), float))
+    sizes = np.asarray(pc.list_value_length(table.column("cells")).combine_chunks()).astype(np.int64)
+    has_sums = np.asarray(pc.list_value_length(table.column("sums")).combine_chunks()) > 0
+    cells, counts, sums = (np.asarray(pc.list_flatten(table.column(c)).combine_chunks()) for c in ("cells", "counts", "sums"))
+    owner = np.repeat(group, sizes)
+    weights = np.zeros(len(cells))
+    weights[np.repeat(has_sums, sizes)] = sums
+    order = np.lexsort((cells, owner))
+    owner, cells = owner[order], cells[order]
+    starts = np.flatnonzero(np.concatenate([[True], (owner[1:] != owner[:-1]) | (cells[1:] != cells[:-1])])) if len(cells) else np.empty(0, np.int64)
+    counted = np.add.reduceat(counts[order], starts) if len(starts) else np.empty(0, np.int64)
+    summed = np.add.reduceat(weights[order], starts) if len(starts) else np.empty(0)
+    ends = np.searchsorted(owner[starts], np.arange(groups + 1)).astype(np.int64)
+    return Counted(numbers[:, 0], numbers[:, 1:], moments, ends, cells[starts].astype(np.int64), counted.astype(np.int64), summed)
+
+
+def _added(column: pa.ChunkedArray, group: NDArray[np.int64], groups: int) -> NDArray[np.float64]:
+    return np.bincount(group, weights=np.asarray(column.combine_chunks(), float), minlength=groups).astype(np.float64)

@@ -1,129 +1,212 @@
-"""The scan: rows to counts per group in one pass; a window or a segment is only an offset into the same array.
+"""The scan: rows to counts per group in one pass, a column at a time; a window or a segment is only an offset into the counters.
 
-Belongs here: columns of one batch -> additive parts. Does not: where rows come from and parts go (operations/profile.py).
+Belongs here: quantities, and counting them over pieces of rows. Does not: where rows come from and parts go
+(operations/profile.py), the loops themselves (kernel.py), which group a row is in (groups.py).
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from watchkeeper.profiles.bins import FeatureBins, code_categories, code_numeric
-from watchkeeper.profiles.counts import Counts
+from watchkeeper.profiles.bins import FeatureBins, code_categories
+from watchkeeper.profiles.columns import Floats, Ints, Rows, codes, is_numeric, numbers, valid
+from watchkeeper.profiles.counted import Counted, of_counters
+from watchkeeper.profiles.groups import Dimension
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-_TICKS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
-
-
-def as_numbers(column: pa.ChunkedArray) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return a column as floats with its null mask; moments become seconds since 1970, times of day and durations seconds, booleans 0 and 1."""
-    if pa.types.is_temporal(column.type):
-        column = _seconds(column)
-    elif pa.types.is_boolean(column.type):
-        column = pc.cast(column, pa.int8())
-    nulls = np.asarray(pc.is_null(column).combine_chunks())
-    return np.asarray(pc.fill_null(pc.cast(column, pa.float64(), safe=False), 0.0).combine_chunks(), dtype=float), nulls
+Groups = NDArray[np.int32]
+_NONE = np.empty(0, np.uint16)
 
 
-def _seconds(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = column.type
-    if pa.types.is_date32(kind):
-        return pc.multiply(pc.cast(column, pa.int32()).cast(pa.float64()), 86_400.0)
-    ticks = pc.cast(column, pa.int32() if pa.types.is_time32(kind) else pa.int64())
-    return pc.divide(pc.cast(ticks, pa.float64(), safe=False), _TICKS["ms" if pa.types.is_date64(kind) else kind.unit])
+class Counters:
+    """Cells, sums, moments and odd values of one quantity in one dimension; they grow with its groups."""
+
+    def __init__(self, width: int, *, has_values: bool) -> None:
+        """Begin without groups."""
+        self.width, self.has_values, self.room = width, has_values, 0
+        self.counts: Ints = np.empty(0, np.int64)
+        self.sums: Floats = np.empty(0)
+        self.moments: Floats = np.empty((0, 3))
+        self.odd: Ints = np.empty((0, 4), np.int64)
+
+    def grow(self, groups: int) -> "Counters":
+        """Make room for that many groups."""
+        if groups > self.room:
+            more = max(groups, 2 * self.room) - self.room
+            self.counts = np.concatenate([self.counts, np.zeros(more * self.width, np.int64)])
+            self.odd = np.concatenate([self.odd, np.zeros((more, 4), np.int64)])
+            if self.has_values:
+                self.sums = np.concatenate([self.sums, np.zeros(more * self.width)])
+                self.moments = np.concatenate([self.moments, np.tile(np.array([0.0, np.inf, -np.inf]), (more, 1))])
+            self.room += more
+        return self
+
+    def counted(self, sizes: Ints) -> Counted:
+        """Return what was counted; `sizes` are the rows of each group."""
+        self.grow(len(sizes))
+        return of_counters(sizes, self.width, self.counts, self.sums, self.moments, self.odd)
 
 
-def as_codes(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
-    """Return a column as dictionary codes (-1 for null) and the distinct texts."""
-    encoded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(pc.cast(column, pa.string()))
-    whole = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.chunk(0) if whole.num_chunks else pa.array([], pa.string()).dictionary_encode()
-    codes = np.asarray(pc.fill_null(whole.indices, -1)).astype(np.int64)
-    distinct = whole.dictionary.to_pylist()
-    is_null = np.array([d is None for d in distinct] + [True])
-    return np.where(is_null[codes], -1, codes), [str(d) for d in distinct]
+class Quantity(Protocol):
+    """What is counted of each row of a column."""
+
+    @property
+    def column(self) -> str:
+        """The column it is read off."""
+        ...
+
+    def takes(self, kind: pa.DataType) -> bool:
+        """Tell whether it can be read off a column of this type."""
+        ...
+
+    def counters(self, *, is_whole: bool) -> Counters:
+        """Return empty counters for the whole, or for a segment dimension."""
+        ...
+
+    def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters]) -> None:
+        """Add a chunk's rows; `groups` and `counters` are the whole's, then those of each segment dimension."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Coded:
-    """A column in cells 0 .. size-1, row by row; `values` add moments and per-cell sums, `coarse` folds the cells of segments."""
+class Numbers:
+    """Numbers in the cells of their bins; in segments in coarse cells."""
 
-    cells: Ints
+    column: str
+    bins: FeatureBins
+
+    def takes(self, kind: pa.DataType) -> bool:
+        """Numbers, booleans and times."""
+        return is_numeric(kind)
+
+    def counters(self, *, is_whole: bool) -> Counters:
+        """Fine cells for the whole, coarse ones for segments."""
+        return Counters(self.bins.size if is_whole else self.bins.coarse_size, has_values=True)
+
+    def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters]) -> None:
+        """Find each value's cell once; segments count the same cells."""
+        from watchkeeper.profiles import kernel
+
+        values, bits, offset = numbers(chunk)
+        bins, whole = self.bins, counters[0]
+        cells = np.empty(len(values), np.uint16) if len(groups) > 1 else _NONE
+        edges, guide = np.asarray(bins.edges, float), bins.guide
+        kernel.count_numbers(
+            values,
+            bits,
+            offset,
+            groups[0],
+            edges,
+            guide.low,
+            guide.per_unit,
+            guide.below,
+            bins.size,
+            whole.counts,
+            whole.sums,
+            whole.moments,
+            whole.odd,
+            cells,
+        )
+        for group, one in zip(groups[1:], counters[1:], strict=True):
+            kernel.count_cells(values, cells, bins.fold, group, bins.coarse_size, one.counts, one.sums, one.moments, one.odd)
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Texts in cells that `cell_of` finds for each distinct one; `fold` gives the cells of segments."""
+
+    column: str
     size: int
-    nulls: NDArray[np.bool_]
-    values: Floats | None = None
-    coarse: Ints | None = None
+    cells_of: Callable[[Sequence[str]], Ints]
+    fold: Ints
 
-    def count(self, group: Ints, groups: int, *, coarse: bool = False) -> list[Counts]:
-        """Return the counts of each group 0 .. groups-1; rows of group -1 belong to none."""
-        if not coarse or self.coarse is None:
-            return count_cells(self.cells, self.size, self.values, self.nulls, group, groups)
-        return count_cells(self.coarse[self.cells], int(self.coarse.max()) + 1, self.values, self.nulls, group, groups)
+    def takes(self, kind: pa.DataType) -> bool:
+        """Any type that has a text."""
+        return not pa.types.is_nested(kind)
 
+    def counters(self, *, is_whole: bool) -> Counters:
+        """Fine cells for the whole, coarse ones for segments."""
+        return Counters(self.size if is_whole else int(self.fold.max()) + 1, has_values=False)
 
-def coded_numbers(bins: FeatureBins, values: Floats, nulls: NDArray[np.bool_]) -> Coded:
-    """Put numbers into the cells of their bins."""
-    return Coded(code_numeric(bins, values), bins.size, nulls, values, np.asarray(bins.coarse, np.int64))
+    def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters]) -> None:
+        """Look each dictionary code up; no text is compared more than once a chunk."""
+        from watchkeeper.profiles import kernel
 
-
-def coded_texts(bins: FeatureBins, codes: Ints, distinct: list[str]) -> Coded:
-    """Put a category column, given as dictionary codes, into the cells of its bins."""
-    lookup = code_categories(bins, [*distinct, ""])
-    return Coded(lookup[codes], bins.size, codes < 0, coarse=np.asarray(bins.coarse, np.int64))
-
-
-def count_cells(cells: Ints, size: int, values: Floats | None, nulls: NDArray[np.bool_], group: Ints, groups: int) -> list[Counts]:
-    """Return counts per group over given cells; `values` add moments and per-cell sums."""
-    inside = group >= 0
-    n = np.bincount(group[inside], minlength=groups)
-    missing = np.bincount(group[inside & nulls], minlength=groups)
-    if values is None:
-        return _parts(cells, size, None, inside & ~nulls, group, groups, {"n": n, "nulls": missing})
-    nan, up, down = np.isnan(values) & ~nulls, (values == np.inf) & ~nulls, (values == -np.inf) & ~nulls
-    odd = {"nans": nan, "pos_infs": up, "neg_infs": down}
-    tallies = {"n": n, "nulls": missing} | {k: np.bincount(group[inside & m], minlength=groups) for k, m in odd.items()}
-    return _parts(
-        cells,
-        size,
-        np.where(nan | up | down, 0.0, values),
-        inside & ~nulls & ~nan,
-        group,
-        groups,
-        tallies,
-        finite=inside & ~nulls & ~nan & ~up & ~down,
-    )
+        (values, bits, offset), texts = codes(chunk)
+        there = [t for t in texts if t is not None]
+        cells = np.full(len(texts), -1, np.int64)
+        cells[[i for i, t in enumerate(texts) if t is not None]] = self.cells_of(there)
+        folded = np.where(cells < 0, -1, self.fold[np.maximum(cells, 0)])
+        for lookup, group, one in zip((cells, *(folded for _ in groups[1:])), groups, counters, strict=True):
+            kernel.count_codes(values, bits, offset, lookup, group, one.width, one.counts, one.odd)
 
 
-def _parts(
-    cells: Ints,
-    size: int,
-    values: Floats | None,
-    celled: NDArray[np.bool_],
-    group: Ints,
-    groups: int,
-    tallies: dict[str, Ints],
-    finite: NDArray[np.bool_] | None = None,
-) -> list[Counts]:
-    place = group[celled] * size + cells[celled]
-    counts = np.bincount(place, minlength=groups * size).reshape(groups, size)
-    sums = np.bincount(place, weights=values[celled], minlength=groups * size).reshape(groups, size) if values is not None else None
-    moments = _moments(values, finite, group, groups) if values is not None and finite is not None else None
-    out = []
-    for g in range(groups):
-        some = np.flatnonzero(counts[g])
-        tally = {k: int(v[g]) for k, v in tallies.items()}
-        extra = {} if moments is None else {k: float(v[g]) for k, v in moments.items()}
-        out.append(Counts(**tally, **extra, cells=some, counts=counts[g][some], sums=np.empty(0) if sums is None else sums[g][some]))  # type: ignore[arg-type]
-    return out
+@dataclass(frozen=True, slots=True)
+class Gridded:
+    """Numbers on a fixed grid, the same in segments."""
+
+    column: str
+    size: int
+    cells_of: Callable[[Floats], Ints]
+
+    def takes(self, kind: pa.DataType) -> bool:
+        """Numbers, booleans and times."""
+        return is_numeric(kind)
+
+    def counters(self, *, is_whole: bool) -> Counters:  # noqa: ARG002 - the grid is one
+        """The grid's cells."""
+        return Counters(self.size, has_values=True)
+
+    def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters]) -> None:
+        """Find each value's cell once."""
+        from watchkeeper.profiles import kernel
+
+        piece = numbers(chunk)
+        values = piece.values.astype(np.float64)
+        cells = np.clip(self.cells_of(np.where(np.isfinite(values), values, 0.0)), 0, self.size - 1).astype(np.uint16)
+        cells = np.where(np.isnan(values), self.size + 1, cells)
+        cells = np.where(valid(piece), cells, self.size).astype(np.uint16)
+        same = np.arange(self.size)
+        for group, one in zip(groups, counters, strict=True):
+            kernel.count_cells(values, cells, same, group, self.size, one.counts, one.sums, one.moments, one.odd)
 
 
-def _moments(values: Floats, finite: NDArray[np.bool_], group: Ints, groups: int) -> dict[str, Floats]:
-    g, v = group[finite], values[finite]
-    low, high = np.full(groups, np.inf), np.full(groups, -np.inf)
-    np.minimum.at(low, g, v)
-    np.maximum.at(high, g, v)
-    return {"low": low, "high": high, "sum": np.bincount(g, weights=v, minlength=groups), "sum2": np.bincount(g, weights=v * v, minlength=groups)}
+@dataclass(slots=True)
+class Scan:
+    """Counts quantities over pieces of rows; memory follows the groups and not the rows."""
+
+    quantities: Sequence[Quantity]
+    _counters: dict[tuple[int, int], Counters] = field(default_factory=dict)
+
+    def add(self, rows: Rows, groups: Sequence[Groups], dimensions: Sequence[Dimension]) -> None:
+        """Count a piece: `groups` holds each row's group in every dimension, the whole first."""
+        there = set(rows.column_names)
+        for q, quantity in enumerate(self.quantities):
+            if quantity.column not in there:
+                continue
+            column = rows.column(quantity.column)
+            if not quantity.takes(column.type):
+                continue
+            counters = [self._of(q, d).grow(len(dimension.keys)) for d, dimension in enumerate(dimensions)]
+            start = 0
+            for chunk in column.chunks:
+                inside = slice(start, start := start + len(chunk))
+                quantity.count(chunk, [g[inside] for g in groups], counters)
+
+    def counted(self, dimensions: Sequence[Dimension]) -> Iterator[tuple[int, Dimension, Counted]]:
+        """Yield what was counted: (place of the quantity, dimension, its counts group by group)."""
+        for (q, d), counters in self._counters.items():
+            yield q, dimensions[d], counters.counted(dimensions[d].sizes)
+
+    def _of(self, quantity: int, dimension: int) -> Counters:
+        if (quantity, dimension) not in self._counters:
+            self._counters[quantity, dimension] = self.quantities[quantity].counters(is_whole=dimension == 0)
+        return self._counters[quantity, dimension]
+
+
+def of_category(column: str, bins: FeatureBins, named: Callable[[str], str] = str) -> Texts:
+    """Return the counting of a category in its bins; `named` is what a text is called outside the events."""
+    return Texts(column, bins.size, lambda distinct: code_categories(bins, [named(t) for t in distinct]), bins.fold)

@@ -1,0 +1,70 @@
+"""Row groups: the pieces of a table's files, each column read when it is asked for and given back when it was counted.
+
+Belongs here: which pieces may hold wanted rows, and reading their columns. Does not: the table's log (lake.py), counting (profiles/).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+
+from watchkeeper.adapters.lake import Lake
+from watchkeeper.profiles.columns import is_text
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """One piece of one file; texts come as dictionary codes and are never built row by row."""
+
+    file: pq.ParquetFile
+    index: int
+    schema: pa.Schema
+    there: frozenset[str]
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows the piece has."""
+        return int(self.file.metadata.row_group(self.index).num_rows)
+
+    @property
+    def column_names(self) -> list[str]:
+        """The columns of the table; those that this file lacks are null."""
+        return list(self.schema.names)
+
+    def column(self, i: str) -> pa.ChunkedArray:
+        """Read a column."""
+        if i not in self.there:
+            return pa.chunked_array([pa.nulls(self.num_rows, self.schema.field(i).type)])
+        return self.file.read_row_group(self.index, columns=[i], use_threads=False).column(0)
+
+
+def row_groups(lake: Lake, name: str, where: pc.Expression) -> Iterator[RowGroup]:
+    """Yield the pieces of a table in which rows that satisfy `where` may lie, by the statistics of files and pieces.
+
+    They may hold other rows too.
+    """
+    dataset = lake.dataset(name)
+    if dataset is not None:
+        yield from row_groups_of(dataset, where)
+
+
+def row_groups_of(dataset: pads.Dataset, where: pc.Expression) -> Iterator[RowGroup]:
+    """Do as `row_groups` with any Parquet files."""
+    texts = [f.name for f in dataset.schema if is_text(f.type)]
+    for fragment in dataset.get_fragments(filter=where):
+        yield from _of_file(fragment, where, dataset.schema, texts)
+
+
+def _of_file(fragment: Any, where: pc.Expression, schema: pa.Schema, texts: list[str]) -> Iterator[RowGroup]:
+    pieces: list[pads.ParquetFileFragment] = fragment.split_by_row_group(where, schema)
+    if not pieces:
+        return
+    with fragment.open() as source, pq.ParquetFile(source, metadata=fragment.metadata, read_dictionary=texts) as file:
+        there = frozenset(file.schema_arrow.names)
+        for piece in pieces:
+            for group in piece.row_groups:
+                yield RowGroup(file, group.id, schema, there)

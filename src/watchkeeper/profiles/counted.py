@@ -1,0 +1,124 @@
+"""Counted: the counts of one quantity in many groups at once, as columns; what a scan yields and the lake stores.
+
+Belongs here: the columns, and making them of dense counters or of rows. Does not: one group's counts (counts.py), keys (parts.py).
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from watchkeeper.profiles.counts import Counts
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+NULL, NAN, POS_INF, NEG_INF = range(4)
+"""Columns of `odd`: values that are none."""
+_DENSE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Counts of groups 0 .. groups-1; those of group g are `cells[ends[g]:ends[g + 1]]`, ascending, and so on.
+
+    `odd` has shape (groups, 4): null, NaN, +infinity, -infinity; `moments` (groups, 4): sum, sum of squares, smallest and
+    largest finite value. `sums` is empty for what has no values.
+    """
+
+    n: Ints
+    odd: Ints
+    moments: Floats
+    ends: Ints
+    cells: Ints
+    counts: Ints
+    sums: Floats
+
+    @property
+    def groups(self) -> int:
+        """How many groups there are."""
+        return len(self.n)
+
+    def of(self, group: int) -> Counts:
+        """Return the counts of one group."""
+        inside = slice(self.ends[group], self.ends[group + 1])
+        total, squares, low, high = self.moments[group].tolist()
+        sums = self.sums[inside] if len(self.sums) else self.sums
+        nulls, nans, pos_infs, neg_infs = self.odd[group].tolist()
+        cells, counts = self.cells[inside], self.counts[inside]
+        return Counts(int(self.n[group]), nulls, nans, pos_infs, neg_infs, low, high, total, squares, cells, counts, sums)
+
+    def each(self) -> list[Counts]:
+        """Return the counts of every group."""
+        return [self.of(g) for g in range(self.groups)]
+
+    def without_values(self) -> "Counted":
+        """Return the same rows as counts alone: no sums, no smallest and no largest value."""
+        return replace(self, moments=_no_moments(self.groups), sums=np.empty(0))
+
+    def without_cells(self) -> "Counted":
+        """Return the moments alone."""
+        return replace(self, ends=np.zeros(self.groups + 1, np.int64), cells=self.cells[:0], counts=self.counts[:0], sums=self.sums[:0])
+
+    def renamed(self, names: Ints) -> "Counted":
+        """Return the same rows with cell c called `names[c]`."""
+        owner = np.repeat(np.arange(self.groups), np.diff(self.ends))
+        cells = names[self.cells]
+        order = np.lexsort((cells, owner))
+        return replace(self, cells=cells[order], counts=self.counts[order], sums=self.sums[order] if len(self.sums) else self.sums)
+
+
+def of_counters(n: Ints, width: int, counts: Ints, sums: Floats, moments: Floats, odd: Ints) -> Counted:
+    """Return what the loops of the kernel have counted: `counts[g * width + c]` values in cell c of group g."""
+    groups = len(n)
+    used = np.flatnonzero(counts[: groups * width])
+    ends = np.searchsorted(used, np.arange(groups + 1) * width).astype(np.int64)
+    kept = sums[used] if len(sums) else np.empty(0)
+    totals = sums[: groups * width].reshape(groups, width).sum(axis=1) if len(sums) else None
+    whole = _no_moments(groups) if totals is None else np.column_stack([totals, moments[:groups]])
+    return Counted(n, odd[:groups], whole, ends, used % max(1, width), counts[used], kept)
+
+
+def of_rows(cells: Ints, values: Floats | None, nulls: NDArray[np.bool_], group: Ints, groups: int) -> Counted:
+    """Count rows whose cells are given; those of group -1 belong to none, `values` add moments and sums."""
+    inside = group >= 0
+    n = np.bincount(group[inside], minlength=groups)
+    odd = np.zeros((groups, 4), np.int64)
+    odd[:, NULL] = np.bincount(group[inside & nulls], minlength=groups)
+    celled = inside & ~nulls
+    if values is None:
+        return Counted(n, odd, _no_moments(groups), *_tallied(group[celled], cells[celled], None, groups))
+    is_nan, is_finite = np.isnan(values), np.isfinite(values)
+    for column, mask in ((NAN, is_nan), (POS_INF, values == np.inf), (NEG_INF, values == -np.inf)):
+        odd[:, column] = np.bincount(group[celled & mask], minlength=groups)
+    finite, celled = celled & is_finite, celled & ~is_nan
+    whole = _tallied(group[celled], cells[celled], np.where(is_finite, values, 0.0)[celled], groups)
+    return Counted(n, odd, _moments(values[finite], group[finite], groups), *whole)
+
+
+def _tallied(group: Ints, cells: Ints, values: Floats | None, groups: int) -> tuple[Ints, Ints, Ints, Floats]:
+    """Return ends, cells, counts and sums of rows."""
+    width = int(cells.max()) + 1 if len(cells) else 1
+    places = group * width + cells
+    if groups * width <= _DENSE * len(places):
+        counts = np.bincount(places, minlength=groups * width)
+        used = np.flatnonzero(counts)
+        counts = counts[used]
+        sums = np.empty(0) if values is None else np.bincount(places, weights=values, minlength=groups * width)[used]
+    else:
+        used, place, counts = np.unique(places, return_inverse=True, return_counts=True)
+        sums = np.empty(0) if values is None else np.bincount(place, weights=values, minlength=len(used))
+    ends = np.searchsorted(used, np.arange(groups + 1) * width).astype(np.int64)
+    return ends, (used % width).astype(np.int64), counts.astype(np.int64), sums.astype(np.float64)
+
+
+def _moments(values: Floats, group: Ints, groups: int) -> Floats:
+    out = _no_moments(groups)
+    out[:, 0] = np.bincount(group, weights=values, minlength=groups)
+    out[:, 1] = np.bincount(group, weights=values * values, minlength=groups)
+    np.minimum.at(out[:, 2], group, values)
+    np.maximum.at(out[:, 3], group, values)
+    return out
+
+
+def _no_moments(groups: int) -> Floats:
+    return np.tile(np.array([0.0, 0.0, np.inf, -np.inf]), (groups, 1))
