@@ -17,7 +17,19 @@ from watchkeeper.profiles.bins import fit_numeric
 from watchkeeper.profiles.counted import Counted, of_rows
 from watchkeeper.profiles.counts import Counts, add
 from watchkeeper.profiles.groups import GroupKey
-from watchkeeper.profiles.parts import FEATURE, LABEL, LABELS_BATCH, MARK, Origin, gathered, mark_rows, newest_scans, part_rows
+from watchkeeper.profiles.parts import (
+    FEATURE,
+    LABEL,
+    LABELS_BATCH,
+    MARK,
+    Origin,
+    gathered,
+    key_columns,
+    mark_rows,
+    newest_scans,
+    part_rows,
+    whole_rows,
+)
 from watchkeeper.records import Profile
 
 DAY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -43,8 +55,12 @@ def many(parts: Sequence[Counts]) -> Counted:
 
 
 def row(key: GroupKey, counts: Counts, revision: int = 1, *, kind: str = FEATURE, feature: str = "x", outcome: str = "") -> pa.Table:
-    made = part_rows(many([counts]), [key], Origin("m", "b", "day", revision, NEXT), kind=kind, feature=feature, outcome=outcome)
-    return made.select(SCHEMA.names).cast(SCHEMA)
+    made = part_rows(many([counts]), key_columns([key]), kind=kind, feature=feature, outcome=outcome)
+    return finished([made], revision)
+
+
+def finished(parts: Sequence[pa.Table], revision: int = 1) -> pa.Table:
+    return whole_rows(parts, Origin("m", "b", "day", revision, NEXT)).select(SCHEMA.names).cast(SCHEMA)
 
 
 def stored(tmp_path: Path, *rows: pa.Table) -> pa.Table:
@@ -65,11 +81,10 @@ def test_a_part_comes_back_as_it_was_stored(tmp_path):
 
 
 def test_groups_without_rows_have_no_part():
-    table = part_rows(
-        many([COUNTS, Counts()]), [KEY, KEY._replace(segment="carrier=AA")], Origin("m", "b", "day", 1, NEXT), kind=FEATURE, feature="x"
-    )
-    assert table.column("segment").to_pylist() == ["carrier=VX"]
-    assert table.column("counts").to_pylist() == [COUNTS.counts.tolist()]
+    table = part_rows(many([COUNTS, Counts(), COUNTS]), key_columns([KEY, KEY._replace(segment="carrier=AA"), KEY]), kind=FEATURE, feature="x")
+    assert table.column("segment").to_pylist() == ["carrier=VX"] * 2
+    assert table.column("counts").to_pylist() == [COUNTS.counts.tolist()] * 2
+    assert table.column("sums").to_pylist() == [COUNTS.sums.tolist()] * 2
 
 
 def test_a_filtered_table_gives_the_lists_of_its_own_rows(tmp_path):
@@ -107,7 +122,7 @@ def test_label_parts_rebuilt_when_labels_came_replace_those_of_their_day_alone(t
 
 
 def test_marks_say_how_many_rows_of_a_batch_were_scanned():
-    marks = mark_rows([("b1", 7), ("b2", 0)], Origin("m", "b", "day", 1, NEXT))
+    marks = finished([mark_rows([("b1", 7), ("b2", 0)])])
     assert set(marks.column("kind").to_pylist()) == {MARK}
     assert ns(marks, "batch_id") == {("b1",): 7}
 
@@ -122,9 +137,8 @@ def test_gathered_parts_of_any_split_are_the_counts_of_all_rows(table, cuts):
     nulls = np.array([r[3] for r in table], bool)
     places = [0, *sorted(min(c, len(table)) for c in cuts), len(table)]
     keys = [KEY._replace(segment=f"s={g}") for g in range(4)]
-    origin = Origin("m", "b", "day", 1, NEXT)
     pieces = [of_rows(cells[a:b], values[a:b], nulls[a:b], group[a:b], 4) for a, b in itertools.pairwise(places)]
-    whole = pa.concat_tables([part_rows(p, keys, origin, kind=FEATURE, feature="x") for p in pieces])
+    whole = pa.concat_tables([part_rows(p, key_columns(keys), kind=FEATURE, feature="x") for p in pieces])
     found = gathered(whole, ("segment",))
     expected = of_rows(cells, values, nulls, group, 4)
     for g in range(4):

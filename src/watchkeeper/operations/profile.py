@@ -21,7 +21,7 @@ from watchkeeper.operations.quantities import countings
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.groups import Grouping
 from watchkeeper.profiles.labelled import pieces
-from watchkeeper.profiles.parts import LABEL, LABELS_BATCH, MARK, Origin, mark_rows, part_rows
+from watchkeeper.profiles.parts import LABEL, LABELS_BATCH, MARK, Origin, key_columns, mark_rows, part_rows, whole_rows
 from watchkeeper.profiles.scan import Scan
 from watchkeeper.records import Batch, Profile
 
@@ -51,7 +51,7 @@ def _profile_once(home: Home, monitor: Monitor, now: datetime) -> int:
         return 0
     origin = Origin(monitor.model, bins, monitor.window, seen + 1, now)
     schema = arrow_schema(Profile)
-    rows = pa.concat_tables(part.select(schema.names).cast(schema) for part in _parts(home, monitor, fitted, todo, origin))
+    rows = whole_rows(_parts(home, monitor, fitted, todo, origin), origin).select(schema.names).cast(schema)
     home.lake.append(Profile.TABLE, rows, guard=(app_id, seen))
     return int(rows.num_rows)
 
@@ -74,7 +74,7 @@ def _parts(home: Home, monitor: Monitor, bins: dict[str, FeatureBins], todo: lis
         yield from _event_parts(home, monitor, bins, events, origin)
     if monitor.labels is not None:
         yield from _label_parts(home, monitor, bins, [b.batch_id for b in events], [b.batch_id for b in labels], origin)
-    yield mark_rows([(b.batch_id, b.rows_landed) for b in todo], origin)
+    yield mark_rows([(b.batch_id, b.rows_landed) for b in todo])
 
 
 def _event_parts(home: Home, monitor: Monitor, bins: dict[str, FeatureBins], batches: list[Batch], origin: Origin) -> Iterator[pa.Table]:
@@ -91,10 +91,11 @@ def _event_parts(home: Home, monitor: Monitor, bins: dict[str, FeatureBins], bat
     where = (landed >= pa.scalar(since, TIMESTAMP)) & (landed <= pa.scalar(origin.now, TIMESTAMP)) & pc.field("wk_batch").isin(sorted(ids))
     for rows in row_groups(home.lake, f"events/{monitor.model}", where):
         scan.add(rows, grouping.number(rows), grouping.dimensions)
+    keys = [key_columns(d.keys) for d in grouping.dimensions]
     for place, dimension, counted in scan.counted(grouping.dimensions):
         counting = wanted[place]
         kept = counted.without_values() if counting.is_private else counted
-        yield part_rows(kept, dimension.keys, origin, kind=counting.kind, feature=counting.name)
+        yield part_rows(kept, keys[dimension], kind=counting.kind, feature=counting.name)
 
 
 def _first_landing(home: Home, monitor: Monitor, batches: frozenset[str]) -> datetime:
@@ -118,7 +119,7 @@ def _label_parts(
         monitor.grid, columns, {"batch": LABELS_BATCH, "version": "", "environment": monitor.environment}, monitor.segments, known=bins
     )
     groups = grouping.number(rows)
+    keys = [key_columns(d.keys) for d in grouping.dimensions]
     for piece in pieces(monitor.task, labelled(monitor, rows, bins)):
-        for group, dimension in zip(groups, grouping.dimensions, strict=True):
-            counted = piece.count(group, len(dimension.keys))
-            yield part_rows(counted, dimension.keys, origin, kind=LABEL, feature=piece.feature, outcome=piece.outcome)
+        for group, names in zip(groups, keys, strict=True):
+            yield part_rows(piece.count(group, names.num_rows), names, kind=LABEL, feature=piece.feature, outcome=piece.outcome)

@@ -35,39 +35,47 @@ class Origin:
     now: datetime
 
 
-def part_rows(counted: Counted, keys: Sequence[GroupKey], origin: Origin, *, kind: str, feature: str, outcome: str = "") -> pa.Table:
-    """Return the groups that have rows as rows of the table."""
-    some = np.flatnonzero(counted.n)
-    names = [keys[g] for g in some.tolist()]
-    sizes = np.diff(counted.ends)[some]
-    inside = np.repeat(counted.n > 0, np.diff(counted.ends))
-    total, squares, low, high = counted.moments[some].T
-    odd = counted.odd[some].T
-    lengths = {"cells": sizes, "counts": sizes, "sums": sizes if len(counted.sums) else np.zeros(len(some), np.int64)}
-    lists = {
-        name: _lists(getattr(counted, name)[inside] if len(getattr(counted, name)) else getattr(counted, name), lengths[name]) for name in lengths
+def key_columns(keys: Sequence[GroupKey]) -> pa.Table:
+    """Return keys of groups as columns, to be made once for all quantities of a dimension."""
+    starts, batches, versions, environments, segments = zip(*keys, strict=True) if keys else ((),) * len(GroupKey._fields)
+    texts = {"version": versions, "environment": environments, "batch_id": batches, "segment": segments}
+    return pa.table({"window_start": pa.array(starts, pa.timestamp("us", "UTC")), **{k: pa.array(v, pa.string()) for k, v in texts.items()}})
+
+
+def part_rows(counted: Counted, keys: pa.Table, *, kind: str, feature: str, outcome: str = "") -> pa.Table:
+    """Return the groups that have rows as rows of the table, without what `whole_rows` adds."""
+    if not counted.n.all():
+        some = np.flatnonzero(counted.n)
+        counted, keys = counted.chosen(some), keys.take(pa.array(some))
+    sizes, nothing = np.diff(counted.ends), np.zeros(counted.groups, np.int64)
+    total, squares, low, high = counted.moments.T
+    same = {"kind": kind, "feature": feature, "outcome": outcome}
+    columns = {
+        **{name: pa.repeat(text, counted.groups) for name, text in same.items()},
+        "n": counted.n,
+        **dict(zip(_NUMBERS[1:], counted.odd.T, strict=True)),
+        "low": pa.array(low, mask=~np.isfinite(low)),
+        "high": pa.array(high, mask=~np.isfinite(high)),
+        "sum": total,
+        "sum2": squares,
+        "cells": _lists(counted.cells, sizes),
+        "counts": _lists(counted.counts, sizes),
+        "sums": _lists(counted.sums, sizes if len(counted.sums) else nothing),
     }
-    return pa.table(
-        {
-            **_same(origin, len(some)),
-            "version": pa.array([k.version for k in names], pa.string()),
-            "environment": pa.array([k.environment for k in names], pa.string()),
-            "batch_id": pa.array([k.batch_id for k in names], pa.string()),
-            "window_start": pa.array([k.start for k in names], pa.timestamp("us", "UTC")),
-            "segment": pa.array([k.segment for k in names], pa.string()),
-            **{name: pa.repeat(text, len(some)) for name, text in (("kind", kind), ("feature", feature), ("outcome", outcome))},
-            "n": counted.n[some],
-            **dict(zip(_NUMBERS[1:], odd, strict=True)),
-            "low": pa.array(low, mask=~np.isfinite(low)),
-            "high": pa.array(high, mask=~np.isfinite(high)),
-            "sum": total,
-            "sum2": squares,
-            **lists,
-        }
-    )
+    return pa.table({**{name: keys.column(name) for name in keys.column_names}, **columns})
 
 
-def mark_rows(batches: Iterable[tuple[str, int]], origin: Origin) -> pa.Table:
+def whole_rows(parts: Iterable[pa.Table], origin: Origin) -> pa.Table:
+    """Return parts of one scan together, with what they have in common."""
+    rows = pa.concat_tables(parts)
+    same: dict[str, Any] = {"model": origin.model, "bins": origin.bins, "grain": origin.grain, "revision": origin.revision}
+    same["computed_at"] = pa.scalar(origin.now, pa.timestamp("us", "UTC"))
+    for name, value in same.items():
+        rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
+    return rows
+
+
+def mark_rows(batches: Iterable[tuple[str, int]]) -> pa.Table:
     """Return the marks that batches are scanned, each with its rows."""
     ids, rows = (list(c) for c in zip(*batches, strict=True))
     keys = [GroupKey(_EPOCH, batch, "", "production") for batch in ids]
@@ -81,18 +89,7 @@ def mark_rows(batches: Iterable[tuple[str, int]], origin: Origin) -> pa.Table:
         nothing[:0],
         np.empty(0),
     )
-    return part_rows(counted, keys, origin, kind=MARK, feature="")
-
-
-def _same(origin: Origin, rows: int) -> dict[str, pa.Array]:
-    values: dict[str, Any] = {
-        "model": origin.model,
-        "bins": origin.bins,
-        "grain": origin.grain,
-        "revision": origin.revision,
-    }
-    same = {name: pa.repeat(pa.scalar(value), rows) for name, value in values.items()}
-    return same | {"computed_at": pa.repeat(pa.scalar(origin.now, pa.timestamp("us", "UTC")), rows)}
+    return part_rows(counted, key_columns(keys), kind=MARK, feature="")
 
 
 def _lists(values: NDArray[Any], sizes: NDArray[np.int64]) -> pa.ListArray:

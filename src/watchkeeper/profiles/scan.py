@@ -6,7 +6,7 @@ Belongs here: quantities, and counting them over pieces of rows. Does not: where
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -35,19 +35,26 @@ class Counters:
     def grow(self, groups: int) -> "Counters":
         """Make room for that many groups."""
         if groups > self.room:
-            more = max(groups, 2 * self.room) - self.room
-            self.counts = np.concatenate([self.counts, np.zeros(more * self.width, np.int64)])
-            self.odd = np.concatenate([self.odd, np.zeros((more, 4), np.int64)])
+            before, self.room = self.room, max(groups, 2 * self.room)
+            self.counts = _larger(self.counts, self.room * self.width)
+            self.odd = _larger(self.odd, self.room)
             if self.has_values:
-                self.sums = np.concatenate([self.sums, np.zeros(more * self.width)])
-                self.moments = np.concatenate([self.moments, np.tile(np.array([0.0, np.inf, -np.inf]), (more, 1))])
-            self.room += more
+                self.sums = _larger(self.sums, self.room * self.width)
+                self.moments = _larger(self.moments, self.room)
+                self.moments[before:, 1:] = (np.inf, -np.inf)
         return self
 
     def counted(self, sizes: Ints) -> Counted:
         """Return what was counted; `sizes` are the rows of each group."""
         self.grow(len(sizes))
         return of_counters(sizes, self.width, self.counts, self.sums, self.moments, self.odd)
+
+
+def _larger(counters: NDArray[Any], size: int) -> NDArray[Any]:
+    """Return the same counters with room for more; memory that is not counted in yet is not touched."""
+    out = np.zeros((size, *counters.shape[1:]), counters.dtype)
+    out[: len(counters)] = counters
+    return out
 
 
 class Quantity(Protocol):
@@ -196,10 +203,10 @@ class Scan:
                 inside = slice(start, start := start + len(chunk))
                 quantity.count(chunk, [g[inside] for g in groups], counters)
 
-    def counted(self, dimensions: Sequence[Dimension]) -> Iterator[tuple[int, Dimension, Counted]]:
-        """Yield what was counted: (place of the quantity, dimension, its counts group by group)."""
+    def counted(self, dimensions: Sequence[Dimension]) -> Iterator[tuple[int, int, Counted]]:
+        """Yield what was counted: (place of the quantity, place of the dimension, the counts group by group)."""
         for (q, d), counters in self._counters.items():
-            yield q, dimensions[d], counters.counted(dimensions[d].sizes)
+            yield q, d, counters.counted(dimensions[d].sizes)
 
     def _of(self, quantity: int, dimension: int) -> Counters:
         if (quantity, dimension) not in self._counters:
