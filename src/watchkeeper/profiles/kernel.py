@@ -18,8 +18,24 @@ Values = NDArray[np.float64] | NDArray[np.int64]
 Bits = NDArray[np.uint8]
 Groups = NDArray[np.int32]
 Cells = NDArray[np.uint16]
+ALL_SET = 255
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _until(bits: Bits, offset: int, first: int, end: int, null: bool) -> int:  # noqa: FBT001 - numba takes no keyword here
+    """Return the first row in [first, end) that is null, or is not; `end` where there is none."""
+    i = first
+    while i < end:
+        bit = i + offset
+        if null and bit & 7 == 0 and bits[bit >> 3] == ALL_SET:
+            i += 8
+        elif ((bits[bit >> 3] >> (bit & 7)) & 1 == 0) == null:
+            return i
+        else:
+            i += 1
+    return end
 
 
 @_compiled  # type: ignore[untyped-decorator]
@@ -41,15 +57,14 @@ def count_numbers(
 ) -> None:
     """Put each value in the cell whose edges enclose it, edges[c-1] < x <= edges[c], and add it to the cell's sum.
 
-    `guide` cuts the range of the edges in equal steps, `per_unit` to a unit from `low` on, and says how many edges lie
-    below each step, so that hardly a value is compared with more than one edge. `cells`, unless empty, receives each
-    value's cell: `width` for null, `width + 1` for NaN.
+    `edges` end in +infinity. `guide` cuts their range in equal steps, `per_unit` to a unit from `low` on, and says how many
+    lie below each step, so that hardly a value is compared with more than two. `cells`, unless empty, receives each value's
+    cell: `width` for null, `width + 1` for NaN.
     """
     n, has_nulls, is_told, last = len(values), len(bits) > 0, len(cells) > 0, np.float64(len(guide) - 2)
     start = 0
     while start < n:  # rows come nearly in order of time, so groups come in runs
-        g = group[start]
-        end = start + 1
+        g, end = group[start], start + 1
         while end < n and group[end] == g:
             end += 1
         if g < 0:
@@ -57,46 +72,48 @@ def count_numbers(
             continue
         first = g * width
         squares, smallest, largest = 0.0, moments[g, 1], moments[g, 2]
-        for i in range(start, end):
-            if has_nulls:
-                bit = i + offset
-                if not (bits[bit >> 3] >> (bit & 7)) & 1:
-                    odd[g, 0] += 1
+        while start < end:  # and nulls are few, so values do too
+            filled = _until(bits, offset, start, end, True) if has_nulls else end
+            for i in range(start, filled):
+                v = np.float64(values[i])
+                if v - v != 0.0:
+                    cell = np.int64(width + 1)
+                    if v != v:  # noqa: PLR0124 - NaN
+                        odd[g, 1] += 1
+                    else:
+                        cell = np.int64(width - 1) if v > 0 else np.int64(0)
+                        odd[g, 2 if v > 0 else 3] += 1
+                        counts[first + cell] += 1
                     if is_told:
-                        cells[i] = width
+                        cells[i] = cell
                     continue
-            v = np.float64(values[i])
-            if v - v != 0.0:
-                if v != v:  # noqa: PLR0124 - NaN
-                    odd[g, 1] += 1
-                    if is_told:
-                        cells[i] = width + 1
-                    continue
-                cell = np.int64(width - 1) if v > 0 else np.int64(0)
-                odd[g, 2 if v > 0 else 3] += 1
-                counts[first + cell] += 1
+                step = np.int64(max(0.0, min((v - low) * per_unit, last)))
+                cell = np.int64(guide[step])
+                cell += np.int64(edges[cell] < v)  # added and not asked: where half the values are one number a question is guessed wrong
+                if edges[cell] < v:
+                    above = np.int64(guide[step + 1])
+                    while cell < above:
+                        middle = (cell + above) >> 1
+                        if edges[middle] < v:
+                            cell = middle + 1
+                        else:
+                            above = middle
                 if is_told:
                     cells[i] = cell
-                continue
-            step = np.int64(max(0.0, min((v - low) * per_unit, last)))
-            cell, above = np.int64(guide[step]), np.int64(guide[step + 1])
-            while cell < above:
-                middle = (cell + above) >> 1
-                if edges[middle] < v:
-                    cell = middle + 1
-                else:
-                    above = middle
-            if is_told:
-                cells[i] = cell
-            counts[first + cell] += 1
-            sums[first + cell] += v
-            squares += v * v
-            smallest = min(smallest, v)
-            largest = max(largest, v)
+                counts[first + cell] += 1
+                sums[first + cell] += v
+                squares += v * v
+                smallest = min(smallest, v)
+                largest = max(largest, v)
+            start = filled
+            if start < end:
+                start = _until(bits, offset, filled, end, False)
+                odd[g, 0] += start - filled
+                if is_told:
+                    cells[filled:start] = width
         moments[g, 0] += squares
         moments[g, 1] = smallest
         moments[g, 2] = largest
-        start = end
 
 
 @_compiled  # type: ignore[untyped-decorator]

@@ -100,7 +100,7 @@ class Numbers:
         values, bits, offset = numbers(chunk)
         bins, whole = self.bins, counters[0]
         cells = np.empty(len(values), np.uint16) if len(groups) > 1 else _NONE
-        edges, guide = np.asarray(bins.edges, float), bins.guide
+        edges, guide = np.array([*bins.edges, np.inf]), bins.guide
         kernel.count_numbers(
             values,
             bits,
