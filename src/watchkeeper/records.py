@@ -127,6 +127,7 @@ class Bins:
     categories: Of[list[str], "categories kept whole; the next two cells are `other` and `unseen`"] = field(default_factory=list)
     others: Of[list[str], "reference categories folded into `other`"] = field(default_factory=list)
     coarse: Of[list[int], "fine cell -> coarse cell, used for segments"] = field(default_factory=list)
+    grain: Of[str, "hour or day: what a part spans in time, by the traffic of the reference"] = "day"
     computed_at: Of[datetime, "the `now` of the fit"]
 
 

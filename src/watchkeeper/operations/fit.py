@@ -5,7 +5,10 @@ Belongs here: which columns are features, and the one read of reference rows. Do
 
 import json
 from collections import defaultdict
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -17,17 +20,29 @@ from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.bins import FeatureBins, fit_category, fit_numeric, version
 from watchkeeper.profiles.columns import as_numbers, is_numeric, is_text
+from watchkeeper.profiles.kinds import Derived, derived_from, source_of
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.records import Bins, key
+from watchkeeper.windows import Grain
 from watchkeeper.words import counted
 
 PREDICTION = "@prediction"
+ROWS_AN_HOUR = 1_000
 _MANY = 50
+_MOST_VALUES = 64_000_000  # half a gigabyte of numbers
 _COUNTED = ("task", "window", "timezone", "environment", "columns", "features", "segments", "private", "positive", "threshold")
 
 
-def bins_of(home: Home, monitor: Monitor, *, now: datetime) -> tuple[str, dict[str, FeatureBins]] | None:
-    """Return the bins in force (their version, and each feature's), fitting them when the reference has just become whole.
+class Fitted(NamedTuple):
+    """Bins in force: their version, each feature's, and the time grain of the parts counted in them."""
+
+    version: str
+    bins: dict[str, FeatureBins]
+    grain: Grain
+
+
+def bins_of(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:
+    """Return the bins in force, fitting them when the reference has just become whole.
 
     None while the reference has not ended yet or holds no rows; `reference_problem` says which. A change of the reference
     keeps the bins. A change of what is counted (see `layout`) fits them anew, and all landed rows are profiled again.
@@ -38,26 +53,38 @@ def bins_of(home: Home, monitor: Monitor, *, now: datetime) -> tuple[str, dict[s
     span = monitor.reference_span
     if span is None or now < span[1]:
         return None
-    rows = reference_rows(home, monitor, now=now)
-    if rows is None or rows.num_rows == 0:
+    bins, rows = fit(home, monitor, now=now)
+    if rows == 0:
         return None
-    fitted = fit(monitor, rows)
-    name = version(list(fitted.values()), layout(monitor))
-    home.lake.append_records(Bins, [_to_record(monitor.model, name, b, now) for b in fitted.values()])
-    return name, fitted
+    grain = part_grain(monitor, rows, span)
+    name = version(list(bins.values()), f"{layout(monitor)} {grain}")
+    home.lake.append_records(Bins, [_to_record(monitor.model, name, grain, b, now) for b in bins.values()])
+    return Fitted(name, bins, grain)
 
 
-def stored_bins(home: Home, monitor: Monitor, *, now: datetime) -> tuple[str, dict[str, FeatureBins]] | None:
+def stored_bins(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:
     """Return the newest bins that were fitted for what the monitor counts today, None when there are none."""
     by_name: dict[str, list[Bins]] = defaultdict(list)
     for row in home.lake.newest(Bins, as_of=now, where=pc.field("model") == monitor.model):
         by_name[row.bins].append(row)
     asked = layout(monitor)
     for name in sorted(by_name, key=lambda n: max(b.computed_at for b in by_name[n]), reverse=True):
-        fitted = {b.feature: _from_record(b) for b in by_name[name]}
-        if version(list(fitted.values()), asked) == name:
-            return name, fitted
+        bins, grain = {b.feature: _from_record(b) for b in by_name[name]}, by_name[name][0].grain
+        if version(list(bins.values()), f"{asked} {grain}") == name:
+            return Fitted(name, bins, "hour" if grain == "hour" else "day")
     return None
+
+
+def part_grain(monitor: Monitor, rows: int, span: tuple[datetime, datetime]) -> Grain:
+    """Return what a part spans in time: an hour where hours are asked for or hold about a thousand rows, else a day.
+
+    Hours must add up to the monitor's days, which they do not where clocks differ from UTC by half hours.
+    """
+    hours = (span[1] - span[0]).total_seconds() / 3600
+    year = (span[0] + timedelta(days=30 * month) for month in range(13))
+    offsets = {moment.astimezone(ZoneInfo(monitor.timezone)).utcoffset() or timedelta(0) for moment in year}
+    is_whole = all(offset % timedelta(hours=1) == timedelta(0) for offset in offsets)
+    return "hour" if monitor.window == "hour" or (is_whole and rows / hours >= ROWS_AN_HOUR) else "day"
 
 
 def in_force(home: Home, monitor: Monitor, *, now: datetime) -> pc.Expression:
@@ -94,27 +121,49 @@ def reference_problem(monitor: Monitor, *, now: datetime) -> str:
     return f"the reference is empty: no events between {monitor.reference.from_} and {monitor.reference.to} have landed"
 
 
-def reference_rows(home: Home, monitor: Monitor, *, now: datetime) -> pa.Table | None:
-    """Return the reference's events, all feature columns."""
-    span = monitor.reference_span
-    if span is None:
-        return None
+def fit(home: Home, monitor: Monitor, *, now: datetime) -> tuple[dict[str, FeatureBins], int]:
+    """Fit bins to every feature, to the score and to the decision; return them and the rows of the reference.
+
+    The reference is read a few columns at a time, so that it may be larger than memory.
+    """
+    dataset, span = home.lake.dataset(f"events/{monitor.model}"), monitor.reference_span
+    if dataset is None or span is None:
+        return {}, 0
     time = pc.field("wk_time")
     inside = (time >= pa.scalar(span[0], TIMESTAMP)) & (time < pa.scalar(span[1], TIMESTAMP))
-    return home.lake.read(f"events/{monitor.model}", where=inside & (pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP)))
+    inside &= pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP)
+    rows = dataset.count_rows(filter=inside)
+    names = [*features_of(monitor, dataset.schema), *_outputs(monitor, dataset.schema)]
+    at_once = max(1, _MOST_VALUES // max(1, rows))
+    out: dict[str, FeatureBins] = {}
+    for first in range(0, len(names) if rows else 0, at_once):
+        some = names[first : first + at_once]
+        columns = {_column_of(monitor, name) for name in some} | {"wk_time"}
+        out |= fit_columns(monitor, Derived(dataset.to_table(columns=sorted(columns), filter=inside), "wk_time", monitor.timezone), some)
+    return out, rows
 
 
-def fit(monitor: Monitor, rows: pa.Table) -> dict[str, FeatureBins]:
-    """Fit bins to every feature, to the score and to the decision."""
+def _outputs(monitor: Monitor, schema: pa.Schema) -> list[str]:
+    score = [SCORE] if monitor.columns.score in schema.names else []
+    return score + ([PREDICTION] if monitor.task == "multiclass" and monitor.columns.prediction in schema.names else [])
+
+
+def _column_of(monitor: Monitor, name: str) -> str:
+    """Return the column that a feature or an output is read off."""
+    return {SCORE: monitor.columns.score, PREDICTION: monitor.columns.prediction}.get(name) or source_of(name)[0]
+
+
+def fit_columns(monitor: Monitor, rows: Derived, names: Sequence[str]) -> dict[str, FeatureBins]:
+    """Fit bins to columns of reference rows; texts that hardly repeat are names of rows and are left out, unless asked for."""
     out = {}
-    for name in features_of(monitor, rows.schema):
-        bins = _fit_column(name, rows.column(name), is_private=name in monitor.private)
-        if monitor.features is not None or not _names_rows(bins, rows.column(name)):
+    for name in names:
+        column = rows.column(_column_of(monitor, name) if name in (SCORE, PREDICTION) else name)
+        if name == PREDICTION:
+            out[name] = _fit_category(name, column)
+            continue
+        bins = _fit_column(name, column, is_private=source_of(name)[0] in monitor.private)
+        if name == SCORE or monitor.features is not None or not _names_rows(bins, column):
             out[name] = bins
-    if monitor.columns.score in rows.column_names:
-        out[SCORE] = _fit_column(SCORE, rows.column(monitor.columns.score))
-    if monitor.task == "multiclass" and monitor.columns.prediction in rows.column_names:
-        out[PREDICTION] = _fit_category(PREDICTION, rows.column(monitor.columns.prediction))
     return out
 
 
@@ -128,10 +177,10 @@ def _names_rows(bins: FeatureBins, column: pa.ChunkedArray) -> bool:
 
 def features_of(monitor: Monitor, schema: pa.Schema) -> list[str]:
     """Return the columns that are features: those named, else every column without another role and of a type we count."""
-    if monitor.features is not None:
-        return [f for f in monitor.features if f in schema.names]
     roles = {*monitor.columns.named().values(), *monitor.columns.probabilities.values()}
-    return [f.name for f in schema if f.name not in roles and not f.name.startswith("wk_") and _is_counted(f.type)]
+    named = monitor.features if monitor.features is not None else [n for n in schema.names if n not in roles and not n.startswith("wk_")]
+    kinds = {name: schema.field(name).type for name in named if name in schema.names}
+    return [derived for name, kind in kinds.items() if _is_counted(kind) for derived in derived_from(name, kind)]
 
 
 def _is_counted(kind: pa.DataType) -> bool:
@@ -159,7 +208,7 @@ def private_name(value: str) -> str:
     return key("private", value)
 
 
-def _to_record(model: str, name: str, bins: FeatureBins, now: datetime) -> Bins:
+def _to_record(model: str, name: str, grain: Grain, bins: FeatureBins, now: datetime) -> Bins:
     return Bins(
         model=model,
         bins=name,
@@ -169,6 +218,7 @@ def _to_record(model: str, name: str, bins: FeatureBins, now: datetime) -> Bins:
         categories=list(bins.categories),
         others=list(bins.others),
         coarse=list(bins.coarse),
+        grain=grain,
         computed_at=now,
     )
 

@@ -20,19 +20,19 @@ from watchkeeper.operations.classes import is_positive
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import as_numbers
 from watchkeeper.profiles.labelled import Labelled
-from watchkeeper.windows import Window
+from watchkeeper.windows import Grid, Window
 
 Floats = NDArray[np.float64]
 
 
-def touched_windows(home: Home, monitor: Monitor, *, events: Collection[str], labels: Collection[str], now: datetime) -> list[Window]:
-    """Return the windows of the part grain whose label profile the given new batches change."""
+def touched_windows(home: Home, monitor: Monitor, grid: Grid, *, events: Collection[str], labels: Collection[str], now: datetime) -> list[Window]:
+    """Return the windows of a grid whose label profile the given new batches change."""
     connection = _connected(home, monitor, None, now)
     if connection is None:
         return []
     asked = {"events": list(events), "labels": list(labels)}
     moments = ask(connection, statement("touched_moments"), asked).column("moment").to_pylist()
-    return sorted({monitor.grid.at(moment) for moment in moments})
+    return sorted({grid.at(moment) for moment in moments})
 
 
 def joined(home: Home, monitor: Monitor, windows: Collection[Window], *, now: datetime) -> pa.Table | None:

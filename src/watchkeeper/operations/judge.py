@@ -73,7 +73,7 @@ def judged_scores(home: Home, monitor: Monitor, *, now: datetime) -> pa.Table:
         "environment": monitor.environment,
         "now": now,
         "metrics": sorted({*judged_metrics(monitor), *CONTEXT}),
-        "bins": ["", *([bins[0]] if bins else [])],
+        "bins": ["", *([bins.version] if bins else [])],
     }
     connection = connect(home, {"scores": Score.TABLE})
     if home.lake.table(Score.TABLE) is None:

@@ -21,7 +21,7 @@ from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.measures.readings import GAP_TO_REST
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.fit import in_force
+from watchkeeper.operations.fit import in_force, stored_bins
 from watchkeeper.operations.measure import last_ended
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.records import Action, Change, IncidentEvent, Score, Signal
@@ -116,8 +116,9 @@ def _stored(home: Home, monitor: Monitor, wanted: Wanted, now: datetime) -> list
 
 def _rolled(home: Home, monitor: Monitor, grain: str, wanted: Wanted, now: datetime) -> Iterator[Score]:
     grid = Grid(grain, monitor.timezone)  # type: ignore[arg-type]
-    if grain == "hour" and monitor.window != "hour":
-        raise UsageError(f"profiles of {monitor.model} are kept by {monitor.window}", where="--by", then="Ask for days or longer.")
+    bins = stored_bins(home, monitor, now=now)
+    if grain == "hour" and bins is not None and bins.grain != "hour":
+        raise UsageError(f"profiles of {monitor.model} are kept by {bins.grain}", where="--by", then="Ask for days or longer.")
     span = monitor.reference_span
     last = last_ended(monitor, now).end
     start = wanted.start or (span[0] if span else now - timedelta(days=365))
@@ -130,6 +131,7 @@ def _rolled(home: Home, monitor: Monitor, grain: str, wanted: Wanted, now: datet
         end=min(grid.at(wanted.end - timedelta(microseconds=1)).end, last) if wanted.end else last,
         metrics=wanted.metrics or None,
         of_whole=not wanted.segment,
+        feature=wanted.feature if wanted.feature != EVERY else None,
     )
 
 

@@ -20,6 +20,7 @@ from watchkeeper.errors import UsageError, WatchkeeperError
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import features_of
+from watchkeeper.profiles.kinds import source_of
 from watchkeeper.records import SEVERITIES, IncidentEvent, Severity
 from watchkeeper.windows import Window
 from watchkeeper.words import window_text
@@ -117,7 +118,7 @@ def _sample(home: Home, monitor: Monitor, window: Window, now: datetime) -> pa.T
 
 def _columns(monitor: Monitor, schema: pa.Schema) -> list[str]:
     outputs = [c for c in (monitor.columns.score, monitor.columns.prediction) if c and c in schema.names]
-    return [c for c in dict.fromkeys([*outputs, *features_of(monitor, schema)]) if c not in monitor.private]
+    return [c for c in dict.fromkeys([*outputs, *(source_of(f)[0] for f in features_of(monitor, schema))]) if c not in monitor.private]
 
 
 def _remarks(monitor: Monitor, sides: Sequence[pa.Table], compared: Compared) -> list[str]:

@@ -15,15 +15,16 @@ from watchkeeper.adapters.row_groups import row_groups
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConflictError
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.fit import bins_of
+from watchkeeper.operations.fit import Fitted, bins_of
 from watchkeeper.operations.join import joined, labelled, touched_windows
 from watchkeeper.operations.quantities import countings
-from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.groups import Grouping
+from watchkeeper.profiles.kinds import Derived
 from watchkeeper.profiles.labelled import pieces
 from watchkeeper.profiles.parts import LABEL, LABELS_BATCH, MARK, Origin, key_columns, mark_rows, part_rows, whole_rows
 from watchkeeper.profiles.scan import Scan
 from watchkeeper.records import Batch, Profile
+from watchkeeper.windows import Grid
 
 
 def profile(home: Home, monitor: Monitor, *, now: datetime) -> int:
@@ -45,13 +46,12 @@ def _profile_once(home: Home, monitor: Monitor, now: datetime) -> int:
     found = bins_of(home, monitor, now=now)
     if found is None:
         return 0
-    bins, fitted = found
-    todo = _unprofiled(home, monitor, bins, now)
+    todo = _unprofiled(home, monitor, found.version, now)
     if not todo:
         return 0
-    origin = Origin(monitor.model, bins, monitor.window, seen + 1, now)
+    origin = Origin(monitor.model, found.version, found.grain, seen + 1, now)
     schema = arrow_schema(Profile)
-    rows = whole_rows(_parts(home, monitor, fitted, todo, origin), origin).select(schema.names).cast(schema)
+    rows = whole_rows(_parts(home, monitor, found, todo, now), origin).select(schema.names).cast(schema)
     home.lake.append(Profile.TABLE, rows, guard=(app_id, seen))
     return int(rows.num_rows)
 
@@ -68,29 +68,28 @@ def _unprofiled(home: Home, monitor: Monitor, bins: str, now: datetime) -> list[
     return [b for b in batches if b.rows_landed > scanned.get(b.batch_id, 0)]
 
 
-def _parts(home: Home, monitor: Monitor, bins: dict[str, FeatureBins], todo: list[Batch], origin: Origin) -> Iterator[pa.Table]:
+def _parts(home: Home, monitor: Monitor, found: Fitted, todo: list[Batch], now: datetime) -> Iterator[pa.Table]:
     events, labels = ([b for b in todo if b.source == source] for source in ("events", "labels"))
     if events:
-        yield from _event_parts(home, monitor, bins, events, origin)
+        yield from _event_parts(home, monitor, found, events, now)
     if monitor.labels is not None:
-        yield from _label_parts(home, monitor, bins, [b.batch_id for b in events], [b.batch_id for b in labels], origin)
+        yield from _label_parts(home, monitor, found, [b.batch_id for b in events], [b.batch_id for b in labels], now)
     yield mark_rows([(b.batch_id, b.rows_landed) for b in todo])
 
 
-def _event_parts(home: Home, monitor: Monitor, bins: dict[str, FeatureBins], batches: list[Batch], origin: Origin) -> Iterator[pa.Table]:
+def _event_parts(home: Home, monitor: Monitor, found: Fitted, batches: list[Batch], now: datetime) -> Iterator[pa.Table]:
     """Count the rows of the batches: one part per batch, window, segment, version and quantity."""
     ids = frozenset(b.batch_id for b in batches)
     columns = {"time": "wk_time", "batch": "wk_batch", "version": monitor.columns.version or "", "environment": monitor.columns.environment or ""}
-    grouping = Grouping(
-        monitor.grid, columns, {"batch": "", "version": "", "environment": monitor.environment}, monitor.segments, batches=ids, known=bins
-    )
-    wanted = list(countings(monitor, bins))
+    same = {"batch": "", "version": "", "environment": monitor.environment}
+    grouping = Grouping(Grid(found.grain, monitor.timezone), columns, same, monitor.segments, batches=ids, known=found.bins)
+    wanted = list(countings(monitor, found.bins))
     scan = Scan([c.quantity for c in wanted])
     landed = pc.field("wk_landed_at")
     since = _first_landing(home, monitor, ids)
-    where = (landed >= pa.scalar(since, TIMESTAMP)) & (landed <= pa.scalar(origin.now, TIMESTAMP)) & pc.field("wk_batch").isin(sorted(ids))
+    where = (landed >= pa.scalar(since, TIMESTAMP)) & (landed <= pa.scalar(now, TIMESTAMP)) & pc.field("wk_batch").isin(sorted(ids))
     for rows in row_groups(home.lake, f"events/{monitor.model}", where):
-        scan.add(rows, grouping.number(rows), grouping.dimensions)
+        scan.add(Derived(rows, "wk_time", monitor.timezone), grouping.number(rows), grouping.dimensions)
     keys = [key_columns(d.keys) for d in grouping.dimensions]
     for place, dimension, counted in scan.counted(grouping.dimensions):
         counting = wanted[place]
@@ -107,19 +106,17 @@ def _first_landing(home: Home, monitor: Monitor, batches: frozenset[str]) -> dat
     return first
 
 
-def _label_parts(
-    home: Home, monitor: Monitor, bins: dict[str, FeatureBins], events: list[str], labels: list[str], origin: Origin
-) -> Iterator[pa.Table]:
-    windows = touched_windows(home, monitor, events=events, labels=labels, now=origin.now)
-    rows = joined(home, monitor, windows, now=origin.now) if windows else None
+def _label_parts(home: Home, monitor: Monitor, found: Fitted, events: list[str], labels: list[str], now: datetime) -> Iterator[pa.Table]:
+    grid = Grid(found.grain, monitor.timezone)
+    windows = touched_windows(home, monitor, grid, events=events, labels=labels, now=now)
+    rows = joined(home, monitor, windows, now=now) if windows else None
     if rows is None or rows.num_rows == 0:
         return
     columns = {"time": "time", "version": "version", "environment": "environment"}
-    grouping = Grouping(
-        monitor.grid, columns, {"batch": LABELS_BATCH, "version": "", "environment": monitor.environment}, monitor.segments, known=bins
-    )
+    same = {"batch": LABELS_BATCH, "version": "", "environment": monitor.environment}
+    grouping = Grouping(grid, columns, same, monitor.segments, known=found.bins)
     groups = grouping.number(rows)
     keys = [key_columns(d.keys) for d in grouping.dimensions]
-    for piece in pieces(monitor.task, labelled(monitor, rows, bins)):
+    for piece in pieces(monitor.task, labelled(monitor, rows, found.bins)):
         for group, names in zip(groups, keys, strict=True):
             yield part_rows(piece.count(group, names.num_rows), names, kind=LABEL, feature=piece.feature, outcome=piece.outcome)

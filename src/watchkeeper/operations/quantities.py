@@ -13,6 +13,7 @@ from watchkeeper.operations.fit import PREDICTION, private_name
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import Ints
 from watchkeeper.profiles.grids import LATENCY_STEP, latency_cells
+from watchkeeper.profiles.kinds import source_of
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.parts import FEATURE, SERVICE
 from watchkeeper.profiles.scan import Gridded, Numbers, Quantity, Texts, of_category
@@ -36,7 +37,7 @@ def countings(monitor: Monitor, bins: Mapping[str, FeatureBins]) -> Iterator[Cou
     """Yield what is counted of each event."""
     outputs = {SCORE: monitor.columns.score, PREDICTION: monitor.columns.prediction}
     for name, fitted in bins.items():
-        column, is_private = outputs.get(name, name) or name, name in monitor.private
+        column, is_private = outputs.get(name, name) or name, source_of(name)[0] in monitor.private
         if fitted.kind == "numeric":
             yield Counting(FEATURE, name, Numbers(column, fitted), is_private)
         else:

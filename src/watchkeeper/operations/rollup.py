@@ -34,7 +34,7 @@ class Basis:
 def basis_of(home: Home, monitor: Monitor, *, now: datetime) -> Basis | None:
     """Return what to measure from, None while there are no bins."""
     found = bins_of(home, monitor, now=now)
-    return None if found is None else Basis(*found, ledger(home, monitor, found[0], now=now))
+    return None if found is None else Basis(found.version, found.bins, ledger(home, monitor, found.version, now=now))
 
 
 def rolled_up(
@@ -47,16 +47,19 @@ def rolled_up(
     end: datetime,
     metrics: Collection[str] | None = None,
     of_whole: bool = False,
+    feature: str | None = None,
 ) -> Iterator[Score]:
-    """Yield scores of coarser windows (or of metrics not stored), computed from the sums of their parts, not averaged.
+    """Yield scores of other windows (or of metrics not stored), computed from the sums of their parts, not averaged.
 
-    With `of_whole` segments are left out.
+    With `of_whole` segments are left out, with `feature` all other features.
     """
     basis = basis_of(home, monitor, now=now)
     if basis is None:
         return
     reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
-    parts = parts_within(home, monitor, basis.bins, start, end, now=now, of_whole=of_whole, of_outputs=are_of_outputs(basis, metrics))
+    parts = parts_within(
+        home, monitor, basis.bins, start, end, now=now, of_whole=of_whole, of_outputs=are_of_outputs(basis, metrics), feature=feature
+    )
     found = by_window(grain, of_environment(parts, monitor.environment))
     for window in grain.between(start, end):
         if window.start in found:

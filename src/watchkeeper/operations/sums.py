@@ -66,11 +66,21 @@ _LEDGERS: dict[tuple[str, int, str, str, datetime], Ledger] = {}
 
 
 def parts_within(
-    home: Home, monitor: Monitor, bins: str, start: datetime, end: datetime, *, now: datetime, of_whole: bool = False, of_outputs: bool = False
+    home: Home,
+    monitor: Monitor,
+    bins: str,
+    start: datetime,
+    end: datetime,
+    *,
+    now: datetime,
+    of_whole: bool = False,
+    of_outputs: bool = False,
+    feature: str | None = None,
 ) -> pa.Table:
     """Return the parts of all windows that start in [start, end), as rows of their table.
 
-    With `of_whole` those of segments are not read, with `of_outputs` those of the columns the model was given are not.
+    With `of_whole` those of segments are not read, with `of_outputs` those of the columns the model was given are not, with
+    `feature` only its own are.
     """
     time = pc.field("window_start")
     inside = (time >= pa.scalar(start, TIMESTAMP)) & (time < pa.scalar(end, TIMESTAMP)) & (pc.field("kind") != MARK)
@@ -78,6 +88,8 @@ def parts_within(
         inside &= pc.field("segment") == ""
     if of_outputs:
         inside &= (pc.field("kind") != FEATURE) | pc.starts_with(pc.field("feature"), "@")
+    if feature:
+        inside &= (pc.field("kind") == FEATURE) & (pc.field("feature") == feature)
     rows = home.lake.read(Profile.TABLE, where=_mine(monitor, bins, now) & inside)
     return arrow_schema(Profile).empty_table() if rows is None else newest_scans(rows)
 

@@ -105,7 +105,8 @@ def fit_numeric(feature: str, values: NDArray[np.float64], fine: int = FINE) -> 
         return FeatureBins(feature, "numeric", coarse=(0,))
     quantiles = np.quantile(finite, np.arange(1, fine) / fine, method="inverted_cdf")
     edges = {float(q) for q in quantiles}
-    distinct, counts = np.unique(finite, return_counts=True)
+    begun = np.flatnonzero(np.concatenate([[True], finite[1:] != finite[:-1]]))
+    distinct, counts = finite[begun], np.diff([*begun, len(finite)])
     for i in np.flatnonzero(counts >= _LEAST_SHARE_OF_A_POINT_MASS * len(finite)):
         edges.add(float(distinct[i]))
         if i > 0:

@@ -16,6 +16,7 @@ from watchkeeper.profiles.bins import FeatureBins, code_categories
 from watchkeeper.profiles.columns import Floats, Ints, Rows, codes, is_numeric, numbers, valid
 from watchkeeper.profiles.counted import Counted, of_counters
 from watchkeeper.profiles.groups import Dimension
+from watchkeeper.profiles.kinds import source_of
 
 Groups = NDArray[np.int32]
 _NONE = np.empty(0, np.uint16)
@@ -192,7 +193,7 @@ class Scan:
         """Count a piece: `groups` holds each row's group in every dimension, the whole first."""
         there = set(rows.column_names)
         for q, quantity in enumerate(self.quantities):
-            if quantity.column not in there:
+            if quantity.column not in there and source_of(quantity.column)[0] not in there:
                 continue
             column = rows.column(quantity.column)
             if not quantity.takes(column.type):
