@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn.metrics as sk
+from numpy.polynomial import Legendre
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
@@ -20,6 +21,7 @@ from metric_tables import CLASSES, TABLES, Rows
 from watchkeeper.measures import catalogue
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.stats.intervals import Estimate
+from watchkeeper.stats.smooth import MOMENTS
 
 EXACT = 1e-9
 
@@ -127,6 +129,36 @@ def ks(r: Rows) -> float:
     return float(stats.ks_2samp(r.truth, r.said).statistic) if r.args[0].bins.kind == "numeric" else NAN
 
 
+def ks_p(r: Rows) -> float:
+    """On rows that sit at their cells."""
+    if r.args[0].bins.kind != "numeric":
+        return NAN
+    cells = [np.array([cell_of(r.args[0].bins, v) for v in side]) for side in (r.truth, r.said)]
+    found = stats.ks_2samp(*cells).statistic
+    return float(stats.kstwobign.sf(np.sqrt(len(cells[0]) * len(cells[1]) / (len(cells[0]) + len(cells[1]))) * found))
+
+
+def chi_square(r: Rows) -> tuple[float, float]:
+    table = np.array(shares(r))
+    used = table[:, table.sum(axis=0) > 0]
+    return stats.chi2_contingency(used, correction=False)[:2] if used.shape[1] > 1 else (0.0, 1.0)
+
+
+def moment(order: int) -> Callable[[Rows], float]:
+    """The mean of the normalised Legendre polynomial at the rank that each value's cell has among the reference's rows."""
+
+    def expected(r: Rows) -> float:
+        if r.args[0].bins.kind != "numeric":
+            return NAN
+        reference, analysis = (np.array([cell_of(r.args[0].bins, v) for v in side]) for side in (r.truth, r.said))
+        polynomial, ordered = np.sqrt(2 * order + 1) * Legendre.basis(order), np.sort(reference)
+        ranks = ((np.searchsorted(ordered, c, "left") + np.searchsorted(ordered, c, "right")) / 2 / len(ordered) for c in (analysis, reference))
+        ours, usual = (polynomial(2 * rank - 1).mean() for rank in ranks)
+        return float(ours - usual)
+
+    return expected
+
+
 def wasserstein(r: Rows) -> float:
     return float(stats.wasserstein_distance(r.truth, r.said)) if r.args[0].bins.kind == "numeric" else NAN
 
@@ -164,7 +196,12 @@ ORACLES: dict[tuple[str, str], Oracle] = {
     ("feature", "jensen_shannon"): Oracle(lambda r: float(jensenshannon(*shares(r), base=2)), 1e-7),
     ("feature", "hellinger"): Oracle(hellinger, 1e-7),
     ("feature", "total_variation"): Oracle(lambda r: float(np.abs(np.subtract(*normed(r))).sum() / 2)),
+    ("feature", "l_infinity"): Oracle(lambda r: float(np.abs(np.subtract(*normed(r))).max())),
     ("feature", "ks"): Oracle(ks, 0.021),
+    ("feature", "ks_p"): Oracle(ks_p),
+    ("feature", "chi_square"): Oracle(lambda r: float(chi_square(r)[0]), relative=True),
+    ("feature", "chi_square_p"): Oracle(lambda r: float(chi_square(r)[1])),
+    **{("feature", name): Oracle(moment(order)) for order, name in enumerate(MOMENTS, start=1)},
     ("feature", "wasserstein"): Oracle(wasserstein, 0.25),
     ("feature", "null_ratio"): Oracle(null_ratio),
     ("feature", "unseen_ratio"): Oracle(unseen_ratio),

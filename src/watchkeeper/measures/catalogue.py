@@ -6,13 +6,19 @@ functions (drift.py, performance.py, service.py, cost.py).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from watchkeeper.measures import drift, performance, service
 from watchkeeper.stats.intervals import Estimate
+from watchkeeper.stats.smooth import MOMENTS
 
 Subject = Literal["feature", "binary", "regression", "multiclass", "service"]
 Direction = Literal["higher_is_better", "lower_is_better", "closer_to_zero", "none"]
+UP: Direction = "higher_is_better"
+DOWN: Direction = "lower_is_better"
+ZERO: Direction = "closer_to_zero"
+NONE: Direction = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +26,8 @@ class Metric:
     """One row: a metric of one subject.
 
     `compares` functions take (reference, analysis), the others the analysis alone. `least` is how many rows the number
-    needs; below it the score is `insufficient`. `stored` ones are computed at each run, the others on request.
+    needs; below it the score is `insufficient`. `stored` ones are computed at each run, the others on request. `only`
+    says of which kind of feature it is a number.
     """
 
     name: str
@@ -36,6 +43,7 @@ class Metric:
     in_segments: bool = False
     stored: bool = True
     needs_labels: bool = False
+    only: Literal["", "numeric", "category"] = ""
 
 
 def _drift(
@@ -45,8 +53,7 @@ def _drift(
     unit: str = "index",
     *,
     least: int = 100,
-    stored: bool = False,
-    in_segments: bool = False,
+    **more: Any,
 ) -> Metric:
     return Metric(
         name=name,
@@ -54,16 +61,16 @@ def _drift(
         function=function,
         method=method,
         unit=unit,
-        direction="lower_is_better",
         family="drift",
         least=least,
         compares=True,
-        stored=stored,
-        in_segments=in_segments,
+        **({"stored": False, "direction": DOWN} | more),
     )
 
 
-def _quality(name: str, function: Callable[..., Estimate], method: str, unit: str = "ratio", *, least: int = 1) -> Metric:
+def _quality(
+    name: str, function: Callable[..., Estimate], method: str, unit: str = "ratio", *, only: Literal["", "category"] = "", least: int = 1
+) -> Metric:
     return Metric(
         name=name,
         subject="feature",
@@ -74,6 +81,7 @@ def _quality(name: str, function: Callable[..., Estimate], method: str, unit: st
         family="quality",
         least=least,
         compares=True,
+        only=only,
     )
 
 
@@ -82,21 +90,21 @@ def _kpi(name: str, subject: Subject, function: Callable[..., Estimate], method:
     return Metric(name=name, subject=subject, function=function, method=method, unit=unit, direction=direction, family="performance", **given)
 
 
-UP: Direction = "higher_is_better"
-DOWN: Direction = "lower_is_better"
-ZERO: Direction = "closer_to_zero"
-NONE: Direction = "none"
-
 CATALOGUE: tuple[Metric, ...] = (
     _drift("psi", drift.psi, "10 reference bins, half-count smoothing", stored=True, in_segments=True),
     _drift("jensen_shannon", drift.jensen_shannon, "50 reference bins, base 2", "distance"),
     _drift("hellinger", drift.hellinger, "50 reference bins", "distance"),
     _drift("total_variation", drift.total_variation, "50 reference bins", "ratio"),
-    _drift("ks", drift.kolmogorov_smirnov, "50 reference bins", "ratio"),
-    _drift("wasserstein", drift.wasserstein, "50 reference bins at their means", "feature"),
+    _drift("l_infinity", drift.l_infinity, "50 reference bins", "ratio"),
+    _drift("ks", drift.kolmogorov_smirnov, "50 reference bins", "ratio", only="numeric"),
+    _drift("ks_p", drift.kolmogorov_smirnov_p, "50 reference bins, asymptotic, conservative", "probability", direction=NONE, only="numeric"),
+    _drift("chi_square", drift.chi_square, "50 reference bins, Pearson"),
+    _drift("chi_square_p", drift.chi_square_p, "50 reference bins, Pearson", "probability", direction=NONE),
+    _drift("wasserstein", drift.wasserstein, "50 reference bins at their means", "feature", only="numeric"),
+    *(_drift(m, partial(drift.moment, m), "Legendre at mid-ranks, t", "sd", direction=ZERO, least=20, only="numeric") for m in MOMENTS),
     _quality("null_ratio", drift.null_ratio, "Wilson"),
-    _quality("unseen_ratio", drift.unseen_ratio, "Wilson"),
-    _quality("vanished_categories", drift.vanished_categories, "count", "categories"),
+    _quality("unseen_ratio", drift.unseen_ratio, "Wilson", only="category"),
+    _quality("vanished_categories", drift.vanished_categories, "count", "categories", only="category"),
     Metric(
         name="mean",
         subject="feature",
@@ -108,6 +116,7 @@ CATALOGUE: tuple[Metric, ...] = (
         least=2,
         compares=True,
         stored=False,
+        only="numeric",
     ),
     _kpi("roc_auc", "binary", performance.roc_auc, "logit grid, Newcombe 5", "ratio", UP, least=50, in_segments=True),
     _kpi("average_precision", "binary", performance.average_precision, "logit grid, logit interval", "ratio", UP, least=50),

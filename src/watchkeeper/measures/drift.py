@@ -9,7 +9,7 @@ from math import isfinite
 import numpy as np
 
 from watchkeeper.measures.views import FeatureView
-from watchkeeper.stats import distances
+from watchkeeper.stats import distances, smooth
 from watchkeeper.stats.intervals import Estimate, mean, proportion, undefined
 
 _COMMON = 0.01
@@ -45,6 +45,41 @@ def kolmogorov_smirnov(reference: FeatureView, analysis: FeatureView) -> Estimat
     if reference.bins.kind != "numeric":
         return undefined("categories have no order")
     return _distance(distances.kolmogorov_smirnov(reference.fine, analysis.fine), analysis)
+
+
+def kolmogorov_smirnov_p(reference: FeatureView, analysis: FeatureView) -> Estimate:
+    """Chance of such a Kolmogorov-Smirnov statistic between equal distributions, never below that on the raw rows."""
+    found = kolmogorov_smirnov(reference, analysis)
+    if not found.is_defined:
+        return found
+    return Estimate(distances.kolmogorov_smirnov_p(found.value, reference.counts.valued, analysis.counts.valued), n=found.n)
+
+
+def l_infinity(reference: FeatureView, analysis: FeatureView) -> Estimate:
+    """Largest difference of shares of any fine bin."""
+    return _distance(distances.l_infinity(reference.fine, analysis.fine), analysis)
+
+
+def chi_square(reference: FeatureView, analysis: FeatureView) -> Estimate:
+    """Pearson's chi-square of the two rows of counts over the fine bins."""
+    return _distance(distances.chi_square(reference.fine, analysis.fine), analysis)
+
+
+def chi_square_p(reference: FeatureView, analysis: FeatureView) -> Estimate:
+    """Chance of such a chi-square between equal distributions."""
+    return _distance(distances.chi_square_p(reference.fine, analysis.fine), analysis)
+
+
+def moment(name: str, reference: FeatureView, analysis: FeatureView) -> Estimate:
+    """Mean of a moment's row function over the window, at the reference's mid-ranks; less the reference's own mean, which ties shift."""
+    if reference.bins.kind != "numeric":
+        return undefined("categories have no order")
+    if reference.counts.valued == 0 or analysis.counts.valued == 0:
+        return undefined("no values on one side", analysis.counts.valued)
+    values = smooth.legendre(smooth.mid_ranks(reference.fine), name)
+    usual = float(np.dot(values, reference.fine) / reference.counts.valued)
+    found = mean(float(np.dot(values, analysis.fine)), float(np.dot(values**2, analysis.fine)), analysis.counts.valued)
+    return found.shifted(-usual)
 
 
 def wasserstein(reference: FeatureView, analysis: FeatureView) -> Estimate:

@@ -93,10 +93,8 @@ def _features(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
 
 
 def _applies(metric: Metric, bins: FeatureBins, name: str) -> bool:
-    if metric.name in ("unseen_ratio", "vanished_categories"):
-        return bins.kind == "category"
-    if metric.name in ("wasserstein", "ks", "mean"):
-        return bins.kind == "numeric"
+    if metric.only and metric.only != bins.kind:
+        return False
     return not (metric.family == "quality" and name.startswith("@") and metric.name != "null_ratio")
 
 

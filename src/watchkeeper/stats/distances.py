@@ -5,10 +5,11 @@ two arrays of counts of equal length (and, for Wasserstein, the sum of the value
 when either side is empty.
 """
 
-from math import nan, sqrt
+from math import isfinite, isnan, nan, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtrc, kolmogorov
 
 Counts = NDArray[np.int64]
 
@@ -90,6 +91,29 @@ def kolmogorov_smirnov(reference: Counts, analysis: Counts) -> float:
     return float(np.abs(gap).max())
 
 
+def kolmogorov_smirnov_p(statistic: float, reference: int, analysis: int) -> float:
+    """Return the chance of a statistic at least as large between equal distributions, from the numbers of rows (Smirnov 1948, asymptotic).
+
+    Of a binned statistic, which is at most that of the raw values, it is at least theirs: conservative.
+
+    >>> kolmogorov_smirnov_p(0.0, 100, 100)
+    1.0
+    """
+    if not isfinite(statistic) or min(reference, analysis) == 0:
+        return nan
+    return float(kolmogorov(sqrt(reference * analysis / (reference + analysis)) * statistic))
+
+
+def l_infinity(reference: Counts, analysis: Counts) -> float:
+    """Return the largest difference of shares of any cell.
+
+    >>> l_infinity(np.array([1, 1]), np.array([2, 0]))
+    0.5
+    """
+    shares = _shares(reference, analysis)
+    return nan if shares is None else float(np.abs(shares[0] - shares[1]).max())
+
+
 def wasserstein(reference: Counts, analysis: Counts, reference_sums: NDArray[np.float64], analysis_sums: NDArray[np.float64]) -> float:
     """Return the first Wasserstein distance, in units of the value, with each cell's mass at its own mean.
 
@@ -123,3 +147,13 @@ def chi_square(reference: Counts, analysis: Counts) -> float:
     table = np.vstack([reference[used], analysis[used]]).astype(float)
     expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
     return float(((table - expected) ** 2 / expected).sum())
+
+
+def chi_square_p(reference: Counts, analysis: Counts) -> float:
+    """Return the chance of a chi-square at least as large between equal distributions; 1 where only one cell is used.
+
+    >>> chi_square_p(np.array([10, 10]), np.array([10, 10]))
+    1.0
+    """
+    value, freedom = chi_square(reference, analysis), int(((reference + analysis) > 0).sum()) - 1
+    return value if isnan(value) else float(chdtrc(freedom, value)) if freedom else 1.0
