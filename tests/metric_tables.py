@@ -58,6 +58,8 @@ def binary_tables() -> dict[str, Rows]:
         "one in a thousand positive": binary_rows(rare, seldom),
         "near nought and one": binary_rows(sharp, decisive),
         "outside the usual": binary_rows(np.where(rng.random(5000) < 0.1, score * 3 - 1, score), truth),
+        "very small": binary_rows(score[:1500] * 1e-7, truth[:1500]),
+        "close together": binary_rows(0.5 + (score[:1500] - 0.5) * 1e-3, truth[:1500]),
         "small": binary_rows(small, few),
         "tiny": binary_rows([0.2, 0.7, 0.6, 0.4, 0.1], [0, 1, 0, 1, NAN]),
         "one row": binary_rows([0.7], [1.0]),
@@ -85,6 +87,7 @@ def regression_tables() -> dict[str, Rows]:
         "worse than the mean": regression_rows(-guess, truth),
         "constant truth": regression_rows(guess[:50], np.full(50, 4.0)),
         "large": regression_rows(guess * 1e5, truth * 1e5),
+        "far from nought": regression_rows(guess + 1.7e9, truth + 1.7e9),
         "tiny": regression_rows(np.array([1.0, 2.0, 4.5, 4.0]), np.array([1.5, 2.0, 3.0, NAN])),
     }
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -34,7 +35,7 @@ from watchkeeper.records import Profile
 
 DAY = datetime(2024, 1, 1, tzinfo=UTC)
 NEXT = DAY + timedelta(days=1)
-KEY = GroupKey(DAY, "b1", "v2", "staging", "carrier=VX")
+KEY = GroupKey(DAY, "b1", "v2", "staging", "")
 VALUES = np.array([1.0, 2.0, 2.0, np.inf, -np.inf, np.nan, 9.0])
 BINS = fit_numeric("x", np.arange(10.0))
 COUNTS = counted(BINS, VALUES)
@@ -81,8 +82,8 @@ def test_a_part_comes_back_as_it_was_stored(tmp_path):
 
 
 def test_groups_without_rows_have_no_part():
-    table = part_rows(many([COUNTS, Counts(), COUNTS]), key_columns([KEY, KEY._replace(segment="carrier=AA"), KEY]), kind=FEATURE, feature="x")
-    assert table.column("segment").to_pylist() == ["carrier=VX"] * 2
+    table = part_rows(many([COUNTS, Counts(), COUNTS]), key_columns([KEY, KEY._replace(batch_id="b2"), KEY]), kind=FEATURE, feature="x")
+    assert table.column("batch_id").to_pylist() == ["b1"] * 2
     assert table.column("counts").to_pylist() == [COUNTS.counts.tolist()] * 2
     assert table.column("sums").to_pylist() == [COUNTS.sums.tolist()] * 2
 
@@ -136,13 +137,21 @@ def test_gathered_parts_of_any_split_are_the_counts_of_all_rows(table, cuts):
     group, cells, values = (np.array([r[i] for r in table], kind) for i, kind in ((0, np.int64), (1, np.int64), (2, float)))
     nulls = np.array([r[3] for r in table], bool)
     places = [0, *sorted(min(c, len(table)) for c in cuts), len(table)]
-    keys = [KEY._replace(segment=f"s={g}") for g in range(4)]
+    keys = [KEY._replace(version=f"v{g}") for g in range(4)]
     pieces = [of_rows(cells[a:b], values[a:b], nulls[a:b], group[a:b], 4) for a, b in itertools.pairwise(places)]
     whole = pa.concat_tables([part_rows(p, key_columns(keys), kind=FEATURE, feature="x") for p in pieces])
-    found = gathered(whole, ("segment",))
+    found = gathered(whole, ("version",))
     expected = of_rows(cells, values, nulls, group, 4)
     for g in range(4):
-        assert_same(found.get((f"s={g}",), Counts()), expected.of(g))
+        assert_same(found.get((f"v{g}",), Counts()), expected.of(g), within=1e-6)
+
+
+def test_a_part_of_a_segment_keeps_its_counts_whole_and_its_sums_to_seven_digits():
+    counts = replace(COUNTS, sum=1.23456789012, sum2=2.34567890123)
+    [found] = gathered(row(KEY._replace(segment="carrier=VX"), counts), ("segment",)).values()
+    assert (found.n, found.counts.tolist(), found.cells.tolist()) == (counts.n, counts.counts.tolist(), counts.cells.tolist())
+    assert (found.low, found.high, len(found.sums)) == (np.inf, -np.inf, 0)
+    assert (found.sum, found.sum2) == (float(np.float32(counts.sum)), float(np.float32(counts.sum2)))
 
 
 def test_parts_add_up_under_any_key(tmp_path):

@@ -4,6 +4,7 @@ Belongs here: one function a metric, view -> Estimate, and for binary ones the w
 Does not: units and directions (catalogue.py), what has been learned as normal (judgement/).
 """
 
+from dataclasses import replace
 from math import nan, sqrt
 
 import numpy as np
@@ -11,12 +12,14 @@ from numpy.typing import NDArray
 
 from watchkeeper.measures.views import BinaryView, MulticlassView, RegressionView
 from watchkeeper.profiles.grids import logit_ends
-from watchkeeper.profiles.labelled import NEGATIVE, PENDING, POSITIVE, TINY
+from watchkeeper.profiles.labelled import NEGATIVE, PENDING, POSITIVE, TINY, TRUTH_CENTRED
 from watchkeeper.stats import ranking
 from watchkeeper.stats.intervals import Z95, Estimate, auc_interval, mean, proportion, ratio_of_counts, undefined
 
 Floats = NDArray[np.float64]
 Bounds = tuple[float, float]
+_ROUGH = 0.005
+_ROUNDING = 1e-12
 
 
 # Binary
@@ -27,12 +30,15 @@ def _unscored(view: BinaryView) -> Estimate:
 
 
 def roc_auc(view: BinaryView) -> Estimate:
-    """Area under the ROC curve on the logit grid (within .001 of exact scores); Newcombe's interval."""
+    """Area under the ROC curve; Newcombe's interval.
+
+    Scores are ranked on the logit grid, within .001 of exact ones, or exactly where they lie too close together for it.
+    """
     if not view.scored:
         return _unscored(view)
     positives, negatives, _ = view.cells()
-    value = ranking.roc_auc(positives, negatives)
-    return auc_interval(value, int(positives.sum()), int(negatives.sum()))
+    found = auc_interval(ranking.roc_auc(positives, negatives), int(positives.sum()), int(negatives.sum()))
+    return replace(found, reason=f"the scores lie close together: ranked to {view.tied:.3f}") if view.tied > _ROUGH else found
 
 
 def average_precision(view: BinaryView) -> Estimate:
@@ -230,10 +236,10 @@ def mape(view: RegressionView) -> Estimate:
 
 def r2(view: RegressionView) -> Estimate:
     """Share of the truth's variance explained; interval of Olkin and Finn 1995 for one predictor, approximate."""
-    truth, squared = view.of("truth"), view.of("squared_error")
+    truth, squared = view.of(TRUTH_CENTRED), view.of("squared_error")
     n = truth.n
     spread = truth.sum2 - truth.sum**2 / n if n else 0.0
-    if n < 4 or spread <= 0:  # noqa: PLR2004 - the variance below needs four rows
+    if n < 4 or spread <= _ROUNDING * truth.sum2:  # noqa: PLR2004 - the variance below needs four rows
         return undefined("fewer than four labels" if n < 4 else "the truth is constant", n)  # noqa: PLR2004
     value = 1 - squared.sum / spread
     share = min(max(value, 0.0), 1.0)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.profiles.bins import FeatureBins
-from watchkeeper.profiles.counts import Counts, add
-from watchkeeper.profiles.grids import LOGIT_CELLS
+from watchkeeper.profiles.counts import Counts
+from watchkeeper.profiles.grids import EXACT, on_the_grid, scores_of
 from watchkeeper.profiles.labelled import DECISION, ERROR, KNOWN, NEGATIVE, PENDING, POSITIVE, SCORE, class_cell
 
 Ints = NDArray[np.int64]
@@ -109,9 +109,30 @@ class BinaryView:
         return sum(self.score(o).sum for o in outcomes)
 
     def cells(self) -> tuple[Ints, Ints, Floats]:
-        """Return positives, negatives and score sums per logit cell."""
-        both = add([self.score(POSITIVE), self.score(NEGATIVE)])
-        return self.score(POSITIVE).dense(LOGIT_CELLS), self.score(NEGATIVE).dense(LOGIT_CELLS), both.dense_sums(LOGIT_CELLS)
+        """Return positives, negatives and score sums in ascending cells of the score: exact ones where all parts have them, else the grid's."""
+        sides = [self.score(POSITIVE), self.score(NEGATIVE)]
+        cells = np.unique(np.concatenate([side.cells for side in sides]))
+        if len(cells) and cells[0] < EXACT <= cells[-1]:
+            sides = [side.moved(on_the_grid) for side in sides]
+            cells = np.unique(np.concatenate([side.cells for side in sides]))
+        positives, negatives = (_placed(side, cells) for side in sides)
+        return positives, negatives, (positives + negatives) * scores_of(cells)
+
+    @property
+    def tied(self) -> float:
+        """How far a ranking by cells may be off: half the share of (positive, negative) pairs in a common cell of the grid."""
+        positives, negatives, _ = self.cells()
+        cells = np.unique(np.concatenate([self.score(o).cells for o in (POSITIVE, NEGATIVE)]))
+        if len(cells) == 0 or cells[0] >= EXACT:
+            return 0.0
+        return float(np.dot(positives, negatives)) / (2 * max(1, int(positives.sum()) * int(negatives.sum())))
+
+
+def _placed(counts: Counts, cells: Ints) -> Ints:
+    """Return counts as an array over some cells, which hold all of theirs."""
+    out = np.zeros(len(cells), np.int64)
+    out[np.searchsorted(cells, counts.cells)] = counts.counts
+    return out
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.classes import is_positive
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import as_numbers
-from watchkeeper.profiles.labelled import Labelled
+from watchkeeper.profiles.labelled import SCORE, Labelled
 from watchkeeper.windows import Grid, Window
 
 Floats = NDArray[np.float64]
@@ -106,7 +106,8 @@ def labelled(monitor: Monitor, rows: pa.Table, bins: dict[str, FeatureBins]) -> 
     if monitor.task == "binary":
         truth = is_positive(rows.column("label"), monitor.positive)
         return Labelled(score, _decision(monitor, rows, score), truth)
-    return Labelled(score, np.full(len(score), -1, np.int64), _numbers(rows, "label"))
+    edges = bins[SCORE].edges if SCORE in bins else ()
+    return Labelled(score, np.full(len(score), -1, np.int64), _numbers(rows, "label"), centre=edges[len(edges) // 2] if edges else 0.0)
 
 
 def _decision(monitor: Monitor, rows: pa.Table, score: Floats) -> NDArray[np.int64]:

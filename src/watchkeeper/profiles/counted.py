@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 NULL, NAN, POS_INF, NEG_INF = range(4)
 """Columns of `odd`: values that are none."""
 _DENSE = 4
+_FAR = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,35 @@ class Counted:
         places = np.arange(ends[-1]) + np.repeat(self.ends[groups] - ends[:-1], sizes)
         sums = self.sums[places] if len(self.sums) else self.sums
         return Counted(self.n[groups], self.odd[groups], self.moments[groups], ends, self.cells[places], self.counts[places], sums)
+
+    def beside(self, other: "Counted") -> "Counted":
+        """Return the groups of both, the other's after these."""
+        return Counted(
+            np.concatenate([self.n, other.n]),
+            np.concatenate([self.odd, other.odd]),
+            np.concatenate([self.moments, other.moments]),
+            np.concatenate([self.ends, self.ends[-1] + other.ends[1:]]),
+            np.concatenate([self.cells, other.cells]),
+            np.concatenate([self.counts, other.counts]),
+            np.concatenate([self.sums, other.sums]),
+        )
+
+    def without_sums(self) -> "Counted":
+        """Return the same rows without sums per cell: where a cell says its value, or only the whole's sum is asked for."""
+        return replace(self, sums=np.empty(0))
+
+    def without_extremes(self) -> "Counted":
+        """Return the same rows without the smallest and the largest value."""
+        moments = self.moments.copy()
+        moments[:, 2:] = (np.inf, -np.inf)
+        return replace(self, moments=moments)
+
+    def rounded(self) -> "Counted":
+        """Return the same rows with moments in single precision (7 digits), without extremes and sums per cell; counts stay whole."""
+        with np.errstate(over="ignore"):
+            moments = self.moments.astype(np.float32).astype(np.float64)
+        moments = np.where(np.isfinite(moments), moments, self.moments)
+        return replace(self, moments=moments, sums=np.empty(0)).without_extremes()
 
     def without_values(self) -> "Counted":
         """Return the same rows as counts alone: no sums, no smallest and no largest value."""
@@ -105,18 +135,23 @@ def of_rows(cells: Ints, values: Floats | None, nulls: NDArray[np.bool_], group:
 
 def _tallied(group: Ints, cells: Ints, values: Floats | None, groups: int) -> tuple[Ints, Ints, Ints, Floats]:
     """Return ends, cells, counts and sums of rows."""
+    if len(cells) and cells.max() > _FAR:
+        names, near = np.unique(cells, return_inverse=True)
+        ends, places, counts, sums = _tallied(group, near, values, groups)
+        return ends, names[places], counts, sums
     width = int(cells.max()) + 1 if len(cells) else 1
-    places = group * width + cells
-    if groups * width <= _DENSE * len(places):
-        counts = np.bincount(places, minlength=groups * width)
-        used = np.flatnonzero(counts)
-        counts = counts[used]
-        sums = np.empty(0) if values is None else np.bincount(places, weights=values, minlength=groups * width)[used]
+    where = group * width + cells
+    size = groups * width
+    if size > _DENSE * len(where):
+        used, where = np.unique(where, return_inverse=True)
+        size = len(used)
     else:
-        used, place, counts = np.unique(places, return_inverse=True, return_counts=True)
-        sums = np.empty(0) if values is None else np.bincount(place, weights=values, minlength=len(used))
-    ends = np.searchsorted(used, np.arange(groups + 1) * width).astype(np.int64)
-    return ends, (used % width).astype(np.int64), counts.astype(np.int64), sums.astype(np.float64)
+        used = np.arange(size)
+    counts = np.bincount(where, minlength=size)
+    some = np.flatnonzero(counts)
+    sums = np.empty(0) if values is None else np.bincount(where, weights=values, minlength=size)[some].astype(np.float64)
+    ends = np.searchsorted(used[some], np.arange(groups + 1) * width).astype(np.int64)
+    return ends, (used[some] % width).astype(np.int64), counts[some].astype(np.int64), sums
 
 
 def _moments(values: Floats, group: Ints, groups: int) -> Floats:

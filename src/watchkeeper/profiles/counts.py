@@ -3,7 +3,7 @@
 Belongs here: one quantity's counts per cell with moments, and adding them up. Does not: how rows become counts (scan.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from math import inf
 
@@ -72,6 +72,10 @@ class Counts:
     def recoded(self, coarse: Ints) -> "Counts":
         """Return the same rows over coarser cells; `coarse[i]` is the new cell of cell i."""
         return _gathered(self, coarse[self.cells], self.counts, self.sums)
+
+    def moved(self, to: Callable[[Ints], Ints]) -> "Counts":
+        """Return the same rows in the cells that a function makes of theirs."""
+        return _gathered(self, to(self.cells), self.counts, self.sums)
 
 
 def add(parts: Iterable[Counts]) -> Counts:

@@ -13,6 +13,9 @@ LOGIT_CELLS = 4096
 _LOGIT_REACH = 16.0
 _LOGIT_STEP = 2 * _LOGIT_REACH / (LOGIT_CELLS - 2)
 
+EXACT = 1 << 62
+"""Cells from here on hold one score each: its bits, which rise as it does."""
+
 SIGNED_LOG_CELLS = 4096
 _DECADES = 12.0
 _PER_SIDE = SIGNED_LOG_CELLS // 2 - 1
@@ -42,6 +45,28 @@ def logit_ends(cells: Cells) -> tuple[Floats, Floats]:
     low = np.where(cells >= LOGIT_CELLS - 1, 1.0, np.where(cells <= 1, 0.0, _step_end(cells - 1)))
     high = np.where(cells <= 0, 0.0, np.where(cells >= LOGIT_CELLS - 2, 1.0, _step_end(cells)))
     return low, high
+
+
+def exact_cells(p: Floats) -> Cells:
+    """Return cells that hold one score each, in ascending order; scores outside [0, 1] count as its ends.
+
+    >>> a, b = exact_cells(np.array([0.5, 0.5000001]))
+    >>> bool(a < b), scores_of(np.array([a])).tolist()
+    (True, [0.5])
+    """
+    return np.clip(p, 0.0, 1.0).view(np.int64) + EXACT
+
+
+def scores_of(cells: Cells) -> Floats:
+    """Return the score that each cell stands for: itself of an exact cell, the middle of a step of the grid."""
+    low, high = logit_ends(np.where(cells < EXACT, cells, 0))
+    middle = (low + high) / 2
+    return np.where(cells < EXACT, middle, np.maximum(cells - EXACT, 0).view(np.float64))
+
+
+def on_the_grid(cells: Cells) -> Cells:
+    """Return the logit cell of each cell, exact ones included."""
+    return np.where(cells < EXACT, cells, logit_cells(scores_of(cells)))
 
 
 def _step_end(cells: Cells) -> Floats:

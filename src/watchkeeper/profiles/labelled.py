@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.profiles.counted import Counted, of_rows
-from watchkeeper.profiles.grids import logit_cells, signed_log_cells
+from watchkeeper.profiles.grids import exact_cells, logit_cells, signed_log_cells
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -21,7 +21,10 @@ TINY = float(np.finfo(np.float64).eps)
 
 SCORE, DECISION, ERROR = "@score", "@decision", "@error"
 POSITIVE, NEGATIVE, PENDING, KNOWN = "1", "0", "", "known"
+TRUTH_CENTRED = "truth_centred"
 NO_CLASS = 0
+MOST_EXACT = 2_000
+TIED, WORTH = 0.01, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Labelled:
     truth: Floats
     classes: tuple[str, ...] = ()
     probability_of_truth: Floats | None = None
+    centre: float = 0.0
+    """Regression: a number near the truths, the same for all parts, from which their spread is reckoned without cancellation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +59,38 @@ class Piece:
     coded: Coded
     places: Ints | None = None
     """Where each cell is kept, if not at its own number."""
+    exact: Ints | None = None
+    """Cells of one score each, for groups whose scores lie too close together for the grid."""
     is_sum: bool = False
     """Whether only the moments are kept."""
 
     def count(self, group: NDArray[np.integer[Any]], groups: int) -> Counted:
         """Return the counts of each group 0 .. groups-1 over the piece's rows; rows of group -1 belong to none."""
-        counted = of_rows(self.coded.cells, self.coded.values, self.coded.nulls, np.where(self.rows, group, -1), groups)
+        mine = np.where(self.rows, group, -1)
+        counted = of_rows(self.coded.cells, self.coded.values, self.coded.nulls, mine, groups).without_extremes()
         if self.is_sum:
             return counted.without_cells()
-        return counted if self.places is None else counted.renamed(self.places)
+        if self.exact is not None:
+            return self._resolved(counted, mine).without_sums()
+        return counted.without_sums() if self.places is None else counted.renamed(self.places)
+
+    def _resolved(self, counted: Counted, group: NDArray[np.integer[Any]]) -> Counted:
+        """Return the same rows, score by score in groups that the grid would tie together though their scores differ."""
+        is_tied = _are_tied(counted)
+        if not is_tied.any() or self.exact is None:
+            return counted
+        apart = of_rows(self.exact, self.coded.values, self.coded.nulls, np.where(is_tied[group], group, -1), counted.groups).without_extremes()
+        distinct, occupied = np.diff(apart.ends), np.diff(counted.ends)
+        is_better = is_tied & (distinct <= MOST_EXACT) & (distinct >= WORTH * occupied)
+        return counted.beside(apart).chosen(np.arange(counted.groups) + np.where(is_better, counted.groups, 0))
+
+
+def _are_tied(counted: Counted) -> NDArray[np.bool_]:
+    """Tell in which groups so many pairs of rows share a cell that a ranking by cells could be off by more than .005."""
+    owner = np.repeat(np.arange(counted.groups), np.diff(counted.ends))
+    pairs = np.bincount(owner, weights=counted.counts.astype(float) ** 2, minlength=counted.groups)
+    rows, occupied = np.bincount(owner, weights=counted.counts, minlength=counted.groups), np.diff(counted.ends)
+    return (pairs > TIED * rows**2) & (rows >= WORTH * occupied)
 
 
 def binary_pieces(rows: Labelled) -> list[Piece]:
@@ -72,9 +100,11 @@ def binary_pieces(rows: Labelled) -> list[Piece]:
     decisions = Coded(np.maximum(rows.decision, 0), rows.decision < 0)
     p = np.clip(rows.score, TINY, 1 - TINY)
     loss = -np.where(rows.truth == 1, np.log(p), np.log1p(-p))
+    exact = exact_cells(np.where(scored, rows.score, 0.5))
     by_outcome = ((POSITIVE, rows.truth == 1), (NEGATIVE, rows.truth == 0), (PENDING, ~known))
     return [
-        *(Piece(feature, outcome, mask, coded) for outcome, mask in by_outcome for feature, coded in ((SCORE, scores), (DECISION, decisions))),
+        *(Piece(SCORE, outcome, mask, scores, exact=exact) for outcome, mask in by_outcome),
+        *(Piece(DECISION, outcome, mask, decisions) for outcome, mask in by_outcome),
         _sum("log_loss", known & scored, loss),
         _sum("brier", known & scored, (rows.score - rows.truth) ** 2),
     ]
@@ -92,6 +122,7 @@ def regression_pieces(rows: Labelled) -> list[Piece]:
         _sum("abs_error", known, np.abs(error)),
         _sum("squared_error", known, error**2),
         _sum("truth", known, rows.truth),
+        _sum(TRUTH_CENTRED, known, rows.truth - rows.centre),
         _sum("abs_error_ratio", known & (size > 0), np.abs(error) / np.where(size > 0, size, 1.0)),
     ]
 

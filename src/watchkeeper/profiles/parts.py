@@ -43,10 +43,16 @@ def key_columns(keys: Sequence[GroupKey]) -> pa.Table:
 
 
 def part_rows(counted: Counted, keys: pa.Table, *, kind: str, feature: str, outcome: str = "") -> pa.Table:
-    """Return the groups that have rows as rows of the table, without what `whole_rows` adds."""
+    """Return the groups that have rows as rows of the table, without what `whole_rows` adds.
+
+    Sums per cell are kept in single precision, 7 digits. Parts of segments are many and hold few rows each: theirs are
+    left out, with the smallest and the largest value, and their moments are kept in single precision too.
+    """
     if not counted.n.all():
         some = np.flatnonzero(counted.n)
         counted, keys = counted.chosen(some), keys.take(pa.array(some))
+    if counted.groups and keys.column("segment")[0].as_py():
+        counted = counted.rounded()
     sizes, nothing = np.diff(counted.ends), np.zeros(counted.groups, np.int64)
     total, squares, low, high = counted.moments.T
     same = {"kind": kind, "feature": feature, "outcome": outcome}
@@ -60,7 +66,7 @@ def part_rows(counted: Counted, keys: pa.Table, *, kind: str, feature: str, outc
         "sum2": squares,
         "cells": _lists(counted.cells, sizes),
         "counts": _lists(counted.counts, sizes),
-        "sums": _lists(counted.sums, sizes if len(counted.sums) else nothing),
+        "sums": _lists(_single(counted.sums), sizes if len(counted.sums) else nothing),
     }
     return pa.table({**{name: keys.column(name) for name in keys.column_names}, **columns})
 
@@ -90,6 +96,12 @@ def mark_rows(batches: Iterable[tuple[str, int]]) -> pa.Table:
         np.empty(0),
     )
     return part_rows(counted, key_columns(keys), kind=MARK, feature="")
+
+
+def _single(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(over="ignore"):
+        single = sums.astype(np.float32).astype(np.float64)
+    return np.where(np.isfinite(single), single, sums)
 
 
 def _lists(values: NDArray[Any], sizes: NDArray[np.int64]) -> pa.ListArray:
