@@ -81,15 +81,15 @@ def test_a_bad_week():
     assert said(bad) == {
         "": "Nothing needs you now: what was wrong is over. All figures are final. 3 figures of this period were restated.",
         "Quality": (
-            "log loss 0.87 [0.81, 0.94], reference weeks 0.36 to 0.59. Found 300 of 2,500 late parcels (12 %; reference 42 %)."
-            " Ranking (AUC) 0.66 [0.64, 0.68], reference 0.72."
+            "log loss 0.870 [0.810, 0.940], reference weeks 0.360 to 0.590. Found 300 of 2,500 late parcels (12 %; reference 42 %)."
+            " Ranking (AUC) 0.660 [0.640, 0.680], reference 0.720."
         ),
-        "Promises": "AUC 0.66 (at least 0.7): broken; F1 (at least 0.4): not known",
+        "Promises": "AUC 0.660 (at least 0.7): broken; F1 (at least 0.4): not known",
         "Why": ("50 % of parcels on Mon 13 January were late; the model expected 10 %; likely cause: the outcome changed, not the inputs."),
         "Quiet trouble": "depot=north: 20 % late (known, lasts).",
         "Data": ("1,204 rows quarantined (1,200 weight_kg is negative; 4 no id). Inputs differ from the reference (weight_kg): a notice, no alarm."),
         "Labels": "6,396 of 6,560 (97.5 %); 164 never came.",
-        "Cost (synthetic trace, not a bill)": "12.5 GPU-hours, 30.00 USD, 4.600 USD per 1,000 predictions.",
+        "Cost (synthetic trace, not a bill)": "12.5 GPU-hours, 30.00 USD, 4.60 USD per 1,000 predictions.",
         "Not known": "latency",
         "Next": 'distrust "not late"; ask #parcels what changed. Do not retrain on one day.',
     }
@@ -142,5 +142,6 @@ def test_an_unknown_cause_asks_the_reader():
 
 def test_a_regression_tells_its_own_main_figure():
     about = monitor(task="regression")
-    found = facts(scores={"mae": score("mae", 3.25, low=3.0, high=3.5)}, usual={})
-    assert headline(about, found) == "parcels, 13 to 19 January: quiet. MAE 3.25 [3.00, 3.50]"
+    found = facts(scores={"mae": score("mae", 58687.78, low=54482.36, high=62893.2, unit="truth")}, usual={"mae": (20209.81, 21771.62)})
+    assert headline(about, found) == "parcels, 13 to 19 January: quiet. MAE 58,700 [54,500, 62,900]"
+    assert dict(lines(about, found))["Quality"] == "MAE 58,700 [54,500, 62,900], reference weeks 20,200 to 21,800."

@@ -96,17 +96,32 @@ def test_unknown_categories_are_a_data_fault_too():
 
 def test_a_broken_promise_says_what_was_promised():
     broken = signal("recall", 0.3, family="target", expected=0.5, normal_low=0.5, normal_high=None, low=0.25, high=0.35, p=0.0)
-    assert told(broken).headline == "promise broken: recall 0.3 [0.25, 0.35] (Mon 13 January), promised at least 0.5"
+    assert told(broken).headline == "promise broken: recall 0.300 [0.250, 0.350] (Mon 13 January), promised at least 0.5"
     above = signal("latency_p95", 320.0, family="target", expected=200.0, normal_low=None, normal_high=200.0, p=0.0)
-    assert told(above).headline == "promise broken: latency p95 320 (Mon 13 January), promised at most 200"
+    assert told(above).headline == "promise broken: latency p95 320 ms (Mon 13 January), promised at most 200"
 
 
 def test_any_other_number_says_what_it_usually_is():
     low = signal("roc_auc", 0.61, expected=0.72, normal_low=0.68, normal_high=0.76, low=0.57, high=0.65)
     said = told(low)
-    assert said.headline == "AUC 0.61 [0.57, 0.65] on Mon 13 January, usually 0.72"
-    assert said.when == "Mon 13 January, UTC. 95 % of reference days lie between 0.68 and 0.76."
+    assert said.headline == "AUC 0.610 [0.570, 0.650] on Mon 13 January, usually 0.720"
+    assert said.when == "Mon 13 January, UTC. 95 % of reference days lie between 0.680 and 0.760."
     assert said.causes == []
+
+
+@pytest.mark.parametrize(("unit", "said"), [("", "-49,100 [-61,700, -36,500]"), ("EUR", "-49,100 EUR [-61,700, -36,500]")])
+def test_large_numbers_are_grouped_and_have_the_unit_that_the_monitor_gives(unit, said):
+    low = signal("bias", -49123.4, expected=62.3, low=-61721.0, high=-36480.0, normal_low=-4612.0, normal_high=4739.0)
+    made = told(low, about=monitor(task="regression", wording={"unit": unit}))
+    assert made.headline == f"bias {said} on Mon 13 January, usually 62.3 {unit}".rstrip()
+    assert made.when == f"Mon 13 January, UTC. 95 % of reference days lie between -4,610 {unit} and 4,740 {unit}.".replace(" .", ".").replace(
+        "  ", " "
+    )
+
+
+def test_a_promise_is_said_as_it_was_written():
+    broken = signal("mae", 58331.63, family="target", expected=25000.0, normal_low=None, normal_high=25000.0, low=54212.75, high=62450.51, p=0.0)
+    assert told(broken).headline == "promise broken: MAE 58,300 [54,200, 62,500] (Mon 13 January), promised at most 25,000"
 
 
 def test_a_slow_change_says_that_no_window_stands_out():
@@ -115,7 +130,7 @@ def test_a_slow_change_says_that_no_window_stands_out():
 
 
 def test_a_rate_that_was_not_measured_falls_back_to_the_number():
-    assert told(how=evidence(observed=None)).headline == "calibration gap 0.4 on Mon 13 January, usually 0"
+    assert told(how=evidence(observed=None)).headline == "calibration gap 0.400 on Mon 13 January, usually 0"
 
 
 def test_after_three_bad_windows_retraining_is_no_longer_advised_against():

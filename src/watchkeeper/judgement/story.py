@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out
 from watchkeeper.judgement.evidence import Evidence, SegmentShare
 from watchkeeper.judgement.incidents import Episode
+from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Cause, Score, Signal, Story
-from watchkeeper.words import counted, metric_text, percent, percent_interval, points
+from watchkeeper.words import counted, limit_text, measured_text, metric_text, number_text, percent, percent_interval, points
 
 _LONG = 3
 _WORST = 3
@@ -38,7 +39,7 @@ def ending(monitor: Monitor, episode: Episode, evidence: Evidence, since: Sequen
     """Return what is to be told when an episode is over; `since` holds the leading number of the clear windows after it."""
     lead = evidence.lead
     is_points = lead.metric.startswith("calibration_gap")
-    values = _listed([_pts(value) if is_points else _number(value) for _, _, value in since[:3]])
+    values = _listed([_pts(value) if is_points else _number(monitor, lead, value) for _, _, value in since[:3]])
     back = (
         f"back to {values}{' points' if is_points else ''} ({span_text(monitor, since[0][0], since[min(len(since), 3) - 1][1])})"
         if since
@@ -150,13 +151,12 @@ def _promises(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     about = metric_text(worst.metric, worst.feature, worst.segment)
     day = span_text(monitor, episode.start, episode.end)
     limit = (
-        f"at least {_number(worst.normal_low)}"
+        f"at least {limit_text(worst.normal_low)}"
         if worst.normal_low is not None and worst.value < worst.normal_low
-        else f"at most {_number(worst.normal_high)}"
+        else f"at most {limit_text(worst.expected if worst.normal_high is None else worst.normal_high)}"
     )
-    interval = f" [{_number(worst.low)}, {_number(worst.high)}]" if worst.low is not None and worst.state == "mature" else ""
     least = "" if worst.state == "mature" else "at most " if limit.startswith("at least") else "at least "
-    headline = f"promise broken: {about} {least}{_number(worst.value)}{interval} ({day}), promised {limit}"
+    headline = f"promise broken: {about} {least}{_measured(monitor, worst)} ({day}), promised {limit}"
     return headline, f"{day}, {monitor.timezone}.", [*_labels(evidence), *_hits(monitor, evidence)]
 
 
@@ -165,11 +165,10 @@ def _plain(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     lead = evidence.lead
     about = metric_text(lead.metric, lead.feature, lead.segment)
     day = span_text(monitor, episode.start, episode.end)
-    interval = f" [{_number(lead.low)}, {_number(lead.high)}]" if lead.low is not None and lead.state == "mature" else ""
-    headline = (
-        f"{about} {_number(lead.value)}{interval} on {span_text(monitor, lead.window_start, lead.window_end)}, usually {_number(lead.expected)}"
-    )
-    usual = f" 95 % of reference {monitor.window}s lie between {_number(lead.normal_low)} and {_number(lead.normal_high)}."
+    when = span_text(monitor, lead.window_start, lead.window_end)
+    headline = f"{about} {_measured(monitor, lead)} on {when}, usually {_number(monitor, lead, lead.expected)}"
+    low, high = (_number(monitor, lead, end, beside=(lead.normal_low, lead.normal_high)) for end in (lead.normal_low, lead.normal_high))
+    usual = f" 95 % of reference {monitor.window}s lie between {low} and {high}."
     how = " A slow change: no single window stands out." if lead.rule == "slow" else ""
     return headline, f"{day}, {monitor.timezone}.{usual}{how}", [*_labels(evidence), *_where(evidence), *_hits(monitor, evidence)]
 
@@ -269,5 +268,15 @@ def _listed(texts: Sequence[str]) -> str:
     return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
-def _number(value: float | None) -> str:
-    return "?" if value is None else f"{value:.3g}"
+def _measured(monitor: Monitor, signal: Signal) -> str:
+    ends = (signal.low, signal.high) if signal.state == "mature" else (None, None)
+    return measured_text(signal.value, *ends, _unit(signal), truth=monitor.wording.unit)
+
+
+def _number(monitor: Monitor, signal: Signal, value: float | None, beside: Sequence[float | None] = ()) -> str:
+    return number_text(value, _unit(signal), beside, truth=monitor.wording.unit) or "?"
+
+
+def _unit(signal: Signal) -> str:
+    found = catalogue.find(signal.metric)
+    return found.unit if found else ""
