@@ -4,7 +4,7 @@ Belongs here: formatting of single values. Does not: sentences about incidents (
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -36,6 +36,15 @@ def counted(count: int, thing: str) -> str:
     ('1 open incident', '4,708 windows', '0 batches')
     """
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}{'es' if thing.endswith('ch') else 's'}"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Return several things in one breath.
+
+    >>> listed(["a", "b", "c"]), listed(["a"])
+    ('a, b and c', 'a')
+    """
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
 def moment_text(moment: datetime | None, timezone: str) -> str:

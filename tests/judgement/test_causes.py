@@ -6,17 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from evidence_world import HOUR, MONDAY, episode, evidence, score, signal
+from evidence_world import MONDAY, episode, evidence, score, signal
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out
 from watchkeeper.judgement.evidence import Broken, Moved, Pooled, drift_between, is_borne_out, moved_features, segment_shares
 from watchkeeper.judgement.story import lead_of
-from watchkeeper.records import Change
 from worlds import DAY, START, noise, scores
-
-
-def release(hours: float = 6.0, **more) -> Change:
-    at = MONDAY - hours * HOUR
-    return Change(change_id="c", model="parcels", kind="release", at=at, version="v2", note="trained to June", who="ann", recorded_at=at, **more)
 
 
 def test_what_the_inputs_do_not_account_for_is_the_outcome_that_changed():
@@ -113,24 +107,16 @@ def test_faulty_data_comes_first_and_only_when_it_is_much():
     assert data.evidence_for == ["weight_kg: 70 % of rows missing, usually 1 %"]
 
 
-def test_a_release_before_the_first_bad_window_is_named_with_its_doubt():
-    found = causes(evidence(signal("roc_auc", 0.5), changes=[release()]))
-    assert [(c.kind, c.subject) for c in found] == [("release", "release v2 trained to June, recorded by ann")]
-    assert found[0].evidence_for == ["took effect 6 h before the first bad window"]
-    assert found[0].evidence_against == ["coincidence in time alone: no split by version was possible"]
-
-
 def test_what_was_tested_and_is_not_the_cause_is_listed():
     assert ruled_out(evidence()) == [
         "a change of inputs (none of 5 features stands out from the 8 weeks before)",
         "missing values",
         "new categories",
-        "a release or any other recorded change",
     ]
 
 
 def test_what_was_not_tested_is_not_ruled_out():
-    told = ruled_out(evidence(moved=None, changes=[release()], faults=[signal("null_ratio", 0.3, family="data", feature="depot")]))
+    told = ruled_out(evidence(moved=None, faults=[signal("null_ratio", 0.3, family="data", feature="depot")]))
     assert told == ["new categories"]
 
 

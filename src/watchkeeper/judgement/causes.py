@@ -1,6 +1,7 @@
 """Causes: what the evidence supports, what it rules out, and "unknown" when it supports nothing.
 
-Belongs here: tests on evidence -> ranked causes. Does not: gathering evidence (evidence.py), words around it (story.py).
+Belongs here: tests on evidence -> ranked causes. Does not: gathering evidence (evidence.py), changes and releases
+(changes.py), words around it (story.py).
 
 The split: observed - usual = (expected - usual expected) + (gap - usual gap). The first part is what the model's inputs
 account for, the second what they do not; where the two run against each other, the scores made the gap and not the outcome.
@@ -10,6 +11,7 @@ It is attribution, not experiment.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from watchkeeper.judgement.changes import cleared, of_changes
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.records import Cause, Signal
 from watchkeeper.words import percent, points
@@ -29,12 +31,12 @@ def causes(evidence: Evidence) -> list[Cause]:
 
     Data that broke while the scores moved is what moved them: it comes first, with their share.
     """
-    found, data = [*_release(evidence), *(_split(evidence) if evidence.lead.metric in _OF_A_RATE else [])], _data(evidence)
+    found, data = [*of_changes(evidence), *(_split(evidence) if evidence.lead.metric in _OF_A_RATE else [])], _data(evidence)
     moved = next((c for c in found if c.subject.startswith((_SCORES_MOVED, _SCORES_MOVED_TOO))), None)
     if data and moved:
         found = [c for c in found if c is not moved]
         data = [replace(data[0], share=moved.share, evidence_for=[*data[0].evidence_for, *moved.evidence_for]), *data[1:]]
-    return sorted([*data, *found], key=lambda c: -(c.share if c.share is not None else _HALF))
+    return sorted([*data, *found], key=lambda c: -(c.share if c.share is not None else _HALF if c.evidence_for else 0.0))
 
 
 def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, "")) -> list[Cause]:
@@ -68,9 +70,7 @@ def ruled_out(evidence: Evidence) -> list[str]:
         out.append("missing values")
     if not any(s.metric == "unseen_ratio" for s in evidence.faults):
         out.append("new categories")
-    if not evidence.changes:
-        out.append("a release or any other recorded change")
-    return out
+    return [*out, *cleared(evidence)]
 
 
 def _split(evidence: Evidence) -> list[Cause]:
@@ -167,21 +167,3 @@ def _data(evidence: Evidence) -> list[Cause]:
     support += [f"{percent(b.share)} of {b.column} not as the suite expects ({b.expectation}), usually {percent(b.usual)}" for b in broken[:3]]
     onset = min([s.window_start for s in faults] or evidence.windows)
     return [Cause(kind="data", subject=f"faulty data: {', '.join(names[:4])}", onset=onset, evidence_for=support)]
-
-
-def _release(evidence: Evidence) -> list[Cause]:
-    out = []
-    for change in evidence.changes:
-        hours = (min(evidence.windows) - change.at).total_seconds() / 3600
-        when = f"{hours:.0f} h before the first bad window" if hours >= 0 else f"{-hours:.0f} h after the first bad window began"
-        name = " ".join(part for part in (change.kind, change.version, change.note) if part)
-        out.append(
-            Cause(
-                kind=change.kind,
-                subject=f"{name}, recorded by {change.who or 'nobody named'}",
-                onset=change.at,
-                evidence_for=[f"took effect {when}"],
-                evidence_against=["coincidence in time alone: no split by version was possible"],
-            )
-        )
-    return out

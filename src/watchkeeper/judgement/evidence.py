@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.judgement.incidents import Episode
+from watchkeeper.judgement.versions import Versions
 from watchkeeper.records import Change, Score, Signal
 
 ROLLING = timedelta(days=56)
@@ -83,6 +84,7 @@ class Evidence:
     broken: list[Broken] = field(default_factory=list)
     set_aside: tuple[int, str] = (0, "")
     changes: list[Change] = field(default_factory=list)
+    versions: Versions | None = None
     not_measured: list[str] = field(default_factory=list)
 
 

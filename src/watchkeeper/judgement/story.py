@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out
+from watchkeeper.judgement.changes import unknown
 from watchkeeper.judgement.evidence import Evidence, SegmentShare
 from watchkeeper.judgement.incidents import Episode
 from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Cause, Score, Signal, Story
-from watchkeeper.words import counted, limit_text, measured_text, metric_text, number_text, percent, percent_interval, points
+from watchkeeper.words import counted, limit_text, listed, measured_text, metric_text, number_text, percent, percent_interval, points
 
 _LONG = 3
 _WORST = 3
@@ -24,13 +25,14 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
     """Return what is to be told about an episode."""
     found = of_faults(episode.signals, evidence.set_aside) if episode.family == "data" else causes(evidence)
     headline, when, facts = _TELLERS.get(episode.family, _plain)(monitor, episode, evidence)
+    is_of_model = episode.family in ("kpi", "segment", "target")
     return Story(
         headline=headline,
         when=when,
         facts=facts,
         causes=found,
-        ruled_out=ruled_out(evidence) if episode.family in ("kpi", "segment", "target") else [],
-        not_measured=list(evidence.not_measured),
+        ruled_out=ruled_out(evidence) if is_of_model else [],
+        not_measured=[*evidence.not_measured, *(unknown(evidence) if is_of_model else [])],
         next_steps=_next_steps(monitor, episode, evidence, found),
     )
 
@@ -39,7 +41,7 @@ def ending(monitor: Monitor, episode: Episode, evidence: Evidence, since: Sequen
     """Return what is to be told when an episode is over; `since` holds the leading number of the clear windows after it."""
     lead = evidence.lead
     is_points = lead.metric.startswith("calibration_gap")
-    values = _listed([_pts(value) if is_points else _number(monitor, lead, value) for _, _, value in since[:3]])
+    values = listed([_pts(value) if is_points else _number(monitor, lead, value) for _, _, value in since[:3]])
     back = (
         f"back to {values}{' points' if is_points else ''} ({span_text(monitor, since[0][0], since[min(len(since), 3) - 1][1])})"
         if since
@@ -262,10 +264,6 @@ def _interval(score: Score) -> str:
 
 def _pts(value: float | None) -> str:
     return "?" if value is None else f"{round(value * 100):+d}"
-
-
-def _listed(texts: Sequence[str]) -> str:
-    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
 def _measured(monitor: Monitor, signal: Signal) -> str:
