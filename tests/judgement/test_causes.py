@@ -31,6 +31,29 @@ def test_a_change_is_split_between_inputs_and_outcome():
     assert concept.low == pytest.approx(2 / 3 - 1.96 * 0.01 / 0.3)
 
 
+@pytest.mark.parametrize(
+    ("expected", "subject", "said"),
+    [
+        (0.39, "the outcome changed more than the inputs account for", "inputs account for 35 % of the change: they alone"),
+        (0.27, "the outcome changed more than the inputs account for", "inputs account for 13 % of the change: they alone"),
+        (0.24, "the outcome changed, not the inputs", "inputs alone"),
+        (0.1, "the outcome changed, not the inputs", "inputs alone"),
+    ],
+)
+def test_the_words_follow_the_part_of_the_inputs(expected, subject, said):
+    """Usually 20 % late and expected; now 74 % late: the inputs made 19, 7, 4 or -10 of 54 points, and none of them stands out."""
+    found = evidence(rate=0.74, gap=0.74 - expected)
+    [cause] = causes(found)
+    assert (cause.subject, cause.evidence_for[0].split(" would")[0]) == (subject, said)
+    assert ("a change of inputs (none of 5 features stands out from the 8 weeks before)" in ruled_out(found)) == ("not" in subject)
+
+
+def test_a_part_of_the_inputs_that_may_be_a_fifth_is_not_called_nothing():
+    doubtful = replace(evidence(rate=0.74, gap=0.5), gap=score("calibration_gap", 0.5, se=0.05, reference_value=0.0))
+    [cause] = causes(doubtful)
+    assert cause.subject == "the outcome changed more than the inputs account for"
+
+
 def test_a_change_that_the_model_foresaw_is_one_of_inputs():
     """Now 50 % late and 49 % expected: the gap of one point is within its noise."""
     [cause] = causes(evidence(rate=0.5, gap=0.01, moved=[Moved("weight_kg", 8.0), Moved("depot", 5.0)]))

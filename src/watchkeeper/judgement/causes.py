@@ -6,6 +6,9 @@ Belongs here: tests on evidence -> ranked causes. Does not: gathering evidence (
 The split: observed - usual = (expected - usual expected) + (gap - usual gap). The first part is what the model's inputs
 account for, the second what they do not; where the two run against each other, the scores made the gap and not the outcome.
 It is attribution, not experiment.
+
+Inputs account for nearly nothing when their part is less than a tenth, surely less than a fifth, or points the other way, and none
+of them stands out. Only then is it said that the inputs did not change the outcome, and only below a tenth are they ruled out.
 """
 
 from collections.abc import Sequence
@@ -20,6 +23,7 @@ _WORTH_NAMING = 0.2
 _WORTH_POINTS = 0.05
 _HALF = 0.5
 _MISSING = 0.2
+_NEARLY_NOTHING = 0.1
 _SCORES_MOVED = "the model's scores moved, not the outcome"
 _SCORES_MOVED_TOO = "the model's scores moved against the outcome"
 # A split of the outcome's rate explains these; it says nothing about how well scores rank.
@@ -64,7 +68,7 @@ def _of_missing_rows(signals: Sequence[Signal], count: int, reason: str) -> Caus
 def ruled_out(evidence: Evidence) -> list[str]:
     """Return what was tested and found not to be the cause."""
     out = []
-    if evidence.moved is not None and not evidence.moved:
+    if evidence.moved is not None and not evidence.moved and _part_of_inputs(evidence) < _NEARLY_NOTHING:
         out.append(f"a change of inputs (none of {evidence.compared} features stands out from the 8 weeks before)")
     if not any(s.metric == "null_ratio" for s in evidence.faults):
         out.append("missing values")
@@ -79,12 +83,11 @@ def _split(evidence: Evidence) -> list[Cause]:
     The gap is the outcome's rate less the mean score, so its change is that of the rate less that of the scores. A model that
     follows the rate makes the change smaller; one that moves the other way, or further than the rate, makes the gap itself.
     """
-    gap, usual = evidence.gap, evidence.usual_gap or 0.0
-    if gap is None or gap.value is None or evidence.observed is None or evidence.usual_observed is None or evidence.usual_expected is None:
+    moves = _moves(evidence)
+    if moves is None:
         return []
-    unexplained = gap.value - usual
-    scores = (evidence.observed.value or 0.0) - gap.value - evidence.usual_expected
-    outcome, doubt = unexplained + scores, 1.96 * (gap.se or 0.0)
+    outcome, scores, doubt = moves
+    unexplained = outcome - scores
     if abs(unexplained) < max(_WORTH_POINTS, doubt):
         return _inputs(evidence, scores, outcome)
     if outcome * unexplained > 0 and scores * outcome >= 0:
@@ -98,15 +101,32 @@ def _split(evidence: Evidence) -> list[Cause]:
     return [_concept(evidence, outcome, scores, 1 - by_scores, doubt), _model(evidence, outcome, scores, by_scores)]
 
 
+def _moves(evidence: Evidence) -> tuple[float, float, float] | None:
+    """Return by how much the outcome's rate and the mean score moved, and the doubt of their difference; None when not measured."""
+    gap = evidence.gap
+    if gap is None or gap.value is None or evidence.observed is None or evidence.usual_observed is None or evidence.usual_expected is None:
+        return None
+    scores = (evidence.observed.value or 0.0) - gap.value - evidence.usual_expected
+    return gap.value - (evidence.usual_gap or 0.0) + scores, scores, 1.96 * (gap.se or 0.0)
+
+
+def _part_of_inputs(evidence: Evidence) -> float:
+    """Return the part of the outcome's change that the model foresaw from its inputs; 0 when it foresaw none, or the outcome hardly changed."""
+    moves = _moves(evidence) if evidence.lead.metric in _OF_A_RATE else None
+    if moves is None or abs(moves[0]) < _WORTH_POINTS:
+        return 0.0
+    outcome, scores, doubt = moves
+    overshot = abs(scores) - abs(outcome) >= max(_WORTH_POINTS, doubt)
+    return 0.0 if scores * outcome <= 0 or overshot else min(1.0, scores / outcome)
+
+
 def _concept(evidence: Evidence, outcome: float, scores: float, share: float, doubt: float) -> Cause:
     spread = doubt / max(abs(outcome), abs(outcome - scores))
-    still = evidence.moved is not None and not evidence.moved
-    subject = (
-        "the outcome changed, not the inputs"
-        if still or (share >= 1.0 and not evidence.moved)
-        else "the outcome changed more than the inputs account for"
-    )
-    support = [f"inputs alone would have moved the rate by {points(scores)}, the rest is {points(outcome - scores)}"]
+    part = _part_of_inputs(evidence)
+    is_still = not evidence.moved and part < _NEARLY_NOTHING and part + (spread if part else 0.0) < 2 * _NEARLY_NOTHING
+    subject = "the outcome changed, not the inputs" if is_still else "the outcome changed more than the inputs account for"
+    extent = f"inputs account for {percent(part)} of the change: they" if part >= _NEARLY_NOTHING else "inputs"
+    support = [f"{extent} alone would have moved the rate by {points(scores)}, the rest is {points(outcome - scores)}"]
     return Cause(
         kind="concept",
         subject=subject,
