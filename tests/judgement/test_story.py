@@ -140,6 +140,20 @@ def test_after_three_bad_windows_retraining_is_no_longer_advised_against():
     assert not any("retrain" in step for step in told(*found).next_steps)
 
 
+@pytest.mark.parametrize(
+    ("windows", "advice"),
+    [
+        ([(7, 1)], "Do not retrain on one day."),
+        ([(7, 7)], "Do not retrain on one week."),
+        ([(7, 7), (14, 7)], ""),
+        ([(7, 30)], ""),
+    ],
+)
+def test_retraining_is_advised_against_by_the_time_that_was_bad(windows, advice):
+    found = [signal("recall", 0.2, family="target", expected=0.35, normal_low=0.35, normal_high=None, day=d, days=n) for d, n in windows]
+    assert " ".join(s for s in told(*found).next_steps if "retrain" in s) == advice
+
+
 def test_what_is_not_measured_is_said():
     assert told(how=evidence(not_measured=["latency", "GPU"])).not_measured == [
         "latency",

@@ -14,9 +14,10 @@ from watchkeeper.judgement.incidents import Episode
 from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Cause, Score, Signal, Story
+from watchkeeper.windows import grain_of
 from watchkeeper.words import counted, limit_text, listed, measured_text, metric_text, number_text, percent, percent_interval, points
 
-_LONG = 3
+_LONG, _LONG_ENOUGH = 3, timedelta(days=14)
 _WORST = 3
 _MOST, _TIMES = 0.6, 4
 
@@ -222,7 +223,6 @@ def _hits(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
 
 def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: Sequence[Cause]) -> list[str]:
     owner = monitor.owner or "the owner"
-    windows = len({s.window_start for s in episode.signals})
     if episode.family == "data" and episode.signals[0].metric == "rows":
         return [_look_for_rows(owner, evidence)]
     if episode.family == "data":
@@ -242,9 +242,18 @@ def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: S
         steps.append(f'distrust "{side}"{place}; ask {owner} what changed.')
     else:
         steps.append(f"look closer at {span_text(monitor, episode.start, episode.end)}; ask {owner} what changed.")
-    if windows < _LONG and kind != "data":
-        steps.append(f"Do not retrain on {'one ' + monitor.window if windows == 1 else f'{windows} {monitor.window}s'}.")
+    if kind != "data" and (time := _too_short(episode)):
+        steps.append(f"Do not retrain on {time}.")
     return steps
+
+
+def _too_short(episode: Episode) -> str:
+    """Return the bad time of an episode that is too short to learn from: of few windows, and less than two weeks in all; else nothing."""
+    windows = {(s.window_start, s.window_end) for s in episode.signals}
+    lengths = [end - start for start, end in windows]
+    if len(windows) >= _LONG or sum(lengths, timedelta(0)) >= _LONG_ENOUGH:
+        return ""
+    return f"one {grain_of(lengths[0])}" if len(windows) == 1 else f"{len(windows)} {grain_of(lengths[0])}s"
 
 
 def _look_for_rows(owner: str, evidence: Evidence) -> str:
