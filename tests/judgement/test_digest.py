@@ -125,6 +125,22 @@ def test_provisional_figures_are_called_so_and_labels_still_come():
     assert waiting["Labels"].endswith("164 not here yet.")
 
 
+@pytest.mark.parametrize(
+    ("aside", "said_of_labels", "said_of_rows"),
+    [
+        (
+            24,
+            "6,396 of 6,560 (97.5 %); 24 came and were set aside; 140 never came.",
+            "24 rows quarantined, 24 of them labels (24 sold_at: '…' is not).",
+        ),
+        (164, "6,396 of 6,560 (97.5 %); 164 came and were set aside.", "164 rows quarantined, 164 of them labels (164 sold_at: '…' is not)."),
+    ],
+)
+def test_labels_that_were_set_aside_are_not_said_to_have_never_come(aside, said_of_labels, said_of_rows):
+    told = said(facts(labels_aside=aside, quarantined=aside, quarantine_reasons=[("sold_at: '…' is not", aside)]))
+    assert (told["Labels"], told["Data"]) == (said_of_labels, said_of_rows)
+
+
 @pytest.mark.parametrize(("count", "text"), [(1, "1 open incident needs you."), (2, "2 open incidents need you.")])
 def test_open_incidents_need_somebody(count, text):
     assert said(facts(incidents=[incident(state="open")] * count))[""].startswith(text)

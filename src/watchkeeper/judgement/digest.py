@@ -32,6 +32,7 @@ class DigestFacts:
     quarantined: int
     quarantine_reasons: Sequence[tuple[str, int]]
     is_final: bool
+    labels_aside: int = 0
     is_judged: bool = True
     broken: Sequence[Broken] = ()
     cost: Mapping[str, float] = field(default_factory=dict)
@@ -146,7 +147,8 @@ def _quiet(facts: DigestFacts) -> str:
 
 def _data(facts: DigestFacts) -> str:
     reasons = "; ".join(f"{n:,} {reason}" for reason, n in facts.quarantine_reasons[:2])
-    said = f"{counted(facts.quarantined, 'row')} quarantined{f' ({reasons})' if reasons else ''}."
+    of_labels = f", {facts.labels_aside:,} of them labels" if facts.labels_aside else ""
+    said = f"{counted(facts.quarantined, 'row')} quarantined{of_labels}{f' ({reasons})' if reasons else ''}."
     if facts.broken:
         many = [f"{percent(b.share)} of {b.column} (usually {percent(b.usual)})" for b in facts.broken[:3]]
         said += f" Landed, but not as the suite expects: {', '.join(many)}."
@@ -161,9 +163,11 @@ def _labels(facts: DigestFacts) -> str:
     if coverage is None or coverage.value is None:
         return ""
     known = round(coverage.value * coverage.n)
-    rest = coverage.n - known
+    aside = min(facts.labels_aside, coverage.n - known)
+    rest = coverage.n - known - aside
+    held = f"; {aside:,} came and {'was' if aside == 1 else 'were'} set aside" if aside else ""
     tail = f"; {rest:,} {'never came' if facts.is_final else 'not here yet'}" if rest else ""
-    return f"{known:,} of {coverage.n:,} ({percent(coverage.value, digits=1)}){tail}."
+    return f"{known:,} of {coverage.n:,} ({percent(coverage.value, digits=1)}){held}{tail}."
 
 
 def _cost(facts: DigestFacts) -> str:
