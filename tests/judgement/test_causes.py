@@ -8,7 +8,17 @@ import pytest
 
 from evidence_world import MONDAY, episode, evidence, score, signal
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out
-from watchkeeper.judgement.evidence import Broken, Moved, Pooled, drift_between, is_borne_out, moved_features, segment_shares
+from watchkeeper.judgement.evidence import (
+    Broken,
+    Moved,
+    Pooled,
+    SegmentShare,
+    drift_between,
+    is_borne_out,
+    moved_features,
+    segment_excesses,
+    segment_shares,
+)
 from watchkeeper.judgement.story import lead_of
 from worlds import DAY, START, noise, scores
 
@@ -208,6 +218,21 @@ def test_segments_share_the_excess_by_rows_and_gap():
     north, south = segment_shares(pooled, usual_gap=0.0)
     assert (north.segment, north.share_of_rows, north.share_of_excess) == ("depot=north", 0.5, pytest.approx(0.75))
     assert (south.segment, south.share_of_excess, south.expected) == ("depot=south", pytest.approx(0.25), pytest.approx(0.2))
+
+
+def test_segments_share_the_excess_of_a_number_each_against_its_own_usual():
+    """MAE 50 where 20 is usual, 900 rows: 27,000 in excess; coast 300 rows 110 instead of 20: all of it; city 600 rows as usual."""
+    pooled = Pooled(
+        [
+            score("mae", 50.0, n=900, reference_value=20.0),
+            score("mae", 110.0, n=300, segment="region=coast", reference_value=20.0),
+            score("mae", 20.0, n=600, segment="region=city", reference_value=20.0),
+        ]
+    )
+    coast, city = segment_excesses(pooled, "mae")
+    assert coast == SegmentShare("region=coast", 90.0, 110.0, 20.0, pytest.approx(1 / 3), pytest.approx(1.0), "mae")
+    assert (city.segment, city.share_of_excess) == ("region=city", 0.0)
+    assert segment_excesses(pooled, "bias") == []
 
 
 def test_without_an_excess_no_segment_is_named():

@@ -51,8 +51,9 @@ def test_the_monitors_wording_is_used_and_has_defaults():
 
 def test_the_worst_segments_are_named_with_their_part_of_the_excess():
     north = SegmentShare("depot=north", 0.6, 0.7, 0.1, 0.5, 0.75)
+    west = SegmentShare("way=west", 0.4, 0.5, 0.1, 0.5, 0.53)
     south = SegmentShare("depot=south", 0.2, 0.3, 0.1, 0.5, 0.25)
-    said = told(how=evidence(segments=[north, south]))
+    said = told(how=evidence(segments=[north, west, south]))
     assert ("Worst", "depot=north, 70 % against 10 % expected, 50 % of rows and 75 % of the excess") in said.facts
     assert said.next_steps[0] == 'distrust "not late" at depot=north; ask #parcels what changed.'
 
@@ -68,6 +69,31 @@ def test_the_headline_names_the_segment_that_carries_the_excess(rows, excess, sa
 @pytest.mark.parametrize(("rows", "excess"), [(0.5, 0.75), (0.1, 0.5), (0.9, 0.95)])
 def test_the_headline_names_no_segment_that_is_only_a_part_of_the_story(rows, excess):
     assert "depot" not in told(how=evidence(segments=[SegmentShare("depot=north", 0.6, 0.7, 0.1, rows, excess)])).headline
+
+
+COAST = SegmentShare("region=coast", 118_000.0, 138_421.0, 20_112.0, 0.3, 0.99, "mae")
+
+
+def test_the_worst_segment_of_a_regression_is_named_with_its_own_usual_number():
+    high = signal("mae", 58331.63, expected=20954.0, low=54212.75, high=62450.51, normal_low=18000.0, normal_high=24000.0)
+    said = told(high, how=evidence(high, segments=[COAST], missed=None, moved=None), about=monitor(task="regression"))
+    assert said.headline == "MAE 58,300 [54,200, 62,500] on Mon 13 January, usually 21,000; region=coast accounts for 99 % of the excess"
+    assert ("Worst", "region=coast, MAE 138,000, usually 20,000, 30 % of rows and 99 % of the excess") in said.facts
+    assert said.next_steps[0] == "look closer at region=coast, Mon 13 January; ask #parcels what changed."
+
+
+def test_a_promise_that_one_segment_breaks_names_it():
+    broken = signal("mae", 58331.63, family="target", expected=25000.0, normal_low=None, normal_high=25000.0, p=0.0)
+    said = told(broken, how=evidence(broken, segments=[COAST], missed=None, moved=None), about=monitor(task="regression"))
+    assert said.headline.endswith("promised at most 25,000; region=coast accounts for 99 % of the excess")
+    assert ("Worst", "region=coast, MAE 138,000, usually 20,000, 30 % of rows and 99 % of the excess") in said.facts
+
+
+def test_a_number_that_segments_do_not_have_has_the_worst_by_another_and_not_in_its_headline():
+    low = signal("r2", 0.2, expected=0.9, normal_low=0.8, normal_high=0.95)
+    said = told(low, how=evidence(low, segments=[COAST], missed=None, moved=None), about=monitor(task="regression"))
+    assert said.headline == "R² 0.200 on Mon 13 January, usually 0.900"
+    assert said.facts[-1][0] == "Worst"
 
 
 def test_a_segment_that_fails_alone():

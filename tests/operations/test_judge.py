@@ -1,5 +1,6 @@
 """Judge: from worlds with planted faults to incidents with their causes; again and again, nothing new."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -163,3 +164,27 @@ def test_a_promise_broken_week_after_week_is_one_incident(make_home):
     [one] = incidents(home)
     assert (one.subject, one.state) == ("target roc_auc", "open")
     assert one.window_end - one.window_start == 7 * weeks * DAY
+
+
+def test_the_segment_that_an_error_comes_from_is_named(make_home):
+    """Minutes a parcel takes; from day 21 on those of depot south take an hour longer than the model says."""
+    columns = {k: v for k, v in PARCELS["columns"].items() if k != "prediction"} | {"score": "minutes"}
+    labels = PARCELS["labels"] | {"column": "took", "join": "parcel"}
+    home = make_home(PARCELS | {"task": "regression", "columns": columns, "labels": labels, "wording": {"unit": "minutes"}})
+
+    def timed(day: int) -> Change:
+        def changed(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+            said = [60.0 + i % 7 for i in range(events.num_rows)]
+            extra = [60.0 if day >= 21 and depot == "south" else 0.0 for depot in events["depot"].to_pylist()]
+            took = [s + e + (i * 37 % 11) - 5.0 for i, (s, e) in enumerate(zip(said, extra, strict=True))]
+            kept = events.drop_columns(["p_late", "is_late"]).append_column("minutes", pa.array(said))
+            return kept, labels.drop_columns(["was_late"]).append_column("took", pa.array(took))
+
+        return changed
+
+    parcels_days(home.root, FIRST, 25, rows=300, change={day: timed(day) for day in range(25)})
+    watch(home, now=BEGIN + 27 * DAY)
+    [one] = [i for i in incidents(home) if i.family == "kpi"]
+    assert one.headline.endswith("; depot=south accounts for all of the excess")
+    [worst] = [text for label, text in one.story.facts if label == "Worst"]
+    assert re.fullmatch(r"depot=south, (MAE|bias) -?\d\d\.\d minutes, usually -?\d\.\d minutes, 3\d % of rows and all of the excess", worst)

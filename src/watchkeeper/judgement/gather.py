@@ -9,10 +9,22 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from watchkeeper.judgement.evidence import ROLLING, Broken, Evidence, Pooled, drift_between, moved_features, segment_shares
+from watchkeeper.judgement.evidence import (
+    OF_SEGMENTS,
+    ROLLING,
+    Broken,
+    Evidence,
+    Pooled,
+    SegmentShare,
+    drift_between,
+    moved_features,
+    segment_excesses,
+    segment_shares,
+)
 from watchkeeper.judgement.incidents import Episode
 from watchkeeper.judgement.story import lead_of
 from watchkeeper.judgement.versions import BEFORE_A_WINDOW, Versions
+from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Change, Score, Signal
 from watchkeeper.windows import Window
@@ -71,7 +83,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         usual_recall=_reference(pooled.of("recall", segment)),
         moved=moved,
         compared=compared,
-        segments=segment_shares(pooled, (gap.reference_value or 0.0) if gap else 0.0) if not segment else [],
+        segments=_segments(monitor, episode, pooled, gap),
         faults=[s for s in known.signals if s.family == "data" and s.level == "page" and start <= s.window_start < episode.end],
         broken=known.broken(Window(start, episode.end)),
         set_aside=known.set_aside(Window(start, episode.end)),
@@ -79,6 +91,18 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         versions=known.versions(episode) if episode.family != "data" else None,
         not_measured=[name for name, is_known in (("latency", bool(monitor.columns.latency)), ("GPU", known.has_gpu)) if not is_known],
     )
+
+
+def _segments(monitor: Monitor, episode: Episode, pooled: Pooled, gap: Score | None) -> list[SegmentShare]:
+    """Return the segments' parts in what is out of line, by the number that leads where segments have it."""
+    if episode.family == "segment":
+        return []
+    names, metric = OF_SEGMENTS.get(monitor.task), lead_of(episode.signals).metric
+    if names is None:
+        return segment_shares(pooled, (gap.reference_value or 0.0) if gap else 0.0)
+    if catalogue.find(metric, monitor.task) is None:
+        return []
+    return segment_excesses(pooled, metric if metric in names else names[0])
 
 
 def _expected(pooled: Pooled, segment: str, rate: Score | None, gap: Score | None, *, everything: bool) -> float | None:

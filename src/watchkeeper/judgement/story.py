@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out
 from watchkeeper.judgement.changes import unknown
-from watchkeeper.judgement.evidence import Evidence, SegmentShare
+from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.incidents import Episode
+from watchkeeper.judgement.places import concentrated, where, worst_of
 from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Cause, Score, Signal, Story
@@ -18,8 +19,6 @@ from watchkeeper.windows import grain_of
 from watchkeeper.words import counted, limit_text, listed, measured_text, metric_text, number_text, percent, percent_interval, points
 
 _LONG, _LONG_ENOUGH = 3, timedelta(days=14)
-_WORST = 3
-_MOST, _TIMES = 0.6, 4
 
 
 def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
@@ -86,7 +85,7 @@ def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     rows, positive = monitor.wording.rows, monitor.wording.positive
     sure = _sure(evidence)
     rate = f"{sure[0]} {percent(sure[1])}" if sure else percent(evidence.observed.value)
-    headline = f"{rate} of {rows} on {day} were {positive}; the model expected {percent(evidence.expected)}{_concentrated(evidence)}"
+    headline = f"{rate} of {rows} on {day} were {positive}; the model expected {percent(evidence.expected)}{concentrated(evidence)}"
     miss = (sure[1] if sure else evidence.observed.value) - evidence.expected
     said = points(miss) if sure is None else f"at least {points(miss)}" if sure[0] == "at least" else f"{points(miss)} or less"
     usual = (
@@ -95,7 +94,7 @@ def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
         else ""
     )
     when = f"{day}, {monitor.timezone}. Miss: {said}{usual}."
-    return headline, when, [*_labels(evidence), *_where(evidence), *_hits(monitor, evidence)]
+    return headline, when, [*_labels(evidence), *where(monitor, evidence), *_hits(monitor, evidence)]
 
 
 def _sure(evidence: Evidence) -> tuple[str, float] | None:
@@ -159,8 +158,9 @@ def _promises(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
         else f"at most {limit_text(worst.expected if worst.normal_high is None else worst.normal_high)}"
     )
     least = "" if worst.state == "mature" else "at most " if limit.startswith("at least") else "at least "
-    headline = f"promise broken: {about} {least}{_measured(monitor, worst)} ({day}), promised {limit}"
-    return headline, f"{day}, {monitor.timezone}.", [*_labels(evidence), *_hits(monitor, evidence)]
+    headline = f"promise broken: {about} {least}{_measured(monitor, worst)} ({day}), promised {limit}{concentrated(evidence, worst.metric)}"
+    places = where(monitor, evidence) if any(s.metric for s in evidence.segments) else []
+    return headline, f"{day}, {monitor.timezone}.", [*_labels(evidence), *places, *_hits(monitor, evidence)]
 
 
 def _plain(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
@@ -169,11 +169,11 @@ def _plain(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     about = metric_text(lead.metric, lead.feature, lead.segment)
     day = span_text(monitor, episode.start, episode.end)
     when = span_text(monitor, lead.window_start, lead.window_end)
-    headline = f"{about} {_measured(monitor, lead)} on {when}, usually {_number(monitor, lead, lead.expected)}"
+    headline = f"{about} {_measured(monitor, lead)} on {when}, usually {_number(monitor, lead, lead.expected)}{concentrated(evidence, lead.metric)}"
     low, high = (_number(monitor, lead, end, beside=(lead.normal_low, lead.normal_high)) for end in (lead.normal_low, lead.normal_high))
     usual = f" 95 % of reference {monitor.window}s lie between {low} and {high}."
     how = " A slow change: no single window stands out." if lead.rule == "slow" else ""
-    return headline, f"{day}, {monitor.timezone}.{usual}{how}", [*_labels(evidence), *_where(evidence), *_hits(monitor, evidence)]
+    return headline, f"{day}, {monitor.timezone}.{usual}{how}", [*_labels(evidence), *where(monitor, evidence), *_hits(monitor, evidence)]
 
 
 _TELLERS = {"kpi": _rates, "segment": _segments, "data": _faults, "target": _promises}
@@ -186,26 +186,6 @@ def _labels(evidence: Evidence) -> list[tuple[str, str]]:
     sure = _sure(evidence)
     caveat = f' "{sure[0].capitalize()}" counts the missing as {"positive" if sure[0] == "at most" else "negative"}.' if sure else ""
     return [("Labels", f"{known:,} of {every:,} ({percent(known / max(1, every))}).{caveat}")]
-
-
-def _where(evidence: Evidence) -> list[tuple[str, str]]:
-    worst = [s for s in evidence.segments if s.share_of_excess > s.share_of_rows][:_WORST]
-    return [("Worst", "; ".join(_segment_text(s) for s in worst))] if worst else []
-
-
-def _concentrated(evidence: Evidence) -> str:
-    """Name the segment that most of an excess comes from, when its rows carry several times as much of it as other rows."""
-    worst = next(iter(evidence.segments), None)
-    if worst is None or worst.share_of_excess < _MOST:
-        return ""
-    if worst.share_of_excess * (1 - worst.share_of_rows) < _TIMES * worst.share_of_rows * (1 - worst.share_of_excess):
-        return ""
-    share = "all" if worst.share_of_excess >= 1 else percent(worst.share_of_excess)
-    return f"; {worst.segment} accounts for {share} of the excess"
-
-
-def _segment_text(segment: SegmentShare) -> str:
-    return f"{segment.segment}, {percent(segment.observed)} against {percent(segment.expected)} expected, {percent(segment.share_of_rows)} of rows and {percent(segment.share_of_excess)} of the excess"
 
 
 def _hits(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
@@ -231,7 +211,7 @@ def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: S
         ]
     steps = []
     kind = found[0].kind if found else ""
-    worst = next((s.segment for s in evidence.segments if s.share_of_excess > s.share_of_rows), "")
+    worst = next((s.segment for s in worst_of(evidence)), "")
     if kind == "data":
         steps.append("repair the data first; do not retrain on it.")
     elif kind in ("release", "config"):
@@ -241,7 +221,8 @@ def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: S
         place = f" at {worst}" if worst else f" at {episode.subject}" if episode.family == "segment" else ""
         steps.append(f'distrust "{side}"{place}; ask {owner} what changed.')
     else:
-        steps.append(f"look closer at {span_text(monitor, episode.start, episode.end)}; ask {owner} what changed.")
+        place = f"{worst}, " if worst and any(s.metric for s in evidence.segments) else ""
+        steps.append(f"look closer at {place}{span_text(monitor, episode.start, episode.end)}; ask {owner} what changed.")
     if kind != "data" and (time := _too_short(episode)):
         steps.append(f"Do not retrain on {time}.")
     return steps
