@@ -32,10 +32,10 @@ _METRICS = {
 def counted(count: int, thing: str) -> str:
     """Return how many there are of a thing, whose last word takes the plural.
 
-    >>> counted(1, "open incident"), counted(4708, "window"), counted(0, "batch")
-    ('1 open incident', '4,708 windows', '0 batches')
+    >>> counted(1, "open incident"), counted(4708, "window"), counted(0, "batch"), counted(3, "class")
+    ('1 open incident', '4,708 windows', '0 batches', '3 classes')
     """
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}{'es' if thing.endswith('ch') else 's'}"
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}{'es' if thing.endswith(('ch', 's')) else 's'}"
 
 
 def listed(texts: Sequence[str]) -> str:

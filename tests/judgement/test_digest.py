@@ -110,8 +110,14 @@ def test_a_week_without_anything_says_so():
     empty = facts(scores={}, usual={}, not_known=["latency", "everything: no events of this period have landed"])
     assert headline(monitor(), empty) == "parcels, 13 to 19 January: nothing to measure."
     told = said(empty)
-    assert told["Quality"] == "not measured: too few labels"
+    assert told[""] == "Nothing needs you now. There are no figures."
+    assert told["Quality"] == "not measured: no parcels landed"
     assert told["Not known"] == "latency; everything: no events of this period have landed"
+
+
+def test_rows_with_too_few_labels_are_told_apart_from_no_rows():
+    without = {k: v for k, v in facts().scores.items() if k in ("score_mean", "label_coverage")}
+    assert said(facts(scores=without))["Quality"] == "not measured: too few labels"
 
 
 def test_a_model_without_labels_says_why_quality_is_not_known():

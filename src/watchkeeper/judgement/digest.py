@@ -86,13 +86,16 @@ def _opening(facts: DigestFacts) -> str:
     still = [i for i in (*facts.incidents, *facts.segments) if i.is_open]
     over = ": what was wrong is over" if facts.incidents else ""
     needs = f"{counted(len(still), 'open incident')} need{'' if len(still) > 1 else 's'} you." if still else f"Nothing needs you now{over}."
-    return f"{needs} {'All figures are final.' if facts.is_final else 'Figures are provisional: labels are still missing.'}" + (
+    final = "All figures are final." if facts.is_final else "Figures are provisional: labels are still missing."
+    return f"{needs} {final if facts.scores else 'There are no figures.'}" + (
         f" {counted(facts.restated, 'figure')} of this period {'was' if facts.restated == 1 else 'were'} restated." if facts.restated else ""
     )
 
 
 def _quality(monitor: Monitor, facts: DigestFacts) -> str:
     main = _MAIN.get(monitor.task, "")
+    if not facts.scores:
+        return f"not measured: no {monitor.wording.rows} landed"
     if main not in facts.scores:
         return "not measured: no labels" if monitor.labels is None else "not measured: too few labels"
     usual = facts.usual.get(main)
