@@ -143,13 +143,16 @@ def _model(evidence: Evidence, outcome: float, scores: float, share: float) -> C
     """Return the cause of a gap that the scores made: by features that moved, where some did, else by the model or what feeds it."""
     names = ", ".join(m.feature for m in (evidence.moved or [])[:3])
     subject = _SCORES_MOVED if share >= 1.0 else _SCORES_MOVED_TOO
+    stayed = evidence.versions is not None and not evidence.versions.came
     return Cause(
         kind="covariate" if names else "model",
         subject=f"{subject}; so did {names}" if names else subject,
         share=share,
         onset=min(evidence.windows),
         evidence_for=[f"the mean score moved by {points(scores)}, the outcome's rate by {points(outcome)}", *_spreads(evidence)],
-        evidence_against=[] if evidence.moved is None or names else ["no input moved: look at the release and at how features are made"],
+        evidence_against=[]
+        if evidence.moved is None or names
+        else [f"no input moved: look at {'' if stayed else 'the release and at '}how features are made"],
     )
 
 

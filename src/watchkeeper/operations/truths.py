@@ -72,9 +72,8 @@ def mature_after(events: pa.Table, labels: pa.Table, *, event_id: str, time: str
     if len(hours) == 0:
         return None
     usual = max(1, math.ceil(np.quantile(hours, 0.99)))
-    return (
-        f"{usual}h" if usual <= 48 else f"{math.ceil(usual / 24)}d"
-    ), f"99 % of {counted(len(hours), 'label')} came within {counted(usual, 'hour')}"  # noqa: PLR2004 - two days
+    said = f"{usual}h" if usual <= 48 else f"{math.ceil(usual / 24)}d"  # noqa: PLR2004 - two days
+    return said, f"99 % of {counted(len(hours), 'label')} came within {counted(usual, 'hour')}"
 
 
 def positive(label: pa.ChunkedArray) -> Guess | None:
