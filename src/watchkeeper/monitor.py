@@ -172,6 +172,7 @@ class Wording(Words):
 
     rows: str = Field("predictions", description="plural of what is predicted: flights, loans")
     positive: str = Field("positive", description="binary: what a positive one is: late, fraudulent")
+    unit: str = Field("", description="regression: the unit of what is predicted: EUR, minutes")
 
 
 class Cost(Words):

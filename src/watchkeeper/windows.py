@@ -71,6 +71,16 @@ class Grid:
         return datetime.combine(day, time(), ZoneInfo(self.timezone)).astimezone(UTC)
 
 
+def grain_of(length: timedelta) -> Grain:
+    """Return the grain of a window by its length; days and weeks may be an hour longer or shorter.
+
+    >>> grain_of(timedelta(hours=23)), grain_of(timedelta(days=28)), grain_of(timedelta(days=7, hours=1))
+    ('day', 'month', 'week')
+    """
+    longest: list[tuple[Grain, timedelta]] = [("hour", timedelta(hours=2)), ("day", timedelta(days=2)), ("week", timedelta(days=14))]
+    return next((grain for grain, limit in longest if length < limit), "month")
+
+
 def local_midnight(day: date, timezone: str) -> datetime:
     """Return the UTC moment at which `day` begins in `timezone`."""
     return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)

@@ -4,10 +4,14 @@ Belongs here: formatting of single values. Does not: sentences about incidents (
 """
 
 import math
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-_SMALL = 10
+COUNTS = ("count", "rows", "categories")
+_UNITS = ("ms", "hours", "kWh")
+_SILENT = ("", "ratio", "probability", "index", "distance", "feature", "truth", "nats")  # of these a reader learns nothing from the name
+_LEAST, _MOST = 1e-4, 1e15
 _METRICS = {
     "roc_auc": "AUC",
     "psi": "PSI",
@@ -28,10 +32,19 @@ _METRICS = {
 def counted(count: int, thing: str) -> str:
     """Return how many there are of a thing, whose last word takes the plural.
 
-    >>> counted(1, "open incident"), counted(4708, "window"), counted(0, "batch")
-    ('1 open incident', '4,708 windows', '0 batches')
+    >>> counted(1, "open incident"), counted(4708, "window"), counted(0, "batch"), counted(3, "class")
+    ('1 open incident', '4,708 windows', '0 batches', '3 classes')
     """
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}{'es' if thing.endswith('ch') else 's'}"
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}{'es' if thing.endswith(('ch', 's')) else 's'}"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Return several things in one breath.
+
+    >>> listed(["a", "b", "c"]), listed(["a"])
+    ('a, b and c', 'a')
+    """
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
 def moment_text(moment: datetime | None, timezone: str) -> str:
@@ -81,29 +94,68 @@ def _is_midnight(local: datetime) -> bool:
     return (local.hour, local.minute, local.second) == (0, 0, 0)
 
 
-def number_text(value: float | None, unit: str = "") -> str:
-    """Return a number as people read it: money with cents, small ones with three digits, large ones grouped.
+def number_text(value: float | None, unit: str = "", beside: Iterable[float | None] = (), *, truth: str = "") -> str:
+    """Return a number as people read it: about three digits, grouped, with the unit where it is one; counts whole, money with cents.
 
-    >>> number_text(0.12749), number_text(1234.5), number_text(3.456, "usd"), number_text(None)
-    ('0.127', '1,234', '3.46 USD', '')
+    Numbers said together are rounded alike, by the largest of them: `beside` holds the others, such as the ends of an interval.
+    A number in the unit of what is predicted has the unit `truth`; the monitor says what that is called.
+
+    >>> number_text(0.12749), number_text(58331.63), number_text(-44761, "truth"), number_text(58331, "rows"), number_text(None)
+    ('0.127', '58,300', '-44,800', '58,331', '')
+    >>> number_text(10683.2, "usd"), number_text(0.04321, "usd"), number_text(35.21, "ms"), number_text(0.0051, beside=[1.2])
+    ('10,683.20 USD', '0.0432 USD', '35.2 ms', '0.01')
+    >>> number_text(58331.63, "truth", truth="EUR")
+    '58,300 EUR'
     """
     if value is None:
         return ""
     if not math.isfinite(value):
         return "not a number" if math.isnan(value) else "infinite"
-    if unit == "usd":
-        return f"{value:,.2f} USD"
-    text = f"{value:.3f}" if abs(value) < _SMALL else f"{value:,.0f}"
-    return text if unit in ("", "ratio", "probability", "count") else f"{text} {unit}"
+    size = max((abs(v) for v in (value, *beside) if v is not None and math.isfinite(v)), default=0.0)
+    if unit in COUNTS:
+        return f"{value:,.0f}"
+    is_money = unit not in _SILENT and unit not in _UNITS
+    text = f"{value:,.2f}" if is_money and size >= 1 else _rounded(value, size)
+    shown = truth if unit == "truth" else "" if unit in _SILENT else unit.upper() if is_money else unit
+    return f"{text} {shown}".rstrip()
 
 
-def interval_text(low: float | None, high: float | None, unit: str = "") -> str:
-    """Return an interval.
+def _rounded(value: float, size: float) -> str:
+    if size == 0:
+        return "0"
+    if not _LEAST <= size < _MOST:
+        return f"{value:.2e}"
+    decimals = 2 - math.floor(math.log10(size))
+    return f"{round(value, decimals) + 0.0:,.{max(decimals, 0)}f}"
 
-    >>> interval_text(.49, .64)
-    '[0.490, 0.640]'
+
+def limit_text(limit: float) -> str:
+    """Return a number that somebody wrote down, with all its digits.
+
+    >>> limit_text(0.35), limit_text(25000.0), limit_text(1234567.5)
+    ('0.35', '25,000', '1,234,567.5')
     """
-    return "" if low is None or high is None else f"[{number_text(low, unit)}, {number_text(high, unit)}]"
+    return f"{limit:,.12g}"
+
+
+def interval_text(low: float | None, high: float | None, unit: str = "", beside: Iterable[float | None] = ()) -> str:
+    """Return an interval, rounded like what is said with it.
+
+    >>> interval_text(.49, .64), interval_text(54212.75, 62450.51, beside=[58331.63])
+    ('[0.490, 0.640]', '[54,200, 62,500]')
+    """
+    others = (low, high, *beside)
+    return "" if low is None or high is None else f"[{number_text(low, unit, others)}, {number_text(high, unit, others)}]"
+
+
+def measured_text(value: float | None, low: float | None = None, high: float | None = None, unit: str = "", *, truth: str = "") -> str:
+    """Return a number with its interval, where it has one, both rounded alike.
+
+    >>> measured_text(58331.63, 54212.75, 62450.51), measured_text(0.5), measured_text(12.0, -4910.0, 5200.0)
+    ('58,300 [54,200, 62,500]', '0.500', '10 [-4,910, 5,200]')
+    """
+    ends = (low, high) if low is not None and high is not None else ()
+    return f"{number_text(value, unit, ends, truth=truth)} {interval_text(low, high, beside=[value])}".strip()
 
 
 def percent(share: float | None, *, digits: int = 0) -> str:

@@ -129,7 +129,7 @@ def test_json_has_times_in_utc_and_null_for_what_is_no_number():
 
 
 def test_a_cell_shows_nothing_for_none():
-    assert [cell(v) for v in (None, True, 0.00012345, {"a": 1})] == ["", "yes", "0.0001234", "a: 1"]
+    assert [cell(v) for v in (None, True, 0.00012345, {"a": 1})] == ["", "yes", "0.000123", "a: 1"]
 
 
 def test_the_lake_of_a_home_is_opened_only_when_asked_for(home):

@@ -135,7 +135,8 @@ def test_people_read_that_a_trace_is_no_bill_and_where_prices_come_from(traced, 
     assert "unattributed" in shown
     assert "Synthetic trace, not a bill" in shown
     assert "as of 2026-09-06" in shown
-    assert "Sum: " in shown
+    rows = json.loads(watchkeeper("costs", "--json", "--now", "2025-02-10").stdout)
+    assert f"Sum: {sum(r['cost'] or 0.0 for r in rows):,.2f} USD\n" in shown
 
 
 def test_one_week_of_one_model_is_shown_by_the_day(traced, watchkeeper: Callable):

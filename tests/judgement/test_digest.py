@@ -81,15 +81,15 @@ def test_a_bad_week():
     assert said(bad) == {
         "": "Nothing needs you now: what was wrong is over. All figures are final. 3 figures of this period were restated.",
         "Quality": (
-            "log loss 0.87 [0.81, 0.94], reference weeks 0.36 to 0.59. Found 300 of 2,500 late parcels (12 %; reference 42 %)."
-            " Ranking (AUC) 0.66 [0.64, 0.68], reference 0.72."
+            "log loss 0.870 [0.810, 0.940], reference weeks 0.360 to 0.590. Found 300 of 2,500 late parcels (12 %; reference 42 %)."
+            " Ranking (AUC) 0.660 [0.640, 0.680], reference 0.720."
         ),
-        "Promises": "AUC 0.66 (at least 0.7): broken; F1 (at least 0.4): not known",
+        "Promises": "AUC 0.660 (at least 0.7): broken; F1 (at least 0.4): not known",
         "Why": ("50 % of parcels on Mon 13 January were late; the model expected 10 %; likely cause: the outcome changed, not the inputs."),
         "Quiet trouble": "depot=north: 20 % late (known, lasts).",
         "Data": ("1,204 rows quarantined (1,200 weight_kg is negative; 4 no id). Inputs differ from the reference (weight_kg): a notice, no alarm."),
         "Labels": "6,396 of 6,560 (97.5 %); 164 never came.",
-        "Cost (synthetic trace, not a bill)": "12.5 GPU-hours, 30.00 USD, 4.600 USD per 1,000 predictions.",
+        "Cost (synthetic trace, not a bill)": "12.5 GPU-hours, 30.00 USD, 4.60 USD per 1,000 predictions.",
         "Not known": "latency",
         "Next": 'distrust "not late"; ask #parcels what changed. Do not retrain on one day.',
     }
@@ -110,8 +110,14 @@ def test_a_week_without_anything_says_so():
     empty = facts(scores={}, usual={}, not_known=["latency", "everything: no events of this period have landed"])
     assert headline(monitor(), empty) == "parcels, 13 to 19 January: nothing to measure."
     told = said(empty)
-    assert told["Quality"] == "not measured: too few labels"
+    assert told[""] == "Nothing needs you now. There are no figures."
+    assert told["Quality"] == "not measured: no parcels landed"
     assert told["Not known"] == "latency; everything: no events of this period have landed"
+
+
+def test_rows_with_too_few_labels_are_told_apart_from_no_rows():
+    without = {k: v for k, v in facts().scores.items() if k in ("score_mean", "label_coverage")}
+    assert said(facts(scores=without))["Quality"] == "not measured: too few labels"
 
 
 def test_a_model_without_labels_says_why_quality_is_not_known():
@@ -123,6 +129,22 @@ def test_provisional_figures_are_called_so_and_labels_still_come():
     waiting = said(facts(is_final=False))
     assert waiting[""] == "Nothing needs you now. Figures are provisional: labels are still missing."
     assert waiting["Labels"].endswith("164 not here yet.")
+
+
+@pytest.mark.parametrize(
+    ("aside", "said_of_labels", "said_of_rows"),
+    [
+        (
+            24,
+            "6,396 of 6,560 (97.5 %); 24 came and were set aside; 140 never came.",
+            "24 rows quarantined, 24 of them labels (24 sold_at: '…' is not).",
+        ),
+        (164, "6,396 of 6,560 (97.5 %); 164 came and were set aside.", "164 rows quarantined, 164 of them labels (164 sold_at: '…' is not)."),
+    ],
+)
+def test_labels_that_were_set_aside_are_not_said_to_have_never_come(aside, said_of_labels, said_of_rows):
+    told = said(facts(labels_aside=aside, quarantined=aside, quarantine_reasons=[("sold_at: '…' is not", aside)]))
+    assert (told["Labels"], told["Data"]) == (said_of_labels, said_of_rows)
 
 
 @pytest.mark.parametrize(("count", "text"), [(1, "1 open incident needs you."), (2, "2 open incidents need you.")])
@@ -142,5 +164,6 @@ def test_an_unknown_cause_asks_the_reader():
 
 def test_a_regression_tells_its_own_main_figure():
     about = monitor(task="regression")
-    found = facts(scores={"mae": score("mae", 3.25, low=3.0, high=3.5)}, usual={})
-    assert headline(about, found) == "parcels, 13 to 19 January: quiet. MAE 3.25 [3.00, 3.50]"
+    found = facts(scores={"mae": score("mae", 58687.78, low=54482.36, high=62893.2, unit="truth")}, usual={"mae": (20209.81, 21771.62)})
+    assert headline(about, found) == "parcels, 13 to 19 January: quiet. MAE 58,700 [54,500, 62,900]"
+    assert dict(lines(about, found))["Quality"] == "MAE 58,700 [54,500, 62,900], reference weeks 20,200 to 21,800."

@@ -51,8 +51,9 @@ def test_the_monitors_wording_is_used_and_has_defaults():
 
 def test_the_worst_segments_are_named_with_their_part_of_the_excess():
     north = SegmentShare("depot=north", 0.6, 0.7, 0.1, 0.5, 0.75)
+    west = SegmentShare("way=west", 0.4, 0.5, 0.1, 0.5, 0.53)
     south = SegmentShare("depot=south", 0.2, 0.3, 0.1, 0.5, 0.25)
-    said = told(how=evidence(segments=[north, south]))
+    said = told(how=evidence(segments=[north, west, south]))
     assert ("Worst", "depot=north, 70 % against 10 % expected, 50 % of rows and 75 % of the excess") in said.facts
     assert said.next_steps[0] == 'distrust "not late" at depot=north; ask #parcels what changed.'
 
@@ -68,6 +69,31 @@ def test_the_headline_names_the_segment_that_carries_the_excess(rows, excess, sa
 @pytest.mark.parametrize(("rows", "excess"), [(0.5, 0.75), (0.1, 0.5), (0.9, 0.95)])
 def test_the_headline_names_no_segment_that_is_only_a_part_of_the_story(rows, excess):
     assert "depot" not in told(how=evidence(segments=[SegmentShare("depot=north", 0.6, 0.7, 0.1, rows, excess)])).headline
+
+
+COAST = SegmentShare("region=coast", 118_000.0, 138_421.0, 20_112.0, 0.3, 0.99, "mae")
+
+
+def test_the_worst_segment_of_a_regression_is_named_with_its_own_usual_number():
+    high = signal("mae", 58331.63, expected=20954.0, low=54212.75, high=62450.51, normal_low=18000.0, normal_high=24000.0)
+    said = told(high, how=evidence(high, segments=[COAST], missed=None, moved=None), about=monitor(task="regression"))
+    assert said.headline == "MAE 58,300 [54,200, 62,500] on Mon 13 January, usually 21,000; region=coast accounts for 99 % of the excess"
+    assert ("Worst", "region=coast, MAE 138,000, usually 20,000, 30 % of rows and 99 % of the excess") in said.facts
+    assert said.next_steps[0] == "look closer at region=coast, Mon 13 January; ask #parcels what changed."
+
+
+def test_a_promise_that_one_segment_breaks_names_it():
+    broken = signal("mae", 58331.63, family="target", expected=25000.0, normal_low=None, normal_high=25000.0, p=0.0)
+    said = told(broken, how=evidence(broken, segments=[COAST], missed=None, moved=None), about=monitor(task="regression"))
+    assert said.headline.endswith("promised at most 25,000; region=coast accounts for 99 % of the excess")
+    assert ("Worst", "region=coast, MAE 138,000, usually 20,000, 30 % of rows and 99 % of the excess") in said.facts
+
+
+def test_a_number_that_segments_do_not_have_has_the_worst_by_another_and_not_in_its_headline():
+    low = signal("r2", 0.2, expected=0.9, normal_low=0.8, normal_high=0.95)
+    said = told(low, how=evidence(low, segments=[COAST], missed=None, moved=None), about=monitor(task="regression"))
+    assert said.headline == "R² 0.200 on Mon 13 January, usually 0.900"
+    assert said.facts[-1][0] == "Worst"
 
 
 def test_a_segment_that_fails_alone():
@@ -96,17 +122,32 @@ def test_unknown_categories_are_a_data_fault_too():
 
 def test_a_broken_promise_says_what_was_promised():
     broken = signal("recall", 0.3, family="target", expected=0.5, normal_low=0.5, normal_high=None, low=0.25, high=0.35, p=0.0)
-    assert told(broken).headline == "promise broken: recall 0.3 [0.25, 0.35] (Mon 13 January), promised at least 0.5"
+    assert told(broken).headline == "promise broken: recall 0.300 [0.250, 0.350] (Mon 13 January), promised at least 0.5"
     above = signal("latency_p95", 320.0, family="target", expected=200.0, normal_low=None, normal_high=200.0, p=0.0)
-    assert told(above).headline == "promise broken: latency p95 320 (Mon 13 January), promised at most 200"
+    assert told(above).headline == "promise broken: latency p95 320 ms (Mon 13 January), promised at most 200"
 
 
 def test_any_other_number_says_what_it_usually_is():
     low = signal("roc_auc", 0.61, expected=0.72, normal_low=0.68, normal_high=0.76, low=0.57, high=0.65)
     said = told(low)
-    assert said.headline == "AUC 0.61 [0.57, 0.65] on Mon 13 January, usually 0.72"
-    assert said.when == "Mon 13 January, UTC. 95 % of reference days lie between 0.68 and 0.76."
+    assert said.headline == "AUC 0.610 [0.570, 0.650] on Mon 13 January, usually 0.720"
+    assert said.when == "Mon 13 January, UTC. 95 % of reference days lie between 0.680 and 0.760."
     assert said.causes == []
+
+
+@pytest.mark.parametrize(("unit", "said"), [("", "-49,100 [-61,700, -36,500]"), ("EUR", "-49,100 EUR [-61,700, -36,500]")])
+def test_large_numbers_are_grouped_and_have_the_unit_that_the_monitor_gives(unit, said):
+    low = signal("bias", -49123.4, expected=62.3, low=-61721.0, high=-36480.0, normal_low=-4612.0, normal_high=4739.0)
+    made = told(low, about=monitor(task="regression", wording={"unit": unit}))
+    assert made.headline == f"bias {said} on Mon 13 January, usually 62.3 {unit}".rstrip()
+    assert made.when == f"Mon 13 January, UTC. 95 % of reference days lie between -4,610 {unit} and 4,740 {unit}.".replace(" .", ".").replace(
+        "  ", " "
+    )
+
+
+def test_a_promise_is_said_as_it_was_written():
+    broken = signal("mae", 58331.63, family="target", expected=25000.0, normal_low=None, normal_high=25000.0, low=54212.75, high=62450.51, p=0.0)
+    assert told(broken).headline == "promise broken: MAE 58,300 [54,200, 62,500] (Mon 13 January), promised at most 25,000"
 
 
 def test_a_slow_change_says_that_no_window_stands_out():
@@ -115,7 +156,7 @@ def test_a_slow_change_says_that_no_window_stands_out():
 
 
 def test_a_rate_that_was_not_measured_falls_back_to_the_number():
-    assert told(how=evidence(observed=None)).headline == "calibration gap 0.4 on Mon 13 January, usually 0"
+    assert told(how=evidence(observed=None)).headline == "calibration gap 0.400 on Mon 13 January, usually 0"
 
 
 def test_after_three_bad_windows_retraining_is_no_longer_advised_against():
@@ -125,8 +166,27 @@ def test_after_three_bad_windows_retraining_is_no_longer_advised_against():
     assert not any("retrain" in step for step in told(*found).next_steps)
 
 
+@pytest.mark.parametrize(
+    ("windows", "advice"),
+    [
+        ([(7, 1)], "Do not retrain on one day."),
+        ([(7, 7)], "Do not retrain on one week."),
+        ([(7, 7), (14, 7)], ""),
+        ([(7, 30)], ""),
+    ],
+)
+def test_retraining_is_advised_against_by_the_time_that_was_bad(windows, advice):
+    found = [signal("recall", 0.2, family="target", expected=0.35, normal_low=0.35, normal_high=None, day=d, days=n) for d, n in windows]
+    assert " ".join(s for s in told(*found).next_steps if "retrain" in s) == advice
+
+
 def test_what_is_not_measured_is_said():
-    assert told(how=evidence(not_measured=["latency", "GPU"])).not_measured == ["latency", "GPU"]
+    assert told(how=evidence(not_measured=["latency", "GPU"])).not_measured == [
+        "latency",
+        "GPU",
+        "releases (none was recorded, and the rows name no version)",
+        "other changes (none was recorded)",
+    ]
 
 
 def test_an_end_says_what_it_is_back_to_and_what_it_was():

@@ -1,5 +1,6 @@
 """Judge: from worlds with planted faults to incidents with their causes; again and again, nothing new."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from watchkeeper.operations.change import record_change
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import IncidentEvent, Signal
-from worlds import DAY, parcels_days
+from worlds import DAY, Change, parcels_days
 
 FIRST, BEGIN = date(2025, 1, 1), datetime(2025, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 BAD = dict.fromkeys((21, 22, 23, 24), 0.5)
 
 
@@ -80,7 +82,65 @@ def test_a_recorded_release_is_named_with_its_doubt(home):
     watch(home, now=BEGIN + 30 * DAY)
     [one] = [i for i in incidents(home) if i.family == "kpi"]
     assert "release" in {c.kind for c in one.story.causes}
-    assert "a release or any other recorded change" not in one.story.ruled_out
+    [release] = [c for c in one.story.causes if c.kind == "release"]
+    assert release.evidence_against == ["every row is of 1, as in the week before"]
+    assert not any("release" in said for said in [*one.story.ruled_out, *one.story.not_measured])
+
+
+def of_version(name: str, share: float = 1.0) -> Change:
+    """Return a change of a day's events: the first `share` of each ten rows come from another version."""
+
+    def changed(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+        versions = [name if i % 10 < 10 * share else "1" for i in range(events.num_rows)]
+        return events.set_column(events.column_names.index("version"), "version", pa.array(versions)), labels
+
+    return changed
+
+
+def test_a_version_that_comes_with_the_trouble_is_named_although_nobody_recorded_it(home):
+    parcels_days(home.root, FIRST, 28, rows=300, late=dict.fromkeys(range(21, 28), 0.5), change=dict.fromkeys(range(21, 28), of_version("2")))
+    watch(home, now=BEGIN + 30 * DAY)
+    [one] = [i for i in incidents(home) if i.family == "kpi"]
+    [release] = [c for c in one.story.causes if c.kind == "release"]
+    assert (release.subject, release.onset, release.share) == ("release 2 in place of 1, seen in the data", BEGIN + 21 * DAY, None)
+    assert release.evidence_for == ["its rows began as the first bad window began", "100 % of the rows since then are of 2"]
+    assert release.evidence_against == ["coincidence in time alone: no window has rows of both versions"]
+    assert not any("release" in said for said in [*one.story.ruled_out, *one.story.not_measured])
+
+
+def test_a_version_that_does_no_worse_than_the_other_in_the_same_days_is_ruled_out(home):
+    parcels_days(home.root, FIRST, 28, rows=300, late=dict.fromkeys(range(21, 28), 0.5), change=dict.fromkeys(range(21, 28), of_version("2", 0.5)))
+    watch(home, now=BEGIN + 30 * DAY)
+    [one] = [i for i in incidents(home) if i.family == "kpi"]
+    assert "release" not in {c.kind for c in one.story.causes}
+    [said] = [said for said in one.story.ruled_out if "release" in said]
+    assert said.startswith("release 2 (in the windows that have both, calibration gap is 0.")
+
+
+def test_a_release_is_ruled_out_when_the_version_stayed_and_not_because_none_was_recorded(home, make_home):
+    silent = make_home(PARCELS | {"columns": {k: v for k, v in PARCELS["columns"].items() if k != "version"}}, name="silent")
+    told = []
+    for place in (home, silent):
+        parcels_days(place.root, FIRST, 24, rows=300, late={21: 0.5, 22: 0.5, 23: 0.5})
+        watch(place, now=BEGIN + 26 * DAY)
+        told += [i.story for i in incidents(place) if i.family == "kpi"]
+    with_versions, without = told
+    assert "a release (every row is of 1, as in the week before)" in with_versions.ruled_out
+    assert with_versions.not_measured[-1] == "other changes (none was recorded)"
+    assert not any("release" in said for said in without.ruled_out)
+    assert without.not_measured[-2:] == ["releases (none was recorded, and the rows name no version)", "other changes (none was recorded)"]
+
+
+def test_a_change_recorded_later_is_told_by_the_next_run_without_new_rows(home):
+    parcels_days(home.root, FIRST, 24, rows=300, late={21: 0.5, 22: 0.5, 23: 0.5})
+    now = BEGIN + 26 * DAY
+    watch(home, now=now)
+    record_change(home, "parcels", kind="config", at=BEGIN + 21 * DAY, note="new threshold", who="ann", now=now + HOUR)
+    [event] = watch(home, now=now + 2 * HOUR).events
+    assert (event.event, event.why) == ("updated", "recorded since: config")
+    assert watch(home, now=now + 3 * HOUR).events == []
+    [one] = [i for i in incidents(home) if i.family == "kpi"]
+    assert "config new threshold, recorded by ann" in {c.subject for c in one.story.causes}
 
 
 def test_what_labels_take_back_is_withdrawn(home):
@@ -104,3 +164,27 @@ def test_a_promise_broken_week_after_week_is_one_incident(make_home):
     [one] = incidents(home)
     assert (one.subject, one.state) == ("target roc_auc", "open")
     assert one.window_end - one.window_start == 7 * weeks * DAY
+
+
+def test_the_segment_that_an_error_comes_from_is_named(make_home):
+    """Minutes a parcel takes; from day 21 on those of depot south take an hour longer than the model says."""
+    columns = {k: v for k, v in PARCELS["columns"].items() if k != "prediction"} | {"score": "minutes"}
+    labels = PARCELS["labels"] | {"column": "took", "join": "parcel"}
+    home = make_home(PARCELS | {"task": "regression", "columns": columns, "labels": labels, "wording": {"unit": "minutes"}})
+
+    def timed(day: int) -> Change:
+        def changed(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+            said = [60.0 + i % 7 for i in range(events.num_rows)]
+            extra = [60.0 if day >= 21 and depot == "south" else 0.0 for depot in events["depot"].to_pylist()]
+            took = [s + e + (i * 37 % 11) - 5.0 for i, (s, e) in enumerate(zip(said, extra, strict=True))]
+            kept = events.drop_columns(["p_late", "is_late"]).append_column("minutes", pa.array(said))
+            return kept, labels.drop_columns(["was_late"]).append_column("took", pa.array(took))
+
+        return changed
+
+    parcels_days(home.root, FIRST, 25, rows=300, change={day: timed(day) for day in range(25)})
+    watch(home, now=BEGIN + 27 * DAY)
+    [one] = [i for i in incidents(home) if i.family == "kpi"]
+    assert one.headline.endswith("; depot=south accounts for all of the excess")
+    [worst] = [text for label, text in one.story.facts if label == "Worst"]
+    assert re.fullmatch(r"depot=south, (MAE|bias) -?\d\d\.\d minutes, usually -?\d\.\d minutes, 3\d % of rows and all of the excess", worst)

@@ -105,7 +105,7 @@ def test_an_incident_without_a_tested_cause_says_unknown(site):
 
 
 def test_segments_that_were_hit_are_named(site):
-    assert "calibration gap, carrier VX: 0.120 [0.070, 0.170], usual 0.000, 900 rows" in page(site, f"incidents/{OPEN}.html").said
+    assert "calibration gap, carrier VX: 0.120 [0.070, 0.170], usual 0, 900 rows" in page(site, f"incidents/{OPEN}.html").said
 
 
 def test_a_model_page_shows_promises_kpis_labels_inputs_quality_and_cost(site):

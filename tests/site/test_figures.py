@@ -70,7 +70,7 @@ def test_a_figure_speaks_its_numbers_and_keeps_the_newest_in_its_table():
     made = figure(SCORES, Frame(timezone=WATCHED.timezone, reference=SPAN, incidents=[], draw=svg))
     assert made.rows[0] == SCORES[-1]
     assert made.left_out + len(made.rows) == len(SCORES)
-    assert f"last {SCORES[-1].value:.3f} nats" in made.spoken
+    assert f"last {SCORES[-1].value:.3f}," in made.spoken
     assert "usual is" in made.spoken
     assert "hollow: provisional" in made.legend
 

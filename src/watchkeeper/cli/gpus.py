@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -28,7 +29,7 @@ from watchkeeper.operations.bill import BillRow, bill
 from watchkeeper.operations.sample import Pace, Plan, Reading, check_interval, sample
 from watchkeeper.records import GpuSample, HostSample
 from watchkeeper.windows import local_midnight
-from watchkeeper.words import window_text
+from watchkeeper.words import number_text, window_text
 
 UNATTRIBUTED = "unattributed"
 _TABLE = (
@@ -177,7 +178,11 @@ def _edge(text: str | None, zone: str) -> datetime | None:
 
 
 def _for_people(row: BillRow, zone: str) -> dict[str, Any]:
-    return as_dict(row) | {"model": row.model or UNATTRIBUTED, "window": window_text(row.window_start, row.window_end, zone)}
+    return as_dict(row) | {
+        "model": row.model or UNATTRIBUTED,
+        "window": window_text(row.window_start, row.window_end, zone),
+        "cost": None if row.cost is None else Decimal(f"{row.cost:.2f}"),
+    }
 
 
 def _notes(rows: Sequence[BillRow]) -> list[str]:
@@ -187,7 +192,7 @@ def _notes(rows: Sequence[BillRow]) -> list[str]:
         if row.cost is not None:
             sums[row.currency] = sums.get(row.currency, 0.0) + row.cost
     unpriced = sum(r.gpu_hours for r in rows if r.cost is None)
-    notes = [f"Sum: {cell(total)} {currency}" for currency, total in sums.items()]
+    notes = [f"Sum: {number_text(total, currency)}" for currency, total in sums.items()]
     notes += [f"Not priced: {cell(unpriced)} GPU-hours"] if unpriced else []
     notes += [f"Prices: {text}" for text in dict.fromkeys(r.prices for r in rows if r.prices)]
     reasons = dict.fromkeys(part for r in rows for part in r.reason.split("; ") if part)

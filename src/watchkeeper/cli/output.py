@@ -14,6 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
+from watchkeeper.words import number_text
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 _FILE_WIDTH = 160
 
@@ -84,17 +86,17 @@ def _scalar(value: Any) -> Any:
 
 
 def cell(value: Any) -> str:
-    """Return a value as people read it in a table: nothing for None, four digits, minutes.
+    """Return a value as people read it in a table: nothing for None, numbers as everywhere (counts and money with all their digits), minutes.
 
-    >>> cell(0.123456), cell(datetime(2013, 4, 22, 6, 30, tzinfo=UTC)), cell(None), cell(["a", "b"])
-    ('0.1235', '2013-04-22 06:30', '', 'a, b')
+    >>> cell(0.123456), cell(58331.63), cell(13245), cell(datetime(2013, 4, 22, 6, 30, tzinfo=UTC)), cell(None), cell(["a", "b"])
+    ('0.123', '58,300', '13,245', '2013-04-22 06:30', '', 'a, b')
     """
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}"
+    if isinstance(value, int | float | Decimal):
+        return number_text(value) if isinstance(value, float) else f"{value:,}"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
     if isinstance(value, Mapping):
@@ -123,4 +125,4 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str
 
 def _is_numeric(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
     values = [row.get(column) for row in rows if row.get(column) is not None]
-    return bool(values) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+    return bool(values) and all(isinstance(v, int | float | Decimal) and not isinstance(v, bool) for v in values)

@@ -17,6 +17,7 @@ from watchkeeper.errors import UsageError
 from watchkeeper.monitor import parse_duration
 from watchkeeper.operations.validate import Preview, validate
 from watchkeeper.records import Source
+from watchkeeper.words import counted
 
 FAILED, NOT_MEASURED = 3, 4
 _OUTCOMES = ("fail", "error", "pass")
@@ -79,10 +80,12 @@ def _print(found: Preview) -> None:
         return
     if found.findings:
         ordered = sorted(found.findings, key=lambda f: _OUTCOMES.index(f.outcome))
-        show(ordered, as_json=False, columns=_COLUMNS, title=f"{found.what}: {found.rows:,} rows, suite {found.suite or 'none'}", empty="")
+        show(ordered, as_json=False, columns=_COLUMNS, title=f"{found.what}: {counted(found.rows, 'row')}, suite {found.suite or 'none'}", empty="")
     else:
         complain("There is nothing to check with: the suite is not there, or is empty. `watchkeeper add` drafts one.")
     for reason, rows in found.reasons.items():
-        say(f"{rows:,} rows: {reason}")
-    verdict = "the whole batch would be set aside" if found.is_refused else f"{found.quarantined:,} of {found.rows:,} rows would be set aside"
+        say(f"{counted(rows, 'row')}: {reason}")
+    verdict = (
+        "the whole batch would be set aside" if found.is_refused else f"{found.quarantined:,} of {counted(found.rows, 'row')} would be set aside"
+    )
     say(f"{'Failed' if found.is_failed else 'No critical failure'}: {verdict}.")

@@ -24,8 +24,9 @@ from watchkeeper.operations.change import ChangeKind, record_change
 from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores, recorded_changes
 from watchkeeper.operations.report import digest_of, newest_digest
 from watchkeeper.operations.watch import Watched, present, watch
+from watchkeeper.records import Score
 from watchkeeper.windows import Grid, local_midnight
-from watchkeeper.words import counted, window_text
+from watchkeeper.words import COUNTS, counted, window_text
 
 Models = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models; else all.", show_default=False)]
 _SCORES = ("metric", "feature", "segment", "version", "window", "value", "low", "high", "n", "reference_value", "coverage", "state", "reason")
@@ -114,7 +115,7 @@ def scores(
         grain=by.value if by else None,
     )
     found = listed_scores(place, monitor, wanted, now=at)
-    rows = [s if as_json else {**as_dict(s), "window": _window(s.window_start, s.window_end, monitor.timezone, at)} for s in found]
+    rows = [s if as_json else {**as_dict(s), **_whole(s), "window": _window(s.window_start, s.window_end, monitor.timezone, at)} for s in found]
     show(
         rows,
         as_json=as_json,
@@ -288,6 +289,12 @@ def _incident_text(home: Home, incident_id: str, now: datetime) -> str:
     from watchkeeper.operations.listing import told
 
     return told(home, incident_id, now=now)
+
+
+def _whole(score: Score) -> dict[str, Any]:
+    """Return the numbers of a count as counts."""
+    counted = {name: getattr(score, name) for name in ("value", "reference_value")} if score.unit in COUNTS else {}
+    return {name: value if value is None else round(value) for name, value in counted.items()}
 
 
 def _window(start: datetime, end: datetime, timezone: str, now: datetime) -> str:

@@ -21,7 +21,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.records import Batch, Digest, IncidentEvent, Quarantined, Run, Score
 from watchkeeper.site.message import UNKNOWN, cause_text
 from watchkeeper.windows import Grid
-from watchkeeper.words import window_text
+from watchkeeper.words import counted, window_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def _sizes(home: Home, now: datetime) -> Iterator[Size]:
     batches = home.lake.newest(Batch, as_of=now)
     for source in ("events", "labels"):
         files = [b for b in batches if b.source == source]
-        yield Size(f"{source}, from {len(files)} files", sum(b.rows_landed for b in files), None)
+        yield Size(f"{source}, from {counted(len(files), 'file')}", sum(b.rows_landed for b in files), None)
     scores = home.lake.read(Score.TABLE, columns=["model"])
     yield Size("scores, all revisions", 0 if scores is None else scores.num_rows, None)
     yield Size("the inbox", None, _bytes(home.root / "inbox"))

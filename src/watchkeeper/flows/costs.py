@@ -15,6 +15,7 @@ from watchkeeper.flows.beginning import begin
 from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, conclude, may_help, together
 from watchkeeper.flows.selection import run_name, select
 from watchkeeper.flows.showing import show
+from watchkeeper.words import counted
 
 
 @task(task_run_name="costs", retries=RETRIES, retry_delay_seconds=RETRY_AFTER_S, retry_condition_fn=may_help, cache_policy=NO_CACHE)
@@ -39,4 +40,4 @@ def costs(models: list[str] | None = None, as_of: datetime | None = None) -> Sta
     costed = together(cost_models, selection, "costs")
     if costed.value:
         show(selection)
-    return conclude(selection, [costed], f"{costed.value} cost scores for {len(selection.monitors)} models")
+    return conclude(selection, [costed], f"{counted(costed.value, 'cost score')} for {counted(len(selection.monitors), 'model')}")

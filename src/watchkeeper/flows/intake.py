@@ -18,6 +18,7 @@ from watchkeeper.flows.scanning import profile_model
 from watchkeeper.flows.selection import Selection, run_name, select
 from watchkeeper.flows.showing import show
 from watchkeeper.records import Batch
+from watchkeeper.words import counted
 
 _COLUMNS = ("model", "file", "status", "rows landed", "rows quarantined", "why")
 
@@ -49,7 +50,7 @@ def intake(models: list[str] | None = None, as_of: datetime | None = None) -> St
     if batches or any(o.failure for o in outcomes):
         publish("intake", _page(selection, outcomes, batches), "Files taken in by the newest run that found any")
         show(selection)
-    return conclude(selection, outcomes, f"{len(batches)} new files of {len(selection.monitors)} models")
+    return conclude(selection, outcomes, f"{counted(len(batches), 'new file')} of {counted(len(selection.monitors), 'model')}")
 
 
 def _page(selection: Selection, outcomes: list[Outcome], batches: list[Batch]) -> str:

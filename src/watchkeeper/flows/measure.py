@@ -22,6 +22,7 @@ from watchkeeper.flows.scanning import profile_model
 from watchkeeper.flows.selection import Selection, run_name, select, stretch
 from watchkeeper.flows.showing import show
 from watchkeeper.records import Run
+from watchkeeper.words import counted
 
 AT_ONCE = 4
 _COLUMNS = ("model", "windows", "from", "to", "outcomes", "why")
@@ -65,7 +66,7 @@ def measure(
     if runs or any(o.failure for o in outcomes):
         publish("measure", _page(selection, scanned, measured), "Windows measured by the newest run that found any due")
         show(selection)
-    return conclude(selection, outcomes, f"{len(runs)} windows of {len(selection.monitors)} models")
+    return conclude(selection, outcomes, f"{counted(len(runs), 'window')} of {counted(len(selection.monitors), 'model')}")
 
 
 def scan_and_measure(selection: Selection, start: datetime | None, end: datetime | None, *, recompute: bool) -> tuple[list[Outcome], list[Outcome]]:

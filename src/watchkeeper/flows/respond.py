@@ -22,6 +22,7 @@ from watchkeeper.flows.plots import headline_plot
 from watchkeeper.flows.selection import Selection, run_name, select, stretch
 from watchkeeper.flows.showing import show
 from watchkeeper.records import Action, IncidentEvent
+from watchkeeper.words import counted
 
 _EVENTS = ("model", "event", "severity", "from", "headline", "incident")
 _ACTIONS = ("model", "action", "target", "state", "why")
@@ -79,7 +80,9 @@ def respond(
         publish("respond", _page(selection, events, actions), "What the newest run with news found and did")
         show(selection)
     return conclude(
-        selection, [*scanned, *measured, judged, acted], f"{len(events)} incident events, {len(actions)} actions for {len(selection.monitors)} models"
+        selection,
+        [*scanned, *measured, judged, acted],
+        f"{counted(len(events), 'incident event')}, {counted(len(actions), 'action')} for {counted(len(selection.monitors), 'model')}",
     )
 
 

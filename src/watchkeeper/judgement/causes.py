@@ -1,15 +1,20 @@
 """Causes: what the evidence supports, what it rules out, and "unknown" when it supports nothing.
 
-Belongs here: tests on evidence -> ranked causes. Does not: gathering evidence (evidence.py), words around it (story.py).
+Belongs here: tests on evidence -> ranked causes. Does not: gathering evidence (evidence.py), changes and releases
+(changes.py), words around it (story.py).
 
 The split: observed - usual = (expected - usual expected) + (gap - usual gap). The first part is what the model's inputs
 account for, the second what they do not; where the two run against each other, the scores made the gap and not the outcome.
 It is attribution, not experiment.
+
+Inputs account for nearly nothing when their part is less than a tenth, surely less than a fifth, or points the other way, and none
+of them stands out. Only then is it said that the inputs did not change the outcome, and only below a tenth are they ruled out.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from watchkeeper.judgement.changes import cleared, of_changes
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.records import Cause, Signal
 from watchkeeper.words import percent, points
@@ -18,6 +23,7 @@ _WORTH_NAMING = 0.2
 _WORTH_POINTS = 0.05
 _HALF = 0.5
 _MISSING = 0.2
+_NEARLY_NOTHING = 0.1
 _SCORES_MOVED = "the model's scores moved, not the outcome"
 _SCORES_MOVED_TOO = "the model's scores moved against the outcome"
 # A split of the outcome's rate explains these; it says nothing about how well scores rank.
@@ -29,12 +35,12 @@ def causes(evidence: Evidence) -> list[Cause]:
 
     Data that broke while the scores moved is what moved them: it comes first, with their share.
     """
-    found, data = [*_release(evidence), *(_split(evidence) if evidence.lead.metric in _OF_A_RATE else [])], _data(evidence)
+    found, data = [*of_changes(evidence), *(_split(evidence) if evidence.lead.metric in _OF_A_RATE else [])], _data(evidence)
     moved = next((c for c in found if c.subject.startswith((_SCORES_MOVED, _SCORES_MOVED_TOO))), None)
     if data and moved:
         found = [c for c in found if c is not moved]
         data = [replace(data[0], share=moved.share, evidence_for=[*data[0].evidence_for, *moved.evidence_for]), *data[1:]]
-    return sorted([*data, *found], key=lambda c: -(c.share if c.share is not None else _HALF))
+    return sorted([*data, *found], key=lambda c: -(c.share if c.share is not None else _HALF if c.evidence_for else 0.0))
 
 
 def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, "")) -> list[Cause]:
@@ -62,15 +68,13 @@ def _of_missing_rows(signals: Sequence[Signal], count: int, reason: str) -> Caus
 def ruled_out(evidence: Evidence) -> list[str]:
     """Return what was tested and found not to be the cause."""
     out = []
-    if evidence.moved is not None and not evidence.moved:
+    if evidence.moved is not None and not evidence.moved and _part_of_inputs(evidence) < _NEARLY_NOTHING:
         out.append(f"a change of inputs (none of {evidence.compared} features stands out from the 8 weeks before)")
     if not any(s.metric == "null_ratio" for s in evidence.faults):
         out.append("missing values")
     if not any(s.metric == "unseen_ratio" for s in evidence.faults):
         out.append("new categories")
-    if not evidence.changes:
-        out.append("a release or any other recorded change")
-    return out
+    return [*out, *cleared(evidence)]
 
 
 def _split(evidence: Evidence) -> list[Cause]:
@@ -79,12 +83,11 @@ def _split(evidence: Evidence) -> list[Cause]:
     The gap is the outcome's rate less the mean score, so its change is that of the rate less that of the scores. A model that
     follows the rate makes the change smaller; one that moves the other way, or further than the rate, makes the gap itself.
     """
-    gap, usual = evidence.gap, evidence.usual_gap or 0.0
-    if gap is None or gap.value is None or evidence.observed is None or evidence.usual_observed is None or evidence.usual_expected is None:
+    moves = _moves(evidence)
+    if moves is None:
         return []
-    unexplained = gap.value - usual
-    scores = (evidence.observed.value or 0.0) - gap.value - evidence.usual_expected
-    outcome, doubt = unexplained + scores, 1.96 * (gap.se or 0.0)
+    outcome, scores, doubt = moves
+    unexplained = outcome - scores
     if abs(unexplained) < max(_WORTH_POINTS, doubt):
         return _inputs(evidence, scores, outcome)
     if outcome * unexplained > 0 and scores * outcome >= 0:
@@ -98,15 +101,32 @@ def _split(evidence: Evidence) -> list[Cause]:
     return [_concept(evidence, outcome, scores, 1 - by_scores, doubt), _model(evidence, outcome, scores, by_scores)]
 
 
+def _moves(evidence: Evidence) -> tuple[float, float, float] | None:
+    """Return by how much the outcome's rate and the mean score moved, and the doubt of their difference; None when not measured."""
+    gap = evidence.gap
+    if gap is None or gap.value is None or evidence.observed is None or evidence.usual_observed is None or evidence.usual_expected is None:
+        return None
+    scores = (evidence.observed.value or 0.0) - gap.value - evidence.usual_expected
+    return gap.value - (evidence.usual_gap or 0.0) + scores, scores, 1.96 * (gap.se or 0.0)
+
+
+def _part_of_inputs(evidence: Evidence) -> float:
+    """Return the part of the outcome's change that the model foresaw from its inputs; 0 when it foresaw none, or the outcome hardly changed."""
+    moves = _moves(evidence) if evidence.lead.metric in _OF_A_RATE else None
+    if moves is None or abs(moves[0]) < _WORTH_POINTS:
+        return 0.0
+    outcome, scores, doubt = moves
+    overshot = abs(scores) - abs(outcome) >= max(_WORTH_POINTS, doubt)
+    return 0.0 if scores * outcome <= 0 or overshot else min(1.0, scores / outcome)
+
+
 def _concept(evidence: Evidence, outcome: float, scores: float, share: float, doubt: float) -> Cause:
     spread = doubt / max(abs(outcome), abs(outcome - scores))
-    still = evidence.moved is not None and not evidence.moved
-    subject = (
-        "the outcome changed, not the inputs"
-        if still or (share >= 1.0 and not evidence.moved)
-        else "the outcome changed more than the inputs account for"
-    )
-    support = [f"inputs alone would have moved the rate by {points(scores)}, the rest is {points(outcome - scores)}"]
+    part = _part_of_inputs(evidence)
+    is_still = not evidence.moved and part < _NEARLY_NOTHING and part + (spread if part else 0.0) < 2 * _NEARLY_NOTHING
+    subject = "the outcome changed, not the inputs" if is_still else "the outcome changed more than the inputs account for"
+    extent = f"inputs account for {percent(part)} of the change: they" if part >= _NEARLY_NOTHING else "inputs"
+    support = [f"{extent} alone would have moved the rate by {points(scores)}, the rest is {points(outcome - scores)}"]
     return Cause(
         kind="concept",
         subject=subject,
@@ -123,13 +143,16 @@ def _model(evidence: Evidence, outcome: float, scores: float, share: float) -> C
     """Return the cause of a gap that the scores made: by features that moved, where some did, else by the model or what feeds it."""
     names = ", ".join(m.feature for m in (evidence.moved or [])[:3])
     subject = _SCORES_MOVED if share >= 1.0 else _SCORES_MOVED_TOO
+    stayed = evidence.versions is not None and not evidence.versions.came
     return Cause(
         kind="covariate" if names else "model",
         subject=f"{subject}; so did {names}" if names else subject,
         share=share,
         onset=min(evidence.windows),
         evidence_for=[f"the mean score moved by {points(scores)}, the outcome's rate by {points(outcome)}", *_spreads(evidence)],
-        evidence_against=[] if evidence.moved is None or names else ["no input moved: look at the release and at how features are made"],
+        evidence_against=[]
+        if evidence.moved is None or names
+        else [f"no input moved: look at {'' if stayed else 'the release and at '}how features are made"],
     )
 
 
@@ -167,21 +190,3 @@ def _data(evidence: Evidence) -> list[Cause]:
     support += [f"{percent(b.share)} of {b.column} not as the suite expects ({b.expectation}), usually {percent(b.usual)}" for b in broken[:3]]
     onset = min([s.window_start for s in faults] or evidence.windows)
     return [Cause(kind="data", subject=f"faulty data: {', '.join(names[:4])}", onset=onset, evidence_for=support)]
-
-
-def _release(evidence: Evidence) -> list[Cause]:
-    out = []
-    for change in evidence.changes:
-        hours = (min(evidence.windows) - change.at).total_seconds() / 3600
-        when = f"{hours:.0f} h before the first bad window" if hours >= 0 else f"{-hours:.0f} h after the first bad window began"
-        name = " ".join(part for part in (change.kind, change.version, change.note) if part)
-        out.append(
-            Cause(
-                kind=change.kind,
-                subject=f"{name}, recorded by {change.who or 'nobody named'}",
-                onset=change.at,
-                evidence_for=[f"took effect {when}"],
-                evidence_against=["coincidence in time alone: no split by version was possible"],
-            )
-        )
-    return out

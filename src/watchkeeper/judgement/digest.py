@@ -12,7 +12,7 @@ from watchkeeper.judgement.incidents import LASTED, Incident
 from watchkeeper.judgement.story import span_text
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import SEVERITIES, Score, Signal
-from watchkeeper.words import counted, metric_text, percent, percent_interval
+from watchkeeper.words import counted, limit_text, measured_text, metric_text, number_text, percent, percent_interval
 
 _MAIN = {"binary": "log_loss", "regression": "mae", "multiclass": "accuracy"}
 
@@ -32,6 +32,7 @@ class DigestFacts:
     quarantined: int
     quarantine_reasons: Sequence[tuple[str, int]]
     is_final: bool
+    labels_aside: int = 0
     is_judged: bool = True
     broken: Sequence[Broken] = ()
     cost: Mapping[str, float] = field(default_factory=dict)
@@ -51,7 +52,7 @@ def headline(monitor: Monitor, facts: DigestFacts) -> str:
         expected = rate - gap if gap is not None else said
         return f"{start} {percent(rate)} of {monitor.wording.rows} were {monitor.wording.positive} {_percents(facts, 'positive_rate')}; the model expected {percent(expected)}"
     main = _MAIN.get(monitor.task, "")
-    return f"{start} {metric_text(main)} {_number(facts, main)}" if main in facts.scores else start
+    return f"{start} {metric_text(main)} {_number(monitor, facts, main)}" if main in facts.scores else start
 
 
 def mood(facts: DigestFacts) -> str:
@@ -85,19 +86,22 @@ def _opening(facts: DigestFacts) -> str:
     still = [i for i in (*facts.incidents, *facts.segments) if i.is_open]
     over = ": what was wrong is over" if facts.incidents else ""
     needs = f"{counted(len(still), 'open incident')} need{'' if len(still) > 1 else 's'} you." if still else f"Nothing needs you now{over}."
-    return f"{needs} {'All figures are final.' if facts.is_final else 'Figures are provisional: labels are still missing.'}" + (
+    final = "All figures are final." if facts.is_final else "Figures are provisional: labels are still missing."
+    return f"{needs} {final if facts.scores else 'There are no figures.'}" + (
         f" {counted(facts.restated, 'figure')} of this period {'was' if facts.restated == 1 else 'were'} restated." if facts.restated else ""
     )
 
 
 def _quality(monitor: Monitor, facts: DigestFacts) -> str:
     main = _MAIN.get(monitor.task, "")
+    if not facts.scores:
+        return f"not measured: no {monitor.wording.rows} landed"
     if main not in facts.scores:
         return "not measured: no labels" if monitor.labels is None else "not measured: too few labels"
     usual = facts.usual.get(main)
     said = (
-        f"{metric_text(main)} {_number(facts, main)}"
-        + (f", reference {monitor.window if monitor.window == 'month' else 'week'}s {usual[0]:.2f} to {usual[1]:.2f}" if usual else "")
+        f"{metric_text(main)} {_number(monitor, facts, main)}"
+        + (f", reference {monitor.window if monitor.window == 'month' else 'week'}s {_range(*usual)}" if usual else "")
         + "."
     )
     recall = facts.scores.get("recall")
@@ -106,8 +110,8 @@ def _quality(monitor: Monitor, facts: DigestFacts) -> str:
         said += f" Found {round(recall.value * recall.n):,} of {recall.n:,} {monitor.wording.positive} {monitor.wording.rows} ({percent(recall.value)}{reference})."
     auc = facts.scores.get("roc_auc")
     if auc is not None and auc.value is not None:
-        said += f" Ranking (AUC) {_number(facts, 'roc_auc')}" + (
-            f", reference {auc.reference_value:.2f}." if auc.reference_value is not None else "."
+        said += f" Ranking (AUC) {_number(monitor, facts, 'roc_auc')}" + (
+            f", reference {number_text(auc.reference_value)}." if auc.reference_value is not None else "."
         )
     return said
 
@@ -118,10 +122,15 @@ def _promises(facts: DigestFacts) -> str:
 
 def _promise(target: Target, score: Score | None) -> str:
     about = metric_text(target.metric, target.feature, target.segment)
-    limit = f"at least {target.at_least:g}" if target.at_least is not None else f"at most {target.at_most:g}"
+    limit = limit_of(target)
     if score is None or score.value is None:
         return f"{about} ({limit}): not known"
-    return f"{about} {score.value:.2f} ({limit}): {'kept' if target.is_kept_by(score.value) else 'broken'}"
+    return f"{about} {number_text(score.value, score.unit)} ({limit}): {'kept' if target.is_kept_by(score.value) else 'broken'}"
+
+
+def limit_of(target: Target) -> str:
+    """Return what a target promises."""
+    return f"at least {limit_text(target.at_least)}" if target.at_least is not None else f"at most {limit_text(target.at_most or 0.0)}"
 
 
 def _why(facts: DigestFacts) -> str:
@@ -141,7 +150,8 @@ def _quiet(facts: DigestFacts) -> str:
 
 def _data(facts: DigestFacts) -> str:
     reasons = "; ".join(f"{n:,} {reason}" for reason, n in facts.quarantine_reasons[:2])
-    said = f"{counted(facts.quarantined, 'row')} quarantined{f' ({reasons})' if reasons else ''}."
+    of_labels = f", {facts.labels_aside:,} of them labels" if facts.labels_aside else ""
+    said = f"{counted(facts.quarantined, 'row')} quarantined{of_labels}{f' ({reasons})' if reasons else ''}."
     if facts.broken:
         many = [f"{percent(b.share)} of {b.column} (usually {percent(b.usual)})" for b in facts.broken[:3]]
         said += f" Landed, but not as the suite expects: {', '.join(many)}."
@@ -156,19 +166,20 @@ def _labels(facts: DigestFacts) -> str:
     if coverage is None or coverage.value is None:
         return ""
     known = round(coverage.value * coverage.n)
-    rest = coverage.n - known
+    aside = min(facts.labels_aside, coverage.n - known)
+    rest = coverage.n - known - aside
+    held = f"; {aside:,} came and {'was' if aside == 1 else 'were'} set aside" if aside else ""
     tail = f"; {rest:,} {'never came' if facts.is_final else 'not here yet'}" if rest else ""
-    return f"{known:,} of {coverage.n:,} ({percent(coverage.value, digits=1)}){tail}."
+    return f"{known:,} of {coverage.n:,} ({percent(coverage.value, digits=1)}){held}{tail}."
 
 
 def _cost(facts: DigestFacts) -> str:
     if "gpu_hours" not in facts.cost:
         return ""
-    said = [f"{facts.cost['gpu_hours']:.1f} GPU-hours"]
-    said += [f"{facts.cost['gpu_cost']:.2f} {facts.currency}"] if "gpu_cost" in facts.cost else ["no price known"]
-    said += (
-        [f"{facts.cost['cost_per_1000_predictions']:.3f} {facts.currency} per 1,000 predictions"] if "cost_per_1000_predictions" in facts.cost else []
-    )
+    said = [f"{number_text(facts.cost['gpu_hours'])} GPU-hours"]
+    money = {m: number_text(facts.cost[m], facts.currency) for m in ("gpu_cost", "cost_per_1000_predictions") if m in facts.cost}
+    said += [money.get("gpu_cost", "no price known")]
+    said += [f"{money['cost_per_1000_predictions']} per 1,000 predictions"] if "cost_per_1000_predictions" in money else []
     return ", ".join(said) + "."
 
 
@@ -183,14 +194,15 @@ def _value(facts: DigestFacts, metric: str) -> float | None:
     return None if score is None else score.value
 
 
-def _number(facts: DigestFacts, metric: str) -> str:
+def _number(monitor: Monitor, facts: DigestFacts, metric: str) -> str:
     score = facts.scores.get(metric)
-    return "not known" if score is None or score.value is None else f"{score.value:.2f} {_interval(facts, metric)}".strip()
+    if score is None or score.value is None:
+        return "not known"
+    return measured_text(score.value, score.low, score.high, score.unit, truth=monitor.wording.unit)
 
 
-def _interval(facts: DigestFacts, metric: str) -> str:
-    score = facts.scores.get(metric)
-    return "" if score is None or score.low is None or score.high is None else f"[{score.low:.2f}, {score.high:.2f}]"
+def _range(low: float, high: float) -> str:
+    return f"{number_text(low, beside=[high])} to {number_text(high, beside=[low])}"
 
 
 def _percents(facts: DigestFacts, metric: str) -> str:

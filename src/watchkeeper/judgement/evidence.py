@@ -13,10 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.judgement.incidents import Episode
+from watchkeeper.judgement.versions import Versions
 from watchkeeper.records import Change, Score, Signal
 
 ROLLING = timedelta(days=56)
-EVIDENCE = ("positive_rate", "calibration_gap", "recall", "score_mean")  # what is looked up of an episode's windows together
+OF_SEGMENTS = {"regression": ("mae", "bias"), "multiclass": ("accuracy", "log_loss")}
+"""What segments are compared by, where no rate tells what was expected of them; the first stands for metrics that segments do not have."""
+EVIDENCE = {"positive_rate", "calibration_gap", "recall", "score_mean", *OF_SEGMENTS["regression"], *OF_SEGMENTS["multiclass"]}
+"""What is looked up of an episode's windows taken together."""
 _MOVED = 3.5
 _WORTH_NAMING = 0.1  # PSI below this is a shift nobody would act on
 _LEAST_BASELINE = 14
@@ -46,7 +50,10 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class SegmentShare:
-    """A segment's part in an excess: its own gap, and which share of the whole excess it carries."""
+    """A segment's part in an excess: its own gap, and which share of the whole excess it carries.
+
+    Of a rate, or with `metric` of a number of which `expected` is what it usually is in that segment.
+    """
 
     segment: str
     gap: float
@@ -54,6 +61,7 @@ class SegmentShare:
     expected: float
     share_of_rows: float
     share_of_excess: float
+    metric: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,7 @@ class Evidence:
     broken: list[Broken] = field(default_factory=list)
     set_aside: tuple[int, str] = (0, "")
     changes: list[Change] = field(default_factory=list)
+    versions: Versions | None = None
     not_measured: list[str] = field(default_factory=list)
 
 
@@ -164,4 +173,19 @@ def segment_shares(pooled: Pooled, usual_gap: float) -> list[SegmentShare]:
         if gap is not None and gap.value is not None and rate is not None and rate.value is not None:
             share = (gap.value - usual_gap) * gap.n / excess
             out.append(SegmentShare(segment, gap.value, rate.value, rate.value - gap.value, gap.n / total.n, share))
+    return sorted(out, key=lambda s: -s.share_of_excess)
+
+
+def segment_excesses(pooled: Pooled, metric: str) -> list[SegmentShare]:
+    """Return each segment's part of the excess of a metric over what is usual, the largest first; each against its own usual number."""
+    total = pooled.of(metric)
+    if total is None or total.value is None or total.reference_value is None:
+        return []
+    excess, out = (total.value - total.reference_value) * total.n, []
+    for segment in pooled.segments() if excess else ():
+        found = pooled.of(metric, segment)
+        if found is not None and found.value is not None and found.reference_value is not None:
+            gap = found.value - found.reference_value
+            share = gap * found.n / excess
+            out.append(SegmentShare(segment, gap, found.value, found.reference_value, found.n / total.n, share, metric))
     return sorted(out, key=lambda s: -s.share_of_excess)

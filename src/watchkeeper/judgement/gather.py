@@ -5,25 +5,36 @@ Belongs here: which scores bear on an episode. Does not: reading tables (operati
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 
 import pyarrow as pa
 
-from watchkeeper.judgement.evidence import ROLLING, Broken, Evidence, Pooled, drift_between, moved_features, segment_shares
+from watchkeeper.judgement.evidence import (
+    OF_SEGMENTS,
+    ROLLING,
+    Broken,
+    Evidence,
+    Pooled,
+    SegmentShare,
+    drift_between,
+    moved_features,
+    segment_excesses,
+    segment_shares,
+)
 from watchkeeper.judgement.incidents import Episode
 from watchkeeper.judgement.story import lead_of
+from watchkeeper.judgement.versions import BEFORE_A_WINDOW, Versions
+from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Change, Score, Signal
 from watchkeeper.windows import Window
-
-_BEFORE_A_CHANGE = timedelta(days=3)
 
 
 @dataclass(frozen=True)
 class Known:
     """All that bears on any episode of one model; `scores` has rows as in sql/judged_scores.sql.
 
-    `broken` and `set_aside` look up what intake found in a stretch of time: expectations that rows broke, and how many
+    `versions` looks up which model versions answered at an episode's onset; `broken` and `set_aside` look up what intake found in a stretch of time: expectations that rows broke, and how many
     rows are held, with the commonest reason.
     """
 
@@ -33,6 +44,16 @@ class Known:
     has_gpu: bool
     broken: Callable[[Window], list[Broken]] = lambda _: []
     set_aside: Callable[[Window], tuple[int, str]] = lambda _: (0, "")
+    versions: Callable[[Episode], Versions | None] = lambda _: None
+
+    def changes_near(self, episode: Episode) -> list[Change]:
+        """Return the recorded changes that may bear on an episode."""
+        return [c for c in self.changes if episode.start - BEFORE_A_WINDOW <= c.at < episode.end]
+
+    def news_about(self, episode: Episode, told_at: datetime) -> str:
+        """Return what was learned about an episode since it was told last, and is in no score: changes recorded since; empty when nothing."""
+        fresh = [c for c in self.changes_near(episode) if c.recorded_at > told_at] if episode.family != "data" else []
+        return f"recorded since: {', '.join(' '.join(filter(None, (c.kind, c.version))) for c in fresh)}" if fresh else ""
 
 
 def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled) -> Evidence:
@@ -62,13 +83,26 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         usual_recall=_reference(pooled.of("recall", segment)),
         moved=moved,
         compared=compared,
-        segments=segment_shares(pooled, (gap.reference_value or 0.0) if gap else 0.0) if not segment else [],
+        segments=_segments(monitor, episode, pooled, gap),
         faults=[s for s in known.signals if s.family == "data" and s.level == "page" and start <= s.window_start < episode.end],
         broken=known.broken(Window(start, episode.end)),
         set_aside=known.set_aside(Window(start, episode.end)),
-        changes=[c for c in known.changes if start - _BEFORE_A_CHANGE <= c.at < episode.end],
+        changes=known.changes_near(episode),
+        versions=known.versions(episode) if episode.family != "data" else None,
         not_measured=[name for name, is_known in (("latency", bool(monitor.columns.latency)), ("GPU", known.has_gpu)) if not is_known],
     )
+
+
+def _segments(monitor: Monitor, episode: Episode, pooled: Pooled, gap: Score | None) -> list[SegmentShare]:
+    """Return the segments' parts in what is out of line, by the number that leads where segments have it."""
+    if episode.family == "segment":
+        return []
+    names, metric = OF_SEGMENTS.get(monitor.task), lead_of(episode.signals).metric
+    if names is None:
+        return segment_shares(pooled, (gap.reference_value or 0.0) if gap else 0.0)
+    if catalogue.find(metric, monitor.task) is None:
+        return []
+    return segment_excesses(pooled, metric if metric in names else names[0])
 
 
 def _expected(pooled: Pooled, segment: str, rate: Score | None, gap: Score | None, *, everything: bool) -> float | None:

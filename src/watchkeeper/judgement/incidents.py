@@ -45,6 +45,7 @@ class Incident:
     signals: list[str] = field(default_factory=list)
     marks: frozenset[str] = frozenset()
     story: Story | None = None
+    told_at: datetime | None = None
     why: str = ""
 
     @property
@@ -95,7 +96,7 @@ _ORDER = ("opened", "joined", "updated", "acknowledged", "silenced", "resolved")
 
 def _folded(history: Sequence[IncidentEvent]) -> Incident:
     first, last = history[0], history[-1]
-    stories = [s for s in (Story.from_json(e.story) for e in history if e.event != "resolved") if s is not None]
+    told_by = [(s, e.at) for e in history if e.event != "resolved" and (s := Story.from_json(e.story)) is not None]
     state = {"acknowledged": "acknowledged", "silenced": "silenced", "resolved": "resolved"}
     told = [state[e.event] for e in history if e.event in state]
     reopened = told and told[-1] == "resolved" and last.event != "resolved"
@@ -113,10 +114,11 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         resolved_at=last.at if last.event == "resolved" else None,
         window_start=min(e.window_start for e in history),
         window_end=max(e.window_end for e in history),
-        headline=stories[-1].headline if stories else first.subject,
+        headline=told_by[-1][0].headline if told_by else first.subject,
         signals=sorted({s.rstrip("?") for e in history for s in e.signals}),
         marks=frozenset(s for e in history for s in e.signals),
-        story=stories[-1] if stories else None,
+        story=told_by[-1][0] if told_by else None,
+        told_at=told_by[-1][1] if told_by else None,
         why=last.why,
     )
 
@@ -169,6 +171,7 @@ def _runs(signals: Sequence[Signal], place: Mapping[datetime, int], gap: int) ->
 
 Teller = Callable[[Episode, Severity], Story]
 EndTeller = Callable[[Episode], Story]
+Learned = Callable[[Episode, datetime], str]
 
 
 def developments(
@@ -182,10 +185,12 @@ def developments(
     tell_end: EndTeller | None = None,
     timezone: str = "UTC",
     is_judged: Callable[[Incident], bool] = lambda _incident: True,
+    learned: Learned = lambda _episode, _since: "",
 ) -> list[IncidentEvent]:
-    """Return what is new: incidents to open, signals that join, and incidents that are over.
+    """Return what is new: incidents to open, signals that join, stories to bring up to date, and incidents that are over.
 
-    `tell` gives the story of an incident as it stands, `tell_end` that of its end. An open incident of which nothing is out
+    `tell` gives the story of an incident as it stands, `tell_end` that of its end; `learned` says what bears on an episode and
+    became known since a moment, other than its signals. An open incident of which nothing is out
     of line any more is over only where `is_judged` says that its windows could still be found so.
     """
     out: list[IncidentEvent] = []
@@ -198,7 +203,7 @@ def developments(
             model, environment, timezone, incident.id if incident else key(model, environment, episode.family, episode.subject, episode.start)
         )
         out += [
-            *_of_episode(whose, incident, episode, tell, now),
+            *_of_episode(whose, incident, episode, tell, learned, now),
             *(_closing(whose, incident, episode, now, tell_end) if incident is None or _goes_on(incident, episode) else []),
         ]
     for incident in known:
@@ -215,14 +220,17 @@ def matching(known: Sequence[Incident], episode: Episode) -> Incident | None:
     )
 
 
-def _of_episode(whose: "_Whose", incident: Incident | None, episode: Episode, tell: Teller, now: datetime) -> list[IncidentEvent]:
+def _of_episode(whose: "_Whose", incident: Incident | None, episode: Episode, tell: Teller, learned: Learned, now: datetime) -> list[IncidentEvent]:
     severity = severity_of(episode)
     if incident is None:
         return [_event(whose, episode, "opened", severity, now, episode.signals, tell(episode, severity))]
     fresh = [s for s in episode.signals if _mark(s) not in incident.marks] if _goes_on(incident, episode) else []
     if incident.why == RESTATED and not incident.is_open:
         fresh = fresh or episode.signals
-    return [_event(whose, episode, "joined", severity, now, fresh, tell(episode, severity))] if fresh else []
+    if fresh:
+        return [_event(whose, episode, "joined", severity, now, fresh, tell(episode, severity))]
+    news = learned(episode, incident.told_at) if incident.is_open and incident.told_at is not None and not episode.is_over else ""
+    return [_event(whose, episode, "updated", severity, now, story=tell(episode, severity), why=news)] if news else []
 
 
 def _goes_on(incident: Incident, episode: Episode) -> bool:
@@ -269,7 +277,7 @@ def _event(
 ) -> IncidentEvent:
     marks = [_mark(s) for s in signals]
     return IncidentEvent(
-        event_id=key(whose.incident_id, event, *(marks or [str(episode.end)])),
+        event_id=key(whose.incident_id, event, *(marks or [str(episode.end)]), *([why, now] if event == "updated" else [])),
         incident_id=whose.incident_id,
         model=whose.model,
         environment=whose.environment,

@@ -8,28 +8,31 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out
-from watchkeeper.judgement.evidence import Evidence, SegmentShare
+from watchkeeper.judgement.changes import unknown
+from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.incidents import Episode
+from watchkeeper.judgement.places import concentrated, where, worst_of
+from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Cause, Score, Signal, Story
-from watchkeeper.words import counted, metric_text, percent, percent_interval, points
+from watchkeeper.windows import grain_of
+from watchkeeper.words import counted, limit_text, listed, measured_text, metric_text, number_text, percent, percent_interval, points
 
-_LONG = 3
-_WORST = 3
-_MOST, _TIMES = 0.6, 4
+_LONG, _LONG_ENOUGH = 3, timedelta(days=14)
 
 
 def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
     """Return what is to be told about an episode."""
     found = of_faults(episode.signals, evidence.set_aside) if episode.family == "data" else causes(evidence)
     headline, when, facts = _TELLERS.get(episode.family, _plain)(monitor, episode, evidence)
+    is_of_model = episode.family in ("kpi", "segment", "target")
     return Story(
         headline=headline,
         when=when,
         facts=facts,
         causes=found,
-        ruled_out=ruled_out(evidence) if episode.family in ("kpi", "segment", "target") else [],
-        not_measured=list(evidence.not_measured),
+        ruled_out=ruled_out(evidence) if is_of_model else [],
+        not_measured=[*evidence.not_measured, *(unknown(evidence) if is_of_model else [])],
         next_steps=_next_steps(monitor, episode, evidence, found),
     )
 
@@ -38,7 +41,7 @@ def ending(monitor: Monitor, episode: Episode, evidence: Evidence, since: Sequen
     """Return what is to be told when an episode is over; `since` holds the leading number of the clear windows after it."""
     lead = evidence.lead
     is_points = lead.metric.startswith("calibration_gap")
-    values = _listed([_pts(value) if is_points else _number(value) for _, _, value in since[:3]])
+    values = listed([_pts(value) if is_points else _number(monitor, lead, value) for _, _, value in since[:3]])
     back = (
         f"back to {values}{' points' if is_points else ''} ({span_text(monitor, since[0][0], since[min(len(since), 3) - 1][1])})"
         if since
@@ -82,7 +85,7 @@ def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     rows, positive = monitor.wording.rows, monitor.wording.positive
     sure = _sure(evidence)
     rate = f"{sure[0]} {percent(sure[1])}" if sure else percent(evidence.observed.value)
-    headline = f"{rate} of {rows} on {day} were {positive}; the model expected {percent(evidence.expected)}{_concentrated(evidence)}"
+    headline = f"{rate} of {rows} on {day} were {positive}; the model expected {percent(evidence.expected)}{concentrated(evidence)}"
     miss = (sure[1] if sure else evidence.observed.value) - evidence.expected
     said = points(miss) if sure is None else f"at least {points(miss)}" if sure[0] == "at least" else f"{points(miss)} or less"
     usual = (
@@ -91,7 +94,7 @@ def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
         else ""
     )
     when = f"{day}, {monitor.timezone}. Miss: {said}{usual}."
-    return headline, when, [*_labels(evidence), *_where(evidence), *_hits(monitor, evidence)]
+    return headline, when, [*_labels(evidence), *where(monitor, evidence), *_hits(monitor, evidence)]
 
 
 def _sure(evidence: Evidence) -> tuple[str, float] | None:
@@ -150,14 +153,14 @@ def _promises(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     about = metric_text(worst.metric, worst.feature, worst.segment)
     day = span_text(monitor, episode.start, episode.end)
     limit = (
-        f"at least {_number(worst.normal_low)}"
+        f"at least {limit_text(worst.normal_low)}"
         if worst.normal_low is not None and worst.value < worst.normal_low
-        else f"at most {_number(worst.normal_high)}"
+        else f"at most {limit_text(worst.expected if worst.normal_high is None else worst.normal_high)}"
     )
-    interval = f" [{_number(worst.low)}, {_number(worst.high)}]" if worst.low is not None and worst.state == "mature" else ""
     least = "" if worst.state == "mature" else "at most " if limit.startswith("at least") else "at least "
-    headline = f"promise broken: {about} {least}{_number(worst.value)}{interval} ({day}), promised {limit}"
-    return headline, f"{day}, {monitor.timezone}.", [*_labels(evidence), *_hits(monitor, evidence)]
+    headline = f"promise broken: {about} {least}{_measured(monitor, worst)} ({day}), promised {limit}{concentrated(evidence, worst.metric)}"
+    places = where(monitor, evidence) if any(s.metric for s in evidence.segments) else []
+    return headline, f"{day}, {monitor.timezone}.", [*_labels(evidence), *places, *_hits(monitor, evidence)]
 
 
 def _plain(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
@@ -165,13 +168,12 @@ def _plain(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     lead = evidence.lead
     about = metric_text(lead.metric, lead.feature, lead.segment)
     day = span_text(monitor, episode.start, episode.end)
-    interval = f" [{_number(lead.low)}, {_number(lead.high)}]" if lead.low is not None and lead.state == "mature" else ""
-    headline = (
-        f"{about} {_number(lead.value)}{interval} on {span_text(monitor, lead.window_start, lead.window_end)}, usually {_number(lead.expected)}"
-    )
-    usual = f" 95 % of reference {monitor.window}s lie between {_number(lead.normal_low)} and {_number(lead.normal_high)}."
+    when = span_text(monitor, lead.window_start, lead.window_end)
+    headline = f"{about} {_measured(monitor, lead)} on {when}, usually {_number(monitor, lead, lead.expected)}{concentrated(evidence, lead.metric)}"
+    low, high = (_number(monitor, lead, end, beside=(lead.normal_low, lead.normal_high)) for end in (lead.normal_low, lead.normal_high))
+    usual = f" 95 % of reference {monitor.window}s lie between {low} and {high}."
     how = " A slow change: no single window stands out." if lead.rule == "slow" else ""
-    return headline, f"{day}, {monitor.timezone}.{usual}{how}", [*_labels(evidence), *_where(evidence), *_hits(monitor, evidence)]
+    return headline, f"{day}, {monitor.timezone}.{usual}{how}", [*_labels(evidence), *where(monitor, evidence), *_hits(monitor, evidence)]
 
 
 _TELLERS = {"kpi": _rates, "segment": _segments, "data": _faults, "target": _promises}
@@ -184,26 +186,6 @@ def _labels(evidence: Evidence) -> list[tuple[str, str]]:
     sure = _sure(evidence)
     caveat = f' "{sure[0].capitalize()}" counts the missing as {"positive" if sure[0] == "at most" else "negative"}.' if sure else ""
     return [("Labels", f"{known:,} of {every:,} ({percent(known / max(1, every))}).{caveat}")]
-
-
-def _where(evidence: Evidence) -> list[tuple[str, str]]:
-    worst = [s for s in evidence.segments if s.share_of_excess > s.share_of_rows][:_WORST]
-    return [("Worst", "; ".join(_segment_text(s) for s in worst))] if worst else []
-
-
-def _concentrated(evidence: Evidence) -> str:
-    """Name the segment that most of an excess comes from, when its rows carry several times as much of it as other rows."""
-    worst = next(iter(evidence.segments), None)
-    if worst is None or worst.share_of_excess < _MOST:
-        return ""
-    if worst.share_of_excess * (1 - worst.share_of_rows) < _TIMES * worst.share_of_rows * (1 - worst.share_of_excess):
-        return ""
-    share = "all" if worst.share_of_excess >= 1 else percent(worst.share_of_excess)
-    return f"; {worst.segment} accounts for {share} of the excess"
-
-
-def _segment_text(segment: SegmentShare) -> str:
-    return f"{segment.segment}, {percent(segment.observed)} against {percent(segment.expected)} expected, {percent(segment.share_of_rows)} of rows and {percent(segment.share_of_excess)} of the excess"
 
 
 def _hits(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
@@ -221,7 +203,6 @@ def _hits(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
 
 def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: Sequence[Cause]) -> list[str]:
     owner = monitor.owner or "the owner"
-    windows = len({s.window_start for s in episode.signals})
     if episode.family == "data" and episode.signals[0].metric == "rows":
         return [_look_for_rows(owner, evidence)]
     if episode.family == "data":
@@ -230,7 +211,7 @@ def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: S
         ]
     steps = []
     kind = found[0].kind if found else ""
-    worst = next((s.segment for s in evidence.segments if s.share_of_excess > s.share_of_rows), "")
+    worst = next((s.segment for s in worst_of(evidence)), "")
     if kind == "data":
         steps.append("repair the data first; do not retrain on it.")
     elif kind in ("release", "config"):
@@ -240,10 +221,20 @@ def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: S
         place = f" at {worst}" if worst else f" at {episode.subject}" if episode.family == "segment" else ""
         steps.append(f'distrust "{side}"{place}; ask {owner} what changed.')
     else:
-        steps.append(f"look closer at {span_text(monitor, episode.start, episode.end)}; ask {owner} what changed.")
-    if windows < _LONG and kind != "data":
-        steps.append(f"Do not retrain on {'one ' + monitor.window if windows == 1 else f'{windows} {monitor.window}s'}.")
+        place = f"{worst}, " if worst and any(s.metric for s in evidence.segments) else ""
+        steps.append(f"look closer at {place}{span_text(monitor, episode.start, episode.end)}; ask {owner} what changed.")
+    if kind != "data" and (time := _too_short(episode)):
+        steps.append(f"Do not retrain on {time}.")
     return steps
+
+
+def _too_short(episode: Episode) -> str:
+    """Return the bad time of an episode that is too short to learn from: of few windows, and less than two weeks in all; else nothing."""
+    windows = {(s.window_start, s.window_end) for s in episode.signals}
+    lengths = [end - start for start, end in windows]
+    if len(windows) >= _LONG or sum(lengths, timedelta(0)) >= _LONG_ENOUGH:
+        return ""
+    return f"one {grain_of(lengths[0])}" if len(windows) == 1 else f"{len(windows)} {grain_of(lengths[0])}s"
 
 
 def _look_for_rows(owner: str, evidence: Evidence) -> str:
@@ -265,9 +256,15 @@ def _pts(value: float | None) -> str:
     return "?" if value is None else f"{round(value * 100):+d}"
 
 
-def _listed(texts: Sequence[str]) -> str:
-    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+def _measured(monitor: Monitor, signal: Signal) -> str:
+    ends = (signal.low, signal.high) if signal.state == "mature" else (None, None)
+    return measured_text(signal.value, *ends, _unit(signal), truth=monitor.wording.unit)
 
 
-def _number(value: float | None) -> str:
-    return "?" if value is None else f"{value:.3g}"
+def _number(monitor: Monitor, signal: Signal, value: float | None, beside: Sequence[float | None] = ()) -> str:
+    return number_text(value, _unit(signal), beside, truth=monitor.wording.unit) or "?"
+
+
+def _unit(signal: Signal) -> str:
+    found = catalogue.find(signal.metric)
+    return found.unit if found else ""

@@ -5,22 +5,26 @@ Belongs here: bringing what is kept of files to the time of their rows. Does not
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import chain
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from watchkeeper.adapters.warehouse import ask, connect, quoted
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.evidence import ROLLING, Broken
+from watchkeeper.judgement.evidence import Broken
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.lots import without_values
 from watchkeeper.operations.times import moment_of
 from watchkeeper.records import Batch, Quarantined, Validation
 from watchkeeper.windows import Window
 
+_FIRST = timedelta(days=14)
 _TELLING = 0.2  # a smaller share of rows breaks no number
 
 
@@ -33,27 +37,42 @@ class Intake:
     now: datetime
     _checked: dict[str, list[Validation]] = field(default_factory=dict)
 
-    def set_aside(self, window: Window) -> tuple[int, list[tuple[str, int]]]:
-        """Return how many rows of the window are held in quarantine, and the commonest reasons.
+    def set_aside(self, window: Window, sources: Collection[str] = ("events",)) -> tuple[int, list[tuple[str, int]]]:
+        """Return how many rows of the window are held in quarantine, and the commonest reasons, without the values they name.
 
-        A row belongs to the window that its own time says; one without a time that can be read, to the moment it came.
+        A row belongs to the window that its own time says, a label to that of the event it is about; one of which that cannot be
+        told, to the moment it came.
         """
-        inside = [row for moment, row in self._held if moment in window]
-        return len(inside), Counter(reason for row in inside for reason in row.reasons).most_common(3)
+        inside = [row for moment, row in self._held if moment in window and row.source in sources]
+        return len(inside), Counter(reason for row in inside for reason in {without_values(r) for r in row.reasons}).most_common(3)
 
     def broken(self, window: Window) -> list[Broken]:
-        """Return expectations on inputs and outputs of the model that a fifth of the window's rows broke more than rows of the 56 days before.
+        """Return expectations on inputs and outputs of the model that a fifth of the window's rows broke more than is usual.
 
-        A file belongs to the window that the middle of its rows' time lies in. The largest share comes first.
+        Usual is what the reference's rows broke; of an expectation that came later, rows of the first two weeks it was checked in, before
+        the window. So a fault that lasts never becomes usual, whatever stretch is asked about. A file belongs to the window that the
+        middle of its rows' time lies in. The largest share comes first.
         """
-        during = [batch for batch, middle in self._middles.items() if middle in window]
-        before = [batch for batch, middle in self._middles.items() if window.start - ROLLING <= middle < window.start]
-        shares, usual = _shares(self._validations(during)), _shares(self._validations(before))
+        shares = _shares(self._validations([batch for batch, middle in self._middles.items() if middle in window]))
+        usual = self._usual(window.start, shares)
         roles = self.monitor.columns
         named = {roles.id, roles.time, roles.version, roles.environment, roles.status}  # neither inputs nor outputs of the model
         found = [Broken(column, expectation, share, usual.get((column, expectation), 0.0)) for (column, expectation), share in shares.items()]
         found = [b for b in found if b.column not in named]
         return sorted((b for b in found if b.share - b.usual >= _TELLING), key=lambda b: (-b.share, b.column))
+
+    def _usual(self, before: datetime, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], float]:
+        """Return the usual share of rows that break expectations."""
+        span = self.monitor.reference_span
+        known = _shares(self._validations([b for b, middle in self._middles.items() if span is not None and span[0] <= middle < span[1]]))
+        if all(about in known for about in wanted):
+            return known
+        earlier = [b for b, middle in self._middles.items() if middle < before]
+        since: dict[tuple[str, str], datetime] = {}
+        found = [(self._middles[v.batch_id], v) for v in self._validations(earlier)]
+        for middle, v in sorted(found, key=lambda pair: pair[0]):
+            since.setdefault((v.column, v.expectation), middle)
+        return _shares(v for middle, v in found if middle < since[v.column, v.expectation] + _FIRST) | known
 
     @cached_property
     def _batches(self) -> list[Batch]:
@@ -64,7 +83,20 @@ class Intake:
     def _held(self) -> list[tuple[datetime, Quarantined]]:
         held = [q for q in self.home.lake.newest(Quarantined, as_of=self.now, table=f"quarantine/{self.monitor.model}") if q.state == "held"]
         came = {b.batch_id: b.landed_at for b in self._batches} if held else {}
-        return [(_time_of(q, self.monitor) or came.get(q.batch_id, q.at), q) for q in held]
+        of_events = self._event_times(list(filter(None, (_id_of(q, self.monitor) for q in held))))
+        return [(_time_of(q, self.monitor) or of_events.get(_id_of(q, self.monitor)) or came.get(q.batch_id, q.at), q) for q in held]
+
+    def _event_times(self, ids: list[str]) -> dict[str, datetime]:
+        """Return when the events with these ids were."""
+        table = f"events/{self.monitor.model}"
+        if not ids or self.home.lake.table(table) is None:
+            return {}
+        connection = connect(self.home, {"events": table})
+        connection.register("wanted", pa.table({"id": ids}))
+        name = f"CAST({quoted(self.monitor.columns.id)} AS VARCHAR)"
+        sql = f"SELECT {name} AS id, min(wk_time) AS at FROM events WHERE {name} IN (SELECT id FROM wanted) AND wk_landed_at <= $now GROUP BY 1"
+        found = ask(connection, sql, {"now": self.now})
+        return dict(zip(found.column("id").to_pylist(), found.column("at").to_pylist(), strict=True))
 
     @cached_property
     def _middles(self) -> dict[str, datetime]:
@@ -93,10 +125,20 @@ def _shares(validations: Iterable[Validation]) -> dict[tuple[str, str], float]:
 
 
 def _time_of(row: Quarantined, monitor: Monitor) -> datetime | None:
-    if row.row is None or row.row_number < 0 or row.source != "events":
-        return None
+    return moment_of(_values(row).get(monitor.columns.time), monitor.timezone) if row.source == "events" else None
+
+
+def _id_of(row: Quarantined, monitor: Monitor) -> str:
+    """Return the id of the event that a label is about, empty when that cannot be told."""
+    named = _values(row).get(monitor.labels.join) if row.source == "labels" and monitor.labels else None
+    return "" if named is None else str(named)
+
+
+def _values(row: Quarantined) -> dict[str, Any]:
+    if row.row is None or row.row_number < 0:
+        return {}
     try:
         values = json.loads(row.row)
     except ValueError:
-        return None
-    return moment_of(values.get(monitor.columns.time), monitor.timezone) if isinstance(values, dict) else None
+        return {}
+    return values if isinstance(values, dict) else {}

@@ -19,11 +19,12 @@ from watchkeeper.judgement.gather import Known, evidence_of
 from watchkeeper.judgement.incidents import Episode, Incident, developments, episodes, fold, matching
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.signals import charted, judged_metrics, pages, signals
-from watchkeeper.judgement.story import ending, story
+from watchkeeper.judgement.story import ending, lead_of, story
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.fit import stored_bins
 from watchkeeper.operations.rollup import pooled_scores
+from watchkeeper.operations.versions import versions_at_onset
 from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Severity, Signal, Story
 from watchkeeper.windows import Window
 
@@ -94,6 +95,7 @@ def _developments(home: Home, monitor: Monitor, current: list[Signal], scores: p
         _has_gpu(home, monitor),
         broken=intake.broken,
         set_aside=lambda window: _set_aside(intake, window),
+        versions=lambda episode: versions_at_onset(home, monitor, episode, lead_of(episode.signals), now=now),
     )
     return developments(
         monitor.model,
@@ -105,6 +107,7 @@ def _developments(home: Home, monitor: Monitor, current: list[Signal], scores: p
         tell_end=partial(_tell_end, home, monitor, known, now),
         timezone=monitor.timezone,
         is_judged=partial(_is_judged, monitor, daily, now),
+        learned=known.news_about,
     )
 
 

@@ -88,7 +88,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
     time = pc.field("window_start")
     during = (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
     intake = Intake(home, monitor, now)
-    quarantined, reasons = intake.set_aside(window)
+    quarantined, reasons = intake.set_aside(window, ("events", "labels"))
     cost, is_synthetic = _cost(home, monitor, window, now)
     return DigestFacts(
         start=window.start,
@@ -103,6 +103,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         ],
         quarantined=quarantined,
         quarantine_reasons=reasons,
+        labels_aside=intake.set_aside(window, ("labels",))[0],
         is_judged=not too_short(monitor),
         broken=intake.broken(window),
         is_final=monitor.labels is None or now >= window.end + monitor.labels.mature_after,

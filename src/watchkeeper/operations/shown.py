@@ -71,6 +71,7 @@ def frame_of(monitor: Monitor, found: Shared) -> Frame:
         reference=monitor.reference_span,
         incidents=found.incidents_of(monitor.model),
         draw=charts.svg,
+        unit=monitor.wording.unit,
     )
 
 

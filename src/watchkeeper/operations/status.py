@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.digest import limit_of
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.operations.fit import in_force, too_short
@@ -157,7 +158,7 @@ def behind_text(operations: Sequence[OperationStatus]) -> str:
 
 def promise(target: Target, scores: Sequence[Score]) -> Promise:
     """Return whether the newest final window kept a target."""
-    limit = f"at least {target.at_least:g}" if target.at_least is not None else f"at most {target.at_most:g}"
+    limit = limit_of(target)
     named = metric_text(target.metric, target.feature, target.segment)
     about = [s for s in scores if (s.metric, s.feature, s.segment, s.version) == (target.metric, target.feature, target.segment, "")]
     final = [s for s in about if s.value is not None and s.state != "provisional"]

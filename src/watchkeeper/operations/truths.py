@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from watchkeeper.operations.guesses import Guess, prediction_column, score_column
 from watchkeeper.operations.times import to_utc
 from watchkeeper.operations.traits import distinct, is_measured, is_text
-from watchkeeper.words import percent
+from watchkeeper.words import counted, percent
 
 _FEW_CLASSES = 20
 _TRUTH = re.compile(r"label|target|truth|true|actual|outcome|(^|_)y$|^(was|is|did|has)_|observed|result", re.IGNORECASE)
@@ -72,7 +72,8 @@ def mature_after(events: pa.Table, labels: pa.Table, *, event_id: str, time: str
     if len(hours) == 0:
         return None
     usual = max(1, math.ceil(np.quantile(hours, 0.99)))
-    return (f"{usual}h" if usual <= 48 else f"{math.ceil(usual / 24)}d"), f"99 % of {len(hours):,} labels came within {usual} hours"  # noqa: PLR2004 - two days
+    said = f"{usual}h" if usual <= 48 else f"{math.ceil(usual / 24)}d"  # noqa: PLR2004 - two days
+    return said, f"99 % of {counted(len(hours), 'label')} came within {counted(usual, 'hour')}"
 
 
 def positive(label: pa.ChunkedArray) -> Guess | None:
@@ -89,11 +90,11 @@ def _task_of_truth(name: str, truth: pa.ChunkedArray, events: pa.Table) -> Guess
     if pa.types.is_boolean(truth.type) or (count <= 2 and not is_measured(truth)):  # noqa: PLR2004 - two outcomes are binary
         return "binary", f"`{name}` holds {_listed(pc.unique(pc.drop_null(truth)).to_pylist())}"
     if is_text(truth):
-        return "multiclass", f"`{name}` holds {count} classes"
+        return "multiclass", f"`{name}` holds {counted(count, 'class')}"
     predicted = prediction_column(events, "multiclass", (), ())
     if count <= _FEW_CLASSES and not is_measured(truth) and predicted and distinct(events[predicted[0]]) <= _FEW_CLASSES:
-        return "multiclass", f"`{name}` holds {count} whole numbers, and so does `{predicted[0]}`"
-    return "regression", f"`{name}` holds {count} different numbers"
+        return "multiclass", f"`{name}` holds {counted(count, 'whole number')}, and so does `{predicted[0]}`"
+    return "regression", f"`{name}` holds {counted(count, 'different number')}"
 
 
 def _share_in(column: pa.ChunkedArray, ids: pa.Array) -> float:

@@ -166,4 +166,5 @@ def _preview(monitor: Monitor, source: Source, what: str, rows: int, found: Verd
 
 def _spelled(stretch: timedelta) -> str:
     hours = stretch.total_seconds() / 3600
-    return f"{hours / 24:g} days" if hours >= 24 else f"{hours:g} hours"  # noqa: PLR2004 - hours of a day
+    number, unit = (hours / 24, "day") if hours >= 24 else (hours, "hour")  # noqa: PLR2004 - hours of a day
+    return f"{number:g} {unit}{'' if number == 1 else 's'}"

@@ -6,6 +6,7 @@ Belongs here: which scores make a figure, and what is usual beside them. Does no
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from markupsafe import Markup
@@ -13,7 +14,7 @@ from markupsafe import Markup
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.records import Score
 from watchkeeper.site.charts import NARROW, PAGE, WIDE, Band, Shade, metric_chart, resized
-from watchkeeper.words import metric_text, number_text, window_text
+from watchkeeper.words import limit_text, metric_text, number_text, window_text
 
 Draw = Callable[[dict[str, Any]], str]
 ROWS_SHOWN = 35
@@ -29,6 +30,7 @@ class Frame:
     reference: tuple[datetime, datetime] | None
     incidents: Sequence[Incident]
     draw: Draw
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +71,8 @@ def figure(scores: Sequence[Score], frame: Frame, *, limit: float | None = None,
     named = metric_text(known[0].metric, known[0].feature, known[0].segment)
     return Figure(
         title=named,
-        spoken=_spoken(named, known, band, frame.timezone),
-        legend=_legend(known, band, limit, is_shaded=bool(about)),
+        spoken=_spoken(named, known, band, frame),
+        legend=_legend(known, band, limit, frame.unit, is_shaded=bool(about)),
         wide=wide,
         narrow=narrow,
         rows=newest,
@@ -84,23 +86,24 @@ def shades(score: Score, incidents: Sequence[Incident]) -> list[Shade]:
     return [Shade(start=i.window_start, end=i.window_end, severity=i.severity) for i in about]
 
 
-def _spoken(title: str, known: Sequence[Score], band: Band | None, timezone: str) -> str:
+def _spoken(title: str, known: Sequence[Score], band: Band | None, frame: Frame) -> str:
     """Return what somebody who does not see the chart is told."""
-    last, unit = known[-1], known[-1].unit
+    last, said = known[-1], partial(number_text, unit=known[-1].unit, truth=frame.unit)
     values = [s.value for s in known if s.value is not None]
-    text = f"{title}, {window_text(known[0].window_start, last.window_end, timezone)}: last {number_text(last.value, unit)}"
-    text += f", lowest {number_text(min(values), unit)}, highest {number_text(max(values), unit)}"
-    return text + (f"; usual is {number_text(band.low, unit)} to {number_text(band.high, unit)}." if band else ".")
+    text = f"{title}, {window_text(known[0].window_start, last.window_end, frame.timezone)}: last {said(last.value)}"
+    text += f", lowest {said(min(values))}, highest {said(max(values))}"
+    return text + (f"; usual is {said(band.low, beside=[band.high])} to {said(band.high, beside=[band.low])}." if band else ".")
 
 
-def _legend(known: Sequence[Score], band: Band | None, limit: float | None, *, is_shaded: bool) -> str:
-    parts = [f"Last: {number_text(known[-1].value, known[-1].unit)}"]
+def _legend(known: Sequence[Score], band: Band | None, limit: float | None, unit: str, *, is_shaded: bool) -> str:
+    said = partial(number_text, unit=known[-1].unit, truth=unit)
+    parts = [f"Last: {said(known[-1].value)}"]
     if band:
-        parts.append(f"grey band: 95 % of reference windows, {number_text(band.low)} to {number_text(band.high)}")
+        parts.append(f"grey band: 95 % of reference windows, {said(band.low, beside=[band.high])} to {said(band.high, beside=[band.low])}")
     if any(s.low is not None for s in known):
         parts.append("blue: 95 % interval")
     if limit is not None:
-        parts.append(f"dashed: target {limit:g}")
+        parts.append(f"dashed: target {limit_text(limit)}")
     if any(s.state == "provisional" for s in known):
         parts.append("hollow: provisional")
     return "; ".join([*parts, *(["shaded: incidents"] if is_shaded else [])]) + "."

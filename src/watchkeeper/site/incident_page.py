@@ -14,7 +14,7 @@ from watchkeeper.site.charts import Band
 from watchkeeper.site.figures import Figure, Frame, figure
 from watchkeeper.site.published import story_of
 from watchkeeper.site.render import page
-from watchkeeper.words import interval_text, metric_text, moment_text, number_text, percent, percent_interval, window_text
+from watchkeeper.words import counted, measured_text, metric_text, moment_text, number_text, percent, percent_interval, window_text
 
 _FAMILIES = ("kpi", "segment", "data", "target", "service", "cost", "covariate")
 _SEGMENTS_SHOWN = 12
@@ -102,11 +102,8 @@ def _segments(signals: Sequence[Signal]) -> list[str]:
 
 
 def _segment_text(signal: Signal) -> str:
-    interval = interval_text(signal.low, signal.high)
-    usual = number_text(signal.expected)
-    return f"{metric_text(signal.metric, signal.feature, signal.segment)}: {number_text(signal.value)} {interval}, usual {usual}, {signal.n:,} rows".replace(
-        "  ", " "
-    )
+    about, said = metric_text(signal.metric, signal.feature, signal.segment), measured_text(signal.value, signal.low, signal.high)
+    return f"{about}: {said}, usual {number_text(signal.expected)}, {counted(signal.n, 'row')}"
 
 
 def _cause_text(cause: Cause, timezone: str) -> CauseText:

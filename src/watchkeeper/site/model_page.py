@@ -16,7 +16,7 @@ from watchkeeper.records import SEVERITIES, Batch, Score, Validation
 from watchkeeper.site.figures import Figure, Frame, figure, usual_band
 from watchkeeper.site.overview import OverviewRow, overview_cells
 from watchkeeper.site.render import page
-from watchkeeper.words import metric_text, moment_text, window_text
+from watchkeeper.words import counted, metric_text, moment_text, window_text
 
 KPIS: Mapping[str, tuple[str, ...]] = {
     "binary": ("calibration_gap", "log_loss", "roc_auc", "recall", "precision"),
@@ -181,21 +181,21 @@ def quality_table(validations: Sequence[Validation], batches: Sequence[Batch], t
     """Return what failed or could not be checked lately, newest first, and how many rows were set aside."""
     broken = sorted((v for v in validations if v.outcome != "pass"), key=lambda v: (v.validated_at, SEVERITIES.index("critical")), reverse=True)
     aside = sum(b.rows_quarantined for b in batches)
-    counted = f"{len(batches)} batches, {sum(b.rows_landed for b in batches):,} rows landed, {aside:,} set aside"
+    landed = f"{counted(len(batches), 'batch')}, {counted(sum(b.rows_landed for b in batches), 'row')} landed, {aside:,} set aside"
     lines = [_quality_line(v, timezone) for v in broken[:_ROWS_SHOWN]]
     said = "what failed, newest first" if lines else "nothing failed"
     more = f" ({len(broken) - _ROWS_SHOWN} older are left out)" if len(broken) > _ROWS_SHOWN else ""
-    return Table(caption=f"Last 35 days: {counted}; {said}{more}.", lines=lines)
+    return Table(caption=f"Last 35 days: {landed}; {said}{more}.", lines=lines)
 
 
 def _quality_line(found: Validation, timezone: str) -> Line:
     about = f"{found.column}: " if found.column else ""
     words = found.expectation.removeprefix("expect_").replace("_", " ")
-    counted: dict[str, Any] = {"fail": f"{found.unexpected_count:,}" if found.unexpected_count is not None else "", "error": "could not be checked"}
+    many: dict[str, Any] = {"fail": f"{found.unexpected_count:,}" if found.unexpected_count is not None else "", "error": "could not be checked"}
     return Line(
         when=moment_text(found.validated_at, timezone),
         what=about + words,
         severity=found.severity,
-        count=counted[found.outcome],
+        count=many[found.outcome],
         why=found.why if found.outcome == "fail" else found.error,
     )

@@ -1,0 +1,47 @@
+"""Places: which segments an excess comes from, in words.
+
+Belongs here: segments' shares -> what is named and how. Does not: their shares (evidence.py), the story around it (story.py).
+"""
+
+from watchkeeper.judgement.evidence import Evidence, SegmentShare
+from watchkeeper.measures import catalogue
+from watchkeeper.monitor import Monitor
+from watchkeeper.words import metric_text, number_text, percent
+
+_WORST, _MORE = 3, 0.05
+_MOST, _TIMES = 0.6, 4
+_ALL = 0.995
+
+
+def where(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
+    """Return the fact that names the worst segments, none where no segment stands out."""
+    worst = worst_of(evidence)
+    return [("Worst", "; ".join(_segment_text(monitor, s) for s in worst))] if worst else []
+
+
+def worst_of(evidence: Evidence) -> list[SegmentShare]:
+    """Return the segments that carry clearly more of the excess than of the rows."""
+    return [s for s in evidence.segments if s.share_of_excess - s.share_of_rows >= _MORE][:_WORST]
+
+
+def concentrated(evidence: Evidence, metric: str = "") -> str:
+    """Name the segment that most of an excess (of a rate, else of `metric`) comes from, when its rows carry several times as much of it."""
+    worst = next(iter(evidence.segments), None)
+    if worst is None or worst.metric != metric or worst.share_of_excess < _MOST:
+        return ""
+    if worst.share_of_excess * (1 - worst.share_of_rows) < _TIMES * worst.share_of_rows * (1 - worst.share_of_excess):
+        return ""
+    return f"; {worst.segment} accounts for {_of_excess(worst)} of the excess"
+
+
+def _of_excess(segment: SegmentShare) -> str:
+    return "all" if segment.share_of_excess >= _ALL else percent(segment.share_of_excess)
+
+
+def _segment_text(monitor: Monitor, segment: SegmentShare) -> str:
+    shares = f"{percent(segment.share_of_rows)} of rows and {_of_excess(segment)} of the excess"
+    if not segment.metric:
+        return f"{segment.segment}, {percent(segment.observed)} against {percent(segment.expected)} expected, {shares}"
+    found, pair = catalogue.find(segment.metric, monitor.task), (segment.observed, segment.expected)
+    now, usual = (number_text(value, found.unit if found else "", pair, truth=monitor.wording.unit) for value in pair)
+    return f"{segment.segment}, {metric_text(segment.metric)} {now}, usually {usual}, {shares}"
