@@ -8,6 +8,10 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Episode
 from watchkeeper.judgement.versions import BEFORE_A_WINDOW, WEEK, Came, Versions, versions
@@ -15,8 +19,8 @@ from watchkeeper.measures import catalogue
 from watchkeeper.measures.readings import readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, frame_of
-from watchkeeper.operations.sums import KeyedParts, added, parts_within, reference_sums
-from watchkeeper.profiles.parts import FEATURE
+from watchkeeper.operations.sums import added, of_environment, parts_within, reference_sums
+from watchkeeper.profiles.parts import FEATURE, gathered
 from watchkeeper.records import Score, Signal
 from watchkeeper.windows import Window
 
@@ -32,11 +36,11 @@ def versions_at_onset(home: Home, monitor: Monitor, episode: Episode, lead: Sign
     metric = _metric(monitor, lead)
     of_outputs = are_of_outputs(basis, {metric} if metric else {"rows"})
     parts = parts_within(home, monitor, basis.bins, begin, episode.end, now=now, of_whole=not segment, of_outputs=of_outputs)
-    mine = [(k, c) for k, c in parts if k.environment == monitor.environment]
+    mine = of_environment(parts, monitor.environment)
     found = versions(_rows(mine), start, end)
     if found is None or not metric:
         return found
-    here = [(k, c) for k, c in mine if k.segment == segment]
+    here = mine.filter(pc.field("segment") == segment)
     return replace(found, came=[_compared(home, monitor, basis, here, c, metric, now) for c in found.came])
 
 
@@ -47,19 +51,16 @@ def _metric(monitor: Monitor, lead: Signal) -> str:
     return name if found is not None and not lead.feature and name != "rows" else ""
 
 
-def _rows(parts: KeyedParts) -> dict[datetime, dict[str, int]]:
+def _rows(parts: pa.Table) -> dict[datetime, dict[str, int]]:
     """Return the rows of each version in each window of the profiles: as many as its fullest column has."""
-    columns: dict[tuple[datetime, str, str], int] = defaultdict(int)
-    for key, counts in parts:
-        if key.kind == FEATURE and not key.segment:
-            columns[key.window_start, key.version, key.feature] += counts.n
+    features = parts.filter((pc.field("kind") == FEATURE) & (pc.field("segment") == ""))
     out: dict[datetime, dict[str, int]] = defaultdict(dict)
-    for (start, version, _), rows in columns.items():
-        out[start][version] = max(rows, out[start].get(version, 0))
+    for (start, version, _), counts in gathered(features, ("window_start", "version", "feature")).items():
+        out[start][version] = max(counts.n, out[start].get(version, 0))
     return out
 
 
-def _compared(home: Home, monitor: Monitor, basis: Basis, parts: KeyedParts, came: Came, metric: str, now: datetime) -> Came:
+def _compared(home: Home, monitor: Monitor, basis: Basis, parts: pa.Table, came: Came, metric: str, now: datetime) -> Came:
     """Return a version with the metric on its rows and on the others', in the windows that have both; without where none has."""
     mine, others = _windows(monitor, parts, {came.version}), _windows(monitor, parts, set(came.before))
     both = mine & others
@@ -69,13 +70,16 @@ def _compared(home: Home, monitor: Monitor, basis: Basis, parts: KeyedParts, cam
     frame = frame_of(monitor, span, monitor.window, basis, reference_sums(home, monitor, basis.bins, basis.parts, now=now), now, metrics={metric})
 
     def of(names: Collection[str]) -> Score | None:
-        inside = [(k, c) for k, c in parts if k.version in names and monitor.grid.at(k.window_start) in both]
+        starts = [s for s in pc.unique(parts.column("window_start")).to_pylist() if monitor.grid.at(s) in both]
+        inside = parts.filter(
+            pc.field("version").isin(pa.array(sorted(names), pa.string())) & pc.field("window_start").isin(pa.array(starts, TIMESTAMP))
+        )
         return next((s for s in readings(frame, added(inside)) if s.metric == metric and s.value is not None and not s.feature), None)
 
     ours, theirs = of({came.version}), of(set(came.before))
     return came if ours is None or theirs is None else replace(came, ours=ours, theirs=theirs)
 
 
-def _windows(monitor: Monitor, parts: KeyedParts, names: Collection[str]) -> set[Window]:
-    starts = {k.window_start for k, _ in parts if k.version in names}
-    return {monitor.grid.at(start) for start in starts}
+def _windows(monitor: Monitor, parts: pa.Table, names: Collection[str]) -> set[Window]:
+    mine = parts.filter(pc.field("version").isin(pa.array(sorted(names), pa.string())))
+    return {monitor.grid.at(start) for start in pc.unique(mine.column("window_start")).to_pylist()}
