@@ -5,6 +5,7 @@ Belongs here: arguments, the progress bar, and how the ending is printed. Does n
 """
 
 import resource
+import shlex
 import shutil
 import sys
 import time
@@ -20,7 +21,7 @@ import typer
 
 from watchkeeper.adapters.workspace import WORKSPACE_FILE, Home, find_home
 from watchkeeper.cli.frame import HomeOption, open_home
-from watchkeeper.cli.output import complain, say
+from watchkeeper.cli.output import complain, program, say
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import parse_duration
 from watchkeeper.words import counted
@@ -153,8 +154,14 @@ def _tell_places(home: Home) -> None:
     for what, path in places.items():
         if path.exists():
             say(f"  {what:<22} {path}")
-    say(f"  {'Prefect and schedules':<22} watchkeeper --home {home.root} up")
-    say(f'  {"any question":<22} watchkeeper --home {home.root} sql "SELECT severity, headline FROM incidents"')
+    for what, command in commands(home).items():
+        say(f"  {what:<22} {command}")
+
+
+def commands(home: Home) -> dict[str, str]:
+    """Return what to call next in the demo's workspace, as it can be pasted into this terminal."""
+    called = f"{program()} --home {shlex.quote(str(home.root))}"
+    return {"Prefect and schedules": f"{called} up", "any question": f'{called} sql "SELECT severity, headline FROM incidents"'}
 
 
 def _workspace(ctx: typer.Context, home: Path | None) -> Home:

@@ -6,6 +6,9 @@ Belongs here: the form of what is printed. Does not: what is printed, nor the pa
 import dataclasses
 import json
 import math
+import shlex
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -45,6 +48,15 @@ def say(text: str) -> None:
 def complain(text: str) -> None:
     """Print a sentence on stderr, so that results stay clean."""
     typer.echo(text, err=True)
+
+
+def program() -> str:
+    """Return what calls this program from here: its name where the shell finds it, else the path to it."""
+    here = Path(sys.executable).parent / "watchkeeper"
+    found = shutil.which("watchkeeper")
+    if (found and Path(found).resolve() == here.resolve()) or not here.exists():
+        return "watchkeeper"
+    return shlex.quote(str(here.relative_to(Path.cwd()) if here.is_relative_to(Path.cwd()) else here))
 
 
 def as_dict(row: Any) -> dict[str, Any]:
