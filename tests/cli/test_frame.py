@@ -1,6 +1,8 @@
 """What every command has: a home, one-sentence errors with exit codes, an example, and a quick start."""
 
+import errno
 import importlib
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -12,7 +14,7 @@ from typer.testing import CliRunner
 
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.cli import VERBS, app
-from watchkeeper.cli.frame import moment
+from watchkeeper.cli.frame import moment, new_app
 from watchkeeper.cli.output import cell, plain
 from watchkeeper.errors import UsageError
 
@@ -62,6 +64,58 @@ def test_an_error_is_one_sentence_on_stderr_and_an_exit_code(tmp_path: Path):
     assert refused.exit_code == 2
     assert refused.stdout == ""
     assert refused.stderr == f"{tmp_path}: is not a workspace, it has no watchkeeper.yaml. Run `watchkeeper init {tmp_path}` to make it one.\n"
+
+
+def broken_app() -> typer.Typer:
+    """Return an application with a command that fails in a way nobody foresaw."""
+    app = new_app(())
+
+    @app.command("look")
+    def look() -> None:
+        Lake("nowhere").uri(1, 2)
+
+    return app
+
+
+def test_a_bug_is_one_sentence_with_its_place_and_an_exit_code_of_its_own():
+    failed = RUNNER.invoke(broken_app(), ["look"])
+    assert failed.exit_code == 5
+    assert "Traceback" not in failed.output
+    assert failed.stderr == (
+        "look: this is a bug in Watchkeeper: TypeError: Lake.uri() takes 2 positional arguments but 3 were given. "
+        "`watchkeeper --traceback look ...` shows where it comes from; please report that.\n"
+    )
+
+
+def test_the_sentence_of_a_bug_names_the_file_and_line_where_it_happened(tmp_path: Path):
+    app = new_app(())
+
+    @app.command("look")
+    def look() -> None:
+        Lake(tmp_path).append("t", "no table")
+
+    assert re.search(
+        r": AttributeError in adapters/lake\.py, line \d+: 'str' object has no attribute 'num_rows'\. ", RUNNER.invoke(app, ["look"]).stderr
+    )
+
+
+def test_the_traceback_of_a_bug_is_shown_on_demand():
+    failed = RUNNER.invoke(broken_app(), ["--traceback", "look"])
+    assert failed.exit_code == 5
+    assert "Traceback (most recent call last)" in failed.stderr
+    assert failed.stderr.splitlines()[-1].startswith("look: this is a bug in Watchkeeper: TypeError")
+
+
+def test_a_full_disk_is_no_bug():
+    app = new_app(())
+
+    @app.command("look")
+    def look() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/lake")
+
+    failed = RUNNER.invoke(app, ["look"])
+    assert failed.exit_code == 4
+    assert failed.stderr == "/lake: cannot be used (No space left on device). Check its permissions, and the space left there.\n"
 
 
 def test_wrong_usage_exits_with_2():

@@ -63,6 +63,14 @@ def to_arrow(record: type, rows: Iterable[Any]) -> pa.Table:
     return pa.table(columns, schema=arrow_schema(record))
 
 
+def among(column: str, values: Iterable[str]) -> pc.Expression:
+    """Return the condition that a text column holds one of `values`; of none of them it is never true.
+
+    Arrow takes the type of an empty list for null, and refuses to compare text with that.
+    """
+    return pc.field(column).isin(pa.array(sorted(values), pa.string()))
+
+
 class Lake:
     """Tables at one address: a folder, or an `s3://`, `gs://`, `abfss://` prefix with its storage options."""
 

@@ -12,7 +12,7 @@ import typer
 
 from watchkeeper.adapters.workspace import load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
-from watchkeeper.cli.output import JsonOption, as_dict, say, show, show_json
+from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, say, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import utc
 from watchkeeper.operations.look import look as look_closer
@@ -54,7 +54,7 @@ def status(
         [overview_cells(r) for r in rows],
         as_json=False,
         columns=COLUMNS,
-        empty="No model is watched yet. `watchkeeper add MODEL --events FILE` adds one.",
+        empty=NOBODY,
     )
     for status in found:
         _say_remarks(status)

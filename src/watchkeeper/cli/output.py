@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+NOBODY = "No model is watched yet. `watchkeeper add MODEL --events FILE` adds one."
 _FILE_WIDTH = 160
 
 

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from watchkeeper.adapters.workspace import Home, load_monitor, load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
-from watchkeeper.cli.output import JsonOption, as_dict, complain, say, show, show_json
+from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, complain, say, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.notices import STALE, STALE_AFTER
 from watchkeeper.monitor import Monitor, utc
@@ -76,8 +76,10 @@ def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_
         present(place, models or None, now=at)
     if as_json:
         show_json(_summary(done))
-    else:
+    elif done.models or done.problems:
         _tell(done)
+    else:
+        say(NOBODY)
     for problem in done.problems:
         complain(str(problem))
     for failure in done.failures:

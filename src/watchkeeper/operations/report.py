@@ -11,7 +11,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.lake import TIMESTAMP, among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.digest import DigestFacts, headline, lines
 from watchkeeper.judgement.incidents import Incident, fold
@@ -136,7 +136,7 @@ def _usual(home: Home, monitor: Monitor, grid: Grid, now: datetime) -> dict[str,
 def _cost(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[dict[str, float], bool]:
     time = pc.field("window_start")
     inside = (pc.field("model") == monitor.model) & (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
-    mine = [s for s in home.lake.newest(Score, as_of=now, where=inside & pc.field("metric").isin(sorted(COST_METRICS))) if s.value is not None]
+    mine = [s for s in home.lake.newest(Score, as_of=now, where=inside & among("metric", COST_METRICS)) if s.value is not None]
     totals = {m: sum(s.value or 0.0 for s in mine if s.metric == m) for m in ("gpu_hours", "gpu_cost") if any(s.metric == m for s in mine)}
     predictions = sum(s.n for s in mine if s.metric == "cost_per_1000_predictions")
     if predictions and "gpu_cost" in totals:

@@ -39,6 +39,7 @@ class Watched:
     failures: list[Run] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     unevaluated: list[str] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
 
 
 def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, progress: Progress | None = None) -> Watched:
@@ -48,7 +49,7 @@ def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, pro
     """
     tell = progress or (lambda _model, _step: None)
     monitors, problems = load_monitors(home, models)
-    done = Watched(problems=problems)
+    done = Watched(problems=problems, models=list(monitors))
     for monitor in monitors.values():
         _of_model(home, monitor, now, done, tell)
     done.unevaluated = unevaluated(home, done.batches)
