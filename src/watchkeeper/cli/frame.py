@@ -39,8 +39,10 @@ NowOption = Annotated[
 
 # A command reads many rows and keeps them to its end: looking for cycles as often as Python does costs it 7 % of its time.
 _ALLOCATIONS = 100_000
-_CLICK_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")  # its module is typer's secret
-_OF_THE_FRAME = (_CLICK_ERROR, typer.Exit, typer.Abort, EOFError, BrokenPipeError)
+_CLICK_ERROR: type[BaseException] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)  # its module is typer's secret
+_OF_THE_FRAME: tuple[type[BaseException], ...] = (_CLICK_ERROR, typer.Exit, typer.Abort, EOFError, BrokenPipeError)
 _TRACED = "watchkeeper.is_traced"
 _REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)  # a folder, or the disk
 

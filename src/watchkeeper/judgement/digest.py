@@ -5,12 +5,14 @@ Belongs here: numbers -> lines of plain words. Does not: gathering the numbers (
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from watchkeeper.judgement.evidence import Broken
 from watchkeeper.judgement.incidents import LASTED, Incident
+from watchkeeper.judgement.promises import Promise, when_text
 from watchkeeper.judgement.story import span_text
-from watchkeeper.monitor import Monitor, Target
+from watchkeeper.monitor import Monitor
 from watchkeeper.records import SEVERITIES, Score, Signal
 from watchkeeper.words import counted, metric_text, percent, percent_interval
 
@@ -28,7 +30,7 @@ class DigestFacts:
     incidents: Sequence[Incident]
     segments: Sequence[Incident]
     notices: Sequence[Signal]
-    promises: Sequence[tuple[Target, Score | None]]
+    promises: Sequence[Promise]
     quarantined: int
     quarantine_reasons: Sequence[tuple[str, int]]
     is_final: bool
@@ -69,7 +71,7 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
     made = [
         ("", _opening(facts)),
         ("Quality", _quality(monitor, facts)),
-        ("Promises", _promises(facts)),
+        ("Promises", _promises(monitor, facts)),
         ("Why", _why(facts)),
         ("Quiet trouble", _quiet(facts)),
         ("Data", _data(facts)),
@@ -112,16 +114,24 @@ def _quality(monitor: Monitor, facts: DigestFacts) -> str:
     return said
 
 
-def _promises(facts: DigestFacts) -> str:
-    return "; ".join(_promise(target, score) for target, score in facts.promises)
+def _promises(monitor: Monitor, facts: DigestFacts) -> str:
+    return "; ".join(_promise(monitor, facts, found) for found in facts.promises)
 
 
-def _promise(target: Target, score: Score | None) -> str:
-    about = metric_text(target.metric, target.feature, target.segment)
-    limit = f"at least {target.at_least:g}" if target.at_least is not None else f"at most {target.at_most:g}"
-    if score is None or score.value is None:
-        return f"{about} ({limit}): not known"
-    return f"{about} {score.value:.2f} ({limit}): {'kept' if target.is_kept_by(score.value) else 'broken'}"
+def _promise(monitor: Monitor, facts: DigestFacts, found: Promise) -> str:
+    """Tell of a promise: the window that decided, unless it is the digest's own, and how a longer one that runs goes so far."""
+    running = "" if found.so_far is None else f"{found.so_far:.2f} so far {_running(monitor, facts, found)}"
+    if found.value is None:
+        return f"{found.text}: {f'{running}, not decided' if running else 'not known'}"
+    is_own = (found.window_start, found.window_end) == (facts.start, facts.end)
+    when = "" if is_own else f" {when_text(found.per, found.window_start, found.window_end, monitor.timezone)}"
+    said = f"{found.text}: {'kept' if found.is_kept else 'broken'}{when} ({found.value:.2f})"
+    return f"{said}, {running}" if running else said
+
+
+def _running(monitor: Monitor, facts: DigestFacts, found: Promise) -> str:
+    last = (facts.end - timedelta(microseconds=1)).astimezone(ZoneInfo(monitor.timezone))
+    return f"in {last:%B}" if found.per == "month" else f"this {found.per}"
 
 
 def _why(facts: DigestFacts) -> str:
