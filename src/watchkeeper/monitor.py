@@ -41,7 +41,21 @@ def known_zone(name: str) -> str:
     return name
 
 
+def parse_moment(text: Any) -> datetime:
+    """Return the moment that a text such as 2014-01-02T18:00Z names, in UTC.
+
+    >>> parse_moment("2014-01-02T18:00Z")
+    datetime.datetime(2014, 1, 2, 18, 0, tzinfo=datetime.timezone.utc)
+    """
+    try:
+        return utc(datetime.fromisoformat(str(text)))
+    except ValueError as error:
+        message = f"{str(text)!r} is not a moment; write for example 2014-01-02T18:00Z"
+        raise ValueError(message) from error
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Moment = Annotated[datetime, BeforeValidator(parse_moment)]
 Zone = Annotated[str, AfterValidator(known_zone)]
 
 
@@ -278,6 +292,7 @@ class Workspace(Words):
     links: Links = Links()
     slack: Slack = Slack()
     digest: Literal["day", "week"] = "week"
+    now: Moment | None = Field(None, description="where the clock of this workspace stands still, for demos and replays; else it goes")
 
 
 def utc(moment: datetime) -> datetime:

@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -170,6 +171,31 @@ def test_a_moment_is_utc_unless_it_says_otherwise(text, expected):
 
 def test_without_now_the_clock_is_read():
     assert abs(moment(None) - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+def test_a_workspace_whose_clock_stands_still_has_its_own_now(make_home):
+    still = make_home(name="still", now="2014-01-02T18:00Z", timezone="America/New_York")
+    assert moment(None, still) == datetime(2014, 1, 2, 18, tzinfo=UTC)
+    assert moment("2013-04-29", still) == datetime(2013, 4, 29, tzinfo=UTC)
+    assert abs(moment(None, make_home(name="going")) - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+def test_status_run_and_doctor_say_that_the_clock_stands_still(make_home):
+    still = make_home(name="still", now="2014-01-02T18:00Z", timezone="America/New_York")
+    said = "The clock of this workspace stands at Thu 2 Jan 2014, 13:00 (`now` in watchkeeper.yaml)."
+    for verb in ("status", "run"):
+        assert said not in RUNNER.invoke(app, [verb, "--home", str(still.root), "--now", "2013-05-01"]).stdout
+        assert said in RUNNER.invoke(app, [verb, "--home", str(still.root)]).stdout.splitlines()
+    [told] = [d for d in json.loads(RUNNER.invoke(app, ["doctor", "--json", "--home", str(still.root)]).stdout) if d["what"] == said]
+    assert (told["state"], told["mend"]) == ("warn", "remove `now` from watchkeeper.yaml to watch as time goes")
+    assert said in (still.site_dir / "index.html").read_text()
+
+
+def test_a_clock_that_is_no_moment_is_a_mistake_with_its_line(tmp_path: Path):
+    (tmp_path / "watchkeeper.yaml").write_text("name: still\nnow: yesterday\n")
+    refused = RUNNER.invoke(app, ["status", "--home", str(tmp_path)])
+    assert refused.exit_code == 2
+    assert "now: 'yesterday' is not a moment; write for example 2014-01-02T18:00Z (line 2)" in refused.stderr
 
 
 def test_a_moment_that_is_none_says_how_to_write_one():

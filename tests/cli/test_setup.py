@@ -69,6 +69,7 @@ def test_init_makes_a_workspace_that_checks_clean_and_names_the_next_command(tmp
     home = find_home(tmp_path / "new")
     assert home.workspace.name == "Ümit's: watch"
     assert home.prices.exists()
+    assert home.workspace.now is None
     assert (home.root / "deployments" / "prefect.yaml").exists()
     assert "/warehouse/lake/" in (home.root / ".gitignore").read_text()
     assert call("check", "--home", home.root).exit_code == 0

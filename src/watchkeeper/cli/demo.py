@@ -66,18 +66,22 @@ def demo(
 
 def _walk(home: Home, nows: Sequence[datetime], reached: "Reached") -> None:
     from watchkeeper.demo.ending import tally
-    from watchkeeper.demo.run import prepare, walk
+    from watchkeeper.demo.run import prepare, progress, stop_clock, walk
 
     began = time.monotonic()
     say(f"Going on from {_day(reached.reached_at)}." if reached.reached else "A year of flights out of New York: a model is trained, then watched.")
-    with _shown(len(nows)) as shown:
-        shown.doing("training, and scoring the year")
-        year = prepare(home, reached.seed)
-        for step, (now, failures) in enumerate(walk(home, year, nows, seed=reached.seed, tell=shown.doing), 1):
-            windows, still_open = tally(home, now=now)
-            shown.done(step, f"{_day(now)}: {counted(windows, 'window')} done, {counted(still_open, 'open incident')}")
-            for failure in failures:
-                complain(f"{failure.operation} failed on {_day(now)}: {failure.reason}")
+    try:
+        with _shown(len(nows)) as shown:
+            shown.doing("training, and scoring the year")
+            year = prepare(home, reached.seed)
+            for step, (now, failures) in enumerate(walk(home, year, nows, seed=reached.seed, tell=shown.doing), 1):
+                windows, still_open = tally(home, now=now)
+                shown.done(step, f"{_day(now)}: {counted(windows, 'window')} done, {counted(still_open, 'open incident')}")
+                for failure in failures:
+                    complain(f"{failure.operation} failed on {_day(now)}: {failure.reason}")
+    finally:
+        if (came := progress(home)) and came.reached_at:
+            stop_clock(home, came.reached_at)
     say(f"{len(nows)} steps in {time.monotonic() - began:.0f} s, {_peak_gb():.1f} GB of memory at most.")
 
 

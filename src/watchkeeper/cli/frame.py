@@ -140,10 +140,10 @@ def open_home(ctx: typer.Context, home: Path | None = None) -> Home:
     return find_home(home or ctx.find_root().obj)
 
 
-def moment(now: str | None) -> datetime:
-    """Return the moment that `--now` names, in UTC; without one, the clock's."""
+def moment(now: str | None, home: Home | None = None) -> datetime:
+    """Return the moment that `--now` names, in UTC; without one, where the workspace's clock stands, else the clock's."""
     if now is None:
-        return datetime.now(UTC)
+        return (home and home.workspace.now) or datetime.now(UTC)
     try:
         return utc(datetime.fromisoformat(now))
     except ValueError as error:

@@ -151,7 +151,7 @@ def costs(
     for problem in problems:
         complain(str(problem))
     zone = workspace.workspace.timezone
-    rows = bill(workspace, monitors, now=moment(now), by=by.value, start=_edge(start, zone), end=_edge(end, zone))
+    rows = bill(workspace, monitors, now=moment(now, workspace), by=by.value, start=_edge(start, zone), end=_edge(end, zone))
     shown = [r for r in rows if not models or r.model is None or r.model in models]
     if as_json:
         show(shown, as_json=True)

@@ -81,7 +81,7 @@ def ingest(
     given = _given(files or [], name, stdin=stdin)
     kind: Source | None = None if source is None else "labels" if source is SourceName.labels else "events"
     with _progress(is_shown=not as_json) as progress:
-        offered = offer(place, monitor, now=moment(now), source=kind, files=given, progress=progress)
+        offered = offer(place, monitor, now=moment(now, place), source=kind, files=given, progress=progress)
     show([_told(o) for o in offered], as_json=as_json, columns=_TABLE, empty="No new files.")
     blind = unevaluated(place, [o.batch for o in offered])
     for sentence in blind:
@@ -142,7 +142,7 @@ def list_heaps(
     """List what is held, by file and reason, with counts and without values."""
     place = open_home(ctx, home)
     monitors, _ = load_monitors(place, [model] if model else None)
-    show(heaps(place, list(monitors.values()), now=moment(now)), as_json=as_json, columns=_HEAPS, empty="Nothing is in quarantine.")
+    show(heaps(place, list(monitors.values()), now=moment(now, place)), as_json=as_json, columns=_HEAPS, empty="Nothing is in quarantine.")
 
 
 def show_rows(
@@ -162,7 +162,7 @@ def show_rows(
     """Show what is held, row by row; private columns as ***."""
     place = open_home(ctx, home)
     monitor = load_monitor(place, model)
-    at = moment(now)
+    at = moment(now, place)
     found = entries(place, monitor, now=at, chosen=Chosen(ids=ids or (), batch=batch, matching=matching))
     if private:
         note_look(place, monitor, found, now=at, who=who or getpass.getuser(), why=reason)
@@ -188,7 +188,7 @@ def let_in(
     """Check entries again with today's suite and monitor, and land those that pass."""
     place = open_home(ctx, home)
     chosen = _chosen(ids, batch, matching, everything=everything)
-    done = release(place, load_monitor(place, model), now=moment(now), chosen=chosen, who=who or getpass.getuser(), why=reason)
+    done = release(place, load_monitor(place, model), now=moment(now, place), chosen=chosen, who=who or getpass.getuser(), why=reason)
     show(done, as_json=as_json, empty="Nothing that you chose is held.")
     if any(r.kept for r in done):
         raise typer.Exit(REFUSED)
@@ -214,7 +214,7 @@ def give_up(
     place = open_home(ctx, home)
     monitor = load_monitor(place, model)
     chosen = _chosen(ids, batch, matching, everything=everything)
-    done = discard(place, monitor, now=moment(now), chosen=chosen, who=who or getpass.getuser(), why=reason)
+    done = discard(place, monitor, now=moment(now, place), chosen=chosen, who=who or getpass.getuser(), why=reason)
     if as_json:
         show(show_entries(monitor, done), as_json=True)
     else:

@@ -45,7 +45,7 @@ def status(
     """Show how every model stands: state, last window, open incidents, targets, labels, cost, and what is due or missed."""
     place = open_home(ctx, home)
     monitors, problems = load_monitors(place, models or None)
-    found = stand(place, monitors, now=moment(now), problems=problems)
+    found = stand(place, monitors, now=moment(now, place), problems=problems)
     if as_json:
         show_json([status_dict(s) for s in found])
         return
@@ -56,6 +56,8 @@ def status(
         columns=COLUMNS,
         empty=NOBODY,
     )
+    if place.standing and now is None:
+        say(place.standing)
     for status in found:
         _say_remarks(status)
 
@@ -105,7 +107,7 @@ def look(
     place = open_home(ctx, home)
     monitor = _one(load_monitors(place, [model]), model)
     chosen = None if window is None else parse_window(window, monitor.timezone)
-    path = look_closer(place, monitor, window=chosen, now=moment(now))
+    path = look_closer(place, monitor, window=chosen, now=moment(now, place))
     say(f"{path}\nA sample to look at, drawn by Evidently; what counts is computed on all rows: `watchkeeper scores {model}`.")
     if is_opened:
         webbrowser.open(path.as_uri())
@@ -160,7 +162,7 @@ def sql(
     if private and not reason.strip():
         raise UsageError("private columns need a reason", where="--private", then='Add for example --reason "ticket 123: two flights in dispute".')
     place = open_home(ctx, home)
-    answer = query(place, load_monitors(place)[0], statement, now=moment(now), private_reason=reason.strip() if private else None)
+    answer = query(place, load_monitors(place)[0], statement, now=moment(now, place), private_reason=reason.strip() if private else None)
     shown = answer if as_json else answer.slice(0, _SHOWN)
     show(shown.to_pylist(), as_json=as_json, columns=answer.column_names, empty="No rows.")
     if shown.num_rows < answer.num_rows:

@@ -73,6 +73,8 @@ def up(
         server = PrefectServer(place, choose_port(port, _PREFECT_PORT, "--port"))
         family = Family()
         try:
+            if place.standing:
+                say(place.standing)
             with serving(place.site_dir, choose_port(pages_port, _PAGES_PORT, "--pages-port")) as pages:
                 _start(server, family, pages, stop, worker=worker, reset_schedules=reset_schedules)
                 _watch(family, stop)

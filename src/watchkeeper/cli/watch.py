@@ -69,7 +69,8 @@ def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_
 
     Exit code 4 when something could not be done, or a critical expectation could not be evaluated; the reasons are in `watchkeeper status`.
     """
-    place, at = open_home(ctx, home), moment(now)
+    place = open_home(ctx, home)
+    at = moment(now, place)
     with _steps() as tell:
         done = watch(place, models or None, now=at, progress=tell)
         tell("", "pages and the published file")
@@ -80,6 +81,8 @@ def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_
         _tell(done)
     else:
         say(NOBODY)
+    if place.standing and now is None and not as_json:
+        say(place.standing)
     for problem in done.problems:
         complain(str(problem))
     for failure in done.failures:
@@ -105,7 +108,8 @@ def scores(
     home: HomeOption = None,
 ) -> None:
     """List what was measured: KPIs, drift, data quality, service and cost, each with its interval, rows and state."""
-    place, at = open_home(ctx, home), moment(now)
+    place = open_home(ctx, home)
+    at = moment(now, place)
     monitor = load_monitor(place, model)
     wanted = Wanted(
         metrics=frozenset(metric or ()),
@@ -139,7 +143,7 @@ def list_incidents(
     if ctx.invoked_subcommand is not None:
         return
     place = open_home(ctx, home)
-    found = incident_listing(place, models=model, resolved=everything, now=moment(now))
+    found = incident_listing(place, models=model, resolved=everything, now=moment(now, place))
     if as_json:
         show_json(found)
         return
@@ -164,7 +168,8 @@ def show_incident(
     home: HomeOption = None,
 ) -> None:
     """Show one incident whole: since when, how bad, for whom, why, what was ruled out, what to do."""
-    place, at = open_home(ctx, home), moment(now)
+    place = open_home(ctx, home)
+    at = moment(now, place)
     found = [i for i in incident_listing(place, models=None, resolved=True, now=at) if i["id"].startswith(incident)]
     if len(found) != 1:
         what = "no incident has" if not found else f"{len(found)} incidents have"
@@ -188,7 +193,8 @@ def digest(
     home: HomeOption = None,
 ) -> None:
     """Show what a stakeholder reads in a minute: how the models did, what moved and why, what it cost, what is not known."""
-    place, at = open_home(ctx, home), moment(now)
+    place = open_home(ctx, home)
+    at = moment(now, place)
     found = []
     for monitor in load_monitors(place, models or None)[0].values():
         day = _day(monitor, of, "--of")
@@ -217,7 +223,8 @@ def add_change(
     home: HomeOption = None,
 ) -> None:
     """Record something people did to a model or its surroundings, so that causes can be joined to it."""
-    place, recorded_at = open_home(ctx, home), moment(now)
+    place = open_home(ctx, home)
+    recorded_at = moment(now, place)
     load_monitor(place, model)
     if kind not in get_args(ChangeKind):
         raise UsageError(f"{kind!r} is no kind of change", where="--kind", then=f"Write one of {', '.join(get_args(ChangeKind))}.")
@@ -230,7 +237,8 @@ def add_change(
 
 def list_changes(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_json: JsonOption = False, home: HomeOption = None) -> None:
     """List the changes that were recorded, the newest first."""
-    show(recorded_changes(open_home(ctx, home), models, now=moment(now)), as_json=as_json, columns=_CHANGES, empty="No change was recorded.")
+    place = open_home(ctx, home)
+    show(recorded_changes(place, models, now=moment(now, place)), as_json=as_json, columns=_CHANGES, empty="No change was recorded.")
 
 
 class _IdsToo(TyperGroup):

@@ -41,11 +41,12 @@ class DigestFacts:
     currency: str = "USD"
     restated: int = 0
     not_known: Sequence[str] = ()
+    told_at: datetime | None = None
 
 
 def headline(monitor: Monitor, facts: DigestFacts) -> str:
     """Return the one line that must be read."""
-    period = span_text(monitor, facts.start, facts.end)
+    period = span_text(monitor, facts.start, facts.end, facts.told_at)
     start = f"{monitor.model}, {period}: {mood(facts)}."
     rate, said = _value(facts, "positive_rate"), _value(facts, "score_mean")
     if monitor.task == "binary" and rate is not None and said is not None:

@@ -84,6 +84,7 @@ class Evidence:
     set_aside: tuple[int, str] = (0, "")
     changes: list[Change] = field(default_factory=list)
     not_measured: list[str] = field(default_factory=list)
+    told_at: datetime | None = None
 
 
 class Pooled:

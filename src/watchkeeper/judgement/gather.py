@@ -5,7 +5,7 @@ Belongs here: which scores bear on an episode. Does not: reading tables (operati
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 
@@ -33,6 +33,7 @@ class Known:
     has_gpu: bool
     broken: Callable[[Window], list[Broken]] = lambda _: []
     set_aside: Callable[[Window], tuple[int, str]] = lambda _: (0, "")
+    told_at: datetime | None = None
 
 
 def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled) -> Evidence:
@@ -68,6 +69,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         set_aside=known.set_aside(Window(start, episode.end)),
         changes=[c for c in known.changes if start - _BEFORE_A_CHANGE <= c.at < episode.end],
         not_measured=[name for name, is_known in (("latency", bool(monitor.columns.latency)), ("GPU", known.has_gpu)) if not is_known],
+        told_at=known.told_at,
     )
 
 

@@ -94,6 +94,7 @@ def _developments(home: Home, monitor: Monitor, current: list[Signal], scores: p
         _has_gpu(home, monitor),
         broken=intake.broken,
         set_aside=lambda window: _set_aside(intake, window),
+        told_at=now,
     )
     return developments(
         monitor.model,

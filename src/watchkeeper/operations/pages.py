@@ -100,11 +100,12 @@ def _write_index(site: Site, home: Home, rows: Sequence[OverviewRow], found: Sha
     incidents = [i for i in found.incidents if i.model in zones]
     links = [*_validation_docs(home), *(link for row in rows for link in _looks(home, row.model, "", found.incidents_of(row.model)))]
     as_of = moment_text(found.now, home.workspace.timezone)
+    standing = home.standing if found.now == home.workspace.now else ""
 
     def render() -> str:
-        return index_page(rows, incidents, found.digests, workspace=site.workspace, as_of=as_of, timezones=zones, links=links)
+        return index_page(rows, incidents, found.digests, workspace=site.workspace, as_of=as_of, timezones=zones, links=links, standing=standing)
 
-    site.page("index.html", (rows, incidents, found.digests, links, as_of), render)
+    site.page("index.html", (rows, incidents, found.digests, links, as_of, standing), render)
 
 
 def _looks(home: Home, model: str, root: str, incidents: Sequence[Incident]) -> list[tuple[str, str]]:

@@ -109,6 +109,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         currency=monitor.cost.currency,
         restated=_restated(home, monitor, window, now),
         not_known=_not_known(monitor, whole, cost, is_synthetic=is_synthetic),
+        told_at=now,
     )
 
 
