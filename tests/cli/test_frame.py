@@ -3,6 +3,7 @@
 import errno
 import importlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.settings import TELEMETRY_OFF
 from watchkeeper.cli import VERBS, app
 from watchkeeper.cli.frame import moment, new_app
 from watchkeeper.cli.output import cell, plain
@@ -210,6 +212,28 @@ def test_json_has_times_in_utc_and_null_for_what_is_no_number():
 
 def test_a_cell_shows_nothing_for_none():
     assert [cell(v) for v in (None, True, 0.00012345, {"a": 1})] == ["", "yes", "0.0001234", "a: 1"]
+
+
+def test_deploy_without_a_prefect_server_says_what_to_set_and_starts_none(home, tmp_path: Path):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    (tmp_path / "person").mkdir()
+    command = [sys.executable, "-c", "from watchkeeper.cli import app; app()", "deploy", "--home", str(home.root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**kept, "HOME": str(tmp_path / "person")})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "PREFECT_API_URL: there is no Prefect server to deploy to. "
+        "Set PREFECT_API_URL, such as http://prefect:4200/api, or let `watchkeeper up` start one.\n"
+    )
+    assert [p for p in (tmp_path / "person").rglob("*") if p.is_file()] == []
+
+
+def test_every_command_turns_telemetry_off():
+    code = (
+        "import sys, os, json, watchkeeper.cli as c, typer.testing as t; t.CliRunner().invoke(c.app, ['check']); print(json.dumps(dict(os.environ)))"
+    )
+    kept = {k: v for k, v in os.environ.items() if k not in TELEMETRY_OFF}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=kept)
+    assert TELEMETRY_OFF.items() <= json.loads(done.stdout).items()
 
 
 def test_the_lake_of_a_home_is_opened_only_when_asked_for(home):
