@@ -170,6 +170,25 @@ def test_run_says_which_critical_expectation_could_not_be_evaluated(
     assert f"parcels-2025-01-01.parquet and 1 more: 1 critical expectation {SAYS}" in result.stderr
 
 
+def test_run_and_ingest_say_why_rows_and_files_were_set_aside(home: Home, watchkeeper: Run, parcels_of_day: Callable[..., tuple[Path, Path]]) -> None:
+    for day in (1, 2, 9):
+        parcels_of_day(date(2025, 1, day), rows=5)
+    (home.root / "inbox" / "parcels-cut.parquet").write_bytes(b"PAR1 and then nothing")
+    said = (
+        "Set aside: 1 file: parcels-cut.parquet: is not a whole Parquet file; it may have been cut off. Copy it again; 5 rows: sent_at: '…' lies more than a day in the future; "
+        "5 rows: delivered_at: '…' lies more than a day in the future. `watchkeeper quarantine list` has all of it."
+    )
+    result = watchkeeper("run", *NOW)
+    assert result.stdout.splitlines()[1] == said
+    assert result.exit_code == 0
+    again = watchkeeper("run", *NOW)
+    assert "Set aside" not in again.stdout
+    files = [str(home.root / "inbox" / f"parcels-{name}.parquet") for name in ("cut", "2025-01-09")]
+    named = watchkeeper("ingest", "parcels", *files, *NOW)
+    assert f"{said.rpartition('; 5 rows')[0]}. `watchkeeper quarantine list` has all of it." in named.stdout.splitlines()
+    assert named.exit_code == 3
+
+
 @pytest.mark.parametrize("command", [("ingest", "parcels"), ("run",)])
 def test_a_lake_that_is_no_folder_is_one_sentence_and_exit_code_4(
     home: Home, watchkeeper: Run, parcels_of_day: Callable[..., tuple[Path, Path]], command: tuple[str, ...]

@@ -18,10 +18,10 @@ import typer
 from watchkeeper.adapters.files import Content
 from watchkeeper.adapters.workspace import load_monitor, load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
-from watchkeeper.cli.output import JsonOption, complain, say, show
+from watchkeeper.cli.output import JsonOption, complain, say, set_aside_lines, show
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.ingest import Offered, Progress, offer
-from watchkeeper.operations.quarantine import Chosen, discard, entries, heaps, note_look, show_entries
+from watchkeeper.operations.quarantine import Chosen, discard, entries, heaps, note_look, set_aside, show_entries
 from watchkeeper.operations.release import release
 from watchkeeper.operations.unevaluated import unevaluated
 from watchkeeper.records import Source
@@ -83,6 +83,9 @@ def ingest(
     with _progress(is_shown=not as_json) as progress:
         offered = offer(place, monitor, now=moment(now, place), source=kind, files=given, progress=progress)
     show([_told(o) for o in offered], as_json=as_json, columns=_TABLE, empty="No new files.")
+    if len(offered) > 1 and not as_json:
+        for line in set_aside_lines(set_aside(place, [o.batch for o in offered])):
+            say(line)
     blind = unevaluated(place, [o.batch for o in offered])
     for sentence in blind:
         complain(sentence)

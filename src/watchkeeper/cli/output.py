@@ -51,6 +51,15 @@ def complain(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def set_aside_lines(reasons: Sequence[str]) -> list[str]:
+    """Return the lines that say why rows and files were set aside, none when nothing was.
+
+    >>> set_aside_lines(["2 rows: sent_at is null: a row needs a time"])
+    ['Set aside: 2 rows: sent_at is null: a row needs a time. `watchkeeper quarantine list` has all of it.']
+    """
+    return [f"Set aside: {'; '.join(r.rstrip('.') for r in reasons)}. `watchkeeper quarantine list` has all of it."] if reasons else []
+
+
 def program() -> str:
     """Return what calls this program from here: its name where the shell finds it, else the path to it."""
     here = Path(sys.executable).parent / "watchkeeper"

@@ -1,4 +1,4 @@
-"""The commands that watch and tell: run, scores, incidents, change and digest.
+"""The commands that watch and tell: run, scores, incidents and digest.
 
 Belongs here: their arguments and how results are printed. Does not: the work (operations/), or the pages (site/).
 """
@@ -9,19 +9,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from watchkeeper.adapters.workspace import Home, load_monitor, load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
-from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, complain, say, show, show_json
+from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, complain, say, set_aside_lines, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.notices import STALE, STALE_AFTER
 from watchkeeper.monitor import Monitor, utc
-from watchkeeper.operations.change import ChangeKind, record_change
-from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores, recorded_changes
+from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores
 from watchkeeper.operations.report import digest_of, newest_digest
 from watchkeeper.operations.watch import Watched, present, watch
 from watchkeeper.windows import Grid, local_midnight
@@ -30,7 +29,6 @@ from watchkeeper.words import counted, window_text
 Models = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models; else all.", show_default=False)]
 _SCORES = ("metric", "feature", "segment", "version", "window", "value", "low", "high", "n", "reference_value", "coverage", "state", "reason")
 _INCIDENTS = ("id", "model", "state", "severity", "window", "headline", "cause")
-_CHANGES = ("model", "kind", "at", "version", "note", "who")
 
 
 class By(StrEnum):
@@ -58,10 +56,6 @@ def register(app: typer.Typer) -> None:
     incidents.callback(invoke_without_command=True, epilog="Example: watchkeeper incidents --all --json")(list_incidents)
     incidents.command("show", epilog="Example: watchkeeper incidents show 4f0c9a1be2d37750")(show_incident)
     app.add_typer(incidents, name="incidents", help="List what is wrong, and why.")
-    change = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
-    change.command("add", epilog="Example: watchkeeper change add flight_delays --kind release --version v2 --note 'trained to June'")(add_change)
-    change.command("list", epilog="Example: watchkeeper change list flight_delays")(list_changes)
-    app.add_typer(change, name="change", help="Record a release, or another change to a model.")
 
 
 def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_json: JsonOption = False, home: HomeOption = None) -> None:
@@ -209,38 +203,6 @@ def digest(
     say("\n\n".join(d.text.rstrip() for d in found) or "No digest is final yet; --of DATE shows one as it stands.")
 
 
-def add_change(
-    ctx: typer.Context,
-    model: Annotated[str, typer.Argument(help="The model that was changed.")],
-    *,
-    kind: Annotated[str, typer.Option(help="release, config, price or data.")],
-    at: Annotated[str | None, typer.Option(metavar="TIME", help="When it took effect; else now.", show_default=False)] = None,
-    version: Annotated[str, typer.Option(help="The version it brought.", show_default=False)] = "",
-    note: Annotated[str, typer.Option(help="What was done, in words.", show_default=False)] = "",
-    who: Annotated[str, typer.Option(help="Who did it.", show_default=False)] = "",
-    now: NowOption = None,
-    as_json: JsonOption = False,
-    home: HomeOption = None,
-) -> None:
-    """Record something people did to a model or its surroundings, so that causes can be joined to it."""
-    place = open_home(ctx, home)
-    recorded_at = moment(now, place)
-    load_monitor(place, model)
-    if kind not in get_args(ChangeKind):
-        raise UsageError(f"{kind!r} is no kind of change", where="--kind", then=f"Write one of {', '.join(get_args(ChangeKind))}.")
-    made = record_change(place, model, kind=kind, at=moment(at) if at else recorded_at, version=version, note=note, who=who, now=recorded_at)  # type: ignore[arg-type]
-    if as_json:
-        show_json(made)
-    else:
-        say(f"Recorded {made.change_id}: {made.kind} of {model} at {made.at:%Y-%m-%d %H:%M} UTC.")
-
-
-def list_changes(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_json: JsonOption = False, home: HomeOption = None) -> None:
-    """List the changes that were recorded, the newest first."""
-    place = open_home(ctx, home)
-    show(recorded_changes(place, models, now=moment(now, place)), as_json=as_json, columns=_CHANGES, empty="No change was recorded.")
-
-
 class _IdsToo(TyperGroup):
     """Take what looks like an id for `show ID`."""
 
@@ -269,6 +231,8 @@ def _tell(done: Watched) -> None:
     say(
         f"{counted(len(done.batches), 'batch')}: {counted(landed, 'row')} landed, {held:,} quarantined. {counted(len(done.runs), 'window')} measured."
     )
+    for line in set_aside_lines(done.set_aside):
+        say(line)
     opened, resolved = (sum(e.event == what for e in done.events) for what in ("opened", "resolved"))
     told = f"{counted(len(done.digests), 'digest')}, {counted(_sent(done), 'message')} sent"
     say(f"{counted(opened, 'incident')} opened, {resolved:,} resolved, {told}.")
@@ -291,6 +255,7 @@ def _summary(done: Watched) -> dict[str, Any]:
         "failures": [as_dict(f) for f in done.failures],
         "problems": [str(p) for p in done.problems],
         "unevaluated": done.unevaluated,
+        "set_aside": done.set_aside,
     }
 
 

@@ -18,6 +18,7 @@ from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
+from watchkeeper.operations.quarantine import set_aside
 from watchkeeper.operations.report import report
 from watchkeeper.operations.unevaluated import unevaluated
 from watchkeeper.records import Action, Batch, Digest, IncidentEvent, Run
@@ -40,6 +41,7 @@ class Watched:
     problems: list[Problem] = field(default_factory=list)
     unevaluated: list[str] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
+    set_aside: list[str] = field(default_factory=list)
 
 
 def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, progress: Progress | None = None) -> Watched:
@@ -53,6 +55,7 @@ def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, pro
     for monitor in monitors.values():
         _of_model(home, monitor, now, done, tell)
     done.unevaluated = unevaluated(home, done.batches)
+    done.set_aside = set_aside(home, done.batches)
     monitors = {model: dated(home, monitor) for model, monitor in monitors.items()}
     every = _Steps(home, list(monitors.values()), now, done, tell)
     every.attempt("costs", lambda: costs(home, monitors, now=now))
