@@ -40,7 +40,10 @@ def test_ingest_says_what_became_of_each_file_and_knows_a_repeat(home: Home, wat
     keys = ("batch_id", "rows_landed", "rows_quarantined", "is_duplicate")
     assert [first[k] for k in keys[1:]] == [1, 1, False]
     assert [again[k] for k in keys] == [first["batch_id"], 0, 0, True]
-    assert again["reason"] == "the same content was taken in before, as day.csv; 1 row: sent_at: '…' is not a time (ISO text or an epoch)"
+    assert (
+        again["reason"]
+        == "the same content was taken in before, as day.csv; 1 row: sent_at: '…' is not a time (ISO text, day.month.year, or an epoch)"
+    )
 
 
 def test_ingest_without_files_takes_what_the_monitor_names(watchkeeper: Run, home: Home) -> None:
@@ -81,7 +84,9 @@ def test_a_given_file_that_is_refused_whole_gives_exit_code_3(home: Home, watchk
 
 def test_quarantine_is_listed_by_reason_without_values(one_held: Home, watchkeeper: Run) -> None:
     listed = json.loads(watchkeeper("quarantine", "list", "parcels", "--json", *NOW).stdout)
-    assert [(h["model"], h["rows"], h["reason"]) for h in listed] == [("parcels", 1, "sent_at: '…' is not a time (ISO text or an epoch)")]
+    assert [(h["model"], h["rows"], h["reason"]) for h in listed] == [
+        ("parcels", 1, "sent_at: '…' is not a time (ISO text, day.month.year, or an epoch)")
+    ]
     assert "soon" not in watchkeeper("quarantine", "list", *NOW).stdout
 
 

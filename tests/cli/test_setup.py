@@ -167,6 +167,11 @@ def test_what_the_data_do_not_say_is_asked_for_and_nothing_is_written(root: Path
     assert list((root / "expectations").iterdir()) == []
 
 
+def test_a_mistyped_task_is_wrong_usage(root: Path, wine: tuple[Path, Path]):
+    refused = call("add", "wine", "--home", root, "--events", wine[0], "--labels", wine[1], "--task", "multiclas")
+    assert (refused.exit_code, refused.stderr) == (2, "--task: there is no task 'multiclas'. Did you mean 'multiclass'?\n")
+
+
 def test_a_model_is_added_once(root: Path, wine: tuple[Path, Path]):
     assert call("add", "wine", "--home", root, "--events", wine[0], "--labels", wine[1]).exit_code == 0
     again = call("add", "wine", "--home", root, "--events", wine[0], "--labels", wine[1])

@@ -61,6 +61,8 @@ def add(
     join: Annotated[str | None, _column("The event's id in the labels.")] = None,
     label_time: Annotated[str | None, _column("When the truth became known, in the labels.")] = None,
     positive: Annotated[str | None, typer.Option(metavar="LABEL", help="The label that counts as positive.", show_default=False)] = None,
+    version_column: Annotated[str | None, _column("The model's version.")] = None,
+    latency: Annotated[str | None, _column("How long a prediction took, in milliseconds.")] = None,
     segments: Annotated[str | None, typer.Option(metavar="A,B", help="Columns to look at value by value.", show_default=False)] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -81,6 +83,8 @@ def add(
         label_time=label_time,
         positive=positive,
         segments=segments.split(",") if segments else None,
+        version_column=version_column,
+        latency=latency,
     )
     added = draft(open_home(ctx, home), model, events=events, labels=labels, said=said)
     if as_json:
