@@ -54,8 +54,18 @@ def parse_moment(text: Any) -> datetime:
         raise ValueError(message) from error
 
 
+def known_name(name: str) -> str:
+    """Return a name that can be part of a path, a table and an address."""
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_\-]*", name) is None:
+        proposed = re.sub(r"^[^A-Za-z]+|[^A-Za-z0-9]+$", "", re.sub(r"[^A-Za-z0-9_\-]+", "_", name)) or "my_model"
+        message = f"{name!r} is no name: it begins with a letter and holds letters, digits, `_` and `-` only; write for example {proposed}"
+        raise ValueError(message)
+    return name
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Moment = Annotated[datetime, BeforeValidator(parse_moment)]
+Name = Annotated[str, AfterValidator(known_name)]
 Zone = Annotated[str, AfterValidator(known_zone)]
 
 
@@ -198,7 +208,7 @@ class Cost(Words):
 class Monitor(Words):
     """One model under watch."""
 
-    model: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_\-]*$")
+    model: Name
     owner: str = ""
     description: str = ""
     task: Task

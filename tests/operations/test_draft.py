@@ -226,5 +226,5 @@ def test_a_column_without_readable_times_is_told_what_can_be_read():
     assert asked.what == (
         "which column says when an event happened; `when` holds no time that can be read: ISO text (2026-01-05 19:28:33,"
         " 2026-01-05T19:28:33+01:00), the day first with dots (05.01.2026 19:28:33), or an epoch in seconds, milliseconds,"
-        " microseconds or nanoseconds",
+        " microseconds or nanoseconds"
     )

@@ -32,7 +32,7 @@ def add_change(
     *,
     kind: Annotated[str, typer.Option(help="release, config, price or data.")],
     at: Annotated[str | None, typer.Option(metavar="TIME", help="When it took effect; else now.", show_default=False)] = None,
-    version: Annotated[str, typer.Option(help="The version it brought.", show_default=False)] = "",
+    version: Annotated[str, typer.Option(help="The version it brought; a release needs one.", show_default=False)] = "",
     note: Annotated[str, typer.Option(help="What was done, in words.", show_default=False)] = "",
     who: Annotated[str, typer.Option(help="Who did it.", show_default=False)] = "",
     now: NowOption = None,
