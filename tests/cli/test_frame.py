@@ -18,7 +18,7 @@ from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.settings import TELEMETRY_OFF
 from watchkeeper.cli import VERBS, app
 from watchkeeper.cli.frame import moment, new_app
-from watchkeeper.cli.output import cell, plain
+from watchkeeper.cli.output import cell, plain, program, show
 from watchkeeper.errors import UsageError
 
 RUNNER = CliRunner()
@@ -41,6 +41,16 @@ def test_the_help_of_every_command_ends_with_an_example(command):
     assert shown.exit_code == 0
     assert "Example: " in shown.stdout.strip().split("\n\n")[-1]
     assert " ".join(command) in shown.stdout.strip().split("\n\n")[-1]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_names_values_in_capitals_and_shows_no_python_type(command):
+    shown = RUNNER.invoke(app, [*command, "--help"]).stdout
+    assert "<" not in shown
+    usage = shown.split("Usage: ")[1].splitlines()[0]
+    named = re.findall(r"[{\[]([^}\]]+)[}\]]", usage)
+    assert named == [n.upper() for n in named]
+    assert "[[" not in usage
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in {("init",), ("demo",)}], ids=" ".join)
@@ -234,6 +244,36 @@ def test_every_command_turns_telemetry_off():
     kept = {k: v for k, v in os.environ.items() if k not in TELEMETRY_OFF}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=kept)
     assert TELEMETRY_OFF.items() <= json.loads(done.stdout).items()
+
+
+ROWS = [{"metric": "average_precision", "why": "a sentence of several words that may be folded"}, {"metric": "log_loss", "why": ""}]
+
+
+@pytest.mark.parametrize("width", ["12", "40", "200"])
+def test_names_in_a_table_stay_whole_on_a_narrow_terminal(width, capsys, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", width)
+    show(ROWS, as_json=False)
+    printed = capsys.readouterr().out
+    assert all(word in printed for row in ROWS for text in row.values() for word in text.split())
+    assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in printed.splitlines()) <= max(int(width), 40)
+
+
+def test_a_table_in_a_pipe_has_a_line_for_each_row(capsys, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    show(ROWS, as_json=False)
+    assert capsys.readouterr().out.splitlines()[2:] == ["average_precision   a sentence of several words that may be folded", "log_loss"]
+
+
+def test_the_program_is_named_so_that_the_command_can_be_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin")
+    assert program() == "watchkeeper"
+    monkeypatch.setenv("PATH", "/usr/bin")
+    monkeypatch.chdir(folder.parent.parent)
+    assert program() == f"{folder.parent.name}/{folder.name}/watchkeeper"
+    monkeypatch.chdir(tmp_path)
+    assert program() == str(folder / "watchkeeper")
 
 
 def test_the_lake_of_a_home_is_opened_only_when_asked_for(home):

@@ -14,7 +14,7 @@ from watchkeeper.errors import UsageError
 from watchkeeper.operations.change import ChangeKind, record_change
 from watchkeeper.operations.listing import recorded_changes
 
-Models = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models; else all.", show_default=False)]
+Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Models; else all.", show_default=False)]
 _CHANGES = ("model", "kind", "at", "version", "note", "who")
 
 
@@ -28,13 +28,13 @@ def register(app: typer.Typer) -> None:
 
 def add_change(
     ctx: typer.Context,
-    model: Annotated[str, typer.Argument(help="The model that was changed.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model that was changed.")],
     *,
-    kind: Annotated[str, typer.Option(help="release, config, price or data.")],
+    kind: Annotated[str, typer.Option(metavar="KIND", help="release, config, price or data.")],
     at: Annotated[str | None, typer.Option(metavar="TIME", help="When it took effect; else now.", show_default=False)] = None,
-    version: Annotated[str, typer.Option(help="The version it brought; a release needs one.", show_default=False)] = "",
-    note: Annotated[str, typer.Option(help="What was done, in words.", show_default=False)] = "",
-    who: Annotated[str, typer.Option(help="Who did it.", show_default=False)] = "",
+    version: Annotated[str, typer.Option(metavar="VERSION", help="The version it brought; a release needs one.", show_default=False)] = "",
+    note: Annotated[str, typer.Option(metavar="TEXT", help="What was done, in words.", show_default=False)] = "",
+    who: Annotated[str, typer.Option(metavar="NAME", help="Who did it.", show_default=False)] = "",
     now: NowOption = None,
     as_json: JsonOption = False,
     home: HomeOption = None,

@@ -45,7 +45,7 @@ def demo(
     *,
     every: Annotated[str, typer.Option("--every", metavar="TIME", help="How far `now` moves with each step.")] = "7d",
     until: Annotated[str, typer.Option("--until", metavar="DATE", help="The last day of the walk.")] = _LAST,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the model's training.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the model's training.")] = 0,
     again: Annotated[bool, typer.Option("--again", help="Remove what an earlier demo made here, and start over.")] = False,
     home: HomeOption = None,
 ) -> None:

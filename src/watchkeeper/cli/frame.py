@@ -67,7 +67,7 @@ class Verbs(TyperGroup):
             part = typer.Typer(rich_markup_mode=None)
             part.callback()(lambda: None)  # with a callback one command is still a group
             importlib.import_module(f"watchkeeper.cli.{self.modules[name]}").register(part)
-            self.commands[name] = typer.main.get_group(part).commands[name]
+            self.commands[name] = _untyped(typer.main.get_group(part).commands[name])
         return self.commands[name]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -131,6 +131,16 @@ def new_app(verbs: Sequence[Verb]) -> typer.Typer:
     for verb in verbs:
         app.command(verb.name, help=verb.summary)(_outline)
     return app
+
+
+def _untyped(command: Any) -> Any:
+    """Return a command whose help names its arguments and leaves out their Python types, such as `<list[Path]>`."""
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            parameter.display_type_rich = lambda ctx: None  # noqa: ARG005 - typer passes it by name
+    for part in getattr(command, "commands", {}).values():
+        _untyped(part)
+    return command
 
 
 def _outline() -> None:

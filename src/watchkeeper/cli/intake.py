@@ -40,7 +40,7 @@ class SourceName(StrEnum):
 
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="The model, as in its monitor file.")]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Entries, as `quarantine show` names them; the beginning is enough.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Entries, as `quarantine show` names them; the beginning is enough.")]
 BatchOption = Annotated[str, typer.Option("--batch", metavar="ID", help="Only entries of this batch.")]
 MatchingOption = Annotated[str, typer.Option("--matching", metavar="TEXT", help="Only entries with this text in a reason.")]
 AllOption = Annotated[bool, typer.Option("--all", help="All that are held.")]
@@ -63,8 +63,10 @@ def ingest(
     ctx: typer.Context,
     *,
     model: Model,
-    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="Files to take in; else those that the monitor names.")] = None,
-    source: Annotated[SourceName | None, typer.Option("--source", help="What the files hold; given files are events unless said.")] = None,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="Files to take in; else those that the monitor names.")] = None,
+    source: Annotated[
+        SourceName | None, typer.Option("--source", metavar="events|labels", help="What the files hold; given files are events unless said.")
+    ] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Take in what comes on standard input.")] = False,
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="With --stdin: a file name, whose suffix says the format.")] = "",
     home: HomeOption = None,
@@ -137,7 +139,7 @@ def _progress(*, is_shown: bool) -> Iterator[Progress | None]:
 def list_heaps(
     ctx: typer.Context,
     *,
-    model: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="The model; default: all.")] = None,
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="The model; default: all.")] = None,
     home: HomeOption = None,
     now: NowOption = None,
     as_json: JsonOption = False,

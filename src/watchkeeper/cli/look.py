@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 def status(
     ctx: typer.Context,
-    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models to show; else all.", show_default=False)] = None,
+    models: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Models to show; else all.", show_default=False)] = None,
     *,
     as_json: JsonOption = False,
     now: NowOption = None,

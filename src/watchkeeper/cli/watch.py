@@ -26,7 +26,7 @@ from watchkeeper.operations.watch import Watched, present, watch
 from watchkeeper.windows import Grid, local_midnight
 from watchkeeper.words import counted, window_text
 
-Models = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models; else all.", show_default=False)]
+Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Models; else all.", show_default=False)]
 _SCORES = ("metric", "feature", "segment", "version", "window", "value", "low", "high", "n", "reference_value", "coverage", "state", "reason")
 _INCIDENTS = ("id", "model", "state", "severity", "window", "headline", "cause")
 
@@ -89,14 +89,20 @@ def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_
 
 def scores(
     ctx: typer.Context,
-    model: Annotated[str, typer.Argument(help="The model.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model.")],
     *,
-    metric: Annotated[list[str] | None, typer.Option(help="Only these metrics; also those that are not stored.", show_default=False)] = None,
-    feature: Annotated[str | None, typer.Option(help="Only this feature; `all` for every one.", show_default=False)] = None,
-    segment: Annotated[str | None, typer.Option(help="Only this segment, such as carrier=VX; `all` for every one.", show_default=False)] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="METRIC", help="Only these metrics; also those that are not stored.", show_default=False)
+    ] = None,
+    feature: Annotated[str | None, typer.Option(metavar="FEATURE", help="Only this feature; `all` for every one.", show_default=False)] = None,
+    segment: Annotated[
+        str | None, typer.Option(metavar="SEGMENT", help="Only this segment, such as carrier=VX; `all` for every one.", show_default=False)
+    ] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First day.", show_default=False)] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Day after the last.", show_default=False)] = None,
-    by: Annotated[By | None, typer.Option(help="Windows, rolled up from profiles; else the monitor's own.", show_default=False)] = None,
+    by: Annotated[
+        By | None, typer.Option(metavar="hour|day|week|month", help="Windows, rolled up from profiles; else the monitor's own.", show_default=False)
+    ] = None,
     now: NowOption = None,
     as_json: JsonOption = False,
     home: HomeOption = None,
@@ -128,7 +134,7 @@ def list_incidents(
     ctx: typer.Context,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
-    model: Annotated[list[str] | None, typer.Option(help="Only these models.", show_default=False)] = None,
+    model: Annotated[list[str] | None, typer.Option(metavar="MODEL", help="Only these models.", show_default=False)] = None,
     now: NowOption = None,
     as_json: JsonOption = False,
     home: HomeOption = None,
@@ -178,7 +184,7 @@ def digest(
     ctx: typer.Context,
     models: Models = None,
     *,
-    period: Annotated[Period, typer.Option(help="What it sums up.")] = Period.week,
+    period: Annotated[Period, typer.Option(metavar="day|week", help="What it sums up.")] = Period.week,
     of: Annotated[
         str | None, typer.Option("--of", metavar="DATE", help="A day in the period; else the newest that is final.", show_default=False)
     ] = None,
