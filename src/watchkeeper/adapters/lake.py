@@ -213,6 +213,15 @@ class Lake:
         found = self.table(name)
         return 0 if found is None else len(found.file_uris())
 
+    def newest_moment(self, name: str, column: str) -> datetime | None:
+        """Return the latest moment in a column as the table's log states it, None where there are no rows or the log does not say."""
+        found = self.table(name)
+        adds = None if found is None else pa.table(found.get_add_actions(flatten=True))
+        if adds is None or f"max.{column}" not in adds.column_names or adds[f"max.{column}"].null_count:
+            return None
+        latest: datetime | None = pc.max(adds[f"max.{column}"]).as_py()
+        return latest
+
     def compact(self, name: str) -> dict[str, Any]:
         """Merge the small files of a table; readers and writers are not disturbed."""
         found = self.table(name)

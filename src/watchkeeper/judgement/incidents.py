@@ -43,7 +43,7 @@ class Incident:
     window_end: datetime
     headline: str
     signals: list[str] = field(default_factory=list)
-    marks: frozenset[str] = frozenset()
+    marks: tuple[str, ...] = ()
     story: Story | None = None
     why: str = ""
 
@@ -115,7 +115,7 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         window_end=max(e.window_end for e in history),
         headline=stories[-1].headline if stories else first.subject,
         signals=sorted({s.rstrip("?") for e in history for s in e.signals}),
-        marks=frozenset(s for e in history for s in e.signals),
+        marks=tuple(sorted({s for e in history for s in e.signals})),
         story=stories[-1] if stories else None,
         why=last.why,
     )

@@ -67,7 +67,11 @@ def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, pro
 
 
 def present(home: Home, models: Sequence[str] | None = None, *, now: datetime) -> None:
-    """Bring what people look at up to date: the worst incident's report, the pages, the published file."""
+    """Bring what people look at up to date: the worst incident's report, the pages, the published file.
+
+    What is made from the same as before is left as it is; only the first page says as of when that was looked at.
+    """
+    from watchkeeper.operations.freshness import is_published, note_published, print_of
     from watchkeeper.operations.look import look_at_worst
     from watchkeeper.operations.pages import pages
     from watchkeeper.operations.publish import publish
@@ -75,8 +79,11 @@ def present(home: Home, models: Sequence[str] | None = None, *, now: datetime) -
     monitors, problems = load_monitors(home, models)
     look_at_worst(home, monitors, now=now)
     every, everything = load_monitors(home) if models else (monitors, problems)
-    pages(home, every, now=now, problems=everything)
-    publish(home, every, now=now)
+    made_from = print_of(home, every, everything, now=now)
+    pages(home, every, now=now, problems=everything, made_from=made_from)
+    if not is_published(home, made_from):
+        publish(home, every, now=now)
+        note_published(home, made_from)
 
 
 def tidy(home: Home) -> None:
