@@ -42,9 +42,9 @@ def monitor(**more) -> Monitor:
             "segments": ["carrier"],
             "private": ["passenger"],
             "targets": [
-                {"metric": "recall", "at_least": 0.35},
-                {"metric": "roc_auc", "at_least": 0.6},
-                {"metric": "psi", "feature": "dest", "at_most": 0.25},
+                {"metric": "recall", "at_least": 0.35, "per": "day"},
+                {"metric": "roc_auc", "at_least": 0.6, "per": "day"},
+                {"metric": "psi", "feature": "dest", "at_most": 0.25, "per": "day"},
             ],
         }
         | more

@@ -45,6 +45,12 @@ class ConflictError(WatchkeeperError):
     """Another process committed first; read again and repeat."""
 
 
+class BugError(WatchkeeperError):
+    """Something happened that Watchkeeper does not foresee; the command line says it in the place of a traceback."""
+
+    exit_code = 5
+
+
 class LeaseHeldError(WatchkeeperError):
     """Another live process holds the workspace lease."""
 

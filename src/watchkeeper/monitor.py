@@ -41,7 +41,31 @@ def known_zone(name: str) -> str:
     return name
 
 
+def parse_moment(text: Any) -> datetime:
+    """Return the moment that a text such as 2014-01-02T18:00Z names, in UTC.
+
+    >>> parse_moment("2014-01-02T18:00Z")
+    datetime.datetime(2014, 1, 2, 18, 0, tzinfo=datetime.timezone.utc)
+    """
+    try:
+        return utc(datetime.fromisoformat(str(text)))
+    except ValueError as error:
+        message = f"{str(text)!r} is not a moment; write for example 2014-01-02T18:00Z"
+        raise ValueError(message) from error
+
+
+def known_name(name: str) -> str:
+    """Return a name that can be part of a path, a table and an address."""
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_\-]*", name) is None:
+        proposed = re.sub(r"^[^A-Za-z]+|[^A-Za-z0-9]+$", "", re.sub(r"[^A-Za-z0-9_\-]+", "_", name)) or "my_model"
+        message = f"{name!r} is no name: it begins with a letter and holds letters, digits, `_` and `-` only; write for example {proposed}"
+        raise ValueError(message)
+    return name
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Moment = Annotated[datetime, BeforeValidator(parse_moment)]
+Name = Annotated[str, AfterValidator(known_name)]
 Zone = Annotated[str, AfterValidator(known_zone)]
 
 
@@ -185,7 +209,7 @@ class Cost(Words):
 class Monitor(Words):
     """One model under watch."""
 
-    model: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_\-]*$")
+    model: Name
     owner: str = ""
     description: str = ""
     task: Task
@@ -279,6 +303,7 @@ class Workspace(Words):
     links: Links = Links()
     slack: Slack = Slack()
     digest: Literal["day", "week"] = "week"
+    now: Moment | None = Field(None, description="where the clock of this workspace stands still, for demos and replays; else it goes")
 
 
 def utc(moment: datetime) -> datetime:

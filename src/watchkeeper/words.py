@@ -60,6 +60,16 @@ def moment_text(moment: datetime | None, timezone: str) -> str:
     return f"{_day(local)} {local:%b %Y, %H:%M}"
 
 
+def standing_text(moment: datetime, timezone: str) -> str:
+    """Return what is said of a workspace whose clock stands still.
+
+    >>> from datetime import UTC
+    >>> standing_text(datetime(2014, 1, 2, 18, tzinfo=UTC), "America/New_York")
+    'The clock of this workspace stands at Thu 2 Jan 2014, 13:00 (`now` in watchkeeper.yaml).'
+    """
+    return f"The clock of this workspace stands at {moment_text(moment, timezone)} (`now` in watchkeeper.yaml)."
+
+
 def window_text(start: datetime | None, end: datetime | None, timezone: str) -> str:
     """Return a half-open window in local words; whole days are named by their days.
 

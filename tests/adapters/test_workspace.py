@@ -103,6 +103,26 @@ def test_a_broken_file_is_one_clear_sentence(said, text, expected):
     assert told(said(parcels=text)) == [f"deployments/monitors/parcels.yaml: {expected}"]
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            "model: bad name",
+            "model: 'bad name' is no name: it begins with a letter and holds letters, digits, `_` and `-` only; write for example bad_name (line 1)",
+        ),
+        ("threshold: high", "threshold: must be a number (line 2)"),
+        ("segments: depot", "segments: must be a list, such as [a, b] (line 2)"),
+        ("owner: [a]", "owner: must be text (line 2)"),
+        ("reference: {from: soon, to: 2025-02-01}", "reference.from: must be a day, such as 2025-01-31 (line 2)"),
+        ("cost: {hosts: {a: b}}", "cost.hosts: must be a list, such as [a, b] (line 2)"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_told_in_plain_words(said, line, expected):
+    kept = "\n".join(rest for rest in GOOD.splitlines() if not rest.startswith((line.split(":")[0], "model")))
+    text = f"{line}\n{kept}\n" if line.startswith("model") else f"model: parcels\n{line}\n{kept}\n"
+    assert told(said(parcels=text)) == [f"deployments/monitors/parcels.yaml: {expected}"]
+
+
 def test_an_empty_file_says_what_is_missing(said):
     assert told(said(parcels=""))[0] == "deployments/monitors/parcels.yaml: 'model' is missing"
 

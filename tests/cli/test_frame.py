@@ -1,6 +1,10 @@
 """What every command has: a home, one-sentence errors with exit codes, an example, and a quick start."""
 
+import errno
 import importlib
+import json
+import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -11,9 +15,10 @@ import typer
 from typer.testing import CliRunner
 
 from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.settings import TELEMETRY_OFF
 from watchkeeper.cli import VERBS, app
-from watchkeeper.cli.frame import moment
-from watchkeeper.cli.output import cell, plain
+from watchkeeper.cli.frame import moment, new_app
+from watchkeeper.cli.output import cell, plain, program, show
 from watchkeeper.errors import UsageError
 
 RUNNER = CliRunner()
@@ -36,6 +41,16 @@ def test_the_help_of_every_command_ends_with_an_example(command):
     assert shown.exit_code == 0
     assert "Example: " in shown.stdout.strip().split("\n\n")[-1]
     assert " ".join(command) in shown.stdout.strip().split("\n\n")[-1]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_names_values_in_capitals_and_shows_no_python_type(command):
+    shown = RUNNER.invoke(app, [*command, "--help"]).stdout
+    assert "<" not in shown
+    usage = shown.split("Usage: ")[1].splitlines()[0]
+    named = re.findall(r"[{\[]([^}\]]+)[}\]]", usage)
+    assert named == [n.upper() for n in named]
+    assert "[[" not in usage
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in {("init",), ("demo",)}], ids=" ".join)
@@ -62,6 +77,58 @@ def test_an_error_is_one_sentence_on_stderr_and_an_exit_code(tmp_path: Path):
     assert refused.exit_code == 2
     assert refused.stdout == ""
     assert refused.stderr == f"{tmp_path}: is not a workspace, it has no watchkeeper.yaml. Run `watchkeeper init {tmp_path}` to make it one.\n"
+
+
+def broken_app() -> typer.Typer:
+    """Return an application with a command that fails in a way nobody foresaw."""
+    app = new_app(())
+
+    @app.command("look")
+    def look() -> None:
+        Lake("nowhere").uri(1, 2)
+
+    return app
+
+
+def test_a_bug_is_one_sentence_with_its_place_and_an_exit_code_of_its_own():
+    failed = RUNNER.invoke(broken_app(), ["look"])
+    assert failed.exit_code == 5
+    assert "Traceback" not in failed.output
+    assert failed.stderr == (
+        "look: this is a bug in Watchkeeper: TypeError: Lake.uri() takes 2 positional arguments but 3 were given. "
+        "`watchkeeper --traceback look ...` shows where it comes from; please report that.\n"
+    )
+
+
+def test_the_sentence_of_a_bug_names_the_file_and_line_where_it_happened(tmp_path: Path):
+    app = new_app(())
+
+    @app.command("look")
+    def look() -> None:
+        Lake(tmp_path).append("t", "no table")
+
+    assert re.search(
+        r": AttributeError in adapters/lake\.py, line \d+: 'str' object has no attribute 'num_rows'\. ", RUNNER.invoke(app, ["look"]).stderr
+    )
+
+
+def test_the_traceback_of_a_bug_is_shown_on_demand():
+    failed = RUNNER.invoke(broken_app(), ["--traceback", "look"])
+    assert failed.exit_code == 5
+    assert "Traceback (most recent call last)" in failed.stderr
+    assert failed.stderr.splitlines()[-1].startswith("look: this is a bug in Watchkeeper: TypeError")
+
+
+def test_a_full_disk_is_no_bug():
+    app = new_app(())
+
+    @app.command("look")
+    def look() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/lake")
+
+    failed = RUNNER.invoke(app, ["look"])
+    assert failed.exit_code == 4
+    assert failed.stderr == "/lake: cannot be used (No space left on device). Check its permissions, and the space left there.\n"
 
 
 def test_wrong_usage_exits_with_2():
@@ -118,6 +185,31 @@ def test_without_now_the_clock_is_read():
     assert abs(moment(None) - datetime.now(UTC)) < timedelta(seconds=5)
 
 
+def test_a_workspace_whose_clock_stands_still_has_its_own_now(make_home):
+    still = make_home(name="still", now="2014-01-02T18:00Z", timezone="America/New_York")
+    assert moment(None, still) == datetime(2014, 1, 2, 18, tzinfo=UTC)
+    assert moment("2013-04-29", still) == datetime(2013, 4, 29, tzinfo=UTC)
+    assert abs(moment(None, make_home(name="going")) - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+def test_status_run_and_doctor_say_that_the_clock_stands_still(make_home):
+    still = make_home(name="still", now="2014-01-02T18:00Z", timezone="America/New_York")
+    said = "The clock of this workspace stands at Thu 2 Jan 2014, 13:00 (`now` in watchkeeper.yaml)."
+    for verb in ("status", "run"):
+        assert said not in RUNNER.invoke(app, [verb, "--home", str(still.root), "--now", "2013-05-01"]).stdout
+        assert said in RUNNER.invoke(app, [verb, "--home", str(still.root)]).stdout.splitlines()
+    [told] = [d for d in json.loads(RUNNER.invoke(app, ["doctor", "--json", "--home", str(still.root)]).stdout) if d["what"] == said]
+    assert (told["state"], told["mend"]) == ("warn", "remove `now` from watchkeeper.yaml to watch as time goes")
+    assert said in (still.site_dir / "index.html").read_text()
+
+
+def test_a_clock_that_is_no_moment_is_a_mistake_with_its_line(tmp_path: Path):
+    (tmp_path / "watchkeeper.yaml").write_text("name: still\nnow: yesterday\n")
+    refused = RUNNER.invoke(app, ["status", "--home", str(tmp_path)])
+    assert refused.exit_code == 2
+    assert "now: 'yesterday' is not a moment; write for example 2014-01-02T18:00Z (line 2)" in refused.stderr
+
+
 def test_a_moment_that_is_none_says_how_to_write_one():
     with pytest.raises(UsageError, match="--now: 'yesterday' is not a moment"):
         moment("yesterday")
@@ -130,6 +222,58 @@ def test_json_has_times_in_utc_and_null_for_what_is_no_number():
 
 def test_a_cell_shows_nothing_for_none():
     assert [cell(v) for v in (None, True, 0.00012345, {"a": 1})] == ["", "yes", "0.000123", "a: 1"]
+
+
+def test_deploy_without_a_prefect_server_says_what_to_set_and_starts_none(home, tmp_path: Path):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    (tmp_path / "person").mkdir()
+    command = [sys.executable, "-c", "from watchkeeper.cli import app; app()", "deploy", "--home", str(home.root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**kept, "HOME": str(tmp_path / "person")})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "PREFECT_API_URL: there is no Prefect server to deploy to. "
+        "Set PREFECT_API_URL, such as http://prefect:4200/api, or let `watchkeeper up` start one.\n"
+    )
+    assert [p for p in (tmp_path / "person").rglob("*") if p.is_file()] == []
+
+
+def test_every_command_turns_telemetry_off():
+    code = (
+        "import sys, os, json, watchkeeper.cli as c, typer.testing as t; t.CliRunner().invoke(c.app, ['check']); print(json.dumps(dict(os.environ)))"
+    )
+    kept = {k: v for k, v in os.environ.items() if k not in TELEMETRY_OFF}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=kept)
+    assert TELEMETRY_OFF.items() <= json.loads(done.stdout).items()
+
+
+ROWS = [{"metric": "average_precision", "why": "a sentence of several words that may be folded"}, {"metric": "log_loss", "why": ""}]
+
+
+@pytest.mark.parametrize("width", ["12", "40", "200"])
+def test_names_in_a_table_stay_whole_on_a_narrow_terminal(width, capsys, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", width)
+    show(ROWS, as_json=False)
+    printed = capsys.readouterr().out
+    assert all(word in printed for row in ROWS for text in row.values() for word in text.split())
+    assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in printed.splitlines()) <= max(int(width), 40)
+
+
+def test_a_table_in_a_pipe_has_a_line_for_each_row(capsys, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    show(ROWS, as_json=False)
+    assert capsys.readouterr().out.splitlines()[2:] == ["average_precision   a sentence of several words that may be folded", "log_loss"]
+
+
+def test_the_program_is_named_so_that_the_command_can_be_pasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin")
+    assert program() == "watchkeeper"
+    monkeypatch.setenv("PATH", "/usr/bin")
+    monkeypatch.chdir(folder.parent.parent)
+    assert program() == f"{folder.parent.name}/{folder.name}/watchkeeper"
+    monkeypatch.chdir(tmp_path)
+    assert program() == str(folder / "watchkeeper")
 
 
 def test_the_lake_of_a_home_is_opened_only_when_asked_for(home):

@@ -40,7 +40,10 @@ def test_ingest_says_what_became_of_each_file_and_knows_a_repeat(home: Home, wat
     keys = ("batch_id", "rows_landed", "rows_quarantined", "is_duplicate")
     assert [first[k] for k in keys[1:]] == [1, 1, False]
     assert [again[k] for k in keys] == [first["batch_id"], 0, 0, True]
-    assert again["reason"] == "the same content was taken in before, as day.csv; 1 row: sent_at: '…' is not a time (ISO text or an epoch)"
+    assert (
+        again["reason"]
+        == "the same content was taken in before, as day.csv; 1 row: sent_at: '…' is not a time (ISO text, day.month.year, or an epoch)"
+    )
 
 
 def test_ingest_without_files_takes_what_the_monitor_names(watchkeeper: Run, home: Home) -> None:
@@ -81,7 +84,9 @@ def test_a_given_file_that_is_refused_whole_gives_exit_code_3(home: Home, watchk
 
 def test_quarantine_is_listed_by_reason_without_values(one_held: Home, watchkeeper: Run) -> None:
     listed = json.loads(watchkeeper("quarantine", "list", "parcels", "--json", *NOW).stdout)
-    assert [(h["model"], h["rows"], h["reason"]) for h in listed] == [("parcels", 1, "sent_at: '…' is not a time (ISO text or an epoch)")]
+    assert [(h["model"], h["rows"], h["reason"]) for h in listed] == [
+        ("parcels", 1, "sent_at: '…' is not a time (ISO text, day.month.year, or an epoch)")
+    ]
     assert "soon" not in watchkeeper("quarantine", "list", *NOW).stdout
 
 
@@ -170,6 +175,25 @@ def test_run_says_which_critical_expectation_could_not_be_evaluated(
     assert f"parcels-2025-01-01.parquet and 1 more: 1 critical expectation {SAYS}" in result.stderr
 
 
+def test_run_and_ingest_say_why_rows_and_files_were_set_aside(home: Home, watchkeeper: Run, parcels_of_day: Callable[..., tuple[Path, Path]]) -> None:
+    for day in (1, 2, 9):
+        parcels_of_day(date(2025, 1, day), rows=5)
+    (home.root / "inbox" / "parcels-cut.parquet").write_bytes(b"PAR1 and then nothing")
+    said = (
+        "Set aside: 1 file: parcels-cut.parquet: is not a whole Parquet file; it may have been cut off. Copy it again; 5 rows: sent_at: '…' lies more than a day in the future; "
+        "5 rows: delivered_at: '…' lies more than a day in the future. `watchkeeper quarantine list` has all of it."
+    )
+    result = watchkeeper("run", *NOW)
+    assert result.stdout.splitlines()[1] == said
+    assert result.exit_code == 0
+    again = watchkeeper("run", *NOW)
+    assert "Set aside" not in again.stdout
+    files = [str(home.root / "inbox" / f"parcels-{name}.parquet") for name in ("cut", "2025-01-09")]
+    named = watchkeeper("ingest", "parcels", *files, *NOW)
+    assert f"{said.rpartition('; 5 rows')[0]}. `watchkeeper quarantine list` has all of it." in named.stdout.splitlines()
+    assert named.exit_code == 3
+
+
 @pytest.mark.parametrize("command", [("ingest", "parcels"), ("run",)])
 def test_a_lake_that_is_no_folder_is_one_sentence_and_exit_code_4(
     home: Home, watchkeeper: Run, parcels_of_day: Callable[..., tuple[Path, Path]], command: tuple[str, ...]
@@ -187,7 +211,7 @@ def test_pages_that_cannot_be_written_are_one_sentence_and_exit_code_4(home: Hom
     (home.site_dir / "index.html").unlink()
     home.site_dir.chmod(0o555)
     result = watchkeeper("run", *NOW)
-    assert (result.exit_code, "cannot be used (Permission denied). Check its permissions." in result.stderr) == (4, True)
+    assert (result.exit_code, "cannot be used (Permission denied). Check its permissions, and the space left there." in result.stderr) == (4, True)
 
 
 def test_an_id_or_a_batch_that_was_never_in_quarantine_is_refused(one_held: Home, watchkeeper: Run) -> None:

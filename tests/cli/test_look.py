@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,9 @@ import yaml
 from typer.testing import CliRunner
 
 import worlds_site as world
+from watchkeeper.adapters.workspace import find_home
 from watchkeeper.cli import app
+from watchkeeper.cli.demo import commands
 from watchkeeper.cli.look import parse_window
 from watchkeeper.errors import UsageError
 from watchkeeper.windows import Window
@@ -51,9 +54,21 @@ def test_status_as_json_has_stable_keys(root):
 
 
 def test_sql_answers_as_a_table_and_as_json(root):
-    question = "SELECT state, severity FROM (SELECT event AS state, severity FROM incidents) WHERE state = 'resolved'"
+    question = "SELECT state, severity FROM incidents WHERE state = 'resolved'"
     assert json.loads(call(root, "sql", question, "--json").stdout) == [{"state": "resolved", "severity": "high"}]
     assert "resolved" in call(root, "sql", question).stdout
+
+
+def test_the_example_in_the_help_of_sql_runs(root):
+    example = RUN.invoke(app, ["sql", "--help"]).stdout.split("Example: watchkeeper ")[1]
+    done = call(root, *shlex.split(example), "--now", world.NOW.isoformat())
+    assert [set(row) for row in json.loads(done.stdout)] == [{"headline"}] * 2
+
+
+def test_the_question_at_the_end_of_the_demo_is_answered(root):
+    question = shlex.split(commands(find_home(root))["any question"])[1:]
+    done = RUN.invoke(app, [*question, "--now", world.NOW.isoformat(), "--json"])
+    assert [row["severity"] for row in json.loads(done.stdout)] == ["high", "warning"]
 
 
 def test_a_long_answer_is_cut_on_the_screen_and_whole_as_json(root):

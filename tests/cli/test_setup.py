@@ -69,6 +69,7 @@ def test_init_makes_a_workspace_that_checks_clean_and_names_the_next_command(tmp
     home = find_home(tmp_path / "new")
     assert home.workspace.name == "Ümit's: watch"
     assert home.prices.exists()
+    assert home.workspace.now is None
     assert (home.root / "deployments" / "prefect.yaml").exists()
     assert "/warehouse/lake/" in (home.root / ".gitignore").read_text()
     assert call("check", "--home", home.root).exit_code == 0
@@ -112,6 +113,45 @@ def test_a_regression_model_is_added_and_checks_clean(root: Path, diabetes: tupl
     assert json.loads(call("check", "--home", root, "--json").stdout)["findings"] == []
 
 
+BUYERS = {"order_id": [f"o{i}" for i in range(200)], "placed_at": hours(200, 1), "channel": ["web", "shop"] * 100}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "truth", "suffix"),
+    [
+        ({"score": [0, 1] * 100, "is_late": [False, True] * 100}, [0, 1] * 100, "parquet"),
+        ({"score": [i / 200 for i in range(200)]}, [True, False] * 100, "csv"),
+        ({"predicted": ["a", "b", "c", "d"] * 50, **{f"p_{c}": [int(c == "a")] * 200 for c in "abcd"}}, ["a", "b", "c", "d"] * 50, "csv"),
+        ({"predicted": [1, 2, 3, 4] * 50, "latency": [3, 12] * 100}, [1, 2, 3, 4] * 50, "parquet"),
+        ({"estimate": [1000 * i for i in range(200)], "latency": range(200)}, [1000.5 * i for i in range(200)], "csv"),
+        ({"estimate": [1000 * i for i in range(200)]}, [1010 * i for i in range(200)], "parquet"),
+    ],
+    ids=["whole scores", "scores", "whole probabilities", "whole classes", "whole estimates", "whole truth"],
+)
+def test_a_drafted_suite_passes_on_the_file_it_was_drafted_from(root: Path, outputs: dict[str, object], truth: list[object], suffix: str):
+    write = pq.write_table if suffix == "parquet" else pyarrow.csv.write_csv
+    for name, columns in (("orders", BUYERS | outputs), ("outcomes", {"order_id": BUYERS["order_id"], "outcome": truth, "known_at": hours(200, 1)})):
+        write(pa.table({k: list(v) for k, v in columns.items()}), root / "inbox" / f"{name}-1.{suffix}")
+    files = {"events": root / "inbox" / f"orders-1.{suffix}", "labels": root / "inbox" / f"outcomes-1.{suffix}"}
+    added = call(
+        "add",
+        "orders",
+        "--home",
+        root,
+        "--events",
+        files["events"],
+        "--labels",
+        files["labels"],
+        *(["--score", "score"] if "score" in outputs else []),
+    )
+    assert added.exit_code == 0, added.output
+    for source, file in files.items():
+        done = call("validate", "orders", "--home", root, "--file", file, *(["--labels"] if source == "labels" else []), "--json")
+        checked = json.loads(done.stdout)
+        assert [f["expectation_id"] for f in checked["findings"] if f["outcome"] != "pass"] == []
+        assert (done.exit_code, checked["quarantined"]) == (0, 0)
+
+
 def test_each_guess_stands_in_the_file_with_its_reason(root: Path, wine: tuple[Path, Path]):
     call("add", "wine", "--home", root, "--events", wine[0], "--labels", wine[1])
     text = (root / "deployments" / "monitors" / "wine.yaml").read_text()
@@ -125,6 +165,11 @@ def test_what_the_data_do_not_say_is_asked_for_and_nothing_is_written(root: Path
     assert all(option in refused.stderr for option in ("--id", "--time", "--task"))
     assert list((root / "deployments" / "monitors").glob("x*")) == []
     assert list((root / "expectations").iterdir()) == []
+
+
+def test_a_mistyped_task_is_wrong_usage(root: Path, wine: tuple[Path, Path]):
+    refused = call("add", "wine", "--home", root, "--events", wine[0], "--labels", wine[1], "--task", "multiclas")
+    assert (refused.exit_code, refused.stderr) == (2, "--task: there is no task 'multiclas'. Did you mean 'multiclass'?\n")
 
 
 def test_a_model_is_added_once(root: Path, wine: tuple[Path, Path]):

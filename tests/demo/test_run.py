@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from watchkeeper.adapters.workspace import Home
-from watchkeeper.demo.run import LAST_DAY, MODEL, Progress, claim, moments, progress, remember, start_over
+from watchkeeper.adapters.workspace import Home, find_home
+from watchkeeper.demo.run import LAST_DAY, MODEL, Progress, claim, moments, progress, remember, start_over, stop_clock
 from watchkeeper.errors import UsageError
 from watchkeeper.records import Batch
 
+ROOT = Path(__file__).parents[2]
 WEEK = timedelta(days=7)
 NOW = datetime(2013, 4, 9, 17, tzinfo=UTC)
 
@@ -93,3 +95,19 @@ def test_starting_over_never_removes_the_rows_of_other_models(home: Home, *, is_
 def test_a_lake_in_an_object_store_is_never_removed(make_home: Callable[..., Any]) -> None:
     with pytest.raises(UsageError, match="not on this disk"):
         start_over(make_home(lake="s3://bucket/lake"))
+
+
+def test_the_shipped_workspace_stands_where_the_demo_ends() -> None:
+    assert find_home(ROOT).workspace.now == moments(WEEK, LAST_DAY)[-1]
+
+
+def test_the_clock_stands_where_the_demo_came_to(make_home: Callable[..., Any]) -> None:
+    home = make_home(name="flights")
+    file = home.root / "watchkeeper.yaml"
+    file.write_text("name: flights # ours\nnow: 2014-01-02T18:00Z  # the end\ndigest: week\n")
+    stop_clock(home, NOW)
+    assert file.read_text() == "name: flights # ours\nnow: 2013-04-09T17:00Z  # the end\ndigest: week\n"
+    file.write_text("name: flights\n")
+    stop_clock(home, NOW)
+    assert find_home(home.root).workspace.now == NOW
+    assert find_home(home.root).workspace.name == "flights"

@@ -12,7 +12,7 @@ from prefect.utilities.callables import parameter_schema
 from watchkeeper.adapters.prefect_file import FILE, Deployment, read_deployments
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import ConfigurationError, UsageError
-from watchkeeper.flows.artifacts import table
+from watchkeeper.flows.artifacts import dated, table
 from watchkeeper.flows.fan_out import Outcome, conclude, may_help
 from watchkeeper.flows.selection import Selection, name_of, select, stretch
 
@@ -93,6 +93,16 @@ def test_the_clock_is_read_once_unless_a_moment_is_given(home: Home, monkeypatch
     monkeypatch.setenv("WATCHKEEPER_HOME", str(home.root))
     assert select(None, NAIVE).now == datetime(2013, 4, 22, tzinfo=UTC)
     assert abs(select(None, None).now - datetime.now(UTC)) < timedelta(seconds=10)
+
+
+def test_a_flow_acts_as_of_where_the_workspaces_clock_stands(make_home, monkeypatch: pytest.MonkeyPatch):
+    still = make_home(name="still", now="2014-01-02T18:00Z")
+    monkeypatch.setenv("WATCHKEEPER_HOME", str(still.root))
+    assert select(None, None).now == datetime(2014, 1, 2, 18, tzinfo=UTC)
+    assert select(None, NAIVE).now == datetime(2013, 4, 22, tzinfo=UTC)
+    said = "As of Thu 2 Jan 2014, 18:00 (UTC). The clock of this workspace stands at Thu 2 Jan 2014, 18:00 (`now` in watchkeeper.yaml)."
+    assert dated(select(None, None)) == said
+    assert dated(select(None, NAIVE)) == "As of Mon 22 Apr 2013, 00:00 (UTC)."
 
 
 def test_a_run_fails_when_any_model_failed_and_names_it(home: Home):

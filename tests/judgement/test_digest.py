@@ -1,5 +1,6 @@
 """Digests: a bad week, a quiet one and one without anything, as a stakeholder reads them in a minute."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,10 +8,11 @@ import pytest
 from evidence_world import episode, evidence, monitor, score, signal
 from watchkeeper.judgement.digest import DigestFacts, headline, lines, mood
 from watchkeeper.judgement.incidents import LASTED, Incident
+from watchkeeper.judgement.promises import Promise
 from watchkeeper.judgement.story import story
-from watchkeeper.monitor import Target
 from worlds import DAY, START
 
+DECEMBER = {"window_start": datetime(2024, 12, 1, tzinfo=UTC), "window_end": datetime(2025, 1, 1, tzinfo=UTC)}
 WEEK = {"start": START + 7 * DAY, "end": START + 14 * DAY}
 
 
@@ -75,7 +77,12 @@ def test_a_bad_week():
         cost_is_synthetic=True,
         restated=3,
         not_known=["latency"],
-        promises=[(Target(metric="roc_auc", at_least=0.7), score("roc_auc", 0.66)), (Target(metric="f1", at_least=0.4), None)],
+        promises=[
+            Promise(text="AUC at least 0.7", per="week", is_kept=False, value=0.66, window_start=WEEK["start"], window_end=WEEK["end"]),
+            Promise(text="F1 at least 0.4", per="week", is_kept=None),
+            Promise(text="recall at least 0.3", per="month", is_kept=None, so_far=0.12),
+            Promise(text="PSI at most 0.2", per="month", is_kept=True, value=0.1, **DECEMBER, so_far=0.3),
+        ],
     )
     assert headline(monitor(), bad) == "parcels, 13 to 19 January: bad. 39 % of parcels were late [36, 42]; the model expected 14 %"
     assert said(bad) == {
@@ -84,7 +91,10 @@ def test_a_bad_week():
             "log loss 0.870 [0.810, 0.940], reference weeks 0.360 to 0.590. Found 300 of 2,500 late parcels (12 %; reference 42 %)."
             " Ranking (AUC) 0.660 [0.640, 0.680], reference 0.720."
         ),
-        "Promises": "AUC 0.660 (at least 0.7): broken; F1 (at least 0.4): not known",
+        "Promises": (
+            "AUC at least 0.7: broken (0.660); F1 at least 0.4: not known; recall at least 0.3: 0.120 so far in January, not decided;"
+            " PSI at most 0.2: kept in December 2024 (0.100), 0.300 so far in January"
+        ),
         "Why": ("50 % of parcels on Mon 13 January were late; the model expected 10 %; likely cause: the outcome changed, not the inputs."),
         "Quiet trouble": "depot=north: 20 % late (known, lasts).",
         "Data": ("1,204 rows quarantined (1,200 weight_kg is negative; 4 no id). Inputs differ from the reference (weight_kg): a notice, no alarm."),

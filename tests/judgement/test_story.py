@@ -219,6 +219,26 @@ def test_a_stretch_of_time_is_said_as_people_do(window, hours, text):
     assert span_text(monitor(window=window), first, last) == text
 
 
+@pytest.mark.parametrize(
+    ("days", "told", "text"),
+    [
+        ((7, 8), 0, "Mon 13 January"),
+        ((7, 8), 360, "Mon 13 January 2025"),
+        ((7, 9), 360, "13 to 14 January 2025"),
+        ((25, 27), 360, "31 January to 1 February 2025"),
+        ((350, 362), 362, "22 December 2025 to 2 January"),
+        ((350, 362), 740, "22 December 2025 to 2 January 2026"),
+    ],
+)
+def test_a_year_that_is_not_that_of_the_telling_is_said(days, told, text):
+    first, last = (START + d * DAY for d in days)
+    assert span_text(monitor(), first, last, START + told * DAY) == text
+
+
+def test_a_headline_told_in_a_later_year_names_its_year():
+    assert "Mon 13 January 2025" in story(monitor(), episode(), evidence(told_at=START + 400 * DAY)).headline
+
+
 def test_days_are_those_of_the_monitors_clock():
     assert span_text(monitor(timezone="America/New_York"), START + DAY / 24 * 5, START + DAY / 24 * 29) == "Mon 6 January"
 

@@ -64,7 +64,12 @@ CASES = {
     ),
     "no time": Case("loans-1.csv", HEADER + GOOD + "c,,0.5,1\n", "partial", "1 row: asked_at is null: a row needs a time", ["a", "b"], [2]),
     "an unparsable time": Case(
-        "loans-1.csv", HEADER + GOOD + "c,soon,0.5,1\n", "partial", "1 row: asked_at: '…' is not a time (ISO text or an epoch)", ["a", "b"], [2]
+        "loans-1.csv",
+        HEADER + GOOD + "c,soon,0.5,1\n",
+        "partial",
+        "1 row: asked_at: '…' is not a time (ISO text, day.month.year, or an epoch)",
+        ["a", "b"],
+        [2],
     ),
     "a time in the future": Case(
         "loans-1.csv", HEADER + GOOD + "c,2025-03-03T10:00:00Z,0.5,1\n", "partial", "'…' lies more than a day in the future", ["a", "b"], [2]

@@ -3,7 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import UsageError
 from watchkeeper.operations.change import record_change
 from watchkeeper.records import Change
 
@@ -31,3 +34,10 @@ def test_another_version_is_another_change(home: Home):
     for version in ("2", "3"):
         record_change(home, "parcels", kind="release", at=AT, version=version, now=NOW)
     assert {c.version for c in home.lake.newest(Change)} == {"2", "3"}
+
+
+def test_a_release_says_its_version(home):
+    with pytest.raises(UsageError) as refused:
+        record_change(home, "parcels", kind="release", at=AT, now=NOW)
+    assert str(refused.value) == "--version: a release says which version it brought. Add for example --version v2."
+    assert record_change(home, "parcels", kind="config", at=AT, now=NOW).version == ""

@@ -183,3 +183,53 @@ def test_a_column_that_is_not_there_names_the_nearest():
 )
 def test_the_glob_lets_the_digits_of_a_name_vary(path, glob):
     assert glob_of(Path(path), Path("/w"))[0] == glob
+
+
+@pytest.mark.parametrize("name", ["version", "model_version", "release", "model_release", "build"])
+def test_a_version_is_told_by_its_name(name):
+    assert answers(drafted(events(**{name: ["v1", "v2"] * 60})))["columns.version"] == name
+
+
+def test_a_build_that_differs_from_row_to_row_is_no_version():
+    assert "columns.version" not in answers(drafted(events(build=[f"b{i}" for i in range(ROWS)])))
+
+
+@pytest.mark.parametrize("name", ["latency", "latency_ms", "took_ms", "elapsed_ms", "processing_time_ms"])
+def test_a_latency_is_told_by_its_name(name):
+    assert answers(drafted(events(**{name: [3.5, 12.0] * 60})))["columns.latency"] == name
+
+
+@pytest.mark.parametrize("name", ["took", "took_s", "runtime"])
+def test_a_duration_in_another_unit_is_no_latency(name):
+    assert "columns.latency" not in answers(drafted(events(**{name: [3.5, 12.0] * 60})))
+
+
+def test_version_and_latency_may_be_said():
+    rows = events(image=["a", "b"] * 60, release=["x", "y"] * 60, ms=[3.5, 12.0] * 60)
+    said = answers(drafted(rows, version_column="image", latency="ms"))
+    assert (said["columns.version"], said["columns.latency"]) == ("image", "ms")
+    with pytest.raises(UsageError, match=r"--version-column: there is no column 'imge'. Did you mean 'image'\?"):
+        drafted(rows, version_column="imge")
+
+
+def test_a_task_that_is_none_names_the_nearest():
+    with pytest.raises(UsageError) as refused:
+        drafted(events(), task="regresion")
+    assert str(refused.value) == "--task: there is no task 'regresion'. Did you mean 'regression'?"
+
+
+def test_times_with_the_day_first_and_dots_are_times():
+    rows = events().drop_columns("placed_at").append_column("when", [[t.strftime("%d.%m.%Y %H:%M:%S") for t in times()]])
+    said = answers(drafted(rows))
+    assert (said["columns.time"], said["reference.from"]) == ("when", START.date())
+
+
+def test_a_column_without_readable_times_is_told_what_can_be_read():
+    rows = events().drop_columns("placed_at").append_column("when", [[t.strftime("%d/%m/%Y") for t in times()]])
+    [asked] = drafted(rows, time="when").questions
+    assert asked.option == "--time"
+    assert asked.what == (
+        "which column says when an event happened; `when` holds no time that can be read: ISO text (2026-01-05 19:28:33,"
+        " 2026-01-05T19:28:33+01:00), the day first with dots (05.01.2026 19:28:33), or an epoch in seconds, milliseconds,"
+        " microseconds or nanoseconds"
+    )

@@ -124,7 +124,7 @@ def test_a_model_page_shows_promises_kpis_labels_inputs_quality_and_cost(site):
         "cost per 1000 predictions",
     ]
     for words in (
-        "recall at least 0.35 0.200 broken",
+        "recall at least 0.35 0.200 on Sun 28 Apr 2013 broken",
         "Cost (synthetic trace, not a bill)",
         "wind_speed: column values to be between",
         "no wind blows at 1,000 mph",

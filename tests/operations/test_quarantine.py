@@ -132,7 +132,7 @@ def test_heaps_count_by_reason_and_tell_no_value(home: Home) -> None:
     put(home, "loans-1.csv", HEADER + "a,soon,0.5,1\nb,later,0.5,1\nc,2025-02-01,0.5,1\n")
     take(home)
     found = heaps(home, [loans()], now=LATER)
-    assert [(h.reason, h.rows, h.whole_files) for h in found] == [("asked_at: '…' is not a time (ISO text or an epoch)", 2, 0)]
+    assert [(h.reason, h.rows, h.whole_files) for h in found] == [("asked_at: '…' is not a time (ISO text, day.month.year, or an epoch)", 2, 0)]
 
 
 def test_private_columns_are_masked_and_a_look_at_them_is_on_record(home: Home) -> None:

@@ -3,10 +3,12 @@
 import dataclasses
 from datetime import timedelta
 
+import duckdb
 import pytest
 
 import worlds_site as world
 from watchkeeper.errors import UsageError
+from watchkeeper.operations.publish import publish
 from watchkeeper.operations.query import private_columns, query
 from watchkeeper.records import Quarantined, Run, Score
 
@@ -66,9 +68,10 @@ def test_files_outside_the_lake_cannot_be_read(built, tmp_path):
 
 def test_a_mistake_in_the_question_is_one_sentence(built):
     with pytest.raises(UsageError) as caught:
-        query(*built, "SELECT nothing_like_it FROM scores", now=world.NOW)
-    assert "nothing_like_it" in str(caught.value)
-    assert "\n" not in str(caught.value)
+        query(*built, "SELECT headlin FROM (SELECT id, headline FROM incidents)", now=world.NOW)
+    assert str(caught.value) == (
+        'sql: Binder Error: Referenced column "headlin" not found in FROM clause; there is: "headline", "id". `SHOW TABLES` lists what there is.'
+    )
 
 
 def test_private_columns_are_not_there(built):
@@ -94,8 +97,25 @@ def test_a_private_id_is_private_in_the_labels_too():
     assert private_columns(world.monitor())["labels"] == set()
 
 
-def test_a_table_that_is_not_there_is_answered_with_the_nearest(built):
+@pytest.mark.parametrize(("asked", "said"), [("scors", '; did you mean "scores"'), ("pg_enu", ""), ("incident", '; did you mean "incidents"')])
+def test_a_table_that_is_not_there_is_answered_with_the_nearest_of_ours(built, asked, said):
     with pytest.raises(UsageError) as refused:
-        query(*built, "SELECT * FROM scors", now=world.NOW)
-    assert 'name scors does not exist; did you mean "' in str(refused.value)
-    assert "!" not in str(refused.value)
+        query(*built, f"SELECT * FROM {asked}", now=world.NOW)
+    assert str(refused.value) == f"sql: Catalog Error: Table with name {asked} does not exist{said}. `SHOW TABLES` lists what there is."
+
+
+def test_incidents_and_costs_are_what_they_are_in_the_published_file(built):
+    publish(*built, now=world.NOW)
+    with duckdb.connect(str(built[0].published), read_only=True) as connection:
+        for table, order in (("incidents", "id"), ("costs", "window_start")):
+            sql = f"SELECT * FROM {table} ORDER BY {order}"
+            published, asked = connection.sql(sql).to_arrow_table(), query(*built, sql, now=world.NOW)
+            assert asked.column_names == published.column_names
+            assert asked.num_rows == published.num_rows > 0
+    events = query(*built, "SELECT event, count(*) AS n FROM incident_events GROUP BY ALL ORDER BY event", now=world.NOW).to_pylist()
+    assert {e["event"]: e["n"] for e in events}["opened"] == 2
+
+
+def test_every_table_is_there_before_anything_was_written(make_home):
+    assert query(make_home(), {}, "SELECT headline FROM incidents", now=world.NOW).to_pylist() == []
+    assert query(make_home(name="two"), {}, "SELECT count(*) AS n FROM scores_all", now=world.NOW).to_pylist() == [{"n": 0}]

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
+import pytest
 
 from conftest import PARCELS
 from watchkeeper.operations.watch import watch
@@ -49,3 +50,19 @@ def test_a_broken_monitor_file_is_told_and_the_others_go_on(home):
     done = watch(home, now=BEGIN + 17 * DAY)
     assert {p.model for p in done.problems} == {"letters"}
     assert len(done.runs) == 17
+
+
+@pytest.mark.parametrize("left", [None, "model: parcels\ntask: binry\nat_mots: 3\n"])
+def test_a_workspace_whose_only_monitor_is_gone_or_broken_is_run_without_harm(home, watchkeeper, left):
+    parcels_days(home.root, FIRST, 16)
+    now = BEGIN + 17 * DAY
+    watch(home, now=now)
+    file = home.monitors_dir / "parcels.yaml"
+    file.unlink() if left is None else file.write_text(left)
+    done = watchkeeper("run", "--now", now.isoformat())
+    assert done.exit_code == (0 if left is None else 4), done.output
+    if left is None:
+        assert done.output == "No model is watched yet. `watchkeeper add MODEL --events FILE` adds one.\n"
+    else:
+        assert "at_mots" in done.output
+    assert watchkeeper("status", "--now", now.isoformat()).exit_code == 0

@@ -1,28 +1,30 @@
 """The overview reads the same in a terminal, an artifact and on the first page."""
 
 import dataclasses
+from datetime import UTC, datetime
 
 import worlds_site as world
+from watchkeeper.judgement.promises import Promise
 from watchkeeper.site.index_page import index_page
 from watchkeeper.site.overview import (
     COLUMNS,
     STATE_TEXTS,
     OpenIncident,
     OverviewRow,
-    Promise,
     overview_cells,
     overview_markdown,
     state_of,
     worst_first,
 )
 
+DECEMBER = {"per": "month", "window_start": datetime(2013, 12, 1, tzinfo=UTC), "window_end": datetime(2014, 1, 1, tzinfo=UTC)}
 FINE = OverviewRow(model="fine_one", owner="#a", state="fine", window_start=world.NOW, window_end=world.NOW, cost_usd=12.0)
 BAD = OverviewRow(
     model="bad_one",
     state="high",
     reason="measure missed 2 windows",
     incidents=[OpenIncident(incident_id="i", severity="high", headline="late | <b>later</b>")],
-    targets=[Promise(text="recall at least 0.35", is_kept=False, value=0.2), Promise(text="mae at most 3", is_kept=None)],
+    targets=[Promise(text="recall at least 0.35", is_kept=False, value=0.2, **DECEMBER), Promise(text="mae at most 3", per="week", is_kept=None)],
     cost_usd=3.0,
     is_cost_synthetic=True,
 )
@@ -50,7 +52,7 @@ def test_a_synthetic_cost_is_marked_and_one_not_measured_is_not_zero():
 
 
 def test_a_broken_target_says_its_value_and_an_unknown_one_is_no_kept_one():
-    assert overview_cells(BAD)["targets"] == "0 kept, broken: recall at least 0.35 (was 0.200), 1 not known"
+    assert overview_cells(BAD)["targets"] == "0 kept, broken: recall at least 0.35 (was 0.200 in December 2013), 1 not known"
 
 
 def test_markdown_has_every_column_and_what_a_headline_holds_cannot_break_it():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from watchkeeper.adapters.prefect_file import Deployment, Timing, read_deployments
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.errors import ConfigurationError
+from watchkeeper.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -40,16 +40,29 @@ def deploy_all(home: Home, *, reset_schedules: bool = False) -> list[Deployed]:
     """Deploy everything in the workspace's prefect.yaml to the Prefect that the environment or profile names.
 
     Schedules are sent when a deployment is created; afterwards only with `reset_schedules`.
+
+    Raises:
+        UsageError: neither names one; Prefect itself would then start a server that is gone a moment later.
+
     """
+    planned = read_deployments(home)
+    _require_server()
     from prefect import get_client
 
-    planned = read_deployments(home)
     with get_client(sync_client=True) as client:
         for pool in dict.fromkeys(d.work_pool.name for d in planned):
             _ensure_pool(client, pool)
         done = [_deploy(client, d, home.workspace.timezone, reset_schedules=reset_schedules) for d in planned]
         _ensure_watch_for_lost_runs(client)
     return done
+
+
+def _require_server() -> None:
+    from prefect.settings import get_current_settings
+
+    if not get_current_settings().api.url:
+        then = "Set PREFECT_API_URL, such as http://prefect:4200/api, or let `watchkeeper up` start one."
+        raise UsageError("there is no Prefect server to deploy to", where="PREFECT_API_URL", then=then)
 
 
 def _deploy(client: "SyncPrefectClient", planned: Deployment, timezone: str, *, reset_schedules: bool) -> Deployed:

@@ -63,6 +63,14 @@ def to_arrow(record: type, rows: Iterable[Any]) -> pa.Table:
     return pa.table(columns, schema=arrow_schema(record))
 
 
+def among(column: str, values: Iterable[str]) -> pc.Expression:
+    """Return the condition that a text column holds one of `values`; of none of them it is never true.
+
+    Arrow takes the type of an empty list for null, and refuses to compare text with that.
+    """
+    return pc.field(column).isin(pa.array(sorted(values), pa.string()))
+
+
 class Lake:
     """Tables at one address: a folder, or an `s3://`, `gs://`, `abfss://` prefix with its storage options."""
 
@@ -204,6 +212,15 @@ class Lake:
         """Return how many data files a table has now."""
         found = self.table(name)
         return 0 if found is None else len(found.file_uris())
+
+    def newest_moment(self, name: str, column: str) -> datetime | None:
+        """Return the latest moment in a column as the table's log states it, None where there are no rows or the log does not say."""
+        found = self.table(name)
+        adds = None if found is None else pa.table(found.get_add_actions(flatten=True))
+        if adds is None or f"max.{column}" not in adds.column_names or adds[f"max.{column}"].null_count:
+            return None
+        latest: datetime | None = pc.max(adds[f"max.{column}"]).as_py()
+        return latest
 
     def compact(self, name: str) -> dict[str, Any]:
         """Merge the small files of a table; readers and writers are not disturbed."""

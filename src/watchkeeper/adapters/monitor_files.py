@@ -90,6 +90,29 @@ def _leave_out(data: Any, path: Path) -> None:
         data.pop(path[-1])
 
 
+_PLAIN = {
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "list_type": "must be a list, such as [a, b]",
+    "dict_type": "must be a mapping, such as {{a: b}}",
+    "model_type": "must hold keys of its own",
+    "date_type": "must be a day, such as 2025-01-31",
+    "date_parsing": "must be a day, such as 2025-01-31",
+    "date_from_datetime_parsing": "must be a day, such as 2025-01-31",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+}
+"""What a mistake is called, by the name that pydantic gives it; other mistakes have words of their own."""
+
+
 def nearest(word: str, valid: Iterable[str]) -> str:
     """Return a hint that names the valid word nearest to `word`, or all of them when none is near.
 
@@ -142,7 +165,7 @@ def _explain(kind: type[BaseModel], document: Document, mistake: Mapping[str, An
     if mistake["type"] == "literal_error":
         value = document.value(path)
         return _problem(document, path, f"unknown {name} '{value}'", nearest(str(value), re.findall(r"'([^']+)'", mistake["ctx"]["expected"])))
-    text = str(mistake["msg"]).removeprefix("Value error, ")
+    text = _PLAIN.get(mistake["type"], "").format(**mistake.get("ctx", {})) or str(mistake["msg"]).removeprefix("Value error, ")
     return _problem(document, path, f"{name}: {text}" if name else text)
 
 

@@ -16,6 +16,7 @@ from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.yaml_lines import Document, read_yaml
 from watchkeeper.errors import ConfigurationError, UsageError
 from watchkeeper.monitor import Labels, Monitor, Retraining, Workspace
+from watchkeeper.words import standing_text
 
 if TYPE_CHECKING:
     from watchkeeper.adapters.lake import Lake
@@ -60,6 +61,11 @@ class Home:
     def outbox_dir(self) -> Path:
         """Where messages are written when no Slack is configured."""
         return self.root / "warehouse" / "outbox"
+
+    @property
+    def standing(self) -> str:
+        """A sentence that says where the clock of this workspace stands, empty where it goes."""
+        return standing_text(self.workspace.now, self.workspace.timezone) if self.workspace.now else ""
 
     @cached_property
     def lake(self) -> "Lake":

@@ -17,7 +17,7 @@ VERBS = (
     Verb("status", "look", "Show how every model stands."),
     Verb("scores", "watch", "List what was measured."),
     Verb("incidents", "watch", "List what is wrong, and why."),
-    Verb("change", "watch", "Record a release, or another change to a model."),
+    Verb("change", "change", "Record a release, or another change to a model."),
     Verb("digest", "watch", "Show what a stakeholder reads in a minute."),
     Verb("look", "look", "Make a report of one window against the reference."),
     Verb("costs", "gpus", "Show GPU-hours and what they cost."),

@@ -5,6 +5,7 @@ Belongs here: arguments, the progress bar, and how the ending is printed. Does n
 """
 
 import resource
+import shlex
 import shutil
 import sys
 import time
@@ -20,7 +21,7 @@ import typer
 
 from watchkeeper.adapters.workspace import WORKSPACE_FILE, Home, find_home
 from watchkeeper.cli.frame import HomeOption, open_home
-from watchkeeper.cli.output import complain, say
+from watchkeeper.cli.output import complain, program, say
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import parse_duration
 from watchkeeper.words import counted
@@ -44,7 +45,7 @@ def demo(
     *,
     every: Annotated[str, typer.Option("--every", metavar="TIME", help="How far `now` moves with each step.")] = "7d",
     until: Annotated[str, typer.Option("--until", metavar="DATE", help="The last day of the walk.")] = _LAST,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the model's training.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the model's training.")] = 0,
     again: Annotated[bool, typer.Option("--again", help="Remove what an earlier demo made here, and start over.")] = False,
     home: HomeOption = None,
 ) -> None:
@@ -65,18 +66,22 @@ def demo(
 
 def _walk(home: Home, nows: Sequence[datetime], reached: "Reached") -> None:
     from watchkeeper.demo.ending import tally
-    from watchkeeper.demo.run import prepare, walk
+    from watchkeeper.demo.run import prepare, progress, stop_clock, walk
 
     began = time.monotonic()
     say(f"Going on from {_day(reached.reached_at)}." if reached.reached else "A year of flights out of New York: a model is trained, then watched.")
-    with _shown(len(nows)) as shown:
-        shown.doing("training, and scoring the year")
-        year = prepare(home, reached.seed)
-        for step, (now, failures) in enumerate(walk(home, year, nows, seed=reached.seed, tell=shown.doing), 1):
-            windows, still_open = tally(home, now=now)
-            shown.done(step, f"{_day(now)}: {counted(windows, 'window')} done, {counted(still_open, 'open incident')}")
-            for failure in failures:
-                complain(f"{failure.operation} failed on {_day(now)}: {failure.reason}")
+    try:
+        with _shown(len(nows)) as shown:
+            shown.doing("training, and scoring the year")
+            year = prepare(home, reached.seed)
+            for step, (now, failures) in enumerate(walk(home, year, nows, seed=reached.seed, tell=shown.doing), 1):
+                windows, still_open = tally(home, now=now)
+                shown.done(step, f"{_day(now)}: {counted(windows, 'window')} done, {counted(still_open, 'open incident')}")
+                for failure in failures:
+                    complain(f"{failure.operation} failed on {_day(now)}: {failure.reason}")
+    finally:
+        if (came := progress(home)) and came.reached_at:
+            stop_clock(home, came.reached_at)
     say(f"{len(nows)} steps in {time.monotonic() - began:.0f} s, {_peak_gb():.1f} GB of memory at most.")
 
 
@@ -153,8 +158,14 @@ def _tell_places(home: Home) -> None:
     for what, path in places.items():
         if path.exists():
             say(f"  {what:<22} {path}")
-    say(f"  {'Prefect and schedules':<22} watchkeeper --home {home.root} up")
-    say(f'  {"any question":<22} watchkeeper --home {home.root} sql "SELECT severity, headline FROM incidents"')
+    for what, command in commands(home).items():
+        say(f"  {what:<22} {command}")
+
+
+def commands(home: Home) -> dict[str, str]:
+    """Return what to call next in the demo's workspace, as it can be pasted into this terminal."""
+    called = f"{program()} --home {shlex.quote(str(home.root))}"
+    return {"Prefect and schedules": f"{called} up", "any question": f'{called} sql "SELECT severity, headline FROM incidents"'}
 
 
 def _workspace(ctx: typer.Context, home: Path | None) -> Home:

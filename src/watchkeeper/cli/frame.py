@@ -3,8 +3,11 @@
 Belongs here: the frame around a command. Does not: printing (output.py) or any single command. Only here is the clock read.
 """
 
+import errno
 import gc
 import importlib
+import os
+import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +17,10 @@ import typer
 import typer.main
 from typer.core import TyperGroup
 
+from watchkeeper.adapters.settings import without_telemetry
 from watchkeeper.adapters.workspace import Home, find_home
 from watchkeeper.cli.output import complain
-from watchkeeper.errors import UnwritableError, UsageError, WatchkeeperError
+from watchkeeper.errors import BugError, UnwritableError, UsageError, WatchkeeperError
 from watchkeeper.monitor import utc
 
 HomeOption = Annotated[
@@ -36,6 +40,12 @@ NowOption = Annotated[
 
 # A command reads many rows and keeps them to its end: looking for cycles as often as Python does costs it 7 % of its time.
 _ALLOCATIONS = 100_000
+_CLICK_ERROR: type[BaseException] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)  # its module is typer's secret
+_OF_THE_FRAME: tuple[type[BaseException], ...] = (_CLICK_ERROR, typer.Exit, typer.Abort, EOFError, BrokenPipeError)
+_TRACED = "watchkeeper.is_traced"
+_REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)  # a folder, or the disk
 
 
 class Verb(NamedTuple):
@@ -57,7 +67,7 @@ class Verbs(TyperGroup):
             part = typer.Typer(rich_markup_mode=None)
             part.callback()(lambda: None)  # with a callback one command is still a group
             importlib.import_module(f"watchkeeper.cli.{self.modules[name]}").register(part)
-            self.commands[name] = typer.main.get_group(part).commands[name]
+            self.commands[name] = _untyped(typer.main.get_group(part).commands[name])
         return self.commands[name]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -69,14 +79,35 @@ class Verbs(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a WatchkeeperError is printed without a traceback."""
         gc.set_threshold(_ALLOCATIONS, 50, 100)
+        without_telemetry()
         try:
             return super().invoke(ctx)
-        except WatchkeeperError as error:
-            complain(str(error))
-            raise typer.Exit(error.exit_code) from error
-        except PermissionError as error:  # of a folder that we write into
-            complain(str(UnwritableError(f"cannot be used ({error.strerror})", where=str(error.filename or ""), then="Check its permissions.")))
-            raise typer.Exit(UnwritableError.exit_code) from error
+        except _OF_THE_FRAME:
+            raise
+        except Exception as error:
+            if ctx.meta.get(_TRACED):
+                traceback.print_exception(error)
+            told = _told(error, ctx.invoked_subcommand)
+            complain(str(told))
+            raise typer.Exit(told.exit_code) from error
+
+
+def _told(error: Exception, verb: str | None) -> WatchkeeperError:
+    """Return what is said of an error: itself, that the world refused, or else that it is a mistake of ours, and where."""
+    if isinstance(error, WatchkeeperError):
+        return error
+    if isinstance(error, OSError) and error.errno in _REFUSALS:
+        then = "Check its permissions, and the space left there."
+        return UnwritableError(f"cannot be used ({error.strerror})", where=str(error.filename or ""), then=then)
+    below = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
+    ours = [f for f in below if f"{os.sep}watchkeeper{os.sep}" in f.filename][-1:]
+    place = "".join(f" in {f.filename.rpartition(f'{os.sep}watchkeeper{os.sep}')[2]}, line {f.lineno}" for f in ours)
+    said = " ".join(str(error).split())
+    return BugError(
+        f"this is a bug in Watchkeeper: {type(error).__name__}{place}" + (f": {said}" if said else ""),
+        where=verb or "watchkeeper",
+        then=f"`watchkeeper --traceback {verb or ''} ...` shows where it comes from; please report that.",
+    )
 
 
 def new_app(verbs: Sequence[Verb]) -> typer.Typer:
@@ -88,13 +119,28 @@ def new_app(verbs: Sequence[Verb]) -> typer.Typer:
     app = typer.Typer(cls=Listed, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
     @app.callback(epilog="Example: watchkeeper --home flights status")
-    def watchkeeper(ctx: typer.Context, home: HomeOption = None) -> None:
+    def watchkeeper(
+        ctx: typer.Context,
+        home: HomeOption = None,
+        *,
+        is_traced: Annotated[bool, typer.Option("--traceback", help="Show where an error comes from, for a report of a bug.")] = False,
+    ) -> None:
         """Watchkeeper keeps watch over AI models in production."""
-        ctx.obj = home
+        ctx.obj, ctx.meta[_TRACED] = home, is_traced
 
     for verb in verbs:
         app.command(verb.name, help=verb.summary)(_outline)
     return app
+
+
+def _untyped(command: Any) -> Any:
+    """Return a command whose help names its arguments and leaves out their Python types, such as `<list[Path]>`."""
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            parameter.display_type_rich = lambda ctx: None  # noqa: ARG005 - typer passes it by name
+    for part in getattr(command, "commands", {}).values():
+        _untyped(part)
+    return command
 
 
 def _outline() -> None:
@@ -106,10 +152,10 @@ def open_home(ctx: typer.Context, home: Path | None = None) -> Home:
     return find_home(home or ctx.find_root().obj)
 
 
-def moment(now: str | None) -> datetime:
-    """Return the moment that `--now` names, in UTC; without one, the clock's."""
+def moment(now: str | None, home: Home | None = None) -> datetime:
+    """Return the moment that `--now` names, in UTC; without one, where the workspace's clock stands, else the clock's."""
     if now is None:
-        return datetime.now(UTC)
+        return (home and home.workspace.now) or datetime.now(UTC)
     try:
         return utc(datetime.fromisoformat(now))
     except ValueError as error:

@@ -136,11 +136,11 @@ def _conclude(buffer: Buffer) -> None:
 
 def costs(
     ctx: typer.Context,
-    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models to show; default: all.", show_default=False)] = None,
+    models: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Models to show; default: all.", show_default=False)] = None,
     *,
     start: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day or moment; days begin in the workspace's time zone.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Day or moment at which it ends, exclusive.")] = None,
-    by: Annotated[By, typer.Option(help="Windows; weeks and months are sums.")] = By.week,
+    by: Annotated[By, typer.Option(metavar="day|week|month", help="Windows; weeks and months are sums.")] = By.week,
     as_json: JsonOption = False,
     now: NowOption = None,
     home: HomeOption = None,
@@ -152,7 +152,7 @@ def costs(
     for problem in problems:
         complain(str(problem))
     zone = workspace.workspace.timezone
-    rows = bill(workspace, monitors, now=moment(now), by=by.value, start=_edge(start, zone), end=_edge(end, zone))
+    rows = bill(workspace, monitors, now=moment(now, workspace), by=by.value, start=_edge(start, zone), end=_edge(end, zone))
     shown = [r for r in rows if not models or r.model is None or r.model in models]
     if as_json:
         show(shown, as_json=True)

@@ -18,10 +18,10 @@ import typer
 from watchkeeper.adapters.files import Content
 from watchkeeper.adapters.workspace import load_monitor, load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
-from watchkeeper.cli.output import JsonOption, complain, say, show
+from watchkeeper.cli.output import JsonOption, complain, say, set_aside_lines, show
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.ingest import Offered, Progress, offer
-from watchkeeper.operations.quarantine import Chosen, discard, entries, heaps, note_look, show_entries
+from watchkeeper.operations.quarantine import Chosen, discard, entries, heaps, note_look, set_aside, show_entries
 from watchkeeper.operations.release import release
 from watchkeeper.operations.unevaluated import unevaluated
 from watchkeeper.records import Source
@@ -40,7 +40,7 @@ class SourceName(StrEnum):
 
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="The model, as in its monitor file.")]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Entries, as `quarantine show` names them; the beginning is enough.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Entries, as `quarantine show` names them; the beginning is enough.")]
 BatchOption = Annotated[str, typer.Option("--batch", metavar="ID", help="Only entries of this batch.")]
 MatchingOption = Annotated[str, typer.Option("--matching", metavar="TEXT", help="Only entries with this text in a reason.")]
 AllOption = Annotated[bool, typer.Option("--all", help="All that are held.")]
@@ -63,8 +63,10 @@ def ingest(
     ctx: typer.Context,
     *,
     model: Model,
-    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="Files to take in; else those that the monitor names.")] = None,
-    source: Annotated[SourceName | None, typer.Option("--source", help="What the files hold; given files are events unless said.")] = None,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="Files to take in; else those that the monitor names.")] = None,
+    source: Annotated[
+        SourceName | None, typer.Option("--source", metavar="events|labels", help="What the files hold; given files are events unless said.")
+    ] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Take in what comes on standard input.")] = False,
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="With --stdin: a file name, whose suffix says the format.")] = "",
     home: HomeOption = None,
@@ -81,8 +83,11 @@ def ingest(
     given = _given(files or [], name, stdin=stdin)
     kind: Source | None = None if source is None else "labels" if source is SourceName.labels else "events"
     with _progress(is_shown=not as_json) as progress:
-        offered = offer(place, monitor, now=moment(now), source=kind, files=given, progress=progress)
+        offered = offer(place, monitor, now=moment(now, place), source=kind, files=given, progress=progress)
     show([_told(o) for o in offered], as_json=as_json, columns=_TABLE, empty="No new files.")
+    if len(offered) > 1 and not as_json:
+        for line in set_aside_lines(set_aside(place, [o.batch for o in offered])):
+            say(line)
     blind = unevaluated(place, [o.batch for o in offered])
     for sentence in blind:
         complain(sentence)
@@ -134,7 +139,7 @@ def _progress(*, is_shown: bool) -> Iterator[Progress | None]:
 def list_heaps(
     ctx: typer.Context,
     *,
-    model: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="The model; default: all.")] = None,
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="The model; default: all.")] = None,
     home: HomeOption = None,
     now: NowOption = None,
     as_json: JsonOption = False,
@@ -142,7 +147,7 @@ def list_heaps(
     """List what is held, by file and reason, with counts and without values."""
     place = open_home(ctx, home)
     monitors, _ = load_monitors(place, [model] if model else None)
-    show(heaps(place, list(monitors.values()), now=moment(now)), as_json=as_json, columns=_HEAPS, empty="Nothing is in quarantine.")
+    show(heaps(place, list(monitors.values()), now=moment(now, place)), as_json=as_json, columns=_HEAPS, empty="Nothing is in quarantine.")
 
 
 def show_rows(
@@ -162,7 +167,7 @@ def show_rows(
     """Show what is held, row by row; private columns as ***."""
     place = open_home(ctx, home)
     monitor = load_monitor(place, model)
-    at = moment(now)
+    at = moment(now, place)
     found = entries(place, monitor, now=at, chosen=Chosen(ids=ids or (), batch=batch, matching=matching))
     if private:
         note_look(place, monitor, found, now=at, who=who or getpass.getuser(), why=reason)
@@ -188,7 +193,7 @@ def let_in(
     """Check entries again with today's suite and monitor, and land those that pass."""
     place = open_home(ctx, home)
     chosen = _chosen(ids, batch, matching, everything=everything)
-    done = release(place, load_monitor(place, model), now=moment(now), chosen=chosen, who=who or getpass.getuser(), why=reason)
+    done = release(place, load_monitor(place, model), now=moment(now, place), chosen=chosen, who=who or getpass.getuser(), why=reason)
     show(done, as_json=as_json, empty="Nothing that you chose is held.")
     if any(r.kept for r in done):
         raise typer.Exit(REFUSED)
@@ -214,7 +219,7 @@ def give_up(
     place = open_home(ctx, home)
     monitor = load_monitor(place, model)
     chosen = _chosen(ids, batch, matching, everything=everything)
-    done = discard(place, monitor, now=moment(now), chosen=chosen, who=who or getpass.getuser(), why=reason)
+    done = discard(place, monitor, now=moment(now, place), chosen=chosen, who=who or getpass.getuser(), why=reason)
     if as_json:
         show(show_entries(monitor, done), as_json=True)
     else:

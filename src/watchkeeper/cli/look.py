@@ -12,7 +12,7 @@ import typer
 
 from watchkeeper.adapters.workspace import load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
-from watchkeeper.cli.output import JsonOption, as_dict, say, show, show_json
+from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, say, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import utc
 from watchkeeper.operations.look import look as look_closer
@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 def status(
     ctx: typer.Context,
-    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models to show; else all.", show_default=False)] = None,
+    models: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Models to show; else all.", show_default=False)] = None,
     *,
     as_json: JsonOption = False,
     now: NowOption = None,
@@ -45,7 +45,7 @@ def status(
     """Show how every model stands: state, last window, open incidents, targets, labels, cost, and what is due or missed."""
     place = open_home(ctx, home)
     monitors, problems = load_monitors(place, models or None)
-    found = stand(place, monitors, now=moment(now), problems=problems)
+    found = stand(place, monitors, now=moment(now, place), problems=problems)
     if as_json:
         show_json([status_dict(s) for s in found])
         return
@@ -54,8 +54,10 @@ def status(
         [overview_cells(r) for r in rows],
         as_json=False,
         columns=COLUMNS,
-        empty="No model is watched yet. `watchkeeper add MODEL --events FILE` adds one.",
+        empty=NOBODY,
     )
+    if place.standing and now is None:
+        say(place.standing)
     for status in found:
         _say_remarks(status)
 
@@ -105,7 +107,7 @@ def look(
     place = open_home(ctx, home)
     monitor = _one(load_monitors(place, [model]), model)
     chosen = None if window is None else parse_window(window, monitor.timezone)
-    path = look_closer(place, monitor, window=chosen, now=moment(now))
+    path = look_closer(place, monitor, window=chosen, now=moment(now, place))
     say(f"{path}\nA sample to look at, drawn by Evidently; what counts is computed on all rows: `watchkeeper scores {model}`.")
     if is_opened:
         webbrowser.open(path.as_uri())
@@ -160,7 +162,7 @@ def sql(
     if private and not reason.strip():
         raise UsageError("private columns need a reason", where="--private", then='Add for example --reason "ticket 123: two flights in dispute".')
     place = open_home(ctx, home)
-    answer = query(place, load_monitors(place)[0], statement, now=moment(now), private_reason=reason.strip() if private else None)
+    answer = query(place, load_monitors(place)[0], statement, now=moment(now, place), private_reason=reason.strip() if private else None)
     shown = answer if as_json else answer.slice(0, _SHOWN)
     show(shown.to_pylist(), as_json=as_json, columns=answer.column_names, empty="No rows.")
     if shown.num_rows < answer.num_rows:

@@ -6,6 +6,9 @@ Belongs here: the form of what is printed. Does not: what is printed, nor the pa
 import dataclasses
 import json
 import math
+import shlex
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -17,7 +20,8 @@ import typer
 from watchkeeper.words import number_text
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-_FILE_WIDTH = 160
+NOBODY = "No model is watched yet. `watchkeeper add MODEL --events FILE` adds one."
+_GAP = 3  # between two columns
 
 
 def show(rows: Sequence[Any], *, as_json: bool, columns: Sequence[str] = (), title: str = "", empty: str = "Nothing to show.") -> None:
@@ -47,6 +51,24 @@ def say(text: str) -> None:
 def complain(text: str) -> None:
     """Print a sentence on stderr, so that results stay clean."""
     typer.echo(text, err=True)
+
+
+def set_aside_lines(reasons: Sequence[str]) -> list[str]:
+    """Return the lines that say why rows and files were set aside, none when nothing was.
+
+    >>> set_aside_lines(["2 rows: sent_at is null: a row needs a time"])
+    ['Set aside: 2 rows: sent_at is null: a row needs a time. `watchkeeper quarantine list` has all of it.']
+    """
+    return [f"Set aside: {'; '.join(r.rstrip('.') for r in reasons)}. `watchkeeper quarantine list` has all of it."] if reasons else []
+
+
+def program() -> str:
+    """Return what calls this program from here: its name where the shell finds it, else the path to it."""
+    here = Path(sys.executable).parent / "watchkeeper"
+    found = shutil.which("watchkeeper")
+    if (found and Path(found).resolve() == here.resolve()) or not here.exists():
+        return "watchkeeper"
+    return shlex.quote(str(here.relative_to(Path.cwd()) if here.is_relative_to(Path.cwd()) else here))
 
 
 def as_dict(row: Any) -> dict[str, Any]:
@@ -107,20 +129,43 @@ def cell(value: Any) -> str:
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str) -> None:
+    """Print a table in which every name stays whole, to be copied: lines break at spaces, and into a pipe or file not at all."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = _FILE_WIDTH
+    shown = [[cell(row.get(column)) for column in columns] for row in rows]
+    heads = [column.replace("_", " ") for column in columns]
+    widths = _widths(list(zip(heads, *shown, strict=True)), console.width if console.is_terminal else None)
     table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", show_edge=False, pad_edge=False)
-    for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold", justify="right" if _is_numeric(rows, column) else "left")
-    for row in rows:
-        table.add_row(*(Text(cell(row.get(column))) for column in columns))
-    console.print(table)
+    for column, head, width in zip(columns, heads, widths, strict=True):
+        table.add_column(head, overflow="fold", width=width, justify="right" if _is_numeric(rows, column) else "left")
+    for texts in shown:
+        table.add_row(*map(Text, texts))
+    console.width = sum(widths) + _GAP * len(widths)
+    with console.capture() as printed:
+        console.print(table)
+    say("\n".join(line.rstrip() for line in printed.get().splitlines()))
+
+
+def _widths(columns: Sequence[Sequence[str]], room: int | None) -> list[int]:
+    """Return how wide columns of texts are: as they need or, within `room`, the widest less, but never less than their longest word.
+
+    >>> _widths([["average_precision"], ["several words"]], 20)
+    [17, 7]
+    """
+    from rich.cells import cell_len
+
+    needed = [max(cell_len(line) for text in texts for line in text.split("\n")) for texts in columns]
+    least = [max((cell_len(word) for text in texts for word in text.split()), default=0) for texts in columns]
+    if room is None:
+        return needed
+    widths = [max(word, min(whole, room)) for word, whole in zip(least, needed, strict=True)]
+    while sum(widths) + _GAP * (len(widths) - 1) > room and widths != least:
+        widths[max((i for i, width in enumerate(widths) if width > least[i]), key=widths.__getitem__)] -= 1
+    return widths
 
 
 def _is_numeric(rows: Sequence[Mapping[str, Any]], column: str) -> bool:

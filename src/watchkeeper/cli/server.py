@@ -57,14 +57,16 @@ def up(
     ctx: typer.Context,
     *,
     port: Annotated[
-        int | None, typer.Option("--port", help=f"Port of Prefect and its UI; else the first free one from {_PREFECT_PORT}.", show_default=False)
+        int | None,
+        typer.Option("--port", metavar="PORT", help=f"Port of Prefect and its UI; else the first free one from {_PREFECT_PORT}.", show_default=False),
     ] = None,
     pages_port: Annotated[
-        int | None, typer.Option("--pages-port", help=f"Port of the pages; else the first free one from {_PAGES_PORT}.", show_default=False)
+        int | None,
+        typer.Option("--pages-port", metavar="PORT", help=f"Port of the pages; else the first free one from {_PAGES_PORT}.", show_default=False),
     ] = None,
     worker: Annotated[bool, typer.Option("--worker/--no-worker", help="Run the flows on this machine.")] = True,
     reset_schedules: ResetOption = False,
-    grace: Annotated[float, typer.Option("--grace", help="Seconds that a flow in progress is given to finish at the end.")] = 30.0,
+    grace: Annotated[float, typer.Option("--grace", metavar="SECONDS", help="Seconds that a flow in progress is given to finish at the end.")] = 30.0,
     home: HomeOption = None,
 ) -> None:
     """Start Prefect with its UI, a worker, all schedules and the pages on this machine, until Ctrl-C or SIGTERM."""
@@ -73,6 +75,8 @@ def up(
         server = PrefectServer(place, choose_port(port, _PREFECT_PORT, "--port"))
         family = Family()
         try:
+            if place.standing:
+                say(place.standing)
             with serving(place.site_dir, choose_port(pages_port, _PAGES_PORT, "--pages-port")) as pages:
                 _start(server, family, pages, stop, worker=worker, reset_schedules=reset_schedules)
                 _watch(family, stop)

@@ -26,8 +26,8 @@ def register(app: typer.Typer) -> None:
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the new workspace; made where it is missing.")],
     *,
-    name: Annotated[str | None, typer.Option(help="Name of the workspace; else the folder's.", show_default=False)] = None,
-    timezone: Annotated[str, typer.Option(help="Where its days begin, such as Europe/Berlin.")] = "UTC",
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the workspace; else the folder's.", show_default=False)] = None,
+    timezone: Annotated[str, typer.Option(metavar="ZONE", help="Where its days begin, such as Europe/Berlin.")] = "UTC",
     as_json: JsonOption = False,
 ) -> None:
     """Make a workspace: settings, places for monitors, suites and data. Nothing is overwritten."""
@@ -47,12 +47,12 @@ def _column(what: str) -> Any:
 
 def add(
     ctx: typer.Context,
-    model: Annotated[str, typer.Argument(help="Name of the new model.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name of the new model.")],
     *,
     events: Annotated[Path, typer.Option(metavar="FILE", help="A file of predictions, such as will keep coming.")],
     labels: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of the truth.", show_default=False)] = None,
-    owner: Annotated[str | None, typer.Option(help="Who answers for the model: a person or a channel.", show_default=False)] = None,
-    task: Annotated[str | None, typer.Option(help="binary, multiclass or regression.", show_default=False)] = None,
+    owner: Annotated[str | None, typer.Option(metavar="OWNER", help="Who answers for the model: a person or a channel.", show_default=False)] = None,
+    task: Annotated[str | None, typer.Option(metavar="TASK", help="binary, multiclass or regression.", show_default=False)] = None,
     id_: Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="Tells events apart.", show_default=False)] = None,
     time: Annotated[str | None, _column("When an event happened.")] = None,
     score: Annotated[str | None, _column("Probability of the positive class, or the predicted number.")] = None,
@@ -61,6 +61,8 @@ def add(
     join: Annotated[str | None, _column("The event's id in the labels.")] = None,
     label_time: Annotated[str | None, _column("When the truth became known, in the labels.")] = None,
     positive: Annotated[str | None, typer.Option(metavar="LABEL", help="The label that counts as positive.", show_default=False)] = None,
+    version_column: Annotated[str | None, _column("The model's version.")] = None,
+    latency: Annotated[str | None, _column("How long a prediction took, in milliseconds.")] = None,
     segments: Annotated[str | None, typer.Option(metavar="A,B", help="Columns to look at value by value.", show_default=False)] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -81,6 +83,8 @@ def add(
         label_time=label_time,
         positive=positive,
         segments=segments.split(",") if segments else None,
+        version_column=version_column,
+        latency=latency,
     )
     added = draft(open_home(ctx, home), model, events=events, labels=labels, said=said)
     if as_json:

@@ -51,7 +51,7 @@ def validate_model(
     """
     opened = open_home(ctx, home)
     source: Source = "labels" if labels else "events"
-    found = validate(opened, load_monitor(opened, model), now=moment(now), file=file, last=_stretch(last), suite=suite, source=source)
+    found = validate(opened, load_monitor(opened, model), now=moment(now, opened), file=file, last=_stretch(last), suite=suite, source=source)
     if as_json:
         show_json(_told(found))
     else:

@@ -1,4 +1,4 @@
-"""The commands that watch and tell: run, scores, incidents, change and digest.
+"""The commands that watch and tell: run, scores, incidents and digest.
 
 Belongs here: their arguments and how results are printed. Does not: the work (operations/), or the pages (site/).
 """
@@ -9,29 +9,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from watchkeeper.adapters.workspace import Home, load_monitor, load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
-from watchkeeper.cli.output import JsonOption, as_dict, complain, say, show, show_json
+from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, complain, say, set_aside_lines, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.notices import STALE, STALE_AFTER
 from watchkeeper.monitor import Monitor, utc
-from watchkeeper.operations.change import ChangeKind, record_change
-from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores, recorded_changes
+from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores
 from watchkeeper.operations.report import digest_of, newest_digest
 from watchkeeper.operations.watch import Watched, present, watch
 from watchkeeper.records import Score
 from watchkeeper.windows import Grid, local_midnight
 from watchkeeper.words import COUNTS, counted, window_text
 
-Models = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models; else all.", show_default=False)]
+Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Models; else all.", show_default=False)]
 _SCORES = ("metric", "feature", "segment", "version", "window", "value", "low", "high", "n", "reference_value", "coverage", "state", "reason")
 _INCIDENTS = ("id", "model", "state", "severity", "window", "headline", "cause")
-_CHANGES = ("model", "kind", "at", "version", "note", "who")
 
 
 class By(StrEnum):
@@ -59,10 +57,6 @@ def register(app: typer.Typer) -> None:
     incidents.callback(invoke_without_command=True, epilog="Example: watchkeeper incidents --all --json")(list_incidents)
     incidents.command("show", epilog="Example: watchkeeper incidents show 4f0c9a1be2d37750")(show_incident)
     app.add_typer(incidents, name="incidents", help="List what is wrong, and why.")
-    change = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
-    change.command("add", epilog="Example: watchkeeper change add flight_delays --kind release --version v2 --note 'trained to June'")(add_change)
-    change.command("list", epilog="Example: watchkeeper change list flight_delays")(list_changes)
-    app.add_typer(change, name="change", help="Record a release, or another change to a model.")
 
 
 def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_json: JsonOption = False, home: HomeOption = None) -> None:
@@ -70,15 +64,20 @@ def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_
 
     Exit code 4 when something could not be done, or a critical expectation could not be evaluated; the reasons are in `watchkeeper status`.
     """
-    place, at = open_home(ctx, home), moment(now)
+    place = open_home(ctx, home)
+    at = moment(now, place)
     with _steps() as tell:
         done = watch(place, models or None, now=at, progress=tell)
         tell("", "pages and the published file")
         present(place, models or None, now=at)
     if as_json:
         show_json(_summary(done))
-    else:
+    elif done.models or done.problems:
         _tell(done)
+    else:
+        say(NOBODY)
+    if place.standing and now is None and not as_json:
+        say(place.standing)
     for problem in done.problems:
         complain(str(problem))
     for failure in done.failures:
@@ -91,20 +90,27 @@ def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_
 
 def scores(
     ctx: typer.Context,
-    model: Annotated[str, typer.Argument(help="The model.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model.")],
     *,
-    metric: Annotated[list[str] | None, typer.Option(help="Only these metrics; also those that are not stored.", show_default=False)] = None,
-    feature: Annotated[str | None, typer.Option(help="Only this feature; `all` for every one.", show_default=False)] = None,
-    segment: Annotated[str | None, typer.Option(help="Only this segment, such as carrier=VX; `all` for every one.", show_default=False)] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="METRIC", help="Only these metrics; also those that are not stored.", show_default=False)
+    ] = None,
+    feature: Annotated[str | None, typer.Option(metavar="FEATURE", help="Only this feature; `all` for every one.", show_default=False)] = None,
+    segment: Annotated[
+        str | None, typer.Option(metavar="SEGMENT", help="Only this segment, such as carrier=VX; `all` for every one.", show_default=False)
+    ] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First day.", show_default=False)] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Day after the last.", show_default=False)] = None,
-    by: Annotated[By | None, typer.Option(help="Windows, rolled up from profiles; else the monitor's own.", show_default=False)] = None,
+    by: Annotated[
+        By | None, typer.Option(metavar="hour|day|week|month", help="Windows, rolled up from profiles; else the monitor's own.", show_default=False)
+    ] = None,
     now: NowOption = None,
     as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
     """List what was measured: KPIs, drift, data quality, service and cost, each with its interval, rows and state."""
-    place, at = open_home(ctx, home), moment(now)
+    place = open_home(ctx, home)
+    at = moment(now, place)
     monitor = load_monitor(place, model)
     wanted = Wanted(
         metrics=frozenset(metric or ()),
@@ -129,7 +135,7 @@ def list_incidents(
     ctx: typer.Context,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
-    model: Annotated[list[str] | None, typer.Option(help="Only these models.", show_default=False)] = None,
+    model: Annotated[list[str] | None, typer.Option(metavar="MODEL", help="Only these models.", show_default=False)] = None,
     now: NowOption = None,
     as_json: JsonOption = False,
     home: HomeOption = None,
@@ -138,7 +144,7 @@ def list_incidents(
     if ctx.invoked_subcommand is not None:
         return
     place = open_home(ctx, home)
-    found = incident_listing(place, models=model, resolved=everything, now=moment(now))
+    found = incident_listing(place, models=model, resolved=everything, now=moment(now, place))
     if as_json:
         show_json(found)
         return
@@ -163,7 +169,8 @@ def show_incident(
     home: HomeOption = None,
 ) -> None:
     """Show one incident whole: since when, how bad, for whom, why, what was ruled out, what to do."""
-    place, at = open_home(ctx, home), moment(now)
+    place = open_home(ctx, home)
+    at = moment(now, place)
     found = [i for i in incident_listing(place, models=None, resolved=True, now=at) if i["id"].startswith(incident)]
     if len(found) != 1:
         what = "no incident has" if not found else f"{len(found)} incidents have"
@@ -178,7 +185,7 @@ def digest(
     ctx: typer.Context,
     models: Models = None,
     *,
-    period: Annotated[Period, typer.Option(help="What it sums up.")] = Period.week,
+    period: Annotated[Period, typer.Option(metavar="day|week", help="What it sums up.")] = Period.week,
     of: Annotated[
         str | None, typer.Option("--of", metavar="DATE", help="A day in the period; else the newest that is final.", show_default=False)
     ] = None,
@@ -187,7 +194,8 @@ def digest(
     home: HomeOption = None,
 ) -> None:
     """Show what a stakeholder reads in a minute: how the models did, what moved and why, what it cost, what is not known."""
-    place, at = open_home(ctx, home), moment(now)
+    place = open_home(ctx, home)
+    at = moment(now, place)
     found = []
     for monitor in load_monitors(place, models or None)[0].values():
         day = _day(monitor, of, "--of")
@@ -200,36 +208,6 @@ def digest(
         show_json([{**as_dict(d), "facts": json.loads(d.facts)} for d in found])
         return
     say("\n\n".join(d.text.rstrip() for d in found) or "No digest is final yet; --of DATE shows one as it stands.")
-
-
-def add_change(
-    ctx: typer.Context,
-    model: Annotated[str, typer.Argument(help="The model that was changed.")],
-    *,
-    kind: Annotated[str, typer.Option(help="release, config, price or data.")],
-    at: Annotated[str | None, typer.Option(metavar="TIME", help="When it took effect; else now.", show_default=False)] = None,
-    version: Annotated[str, typer.Option(help="The version it brought.", show_default=False)] = "",
-    note: Annotated[str, typer.Option(help="What was done, in words.", show_default=False)] = "",
-    who: Annotated[str, typer.Option(help="Who did it.", show_default=False)] = "",
-    now: NowOption = None,
-    as_json: JsonOption = False,
-    home: HomeOption = None,
-) -> None:
-    """Record something people did to a model or its surroundings, so that causes can be joined to it."""
-    place, recorded_at = open_home(ctx, home), moment(now)
-    load_monitor(place, model)
-    if kind not in get_args(ChangeKind):
-        raise UsageError(f"{kind!r} is no kind of change", where="--kind", then=f"Write one of {', '.join(get_args(ChangeKind))}.")
-    made = record_change(place, model, kind=kind, at=moment(at) if at else recorded_at, version=version, note=note, who=who, now=recorded_at)  # type: ignore[arg-type]
-    if as_json:
-        show_json(made)
-    else:
-        say(f"Recorded {made.change_id}: {made.kind} of {model} at {made.at:%Y-%m-%d %H:%M} UTC.")
-
-
-def list_changes(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_json: JsonOption = False, home: HomeOption = None) -> None:
-    """List the changes that were recorded, the newest first."""
-    show(recorded_changes(open_home(ctx, home), models, now=moment(now)), as_json=as_json, columns=_CHANGES, empty="No change was recorded.")
 
 
 class _IdsToo(TyperGroup):
@@ -260,6 +238,8 @@ def _tell(done: Watched) -> None:
     say(
         f"{counted(len(done.batches), 'batch')}: {counted(landed, 'row')} landed, {held:,} quarantined. {counted(len(done.runs), 'window')} measured."
     )
+    for line in set_aside_lines(done.set_aside):
+        say(line)
     opened, resolved = (sum(e.event == what for e in done.events) for what in ("opened", "resolved"))
     told = f"{counted(len(done.digests), 'digest')}, {counted(_sent(done), 'message')} sent"
     say(f"{counted(opened, 'incident')} opened, {resolved:,} resolved, {told}.")
@@ -282,6 +262,7 @@ def _summary(done: Watched) -> dict[str, Any]:
         "failures": [as_dict(f) for f in done.failures],
         "problems": [str(p) for p in done.problems],
         "unevaluated": done.unevaluated,
+        "set_aside": done.set_aside,
     }
 
 

@@ -6,6 +6,7 @@ inbox.py), what is told at the end (story.py), or printing (cli/demo.py).
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +14,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from watchkeeper.adapters.workspace import Home, load_monitor
+from watchkeeper.adapters.swap import write_whole
+from watchkeeper.adapters.workspace import WORKSPACE_FILE, Home, load_monitor
 from watchkeeper.demo.flights import ZONE, read_flights
 from watchkeeper.demo.gpu_trace import land_gpu_trace
 from watchkeeper.demo.inbox import Parcel, deliver, parcels
@@ -26,6 +28,8 @@ Tell = Callable[[str], None]
 MODEL = "flight_delays"
 LAST_DAY = date(2014, 1, 2)  # the last flights of 2013 are final in its morning
 _TUESDAY, _HOUR = 1, time(13)  # by then Sunday's labels are final and the week can be told
+_CLOCK = re.compile(r"^now:[ \t]*[^\s#]+", re.MULTILINE)
+_WHY_STANDING = "The clock of this workspace stands still, where the demo ended; remove the line to watch as time goes."
 _INBOX_FILES = ("flights-*.parquet", "arrivals-*.csv.gz")
 
 
@@ -124,6 +128,14 @@ def remember(home: Home, reached: Progress) -> None:
     aside = file.with_name(f".{file.name}.{os.getpid()}")
     aside.write_text(json.dumps(asdict(reached)))
     aside.replace(file)
+
+
+def stop_clock(home: Home, at: datetime) -> None:
+    """Let the workspace's clock stand where the demo came to: what is called there afterwards sees the year, and not the years since."""
+    file, line = home.root / WORKSPACE_FILE, f"now: {at:%Y-%m-%dT%H:%MZ}"
+    text = file.read_text(encoding="utf-8")
+    changed, count = _CLOCK.subn(line, text)
+    write_whole(file, changed if count else f"{text.rstrip()}\n\n# {_WHY_STANDING}\n{line}\n")
 
 
 def claim(home: Home, seed: int) -> Progress:

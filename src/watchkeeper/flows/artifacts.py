@@ -24,7 +24,8 @@ def dated(selection: Selection) -> str:
     from watchkeeper.words import moment_text
 
     zone = selection.home.workspace.timezone
-    return f"As of {moment_text(selection.now, zone)} ({zone})."
+    standing = f" {selection.home.standing}" if selection.now == selection.home.workspace.now else ""
+    return f"As of {moment_text(selection.now, zone)} ({zone}).{standing}"
 
 
 def table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:

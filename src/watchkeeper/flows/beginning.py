@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from watchkeeper.adapters.processes import end_with_parent
+from watchkeeper.adapters.settings import without_telemetry
 
 if TYPE_CHECKING:
     from prefect.client.schemas.filters import FlowRunFilter
@@ -21,6 +22,7 @@ def begin() -> None:
     """Begin a run; one that a person calls from Python, without a deployment, needs none of this."""
     from prefect.runtime import deployment, flow_run
 
+    without_telemetry()
     if deployment.id and flow_run.id:
         end_with_parent()
         stand_in_for_late_runs(UUID(deployment.id), UUID(flow_run.id))

@@ -22,7 +22,7 @@ def change(model: str, kind: ChangeKind, at: datetime | None = None, version: st
         model: The model that was changed.
         kind: What was changed.
         at: When it took effect. Leave empty for now.
-        version: The version that it brought, if any.
+        version: The version that it brought; a release needs one.
         note: What was done, in words.
         who: Who did it.
     """

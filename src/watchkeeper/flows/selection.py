@@ -28,10 +28,17 @@ class Selection:
 
 
 def select(models: Sequence[str] | None, as_of: datetime | None) -> Selection:
-    """Return the models asked for, by default all; the clock is read here and nowhere else in a flow."""
+    """Return the models asked for, by default all; the clock is read here and nowhere else in a flow.
+
+    Without `as_of` the moment is where the workspace's clock stands, else now.
+    """
     home = find_home()
     monitors, problems = load_monitors(home, models)
-    return Selection(home, monitors, problems, datetime.now(UTC) if as_of is None else utc(as_of))
+    return Selection(home, monitors, problems, _now(home) if as_of is None else utc(as_of))
+
+
+def _now(home: Home) -> datetime:
+    return home.workspace.now or datetime.now(UTC)
 
 
 def stretch(start: datetime | None, end: datetime | None) -> tuple[datetime | None, datetime | None]:

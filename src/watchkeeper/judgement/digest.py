@@ -5,14 +5,16 @@ Belongs here: numbers -> lines of plain words. Does not: gathering the numbers (
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from watchkeeper.judgement.evidence import Broken
 from watchkeeper.judgement.incidents import LASTED, Incident
+from watchkeeper.judgement.promises import Promise, when_text
 from watchkeeper.judgement.story import span_text
-from watchkeeper.monitor import Monitor, Target
+from watchkeeper.monitor import Monitor
 from watchkeeper.records import SEVERITIES, Score, Signal
-from watchkeeper.words import counted, limit_text, measured_text, metric_text, number_text, percent, percent_interval
+from watchkeeper.words import counted, measured_text, metric_text, number_text, percent, percent_interval
 
 _MAIN = {"binary": "log_loss", "regression": "mae", "multiclass": "accuracy"}
 
@@ -28,7 +30,7 @@ class DigestFacts:
     incidents: Sequence[Incident]
     segments: Sequence[Incident]
     notices: Sequence[Signal]
-    promises: Sequence[tuple[Target, Score | None]]
+    promises: Sequence[Promise]
     quarantined: int
     quarantine_reasons: Sequence[tuple[str, int]]
     is_final: bool
@@ -40,11 +42,12 @@ class DigestFacts:
     currency: str = "USD"
     restated: int = 0
     not_known: Sequence[str] = ()
+    told_at: datetime | None = None
 
 
 def headline(monitor: Monitor, facts: DigestFacts) -> str:
     """Return the one line that must be read."""
-    period = span_text(monitor, facts.start, facts.end)
+    period = span_text(monitor, facts.start, facts.end, facts.told_at)
     start = f"{monitor.model}, {period}: {mood(facts)}."
     rate, said = _value(facts, "positive_rate"), _value(facts, "score_mean")
     if monitor.task == "binary" and rate is not None and said is not None:
@@ -70,7 +73,7 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
     made = [
         ("", _opening(facts)),
         ("Quality", _quality(monitor, facts)),
-        ("Promises", _promises(facts)),
+        ("Promises", _promises(monitor, facts)),
         ("Why", _why(facts)),
         ("Quiet trouble", _quiet(facts)),
         ("Data", _data(facts)),
@@ -116,21 +119,24 @@ def _quality(monitor: Monitor, facts: DigestFacts) -> str:
     return said
 
 
-def _promises(facts: DigestFacts) -> str:
-    return "; ".join(_promise(target, score) for target, score in facts.promises)
+def _promises(monitor: Monitor, facts: DigestFacts) -> str:
+    return "; ".join(_promise(monitor, facts, found) for found in facts.promises)
 
 
-def _promise(target: Target, score: Score | None) -> str:
-    about = metric_text(target.metric, target.feature, target.segment)
-    limit = limit_of(target)
-    if score is None or score.value is None:
-        return f"{about} ({limit}): not known"
-    return f"{about} {number_text(score.value, score.unit)} ({limit}): {'kept' if target.is_kept_by(score.value) else 'broken'}"
+def _promise(monitor: Monitor, facts: DigestFacts, found: Promise) -> str:
+    """Tell of a promise: the window that decided, unless it is the digest's own, and how a longer one that runs goes so far."""
+    running = "" if found.so_far is None else f"{number_text(found.so_far)} so far {_running(monitor, facts, found)}"
+    if found.value is None:
+        return f"{found.text}: {f'{running}, not decided' if running else 'not known'}"
+    is_own = (found.window_start, found.window_end) == (facts.start, facts.end)
+    when = "" if is_own else f" {when_text(found.per, found.window_start, found.window_end, monitor.timezone)}"
+    said = f"{found.text}: {'kept' if found.is_kept else 'broken'}{when} ({number_text(found.value)})"
+    return f"{said}, {running}" if running else said
 
 
-def limit_of(target: Target) -> str:
-    """Return what a target promises."""
-    return f"at least {limit_text(target.at_least)}" if target.at_least is not None else f"at most {limit_text(target.at_most or 0.0)}"
+def _running(monitor: Monitor, facts: DigestFacts, found: Promise) -> str:
+    last = (facts.end - timedelta(microseconds=1)).astimezone(ZoneInfo(monitor.timezone))
+    return f"in {last:%B}" if found.per == "month" else f"this {found.per}"
 
 
 def _why(facts: DigestFacts) -> str:

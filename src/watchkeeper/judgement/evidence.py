@@ -93,6 +93,7 @@ class Evidence:
     changes: list[Change] = field(default_factory=list)
     versions: Versions | None = None
     not_measured: list[str] = field(default_factory=list)
+    told_at: datetime | None = None
 
 
 class Pooled:

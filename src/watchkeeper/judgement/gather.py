@@ -45,6 +45,7 @@ class Known:
     broken: Callable[[Window], list[Broken]] = lambda _: []
     set_aside: Callable[[Window], tuple[int, str]] = lambda _: (0, "")
     versions: Callable[[Episode], Versions | None] = lambda _: None
+    told_at: datetime | None = None
 
     def changes_near(self, episode: Episode) -> list[Change]:
         """Return the recorded changes that may bear on an episode."""
@@ -90,6 +91,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         changes=known.changes_near(episode),
         versions=known.versions(episode) if episode.family != "data" else None,
         not_measured=[name for name, is_known in (("latency", bool(monitor.columns.latency)), ("GPU", known.has_gpu)) if not is_known],
+        told_at=known.told_at,
     )
 
 

@@ -43,7 +43,7 @@ class Incident:
     window_end: datetime
     headline: str
     signals: list[str] = field(default_factory=list)
-    marks: frozenset[str] = frozenset()
+    marks: tuple[str, ...] = ()
     story: Story | None = None
     told_at: datetime | None = None
     why: str = ""
@@ -116,7 +116,7 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         window_end=max(e.window_end for e in history),
         headline=told_by[-1][0].headline if told_by else first.subject,
         signals=sorted({s.rstrip("?") for e in history for s in e.signals}),
-        marks=frozenset(s for e in history for s in e.signals),
+        marks=tuple(sorted({s for e in history for s in e.signals})),
         story=told_by[-1][0] if told_by else None,
         told_at=told_by[-1][1] if told_by else None,
         why=last.why,

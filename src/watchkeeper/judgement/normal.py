@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtr
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -107,10 +107,10 @@ def chances(z: Floats, normal: Normal, direction: str) -> Floats:
     """Return p-values: two-sided for numbers that should stay where they are, else for the bad side only."""
     freedom = normal.freedom[:, None] if z.ndim > 1 else normal.freedom
     if direction == "lower_is_better":
-        return np.asarray(student.sf(z, freedom), float)
+        return np.asarray(stdtr(freedom, -z), float)
     if direction == "higher_is_better":
-        return np.asarray(student.sf(-z, freedom), float)
-    return np.asarray(2 * student.sf(np.abs(z), freedom), float)
+        return np.asarray(stdtr(freedom, z), float)
+    return np.asarray(2 * stdtr(freedom, -np.abs(z)), float)
 
 
 def usual_range(panel: Panel, normal: Normal, series: int) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.stats import poisson
+from scipy.special import pdtr
 
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.monitor import Monitor
@@ -46,7 +46,7 @@ def shortfalls(monitor: Monitor, environment: str, scores: pa.Table, now: dateti
         if value == 0 and now < row["window_end"] + max(2 * (row["window_end"] - row["window_start"]), _LATE):
             continue
         waited, came = waited + min(like), came + value
-        chance = float(poisson.cdf(came, waited))
+        chance = float(pdtr(came, waited))
         if chance < _CHANCE:
             yield _signal(monitor, environment, row, like, chance, now)
 

@@ -43,7 +43,7 @@ def ending(monitor: Monitor, episode: Episode, evidence: Evidence, since: Sequen
     is_points = lead.metric.startswith("calibration_gap")
     values = listed([_pts(value) if is_points else _number(monitor, lead, value) for _, _, value in since[:3]])
     back = (
-        f"back to {values}{' points' if is_points else ''} ({span_text(monitor, since[0][0], since[min(len(since), 3) - 1][1])})"
+        f"back to {values}{' points' if is_points else ''} ({span_text(monitor, since[0][0], since[min(len(since), 3) - 1][1], evidence.told_at)})"
         if since
         else "clear again"
     )
@@ -55,17 +55,22 @@ def ending(monitor: Monitor, episode: Episode, evidence: Evidence, since: Sequen
     )
 
 
-def span_text(monitor: Monitor, start: datetime, end: datetime) -> str:
-    """Return a stretch of time as a person would say it: `Mon 22 April` or `22 to 26 April`."""
+def span_text(monitor: Monitor, start: datetime, end: datetime, told_at: datetime | None = None) -> str:
+    """Return a stretch of time as a person would say it: `Mon 22 April` or `22 to 26 April`, with a year that is not that of `told_at`."""
     zone = ZoneInfo(monitor.timezone)
     first, last = start.astimezone(zone), (end - timedelta(microseconds=1)).astimezone(zone)
+    this = None if told_at is None else told_at.astimezone(zone).year
     if monitor.window == "hour" and first.date() == last.date():
-        return f"{first:%a} {first.day} {first:%B}, {first:%H:%M} to {end.astimezone(zone):%H:%M}"
+        return f"{first:%a} {_date(first, this)}, {first:%H:%M} to {end.astimezone(zone):%H:%M}"
     if first.date() == last.date():
-        return f"{first:%a} {first.day} {first:%B}"
-    if first.month == last.month:
-        return f"{first.day} to {last.day} {last:%B}"
-    return f"{first.day} {first:%B} to {last.day} {last:%B}"
+        return f"{first:%a} {_date(first, this)}"
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first.day} to {_date(last, this)}"
+    return f"{_date(first, this if first.year != last.year else None)} to {_date(last, this)}"
+
+
+def _date(day: datetime, this_year: int | None) -> str:
+    return f"{day.day} {day:%B}{'' if this_year in (None, day.year) else f' {day.year}'}"
 
 
 Told = tuple[str, str, list[tuple[str, str]]]
@@ -81,7 +86,7 @@ def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
         or evidence.expected is None
     ):
         return _plain(monitor, episode, evidence)
-    day = span_text(monitor, episode.start, episode.end)
+    day = span_text(monitor, episode.start, episode.end, evidence.told_at)
     rows, positive = monitor.wording.rows, monitor.wording.positive
     sure = _sure(evidence)
     rate = f"{sure[0]} {percent(sure[1])}" if sure else percent(evidence.observed.value)
@@ -111,7 +116,7 @@ def _segments(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     """Tell of a segment that fails while the whole does not."""
     if evidence.observed is None or evidence.expected is None:
         return _plain(monitor, episode, evidence)
-    day = span_text(monitor, episode.start, episode.end)
+    day = span_text(monitor, episode.start, episode.end, evidence.told_at)
     rows, positive = monitor.wording.rows, monitor.wording.positive
     o = evidence.observed
     headline = f"{episode.subject}: {percent(o.value)} of {rows} {positive}{_interval(o)}, the model expected {percent(evidence.expected)} ({day})"
@@ -123,7 +128,7 @@ def _faults(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     """Tell of data that is not as it was."""
     if episode.signals[0].metric == "rows":
         return _missing(monitor, episode, evidence)
-    day = span_text(monitor, episode.start, episode.end)
+    day = span_text(monitor, episode.start, episode.end, evidence.told_at)
     worst = max(episode.signals, key=lambda s: s.value)
     others = len({s.feature for s in episode.signals}) - 1
     names = worst.feature + (f" and {others} more feature{'s' if others > 1 else ''}" if others else "")
@@ -137,7 +142,7 @@ def _faults(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
 
 def _missing(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     """Tell of rows that did not come, or did not come in."""
-    day, rows = span_text(monitor, episode.start, episode.end), monitor.wording.rows
+    day, rows = span_text(monitor, episode.start, episode.end, evidence.told_at), monitor.wording.rows
     came, usual = sum(s.n for s in episode.signals), sum(s.expected for s in episode.signals)
     headline = f"{'no' if not came else f'only {came:,}'} {rows} landed on {day}, usually {usual:,.0f}"
     count, reason = evidence.set_aside
@@ -151,7 +156,7 @@ def _promises(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     """Tell of a broken promise."""
     worst = max(episode.signals, key=lambda s: abs(s.value - s.expected))
     about = metric_text(worst.metric, worst.feature, worst.segment)
-    day = span_text(monitor, episode.start, episode.end)
+    day = span_text(monitor, episode.start, episode.end, evidence.told_at)
     limit = (
         f"at least {limit_text(worst.normal_low)}"
         if worst.normal_low is not None and worst.value < worst.normal_low
@@ -167,8 +172,8 @@ def _plain(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     """Tell of any number: what it is, what it usually is."""
     lead = evidence.lead
     about = metric_text(lead.metric, lead.feature, lead.segment)
-    day = span_text(monitor, episode.start, episode.end)
-    when = span_text(monitor, lead.window_start, lead.window_end)
+    day = span_text(monitor, episode.start, episode.end, evidence.told_at)
+    when = span_text(monitor, lead.window_start, lead.window_end, evidence.told_at)
     headline = f"{about} {_measured(monitor, lead)} on {when}, usually {_number(monitor, lead, lead.expected)}{concentrated(evidence, lead.metric)}"
     low, high = (_number(monitor, lead, end, beside=(lead.normal_low, lead.normal_high)) for end in (lead.normal_low, lead.normal_high))
     usual = f" 95 % of reference {monitor.window}s lie between {low} and {high}."
@@ -222,7 +227,7 @@ def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: S
         steps.append(f'distrust "{side}"{place}; ask {owner} what changed.')
     else:
         place = f"{worst}, " if worst and any(s.metric for s in evidence.segments) else ""
-        steps.append(f"look closer at {place}{span_text(monitor, episode.start, episode.end)}; ask {owner} what changed.")
+        steps.append(f"look closer at {place}{span_text(monitor, episode.start, episode.end, evidence.told_at)}; ask {owner} what changed.")
     if kind != "data" and (time := _too_short(episode)):
         steps.append(f"Do not retrain on {time}.")
     return steps

@@ -6,6 +6,7 @@ Belongs here: the one action behind `watchkeeper add`. Does not: what is guessed
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -17,14 +18,17 @@ from watchkeeper.adapters import files
 from watchkeeper.adapters.monitor_files import mistakes, understand
 from watchkeeper.adapters.scaffold import create
 from watchkeeper.adapters.suite_drafts import draft_suite
+from watchkeeper.adapters.text_files import Reading
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.adapters.yaml_lines import parse_yaml
 from watchkeeper.errors import UnreadableError, UsageError
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.cast import cast
 from watchkeeper.operations.draft import Answer, Question, Said, Source, draft, glob_of, named
 from watchkeeper.operations.monitor_text import monitor_text
 
 _MOST_FILES = 1000
+_ANY_TIME = datetime(9000, 1, 1, tzinfo=UTC)  # a draft asks for no row whether it lies in the future
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +116,15 @@ def _write_suites(home: Home, monitor: Monitor, sources: dict[str, Source]) -> t
         if path.exists():
             kept.append(_name(home, path))
             continue
-        create(path, json.dumps(draft_suite(sources[kind].rows, monitor=monitor, source=kind), indent=2, ensure_ascii=False, default=str) + "\n")
+        drafted = draft_suite(_as_landed(sources[kind].rows, monitor, kind), monitor=monitor, source=kind)
+        create(path, json.dumps(drafted, indent=2, ensure_ascii=False, default=str) + "\n")
         written.append(_name(home, path))
     return written, kept
+
+
+def _as_landed(rows: pa.Table, monitor: Monitor, kind: Literal["events", "labels"]) -> pa.Table:
+    """Return rows as a suite sees them when they are taken in: without the unusable ones, a whole-number score as a number."""
+    return cast(Reading.whole(rows), monitor, kind, now=_ANY_TIME).view
 
 
 def _name(home: Home, path: Path) -> str:

@@ -213,7 +213,9 @@ def _moments(rows: pa.Table, name: str, monitor: Monitor, rejects: Rejects, now:
     moments = to_utc(rows[name], monitor.timezone)
     absent = pc.is_null(rows[name])
     rejects.add(_numbers(rows, absent), f"{name} is null: a row needs a time")
-    _reject_each(rows, name, pc.and_(pc.is_null(moments), pc.invert(absent)), "is not a time (ISO text or an epoch)", monitor, rejects)
+    _reject_each(
+        rows, name, pc.and_(pc.is_null(moments), pc.invert(absent)), "is not a time (ISO text, day.month.year, or an epoch)", monitor, rejects
+    )
     _reject_each(rows, name, pc.greater(moments, pa.scalar(now + _AHEAD, TIMESTAMP)), "lies more than a day in the future", monitor, rejects)
     _reject_each(rows, name, pc.less(moments, pa.scalar(_LONG_AGO, TIMESTAMP)), "lies before 1971, as times do that were never set", monitor, rejects)
     return moments

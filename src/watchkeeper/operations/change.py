@@ -9,6 +9,7 @@ from typing import Literal
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import UsageError
 from watchkeeper.monitor import utc
 from watchkeeper.records import Change, key
 
@@ -18,7 +19,14 @@ ChangeKind = Literal["release", "config", "price", "data"]
 def record_change(
     home: Home, model: str, *, kind: ChangeKind, at: datetime, now: datetime, version: str = "", note: str = "", who: str = ""
 ) -> Change:
-    """Record a change of a model and return it; the same change again adds nothing, so that a pipeline may repeat itself."""
+    """Record a change of a model and return it; the same change again adds nothing, so that a pipeline may repeat itself.
+
+    Raises:
+        UsageError: a release does not say which version it brought.
+
+    """
+    if kind == "release" and not version.strip():
+        raise UsageError("a release says which version it brought", where="--version", then="Add for example --version v2.")
     moment = utc(at)
     change_id = key(model, kind, moment.isoformat(), version, note)
     known: list[Change] = home.lake.newest(Change, as_of=now, where=pc.field("change_id") == change_id)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.gpu_hours import first_uses, gpu_uses, predictions
-from watchkeeper.adapters.lake import TIMESTAMP, Lake
+from watchkeeper.adapters.lake import TIMESTAMP, Lake, among
 from watchkeeper.adapters.prices import price_book
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import ConfigurationError
@@ -91,7 +91,7 @@ def _runs(lake: Lake, monitors: Mapping[str, Monitor], now: datetime) -> dict[st
 
 def _scores(lake: Lake, since: datetime, now: datetime) -> dict[tuple[object, ...], Score]:
     """Return the newest score of each key in windows from `since` on."""
-    wanted = pc.field("metric").isin(COST_METRICS) & (pc.field("window_start") >= pa.scalar(since, TIMESTAMP))
+    wanted = among("metric", COST_METRICS) & (pc.field("window_start") >= pa.scalar(since, TIMESTAMP))
     return {_key(s): s for s in lake.newest(Score, as_of=now, where=wanted)}
 
 

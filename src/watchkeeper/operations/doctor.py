@@ -84,6 +84,8 @@ def _workspace(home: Home) -> Iterator[Diagnosis]:
         )
     else:
         yield Diagnosis("ok", "workspace", f"{home.root}, {counted(len(monitors), 'monitor')}")
+    if home.standing:
+        yield Diagnosis("warn", "workspace", home.standing, "remove `now` from watchkeeper.yaml to watch as time goes")
 
 
 def _versions(wanted: dict[str, str]) -> Iterator[Diagnosis]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -19,10 +19,12 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.monitor_files import nearest
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.normal import LEAST_WINDOWS
+from watchkeeper.monitor import Task
 from watchkeeper.operations import guesses, truths
-from watchkeeper.operations.times import to_utc
+from watchkeeper.operations.times import READABLE, to_utc
 
 SAID = "you said so"
+_SAID_ROLES = {"version": "version-column", "latency": "latency"}  # role -> option
 _LONGEST_REFERENCE_DAYS = 90
 _WEEKLY_BELOW, _WEEKLY_FROM_DAYS = 30, 56
 
@@ -59,6 +61,8 @@ class Said:
     label_time: str | None = None
     positive: str | None = None
     segments: list[str] | None = None
+    version_column: str | None = None
+    latency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +116,15 @@ def require(column: str, rows: pa.Table, option: str) -> None:
         raise UsageError(f"there is no column '{column}'", where=f"--{option}", then=f"{hint[:1].upper()}{hint[1:]}")
 
 
+def _require_task(task: str | None) -> None:
+    if task is not None and task not in get_args(Task):
+        hint = nearest(task, get_args(Task))
+        raise UsageError(f"there is no task '{task}'", where="--task", then=f"{hint[:1].upper()}{hint[1:]}")
+
+
 def draft(model: str, events: Source, labels: Source | None, *, said: Said, timezone: str) -> Draft:
     """Return the draft of a monitor; when it has questions left it is not whole."""
+    _require_task(said.task)
     told = Draft(said)
     told.tell("model", model, SAID)
     told.tell("owner", said.owner or "", SAID if said.owner else "nobody yet: name a person or a channel")
@@ -224,10 +235,13 @@ def _positive(told: Draft, truth: pa.ChunkedArray) -> None:
 
 def _rest(told: Draft, source: Source, *, time: str | None, timezone: str, in_events: bool) -> None:
     events = source.rows
-    for role, guess in guesses.by_name(events, told.taken()).items():
+    found = guesses.by_name(events, told.taken() | {n for n in (told.said.version_column, told.said.latency) if n})
+    for role, option in _SAID_ROLES.items():
+        told.column(f"columns.{role}", option, found.pop(role, None), events)
+    for role, guess in found.items():
         told.tell(f"columns.{role}", *guess)
     if time is not None:
-        _reference(told, source.whole([time])[time], timezone)
+        _reference(told, time, source.whole([time])[time], timezone)
     probabilities = next((set(a.value.values()) for a in told.answers if a.key == "columns.probabilities"), set())
     taken = told.taken() | probabilities
     if in_events:
@@ -241,11 +255,11 @@ def _rest(told: Draft, source: Source, *, time: str | None, timezone: str, in_ev
         told.tell("private", *personal)
 
 
-def _reference(told: Draft, column: pa.ChunkedArray, timezone: str) -> None:
+def _reference(told: Draft, name: str, column: pa.ChunkedArray, timezone: str) -> None:
     """Settle what is usual: the first half of the files' days, at most ninety of them."""
     times = pc.drop_null(to_utc(column, timezone))
     if len(times) == 0:
-        told.questions.append(Question("--time", "which column says when an event happened; the one named holds no time"))
+        told.questions.append(Question("--time", f"which column says when an event happened; `{name}` holds no time that can be read: {READABLE}"))
         return
     first, last = (_day(pc.min_max(times)[end].as_py(), timezone) for end in ("min", "max"))
     span = (last - first).days + 1

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import pyarrow.compute as pc
 
+from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.monitor import Monitor
@@ -31,7 +32,7 @@ def failed(home: Home, monitors: Iterable[Monitor], operation: str, reason: str,
 
 def recovered(home: Home, monitors: Iterable[Monitor], operation: str, *, now: datetime) -> None:
     """Keep that an operation is done for these models, where it was last known to have failed."""
-    mine = (pc.field("operation") == operation) & pc.field("model").isin([m.model for m in monitors])
+    mine = (pc.field("operation") == operation) & among("model", (m.model for m in monitors))
     ever = home.lake.read(Run.TABLE, columns=["model"], where=mine & (pc.field("outcome") == "failed"))
     if ever is not None and ever.num_rows:
         left = [r for r in home.lake.newest(Run, as_of=now, where=mine) if r.outcome == "failed"]

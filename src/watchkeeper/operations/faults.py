@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.warehouse import ask, connect, quoted
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.evidence import Broken
@@ -107,7 +108,7 @@ class Intake:
         unread = sorted(set(batches) - self._checked.keys())
         if unread:
             self._checked.update((batch, []) for batch in unread)
-            mine = pc.field("batch_id").isin(pa.array(unread, pa.string()))
+            mine = among("batch_id", unread)
             for validation in self.home.lake.newest(Validation, as_of=self.now, where=mine):
                 self._checked[validation.batch_id].append(validation)
         return chain.from_iterable(self._checked[batch] for batch in batches)

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.lake import TIMESTAMP, among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.monitor import Monitor
@@ -90,7 +90,7 @@ def part_grain(monitor: Monitor, rows: int, span: tuple[datetime, datetime]) -> 
 def in_force(home: Home, monitor: Monitor, *, now: datetime) -> pc.Expression:
     """Match the scores that rest on today's bins, or on none; those of another window, time zone or task are history."""
     found = stored_bins(home, monitor, now=now)
-    return pc.field("bins").isin(["", *([found[0]] if found else [])])
+    return among("bins", ["", *([found.version] if found else [])])
 
 
 def layout(monitor: Monitor) -> str:

@@ -18,6 +18,7 @@ Guess = tuple[Any, str]
 
 _SAMPLE = 1_000
 _MANY_CLASSES = 100
+_MANY_VERSIONS = 20
 _SEGMENT_VALUES, _SEGMENTS = (2, 20), 3
 _KEY = re.compile(r"(^|_)(id|uuid|guid|key)$|[a-z]I[dD]$", re.IGNORECASE)
 _TIMES = [
@@ -28,9 +29,13 @@ _SCORE = re.compile(r"score|prob|(^|_)p_|_p$|^p$|likelihood|confidence", re.IGNO
 _PREDICTED = re.compile(r"pred|y_?hat|forecast|estimate|decision|decided|classified", re.IGNORECASE)
 _PERSONAL = re.compile(r"e_?mail|phone|(^|_)ssn$|passport|iban|(first|last|sur|full)_?name|street|birth|(^|_)ip(_address)?$", re.IGNORECASE)
 _BY_NAME = {
-    "version": re.compile(r"^(model_?)?version$", re.IGNORECASE),
+    "version": re.compile(r"^(model_?)?(version|ver|release|revision|build|tag)$", re.IGNORECASE),
     "environment": re.compile(r"^env(ironment)?$", re.IGNORECASE),
-    "latency": re.compile(r"^(latency|response_time|inference_time|duration)(_ms|_millis)?$", re.IGNORECASE),
+    "latency": re.compile(
+        r"^((latency|response_time|inference_time|duration)(_?(ms|millis))?"
+        r"|(took|elapsed|runtime|(processing|request|scoring|serving)_time)_?(ms|millis|milliseconds))$",
+        re.IGNORECASE,
+    ),
     "status": re.compile(r"^(status|error_(class|type))$", re.IGNORECASE),
     "trace_id": re.compile(r"^trace_?id$", re.IGNORECASE),
     "host": re.compile(r"^host(name)?$", re.IGNORECASE),
@@ -98,12 +103,16 @@ def probabilities(events: pa.Table, classes: Sequence[Any]) -> Guess | None:
 def by_name(events: pa.Table, taken: Collection[str]) -> dict[str, Guess]:
     """Return the service columns that are named plainly: version, latency, status and the like."""
     free = [n for n in events.column_names if n not in taken]
-    found = {
-        role: next((n for n in free if pattern.search(n) and is_number(events[n]) == (role == "latency")), None) for role, pattern in _BY_NAME.items()
-    }
-    if (version := next((n for n in free if _BY_NAME["version"].search(n)), None)) is not None:
-        found["version"] = version
+    found = {role: next((n for n in free if pattern.search(n) and _suits(role, n, events[n])), None) for role, pattern in _BY_NAME.items()}
     return {role: (name, "by its name") for role, name in found.items() if name}
+
+
+def _suits(role: str, name: str, column: pa.ChunkedArray) -> bool:
+    """Tell whether a column may have a role by its values: a latency is a number; versions are few, unless plainly named so."""
+    if role != "version":
+        return is_number(column) == (role == "latency")
+    is_few = distinct(column) <= _MANY_VERSIONS and (is_text(column) or pa.types.is_integer(column.type))
+    return is_few or name.lower().endswith("version")
 
 
 def segments(events: pa.Table, taken: Collection[str]) -> Guess | None:

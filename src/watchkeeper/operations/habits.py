@@ -5,9 +5,9 @@ Belongs here: asking the newest batches. Does not: what is said of a file that l
 
 from collections.abc import Collection
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
+from watchkeeper.adapters.lake import among
 from watchkeeper.operations.lots import Intake
 from watchkeeper.records import Batch
 
@@ -21,7 +21,7 @@ def brought(intake: Intake, columns: Collection[str]) -> list[set[str]]:
     newest = sorted((b for b in taken_in if b.rows_landed), key=lambda b: b.landed_at)[-REMEMBERED:]
     if not newest:
         return []
-    theirs = pc.field("wk_batch").isin(pa.array([b.batch_id for b in newest]))
+    theirs = among("wk_batch", (b.batch_id for b in newest))
     rows = intake.home.lake.read(intake.table, columns=["wk_batch", *columns], where=theirs)
     if rows is None:
         return []

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.files import Content, Stamp, discover, interpret, is_finished, load, stamp
+from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UnreadableError, UsageError
 from watchkeeper.monitor import Monitor
@@ -152,8 +152,8 @@ def _keep_streams(intake: Intake, settled: Sequence[Settled], given: Sequence[Pa
 def _told(intake: Intake, repeats: list[tuple[str, str]]) -> list[Offered]:
     if not repeats:
         return []
-    ids = pa.array(sorted({batch for _, batch in repeats}), pa.string())
-    batches = {b.batch_id: b for b in intake.home.lake.newest(Batch, where=pc.field("batch_id").isin(ids))}
+    ids = {batch for _, batch in repeats}
+    batches = {b.batch_id: b for b in intake.home.lake.newest(Batch, where=among("batch_id", ids))}
     return [Offered(name, batches[batch], is_repeat=True) for name, batch in repeats]
 
 

@@ -96,6 +96,7 @@ def _developments(home: Home, monitor: Monitor, current: list[Signal], scores: p
         broken=intake.broken,
         set_aside=lambda window: _set_aside(intake, window),
         versions=lambda episode: versions_at_onset(home, monitor, episode, lead_of(episode.signals), now=now),
+        told_at=now,
     )
     return developments(
         monitor.model,

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.lake import TIMESTAMP, among
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.incidents import alongside, fold
@@ -108,7 +108,7 @@ def _stored(home: Home, monitor: Monitor, wanted: Wanted, now: datetime) -> list
     if wanted.end is not None:
         where &= time < pa.scalar(wanted.end, TIMESTAMP)
     if wanted.metrics:
-        where &= pc.field("metric").isin(sorted(wanted.metrics))
+        where &= among("metric", wanted.metrics)
     if wanted.segment != EVERY:
         where &= pc.field("segment") == (wanted.segment or "")
     return home.lake.newest(Score, as_of=now, where=where)

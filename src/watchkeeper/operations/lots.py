@@ -23,6 +23,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.cast import Cast, Rejects
 from watchkeeper.records import Batch, Quarantined, Source, Validation, key
+from watchkeeper.words import counted
 
 WHOLE_FILE = -1
 _REASONS_TOLD = 3
@@ -126,10 +127,10 @@ class Settled:
         return "; ".join([self.fault] if self.fault else [*tally(list(self.rejects.reasons.values())), *self.notes])
 
 
-def tally(reasons: Sequence[Sequence[str]]) -> list[str]:
+def tally(reasons: Sequence[Sequence[str]], thing: str = "row") -> list[str]:
     """Return the commonest reasons with the number of rows that have them, without the values they name."""
     counts = Counter(kind for several in reasons for kind in dict.fromkeys(without_values(r) for r in several))
-    told = [f"{n:,} row{'s' if n > 1 else ''}: {kind}" for kind, n in counts.most_common(_REASONS_TOLD)]
+    told = [f"{counted(n, thing)}: {kind}" for kind, n in counts.most_common(_REASONS_TOLD)]
     return [*told, f"{len(counts) - len(told)} more reasons"] if len(counts) > len(told) else told
 
 

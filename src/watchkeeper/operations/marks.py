@@ -8,9 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
+from watchkeeper.adapters.lake import among
 from watchkeeper.errors import ConflictError
 from watchkeeper.operations.lots import Intake, Settled, batch_of, quarantined_of, validations_of
 from watchkeeper.records import Batch, Quarantined, Validation
@@ -50,7 +48,7 @@ def pause(attempt: int) -> None:
 
 
 def _missing(intake: Intake, record: type[Any], rows: Sequence[Any], table: str) -> list[Any]:
-    batches = pa.array(sorted({r.batch_id for r in rows}), pa.string())
-    found = intake.home.lake.read(table, columns=list(record.KEY), where=pc.field("batch_id").isin(batches)) if rows else None
+    batches = {r.batch_id for r in rows}
+    found = intake.home.lake.read(table, columns=list(record.KEY), where=among("batch_id", batches)) if rows else None
     held = set() if found is None else {tuple(r[k] for k in record.KEY) for r in found.to_pylist()}
     return [r for r in rows if tuple(getattr(r, k) for k in record.KEY) not in held]

@@ -42,6 +42,18 @@ class Site:
     prints: dict[str, str]
     written: list[Path] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """See whether all pages are still there."""
+        self.is_whole = all((self.folder / name).is_file() for name in self.prints if not name.startswith("@"))
+
+    def stands(self, what: str, made_from: str, *more: object) -> bool:
+        """Tell whether a group of pages, such as those of one model, would be made from the same as the last time; note it if not."""
+        made = hashlib.sha256(f"{_look_of_pages()}{self.workspace}{made_from}{more!r}".encode()).hexdigest()
+        if made_from and self.is_whole and self.prints.get(what) == made:
+            return True
+        self.prints[what] = made
+        return False
+
     def page(self, name: str, made_from: object, render: Callable[[], str]) -> None:
         """Write one page unless it is there and was made from the same."""
         made = hashlib.sha256(f"{_look_of_pages()}{self.workspace}{made_from!r}".encode()).hexdigest()
@@ -53,17 +65,21 @@ class Site:
         self.prints[name] = made
 
 
-def pages(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, problems: Sequence[Problem] = ()) -> list[Path]:
-    """Bring the site up to date as of `now` and return the pages that changed."""
+def pages(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, problems: Sequence[Problem] = (), made_from: str = "") -> list[Path]:
+    """Bring the site up to date as of `now` and return the pages that changed.
+
+    `made_from` is a print of all that can be seen (freshness.py): where it is the same as before, only the first page is made.
+    """
     manifest = home.site_dir / _MANIFEST
     site = Site(home.site_dir, home.workspace.name, json.loads(manifest.read_text()) if manifest.is_file() else {})
     found = shared(home, now=now)
     rows = overview_rows(home, monitors, now=now, problems=problems)
     for row in rows:
-        if row.model in monitors:
+        if row.model in monitors and not site.stands(f"@{row.model}", made_from, row):
             _write_model(site, home, monitors[row.model], row, found)
     zones = {m.model: m.timezone for m in monitors.values()}
-    _write_digests(site, found, zones, home.workspace.timezone)
+    if not site.stands("@digests", made_from):
+        _write_digests(site, found, zones, home.workspace.timezone)
     _write_index(site, home, rows, found, zones)
     write_whole(manifest, json.dumps(site.prints, indent=0, sort_keys=True))
     return site.written
@@ -100,11 +116,12 @@ def _write_index(site: Site, home: Home, rows: Sequence[OverviewRow], found: Sha
     incidents = [i for i in found.incidents if i.model in zones]
     links = [*_validation_docs(home), *(link for row in rows for link in _looks(home, row.model, "", found.incidents_of(row.model)))]
     as_of = moment_text(found.now, home.workspace.timezone)
+    standing = home.standing if found.now == home.workspace.now else ""
 
     def render() -> str:
-        return index_page(rows, incidents, found.digests, workspace=site.workspace, as_of=as_of, timezones=zones, links=links)
+        return index_page(rows, incidents, found.digests, workspace=site.workspace, as_of=as_of, timezones=zones, links=links, standing=standing)
 
-    site.page("index.html", (rows, incidents, found.digests, links, as_of), render)
+    site.page("index.html", (rows, incidents, found.digests, links, as_of, standing), render)
 
 
 def _looks(home: Home, model: str, root: str, incidents: Sequence[Incident]) -> list[tuple[str, str]]:

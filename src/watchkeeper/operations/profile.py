@@ -10,7 +10,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP, arrow_schema
+from watchkeeper.adapters.lake import TIMESTAMP, among, arrow_schema
 from watchkeeper.adapters.row_groups import row_groups
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConflictError
@@ -87,7 +87,7 @@ def _event_parts(home: Home, monitor: Monitor, found: Fitted, batches: list[Batc
     scan = Scan([c.quantity for c in wanted])
     landed = pc.field("wk_landed_at")
     since = _first_landing(home, monitor, ids)
-    where = (landed >= pa.scalar(since, TIMESTAMP)) & (landed <= pa.scalar(now, TIMESTAMP)) & pc.field("wk_batch").isin(sorted(ids))
+    where = (landed >= pa.scalar(since, TIMESTAMP)) & (landed <= pa.scalar(now, TIMESTAMP)) & among("wk_batch", ids)
     for rows in row_groups(home.lake, f"events/{monitor.model}", where):
         scan.add(Derived(rows, "wk_time", monitor.timezone), grouping.number(rows), grouping.dimensions)
     keys = [key_columns(d.keys) for d in grouping.dimensions]
@@ -99,7 +99,7 @@ def _event_parts(home: Home, monitor: Monitor, found: Fitted, batches: list[Batc
 
 def _first_landing(home: Home, monitor: Monitor, batches: frozenset[str]) -> datetime:
     """Return when the first rows of the batches landed; rows are kept in order of landing, so earlier ones need not be read."""
-    mine = (pc.field("model") == monitor.model) & pc.field("batch_id").isin(sorted(batches))
+    mine = (pc.field("model") == monitor.model) & among("batch_id", batches)
     offered = home.lake.read(Batch.TABLE, columns=["landed_at"], where=mine)
     assert offered is not None  # noqa: S101 - the batches were read there
     first: datetime = pc.min(offered.column("landed_at")).as_py()

@@ -41,7 +41,7 @@ def _write(home: Home, monitors: Mapping[str, Monitor], path: Path, now: datetim
         connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS published (STORAGE_VERSION '{_STORAGE}')")
         connection.begin()
         connection.register("private", _private(monitors))
-        connection.register("folded", to_arrow(IncidentRow, _incidents(home, now)))
+        connection.register("folded", incident_table(home, now=now))
         for record in COPIED:
             _copy(home, connection, record, now)
         connection.execute(f"CREATE TABLE published.incidents AS SELECT {_columns(IncidentRow)} FROM folded ORDER BY opened_at")
@@ -92,9 +92,10 @@ def _private(monitors: Mapping[str, Monitor]) -> pa.Table:
     return pa.table({"model": pa.array([r[0] for r in rows], pa.string()), "name": pa.array([r[1] for r in rows], pa.string())})
 
 
-def _incidents(home: Home, now: datetime) -> list[IncidentRow]:
+def incident_table(home: Home, *, now: datetime) -> pa.Table:
+    """Return one row an incident, as people ask for it, as of `now`."""
     incidents = fold(home.lake.newest(IncidentEvent, as_of=now))
-    return incident_rows(incidents, home.lake.newest(Signal, as_of=now), home.lake.newest(Action, as_of=now))
+    return to_arrow(IncidentRow, incident_rows(incidents, home.lake.newest(Signal, as_of=now), home.lake.newest(Action, as_of=now)))
 
 
 def _describe(connection: duckdb.DuckDBPyConnection) -> None:

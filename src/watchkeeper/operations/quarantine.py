@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.lots import WHOLE_FILE, without_values
-from watchkeeper.records import Quarantined
+from watchkeeper.operations.lots import WHOLE_FILE, tally, without_values
+from watchkeeper.records import Batch, Quarantined
 
 MASK = "***"
 
@@ -95,6 +96,17 @@ def held(home: Home, monitor: Monitor, *, now: datetime) -> tuple[int, int]:
     found = entries(home, monitor, now=now)
     files = sum(e.row_number == WHOLE_FILE for e in found)
     return len(found) - files, files
+
+
+def set_aside(home: Home, batches: Sequence[Batch]) -> list[str]:
+    """Return the commonest reasons why something of these batches was set aside, without any value, and of how many rows or files."""
+    found: list[Quarantined] = []
+    for model in dict.fromkeys(b.model for b in batches):
+        mine = among("batch_id", {b.batch_id for b in batches if b.model == model and b.status in ("partial", "quarantined")})
+        found += home.lake.newest(Quarantined, where=mine, table=f"{Quarantined.TABLE}/{model}")
+    in_order = sorted(found, key=lambda e: (e.source, e.batch_id, e.row_number))
+    files, rows = ([e.reasons for e in in_order if (e.row_number == WHOLE_FILE) == is_file] for is_file in (True, False))
+    return [*tally(files, "file"), *tally(rows)]
 
 
 def show_entries(monitor: Monitor, found: Sequence[Quarantined], *, private: bool = False) -> list[dict[str, Any]]:

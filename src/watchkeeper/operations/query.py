@@ -4,21 +4,27 @@ Belongs here: which tables a question sees and which questions are refused. Does
 or the file for BI tools (publish.py).
 """
 
+import difflib
 import getpass
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-from watchkeeper.adapters.warehouse import connect, newest_sql, quoted, registered_name
+from watchkeeper.adapters.lake import arrow_schema
+from watchkeeper.adapters.warehouse import connect, newest_sql, quoted, registered_name, statement
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor
-from watchkeeper.records import RECORDS, Quarantined, Run
+from watchkeeper.operations.publish import incident_table
+from watchkeeper.records import RECORDS, IncidentEvent, Quarantined, Run
+from watchkeeper.site.published import CostRow, IncidentRow
 
 _WORDS = {"LOAD": "INSTALL or LOAD"}
+_MISSING_TABLE = re.compile(r"Table with name (\S+) does not exist")
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
 
@@ -26,7 +32,8 @@ def query(home: Home, monitors: Mapping[str, Monitor], sql: str, *, now: datetim
     """Return the answer to one SELECT, over the lake as known at `now`.
 
     Every record table is there twice: under its name with the newest revision of each key, and as `<name>_all` with every
-    revision. `events_<model>`, `labels_<model>` and `quarantine_<model>` are there for each model, without private columns and
+    revision. What the published file makes of them has its name there: `incidents`, one row each (what happened to them is
+    `incident_events`), and `costs`. `events_<model>`, `labels_<model>` and `quarantine_<model>` are there for each model, without private columns and
     without quarantined rows' content, unless `private_reason` says why they are needed; that is kept in `runs`.
 
     Raises:
@@ -42,7 +49,7 @@ def query(home: Home, monitors: Mapping[str, Monitor], sql: str, *, now: datetim
     try:
         answer = connection.sql(sql).to_arrow_table()
     except duckdb.Error as error:
-        raise UsageError(_said(error), where="sql", then="`SHOW TABLES` lists what there is.") from error
+        raise UsageError(_said(error, _names(connection)), where="sql", then="`SHOW TABLES` lists what there is.") from error
     if private_reason is not None:
         home.lake.append_records(Run, [_audit(model, sql, private_reason, answer.num_rows, now) for model in monitors])
     return answer
@@ -63,21 +70,42 @@ def _refuse_writes(sql: str) -> None:
         )
 
 
-def _said(error: duckdb.Error) -> str:
-    """Return what DuckDB says is wrong and what it proposes, without the statement, which the person has before them."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
+def _said(error: duckdb.Error, tables: Sequence[str] = ()) -> str:
+    """Return what DuckDB says is wrong and what may have been meant, without the statement, which the person has before them.
+
+    Of tables DuckDB proposes its own too, such as `pg_enum`; the nearest of `tables` is named in their place.
+    """
+    lines = [line.strip().rstrip("!?.") for line in str(error).splitlines() if line.strip()]
+    missing = _MISSING_TABLE.search(lines[0])
+    if missing:
+        near = difflib.get_close_matches(missing[1], tables, n=1, cutoff=0.5)
+        return "; ".join([lines[0], *(f'did you mean "{name}"' for name in near)])
     proposed = [line.replace("Did", "did", 1) for line in lines[1:2] if line.startswith("Did you mean")]
-    return "; ".join(line.strip().rstrip("!?.") for line in lines[:1] + proposed)
+    bindings = [line.replace("Candidate bindings", "there is", 1) for line in lines[1:2] if line.startswith("Candidate bindings")]
+    return "; ".join(lines[:1] + proposed + bindings)
+
+
+def _names(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    return [name for (name,) in connection.execute("SHOW TABLES").fetchall()]
 
 
 def _register_records(home: Home, connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
     known_at = f"TIMESTAMPTZ '{now.astimezone(UTC).isoformat()}'"
-    for record in RECORDS:
-        dataset = None if record is Quarantined else home.lake.dataset(record.TABLE)
-        if dataset is not None:
-            name = registered_name(record.TABLE)
-            connection.register(f"{name}_all", dataset)
-            connection.execute(f"CREATE VIEW {quoted(name)} AS {newest_sql(record, f'{name}_all', as_of=known_at)}")
+    for record in (r for r in RECORDS if r is not Quarantined):
+        name = asked_name(record)
+        connection.register(f"{name}_all", home.lake.dataset(record.TABLE) or arrow_schema(record).empty_table())
+        connection.execute(f"CREATE VIEW {quoted(name)} AS {newest_sql(record, f'{name}_all', as_of=known_at)}")
+    connection.register(IncidentRow.TABLE, incident_table(home, now=now))
+    connection.execute(f"CREATE VIEW {CostRow.TABLE} AS {statement('published_costs')}")
+
+
+def asked_name(record: type) -> str:
+    """Return the name of a record's table in a question: that of the lake, but for what happened to incidents.
+
+    >>> asked_name(Run), asked_name(IncidentEvent)
+    ('runs', 'incident_events')
+    """
+    return "incident_events" if record is IncidentEvent else registered_name(record.TABLE)  # type: ignore[attr-defined]
 
 
 def _register_model(home: Home, connection: duckdb.DuckDBPyConnection, monitor: Monitor, *, has_private: bool) -> None:

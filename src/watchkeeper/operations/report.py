@@ -11,7 +11,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.lake import TIMESTAMP, among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.digest import DigestFacts, headline, lines
 from watchkeeper.judgement.incidents import Incident, fold
@@ -20,6 +20,7 @@ from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.fit import too_short
+from watchkeeper.operations.promises import promises
 from watchkeeper.operations.rollup import rolled_up, usual_range
 from watchkeeper.records import Batch, Digest, IncidentEvent, Score, Signal, key
 from watchkeeper.windows import Grid, Window
@@ -80,8 +81,7 @@ def _due(home: Home, monitor: Monitor, now: datetime, period: Period) -> Iterato
 
 def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> DigestFacts:
     grid = Grid("week" if window.end - window.start > timedelta(days=2) else "day", monitor.timezone)
-    every = list(_of_period(home, monitor, grid, window, now))
-    whole = {s.metric: s for s in every if not s.segment and not s.feature and s.value is not None}
+    whole = {s.metric: s for s in _of_period(home, monitor, grid, window, now) if not s.segment and not s.feature and s.value is not None}
     mine = pc.field("model") == monitor.model
     incidents = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment)))
     inside = [i for i in incidents if i.window_start < window.end and (window.start < i.window_end or i.is_open)]
@@ -98,9 +98,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         incidents=[i for i in inside if i.family != "segment"],
         segments=_segments(incidents, window),
         notices=[s for s in home.lake.newest(Signal, as_of=now, where=mine & during) if s.level == "notice" and s.state != "withdrawn"],
-        promises=[
-            (t, next((s for s in every if (s.metric, s.feature, s.segment) == (t.metric, t.feature, t.segment)), None)) for t in monitor.targets
-        ],
+        promises=promises(home, monitor, now=now, of=window),
         quarantined=quarantined,
         quarantine_reasons=reasons,
         labels_aside=intake.set_aside(window, ("labels",))[0],
@@ -112,14 +110,14 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         currency=monitor.cost.currency,
         restated=_restated(home, monitor, window, now),
         not_known=_not_known(monitor, whole, cost, is_synthetic=is_synthetic),
+        told_at=now,
     )
 
 
 def _of_period(home: Home, monitor: Monitor, grid: Grid, window: Window, now: datetime) -> Iterator[Score]:
-    """Yield the period's figures about the model, and those that targets name."""
-    metrics = {m.name for m in catalogue.CATALOGUE if m.subject in (monitor.task, "service")} | {t.metric for t in monitor.targets}
-    has_segments = any(t.segment for t in monitor.targets)
-    yield from rolled_up(home, monitor, grid, now=now, start=window.start, end=window.end, metrics=metrics, of_whole=not has_segments)
+    """Yield the period's figures about the model."""
+    metrics = {m.name for m in catalogue.CATALOGUE if m.subject in (monitor.task, "service")}
+    yield from rolled_up(home, monitor, grid, now=now, start=window.start, end=window.end, metrics=metrics, of_whole=True)
 
 
 def _segments(incidents: list[Incident], window: Window) -> list[Incident]:
@@ -137,7 +135,7 @@ def _usual(home: Home, monitor: Monitor, grid: Grid, now: datetime) -> dict[str,
 def _cost(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[dict[str, float], bool]:
     time = pc.field("window_start")
     inside = (pc.field("model") == monitor.model) & (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
-    mine = [s for s in home.lake.newest(Score, as_of=now, where=inside & pc.field("metric").isin(sorted(COST_METRICS))) if s.value is not None]
+    mine = [s for s in home.lake.newest(Score, as_of=now, where=inside & among("metric", COST_METRICS)) if s.value is not None]
     totals = {m: sum(s.value or 0.0 for s in mine if s.metric == m) for m in ("gpu_hours", "gpu_cost") if any(s.metric == m for s in mine)}
     predictions = sum(s.n for s in mine if s.metric == "cost_per_1000_predictions")
     if predictions and "gpu_cost" in totals:

@@ -13,16 +13,15 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.digest import limit_of
 from watchkeeper.judgement.incidents import Incident, fold
-from watchkeeper.monitor import Monitor, Target
+from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import in_force, too_short
+from watchkeeper.operations.promises import promises
 from watchkeeper.operations.quarantine import held
 from watchkeeper.operations.unevaluated import newest_of, unevaluated
 from watchkeeper.records import Action, Batch, IncidentEvent, Run, Score, Severity
-from watchkeeper.site.overview import OpenIncident, OverviewRow, Promise, state_of
+from watchkeeper.site.overview import OpenIncident, OverviewRow, state_of
 from watchkeeper.windows import Window
-from watchkeeper.words import metric_text
 
 OPERATIONS = ("ingest", "profile", "measure", "judge", "act", "report")
 _LOOK_BACK = timedelta(days=35)
@@ -128,7 +127,7 @@ def _overview_row(home: Home, monitor: Monitor, operations: Sequence[OperationSt
         window_end=None if last is None else last.window_end,
         is_provisional=any(s.state == "provisional" for s in scores if last and s.window_start == last.window_start),
         incidents=still_open,
-        targets=[promise(t, scores) for t in monitor.targets],
+        targets=promises(home, monitor, now=now),
         label_coverage=label_coverage(scores),
         **_cost(scores),
     )
@@ -154,19 +153,6 @@ def behind_text(operations: Sequence[OperationStatus]) -> str:
     parts += [f"{o.operation} missed {len(o.missed)} window{'s' * (len(o.missed) > 1)}" for o in operations if o.missed]
     parts += [f"{o.operation} has {len(o.due):,} windows due, since {o.window_end:%Y-%m-%d}" for o in operations if len(o.due) > 1]
     return "; ".join(parts)
-
-
-def promise(target: Target, scores: Sequence[Score]) -> Promise:
-    """Return whether the newest final window kept a target."""
-    limit = limit_of(target)
-    named = metric_text(target.metric, target.feature, target.segment)
-    about = [s for s in scores if (s.metric, s.feature, s.segment, s.version) == (target.metric, target.feature, target.segment, "")]
-    final = [s for s in about if s.value is not None and s.state != "provisional"]
-    if not final:
-        return Promise(text=f"{named} {limit}", is_kept=None)
-    newest = max(final, key=lambda s: s.window_start)
-    is_kept = target.is_kept_by(newest.value or 0.0)
-    return Promise(text=f"{named} {limit}", is_kept=is_kept, value=newest.value, window_start=newest.window_start)
 
 
 def label_coverage(scores: Sequence[Score]) -> float | None:

@@ -16,6 +16,11 @@ from watchkeeper.adapters.lake import TIMESTAMP
 # An epoch says its unit by its size: seconds stay below 1e11 until the year 5138, and 20130401 is no moment of 1970.
 _EPOCH_UNITS = ((1e8, 1e11, 1.0), (1e11, 1e14, 1e3), (1e14, 1e17, 1e6), (1e17, 1e20, 1e9))
 _ZONED = r"([Zz]|[+-]\d\d:?\d\d)$"
+_DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T]+(\d.*))?")  # the day first, wherever dots are written
+READABLE = (
+    "ISO text (2026-01-05 19:28:33, 2026-01-05T19:28:33+01:00), the day first with dots (05.01.2026 19:28:33),"
+    " or an epoch in seconds, milliseconds, microseconds or nanoseconds"
+)
 _LONG_FRACTION = re.compile(r"(\.\d{6})\d+")
 
 
@@ -37,6 +42,8 @@ def moment_of(value: Any, timezone: str) -> datetime | None:
     >>> moment_of("2013-04-22 08:00", "America/New_York")
     datetime.datetime(2013, 4, 22, 12, 0, tzinfo=datetime.timezone.utc)
     >>> moment_of(1366632000000, "UTC")
+    datetime.datetime(2013, 4, 22, 12, 0, tzinfo=datetime.timezone.utc)
+    >>> moment_of("22.4.2013 08:00", "America/New_York")
     datetime.datetime(2013, 4, 22, 12, 0, tzinfo=datetime.timezone.utc)
     >>> moment_of("soon", "UTC") is None
     True
@@ -80,8 +87,10 @@ def _one_by_one(column: pa.ChunkedArray, timezone: str) -> pa.ChunkedArray:
 
 
 def _parsed(text: str, timezone: str) -> datetime | None:
+    dotted = _DOTTED.fullmatch(text)
+    iso = text if dotted is None else f"{dotted[3]}-{dotted[2]:0>2}-{dotted[1]:0>2}T{dotted[4] or '00:00'}"
     try:
-        return _in_utc(datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", text)), timezone)
+        return _in_utc(datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", iso)), timezone)
     except (ValueError, OverflowError):
         pass
     try:

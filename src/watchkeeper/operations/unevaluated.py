@@ -7,9 +7,7 @@ Belongs here: finding them in what was kept of batches, and the sentence that sa
 from collections import defaultdict
 from collections.abc import Sequence
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
+from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.records import Batch, Validation
 
@@ -19,7 +17,7 @@ def unevaluated(home: Home, batches: Sequence[Batch]) -> list[str]:
     mine = {b.batch_id: b for b in batches if b.rows_landed}
     if not mine:
         return []
-    found: list[Validation] = home.lake.newest(Validation, where=pc.field("batch_id").isin(pa.array(sorted(mine), pa.string())))
+    found: list[Validation] = home.lake.newest(Validation, where=among("batch_id", mine))
     by_batch: dict[str, list[Validation]] = defaultdict(list)
     for validation in sorted(found, key=lambda v: v.expectation_id):
         if validation.outcome == "error" and validation.severity == "critical":

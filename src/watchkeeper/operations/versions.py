@@ -11,7 +11,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.lake import TIMESTAMP, among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Episode
 from watchkeeper.judgement.versions import BEFORE_A_WINDOW, WEEK, Came, Versions, versions
@@ -71,9 +71,7 @@ def _compared(home: Home, monitor: Monitor, basis: Basis, parts: pa.Table, came:
 
     def of(names: Collection[str]) -> Score | None:
         starts = [s for s in pc.unique(parts.column("window_start")).to_pylist() if monitor.grid.at(s) in both]
-        inside = parts.filter(
-            pc.field("version").isin(pa.array(sorted(names), pa.string())) & pc.field("window_start").isin(pa.array(starts, TIMESTAMP))
-        )
+        inside = parts.filter(among("version", names) & pc.field("window_start").isin(pa.array(starts, TIMESTAMP)))
         return next((s for s in readings(frame, added(inside)) if s.metric == metric and s.value is not None and not s.feature), None)
 
     ours, theirs = of({came.version}), of(set(came.before))
@@ -81,5 +79,5 @@ def _compared(home: Home, monitor: Monitor, basis: Basis, parts: pa.Table, came:
 
 
 def _windows(monitor: Monitor, parts: pa.Table, names: Collection[str]) -> set[Window]:
-    mine = parts.filter(pc.field("version").isin(pa.array(sorted(names), pa.string())))
+    mine = parts.filter(among("version", names))
     return {monitor.grid.at(start) for start in pc.unique(mine.column("window_start")).to_pylist()}

@@ -18,6 +18,7 @@ from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
+from watchkeeper.operations.quarantine import set_aside
 from watchkeeper.operations.report import report
 from watchkeeper.operations.unevaluated import unevaluated
 from watchkeeper.records import Action, Batch, Digest, IncidentEvent, Run
@@ -39,6 +40,8 @@ class Watched:
     failures: list[Run] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     unevaluated: list[str] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
+    set_aside: list[str] = field(default_factory=list)
 
 
 def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, progress: Progress | None = None) -> Watched:
@@ -48,10 +51,11 @@ def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, pro
     """
     tell = progress or (lambda _model, _step: None)
     monitors, problems = load_monitors(home, models)
-    done = Watched(problems=problems)
+    done = Watched(problems=problems, models=list(monitors))
     for monitor in monitors.values():
         _of_model(home, monitor, now, done, tell)
     done.unevaluated = unevaluated(home, done.batches)
+    done.set_aside = set_aside(home, done.batches)
     monitors = {model: dated(home, monitor) for model, monitor in monitors.items()}
     every = _Steps(home, list(monitors.values()), now, done, tell)
     every.attempt("costs", lambda: costs(home, monitors, now=now))
@@ -63,7 +67,11 @@ def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, pro
 
 
 def present(home: Home, models: Sequence[str] | None = None, *, now: datetime) -> None:
-    """Bring what people look at up to date: the worst incident's report, the pages, the published file."""
+    """Bring what people look at up to date: the worst incident's report, the pages, the published file.
+
+    What is made from the same as before is left as it is; only the first page says as of when that was looked at.
+    """
+    from watchkeeper.operations.freshness import is_published, note_published, print_of
     from watchkeeper.operations.look import look_at_worst
     from watchkeeper.operations.pages import pages
     from watchkeeper.operations.publish import publish
@@ -71,8 +79,11 @@ def present(home: Home, models: Sequence[str] | None = None, *, now: datetime) -
     monitors, problems = load_monitors(home, models)
     look_at_worst(home, monitors, now=now)
     every, everything = load_monitors(home) if models else (monitors, problems)
-    pages(home, every, now=now, problems=everything)
-    publish(home, every, now=now)
+    made_from = print_of(home, every, everything, now=now)
+    pages(home, every, now=now, problems=everything, made_from=made_from)
+    if not is_published(home, made_from):
+        publish(home, every, now=now)
+        note_published(home, made_from)
 
 
 def tidy(home: Home) -> None:

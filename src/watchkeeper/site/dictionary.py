@@ -41,7 +41,9 @@ There are two places to read from:
   open it again to see newer rows. Moments in it are of the type TIMESTAMP, in UTC. DuckDB 2.0 reads it:
   `duckdb -readonly warehouse/watchkeeper.duckdb`. Its columns carry these meanings as comments.
 * **The lake**, `warehouse/lake/` or an object store, Delta tables: every revision of everything. `watchkeeper sql "SELECT ..."` reads it,
-  newest revisions under a table's name and all of them under `<name>_all`; so do Spark, Trino, Databricks and Polars.
+  newest revisions under a table's name and all of them under `<name>_all`; so do Spark, Trino, Databricks and Polars. `incidents` and
+  `costs` are in `watchkeeper sql` what they are in the published file; the lake's table of what happened to incidents is
+  `incident_events` there, and `incident_events_all` with every revision.
 """
 
 

@@ -23,8 +23,9 @@ def index_page(
     as_of: str,
     timezones: Mapping[str, str],
     links: Sequence[tuple[str, str]] = (),
+    standing: str = "",
 ) -> str:
-    """Return the first page; `links` are (text, address relative to it)."""
+    """Return the first page; `links` are (text, address relative to it), `standing` says that the clock stands still."""
     still_open = sorted((i for i in incidents if i.is_open), key=lambda i: (-SEVERITIES.index(cast("Severity", i.severity)), i.opened_at))
     closed = sorted((i for i in incidents if not i.is_open), key=lambda i: i.resolved_at or i.opened_at, reverse=True)
     return page(
@@ -39,6 +40,7 @@ def index_page(
         closed=closed[:_RESOLVED_SHOWN],
         digests=sorted(digests, key=lambda d: d.window_end, reverse=True)[:_DIGESTS_SHOWN],
         links=links,
+        standing=standing,
         timezone=lambda model: timezones.get(model, "UTC"),
     )
 

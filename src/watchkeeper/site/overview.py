@@ -9,6 +9,7 @@ from datetime import datetime
 from html import escape
 from typing import Literal
 
+from watchkeeper.judgement.promises import Promise, value_text
 from watchkeeper.records import SEVERITIES, Severity
 from watchkeeper.words import number_text, percent, window_text
 
@@ -34,16 +35,6 @@ class OpenIncident:
     incident_id: str
     severity: Severity
     headline: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
-    """One target and whether its newest final window kept it; `is_kept` is None when that is not known."""
-
-    text: str
-    is_kept: bool | None
-    value: float | None = None
-    window_start: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +141,7 @@ def _targets(row: OverviewRow) -> str:
     unknown = sum(t.is_kept is None for t in row.targets)
     parts = (
         [f"{row.targets_kept} kept"]
-        + [f"broken: {t.text} (was {number_text(t.value)})" for t in row.targets_broken]
+        + [f"broken: {t.text} (was {value_text(t, row.timezone)})" for t in row.targets_broken]
         + ([f"{unknown} not known"] if unknown else [])
     )
     return ", ".join(parts)

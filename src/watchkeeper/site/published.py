@@ -1,4 +1,4 @@
-"""The rows that only the published file has: incidents folded into one row each, and costs side by side.
+"""The rows that are made for people: incidents folded into one row each, and costs side by side.
 
 Belongs here: their columns and their meaning. Does not: the records they come from (records.py), or writing them (operations/publish.py).
 """

@@ -1,5 +1,5 @@
 -- What each model's GPUs did and cost, one row a model and window.
--- Grain: model, environment, grain, window. Inputs: scores (newest revisions). Reader: the view `costs` of the published file.
+-- Grain: model, environment, grain, window. Inputs: scores (newest revisions). Readers: the view `costs` of the published file and of `watchkeeper sql`.
 SELECT
     model,
     environment,
