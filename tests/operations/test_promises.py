@@ -16,6 +16,7 @@ from watchkeeper.operations.watch import watch
 from watchkeeper.records import Score
 from watchkeeper.site.overview import overview_cells
 from watchkeeper.windows import Grid, Window
+from watchkeeper.words import number_text
 from worlds import DAY, parcels_days
 
 MONTHLY = [{"metric": "recall", "at_least": 0.35, "per": "month"}]
@@ -95,7 +96,7 @@ def test_status_page_and_digests_tell_the_same_of_a_monthly_promise(make_home, w
     assert told[date(2025, 1, 22)].startswith("recall at least 0.99: 0.")
     assert " so far in January, not decided; PSI of depot at most 0.9: kept (0.0" in told[date(2025, 1, 22)]
     assert " so far in February, not decided; " in told[date(2025, 2, 19)]
-    assert told[date(2025, 2, 26)].startswith(f"recall at least 0.99: broken in February 2025 ({february:.2f}), ")
+    assert told[date(2025, 2, 26)].startswith(f"recall at least 0.99: broken in February 2025 ({number_text(february)}), ")
     assert " so far in March; PSI of depot at most 0.9: kept (0.0" in told[date(2025, 2, 26)]
 
 
