@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from measure_world import counted, quickly
-from watchkeeper.profiles.bins import COARSE, FINE, MOST_CATEGORIES, FeatureBins, code_categories, code_numeric, fit_category, fit_numeric, version
+from watchkeeper.profiles.bins import (
+    COARSE,
+    FINE,
+    MOST_CATEGORIES,
+    TAILS,
+    FeatureBins,
+    code_categories,
+    code_numeric,
+    fit_category,
+    fit_numeric,
+    version,
+)
 
 RNG = np.random.default_rng(0)
 SHAPES = {
@@ -57,13 +68,20 @@ def test_every_value_with_a_fiftieth_of_the_rows_has_a_cell_of_its_own(values):
         assert (cells == cell).sum() == 1, value
 
 
-def test_a_smooth_feature_has_fifty_cells_of_equal_weight_between_its_ends():
+def test_a_smooth_feature_has_fifty_cells_of_equal_weight_of_which_the_outermost_are_cut_finer():
     values = np.random.default_rng(1).normal(size=50_000)
     bins = fit_numeric("x", values)
-    inside = counted(bins, values).dense(bins.size)[1:-1]
-    assert len(inside) == FINE
-    assert inside.min() >= 950
-    assert inside.max() <= 1050
+    inside, tail = counted(bins, values).dense(bins.size)[1:-1], len(TAILS) + 1
+    assert len(inside) == FINE + 2 * len(TAILS)
+    middle = inside[tail:-tail]
+    assert (middle.min(), middle.max()) == pytest.approx((1000, 1000), abs=50)
+    assert [inside[:tail].sum(), inside[-tail:].sum()] == pytest.approx([1000, 1000], abs=50)
+    assert inside[0] == pytest.approx(25, abs=5)
+
+
+def test_a_value_between_two_point_masses_is_in_the_cell_of_neither():
+    bins = fit_numeric("x", np.repeat([1.0, 2.0, 3.0], 100))
+    assert len(set(code_numeric(bins, np.array([1.0, 1.5, 2.0, 2.5, 3.0])).tolist())) == 5
 
 
 def test_a_point_mass_among_smooth_values_has_a_cell_without_its_neighbours():

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 FINE = 50
 COARSE = 10
+TAILS = np.array([0.0005, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015])
 MOST_CATEGORIES = 200
 OTHER, UNSEEN = "other", "unseen"
 _LEAST_SHARE_OF_A_POINT_MASS = 1 / FINE
@@ -99,18 +100,20 @@ class FeatureBins:
 
 
 def fit_numeric(feature: str, values: NDArray[np.float64], fine: int = FINE) -> FeatureBins:
-    """Fit quantile edges to the finite values of a reference; a point mass gets a cell of its own, the ends stay open."""
+    """Fit quantile edges to the finite values of a reference: fifty cells of equal weight, the outermost ones cut finer.
+
+    A point mass (a fiftieth of the rows or more) gets a cell of its own, the ends stay open.
+    """
     finite = np.sort(values[np.isfinite(values)])
     if len(finite) == 0:
         return FeatureBins(feature, "numeric", coarse=(0,))
-    quantiles = np.quantile(finite, np.arange(1, fine) / fine, method="inverted_cdf")
+    places = np.concatenate([np.arange(1, fine) / fine, TAILS, 1 - TAILS])
+    quantiles = np.quantile(finite, places, method="inverted_cdf")
     edges = {float(q) for q in quantiles}
     begun = np.flatnonzero(np.concatenate([[True], finite[1:] != finite[:-1]]))
     distinct, counts = finite[begun], np.diff([*begun, len(finite)])
     for i in np.flatnonzero(counts >= _LEAST_SHARE_OF_A_POINT_MASS * len(finite)):
-        edges.add(float(distinct[i]))
-        if i > 0:
-            edges.add(float(distinct[i - 1]))
+        edges |= {float(distinct[i]), _just_below(float(distinct[i]))}
     edges |= {_just_below(float(finite[0])), float(finite[-1])}
     ordered = tuple(sorted(edges))
     counts = np.bincount(np.searchsorted(ordered, finite, side="left"), minlength=len(ordered) + 1)
