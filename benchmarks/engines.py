@@ -7,6 +7,8 @@ Belongs here: the floor (DuckDB's own aggregates) and our scan, in a worker proc
 """
 
 import json
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -14,11 +16,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
+from watchkeeper.adapters.row_groups import row_groups_of
+from watchkeeper.measures import drift
+from watchkeeper.measures.views import FeatureView
 from watchkeeper.profiles.bins import FeatureBins, fit_category, fit_numeric
+from watchkeeper.profiles.groups import Grouping
+from watchkeeper.profiles.parts import FEATURE, Origin, gathered, key_columns, part_rows, whole_rows
+from watchkeeper.profiles.scan import Numbers, Quantity, Scan, of_category
+from watchkeeper.windows import Grid
 
 SEGMENT = "region"
 _FITTED_ON = 200_000
@@ -62,34 +72,57 @@ def floor(path: Path) -> Callable[[str], int]:
 
 def ours(path: Path) -> Callable[[str], int]:
     """Return the shipped scan, from row groups to the rows of the table of parts."""
-    from watchkeeper.adapters.row_groups import row_groups_of
-    from watchkeeper.profiles.groups import Grouping
-    from watchkeeper.profiles.parts import FEATURE, Origin, key_columns, part_rows, whole_rows
-    from watchkeeper.profiles.scan import Numbers, Scan, of_category
-    from watchkeeper.windows import Grid
-
     bins = fitted(path)
-    origin = Origin("benchmark", "bins", "hour", 1, datetime(2025, 2, 1, tzinfo=UTC))
 
     def run(mode: str) -> int:
-        pieces = row_groups_of(pads.dataset(path), pc.scalar(True))
         if mode == "decode":
-            return sum(len(piece.column(name)) for piece in pieces for name in bins)
-        grouping = Grouping(
-            Grid("hour" if mode == "grouped" else "month", "UTC"),
-            {"time": "ts"},
-            {"batch": "b", "version": "", "environment": "production"},
-            [SEGMENT] if mode == "grouped" else [],
-        )
-        quantities = [(of_category if b.kind == "category" else Numbers)(name, b) for name, b in bins.items()]
-        scan = Scan(quantities)
-        for piece in pieces:
-            scan.add(piece, grouping.number(piece), grouping.dimensions)
-        keys = [key_columns(d.keys) for d in grouping.dimensions]
-        parts = (part_rows(c, keys[d], kind=FEATURE, feature=quantities[q].column) for q, d, c in scan.counted(grouping.dimensions))
-        return int(whole_rows(parts, origin).num_rows)
+            return sum(len(piece.column(name)) for piece in row_groups_of(pads.dataset(path), pc.scalar(True)) for name in bins)
+        return int(parts_of(path, bins, mode).num_rows)
 
     return run
+
+
+def parts_of(path: Path, bins: dict[str, FeatureBins], mode: str) -> pa.Table:
+    """Scan a file into the rows of the table of parts."""
+    grouping = Grouping(
+        Grid("hour" if mode == "grouped" else "month", "UTC"),
+        {"time": "ts"},
+        {"batch": "b", "version": "", "environment": "production"},
+        [SEGMENT] if mode == "grouped" else [],
+    )
+    quantities: list[Quantity] = [of_category(name, b) if b.kind == "category" else Numbers(name, b) for name, b in bins.items()]
+    scan = Scan(quantities)
+    for piece in row_groups_of(pads.dataset(path), pc.scalar(True)):
+        scan.add(piece, grouping.number(piece), grouping.dimensions)
+    keys = [key_columns(d.keys) for d in grouping.dimensions]
+    parts = (part_rows(c, keys[d], kind=FEATURE, feature=quantities[q].column) for q, d, c in scan.counted(grouping.dimensions))
+    return whole_rows(parts, Origin("benchmark", "bins", "hour", 1, datetime(2025, 2, 1, tzinfo=UTC)))
+
+
+def drift_of(reference: Path, window: Path) -> None:
+    """Print what drift of every feature costs once the reference is profiled: scan the window, then arithmetic on counts."""
+    bins = fitted(reference)
+    usual = gathered(parts_of(reference, bins, "ungrouped"), ("feature",))
+    begun = time.process_time()
+    ours = gathered(parts_of(window, bins, "ungrouped"), ("feature",))
+    scanned = time.process_time()
+    for name, counts in ours.items():
+        views = (FeatureView(bins[name[0]], side) for side in (usual[name], counts))
+        drift.psi(*views)
+        drift.jensen_shannon(FeatureView(bins[name[0]], usual[name]), FeatureView(bins[name[0]], counts))
+    ended = time.process_time()
+    cold = {"read_cpu_s": scanned - begun, "work_cpu_s": ended - scanned, "process_cpu_s": _cold(window)}
+    print("FIGURES", json.dumps(cold))
+
+
+def _cold(window: Path) -> float:
+    """Return the CPU seconds of a whole process that loads everything and scans the window, its bins at hand."""
+    before = os.times()
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks.engines", "ours", str(window)], input="ungrouped\n", text=True, check=True, stdout=subprocess.DEVNULL
+    )
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
 
 
 ENGINES = {"floor": floor, "ours": ours}

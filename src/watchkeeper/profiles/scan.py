@@ -193,16 +193,18 @@ class Scan:
         """Count a piece: `groups` holds each row's group in every dimension, the whole first."""
         there = set(rows.column_names)
         for q, quantity in enumerate(self.quantities):
-            if quantity.column not in there and source_of(quantity.column)[0] not in there:
-                continue
-            column = rows.column(quantity.column)
-            if not quantity.takes(column.type):
-                continue
-            counters = [self._of(q, d).grow(len(dimension.keys)) for d, dimension in enumerate(dimensions)]
-            start = 0
-            for chunk in column.chunks:
-                inside = slice(start, start := start + len(chunk))
-                quantity.count(chunk, [g[inside] for g in groups], counters)
+            if quantity.column in there or source_of(quantity.column)[0] in there:
+                self._count(q, rows.column(quantity.column), groups, dimensions)
+
+    def _count(self, q: int, column: pa.ChunkedArray, groups: Sequence[Groups], dimensions: Sequence[Dimension]) -> None:
+        """Count one column of a piece, which is given back before the next is read: both would not stay in the processor's cache."""
+        quantity, start = self.quantities[q], 0
+        if not quantity.takes(column.type):
+            return
+        counters = [self._of(q, d).grow(len(dimension.keys)) for d, dimension in enumerate(dimensions)]
+        for chunk in column.chunks:
+            inside = slice(start, start := start + len(chunk))
+            quantity.count(chunk, [g[inside] for g in groups], counters)
 
     def counted(self, dimensions: Sequence[Dimension]) -> Iterator[tuple[int, int, Counted]]:
         """Yield what was counted: (place of the quantity, place of the dimension, the counts group by group)."""
