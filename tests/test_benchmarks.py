@@ -1,0 +1,29 @@
+"""The benchmarks run as their pages show them, and print the figures they promise; how large those are is not tested."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*arguments: str) -> str:
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_profile_benchmark_prints_ratios_and_versions(tmp_path):
+    found = json.loads(run("benchmarks.profile", "--rows", "20000", "--runs", "1", "--data", str(tmp_path), "--json"))
+    assert set(found["ratio_to_floor"]) == {"ungrouped", "hour_segment"}
+    assert all(ratio > 0 for ratio in found["ratio_to_floor"].values())
+    assert {"duckdb", "numba", "pyarrow"} <= set(found["versions"])
+    spent = found["sizes"]["20000"]["spent"]
+    assert set(spent) == {"floor_ungrouped", "ours_ungrouped", "floor_grouped", "ours_grouped", "ours_decode"}
+    assert all(one["cpu_s"] > 0 and one["peak_mb"] > 0 for one in spent.values())
