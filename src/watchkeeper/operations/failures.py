@@ -18,8 +18,15 @@ from watchkeeper.records import Run
 
 
 def reason_of(error: BaseException) -> str:
-    """Return why something failed, in one sentence; what we did not foresee bears the name of its kind."""
-    return str(error) if isinstance(error, WatchkeeperError) else f"{type(error).__name__}: {error}"
+    """Return why something failed, in one sentence; what we did not foresee bears the name of its kind and its first line.
+
+    >>> reason_of(ValueError("no match for x in id: string\\nscore: double"))
+    'ValueError: no match for x in id: string'
+    """
+    if isinstance(error, WatchkeeperError):
+        return str(error)
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def failed(home: Home, monitors: Iterable[Monitor], operation: str, reason: str, *, now: datetime) -> list[Run]:
