@@ -52,6 +52,14 @@ CASES = {
     ),
     "all rows with a wrong column count": Case("loans-1.csv", HEADER + "a,b\nc,d\n", "quarantined", "has no row that fits its header", [], [-1]),
     "two columns of one name": Case("loans-1.csv", "loan,loan\n1,2\n", "quarantined", "has more than one column named loan", [], [-1]),
+    "two columns of one name in Parquet": Case(
+        "loans-1.parquet",
+        parquet(pa.table([["a"], ["b"], [0.5]], names=["loan", "loan", "risk"])),
+        "quarantined",
+        "loans-1.parquet: has more than one column named loan. Rename one of them.",
+        [],
+        [-1],
+    ),
     "a header only": Case("loans-1.csv", HEADER, "empty", "", [], []),
     "a Parquet without rows": Case("loans-1.parquet", parquet(pq.read_table(io.BytesIO(WHOLE)).slice(0, 0)), "empty", "", [], []),
     "no id column": Case(

@@ -183,7 +183,7 @@ def _unpacked(data: bytes, name: str) -> bytes:
 
 def _read_parquet(data: bytes, name: str, _texts: Collection[str]) -> Reading:
     try:
-        return Reading.whole(pq.read_table(pa.BufferReader(data)))
+        return Reading.whole(pq.ParquetFile(pa.BufferReader(data)).read())  # `read_table` refuses two columns of one name as if the file were torn
     except (pa.ArrowException, OSError) as error:
         raise UnreadableError("is not a whole Parquet file; it may have been cut off", where=name, then="Copy it again.") from error
 
