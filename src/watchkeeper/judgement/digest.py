@@ -14,12 +14,16 @@ from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import SEVERITIES, Score, Signal
 from watchkeeper.words import counted, metric_text, percent, percent_interval
 
+RESTATED = ", restated"
 _MAIN = {"binary": "log_loss", "regression": "mae", "multiclass": "accuracy"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class DigestFacts:
-    """All that a digest may tell; scores are of the whole period, by metric."""
+    """All that a digest may tell; scores are of the whole period, by metric.
+
+    `is_correction` when words told before no longer hold; `failed` names the steps that could not be done.
+    """
 
     start: datetime
     end: datetime
@@ -38,13 +42,15 @@ class DigestFacts:
     cost_is_synthetic: bool = False
     currency: str = "USD"
     restated: int = 0
+    is_correction: bool = False
+    failed: str = ""
     not_known: Sequence[str] = ()
 
 
 def headline(monitor: Monitor, facts: DigestFacts) -> str:
     """Return the one line that must be read."""
     period = span_text(monitor, facts.start, facts.end)
-    start = f"{monitor.model}, {period}: {mood(facts)}."
+    start = f"{monitor.model}, {period}{RESTATED if facts.is_correction else ''}: {mood(facts)}."
     rate, said = _value(facts, "positive_rate"), _value(facts, "score_mean")
     if monitor.task == "binary" and rate is not None and said is not None:
         gap = _value(facts, "calibration_gap")
@@ -56,6 +62,8 @@ def headline(monitor: Monitor, facts: DigestFacts) -> str:
 
 def mood(facts: DigestFacts) -> str:
     """Return what kind of period it was: by the gravest incident about the whole model."""
+    if facts.failed:
+        return "not all measured"
     if not facts.scores:
         return "nothing to measure"
     if not facts.is_judged:
@@ -85,9 +93,13 @@ def _opening(facts: DigestFacts) -> str:
     still = [i for i in (*facts.incidents, *facts.segments) if i.is_open]
     over = ": what was wrong is over" if facts.incidents else ""
     needs = f"{counted(len(still), 'open incident')} need{'' if len(still) > 1 else 's'} you." if still else f"Nothing needs you now{over}."
-    return f"{needs} {'All figures are final.' if facts.is_final else 'Figures are provisional: labels are still missing.'}" + (
-        f" {counted(facts.restated, 'figure')} of this period {'was' if facts.restated == 1 else 'were'} restated." if facts.restated else ""
-    )
+    said = ["This replaces what was said before."] if facts.is_correction else []
+    if facts.failed:
+        return " ".join([*said, *([needs] if still else []), f"Figures are not final: {facts.failed}."])
+    said += [needs, "All figures are final." if facts.is_final else "Figures are provisional: labels are still missing."]
+    if facts.restated:
+        said.append(f"{counted(facts.restated, 'figure')} of this period {'was' if facts.restated == 1 else 'were'} restated.")
+    return " ".join(said)
 
 
 def _quality(monitor: Monitor, facts: DigestFacts) -> str:
@@ -157,7 +169,7 @@ def _labels(facts: DigestFacts) -> str:
         return ""
     known = round(coverage.value * coverage.n)
     rest = coverage.n - known
-    tail = f"; {rest:,} {'never came' if facts.is_final else 'not here yet'}" if rest else ""
+    tail = f"; {rest:,} {'never came' if facts.is_final and not facts.failed else 'not here yet'}" if rest else ""
     return f"{known:,} of {coverage.n:,} ({percent(coverage.value, digits=1)}){tail}."
 
 

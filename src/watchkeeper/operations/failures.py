@@ -5,22 +5,26 @@ others (watch.py, flows/).
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.errors import WatchkeeperError
+from watchkeeper.errors import UnwritableError, WatchkeeperError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.measure import last_ended
 from watchkeeper.records import Run
 
+FIGURES = ("ingest", "profile", "measure", "judge")
+"""The steps without which a model's figures and what is said about them are not whole."""
+
 
 def reason_of(error: BaseException) -> str:
-    """Return why something failed, in one sentence; what we did not foresee bears the name of its kind and its first line.
+    r"""Return why something failed, in one sentence; what we did not foresee bears the name of its kind and its first line.
 
-    >>> reason_of(ValueError("no match for x in id: string\\nscore: double"))
+    >>> reason_of(ValueError("no match for x in id: string\nscore: double"))
     'ValueError: no match for x in id: string'
     """
     if isinstance(error, WatchkeeperError):
@@ -30,19 +34,29 @@ def reason_of(error: BaseException) -> str:
 
 
 def failed(home: Home, monitors: Iterable[Monitor], operation: str, reason: str, *, now: datetime) -> list[Run]:
-    """Keep, for each model, that an operation failed; return what was kept."""
+    """Keep, for each model, that an operation failed, unless the lake can keep nothing now; return the failures."""
     runs = [_failed(monitor, operation, reason, now) for monitor in monitors]
-    home.lake.append_records(Run, runs)
+    with suppress(UnwritableError):
+        home.lake.append_records(Run, runs)
     return runs
 
 
 def recovered(home: Home, monitors: Iterable[Monitor], operation: str, *, now: datetime) -> None:
     """Keep that an operation is done for these models, where it was last known to have failed."""
     mine = (pc.field("operation") == operation) & pc.field("model").isin([m.model for m in monitors])
+    home.lake.append_records(Run, [replace(r, outcome="done", reason="", computed_at=now) for r in _left(home, mine, now)])
+
+
+def unmended(home: Home, monitor: Monitor, *, now: datetime) -> list[Run]:
+    """Return the newest failure of each step that a model's figures rest on, of those that have not been done since."""
+    left = _left(home, (pc.field("model") == monitor.model) & pc.field("operation").isin(FIGURES), now)
+    return list({r.operation: r for r in sorted(left, key=lambda r: r.computed_at)}.values())
+
+
+def _left(home: Home, mine: pc.Expression, now: datetime) -> list[Run]:
+    """Return the failures that still stand; most lakes have never seen one, and then no more is read."""
     ever = home.lake.read(Run.TABLE, columns=["model"], where=mine & (pc.field("outcome") == "failed"))
-    if ever is not None and ever.num_rows:
-        left = [r for r in home.lake.newest(Run, as_of=now, where=mine) if r.outcome == "failed"]
-        home.lake.append_records(Run, [replace(r, outcome="done", reason="", computed_at=now) for r in left])
+    return [r for r in home.lake.newest(Run, as_of=now, where=mine) if r.outcome == "failed"] if ever is not None and ever.num_rows else []
 
 
 def _failed(monitor: Monitor, operation: str, reason: str, now: datetime) -> Run:
