@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from watchkeeper.windows import Grain, Grid, local_midnight
+from watchkeeper.windows import Grain, Grid, in_reckoning, local_midnight
 
 Task = Literal["binary", "multiclass", "regression", "ranking"]
+_LONGEST = timedelta(days=36_525)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -28,7 +29,14 @@ def parse_duration(text: Any) -> timedelta:
     if match is None:
         message = f"{text!r} is not a duration; write a number and s, m, h, d or w, such as 36h"
         raise ValueError(message)
-    return timedelta(**{_UNITS[match[2]]: float(match[1])})
+    try:
+        length = timedelta(**{_UNITS[match[2]]: float(match[1])})
+    except OverflowError:
+        length = timedelta.max
+    if length > _LONGEST:
+        message = f"{text!r} is longer than 100 years"
+        raise ValueError(message)
+    return length
 
 
 def known_zone(name: str) -> str:
@@ -41,6 +49,7 @@ def known_zone(name: str) -> str:
     return name
 
 
+Day = Annotated[date, AfterValidator(in_reckoning)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Zone = Annotated[str, AfterValidator(known_zone)]
 
@@ -92,8 +101,8 @@ class Columns(Words):
 class Reference(Words):
     """What is usual: windows of the lake, or files of its own (say a validation set with out-of-fold scores)."""
 
-    from_: date | None = Field(None, alias="from")
-    to: date | None = Field(None, description="exclusive")
+    from_: Day | None = Field(None, alias="from")
+    to: Day | None = Field(None, description="exclusive")
     files: str | None = None
 
     @model_validator(mode="after")

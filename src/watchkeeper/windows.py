@@ -10,6 +10,8 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 Grain = Literal["hour", "day", "week", "month"]
+FIRST_YEAR, LAST_YEAR = 1971, 2200
+"""The years in which models are watched; one before them was never set, and far after them no window can be reckoned."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -69,6 +71,23 @@ class Grid:
 
     def _midnight(self, day: date) -> datetime:
         return datetime.combine(day, time(), ZoneInfo(self.timezone)).astimezone(UTC)
+
+
+def in_reckoning(day: date) -> date:
+    """Return a day, or a moment, that lies in the years in which windows can be reckoned.
+
+    >>> in_reckoning(date(9999, 12, 31))
+    Traceback (most recent call last):
+    ValueError: the year 9999 is not one of 1971 to 2200
+
+    Raises:
+        ValueError: it lies outside them.
+
+    """
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        message = f"the year {day.year} is not one of {FIRST_YEAR} to {LAST_YEAR}"
+        raise ValueError(message)
+    return day
 
 
 def local_midnight(day: date, timezone: str) -> datetime:

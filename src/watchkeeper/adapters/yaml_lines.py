@@ -10,8 +10,10 @@ from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
 import yaml
+from yaml.constructor import ConstructorError
 
 Path = tuple[str | int, ...]
+_MOST_PLACES = 100_000
 
 
 class Place(NamedTuple):
@@ -105,7 +107,11 @@ def read_yaml(path: FilePath, name: str) -> Document:
 
 def parse_yaml(text: str, name: str) -> Document:
     """Return a text as a document; what is wrong with it is among its faults."""
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        return Document(name, faults=[Fault((), line, f"is not good YAML, it holds the character {ord(text[error.position]):#04x}")])
     try:
         root = loader.get_single_node()
         if root is None:
@@ -116,6 +122,8 @@ def parse_yaml(text: str, name: str) -> Document:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         return Document(name, faults=[Fault((), line, f"is not good YAML, {error.problem or error}")])
+    except RecursionError:
+        return Document(name, faults=[Fault((), None, "is not good YAML, its parts lie too deep in each other")])
     except (yaml.YAMLError, ValueError) as error:
         return Document(name, faults=[Fault((), None, f"is not good YAML, {error}")])
     finally:
@@ -125,20 +133,28 @@ def parse_yaml(text: str, name: str) -> Document:
     return Document(name, data, places, faults)
 
 
-def _walk(node: yaml.Node, path: Path, name: str, places: dict[Path, Place]) -> Iterator[Fault]:
+def _walk(node: yaml.Node, path: Path, name: str, places: dict[Path, Place], around: tuple[yaml.Node, ...] = ()) -> Iterator[Fault]:
+    """Note where everything was said; an alias may say it again, but never within itself, nor so often that no end is in sight."""
+    if any(node is outer for outer in around):
+        raise ConstructorError(None, None, "a part of it holds itself", node.start_mark)
+    if len(places) > _MOST_PLACES:
+        raise ConstructorError(None, None, f"it says more than {_MOST_PLACES:,} things", node.start_mark)
+    around = (*around, node)
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             places[*path, index] = Place(name, item.start_mark.line + 1)
-            yield from _walk(item, (*path, index), name, places)
+            yield from _walk(item, (*path, index), name, places, around)
     elif isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key, item in node.value:
             line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConstructorError(None, None, "a key must be a word", key.start_mark)
             if key.value in seen:
                 yield Fault((*path, key.value), line, f"'{key.value}' is said twice; the first is in line {seen[key.value]}")
             seen.setdefault(key.value, line)
             places[*path, key.value] = Place(name, line)
-            yield from _walk(item, (*path, key.value), name, places)
+            yield from _walk(item, (*path, key.value), name, places, around)
 
 
 def _leaves(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
