@@ -202,7 +202,7 @@ class Monitor(Words):
     events: Events
     labels: Labels | None = None
     columns: Columns
-    positive: str | int | bool | float = Field(1, description="binary: the label that counts as positive")
+    positive: str | int | bool | float = Field(1, description="binary: the label that counts as positive; true and false in any spelling")
     threshold: float = Field(0.5, description="binary: a score at or above is a positive decision, where no prediction column is named")
     reference: Reference
     window: Grain = "day"
