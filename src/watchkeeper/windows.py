@@ -6,12 +6,13 @@ Belongs here: arithmetic on window boundaries. Does not: which windows are due (
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 Grain = Literal["hour", "day", "week", "month"]
 FIRST_YEAR, LAST_YEAR = 1971, 2200
 """The years in which models are watched; one before them was never set, and far after them no window can be reckoned."""
+Dated = TypeVar("Dated", bound=date)
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -73,7 +74,7 @@ class Grid:
         return datetime.combine(day, time(), ZoneInfo(self.timezone)).astimezone(UTC)
 
 
-def in_reckoning(day: date) -> date:
+def in_reckoning(day: Dated) -> Dated:
     """Return a day, or a moment, that lies in the years in which windows can be reckoned.
 
     >>> in_reckoning(date(9999, 12, 31))

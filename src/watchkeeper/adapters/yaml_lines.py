@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import yaml
 from yaml.constructor import ConstructorError
+from yaml.reader import ReaderError
 
 Path = tuple[str | int, ...]
 _MOST_PLACES = 100_000
@@ -108,29 +109,35 @@ def read_yaml(path: FilePath, name: str) -> Document:
 def parse_yaml(text: str, name: str) -> Document:
     """Return a text as a document; what is wrong with it is among its faults."""
     try:
-        loader = _Loader(text)
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        return Document(name, faults=[Fault((), line, f"is not good YAML, it holds the character {ord(text[error.position]):#04x}")])
-    try:
-        root = loader.get_single_node()
-        if root is None:
-            return Document(name, places={(): Place(name, None)})
-        places: dict[Path, Place] = {(): Place(name, None)}
-        faults = list(_walk(root, (), name, places))
-        data = loader.construct_document(root)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        return Document(name, faults=[Fault((), line, f"is not good YAML, {error.problem or error}")])
-    except RecursionError:
-        return Document(name, faults=[Fault((), None, "is not good YAML, its parts lie too deep in each other")])
-    except (yaml.YAMLError, ValueError) as error:
-        return Document(name, faults=[Fault((), None, f"is not good YAML, {error}")])
-    finally:
-        loader.dispose()
+        data, places, faults = _understood(text, name)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return Document(name, faults=[_fault(error, text)])
     if not isinstance(data, dict):
         return Document(name, faults=[Fault((), 1, "should hold `key: value` lines")])
     return Document(name, data, places, faults)
+
+
+def _understood(text: str, name: str) -> tuple[Any, dict[Path, Place], list[Fault]]:
+    places: dict[Path, Place] = {(): Place(name, None)}
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return {}, places, []
+        faults = list(_walk(root, (), name, places))
+        return loader.construct_document(root), places, faults
+    finally:
+        loader.dispose()
+
+
+def _fault(error: Exception, text: str) -> Fault:
+    if isinstance(error, RecursionError):
+        return Fault((), None, "is not good YAML, its parts lie too deep in each other")
+    if isinstance(error, ReaderError):
+        return Fault((), text.count("\n", 0, error.position) + 1, f"is not good YAML, it holds the character {ord(text[error.position]):#04x}")
+    if isinstance(error, yaml.MarkedYAMLError):
+        return Fault((), error.problem_mark.line + 1 if error.problem_mark else None, f"is not good YAML, {error.problem or error}")
+    return Fault((), None, f"is not good YAML, {error}")
 
 
 def _walk(node: yaml.Node, path: Path, name: str, places: dict[Path, Place], around: tuple[yaml.Node, ...] = ()) -> Iterator[Fault]:
