@@ -9,10 +9,11 @@ import pytest
 
 from conftest import parcels_world
 from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.errors import UnwritableError
 from watchkeeper.operations.failures import failed, recovered
 from watchkeeper.operations.report import digest_of, newest_digest, report
 from watchkeeper.operations.watch import watch
-from watchkeeper.records import Digest, Run
+from watchkeeper.records import Digest
 from watchkeeper.windows import Grid
 from worlds import DAY, parcels_days
 
@@ -71,16 +72,15 @@ def test_a_step_that_failed_elsewhere_keeps_the_digest_back_until_it_is_done(hom
     assert len(report(home, monitors, now=LATER)) == 1
 
 
-def test_a_failure_that_the_lake_cannot_keep_is_told_and_keeps_the_digest_back(home: Home, without_rights: None) -> None:
+def test_a_failure_that_the_lake_cannot_keep_ends_the_run_before_any_digest(home: Home, without_rights: None) -> None:
     parcels_days(home.root, FIRST, 26)
     watch(home, now=MONDAY + 7 * DAY)
     runs = home.root / "warehouse" / "lake" / "runs"
     for folder in (runs, runs / "_delta_log"):
         folder.chmod(0o555)
-    before = len(home.lake.newest(Run))
-    done = watch(home, now=NOW)
-    assert {f.operation for f in done.failures} == {"measure"}
-    assert (done.digests, len(home.lake.newest(Run))) == ([], before)
+    with pytest.raises(UnwritableError, match="Permission denied"):
+        watch(home, now=NOW)
+    assert home.lake.newest(Digest) == []
 
 
 def test_a_week_whose_figures_were_restated_is_told_again_as_restated(home: Home) -> None:

@@ -5,14 +5,13 @@ others (watch.py, flows/).
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.errors import UnwritableError, WatchkeeperError
+from watchkeeper.errors import WatchkeeperError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.measure import last_ended
 from watchkeeper.records import Run
@@ -34,10 +33,9 @@ def reason_of(error: BaseException) -> str:
 
 
 def failed(home: Home, monitors: Iterable[Monitor], operation: str, reason: str, *, now: datetime) -> list[Run]:
-    """Keep, for each model, that an operation failed, unless the lake can keep nothing now; return the failures."""
+    """Keep, for each model, that an operation failed; return what was kept."""
     runs = [_failed(monitor, operation, reason, now) for monitor in monitors]
-    with suppress(UnwritableError):
-        home.lake.append_records(Run, runs)
+    home.lake.append_records(Run, runs)
     return runs
 
 
