@@ -3,6 +3,7 @@
 Belongs here: what may be said and what it means. Does not: finding and reading the files (adapters/workspace.py).
 """
 
+import math
 import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -47,6 +48,14 @@ def known_zone(name: str) -> str:
         message = f"{name!r} is not a time zone; write for example Europe/Berlin"
         raise ValueError(message) from error
     return name
+
+
+def one_label(value: Any) -> Any:
+    """Return what can be a label: a text, a number, true or false."""
+    if not isinstance(value, str | int | float) or value != value:  # noqa: PLR0124 - NaN alone differs from itself
+        message = "must be one label: a text, a number, true or false"
+        raise ValueError(message)
+    return value
 
 
 Day = Annotated[date, AfterValidator(in_reckoning)]
@@ -131,6 +140,12 @@ class Target(Words):
         if self.at_least is None and self.at_most is None:
             message = "give `at_least` or `at_most`"
             raise ValueError(message)
+        if not all(limit is None or math.isfinite(limit) for limit in (self.at_least, self.at_most)):
+            message = "a limit must be a finite number"
+            raise ValueError(message)
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            message = f"no number is at least {self.at_least:g} and at most {self.at_most:g}"
+            raise ValueError(message)
         return self
 
     def is_kept_by(self, value: float) -> bool:
@@ -202,7 +217,9 @@ class Monitor(Words):
     events: Events
     labels: Labels | None = None
     columns: Columns
-    positive: str | int | bool | float = Field(1, description="binary: the label that counts as positive; true and false in any spelling")
+    positive: Annotated[str | int | bool | float, BeforeValidator(one_label)] = Field(
+        1, description="binary: the label that counts as positive; true and false in any spelling"
+    )
     threshold: float = Field(0.5, description="binary: a score at or above is a positive decision, where no prediction column is named")
     reference: Reference
     window: Grain = "day"

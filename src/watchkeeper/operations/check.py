@@ -17,7 +17,6 @@ from watchkeeper.adapters.workspace import Home, load_monitors, monitor_document
 from watchkeeper.adapters.yaml_lines import Document
 from watchkeeper.adapters.yaml_lines import Path as Key
 from watchkeeper.errors import ConfigurationError, UnreadableError
-from watchkeeper.measures.catalogue import NAMES
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import too_short
 from watchkeeper.operations.verdict import suite_file
@@ -76,18 +75,11 @@ def check(home: Home) -> Checked:
 
 
 def _of_monitor(home: Home, monitor: Monitor, document: Document) -> Iterator[Finding]:
-    yield from _of_targets(monitor, document)
     if not monitor.channel:
         yield _finding("warning", document, ("owner",), "no owner", "name who answers for the model: a person or a channel")
     if short := too_short(monitor):
         yield _finding("warning", document, ("reference", "to"), short, "let reference.to be a later day")
     yield from _of_columns(home, monitor, document)
-
-
-def _of_targets(monitor: Monitor, document: Document) -> Iterator[Finding]:
-    for index, target in enumerate(monitor.targets):
-        if target.metric not in NAMES:
-            yield _finding("mistake", document, ("targets", index, "metric"), f"unknown metric '{target.metric}'", _near(target.metric, NAMES))
 
 
 def _of_columns(home: Home, monitor: Monitor, document: Document) -> Iterator[Finding]:
