@@ -49,8 +49,9 @@ def target(said: str) -> str:
     return GOOD + f"- {{{said}}}\n"
 
 
-def test_what_can_be_is_no_mistake(told: Callable[[str], list[str]]) -> None:
-    assert told(GOOD) == []
+@pytest.mark.parametrize("pattern", ["inbox/*.parquet", "inbox/[ab]*", "inbox/[!ab]*", "inbox/[]]*", "inbox/[[]*", "inbox/a]*"])
+def test_what_can_be_is_no_mistake(told: Callable[[str], list[str]], pattern: str) -> None:
+    assert told(GOOD.replace("inbox/*.parquet", pattern)) == []
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,14 @@ def test_of_a_regression_the_score_may_be_the_prediction_too(told: Callable[[str
         (GOOD.replace("score: p_late", "score: parcel"), "columns.score: column 'parcel' is columns.id already (line 8): a column has one role"),
         (GOOD.replace("time: sent_at", "time: parcel"), "columns.time: column 'parcel' is columns.id already (line 7): a column has one role"),
         (GOOD.replace("column: was_late", "column: parcel"), "labels.column: column 'parcel' is labels.join already (line 4): a column has one role"),
+        (
+            GOOD.replace("inbox/*.parquet", "inbox/**/["),
+            "events.files: a [ in 'inbox/**/[' is never closed (line 3): close it, or write [[] for the character",
+        ),
+        (
+            GOOD.replace("labels/*.parquet", "labels[/]*.parquet"),
+            "labels.files: a [ in 'labels[/]*.parquet' is never closed (line 4): close it, or write [[] for the character",
+        ),
         (GOOD + "threshold: .nan\n", "threshold: nan lies outside [0, 1], where a probability must be (line 20)"),
         (GOOD + "threshold: 1.5\n", "threshold: 1.5 lies outside [0, 1], where a probability must be (line 20)"),
         (GOOD.replace("[depot,", "[depot, email,"), PRIVATE),

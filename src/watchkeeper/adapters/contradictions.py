@@ -12,6 +12,7 @@ from watchkeeper.adapters.yaml_lines import Path
 from watchkeeper.monitor import Monitor, Target
 
 _SHARED_ROLES = frozenset({"entity", "trace_id", "host"})  # of which another column may well hold the same
+_UNCLOSED = re.compile(r"\[(?!!?\]?[^\]]*\])")  # fnmatch takes such a bracket for a character of the name
 _NO_SEGMENTS = ("trace_id", "latency", "score", "time", "id")
 
 
@@ -26,12 +27,22 @@ class Contradiction(NamedTuple):
 
 def contradictions(monitor: Monitor) -> Iterator[Contradiction]:
     """Yield everything in a monitor that cannot be."""
+    yield from _of_globs(monitor)
     yield from _of_roles(monitor)
     yield from _of_segments(monitor)
     if monitor.task == "binary" and not 0 <= monitor.threshold <= 1:
         yield Contradiction(("threshold",), f"threshold: {monitor.threshold} lies outside [0, 1], where a probability must be")
     for index, target in enumerate(monitor.targets):
         yield from _of_target(monitor, target, ("targets", index))
+
+
+def _of_globs(monitor: Monitor) -> Iterator[Contradiction]:
+    said = {"events": monitor.events.files, "labels": monitor.labels.files if monitor.labels else None, "reference": monitor.reference.files}
+    for section, pattern in said.items():
+        if pattern and any(_UNCLOSED.search(part) for part in pattern.split("/")):
+            yield Contradiction(
+                (section, "files"), f"{section}.files: a [ in '{pattern}' is never closed", "close it, or write [[] for the character"
+            )
 
 
 def _of_roles(monitor: Monitor) -> Iterator[Contradiction]:
