@@ -3,6 +3,7 @@
 Belongs here: what may be said and what it means. Does not: finding and reading the files (adapters/workspace.py).
 """
 
+import math
 import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -10,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from watchkeeper.windows import Grain, Grid, local_midnight
+from watchkeeper.windows import Grain, Grid, in_reckoning, local_midnight
 
 Task = Literal["binary", "multiclass", "regression", "ranking"]
+_LONGEST = timedelta(days=36_525)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -28,7 +30,14 @@ def parse_duration(text: Any) -> timedelta:
     if match is None:
         message = f"{text!r} is not a duration; write a number and s, m, h, d or w, such as 36h"
         raise ValueError(message)
-    return timedelta(**{_UNITS[match[2]]: float(match[1])})
+    try:
+        length = timedelta(**{_UNITS[match[2]]: float(match[1])})
+    except OverflowError:
+        length = timedelta.max
+    if length > _LONGEST:
+        message = f"{text!r} is longer than 100 years"
+        raise ValueError(message)
+    return length
 
 
 def known_zone(name: str) -> str:
@@ -63,6 +72,15 @@ def known_name(name: str) -> str:
     return name
 
 
+def one_label(value: Any) -> Any:
+    """Return what can be a label: a text, a number, true or false."""
+    if not isinstance(value, str | int | float) or value != value:  # noqa: PLR0124 - NaN alone differs from itself
+        message = "must be one label: a text, a number, true or false"
+        raise ValueError(message)
+    return value
+
+
+Day = Annotated[date, AfterValidator(in_reckoning)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Moment = Annotated[datetime, BeforeValidator(parse_moment)]
 Name = Annotated[str, AfterValidator(known_name)]
@@ -116,8 +134,8 @@ class Columns(Words):
 class Reference(Words):
     """What is usual: windows of the lake, or files of its own (say a validation set with out-of-fold scores)."""
 
-    from_: date | None = Field(None, alias="from")
-    to: date | None = Field(None, description="exclusive")
+    from_: Day | None = Field(None, alias="from")
+    to: Day | None = Field(None, description="exclusive")
     files: str | None = None
 
     @model_validator(mode="after")
@@ -145,6 +163,12 @@ class Target(Words):
     def _has_limit(self) -> "Target":
         if self.at_least is None and self.at_most is None:
             message = "give `at_least` or `at_most`"
+            raise ValueError(message)
+        if not all(limit is None or math.isfinite(limit) for limit in (self.at_least, self.at_most)):
+            message = "a limit must be a finite number"
+            raise ValueError(message)
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            message = f"no number is at least {self.at_least:g} and at most {self.at_most:g}"
             raise ValueError(message)
         return self
 
@@ -218,7 +242,9 @@ class Monitor(Words):
     events: Events
     labels: Labels | None = None
     columns: Columns
-    positive: str | int | bool | float = Field(1, description="binary: the label that counts as positive")
+    positive: Annotated[str | int | bool | float, BeforeValidator(one_label)] = Field(
+        1, description="binary: the label that counts as positive; true and false in any spelling"
+    )
     threshold: float = Field(0.5, description="binary: a score at or above is a positive decision, where no prediction column is named")
     reference: Reference
     window: Grain = "day"

@@ -301,8 +301,13 @@ class Digest:
     window_end: Of[datetime, "end of the period, exclusive"]
     headline: Of[str, "one line"]
     text: Of[str, "the whole digest, markdown"]
-    facts: Of[str, "the numbers it is made of, JSON"] = "{}"
+    facts: Of[str, "the numbers it is made of, JSON; `revision` counts how often what was said had to be corrected"] = "{}"
     computed_at: Of[datetime, "the `now` of the run"]
+
+    @property
+    def revision(self) -> int:
+        """How often what was said had to be corrected."""
+        return int(json.loads(self.facts or "{}").get("revision", 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

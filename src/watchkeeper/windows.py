@@ -6,10 +6,13 @@ Belongs here: arithmetic on window boundaries. Does not: which windows are due (
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 Grain = Literal["hour", "day", "week", "month"]
+FIRST_YEAR, LAST_YEAR = 1971, 2200
+"""The years in which models are watched; one before them was never set, and far after them no window can be reckoned."""
+Dated = TypeVar("Dated", bound=date)
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -79,6 +82,23 @@ def grain_of(length: timedelta) -> Grain:
     """
     longest: list[tuple[Grain, timedelta]] = [("hour", timedelta(hours=2)), ("day", timedelta(days=2)), ("week", timedelta(days=14))]
     return next((grain for grain, limit in longest if length < limit), "month")
+
+
+def in_reckoning(day: Dated) -> Dated:
+    """Return a day, or a moment, that lies in the years in which windows can be reckoned.
+
+    >>> in_reckoning(date(9999, 12, 31))
+    Traceback (most recent call last):
+    ValueError: the year 9999 is not one of 1971 to 2200
+
+    Raises:
+        ValueError: it lies outside them.
+
+    """
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        message = f"the year {day.year} is not one of {FIRST_YEAR} to {LAST_YEAR}"
+        raise ValueError(message)
+    return day
 
 
 def local_midnight(day: date, timezone: str) -> datetime:

@@ -17,6 +17,7 @@ events: {files: "inbox/*.parquet"}
 columns: {id: parcel, time: sent_at, score: p_late}
 reference: {from: 2025-01-01, to: 2025-02-01}
 """
+MANY_TIMES = "".join(f"x{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 30))
 
 
 @pytest.fixture
@@ -96,11 +97,23 @@ def test_a_line_of_a_replaced_default_is_the_monitors_own(said):
         (GOOD.replace("2025-02-01", "2024-02-01"), "reference: `to` (2024-02-01) must come after `from` (2025-01-01) (line 5)"),
         (GOOD.replace(", score: p_late", ""), "a binary monitor needs columns.score or columns.prediction"),
         (GOOD + "id_scope: soon\n", "id_scope: 'soon' is not a duration; write a number and s, m, h, d or w, such as 36h (line 6)"),
+        (GOOD + "owner: a\0b\n", "is not good YAML, it holds the character 0x00 (line 6)"),
+        (GOOD + "x: &a [*a]\n", "is not good YAML, a part of it holds itself (line 6)"),
+        (GOOD + "x: &a {y: *a}\n", "is not good YAML, a part of it holds itself (line 6)"),
+        (GOOD + f"x: {'[' * 5000}\n", "is not good YAML, its parts lie too deep in each other"),
+        (GOOD + f"x: &a0 [1, 2]\n{MANY_TIMES}", "is not good YAML, it says more than 100,000 things (line 9)"),
+        (GOOD + "{[a]: b}: c\n", "is not good YAML, a key must be a word (line 6)"),
+        (GOOD + "keep: 999999999999w\n", "keep: '999999999999w' is longer than 100 years (line 6)"),
+        (GOOD + "id_scope: 999999w\n", "id_scope: '999999w' is longer than 100 years (line 6)"),
+        (GOOD.replace("2025-02-01", "9999-12-31"), "reference.to: the year 9999 is not one of 1971 to 2200 (line 5)"),
+        (GOOD.replace("2025-01-01", "0001-01-01"), "reference.from: the year 1 is not one of 1971 to 2200 (line 5)"),
         (GOOD + "timezone: Mars/Olympus\n", "timezone: 'Mars/Olympus' is not a time zone; write for example Europe/Berlin (line 6)"),
     ],
 )
-def test_a_broken_file_is_one_clear_sentence(said, text, expected):
-    assert told(said(parcels=text)) == [f"deployments/monitors/parcels.yaml: {expected}"]
+def test_a_broken_file_is_one_clear_sentence_and_leaves_the_others_in_use(said, text, expected):
+    home = said(parcels=text, vans=GOOD.replace("parcels", "vans"))
+    assert told(home) == [f"deployments/monitors/parcels.yaml: {expected}"]
+    assert list(load_monitors(home)[0]) == ["vans"]
 
 
 @pytest.mark.parametrize(

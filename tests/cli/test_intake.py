@@ -76,6 +76,17 @@ def test_a_wrong_call_is_one_sentence_and_exit_code_2(watchkeeper: Run, argument
     assert (result.exit_code, sentence in result.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("ingest", "parcels", "nope.parquet"), ("validate", "parcels", "--file", "nope.parquet"), ("add", "vans", "--events", "nope.parquet")],
+    ids=lambda c: c[0],
+)
+def test_a_file_that_is_not_there_is_the_same_wrong_usage_for_every_command(watchkeeper: Run, command: tuple[str, ...]) -> None:
+    result = watchkeeper(*command)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "no file at nope.parquet. Check the path; quote globs only in monitor files.\n"
+
+
 def test_a_given_file_that_is_refused_whole_gives_exit_code_3(home: Home, watchkeeper: Run) -> None:
     (home.root / "day.parquet").write_bytes(b"PAR1")
     result = watchkeeper("ingest", "parcels", str(home.root / "day.parquet"), *NOW)
@@ -211,7 +222,10 @@ def test_pages_that_cannot_be_written_are_one_sentence_and_exit_code_4(home: Hom
     (home.site_dir / "index.html").unlink()
     home.site_dir.chmod(0o555)
     result = watchkeeper("run", *NOW)
-    assert (result.exit_code, "cannot be used (Permission denied). Check its permissions, and the space left there." in result.stderr) == (4, True)
+    assert (
+        result.exit_code,
+        "index.html: cannot be written (Permission denied). Check its permissions, and the space left there." in result.stderr,
+    ) == (4, True)
 
 
 def test_an_id_or_a_batch_that_was_never_in_quarantine_is_refused(one_held: Home, watchkeeper: Run) -> None:

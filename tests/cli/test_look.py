@@ -71,6 +71,42 @@ def test_the_question_at_the_end_of_the_demo_is_answered(root):
     assert [row["severity"] for row in json.loads(done.stdout)] == ["high", "warning"]
 
 
+def test_sql_answers_whatever_kind_of_value_there_is(root):
+    question = r"SELECT 'x\x00\xAA'::BLOB AS b, TIME '01:02' AS t, INTERVAL 3 DAY AS i, {'at': TIME '01:00'} AS s, DATE '2013-04-22' AS d"
+    assert json.loads(call(root, "sql", question, "--json").stdout)[0] == {
+        "b": r"x\x00\xAA",
+        "t": "01:02:00",
+        "i": [0, 3, 0],
+        "s": {"at": "01:00:00"},
+        "d": "2013-04-22",
+    }
+    assert r"x\x00\xAA" in call(root, "sql", question).stdout
+
+
+def test_of_two_columns_of_one_name_the_second_is_numbered(root):
+    assert json.loads(call(root, "sql", "SELECT 1 AS a, 2 AS a, 3 AS a_1, 4 AS a", "--json").stdout) == [{"a": 1, "a_2": 2, "a_1": 3, "a_3": 4}]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status", "--now", "9999-12-31T23:59:59"],
+        ["status", "--now", "0001-01-01T00:00+05:00"],
+        ["scores", world.MODEL, "--from", "9999-12-31"],
+        ["scores", world.MODEL, "--to", "0001-01-01T00:00"],
+        ["digest", "--of", "9999-12-31"],
+        ["look", world.MODEL, "--window", "0001-01-01..9999-12-31"],
+        ["look", world.MODEL, "--window", "2013-01-01..9999-12-31"],
+        ["costs", "--from", "0001-01-01"],
+    ],
+    ids=" ".join,
+)
+def test_a_day_beyond_all_reckoning_is_wrong_usage_in_one_sentence(root, words):
+    done = call(root, *words)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert re.fullmatch(r"--[a-z/-]+: the year (1|9999) is not one of 1971 to 2200. Write for example 2013-04-29.\n", done.stderr)
+
+
 def test_a_long_answer_is_cut_on_the_screen_and_whole_as_json(root):
     question = f"SELECT wk_row FROM events_{world.MODEL}"
     assert "100 more rows; --json prints all." in call(root, "sql", question).stdout

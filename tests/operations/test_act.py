@@ -253,6 +253,33 @@ def test_each_digest_is_sent_once_to_the_workspace_channel(make_home, slack: Sla
     assert (slack.messages[0]["channel"], slack.messages[0]["text"]) == ("C001", "📊 A quiet week")
 
 
+def test_a_corrected_digest_is_told_once_in_the_thread_of_the_first(make_home, slack: Slack):
+    home = make_home(slack={"channel": "#parcels"})
+    end = MONDAY + 7 * DAY
+    digest = Digest(
+        digest_id="d1", model="", period="week", window_start=MONDAY, window_end=end, headline="A quiet week", text="Fine.", computed_at=end
+    )
+    home.lake.append_records(Digest, [digest])
+    act(home, {}, now=end, settings=slack.as_bot)
+    weeks_later = end + 21 * DAY
+    home.lake.append_records(Digest, [replace(digest, headline="A bad week", facts='{"revision": 1}', computed_at=weeks_later)])
+    assert outcomes(act(home, {}, now=weeks_later, settings=slack.as_bot)) == [("digest", "sent")]
+    assert act(home, {}, now=weeks_later + HOUR, settings=slack.as_bot) == []
+    first, second = slack.messages
+    assert (second["text"], second.get("thread_ts")) == ("📊 A bad week", first["ts"])
+
+
+def test_a_correction_of_a_digest_that_nobody_was_told_is_told_to_nobody(home: Home, run):
+    end = MONDAY + 7 * DAY
+    digest = Digest(
+        digest_id="d1", model="parcels", period="week", window_start=MONDAY, window_end=end, headline="A quiet week", text="Fine.", computed_at=end
+    )
+    home.lake.append_records(Digest, [digest])
+    assert [(r.state, r.reason) for r in run(end + 20 * DAY)] == [("skipped", "older than 7 days")]
+    home.lake.append_records(Digest, [replace(digest, headline="A bad week", facts='{"revision": 1}', computed_at=end + 21 * DAY)])
+    assert [(r.state, r.reason) for r in run(end + 21 * DAY)] == [("skipped", "older than 7 days")]
+
+
 def test_a_digest_without_slack_is_a_file(home: Home, run):
     end = MONDAY + 7 * DAY
     digest = Digest(

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from intake_world import GOOD, HEADER, NEXT, NOW, held, ids, landed, loans, put, take
+from intake_world import GOOD, HEADER, LATER, NEXT, NOW, held, ids, landed, loans, put, take
 from watchkeeper.adapters.workspace import Home
 
 
@@ -52,6 +52,14 @@ CASES = {
     ),
     "all rows with a wrong column count": Case("loans-1.csv", HEADER + "a,b\nc,d\n", "quarantined", "has no row that fits its header", [], [-1]),
     "two columns of one name": Case("loans-1.csv", "loan,loan\n1,2\n", "quarantined", "has more than one column named loan", [], [-1]),
+    "two columns of one name in Parquet": Case(
+        "loans-1.parquet",
+        parquet(pa.table([["a"], ["b"], [0.5]], names=["loan", "loan", "risk"])),
+        "quarantined",
+        "loans-1.parquet: has more than one column named loan. Rename one of them.",
+        [],
+        [-1],
+    ),
     "a header only": Case("loans-1.csv", HEADER, "empty", "", [], []),
     "a Parquet without rows": Case("loans-1.parquet", parquet(pq.read_table(io.BytesIO(WHOLE)).slice(0, 0)), "empty", "", [], []),
     "no id column": Case(
@@ -317,6 +325,16 @@ def test_a_column_of_one_odd_file_among_others_of_one_call_is_not_missed_either(
     put(home, "loans-1.csv", "loan,asked_at,risk,amount,extra\ny,2025-02-01,0.5,1,x\n")
     put(home, "loans-2.csv", HEADER + "x,2025-02-01,0.5,1\n")
     assert [b.reason for b in take(home)] == ["", "", ""]
+
+
+def test_a_new_column_in_one_file_of_a_call_is_null_in_those_after_it(home: Home) -> None:
+    put(home, "loans-0.csv", HEADER + GOOD)
+    take(home)
+    put(home, "loans-1.csv", "loan,asked_at,risk,amount,extra\nc,2025-02-02,0.5,1,x\n")
+    put(home, "loans-2.csv", HEADER + "d,2025-02-02,0.5,1\n")
+    put(home, "loans-3.csv", HEADER + "e,2025-02-02,0.5,1\n")
+    assert [(b.status, b.reason) for b in take(home, now=LATER)] == [("landed", "column 'extra' (string) is new"), ("landed", ""), ("landed", "")]
+    assert [row["extra"] for row in landed(home)] == [None, None, "x", None, None]
 
 
 def test_a_column_that_most_files_had_or_the_monitor_names_is_missed(home: Home) -> None:

@@ -155,6 +155,12 @@ def test_personal_data_are_private_and_no_segments():
     assert (said["private"], said["segments"]) == (["email"], ["region"])
 
 
+def test_personal_data_that_somebody_asks_for_as_a_segment_are_one_and_not_private():
+    rows = events(email=["a@x", "b@x"] * 60, phone=["1", "2"] * 60, region=["n", "s"] * 60)
+    said = answers(drafted(rows, labels([0, 1] * 60), segments=["email"]))
+    assert (said["private"], said["segments"]) == (["phone"], ["email"])
+
+
 def test_at_most_three_segments_are_taken_those_with_fewest_values_first():
     rows = events(five=list("abcde") * 24, two=["a", "b"] * 60, four=list("abcd") * 30, three=list("abc") * 40, many=[f"v{i}" for i in range(ROWS)])
     assert answers(drafted(rows, labels([0, 1] * 60)))["segments"] == ["two", "three", "four"]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import resource
 import subprocess
 import sys
 from datetime import timedelta
@@ -12,6 +13,7 @@ import pytest
 import worlds_site as world
 from watchkeeper.adapters.lake import TIMESTAMP, arrow_schema
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import UnwritableError
 from watchkeeper.operations.publish import COPIED, publish
 from watchkeeper.records import Score, Validation
 from watchkeeper.site.dictionary import PUBLISHED
@@ -46,6 +48,20 @@ def test_costs_are_side_by_side_and_say_that_they_are_synthetic(built):
     rows = asked(home.published, "SELECT gpu_cost, cost_per_1000_predictions, currency, is_synthetic FROM costs")
     assert len(rows) == 120
     assert all(4 <= cost <= 5 and each > 4 and currency == "USD" and synthetic for cost, each, currency, synthetic in rows)
+
+
+def test_a_disk_without_room_is_one_sentence_and_the_old_file_stays(built):
+    home, watched = built
+    before = home.published.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(UnwritableError) as told:
+            publish(home, {watched.model: watched}, now=world.NOW)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(told.value) == f"{home.published}: cannot be written (File too large). Check its permissions, and the space left there."
+    assert home.published.read_bytes() == before
 
 
 def test_moments_are_plain_utc(built):

@@ -35,6 +35,11 @@ def built(tmp_path_factory):
     return home, {watched.model: watched}
 
 
+def test_a_quarantine_that_holds_nothing_yet_is_an_empty_table(home, parcels):
+    found = query(home, {"parcels": parcels}, "SELECT * FROM quarantine_parcels", now=world.NOW)
+    assert (found.num_rows, "reasons" in found.column_names, "quarantine_id" in found.column_names) == (0, False, True)
+
+
 def test_a_table_shows_newest_revisions_and_all_of_them_under_its_other_name(built):
     sql = "SELECT count(*) AS n, max(value) AS top FROM {} WHERE metric = 'log_loss' AND window_start = '2013-01-01 05:00:00+00'"
     assert query(*built, sql.format("scores"), now=world.NOW).to_pylist() == [{"n": 1, "top": 9.0}]

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import Result
 
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.errors import ConfigurationError, UnreadableError, UsageError
+from watchkeeper.errors import ConfigurationError, UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.validate import validate
@@ -133,7 +133,7 @@ def test_a_file_and_a_stretch_of_time_are_one_too_many(home: Home, parcels: Moni
 
 
 def test_a_file_that_is_not_there_is_said_so(home: Home, parcels: Monitor) -> None:
-    with pytest.raises(UnreadableError, match="is not there"):
+    with pytest.raises(UsageError, match="no file at"):
         validate(home, parcels, now=NOW, file=home.root / "nothing.csv")
 
 

@@ -8,7 +8,7 @@ import glob
 import hashlib
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from watchkeeper.adapters.text_files import Reading, read_csv, read_json_lines
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.errors import UnreadableError
+from watchkeeper.errors import UnreadableError, UsageError
 
 _UNFINISHED = (".tmp", ".part")
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
@@ -56,6 +56,13 @@ class Content:
     def sha256(self) -> str:
         """Hash of the bytes."""
         return hashlib.sha256(self.data).hexdigest()
+
+
+def require(paths: Iterable[Path]) -> None:
+    """Raise UsageError, naming them all, when files that somebody named are not there."""
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise UsageError(f"no file at {', '.join(missing)}", then="Check the path; quote globs only in monitor files.")
 
 
 def discover(home: Home, pattern: str) -> list[Path]:
@@ -183,7 +190,7 @@ def _unpacked(data: bytes, name: str) -> bytes:
 
 def _read_parquet(data: bytes, name: str, _texts: Collection[str]) -> Reading:
     try:
-        return Reading.whole(pq.read_table(pa.BufferReader(data)))
+        return Reading.whole(pq.ParquetFile(pa.BufferReader(data)).read())  # `read_table` refuses two columns of one name as if the file were torn
     except (pa.ArrowException, OSError) as error:
         raise UnreadableError("is not a whole Parquet file; it may have been cut off", where=name, then="Copy it again.") from error
 

@@ -311,8 +311,10 @@ class Lake:
         """Ask first: delta-rs prints the trace of a panic when it finds out by itself."""
         folder = Path(self.uri(name))
         there = next(p for p in (folder, *folder.parents) if os.access(p, os.F_OK))
-        if not os.access(there, os.W_OK):
-            raise self._unwritable(name, os.strerror(errno.EACCES))
+        for place in (there, folder / "_delta_log"):
+            if os.access(place, os.F_OK) and not os.access(place, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+                is_read_only = bool(os.statvfs(place).f_flag & os.ST_RDONLY)
+                raise self._unwritable(name, os.strerror(errno.EROFS if is_read_only else errno.EACCES))
 
     def _unwritable(self, name: str, why: str) -> UnwritableError:
         return UnwritableError(f"cannot be written ({why})", where=self.uri(name), then="Check its permissions, and the space left there.")

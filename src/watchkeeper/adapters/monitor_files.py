@@ -14,8 +14,10 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from watchkeeper.adapters.contradictions import contradictions
 from watchkeeper.adapters.yaml_lines import Document, Path
 from watchkeeper.errors import ConfigurationError
+from watchkeeper.monitor import Monitor
 
 Model = TypeVar("Model", bound=BaseModel)
 _SECRET_KEY = re.compile(r"(^|_)(token|passwords?|passwd|secrets?|api_?key|access_key|private_key|credentials?)$", re.IGNORECASE)
@@ -62,9 +64,18 @@ def understand(kind: type[Model], document: Document) -> tuple[Model | None, lis
     try:
         said = kind.model_validate(document.data)
     except ValidationError as error:
-        others = (_explain(kind, document, mistake) for mistake in error.errors(include_url=False, include_input=False))
+        others = [_explain(kind, document, mistake) for mistake in error.errors(include_url=False, include_input=False)]
+        others += _contradictions(beside_unknown_keys(kind, document), document)
         return None, sorted_once([*found, *(p for p in others if (p.file, p.line) not in secret_places)])
+    found = sorted_once([*found, *_contradictions(said, document)])
     return (None, found) if found else (said, [])
+
+
+def _contradictions(said: BaseModel | None, document: Document) -> list[Problem]:
+    if not isinstance(said, Monitor):
+        return []
+    found = contradictions(said)
+    return [_problem(document, c.path, c.what, nearest(str(document.value(c.path)), c.valid) if c.valid else c.hint) for c in found]
 
 
 def beside_unknown_keys(kind: type[Model], document: Document) -> Model | None:

@@ -3,6 +3,8 @@
 Belongs here: the swap. Does not: what is in the files (operations/publish.py, operations/pages.py).
 """
 
+import errno
+import os
 import shutil
 import tempfile
 import time
@@ -10,7 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from watchkeeper.errors import UnwritableError
+
 _STALE_S = 3600.0
+_REFUSALS = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG, errno.EIO))
+
+
+def unwritable(error: Exception, where: str) -> UnwritableError:
+    """Return in one sentence that a place cannot be written: what the system said, which libraries wrap in words of their own."""
+    said = next((refusal for refusal in _REFUSALS if refusal in str(error)), str(error).splitlines()[0])
+    return UnwritableError(f"cannot be written ({said})", where=where, then="Check its permissions, and the space left there.")
 
 
 @contextmanager
@@ -30,9 +41,17 @@ def aside(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: str) -> bool:
-    """Write a text file in one step and tell whether that changed it; one that holds the same already is left alone."""
+    """Write a text file in one step and tell whether that changed it; one that holds the same already is left alone.
+
+    Raises:
+        UnwritableError: the folder or the disk refused; the old file stays.
+
+    """
     if path.is_file() and path.read_text(encoding="utf-8") == content:
         return False
-    with aside(path) as written:
-        written.write_text(content, encoding="utf-8")
+    try:
+        with aside(path) as written:
+            written.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise unwritable(error, str(path)) from error
     return True

@@ -10,8 +10,11 @@ from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
 import yaml
+from yaml.constructor import ConstructorError
+from yaml.reader import ReaderError
 
 Path = tuple[str | int, ...]
+_MOST_PLACES = 100_000
 
 
 class Place(NamedTuple):
@@ -105,40 +108,60 @@ def read_yaml(path: FilePath, name: str) -> Document:
 
 def parse_yaml(text: str, name: str) -> Document:
     """Return a text as a document; what is wrong with it is among its faults."""
-    loader = _Loader(text)
     try:
-        root = loader.get_single_node()
-        if root is None:
-            return Document(name, places={(): Place(name, None)})
-        places: dict[Path, Place] = {(): Place(name, None)}
-        faults = list(_walk(root, (), name, places))
-        data = loader.construct_document(root)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        return Document(name, faults=[Fault((), line, f"is not good YAML, {error.problem or error}")])
-    except (yaml.YAMLError, ValueError) as error:
-        return Document(name, faults=[Fault((), None, f"is not good YAML, {error}")])
-    finally:
-        loader.dispose()
+        data, places, faults = _understood(text, name)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return Document(name, faults=[_fault(error, text)])
     if not isinstance(data, dict):
         return Document(name, faults=[Fault((), 1, "should hold `key: value` lines")])
     return Document(name, data, places, faults)
 
 
-def _walk(node: yaml.Node, path: Path, name: str, places: dict[Path, Place]) -> Iterator[Fault]:
+def _understood(text: str, name: str) -> tuple[Any, dict[Path, Place], list[Fault]]:
+    places: dict[Path, Place] = {(): Place(name, None)}
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return {}, places, []
+        faults = list(_walk(root, (), name, places))
+        return loader.construct_document(root), places, faults
+    finally:
+        loader.dispose()
+
+
+def _fault(error: Exception, text: str) -> Fault:
+    if isinstance(error, RecursionError):
+        return Fault((), None, "is not good YAML, its parts lie too deep in each other")
+    if isinstance(error, ReaderError):
+        return Fault((), text.count("\n", 0, error.position) + 1, f"is not good YAML, it holds the character {ord(text[error.position]):#04x}")
+    if isinstance(error, yaml.MarkedYAMLError):
+        return Fault((), error.problem_mark.line + 1 if error.problem_mark else None, f"is not good YAML, {error.problem or error}")
+    return Fault((), None, f"is not good YAML, {error}")
+
+
+def _walk(node: yaml.Node, path: Path, name: str, places: dict[Path, Place], around: tuple[yaml.Node, ...] = ()) -> Iterator[Fault]:
+    """Note where everything was said; an alias may say it again, but never within itself, nor so often that no end is in sight."""
+    if any(node is outer for outer in around):
+        raise ConstructorError(None, None, "a part of it holds itself", node.start_mark)
+    if len(places) > _MOST_PLACES:
+        raise ConstructorError(None, None, f"it says more than {_MOST_PLACES:,} things", node.start_mark)
+    around = (*around, node)
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             places[*path, index] = Place(name, item.start_mark.line + 1)
-            yield from _walk(item, (*path, index), name, places)
+            yield from _walk(item, (*path, index), name, places, around)
     elif isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key, item in node.value:
             line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConstructorError(None, None, "a key must be a word", key.start_mark)
             if key.value in seen:
                 yield Fault((*path, key.value), line, f"'{key.value}' is said twice; the first is in line {seen[key.value]}")
             seen.setdefault(key.value, line)
             places[*path, key.value] = Place(name, line)
-            yield from _walk(item, (*path, key.value), name, places)
+            yield from _walk(item, (*path, key.value), name, places, around)
 
 
 def _leaves(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:

@@ -22,6 +22,7 @@ from watchkeeper.adapters.workspace import Home, find_home
 from watchkeeper.cli.output import complain
 from watchkeeper.errors import BugError, UnwritableError, UsageError, WatchkeeperError
 from watchkeeper.monitor import utc
+from watchkeeper.windows import Dated, in_reckoning
 
 HomeOption = Annotated[
     Path | None,
@@ -157,6 +158,19 @@ def moment(now: str | None, home: Home | None = None) -> datetime:
     if now is None:
         return (home and home.workspace.now) or datetime.now(UTC)
     try:
-        return utc(datetime.fromisoformat(now))
+        return utc(reckoned(datetime.fromisoformat(now), "--now"))
     except ValueError as error:
         raise UsageError(f"{now!r} is not a moment", where="--now", then="Write for example 2013-04-29T06:00Z.") from error
+
+
+def reckoned(day: Dated, option: str) -> Dated:
+    """Return a day or moment that an option names.
+
+    Raises:
+        UsageError: no window can be reckoned there.
+
+    """
+    try:
+        return in_reckoning(day)
+    except ValueError as error:
+        raise UsageError(str(error), where=option, then="Write for example 2013-04-29.") from error

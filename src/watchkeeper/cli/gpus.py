@@ -20,7 +20,7 @@ from watchkeeper.adapters.host import host_name
 from watchkeeper.adapters.nvml import Gpus, gpus
 from watchkeeper.adapters.telemetry import Buffer
 from watchkeeper.adapters.workspace import load_monitors
-from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
+from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home, reckoned
 from watchkeeper.cli.output import JsonOption, as_dict, cell, complain, plain, say, show
 from watchkeeper.errors import UsageError
 from watchkeeper.measures.cost import SYNTHETIC
@@ -172,7 +172,9 @@ def _edge(text: str | None, zone: str) -> datetime | None:
     if text is None:
         return None
     try:
-        return local_midnight(date.fromisoformat(text), zone) if len(text) == len("2013-04-22") else utc(datetime.fromisoformat(text))
+        if len(text) == len("2013-04-22"):
+            return local_midnight(reckoned(date.fromisoformat(text), "--from/--to"), zone)
+        return utc(reckoned(datetime.fromisoformat(text), "--from/--to"))
     except ValueError as error:
         raise UsageError(f"{text!r} is not a day", where="--from/--to", then="Write for example 2013-04-22.") from error
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from watchkeeper.adapters.files import Content
+from watchkeeper.adapters.files import Content, require
 from watchkeeper.adapters.workspace import load_monitor, load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
 from watchkeeper.cli.output import JsonOption, complain, say, set_aside_lines, show
@@ -99,9 +99,7 @@ def ingest(
 def _given(files: list[Path], name: str, *, stdin: bool) -> list[Path | Content] | None:
     if stdin and not name:
         raise UsageError("standard input has no name to tell its format by", where="--stdin", then="Add --name, such as --name calls.jsonl.")
-    missing = [str(f) for f in files if not f.is_file()]
-    if missing:
-        raise UsageError(f"no file at {', '.join(missing)}", then="Check the path; quote globs only in monitor files.")
+    require(files)
     if not files and not stdin:
         return None
     return [*files, *([Content(name, sys.stdin.buffer.read())] if stdin else [])]

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from watchkeeper.adapters.workspace import load_monitors
-from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
+from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home, reckoned
 from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, say, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import utc
@@ -141,11 +141,15 @@ def parse_window(text: str, timezone: str) -> Window:
 
 
 def _start(text: str, timezone: str) -> datetime:
-    return utc(datetime.fromisoformat(text)) if "T" in text else local_midnight(date.fromisoformat(text), timezone)
+    return _moment(text) if "T" in text else local_midnight(reckoned(date.fromisoformat(text), "--window"), timezone)
 
 
 def _end(text: str, timezone: str) -> datetime:
-    return utc(datetime.fromisoformat(text)) if "T" in text else local_midnight(date.fromisoformat(text) + timedelta(days=1), timezone)
+    return _moment(text) if "T" in text else local_midnight(reckoned(date.fromisoformat(text), "--window") + timedelta(days=1), timezone)
+
+
+def _moment(text: str) -> datetime:
+    return utc(reckoned(datetime.fromisoformat(text), "--window"))
 
 
 def sql(

@@ -10,7 +10,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +22,7 @@ from watchkeeper.words import number_text
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 NOBODY = "No model is watched yet. `watchkeeper add MODEL --events FILE` adds one."
 _GAP = 3  # between two columns
+_PLAIN_BYTES = frozenset(range(0x20, 0x7F)) - {0x5C}
 
 
 def show(rows: Sequence[Any], *, as_json: bool, columns: Sequence[str] = (), title: str = "", empty: str = "Nothing to show.") -> None:
@@ -102,9 +103,12 @@ def _scalar(value: Any) -> Any:
         return None
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, date | Path):
-        return str(value)
-    return value
+    return value if value is None or isinstance(value, str | int | float) else _text(value)
+
+
+def _text(value: Any) -> str:
+    """Return what JSON has no form for as text; bytes as DuckDB writes them."""
+    return "".join(chr(b) if b in _PLAIN_BYTES else f"\\x{b:02X}" for b in value) if isinstance(value, bytes) else str(value)
 
 
 def cell(value: Any) -> str:
@@ -125,7 +129,7 @@ def cell(value: Any) -> str:
         value = [f"{k}: {cell(v)}" for k, v in value.items()]
     if isinstance(value, list | tuple):
         return ", ".join(cell(v) for v in value)
-    return str(value)
+    return _text(value)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str) -> None:

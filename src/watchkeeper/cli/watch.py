@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from watchkeeper.adapters.workspace import Home, load_monitor, load_monitors
-from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
+from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home, reckoned
 from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, complain, say, set_aside_lines, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.notices import STALE, STALE_AFTER
@@ -287,10 +287,10 @@ def _day(monitor: Monitor, text: str | None, option: str) -> datetime | None:
     if text is None:
         return None
     try:
-        return local_midnight(date.fromisoformat(text), monitor.timezone)
+        return local_midnight(reckoned(date.fromisoformat(text), option), monitor.timezone)
     except ValueError:
         pass
     try:
-        return utc(datetime.fromisoformat(text))
+        return utc(reckoned(datetime.fromisoformat(text), option))
     except ValueError as error:
         raise UsageError(f"{text!r} is not a date", where=option, then="Write for example 2013-04-22.") from error

@@ -16,12 +16,16 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.records import SEVERITIES, Score, Signal
 from watchkeeper.words import counted, measured_text, metric_text, number_text, percent, percent_interval
 
+RESTATED = ", restated"
 _MAIN = {"binary": "log_loss", "regression": "mae", "multiclass": "accuracy"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class DigestFacts:
-    """All that a digest may tell; scores are of the whole period, by metric."""
+    """All that a digest may tell; scores are of the whole period, by metric.
+
+    `is_correction` when words told before no longer hold; `failed` names the steps that could not be done.
+    """
 
     start: datetime
     end: datetime
@@ -41,6 +45,8 @@ class DigestFacts:
     cost_is_synthetic: bool = False
     currency: str = "USD"
     restated: int = 0
+    is_correction: bool = False
+    failed: str = ""
     not_known: Sequence[str] = ()
     told_at: datetime | None = None
 
@@ -48,7 +54,7 @@ class DigestFacts:
 def headline(monitor: Monitor, facts: DigestFacts) -> str:
     """Return the one line that must be read."""
     period = span_text(monitor, facts.start, facts.end, facts.told_at)
-    start = f"{monitor.model}, {period}: {mood(facts)}."
+    start = f"{monitor.model}, {period}{RESTATED if facts.is_correction else ''}: {mood(facts)}."
     rate, said = _value(facts, "positive_rate"), _value(facts, "score_mean")
     if monitor.task == "binary" and rate is not None and said is not None:
         gap = _value(facts, "calibration_gap")
@@ -60,6 +66,8 @@ def headline(monitor: Monitor, facts: DigestFacts) -> str:
 
 def mood(facts: DigestFacts) -> str:
     """Return what kind of period it was: by the gravest incident about the whole model."""
+    if facts.failed:
+        return "not all measured"
     if not facts.scores:
         return "nothing to measure"
     if not facts.is_judged:
@@ -89,10 +97,14 @@ def _opening(facts: DigestFacts) -> str:
     still = [i for i in (*facts.incidents, *facts.segments) if i.is_open]
     over = ": what was wrong is over" if facts.incidents else ""
     needs = f"{counted(len(still), 'open incident')} need{'' if len(still) > 1 else 's'} you." if still else f"Nothing needs you now{over}."
+    said = ["This replaces what was said before."] if facts.is_correction else []
+    if facts.failed:
+        return " ".join([*said, *([needs] if still else []), f"Figures are not final: {facts.failed}."])
     final = "All figures are final." if facts.is_final else "Figures are provisional: labels are still missing."
-    return f"{needs} {final if facts.scores else 'There are no figures.'}" + (
-        f" {counted(facts.restated, 'figure')} of this period {'was' if facts.restated == 1 else 'were'} restated." if facts.restated else ""
-    )
+    said += [needs, final if facts.scores else "There are no figures."]
+    if facts.restated:
+        said.append(f"{counted(facts.restated, 'figure')} of this period {'was' if facts.restated == 1 else 'were'} restated.")
+    return " ".join(said)
 
 
 def _quality(monitor: Monitor, facts: DigestFacts) -> str:
@@ -175,7 +187,7 @@ def _labels(facts: DigestFacts) -> str:
     aside = min(facts.labels_aside, coverage.n - known)
     rest = coverage.n - known - aside
     held = f"; {aside:,} came and {'was' if aside == 1 else 'were'} set aside" if aside else ""
-    tail = f"; {rest:,} {'never came' if facts.is_final else 'not here yet'}" if rest else ""
+    tail = f"; {rest:,} {'never came' if facts.is_final and not facts.failed else 'not here yet'}" if rest else ""
     return f"{known:,} of {coverage.n:,} ({percent(coverage.value, digits=1)}){held}{tail}."
 
 

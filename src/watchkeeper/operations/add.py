@@ -46,13 +46,14 @@ def add(home: Home, model: str, *, events: Path, labels: Path | None, said: Said
     """Draft a monitor and its suites from data files and write them; suites that are there already are kept.
 
     Raises:
-        UsageError: the model is there already, or a named column is not.
+        UsageError: the model is there already, or a named column or file is not.
         UnreadableError: a data file cannot be read.
 
     """
     target = home.monitors_dir / f"{model}.yaml"
     if target.exists() or model in load_monitors(home)[0]:
         raise UsageError(f"there is a model '{model}' already", where=str(home.monitors_dir), then="Edit its file, or choose another name.")
+    files.require([events, *([labels] if labels else [])])
     sources = _sources(home, {"events": events, **({"labels": labels} if labels else {})})
     told = draft(model, sources["events"], sources.get("labels"), said=said, timezone=home.workspace.timezone)
     if told.questions:

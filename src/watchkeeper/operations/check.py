@@ -17,9 +17,9 @@ from watchkeeper.adapters.workspace import Home, load_monitors, monitor_document
 from watchkeeper.adapters.yaml_lines import Document
 from watchkeeper.adapters.yaml_lines import Path as Key
 from watchkeeper.errors import ConfigurationError, UnreadableError
-from watchkeeper.measures.catalogue import NAMES
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import too_short
+from watchkeeper.operations.suite_fit import unanswerable
 from watchkeeper.operations.verdict import suite_file
 from watchkeeper.records import Source
 
@@ -76,18 +76,11 @@ def check(home: Home) -> Checked:
 
 
 def _of_monitor(home: Home, monitor: Monitor, document: Document) -> Iterator[Finding]:
-    yield from _of_targets(monitor, document)
     if not monitor.channel:
         yield _finding("warning", document, ("owner",), "no owner", "name who answers for the model: a person or a channel")
     if short := too_short(monitor):
         yield _finding("warning", document, ("reference", "to"), short, "let reference.to be a later day")
     yield from _of_columns(home, monitor, document)
-
-
-def _of_targets(monitor: Monitor, document: Document) -> Iterator[Finding]:
-    for index, target in enumerate(monitor.targets):
-        if target.metric not in NAMES:
-            yield _finding("mistake", document, ("targets", index, "metric"), f"unknown metric '{target.metric}'", _near(target.metric, NAMES))
 
 
 def _of_columns(home: Home, monitor: Monitor, document: Document) -> Iterator[Finding]:
@@ -124,20 +117,23 @@ def _against_newest(home: Home, document: Document, said_at: Key, pattern: str, 
 
 
 def _of_suite_columns(home: Home, monitor: Monitor, source: Source, pattern: str) -> Iterator[Finding]:
-    """Yield the columns that a suite names and the newest file of its source lacks: such expectations cannot be evaluated."""
+    """Yield the expectations that cannot be evaluated on the newest file of their source: it lacks the column, or has another kind."""
     suite, newest = suite_file(home, monitor, source), _newest(files.discover(home, pattern))
     if newest is None or not suite.exists():
         return
     try:
         entries = parse(suite, suite.read_text("utf-8"))["expectations"]
-        columns = files.read(newest, newest.name).column_names
+        schema = files.read(newest, newest.name).schema
     except (ConfigurationError, UnreadableError):
         return  # told elsewhere
+    columns, place = schema.names, str(suite.relative_to(home.root))
     named = {str(kwargs[name]) for e in entries if isinstance(kwargs := e.get("kwargs"), dict) for name in _NAME_COLUMNS if name in kwargs}
     for column in sorted(named - set(columns)):
-        yield Finding(
-            "warning", str(suite.relative_to(home.root)), None, f"{newest.name} has no column '{column}'", _near(column, columns), monitor.model
-        )
+        yield Finding("warning", place, None, f"{newest.name} has no column '{column}'", _near(column, columns), monitor.model)
+    roles = monitor.columns
+    numbers = [name for name in (roles.score, roles.latency, *roles.probabilities.values()) if name] if source == "events" else []
+    for what in unanswerable(entries, schema, file=newest.name, numbers=numbers):
+        yield Finding("mistake", place, None, what, model=monitor.model)
 
 
 def _newest(paths: list[Path]) -> Path | None:

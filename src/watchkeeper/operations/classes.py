@@ -8,15 +8,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from watchkeeper.operations.convert import text_of
+
 _TRUE_TEXTS = frozenset({"1", "1.0", "true", "t", "yes", "y"})
 _FALSE_TEXTS = frozenset({"0", "0.0", "-0.0", "-1", "-1.0", "false", "f", "no", "n"})
+_TRUTHS = _TRUE_TEXTS | _FALSE_TEXTS
 
 
 def is_positive(column: pa.ChunkedArray, positive: object) -> NDArray[np.float64]:
-    """Return 1.0 where a class is the positive one, 0.0 where another, NaN where null."""
-    texts = _TRUE_TEXTS if _is_truth(positive) else {str(positive).lower()}
+    """Return 1.0 where a class is the positive one, 0.0 where another, NaN where null.
+
+    True and false count however they are spelled, also where false is the positive one.
+
+    >>> is_positive(pa.chunked_array([[True, False, None]]), 0).tolist()
+    [0.0, 1.0, nan]
+    """
     lower = _lower(column)
-    hit = pc.cast(pc.is_in(lower, pa.array(sorted(texts))), pa.float64())
+    hit = pc.cast(pc.is_in(lower, pa.array(sorted(_spellings(positive)))), pa.float64())
     return np.asarray(pc.if_else(pc.is_null(lower), pa.scalar(np.nan), hit).combine_chunks(), dtype=float)
 
 
@@ -28,15 +36,16 @@ def is_foreign(column: pa.ChunkedArray, positive: object) -> pa.ChunkedArray:
     >>> is_foreign(pa.chunked_array([["1", "no", "2", None]]), 1).to_pylist()
     [False, False, True, False]
     """
-    if not (_is_truth(positive) or str(positive).lower() in _FALSE_TEXTS):
+    if not _spellings(positive) <= _TRUTHS:
         return pa.chunked_array([pa.repeat(pa.scalar(False), len(column))])
-    known = pa.array(sorted(_TRUE_TEXTS | _FALSE_TEXTS))
+    known = pa.array(sorted(_TRUTHS))
     lower = _lower(column)
     return pc.and_(pc.is_valid(lower), pc.invert(pc.is_in(lower, known)))
 
 
-def _is_truth(positive: object) -> bool:
-    return str(positive).lower() in _TRUE_TEXTS
+def _spellings(positive: object) -> frozenset[str]:
+    said = text_of(positive).lower()
+    return next((texts for texts in (_TRUE_TEXTS, _FALSE_TEXTS) if said in texts), frozenset({said}))
 
 
 def _lower(column: pa.ChunkedArray) -> pa.ChunkedArray:

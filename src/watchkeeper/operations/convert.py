@@ -68,6 +68,11 @@ def fitted(column: pa.ChunkedArray, target: pa.DataType, timezone: str) -> tuple
             return pc.cast(column, target), nowhere
         except pa.ArrowInvalid:
             pass
+    if (column.type, target) == (pa.float64(), pa.string()):
+        try:
+            return pc.cast(pc.cast(column, pa.int64()), target), nowhere  # all of them whole: written as whole numbers
+        except pa.ArrowInvalid:
+            pass
     return _one_by_one(column, target, timezone)
 
 

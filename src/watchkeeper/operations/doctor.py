@@ -112,7 +112,8 @@ def _lake(home: Home, now: datetime) -> Iterator[Diagnosis]:
     try:
         wrong, written_at = machine.try_lake(home.lake, now)
     except Exception as error:  # noqa: BLE001 - object stores raise what they like
-        wrong, written_at = f"cannot be written ({' '.join(str(error).split())[:300]})", None
+        said = error.strerror if isinstance(error, OSError) else None
+        wrong, written_at = f"cannot be written ({said or ' '.join(str(error).split())[:300]})", None
     if wrong:
         yield Diagnosis(
             "fail",

@@ -251,7 +251,7 @@ def _rest(told: Draft, source: Source, *, time: str | None, timezone: str, in_ev
         require(column, events, "segments")
     if split := ((given, SAID) if given else guesses.segments(events, taken)):
         told.tell("segments", *split)
-    if personal := guesses.private(events, taken):
+    if personal := guesses.private(events, taken | set(given or ())):  # what somebody asks to see by its values is not kept from sight
         told.tell("private", *personal)
 
 

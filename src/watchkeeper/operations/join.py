@@ -17,6 +17,7 @@ from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.classes import is_positive
+from watchkeeper.operations.convert import as_text
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import as_numbers
 from watchkeeper.profiles.labelled import SCORE, Labelled
@@ -55,9 +56,8 @@ def _connected(home: Home, monitor: Monitor, windows: Collection[Window] | None,
         known &= _within(windows)
     rows = events.to_table(columns={name: pc.field(column) for name, column in wanted.items()}, filter=known)
     connection = connect(home, {"labels": f"labels/{monitor.model}"})
-    connection.register("raw", rows)
-    identifier = "CAST(id AS VARCHAR) AS id"
-    connection.execute(f"CREATE TEMP TABLE predictions AS SELECT * REPLACE ({identifier}) FROM raw")
+    connection.register("raw", rows.set_column(rows.column_names.index("id"), "id", as_text(rows["id"])))
+    connection.execute("CREATE TEMP TABLE predictions AS SELECT * FROM raw")
     if home.lake.table(f"labels/{monitor.model}") is None:
         connection.execute(
             "CREATE TEMP TABLE labels (id VARCHAR, label VARCHAR, labelled_at TIMESTAMPTZ, wk_batch VARCHAR, wk_landed_at TIMESTAMPTZ)"

@@ -55,7 +55,8 @@ def _agreed(intake: Intake, lot: Lot, shape: Shape) -> Settled:
     try:
         settled.rows = agree(lot.cast.rows, shape, intake.monitor, _names(intake), settled.rejects, settled.notes)
     except (pa.ArrowException, WatchkeeperError) as error:
-        settled.fault = f"cannot be brought into the columns of the lake ({error})"
+        why = str(error) if isinstance(error, WatchkeeperError) else type(error).__name__  # Arrow's own text names types and values over many lines
+        settled.fault = f"cannot be brought into the columns of the lake ({why})"
     return settled
 
 

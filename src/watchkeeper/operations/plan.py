@@ -145,25 +145,40 @@ def _trigger(history: Sequence[IncidentEvent], newest: IncidentEvent, why: str, 
 
 
 def _digest(known: Known, digest: Digest) -> list[Action]:
-    if any(key(digest.digest_id, "digest", target) in known.standings for target in TARGETS):
+    """Return what is to be told of a period: its digest, or after that one correction a revision."""
+    first = next((known.standings[k] for t in TARGETS if (k := _digest_key(digest, 0, t)) in known.standings), None)
+    if first is None:
+        corrections = [_digest_action(known, digest, revision=digest.revision, skip="told with the digest")] if digest.revision else []
+        return [_digest_action(known, digest, revision=0), *corrections]
+    if digest.revision == 0 or any(_digest_key(digest, digest.revision, t) in known.standings for t in TARGETS):
         return []
+    return [_digest_action(known, digest, revision=digest.revision, skip=first.reason if first.state == "skipped" else "")]
+
+
+def _digest_key(digest: Digest, revision: int, target: str) -> str:
+    return key(digest.digest_id, "digest", target, *([revision] if revision else []))
+
+
+def _digest_action(known: Known, digest: Digest, *, revision: int, skip: str = "") -> Action:
+    """Return the action of a digest; one that corrects what people were told is due however old its period is."""
     monitor, workspace = known.monitors.get(digest.model), known.home.workspace
     channel = workspace.slack.channel or (monitor.channel if monitor else "")
-    is_old = is_stale(digest.computed_at, digest.window_end, now=known.now, mature_after=_mature_after(monitor))
+    ended = digest.computed_at if revision else digest.window_end
+    skip = skip or (STALE if is_stale(digest.computed_at, ended, now=known.now, mature_after=_mature_after(monitor)) else "")
     message = digest_message(digest, channel=channel, links=digest_links(workspace.links, digest_id=digest.digest_id))
     end = digest.window_end.astimezone(ZoneInfo(monitor.timezone if monitor else workspace.timezone))
-    action = Action(
-        action_id=key(digest.digest_id, "digest", known.targets[0]),
+    restated = f"-restated-{revision}" if revision else ""
+    return Action(
+        action_id=_digest_key(digest, revision, known.targets[0]),
         incident_id=digest.digest_id,
         model=digest.model,
         kind="digest",
         target=known.targets[0],
-        state="skipped" if is_old else "planned",
-        payload=_payload(message, channel=channel, severity="notice", file=f"{end:%Y-%m-%d}-{digest.digest_id}-digest.md"),
-        reason=STALE if is_old else "",
+        state="skipped" if skip else "planned",
+        payload=_payload(message, channel=channel, severity="notice", file=f"{end:%Y-%m-%d}-{digest.digest_id}-digest{restated}.md"),
+        reason=skip,
         at=known.now,
     )
-    return [action]
 
 
 def _passed_over(known: Known, old: Action, why: str) -> Action:

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from watchkeeper.adapters.lake import TIMESTAMP, arrow_schema, to_arrow
-from watchkeeper.adapters.swap import aside
+from watchkeeper.adapters.swap import aside, unwritable
 from watchkeeper.adapters.warehouse import connect, newest_sql, quoted, statement
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import fold
@@ -27,11 +27,19 @@ _STORAGE = "v1.2.0"
 
 
 def publish(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> Path:
-    """Write the published file as of `now` and return it; whoever has the old one open keeps reading the old one."""
-    with aside(home.published) as written:
-        _write(home, monitors, written, now)
-        # A person who opened the file for writing left a log of their own, which would not fit the new one.
-        home.published.with_name(f"{home.published.name}.wal").unlink(missing_ok=True)
+    """Write the published file as of `now` and return it; whoever has the old one open keeps reading the old one.
+
+    Raises:
+        UnwritableError: the folder or the disk refused; the old file stays.
+
+    """
+    try:
+        with aside(home.published) as written:
+            _write(home, monitors, written, now)
+            # A person who opened the file for writing left a log of their own, which would not fit the new one.
+            home.published.with_name(f"{home.published.name}.wal").unlink(missing_ok=True)
+    except (OSError, duckdb.IOException, duckdb.TransactionException) as error:
+        raise unwritable(error, str(home.published)) from error
     return home.published
 
 

@@ -9,6 +9,7 @@ import getpass
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import count
 
 import duckdb
 import pyarrow as pa
@@ -47,12 +48,25 @@ def query(home: Home, monitors: Mapping[str, Monitor], sql: str, *, now: datetim
         _register_model(home, connection, monitor, has_private=private_reason is not None)
     connection.execute("SET enable_external_access = false; SET lock_configuration = true")
     try:
-        answer = connection.sql(sql).to_arrow_table()
+        answer = _named_apart(connection.sql(sql).to_arrow_table())
     except duckdb.Error as error:
         raise UsageError(_said(error, _names(connection)), where="sql", then="`SHOW TABLES` lists what there is.") from error
     if private_reason is not None:
         home.lake.append_records(Run, [_audit(model, sql, private_reason, answer.num_rows, now) for model in monitors])
     return answer
+
+
+def _named_apart(answer: pa.Table) -> pa.Table:
+    """Return an answer whose columns all have names of their own, as DuckDB names those of a table: the second `a` is `a_1`.
+
+    >>> _named_apart(pa.table([[1], [2], [3]], names=["a", "a", "a_1"])).column_names
+    ['a', 'a_2', 'a_1']
+    """
+    names: list[str] = []
+    for name in answer.column_names:
+        others = {*answer.column_names, *names}
+        names.append(name if name not in names else next(n for n in (f"{name}_{i}" for i in count(1)) if n not in others))
+    return answer.rename_columns(names)
 
 
 def _refuse_writes(sql: str) -> None:
@@ -111,6 +125,8 @@ def asked_name(record: type) -> str:
 def _register_model(home: Home, connection: duckdb.DuckDBPyConnection, monitor: Monitor, *, has_private: bool) -> None:
     for kind, hidden in private_columns(monitor).items():
         dataset = home.lake.dataset(f"{kind}/{monitor.model}")
+        if dataset is None and kind == "quarantine":  # its columns are known before its first row
+            dataset = pads.dataset(arrow_schema(Quarantined).empty_table())
         if dataset is not None:
             seen = dataset if has_private else _without(dataset, hidden)
             connection.register(registered_name(f"{kind}/{monitor.model}"), seen)

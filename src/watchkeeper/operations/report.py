@@ -1,23 +1,25 @@
-"""Report: write the digest of each period that is over and final.
+"""Report: write the digest of each period that is over and final, and again when its figures were restated.
 
 Belongs here: which periods are due and reading what a digest tells. Does not: its words (judgement/digest.py), sending it (act.py).
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.lake import TIMESTAMP, among
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.digest import DigestFacts, headline, lines
+from watchkeeper.judgement.digest import RESTATED, DigestFacts, headline, lines
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.failures import unmended
 from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.fit import too_short
 from watchkeeper.operations.promises import promises
@@ -32,7 +34,10 @@ _QUIET_FOR = timedelta(days=28)
 
 
 def report(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, period: Period = "week") -> list[Digest]:
-    """Write the digests that are due: of periods whose labels are mature, at most the newest eight that have none."""
+    """Write the digests that are due: of the newest eight periods whose labels are mature those that have none, or whose figures are newer.
+
+    While a step that a model's figures rest on has failed and was not done since, none of that model is due.
+    """
     out = [digest for monitor in monitors.values() for digest in _due(home, monitor, now, period)]
     home.lake.append_records(Digest, out)
     return out
@@ -40,10 +45,28 @@ def report(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, period
 
 def digest_of(home: Home, monitor: Monitor, window: Window, *, now: datetime, period: Period) -> Digest:
     """Return the digest of one period as it stands at `now`, also before its labels are mature."""
+    return _written(monitor, window, _facts(home, monitor, window, now), now=now, period=period, revision=0)
+
+
+def _again(home: Home, monitor: Monitor, before: Digest, *, now: datetime) -> Digest:
+    """Return a digest anew; its revision rises when that changes what was said."""
+    window = Window(before.window_start, before.window_end)
     facts = _facts(home, monitor, window, now)
+    made = [_written(monitor, window, facts, now=now, period=before.period, revision=before.revision + more) for more in (0, 1)]
+    return made[_said(made[0]) != _said(before)]
+
+
+def _said(digest: Digest) -> list[str]:
+    """Return what a digest says of its period: without what is open now, and without the count of labels, which trickle in."""
+    return [line.replace(RESTATED, "") for line in digest.text.splitlines() if line.startswith("**") and not line.startswith("**Labels:")]
+
+
+def _written(monitor: Monitor, window: Window, facts: DigestFacts, *, now: datetime, period: str, revision: int) -> Digest:
+    facts = replace(facts, is_correction=revision > 0)
     said = headline(monitor, facts)
     body = [f"**{label}:** {text}" if label else text for label, text in lines(monitor, facts)]
-    numbers = {m: s.value for m, s in facts.scores.items()} | {"quarantined": facts.quarantined, "incidents": [i.id for i in facts.incidents]}
+    numbers: dict[str, Any] = {m: s.value for m, s in facts.scores.items()}
+    numbers |= {"quarantined": facts.quarantined, "incidents": [i.id for i in facts.incidents], "revision": revision}
     return Digest(
         digest_id=key(monitor.model, period, window.start),
         model=monitor.model,
@@ -64,19 +87,38 @@ def newest_digest(home: Home, monitor: Monitor, *, now: datetime, period: Period
 
 
 def _due(home: Home, monitor: Monitor, now: datetime, period: Period) -> Iterator[Digest]:
-    """Yield the digests of whole periods after the reference that are final and not yet written."""
+    """Yield the digests of whole periods after the reference that are final and not yet written, or of older figures."""
     span = monitor.reference_span
+    if unmended(home, monitor, now=now):
+        return
     landed = home.lake.newest(Batch, as_of=now, where=(pc.field("model") == monitor.model) & (pc.field("source") == "events"))
     starts = [b.starts_at for b in landed if b.starts_at is not None]
     if span is None or not starts:
         return
-    known = {d.digest_id for d in home.lake.newest(Digest, as_of=now, where=pc.field("model") == monitor.model)}
+    known = {d.digest_id: d for d in home.lake.newest(Digest, as_of=now, where=pc.field("model") == monitor.model)}
     delay = monitor.labels.mature_after if monitor.labels else timedelta(0)
     grid = Grid(period, monitor.timezone)
     over = [w for w in grid.between(max(span[1], min(starts)), now - delay) if w.start >= span[1] and w.end + delay <= now]
+    measured_at = _measured_at(home, monitor, over[-CATCH_UP:], now)
     for window in over[-CATCH_UP:]:
-        if key(monitor.model, period, window.start) not in known:
+        before = known.get(key(monitor.model, period, window.start))
+        if before is None:
             yield digest_of(home, monitor, window, now=now, period=period)
+        elif measured_at.get(window, before.computed_at) > before.computed_at:
+            yield _again(home, monitor, before, now=now)
+
+
+def _measured_at(home: Home, monitor: Monitor, windows: Sequence[Window], now: datetime) -> dict[Window, datetime]:
+    """Return when the newest figure of each period was computed."""
+    if not windows:
+        return {}
+    time = pc.field("window_start")
+    inside = (time >= pa.scalar(windows[0].start, TIMESTAMP)) & (time < pa.scalar(windows[-1].end, TIMESTAMP))
+    known = (pc.field("model") == monitor.model) & (pc.field("computed_at") <= pa.scalar(now, TIMESTAMP))
+    rows = home.lake.read(Score.TABLE, columns=["window_start", "computed_at"], where=inside & known)
+    newest = [] if rows is None else rows.group_by("window_start").aggregate([("computed_at", "max")]).to_pylist()
+    times = {w: [r["computed_at_max"] for r in newest if r["window_start"] in w] for w in windows}
+    return {w: max(those) for w, those in times.items() if those}
 
 
 def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> DigestFacts:
@@ -104,6 +146,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         labels_aside=intake.set_aside(window, ("labels",))[0],
         is_judged=not too_short(monitor),
         broken=intake.broken(window),
+        failed="; ".join(f"{r.operation} failed ({r.reason.rstrip('.')})" for r in unmended(home, monitor, now=now)),
         is_final=monitor.labels is None or now >= window.end + monitor.labels.mature_after,
         cost=cost,
         cost_is_synthetic=is_synthetic,

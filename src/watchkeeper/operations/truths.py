@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from watchkeeper.operations.convert import as_text
 from watchkeeper.operations.guesses import Guess, prediction_column, score_column
 from watchkeeper.operations.times import to_utc
 from watchkeeper.operations.traits import distinct, is_measured, is_text
@@ -56,7 +57,7 @@ def join_column(events: pa.Table, event_id: str, labels: pa.Table) -> Guess | No
     """Return the labels' column of event ids: the same name, or the one whose values are found among the ids."""
     if event_id in labels.column_names:
         return event_id, "the id's name"
-    ids = pc.unique(pc.cast(events[event_id], pa.string()))
+    ids = pc.unique(as_text(events[event_id]))
     shares = {n: _share_in(labels[n], ids) for n in labels.column_names if is_text(labels[n]) or pa.types.is_integer(labels[n].type)}
     best = max(shares, key=lambda n: shares[n], default=None)
     return (best, f"{percent(shares[best])} of its values are event ids") if best and shares[best] >= 0.5 else None  # noqa: PLR2004 - most of them
@@ -64,8 +65,8 @@ def join_column(events: pa.Table, event_id: str, labels: pa.Table) -> Guess | No
 
 def mature_after(events: pa.Table, labels: pa.Table, *, event_id: str, time: str, join: str, label_time: str, timezone: str) -> Guess | None:
     """Return how long 99 % of the labels take, rounded up to hours or, from two days on, to days."""
-    asked = pa.table({"id": pc.cast(events[event_id], pa.string()), "asked": to_utc(events[time], timezone)})
-    known = pa.table({"id": pc.cast(labels[join], pa.string()), "known": to_utc(labels[label_time], timezone)})
+    asked = pa.table({"id": as_text(events[event_id]), "asked": to_utc(events[time], timezone)})
+    known = pa.table({"id": as_text(labels[join]), "known": to_utc(labels[label_time], timezone)})
     both = asked.join(known, "id", join_type="inner")
     waits = pc.divide(pc.cast(pc.subtract(both["known"], both["asked"]), pa.int64()), 3_600_000_000)
     hours = np.asarray(pc.drop_null(waits), dtype=float)
@@ -98,7 +99,7 @@ def _task_of_truth(name: str, truth: pa.ChunkedArray, events: pa.Table) -> Guess
 
 
 def _share_in(column: pa.ChunkedArray, ids: pa.Array) -> float:
-    return float(pc.mean(pc.cast(pc.is_in(pc.cast(column, pa.string()), value_set=ids), pa.float64())).as_py() or 0.0)
+    return float(pc.mean(pc.cast(pc.is_in(as_text(column), value_set=ids), pa.float64())).as_py() or 0.0)
 
 
 def _listed(values: Sequence[Any]) -> str:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.expectations import Finding
-from watchkeeper.adapters.files import interpret, load
+from watchkeeper.adapters.files import interpret, load, require
 from watchkeeper.adapters.warehouse import ask, connect, quoted
 from watchkeeper.adapters.widening import can_widen
 from watchkeeper.adapters.workspace import Home
@@ -71,7 +71,7 @@ def validate(
     """Check a file as intake would, or else what landed of the `last` days (default 30) before `now`.
 
     Raises:
-        UsageError: both a file and a stretch of time are given.
+        UsageError: both a file and a stretch of time are given, or there is no such file.
         ConfigurationError: the suite named is not there, or is no suite.
         UnreadableError: the file cannot be read, or lacks a column that every row needs.
 
@@ -106,9 +106,10 @@ def _with_suite(home: Home, monitor: Monitor, source: Source, suite: str | None)
 
 
 def _of_file(home: Home, monitor: Monitor, source: Source, file: Path, now: datetime) -> Preview:
+    require([file])
     content = load(file)
     if content is None:
-        raise UnreadableError("is not there", where=str(file), then="Name the file as seen from here.")
+        raise UnreadableError("has just vanished", where=str(file), then="Send it again.")
     reading = interpret(content.data, content.name, texts_of(monitor))
     view, rejects = _as_intake(home, monitor, source, cast(reading, monitor, source, now=now))
     return _preview(monitor, source, content.name, reading.rows.num_rows + len(reading.unfit), verdict(home, monitor, source, view), rejects.reasons)

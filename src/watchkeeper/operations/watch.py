@@ -108,9 +108,10 @@ def _of_model(home: Home, monitor: Monitor, now: datetime, done: Watched, tell: 
 
 
 def _verdict(home: Home, monitor: Monitor, now: datetime, done: Watched, tell: Progress) -> None:
-    """Judge and report one model; a week that could not be judged gets no digest, since it would call the week quiet."""
+    """Judge and report one model; a week of which anything could not be done gets no digest, since it would call the week quiet."""
     steps, alone = _Steps(home, [monitor], now, done, tell), {monitor.model: monitor}
-    if steps.attempt("judge", lambda: done.events.extend(judge(home, alone, now=now))):
+    is_whole = not any(f.model == monitor.model and f.operation != "costs" for f in done.failures)
+    if steps.attempt("judge", lambda: done.events.extend(judge(home, alone, now=now))) and is_whole:
         steps.attempt("report", lambda: done.digests.extend(report(home, alone, now=now, period=home.workspace.digest)))
 
 

@@ -1,0 +1,113 @@
+"""What a monitor file says in good words that cannot be: one column in two roles, a promise that nothing can keep.
+
+Belongs here: what two parts of one file make impossible, each with its place. Does not: what one part may be (monitor.py),
+what files of data tell (operations/check.py), or how mistakes are told (monitor_files.py).
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from watchkeeper.adapters.yaml_lines import Path
+from watchkeeper.monitor import Monitor, Target
+
+_SHARED_ROLES = frozenset({"entity", "trace_id", "host"})  # of which another column may well hold the same
+_UNCLOSED = re.compile(r"\[(?!!?\]?[^\]]*\])")  # fnmatch takes such a bracket for a character of the name
+_NO_SEGMENTS = ("trace_id", "latency", "score", "time", "id")
+
+
+class Contradiction(NamedTuple):
+    """One mistake: where it was said, what it is, and what may help; of `valid` words the nearest one may have been meant."""
+
+    path: Path
+    what: str
+    hint: str = ""
+    valid: Collection[str] = ()
+
+
+def contradictions(monitor: Monitor) -> Iterator[Contradiction]:
+    """Yield everything in a monitor that cannot be."""
+    yield from _of_globs(monitor)
+    yield from _of_roles(monitor)
+    yield from _of_segments(monitor)
+    if monitor.task == "binary" and not 0 <= monitor.threshold <= 1:
+        yield Contradiction(("threshold",), f"threshold: {monitor.threshold} lies outside [0, 1], where a probability must be")
+    for index, target in enumerate(monitor.targets):
+        yield from _of_target(monitor, target, ("targets", index))
+
+
+def _of_globs(monitor: Monitor) -> Iterator[Contradiction]:
+    said = {"events": monitor.events.files, "labels": monitor.labels.files if monitor.labels else None, "reference": monitor.reference.files}
+    for section, pattern in said.items():
+        if pattern and any(_UNCLOSED.search(part) for part in pattern.split("/")):
+            yield Contradiction(
+                (section, "files"), f"{section}.files: a [ in '{pattern}' is never closed", "close it, or write [[] for the character"
+            )
+
+
+def _of_roles(monitor: Monitor) -> Iterator[Contradiction]:
+    columns = monitor.columns.model_dump(exclude={"probabilities"})
+    roles: dict[Path, str | None] = {("columns", role): name for role, name in columns.items() if role not in _SHARED_ROLES}
+    roles |= {("columns", "probabilities", label): name for label, name in monitor.columns.probabilities.items()}
+    yield from _twice(roles, is_regression=monitor.task == "regression")
+    if monitor.labels is not None:
+        yield from _twice({("labels", role): getattr(monitor.labels, role) for role in ("join", "column", "time")})
+
+
+def _twice(roles: dict[Path, str | None], *, is_regression: bool = False) -> Iterator[Contradiction]:
+    first: dict[str, Path] = {}
+    for path, name in roles.items():
+        if name is None:
+            continue
+        other = first.setdefault(name, path)
+        if other != path and not (is_regression and {path[-1], other[-1]} == {"score", "prediction"}):
+            yield Contradiction(path, f"{_said(path)}: column '{name}' is {_said(other)} already", "a column has one role")
+
+
+def _of_segments(monitor: Monitor) -> Iterator[Contradiction]:
+    columns = monitor.columns
+    roles = {getattr(columns, role): role for role in _NO_SEGMENTS} | {name: f"probability of {k}" for k, name in columns.probabilities.items()}
+    for index, declared in enumerate(monitor.segments):
+        path: Path = ("segments", index)
+        if declared in monitor.segments[:index]:
+            yield Contradiction(path, f"segments: '{declared}' is named twice")
+        for part in declared.split("&"):
+            if part in monitor.private:
+                yield Contradiction(
+                    path,
+                    f"segments: '{part}' is private, and a segment shows its values in scores, pages and messages",
+                    "take it out of `segments`, or out of `private`",
+                )
+            if part in roles:
+                yield Contradiction(path, f"segments: '{part}' is the {roles[part].replace('_', ' ')}, whose values are no groups of rows")
+
+
+def _of_target(monitor: Monitor, target: Target, path: Path) -> Iterator[Contradiction]:
+    from watchkeeper.measures.catalogue import CATALOGUE, NAMES  # brings scipy, which a file without promises does not need
+
+    metric, at = target.metric, (*path, "metric")
+    those = [m for m in CATALOGUE if m.name == metric]
+    mine = [m for m in those if m.subject in (monitor.task, "feature", "service")]
+    if not those:
+        yield Contradiction(at, f"unknown metric '{metric}'", valid=NAMES)
+    elif not mine:
+        kinds = " and ".join(dict.fromkeys(m.subject for m in those))
+        yield Contradiction(at, f"metric '{metric}' is one of {kinds} models, and this one is {monitor.task}")
+    elif all(m.subject == "feature" for m in mine) and not target.feature:
+        yield Contradiction(at, f"metric '{metric}' is one of a column, and the target names none", "add `feature`; `@score` is the model's output")
+    elif target.feature and all(m.subject != "feature" for m in mine):
+        yield Contradiction((*path, "feature"), f"metric '{metric}' is one of the whole model, not of a column", "leave `feature` out")
+    elif target.segment and not any(m.in_segments for m in mine):
+        yield Contradiction((*path, "segment"), f"metric '{metric}' is not measured in segments", "leave `segment` out")
+    if target.segment and not any(_is_of(target.segment, declared) for declared in monitor.segments):
+        known = f"declared: {', '.join(monitor.segments)}" if monitor.segments else "declare its column in `segments`"
+        yield Contradiction((*path, "segment"), f"segment '{target.segment}' is of no declared segment", known)
+
+
+def _is_of(segment: str, declared: str) -> bool:
+    """Tell whether a segment such as `carrier=VX` is one of those that `carrier` declares."""
+    return re.fullmatch("&".join(f"{re.escape(column)}=.*" for column in declared.split("&")), segment, re.DOTALL) is not None
+
+
+def _said(path: Path) -> str:
+    return ".".join(map(str, path))

@@ -1,0 +1,116 @@
+"""What a monitor file says that cannot be: each mistake in one sentence with its line, and all of them at once."""
+
+from collections.abc import Callable
+
+import pytest
+
+from watchkeeper.adapters.workspace import Home, load_monitors
+
+GOOD = """\
+model: parcels
+task: binary
+events: {files: "inbox/*.parquet"}
+labels: {files: "labels/*.parquet", join: parcel, column: was_late, time: known_at}
+columns:
+  id: parcel
+  time: sent_at
+  score: p_late
+  latency: took_ms
+  trace_id: parcel
+reference: {from: 2025-01-01, to: 2025-02-01}
+private: [email]
+segments: [depot, depot&size]
+targets:
+- {metric: recall, at_least: 0.3}
+- {metric: psi, feature: dest, at_most: 0.25}
+- {metric: psi, feature: "@score", segment: "depot=a&b", at_most: 0.25}
+- {metric: recall, segment: "depot=north&size=small=er", at_least: 0.1}
+- {metric: latency_p95, at_most: 100, segment: depot=north}
+"""
+PRIVATE = (
+    "segments: 'email' is private, and a segment shows its values in scores, pages and messages (line 13):"
+    " take it out of `segments`, or out of `private`"
+)
+
+
+@pytest.fixture
+def told(make_home: Callable[..., Home]) -> Callable[[str], list[str]]:
+    """Return what is told of a text as the only monitor file."""
+
+    def tell(text: str) -> list[str]:
+        home = make_home()
+        (home.monitors_dir / "parcels.yaml").write_text(text)
+        return [str(p).removeprefix("deployments/monitors/parcels.yaml: ") for p in load_monitors(home)[1]]
+
+    return tell
+
+
+def target(said: str) -> str:
+    return GOOD + f"- {{{said}}}\n"
+
+
+@pytest.mark.parametrize("pattern", ["inbox/*.parquet", "inbox/[ab]*", "inbox/[!ab]*", "inbox/[]]*", "inbox/[[]*", "inbox/a]*"])
+def test_what_can_be_is_no_mistake(told: Callable[[str], list[str]], pattern: str) -> None:
+    assert told(GOOD.replace("inbox/*.parquet", pattern)) == []
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [("regression", []), ("binary", ["columns.prediction: column 'p_late' is columns.score already (line 10): a column has one role"])],
+)
+def test_of_a_regression_the_score_may_be_the_prediction_too(told: Callable[[str], list[str]], task: str, expected: list[str]) -> None:
+    text = GOOD.partition("targets:")[0].replace("task: binary", f"task: {task}").replace("trace_id: parcel", "prediction: p_late")
+    assert told(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (GOOD.replace("score: p_late", "score: parcel"), "columns.score: column 'parcel' is columns.id already (line 8): a column has one role"),
+        (GOOD.replace("time: sent_at", "time: parcel"), "columns.time: column 'parcel' is columns.id already (line 7): a column has one role"),
+        (GOOD.replace("column: was_late", "column: parcel"), "labels.column: column 'parcel' is labels.join already (line 4): a column has one role"),
+        (
+            GOOD.replace("inbox/*.parquet", "inbox/**/["),
+            "events.files: a [ in 'inbox/**/[' is never closed (line 3): close it, or write [[] for the character",
+        ),
+        (
+            GOOD.replace("labels/*.parquet", "labels[/]*.parquet"),
+            "labels.files: a [ in 'labels[/]*.parquet' is never closed (line 4): close it, or write [[] for the character",
+        ),
+        (GOOD + "threshold: .nan\n", "threshold: nan lies outside [0, 1], where a probability must be (line 20)"),
+        (GOOD + "threshold: 1.5\n", "threshold: 1.5 lies outside [0, 1], where a probability must be (line 20)"),
+        (GOOD.replace("[depot,", "[depot, email,"), PRIVATE),
+        (GOOD.replace("[depot,", "[depot, depot&email,"), PRIVATE),
+        (GOOD.replace("[depot,", "[depot, parcel,"), "segments: 'parcel' is the id, whose values are no groups of rows (line 13)"),
+        (GOOD.replace("[depot,", "[depot, sent_at,"), "segments: 'sent_at' is the time, whose values are no groups of rows (line 13)"),
+        (GOOD.replace("[depot,", "[depot, p_late,"), "segments: 'p_late' is the score, whose values are no groups of rows (line 13)"),
+        (GOOD.replace("[depot,", "[depot, depot,"), "segments: 'depot' is named twice (line 13)"),
+        (target("metric: recall, at_least: .nan"), "targets.5: a limit must be a finite number (line 20)"),
+        (target("metric: recall, at_least: 0.9, at_most: 0.1"), "targets.5: no number is at least 0.9 and at most 0.1 (line 20)"),
+        (target("metric: recal, at_least: 0.9"), "unknown metric 'recal' (line 20): did you mean 'recall'?"),
+        (target("metric: mae, at_most: 2"), "metric 'mae' is one of regression models, and this one is binary (line 20)"),
+        (
+            target("metric: psi, at_most: 2"),
+            "metric 'psi' is one of a column, and the target names none (line 20): add `feature`; `@score` is the model's output",
+        ),
+        (
+            target("metric: recall, feature: dest, at_least: 0.1"),
+            "metric 'recall' is one of the whole model, not of a column (line 20): leave `feature` out",
+        ),
+        (target("metric: f1, segment: depot=a, at_least: 0.1"), "metric 'f1' is not measured in segments (line 20): leave `segment` out"),
+        (
+            target("metric: recall, segment: nope=1, at_least: 0.1"),
+            "segment 'nope=1' is of no declared segment (line 20): declared: depot, depot&size",
+        ),
+        (GOOD + "positive: [1]\n", "positive: must be one label: a text, a number, true or false (line 20)"),
+        (GOOD + "positive: .nan\n", "positive: must be one label: a text, a number, true or false (line 20)"),
+        (GOOD + "positive:\n", "positive: must be one label: a text, a number, true or false (line 20)"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(told: Callable[[str], list[str]], text: str, expected: str) -> None:
+    assert told(text) == [expected]
+
+
+def test_all_of_it_is_told_at_once_beside_a_mistyped_key(told: Callable[[str], list[str]]) -> None:
+    text = GOOD.replace("score: p_late", "score: parcel").replace("[depot,", "[depot, email,") + "threshold: 7\nwindw: day\n"
+    assert [line.partition(":")[0] for line in told(text)] == ["columns.score", "segments", "threshold", "unknown key 'windw' (line 21)"]

@@ -1,0 +1,122 @@
+"""A digest is not written while the figures are not whole, and is written again when they were restated."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from conftest import parcels_world
+from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.errors import UnwritableError
+from watchkeeper.operations.failures import failed, recovered
+from watchkeeper.operations.report import digest_of, newest_digest, report
+from watchkeeper.operations.watch import watch
+from watchkeeper.records import Digest
+from watchkeeper.windows import Grid
+from worlds import DAY, parcels_days
+
+FIRST, BEGIN = date(2025, 1, 1), datetime(2025, 1, 1, tzinfo=UTC)
+MONDAY = datetime(2025, 1, 20, tzinfo=UTC)
+NOW = MONDAY + 9 * DAY
+LATER = NOW + timedelta(hours=6)
+MESSAGE = "2025-01-27-{}-digest{}.md"
+
+
+def told(home: Home, now: datetime = LATER) -> Digest:
+    """Return the newest digest of the week."""
+    found = newest_digest(home, load_monitors(home)[0]["parcels"], now=now)
+    assert found is not None
+    return found
+
+
+def message(home: Home, revision: str = "") -> str:
+    return (home.outbox_dir / MESSAGE.format(told(home).digest_id, revision)).read_text().replace("  \n", "\n")
+
+
+def labels_again(home: Home, *, late: float) -> None:
+    """Write new labels for the first four days of the week, known three days later than the old ones."""
+    for d in range(4):
+        labels = parcels_world(MONDAY + d * DAY, late=late, seed=7)[1]
+        known = pc.add(labels["delivered_at"], timedelta(days=3))
+        pq.write_table(labels.set_column(2, "delivered_at", known), home.root / "inbox" / f"delivered-again-{d}.parquet")
+
+
+def test_while_files_cannot_be_taken_in_no_week_is_called_quiet(home: Home) -> None:
+    parcels_days(home.root, FIRST, 26)
+    suite = home.suites_dir / "parcels_labels.json"
+    suite.write_text("{")
+    done = watch(home, now=NOW)
+    assert ([f.operation for f in done.failures], done.digests) == (["ingest"], [])
+    assert not home.outbox_dir.exists()
+    monitors = load_monitors(home)[0]
+    assert report(home, monitors, now=NOW) == []
+    asked = digest_of(home, monitors["parcels"], Grid("week", "UTC").at(MONDAY), now=NOW, period="week")
+    assert asked.headline.startswith("parcels, 20 to 26 January: not all measured.")
+    assert "Nothing needs you" not in asked.text
+    assert asked.text.splitlines()[2] == f"Figures are not final: ingest failed ({done.failures[0].reason.rstrip('.')})."
+    suite.unlink()
+    assert [d.window_start for d in watch(home, now=LATER).digests] == [MONDAY]
+    assert message(home).splitlines()[1].startswith("Nothing needs you now. All figures are final.")
+
+
+@pytest.mark.parametrize("operation", ["ingest", "profile", "measure", "judge"])
+def test_a_step_that_failed_elsewhere_keeps_the_digest_back_until_it_is_done(home: Home, operation: str) -> None:
+    parcels_days(home.root, FIRST, 26)
+    watch(home, now=MONDAY + 7 * DAY)
+    monitors = load_monitors(home)[0]
+    failed(home, monitors.values(), operation, "no space left", now=NOW)
+    assert report(home, monitors, now=NOW + timedelta(minutes=1)) == []
+    recovered(home, monitors.values(), operation, now=LATER)
+    assert len(report(home, monitors, now=LATER)) == 1
+
+
+def test_a_failure_that_the_lake_cannot_keep_ends_the_run_before_any_digest(home: Home, without_rights: None) -> None:
+    parcels_days(home.root, FIRST, 26)
+    watch(home, now=MONDAY + 7 * DAY)
+    runs = home.root / "warehouse" / "lake" / "runs"
+    for folder in (runs, runs / "_delta_log"):
+        folder.chmod(0o555)
+    with pytest.raises(UnwritableError, match="Permission denied"):
+        watch(home, now=NOW)
+    assert home.lake.newest(Digest) == []
+
+
+def test_a_week_whose_figures_were_restated_is_told_again_as_restated(home: Home) -> None:
+    parcels_days(home.root, FIRST, 26)
+    watch(home, now=NOW)
+    first = message(home)
+    labels_again(home, late=0.9)
+    done = watch(home, now=LATER)
+    assert [(a.kind, a.state) for a in done.actions if a.kind == "digest"] == [("digest", "sent")]
+    again = message(home, "-restated-1")
+    assert first.startswith("📊 **parcels, 20 to 26 January: quiet. 24 %")
+    assert again.startswith("📊 **parcels, 20 to 26 January, restated: ")
+    assert again.splitlines()[1].startswith("This replaces what was said before. ")
+    assert told(home, NOW).text != told(home).text
+    assert json.loads(told(home).facts)["revision"] == 1
+    later = watch(home, now=LATER + DAY)
+    assert (later.digests, [a for a in later.actions if a.kind == "digest"]) == ([], [])
+
+
+def test_a_few_labels_more_bring_the_digest_up_to_date_and_tell_nobody(home: Home) -> None:
+    parcels_days(home.root, FIRST, 26, change={22: lambda events, labels: (events, labels.slice(1))})
+    watch(home, now=NOW)
+    assert "1,399 of 1,400" in told(home).text
+    pq.write_table(parcels_world(BEGIN + 22 * DAY)[1].slice(0, 1), home.root / "inbox" / "delivered-last.parquet")
+    done = watch(home, now=LATER)
+    assert len(done.digests) == 1
+    assert "1,400 of 1,400 (100.0 %)." in told(home).text
+    assert [a for a in done.actions if a.kind == "digest"] == []
+
+
+def test_a_correction_that_was_written_before_anything_was_told_is_told_once(home: Home) -> None:
+    parcels_days(home.root, FIRST, 26)
+    monitors = load_monitors(home)[0]
+    watch(home, now=MONDAY + 7 * DAY)
+    report(home, monitors, now=NOW)
+    labels_again(home, late=0.9)
+    done = watch(home, now=LATER)
+    assert [(a.state, a.reason) for a in done.actions if a.kind == "digest"] == [("skipped", "told with the digest"), ("sent", "")]
+    assert message(home).startswith("📊 **parcels, 20 to 26 January, restated: ")
