@@ -4,9 +4,11 @@ Belongs here: which periods are due and reading what a digest tells. Does not: i
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from math import isclose
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -31,6 +33,8 @@ Period = Literal["day", "week"]
 CATCH_UP = 8
 _RANGED = ("log_loss", "mae", "accuracy")
 _QUIET_FOR = timedelta(days=28)
+_NEAR = 0.01
+_NUMBER = re.compile(r"\d[\d.,]*")
 
 
 def report(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, period: Period = "week") -> list[Digest]:
@@ -53,12 +57,24 @@ def _again(home: Home, monitor: Monitor, before: Digest, *, now: datetime) -> Di
     window = Window(before.window_start, before.window_end)
     facts = _facts(home, monitor, window, now)
     made = [_written(monitor, window, facts, now=now, period=before.period, revision=before.revision + more) for more in (0, 1)]
-    return made[_said(made[0]) != _said(before)]
+    return made[_words(made[0]) != _words(before) or not _are_near(made[0], before)]
 
 
-def _said(digest: Digest) -> list[str]:
-    """Return what a digest says of its period: without what is open now, and without the count of labels, which trickle in."""
-    return [line.replace(RESTATED, "") for line in digest.text.splitlines() if line.startswith("**") and not line.startswith("**Labels:")]
+def _words(digest: Digest) -> list[str]:
+    """Return what a digest says of its period but for its numbers: without what is open now, and without the labels, which trickle in."""
+    told = [line.replace(RESTATED, "") for line in digest.text.splitlines() if line.startswith("**") and not line.startswith("**Labels:")]
+    return [_NUMBER.sub("#", line) for line in told]
+
+
+def _are_near(made: Digest, before: Digest) -> bool:
+    """Tell whether no figure moved by more than a hundredth: what nobody would decide otherwise for is told again to nobody."""
+    ours, theirs = (json.loads(digest.facts) for digest in (made, before))
+    for name in {*ours, *theirs} - {"revision"}:
+        one, other = ours.get(name), theirs.get(name)
+        is_number = isinstance(one, float) and isinstance(other, float)
+        if one != other and not (is_number and isclose(one, other, rel_tol=_NEAR, abs_tol=_NEAR)):
+            return False
+    return True
 
 
 def _written(monitor: Monitor, window: Window, facts: DigestFacts, *, now: datetime, period: str, revision: int) -> Digest:
