@@ -39,7 +39,7 @@ PEERS: dict[str, tuple[list[str], str]] = {
     """,
     ),
     "nannyml": (
-        ["nannyml==0.13.1", "pyarrow"],
+        ["nannyml==0.13.1", "pyarrow", "statsmodels"],
         """
     import pandas as pd, nannyml as nml
     def work(reference, window):
@@ -50,7 +50,7 @@ PEERS: dict[str, tuple[list[str], str]] = {
     """,
     ),
     "whylogs": (
-        ["whylogs==1.6.4", "pandas<2.3", "numpy<2", "pyarrow", "scipy"],
+        ["whylogs==1.6.4", "pandas<2.3", "numpy<2", "pyarrow<20", "scipy", "ipython"],
         """
     import pandas as pd, whylogs as why
     from whylogs.viz.drift.column_drift_algorithms import calculate_drift_scores

@@ -12,13 +12,17 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.rows import write
+import numpy as np
+
+from benchmarks.rows import numbers, write
+from watchkeeper.profiles.bins import fit_numeric
 
 MODES = {"ungrouped": "ungrouped", "hour_segment": "grouped"}
 ROOT = Path(__file__).parent.parent
@@ -84,12 +88,33 @@ def cold(path: Path) -> float:
     return round(after.children_user + after.children_system - before.children_user - before.children_system, 3)
 
 
+def wide(data: Path) -> dict[str, Any]:
+    """Return the cost of a window of 300,000 rows and 1,000 features, and of fitting bins to 3,000,000 reference rows of each, apart."""
+    numeric, text = [f"n{i:03d}" for i in range(800)], [f"s{i:03d}" for i in range(200)]
+    path = write(data / "wide-300000.parquet", 300_000, seed=0, numeric=numeric, text=text)
+    worker = Worker("ours", path)
+    worker.run("decode")
+    runs = [worker.run("ungrouped") for _ in range(3)]
+    worker.end()
+    fit_cpu_s = 0.0
+    for done, name in enumerate(numeric, start=1):
+        values = numbers(done, 3_000_000, np.random.default_rng(done)).astype(float)
+        before = time.process_time()
+        fit_numeric(name, values)
+        fit_cpu_s += time.process_time() - before
+        if done % 100 == 0:
+            print(f"fitted {done} of {len(numeric)} numeric features ...", file=sys.stderr, flush=True)
+    scanned = {key: round(median(run[key] for run in runs), 3) for key in ("cpu_s", "wall_s", "peak_mb")}
+    return {"rows": 300_000, "features": len(numeric) + len(text)} | scanned | {"fit_cpu_s_of_800_numeric": round(fit_cpu_s, 1)}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, action="append", help="rows of the window; may be repeated (default: 1000000)")
     parser.add_argument("--runs", type=int, default=5, help="interleaved runs after one to warm up (default: 5)")
     parser.add_argument("--peers", action="store_true", help="also run evidently, nannyml and whylogs, each in an environment made for it (minutes)")
+    parser.add_argument("--wide", action="store_true", help="also 300,000 rows of 1,000 features against 3,000,000 reference rows (ten minutes)")
     parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "watchkeeper-benchmarks", help="where the rows are kept")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
@@ -100,6 +125,8 @@ def main() -> None:
             print(f"{rows:,} rows ...", file=sys.stderr, flush=True)
         found["sizes"][str(rows)] = of_size(write(given.data / f"rows-{rows}.parquet", rows, seed=0), given.runs)
     found["ratio_to_floor"] = found["sizes"][max(found["sizes"], key=int)]["ratio_to_floor"]
+    if given.wide:
+        found["wide"] = wide(given.data)
     if given.peers:
         from benchmarks.peers import compare
 
@@ -116,6 +143,7 @@ def as_text(found: dict[str, Any]) -> str:
         lines += ["ours to the floor: " + ", ".join(f"{k} {v:.2f}" for k, v in one["ratio_to_floor"].items())]
         lines += [f"cold process, once: {one['cold_process_cpu_s']} CPU s"]
     lines += [f"{k}: {v}" for k, v in found.get("ratio_to_peers", {}).items()]
+    lines += [f"wide: {found['wide']}"] if "wide" in found else []
     return "\n".join(lines)
 
 

@@ -22,7 +22,7 @@ _STEP = 1_000_000
 _NULLS = 0.02
 
 
-def _numbers(place: int, rows: int, rng: np.random.Generator) -> np.ndarray:
+def numbers(place: int, rows: int, rng: np.random.Generator) -> np.ndarray:
     """One of five shapes: normal, log-normal, half zeros, small whole numbers, two decimals."""
     shapes = (
         lambda: rng.normal(size=rows),
@@ -47,7 +47,7 @@ def tables(rows: int, *, seed: int, numeric: list[str] = NUMERIC, text: list[str
         n = min(_STEP, rows - first)
         moments = begin + np.sort(rng.integers(first * month_us // rows, (first + n) * month_us // rows, n))
         columns = {"ts": pa.array(moments + rng.integers(-60_000_000, 60_000_000, n), pa.timestamp("us", "UTC"))}
-        columns |= {name: pa.array(_numbers(i, n, rng), mask=rng.random(n) < _NULLS) for i, name in enumerate(numeric)}
+        columns |= {name: pa.array(numbers(i, n, rng), mask=rng.random(n) < _NULLS) for i, name in enumerate(numeric)}
         columns |= {name: _texts(_CATEGORIES[i % len(_CATEGORIES)], n, rng) for i, name in enumerate(text)}
         columns |= {name: pa.array([f"{name}{i}" for i in range(k)]).take(pa.array(rng.integers(0, k, n))) for name, k in SEGMENTS.items()}
         yield pa.table(columns)

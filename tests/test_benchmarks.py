@@ -27,3 +27,10 @@ def test_the_profile_benchmark_prints_ratios_and_versions(tmp_path):
     spent = found["sizes"]["20000"]["spent"]
     assert set(spent) == {"floor_ungrouped", "ours_ungrouped", "floor_grouped", "ours_grouped", "ours_decode"}
     assert all(one["cpu_s"] > 0 and one["peak_mb"] > 0 for one in spent.values())
+
+
+@pytest.mark.slow
+def test_the_growth_benchmark_prints_what_a_late_day_costs_beside_an_early_one():
+    found = json.loads(run("benchmarks.growth", "--days", "45", "--rows", "60"))
+    assert found["days"] == 45
+    assert all(found[key] > 0 for key in ("day_10_cpu_s", "last_day_cpu_s", "ratio", "feature_month_cpu_s", "segment_quarter_cpu_s"))
