@@ -126,6 +126,4 @@ def _moments(values: Floats, finite: NDArray[np.bool_], group: Ints, groups: int
     low, high = np.full(groups, np.inf), np.full(groups, -np.inf)
     np.minimum.at(low, g, v)
     np.maximum.at(high, g, v)
-    with np.errstate(over="ignore"):  # squares of values beyond 1e154 are infinite, and so is their sum
-        squares = v * v
-    return {"low": low, "high": high, "sum": np.bincount(g, weights=v, minlength=groups), "sum2": np.bincount(g, weights=squares, minlength=groups)}
+    return {"low": low, "high": high, "sum": np.bincount(g, weights=v, minlength=groups), "sum2": np.bincount(g, weights=v * v, minlength=groups)}
