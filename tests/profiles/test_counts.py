@@ -1,6 +1,7 @@
 """Parts add: any split of the rows, in any order, scanned apart and merged, is one scan of them all."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pyarrow as pa
@@ -82,6 +83,13 @@ def test_every_row_is_in_one_cell_or_null_or_nan(table):
     ours = scan_numbers(table)[0]
     assert ours.n == len(table) == ours.valued + ours.nulls + ours.nans
     assert ours.finite == sum(bool(np.isfinite(value)) and not is_null for value, is_null, *_ in table)
+
+
+def test_sums_near_the_largest_float_are_added_without_a_word():
+    sums = [(1.7e308, np.inf), (np.inf, np.inf), (-np.inf, np.inf)]
+    with warnings.catch_warnings(action="error"):
+        whole = add(Counts(n=3, sum=total, sum2=squares) for total, squares in sums)
+    assert (whole.n, np.isnan(whole.sum), whole.sum2) == (9, True, np.inf)
 
 
 def test_the_sum_of_nothing_is_nothing():

@@ -20,6 +20,11 @@ def test_a_proportion_has_wilsons_interval(hits, n):
     assert (ours.low, ours.high) == pytest.approx((low, high), abs=1e-12)
 
 
+@pytest.mark.parametrize("n", [*range(1, 400), 1351, 100_000])
+def test_of_none_or_all_the_interval_ends_at_zero_or_one_exactly(n):
+    assert (proportion(0, n).low, proportion(n, n).high) == (0.0, 1.0)
+
+
 @pytest.mark.parametrize("n", [2, 3, 30, 5000])
 def test_a_mean_has_students_interval(n):
     values = np.random.default_rng(n).gamma(2.0, 3.0, n)

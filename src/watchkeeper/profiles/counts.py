@@ -83,6 +83,8 @@ def add(parts: Iterable[Counts]) -> Counts:
     these = list(parts)
     if len(these) == 1:
         return these[0]
+    with np.errstate(over="ignore", invalid="ignore"):  # of values near the largest float a sum may be infinite, or none at all
+        total, squares = (float(np.sum(those)) for those in ([p.sum for p in these], [p.sum2 for p in these]))
     whole = Counts(
         n=sum(p.n for p in these),
         nulls=sum(p.nulls for p in these),
@@ -91,8 +93,8 @@ def add(parts: Iterable[Counts]) -> Counts:
         neg_infs=sum(p.neg_infs for p in these),
         low=min((p.low for p in these), default=inf),
         high=max((p.high for p in these), default=-inf),
-        sum=float(np.sum([p.sum for p in these])),
-        sum2=float(np.sum([p.sum2 for p in these])),
+        sum=total,
+        sum2=squares,
     )
     if not these:
         return whole

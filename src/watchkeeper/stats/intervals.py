@@ -52,7 +52,9 @@ def proportion(hits: float, n: int) -> Estimate:
     p = hits / n
     centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
     half = Z95 / (1 + Z95**2 / n) * sqrt(p * (1 - p) / n + Z95**2 / (4 * n * n))
-    return Estimate(p, sqrt(max(p * (1 - p), 0.0) / n), max(0.0, centre - half), min(1.0, centre + half), n)
+    low = max(0.0, centre - half) if hits > 0 else 0.0  # where rounding would leave 7e-18
+    high = min(1.0, centre + half) if hits < n else 1.0
+    return Estimate(p, sqrt(max(p * (1 - p), 0.0) / n), low, high, n)
 
 
 def mean(total: float, total_squares: float, n: int) -> Estimate:
