@@ -26,6 +26,7 @@ from typer.testing import CliRunner
 from watchkeeper import monitor as words
 from watchkeeper.cli import VERBS, app
 from watchkeeper.cli.frame import Verbs
+from watchkeeper.spelling import parse_duration
 
 REPOSITORY = Path(__file__).parent.parent
 QUICKSTART = REPOSITORY / "docs" / "quickstart-your-model.md"
@@ -245,4 +246,4 @@ def test_the_key_tables_show_the_defaults_there_are() -> None:
     for key, said in plain.items():
         value = defaults[key].default
         assert said == shown[key].strip("`") if key != "timezone" else True
-        assert words.parse_duration(said) == value if said.endswith("d") else str(value) == said
+        assert parse_duration(said) == value if said.endswith("d") else str(value) == said

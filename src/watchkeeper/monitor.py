@@ -5,86 +5,15 @@ Belongs here: what may be said and what it means. Does not: finding and reading 
 
 import math
 import re
-from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, timedelta
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from watchkeeper.windows import Grain, Grid, in_reckoning, local_midnight
+from watchkeeper.spelling import Day, Duration, Moment, Name, Zone, one_label
+from watchkeeper.windows import Grain, Grid, local_midnight
 
 Task = Literal["binary", "multiclass", "regression", "ranking"]
-_LONGEST = timedelta(days=36_525)
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-def parse_duration(text: Any) -> timedelta:
-    """Return the time that a text such as 90s, 15m, 36h, 7d or 2w names.
-
-    >>> parse_duration("36h")
-    datetime.timedelta(days=1, seconds=43200)
-    """
-    if isinstance(text, timedelta):
-        return text
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", str(text))
-    if match is None:
-        message = f"{text!r} is not a duration; write a number and s, m, h, d or w, such as 36h"
-        raise ValueError(message)
-    try:
-        length = timedelta(**{_UNITS[match[2]]: float(match[1])})
-    except OverflowError:
-        length = timedelta.max
-    if length > _LONGEST:
-        message = f"{text!r} is longer than 100 years"
-        raise ValueError(message)
-    return length
-
-
-def known_zone(name: str) -> str:
-    """Return the name of a time zone that exists."""
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        message = f"{name!r} is not a time zone; write for example Europe/Berlin"
-        raise ValueError(message) from error
-    return name
-
-
-def parse_moment(text: Any) -> datetime:
-    """Return the moment that a text such as 2014-01-02T18:00Z names, in UTC.
-
-    >>> parse_moment("2014-01-02T18:00Z")
-    datetime.datetime(2014, 1, 2, 18, 0, tzinfo=datetime.timezone.utc)
-    """
-    try:
-        return utc(datetime.fromisoformat(str(text)))
-    except ValueError as error:
-        message = f"{str(text)!r} is not a moment; write for example 2014-01-02T18:00Z"
-        raise ValueError(message) from error
-
-
-def known_name(name: str) -> str:
-    """Return a name that can be part of a path, a table and an address."""
-    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_\-]*", name) is None:
-        proposed = re.sub(r"^[^A-Za-z]+|[^A-Za-z0-9]+$", "", re.sub(r"[^A-Za-z0-9_\-]+", "_", name)) or "my_model"
-        message = f"{name!r} is no name: it begins with a letter and holds letters, digits, `_` and `-` only; write for example {proposed}"
-        raise ValueError(message)
-    return name
-
-
-def one_label(value: Any) -> Any:
-    """Return what can be a label: a text, a number, true or false."""
-    if not isinstance(value, str | int | float) or value != value:  # noqa: PLR0124 - NaN alone differs from itself
-        message = "must be one label: a text, a number, true or false"
-        raise ValueError(message)
-    return value
-
-
-Day = Annotated[date, AfterValidator(in_reckoning)]
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Moment = Annotated[datetime, BeforeValidator(parse_moment)]
-Name = Annotated[str, AfterValidator(known_name)]
-Zone = Annotated[str, AfterValidator(known_zone)]
 
 
 class Words(BaseModel):
@@ -330,8 +259,3 @@ class Workspace(Words):
     slack: Slack = Slack()
     digest: Literal["day", "week"] = "week"
     now: Moment | None = Field(None, description="where the clock of this workspace stands still, for demos and replays; else it goes")
-
-
-def utc(moment: datetime) -> datetime:
-    """Return a moment in UTC; one without a zone is taken to be UTC."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

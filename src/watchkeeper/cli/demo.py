@@ -23,7 +23,7 @@ from watchkeeper.adapters.workspace import WORKSPACE_FILE, Home, find_home
 from watchkeeper.cli.frame import HomeOption, open_home
 from watchkeeper.cli.output import complain, program, say
 from watchkeeper.errors import UsageError
-from watchkeeper.monitor import parse_duration
+from watchkeeper.spelling import parse_duration
 from watchkeeper.words import counted
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from watchkeeper.adapters.settings import without_telemetry
 from watchkeeper.adapters.workspace import Home, find_home
 from watchkeeper.cli.output import complain
 from watchkeeper.errors import BugError, UnwritableError, UsageError, WatchkeeperError
-from watchkeeper.monitor import utc
+from watchkeeper.spelling import utc
 from watchkeeper.windows import Dated, in_reckoning
 
 HomeOption = Annotated[

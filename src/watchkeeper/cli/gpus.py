@@ -24,10 +24,10 @@ from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home, reck
 from watchkeeper.cli.output import JsonOption, as_dict, cell, complain, plain, say, show
 from watchkeeper.errors import UsageError
 from watchkeeper.measures.cost import SYNTHETIC
-from watchkeeper.monitor import parse_duration, utc
 from watchkeeper.operations.bill import BillRow, bill
 from watchkeeper.operations.sample import Pace, Plan, Reading, check_interval, sample
 from watchkeeper.records import GpuSample, HostSample
+from watchkeeper.spelling import parse_duration, utc
 from watchkeeper.windows import local_midnight
 from watchkeeper.words import number_text, window_text
 

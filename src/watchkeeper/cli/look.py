@@ -14,12 +14,12 @@ from watchkeeper.adapters.workspace import load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home, reckoned
 from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, say, show, show_json
 from watchkeeper.errors import UsageError
-from watchkeeper.monitor import utc
 from watchkeeper.operations.look import look as look_closer
 from watchkeeper.operations.query import query
 from watchkeeper.operations.status import ModelStatus
 from watchkeeper.operations.status import status as stand
 from watchkeeper.site.overview import COLUMNS, overview_cells, worst_first
+from watchkeeper.spelling import utc
 from watchkeeper.windows import Window, local_midnight
 from watchkeeper.words import counted
 

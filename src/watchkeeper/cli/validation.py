@@ -14,9 +14,9 @@ from watchkeeper.adapters.workspace import load_monitor
 from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
 from watchkeeper.cli.output import JsonOption, as_dict, complain, say, show, show_json
 from watchkeeper.errors import UsageError
-from watchkeeper.monitor import parse_duration
 from watchkeeper.operations.validate import Preview, validate
 from watchkeeper.records import Source
+from watchkeeper.spelling import parse_duration
 from watchkeeper.words import counted
 
 FAILED, NOT_MEASURED = 3, 4

@@ -19,11 +19,12 @@ from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home, reck
 from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, complain, say, set_aside_lines, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.notices import STALE, STALE_AFTER
-from watchkeeper.monitor import Monitor, utc
+from watchkeeper.monitor import Monitor
 from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores
 from watchkeeper.operations.report import digest_of, newest_digest
 from watchkeeper.operations.watch import Watched, present, watch
 from watchkeeper.records import Score
+from watchkeeper.spelling import utc
 from watchkeeper.windows import Grid, local_midnight
 from watchkeeper.words import COUNTS, counted, window_text
 

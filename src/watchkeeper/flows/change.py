@@ -10,8 +10,8 @@ from prefect import State, flow
 from prefect.states import Completed
 
 from watchkeeper.flows.selection import run_name, select
-from watchkeeper.monitor import utc
 from watchkeeper.operations.change import ChangeKind
+from watchkeeper.spelling import utc
 
 
 @flow(name="change", flow_run_name=run_name)

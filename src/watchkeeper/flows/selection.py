@@ -12,7 +12,8 @@ from typing import Any
 from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.errors import UsageError
-from watchkeeper.monitor import Monitor, utc
+from watchkeeper.monitor import Monitor
+from watchkeeper.spelling import utc
 
 _NAMED = 3
 

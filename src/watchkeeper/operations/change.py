@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
-from watchkeeper.monitor import utc
 from watchkeeper.records import Change, key
+from watchkeeper.spelling import utc
 
 ChangeKind = Literal["release", "config", "price", "data"]
 
