@@ -10,13 +10,14 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from watchkeeper.spelling import utc
 from watchkeeper.words import number_text
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -82,8 +83,11 @@ def as_dict(row: Any) -> dict[str, Any]:
 def plain(value: Any) -> Any:
     """Return a value as JSON knows it.
 
+    >>> from datetime import UTC
     >>> plain({"at": datetime(2013, 4, 22, tzinfo=UTC), "value": float("nan")})
     {'at': '2013-04-22T00:00:00Z', 'value': None}
+    >>> plain(datetime(2013, 4, 22, 12))
+    '2013-04-22T12:00:00Z'
     """
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
@@ -96,7 +100,7 @@ def plain(value: Any) -> Any:
 
 def _scalar(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return utc(value).isoformat().replace("+00:00", "Z")
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, float) and not math.isfinite(value):
@@ -114,6 +118,7 @@ def _text(value: Any) -> str:
 def cell(value: Any) -> str:
     """Return a value as people read it in a table: nothing for None, numbers as everywhere (counts and money with all their digits), minutes.
 
+    >>> from datetime import UTC
     >>> cell(0.123456), cell(58331.63), cell(13245), cell(datetime(2013, 4, 22, 6, 30, tzinfo=UTC)), cell(None), cell(["a", "b"])
     ('0.123', '58,300', '13,245', '2013-04-22 06:30', '', 'a, b')
     """

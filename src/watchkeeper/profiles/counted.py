@@ -111,7 +111,8 @@ def of_counters(n: Ints, width: int, counts: Ints, sums: Floats, moments: Floats
     used = np.flatnonzero(counts[: groups * width])
     ends = np.searchsorted(used, np.arange(groups + 1) * width).astype(np.int64)
     kept = sums[used] if len(sums) else np.empty(0)
-    totals = sums[: groups * width].reshape(groups, width).sum(axis=1) if len(sums) else None
+    with np.errstate(over="ignore"):  # a sum beyond all numbers is infinite
+        totals = sums[: groups * width].reshape(groups, width).sum(axis=1) if len(sums) else None
     whole = _no_moments(groups) if totals is None else np.column_stack([totals, moments[:groups]])
     return Counted(n, odd[:groups], whole, ends, used % max(1, width), counts[used], kept)
 
@@ -157,7 +158,8 @@ def _tallied(group: Ints, cells: Ints, values: Floats | None, groups: int) -> tu
 def _moments(values: Floats, group: Ints, groups: int) -> Floats:
     out = _no_moments(groups)
     out[:, 0] = np.bincount(group, weights=values, minlength=groups)
-    out[:, 1] = np.bincount(group, weights=values * values, minlength=groups)
+    with np.errstate(over="ignore"):
+        out[:, 1] = np.bincount(group, weights=values * values, minlength=groups)
     np.minimum.at(out[:, 2], group, values)
     np.maximum.at(out[:, 3], group, values)
     return out

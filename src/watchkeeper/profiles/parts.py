@@ -166,7 +166,8 @@ def _summed(table: pa.Table, group: NDArray[np.int64], groups: int) -> Counted:
     owner, cells = owner[order], cells[order]
     starts = np.flatnonzero(np.concatenate([[True], (owner[1:] != owner[:-1]) | (cells[1:] != cells[:-1])])) if len(cells) else np.empty(0, np.int64)
     counted = np.add.reduceat(counts[order], starts) if len(starts) else np.empty(0, np.int64)
-    summed = np.add.reduceat(weights[order], starts) if len(starts) else np.empty(0)
+    with np.errstate(over="ignore", invalid="ignore"):  # a sum beyond all numbers is infinite
+        summed = np.add.reduceat(weights[order], starts) if len(starts) else np.empty(0)
     ends = np.searchsorted(owner[starts], np.arange(groups + 1)).astype(np.int64)
     return Counted(numbers[:, 0], numbers[:, 1:], moments, ends, cells[starts].astype(np.int64), counted.astype(np.int64), summed)
 
