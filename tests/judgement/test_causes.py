@@ -83,12 +83,12 @@ def test_scores_that_collapse_while_the_outcome_stays_are_not_an_outcome_that_ch
 def test_scores_that_move_without_any_input_point_to_the_model():
     [cause] = causes(evidence(rate=0.23, gap=0.18, usual_rate=0.23, moved=[]))
     assert (cause.kind, cause.subject) == ("model", "the model's scores moved, not the outcome")
-    assert cause.evidence_against == ["no input moved: look at the release and at how features are made"]
+    assert cause.evidence_against == ["no input moved beyond what is usual from week to week: look at the release and at how features are made"]
 
 
 def test_a_release_that_was_ruled_out_is_not_to_be_looked_at():
     [cause] = causes(evidence(rate=0.23, gap=0.18, usual_rate=0.23, moved=[], versions=Versions(["v1"], [])))
-    assert cause.evidence_against == ["no input moved: look at how features are made"]
+    assert cause.evidence_against == ["no input moved beyond what is usual from week to week: look at how features are made"]
 
 
 def test_data_that_broke_while_the_scores_moved_is_what_moved_them():

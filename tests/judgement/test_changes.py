@@ -115,13 +115,13 @@ def test_a_recorded_release_and_its_rows_are_one_cause():
 
 def test_a_recorded_release_of_which_no_row_came_has_that_against_it():
     [found] = causes(seen(changes=(change(),)))
-    assert found.evidence_against == ["every row is of v1, as in the week before"]
+    assert found.evidence_against == ["until the first bad window ended every row was of v1, as in the week before"]
 
 
 def test_a_release_is_ruled_out_by_the_rows_and_not_by_silence():
-    assert ruled_out(seen())[-1] == "a release (every row is of v1, as in the week before)"
+    assert ruled_out(seen())[-1] == "a release (until the first bad window ended every row was of v1, as in the week before)"
     two = evidence(AUC, versions=Versions(["v1", "v2"], []))
-    assert ruled_out(two)[-1] == "a release (rows are of v1 and v2 in much the same shares as in the week before)"
+    assert ruled_out(two)[-1] == "a release (until the first bad window ended rows were of v1 and v2 in much the same shares as in the week before)"
     assert not any("release" in said for said in ruled_out(evidence(AUC)))
 
 

@@ -78,7 +78,7 @@ def test_every_answer_says_why():
 
 def test_a_reason_says_one_of_a_thing_in_the_singular():
     made = drafted(events(), labels([0, 1] * 60, returned_at=[t + timedelta(minutes=50) for t in times()]))
-    assert {a.key: a.why for a in made.answers}["labels.mature_after"] == "99 % of 120 labels came within 1 hour"
+    assert {a.key: a.why for a in made.answers}["labels.mature_after"] == "99 % of 120 labels came within 1 hour; add what their files take to come"
 
 
 def test_labels_mature_when_nearly_all_have_come():

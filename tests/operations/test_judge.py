@@ -83,7 +83,7 @@ def test_a_recorded_release_is_named_with_its_doubt(home):
     [one] = [i for i in incidents(home) if i.family == "kpi"]
     assert "release" in {c.kind for c in one.story.causes}
     [release] = [c for c in one.story.causes if c.kind == "release"]
-    assert release.evidence_against == ["every row is of 1, as in the week before"]
+    assert release.evidence_against == ["until the first bad window ended every row was of 1, as in the week before"]
     assert not any("release" in said for said in [*one.story.ruled_out, *one.story.not_measured])
 
 
@@ -125,7 +125,7 @@ def test_a_release_is_ruled_out_when_the_version_stayed_and_not_because_none_was
         watch(place, now=BEGIN + 26 * DAY)
         told += [i.story for i in incidents(place) if i.family == "kpi"]
     with_versions, without = told
-    assert "a release (every row is of 1, as in the week before)" in with_versions.ruled_out
+    assert "a release (until the first bad window ended every row was of 1, as in the week before)" in with_versions.ruled_out
     assert with_versions.not_measured[-1] == "other changes (none was recorded)"
     assert not any("release" in said for said in without.ruled_out)
     assert without.not_measured[-2:] == ["releases (none was recorded, and the rows name no version)", "other changes (none was recorded)"]

@@ -244,9 +244,19 @@ def _tell(done: Watched) -> None:
     opened, resolved = (sum(e.event == what for e in done.events) for what in ("opened", "resolved"))
     told = f"{counted(len(done.digests), 'digest')}, {counted(_sent(done), 'message')} sent"
     say(f"{counted(opened, 'incident')} opened, {resolved:,} resolved, {told}.")
-    untold = {a.incident_id for a in done.actions if a.reason == STALE and a.kind in ("open", "digest")}
+    _tell_unsent(done)
+
+
+def _tell_unsent(done: Watched) -> None:
+    """Say what was over so long ago that nobody was told, and where it can be read."""
+    shows = {"open": ("incident", "`watchkeeper incidents --all`"), "digest": ("digest", "`watchkeeper digest --of DAY`")}
+    stale = {kind: {a.incident_id for a in done.actions if a.reason == STALE and a.kind == kind} for kind in shows}
+    untold = {kind: ids for kind, ids in stale.items() if ids}
     if untold:
-        say(f"Not sent: {len(untold):,} that were over more than {STALE_AFTER.days} days ago. `watchkeeper incidents --all` lists them.")
+        what = " and ".join(counted(len(ids), shows[kind][0]) for kind, ids in untold.items())
+        where = " and ".join(shows[kind][1] for kind in untold)
+        verb = "shows" if len(untold) == 1 else "show"
+        say(f"Not sent: {what}, over for more than {STALE_AFTER.days} days. {where} {verb} what was not.")
 
 
 def _sent(done: Watched) -> int:

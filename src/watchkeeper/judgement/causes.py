@@ -152,7 +152,7 @@ def _model(evidence: Evidence, outcome: float, scores: float, share: float) -> C
         evidence_for=[f"the mean score moved by {points(scores)}, the outcome's rate by {points(outcome)}", *_spreads(evidence)],
         evidence_against=[]
         if evidence.moved is None or names
-        else [f"no input moved: look at {'' if stayed else 'the release and at '}how features are made"],
+        else [f"no input moved beyond what is usual from week to week: look at {'' if stayed else 'the release and at '}how features are made"],
     )
 
 

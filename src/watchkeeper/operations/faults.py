@@ -27,6 +27,7 @@ from watchkeeper.windows import Window
 
 _FIRST = timedelta(days=14)
 _TELLING = 0.2  # a smaller share of rows breaks no number
+WORTH_A_LINE = 0.05
 
 
 @dataclass
@@ -47,8 +48,8 @@ class Intake:
         inside = [row for moment, row in self._held if moment in window and row.source in sources]
         return len(inside), Counter(reason for row in inside for reason in {without_values(r) for r in row.reasons}).most_common(3)
 
-    def broken(self, window: Window) -> list[Broken]:
-        """Return expectations on inputs and outputs of the model that a fifth of the window's rows broke more than is usual.
+    def broken(self, window: Window, *, least: float = _TELLING) -> list[Broken]:
+        """Return expectations on inputs and outputs of the model that at least so large a share of the window's rows broke more than is usual.
 
         Usual is what the reference's rows broke; of an expectation that came later, rows of the first two weeks it was checked in, before
         the window. So a fault that lasts never becomes usual, whatever stretch is asked about. A file belongs to the window that the
@@ -60,7 +61,7 @@ class Intake:
         named = {roles.id, roles.time, roles.version, roles.environment, roles.status}  # neither inputs nor outputs of the model
         found = [Broken(column, expectation, share, usual.get((column, expectation), 0.0)) for (column, expectation), share in shares.items()]
         found = [b for b in found if b.column not in named]
-        return sorted((b for b in found if b.share - b.usual >= _TELLING), key=lambda b: (-b.share, b.column))
+        return sorted((b for b in found if b.share - b.usual >= least), key=lambda b: (-b.share, b.column))
 
     def _usual(self, before: datetime, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], float]:
         """Return the usual share of rows that break expectations."""

@@ -131,7 +131,7 @@ def tally(reasons: Sequence[Sequence[str]], thing: str = "row") -> list[str]:
     """Return the commonest reasons with the number of rows that have them, without the values they name."""
     counts = Counter(kind for several in reasons for kind in dict.fromkeys(without_values(r) for r in several))
     told = [f"{counted(n, thing)}: {kind}" for kind, n in counts.most_common(_REASONS_TOLD)]
-    return [*told, f"{len(counts) - len(told)} more reasons"] if len(counts) > len(told) else told
+    return [*told, counted(len(counts) - len(told), "more reason")] if len(counts) > len(told) else told
 
 
 def without_values(reason: str) -> str:

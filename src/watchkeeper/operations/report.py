@@ -22,7 +22,7 @@ from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.failures import unmended
-from watchkeeper.operations.faults import Intake
+from watchkeeper.operations.faults import WORTH_A_LINE, Intake
 from watchkeeper.operations.fit import too_short
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.rollup import rolled_up, usual_range
@@ -161,7 +161,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         quarantine_reasons=reasons,
         labels_aside=intake.set_aside(window, ("labels",))[0],
         is_judged=not too_short(monitor),
-        broken=intake.broken(window),
+        broken=intake.broken(window, least=WORTH_A_LINE),
         failed="; ".join(f"{r.operation} failed ({r.reason.rstrip('.')})" for r in unmended(home, monitor, now=now)),
         is_final=monitor.labels is None or now >= window.end + monitor.labels.mature_after,
         cost=cost,

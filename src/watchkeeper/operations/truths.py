@@ -68,13 +68,13 @@ def mature_after(events: pa.Table, labels: pa.Table, *, event_id: str, time: str
     asked = pa.table({"id": as_text(events[event_id]), "asked": to_utc(events[time], timezone)})
     known = pa.table({"id": as_text(labels[join]), "known": to_utc(labels[label_time], timezone)})
     both = asked.join(known, "id", join_type="inner")
-    waits = pc.divide(pc.cast(pc.subtract(both["known"], both["asked"]), pa.int64()), 3_600_000_000)
-    hours = np.asarray(pc.drop_null(waits), dtype=float)
+    waits = pc.cast(pc.subtract(both["known"], both["asked"]), pa.int64())
+    hours = np.asarray(pc.drop_null(waits), dtype=float) / 3_600_000_000
     if len(hours) == 0:
         return None
     usual = max(1, math.ceil(np.quantile(hours, 0.99)))
     said = f"{usual}h" if usual <= 48 else f"{math.ceil(usual / 24)}d"  # noqa: PLR2004 - two days
-    return said, f"99 % of {counted(len(hours), 'label')} came within {counted(usual, 'hour')}"
+    return said, f"99 % of {counted(len(hours), 'label')} came within {counted(usual, 'hour')}; add what their files take to come"
 
 
 def positive(label: pa.ChunkedArray) -> Guess | None:
