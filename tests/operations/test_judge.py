@@ -188,3 +188,23 @@ def test_the_segment_that_an_error_comes_from_is_named(make_home):
     assert one.headline.endswith("; depot=south accounts for all of the excess")
     [worst] = [text for label, text in one.story.facts if label == "Worst"]
     assert re.fullmatch(r"depot=south, (MAE|bias) -?\d\d\.\d minutes, usually -?\d\.\d minutes, 3\d % of rows and all of the excess", worst)
+
+
+def _late_in_the_east(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Let nine of ten parcels of one depot be late."""
+    depots, truth = events["depot"].to_pylist(), labels["was_late"].to_pylist()
+    late = [i % 10 != 0 if depot == "east" else was for i, (depot, was) in enumerate(zip(depots, truth, strict=True))]
+    return events, labels.set_column(labels.column_names.index("was_late"), "was_late", pa.array(late))
+
+
+def test_a_fault_of_one_segment_that_the_whole_s_incident_names_is_no_second_incident(home, tmp_path):
+    (tmp_path / "store" / "inbox").mkdir(parents=True)
+    parcels_days(tmp_path / "store", FIRST, 32, rows=600, change=dict.fromkeys(range(21, 26), _late_in_the_east))
+    for day in range(31):
+        deliver(tmp_path / "store", home, day)
+        if day >= 21:
+            watch(home, now=BEGIN + (day + 1) * DAY + timedelta(hours=13))
+    [one] = incidents(home)
+    assert (one.family, one.window_start, one.state) == ("kpi", BEGIN + 21 * DAY, "resolved")
+    assert "; depot=east accounts for " in one.headline
+    assert any(s.family == "segment" and s.segment == "depot=east" and s.level == "page" for s in home.lake.newest(Signal))

@@ -3,7 +3,10 @@
 Belongs here: segments' shares -> what is named and how. Does not: their shares (evidence.py), the story around it (story.py).
 """
 
+from collections.abc import Callable
+
 from watchkeeper.judgement.evidence import Evidence, SegmentShare
+from watchkeeper.judgement.incidents import Episode
 from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor
 from watchkeeper.words import metric_text, number_text, percent
@@ -25,13 +28,31 @@ def worst_of(evidence: Evidence) -> list[SegmentShare]:
 
 
 def concentrated(evidence: Evidence, metric: str = "") -> str:
-    """Name the segment that most of an excess (of a rate, else of `metric`) comes from, when its rows carry several times as much of it."""
+    """Name the segment that most of an excess (of a rate, else of `metric`) comes from."""
+    found = carrier(evidence)
+    return f"; {found.segment} accounts for {_of_excess(found)} of the excess" if found is not None and found.metric == metric else ""
+
+
+def carrier(evidence: Evidence) -> SegmentShare | None:
+    """Return the segment that most of an excess comes from, when its rows carry several times as much of it as others."""
     worst = next(iter(evidence.segments), None)
-    if worst is None or worst.metric != metric or worst.share_of_excess < _MOST:
-        return ""
-    if worst.share_of_excess * (1 - worst.share_of_rows) < _TIMES * worst.share_of_rows * (1 - worst.share_of_excess):
-        return ""
-    return f"; {worst.segment} accounts for {_of_excess(worst)} of the excess"
+    if worst is None or worst.share_of_excess < _MOST:
+        return None
+    is_dense = worst.share_of_excess * (1 - worst.share_of_rows) >= _TIMES * worst.share_of_rows * (1 - worst.share_of_excess)
+    return worst if is_dense else None
+
+
+def is_told_with(segment: Episode, whole: Episode, evidence_of: Callable[[Episode], Evidence]) -> bool:
+    """Tell whether an episode of a segment is the story of one of the whole model, which names that segment: one fault, told once.
+
+    It is a story of its own when it began before the whole's, or goes on after that is over.
+    """
+    if segment.family != "segment" or whole.family != "kpi" or not whole.start <= segment.start < whole.end:
+        return False
+    if whole.is_over and segment.end > whole.end:
+        return False
+    found = carrier(evidence_of(whole))
+    return found is not None and found.segment == segment.subject
 
 
 def _of_excess(segment: SegmentShare) -> str:

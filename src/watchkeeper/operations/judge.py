@@ -18,6 +18,7 @@ from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_
 from watchkeeper.judgement.gather import Known, evidence_of
 from watchkeeper.judgement.incidents import Episode, Incident, developments, episodes, fold, matching
 from watchkeeper.judgement.normal import LEAST_WINDOWS
+from watchkeeper.judgement.places import is_told_with
 from watchkeeper.judgement.signals import charted, judged_metrics, pages, signals
 from watchkeeper.judgement.story import ending, lead_of, story
 from watchkeeper.monitor import Monitor
@@ -98,11 +99,12 @@ def _developments(home: Home, monitor: Monitor, current: list[Signal], scores: p
         versions=lambda episode: versions_at_onset(home, monitor, episode, lead_of(episode.signals), now=now),
         told_at=now,
     )
+    told = [e for e in found if not matching(incidents, e) and any(is_told_with(e, w, partial(_evidence, home, monitor, known, now)) for w in found)]
     return developments(
         monitor.model,
         monitor.environment,
         incidents,
-        found,
+        [e for e in found if e not in told],
         partial(_tell, home, monitor, known, now),
         now,
         tell_end=partial(_tell_end, home, monitor, known, now),

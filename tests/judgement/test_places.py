@@ -1,0 +1,32 @@
+"""Places: a fault of one segment is told with the whole's incident where that names the segment, else by itself."""
+
+from dataclasses import replace
+
+from evidence_world import evidence, signal
+from watchkeeper.judgement.evidence import Evidence, SegmentShare
+from watchkeeper.judgement.incidents import Episode
+from watchkeeper.judgement.places import is_told_with
+from watchkeeper.records import Signal
+
+
+def test_a_fault_of_a_segment_that_began_before_the_whole_s_or_outlasts_it_is_an_incident_of_its_own():
+    def of(family: str, first: int, last: int, *, is_over: bool = False) -> Episode:
+        found = [shown(day, family) for day in range(first, last + 1)]
+        return Episode("depot=east" if family == "segment" else family, family, found, is_over=is_over)
+
+    def named(_: Episode) -> Evidence:
+        worst = SegmentShare("depot=east", gap=0.7, share_of_rows=0.2, share_of_excess=0.95, observed=0.9, expected=0.2)
+        return replace(evidence(), segments=[worst])
+
+    whole = of("kpi", 5, 8)
+    assert is_told_with(of("segment", 6, 9), whole, named)
+    assert not is_told_with(of("segment", 4, 7), whole, named)
+    assert not is_told_with(of("segment", 9, 10), whole, named)
+    assert not is_told_with(of("segment", 6, 9), of("kpi", 5, 8, is_over=True), named)
+    assert is_told_with(of("segment", 6, 8), of("kpi", 5, 8, is_over=True), named)
+    assert not is_told_with(of("segment", 6, 9), whole, lambda _: evidence())
+
+
+def shown(day: int, family: str) -> Signal:
+    found = signal(day=day)
+    return replace(found, family=family, segment="depot=east" if family == "segment" else "")
