@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -74,7 +75,8 @@ def test_sums_of_sums_do_not_depend_on_how_they_are_bracketed(table):
 def test_counting_coarse_is_counting_fine_and_joining_cells(table):
     value = pa.array([row[0] for row in table], pa.float64())
     fine, coarse = (scanned(Numbers("x", BINS), value, coarse=c)[0] for c in (False, True))
-    assert_same(fine.recoded(np.asarray(BINS.coarse)), coarse)
+    joined = fine.recoded(np.asarray(BINS.coarse))
+    assert_same(replace(joined, low=np.inf, high=-np.inf, sums=joined.sums[:0]), coarse)
 
 
 @given(table=rows)

@@ -111,9 +111,7 @@ def of_counters(n: Ints, width: int, counts: Ints, sums: Floats, moments: Floats
     used = np.flatnonzero(counts[: groups * width])
     ends = np.searchsorted(used, np.arange(groups + 1) * width).astype(np.int64)
     kept = sums[used] if len(sums) else np.empty(0)
-    with np.errstate(over="ignore"):  # a sum beyond all numbers is infinite
-        totals = sums[: groups * width].reshape(groups, width).sum(axis=1) if len(sums) else None
-    whole = _no_moments(groups) if totals is None else np.column_stack([totals, moments[:groups]])
+    whole = moments[:groups] if len(moments) else _no_moments(groups)
     return Counted(n, odd[:groups], whole, ends, used % max(1, width), counts[used], kept)
 
 

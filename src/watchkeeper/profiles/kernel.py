@@ -5,7 +5,12 @@ takes two seconds and is therefore left to those who scan; compiled code is kept
 
 In every loop `group[i]` is the group of row i, negative for a row that belongs to none. Cell c of group g is counted at
 `g * width + c`. `bits` is an Arrow validity bitmap that begins `offset` bits before the piece, empty when nothing is null.
-`moments` holds sum of squares, smallest and largest value per group; `odd` nulls, NaN, +infinity and -infinity.
+`moments` holds sum, sum of squares, smallest and largest value per group; `odd` nulls, NaN, +infinity and -infinity.
+
+Rows are taken a block at a time. What a processor does for several values at once (adding up, finding extremes, the step
+that leads to a cell) is a loop of its own over the block; the counting goes from one null to the next. Indices of scattered
+places are unsigned, since numba asks of each signed one whether it counts from the end; functions take
+blocks and not values, since each array handed over is counted as held.
 """
 
 import numba
@@ -18,24 +23,119 @@ Values = NDArray[np.float64] | NDArray[np.int64]
 Bits = NDArray[np.uint8]
 Groups = NDArray[np.int32]
 Cells = NDArray[np.uint16]
+Places = NDArray[np.int32]
+BLOCK = 512
 ALL_SET = 255
+_MAGNITUDE = (1 << 63) - 1
+_at = np.uint64
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+_in_any_order = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _until(bits: Bits, offset: int, first: int, end: int, null: bool) -> int:  # noqa: FBT001 - numba takes no keyword here
-    """Return the first row in [first, end) that is null, or is not; `end` where there is none."""
-    i = first
-    while i < end:
-        bit = i + offset
-        if null and bit & 7 == 0 and bits[bit >> 3] == ALL_SET:
-            i += 8
-        elif ((bits[bit >> 3] >> (bit & 7)) & 1 == 0) == null:
-            return i
+def _are_one(group: Groups) -> bool:
+    """Tell whether the rows of a block belong to one group."""
+    first, others = group[0], 0
+    for k in range(len(group)):
+        others += group[k] != first
+    return others == 0
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _nulls(bits: Bits, first: int, size: int, skipped: Places) -> int:
+    """Write the places of the nulls of a block, whose validity begins at bit `first`; return how many they are."""
+    n, k = 0, 0
+    while k < size:
+        bit = first + k
+        byte = bits[bit >> 3]
+        if bit & 7 == 0 and byte == ALL_SET:  # nulls are few
+            k += 8
         else:
-            i += 1
-    return end
+            skipped[n] = k
+            n += 1 - ((byte >> (bit & 7)) & 1)
+            k += 1
+    return n
+
+
+@_in_any_order  # type: ignore[untyped-decorator]
+def _sums(values: Floats) -> tuple[float, float]:
+    """Return the sum and the sum of squares."""
+    total, squares = 0.0, 0.0
+    for k in range(len(values)):
+        total += values[k]
+        squares += values[k] * values[k]
+    return total, squares
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _extremes(values: Floats) -> tuple[float, float]:
+    """Return the smallest and the largest of finite values, by the order of their bits: whole numbers are compared several at once."""
+    smallest, largest = _MAGNITUDE, -_MAGNITUDE
+    bits = values.view(np.int64)
+    for k in range(len(bits)):
+        rank = bits[k] ^ ((bits[k] >> 63) & _MAGNITUDE)
+        smallest = min(smallest, rank)
+        largest = max(largest, rank)
+    both = np.array([smallest, largest])
+    for e in range(2):
+        both[e] ^= (both[e] >> 63) & _MAGNITUDE
+    found = both.view(np.float64)
+    return found[0], found[1]
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _steps(values: Floats, low: float, per_unit: float, last: float, steps: Places) -> None:
+    """Write the step of the guide at which each value lies."""
+    for k in range(len(values)):
+        step = (values[k] - low) * per_unit
+        step = step if step > 0.0 else 0.0  # noqa: FURB136 - this way 0 also where it is no number
+        steps[k] = np.int32(step if step < last else last)  # noqa: FURB136
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _find(values: Floats, steps: Places, skipped: Places, edges: Floats, guide: Places, found: Cells) -> None:
+    """Write the cell of each value that is not skipped; most lie between the same two edges as their step does."""
+    begin = 0
+    for end in skipped:
+        for k in range(begin, end):
+            v, step = values[k], _at(steps[k])
+            cell = _at(guide[step])
+            cell += _at(edges[cell] < v)  # added and not asked: where half the values are one number a question is guessed wrong
+            if edges[cell] < v:
+                above = _at(guide[step + _at(1)])
+                while cell < above:
+                    middle = (cell + above) >> _at(1)
+                    if edges[middle] < v:
+                        cell = middle + _at(1)
+                    else:
+                        above = middle
+            found[k] = cell
+        begin = end + 1
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _set_apart(values: Floats, skipped: Places, nulls: int, group: Groups, width: int, counts: Ints, odd: Ints, cells: Cells) -> int:
+    """Count NaN and infinities, and write their places among those of the nulls; return how many both are."""
+    null_places = skipped[:nulls].copy()
+    n, next_null = 0, 0
+    for k in range(len(values)):
+        v, g = values[k], group[k]
+        if next_null < nulls and null_places[next_null] == k:
+            next_null += 1
+        elif v - v != 0.0:
+            is_nan = v != v  # noqa: PLR0124 - only NaN is not itself
+            cells[k] = width + 1 if is_nan else (width - 1 if v > 0 else 0)
+            if g >= 0:
+                odd[g, 1 if is_nan else (2 if v > 0 else 3)] += 1
+                if not is_nan:
+                    counts[g * width + cells[k]] += 1
+        else:
+            continue
+        values[k] = 0.0
+        skipped[n] = k
+        n += 1
+    return n
 
 
 @_compiled  # type: ignore[untyped-decorator]
@@ -47,7 +147,7 @@ def count_numbers(
     edges: Floats,
     low: float,
     per_unit: float,
-    guide: NDArray[np.int32],
+    guide: Places,
     width: int,
     counts: Ints,
     sums: Floats,
@@ -61,106 +161,139 @@ def count_numbers(
     lie below each step, so that hardly a value is compared with more than two. `cells`, unless empty, receives each value's
     cell: `width` for null, `width + 1` for NaN.
     """
-    n, has_nulls, is_told, last = len(values), len(bits) > 0, len(cells) > 0, np.float64(len(guide) - 2)
-    start = 0
-    while start < n:  # rows come nearly in order of time, so groups come in runs
-        g, end = group[start], start + 1
-        while end < n and group[end] == g:
-            end += 1
-        if g < 0:
-            start = end
+    room, steps, skipped, unasked = np.empty(BLOCK), np.empty(BLOCK, np.int32), np.empty(BLOCK + 1, np.int32), np.empty(BLOCK, np.uint16)
+    last = np.float64(len(guide) - 2)
+    for start in range(0, len(values), BLOCK):
+        size = min(BLOCK, len(values) - start)
+        here = group[start : start + size]
+        is_one, g = _are_one(here), here[0]
+        if is_one and g < 0:
             continue
-        first = g * width
-        squares, smallest, largest = 0.0, moments[g, 1], moments[g, 2]
-        while start < end:  # and nulls are few, so values do too
-            filled = _until(bits, offset, start, end, True) if has_nulls else end
-            for i in range(start, filled):
-                v = np.float64(values[i])
-                if v - v != 0.0:
-                    cell = np.int64(width + 1)
-                    if v != v:  # noqa: PLR0124 - NaN
-                        odd[g, 1] += 1
-                    else:
-                        cell = np.int64(width - 1) if v > 0 else np.int64(0)
-                        odd[g, 2 if v > 0 else 3] += 1
-                        counts[first + cell] += 1
-                    if is_told:
-                        cells[i] = cell
-                    continue
-                step = np.int64(max(0.0, min((v - low) * per_unit, last)))
-                cell = np.int64(guide[step])
-                cell += np.int64(edges[cell] < v)  # added and not asked: where half the values are one number a question is guessed wrong
-                if edges[cell] < v:
-                    above = np.int64(guide[step + 1])
-                    while cell < above:
-                        middle = (cell + above) >> 1
-                        if edges[middle] < v:
-                            cell = middle + 1
-                        else:
-                            above = middle
-                if is_told:
-                    cells[i] = cell
-                counts[first + cell] += 1
-                sums[first + cell] += v
-                squares += v * v
-                smallest = min(smallest, v)
-                largest = max(largest, v)
-            start = filled
-            if start < end:
-                start = _until(bits, offset, filled, end, False)
-                odd[g, 0] += start - filled
-                if is_told:
-                    cells[filled:start] = width
-        moments[g, 0] += squares
-        moments[g, 1] = smallest
-        moments[g, 2] = largest
+        piece, taken = values[start : start + size], room[:size]
+        told = cells[start : start + size] if len(cells) > 0 else unasked[:size]
+        for k in range(size):
+            taken[k] = piece[k]
+        n = _nulls(bits, start + offset, size, skipped) if len(bits) > 0 else 0
+        for s in range(n):
+            k = skipped[s]
+            taken[k] = 0.0
+            told[k] = width
+            if here[k] >= 0:
+                odd[here[k], 0] += 1
+        total, squares = _sums(taken)
+        if squares - squares != 0.0:  # far numbers, infinity or NaN
+            n = _set_apart(taken, skipped, n, here, width, counts, odd, told)
+            total, squares = _sums(taken)
+        if n == size:
+            continue
+        skipped[n] = size
+        _steps(taken, low, per_unit, last, steps)
+        _find(taken, steps, skipped[: n + 1], edges, guide, told)
+        if not is_one:
+            _count_mixed(taken, told, skipped[: n + 1], here, width, counts, sums, moments)
+            continue
+        first, begin = _at(g) * _at(width), 0
+        for s in range(n + 1):
+            for k in range(begin, skipped[s]):
+                cell = first + _at(told[k])
+                counts[cell] += 1
+                sums[cell] += taken[k]
+            begin = skipped[s] + 1
+        some = 0  # the place of a value that is there
+        while some < n and skipped[some] == some:
+            some += 1
+        for s in range(n):
+            taken[skipped[s]] = taken[some]
+        smallest, largest = _extremes(taken)
+        moments[g, 0] += total
+        moments[g, 1] += squares
+        moments[g, 2] = min(moments[g, 2], smallest)
+        moments[g, 3] = max(moments[g, 3], largest)
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _count_mixed(values: Floats, cells: Cells, skipped: Places, group: Groups, width: int, counts: Ints, sums: Floats, moments: Floats) -> None:
+    """Count a block whose rows belong to several groups."""
+    begin = 0
+    for end in skipped:
+        for k in range(begin, end):
+            if group[k] < 0:
+                continue
+            g, v = _at(group[k]), values[k]
+            here = g * _at(width) + _at(cells[k])
+            counts[here] += 1
+            sums[here] += v
+            moments[g, 0] += v
+            moments[g, 1] += v * v
+            moments[g, 2] = min(moments[g, 2], v)
+            moments[g, 3] = max(moments[g, 3], v)
+        begin = end + 1
 
 
 @_compiled  # type: ignore[untyped-decorator]
 def count_cells(values: Values, cells: Cells, fold: Ints, group: Groups, width: int, counts: Ints, sums: Floats, moments: Floats, odd: Ints) -> None:
     """Count values whose cells are known, in other groups and in the cells that `fold` makes of them.
 
-    `cells` are as `count_numbers` leaves them; `len(fold)` is how many there are.
+    `cells` are as `count_numbers` leaves them; `len(fold)` is how many there are. Without `sums` no extremes are kept either.
     """
-    fine = len(fold)
+    fine, has_sums = len(fold), len(sums) > 0
     for i in range(len(cells)):
-        g = group[i]
-        if g < 0:
+        if group[i] < 0:
             continue
-        cell = cells[i]
-        if cell >= fine:
-            odd[g, cell - fine] += 1
+        g, cell, v = _at(group[i]), _at(cells[i]), np.float64(values[i])
+        if cell >= _at(fine):
+            odd[g, cell - _at(fine)] += 1
             continue
-        place = g * width + fold[cell]
-        counts[place] += 1
-        v = np.float64(values[i])
-        if v - v == 0.0:
-            sums[place] += v
-            moments[g, 0] += v * v
-            moments[g, 1] = min(moments[g, 1], v)
-            moments[g, 2] = max(moments[g, 2], v)
-        else:
+        here = g * _at(width) + _at(fold[cell])
+        counts[here] += 1
+        if v - v != 0.0:
             odd[g, 2 if v > 0 else 3] += 1
+            continue
+        moments[g, 0] += v
+        moments[g, 1] += v * v
+        if has_sums:
+            sums[here] += v
+            moments[g, 2] = min(moments[g, 2], v)
+            moments[g, 3] = max(moments[g, 3], v)
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def count_codes(codes: NDArray[np.int32], bits: Bits, offset: int, lookup: Ints, group: Groups, width: int, counts: Ints, odd: Ints) -> None:
+def count_codes(codes: Places, bits: Bits, offset: int, lookup: Ints, group: Groups, width: int, counts: Ints, odd: Ints) -> None:
     """Count dictionary codes in the cells that `lookup` makes of them; a negative cell stands for null."""
-    has_nulls = len(bits) > 0
-    for i in range(len(codes)):
-        g = group[i]
-        if g < 0:
+    skipped = np.empty(BLOCK + 1, np.int32)
+    for start in range(0, len(codes), BLOCK):
+        size = min(BLOCK, len(codes) - start)
+        here, piece = group[start : start + size], codes[start : start + size]
+        is_one, g = _are_one(here), here[0]
+        if is_one and g < 0:
             continue
-        if has_nulls:
-            bit = i + offset
-            if not (bits[bit >> 3] >> (bit & 7)) & 1:
-                odd[g, 0] += 1
-                continue
-        cell = lookup[codes[i]]
-        if cell < 0:
-            odd[g, 0] += 1
-        else:
-            counts[g * width + cell] += 1
+        n = _nulls(bits, start + offset, size, skipped) if len(bits) > 0 else 0
+        for s in range(n):
+            if here[skipped[s]] >= 0:
+                odd[here[skipped[s]], 0] += 1
+        skipped[n] = size
+        if is_one:
+            first, begin = _at(g) * _at(width), 0
+            for s in range(n + 1):
+                for k in range(begin, skipped[s]):
+                    cell = lookup[_at(piece[k])]
+                    if cell < 0:
+                        odd[g, 0] += 1
+                    else:
+                        counts[first + _at(cell)] += 1
+                begin = skipped[s] + 1
+            continue
+        begin = 0
+        for s in range(n + 1):
+            for k in range(begin, skipped[s]):
+                if here[k] < 0:
+                    continue
+                cell = lookup[_at(piece[k])]
+                if cell < 0:
+                    odd[here[k], 0] += 1
+                else:
+                    counts[_at(here[k]) * _at(width) + _at(cell)] += 1
+            begin = skipped[s] + 1
 
 
 @_compiled  # type: ignore[untyped-decorator]

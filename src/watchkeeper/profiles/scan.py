@@ -25,12 +25,13 @@ _NONE = np.empty(0, np.uint16)
 class Counters:
     """Cells, sums, moments and odd values of one quantity in one dimension; they grow with its groups."""
 
-    def __init__(self, width: int, *, has_values: bool) -> None:
-        """Begin without groups."""
+    def __init__(self, width: int, *, has_values: bool, has_sums: bool | None = None) -> None:
+        """Begin without groups; `has_sums`, unless said the same as `has_values`, adds sums per cell and extremes."""
         self.width, self.has_values, self.room = width, has_values, 0
+        self.has_sums = has_values if has_sums is None else has_sums
         self.counts: Ints = np.empty(0, np.int64)
         self.sums: Floats = np.empty(0)
-        self.moments: Floats = np.empty((0, 3))
+        self.moments: Floats = np.empty((0, 4))
         self.odd: Ints = np.empty((0, 4), np.int64)
 
     def grow(self, groups: int) -> "Counters":
@@ -39,10 +40,11 @@ class Counters:
             before, self.room = self.room, max(groups, 2 * self.room)
             self.counts = _larger(self.counts, self.room * self.width)
             self.odd = _larger(self.odd, self.room)
-            if self.has_values:
+            if self.has_sums:
                 self.sums = _larger(self.sums, self.room * self.width)
+            if self.has_values:
                 self.moments = _larger(self.moments, self.room)
-                self.moments[before:, 1:] = (np.inf, -np.inf)
+                self.moments[before:, 2:] = (np.inf, -np.inf)
         return self
 
     def counted(self, sizes: Ints) -> Counted:
@@ -92,7 +94,7 @@ class Numbers:
 
     def counters(self, *, is_whole: bool) -> Counters:
         """Fine cells for the whole, coarse ones for segments."""
-        return Counters(self.bins.size if is_whole else self.bins.coarse_size, has_values=True)
+        return Counters(self.bins.size if is_whole else self.bins.coarse_size, has_values=True, has_sums=is_whole)
 
     def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters]) -> None:
         """Find each value's cell once; segments count the same cells."""
@@ -164,9 +166,9 @@ class Gridded:
         """Numbers, booleans and times."""
         return is_numeric(kind)
 
-    def counters(self, *, is_whole: bool) -> Counters:  # noqa: ARG002 - the grid is one
+    def counters(self, *, is_whole: bool) -> Counters:
         """The grid's cells."""
-        return Counters(self.size, has_values=True)
+        return Counters(self.size, has_values=True, has_sums=is_whole)
 
     def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters]) -> None:
         """Find each value's cell once."""
