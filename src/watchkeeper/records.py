@@ -170,7 +170,7 @@ class Profile:
     high: Of[float | None, "largest finite value"] = None
     sum: Of[float, "sum of finite values"] = 0.0
     sum2: Of[float, "sum of squares of finite values"] = 0.0
-    cells: Of[list[int], "non-empty cells, ascending"] = field(default_factory=list)
+    cells: Of[list[int], "the first non-empty cell, then how far each next one lies from the one before"] = field(default_factory=list)
     counts: Of[list[int], "rows per cell"] = field(default_factory=list)
     sums: Of[list[float], "sum of values per cell; empty for categories"] = field(default_factory=list)
     revision: Of[int, "rises with every scan of the model; of a window's label parts the highest counts"] = 0

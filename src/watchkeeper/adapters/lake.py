@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.fs as pafs
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
+from deltalake import ColumnProperties, CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from watchkeeper.errors import ConflictError, LeaseHeldError, UnwritableError
@@ -340,9 +340,17 @@ class Lake:
 
 
 def _form(name: str) -> WriterProperties:
-    """Return how a table's files are written: rows of people in large pieces, figures in pieces small enough that one window reads few."""
-    is_rows = name.partition("/")[0] in ("events", "labels", "quarantine")
-    return WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=_ROWS_AT_ONCE if is_rows else _FIGURES_AT_ONCE)
+    """Return how a table's files are written: rows of people in large pieces, figures in pieces small enough that one window reads few.
+
+    Parts are read more often than written, and few of their sums are alike, so that a dictionary of them would be larger than they are.
+    """
+    is_rows, is_parts = name.partition("/")[0] in ("events", "labels", "quarantine"), name == "profiles"
+    return WriterProperties(
+        compression="ZSTD",
+        compression_level=3 if is_parts else 1,
+        max_row_group_size=_ROWS_AT_ONCE if is_rows else _FIGURES_AT_ONCE,
+        column_properties={c: ColumnProperties(dictionary_enabled=False, encoding="PLAIN") for c in ("sum", "sum2")} if is_parts else None,
+    )
 
 
 def _alive(holder: dict[str, Any]) -> bool:

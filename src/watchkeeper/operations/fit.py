@@ -28,6 +28,8 @@ from watchkeeper.words import counted
 
 PREDICTION = "@prediction"
 ROWS_AN_HOUR = 1_000
+_FORM = 2
+"""How parts are written; raised when older ones would be read wrong."""
 _MANY = 50
 _MOST_VALUES = 64_000_000  # half a gigabyte of numbers
 _COUNTED = ("task", "window", "timezone", "environment", "columns", "features", "segments", "private", "positive", "threshold")
@@ -97,7 +99,7 @@ def layout(monitor: Monitor) -> str:
     """Return what decides how rows are counted, beside the bins: profiles of one layout say nothing about another."""
     labels = monitor.labels
     said = monitor.model_dump(mode="json", include=set(_COUNTED), exclude_defaults=True)
-    return json.dumps([said, [labels.join, labels.column] if labels else None], sort_keys=True)
+    return json.dumps([_FORM, said, [labels.join, labels.column] if labels else None], sort_keys=True)
 
 
 def too_short(monitor: Monitor) -> str:

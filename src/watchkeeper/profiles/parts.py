@@ -64,7 +64,7 @@ def part_rows(counted: Counted, keys: pa.Table, *, kind: str, feature: str, outc
         "high": pa.array(high, mask=~np.isfinite(high)),
         "sum": total,
         "sum2": squares,
-        "cells": _lists(counted.cells, sizes),
+        "cells": _lists(_gaps(counted.cells, sizes), sizes),
         "counts": _lists(counted.counts, sizes),
         "sums": _lists(_single(counted.sums), sizes if len(counted.sums) else nothing),
     }
@@ -72,8 +72,8 @@ def part_rows(counted: Counted, keys: pa.Table, *, kind: str, feature: str, outc
 
 
 def whole_rows(parts: Iterable[pa.Table], origin: Origin) -> pa.Table:
-    """Return parts of one scan together, with what they have in common."""
-    rows = pa.concat_tables(parts)
+    """Return parts of one scan together, like beside like, with what they have in common."""
+    rows = pa.concat_tables(parts).sort_by([(name, "ascending") for name in ("kind", "feature", "outcome", "segment", "window_start")])
     same: dict[str, Any] = {"model": origin.model, "bins": origin.bins, "grain": origin.grain, "revision": origin.revision}
     same["computed_at"] = pa.scalar(origin.now, pa.timestamp("us", "UTC"))
     for name, value in same.items():
@@ -96,6 +96,26 @@ def mark_rows(batches: Iterable[tuple[str, int]]) -> pa.Table:
         np.empty(0),
     )
     return part_rows(counted, key_columns(keys), kind=MARK, feature="")
+
+
+def _gaps(cells: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the first cell of each group, and of the others how far they lie from the one before: small numbers take less room."""
+    gaps = np.diff(cells, prepend=0)
+    firsts = (np.cumsum(sizes) - sizes)[sizes > 0]
+    gaps[firsts] = cells[firsts]
+    return gaps
+
+
+def cells_of(gaps: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the cells of groups as they were before they were stored as distances; `sizes` is how many each has.
+
+    >>> cells_of(np.array([3, 2, 7]), np.array([2, 0, 1])).tolist()
+    [3, 5, 7]
+    """
+    summed = np.cumsum(gaps)
+    firsts = (np.cumsum(sizes) - sizes)[sizes > 0]
+    out: NDArray[np.int64] = summed - np.repeat(summed[firsts] - gaps[firsts], sizes[sizes > 0])
+    return out
 
 
 def _single(sums: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -159,6 +179,7 @@ def _summed(table: pa.Table, group: NDArray[np.int64], groups: int) -> Counted:
     sizes = np.asarray(pc.list_value_length(table.column("cells")).combine_chunks()).astype(np.int64)
     has_sums = np.asarray(pc.list_value_length(table.column("sums")).combine_chunks()) > 0
     cells, counts, sums = (np.asarray(pc.list_flatten(table.column(c)).combine_chunks()) for c in ("cells", "counts", "sums"))
+    cells = cells_of(cells, sizes)
     owner = np.repeat(group, sizes)
     weights = np.zeros(len(cells))
     weights[np.repeat(has_sums, sizes)] = sums
