@@ -4,6 +4,7 @@ Belongs here: which pieces may hold wanted rows, and reading their columns. Does
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from watchkeeper.adapters.lake import Lake
+from watchkeeper.errors import UnreadableError
 from watchkeeper.profiles.columns import is_text
 
 
@@ -21,6 +23,7 @@ class RowGroup:
     """One piece of one file; texts come as dictionary codes and are never built row by row."""
 
     file: pq.ParquetFile
+    path: str
     index: int
     schema: pa.Schema
     there: frozenset[str]
@@ -36,16 +39,26 @@ class RowGroup:
         return list(self.schema.names)
 
     def column(self, i: str) -> pa.ChunkedArray:
-        """Read a column."""
+        """Read a column.
+
+        Raises:
+            UnreadableError: the file is gone or damaged.
+
+        """
         if i not in self.there:
             return pa.chunked_array([pa.nulls(self.num_rows, self.schema.field(i).type)])
-        return self.file.read_row_group(self.index, columns=[i], use_threads=False).column(0)
+        with _reading(self.path):
+            return self.file.read_row_group(self.index, columns=[i], use_threads=False).column(0)
 
 
 def row_groups(lake: Lake, name: str, where: pc.Expression) -> Iterator[RowGroup]:
     """Yield the pieces of a table in which rows that satisfy `where` may lie, by the statistics of files and pieces.
 
     They may hold other rows too.
+
+    Raises:
+        UnreadableError: a file is gone or damaged.
+
     """
     dataset = lake.dataset(name)
     if dataset is not None:
@@ -60,11 +73,26 @@ def row_groups_of(dataset: pads.Dataset, where: pc.Expression) -> Iterator[RowGr
 
 
 def _of_file(fragment: Any, where: pc.Expression, schema: pa.Schema, texts: list[str]) -> Iterator[RowGroup]:
-    pieces: list[pads.ParquetFileFragment] = fragment.split_by_row_group(where, schema)
-    if not pieces:
-        return
-    with fragment.open() as source, pq.ParquetFile(source, metadata=fragment.metadata, read_dictionary=texts) as file:
+    with _reading(fragment.path):
+        pieces: list[pads.ParquetFileFragment] = fragment.split_by_row_group(where, schema)
+        if not pieces:
+            return
+        source = fragment.open()
+        file = pq.ParquetFile(source, metadata=fragment.metadata, read_dictionary=texts)
+    with source, file:
         there = frozenset(file.schema_arrow.names)
         for piece in pieces:
             for group in piece.row_groups:
-                yield RowGroup(file, group.id, schema, there)
+                yield RowGroup(file, fragment.path, group.id, schema, there)
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    """Say of which file it is that cannot be read, and what to do; nothing is counted of a scan that ends here."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        is_gone = isinstance(error, FileNotFoundError)
+        what = "the file is gone" if is_gone else f"the file is damaged ({str(error).splitlines()[0]})"
+        then = "Run again: another process may have merged files meanwhile. If that does not help, restore the file from a backup of the lake."
+        raise UnreadableError(what, where=path, then=then) from error
