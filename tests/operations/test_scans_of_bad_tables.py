@@ -91,7 +91,7 @@ TEXTS = pa.array(["a", "b", "a", None, "zz"])
 @pytest.mark.parametrize("how", [pa.string(), pa.large_string(), pa.string_view(), "codes", "wide codes"])
 def test_a_category_counts_the_same_in_every_encoding(tmp_path, how):
     encoded = {
-        "codes": lambda: TEXTS.dictionary_encode(),
+        "codes": TEXTS.dictionary_encode,
         "wide codes": lambda: pa.DictionaryArray.from_arrays(
             TEXTS.dictionary_encode().indices.cast(pa.int64()), TEXTS.dictionary_encode().dictionary
         ),
