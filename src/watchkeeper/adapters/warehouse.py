@@ -37,12 +37,15 @@ def connect(home_or_lake: Home | Lake, tables: Mapping[str, str] | None = None, 
     """Return an in-memory connection, its session in UTC, over tables of the lake.
 
     `tables` maps the name in SQL to the lake table; without it every record table is registered under its own name.
-    A table that was never written is left out. What does not fit into memory spills to the temporary folder. Rows come
+    A table that was never written is left out. Of a workspace, half of its `memory_limit` is DuckDB's; what does not fit into
+    that spills to the temporary folder. Rows come
     from the state the lake has now: connect again to see later ones. The connections of a process share one database,
     where each sees only what was registered on it; not shared, it may be attached to, locked or filled with views.
     """
     lake = home_or_lake.lake if isinstance(home_or_lake, Home) else home_or_lake
     connection = _shared().cursor() if is_shared else _opened()
+    if isinstance(home_or_lake, Home):
+        connection.execute(f"SET memory_limit = '{home_or_lake.memory_bytes // 2} B'")
     for name, table in (record_tables() if tables is None else tables).items():
         dataset = lake.dataset(table)
         if dataset is not None:
