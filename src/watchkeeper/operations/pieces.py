@@ -19,6 +19,9 @@ from watchkeeper.records import Batch
 from watchkeeper.windows import Window
 
 Item = TypeVar("Item")
+PART_BYTES = 2_000
+"""About what a part with its cells takes in memory, as read and as added up."""
+
 _PER_CELL = 16  # bytes: a count and a sum
 _PER_JOINED_ROW = 300  # bytes: in DuckDB, in Arrow and in the arrays that are counted
 _ROWS, _BATCHES = 2_000_000, 64
@@ -100,12 +103,12 @@ def _taken(batch: Batch, found: Fitted, monitor: Monitor) -> int:
     """Return about how many bytes the counters of a batch take: cells by windows, once and for each segment value."""
     span = batch.ends_at - batch.starts_at if batch.starts_at and batch.ends_at else timedelta(0)
     windows = min(int(span / _HOURS[found.grain]) + 2, batch.rows_landed)
-    fine, coarse = (sum(getattr(b, size) for b in found.bins.values()) for size in ("size", "coarse_size"))
+    fine, coarse = sum(b.size for b in found.bins.values()), sum(b.coarse_size for b in found.bins.values())
     groups = sum(min(windows * _values(declared, found), batch.rows_landed) for declared in monitor.segments)
     return _PER_CELL * (windows * fine + groups * coarse)
 
 
 def _values(declared: str, found: Fitted) -> int:
     """Return how many values a segment may have: those of the reference, or the most that are told apart."""
-    known: list[int] = [found.bins[c].size if c in found.bins else MOST_VALUES for c in declared.split("&")]
+    known = [found.bins[c].size if c in found.bins else MOST_VALUES for c in declared.split("&")]
     return math.prod(min(size, MOST_VALUES) for size in known)
