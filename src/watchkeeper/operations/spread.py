@@ -4,15 +4,21 @@ Belongs here: in turn, and in threads. Does not: what a piece is (pieces.py), or
 What comes out does not depend on who works: pieces are cut by what they hold alone, and written in their order.
 """
 
+import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from itertools import islice
 from os import cpu_count
 from typing import Any, Protocol
 
 AT_ONCE = 8
 """At most so many pieces are under way in one process: memory is shared out for so many (pieces.py)."""
+
+
+Tell = Callable[[str, int, int], None]
+"""Is called with what is done, how many pieces are, and how many there are."""
 
 
 class Spread(Protocol):
@@ -35,7 +41,24 @@ def in_threads(what: str, work: Callable[[Any], Any], pieces: Sequence[Any]) -> 
         yield from in_turn(what, work, pieces)
         return
     with ThreadPoolExecutor(at_once) as pool:
-        yield from ahead(lambda piece: pool.submit(work, piece), pieces, at_once)
+        yield from ahead(lambda piece: pool.submit(work, apart(piece)), pieces, at_once)
+
+
+def apart(piece: Any) -> Any:
+    """Return a piece with a lake of its own: an opened table is for one thread."""
+    return dataclasses.replace(piece, home=copy(piece.home))
+
+
+def telling(spread: Spread, tell: Tell) -> Spread:
+    """Return a spread that also tells how far it is, each time after what came of a piece was taken."""
+
+    def told(what: str, work: Callable[[Any], Any], pieces: Sequence[Any]) -> Iterator[Any]:
+        tell(what, 0, len(pieces))
+        for done, made in enumerate(spread(what, work, pieces), 1):
+            yield made
+            tell(what, done, len(pieces))
+
+    return told
 
 
 def ahead(begin: Callable[[Any], "Future[Any] | Any"], pieces: Sequence[Any], at_once: int) -> Iterator[Any]:
