@@ -15,7 +15,7 @@ from watchkeeper.windows import in_reckoning
 _LONGEST = timedelta(days=36_525)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _BYTES = {"MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000}
-_LEAST_BYTES = 64_000_000
+_LEAST_BYTES = 256_000_000
 
 
 def parse_duration(text: Any) -> timedelta:
@@ -41,7 +41,7 @@ def parse_duration(text: Any) -> timedelta:
 
 
 def parse_size(text: Any) -> int:
-    """Return the bytes that a text such as 500MB, 4GB or 1.5TB names; fewer than 64 MB are too few to work with.
+    """Return the bytes that a text such as 500MB, 4GB or 1.5TB names; fewer than 256 MB are too few to work with.
 
     >>> parse_size("1.5 GB")
     1500000000
@@ -54,7 +54,7 @@ def parse_size(text: Any) -> int:
         message = f"{text!r} is not a size; write a number and MB, GB or TB, such as 4GB"
         raise ValueError(message)
     if size < _LEAST_BYTES:
-        message = f"{text!r} is too little to work with; write 64MB or more"
+        message = f"{text!r} is too little to work with; write 256MB or more"
         raise ValueError(message)
     return size
 

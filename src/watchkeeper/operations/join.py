@@ -40,13 +40,14 @@ def touched(home: Home, monitor: Monitor, grid: Grid, *, events: Collection[str]
     connection = _connected(home, monitor, {"id": monitor.columns.id, "time": "wk_time", "wk_batch": "wk_batch"}, None, now)
     if connection is None:
         return Touched({}, {})
-    pairs = ask(connection, statement("touched_moments"), {"events": list(events), "labels": list(labels)})
+    with connection:
+        pairs = ask(connection, statement("touched_moments"), {"events": list(events), "labels": list(labels)})
+        counted = ask(connection, statement("rows_by_moment"))
     last: dict[str, Window] = {}
     for batch, moment in zip(pairs.column("batch").to_pylist(), pairs.column("moment").to_pylist(), strict=True):
         last[batch] = max(grid.at(moment), last.get(batch, grid.at(moment)))
     rows = dict.fromkeys((grid.at(moment) for moment in pc.unique(pairs.column("moment")).to_pylist()), 0)
-    counted = ask(connection, statement("rows_by_moment")) if rows else pairs.slice(0, 0)
-    for moment, n in zip(*(counted.column(c).to_pylist() for c in ("moment", "n")), strict=True) if rows else ():
+    for moment, n in zip(counted.column("moment").to_pylist(), counted.column("n").to_pylist(), strict=True):
         window = grid.at(moment)
         if window in rows:
             rows[window] += n
@@ -61,7 +62,8 @@ def joined(home: Home, monitor: Monitor, windows: Collection[Window], *, now: da
     connection = _connected(home, monitor, _columns(monitor), windows, now)
     if connection is None:
         return None
-    rows = ask(connection, statement("labelled"), {"now": now})
+    with connection:
+        rows = ask(connection, statement("labelled"), {"now": now})
     order = np.argsort(np.asarray(rows.column("position").combine_chunks()), kind="stable")
     return rows.drop_columns(["position"]).take(pa.array(order))
 

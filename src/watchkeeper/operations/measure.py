@@ -25,7 +25,7 @@ from watchkeeper.records import Run, Score
 from watchkeeper.windows import Grid, Window
 
 OPERATION = "measure"
-_WINDOWS, _SCORES_AT_ONCE = 64, 20_000
+_WINDOWS, _SCORES_AT_ONCE = 32, 10_000
 _SILENT = {
     "empty": "no events landed for this window",
     "late": "no events have landed for it yet",

@@ -24,7 +24,7 @@ PART_BYTES = 2_000
 
 _PER_CELL = 16  # bytes: a count and a sum
 _PER_JOINED_ROW = 300  # bytes: in DuckDB, in Arrow and in the arrays that are counted
-_ROWS, _BATCHES = 2_000_000, 64
+_ROWS, _BATCHES, _WINDOWS = 2_000_000, 16, 32
 _HOURS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 
@@ -77,7 +77,7 @@ def events_pieces(home: Home, monitor: Monitor, found: Fitted, batches: Iterable
 def labels_pieces(home: Home, monitor: Monitor, found: Fitted, windows: Mapping[Window, int], now: datetime) -> list[LabelsPiece]:
     """Return the windows in order, as many to a piece as fit; a window, of so many rows, is never cut."""
     ordered = sorted(windows)
-    cut = parted(ordered, [(windows[w] * _PER_JOINED_ROW,) for w in ordered], (share_of_memory(home),))
+    cut = parted(ordered, [(windows[w] * _PER_JOINED_ROW, 1) for w in ordered], (share_of_memory(home), _WINDOWS))
     return [LabelsPiece(home, monitor, found, tuple(some), now) for some in cut]
 
 

@@ -31,7 +31,7 @@ from watchkeeper.windows import Grid, Window
 
 COUNTED, DONE = "counted", ""
 """The marks of a batch: its rows are counted, and, where there are labels, those of the windows it touches are too."""
-_COMMIT_BYTES = 32_000_000
+_COMMIT_BYTES, _COMMIT_PIECES = 32_000_000, 4
 
 
 def profile(home: Home, monitor: Monitor, *, now: datetime, spread: Spread = in_turn, found: Fitted | None = None) -> int:
@@ -65,6 +65,7 @@ class _Book:
     now: datetime
     written: int = 0
     seen: int = field(init=False)
+    pieces: int = 0
     rows: list[pa.Table] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -76,9 +77,10 @@ class _Book:
         return f"profile:{self.monitor.model}"
 
     def add(self, parts: pa.Table | None, marks: pa.Table | None = None) -> None:
-        """Take parts and the marks that rest on them."""
+        """Take the parts of a piece, and the marks that rest on them."""
+        self.pieces += 1
         self.rows += [table for table in (parts, marks) if table is not None and table.num_rows]
-        if sum(table.nbytes for table in self.rows) > min(_COMMIT_BYTES, 2 * share_of_memory(self.home)):
+        if self.pieces >= _COMMIT_PIECES or sum(table.nbytes for table in self.rows) > min(_COMMIT_BYTES, 2 * share_of_memory(self.home)):
             self.commit()
 
     def commit(self) -> None:
@@ -90,6 +92,7 @@ class _Book:
         rows = whole_rows(self.rows, origin).select(schema.names).cast(schema)
         self.home.lake.append(Profile.TABLE, rows, guard=(self._app_id, self.seen))
         self.written, self.seen, self.rows = self.written + int(rows.num_rows), self.seen + 1, []
+        self.pieces = 0
 
 
 def _brought_up(home: Home, monitor: Monitor, found: Fitted, now: datetime, spread: Spread, book: _Book) -> None:
