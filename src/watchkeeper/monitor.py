@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from watchkeeper.spelling import Day, Duration, Moment, Name, Zone, one_label
+from watchkeeper.spelling import Day, Duration, Moment, Name, Size, Zone, one_label
 from watchkeeper.windows import Grain, Grid, local_midnight
 
 Task = Literal["binary", "multiclass", "regression", "ranking"]
@@ -249,6 +249,13 @@ class Slack(Words):
     channel: str | None = Field(None, description="where messages go when a monitor names no channel")
 
 
+class Dask(Words):
+    """Where scans run when `tasks` is `dask`."""
+
+    scheduler: str | None = Field(None, description="address of a scheduler, such as tcp://10.0.0.5:8786; else a cluster on this machine")
+    workers: int | None = Field(None, ge=1, description="processes of a cluster on this machine; else one a processor")
+
+
 class Workspace(Words):
     """What all monitors of a workspace share (watchkeeper.yaml)."""
 
@@ -259,3 +266,17 @@ class Workspace(Words):
     slack: Slack = Slack()
     digest: Literal["day", "week"] = "week"
     now: Moment | None = Field(None, description="where the clock of this workspace stands still, for demos and replays; else it goes")
+    memory_limit: Size | None = Field(None, description="what a process may take for data; else half of the machine's memory")
+    tasks: Literal["threads", "dask"] = "threads"
+    dask: Dask = Dask()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Workspace":
+        """Refuse what would say nothing."""
+        if self.dask != Dask() and self.tasks != "dask":
+            message = "`dask` says where scans run, and without `tasks: dask` they run in threads"
+            raise ValueError(message)
+        if self.dask.scheduler and self.dask.workers:
+            message = "`dask.workers` is for a cluster on this machine; that of `dask.scheduler` has its own"
+            raise ValueError(message)
+        return self

@@ -1,4 +1,4 @@
-"""The forms in which people write values in files and options: durations, moments, time zones, names, labels.
+"""The forms in which people write values in files and options: durations, sizes, moments, time zones, names, labels.
 
 Belongs here: text -> value, with a sentence for what is none. Does not: which keys take them (monitor.py).
 """
@@ -14,6 +14,8 @@ from watchkeeper.windows import in_reckoning
 
 _LONGEST = timedelta(days=36_525)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_BYTES = {"MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000}
+_LEAST_BYTES = 256_000_000
 
 
 def parse_duration(text: Any) -> timedelta:
@@ -36,6 +38,25 @@ def parse_duration(text: Any) -> timedelta:
         message = f"{text!r} is longer than 100 years"
         raise ValueError(message)
     return length
+
+
+def parse_size(text: Any) -> int:
+    """Return the bytes that a text such as 500MB, 4GB or 1.5TB names; fewer than 256 MB are too few to work with.
+
+    >>> parse_size("1.5 GB")
+    1500000000
+    """
+    if isinstance(text, int) and not isinstance(text, bool):
+        size = text
+    elif match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([MGT]B)\s*", str(text), re.IGNORECASE):
+        size = round(float(match[1]) * _BYTES[match[2].upper()])
+    else:
+        message = f"{text!r} is not a size; write a number and MB, GB or TB, such as 4GB"
+        raise ValueError(message)
+    if size < _LEAST_BYTES:
+        message = f"{text!r} is too little to work with; write 256MB or more"
+        raise ValueError(message)
+    return size
 
 
 def known_zone(name: str) -> str:
@@ -87,4 +108,5 @@ Day = Annotated[date, AfterValidator(in_reckoning)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Moment = Annotated[datetime, BeforeValidator(parse_moment)]
 Name = Annotated[str, AfterValidator(known_name)]
+Size = Annotated[int, BeforeValidator(parse_size)]
 Zone = Annotated[str, AfterValidator(known_zone)]

@@ -37,8 +37,8 @@ def test_every_deployment_is_a_flow_with_a_form_that_explains_itself(deployment:
     assert all(set(t.parameters) <= set(form.properties) for t in deployment.schedules)
 
 
-def test_all_but_change_have_a_schedule_of_their_own():
-    assert [d.name for d in SHIPPED if not d.schedules] == ["change"]
+def test_all_but_what_a_person_starts_have_a_schedule_of_their_own():
+    assert [d.name for d in SHIPPED if not d.schedules] == ["change", "backfill"]
 
 
 def test_respond_follows_each_intake():
@@ -54,7 +54,7 @@ def _dates(deployment: Deployment) -> list[datetime]:
 
 def test_one_flow_runs_once_at_a_time():
     assert {d.name: d.concurrency_limit.limit for d in SHIPPED if d.concurrency_limit} == dict.fromkeys(
-        ("intake", "measure", "respond", "costs", "digest", "upkeep"), 1
+        ("intake", "measure", "respond", "costs", "digest", "upkeep", "backfill"), 1
     )
 
 

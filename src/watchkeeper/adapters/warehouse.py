@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from os import cpu_count
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from watchkeeper.records import RECORDS
 
 # What DuckDB may do on its own is nothing: no download of extensions, no reading of Python variables as tables.
 _CLOSED = {"TimeZone": "UTC", "autoinstall_known_extensions": False, "python_enable_replacements": False}
+
+_PER_THREAD = 64_000_000  # bytes: with less DuckDB gives up where it could go slower
 
 
 def registered_name(table: str) -> str:
@@ -37,12 +40,16 @@ def connect(home_or_lake: Home | Lake, tables: Mapping[str, str] | None = None, 
     """Return an in-memory connection, its session in UTC, over tables of the lake.
 
     `tables` maps the name in SQL to the lake table; without it every record table is registered under its own name.
-    A table that was never written is left out. What does not fit into memory spills to the temporary folder. Rows come
+    A table that was never written is left out. Of a workspace, half of its `memory_limit` is DuckDB's; what does not fit into
+    that spills to the temporary folder. Rows come
     from the state the lake has now: connect again to see later ones. The connections of a process share one database,
     where each sees only what was registered on it; not shared, it may be attached to, locked or filled with views.
     """
     lake = home_or_lake.lake if isinstance(home_or_lake, Home) else home_or_lake
     connection = _shared().cursor() if is_shared else _opened()
+    if isinstance(home_or_lake, Home):
+        given = home_or_lake.memory_bytes // 2
+        connection.execute(f"SET memory_limit = '{given} B'; SET threads = {max(1, min(cpu_count() or 1, given // _PER_THREAD))}")
     for name, table in (record_tables() if tables is None else tables).items():
         dataset = lake.dataset(table)
         if dataset is not None:

@@ -67,6 +67,17 @@ class Home:
         """A sentence that says where the clock of this workspace stands, empty where it goes."""
         return standing_text(self.workspace.now, self.workspace.timezone) if self.workspace.now else ""
 
+    @property
+    def memory_bytes(self) -> int:
+        """What one process may take for data."""
+        from watchkeeper.adapters.memory import half_of_this_machine
+
+        return self.workspace.memory_limit or half_of_this_machine()
+
+    def __reduce__(self) -> tuple[type["Home"], tuple[Path, Workspace]]:
+        """Travel without the open lake: another process or thread opens its own."""
+        return Home, (self.root, self.workspace)
+
     @cached_property
     def lake(self) -> "Lake":
         """The lake of this workspace."""

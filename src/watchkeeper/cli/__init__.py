@@ -14,6 +14,7 @@ VERBS = (
     Verb("validate", "validation", "Tell what would fail, and land nothing."),
     Verb("quarantine", "intake", "See, let in or give up what was set aside."),
     Verb("run", "watch", "Bring everything due up to date."),
+    Verb("backfill", "backfill", "Bring all that is past up to date in one go."),
     Verb("status", "look", "Show how every model stands."),
     Verb("scores", "watch", "List what was measured."),
     Verb("incidents", "watch", "List what is wrong, and why."),

@@ -9,7 +9,7 @@ import importlib
 import os
 import traceback
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -22,7 +22,7 @@ from watchkeeper.adapters.workspace import Home, find_home
 from watchkeeper.cli.output import complain
 from watchkeeper.errors import BugError, UnwritableError, UsageError, WatchkeeperError
 from watchkeeper.spelling import utc
-from watchkeeper.windows import Dated, in_reckoning
+from watchkeeper.windows import Dated, in_reckoning, local_midnight
 
 HomeOption = Annotated[
     Path | None,
@@ -174,3 +174,17 @@ def reckoned(day: Dated, option: str) -> Dated:
         return in_reckoning(day)
     except ValueError as error:
         raise UsageError(str(error), where=option, then="Write for example 2013-04-29.") from error
+
+
+def day(timezone: str, text: str | None, option: str) -> datetime | None:
+    """Return the moment that a date (at midnight of that zone) or a time names."""
+    if text is None:
+        return None
+    try:
+        return local_midnight(reckoned(date.fromisoformat(text), option), timezone)
+    except ValueError:
+        pass
+    try:
+        return utc(reckoned(datetime.fromisoformat(text), option))
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a date", where=option, then="Write for example 2013-04-22.") from error

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -15,17 +15,16 @@ import typer
 from typer.core import TyperGroup
 
 from watchkeeper.adapters.workspace import Home, load_monitor, load_monitors
-from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home, reckoned
+from watchkeeper.cli.frame import HomeOption, NowOption, day, moment, open_home
 from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, complain, say, set_aside_lines, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.notices import STALE, STALE_AFTER
-from watchkeeper.monitor import Monitor
 from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores
 from watchkeeper.operations.report import digest_of, newest_digest
+from watchkeeper.operations.spread import in_threads
 from watchkeeper.operations.watch import Watched, present, watch
 from watchkeeper.records import Score
-from watchkeeper.spelling import utc
-from watchkeeper.windows import Grid, local_midnight
+from watchkeeper.windows import Grid
 from watchkeeper.words import COUNTS, counted, window_text
 
 Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Models; else all.", show_default=False)]
@@ -68,7 +67,7 @@ def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_
     place = open_home(ctx, home)
     at = moment(now, place)
     with _steps() as tell:
-        done = watch(place, models or None, now=at, progress=tell)
+        done = watch(place, models or None, now=at, progress=tell, spread=in_threads)
         tell("", "pages and the published file")
         present(place, models or None, now=at)
     if as_json:
@@ -117,8 +116,8 @@ def scores(
         metrics=frozenset(metric or ()),
         feature=feature,
         segment=segment,
-        start=_day(monitor, start, "--from"),
-        end=_day(monitor, end, "--to"),
+        start=day(monitor.timezone, start, "--from"),
+        end=day(monitor.timezone, end, "--to"),
         grain=by.value if by else None,
     )
     found = listed_scores(place, monitor, wanted, now=at)
@@ -199,12 +198,12 @@ def digest(
     at = moment(now, place)
     found = []
     for monitor in load_monitors(place, models or None)[0].values():
-        day = _day(monitor, of, "--of")
-        if day is None:
+        asked = day(monitor.timezone, of, "--of")
+        if asked is None:
             newest = newest_digest(place, monitor, now=at, period=period.value)
             found += [newest] if newest else []
         else:
-            found.append(digest_of(place, monitor, Grid(period.value, monitor.timezone).at(day), now=at, period=period.value))
+            found.append(digest_of(place, monitor, Grid(period.value, monitor.timezone).at(asked), now=at, period=period.value))
     if as_json:
         show_json([{**as_dict(d), "facts": json.loads(d.facts)} for d in found])
         return
@@ -291,17 +290,3 @@ def _whole(score: Score) -> dict[str, Any]:
 
 def _window(start: datetime, end: datetime, timezone: str, now: datetime) -> str:
     return window_text(start, end, timezone) + (", not over" if end > now else "")
-
-
-def _day(monitor: Monitor, text: str | None, option: str) -> datetime | None:
-    """Return the moment that a date (at midnight of the monitor's zone) or a time names."""
-    if text is None:
-        return None
-    try:
-        return local_midnight(reckoned(date.fromisoformat(text), option), monitor.timezone)
-    except ValueError:
-        pass
-    try:
-        return utc(reckoned(datetime.fromisoformat(text), option))
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not a date", where=option, then="Write for example 2013-04-22.") from error

@@ -14,7 +14,7 @@ from watchkeeper.adapters.workspace import find_home, load_monitor
 from watchkeeper.flows.artifacts import dated, links, publish, table
 from watchkeeper.flows.beginning import begin
 from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, fan_out, may_help, threads
-from watchkeeper.flows.scanning import profile_model
+from watchkeeper.flows.scanning import scan
 from watchkeeper.flows.selection import Selection, run_name, select
 from watchkeeper.flows.showing import show
 from watchkeeper.records import Batch
@@ -45,7 +45,7 @@ def intake(models: list[str] | None = None, as_of: datetime | None = None) -> St
     begin()
     selection = select(models, as_of)
     taken = fan_out(ingest_model, selection, "ingest")
-    outcomes = [*taken, *fan_out(profile_model, selection, "profile")]
+    outcomes = [*taken, *scan(selection)]
     batches = [b for o in taken for b in o.value or []]
     if batches or any(o.failure for o in outcomes):
         publish("intake", _page(selection, outcomes, batches), "Files taken in by the newest run that found any")

@@ -21,6 +21,7 @@ from watchkeeper.flows.plots import headline_plot
 from watchkeeper.flows.scanning import profile_model
 from watchkeeper.flows.selection import Selection, run_name, select, stretch
 from watchkeeper.flows.showing import show
+from watchkeeper.flows.spreading import spread_here, tasks_of
 from watchkeeper.records import Run
 from watchkeeper.words import counted
 
@@ -34,7 +35,7 @@ def measure_model(model: str, root: Path, now: datetime, start: datetime | None,
     from watchkeeper.operations.measure import measure as bring_up_to_date
 
     home = find_home(root)
-    runs = bring_up_to_date(home, load_monitor(home, model), now=now, start=start, end=end, recompute=recompute)
+    runs = bring_up_to_date(home, load_monitor(home, model), now=now, start=start, end=end, recompute=recompute, spread=spread_here())
     get_run_logger().info("%s: %d windows", model, len(runs))
     return runs
 
@@ -71,8 +72,9 @@ def measure(
 
 def scan_and_measure(selection: Selection, start: datetime | None, end: datetime | None, *, recompute: bool) -> tuple[list[Outcome], list[Outcome]]:
     """Bring the models up to date; return what became of the scans and of the measuring."""
-    scanned = fan_out(profile_model, selection, "profile")
-    return scanned, fan_out(measure_model, selection, "measure", start=start, end=end, recompute=recompute)
+    with tasks_of(selection.home):
+        scanned = fan_out(profile_model, selection, "profile")
+        return scanned, fan_out(measure_model, selection, "measure", start=start, end=end, recompute=recompute)
 
 
 def _page(selection: Selection, scanned: Sequence[Outcome], measured: Sequence[Outcome]) -> str:

@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -31,7 +32,8 @@ ROWS_AN_HOUR = 1_000
 _FORM = 2
 """How parts are written; raised when older ones would be read wrong."""
 _MANY = 50
-_MOST_VALUES = 64_000_000  # half a gigabyte of numbers
+_ONE_AT_A_TIME = Lock()  # each takes what memory it may
+_PER_VALUE = 64  # bytes of a value while bins are fitted to it: as read, as a number, sorted, and which of them are finite
 _COUNTED = ("task", "window", "timezone", "environment", "columns", "features", "segments", "private", "positive", "threshold")
 
 
@@ -55,13 +57,27 @@ def bins_of(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:
     span = monitor.reference_span
     if span is None or now < span[1]:
         return None
+    found = fitted(home, monitor, now=now)
+    if found is not None:
+        put_in_force(home, monitor, found, now=now)
+    return found
+
+
+def fitted(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:
+    """Return bins as the reference of today would have them; they are not in force by that. None where it holds no rows.
+
+    The same rows give the same bins and the same version.
+    """
     bins, rows = fit(home, monitor, now=now)
-    if rows == 0:
+    if rows == 0 or monitor.reference_span is None:
         return None
-    grain = part_grain(monitor, rows, span)
-    name = version(list(bins.values()), f"{layout(monitor)} {grain}")
-    home.lake.append_records(Bins, [_to_record(monitor.model, name, grain, b, now) for b in bins.values()])
-    return Fitted(name, bins, grain)
+    grain = part_grain(monitor, rows, monitor.reference_span)
+    return Fitted(version(list(bins.values()), f"{layout(monitor)} {grain}"), bins, grain)
+
+
+def put_in_force(home: Home, monitor: Monitor, found: Fitted, *, now: datetime) -> None:
+    """Have everything counted and measured over these bins from now on."""
+    home.lake.append_records(Bins, [_to_record(monitor.model, found.version, found.grain, b, now) for b in found.bins.values()])
 
 
 def stored_bins(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:
@@ -126,7 +142,7 @@ def reference_problem(monitor: Monitor, *, now: datetime) -> str:
 def fit(home: Home, monitor: Monitor, *, now: datetime) -> tuple[dict[str, FeatureBins], int]:
     """Fit bins to every feature, to the score and to the decision; return them and the rows of the reference.
 
-    The reference is read a few columns at a time, so that it may be larger than memory.
+    The reference is read a few columns at a time, as many as `memory_limit` allows, so that it may be larger than memory.
     """
     dataset, span = home.lake.dataset(f"events/{monitor.model}"), monitor.reference_span
     if dataset is None or span is None:
@@ -136,12 +152,13 @@ def fit(home: Home, monitor: Monitor, *, now: datetime) -> tuple[dict[str, Featu
     inside &= pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP)
     rows = dataset.count_rows(filter=inside)
     names = [*features_of(monitor, dataset.schema), *_outputs(monitor, dataset.schema)]
-    at_once = max(1, _MOST_VALUES // max(1, rows))
+    at_once = max(1, home.memory_bytes // 2 // max(1, rows * _PER_VALUE))
     out: dict[str, FeatureBins] = {}
     for first in range(0, len(names) if rows else 0, at_once):
         some = names[first : first + at_once]
         columns = {_column_of(monitor, name) for name in some} | {"wk_time"}
-        out |= fit_columns(monitor, Derived(dataset.to_table(columns=sorted(columns), filter=inside), "wk_time", monitor.timezone), some)
+        with _ONE_AT_A_TIME:
+            out |= fit_columns(monitor, Derived(dataset.to_table(columns=sorted(columns), filter=inside), "wk_time", monitor.timezone), some)
     return out, rows
 
 

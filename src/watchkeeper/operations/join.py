@@ -3,13 +3,15 @@
 Belongs here: the join in DuckDB and the canonical columns it gives. Does not: counting what came out (profile.py).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as pads
 from numpy.typing import NDArray
 
 from watchkeeper.adapters.lake import TIMESTAMP
@@ -26,43 +28,82 @@ from watchkeeper.windows import Grid, Window
 Floats = NDArray[np.float64]
 
 
-def touched_windows(home: Home, monitor: Monitor, grid: Grid, *, events: Collection[str], labels: Collection[str], now: datetime) -> list[Window]:
+class Touched(NamedTuple):
+    """The windows whose label profiles new batches change, each with its predictions, and the last of them that each batch touches."""
+
+    rows: dict[Window, int]
+    last: dict[str, Window]
+
+
+def touched(home: Home, monitor: Monitor, grid: Grid, *, events: Collection[str], labels: Collection[str], now: datetime) -> Touched:
     """Return the windows of a grid whose label profile the given new batches change."""
-    connection = _connected(home, monitor, None, now)
+    connection = _connected(home, monitor, {"id": monitor.columns.id, "time": "wk_time", "wk_batch": "wk_batch"}, None, now)
     if connection is None:
-        return []
-    asked = {"events": list(events), "labels": list(labels)}
-    moments = ask(connection, statement("touched_moments"), asked).column("moment").to_pylist()
-    return sorted({grid.at(moment) for moment in moments})
+        return Touched({}, {})
+    with connection:
+        pairs = ask(connection, statement("touched_moments"), {"events": list(events), "labels": list(labels)})
+        counted = ask(connection, statement("rows_by_moment"))
+    last: dict[str, Window] = {}
+    for batch, moment in zip(pairs.column("batch").to_pylist(), pairs.column("moment").to_pylist(), strict=True):
+        last[batch] = max(grid.at(moment), last.get(batch, grid.at(moment)))
+    rows = dict.fromkeys((grid.at(moment) for moment in pc.unique(pairs.column("moment")).to_pylist()), 0)
+    for moment, n in zip(counted.column("moment").to_pylist(), counted.column("n").to_pylist(), strict=True):
+        window = grid.at(moment)
+        if window in rows:
+            rows[window] += n
+    return Touched(rows, last)
 
 
 def joined(home: Home, monitor: Monitor, windows: Collection[Window], *, now: datetime) -> pa.Table | None:
-    """Return the predictions of the windows with their labels: id, time, score, decision, version, environment, segments, label."""
-    connection = _connected(home, monitor, windows, now)
+    """Return the predictions of the windows with their labels: id, time, score, decision, version, environment, segments, label.
+
+    They come in the order they landed in, so that sums over them come out the same each time.
+    """
+    connection = _connected(home, monitor, _columns(monitor), windows, now)
     if connection is None:
         return None
-    if home.lake.table(f"labels/{monitor.model}") is None:
-        return ask(connection, "SELECT *, NULL::VARCHAR AS label FROM predictions")
-    return ask(connection, statement("labelled"), {"now": now})
+    with connection:
+        rows = ask(connection, statement("labelled"), {"now": now})
+    order = np.argsort(np.asarray(rows.column("position").combine_chunks()), kind="stable")
+    return rows.drop_columns(["position"]).take(pa.array(order))
 
 
-def _connected(home: Home, monitor: Monitor, windows: Collection[Window] | None, now: datetime) -> duckdb.DuckDBPyConnection | None:
+def _connected(
+    home: Home, monitor: Monitor, columns: Mapping[str, str], windows: Collection[Window] | None, now: datetime
+) -> duckdb.DuckDBPyConnection | None:
+    """Return a connection that has the predictions and the labels; neither is held in memory whole."""
     events = home.lake.dataset(f"events/{monitor.model}")
     if events is None:
         return None
-    wanted = {name: column for name, column in _columns(monitor).items() if column in events.schema.names}
+    wanted = {name: pc.field(column) for name, column in columns.items() if column in events.schema.names}
     known = pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP)
     if windows is not None:
         known &= _within(windows)
-    rows = events.to_table(columns={name: pc.field(column) for name, column in wanted.items()}, filter=known)
     connection = connect(home, {"labels": f"labels/{monitor.model}"})
-    connection.register("raw", rows.set_column(rows.column_names.index("id"), "id", as_text(rows["id"])))
+    connection.register("raw", _in_order(events.scanner(columns=wanted, filter=known)))
     connection.execute("CREATE TEMP TABLE predictions AS SELECT * FROM raw")
     if home.lake.table(f"labels/{monitor.model}") is None:
         connection.execute(
-            "CREATE TEMP TABLE labels (id VARCHAR, label VARCHAR, labelled_at TIMESTAMPTZ, wk_batch VARCHAR, wk_landed_at TIMESTAMPTZ)"
+            "CREATE TEMP TABLE labels (id VARCHAR, label VARCHAR, labelled_at TIMESTAMPTZ, wk_batch VARCHAR, wk_row BIGINT, wk_landed_at TIMESTAMPTZ)"
         )
     return connection
+
+
+def _in_order(rows: pads.Scanner) -> pa.RecordBatchReader:
+    """Return rows with their ids as text and their position, to be read once."""
+    names = rows.projected_schema.names
+    place = names.index("id")
+    schema = rows.projected_schema.set(place, pa.field("id", pa.string())).append(pa.field("position", pa.int64()))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        begun = 0
+        for batch in rows.to_batches():
+            ids = as_text(pa.chunked_array([batch.column(place)])).combine_chunks()
+            columns = [*batch.columns[:place], ids, *batch.columns[place + 1 :], pa.array(np.arange(begun, begun + batch.num_rows))]
+            yield pa.record_batch(columns, schema=schema)
+            begun += batch.num_rows
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _columns(monitor: Monitor) -> dict[str, str]:

@@ -4,7 +4,7 @@ Belongs here: which windows are due and what changed about them. Does not: the n
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import isclose
 
@@ -17,35 +17,96 @@ from watchkeeper.measures.catalogue import CATALOGUE
 from watchkeeper.measures.readings import GAP_TO_REST, Frame, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import reference_problem
+from watchkeeper.operations.pieces import PART_BYTES, parted, share_of_memory
 from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, by_window, frame_of, maturity
-from watchkeeper.operations.sums import Ledger, added, of_environment, parts_within, reference_sums
+from watchkeeper.operations.spread import Spread, in_turn
+from watchkeeper.operations.sums import Ledger, added, of_environment, parts_within, reference_revision, reference_sums
 from watchkeeper.records import Run, Score
 from watchkeeper.windows import Grid, Window
 
 OPERATION = "measure"
+_WINDOWS, _SCORES_AT_ONCE = 32, 10_000
+_SILENT = {
+    "empty": "no events landed for this window",
+    "late": "no events have landed for it yet",
+    "missed": "no events have landed since before it",
+}
 
 
 def measure(
-    home: Home, monitor: Monitor, *, now: datetime, start: datetime | None = None, end: datetime | None = None, recompute: bool = False
+    home: Home,
+    monitor: Monitor,
+    *,
+    now: datetime,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    recompute: bool = False,
+    spread: Spread = in_turn,
 ) -> list[Run]:
     """Write the scores of all due windows in [start, end) (default: all), and what became of each window.
 
-    A window is due when it has ended and something about it changed: rows or labels arrived, or its labels became
-    mature. With `recompute`, every window asked for is computed again. Scores that came out the same are not written.
+    A window is due when it has ended and something that its scores rest on changed: rows or labels arrived for it or for the
+    reference, or its labels became mature. With `recompute`, every window asked for is computed again. Scores that came out the
+    same are not written. Many windows are written in several commits, so that a killed run goes on where it stood.
     """
     basis = basis_of(home, monitor, now=now)
     if basis is None:
         return _insufficient(home, monitor, now)
-    scores: list[Score] = []
-    runs: list[Run] = []
-    for grid in (monitor.grid, *monitor.promise_grids):
-        due = list(_due(home, monitor, basis, grid, now, start, end, recompute=recompute))
-        made, done = _measured(home, monitor, basis, grid, due, now) if due else ([], [])
-        scores += made
-        runs += done
-    home.lake.append_records(Score, _changed(home, monitor, scores, now))
-    home.lake.append_records(Run, runs)
-    return runs
+    done: list[Run] = []
+    book = _Book(home, monitor, now)
+    pieces = [
+        piece
+        for grid in (monitor.grid, *monitor.promise_grids)
+        for piece in _pieces(home, monitor, basis, grid, list(_due(home, monitor, basis, grid, now, start, end, recompute=recompute)), now)
+    ]
+    if pieces:
+        reference_sums(home, monitor, basis.bins, basis.parts, now=now)  # read once here, and not by each thread
+    for scores, runs in spread("measuring windows", measured, pieces):
+        book.add(scores, runs)
+        done += runs
+    book.commit()
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsPiece:
+    """Due windows of one grid, each with what it rests on."""
+
+    home: Home
+    monitor: Monitor
+    basis: Basis
+    grid: Grid
+    due: tuple[tuple[Window, str], ...]
+    now: datetime
+
+    @property
+    def name(self) -> str:
+        """What it is called where people look."""
+        return f"{self.monitor.model}-{self.grid.grain}-{self.due[0][0].start:%Y-%m-%dT%H}"
+
+
+@dataclass(slots=True)
+class _Book:
+    """Scores and runs on their way into their tables; enough of them are written at once."""
+
+    home: Home
+    monitor: Monitor
+    now: datetime
+    scores: list[Score] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+
+    def add(self, scores: list[Score], runs: list[Run]) -> None:
+        """Take the scores of windows, and the runs that say the windows are done."""
+        self.scores += scores
+        self.runs += runs
+        if len(self.scores) > _SCORES_AT_ONCE:
+            self.commit()
+
+    def commit(self) -> None:
+        """Write what was taken: scores first, then that their windows are done."""
+        self.home.lake.append_records(Score, _changed(self.home, self.monitor, self.scores, self.now))
+        self.home.lake.append_records(Run, self.runs)
+        self.scores, self.runs = [], []
 
 
 def last_ended(monitor: Monitor, now: datetime) -> Window:
@@ -67,8 +128,9 @@ def _due(
     span = Window(max(first, start) if start else first, min(last, end) if end else last)
     runs: list[Run] = home.lake.newest(Run, as_of=now, where=(pc.field("model") == monitor.model) & (pc.field("operation") == OPERATION))
     done = {(r.window_start, r.window_end): r.inputs for r in runs if r.outcome != "failed"}
+    usual = reference_revision(monitor, parts)
     for window in grid.between(span.start, span.end):
-        inputs = f"{basis.bins}/{parts.revision(window)}/{maturity(monitor, window, now)}/{_silence(parts, window, now)}"
+        inputs = f"{basis.bins}/{usual}/{parts.revision(window)}/{maturity(monitor, window, now)}/{_silence(parts, window, now)}"
         if recompute or done.get((window.start, window.end)) != inputs:
             yield window, inputs
 
@@ -82,7 +144,17 @@ def _silence(parts: Ledger, window: Window, now: datetime) -> str:
     return "late" if now < window.end + 2 * (window.end - window.start) else "missed"
 
 
-def _measured(home: Home, monitor: Monitor, basis: Basis, grid: Grid, due: list[tuple[Window, str]], now: datetime) -> tuple[list[Score], list[Run]]:
+def _pieces(home: Home, monitor: Monitor, basis: Basis, grid: Grid, due: list[tuple[Window, str]], now: datetime) -> Iterator[WindowsPiece]:
+    """Cut due windows into pieces whose parts memory can hold, those between them included; a window is never cut."""
+    begins = [window.start for window, _ in due[:1]] + [window.end for window, _ in due]
+    costs = [(basis.parts.size(Window(begin, window.end)) * PART_BYTES, 1) for begin, (window, _) in zip(begins, due, strict=False)]
+    for some in parted(due, costs, (share_of_memory(home), _WINDOWS)):
+        yield WindowsPiece(home, monitor, basis, grid, tuple(some), now)
+
+
+def measured(piece: WindowsPiece) -> tuple[list[Score], list[Run]]:
+    """Return the scores of a piece's windows, and what became of each window."""
+    home, monitor, basis, grid, due, now = piece.home, piece.monitor, piece.basis, piece.grid, piece.due, piece.now
     reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
     metrics = _metrics(monitor, grid)
     of_whole = grid != monitor.grid and not any(t.segment for t in monitor.targets)
@@ -92,29 +164,25 @@ def _measured(home: Home, monitor: Monitor, basis: Basis, grid: Grid, due: list[
     scores: list[Score] = []
     runs: list[Run] = []
     for window, inputs in due:
-        silence = _silence(basis.parts, window, now)
         frame = frame_of(monitor, window, grid.grain, basis, reference, now, metrics=metrics)
         made = list(_of_window(frame, found.get(window.start)))
         scores += made
-        reason = {
-            "empty": "no events landed for this window",
-            "late": "no events have landed for it yet",
-            "missed": "no events have landed since before it",
-        }
-        runs.append(
-            Run(
-                model=monitor.model,
-                operation=OPERATION,
-                window_start=window.start,
-                window_end=window.end,
-                outcome=silence or "done",
-                reason=reason.get(silence, ""),
-                rows=len(made),
-                inputs=inputs,
-                computed_at=now,
-            )
-        )
+        runs.append(_run(monitor, window, inputs, _silence(basis.parts, window, now), len(made), now))
     return scores, runs
+
+
+def _run(monitor: Monitor, window: Window, inputs: str, silence: str, rows: int, now: datetime) -> Run:
+    return Run(
+        model=monitor.model,
+        operation=OPERATION,
+        window_start=window.start,
+        window_end=window.end,
+        outcome=silence or "done",
+        reason=_SILENT.get(silence, ""),
+        rows=rows,
+        inputs=inputs,
+        computed_at=now,
+    )
 
 
 def _metrics(monitor: Monitor, grid: Grid) -> set[str]:

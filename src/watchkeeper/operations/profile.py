@@ -1,10 +1,11 @@
 """Profile: scan each batch once into parts, and rebuild the label parts of the days that new rows or labels touch.
 
-Belongs here: which batches are new, and writing their parts in one commit. Does not: the counting (profiles/), or what
-is read off the counts (measure.py).
+Belongs here: which batches are new, and writing their parts. Does not: the counting (profiles/), how work is cut (pieces.py),
+who does it (spread.py), or what is read off the counts (measure.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import pyarrow as pa
@@ -16,85 +17,167 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConflictError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import Fitted, bins_of
-from watchkeeper.operations.join import joined, labelled, touched_windows
+from watchkeeper.operations.join import joined, labelled, touched
+from watchkeeper.operations.pieces import EventsPiece, LabelsPiece, events_pieces, labels_pieces, share_of_memory
 from watchkeeper.operations.quantities import countings
+from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.profiles.groups import Grouping
 from watchkeeper.profiles.kinds import Derived
 from watchkeeper.profiles.labelled import pieces
 from watchkeeper.profiles.parts import LABEL, LABELS_BATCH, MARK, Origin, key_columns, mark_rows, part_rows, whole_rows
 from watchkeeper.profiles.scan import Scan
 from watchkeeper.records import Batch, Profile
-from watchkeeper.windows import Grid
+from watchkeeper.windows import Grid, Window
+
+COUNTED, DONE = "counted", ""
+"""The marks of a batch: its rows are counted, and, where there are labels, those of the windows it touches are too."""
+_COMMIT_BYTES, _COMMIT_PIECES = 32_000_000, 4
 
 
-def profile(home: Home, monitor: Monitor, *, now: datetime) -> int:
-    """Write the parts of every batch that has none yet; return how many parts were written.
+def profile(home: Home, monitor: Monitor, *, now: datetime, spread: Spread = in_turn, found: Fitted | None = None) -> int:
+    """Write the parts of every batch that has none yet, over the bins in force or over those given; return how many were written.
 
-    Parts and the mark that a batch is done are one commit, so a killed run leaves either all of a batch or nothing, and
-    a concurrent one is refused and finds the work done.
+    Parts and the mark that their batches are done are one commit, so a killed run leaves either all of a batch or nothing,
+    and goes on from there when it is started again. Much work is written in several commits, in an order that does not depend
+    on who did it. A commit is refused where another process was first, and what is left to do is found out anew.
     """
+    written = 0
     while True:
+        over = found or bins_of(home, monitor, now=now)
+        if over is None:
+            return written
+        book = _Book(home, monitor, over, now)
         try:
-            return _profile_once(home, monitor, now)
+            _brought_up(home, monitor, over, now, spread, book)
         except ConflictError:
+            written += book.written
             continue
+        return written + book.written
 
 
-def _profile_once(home: Home, monitor: Monitor, now: datetime) -> int:
-    app_id = f"profile:{monitor.model}"
-    seen = home.lake.version(Profile.TABLE, app_id)
-    found = bins_of(home, monitor, now=now)
-    if found is None:
-        return 0
-    todo = _unprofiled(home, monitor, found.version, now)
+@dataclass(slots=True)
+class _Book:
+    """Parts and marks on their way into the table: enough of them are one commit, and a commit is refused when another was first."""
+
+    home: Home
+    monitor: Monitor
+    found: Fitted
+    now: datetime
+    written: int = 0
+    seen: int = field(init=False)
+    pieces: int = 0
+    rows: list[pa.Table] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Begin where the table stands."""
+        self.seen = self.home.lake.version(Profile.TABLE, self._app_id)
+
+    @property
+    def _app_id(self) -> str:
+        return f"profile:{self.monitor.model}"
+
+    def add(self, parts: pa.Table | None, marks: pa.Table | None = None) -> None:
+        """Take the parts of a piece, and the marks that rest on them."""
+        self.pieces += 1
+        self.rows += [table for table in (parts, marks) if table is not None and table.num_rows]
+        if self.pieces >= _COMMIT_PIECES or sum(table.nbytes for table in self.rows) > min(_COMMIT_BYTES, 2 * share_of_memory(self.home)):
+            self.commit()
+
+    def commit(self) -> None:
+        """Write what was taken."""
+        if not self.rows:
+            return
+        origin = Origin(self.monitor.model, self.found.version, self.found.grain, self.seen + 1, self.now)
+        schema = arrow_schema(Profile)
+        rows = whole_rows(self.rows, origin).select(schema.names).cast(schema)
+        self.home.lake.append(Profile.TABLE, rows, guard=(self._app_id, self.seen))
+        self.written, self.seen, self.rows = self.written + int(rows.num_rows), self.seen + 1, []
+        self.pieces = 0
+
+
+def _brought_up(home: Home, monitor: Monitor, found: Fitted, now: datetime, spread: Spread, book: _Book) -> None:
+    todo = _todo(home, monitor, found.version, now)
+    uncounted = todo[COUNTED]
+    has_labels = monitor.labels is not None
+    events = events_pieces(home, monitor, found, uncounted, now)
+    for piece, parts in zip(events, spread("counting rows", counted, events), strict=True):
+        book.add(parts, _marks(piece.batches, COUNTED if has_labels else DONE))
+    if has_labels:
+        _labels_brought_up(home, monitor, found, now, spread, book, todo[DONE])
+    else:
+        book.add(None, _marks([b for b in todo[DONE] if b.source == "labels"], DONE))
+    book.commit()
+
+
+def _labels_brought_up(home: Home, monitor: Monitor, found: Fitted, now: datetime, spread: Spread, book: _Book, todo: list[Batch]) -> None:
+    """Rebuild the label parts of the windows that batches touch, in order of time; a batch is done with the last of its windows."""
     if not todo:
-        return 0
-    origin = Origin(monitor.model, found.version, found.grain, seen + 1, now)
-    schema = arrow_schema(Profile)
-    rows = whole_rows(_parts(home, monitor, found, todo, now), origin).select(schema.names).cast(schema)
-    home.lake.append(Profile.TABLE, rows, guard=(app_id, seen))
-    return int(rows.num_rows)
+        return
+    events, labels = ([b.batch_id for b in todo if b.source == source] for source in ("events", "labels"))
+    found_out = touched(home, monitor, Grid(found.grain, monitor.timezone), events=events, labels=labels, now=now)
+    book.add(None, _marks([b for b in todo if b.batch_id not in found_out.last], DONE))
+    cut = labels_pieces(home, monitor, found, found_out.rows, now)
+    for piece, parts in zip(cut, spread("joining labels", with_labels, cut), strict=True):
+        inside = set(piece.windows)
+        book.add(parts, _marks([b for b in todo if found_out.last.get(b.batch_id) in inside], DONE))
 
 
-def _unprofiled(home: Home, monitor: Monitor, bins: str, now: datetime) -> list[Batch]:
-    """Return the batches with rows that no scan has seen: new ones, and those of which rows were released from quarantine."""
+def _marks(batches: Iterable[Batch], step: str) -> pa.Table | None:
+    done = [(b.batch_id, b.rows_landed) for b in batches]
+    return mark_rows(done, step) if done else None
+
+
+def _todo(home: Home, monitor: Monitor, bins: str, now: datetime) -> dict[str, list[Batch]]:
+    """Return the batches whose rows are not counted, and those that are not done: new ones, and those of which rows were released."""
     mine = pc.field("model") == monitor.model
     is_mark = mine & (pc.field("kind") == MARK) & (pc.field("bins") == bins)
-    marks = home.lake.read(Profile.TABLE, columns=["batch_id", "n"], where=is_mark)
-    scanned: dict[str, int] = {}
-    for batch_id, n in zip(*(marks.column(c).to_pylist() for c in ("batch_id", "n")), strict=True) if marks is not None else ():
-        scanned[batch_id] = max(n, scanned.get(batch_id, 0))
-    batches: list[Batch] = home.lake.newest(Batch, as_of=now, where=mine)
-    return [b for b in batches if b.rows_landed > scanned.get(b.batch_id, 0)]
+    marks = home.lake.read(Profile.TABLE, columns=["batch_id", "n", "feature"], where=is_mark)
+    done: dict[tuple[str, str], int] = {}
+    for batch_id, n, step in zip(*(marks.column(c).to_pylist() for c in marks.column_names), strict=True) if marks is not None else ():
+        done[batch_id, step] = max(n, done.get((batch_id, step), 0))
+    batches = [b for b in home.lake.newest(Batch, as_of=now, where=mine) if b.rows_landed]
+    unfinished = [b for b in batches if b.rows_landed > done.get((b.batch_id, DONE), 0)]
+    uncounted = [b for b in unfinished if b.source == "events" and b.rows_landed > done.get((b.batch_id, COUNTED), 0)]
+    return {COUNTED: uncounted, DONE: unfinished}
 
 
-def _parts(home: Home, monitor: Monitor, found: Fitted, todo: list[Batch], now: datetime) -> Iterator[pa.Table]:
-    events, labels = ([b for b in todo if b.source == source] for source in ("events", "labels"))
-    if events:
-        yield from _event_parts(home, monitor, found, events, now)
-    if monitor.labels is not None:
-        yield from _label_parts(home, monitor, found, [b.batch_id for b in events], [b.batch_id for b in labels], now)
-    yield mark_rows([(b.batch_id, b.rows_landed) for b in todo])
+def counted(piece: EventsPiece) -> pa.Table | None:
+    """Count the rows of a piece: one part per batch, window, segment, version and quantity; None where there are no rows."""
+    parts = list(_event_parts(piece.home, piece.monitor, piece.found, list(piece.batches), piece.now))
+    return pa.concat_tables(parts) if parts else None
+
+
+def with_labels(piece: LabelsPiece) -> pa.Table | None:
+    """Count the labelled rows of a piece: one part per window, segment, version and class; None where there are no rows."""
+    parts = list(_label_parts(piece.home, piece.monitor, piece.found, piece.windows, piece.now))
+    return pa.concat_tables(parts) if parts else None
 
 
 def _event_parts(home: Home, monitor: Monitor, found: Fitted, batches: list[Batch], now: datetime) -> Iterator[pa.Table]:
-    """Count the rows of the batches: one part per batch, window, segment, version and quantity."""
     ids = frozenset(b.batch_id for b in batches)
     columns = {"time": "wk_time", "batch": "wk_batch", "version": monitor.columns.version or "", "environment": monitor.columns.environment or ""}
     same = {"batch": "", "version": "", "environment": monitor.environment}
     grouping = Grouping(Grid(found.grain, monitor.timezone), columns, same, monitor.segments, batches=ids, known=found.bins)
     wanted = list(countings(monitor, found.bins))
     scan = Scan([c.quantity for c in wanted])
-    landed = pc.field("wk_landed_at")
-    since = _first_landing(home, monitor, ids)
-    where = (landed >= pa.scalar(since, TIMESTAMP)) & (landed <= pa.scalar(now, TIMESTAMP)) & among("wk_batch", ids)
-    for rows in row_groups(home.lake, f"events/{monitor.model}", where):
+    for rows in row_groups(home.lake, f"events/{monitor.model}", _where(home, monitor, batches, now)):
         scan.add(Derived(rows, "wk_time", monitor.timezone), grouping.number(rows), grouping.dimensions)
     keys = [key_columns(d.keys) for d in grouping.dimensions]
-    for place, dimension, counted in scan.counted(grouping.dimensions):
+    for place, dimension, made in scan.counted(grouping.dimensions):
         counting = wanted[place]
-        kept = counted.without_values() if counting.is_private else counted
+        kept = made.without_values() if counting.is_private else made
         yield part_rows(kept, keys[dimension], kind=counting.kind, feature=counting.name)
+
+
+def _where(home: Home, monitor: Monitor, batches: list[Batch], now: datetime) -> pc.Expression:
+    """Match the rows of batches, and say when they landed and of when they are: what lies elsewhere need not be read."""
+    ids, landed, time = frozenset(b.batch_id for b in batches), pc.field("wk_landed_at"), pc.field("wk_time")
+    since = _first_landing(home, monitor, ids)
+    where = (landed >= pa.scalar(since, TIMESTAMP)) & (landed <= pa.scalar(now, TIMESTAMP)) & among("wk_batch", ids)
+    starts, ends = [b.starts_at for b in batches if b.starts_at], [b.ends_at for b in batches if b.ends_at]
+    if len(starts) == len(ends) == len(batches):
+        where &= (time >= pa.scalar(min(starts), TIMESTAMP)) & (time <= pa.scalar(max(ends), TIMESTAMP))
+    return where
 
 
 def _first_landing(home: Home, monitor: Monitor, batches: frozenset[str]) -> datetime:
@@ -106,12 +189,11 @@ def _first_landing(home: Home, monitor: Monitor, batches: frozenset[str]) -> dat
     return first
 
 
-def _label_parts(home: Home, monitor: Monitor, found: Fitted, events: list[str], labels: list[str], now: datetime) -> Iterator[pa.Table]:
-    grid = Grid(found.grain, monitor.timezone)
-    windows = touched_windows(home, monitor, grid, events=events, labels=labels, now=now)
-    rows = joined(home, monitor, windows, now=now) if windows else None
+def _label_parts(home: Home, monitor: Monitor, found: Fitted, windows: tuple[Window, ...], now: datetime) -> Iterator[pa.Table]:
+    rows = joined(home, monitor, windows, now=now)
     if rows is None or rows.num_rows == 0:
         return
+    grid = Grid(found.grain, monitor.timezone)
     columns = {"time": "time", "version": "version", "environment": "environment"}
     same = {"batch": LABELS_BATCH, "version": "", "environment": monitor.environment}
     grouping = Grouping(grid, columns, same, monitor.segments, known=found.bins)

@@ -3,6 +3,7 @@
 Belongs here: reading parts of the table `profiles` and adding them up. Does not: what is computed from them (rollup.py, measure.py).
 """
 
+import hashlib
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +29,7 @@ class Ledger:
 
     starts: list[datetime]
     revisions: list[int]
+    parts: list[int]
 
     @property
     def is_empty(self) -> bool:
@@ -36,12 +38,18 @@ class Ledger:
 
     def revision(self, window: Window) -> int:
         """Return the newest revision of any part of a window, 0 when it has none."""
-        inside = slice(bisect_left(self.starts, window.start), bisect_left(self.starts, window.end))
-        return max(self.revisions[inside], default=0)
+        return max(self.revisions[self._inside(window)], default=0)
+
+    def size(self, window: Window) -> int:
+        """Return how many parts a window has."""
+        return sum(self.parts[self._inside(window)])
 
     def has_after(self, moment: datetime) -> bool:
         """Tell whether any part starts at or after a moment."""
         return bool(self.starts) and self.starts[-1] >= moment
+
+    def _inside(self, window: Window) -> slice:
+        return slice(bisect_left(self.starts, window.start), bisect_left(self.starts, window.end))
 
 
 def ledger(home: Home, monitor: Monitor, bins: str, *, now: datetime) -> Ledger:
@@ -57,9 +65,9 @@ def ledger(home: Home, monitor: Monitor, bins: str, *, now: datetime) -> Ledger:
 def _ledger(home: Home, monitor: Monitor, bins: str, now: datetime) -> Ledger:
     rows = home.lake.read(Profile.TABLE, columns=["window_start", "revision"], where=_mine(monitor, bins, now) & (pc.field("kind") != MARK))
     if rows is None or rows.num_rows == 0:
-        return Ledger([], [])
-    latest = rows.group_by("window_start").aggregate([("revision", "max")]).sort_by("window_start")
-    return Ledger(latest.column("window_start").to_pylist(), latest.column("revision_max").to_pylist())
+        return Ledger([], [], [])
+    latest = rows.group_by("window_start").aggregate([("revision", "max"), ("revision", "count")]).sort_by("window_start")
+    return Ledger(*(latest.column(c).to_pylist() for c in ("window_start", "revision_max", "revision_count")))
 
 
 _LEDGERS: dict[tuple[str, int, str, str, datetime], Ledger] = {}
@@ -123,14 +131,28 @@ _REFERENCES: dict[str, ReferenceSums] = {}
 def reference_sums(home: Home, monitor: Monitor, bins: str, found: Ledger, *, now: datetime) -> ReferenceSums:
     """Return the reference's sums; kept in this process while no part of them changes."""
     start, end = monitor.reference_span or (now, now)
-    revision = found.revision(Window(start, end))
-    identity = key(monitor.model, bins, start, end, revision)[:12]
-    name = f"{home.lake.address} {identity}"
+    name = f"{home.lake.address} {key(monitor.model, bins, start, end, reference_revision(monitor, found))}"
     if name not in _REFERENCES:
-        mine = of_environment(parts_within(home, monitor, bins, start, end, now=now), monitor.environment)
+        sums = added(of_environment(parts_within(home, monitor, bins, start, end, now=now), monitor.environment))
         _REFERENCES.clear() if len(_REFERENCES) > _KEPT else None
-        _REFERENCES[name] = ReferenceSums(identity, added(mine))
+        _REFERENCES[name] = ReferenceSums(key(monitor.model, bins, start, end, _content(sums))[:12], sums)
     return _REFERENCES[name]
+
+
+def reference_revision(monitor: Monitor, found: Ledger) -> int:
+    """Return the newest revision of any part of the reference, 0 when it has none."""
+    span = monitor.reference_span
+    return found.revision(Window(*span)) if span else 0
+
+
+def _content(sums: BySegment) -> str:
+    """Return what tells profiles apart: a hash of their counts, which come out the same however the rows were scanned."""
+    told = hashlib.sha256()
+    for segment in sorted(sums):
+        for quantity, counts in sorted(sums[segment].items()):
+            told.update(repr((segment, quantity, counts.n)).encode())
+            told.update(counts.cells.tobytes() + counts.counts.tobytes())
+    return told.hexdigest()
 
 
 def _mine(monitor: Monitor, bins: str, now: datetime) -> pc.Expression:

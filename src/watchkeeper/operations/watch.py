@@ -20,6 +20,7 @@ from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.quarantine import set_aside
 from watchkeeper.operations.report import report
+from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.operations.unevaluated import unevaluated
 from watchkeeper.records import Action, Batch, Digest, IncidentEvent, Run
 
@@ -44,20 +45,21 @@ class Watched:
     set_aside: list[str] = field(default_factory=list)
 
 
-def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, progress: Progress | None = None) -> Watched:
+def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, progress: Progress | None = None, spread: Spread = in_turn) -> Watched:
     """Ingest, profile and measure each model; then cost all, judge and report each, and act for all. Harmless when repeated.
 
-    A model or step that fails is kept as a run with its reason; the rest goes on. `progress` is called with (model, step).
+    A model or step that fails is kept as a run with its reason; the rest goes on. `progress` is called with (model, step),
+    `spread` does the pieces of scanning and measuring.
     """
     tell = progress or (lambda _model, _step: None)
     monitors, problems = load_monitors(home, models)
     done = Watched(problems=problems, models=list(monitors))
     for monitor in monitors.values():
-        _of_model(home, monitor, now, done, tell)
+        _of_model(home, monitor, now, done, tell, spread)
     done.unevaluated = unevaluated(home, done.batches)
     done.set_aside = set_aside(home, done.batches)
     monitors = {model: dated(home, monitor) for model, monitor in monitors.items()}
-    every = _Steps(home, list(monitors.values()), now, done, tell)
+    every = Steps(home, list(monitors.values()), now, done, tell)
     every.attempt("costs", lambda: costs(home, monitors, now=now))
     for monitor in monitors.values():
         _verdict(home, monitor, now, done, tell)
@@ -93,30 +95,30 @@ def tidy(home: Home) -> None:
             home.lake.compact(table)
 
 
-def _of_model(home: Home, monitor: Monitor, now: datetime, done: Watched, tell: Progress) -> None:
+def _of_model(home: Home, monitor: Monitor, now: datetime, done: Watched, tell: Progress, spread: Spread) -> None:
     """Bring one model's scores up to date; a second run of the same model waits, or it would judge what is half landed."""
-    steps = _Steps(home, [monitor], now, done, tell)
+    steps = Steps(home, [monitor], now, done, tell)
 
     def whole() -> None:
         with home.lake.lease(f"watch:{monitor.model}", wait_s=LONGEST_WAIT_S):
             steps.attempt("ingest", lambda: done.batches.extend(ingest(home, monitor, now=now)))
             landed = dated(home, monitor)
-            steps.attempt("profile", lambda: profile(home, landed, now=now))
-            steps.attempt("measure", lambda: done.runs.extend(measure(home, landed, now=now)))
+            steps.attempt("profile", lambda: profile(home, landed, now=now, spread=spread))
+            steps.attempt("measure", lambda: done.runs.extend(measure(home, landed, now=now, spread=spread)))
 
     steps.attempt("watch", whole)
 
 
 def _verdict(home: Home, monitor: Monitor, now: datetime, done: Watched, tell: Progress) -> None:
     """Judge and report one model; a week of which anything could not be done gets no digest, since it would call the week quiet."""
-    steps, alone = _Steps(home, [monitor], now, done, tell), {monitor.model: monitor}
+    steps, alone = Steps(home, [monitor], now, done, tell), {monitor.model: monitor}
     is_whole = not any(f.model == monitor.model and f.operation != "costs" for f in done.failures)
     if steps.attempt("judge", lambda: done.events.extend(judge(home, alone, now=now))) and is_whole:
         steps.attempt("report", lambda: done.digests.extend(report(home, alone, now=now, period=home.workspace.digest)))
 
 
 @dataclass(frozen=True)
-class _Steps:
+class Steps:
     """Steps for some models; a failing one is recorded for each of them."""
 
     home: Home

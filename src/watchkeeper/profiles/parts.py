@@ -81,8 +81,8 @@ def whole_rows(parts: Iterable[pa.Table], origin: Origin) -> pa.Table:
     return rows
 
 
-def mark_rows(batches: Iterable[tuple[str, int]]) -> pa.Table:
-    """Return the marks that batches are scanned, each with its rows."""
+def mark_rows(batches: Iterable[tuple[str, int]], step: str = "") -> pa.Table:
+    """Return the marks that a step is done for batches, each with its rows; the empty step is all of them."""
     ids, rows = (list(c) for c in zip(*batches, strict=True))
     keys = [GroupKey(_EPOCH, batch, "", "production") for batch in ids]
     nothing = np.zeros(len(ids), np.int64)
@@ -95,7 +95,7 @@ def mark_rows(batches: Iterable[tuple[str, int]]) -> pa.Table:
         nothing[:0],
         np.empty(0),
     )
-    return part_rows(counted, key_columns(keys), kind=MARK, feature="")
+    return part_rows(counted, key_columns(keys), kind=MARK, feature=step)
 
 
 def _gaps(cells: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,5 +1,5 @@
--- Predictions with the last label known for each, null while there is none.
--- grain: one prediction.  inputs: predictions(id, time, ...), labels(id, label, labelled_at, wk_landed_at, wk_row).  reader: operations/join.py
+-- Predictions with the last label known for each, null while there is none, in no order; `position` is the one they landed in.
+-- grain: one prediction.  inputs: predictions(id, time, position, ...), labels(id, label, labelled_at, wk_landed_at, wk_row).  reader: operations/join.py
 SELECT p.*, l.label
 FROM predictions AS p
 LEFT JOIN (
