@@ -3,7 +3,7 @@
 Belongs here: the join in DuckDB and the canonical columns it gives. Does not: counting what came out (profile.py).
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,78 +14,147 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 from numpy.typing import NDArray
 
-from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.lake import TIMESTAMP, among
 from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.classes import is_positive
-from watchkeeper.operations.convert import as_text
+from watchkeeper.operations.convert import as_text, fitted
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import as_numbers
 from watchkeeper.profiles.labelled import SCORE, Labelled
+from watchkeeper.records import Batch
 from watchkeeper.windows import Grid, Window
 
 Floats = NDArray[np.float64]
 
 
 class Touched(NamedTuple):
-    """The windows whose label profiles new batches change, each with its predictions, and the last of them that each batch touches."""
+    """The windows whose label profiles new batches change, each with its predictions, and the last of them that each batch touches.
+
+    `waiting` counts, for each batch of labels, those that landed before their prediction, or that have none yet.
+    """
 
     rows: dict[Window, int]
     last: dict[str, Window]
+    waiting: dict[str, int]
 
 
 def touched(home: Home, monitor: Monitor, grid: Grid, *, events: Collection[str], labels: Collection[str], now: datetime) -> Touched:
     """Return the windows of a grid whose label profile the given new batches change."""
-    connection = _connected(home, monitor, {"id": monitor.columns.id, "time": "wk_time", "wk_batch": "wk_batch"}, None, now)
-    if connection is None:
-        return Touched({}, {})
-    with connection:
-        pairs = ask(connection, statement("touched_moments"), {"events": list(events), "labels": list(labels)})
-        counted = ask(connection, statement("rows_by_moment"))
+    predictions = home.lake.dataset(f"events/{monitor.model}")
+    if predictions is None:
+        return Touched({}, {}, {})
+    new = _labels_of(home, monitor, labels, now)
+    found = _predictions_of(predictions, monitor, new, now)
+    mine = among("wk_batch", events) & _landed(first_landing(home, monitor, events), now)
+    come = predictions.to_table(columns={"wk_batch": pc.field("wk_batch"), "time": pc.field("wk_time")}, filter=mine) if events else found.slice(0, 0)
+    told = new.select(["id", "wk_batch"]).join(found.select(["id", "time"]), "id", join_type="inner")
     last: dict[str, Window] = {}
-    for batch, moment in zip(pairs.column("batch").to_pylist(), pairs.column("moment").to_pylist(), strict=True):
-        last[batch] = max(grid.at(moment), last.get(batch, grid.at(moment)))
-    rows = dict.fromkeys((grid.at(moment) for moment in pc.unique(pairs.column("moment")).to_pylist()), 0)
-    for moment, n in zip(counted.column("moment").to_pylist(), counted.column("n").to_pylist(), strict=True):
-        window = grid.at(moment)
-        if window in rows:
-            rows[window] += n
-    return Touched(rows, last)
+    rows: dict[Window, int] = {}
+    for table in (come, told):
+        if table.num_rows == 0:
+            continue
+        for pair in _quarters(table.select(["wk_batch", "time"])).to_pylist():
+            batch, window = pair["wk_batch"], grid.at(pair["quarter"])
+            last[batch], rows[window] = max(window, last.get(batch, window)), 0
+    if rows:
+        counted = _quarters(predictions.to_table(columns={"time": pc.field("wk_time")}, filter=_landed(None, now) & _within(rows)))
+        for quarter in counted.to_pylist():
+            rows[grid.at(quarter["quarter"])] += quarter["count_all"]
+    return Touched(rows, last, _waiting(new, found))
 
 
-def joined(home: Home, monitor: Monitor, windows: Collection[Window], *, now: datetime) -> pa.Table | None:
+def _quarters(rows: pa.Table) -> pa.Table:
+    """Return how many rows lie in each quarter of an hour, by what else they hold; days of some zones begin at half past."""
+    quarters = rows.set_column(rows.column_names.index("time"), "quarter", pc.floor_temporal(rows.column("time"), 15, "minute"))
+    return quarters.group_by(quarters.column_names).aggregate([([], "count_all")])
+
+
+def _labels_of(home: Home, monitor: Monitor, batches: Collection[str], now: datetime) -> pa.Table:
+    """Return the labels of batches: id, batch, and when they became known and landed."""
+    labels = home.lake.dataset(f"labels/{monitor.model}") if batches else None
+    if labels is None:
+        moment = pa.array([], TIMESTAMP)
+        return pa.table({"id": pa.array([], pa.string()), "wk_batch": pa.array([], pa.string()), "labelled_at": moment, "wk_landed_at": moment})
+    mine = among("wk_batch", batches) & _landed(first_landing(home, monitor, batches), now)
+    return labels.to_table(columns=["id", "wk_batch", "labelled_at", "wk_landed_at"], filter=mine)
+
+
+def _predictions_of(predictions: pads.Dataset, monitor: Monitor, labels: pa.Table, now: datetime) -> pa.Table:
+    """Return id, time and landing of the predictions that labels belong to, looking back only as far as it takes to find them all."""
+    found = [pa.table({"id": pa.array([], pa.string()), "time": pa.array([], TIMESTAMP), "landed": pa.array([], TIMESTAMP)})]
+    missing = pc.unique(labels.column("id")).drop_null()
+    known = pc.min(labels.column("labelled_at")).as_py() if len(missing) else None
+    reach = (monitor.labels.mature_after, monitor.id_scope) if monitor.labels else ()
+    before = None
+    for after in [*sorted({known - 2 * r for r in reach}, reverse=True), None] if known else ():
+        ids, _ = fitted(pa.chunked_array([missing]), predictions.schema.field(monitor.columns.id).type, "UTC")
+        inside = _landed(None, now) & pc.field(monitor.columns.id).isin(ids.drop_null().combine_chunks())
+        for moment, is_in in ((after, pc.greater_equal), (before, pc.less)):
+            inside &= is_in(pc.field("wk_time"), pa.scalar(moment, TIMESTAMP)) if moment else pc.scalar(True)
+        columns = {"id": pc.field(monitor.columns.id), "time": pc.field("wk_time"), "landed": pc.field("wk_landed_at")}
+        rows = predictions.to_table(columns=columns, filter=inside)
+        found.append(rows.set_column(0, "id", as_text(rows.column("id"))))
+        missing = missing.filter(pc.invert(pc.is_in(missing, pc.unique(found[-1].column("id")))))
+        if len(missing) == 0:
+            break
+        before = after
+    return pa.concat_tables(found)
+
+
+def _waiting(labels: pa.Table, found: pa.Table) -> dict[str, int]:
+    earliest = found.group_by("id").aggregate([("landed", "min")])
+    both = labels.join(earliest, "id", join_type="left outer")
+    is_early = pc.fill_null(pc.greater(both.column("landed_min"), both.column("wk_landed_at")), fill_value=True)
+    tally = both.filter(is_early).group_by("wk_batch").aggregate([([], "count_all")])
+    return dict(zip(tally.column("wk_batch").to_pylist(), tally.column("count_all").to_pylist(), strict=True))
+
+
+def first_landing(home: Home, monitor: Monitor, batches: Collection[str]) -> datetime | None:
+    """Return when the first rows of batches landed; rows are kept in order of landing, so earlier ones need not be read."""
+    mine = (pc.field("model") == monitor.model) & among("batch_id", batches)
+    offered = home.lake.read(Batch.TABLE, columns=["landed_at"], where=mine) if batches else None
+    first: datetime | None = None if offered is None else pc.min(offered.column("landed_at")).as_py()
+    return first
+
+
+def _landed(since: datetime | None, now: datetime) -> pc.Expression:
+    landed = pc.field("wk_landed_at")
+    known = landed <= pa.scalar(now, TIMESTAMP)
+    return known if since is None else known & (landed >= pa.scalar(since, TIMESTAMP))
+
+
+def joined(home: Home, monitor: Monitor, windows: Collection[Window], *, now: datetime, early: datetime | None = None) -> pa.Table | None:
     """Return the predictions of the windows with their labels: id, time, score, decision, version, environment, segments, label.
 
-    They come in the order they landed in, so that sums over them come out the same each time.
+    They come in the order they landed in, so that sums over them come out the same each time. Labels that landed before the
+    first of the predictions are looked at from `early` on, or all of them when it is not given.
     """
-    connection = _connected(home, monitor, _columns(monitor), windows, now)
+    connection = _connected(home, monitor, windows, now)
     if connection is None:
         return None
     with connection:
+        labels = home.lake.dataset(f"labels/{monitor.model}")
+        if labels is not None:
+            (first,) = ask(connection, "SELECT min(wk_landed_at) AS first FROM predictions").column("first").to_pylist()
+            connection.register("labels", labels.filter(_landed(min(early, first) if early and first else None, now)))
         rows = ask(connection, statement("labelled"), {"now": now})
     order = np.argsort(np.asarray(rows.column("position").combine_chunks()), kind="stable")
-    return rows.drop_columns(["position"]).take(pa.array(order))
+    return rows.drop_columns(["position", "wk_landed_at"]).take(pa.array(order))
 
 
-def _connected(
-    home: Home, monitor: Monitor, columns: Mapping[str, str], windows: Collection[Window] | None, now: datetime
-) -> duckdb.DuckDBPyConnection | None:
-    """Return a connection that has the predictions and the labels; neither is held in memory whole."""
+def _connected(home: Home, monitor: Monitor, windows: Collection[Window], now: datetime) -> duckdb.DuckDBPyConnection | None:
+    """Return a connection that has the predictions, which are not held in memory whole, and no labels."""
     events = home.lake.dataset(f"events/{monitor.model}")
     if events is None:
         return None
-    wanted = {name: pc.field(column) for name, column in columns.items() if column in events.schema.names}
-    known = pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP)
-    if windows is not None:
-        known &= _within(windows)
-    connection = connect(home, {"labels": f"labels/{monitor.model}"})
-    connection.register("raw", _in_order(events.scanner(columns=wanted, filter=known)))
+    wanted = {name: pc.field(column) for name, column in _columns(monitor).items() if column in events.schema.names}
+    connection = connect(home, {})
+    connection.register("raw", _in_order(events.scanner(columns=wanted, filter=_landed(None, now) & _within(windows))))
     connection.execute("CREATE TEMP TABLE predictions AS SELECT * FROM raw")
     if home.lake.table(f"labels/{monitor.model}") is None:
-        connection.execute(
-            "CREATE TEMP TABLE labels (id VARCHAR, label VARCHAR, labelled_at TIMESTAMPTZ, wk_batch VARCHAR, wk_row BIGINT, wk_landed_at TIMESTAMPTZ)"
-        )
+        connection.execute("CREATE TEMP TABLE labels (id VARCHAR, label VARCHAR, labelled_at TIMESTAMPTZ, wk_row BIGINT, wk_landed_at TIMESTAMPTZ)")
     return connection
 
 
@@ -111,7 +180,7 @@ def _columns(monitor: Monitor) -> dict[str, str]:
     fixed = {
         "id": roles.id,
         "time": "wk_time",
-        "wk_batch": "wk_batch",
+        "wk_landed_at": "wk_landed_at",
         "score": roles.score,
         "prediction": roles.prediction,
         "version": roles.version,

@@ -53,6 +53,8 @@ class LabelsPiece:
     monitor: Monitor
     found: Fitted
     windows: tuple[Window, ...]
+    early: datetime | None
+    """Labels that landed before it belong to no prediction that landed later."""
     now: datetime
 
     @property
@@ -74,11 +76,13 @@ def events_pieces(home: Home, monitor: Monitor, found: Fitted, batches: Iterable
     return [EventsPiece(home, monitor, found, tuple(some), now) for some in cut]
 
 
-def labels_pieces(home: Home, monitor: Monitor, found: Fitted, windows: Mapping[Window, int], now: datetime) -> list[LabelsPiece]:
+def labels_pieces(
+    home: Home, monitor: Monitor, found: Fitted, windows: Mapping[Window, int], early: datetime | None, now: datetime
+) -> list[LabelsPiece]:
     """Return the windows in order, as many to a piece as fit; a window, of so many rows, is never cut."""
     ordered = sorted(windows)
     cut = parted(ordered, [(windows[w] * _PER_JOINED_ROW, 1) for w in ordered], (share_of_memory(home), _WINDOWS))
-    return [LabelsPiece(home, monitor, found, tuple(some), now) for some in cut]
+    return [LabelsPiece(home, monitor, found, tuple(some), early, now) for some in cut]
 
 
 def parted(items: Sequence[Item], costs: Sequence[Sequence[int]], limits: Sequence[int]) -> Iterator[list[Item]]:

@@ -4,7 +4,7 @@ Belongs here: which batches are new, and writing their parts. Does not: the coun
 who does it (spread.py), or what is read off the counts (measure.py).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConflictError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import Fitted, bins_of
-from watchkeeper.operations.join import joined, labelled, touched
+from watchkeeper.operations.join import first_landing, joined, labelled, touched
 from watchkeeper.operations.pieces import EventsPiece, LabelsPiece, events_pieces, labels_pieces, share_of_memory
 from watchkeeper.operations.quantities import countings
 from watchkeeper.operations.spread import Spread, in_turn
@@ -27,7 +27,7 @@ from watchkeeper.profiles.labelled import pieces
 from watchkeeper.profiles.parts import LABEL, LABELS_BATCH, MARK, Origin, key_columns, mark_rows, part_rows, whole_rows
 from watchkeeper.profiles.scan import Scan
 from watchkeeper.records import Batch, Profile
-from watchkeeper.windows import Grid, Window
+from watchkeeper.windows import Grid
 
 COUNTED, DONE = "counted", ""
 """The marks of a batch: its rows are counted, and, where there are labels, those of the windows it touches are too."""
@@ -96,49 +96,57 @@ class _Book:
 
 
 def _brought_up(home: Home, monitor: Monitor, found: Fitted, now: datetime, spread: Spread, book: _Book) -> None:
-    todo = _todo(home, monitor, found.version, now)
+    todo, waiting = _todo(home, monitor, found.version, now)
     uncounted = todo[COUNTED]
     has_labels = monitor.labels is not None
     events = events_pieces(home, monitor, found, uncounted, now)
     for piece, parts in zip(events, spread("counting rows", counted, events), strict=True):
         book.add(parts, _marks(piece.batches, COUNTED if has_labels else DONE))
     if has_labels:
-        _labels_brought_up(home, monitor, found, now, spread, book, todo[DONE])
+        _labels_brought_up(home, monitor, found, now, spread, book, todo[DONE], waiting)
     else:
         book.add(None, _marks([b for b in todo[DONE] if b.source == "labels"], DONE))
     book.commit()
 
 
-def _labels_brought_up(home: Home, monitor: Monitor, found: Fitted, now: datetime, spread: Spread, book: _Book, todo: list[Batch]) -> None:
+def _labels_brought_up(
+    home: Home, monitor: Monitor, found: Fitted, now: datetime, spread: Spread, book: _Book, todo: list[Batch], waiting: list[str]
+) -> None:
     """Rebuild the label parts of the windows that batches touch, in order of time; a batch is done with the last of its windows."""
     if not todo:
         return
     events, labels = ([b.batch_id for b in todo if b.source == source] for source in ("events", "labels"))
     found_out = touched(home, monitor, Grid(found.grain, monitor.timezone), events=events, labels=labels, now=now)
-    book.add(None, _marks([b for b in todo if b.batch_id not in found_out.last], DONE))
-    cut = labels_pieces(home, monitor, found, found_out.rows, now)
+    book.add(None, _marks([b for b in todo if b.batch_id not in found_out.last], DONE, found_out.waiting))
+    early = first_landing(home, monitor, [*waiting, *labels]) or now
+    cut = labels_pieces(home, monitor, found, found_out.rows, early, now)
     for piece, parts in zip(cut, spread("joining labels", with_labels, cut), strict=True):
         inside = set(piece.windows)
-        book.add(parts, _marks([b for b in todo if found_out.last.get(b.batch_id) in inside], DONE))
+        book.add(parts, _marks([b for b in todo if found_out.last.get(b.batch_id) in inside], DONE, found_out.waiting))
 
 
-def _marks(batches: Iterable[Batch], step: str) -> pa.Table | None:
-    done = [(b.batch_id, b.rows_landed) for b in batches]
+def _marks(batches: Iterable[Batch], step: str, waiting: Mapping[str, int] | None = None) -> pa.Table | None:
+    done = [(b.batch_id, b.rows_landed, (waiting or {}).get(b.batch_id, 0)) for b in batches]
     return mark_rows(done, step) if done else None
 
 
-def _todo(home: Home, monitor: Monitor, bins: str, now: datetime) -> dict[str, list[Batch]]:
-    """Return the batches whose rows are not counted, and those that are not done: new ones, and those of which rows were released."""
+def _todo(home: Home, monitor: Monitor, bins: str, now: datetime) -> tuple[dict[str, list[Batch]], list[str]]:
+    """Return the batches whose rows are not counted, and those that are not done: new ones, and those of which rows were released.
+
+    And the done ones of labels of which some had landed before their predictions.
+    """
     mine = pc.field("model") == monitor.model
     is_mark = mine & (pc.field("kind") == MARK) & (pc.field("bins") == bins)
-    marks = home.lake.read(Profile.TABLE, columns=["batch_id", "n", "feature"], where=is_mark)
+    marks = home.lake.read(Profile.TABLE, columns=["batch_id", "n", "nulls", "feature"], where=is_mark)
     done: dict[tuple[str, str], int] = {}
-    for batch_id, n, step in zip(*(marks.column(c).to_pylist() for c in marks.column_names), strict=True) if marks is not None else ():
+    waiting: dict[str, int] = {}
+    for batch_id, n, early, step in zip(*(marks.column(c).to_pylist() for c in marks.column_names), strict=True) if marks is not None else ():
         done[batch_id, step] = max(n, done.get((batch_id, step), 0))
+        waiting[batch_id] = max(early, waiting.get(batch_id, 0))
     batches = [b for b in home.lake.newest(Batch, as_of=now, where=mine) if b.rows_landed]
     unfinished = [b for b in batches if b.rows_landed > done.get((b.batch_id, DONE), 0)]
     uncounted = [b for b in unfinished if b.source == "events" and b.rows_landed > done.get((b.batch_id, COUNTED), 0)]
-    return {COUNTED: uncounted, DONE: unfinished}
+    return {COUNTED: uncounted, DONE: unfinished}, [batch_id for batch_id, n in waiting.items() if n]
 
 
 def counted(piece: EventsPiece) -> pa.Table | None:
@@ -149,7 +157,7 @@ def counted(piece: EventsPiece) -> pa.Table | None:
 
 def with_labels(piece: LabelsPiece) -> pa.Table | None:
     """Count the labelled rows of a piece: one part per window, segment, version and class; None where there are no rows."""
-    parts = list(_label_parts(piece.home, piece.monitor, piece.found, piece.windows, piece.now))
+    parts = list(_label_parts(piece))
     return pa.concat_tables(parts) if parts else None
 
 
@@ -172,7 +180,7 @@ def _event_parts(home: Home, monitor: Monitor, found: Fitted, batches: list[Batc
 def _where(home: Home, monitor: Monitor, batches: list[Batch], now: datetime) -> pc.Expression:
     """Match the rows of batches, and say when they landed and of when they are: what lies elsewhere need not be read."""
     ids, landed, time = frozenset(b.batch_id for b in batches), pc.field("wk_landed_at"), pc.field("wk_time")
-    since = _first_landing(home, monitor, ids)
+    since = first_landing(home, monitor, ids)
     where = (landed >= pa.scalar(since, TIMESTAMP)) & (landed <= pa.scalar(now, TIMESTAMP)) & among("wk_batch", ids)
     starts, ends = [b.starts_at for b in batches if b.starts_at], [b.ends_at for b in batches if b.ends_at]
     if len(starts) == len(ends) == len(batches):
@@ -180,17 +188,9 @@ def _where(home: Home, monitor: Monitor, batches: list[Batch], now: datetime) ->
     return where
 
 
-def _first_landing(home: Home, monitor: Monitor, batches: frozenset[str]) -> datetime:
-    """Return when the first rows of the batches landed; rows are kept in order of landing, so earlier ones need not be read."""
-    mine = (pc.field("model") == monitor.model) & among("batch_id", batches)
-    offered = home.lake.read(Batch.TABLE, columns=["landed_at"], where=mine)
-    assert offered is not None  # noqa: S101 - the batches were read there
-    first: datetime = pc.min(offered.column("landed_at")).as_py()
-    return first
-
-
-def _label_parts(home: Home, monitor: Monitor, found: Fitted, windows: tuple[Window, ...], now: datetime) -> Iterator[pa.Table]:
-    rows = joined(home, monitor, windows, now=now)
+def _label_parts(piece: LabelsPiece) -> Iterator[pa.Table]:
+    monitor, found = piece.monitor, piece.found
+    rows = joined(piece.home, monitor, piece.windows, now=piece.now, early=piece.early)
     if rows is None or rows.num_rows == 0:
         return
     grid = Grid(found.grain, monitor.timezone)
@@ -199,6 +199,6 @@ def _label_parts(home: Home, monitor: Monitor, found: Fitted, windows: tuple[Win
     grouping = Grouping(grid, columns, same, monitor.segments, known=found.bins)
     groups = grouping.number(rows)
     keys = [key_columns(d.keys) for d in grouping.dimensions]
-    for piece in pieces(monitor.task, labelled(monitor, rows, found.bins)):
+    for one in pieces(monitor.task, labelled(monitor, rows, found.bins)):
         for group, names in zip(groups, keys, strict=True):
-            yield part_rows(piece.count(group, names.num_rows), names, kind=LABEL, feature=piece.feature, outcome=piece.outcome)
+            yield part_rows(one.count(group, names.num_rows), names, kind=LABEL, feature=one.feature, outcome=one.outcome)

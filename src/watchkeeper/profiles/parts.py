@@ -81,14 +81,17 @@ def whole_rows(parts: Iterable[pa.Table], origin: Origin) -> pa.Table:
     return rows
 
 
-def mark_rows(batches: Iterable[tuple[str, int]], step: str = "") -> pa.Table:
-    """Return the marks that a step is done for batches, each with its rows; the empty step is all of them."""
-    ids, rows = (list(c) for c in zip(*batches, strict=True))
+def mark_rows(batches: Iterable[tuple[str, int, int]], step: str = "") -> pa.Table:
+    """Return the marks that a step is done for batches, each with its rows, and as `nulls` those that still wait for something.
+
+    The empty step is all of them.
+    """
+    ids, rows, waiting = (list(c) for c in zip(*batches, strict=True))
     keys = [GroupKey(_EPOCH, batch, "", "production") for batch in ids]
     nothing = np.zeros(len(ids), np.int64)
     counted = Counted(
         np.array(rows, np.int64),
-        np.zeros((len(ids), 4), np.int64),
+        np.column_stack([np.array(waiting, np.int64), np.zeros((len(ids), 3), np.int64)]),
         np.tile(np.array([0.0, 0.0, np.inf, -np.inf]), (len(ids), 1)),
         np.zeros(len(ids) + 1, np.int64),
         nothing[:0],

@@ -1,0 +1,83 @@
+"""However events and labels take turns to land, the parts come out as if all had been there from the start."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+
+import pyarrow.parquet as pq
+import pytest
+
+from conftest import PARCELS
+from watchkeeper.adapters.workspace import load_monitor
+from watchkeeper.operations.ingest import ingest
+from watchkeeper.operations.measure import measure
+from watchkeeper.operations.profile import profile
+from watchkeeper.records import Profile, Score
+from worlds import parcels_days
+
+BEGIN = datetime(2025, 1, 6, tzinfo=UTC)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+NOW = BEGIN + 400 * DAY
+DAYS = 16
+SHORT = PARCELS | {"reference": {"from": "2025-01-06", "to": "2025-01-16"}}
+
+ORDERS = {
+    "labels a run before their events": [["delivered"], ["parcels"]],
+    "labels of some days first, then the rest": [["delivered-2025-01-1"], ["parcels"], ["delivered"]],
+    "day by day, labels a day late": [[f"parcels-2025-01-{6 + d:02d}", f"delivered-2025-01-{5 + d:02d}"] for d in range(DAYS + 1)],
+    "day by day, labels a day early": [[f"parcels-2025-01-{5 + d:02d}", f"delivered-2025-01-{6 + d:02d}"] for d in range(DAYS + 1)],
+    "labels of the first days last": [["parcels"], ["delivered-2025-01-1", "delivered-2025-01-2"], ["delivered-2025-01-0"]],
+    "events of the middle last": [["parcels-2025-01-0", "delivered"], ["parcels-2025-01-2"], ["parcels-2025-01-1"]],
+}
+
+
+def brought_up(make_home, tmp_path, order, name="a"):
+    """Land the files of each step an hour after those before, and bring the scores up to date each time."""
+    home, aside = make_home(SHORT, name=name), tmp_path / f"aside-{name}"
+    monitor = load_monitor(home, "parcels")
+    parcels_days(home.root, BEGIN.date(), DAYS, rows=40)
+    shutil.move(home.root / "inbox", aside)
+    (home.root / "inbox").mkdir()
+    now = NOW
+    for step in order:
+        for name in step:
+            for file in sorted(aside.glob(f"{name}*.parquet")):
+                shutil.move(file, home.root / "inbox" / file.name)
+        now += HOUR
+        ingest(home, monitor, now=now)
+        profile(home, monitor, now=now)
+        measure(home, monitor, now=now)
+    assert not list(aside.iterdir())
+    return home
+
+
+def scores(home):
+    newest = home.lake.newest(Score)
+    return {(s.metric, s.feature, s.segment, s.window_start): (s.state, s.n, s.value and round(s.value, 9)) for s in newest}
+
+
+def waiting(home):
+    marks = home.lake.read(Profile.TABLE).to_pylist()
+    return sum(m["nulls"] for m in marks if m["kind"] == "mark")
+
+
+@pytest.fixture(scope="module")
+def at_once(tmp_path_factory):
+    """What it comes to when all lands in one run; filled by the first test that asks."""
+    return {}
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_the_scores_are_those_of_all_at_once(make_home, tmp_path, order, at_once):
+    home = brought_up(make_home, tmp_path, order)
+    if not at_once:
+        whole = brought_up(make_home, tmp_path, [["parcels", "delivered"]], "b")
+        at_once |= scores(whole)
+    assert scores(home) == at_once
+
+
+def test_labels_that_landed_first_are_marked_as_waiting_and_others_are_not(make_home, tmp_path):
+    early = brought_up(make_home, tmp_path, ORDERS["labels a run before their events"])
+    late = brought_up(make_home, tmp_path, ORDERS["day by day, labels a day late"], "b")
+    rows = pq.read_table(next((early.root / "inbox").glob("delivered*.parquet"))).num_rows
+    assert waiting(early) >= rows
+    assert waiting(late) == 0
