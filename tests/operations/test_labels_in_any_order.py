@@ -39,8 +39,8 @@ def brought_up(make_home, tmp_path, order, name="a"):
     (home.root / "inbox").mkdir()
     now = NOW
     for step in order:
-        for name in step:
-            for file in sorted(aside.glob(f"{name}*.parquet")):
+        for begins in step:
+            for file in sorted(aside.glob(f"{begins}*.parquet")):
                 shutil.move(file, home.root / "inbox" / file.name)
         now += HOUR
         ingest(home, monitor, now=now)
