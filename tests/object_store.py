@@ -50,7 +50,6 @@ class ObjectStore:
             "AWS_ACCESS_KEY_ID": "watchkeeper",
             "AWS_SECRET_ACCESS_KEY": "only-on-loopback",
             "AWS_REGION": "eu-central-1",
-            "AWS_ALLOW_HTTP": "true",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 

@@ -88,3 +88,12 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Moment = Annotated[datetime, BeforeValidator(parse_moment)]
 Name = Annotated[str, AfterValidator(known_name)]
 Zone = Annotated[str, AfterValidator(known_zone)]
+
+
+def is_remote(address: str) -> bool:
+    """Tell whether an address is one of an object store, not of this disk.
+
+    >>> is_remote("s3://bucket/lake"), is_remote("warehouse/lake")
+    (True, False)
+    """
+    return "://" in address

@@ -16,6 +16,7 @@ from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.yaml_lines import Document, read_yaml
 from watchkeeper.errors import ConfigurationError, UsageError
 from watchkeeper.monitor import Labels, Monitor, Retraining, Workspace
+from watchkeeper.spelling import is_remote
 from watchkeeper.words import standing_text
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Home:
         from watchkeeper.adapters.lake import Lake  # the lake's libraries take half a second, and `--help` needs none of them
 
         address = self.workspace.lake
-        if "://" not in address:
+        if not is_remote(address):
             return Lake(self.root / address)
         return Lake(address, Settings.from_environment().storage_options)
 
