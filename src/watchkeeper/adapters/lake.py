@@ -127,6 +127,10 @@ class Lake:
             known = self._datasets[name] = (version, found.to_pyarrow_dataset(filesystem=self.files(name)))
         return known[1]
 
+    def dataset_at(self, name: str, version: int) -> pads.Dataset:
+        """Return a table as it was at a version."""
+        return DeltaTable(self.uri(name), version=version, storage_options=self.options).to_pyarrow_dataset(filesystem=self.files(name))
+
     def files(self, name: str) -> pafs.FileSystem | None:
         """Return Arrow's own view of a table's folder, where it has one; to be given to `to_pyarrow_dataset`."""
         return files(self.uri(name), self.options)

@@ -71,12 +71,13 @@ class Home:
     @cached_property
     def lake(self) -> "Lake":
         """The lake of this workspace."""
+        return self.lake_at(self.workspace.lake)
+
+    def lake_at(self, address: str) -> "Lake":
+        """Return the lake at an address, as watchkeeper.yaml may name it; a relative folder lies in the workspace."""
         from watchkeeper.adapters.lake import Lake  # the lake's libraries take half a second, and `--help` needs none of them
 
-        address = self.workspace.lake
-        if not is_remote(address):
-            return Lake(self.root / address)
-        return Lake(address, Settings.from_environment().storage_options)
+        return Lake(address, Settings.from_environment().storage_options) if is_remote(address) else Lake(self.root / address)
 
 
 def find_home(path: Path | None = None) -> Home:
