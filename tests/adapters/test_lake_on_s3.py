@@ -77,6 +77,8 @@ def test_rows_are_removed_and_columns_widened_as_on_a_folder(bucket: Bucket, lak
     assert can_widen(lake, "numbers", "n")
     widen(lake, "numbers", ["n"], guard=("me", 1))
     assert another(bucket).read("numbers").to_pylist() == [{"at": NOW, "n": 2.0}]
+    protocol = another(bucket).table("numbers").protocol()
+    assert (protocol.min_reader_version, protocol.min_writer_version) == (1, 2), "others read it still"
 
 
 def test_compaction_and_vacuum_leave_the_rows_and_take_the_old_files(bucket: Bucket, lake: Lake):

@@ -1,5 +1,7 @@
 """The whole chain on an object store, by two hosts at once of which one is killed: as one clean run on a folder of this disk."""
 
+import io
+import json
 import random
 import time
 from collections import Counter
@@ -8,6 +10,9 @@ from datetime import timedelta
 from typing import Any
 
 import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from intake_world import counts, expect, held, suite
@@ -15,6 +20,8 @@ from object_store import Bucket
 from slack_standin import Slack
 from story_world import FIRST, MOMENTS, MONITOR, arrived, finished, messages, to
 from watch_worker import started, state
+from watchkeeper.adapters.lake_copies import tables_of
+from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.ingest import ingest
@@ -75,6 +82,7 @@ def test_two_hosts_of_which_one_is_killed_end_like_one_clean_run_on_a_folder(mak
     assert sum(sent.values()) - sum(clean.values()) <= died, "only the action in flight is repeated"
     assert told(one) == told(local)
     _upkeep_changes_nothing(two, bucket)
+    _any_reader_of_delta_can_read(one, bucket)
 
 
 def _upkeep_changes_nothing(home: Home, bucket: Bucket) -> None:
@@ -84,6 +92,36 @@ def _upkeep_changes_nothing(home: Home, bucket: Bucket) -> None:
     assert home.lake.vacuum("scores", keep_hours=0)
     assert _score_files(bucket) < files
     assert (state(home), told(home)) == before
+
+
+def _any_reader_of_delta_can_read(home: Home, bucket: Bucket) -> None:
+    """Tables ask of a reader version 1 of the protocol and nothing more: the log is JSON, the data are Parquet files that it names."""
+    names = tables_of(home.lake)
+    assert {"scores", "profiles", "events/parcels", "labels/parcels", "incidents", "actions", "runs"} <= set(names)
+    for name in names:
+        table = home.lake.table(name)
+        assert (table.protocol().min_reader_version, table.protocol().min_writer_version) == (1, 2), name
+        assert not table.protocol().reader_features
+        assert not table.metadata().partition_columns
+        address, options = home.lake.uri(name), Settings.from_environment().storage_options
+        seen = pl.scan_delta(address, storage_options=options).collect()
+        assert seen.height == _by_hand(bucket, f"lake/{name}").num_rows == home.lake.read(name).num_rows
+
+
+def _by_hand(bucket: Bucket, table: str) -> pa.Table:
+    """Read a table as the protocol says, with no library for Delta: replay the log, then read the files that are left."""
+    files: dict[str, None] = {}
+    for key in (k for k in bucket.keys(f"{table}/_delta_log/") if k.endswith(".json")):
+        for line in _bytes(bucket, key).splitlines():
+            action = json.loads(line)
+            files |= {action["add"]["path"]: None} if "add" in action else {}
+            files.pop(action.get("remove", {}).get("path", ""), None)
+            assert "deletionVector" not in action.get("add", {})
+    return pa.concat_tables([pq.read_table(io.BytesIO(_bytes(bucket, f"{table}/{path}"))) for path in files])
+
+
+def _bytes(bucket: Bucket, key: str) -> bytes:
+    return bucket.client.get_object(Bucket=bucket.name, Key=key)["Body"].read()
 
 
 def _score_files(bucket: Bucket) -> int:
