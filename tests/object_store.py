@@ -53,8 +53,8 @@ class ObjectStore:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def new_bucket(self) -> Bucket:
-        """Return a bucket that nobody has used."""
+    def new_bucket(self, name: str = "") -> Bucket:
+        """Return a bucket that nobody has used; `name` may be one that a text speaks of."""
         import boto3
 
         client = boto3.client(
@@ -64,7 +64,7 @@ class ObjectStore:
             aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
         )
-        name = f"bucket-{next(_NUMBERS)}"
+        name = name or f"bucket-{next(_NUMBERS)}"
         client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
         return Bucket(name, self.environment, client)
 
