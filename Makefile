@@ -21,7 +21,7 @@ demo: $(INSTALLED) ## the whole year of flights: land, check, measure, judge, re
 up: $(INSTALLED) ## Prefect with its UI, a worker, all schedules and the pages, until Ctrl-C
 	@$(BIN)/watchkeeper up
 
-test: lint ## lint, then every test; one that lacks gcc or Chromium is skipped with its reason
+test: lint ## lint, then every test; one that lacks gcc, Chromium or PostgreSQL is skipped with its reason
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -rs
 
 lint: $(INSTALLED) ## ruff and mypy

@@ -110,3 +110,12 @@ Moment = Annotated[datetime, BeforeValidator(parse_moment)]
 Name = Annotated[str, AfterValidator(known_name)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Zone = Annotated[str, AfterValidator(known_zone)]
+
+
+def is_remote(address: str) -> bool:
+    """Tell whether an address is one of an object store, not of this disk.
+
+    >>> is_remote("s3://bucket/lake"), is_remote("warehouse/lake")
+    (True, False)
+    """
+    return "://" in address

@@ -145,3 +145,19 @@ def test_mistakes_in_prefect_yaml_are_told_with_their_lines(home: Home):
     (home.root / FILE).write_text(text)
     with pytest.raises(ConfigurationError, match=r"unknown key 'crn' \(line \d+\): did you mean 'cron'\?"):
         read_deployments(home)
+
+
+def with_secret(home: Home, value: str) -> None:
+    env = f'name: watchkeeper\n    job_variables: {{env: {{AWS_SECRET_ACCESS_KEY: "{value}"}}}}'
+    (home.root / FILE).write_text((ROOT / FILE).read_text().replace("name: watchkeeper\n    work_queue_name", f"{env}\n    work_queue_name"))
+
+
+def test_prefect_yaml_may_name_a_secret_that_prefect_keeps(home: Home):
+    with_secret(home, "{{ prefect.blocks.secret.lake-secret }}")
+    assert {d.work_pool.job_variables["env"]["AWS_SECRET_ACCESS_KEY"] for d in read_deployments(home)} == {"{{ prefect.blocks.secret.lake-secret }}"}
+
+
+def test_prefect_yaml_may_hold_no_secret_itself(home: Home):
+    with_secret(home, "{{ prefect.blocks.secret.x }}abc123")
+    with pytest.raises(ConfigurationError, match="'AWS_SECRET_ACCESS_KEY' looks like a secret"):
+        read_deployments(home)

@@ -7,46 +7,28 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
-from conftest import PARCELS
 from intake_world import expect, suite
-from slack_standin import TOKEN, Slack
+from slack_standin import Slack
+from story_world import MOMENTS, MONITOR, arrived, finished, messages, to
 from watch_worker import started, state
 from watchkeeper.adapters.settings import child_environment
 from watchkeeper.adapters.workspace import Home
-from worlds import parcels_days
 
 pytestmark = pytest.mark.slow
 
 KILLS = 20
-FIRST = date(2025, 1, 1)
-DAYS = 30
-MOMENTS = [datetime(2025, 1, 24, 7, tzinfo=UTC), datetime(2025, 1, 25, 13, tzinfo=UTC), datetime(2025, 2, 1, tzinfo=UTC)]
-"""While an incident opens, while it grows, and after its end, when digests are due too."""
-MONITOR = PARCELS | {"targets": [{"metric": "calibration_gap", "at_most": 0.1, "per": "day"}]}
 
 
 @pytest.fixture
 def world(make_home: Callable[..., Home]) -> Callable[[str], Home]:
     """Return a maker of equal workspaces with no suite, whose files arrive by `arrived`."""
     return lambda name: make_home(MONITOR, name=name)
-
-
-def arrived(home: Home, now: datetime) -> Home:
-    """Write the files a workspace has received by now: of thirty days four are bad, and one has few rows."""
-    days = min(DAYS, (now.date() - FIRST).days)
-    parcels_days(home.root, FIRST, days, rows=120, late=dict.fromkeys(range(21, 25), 0.6), change={27: _few})
-    return home
-
-
-def _few(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
-    return events.slice(0, 10), labels.slice(0, 10)
 
 
 @dataclass(frozen=True)
@@ -84,20 +66,6 @@ def _seconds(home: Home, now: datetime, slack: Slack) -> float:
 def slack() -> Iterator[Slack]:
     with Slack() as server:
         yield server
-
-
-def to(slack: Slack) -> dict[str, str]:
-    return {"SLACK_BOT_TOKEN": TOKEN, "SLACK_API_URL": f"{slack.url}/api/"}
-
-
-def finished(*runs: Any) -> None:
-    for run in runs:
-        run.join(60)
-        assert run.exitcode == 0
-
-
-def messages(slack: Slack) -> Counter[str]:
-    return Counter(slack.keys())
 
 
 def test_the_world_holds_a_story(clean):

@@ -1,7 +1,7 @@
 """The lake: Delta tables in a folder or an object store, written by many processes at once.
 
-Belongs here: opening, appending, reading as of a moment, compaction, the lease. Does not: SQL (adapters/warehouse.py),
-or what the columns mean (records.py). Every write can be repeated: rows carry keys, and readers take the newest per key.
+Belongs here: opening, appending, reading as of a moment, compaction. Does not: SQL (adapters/warehouse.py), leases
+(adapters/leases.py), or what the columns mean (records.py). Every write can be repeated: rows carry keys, and readers take the newest per key.
 """
 
 import dataclasses
@@ -9,7 +9,6 @@ import errno
 import os
 import random
 import re
-import socket
 import time
 import types
 import typing
@@ -19,7 +18,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
@@ -27,13 +25,14 @@ import pyarrow.fs as pafs
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from watchkeeper.errors import ConflictError, LeaseHeldError, UnwritableError
+from watchkeeper.adapters.object_stores import files, said
+from watchkeeper.errors import ConflictError, UnreadableError, UnwritableError
+from watchkeeper.spelling import is_remote
 
 TIMESTAMP = pa.timestamp("us", "UTC")
 _ARROW: dict[object, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_(), datetime: TIMESTAMP}
 _ATTEMPTS = 30
 _ROWS_AT_ONCE, _FIGURES_AT_ONCE = 131_072, 8_192
-_SAME_START_S = 2.0
 _OS_ERROR = re.compile(r"(?:os error|code:) (\d+)")  # as Rust writes it
 
 
@@ -87,17 +86,25 @@ class Lake:
         return f"{self.address}/{table}"
 
     def table(self, name: str) -> DeltaTable | None:
-        """Return the newest state of a table, or None when nothing was ever written to it."""
+        """Return the newest state of a table, or None when nothing was ever written to it.
+
+        Raises:
+            UnreadableError: the object store refused, or does not answer.
+
+        """
         try:
             if name in self._open:
                 if self._may_have_changed(name):
                     self._open[name].update_incremental()
             else:
                 self._open[name] = DeltaTable(self.uri(name), storage_options=self.options)
-        except TableNotFoundError:
+        except (TableNotFoundError, FileNotFoundError):
             return None
-        except FileNotFoundError:
-            return None
+        except (DeltaError, OSError) as error:
+            if not is_remote(self.address):
+                raise
+            then = "Check the address in watchkeeper.yaml, and the endpoint and credentials in the environment."
+            raise UnreadableError(f"cannot be read ({said(error)})", where=self.uri(name), then=then) from error
         return self._open[name]
 
     def _may_have_changed(self, name: str) -> bool:
@@ -105,7 +112,7 @@ class Lake:
 
         Where the entry of the state itself is gone, the log was cleaned and says nothing.
         """
-        if "://" in self.address:
+        if is_remote(self.address):
             return True
         log, version = Path(self.uri(name), "_delta_log"), self._open[name].version()
         return (log / f"{version + 1:020d}.json").exists() or not (log / f"{version:020d}.json").exists()
@@ -117,15 +124,16 @@ class Lake:
             return None
         version, known = found.version(), self._datasets.get(name)
         if known is None or known[0] != version:
-            known = self._datasets[name] = (version, found.to_pyarrow_dataset(filesystem=self._files_of(name)))
+            known = self._datasets[name] = (version, found.to_pyarrow_dataset(filesystem=self.files(name)))
         return known[1]
 
-    def _files_of(self, name: str) -> pafs.FileSystem | None:
-        """Return Arrow's own view of a table's folder on this disk.
+    def dataset_at(self, name: str, version: int) -> pads.Dataset:
+        """Return a table as it was at a version."""
+        return DeltaTable(self.uri(name), version=version, storage_options=self.options).to_pyarrow_dataset(filesystem=self.files(name))
 
-        delta-rs lends Arrow one that calls Python: reading takes longer, and a thread still at it when the process ends aborts it.
-        """
-        return None if "://" in self.address else pafs.SubTreeFileSystem(str(Path(self.uri(name)).absolute()), pafs.LocalFileSystem())
+    def files(self, name: str) -> pafs.FileSystem | None:
+        """Return Arrow's own view of a table's folder, where it has one; to be given to `to_pyarrow_dataset`."""
+        return files(self.uri(name), self.options)
 
     def read(self, name: str, *, columns: Sequence[str] | None = None, where: pc.Expression | None = None) -> pa.Table | None:
         """Return the rows of a table that satisfy `where`, or None when the table does not exist."""
@@ -233,58 +241,6 @@ class Lake:
         found = self.table(name)
         return [] if found is None else list(found.vacuum(keep_hours, dry_run=False, enforce_retention_duration=False))
 
-    @contextmanager
-    def lease(self, name: str, *, wait_s: float = 60.0, ttl_s: float = 120.0) -> Iterator[tuple[str, int]]:
-        """Hold a workspace-wide lease while the body runs; yields a guard for the body's own commits to `leases`.
-
-        A compare-and-set on the table `leases`. A holder that died on this host is replaced at once, on another host
-        when `ttl_s` has passed.
-
-        Raises:
-            LeaseHeldError: somebody else held it for longer than `wait_s`.
-
-        """
-        app_id = f"lease:{name}"
-        deadline = time.monotonic() + wait_s
-        while True:
-            seen = self.version("leases", app_id)
-            holder = self._holder(name)
-            if holder is None or not _alive(holder):
-                try:
-                    self._set_lease(name, app_id, seen, until=time.time() + ttl_s)
-                    break
-                except ConflictError:
-                    continue
-            if time.monotonic() > deadline:
-                raise LeaseHeldError(
-                    f"{name} is held by process {holder['pid']} on {holder['host']}", where="lake", then="Wait for it to end, or run again later."
-                )
-            time.sleep(random.uniform(0.1, 0.4))  # noqa: S311 - jitter, not a secret
-        try:
-            yield app_id, seen + 1
-        finally:
-            if self.version("leases", app_id) == seen + 1:
-                self._set_lease(name, app_id, seen + 1, until=0.0)
-
-    def _holder(self, name: str) -> dict[str, Any] | None:
-        found = self.read("leases", where=pc.field("name") == name)
-        if found is None or found.num_rows == 0:
-            return None
-        newest: dict[str, Any] = found.sort_by([("version", "descending")]).slice(0, 1).to_pylist()[0]
-        return newest
-
-    def _set_lease(self, name: str, app_id: str, seen: int, *, until: float) -> None:
-        me = psutil.Process()
-        row = {
-            "name": [name],
-            "version": [seen + 1],
-            "host": [socket.gethostname()],
-            "pid": [os.getpid()],
-            "started": [me.create_time()],
-            "until": [until],
-        }
-        self.append("leases", pa.table(row), guard=(app_id, seen))
-
     def _write(self, name: str, rows: pa.Table, properties: CommitProperties, schema_mode: Any) -> None:
         target = self._open.get(name) or self.uri(name)
         with self.writing(name):
@@ -306,15 +262,14 @@ class Lake:
             UnwritableError: the folder or the store refused.
 
         """
-        if "://" not in self.address:
+        if not is_remote(self.address):
             self._require_writable(name)
         try:
             yield
         except CommitFailedError:
             raise
         except (DeltaError, OSError) as error:
-            code = _OS_ERROR.search(str(error))
-            raise self._unwritable(name, os.strerror(int(code[1])) if code else str(error).splitlines()[0]) from error
+            raise self._unwritable(name, said(error) if is_remote(self.address) else _refusal(error)) from error
 
     def _require_writable(self, name: str) -> None:
         """Ask first: delta-rs prints the trace of a panic when it finds out by itself."""
@@ -326,7 +281,10 @@ class Lake:
                 raise self._unwritable(name, os.strerror(errno.EROFS if is_read_only else errno.EACCES))
 
     def _unwritable(self, name: str, why: str) -> UnwritableError:
-        return UnwritableError(f"cannot be written ({why})", where=self.uri(name), then="Check its permissions, and the space left there.")
+        then = "Check its permissions, and the space left there."
+        if is_remote(self.address):
+            then = "Check its permissions, and the endpoint and credentials in the environment."
+        return UnwritableError(f"cannot be written ({why})", where=self.uri(name), then=then)
 
     def _retrying(self, write: Any) -> Any:
         for attempt in range(_ATTEMPTS):
@@ -337,6 +295,11 @@ class Lake:
                     raise
                 time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))  # noqa: S311 - jitter, not a secret
         raise AssertionError
+
+
+def _refusal(error: Exception) -> str:
+    code = _OS_ERROR.search(str(error))
+    return os.strerror(int(code[1])) if code else str(error).splitlines()[0]
 
 
 def _form(name: str) -> WriterProperties:
@@ -351,16 +314,3 @@ def _form(name: str) -> WriterProperties:
         max_row_group_size=_ROWS_AT_ONCE if is_rows else _FIGURES_AT_ONCE,
         column_properties={c: ColumnProperties(dictionary_enabled=False, encoding="PLAIN") for c in ("sum", "sum2")} if is_parts else None,
     )
-
-
-def _alive(holder: dict[str, Any]) -> bool:
-    """Tell whether a holder may still be at work: on this host its process says, on another only the time."""
-    if holder["until"] == 0.0:
-        return False
-    if holder["host"] != socket.gethostname():
-        return bool(holder["until"] >= time.time())
-    try:
-        process = psutil.Process(holder["pid"])
-        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - holder["started"]) < _SAME_START_S
-    except psutil.NoSuchProcess:
-        return False

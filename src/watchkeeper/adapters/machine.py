@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.errors import ConflictError
+from watchkeeper.spelling import is_remote
 
 _QUICKLY = {"timeout": "5s", "connect_timeout": "3s", "max_retries": "0", "retry_timeout": "5s"}
 _PROBE = "doctor"
@@ -55,7 +56,7 @@ def try_lake(lake: Lake, now: datetime) -> tuple[str, datetime | None]:
     The text is empty when all is well; the time is None where the lake is not a folder. What was written is removed.
     """
     options = {**_QUICKLY, **lake.options} if lake.options is not None else None
-    is_folder = "://" not in lake.address
+    is_folder = not is_remote(lake.address)
     if is_folder:
         Path(lake.address).mkdir(parents=True, exist_ok=True)
     address = tempfile.mkdtemp(prefix=".doctor-", dir=lake.address) if is_folder else lake.address

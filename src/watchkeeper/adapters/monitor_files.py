@@ -24,6 +24,7 @@ _SECRET_KEY = re.compile(r"(^|_)(token|passwords?|passwd|secrets?|api_?key|acces
 _SECRET_VALUE = re.compile(
     r"xox[a-z]-|xapp-|hooks\.slack\.com/services/|AKIA[0-9A-Z]{12}|://[^/\s:@]+:[^/\s@]+@|[?&](token|key|secret|sig|signature)=", re.IGNORECASE
 )
+_KEPT_IN_PREFECT = re.compile(r"\{\{ *prefect\.blocks\.[\w.-]+ *\}\}")  # the name of a secret, which Prefect looks up
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ def _secrets(document: Document) -> list[Problem]:
             document,
             path,
             f"'{path[-1] if path else path}' looks like a secret",
-            "secrets come from the environment, never from a file; see `watchkeeper doctor`",
+            "secrets come from the environment, or in prefect.yaml from Prefect's blocks, never from a file; see `watchkeeper doctor`",
         )
         for path, value in document.leaves()
         if _is_secret(path, value)
@@ -155,7 +156,7 @@ def _secrets(document: Document) -> list[Problem]:
 
 
 def _is_secret(path: Path, value: Any) -> bool:
-    if not isinstance(value, str) or not path:
+    if not isinstance(value, str) or not path or _KEPT_IN_PREFECT.fullmatch(value):
         return False
     return bool(_SECRET_KEY.search(str(path[-1])) or _SECRET_VALUE.search(value))
 

@@ -51,7 +51,7 @@ def remove_rows(lake: Lake, table: str, removal: Removal) -> int:
     """
     for attempt in range(_ATTEMPTS):
         found = lake.table(table)
-        going = 0 if found is None else found.to_pyarrow_dataset().count_rows(filter=removal.condition())
+        going = 0 if found is None else found.to_pyarrow_dataset(filesystem=lake.files(table)).count_rows(filter=removal.condition())
         if found is None or going == 0:
             return 0
         try:

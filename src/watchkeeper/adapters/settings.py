@@ -41,8 +41,15 @@ class Settings:
             webhook_secret=found.get("WATCHKEEPER_WEBHOOK_SECRET", ""),
             training_secret=found.get("WATCHKEEPER_TRAINING_SECRET", ""),
             prefect_api_url=found.get("PREFECT_API_URL", ""),
-            storage_options={k: v for k, v in found.items() if k.startswith(_STORAGE_PREFIXES)},
+            storage_options=_storage_options(found),
         )
+
+
+def _storage_options(found: Mapping[str, str]) -> dict[str, str]:
+    """Return what the environment says of object stores; an endpoint that is named as http:// is allowed to be one."""
+    options = {name: value for name, value in found.items() if name.startswith(_STORAGE_PREFIXES)}
+    is_plain = any(options.get(name, "").startswith("http://") for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"))
+    return {"AWS_ALLOW_HTTP": "true", **options} if is_plain else options
 
 
 def without_telemetry() -> None:

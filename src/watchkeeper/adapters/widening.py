@@ -44,7 +44,7 @@ def widen(lake: Lake, table: str, columns: Collection[str], *, guard: tuple[str,
         return
     if lake.version(table, app_id) != seen:
         raise ConflictError(f"another process wrote under {app_id}", where=table)
-    dataset = found.to_pyarrow_dataset()
+    dataset = found.to_pyarrow_dataset(filesystem=lake.files(table))
     schema = pa.schema([f.with_type(pa.float64()) if f.name in columns else f for f in dataset.schema])
 
     def batches() -> Iterator[pa.RecordBatch]:

@@ -16,6 +16,7 @@ from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.yaml_lines import Document, read_yaml
 from watchkeeper.errors import ConfigurationError, UsageError
 from watchkeeper.monitor import Labels, Monitor, Retraining, Workspace
+from watchkeeper.spelling import is_remote
 from watchkeeper.words import standing_text
 
 if TYPE_CHECKING:
@@ -81,12 +82,13 @@ class Home:
     @cached_property
     def lake(self) -> "Lake":
         """The lake of this workspace."""
+        return self.lake_at(self.workspace.lake)
+
+    def lake_at(self, address: str) -> "Lake":
+        """Return the lake at an address, as watchkeeper.yaml may name it; a relative folder lies in the workspace."""
         from watchkeeper.adapters.lake import Lake  # the lake's libraries take half a second, and `--help` needs none of them
 
-        address = self.workspace.lake
-        if "://" not in address:
-            return Lake(self.root / address)
-        return Lake(address, Settings.from_environment().storage_options)
+        return Lake(address, Settings.from_environment().storage_options) if is_remote(address) else Lake(self.root / address)
 
 
 def find_home(path: Path | None = None) -> Home:

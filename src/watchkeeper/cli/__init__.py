@@ -27,6 +27,7 @@ VERBS = (
     Verb("demo", "demo", "Watch a model of flight delays through a year."),
     Verb("up", "server", "Start Prefect, a worker, all schedules and the pages."),
     Verb("deploy", "server", "Deploy the flows to a Prefect server you have."),
+    Verb("copy-lake", "storage", "Copy the lake with its history to another address."),
     Verb("doctor", "setup", "Look at everything around the models that must work."),
 )
 

@@ -20,6 +20,7 @@ from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Batch, Digest, IncidentEvent, Quarantined, Run, Score
 from watchkeeper.site.message import UNKNOWN, cause_text
+from watchkeeper.spelling import is_remote
 from watchkeeper.windows import Grid
 from watchkeeper.words import counted, window_text
 
@@ -119,7 +120,7 @@ def _sizes(home: Home, now: datetime) -> Iterator[Size]:
     scores = home.lake.read(Score.TABLE, columns=["model"])
     yield Size("scores, all revisions", 0 if scores is None else scores.num_rows, None)
     yield Size("the inbox", None, _bytes(home.root / "inbox"))
-    if "://" not in home.workspace.lake:
+    if not is_remote(home.workspace.lake):
         yield Size("the lake", None, _bytes(home.root / home.workspace.lake))
     yield Size("the pages", None, _bytes(home.site_dir))
     yield Size("the published file", None, _bytes(home.published))

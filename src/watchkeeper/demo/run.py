@@ -22,6 +22,7 @@ from watchkeeper.demo.inbox import Parcel, deliver, parcels
 from watchkeeper.demo.model import TRAINED_UNTIL, score
 from watchkeeper.errors import UsageError
 from watchkeeper.records import Batch, Run
+from watchkeeper.spelling import is_remote
 from watchkeeper.windows import local_midnight
 
 Tell = Callable[[str], None]
@@ -164,7 +165,7 @@ def start_over(home: Home) -> None:
         UsageError: the lake is not the demo's alone, or not on this disk.
 
     """
-    if "://" in home.workspace.lake:
+    if is_remote(home.workspace.lake):
         raise UsageError("the lake is not on this disk and is not removed", where="watchkeeper.yaml", then="Use a workspace with a local lake.")
     if progress(home) is None:
         _refuse_foreign_rows(home, "was not made by the demo and is not removed")

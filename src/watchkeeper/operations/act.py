@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 from watchkeeper.adapters.delivery import Post, Posting, courier, targets
 from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import DeliveryError
@@ -26,7 +27,7 @@ from watchkeeper.monitor import Alerts, Monitor
 from watchkeeper.operations.plan import Known, plan
 from watchkeeper.records import Action, Digest, IncidentEvent
 
-LEASE_S = 600.0
+LONGEST_WAIT_S = 300.0
 STRIKES = 3
 _DEFAULT_COOLDOWN = Alerts().cooldown
 
@@ -41,7 +42,7 @@ def act(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, settings:
     planned = plan(_known(home, monitors, settings, ledger.standings, now))
     if not planned and not _is_any_due(ledger, monitors, now):
         return []
-    with home.lake.lease("act", wait_s=LEASE_S / 2, ttl_s=LEASE_S):
+    with lease(home.lake, "act", wait_s=LONGEST_WAIT_S):
         if not ledger.is_current():
             ledger = Ledger(home.lake)
             planned = plan(_known(home, monitors, settings, ledger.standings, now))

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.lake import TIMESTAMP, to_arrow
+from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
@@ -38,7 +39,7 @@ def judge(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> list
     All signals are worked out anew from all scores, so a restated score changes what is said about its window, and a
     repeated run finds nothing new.
     """
-    with home.lake.lease("judge"):
+    with lease(home.lake, "judge"):
         out: list[IncidentEvent] = []
         found: list[Signal] = []
         for monitor in monitors.values():

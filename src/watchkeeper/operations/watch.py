@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.reference_files import dated
 from watchkeeper.adapters.workspace import Home, load_monitors
@@ -100,7 +101,7 @@ def _of_model(home: Home, monitor: Monitor, now: datetime, done: Watched, tell: 
     steps = Steps(home, [monitor], now, done, tell)
 
     def whole() -> None:
-        with home.lake.lease(f"watch:{monitor.model}", wait_s=LONGEST_WAIT_S):
+        with lease(home.lake, f"watch:{monitor.model}", wait_s=LONGEST_WAIT_S):
             steps.attempt("ingest", lambda: done.batches.extend(ingest(home, monitor, now=now)))
             landed = dated(home, monitor)
             steps.attempt("profile", lambda: profile(home, landed, now=now, spread=spread))
