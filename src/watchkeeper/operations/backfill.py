@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.reference_files import dated
 from watchkeeper.adapters.workspace import Home, load_monitors
@@ -89,7 +90,7 @@ def _of_model(home: Home, monitor: Monitor, now: datetime, asked: Asked, done: B
     model = monitor.model
 
     def whole() -> None:
-        with home.lake.lease(f"watch:{model}", wait_s=LONGEST_WAIT_S):
+        with lease(home.lake, f"watch:{model}", wait_s=LONGEST_WAIT_S):
             steps.attempt("ingest", lambda: done.watched.batches.extend(ingest(home, monitor, now=now)))
             landed = dated(home, monitor)
             if steps.attempt("profile", lambda: done.parts.update({model: _counted(home, landed, now, asked, done, spread)})):
