@@ -51,7 +51,7 @@ PARCELS: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in _SETTINGS:
+    for name in (*_SETTINGS, *(n for n in os.environ if n.startswith("WATCHKEEPER_CONNECTION_"))):
         monkeypatch.delenv(name, raising=False)
 
 
