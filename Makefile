@@ -21,7 +21,7 @@ demo: $(INSTALLED) ## the whole year of flights: land, check, measure, judge, re
 up: $(INSTALLED) ## Prefect with its UI, a worker, all schedules and the pages, until Ctrl-C
 	@$(BIN)/watchkeeper up
 
-test: lint ## lint, then every test; one that lacks gcc or Chromium is skipped with its reason
+test: lint ## lint, then every test; one that lacks gcc, Chromium or PostgreSQL is skipped with its reason
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -rs
 
 lint: $(INSTALLED) ## ruff and mypy
@@ -30,7 +30,7 @@ lint: $(INSTALLED) ## ruff and mypy
 	@$(BIN)/mypy
 
 lock: $(INSTALLED) ## resolve requirements.lock anew from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --all-extras --group dev pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra demo --extra postgres --group dev pyproject.toml -o requirements.lock
 
 clean: ## remove .venv, the caches, and what the demo wrote
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist inbox spool warehouse/lake warehouse/site warehouse/outbox warehouse/prefect warehouse/*.duckdb*

@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
+from object_store import bucket, object_store  # noqa: F401 - fixtures for all tests
+from postgres import postgres, postgres_server  # noqa: F401 - fixtures for all tests
 from skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401 - pytest calls them from here
 from watchkeeper.adapters.settings import without_telemetry
 from watchkeeper.adapters.workspace import Home, find_home, load_monitors
@@ -34,6 +36,8 @@ _SETTINGS = (
     "WATCHKEEPER_WEBHOOK_SECRET",
     "WATCHKEEPER_TRAINING_SECRET",
     "PREFECT_API_URL",
+    "AWS_ENDPOINT_URL",
+    "AWS_PROFILE",
 )
 
 PARCELS: dict[str, Any] = {

@@ -9,6 +9,7 @@ of the transaction, which the query reads.
 """
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,7 +35,8 @@ _PATIENT = {  # of libpq: give up on a host that does not answer, or that has go
     "tcp_user_timeout": str(_SILENT_S * 1000),
 }
 _SAID = re.compile(r"(?:ERROR|FATAL):\s*(.+)")
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|«[^»]*»|»[^«]*«|„[^“]*“")
+_ENDING = re.compile(r";\s*(--[^\n]*\s*)*$")
 _LATER = "The next run asks for everything that is new since the last one that was done"
 
 
@@ -50,7 +52,7 @@ class Question:
     @property
     def wrapped(self) -> str:
         """The query as a table; on lines of its own, so that it may end in a comment."""
-        return f"(\n{self.sql.strip().rstrip(';')}\n) as wk"
+        return f"(\n{_ENDING.sub('', self.sql.strip())}\n) as wk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +187,13 @@ def _fetched(cursor: Any, sql: str, parameters: list[str] | None = None) -> None
 def _asking(connection: Connection, question: Question) -> Iterator[Any]:
     """Yield a cursor in a transaction of its own; whatever the driver raises inside is told in one sentence."""
     driver, dialect = _driver(connection)
+    began = time.monotonic()
     try:
         with driver.connect(dialect.uri(connection.url)) as opened, opened.cursor() as cursor:
             dialect.begin(cursor, question.timeout)
             yield cursor
     except (driver.Error, pa.ArrowException, OSError) as error:
-        kind, what, then = _told(error, connection, question)
+        kind, what, then = _told(error, connection, question, time.monotonic() - began)
         raise kind(what, where=connection.where, then=then) from None  # the driver's own text may hold the address
 
 
@@ -206,17 +209,17 @@ def _driver(connection: Connection) -> tuple[Any, Dialect]:
         raise ConfigurationError(f"the driver {dialect.module} is not installed", where=connection.where, then=then) from error
 
 
-def _told(error: Exception, connection: Connection, question: Question) -> tuple[type[WatchkeeperError], str, str]:
+def _told(error: Exception, connection: Connection, question: Question, elapsed_s: float) -> tuple[type[WatchkeeperError], str, str]:
     """Return what went wrong and what to do next; a query that is refused is a mistake in the monitor file."""
     state, text = getattr(error, "sqlstate", None) or "", str(error)
     said = _SAID.search(text)
-    first = connection.safe(
-        said[1] if said else text.partition("]")[2].strip().splitlines()[0] if "]" in text else text.splitlines()[0] if text else ""
-    )
+    lines = (said[1] if said else text.rpartition("] ")[2]).strip().splitlines()
+    first = connection.safe(lines[0].rstrip(".")[:300] if lines else type(error).__name__)
     for reason, tell in _REASONS:
         if reason.search(f"{state} {text.lower()}"):
             return ConfigurationError if tell is _wrong else UnreachableError, *tell(first, connection, question)
-    return UnreachableError, f"could not be read ({first.rstrip('.')[:300]})", f"Look at the database. {_LATER}."
+    # While rows come, the driver passes the database's words on without their code.
+    return UnreachableError, *(_slow if elapsed_s >= question.timeout.total_seconds() else _data)(first, connection, question)
 
 
 def _expired(_first: str, connection: Connection, _question: Question) -> tuple[str, str]:
@@ -232,7 +235,7 @@ def _slow(_first: str, _connection: Connection, question: Question) -> tuple[str
 
 
 def _unreachable(first: str, connection: Connection, _question: Question) -> tuple[str, str]:
-    why = first.removeprefix("Failed to connect: ").rpartition("failed: ")[2].rstrip(".")[:200]
+    why = first.removeprefix("Failed to connect: ").rpartition("failed: ")[2]
     return f"cannot be reached ({why})", f"Look whether it runs and can be reached from here, or correct {connection.origin}. {_LATER}."
 
 
@@ -241,20 +244,19 @@ def _broken(_first: str, _connection: Connection, _question: Question) -> tuple[
 
 
 def _wrong(first: str, _connection: Connection, _question: Question) -> tuple[str, str]:
-    return f"refuses the query ({first.rstrip('.')[:300]})", "Correct `sql`, or let the user read what it names; `watchkeeper check` asks again."
+    return f"refuses the query ({first})", "Correct `sql`, or let the user read what it names; `watchkeeper check` asks again."
 
 
 def _data(first: str, _connection: Connection, _question: Question) -> tuple[str, str]:
     """An error about a value may hold the value, which may be private."""
-    kind = _QUOTED.sub("'…'", first).partition(": ")[0].rstrip(".")[:300]
-    return f"the query fails on its data ({kind})", f"Correct `sql`, or the data. {_LATER}."
+    return f"the query fails while it is read ({_QUOTED.sub('…', first).partition(': ')[0]})", f"Correct `sql`, or the data. {_LATER}."
 
 
 _REASONS: tuple[tuple[re.Pattern[str], Callable[[str, Connection, Question], tuple[str, str]]], ...] = (
     (re.compile(r"^28|password authentication failed|no password supplied|incorrect username or password|39010[0-9]|390144"), _expired),
     (re.compile(r"^57014|statement timeout|000604|000630"), _slow),
     (re.compile(r"failed to connect"), _unreachable),
-    (re.compile(r"^08|^57|server closed the connection|connection not open"), _broken),
+    (re.compile(r"^08|^57|server closed the connection|connection not open|terminating connection"), _broken),
     (re.compile(r"^(42|0A|25)"), _wrong),
     (re.compile(r"^22"), _data),
 )

@@ -17,8 +17,8 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from watchkeeper.adapters import object_store
-from watchkeeper.adapters.object_store import StoredObject
+from watchkeeper.adapters import stored_files
+from watchkeeper.adapters.stored_files import StoredObject
 from watchkeeper.adapters.text_files import Reading, read_csv, read_json_lines
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UnreadableError, UsageError
@@ -80,8 +80,8 @@ def discover(home: Home, pattern: str) -> list[File]:
         UnreadableError: the folder or store cannot be listed, which a glob takes for an empty one.
 
     """
-    if object_store.is_address(pattern):
-        return [o for o in object_store.listed(pattern) if is_finished(o)]
+    if stored_files.is_address(pattern):
+        return [o for o in stored_files.listed(pattern) if is_finished(o)]
     found = home.root / pattern
     _require_listing(next(p for p in (found, *found.parents) if not glob.has_magic(str(p))))
     text = str(found / "*") if found.is_dir() else str(found)
@@ -91,8 +91,8 @@ def discover(home: Home, pattern: str) -> list[File]:
 
 def at(home: Home, place: str) -> File | None:
     """Return the file that a batch came from by the path that was kept, None when it is not there any more."""
-    if object_store.is_address(place):
-        return object_store.described(place)
+    if stored_files.is_address(place):
+        return stored_files.described(place)
     path = home.root / place
     return path if place and path.exists() else None
 
@@ -155,7 +155,7 @@ def load(path: File) -> Content | None:
     """
     before = stamp(path)
     if isinstance(path, StoredObject):
-        found = object_store.read(path)
+        found = stored_files.read(path)
         return None if found is None else Content(path.name, found, path.address, before if len(found) == path.size_bytes else None)
     try:
         data = path.read_bytes()

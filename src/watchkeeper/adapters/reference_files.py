@@ -40,7 +40,7 @@ def dated(home: "Home", monitor: Monitor) -> Monitor:
 def _is_named_by(pattern: str, root: Path, path: str) -> bool:
     """Tell whether a glob, a folder or a path names a file, which may have gone since it landed."""
     if "://" in pattern or "://" in path:
-        from watchkeeper.adapters.object_store import matches
+        from watchkeeper.adapters.stored_files import matches
 
         return matches(path, pattern)
     named, file = root.resolve() / pattern, root.resolve() / path

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from watchkeeper.adapters import connections, databases, machine, nvml, object_store, slack
+from watchkeeper.adapters import connections, databases, machine, nvml, slack, stored_files
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import DeliveryError, WatchkeeperError
@@ -152,9 +152,9 @@ def _stores(home: Home) -> Iterator[Diagnosis]:
     """List what the globs of object stores name."""
     monitors = load_monitors(home)[0].values()
     globs = {place.files for m in monitors for place in m.places.values()} | {m.reference.files for m in monitors}
-    for glob in sorted(g for g in globs if g and object_store.is_address(g)):
+    for glob in sorted(g for g in globs if g and stored_files.is_address(g)):
         try:
-            found = object_store.listed(glob)
+            found = stored_files.listed(glob)
         except WatchkeeperError as error:
             yield Diagnosis("fail", glob, error.what, error.then)
         else:
