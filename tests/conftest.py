@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from object_store import bucket, object_store  # noqa: F401 - fixtures for all tests
+from postgres import postgres, postgres_server  # noqa: F401 - fixtures for all tests
 from skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401 - pytest calls them from here
 from watchkeeper.adapters.settings import without_telemetry
 from watchkeeper.adapters.workspace import Home, find_home, load_monitors
@@ -54,7 +55,7 @@ PARCELS: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in _SETTINGS:
+    for name in (*_SETTINGS, *(n for n in os.environ if n.startswith("WATCHKEEPER_CONNECTION_"))):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -37,6 +37,10 @@ class UnreadableError(WatchkeeperError):
     """A file or source cannot be read as what it says it is."""
 
 
+class UnreachableError(UnreadableError):
+    """A database or an object store does not give what it is asked for now; nothing of it is lost, and a later run asks again."""
+
+
 class UnwritableError(WatchkeeperError):
     """The lake cannot be written: a permission, or no space left."""
 

@@ -22,16 +22,49 @@ class Words(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-class Events(Words):
+class Place(Words):
+    """Where rows come from: files, or a query that is put to a database."""
+
+    files: str | None = Field(None, description="glob of files: relative to the workspace, absolute, or in an object store")
+    sql: str | None = Field(None, description="query whose rows are taken in")
+    connection: Name | None = Field(
+        None, description="name of the connection that the query goes to; its address and secrets come from the environment"
+    )
+    watermark: str | None = Field(None, description="column of the query's result that says when a row was written or changed last")
+    lookback: Duration = Field(timedelta(days=1), description="how far before the greatest watermark seen rows are asked for again")
+    timeout: Duration = Field(timedelta(minutes=5), description="how long the database may take for the query")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "Place":
+        if (self.files is None) == (self.sql is None):
+            message = "give either `files`, or `sql` and `connection`"
+            raise ValueError(message)
+        if self.sql is not None and not self.sql.strip().rstrip(";"):
+            message = "`sql` is empty"
+            raise ValueError(message)
+        if self.sql is not None and self.connection is None:
+            message = "`sql` needs `connection`, the name of the database to ask"
+            raise ValueError(message)
+        changed = [n for n in ("connection", "watermark", "lookback", "timeout") if getattr(self, n) != Place.model_fields[n].default]
+        if self.sql is None and changed:
+            message = f"`{changed[0]}` is for a query; add `sql`, or leave it out"
+            raise ValueError(message)
+        if self.watermark is None and "lookback" in changed:
+            message = "`lookback` needs `watermark`, the column it looks back on"
+            raise ValueError(message)
+        if self.timeout < timedelta(seconds=1):
+            message = "`timeout` is shorter than a second"
+            raise ValueError(message)
+        return self
+
+
+class Events(Place):
     """Where predictions come from."""
 
-    files: str = Field(description="glob of files, relative to the workspace or absolute")
 
-
-class Labels(Words):
+class Labels(Place):
     """Where the truth comes from, and how long it takes."""
 
-    files: str = Field(description="glob of files, relative to the workspace or absolute")
     join: str = Field(description="column of the label files that holds the event's id")
     column: str = Field(description="column that holds the truth")
     time: str | None = Field(None, description="column that says when the truth became known; else when it landed")
@@ -201,6 +234,11 @@ class Monitor(Words):
             message = "a multiclass monitor needs columns.prediction"
             raise ValueError(message)
         return self
+
+    @property
+    def places(self) -> dict[Literal["events", "labels"], Place]:
+        """Where the rows of each source come from."""
+        return {"events": self.events, **({"labels": self.labels} if self.labels is not None else {})}
 
     @property
     def grid(self) -> Grid:

@@ -49,6 +49,23 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watermark:
+    """How far a query was read: the next run asks for what is newer, and for some of what is older again."""
+
+    TABLE: ClassVar[str] = "watermarks"
+    KEY: ClassVar[tuple[str, ...]] = ("model", "source", "query")
+
+    model: Of[str, "the monitor"]
+    source: Of[str, "events or labels"]
+    query: Of[str, "hash of connection, query and watermark column; another query begins anew"]
+    connection: Of[str, "name of the connection that was asked"]
+    column: Of[str, "column of the result that says when a row was written or changed last"]
+    value: Of[str, "its greatest value among rows that have landed or were set aside, ISO"]
+    batch_id: Of[str, "last batch that was made on the way there, empty when no row was new"] = ""
+    at: Of[datetime, "the `now` of the run that came so far"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Validation:
     """One expectation checked on one batch."""
 
@@ -370,7 +387,7 @@ class HostSample:
     is_synthetic: Of[bool, "true for a made-up trace"] = False
 
 
-RECORDS = (Batch, Validation, Quarantined, Change, Bins, Profile, Score, Signal, IncidentEvent, Action, Digest, Run, GpuSample, HostSample)
+RECORDS = (Batch, Watermark, Validation, Quarantined, Change, Bins, Profile, Score, Signal, IncidentEvent, Action, Digest, Run, GpuSample, HostSample)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,8 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from watchkeeper.adapters import stored_files
+from watchkeeper.adapters.stored_files import StoredObject
 from watchkeeper.adapters.text_files import Reading, read_csv, read_json_lines
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UnreadableError, UsageError
@@ -31,6 +33,7 @@ _DISGUISES = {  # what bytes begin with: what they are, what to do, and the suff
     b"PAR1\x15": ("is a Parquet file", "Name it .parquet.", (".parquet", ".pq")),
     b"ARROW1\0": ("is an Arrow file", "Name it .arrow.", (".arrow", ".arrows", ".feather", ".ipc")),
 }
+File = Path | StoredObject
 Reader = Callable[[bytes, str, Collection[str]], Reading]
 _TICK_S, _COARSE_TICK_S = 0.05, 2.0
 
@@ -51,6 +54,9 @@ class Content:
     data: bytes = field(repr=False)
     path: str = ""
     stamp: Stamp | None = None
+    is_part: bool = False
+    """Whether these are some rows of many, as a query gives them, and not a file that somebody made."""
+    notes: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -65,18 +71,45 @@ def require(paths: Iterable[Path]) -> None:
         raise UsageError(f"no file at {', '.join(missing)}", then="Check the path; quote globs only in monitor files.")
 
 
-def discover(home: Home, pattern: str) -> list[Path]:
+def discover(home: Home, pattern: str) -> list[File]:
     """Return the finished files that a glob, a folder or a path names, sorted; relative ones lie in the workspace.
 
+    An address such as s3://bucket/events-*.parquet names objects of a store.
+
     Raises:
-        UnreadableError: the folder cannot be listed, which a glob takes for an empty one.
+        UnreadableError: the folder or store cannot be listed, which a glob takes for an empty one.
 
     """
+    if stored_files.is_address(pattern):
+        return [o for o in stored_files.listed(pattern) if is_finished(o)]
     found = home.root / pattern
     _require_listing(next(p for p in (found, *found.parents) if not glob.has_magic(str(p))))
     text = str(found / "*") if found.is_dir() else str(found)
     paths = (Path(p) for p in glob.glob(text, recursive=True))  # noqa: PTH207 - absolute patterns, which Path.glob refuses
-    return sorted(p for p in paths if is_finished(p) and p.is_file())
+    return [*sorted(p for p in paths if is_finished(p) and p.is_file())]
+
+
+def at(home: Home, place: str) -> File | None:
+    """Return the file that a batch came from by the path that was kept, None when it is not there any more."""
+    if stored_files.is_address(place):
+        return stored_files.described(place)
+    path = home.root / place
+    return path if place and path.exists() else None
+
+
+def place_of(home: Home, file: File) -> str:
+    """Return what is kept of where a file is: relative to the workspace where it lies inside, so that a workspace can be moved."""
+    if isinstance(file, StoredObject):
+        return file.address
+    whole, root = file.resolve(), home.root.resolve()
+    return str(whole.relative_to(root)) if whole.is_relative_to(root) else str(whole)
+
+
+def written_at(file: File) -> float:
+    """Return when a file was written, in seconds since 1970; 0 where that is not known."""
+    if isinstance(file, StoredObject):
+        return file.written_at.timestamp() if file.written_at else 0.0
+    return file.stat().st_mtime
 
 
 def _require_listing(folder: Path) -> None:
@@ -89,17 +122,20 @@ def _require_listing(folder: Path) -> None:
         raise UnreadableError(f"cannot be listed ({error.strerror})", where=str(folder), then="Check its permissions.") from error
 
 
-def is_finished(path: Path) -> bool:
+def is_finished(file: File) -> bool:
     """Tell whether a name is that of a whole file: not hidden, and not one that somebody is still writing."""
-    return not path.name.startswith(".") and path.suffix not in _UNFINISHED
+    return not file.name.startswith(".") and PurePath(file.name).suffix not in _UNFINISHED
 
 
-def stamp(path: Path) -> Stamp | None:
+def stamp(path: File) -> Stamp | None:
     """Return the stamp of a file, None when it has vanished.
 
     A file that is written in place twice within one tick of the file system's clock keeps its time, so a time as young as
     a tick is not relied on (git calls such files racy); whole seconds are what coarse file systems give, ticking in two.
     """
+    if isinstance(path, StoredObject):
+        is_old = path.written_at is not None and time.time() - path.written_at.timestamp() > _COARSE_TICK_S
+        return Stamp(path.size_bytes, path.written_at if is_old else None)
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -110,7 +146,7 @@ def stamp(path: Path) -> Stamp | None:
     return Stamp(found.st_size, moment if is_settled else None)
 
 
-def load(path: Path) -> Content | None:
+def load(path: File) -> Content | None:
     """Return a file's bytes, None when it has vanished.
 
     Raises:
@@ -118,6 +154,9 @@ def load(path: Path) -> Content | None:
 
     """
     before = stamp(path)
+    if isinstance(path, StoredObject):
+        found = stored_files.read(path)
+        return None if found is None else Content(path.name, found, path.address, before if len(found) == path.size_bytes else None)
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -127,14 +166,14 @@ def load(path: Path) -> Content | None:
     return Content(path.name, data, str(path), before if before == stamp(path) else None)
 
 
-def read(source: Path | IO[bytes] | bytes, name: str) -> pa.Table:
+def read(source: File | IO[bytes] | bytes, name: str) -> pa.Table:
     """Return the rows of a file; those that cannot be read are left out (see `interpret`).
 
     Raises:
         UnreadableError: it is not what its name says.
 
     """
-    if isinstance(source, Path):
+    if isinstance(source, File):
         found = load(source)
         if found is None:
             raise UnreadableError("is not there", where=name)

@@ -39,6 +39,10 @@ def dated(home: "Home", monitor: Monitor) -> Monitor:
 
 def _is_named_by(pattern: str, root: Path, path: str) -> bool:
     """Tell whether a glob, a folder or a path names a file, which may have gone since it landed."""
+    if "://" in pattern or "://" in path:
+        from watchkeeper.adapters.stored_files import matches
+
+        return matches(path, pattern)
     named, file = root.resolve() / pattern, root.resolve() / path
     return bool(path) and (fnmatchcase(str(file), str(named)) or file.is_relative_to(named))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TELEMETRY_OFF = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "GX_ANALYTICS_ENABLED": "false"}
+CONNECTION_PREFIX = "WATCHKEEPER_CONNECTION_"
 _STORAGE_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_")
 
 
@@ -26,6 +27,8 @@ class Settings:
     training_secret: str = field(default="", repr=False)
     prefect_api_url: str = ""
     storage_options: dict[str, str] = field(default_factory=dict, repr=False)
+    connections: dict[str, str] = field(default_factory=dict, repr=False)
+    """Address of each database, by the name that a variable gives it: WATCHKEEPER_CONNECTION_SHOP has that of `SHOP`."""
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] | None = None) -> "Settings":
@@ -42,6 +45,7 @@ class Settings:
             training_secret=found.get("WATCHKEEPER_TRAINING_SECRET", ""),
             prefect_api_url=found.get("PREFECT_API_URL", ""),
             storage_options=_storage_options(found),
+            connections={k.removeprefix(CONNECTION_PREFIX): v for k, v in found.items() if k.startswith(CONNECTION_PREFIX) and v},
         )
 
 

@@ -4,7 +4,7 @@ Belongs here: what a row must have by itself. Does not: agreement with what the 
 (repeats.py), or expectations (verdict.py).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -111,7 +111,7 @@ def _reject_nul_bytes(rows: pa.Table, rejects: Rejects) -> None:
 
 def _events(rows: pa.Table, monitor: Monitor, rejects: Rejects, notes: list[str], now: datetime) -> Cast:
     columns = monitor.columns
-    _require(rows, {columns.id: "id", columns.time: "time"} | _needed_outputs(monitor))
+    _require(rows.column_names, needed_columns(monitor, "events"))
     _reject_missing_ids(rows, columns.id, rejects)
     for name, target in _wanted(monitor).items():
         if name in rows.column_names:
@@ -126,7 +126,7 @@ def _events(rows: pa.Table, monitor: Monitor, rejects: Rejects, notes: list[str]
 
 def _labels(rows: pa.Table, monitor: Monitor, rejects: Rejects, notes: list[str], now: datetime) -> Cast:
     labels = labels_of(monitor)
-    _require(rows, {labels.join: "id", labels.column: "label"} | ({labels.time: "time"} if labels.time else {}))
+    _require(rows.column_names, needed_columns(monitor, "labels"))
     _reject_missing_ids(rows, labels.join, rejects)
     rejects.add(_numbers(rows, pc.is_null(rows[labels.column], nan_is_null=True)), f"{labels.column} is null: a label must say something")
     _reject_foreign_classes(rows, labels.column, monitor, rejects)
@@ -155,6 +155,14 @@ def labels_of(monitor: Monitor) -> Labels:
     return monitor.labels
 
 
+def needed_columns(monitor: Monitor, source: Source) -> dict[str, str]:
+    """Return the columns without which no row of a source can be used, each with its role."""
+    if source == "events":
+        return {monitor.columns.id: "id", monitor.columns.time: "time"} | _needed_outputs(monitor)
+    labels = labels_of(monitor)
+    return {labels.join: "id", labels.column: "label"} | ({labels.time: "time"} if labels.time else {})
+
+
 def _needed_outputs(monitor: Monitor) -> dict[str, str]:
     columns = monitor.columns
     probabilities = {name: f"probability of {kind}" for kind, name in columns.probabilities.items()}
@@ -163,15 +171,16 @@ def _needed_outputs(monitor: Monitor) -> dict[str, str]:
     return ({columns.prediction: "prediction"} if columns.prediction else {}) | probabilities
 
 
-def _require(rows: pa.Table, needed: dict[str, str]) -> None:
-    missing = [f"{name!r} ({role})" for name, role in needed.items() if name not in rows.column_names]
-    if missing:
-        there = ", ".join([n for n in rows.column_names if n != "wk_row"][:12]) or "none"
-        plural = "s" if len(missing) > 1 else ""
-        raise UnreadableError(
-            f"has no column{plural} {' and '.join(missing)}; it has {there}",
-            then="Name the right columns in the monitor file, or send the file again.",
-        )
+def _require(names: Sequence[str], needed: dict[str, str]) -> None:
+    if lacking := lacks([n for n in names if n != "wk_row"], needed):
+        raise UnreadableError(lacking, then="Name the right columns in the monitor file, or send the file again.")
+
+
+def lacks(names: Sequence[str], needed: Mapping[str, str]) -> str:
+    """Return what is missing of the `needed` columns (name -> role) and what is there, empty when all are there."""
+    missing = [f"{name!r} ({role})" for name, role in needed.items() if name not in names]
+    plural = "s" if len(missing) > 1 else ""
+    return f"has no column{plural} {' and '.join(missing)}; it has {', '.join(names[:12]) or 'none'}" if missing else ""
 
 
 def _wanted(monitor: Monitor) -> dict[str, pa.DataType]:

@@ -6,7 +6,6 @@ Belongs here: what can be wrong between files. Does not: what can be wrong insid
 import difflib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from watchkeeper.adapters import files
@@ -16,8 +15,9 @@ from watchkeeper.adapters.suites import parse
 from watchkeeper.adapters.workspace import Home, load_monitors, monitor_documents
 from watchkeeper.adapters.yaml_lines import Document
 from watchkeeper.adapters.yaml_lines import Path as Key
-from watchkeeper.errors import ConfigurationError, UnreadableError
-from watchkeeper.monitor import Monitor
+from watchkeeper.errors import ConfigurationError, UnreachableError, UnreadableError
+from watchkeeper.monitor import Monitor, Place
+from watchkeeper.operations.asking import prepared
 from watchkeeper.operations.fit import too_short
 from watchkeeper.operations.suite_fit import unanswerable
 from watchkeeper.operations.verdict import suite_file
@@ -90,26 +90,47 @@ def _of_columns(home: Home, monitor: Monitor, document: Document) -> Iterator[Fi
     events |= {("segments", i): part for i, pair in enumerate(monitor.segments) for part in pair.split("&")}
     events |= {("sensitive", i): name for i, name in enumerate(monitor.sensitive)}
     events |= {("targets", i, "feature"): t.feature for i, t in enumerate(monitor.targets) if t.feature and not t.feature.startswith("@")}
-    yield from _against_newest(home, document, ("events", "files"), monitor.events.files, events)
-    yield from _of_suite_columns(home, monitor, "events", monitor.events.files)
+    named: dict[Source, dict[Key, str]] = {"events": events}
+    if monitor.labels is not None:
+        named["labels"] = {("labels", role): name for role in ("join", "column", "time") if (name := getattr(monitor.labels, role))}
+    for source, place in monitor.places.items():
+        if place.files is not None:
+            yield from _against_newest(home, document, (source, "files"), place.files, named[source])
+            yield from _of_suite_columns(home, monitor, source, place.files)
+        else:
+            yield from _against_answer(monitor, document, source, place, named[source])
     if monitor.reference.files is not None:
         yield from _against_newest(home, document, ("reference", "files"), monitor.reference.files, events)
-    if monitor.labels is not None:
-        labels: dict[Key, str] = {("labels", role): name for role in ("join", "column", "time") if (name := getattr(monitor.labels, role))}
-        yield from _against_newest(home, document, ("labels", "files"), monitor.labels.files, labels)
-        yield from _of_suite_columns(home, monitor, "labels", monitor.labels.files)
+
+
+def _against_answer(monitor: Monitor, document: Document, source: Source, place: Place, named: dict[Key, str]) -> Iterator[Finding]:
+    """Yield what is wrong with a query: its connection, what the database refuses, and the named columns that it does not give."""
+    try:
+        query = prepared(monitor, source, place)
+    except UnreachableError as error:
+        yield _finding("warning", document, (source, "sql"), str(error).rstrip("."), "its columns were not checked")
+        return
+    except ConfigurationError as error:
+        at = "connection" if error.what.startswith("there is no connection") else "sql"
+        yield _finding("mistake", document, (source, at), f"{source}.{at}: {error.what}", error.then)
+        return
+    for left_out in query.left_out:
+        yield _finding("warning", document, (source, "sql"), left_out)
+    for key, column in named.items():
+        if column not in query.columns.names:
+            yield _finding("mistake", document, key, f"the query has no column '{column}'", _near(column, query.columns.names))
 
 
 def _against_newest(home: Home, document: Document, said_at: Key, pattern: str, named: dict[Key, str]) -> Iterator[Finding]:
     """Yield the named columns that the newest file of `pattern` lacks."""
-    newest = _newest(files.discover(home, pattern))
-    if newest is None:
-        yield _finding("warning", document, said_at, f"no file matches {pattern} yet", "its columns were not checked")
-        return
     try:
-        columns = files.read(newest, newest.name).column_names
+        newest = _newest(files.discover(home, pattern))
+        columns = files.read(newest, newest.name).column_names if newest else []
     except UnreadableError as error:
         yield _finding("warning", document, said_at, f"the newest file {error}", "its columns were not checked")
+        return
+    if newest is None:
+        yield _finding("warning", document, said_at, f"no file matches {pattern} yet", "its columns were not checked")
         return
     for key, column in named.items():
         if column not in columns:
@@ -118,10 +139,13 @@ def _against_newest(home: Home, document: Document, said_at: Key, pattern: str, 
 
 def _of_suite_columns(home: Home, monitor: Monitor, source: Source, pattern: str) -> Iterator[Finding]:
     """Yield the expectations that cannot be evaluated on the newest file of their source: it lacks the column, or has another kind."""
-    suite, newest = suite_file(home, monitor, source), _newest(files.discover(home, pattern))
-    if newest is None or not suite.exists():
+    suite = suite_file(home, monitor, source)
+    if not suite.exists():
         return
     try:
+        newest = _newest(files.discover(home, pattern))
+        if newest is None:
+            return
         entries = parse(suite, suite.read_text("utf-8"))["expectations"]
         schema = files.read(newest, newest.name).schema
     except (ConfigurationError, UnreadableError):
@@ -136,8 +160,8 @@ def _of_suite_columns(home: Home, monitor: Monitor, source: Source, pattern: str
         yield Finding("mistake", place, None, what, model=monitor.model)
 
 
-def _newest(paths: list[Path]) -> Path | None:
-    return max(paths, key=lambda p: (p.stat().st_mtime, p.name), default=None)
+def _newest(found: list[files.File]) -> files.File | None:
+    return max(found, key=lambda f: (files.written_at(f), f.name), default=None)
 
 
 def _of_suites(home: Home, monitors: dict[str, Monitor]) -> Iterator[Finding]:

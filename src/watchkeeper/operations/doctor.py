@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from watchkeeper.adapters import machine, nvml, slack
+from watchkeeper.adapters import connections, databases, machine, nvml, slack, stored_files
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home, load_monitors
-from watchkeeper.errors import DeliveryError
+from watchkeeper.errors import DeliveryError, WatchkeeperError
 from watchkeeper.words import counted, percent
 
 State = Literal["ok", "warn", "fail"]
@@ -61,6 +61,7 @@ def examine(home: Home | None, *, settings: Settings, now: datetime, broken: str
         looks.append(("disk", lambda: _disk(Path.cwd())))
     else:
         looks[:0] = [("workspace", lambda: _workspace(home)), ("lake", lambda: _lake(home, now))]
+        looks += [("connections", lambda: _connections(home, settings)), ("stores", lambda: _stores(home))]
         looks += [("clock", lambda: _zones(home)), ("disk", lambda: _disk(home.root))]
     return [diagnosis for subject, look in looks for diagnosis in _safely(subject, look)]
 
@@ -132,6 +133,32 @@ def _skew(written_at: datetime, now: datetime) -> Diagnosis:
     if off > _SKEW:
         return Diagnosis("fail", "clock", f"the lake's files are {off.total_seconds():.0f} s off this machine's clock", "synchronise both by NTP")
     return Diagnosis("ok", "clock", f"{off.total_seconds():.1f} s off the lake's files")
+
+
+def _connections(home: Home, settings: Settings) -> Iterator[Diagnosis]:
+    """Ask every database that a monitor names."""
+    for name in sorted({place.connection for m in load_monitors(home)[0].values() for place in m.places.values() if place.connection}):
+        subject = f"connection {name}"
+        try:
+            connection = connections.find(name, settings)
+            databases.answers(connection)
+        except WatchkeeperError as error:
+            yield Diagnosis("fail", subject, error.what, error.then)
+        else:
+            yield Diagnosis("ok", subject, f"{connection.place} answers; its address is in {connection.origin}")
+
+
+def _stores(home: Home) -> Iterator[Diagnosis]:
+    """List what the globs of object stores name."""
+    monitors = load_monitors(home)[0].values()
+    globs = {place.files for m in monitors for place in m.places.values()} | {m.reference.files for m in monitors}
+    for glob in sorted(g for g in globs if g and stored_files.is_address(g)):
+        try:
+            found = stored_files.listed(glob)
+        except WatchkeeperError as error:
+            yield Diagnosis("fail", glob, error.what, error.then)
+        else:
+            yield Diagnosis("ok", glob, counted(len(found), "object"))
 
 
 def _zones(home: Home) -> Iterator[Diagnosis]:

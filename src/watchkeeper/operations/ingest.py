@@ -1,28 +1,30 @@
-"""Files to validated batches in the lake, exactly once.
+"""Files and queries to validated batches in the lake, exactly once.
 
-Belongs here: which files are new, and the order in which they are read, landed and marked. Does not: casting (cast.py),
-landing (landing.py), or what becomes of quarantined rows (quarantine.py).
+Belongs here: which files are new, and the order in which they are read, landed and marked. Does not: asking a database
+(asking.py), casting (cast.py), landing (landing.py), or what becomes of quarantined rows (quarantine.py).
 
 Data lands first, then quarantine and validations, then the `batches` row as the mark. After a kill anywhere the files
 without a mark are offered again; rows they have landed already are recognised by batch and row number.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.files import Content, Stamp, discover, interpret, is_finished, load, stamp
+from watchkeeper.adapters.files import Content, File, Stamp, discover, interpret, is_finished, load, place_of, stamp
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.errors import UnreadableError, UsageError
-from watchkeeper.monitor import Monitor
+from watchkeeper.errors import UnreachableError, UnreadableError, UsageError, WatchkeeperError
+from watchkeeper.monitor import Monitor, Place
+from watchkeeper.operations.asking import asked, contents, note_reached
 from watchkeeper.operations.cast import cast, texts_of
 from watchkeeper.operations.landing import settle
 from watchkeeper.operations.lots import Intake, Lot, Settled
 from watchkeeper.operations.marks import mark
+from watchkeeper.operations.resumed import SetAside, brings_news, resumed
 from watchkeeper.operations.unseen import note_unseen
 from watchkeeper.records import Batch, Source, Validation, key
 
@@ -65,15 +67,17 @@ def ingest(
     *,
     now: datetime,
     source: Source | None = None,
-    files: Sequence[Path | Content] | None = None,
+    files: Sequence[File | Content] | None = None,
     progress: Progress | None = None,
 ) -> list[Batch]:
-    """Land what is new: given files, or those that the monitor names, events before labels. Return the batches taken in.
+    """Land what is new: given files, or what the monitor names, events before labels. Return the batches taken in.
 
-    `progress` is called with (name, files done, files in all). Nothing that one file holds stops the others.
+    `progress` is called with (name, files done, files in all). Nothing that one file holds stops the others, and a source
+    that cannot be read does not stop the other one.
 
     Raises:
-        ConfigurationError: the monitor's suite cannot be read; nothing has landed.
+        ConfigurationError: the monitor's suite cannot be read, or its connection is not known.
+        UnreadableError: a source cannot be read; what the others had has landed, and the rest is left for the next run.
 
     """
     return [o.batch for o in offer(home, monitor, now=now, source=source, files=files, progress=progress) if not o.is_repeat]
@@ -85,7 +89,7 @@ def offer(
     *,
     now: datetime,
     source: Source | None = None,
-    files: Sequence[Path | Content] | None = None,
+    files: Sequence[File | Content] | None = None,
     progress: Progress | None = None,
 ) -> list[Offered]:
     """Do as `ingest`, and also tell which of the given files repeat a batch; of files it found itself, only new ones."""
@@ -93,14 +97,19 @@ def offer(
         raise UsageError("the monitor file has no part `labels`", where=monitor.model, then="Say there where the labels come from.")
     offered: list[Offered] = []
     validations: list[Validation] = []
+    errors: list[WatchkeeperError] = []
     for each in _sources(monitor, source, files):
         intake = Intake(home, monitor, each, now)
-        given = files if files is not None else list(dict.fromkeys(file for pattern in _patterns(monitor, each) for file in discover(home, pattern)))
-        offered += _take_in(intake, given, validations, progress or _silent, tell_repeats=files is not None)
+        try:
+            offered.extend(_of_source(intake, files, validations, progress or _silent))
+        except WatchkeeperError as error:
+            errors.append(error)
     if validations:
         from watchkeeper.adapters.validation_docs import build_docs
 
         build_docs(home, [o.batch for o in offered if not o.is_repeat], validations, now=now)
+    if errors:
+        raise errors[0]
     return offered
 
 
@@ -108,45 +117,70 @@ def _silent(name: str, done: int, total: int) -> None:
     """Tell nobody."""
 
 
-def _sources(monitor: Monitor, source: Source | None, files: Sequence[Path | Content] | None) -> list[Source]:
+def _sources(monitor: Monitor, source: Source | None, files: Sequence[File | Content] | None) -> list[Source]:
     if source is not None:
         return [source]
     return ["events"] if files is not None or monitor.labels is None else ["events", "labels"]
 
 
+def _of_source(intake: Intake, files: Sequence[File | Content] | None, validations: list[Validation], progress: Progress) -> Iterator[Offered]:
+    """Yield what became of given files, or else of what the monitor names: files first, then a query."""
+    if files is not None:
+        yield from _take_in(intake, files, len(files), validations, progress, tell_repeats=True)
+        return
+    place = intake.monitor.places[intake.source]
+    found = list(dict.fromkeys(file for pattern in _patterns(intake.monitor, intake.source) for file in discover(intake.home, pattern)))
+    yield from _take_in(intake, found, len(found), validations, progress, tell_repeats=False)
+    if place.sql is not None:
+        yield from _take_in_answer(intake, place, validations, progress)
+
+
 def _patterns(monitor: Monitor, source: Source) -> list[str]:
     """Return where files of a source lie; those of the reference are events like others and come first."""
-    if source == "labels" and monitor.labels is not None:
-        return [monitor.labels.files]
-    return [files for files in (monitor.reference.files, monitor.events.files) if files is not None]
+    reference = monitor.reference.files if source == "events" else None
+    return [files for files in (reference, monitor.places[source].files) if files is not None]
+
+
+def _take_in_answer(intake: Intake, place: Place, validations: list[Validation], progress: Progress) -> Iterator[Offered]:
+    with asked(intake, place) as (query, answer):
+        set_aside = SetAside.of(intake, *query.told_by)
+        batch_id = ""
+        parts = contents(query, answer, set_aside.besides)
+        for offered in _take_in(intake, parts, len(answer.sizes), validations, progress, tell_repeats=False):
+            batch_id = offered.batch.batch_id
+            yield offered
+        note_reached(intake, query, answer.highest, batch_id)
 
 
 def _take_in(
-    intake: Intake, given: Sequence[Path | Content], validations: list[Validation], progress: Progress, *, tell_repeats: bool
-) -> list[Offered]:
+    intake: Intake, given: Iterable[File | Content], total: int, validations: list[Validation], progress: Progress, *, tell_repeats: bool
+) -> Iterator[Offered]:
     seen = _Seen.of(intake)
     repeats: list[tuple[str, str]] = []
-    offered: list[Offered] = []
-    for lots in _in_portions(_lots(intake, given, seen, repeats, progress)):
+    streams: dict[str, Content] = {}
+    for lots in _in_portions(_lots(intake, given, total, seen, repeats, streams, progress)):
         settled = settle(intake, lots)
-        _keep_streams(intake, settled, given)
+        yield from (Offered(b.name, b, is_repeat=False) for b in resumed(intake, [s for s in settled if s.lot.is_part]))
+        settled = [s for s in settled if brings_news(s)]
+        _keep_streams(intake, settled, streams)
+        streams.clear()
         if intake.source == "labels":
             note_unseen(intake, settled)
         batches, found = mark(intake, settled)
         validations += found
-        offered += [Offered(b.name, b, is_repeat=False) for b in batches]
-    return offered + (_told(intake, repeats) if tell_repeats else [])
+        yield from (Offered(b.name, b, is_repeat=False) for b in batches)
+    if tell_repeats:
+        yield from _told(intake, repeats)
 
 
-def _keep_streams(intake: Intake, settled: Sequence[Settled], given: Sequence[Path | Content]) -> None:
+def _keep_streams(intake: Intake, settled: Sequence[Settled], streams: Mapping[str, Content]) -> None:
     """Write the bytes of a refused stream to a file, so that it can be released later as other files can."""
-    streams = {intake.batch_id(c.sha256): c for c in given if isinstance(c, Content) and not c.path}
     for one in settled:
         if one.fault and one.lot.batch_id in streams:
             path = intake.home.root / "spool" / "held" / f"{one.lot.batch_id}-{Path(one.lot.name).name}"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(streams[one.lot.batch_id].data)
-            one.lot = replace(one.lot, path=path_in(intake.home, path))
+            one.lot = replace(one.lot, path=place_of(intake.home, path))
 
 
 def _told(intake: Intake, repeats: list[tuple[str, str]]) -> list[Offered]:
@@ -169,31 +203,43 @@ def _in_portions(lots: Iterable[Lot]) -> Iterator[list[Lot]]:
         yield portion
 
 
-def _lots(intake: Intake, given: Sequence[Path | Content], seen: _Seen, repeats: list[tuple[str, str]], progress: Progress) -> Iterator[Lot]:
+def _lots(
+    intake: Intake,
+    given: Iterable[File | Content],
+    total: int,
+    seen: _Seen,
+    repeats: list[tuple[str, str]],
+    streams: dict[str, Content],
+    progress: Progress,
+) -> Iterator[Lot]:
     place = 0
     for done, one in enumerate(given, start=1):
         lot = _lot(intake, one, seen, repeats, place)
-        progress(one.name, done, len(given))
+        progress(one.name, done, total)
         if lot is not None:
             seen.ids.add(lot.batch_id)
             place += 1
+            if isinstance(one, Content) and not one.path:
+                streams[lot.batch_id] = one
             yield lot
 
 
-def _lot(intake: Intake, given: Path | Content, seen: _Seen, repeats: list[tuple[str, str]], place: int) -> Lot | None:
+def _lot(intake: Intake, given: File | Content, seen: _Seen, repeats: list[tuple[str, str]], place: int) -> Lot | None:
     """Return a file read and cast; None for one that is a repeat, unfinished, or has vanished."""
-    if isinstance(given, Path):
-        known = seen.by_stamp.get((path_in(intake.home, given), stamp(given) or Stamp(-1, None)))
+    if not isinstance(given, Content):
+        known = seen.by_stamp.get((place_of(intake.home, given), stamp(given) or Stamp(-1, None)))
         if known is not None:
             repeats.append((given.name, known))
             return None
         try:
             content = load(given) if is_finished(given) else None
+        except UnreachableError:
+            raise
         except UnreadableError as error:
             return Lot(
-                batch_id=key(intake.monitor.model, intake.source, given, "unopened"),
+                batch_id=key(intake.monitor.model, intake.source, place_of(intake.home, given), "unopened"),
                 name=given.name,
-                path=path_in(intake.home, given),
+                path=place_of(intake.home, given),
                 fault=str(error),
             )
     else:
@@ -213,9 +259,11 @@ def lot_of(intake: Intake, content: Content, place: int = 0) -> Lot:
     lot = Lot(
         batch_id=intake.batch_id(content.sha256),
         name=content.name,
-        path=path_in(intake.home, Path(content.path)) if content.path else "",
+        path=content.path if "://" in content.path else place_of(intake.home, Path(content.path)) if content.path else "",
         size_bytes=len(content.data),
         modified_at=found.modified_at if found else None,
+        is_part=content.is_part,
+        notes=content.notes,
     )
     try:
         lot = replace(lot, reading=interpret(content.data, content.name, texts_of(intake.monitor)))
@@ -225,13 +273,6 @@ def lot_of(intake: Intake, content: Content, place: int = 0) -> Lot:
     except Exception as error:  # noqa: BLE001 - whatever one file does, the others go on
         fault = f"{content.name}: could not be taken in ({type(error).__name__})"
     return replace(lot, fault=fault)
-
-
-def path_in(home: Home, path: Path) -> str:
-    """Return a path as it is kept: relative to the workspace where it lies inside, so that a workspace can be moved."""
-    whole = path.resolve()
-    root = home.root.resolve()
-    return str(whole.relative_to(root)) if whole.is_relative_to(root) else str(whole)
 
 
 def _cast(intake: Intake, lot: Lot, place: int) -> Lot:

@@ -20,7 +20,7 @@ from watchkeeper.operations.lots import Intake, Lot, Settled
 from watchkeeper.operations.marks import ATTEMPTS, pause
 from watchkeeper.operations.repeats import OTHER_LABEL, OTHER_VALUES, Landed, landed, memberships, repeated_among, sift_events, sift_labels
 from watchkeeper.operations.shape import Shape, agree
-from watchkeeper.operations.verdict import Verdict, verdict, verdicts
+from watchkeeper.operations.verdict import Verdict, of_some_rows, verdict, verdicts
 
 Verdicts = dict[str, Verdict]
 
@@ -51,7 +51,7 @@ def _agreed(intake: Intake, lot: Lot, shape: Shape) -> Settled:
     settled = Settled(lot=lot, fault=lot.fault)
     if lot.cast is None or lot.fault:
         return settled
-    settled.rejects, settled.notes = lot.cast.rejects.copy(), list(lot.cast.notes)
+    settled.rejects, settled.notes = lot.cast.rejects.copy(), [*lot.notes, *lot.cast.notes]
     try:
         settled.rows = agree(lot.cast.rows, shape, intake.monitor, _names(intake), settled.rejects, settled.notes)
     except (pa.ArrowException, WatchkeeperError) as error:
@@ -96,6 +96,7 @@ def _contested(intake: Intake, tables: list[pa.Table], known: Landed) -> list[pa
 def _sift(intake: Intake, settled: Settled, mine: pa.Table, known: Landed, before: list[pa.Table]) -> None:
     held = known.besides(settled.lot.batch_id)
     earlier = before if held is None else [held, *before]
+    settled.met = set() if held is None else set(held["wk_batch"].to_pylist())
     if intake.source == "events":
         sifted = sift_events(mine, earlier, intake.id_column, intake.monitor.id_scope)
         settled.rejects.add(sifted.conflicts, OTHER_VALUES)
@@ -126,6 +127,8 @@ def _check(intake: Intake, settled: Settled, heard: Verdicts, *, whole: bool) ->
     if batch not in heard:
         heard[batch] = _verdict(intake, settled)
     found = heard[batch]
+    if settled.lot.is_part:
+        found, _ = of_some_rows(found)
     settled.checked = found.checked
     if (blind := found.checked.not_evaluated) and blind not in settled.notes:
         settled.notes.append(blind)

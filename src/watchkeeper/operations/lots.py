@@ -76,6 +76,8 @@ class Lot:
     reading: Reading | None = None
     cast: Cast | None = None
     fault: str = ""
+    is_part: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def rows_read(self) -> int:
@@ -85,13 +87,14 @@ class Lot:
 
 @dataclass(slots=True, kw_only=True)
 class Settled:
-    """What came of a lot: the rows to land, those set aside, and what is to be said about it."""
+    """What came of a lot: the rows to land, those set aside, and what is to be said about it; `met` are batches that share ids with it."""
 
     lot: Lot
     rows: pa.Table = field(default_factory=lambda: pa.table({}))
     rejects: Rejects = field(default_factory=Rejects)
     notes: list[str] = field(default_factory=list)
     duplicates: int = 0
+    met: set[str] = field(default_factory=set)
     checked: Checked | None = None
     fault: str = ""
 

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.files import load
+from watchkeeper.adapters.files import at, load
 from watchkeeper.adapters.text_files import Reading, table_of
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UnreadableError
@@ -146,9 +146,9 @@ def _release_file(intake: Intake, entry: Quarantined, who: str, why: str) -> Rel
 
 
 def _settled_file(intake: Intake, entry: Quarantined) -> tuple[Settled | None, str]:
-    path = intake.home.root / (entry.row or "")
     try:
-        content = load(path) if entry.row else None
+        file = at(intake.home, entry.row or "")
+        content = None if file is None else load(file)
     except UnreadableError as error:
         return None, str(error)
     if content is None:

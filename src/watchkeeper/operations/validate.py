@@ -7,7 +7,7 @@ not: those steps (cast.py, shape.py, verdict.py), or landing (landing.py). Repea
 import difflib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -24,12 +24,11 @@ from watchkeeper.errors import ConfigurationError, UnreadableError, UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.cast import Cast, Rejects, cast, labels_of, texts_of
 from watchkeeper.operations.shape import Shape, agree
-from watchkeeper.operations.verdict import Verdict, verdict
+from watchkeeper.operations.verdict import Verdict, of_some_rows, verdict
 from watchkeeper.records import Source
 from watchkeeper.words import counted
 
 LAST = timedelta(days=30)
-_ROW_COUNT = "expect_table_row_count"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,17 +82,10 @@ def validate(
         return _of_file(home, judged, source, file, now)
     stretch = last or LAST
     rows = _landed(home, judged, source, now, stretch)
-    found, left_out = _of_rows(verdict(home, judged, source, rows))
+    found, left_out = of_some_rows(verdict(home, judged, source, rows))
     besides = f", beside {counted(left_out, 'expectation')} about the rows of one file" if left_out else ""
     what = f"{source} of the {_spelled(stretch)} before {now:%Y-%m-%d %H:%M} UTC{besides}"
     return _preview(judged, source, what, rows.num_rows, found, {})
-
-
-def _of_rows(found: Verdict) -> tuple[Verdict, int]:
-    """Return a verdict on rows of many files without what counts the rows of one, and how many expectations do."""
-    kept = [f for f in found.checked.findings if not f.expectation.startswith(_ROW_COUNT)]
-    checked = replace(found.checked, findings=kept)
-    return replace(found, checked=checked, fault="; ".join(f.reason for f in checked.refusals)), len(found.checked.findings) - len(kept)
 
 
 def _with_suite(home: Home, monitor: Monitor, source: Source, suite: str | None) -> Monitor:

@@ -4,7 +4,7 @@ Belongs here: what follows from a finding. Does not: running a suite (adapters/e
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,8 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.cast import Rejects, failed
 from watchkeeper.records import Source
+
+_ROW_COUNT = "expect_table_row_count"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,13 @@ def verdicts(home: Home, monitor: Monitor, source: Source, views: Sequence[pa.Ta
     filled = [view for view in views if view.num_rows]
     found = iter(check_all([_numbered(view) for view in filled], suite_file(home, monitor, source), private=monitor.private))
     return [_concluded(monitor, source, view, next(found)) if view.num_rows else Verdict(Checked()) for view in views]
+
+
+def of_some_rows(found: Verdict) -> tuple[Verdict, int]:
+    """Return a verdict on some rows of many without what counts the rows of one file, and how many expectations do."""
+    kept = [f for f in found.checked.findings if not f.expectation.startswith(_ROW_COUNT)]
+    checked = replace(found.checked, findings=kept)
+    return replace(found, checked=checked, fault="; ".join(f.reason for f in checked.refusals)), len(found.checked.findings) - len(kept)
 
 
 def _numbered(view: pa.Table) -> pa.Table:
