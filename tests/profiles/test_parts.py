@@ -123,9 +123,10 @@ def test_label_parts_rebuilt_when_labels_came_replace_those_of_their_day_alone(t
 
 
 def test_marks_say_how_many_rows_of_a_batch_were_scanned():
-    marks = finished([mark_rows([("b1", 7), ("b2", 0)])])
+    marks = finished([mark_rows([("b1", 7, 2), ("b2", 0, 0)])])
     assert set(marks.column("kind").to_pylist()) == {MARK}
     assert ns(marks, "batch_id") == {("b1",): 7}
+    assert marks.column("nulls").to_pylist() == [2]
 
 
 cell_rows = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 6), st.floats(-9, 9) | st.just(np.nan), st.booleans()), max_size=40)
