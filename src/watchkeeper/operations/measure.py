@@ -126,13 +126,28 @@ def _due(
         return
     first, last = parts.starts[0], _last_of(grid, now).end
     span = Window(max(first, start) if start else first, min(last, end) if end else last)
-    runs: list[Run] = home.lake.newest(Run, as_of=now, where=(pc.field("model") == monitor.model) & (pc.field("operation") == OPERATION))
-    done = {(r.window_start, r.window_end): r.inputs for r in runs if r.outcome != "failed"}
+    done = _rested_on(home, monitor, now)
     usual = reference_revision(monitor, parts)
     for window in grid.between(span.start, span.end):
         inputs = f"{basis.bins}/{usual}/{parts.revision(window)}/{maturity(monitor, window, now)}/{_silence(parts, window, now)}"
-        if recompute or done.get((window.start, window.end)) != inputs:
+        if recompute or inputs not in done.get(window, ()):
             yield window, inputs
+
+
+def _rested_on(home: Home, monitor: Monitor, now: datetime) -> dict[Window, set[str]]:
+    """Return what the newest measuring of each window rested on; where a clock stands still, several are equally new."""
+    mine = (pc.field("model") == monitor.model) & (pc.field("operation") == OPERATION) & (pc.field("outcome") != "failed")
+    mine &= pc.field("computed_at") <= pa.scalar(now, TIMESTAMP)
+    names = ["window_start", "window_end", "computed_at", "inputs"]
+    runs = home.lake.read(Run.TABLE, columns=names, where=mine)
+    newest: dict[Window, tuple[datetime, set[str]]] = {}
+    for start, end, at, inputs in zip(*(runs.column(n).to_pylist() for n in names), strict=True) if runs is not None else ():
+        before = newest.get(Window(start, end))
+        if before is None or at > before[0]:
+            newest[Window(start, end)] = (at, {inputs})
+        elif at == before[0]:
+            before[1].add(inputs)
+    return {window: inputs for window, (_, inputs) in newest.items()}
 
 
 def _silence(parts: Ledger, window: Window, now: datetime) -> str:
@@ -229,7 +244,7 @@ def _identity(score: Score) -> tuple[object, ...]:
 
 
 def _same(before: Score, after: Score) -> bool:
-    if (before.state, before.reason, before.n, before.bins) != (after.state, after.reason, after.n, after.bins):
+    if any(getattr(before, k) != getattr(after, k) for k in ("state", "reason", "n", "bins", "reference")):
         return False
     return all(
         _close(getattr(before, k), getattr(after, k)) for k in ("value", "low", "high", "bound_low", "bound_high", "reference_value", "coverage")
