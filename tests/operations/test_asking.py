@@ -540,8 +540,8 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 with asked(Intake(home, monitor, "events", datetime(2025, 3, 1, tzinfo=UTC)), monitor.events) as (query, answer):
     print(len(answer.sizes), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
-MANY = """select 'x' || i as loan, timestamptz '2025-02-01' as asked_at, 0.5 as risk, md5(i::text) || md5(i::text) || md5(i::text) as text,
-    timestamptz '2025-02-10' as updated_at from generate_series(1, 3000000) i"""
+MANY = """select 'x' || i as loan, timestamptz '2025-02-01' as asked_at, 0.5 as risk, repeat('y', 200) as text,
+    timestamptz '2025-02-10' as updated_at from generate_series(1, 2000000) i"""
 
 
 @pytest.mark.slow
@@ -553,5 +553,5 @@ def test_an_answer_is_read_in_the_memory_of_a_part(db: Database, make: Callable[
     asking.note_reached(intake, asking.prepared(monitor, "events", monitor.events), datetime(2025, 2, 10, tzinfo=UTC), "")
     done = subprocess.run([sys.executable, "-c", ASKER, str(home.root)], capture_output=True, text=True, check=True, cwd=TESTS)
     parts, megabytes = map(int, done.stdout.split())
-    assert parts >= 6
+    assert parts >= 4
     assert megabytes < 500
