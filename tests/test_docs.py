@@ -23,6 +23,7 @@ import typer.main
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
+from parcels_database import a_shop_of_parcels
 from watchkeeper import monitor as words
 from watchkeeper.cli import VERBS, app
 from watchkeeper.cli.frame import Verbs
@@ -120,10 +121,12 @@ def test_the_quickstart_does_what_it_says(quickstart: Terminal) -> None:
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if p != QUICKSTART and any(c.is_run for c in commands(p))], ids=lambda p: p.stem)
-def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, quickstart: Terminal, tmp_path: Path) -> None:
+def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, quickstart: Terminal, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     shutil.copytree(quickstart.folder / "models", tmp_path / "models")
     terminal = Terminal(tmp_path)
     terminal.variables |= quickstart.variables
+    if page.stem == "sources":  # its commands ask a database
+        terminal.variables["WATCHKEEPER_CONNECTION_SHOP"] = a_shop_of_parcels(request.getfixturevalue("postgres"))
     for command in commands(page):
         if command.is_run:
             terminal.type(command)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from conftest import PARCELS, parcels_world
-from intake_world import NOW
+from conftest import PARCELS
 from object_store import Bucket
+from parcels_database import a_shop_of_parcels
 from postgres import PASSWORD, Database
 from watchkeeper.adapters.workspace import Home, load_monitor
 
@@ -24,19 +24,8 @@ Run = Callable[..., Result]
 @pytest.fixture
 def db(postgres: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
     """A shop with two hundred parcels, and what became of them."""
-    monkeypatch.setenv("WATCHKEEPER_CONNECTION_SHOP", postgres.url)
-    events, labels = parcels_world(NOW.replace(month=1))
-    postgres.do(
-        "create table parcels (parcel text, sent_at timestamptz, p_late float8, is_late boolean, version text, weight_kg float8, depot text, updated_at timestamptz)",
-        "create table delivered (parcel text, was_late boolean, delivered_at timestamptz)",
-        _inserted("parcels", [[*row.values(), row["sent_at"]] for row in events.to_pylist()]),
-        _inserted("delivered", [list(row.values()) for row in labels.to_pylist()]),
-    )
+    monkeypatch.setenv("WATCHKEEPER_CONNECTION_SHOP", a_shop_of_parcels(postgres))
     return postgres
-
-
-def _inserted(table: str, rows: list[list[Any]]) -> str:
-    return f"insert into {table} values " + ", ".join("(" + ", ".join(f"'{value}'" for value in row) + ")" for row in rows)
 
 
 def said(done: Result) -> str:
@@ -147,12 +136,13 @@ def test_labels_land_though_the_events_cannot_be_read(
 
 def test_a_model_is_added_from_queries(db: Database, make_home: Callable[..., Home], watchkeeper: Run) -> None:
     home = make_home(name="asked")
-    queries = ("--sql", EVENTS["sql"], "--labels-sql", LABELS["sql"], "--connection", "shop")
+    queries = ("--sql", EVENTS["sql"], "--labels-sql", LABELS["sql"], "--connection", "shop", "--watermark", "updated_at")
     done = watchkeeper("add", "parcels", *queries, "--owner", "#parcels", at=home)
     assert done.exit_code == 0, done.output
     monitor = load_monitor(home, "parcels")
     assert (monitor.events.sql, monitor.events.connection) == (EVENTS["sql"], "shop")
     assert monitor.labels is not None
+    assert (monitor.events.watermark, monitor.labels.watermark) == ("updated_at", None)
     assert (monitor.labels.join, monitor.labels.column, monitor.columns.id, monitor.columns.score) == ("parcel", "was_late", "parcel", "p_late")
     assert watchkeeper("check", at=home).exit_code == 0
     done = watchkeeper("ingest", "parcels", "--now", "2025-03-01", "--json", at=home)
@@ -176,6 +166,7 @@ def test_a_watermark_is_no_feature_of_a_drafted_model(db: Database, make_home: C
         (("--sql", "select 1"), "--sql: a query goes to a database. Name it by --connection"),
         (("--sql", "select 1", "--connection", "shop", "--events", "x.csv"), "give either a file or a query, not both"),
         (("--sql", "select * from parcels where false", "--connection", "shop"), "the query gives no rows to learn from"),
+        (("--sql", "select * from parcels", "--connection", "shop", "--watermark", "updatd"), "--watermark: no query has a column 'updatd'"),
         (("--sql", "select * from parcels", "--connection", "nowhere"), "there is no connection 'nowhere'"),
     ],
 )

@@ -54,7 +54,7 @@ def add(
     sql: Annotated[str | None, typer.Option(metavar="QUERY", help="Instead of --events: a query for predictions.", show_default=False)] = None,
     labels_sql: Annotated[str | None, typer.Option(metavar="QUERY", help="Instead of --labels: a query for the truth.", show_default=False)] = None,
     connection: Annotated[str | None, typer.Option(metavar="NAME", help="The database that queries go to.", show_default=False)] = None,
-    watermark: Annotated[str | None, _column("When a row was written or changed last, in both queries.")] = None,
+    watermark: Annotated[str | None, _column("When a row was written or changed last, in the queries that have it.")] = None,
     owner: Annotated[str | None, typer.Option(metavar="OWNER", help="Who answers for the model: a person or a channel.", show_default=False)] = None,
     task: Annotated[str | None, typer.Option(metavar="TASK", help="binary, multiclass or regression.", show_default=False)] = None,
     id_: Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="Tells events apart.", show_default=False)] = None,

@@ -52,11 +52,10 @@ class Ask:
     connection: str
     watermark: str | None = None
 
-    @property
-    def place(self) -> dict[str, str]:
-        """What the monitor file will say of it."""
+    def place(self, columns: Sequence[str]) -> dict[str, str]:
+        """Return what the monitor file will say of it; of two queries only one may have the watermark."""
         said = {"sql": self.sql, "connection": self.connection}
-        return said | ({"watermark": self.watermark} if self.watermark else {})
+        return said | ({"watermark": self.watermark} if self.watermark in columns and self.watermark else {})
 
 
 Given = Path | Ask
@@ -78,6 +77,9 @@ def add(home: Home, model: str, *, events: Given, labels: Given | None, said: Sa
     files.require([path for path in given.values() if isinstance(path, Path)])
     sources = _of_files(home, {kind: path for kind, path in given.items() if isinstance(path, Path)})
     sources |= {kind: _of_query(ask) for kind, ask in given.items() if isinstance(ask, Ask)}
+    marks = {ask.watermark for ask in given.values() if isinstance(ask, Ask) and ask.watermark}
+    if marks and not any("watermark" in source.place for source in sources.values()):
+        raise UsageError(f"no query has a column '{marks.pop()}'", where="--watermark", then="Name the one that says when a row changed last.")
     told = draft(model, sources["events"], sources.get("labels"), said=said, timezone=home.workspace.timezone)
     if told.questions:
         return Added(model, told.answers, told.questions, [], [])
@@ -103,7 +105,7 @@ def _of_query(ask: Ask) -> Source:
     rows = read(names, _ROWS_TO_LEARN_FROM)
     if rows.num_rows == 0:
         raise UsageError("the query gives no rows to learn from", where=connection.where, then="Ask for some that are there.")
-    return Source(rows, ask.place, SAID, read)
+    return Source(rows, ask.place(there.names), SAID, read)
 
 
 def _of_files(home: Home, paths: dict[str, Path]) -> dict[str, Source]:
