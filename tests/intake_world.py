@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.ingest import ingest
@@ -80,3 +81,20 @@ def suite(home: Home, name: str, *expectations: Mapping[str, Any]) -> None:
 def expect(kind: str, *, severity: str = "critical", why: str = "because", **arguments: Any) -> dict[str, Any]:
     """Return one expectation of a suite."""
     return {"type": kind, "kwargs": arguments, "severity": severity, "meta": {"owner": "data", "why": why}}
+
+
+class Killed(BaseException):
+    """Ends the process as a kill would, as far as anything behind it is concerned."""
+
+
+class DyingLake(Lake):
+    """A lake whose process ends after so many commits."""
+
+    commits_left = 0
+
+    def append(self, *arguments: Any, **named: Any) -> None:
+        """Commit, or die before."""
+        if self.commits_left == 0:
+            raise Killed
+        super().append(*arguments, **named)
+        self.commits_left -= 1

@@ -24,6 +24,7 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from object_store import ObjectStore
+from parcels_database import a_shop_of_parcels
 from watchkeeper import monitor as words
 from watchkeeper.cli import VERBS, app
 from watchkeeper.cli.frame import Verbs
@@ -128,6 +129,8 @@ def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, quicksta
     if any("s3://" in c.text for c in commands(page) if c.is_run):
         store: ObjectStore = request.getfixturevalue("object_store")
         terminal.variables |= store.new_bucket("watch").environment
+    if page.stem == "sources":  # its commands ask a database
+        terminal.variables["WATCHKEEPER_CONNECTION_SHOP"] = a_shop_of_parcels(request.getfixturevalue("postgres"))
     for command in commands(page):
         if command.is_run:
             terminal.type(command)

@@ -28,8 +28,8 @@ def labels(values, **columns) -> pa.Table:
 
 
 def drafted(rows: pa.Table, truth: pa.Table | None = None, **said) -> Draft:
-    told = Source(truth, "l-*.csv", "digits") if truth is not None else None
-    return draft("orders", Source(rows, "e-*.csv", "digits"), told, said=Said(**said), timezone="UTC")
+    told = Source(truth, {"files": "l-*.csv"}, "digits") if truth is not None else None
+    return draft("orders", Source(rows, {"files": "e-*.csv"}, "digits"), told, said=Said(**said), timezone="UTC")
 
 
 def answers(told: Draft) -> dict[str, object]:
@@ -99,8 +99,8 @@ def test_the_reference_is_the_first_half_at_least_eight_windows_and_at_most_nine
 
 
 def test_the_first_day_is_a_day_of_the_time_zone():
-    told = draft("orders", Source(events(), "e", ""), None, said=Said(), timezone="Asia/Tokyo")
-    early = draft("orders", Source(events(), "e", ""), None, said=Said(), timezone="Pacific/Honolulu")
+    told = draft("orders", Source(events(), {"files": "e"}, ""), None, said=Said(), timezone="Asia/Tokyo")
+    early = draft("orders", Source(events(), {"files": "e"}, ""), None, said=Said(), timezone="Pacific/Honolulu")
     assert answers(told)["reference.from"] == date(2025, 1, 1)
     assert answers(early)["reference.from"] == date(2024, 12, 31)
 

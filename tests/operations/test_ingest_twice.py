@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from intake_world import GOOD, HEADER, NOW, counts, expect, held, landed, loans, put, suite, take
+from intake_world import GOOD, HEADER, NOW, DyingLake, Killed, counts, expect, held, landed, loans, put, suite, take
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.workspace import Home
 
@@ -70,23 +70,6 @@ def clean(make_home: Callable[..., Home]) -> tuple[Any, ...]:
     fill(home)
     take(home)
     return state(home)
-
-
-class Killed(BaseException):
-    """Ends the process as a kill would, as far as anything behind it is concerned."""
-
-
-class DyingLake(Lake):
-    """A lake whose process ends after so many commits."""
-
-    commits_left = 0
-
-    def append(self, *arguments: Any, **named: Any) -> None:
-        """Commit, or die before."""
-        if self.commits_left == 0:
-            raise Killed
-        super().append(*arguments, **named)
-        self.commits_left -= 1
 
 
 def test_a_run_that_dies_between_any_two_commits_is_completed_by_the_next(make_home: Callable[..., Home], clean: tuple[Any, ...]) -> None:

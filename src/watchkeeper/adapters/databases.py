@@ -235,7 +235,7 @@ def _slow(_first: str, _connection: Connection, question: Question) -> tuple[str
 
 
 def _unreachable(first: str, connection: Connection, _question: Question) -> tuple[str, str]:
-    why = first.removeprefix("Failed to connect: ").rpartition("failed: ")[2]
+    why = first.removeprefix("Failed to connect: ").rpartition("failed: ")[2].rpartition("dial tcp: ")[2]
     return f"cannot be reached ({why})", f"Look whether it runs and can be reached from here, or correct {connection.origin}. {_LATER}."
 
 
@@ -255,7 +255,7 @@ def _data(first: str, _connection: Connection, _question: Question) -> tuple[str
 _REASONS: tuple[tuple[re.Pattern[str], Callable[[str, Connection, Question], tuple[str, str]]], ...] = (
     (re.compile(r"^28|password authentication failed|no password supplied|incorrect username or password|39010[0-9]|390144"), _expired),
     (re.compile(r"^57014|statement timeout|000604|000630"), _slow),
-    (re.compile(r"failed to connect"), _unreachable),
+    (re.compile(r"failed to connect|dial tcp|i/o timeout"), _unreachable),
     (re.compile(r"^08|^57|server closed the connection|connection not open|terminating connection"), _broken),
     (re.compile(r"^(42|0A|25)"), _wrong),
     (re.compile(r"^22"), _data),

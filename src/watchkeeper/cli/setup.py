@@ -49,8 +49,12 @@ def add(
     ctx: typer.Context,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Name of the new model.")],
     *,
-    events: Annotated[Path, typer.Option(metavar="FILE", help="A file of predictions, such as will keep coming.")],
+    events: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of predictions, such as will keep coming.", show_default=False)] = None,
     labels: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of the truth.", show_default=False)] = None,
+    sql: Annotated[str | None, typer.Option(metavar="QUERY", help="Instead of --events: a query for predictions.", show_default=False)] = None,
+    labels_sql: Annotated[str | None, typer.Option(metavar="QUERY", help="Instead of --labels: a query for the truth.", show_default=False)] = None,
+    connection: Annotated[str | None, typer.Option(metavar="NAME", help="The database that queries go to.", show_default=False)] = None,
+    watermark: Annotated[str | None, _column("When a row was written or changed last, in the queries that have it.")] = None,
     owner: Annotated[str | None, typer.Option(metavar="OWNER", help="Who answers for the model: a person or a channel.", show_default=False)] = None,
     task: Annotated[str | None, typer.Option(metavar="TASK", help="binary, multiclass or regression.", show_default=False)] = None,
     id_: Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="Tells events apart.", show_default=False)] = None,
@@ -67,7 +71,8 @@ def add(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draft a monitor and its expectation suites from data files, and say what was guessed and why."""
+    """Draft a monitor and its expectation suites from data, and say what was guessed and why."""
+    from watchkeeper.operations.add import Ask, Given
     from watchkeeper.operations.add import add as draft
     from watchkeeper.operations.draft import Said
 
@@ -86,7 +91,18 @@ def add(
         version_column=version_column,
         latency=latency,
     )
-    added = draft(open_home(ctx, home), model, events=events, labels=labels, said=said)
+
+    def given(file: Path | None, query: str | None, option: str) -> Given | None:
+        if file is not None and query is not None:
+            raise UsageError("give either a file or a query, not both", where=option)
+        if query is not None and connection is None:
+            raise UsageError("a query goes to a database", where=option, then="Name it by --connection.")
+        return file if query is None or connection is None else Ask(sql=query, connection=connection, watermark=watermark)
+
+    predictions = given(events, sql, "--sql")
+    if predictions is None:
+        raise UsageError("there is nothing to learn from", where="add", then="Name a file by --events, or a query by --sql and --connection.")
+    added = draft(open_home(ctx, home), model, events=predictions, labels=given(labels, labels_sql, "--labels-sql"), said=said)
     if as_json:
         show_json(added)
     else:

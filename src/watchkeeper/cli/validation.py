@@ -38,6 +38,7 @@ def validate_model(
     last: Annotated[
         str | None, typer.Option(metavar="TIME", help="Without a file: what landed of this long before now; else 30d.", show_default=False)
     ] = None,
+    new: Annotated[bool, typer.Option("--new", help="Check what the monitor's query gives that is new, at most the first 500,000 rows.")] = False,
     suite: Annotated[str | None, typer.Option(metavar="NAME", help="Another suite than the model's own.", show_default=False)] = None,
     labels: Annotated[bool, typer.Option("--labels", help="Check labels instead of events.")] = False,
     as_json: JsonOption = False,
@@ -51,7 +52,8 @@ def validate_model(
     """
     opened = open_home(ctx, home)
     source: Source = "labels" if labels else "events"
-    found = validate(opened, load_monitor(opened, model), now=moment(now, opened), file=file, last=_stretch(last), suite=suite, source=source)
+    monitor, at = load_monitor(opened, model), moment(now, opened)
+    found = validate(opened, monitor, now=at, file=file, last=_stretch(last), is_asked=new, suite=suite, source=source)
     if as_json:
         show_json(_told(found))
     else:

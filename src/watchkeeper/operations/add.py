@@ -1,4 +1,4 @@
-"""Adds a model to the workspace: reads its data files, drafts a monitor and its expectation suites, and writes them.
+"""Adds a model to the workspace: reads its data, drafts a monitor and its expectation suites, and writes them.
 
 Belongs here: the one action behind `watchkeeper add`. Does not: what is guessed and why (draft.py, guesses.py).
 """
@@ -6,7 +6,7 @@ Belongs here: the one action behind `watchkeeper add`. Does not: what is guessed
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,8 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters import files
+from watchkeeper.adapters import connections, databases, files
+from watchkeeper.adapters.database_types import converted, is_taken
 from watchkeeper.adapters.monitor_files import mistakes, understand
 from watchkeeper.adapters.scaffold import create
 from watchkeeper.adapters.suite_drafts import draft_suite
@@ -24,10 +25,11 @@ from watchkeeper.adapters.yaml_lines import parse_yaml
 from watchkeeper.errors import UnreadableError, UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.cast import cast
-from watchkeeper.operations.draft import Answer, Question, Said, Source, draft, glob_of, named
+from watchkeeper.operations.draft import SAID, Answer, Question, Said, Source, draft, glob_of, named
 from watchkeeper.operations.monitor_text import monitor_text
 
-_MOST_FILES = 1000
+_MOST_FILES, _ROWS_TO_LEARN_FROM = 1000, 100_000
+_PATIENCE = timedelta(minutes=10)
 _ANY_TIME = datetime(9000, 1, 1, tzinfo=UTC)  # a draft asks for no row whether it lies in the future
 
 
@@ -42,42 +44,86 @@ class Added:
     kept: list[str]
 
 
-def add(home: Home, model: str, *, events: Path, labels: Path | None, said: Said) -> Added:
-    """Draft a monitor and its suites from data files and write them; suites that are there already are kept.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A query to learn from, as the command line says it."""
+
+    sql: str
+    connection: str
+    watermark: str | None = None
+
+    def place(self, columns: Sequence[str]) -> dict[str, str]:
+        """Return what the monitor file will say of it; of two queries only one may have the watermark."""
+        said = {"sql": self.sql, "connection": self.connection}
+        return said | ({"watermark": self.watermark} if self.watermark in columns and self.watermark else {})
+
+
+Given = Path | Ask
+
+
+def add(home: Home, model: str, *, events: Given, labels: Given | None, said: Said) -> Added:
+    """Draft a monitor and its suites from data and write them; suites that are there already are kept.
 
     Raises:
         UsageError: the model is there already, or a named column or file is not.
-        UnreadableError: a data file cannot be read.
+        UnreadableError: a data file or a database cannot be read.
+        ConfigurationError: a connection is not known, or its database refuses the query.
 
     """
     target = home.monitors_dir / f"{model}.yaml"
     if target.exists() or model in load_monitors(home)[0]:
         raise UsageError(f"there is a model '{model}' already", where=str(home.monitors_dir), then="Edit its file, or choose another name.")
-    files.require([events, *([labels] if labels else [])])
-    sources = _sources(home, {"events": events, **({"labels": labels} if labels else {})})
+    given: dict[str, Given] = {"events": events, **({"labels": labels} if labels else {})}
+    files.require([path for path in given.values() if isinstance(path, Path)])
+    sources = _of_files(home, {kind: path for kind, path in given.items() if isinstance(path, Path)})
+    sources |= {kind: _of_query(ask) for kind, ask in given.items() if isinstance(ask, Ask)}
+    marks = {ask.watermark for ask in given.values() if isinstance(ask, Ask) and ask.watermark}
+    if marks and not any("watermark" in source.place for source in sources.values()):
+        raise UsageError(f"no query has a column '{marks.pop()}'", where="--watermark", then="Name the one that says when a row changed last.")
     told = draft(model, sources["events"], sources.get("labels"), said=said, timezone=home.workspace.timezone)
     if told.questions:
         return Added(model, told.answers, told.questions, [], [])
-    text = monitor_text(told.answers, " and ".join(p.name for p in (events, labels) if p))
+    text = monitor_text(told.answers, " and ".join(p.name if isinstance(p, Path) else f"a query to {p.connection}" for p in given.values()))
     monitor = _understood(text, target.name)
     create(target, text)
     written, kept = _write_suites(home, monitor, sources)
     return Added(model, told.answers, [], [_name(home, target), *written], kept)
 
 
-def _sources(home: Home, paths: dict[str, Path]) -> dict[str, Source]:
+def _of_query(ask: Ask) -> Source:
+    """Ask a database for some rows to learn from; later for columns of all of them."""
+    connection, question = connections.find(ask.connection), databases.Question(ask.sql, _PATIENCE)
+    there = databases.described(connection, question)
+    taken = pa.schema([f for f in there if is_taken(f)])
+
+    def read(columns: Sequence[str], limit: int | None = None) -> pa.Table:
+        asked = pa.schema([taken.field(name) for name in dict.fromkeys(columns)])
+        tables = [converted(rows, ()) for rows in databases.answer(connection, question, asked, limit=limit)]
+        return pa.concat_tables(tables) if tables else converted(asked.empty_table(), ())
+
+    names = [name for name in taken.names if name != ask.watermark]
+    rows = read(names, _ROWS_TO_LEARN_FROM)
+    if rows.num_rows == 0:
+        raise UsageError("the query gives no rows to learn from", where=connection.where, then="Ask for some that are there.")
+    return Source(rows, ask.place(there.names), SAID, read)
+
+
+def _of_files(home: Home, paths: dict[str, Path]) -> dict[str, Source]:
     """Read the files; when the glob of one would also match the other, each keeps its own name."""
     whole = {kind: path.resolve() for kind, path in paths.items()}
     globs = {kind: glob_of(path, home.root) for kind, path in whole.items()}
     if any(path.match(globs[other][0]) for kind, path in whole.items() for other in globs if other != kind):
         globs = {kind: (named(path, home.root), "this file alone: the other file's name is too much like it") for kind, path in whole.items()}
-    return {kind: Source(_rows(path), *globs[kind], partial(_whole, home, path, globs[kind][0])) for kind, path in whole.items()}
+    return {
+        kind: Source(_rows(path), {"files": globs[kind][0]}, globs[kind][1], partial(_whole, home, path, globs[kind][0]))
+        for kind, path in whole.items()
+    }
 
 
 def _whole(home: Home, path: Path, pattern: str, columns: Sequence[str]) -> pa.Table:
     """Return columns of all files that a glob matches; those that cannot be read, or lack a column, are left to intake."""
     tables = []
-    for found in dict.fromkeys([path, *files.discover(home, pattern)[:_MOST_FILES]]):
+    for found in dict.fromkeys([path, *files.discover(home, pattern)[:_MOST_FILES]]):  # type: files.File
         try:
             rows = files.read(found, found.name)
         except UnreadableError:

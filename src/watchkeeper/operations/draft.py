@@ -5,8 +5,8 @@ writing files (add.py), or how the draft is written down (monitor_text.py).
 """
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -67,15 +67,15 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The rows of a data file and the glob under which files like it will come."""
+    """Rows to learn from, and where rows like them will come from: the keys of the monitor file that say so, and why."""
 
     rows: pa.Table
-    files: str
+    place: Mapping[str, Any]
     why: str
     others: Callable[[Sequence[str]], pa.Table] | None = None
 
     def whole(self, columns: Sequence[str]) -> pa.Table:
-        """Return columns of all files that the glob matches, or of this one alone."""
+        """Return columns of all there is, or of these rows alone."""
         return self.rows.select(list(dict.fromkeys(columns))) if self.others is None else self.others(columns)
 
 
@@ -135,11 +135,16 @@ def draft(model: str, events: Source, labels: Source | None, *, said: Said, time
         "columns.time", "time", guesses.time_column(events.rows, timezone, told.taken()), events.rows, "which column says when an event happened"
     )
     told.tell("timezone", timezone, "the workspace's")
-    told.tell("events.files", events.files, events.why)
+    _place(told, "events", events)
     truth = _labels(told, events, labels, event_id=event_id, time=time, timezone=timezone)
     _outputs(told, events.rows, truth)
     _rest(told, events, time=time, timezone=timezone, in_events=labels is None and truth is not None)
     return told
+
+
+def _place(told: Draft, section: str, source: Source) -> None:
+    for name, value in source.place.items():
+        told.tell(f"{section}.{name}", value, source.why)
 
 
 def glob_of(path: Path, root: Path) -> tuple[str, str]:
@@ -165,7 +170,7 @@ def _labels(told: Draft, events: Source, labels: Source | None, *, event_id: str
     if labels is None:
         return _labels_among_events(told, events, event_id)
     rows = labels.rows
-    told.tell("labels.files", labels.files, labels.why)
+    _place(told, "labels", labels)
     found = truths.join_column(events.rows, event_id, rows) if event_id else None
     join = told.column("labels.join", "join", found, rows, "which column of the labels holds the event's id")
     late = told.column("labels.time", "label-time", guesses.time_column(rows, timezone, {join or ""}), rows)
@@ -186,7 +191,7 @@ def _labels_among_events(told: Draft, events: Source, event_id: str | None) -> p
     found = None if given else truths.truth_among_events(events.rows, told.taken())
     if event_id is None or not (given or found):
         return None
-    told.tell("labels.files", events.files, "no labels were named, and the events hold the truth")
+    _place(told, "labels", replace(events, why="no labels were named, and the events hold the truth"))
     told.tell("labels.join", event_id, "the id")
     column = told.column("labels.column", "label", found, events.rows)
     told.tell("labels.mature_after", "1h", "the truth comes with the events")

@@ -15,14 +15,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.expectations import Finding
-from watchkeeper.adapters.files import interpret, load, require
+from watchkeeper.adapters.expectations import Checked, Finding
+from watchkeeper.adapters.files import Content, interpret, load, require
 from watchkeeper.adapters.warehouse import ask, connect, quoted
 from watchkeeper.adapters.widening import can_widen
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConfigurationError, UnreadableError, UsageError
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.asking import asked, contents
 from watchkeeper.operations.cast import Cast, Rejects, cast, labels_of, texts_of
+from watchkeeper.operations.lots import Intake
 from watchkeeper.operations.shape import Shape, agree
 from watchkeeper.operations.verdict import Verdict, of_some_rows, verdict
 from watchkeeper.records import Source
@@ -64,22 +66,26 @@ def validate(
     now: datetime,
     file: Path | None = None,
     last: timedelta | None = None,
+    is_asked: bool = False,
     suite: str | None = None,
     source: Source = "events",
 ) -> Preview:
-    """Check a file as intake would, or else what landed of the `last` days (default 30) before `now`.
+    """Check a file as intake would, or (`is_asked`) what the monitor's query gives, or else what landed of the `last` days (default 30) before `now`.
 
     Raises:
-        UsageError: both a file and a stretch of time are given, or there is no such file.
+        UsageError: more than one of them is given, there is no such file, or no query.
+        UnreachableError: the database does not answer.
         ConfigurationError: the suite named is not there, or is no suite.
         UnreadableError: the file cannot be read, or lacks a column that every row needs.
 
     """
-    if file is not None and last is not None:
-        raise UsageError("give either a file or a stretch of time, not both", then="Leave out --last to check the file.")
+    if (file is not None) + (last is not None) + is_asked > 1:
+        raise UsageError("give either a file, a stretch of time or --new, not more than one", then="Leave out --last to check the file.")
     judged = _with_suite(home, monitor, source, suite)
     if file is not None:
         return _of_file(home, judged, source, file, now)
+    if is_asked:
+        return _of_query(home, judged, source, now)
     stretch = last or LAST
     rows = _landed(home, judged, source, now, stretch)
     found, left_out = of_some_rows(verdict(home, judged, source, rows))
@@ -102,9 +108,25 @@ def _of_file(home: Home, monitor: Monitor, source: Source, file: Path, now: date
     content = load(file)
     if content is None:
         raise UnreadableError("has just vanished", where=str(file), then="Send it again.")
+    return _of_content(home, monitor, source, content, now)
+
+
+def _of_query(home: Home, monitor: Monitor, source: Source, now: datetime) -> Preview:
+    """Check what the next intake would ask for, or the first part of it."""
+    place = monitor.places.get(source)
+    if place is None or place.sql is None:
+        raise UsageError(f"{monitor.model} has no query for {source}", where="--new", then="Name a file by --file.")
+    with asked(Intake(home, monitor, source, now), place) as (query, answer):
+        content = next(contents(query, answer, lambda rows: rows), None)
+    return _of_content(home, monitor, source, content, now) if content else _preview(monitor, source, query.told_by[1], 0, Verdict(Checked()), {})
+
+
+def _of_content(home: Home, monitor: Monitor, source: Source, content: Content, now: datetime) -> Preview:
     reading = interpret(content.data, content.name, texts_of(monitor))
     view, rejects = _as_intake(home, monitor, source, cast(reading, monitor, source, now=now))
-    return _preview(monitor, source, content.name, reading.rows.num_rows + len(reading.unfit), verdict(home, monitor, source, view), rejects.reasons)
+    found = verdict(home, monitor, source, view)
+    found = of_some_rows(found)[0] if content.is_part else found
+    return _preview(monitor, source, content.name, reading.rows.num_rows + len(reading.unfit), found, rejects.reasons)
 
 
 def _as_intake(home: Home, monitor: Monitor, source: Source, read: Cast) -> tuple[pa.Table, Rejects]:
