@@ -1,5 +1,7 @@
 """Objects of an S3 are found, read once, known again and told apart from a store that is not there."""
 
+import http.server
+import threading
 import time
 from collections.abc import Callable
 from datetime import date
@@ -105,6 +107,42 @@ def test_what_is_not_there_or_refused_is_told_in_one_sentence(stored: Home, buck
     assert time.monotonic() - began < 30
     monkeypatch.setenv("AWS_ENDPOINT_URL", bucket.environment["AWS_ENDPOINT_URL"])
     assert [b.rows_landed for b in take(stored, LATER)] == [2]
+
+
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """A store that refuses: what it says is the first part of the bucket's name."""
+
+    def do_GET(self) -> None:
+        code = self.path.split("/")[1].partition("?")[0]
+        said = f"<Error><Code>{code}</Code><Message>of AKIAWATCHKEEPER</Message></Error>".encode()
+        self.send_response(400 if code == "ExpiredToken" else 403)
+        self.send_header("content-type", "application/xml")
+        self.send_header("content-length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        ("ExpiredToken", "the credentials have expired"),
+        ("InvalidAccessKeyId", "the access key is not known"),
+        ("SignatureDoesNotMatch", "the secret key is wrong"),
+        ("AccessDenied", "access is denied"),
+    ],
+)
+def test_refused_credentials_are_told_without_them(code: str, what: str, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(UnreadableError) as caught:
+            listed(f"s3://{code}/in/*.csv")
+        server.shutdown()
+    assert str(caught.value).startswith(f"s3://{code}/in/*.csv: cannot be read ({what}). Check the address, the credentials in the environment")
+    assert "AKIA" not in str(caught.value)
 
 
 def test_a_reference_may_lie_in_a_store(make_home: Callable[..., Home], bucket: Bucket) -> None:

@@ -19,10 +19,13 @@ from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.workspace import Home, load_monitor
 from watchkeeper.errors import ConfigurationError, UnreachableError
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations import asking, ingest
+from watchkeeper.operations import asking
 from watchkeeper.operations.ingest import ingest as take_in
+from watchkeeper.operations.landing import settle
+from watchkeeper.operations.lots import Intake
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.quarantine import ALL
+from watchkeeper.operations.reading import lot_of
 from watchkeeper.operations.release import release
 from watchkeeper.operations.resumed import RESUMED
 from watchkeeper.records import Batch, Profile, Watermark
@@ -516,10 +519,10 @@ def test_rows_that_a_killed_run_left_without_a_mark_get_one(db: Database, make: 
     """The run ends between the commit of the rows and the mark; then other rows come, so that the answer is another one."""
     home = make(**ONE_DAY)
     put(db, ("a", 10, 0.1, 100), ("b", 11, 0.9, 200))
-    intake = ingest.Intake(home, loans(home), "events", NOW)
+    intake = Intake(home, loans(home), "events", NOW)
     with asking.asked(intake, loans(home).events) as (query, answer):
-        lots = [ingest.lot_of(intake, content) for content in asking.contents(query, answer, lambda rows: rows)]
-        ingest.settle(intake, lots)
+        lots = [lot_of(intake, content) for content in asking.contents(query, answer, lambda rows: rows)]
+        settle(intake, lots)
     assert home.lake.newest(Batch) == []
     put(db, ("c", 12, 0.5, 300))
     batches = take(home, now=LATER)
@@ -549,7 +552,7 @@ def test_an_answer_is_read_in_the_memory_of_a_part(db: Database, make: Callable[
     """Asked with parameters the driver would hold the whole of it, a gigabyte here; so this begins at a watermark."""
     home = make(events={**EVENTS, "sql": MANY})
     monitor = loans(home)
-    intake = ingest.Intake(home, monitor, "events", NOW)
+    intake = Intake(home, monitor, "events", NOW)
     asking.note_reached(intake, asking.prepared(monitor, "events", monitor.events), datetime(2025, 2, 10, tzinfo=UTC), "")
     done = subprocess.run([sys.executable, "-c", ASKER, str(home.root)], capture_output=True, text=True, check=True, cwd=TESTS)
     parts, megabytes = map(int, done.stdout.split())

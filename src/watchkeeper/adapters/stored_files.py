@@ -23,7 +23,7 @@ from watchkeeper.errors import UnreachableError, UnreadableError
 _CONNECT_S, _REQUEST_S, _ATTEMPTS = 5, 60, 3
 _MAGIC = re.compile(r"[*?\[]")
 _ABFSS = re.compile(r"(?P<container>[^@]+)@(?P<account>[^.]+)\.")
-_WHY = re.compile(r"AWS Error (?P<code>[A-Z_]+)")
+_WHY = re.compile(r"ExceptionName: (?P<named>\w+)|AWS Error (?!UNKNOWN)(?P<code>[A-Z_]+)")
 _PLAIN = {
     "NO_SUCH_BUCKET": "there is no such bucket",
     "ACCESS_DENIED": "access is denied",
@@ -158,7 +158,7 @@ def _asking(address: str) -> Iterator[pafs.FileSystem]:
         raise
     except (OSError, pa.ArrowException, ValueError) as error:
         found = _WHY.search(str(error))
-        code = found["code"] if found else ""
+        code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", found["named"] or found["code"]).upper() if found else ""
         why = _PLAIN.get(code) or (code.replace("_", " ").lower() if code else type(error).__name__)
         then = "Check the address, the credentials in the environment, and the way there; what is new is taken in by the next run."
         kind = UnreadableError if code == "ACCESS_DENIED" else UnreachableError

@@ -20,8 +20,9 @@ from watchkeeper.adapters.workspace import load_monitor, load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
 from watchkeeper.cli.output import JsonOption, complain, say, set_aside_lines, show
 from watchkeeper.errors import UsageError
-from watchkeeper.operations.ingest import Offered, Progress, offer
+from watchkeeper.operations.ingest import Offered, offer
 from watchkeeper.operations.quarantine import Chosen, discard, entries, heaps, note_look, set_aside, show_entries
+from watchkeeper.operations.reading import Progress
 from watchkeeper.operations.release import release
 from watchkeeper.operations.unevaluated import unevaluated
 from watchkeeper.records import Source

@@ -1,34 +1,31 @@
 """Files and queries to validated batches in the lake, exactly once.
 
-Belongs here: which files are new, and the order in which they are read, landed and marked. Does not: asking a database
-(asking.py), casting (cast.py), landing (landing.py), or what becomes of quarantined rows (quarantine.py).
+Belongs here: the sources, and the order in which they are read, landed and marked. Does not: which files are new (reading.py),
+asking a database (asking.py), landing (landing.py), or what becomes of quarantined rows (quarantine.py).
 
 Data lands first, then quarantine and validations, then the `batches` row as the mark. After a kill anywhere the files
 without a mark are offered again; rows they have landed already are recognised by batch and row number.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
-import pyarrow.compute as pc
-
-from watchkeeper.adapters.files import Content, File, Stamp, discover, interpret, is_finished, load, place_of, stamp
+from watchkeeper.adapters.files import Content, File, discover, place_of
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.errors import UnreachableError, UnreadableError, UsageError, WatchkeeperError
+from watchkeeper.errors import UsageError, WatchkeeperError
 from watchkeeper.monitor import Monitor, Place
 from watchkeeper.operations.asking import asked, contents, note_reached
-from watchkeeper.operations.cast import cast, texts_of
 from watchkeeper.operations.landing import settle
 from watchkeeper.operations.lots import Intake, Lot, Settled
 from watchkeeper.operations.marks import mark
+from watchkeeper.operations.reading import Progress, Reading, Seen
 from watchkeeper.operations.resumed import SetAside, brings_news, resumed
 from watchkeeper.operations.unseen import note_unseen
-from watchkeeper.records import Batch, Source, Validation, key
+from watchkeeper.records import Batch, Source, Validation
 
-Progress = Callable[[str, int, int], None]
 ROWS_AT_ONCE = 2_000_000
 
 
@@ -39,26 +36,6 @@ class Offered:
     name: str
     batch: Batch
     is_repeat: bool
-
-
-@dataclass(slots=True)
-class _Seen:
-    """The marks of a source: by content, and by path, size and time so that old files need not be read.
-
-    A file whose path, size and time of writing are those of its mark has the bytes that were landed: writing changes the
-    time, and a time too young to tell two writes apart is never kept (adapters.files.stamp). In doubt its bytes are hashed.
-    """
-
-    ids: set[str]
-    by_stamp: dict[tuple[str, Stamp], str]
-
-    @classmethod
-    def of(cls, intake: Intake) -> "_Seen":
-        mine = (pc.field("model") == intake.monitor.model) & (pc.field("source") == intake.source)
-        found = intake.home.lake.read(Batch.TABLE, columns=["batch_id", "path", "size_bytes", "modified_at"], where=mine)
-        rows = [] if found is None else found.to_pylist()
-        stamps = {(r["path"], Stamp(r["size_bytes"], r["modified_at"])): r["batch_id"] for r in rows if r["modified_at"] is not None}
-        return cls({r["batch_id"] for r in rows}, stamps)
 
 
 def ingest(
@@ -155,22 +132,22 @@ def _take_in_answer(intake: Intake, place: Place, validations: list[Validation],
 def _take_in(
     intake: Intake, given: Iterable[File | Content], total: int, validations: list[Validation], progress: Progress, *, tell_repeats: bool
 ) -> Iterator[Offered]:
-    seen = _Seen.of(intake)
-    repeats: list[tuple[str, str]] = []
-    streams: dict[str, Content] = {}
-    for lots in _in_portions(_lots(intake, given, total, seen, repeats, streams, progress)):
+    reading = Reading(intake, total, progress, Seen.of(intake))
+    for lots in _in_portions(reading.lots(given)):
         settled = settle(intake, lots)
         yield from (Offered(b.name, b, is_repeat=False) for b in resumed(intake, [s for s in settled if s.lot.is_part]))
         settled = [s for s in settled if brings_news(s)]
-        _keep_streams(intake, settled, streams)
-        streams.clear()
+        _keep_streams(intake, settled, reading.streams)
+        reading.streams.clear()
         if intake.source == "labels":
             note_unseen(intake, settled)
         batches, found = mark(intake, settled)
         validations += found
         yield from (Offered(b.name, b, is_repeat=False) for b in batches)
     if tell_repeats:
-        yield from _told(intake, repeats)
+        yield from _told(intake, reading.repeats)
+    if reading.refused:
+        raise reading.refused[0]
 
 
 def _keep_streams(intake: Intake, settled: Sequence[Settled], streams: Mapping[str, Content]) -> None:
@@ -201,83 +178,3 @@ def _in_portions(lots: Iterable[Lot]) -> Iterator[list[Lot]]:
             portion = []
     if portion:
         yield portion
-
-
-def _lots(
-    intake: Intake,
-    given: Iterable[File | Content],
-    total: int,
-    seen: _Seen,
-    repeats: list[tuple[str, str]],
-    streams: dict[str, Content],
-    progress: Progress,
-) -> Iterator[Lot]:
-    place = 0
-    for done, one in enumerate(given, start=1):
-        lot = _lot(intake, one, seen, repeats, place)
-        progress(one.name, done, total)
-        if lot is not None:
-            seen.ids.add(lot.batch_id)
-            place += 1
-            if isinstance(one, Content) and not one.path:
-                streams[lot.batch_id] = one
-            yield lot
-
-
-def _lot(intake: Intake, given: File | Content, seen: _Seen, repeats: list[tuple[str, str]], place: int) -> Lot | None:
-    """Return a file read and cast; None for one that is a repeat, unfinished, or has vanished."""
-    if not isinstance(given, Content):
-        known = seen.by_stamp.get((place_of(intake.home, given), stamp(given) or Stamp(-1, None)))
-        if known is not None:
-            repeats.append((given.name, known))
-            return None
-        try:
-            content = load(given) if is_finished(given) else None
-        except UnreachableError:
-            raise
-        except UnreadableError as error:
-            return Lot(
-                batch_id=key(intake.monitor.model, intake.source, place_of(intake.home, given), "unopened"),
-                name=given.name,
-                path=place_of(intake.home, given),
-                fault=str(error),
-            )
-    else:
-        content = given
-    if content is None:
-        return None
-    batch_id = intake.batch_id(content.sha256)
-    if batch_id in seen.ids:
-        repeats.append((content.name, batch_id))
-        return None
-    return lot_of(intake, content, place)
-
-
-def lot_of(intake: Intake, content: Content, place: int = 0) -> Lot:
-    """Return a file read and cast, or with the fault for which it cannot be; `place` is its place among the new files of a call."""
-    found = content.stamp
-    lot = Lot(
-        batch_id=intake.batch_id(content.sha256),
-        name=content.name,
-        path=content.path if "://" in content.path else place_of(intake.home, Path(content.path)) if content.path else "",
-        size_bytes=len(content.data),
-        modified_at=found.modified_at if found else None,
-        is_part=content.is_part,
-        notes=content.notes,
-    )
-    try:
-        lot = replace(lot, reading=interpret(content.data, content.name, texts_of(intake.monitor)))
-        return _cast(intake, lot, place)
-    except UnreadableError as error:
-        fault = str(error)
-    except Exception as error:  # noqa: BLE001 - whatever one file does, the others go on
-        fault = f"{content.name}: could not be taken in ({type(error).__name__})"
-    return replace(lot, fault=fault)
-
-
-def _cast(intake: Intake, lot: Lot, place: int) -> Lot:
-    if lot.reading is None or lot.rows_read == 0:
-        return lot
-    # Labels without times of their own take the moment of landing; a microsecond a file keeps the order of the files.
-    now = intake.now + timedelta(microseconds=place) if intake.source == "labels" else intake.now
-    return replace(lot, cast=cast(lot.reading, intake.monitor, intake.source, now=now))

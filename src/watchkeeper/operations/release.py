@@ -20,11 +20,11 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UnreadableError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.cast import cast
-from watchkeeper.operations.ingest import lot_of
 from watchkeeper.operations.landing import settle
 from watchkeeper.operations.lots import WHOLE_FILE, Intake, Lot, Settled, batch_of, quarantined_of, tally, validations_of
 from watchkeeper.operations.marks import append_missing, mark
 from watchkeeper.operations.quarantine import Chosen, after, decide, entries
+from watchkeeper.operations.reading import lot_of
 from watchkeeper.records import Batch, Quarantined, Source, Validation
 
 _NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
