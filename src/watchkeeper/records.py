@@ -252,8 +252,8 @@ class Signal:
     low: Of[float | None, "lower end of the score's interval"] = None
     high: Of[float | None, "upper end of the score's interval"] = None
     expected: Of[float, "what is usual"]
-    normal_low: Of[float | None, "95 % of reference windows lie above this"] = None
-    normal_high: Of[float | None, "95 % of reference windows lie below this"] = None
+    normal_low: Of[float | None, "95 % of reference windows lie above this; where hours or weekdays differ, those like it"] = None
+    normal_high: Of[float | None, "95 % of reference windows lie below this; where hours or weekdays differ, those like it"] = None
     p: Of[float, "chance of something this far out in a normal window; 0 for a broken target"]
     n: Of[int, "rows it rests on"] = 0
     state: Of[str, "provisional or mature, as the score was; withdrawn when restated to normal"]
@@ -338,7 +338,7 @@ class Run:
     operation: Of[str, "ingest, profile, measure, judge, act or report"]
     window_start: Of[datetime, "the window"]
     window_end: Of[datetime, "the window, exclusive"]
-    outcome: Of[str, "done, empty, insufficient, late, failed or missed"]
+    outcome: Of[str, "done, empty (no rows, though later ones came), insufficient, late (no rows yet), failed or missed (no rows since before it)"]
     reason: Of[str, "why, unless done"] = ""
     rows: Of[int, "rows or scores it produced"] = 0
     inputs: Of[str, "what it rested on; the same inputs are not computed again"] = ""

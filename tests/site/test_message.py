@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.records import Cause, Digest, IncidentEvent, Story
 from watchkeeper.site import message as m
 from watchkeeper.site.block_kit import blocks, clip, escape
@@ -25,7 +26,10 @@ EVENT = IncidentEvent(
 STORY = Story(
     headline="at least 52 % of Monday's flights were late; the model expected 11 %",
     when="Mon 22 April, New York. Miss: at least +41 points; 95 % of reference days lie between -13 and +21.",
-    facts=[("Labels", '907 of 985 (92 %). "At least" counts the missing as on time.'), ("Hit", "504 of 511 late flights were not flagged (99 %).")],
+    facts=[
+        ("Labels", '907 of 985 (92 %). "At least" counts the missing as on time.'),
+        ("Missed", "504 of 511 late flights were not flagged (99 %)."),
+    ],
     causes=[
         Cause(
             kind="concept",
@@ -48,7 +52,7 @@ OPENING = """\
 🔴 **flight_delays: at least 52 % of Monday's flights were late; the model expected 11 %**
 Mon 22 April, New York. Miss: at least +41 points; 95 % of reference days lie between -13 and +21.
 *Labels:* 907 of 985 (92 %). "At least" counts the missing as on time.
-*Hit:* 504 of 511 late flights were not flagged (99 %).
+*Missed:* 504 of 511 late flights were not flagged (99 %).
 *Likely cause:* the outcome changed, not the inputs (83 % [71, 95] of the change); inputs alone would have moved the rate by +2 points, the rest is +41 points; against it: temp moved too.
 *Ruled out:* rain, fog (0 rainy flights), missing weather, a new version.
 *Not measured:* latency, GPU.
@@ -65,7 +69,7 @@ BELATED = """\
 Mon 22 April, New York. Miss: at least +41 points; 95 % of reference days lie between -13 and +21.
 *Opened and resolved:* 3 windows clear since 2013-04-27. This is the only message about it.
 *Labels:* 907 of 985 (92 %). "At least" counts the missing as on time.
-*Hit:* 504 of 511 late flights were not flagged (99 %).
+*Missed:* 504 of 511 late flights were not flagged (99 %).
 *Likely cause:* the outcome changed, not the inputs (83 % [71, 95] of the change); inputs alone would have moved the rate by +2 points, the rest is +41 points; against it: temp moved too.
 *Ruled out:* rain, fog (0 rainy flights), missing weather, a new version.
 *Not measured:* latency, GPU.
@@ -161,3 +165,26 @@ def test_what_is_left_out_is_counted():
     said = next(block["text"]["text"] for block in found if "more lines left out" in str(block))
     assert f"… {200 - shown} more lines left out" in said
     assert 0 < shown < 200
+
+
+def test_a_broken_promise_says_where_to_look_first_and_names_that_once():
+    def beside(family: str, severity: str) -> Incident:
+        one = dataclasses.replace(EVENT, incident_id=family, family=family, severity=severity, story=STORY.to_json())
+        return fold([one])[0]
+
+    broken = dataclasses.replace(EVENT, family="target")
+    others = [beside("data", "critical"), beside("kpi", "high")]
+    said = dict(m.incident_message(STORY, broken, severity="warning", channel="", beside=others).facts[:1])
+    assert said == {"Look first at": f"`kpi` (high): {STORY.headline}."}
+    read = m.text(m.incident_message(STORY, broken, severity="warning", channel="", beside=others))
+    assert read.count("`kpi`") == 1
+    assert "*At the same time:* `data`" in read
+    assert "Look first" not in m.text(m.incident_message(STORY, EVENT, severity="high", channel="", beside=others))
+
+
+def test_causes_between_which_nothing_decides_are_told_side_by_side():
+    halves = [Cause(kind="model", subject="the scores moved", share=0.51), Cause(kind="concept", subject="the outcome changed", share=0.49)]
+    read = m.text(told(dataclasses.replace(STORY, causes=halves)))
+    assert "*Undecided between:* the scores moved (51 % of the change)." in read
+    assert "*and:* the outcome changed (49 % of the change)." in read
+    assert "Likely cause" not in read
