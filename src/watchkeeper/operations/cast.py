@@ -79,18 +79,18 @@ def cast(reading: Reading, monitor: Monitor, source: Source, *, now: datetime) -
     rejects = Rejects()
     for unfit in reading.unfit:
         rejects.add([unfit.number], unfit.reason)
-    table = _kept(reading.rows, monitor, notes).append_column("wk_row", reading.numbers)
+    table = _kept(reading.rows, monitor, labels_of(monitor).join if source == "labels" else monitor.columns.id, notes).append_column("wk_row", reading.numbers)
     _reject_nul_bytes(table, rejects)
     if source == "labels":
         return _labels(table, monitor, rejects, notes, now)
     return _events(table, monitor, rejects, notes, now)
 
 
-def _kept(rows: pa.Table, monitor: Monitor, notes: list[str]) -> pa.Table:
+def _kept(rows: pa.Table, monitor: Monitor, id_column: str, notes: list[str]) -> pa.Table:
     kept: dict[str, pa.ChunkedArray] = {}
     spelled: dict[str, str] = {}
     for name in rows.column_names:
-        column = None if name.startswith(RESERVED) else canonical(rows[name], monitor.timezone)
+        column = None if name.startswith(RESERVED) else canonical(rows[name], monitor.timezone, is_name=name == id_column)
         if name.startswith(RESERVED):
             notes.append(f"column {name!r} is left out: names that begin with {RESERVED} are reserved")
         elif name.lower() in spelled:
