@@ -19,6 +19,7 @@ from watchkeeper.adapters.quotes import Torn, torn
 from watchkeeper.errors import UnreadableError
 
 ABSENT = ("NA", "N/A", "null", "NULL", "None")
+AS_WRITTEN = r"^[+-]?0[0-9xX]|^\+"  # a text that would lose something as a number: zeros in front, a plus, a base
 _TIMES = (pa.timestamp("us"), pa.timestamp("us", "UTC"))
 _BOM = b"\xef\xbb\xbf"
 _DELIMITERS = {";": "';'", ",": "','", "\t": "tabs", "|": "'|'"}
@@ -131,7 +132,7 @@ def typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """
     if column.null_count == len(column):
         return pa.chunked_array([pa.nulls(len(column))])
-    if not pc.any(pc.match_substring_regex(column, r"^[+-]?0[0-9xX]|^\+")).as_py():
+    if not pc.any(pc.match_substring_regex(column, AS_WRITTEN)).as_py():
         present = pc.if_else(pc.is_in(column, pa.array(ABSENT)), pa.scalar(None, pa.string()), column)
         if present.null_count < len(present):
             found = _cast(present, pa.int64())

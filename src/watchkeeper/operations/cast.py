@@ -4,6 +4,7 @@ Belongs here: what a row must have by itself. Does not: agreement with what the 
 (repeats.py), or expectations (verdict.py).
 """
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.lake import TIMESTAMP
-from watchkeeper.adapters.text_files import Reading
+from watchkeeper.adapters.text_files import AS_WRITTEN, Reading
 from watchkeeper.errors import UnreadableError
 from watchkeeper.monitor import Labels, Monitor
 from watchkeeper.operations.classes import is_foreign
@@ -79,7 +80,8 @@ def cast(reading: Reading, monitor: Monitor, source: Source, *, now: datetime) -
     rejects = Rejects()
     for unfit in reading.unfit:
         rejects.add([unfit.number], unfit.reason)
-    table = _kept(reading.rows, monitor, labels_of(monitor).join if source == "labels" else monitor.columns.id, notes).append_column("wk_row", reading.numbers)
+    id_column = labels_of(monitor).join if source == "labels" else monitor.columns.id
+    table = _kept(reading.rows, monitor, id_column, notes).append_column("wk_row", reading.numbers)
     _reject_nul_bytes(table, rejects)
     if source == "labels":
         return _labels(table, monitor, rejects, notes, now)
@@ -181,7 +183,7 @@ def _wanted(monitor: Monitor) -> dict[str, pa.DataType]:
 
 
 def _coerced(rows: pa.Table, name: str, target: pa.DataType, monitor: Monitor, rejects: Rejects) -> pa.Table:
-    column, misfits = fitted(rows[name], target, monitor.timezone)
+    column, misfits = fitted(rows[name], target, monitor.timezone, is_measured=True)
     reject_misfits(rows, name, misfits, target, monitor, rejects)
     return rows.set_column(rows.column_names.index(name), name, column)
 
@@ -193,7 +195,8 @@ def reject_misfits(rows: pa.Table, name: str, misfits: np.ndarray, target: pa.Da
     numbers = rows["wk_row"].take(misfits).to_pylist()
     for number, value in zip(numbers, rows[name].take(misfits).to_pylist(), strict=True):
         shown = "a private value" if name in monitor.private else repr(str(value))
-        rejects.add([number], f"column {name}: {shown} is not {NOUNS[target]}")
+        is_code = isinstance(value, str) and re.match(AS_WRITTEN, value) and value.strip("+-").isdigit()
+        rejects.add([number], f"column {name}: {shown} is not {NOUNS[target]}{' as it is written' if is_code else ''}")
 
 
 def _reject_missing_ids(rows: pa.Table, name: str, rejects: Rejects) -> None:

@@ -15,12 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.lake import TIMESTAMP
-from watchkeeper.adapters.text_files import ABSENT
+from watchkeeper.adapters.text_files import ABSENT, AS_WRITTEN
 from watchkeeper.adapters.widening import fits_float
 from watchkeeper.operations.times import moment_of, to_utc
 
 NOUNS = {pa.int64(): "a whole number", pa.float64(): "a number", pa.bool_(): "true or false", TIMESTAMP: "a time", pa.string(): "text"}
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+_NUMBERS = (pa.int64(), pa.float64())
 _INT64 = 2**63
 _DECIMAL_BITS, _DECIMAL_DIGITS = 128, 38
 
@@ -40,12 +41,7 @@ def canonical(column: pa.ChunkedArray, timezone: str, *, is_name: bool = False) 
     if pa.types.is_decimal(kind):
         return _from_decimals(column, is_name=is_name)
     target = next((to for is_one, to in _TARGETS if is_one(kind)), None)
-    if target is None:
-        return None
-    try:
-        return pc.cast(column, target)
-    except pa.ArrowInvalid:  # a whole number beyond 64 bits
-        return pc.cast(column, pa.string())
+    return None if target is None else _cast(column, target)
 
 
 _TARGETS: tuple[tuple[Callable[[pa.DataType], bool], pa.DataType], ...] = (
@@ -56,6 +52,13 @@ _TARGETS: tuple[tuple[Callable[[pa.DataType], bool], pa.DataType], ...] = (
     (pa.types.is_time, pa.string()),
     (pa.types.is_duration, pa.int64()),
 )
+
+
+def _cast(column: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray:
+    try:
+        return pc.cast(column, target)
+    except pa.ArrowInvalid:  # a whole number beyond 64 bits
+        return pc.cast(column, pa.string())
 
 
 def _from_decimals(column: pa.ChunkedArray, *, is_name: bool) -> pa.ChunkedArray:
@@ -70,18 +73,22 @@ def _from_decimals(column: pa.ChunkedArray, *, is_name: bool) -> pa.ChunkedArray
     return pc.cast(whole, pa.float64()) if fractions and fits_float(whole) else whole
 
 
-def fitted(column: pa.ChunkedArray, target: pa.DataType, timezone: str) -> tuple[pa.ChunkedArray, np.ndarray]:
+def fitted(column: pa.ChunkedArray, target: pa.DataType, timezone: str, *, is_measured: bool = False) -> tuple[pa.ChunkedArray, np.ndarray]:
     """Return a column as `target`, null where a value does not fit, and the positions of those that do not.
 
-    >>> got, misfits = fitted(pa.chunked_array([["1", "2.0", "x", "NA"]]), pa.int64(), "UTC")
+    Text with zeros in front fits no number, since 0042 and 42 are two codes, unless the column `is_measured`, as scores are.
+
+    >>> got, misfits = fitted(pa.chunked_array([["1", "2.0", "x", "NA", "007"]]), pa.int64(), "UTC")
     >>> got.to_pylist(), misfits.tolist()
-    ([1, 2, None, None], [2])
+    ([1, 2, None, None, None], [2, 4])
     """
     nowhere = np.empty(0, np.int64)
     if column.type == target:
         return column, nowhere
     if column.null_count == len(column):
         return pa.chunked_array([pa.nulls(len(column), target)]), nowhere
+    if pa.types.is_string(column.type) and target in _NUMBERS and not is_measured and pc.any(pc.match_substring_regex(column, AS_WRITTEN)).as_py():
+        return _without_codes(column, target, timezone)
     if (column.type, target) in _EXACT:
         try:
             return pc.cast(column, target), nowhere
@@ -95,7 +102,20 @@ def fitted(column: pa.ChunkedArray, target: pa.DataType, timezone: str) -> tuple
     return _one_by_one(column, target, timezone)
 
 
-_EXACT = {(pa.int64(), pa.float64()), (pa.float64(), pa.int64()), (pa.int64(), pa.string()), (pa.bool_(), pa.int64()), (pa.string(), pa.float64())}
+_EXACT = {
+    (pa.int64(), pa.float64()),
+    (pa.float64(), pa.int64()),
+    (pa.int64(), pa.string()),
+    (pa.bool_(), pa.int64()),
+    (pa.string(), pa.int64()),
+    (pa.string(), pa.float64()),
+}
+
+
+def _without_codes(column: pa.ChunkedArray, target: pa.DataType, timezone: str) -> tuple[pa.ChunkedArray, np.ndarray]:
+    codes = pc.fill_null(pc.match_substring_regex(column, AS_WRITTEN), False)
+    got, misfits = fitted(pc.if_else(codes, pa.scalar(None, pa.string()), column), target, timezone)
+    return got, np.union1d(misfits, np.flatnonzero(codes.to_numpy()))
 
 
 def _one_by_one(column: pa.ChunkedArray, target: pa.DataType, timezone: str) -> tuple[pa.ChunkedArray, np.ndarray]:

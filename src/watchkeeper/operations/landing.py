@@ -5,6 +5,7 @@ nor what is written about them (marks.py). All files of a call share one scan of
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache, partial
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from watchkeeper.adapters.expectations import Checked
 from watchkeeper.adapters.widening import can_widen, widen
 from watchkeeper.errors import ConfigurationError, ConflictError, WatchkeeperError
 from watchkeeper.operations.cast import without
-from watchkeeper.operations.convert import as_text
+from watchkeeper.operations.convert import as_text, fitted
 from watchkeeper.operations.habits import brought
 from watchkeeper.operations.lots import Intake, Lot, Settled
 from watchkeeper.operations.marks import ATTEMPTS, pause
@@ -34,9 +35,14 @@ def settle(intake: Intake, lots: Sequence[Lot], *, whole: bool = True) -> list[S
     for attempt in range(ATTEMPTS):
         seen = lake.version(intake.table, intake.app_id)
         dataset = lake.dataset(intake.table)
-        shape = Shape(None if dataset is None else dataset.schema, partial(can_widen, lake, intake.table), cache(partial(brought, intake)))
+        shape = Shape(
+            None if dataset is None else dataset.schema, partial(can_widen, lake, intake.table), cache(partial(brought, intake)), intake.id_column
+        )
         begun = [_agreed(intake, lot, shape) for lot in lots]
+        for one in begun:
+            one.rows = shape.in_wider_types(one.rows, intake.monitor.timezone)
         known = landed(lake, intake.table, intake.id_column, {s.lot.batch_id: s.rows for s in begun if s.is_open}, intake.scope)
+        known = known if known.rows is None else replace(known, rows=shape.in_wider_types(known.rows, intake.monitor.timezone))
         settled = _sifted(intake, begun, known, heard, whole=whole)
         try:
             _commit(intake, settled, known, shape, seen)
@@ -165,9 +171,9 @@ def _commit(intake: Intake, settled: list[Settled], known: Landed, shape: Shape,
         return
     lake, name = intake.home.lake, intake.table
     shape.types |= {"wk_batch": parts[0]["wk_batch"].type, "wk_landed_at": parts[0]["wk_landed_at"].type}
-    to_widen = shape.widened & set(shape.lake.names if shape.lake is not None else ())
+    to_widen = {n: shape.types[n] for n in shape.widened if shape.lake is not None and n in shape.lake.names}
     if to_widen:
-        widen(lake, name, to_widen, guard=(intake.app_id, seen))
+        widen(lake, name, to_widen, lambda column, kind: fitted(column, kind, intake.monitor.timezone)[0], guard=(intake.app_id, seen))
         seen += 1
     rows = pa.concat_tables([shape.complete(p) for p in parts])
     if shape.lake is None:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.lake import TIMESTAMP, Lake
 from watchkeeper.operations.cast import RESERVED
-from watchkeeper.operations.convert import as_text
+from watchkeeper.operations.convert import as_text, fitted
 
 OTHER_VALUES = "id already landed with other values"
 OTHER_LABEL = "the same file gives this id another label for the same time"
@@ -55,8 +55,8 @@ def landed(lake: Lake, table: str, id_column: str, lots: dict[str, pa.Table], sc
     rows = [r for r in lots.values() if r.num_rows]
     if dataset is None or not rows or id_column not in dataset.schema.names:
         return Landed()
-    ids = pa.chunked_array([c for r in rows for c in r[id_column].chunks]).cast(dataset.schema.field(id_column).type)
-    near = pc.field(id_column).isin(ids.combine_chunks())
+    ids, _ = fitted(pa.chunked_array([c for r in rows for c in r[id_column].chunks]), dataset.schema.field(id_column).type, "UTC")
+    near = pc.field(id_column).isin(ids.drop_null().combine_chunks())
     if scope is not None:
         ends = [pc.min_max(r["wk_time"]).as_py() for r in rows]
         low, high = min(e["min"] for e in ends) - scope, max(e["max"] for e in ends) + scope
@@ -68,10 +68,11 @@ def landed(lake: Lake, table: str, id_column: str, lots: dict[str, pa.Table], sc
 
 def _contested(whose: pa.Table, id_column: str, lots: dict[str, pa.Table]) -> pa.Array:
     """Return the ids landed by another batch than the one (or not only the one) that brings them now."""
-    pairs = [pa.table({"id": r[id_column], "b": pa.repeat(batch, r.num_rows)}) for batch, r in lots.items() if r.num_rows]
+    kind = whose[id_column].type
+    pairs = [pa.table({"id": fitted(r[id_column], kind, "UTC")[0], "b": pa.repeat(batch, r.num_rows)}) for batch, r in lots.items() if r.num_rows]
     brought, held = (pl.DataFrame(t) for t in (pa.concat_tables(pairs), whose))
     met = held.join(brought, left_on=id_column, right_on="id").filter(pl.col("wk_batch") != pl.col("b"))
-    return met.get_column(id_column).unique().to_arrow().cast(whose[id_column].type)
+    return met.get_column(id_column).unique().to_arrow().cast(kind)
 
 
 def repeated_among(tables: Sequence[pa.Table], id_column: str) -> pa.Array:
