@@ -118,7 +118,7 @@ def _sample(home: Home, monitor: Monitor, window: Window, now: datetime) -> pa.T
 
 def _columns(monitor: Monitor, schema: pa.Schema) -> list[str]:
     outputs = [c for c in (monitor.columns.score, monitor.columns.prediction) if c and c in schema.names]
-    return [c for c in dict.fromkeys([*outputs, *(source_of(f)[0] for f in features_of(monitor, schema))]) if c not in monitor.private]
+    return [c for c in dict.fromkeys([*outputs, *(source_of(f, schema.names)[0] for f in features_of(monitor, schema))]) if c not in monitor.private]
 
 
 def _remarks(monitor: Monitor, sides: Sequence[pa.Table], compared: Compared) -> list[str]:

@@ -75,6 +75,8 @@ def agree(rows: pa.Table, shape: Shape, monitor: Monitor, fixed: set[str], rejec
             rows = rows.drop_columns([name])  # a column without any value has no type yet: it is added with its first value
         elif name not in shape.types:
             _add(name, rows[name].type, shape, notes)
+            if name.startswith("@") and name not in monitor.columns.named().values():
+                notes.append(f"column {name!r} is kept but not watched: names that begin with @ stand for the model's own outputs")
         else:
             rows = _in_type(rows, name, shape, monitor, rejects, notes, may_widen=name not in fixed | shape.too_large)
         if name in rows.column_names and rows[name].type == pa.int64() and not fits_float(rows[name]):

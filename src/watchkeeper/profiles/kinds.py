@@ -4,7 +4,7 @@ Belongs here: one function a kind, (values, times of the events, time zone) -> n
 column. Does not: bins (bins.py), counting (scan.py). A new kind is a function here and a row in `ROW_FUNCTIONS`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -67,14 +67,14 @@ def derived_from(name: str, kind: pa.DataType) -> list[str]:
     return [name]
 
 
-def source_of(name: str) -> tuple[str, str]:
-    """Return the column and the row function that a name stands for; the function is empty for a plain column.
+def source_of(name: str, stored: Collection[str] = ()) -> tuple[str, str]:
+    """Return the column and the row function that a name stands for; the function is empty for a plain column, as those `stored` are.
 
-    >>> source_of("booked_at@age"), source_of("@score"), source_of("mail@home")
-    (('booked_at', 'age'), ('@score', ''), ('mail@home', ''))
+    >>> source_of("booked_at@age"), source_of("@score"), source_of("mail@home"), source_of("dog@age", ["dog@age"])
+    (('booked_at', 'age'), ('@score', ''), ('mail@home', ''), ('dog@age', ''))
     """
     column, _, function = name.rpartition("@")
-    return (column, function) if column and function in ROW_FUNCTIONS else (name, "")
+    return (column, function) if column and function in ROW_FUNCTIONS and name not in stored else (name, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Derived:
 
     def column(self, i: str) -> pa.ChunkedArray:
         """Return a column, or what a row function makes of one."""
-        if i in self.rows.column_names:
+        column, function = source_of(i, self.rows.column_names)
+        if not function:
             return self.rows.column(i)
-        column, function = source_of(i)
         return ROW_FUNCTIONS[function](self.rows.column(column), self.rows.column(self.time), self.timezone)
