@@ -11,7 +11,6 @@ import pytest
 
 from intake_world import loans
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.errors import ConfigurationError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.measure import measure
