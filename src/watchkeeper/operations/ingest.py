@@ -9,7 +9,7 @@ without a mark are offered again; rows they have landed already are recognised b
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -170,17 +170,15 @@ def _in_portions(lots: Iterable[Lot]) -> Iterator[list[Lot]]:
 
 
 def _lots(intake: Intake, given: Sequence[Path | Content], seen: _Seen, repeats: list[tuple[str, str]], progress: Progress) -> Iterator[Lot]:
-    place = 0
     for done, one in enumerate(given, start=1):
-        lot = _lot(intake, one, seen, repeats, place)
+        lot = _lot(intake, one, seen, repeats)
         progress(one.name, done, len(given))
         if lot is not None:
             seen.ids.add(lot.batch_id)
-            place += 1
             yield lot
 
 
-def _lot(intake: Intake, given: Path | Content, seen: _Seen, repeats: list[tuple[str, str]], place: int) -> Lot | None:
+def _lot(intake: Intake, given: Path | Content, seen: _Seen, repeats: list[tuple[str, str]]) -> Lot | None:
     """Return a file read and cast; None for one that is a repeat, unfinished, or has vanished."""
     if isinstance(given, Path):
         known = seen.by_stamp.get((path_in(intake.home, given), stamp(given) or Stamp(-1, None)))
@@ -204,11 +202,11 @@ def _lot(intake: Intake, given: Path | Content, seen: _Seen, repeats: list[tuple
     if batch_id in seen.ids:
         repeats.append((content.name, batch_id))
         return None
-    return lot_of(intake, content, place)
+    return lot_of(intake, content)
 
 
-def lot_of(intake: Intake, content: Content, place: int = 0) -> Lot:
-    """Return a file read and cast, or with the fault for which it cannot be; `place` is its place among the new files of a call."""
+def lot_of(intake: Intake, content: Content) -> Lot:
+    """Return a file read and cast, or with the fault for which it cannot be."""
     found = content.stamp
     lot = Lot(
         batch_id=intake.batch_id(content.sha256),
@@ -219,7 +217,7 @@ def lot_of(intake: Intake, content: Content, place: int = 0) -> Lot:
     )
     try:
         lot = replace(lot, reading=interpret(content.data, content.name, texts_of(intake.monitor)))
-        return _cast(intake, lot, place)
+        return _cast(intake, lot)
     except UnreadableError as error:
         fault = str(error)
     except Exception as error:  # noqa: BLE001 - whatever one file does, the others go on
@@ -234,9 +232,7 @@ def path_in(home: Home, path: Path) -> str:
     return str(whole.relative_to(root)) if whole.is_relative_to(root) else str(whole)
 
 
-def _cast(intake: Intake, lot: Lot, place: int) -> Lot:
+def _cast(intake: Intake, lot: Lot) -> Lot:
     if lot.reading is None or lot.rows_read == 0:
         return lot
-    # Labels without times of their own take the moment of landing; a microsecond a file keeps the order of the files.
-    now = intake.now + timedelta(microseconds=place) if intake.source == "labels" else intake.now
-    return replace(lot, cast=cast(lot.reading, intake.monitor, intake.source, now=now))
+    return replace(lot, cast=cast(lot.reading, intake.monitor, intake.source, now=intake.now))

@@ -2,6 +2,7 @@
 
 Belongs here: the order of these steps and their repetition when another process was first. Does not: the steps themselves,
 nor what is written about them (marks.py). All files of a call share one scan of landed ids and one commit.
+Labels keep the order of landing in `wk_order`: landing by landing, in each file by file; then their rows count.
 """
 
 from collections.abc import Sequence
@@ -19,11 +20,12 @@ from watchkeeper.operations.convert import as_text, fitted
 from watchkeeper.operations.habits import brought
 from watchkeeper.operations.lots import Intake, Lot, Settled
 from watchkeeper.operations.marks import ATTEMPTS, pause
-from watchkeeper.operations.repeats import OTHER_LABEL, OTHER_VALUES, Landed, landed, memberships, repeated_among, sift_events, sift_labels
-from watchkeeper.operations.shape import Shape, agree
+from watchkeeper.operations.repeats import ORDER, OTHER_LABEL, OTHER_VALUES, Landed, landed, memberships, repeated_among, sift_events, sift_labels
+from watchkeeper.operations.shape import LANDING, Shape, agree
 from watchkeeper.operations.verdict import Verdict, verdict, verdicts
 
 Verdicts = dict[str, Verdict]
+_FILES_BITS = 24  # for the place of a file in its landing, below the number of the landing
 
 
 def settle(intake: Intake, lots: Sequence[Lot], *, whole: bool = True) -> list[Settled]:
@@ -38,7 +40,7 @@ def settle(intake: Intake, lots: Sequence[Lot], *, whole: bool = True) -> list[S
         shape = Shape(
             None if dataset is None else dataset.schema, partial(can_widen, lake, intake.table), cache(partial(brought, intake)), intake.id_column
         )
-        begun = [_agreed(intake, lot, shape) for lot in lots]
+        begun = [_agreed(intake, lot, shape, ((seen + 1) << _FILES_BITS) + place) for place, lot in enumerate(lots)]
         for one in begun:
             one.rows = shape.in_wider_types(one.rows, intake.monitor.timezone)
         known = landed(lake, intake.table, intake.id_column, {s.lot.batch_id: s.rows for s in begun if s.is_open}, intake.scope)
@@ -53,13 +55,14 @@ def settle(intake: Intake, lots: Sequence[Lot], *, whole: bool = True) -> list[S
     raise ConflictError("other processes kept writing", where=intake.table, then="Run it again.")
 
 
-def _agreed(intake: Intake, lot: Lot, shape: Shape) -> Settled:
+def _agreed(intake: Intake, lot: Lot, shape: Shape, order: int) -> Settled:
     settled = Settled(lot=lot, fault=lot.fault)
     if lot.cast is None or lot.fault:
         return settled
     settled.rejects, settled.notes = lot.cast.rejects.copy(), list(lot.cast.notes)
     try:
-        settled.rows = agree(lot.cast.rows, shape, intake.monitor, _names(intake), settled.rejects, settled.notes)
+        rows = agree(lot.cast.rows, shape, intake.monitor, _names(intake), settled.rejects, settled.notes)
+        settled.rows = rows if intake.source == "events" else rows.append_column(ORDER, pa.repeat(pa.scalar(order, pa.int64()), rows.num_rows))
     except (pa.ArrowException, WatchkeeperError) as error:
         why = str(error) if isinstance(error, WatchkeeperError) else type(error).__name__  # Arrow's own text names types and values over many lines
         settled.fault = f"cannot be brought into the columns of the lake ({why})"
@@ -85,7 +88,7 @@ def _sifted(intake: Intake, begun: list[Settled], known: Landed, heard: Verdicts
         _check(intake, settled, heard, whole=whole)
         if mine.num_rows and not settled.fault:
             columns = tuple(mine.column_names)
-            accepted = mine.filter(pc.is_in(mine["wk_row"], settled.rows["wk_row"].combine_chunks()))
+            accepted = _landed_now(intake, mine.filter(pc.is_in(mine["wk_row"], settled.rows["wk_row"].combine_chunks())))
             earlier[columns] = pa.concat_tables([earlier[columns], accepted], promote_options="permissive") if columns in earlier else accepted
     return begun
 
@@ -170,7 +173,7 @@ def _commit(intake: Intake, settled: list[Settled], known: Landed, shape: Shape,
     if not parts:
         return
     lake, name = intake.home.lake, intake.table
-    shape.types |= {"wk_batch": parts[0]["wk_batch"].type, "wk_landed_at": parts[0]["wk_landed_at"].type}
+    shape.types |= {name: parts[0][name].type for name in LANDING if name in parts[0].column_names}
     to_widen = {n: shape.types[n] for n in shape.widened if shape.lake is not None and n in shape.lake.names}
     if to_widen:
         widen(lake, name, to_widen, lambda column, kind: fitted(column, kind, intake.monitor.timezone)[0], guard=(intake.app_id, seen))
@@ -194,5 +197,8 @@ def _create(intake: Intake, schema: pa.Schema) -> None:
 def _stamped(intake: Intake, settled: Settled, known: Landed) -> pa.Table:
     rows = settled.rows.filter(pc.invert(pc.is_in(settled.rows["wk_row"], known.rows_of(settled.lot.batch_id))))
     batch = pa.repeat(pa.scalar(settled.lot.batch_id, pa.string()), rows.num_rows)
-    at = pa.repeat(pa.scalar(intake.now, pa.timestamp("us", "UTC")), rows.num_rows)
-    return rows.append_column("wk_batch", batch).append_column("wk_landed_at", at)
+    return _landed_now(intake, rows.append_column("wk_batch", batch))
+
+
+def _landed_now(intake: Intake, rows: pa.Table) -> pa.Table:
+    return rows.append_column("wk_landed_at", pa.repeat(pa.scalar(intake.now, pa.timestamp("us", "UTC")), rows.num_rows))

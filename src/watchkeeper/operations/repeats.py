@@ -19,6 +19,7 @@ from watchkeeper.operations.convert import as_text, fitted
 
 OTHER_VALUES = "id already landed with other values"
 OTHER_LABEL = "the same file gives this id another label for the same time"
+ORDER = "wk_order"
 _ID, _AT, _SAYS = "wk_id", "wk_at", "wk_says"
 
 
@@ -128,8 +129,8 @@ def _content(columns: list[str], like: pl.DataFrame) -> pl.Expr:
 def sift_labels(rows: pa.Table, earlier: Sequence[pa.Table], *, has_time: bool) -> Sifted:
     """Return which labels were said before, and how many contradict what was; a later label is kept, and the last one wins.
 
-    With times of their own, labels repeat each other when id, time and label are the same; else when they say what the
-    newest one said. Of two labels that one file gives an id for the same time, the last row counts.
+    A label repeats another when it says what the newest one of its id said, with times of their own the newest one for its time.
+    Of labels for the same time the one that landed last is the newest, and of those of one file the last row.
     """
     new = _label_frame([rows])
     spoken = new.group_by("id", "labelled_at", maintain_order=True).agg(pl.col("wk_row").last().alias("last"), pl.col("label").last().alias("final"))
@@ -139,10 +140,11 @@ def sift_labels(rows: pa.Table, earlier: Sequence[pa.Table], *, has_time: bool) 
     left = new.filter(pl.col("wk_row") == pl.col("last"))
     old = _label_frame(earlier) if earlier else None
     if old is not None and len(old):
-        newest = old.sort("labelled_at", "wk_landed_at", "wk_row").group_by("id").agg(pl.col("label").last().alias("before"))
-        keys = ["id", "label", "labelled_at"] if has_time else ["id", "label"]
-        said = old.select(keys).unique() if has_time else newest.rename({"before": "label"})
-        sifted.duplicates |= set(left.join(said, on=keys)["wk_row"])
+        old = old.sort("labelled_at", "wk_landed_at", ORDER, "wk_row")
+        newest = old.group_by("id", maintain_order=True).agg(pl.col("label").last().alias("before"))
+        keys = ["id", "labelled_at"] if has_time else ["id"]
+        said = old.group_by(keys, maintain_order=True).agg(pl.col("label").last())
+        sifted.duplicates |= set(left.join(said, on=[*keys, "label"])["wk_row"])
         fresh = left.filter(~pl.col("wk_row").is_in(list(sifted.duplicates)))
         sifted.contradictions = fresh.join(newest, on="id").filter(pl.col("label") != pl.col("before")).height
     sifted.contradictions += int(left.filter(pl.col("id").is_duplicated()).group_by("id").agg(pl.col("label").n_unique() - 1)["label"].sum())
@@ -153,6 +155,7 @@ def _label_frame(tables: Sequence[pa.Table]) -> pl.DataFrame:
     frames: list[pl.DataFrame] = []
     for table in tables:
         columns = {"id": table["id"], "label": as_text(table["label"]), "labelled_at": table["labelled_at"], "wk_row": table["wk_row"]}
-        columns["wk_landed_at"] = table["wk_landed_at"] if "wk_landed_at" in table.column_names else table["labelled_at"]
-        frames.append(pl.DataFrame(pa.table(columns)))
+        for name, kind in (("wk_landed_at", TIMESTAMP), (ORDER, pa.int64())):  # new rows have not landed, and old ones kept no order
+            columns[name] = table[name] if name in table.column_names else pa.nulls(table.num_rows, kind)
+        frames.append(pl.DataFrame(pa.table(columns)).with_columns(pl.col(ORDER).fill_null(0)))
     return pl.concat(frames).sort("wk_row")

@@ -17,7 +17,7 @@ from watchkeeper.operations.cast import Rejects, reject_misfits
 from watchkeeper.operations.convert import as_text, fitted
 from watchkeeper.operations.habits import REMEMBERED
 
-LANDING = {"wk_batch": pa.string(), "wk_row": pa.int64(), "wk_landed_at": TIMESTAMP}
+LANDING = {"wk_batch": pa.string(), "wk_row": pa.int64(), "wk_landed_at": TIMESTAMP, "wk_order": pa.int64()}
 
 
 @dataclass(slots=True)
