@@ -44,6 +44,10 @@ class Rejects:
         """Return rejects that can grow without changing these."""
         return Rejects({n: list(r) for n, r in self.reasons.items()})
 
+    def besides(self, others: "Rejects") -> "Rejects":
+        """Return these and others together."""
+        return Rejects({n: list(r) for n, r in (self.reasons | others.reasons).items()})
+
     def keep(self, rows: pa.Table) -> pa.Table:
         """Return the rows that are not set aside."""
         return without(rows, self.reasons)

@@ -15,16 +15,29 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.expectations import Checked
 from watchkeeper.adapters.widening import can_widen, widen
 from watchkeeper.errors import ConfigurationError, ConflictError, WatchkeeperError
-from watchkeeper.operations.cast import without
+from watchkeeper.operations.cast import Rejects, without
 from watchkeeper.operations.convert import as_text, fitted
 from watchkeeper.operations.habits import brought
 from watchkeeper.operations.lots import Intake, Lot, Settled
 from watchkeeper.operations.marks import ATTEMPTS, pause
-from watchkeeper.operations.repeats import ORDER, OTHER_LABEL, OTHER_VALUES, Landed, landed, memberships, repeated_among, sift_events, sift_labels
+from watchkeeper.operations.repeats import (
+    ORDER,
+    OTHER_LABEL,
+    OTHER_VALUES,
+    UNTRIED,
+    Landed,
+    Sifted,
+    landed,
+    memberships,
+    repeated_among,
+    sift_events,
+    sift_labels,
+)
 from watchkeeper.operations.shape import LANDING, Shape, agree
 from watchkeeper.operations.verdict import Verdict, verdict, verdicts
 
 Verdicts = dict[str, Verdict]
+_ROUNDS = 5  # so many rows of one id and one file are tried in turn
 _FILES_BITS = 24  # for the place of a file in its landing, below the number of the landing
 
 
@@ -83,9 +96,7 @@ def _sifted(intake: Intake, begun: list[Settled], known: Landed, heard: Verdicts
     _check_together(intake, [s for s, mine in zip(still_open, contested, strict=True) if not mine.num_rows], heard)
     earlier: dict[tuple[str, ...], pa.Table] = {}
     for settled, mine in zip(still_open, contested, strict=True):
-        if mine.num_rows:
-            _sift(intake, settled, mine, known, list(earlier.values()))
-        _check(intake, settled, heard, whole=whole)
+        _sift_and_check(intake, settled, mine, _before(settled, known, list(earlier.values())), heard, whole=whole)
         if mine.num_rows and not settled.fault:
             columns = tuple(mine.column_names)
             accepted = _landed_now(intake, mine.filter(pc.is_in(mine["wk_row"], settled.rows["wk_row"].combine_chunks())))
@@ -102,19 +113,45 @@ def _contested(intake: Intake, tables: list[pa.Table], known: Landed) -> list[pa
     return [table.filter(flag) for table, flag in zip(tables, flags, strict=True)]
 
 
-def _sift(intake: Intake, settled: Settled, mine: pa.Table, known: Landed, before: list[pa.Table]) -> None:
+def _before(settled: Settled, known: Landed, earlier: list[pa.Table]) -> list[pa.Table]:
     held = known.besides(settled.lot.batch_id)
-    earlier = before if held is None else [held, *before]
-    if intake.source == "events":
-        sifted = sift_events(mine, earlier, intake.id_column, intake.monitor.id_scope)
-        settled.rejects.add(sifted.conflicts, OTHER_VALUES)
+    return earlier if held is None else [held, *earlier]
+
+
+def _sift_and_check(intake: Intake, settled: Settled, mine: pa.Table, earlier: list[pa.Table], heard: Verdicts, *, whole: bool) -> None:
+    """Set aside what repeats an id and what the suite refuses; a row that stood back for a refused one of its file is looked at again."""
+    offered, unusable, refused = settled.rows, settled.rejects, Rejects()
+    sifted = Sifted()
+    for _ in range(_ROUNDS):
+        sifted, before = _sifted_once(intake, without(mine, refused.reasons), earlier), settled.rows
+        settled.rejects = unusable.besides(refused)
+        settled.rejects.add(sifted.conflicts, OTHER_VALUES if intake.source == "events" else OTHER_LABEL)
+        settled.rows = without(settled.rejects.keep(offered), sifted.duplicates)
+        found = _check(intake, settled, heard, whole=whole) if not refused.reasons else _check_again(intake, settled, before)
+        if settled.fault or not (sifted.conflicts | sifted.duplicates) or not set(mine["wk_row"].to_pylist()) & set(found.reasons):
+            break
+        refused = refused.besides(found)
     else:
-        sifted = sift_labels(mine, earlier, has_time=bool(intake.monitor.labels and intake.monitor.labels.time))
-        settled.rejects.add(sifted.conflicts, OTHER_LABEL)
-    if sifted.contradictions:
-        settled.notes.append(f"{sifted.contradictions:,} of {settled.rows.num_rows:,} labels contradict earlier ones; the last one counts")
+        _leave_untried(settled, sifted, mine["wk_row"], as_text(mine[intake.id_column]), found)
     settled.duplicates += len(sifted.duplicates)
-    settled.rows = without(settled.rejects.keep(settled.rows), sifted.duplicates)
+    if sifted.contradictions:
+        settled.notes.append(f"{sifted.contradictions:,} of {offered.num_rows:,} labels contradict earlier ones; the last one counts")
+
+
+def _leave_untried(settled: Settled, sifted: Sifted, numbers: pa.ChunkedArray, ids: pa.ChunkedArray, found: Rejects) -> None:
+    """Set aside the rows that stood back for those just refused: so many of one id cannot all be tried, and none may be lost."""
+    same = pc.is_in(ids, ids.filter(pc.is_in(numbers, pa.array(list(found.reasons), pa.int64()))).combine_chunks())
+    untried = (sifted.conflicts | sifted.duplicates) & set(numbers.filter(same).to_pylist())
+    settled.rejects.reasons |= {number: [UNTRIED] for number in untried}
+    sifted.duplicates -= untried
+
+
+def _sifted_once(intake: Intake, mine: pa.Table, earlier: list[pa.Table]) -> Sifted:
+    if mine.num_rows == 0:
+        return Sifted()
+    if intake.source == "events":
+        return sift_events(mine, earlier, intake.id_column, intake.monitor.id_scope)
+    return sift_labels(mine, earlier, has_time=bool(intake.monitor.labels and intake.monitor.labels.time))
 
 
 def _check_together(intake: Intake, alone: list[Settled], known: Verdicts) -> None:
@@ -130,7 +167,8 @@ def _check_together(intake: Intake, alone: list[Settled], known: Verdicts) -> No
     known.update({s.lot.batch_id: verdict for s, verdict in zip(fresh, found, strict=True)})
 
 
-def _check(intake: Intake, settled: Settled, heard: Verdicts, *, whole: bool) -> None:
+def _check(intake: Intake, settled: Settled, heard: Verdicts, *, whole: bool) -> Rejects:
+    """Set aside what the suite refuses, and return that."""
     batch = settled.lot.batch_id
     if batch not in heard:
         heard[batch] = _verdict(intake, settled)
@@ -140,10 +178,22 @@ def _check(intake: Intake, settled: Settled, heard: Verdicts, *, whole: bool) ->
         settled.notes.append(blind)
     if found.fault and whole:
         settled.fault = found.fault
-    there = set(settled.rows["wk_row"].to_pylist()) & set(found.rejects.reasons)
-    for number in there:
-        settled.rejects.reasons[number] = found.rejects.reasons[number]
+    return _refuse(settled, found.rejects)
+
+
+def _check_again(intake: Intake, settled: Settled, before: pa.Table) -> Rejects:
+    """Do so where rows came that were not among those `before`; what the suite says of the file as a whole has been heard."""
+    if not set(settled.rows["wk_row"].to_pylist()) - set(before["wk_row"].to_pylist()):
+        return Rejects()
+    return _refuse(settled, _verdict(intake, settled).rejects)
+
+
+def _refuse(settled: Settled, rejects: Rejects) -> Rejects:
+    there = set(settled.rows["wk_row"].to_pylist()) & set(rejects.reasons)
+    refused = Rejects({number: rejects.reasons[number] for number in there})
+    settled.rejects = settled.rejects.besides(refused)
     settled.rows = settled.rejects.keep(settled.rows)
+    return refused
 
 
 def _verdict(intake: Intake, settled: Settled) -> Verdict:

@@ -19,6 +19,7 @@ from watchkeeper.operations.convert import as_text, fitted
 
 OTHER_VALUES = "id already landed with other values"
 OTHER_LABEL = "the same file gives this id another label for the same time"
+UNTRIED = "several rows of this id and file were refused before this one"
 ORDER = "wk_order"
 _ID, _AT, _SAYS = "wk_id", "wk_at", "wk_says"
 
