@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from intake_world import loans
+from intake_world import expect, landed, loans, put, suite
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.ingest import ingest
@@ -98,3 +98,43 @@ def test_an_output_may_be_a_column_whose_name_begins_so(home: Home) -> None:
     monitor = odd(columns={"id": "loan", "time": "asked_at", "score": "@score"})
     [batch] = watched(home, {"@score": lambda i: i / len(MOMENTS)}, monitor)
     assert (batch.status, batch.reason, features(home)) == ("landed", "", {"@score", "risk"})
+
+
+@pytest.mark.parametrize("word", ["NA", "None", "null", "N/A"])
+@pytest.mark.parametrize(("value", "kept"), [("1.5", 1.5), ("7", 7), ("red", "red"), ("2025-01-02T00:00:00Z", datetime(2025, 1, 2, tzinfo=UTC))])
+def test_a_column_that_says_absent_in_every_row_gets_its_type_from_a_later_file(home: Home, word: str, value: str, kept: Any) -> None:
+    header = "loan,asked_at,risk,x\n"
+    put(home, "loans-1.csv", header + f"a,2025-01-01,0.5,{word}\nb,2025-01-01,0.5,\n")
+    put(home, "loans-2.csv", header + f"c,2025-01-02,0.5,{value}\n")
+    put(home, "loans-3.csv", header + f"d,2025-01-03,0.5,{word}\n")
+    assert [b.status for b in ingest(home, odd(), now=NOW)] == ["landed"] * 3
+    assert landed(home, "x") == [{"x": None}, {"x": None}, {"x": kept}, {"x": word if kept == "red" else None}]
+
+
+def test_a_day_without_any_value_of_a_column_is_all_null(home: Home) -> None:
+    columns = "loan,asked_at,risk,x"
+    for day in range(DAYS):
+        x = ("NA" if day in {0, DAYS - 1} else "{}").format
+        rows = [f"{day}-{i},2025-01-{day + 1:02}T00:00:00Z,0.5,{x(i)}" for i in range(20)]
+        put(home, f"loans-{day:02}.csv", "\n".join([columns, *rows, ""]))
+        ingest(home, odd(), now=BEGIN + timedelta(days=day + 1))
+    profile(home, odd(), now=NOW)
+    measure(home, odd(), now=NOW)
+    assert [s.value for s in figures(home, "null_ratio", "x")] == [1.0, *[0.0] * (DAYS - 2), 1.0]
+
+
+def test_a_suite_sees_nulls_where_every_row_says_absent(home: Home) -> None:
+    suite(home, "loans_events", expect("expect_column_values_to_not_be_null", column="x"))
+    put(home, "loans-1.csv", "loan,asked_at,risk,x\na,2025-01-01,0.5,NA\n")
+    [batch] = ingest(home, odd(), now=NOW)
+    assert (batch.status, batch.reason) == ("quarantined", "1 row: x values must never be null: because (data)")
+
+
+def test_ids_and_labels_that_say_absent_in_every_row_are_missing(home: Home) -> None:
+    monitor = loans(task="multiclass", columns={"id": "loan", "time": "asked_at", "prediction": "risk"}, private=[])
+    put(home, "loans-1.csv", "loan,asked_at,risk\nNA,2025-01-01,good\n")
+    put(home, "repaid-1.csv", "loan,defaulted\na,NA\n")
+    assert [b.reason for b in ingest(home, monitor, now=NOW)] == [
+        "1 row: loan is null: a row needs an id",
+        "1 row: defaulted is null: a label must say something",
+    ]

@@ -6,7 +6,7 @@ Belongs here: what a row must have by itself. Does not: agreement with what the 
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.lake import TIMESTAMP
-from watchkeeper.adapters.text_files import AS_WRITTEN, Reading
+from watchkeeper.adapters.text_files import AS_WRITTEN, Reading, without_values
 from watchkeeper.errors import UnreadableError
 from watchkeeper.monitor import Labels, Monitor
 from watchkeeper.operations.classes import is_foreign
@@ -64,13 +64,15 @@ def without(rows: pa.Table, numbers: Collection[int]) -> pa.Table:
 class Cast:
     """Rows in kept types with `wk_row` (and `wk_time` for events, `id`, `label`, `labelled_at` for labels).
 
-    `view` is what an expectation suite sees: the columns of the file, row for row.
+    `view` is what an expectation suite sees: the columns of the file, row for row. Columns that are `untyped` hold words for
+    "absent" alone: their type is that of the lake, or of the first file with a value.
     """
 
     rows: pa.Table
     view: pa.Table
     rejects: Rejects
     notes: list[str]
+    untyped: frozenset[str] = frozenset()
 
 
 def cast(reading: Reading, monitor: Monitor, source: Source, *, now: datetime) -> Cast:
@@ -85,11 +87,11 @@ def cast(reading: Reading, monitor: Monitor, source: Source, *, now: datetime) -
     for unfit in reading.unfit:
         rejects.add([unfit.number], unfit.reason)
     id_column = labels_of(monitor).join if source == "labels" else monitor.columns.id
-    table = _kept(reading.rows, monitor, id_column, notes).append_column("wk_row", reading.numbers)
+    needed = {id_column, labels_of(monitor).column} if source == "labels" else {id_column}
+    table = _kept(without_values(reading.rows, reading.untyped & needed), monitor, id_column, notes).append_column("wk_row", reading.numbers)
     _reject_nul_bytes(table, rejects)
-    if source == "labels":
-        return _labels(table, monitor, rejects, notes, now)
-    return _events(table, monitor, rejects, notes, now)
+    found = (_labels if source == "labels" else _events)(table, monitor, rejects, notes, now)
+    return replace(found, view=without_values(found.view, reading.untyped), untyped=reading.untyped)
 
 
 def _kept(rows: pa.Table, monitor: Monitor, id_column: str, notes: list[str]) -> pa.Table:

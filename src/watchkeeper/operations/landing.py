@@ -74,7 +74,7 @@ def _agreed(intake: Intake, lot: Lot, shape: Shape, order: int) -> Settled:
         return settled
     settled.rejects, settled.notes = lot.cast.rejects.copy(), list(lot.cast.notes)
     try:
-        rows = agree(lot.cast.rows, shape, intake.monitor, _names(intake), settled.rejects, settled.notes)
+        rows = agree(lot.cast, shape, intake.monitor, _names(intake), settled.rejects, settled.notes)
         settled.rows = rows if intake.source == "events" else rows.append_column(ORDER, pa.repeat(pa.scalar(order, pa.int64()), rows.num_rows))
     except (pa.ArrowException, WatchkeeperError) as error:
         why = str(error) if isinstance(error, WatchkeeperError) else type(error).__name__  # Arrow's own text names types and values over many lines
@@ -91,7 +91,9 @@ def _names(intake: Intake) -> set[str]:
 
 def _sifted(intake: Intake, begun: list[Settled], known: Landed, heard: Verdicts, *, whole: bool) -> list[Settled]:
     """Go through the files in order, each sifted against the lake and the files before it, as if they had come one by one."""
-    still_open = [s for s in begun if s.is_open]
+    for empty in (s for s in begun if s.is_open and not s.rows.num_rows):
+        _check(intake, empty, heard, whole=whole)
+    still_open = [s for s in begun if s.is_open and s.rows.num_rows]  # of a file without a usable row even the id may have no type
     contested = _contested(intake, [s.rows for s in still_open], known)
     _check_together(intake, [s for s, mine in zip(still_open, contested, strict=True) if not mine.num_rows], heard)
     earlier: dict[tuple[str, ...], pa.Table] = {}

@@ -13,7 +13,7 @@ import pyarrow as pa
 from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.widening import fits_float
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.cast import Rejects, reject_misfits
+from watchkeeper.operations.cast import Cast, Rejects, reject_misfits
 from watchkeeper.operations.convert import as_text, fitted
 from watchkeeper.operations.habits import REMEMBERED
 
@@ -64,14 +64,14 @@ class Shape:
         return pa.table(columns)
 
 
-def agree(rows: pa.Table, shape: Shape, monitor: Monitor, fixed: set[str], rejects: Rejects, notes: list[str]) -> pa.Table:
+def agree(read: Cast, shape: Shape, monitor: Monitor, fixed: set[str], rejects: Rejects, notes: list[str]) -> pa.Table:
     """Return the rows in the types of the table; `shape` grows by new columns and by those to be widened.
 
     `fixed` are columns that never get fractions: ids and classes are names, not quantities. The id becomes text instead.
     """
-    rows = _respelled(rows, shape)
+    rows = _respelled(read.rows, shape)
     for name in rows.column_names:
-        if pa.types.is_null(rows[name].type) and name not in shape.types:
+        if (pa.types.is_null(rows[name].type) or name in read.untyped) and name not in shape.types:
             rows = rows.drop_columns([name])  # a column without any value has no type yet: it is added with its first value
         elif name not in shape.types:
             _add(name, rows[name].type, shape, notes)
