@@ -15,7 +15,7 @@ from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home, reck
 from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, say, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.look import look as look_closer
-from watchkeeper.operations.query import query
+from watchkeeper.operations.query import query, rows_of
 from watchkeeper.operations.status import ModelStatus
 from watchkeeper.operations.status import status as stand
 from watchkeeper.site.overview import COLUMNS, overview_cells, worst_first
@@ -168,6 +168,6 @@ def sql(
     place = open_home(ctx, home)
     answer = query(place, load_monitors(place)[0], statement, now=moment(now, place), private_reason=reason.strip() if private else None)
     shown = answer if as_json else answer.slice(0, _SHOWN)
-    show(shown.to_pylist(), as_json=as_json, columns=answer.column_names, empty="No rows.")
+    show(rows_of(shown), as_json=as_json, columns=answer.column_names, empty="No rows.")
     if shown.num_rows < answer.num_rows:
         say(f"{answer.num_rows - shown.num_rows:,} more rows; --json prints all.")
