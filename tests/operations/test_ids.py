@@ -7,10 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from intake_world import LATER, held, landed, loans, take
+from intake_world import LATER, expect, held, landed, loans, suite, take
 from intake_world import put as write
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.operations.join import joined
+from watchkeeper.operations.quarantine import ALL
+from watchkeeper.operations.release import release
 from watchkeeper.windows import Grid
 
 TIMES = pa.array([datetime(2025, 2, 1, hour, tzinfo=UTC) for hour in range(4)])
@@ -143,6 +145,17 @@ def test_decimal_ids_are_exact_and_join_labels(home: Home, kind: pa.DataType, nu
     assert rows.sort_by("time").select(["id", "label"]).to_pylist() == [
         {"id": str(n), "label": label} for n, label in zip(numbers, [1, 0, 1, 0], strict=True)
     ]
+
+
+@pytest.mark.parametrize("numbers", [LARGE, HUGE], ids=["64 bits", "more"])
+def test_a_decimal_id_is_the_same_after_its_release(home: Home, numbers: list[int]) -> None:
+    suite(home, "loans_events", expect("expect_column_values_to_be_between", column="risk", max_value=0.15))
+    put_events(home, pa.array([Decimal(n) for n in numbers], pa.decimal128(38, 0)))
+    assert [b.rows_quarantined for b in take(home)] == [3]
+    suite(home, "loans_events")
+    [done] = release(home, loans(), now=LATER, chosen=ALL, who="ann", why="the limit was wrong")
+    assert (done.released, done.kept) == (3, 0)
+    assert [str(row["loan"]) for row in landed(home)] == [str(n) for n in numbers]
 
 
 def test_decimals_are_the_whole_numbers_they_are_and_else_the_nearest_floats(home: Home) -> None:

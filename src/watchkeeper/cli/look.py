@@ -15,9 +15,10 @@ from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home, reck
 from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, say, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.look import look as look_closer
-from watchkeeper.operations.query import query, rows_of
+from watchkeeper.operations.query import query
 from watchkeeper.operations.status import ModelStatus
 from watchkeeper.operations.status import status as stand
+from watchkeeper.operations.values import rows_of
 from watchkeeper.site.overview import COLUMNS, overview_cells, worst_first
 from watchkeeper.spelling import utc
 from watchkeeper.windows import Window, local_midnight

@@ -21,6 +21,7 @@ from watchkeeper.monitor import Labels, Monitor
 from watchkeeper.operations.classes import is_foreign
 from watchkeeper.operations.convert import NOUNS, as_text, canonical, fitted
 from watchkeeper.operations.times import to_utc
+from watchkeeper.operations.values import values_of
 from watchkeeper.records import Source
 
 RESERVED = "wk_"
@@ -199,7 +200,7 @@ def reject_misfits(rows: pa.Table, name: str, misfits: np.ndarray, target: pa.Da
     if len(misfits) == 0:
         return
     numbers = rows["wk_row"].take(misfits).to_pylist()
-    for number, value in zip(numbers, rows[name].take(misfits).to_pylist(), strict=True):
+    for number, value in zip(numbers, values_of(rows[name].take(misfits)), strict=True):
         shown = "a private value" if name in monitor.private else repr(str(value))
         is_code = isinstance(value, str) and re.match(AS_WRITTEN, value) and value.strip("+-").isdigit()
         rejects.add([number], f"column {name}: {shown} is not {NOUNS[target]}{' as it is written' if is_code else ''}")
@@ -232,7 +233,7 @@ def _moments(rows: pa.Table, name: str, monitor: Monitor, rejects: Rejects, now:
 
 def _reject_each(rows: pa.Table, name: str, which: Any, what: str, monitor: Monitor, rejects: Rejects) -> None:
     chosen = rows.filter(which)
-    for number, value in zip(chosen["wk_row"].to_pylist(), chosen[name].to_pylist(), strict=True):
+    for number, value in zip(chosen["wk_row"].to_pylist(), values_of(chosen[name]), strict=True):
         shown = "a private value" if name in monitor.private else repr(str(value))
         rejects.add([number], f"{name}: {shown} {what}")
 

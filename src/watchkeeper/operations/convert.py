@@ -18,6 +18,7 @@ from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.text_files import ABSENT, AS_WRITTEN
 from watchkeeper.adapters.widening import fits_float
 from watchkeeper.operations.times import moment_of, to_utc
+from watchkeeper.operations.values import values_of
 
 NOUNS = {pa.int64(): "a whole number", pa.float64(): "a number", pa.bool_(): "true or false", TIMESTAMP: "a time", pa.string(): "text"}
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
@@ -121,7 +122,7 @@ def _without_codes(column: pa.ChunkedArray, target: pa.DataType, timezone: str) 
 def _one_by_one(column: pa.ChunkedArray, target: pa.DataType, timezone: str) -> tuple[pa.ChunkedArray, np.ndarray]:
     encoded = column.combine_chunks().dictionary_encode()
     values, misfit = [], []
-    for value in encoded.dictionary.to_pylist():
+    for value in values_of(encoded.dictionary):
         got, fits = _converted(value, target, timezone)
         values.append(got)
         misfit.append(not fits)

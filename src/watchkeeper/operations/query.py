@@ -10,11 +10,9 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from watchkeeper.adapters.lake import arrow_schema
@@ -69,34 +67,6 @@ def _named_apart(answer: pa.Table) -> pa.Table:
         others = {*answer.column_names, *names}
         names.append(name if name not in names else next(n for n in (f"{name}_{i}" for i in count(1)) if n not in others))
     return answer.rename_columns(names)
-
-
-def rows_of(answer: pa.Table) -> list[dict[str, Any]]:
-    """Return an answer row by row; columns with moments outside the years 1 to 9999, which Python has none for, as text.
-
-    >>> rows_of(pa.table({"at": pa.array([253402300800], pa.timestamp("s"))}))
-    [{'at': '10000-01-01 00:00:00'}]
-    """
-    columns = {name: _values(answer[name]) for name in answer.column_names}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
-def _values(column: pa.ChunkedArray) -> list[Any]:
-    try:
-        values: list[Any] = column.to_pylist()
-    except (OverflowError, ValueError):
-        values = pc.cast(column, _with_texts(column.type)).to_pylist()
-    return values
-
-
-def _with_texts(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_map(kind):
-        return pa.map_(_with_texts(kind.key_type), _with_texts(kind.item_type))
-    if pa.types.is_struct(kind):
-        return pa.struct([pa.field(f.name, _with_texts(f.type)) for f in kind])
-    if pa.types.is_list(kind):
-        return pa.list_(_with_texts(kind.value_type))
-    return pa.string() if pa.types.is_timestamp(kind) or pa.types.is_date(kind) else kind
 
 
 def _refuse_writes(sql: str) -> None:
