@@ -79,6 +79,7 @@ def test_of_a_regression_the_score_may_be_the_prediction_too(told: Callable[[str
         ),
         (GOOD + "threshold: .nan\n", "threshold: nan lies outside [0, 1], where a probability must be (line 20)"),
         (GOOD + "threshold: 1.5\n", "threshold: 1.5 lies outside [0, 1], where a probability must be (line 20)"),
+        (GOOD + "features: [dest, '@score']\n", "features: '@score' begins with @, as the model's own outputs do (line 20): rename the column"),
         (GOOD.replace("[depot,", "[depot, email,"), PRIVATE),
         (GOOD.replace("[depot,", "[depot, depot&email,"), PRIVATE),
         (GOOD.replace("[depot,", "[depot, parcel,"), "segments: 'parcel' is the id, whose values are no groups of rows (line 13)"),

@@ -71,6 +71,24 @@ def test_the_question_at_the_end_of_the_demo_is_answered(root):
     assert [row["severity"] for row in json.loads(done.stdout)] == ["high", "warning"]
 
 
+@pytest.mark.parametrize(
+    ("moment", "told"),
+    [
+        ("TIMESTAMPTZ '9999-12-31 23:59:59+00'", "9999-12-31T23:59:59Z"),
+        ("TIMESTAMPTZ '10000-01-01 00:00:00+00'", "10000-01-01 00:00:00.000000Z"),
+        ("TIMESTAMP '20000-01-01'", "20000-01-01 00:00:00.000000"),
+        ("DATE '20000-01-01'", "20000-01-01"),
+        ("[DATE '20000-01-01']", ["20000-01-01"]),
+        ("{'a': [DATE '20000-01-01'], 'b': 7}", {"a": ["20000-01-01"], "b": 7}),
+        ("MAP {'a': DATE '20000-01-01'}", [["a", "20000-01-01"]]),
+    ],
+)
+def test_sql_tells_moments_of_any_year(root, moment, told):
+    question = f"SELECT {moment} AS t, 1 AS n"
+    assert json.loads(call(root, "sql", question, "--json").stdout) == [{"t": told, "n": 1}]
+    assert "0000-01-01" in (shown := call(root, "sql", question).stdout) or "9999-12-31 23:59" in shown
+
+
 def test_sql_answers_whatever_kind_of_value_there_is(root):
     question = r"SELECT 'x\x00\xAA'::BLOB AS b, TIME '01:02' AS t, INTERVAL 3 DAY AS i, {'at': TIME '01:00'} AS s, DATE '2013-04-22' AS d"
     assert json.loads(call(root, "sql", question, "--json").stdout)[0] == {

@@ -13,6 +13,7 @@ import pytest
 
 from intake_world import GOOD, HEADER, LATER, NEXT, NOW, held, ids, landed, loans, put, take
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.operations.quarantine import entries
 
 
 def parquet(table: pa.Table) -> bytes:
@@ -283,6 +284,21 @@ def test_a_number_too_large_for_a_float_is_infinite_and_never_null(home: Home, t
     put(home, "loans-3.csv", HEADER + f"d,2025-02-01,{text},7\n")
     assert [b.status for b in take(home)] == ["landed", "landed", "quarantined"]
     assert [row["amount"] for row in landed(home)] == [float(text), 7.0, float(text)]
+
+
+def test_moments_of_the_year_20000_are_kept_shown_and_held_like_others(home: Home) -> None:
+    far = pa.array([568971820800, 568971820801, 568971820802], pa.int64()).cast(pa.timestamp("s", "UTC"))
+    first = {"loan": ["a", None, "c"], "asked_at": [NOW] * 3, "risk": [0.5] * 3, "due": far}
+    put(home, "loans-1.parquet", parquet(pa.table(first)))
+    put(home, "loans-2.parquet", parquet(pa.table(first | {"loan": ["d", "e", "f"], "asked_at": far})))
+    put(home, "loans-3.parquet", parquet(pa.table({"loan": ["g"], "asked_at": [NOW], "risk": [0.5], "amount": [1]})))
+    put(home, "loans-4.parquet", parquet(pa.table({"loan": ["h"], "asked_at": [NOW], "risk": [0.5], "amount": far[:1]})))
+    assert [(b.rows_landed, b.rows_quarantined) for b in take(home)] == [(2, 1), (0, 3), (1, 0), (0, 1)]
+    reasons = {r for e in entries(home, loans(), now=LATER) for r in e.reasons}
+    assert "asked_at: '20000-01-01 00:00:00.000000Z' lies more than a day in the future" in reasons
+    assert "column amount: '20000-01-01 00:00:00.000000Z' is not a whole number" in reasons
+    rows = json.loads(next(e.row for e in entries(home, loans(), now=LATER) if e.name == "loans-1.parquet") or "")
+    assert rows["due"] == "20000-01-01 00:00:01.000Z"
 
 
 def test_a_value_of_5_mb_is_a_value(home: Home) -> None:

@@ -106,3 +106,16 @@ def test_another_process_finds_the_pages_to_be_the_same(shown):
 def test_a_run_imports_no_scipy_stats():
     code = "import sys, watchkeeper.cli.watch, watchkeeper.operations.watch; print('scipy.stats' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_a_report_that_cannot_be_made_is_said_and_takes_no_page_with_it(make_home):
+    home = make_home(json_of(world.monitor()), name="reported")
+    _, watched = world.build(home.root)
+    world.add_events(home, watched, rows_a_day=5)
+    home.site_dir.mkdir(parents=True, exist_ok=True)
+    (home.site_dir / "looks").write_text("in the way of the folder")
+    [sentence] = present(home, now=world.NOW)
+    assert sentence.startswith("The Evidently report of the worst incident could not be made (")
+    assert sentence.endswith("). The pages are there without it.")
+    assert made(home)
+    assert (home.site_dir / "index.html").is_file()

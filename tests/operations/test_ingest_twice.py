@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from intake_world import GOOD, HEADER, NOW, DyingLake, Killed, counts, expect, held, landed, loans, put, suite, take
@@ -164,5 +166,5 @@ def test_a_widening_that_another_process_overtakes_loses_nothing(home: Home) -> 
     put(home, "loans-2.csv", HEADER + "c,2025-02-01T12:00:00Z,0.3,5\n")
     take(home, loans())
     with pytest.raises(ConflictError):
-        widen(ours, "events/loans", ["amount"], guard=("intake:loans:events", seen))
+        widen(ours, "events/loans", {"amount": pa.float64()}, pc.cast, guard=("intake:loans:events", seen))
     assert len(landed(home)) == 3

@@ -26,7 +26,35 @@ TYPED = {
 
 @pytest.mark.parametrize("column", TYPED.values(), ids=TYPED.keys())
 def test_age_is_days_from_the_value_to_the_event_and_null_where_either_is(column):
-    assert rows(column).column("x@age").to_pylist() == [0.125, None, None]
+    assert rows(column, "UTC").column("x@age").to_pylist() == [0.125, None, None]
+
+
+def test_the_age_of_a_date_counts_from_midnight_of_the_monitors_clock():
+    assert rows(TYPED["a date"], "America/New_York").column("x@age").to_pylist() == [-1 / 24, None, None]
+    assert rows(TYPED["a long date"], "Asia/Tokyo").column("x@age").to_pylist() == [0.5, None, None]
+
+
+FAR = {
+    "moments": pa.array([datetime(9999, 12, 31, tzinfo=UTC), datetime(1500, 1, 1, tzinfo=UTC), None], US),
+    "dates": pa.array([date(9999, 12, 31), date(1500, 1, 1), None], pa.date32()),
+}
+
+
+@pytest.mark.parametrize("column", FAR.values(), ids=FAR.keys())
+def test_a_date_thousands_of_years_away_has_an_age_and_a_weekday(column):
+    table = pa.table({"t": pa.array([datetime(2024, 7, 1, tzinfo=UTC)] * 3, US), "x": column})
+    derived = Derived(table, "t", "UTC")
+    ages = [float((date(2024, 7, 1) - day).days) for day in (date(9999, 12, 31), date(1500, 1, 1))]
+    assert derived.column("x@age").to_pylist() == [*ages, None]
+    assert derived.column("x@weekday").to_pylist() == [5, 1, None]  # as the calendar of today goes on, both ways
+
+
+@pytest.mark.parametrize("kind", [US, pa.date32()], ids=str)
+def test_the_least_and_the_greatest_date_that_can_be_written_have_an_age(kind):
+    ends = pa.array([2**31 - 1, 1 - 2**31, 0], pa.int32()) if kind == pa.date32() else pa.array([2**63 - 1, 1 - 2**63, 0], pa.int64())
+    ages = rows(ends.cast(kind)).column("x@age").to_pylist()
+    assert ages[0] < -1e8
+    assert ages[1] > 1e8
 
 
 def test_age_before_the_event_is_negative():

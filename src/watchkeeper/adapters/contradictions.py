@@ -29,6 +29,7 @@ def contradictions(monitor: Monitor) -> Iterator[Contradiction]:
     """Yield everything in a monitor that cannot be."""
     yield from _of_globs(monitor)
     yield from _of_roles(monitor)
+    yield from _of_features(monitor)
     yield from _of_segments(monitor)
     if monitor.task == "binary" and not 0 <= monitor.threshold <= 1:
         yield Contradiction(("threshold",), f"threshold: {monitor.threshold} lies outside [0, 1], where a probability must be")
@@ -62,6 +63,12 @@ def _twice(roles: dict[Path, str | None], *, is_regression: bool = False) -> Ite
         other = first.setdefault(name, path)
         if other != path and not (is_regression and {path[-1], other[-1]} == {"score", "prediction"}):
             yield Contradiction(path, f"{_said(path)}: column '{name}' is {_said(other)} already", "a column has one role")
+
+
+def _of_features(monitor: Monitor) -> Iterator[Contradiction]:
+    for index, name in enumerate(monitor.features or ()):
+        if name.startswith("@"):
+            yield Contradiction(("features", index), f"features: '{name}' begins with @, as the model's own outputs do", "rename the column")
 
 
 def _of_segments(monitor: Monitor) -> Iterator[Contradiction]:

@@ -177,8 +177,8 @@ def read(source: File | IO[bytes] | bytes, name: str) -> pa.Table:
         found = load(source)
         if found is None:
             raise UnreadableError("is not there", where=name)
-        return interpret(found.data, name).rows
-    return interpret(source if isinstance(source, bytes) else source.read(), name).rows
+        return interpret(found.data, name).known
+    return interpret(source if isinstance(source, bytes) else source.read(), name).known
 
 
 def interpret(data: bytes, name: str, texts: Collection[str] = ()) -> Reading:

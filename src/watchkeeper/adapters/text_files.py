@@ -19,6 +19,7 @@ from watchkeeper.adapters.quotes import Torn, torn
 from watchkeeper.errors import UnreadableError
 
 ABSENT = ("NA", "N/A", "null", "NULL", "None")
+AS_WRITTEN = r"^[+-]?0[0-9xX]|^\+"  # a text that would lose something as a number: zeros in front, a plus, a base
 _TIMES = (pa.timestamp("us"), pa.timestamp("us", "UTC"))
 _BOM = b"\xef\xbb\xbf"
 _DELIMITERS = {";": "';'", ",": "','", "\t": "tabs", "|": "'|'"}
@@ -36,11 +37,12 @@ class Unfit:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The rows of a file, their numbers in it, and the lines that are no rows."""
+    """The rows of a file, their numbers in it, and the lines that are no rows; `untyped` are columns of text that say nothing but "absent"."""
 
     rows: pa.Table
     numbers: pa.Array
     unfit: list[Unfit] = field(default_factory=list)
+    untyped: frozenset[str] = frozenset()
 
     @classmethod
     def whole(cls, rows: pa.Table) -> "Reading":
@@ -48,9 +50,21 @@ class Reading:
         return cls(rows, pa.array(range(rows.num_rows), pa.int64()))
 
     @classmethod
-    def around(cls, rows: pa.Table, unfit: list[Unfit]) -> "Reading":
+    def around(cls, rows: pa.Table, unfit: list[Unfit], untyped: Collection[str] = ()) -> "Reading":
         """Return rows numbered around the lines that do not fit."""
-        return cls(rows, pa.array(_numbers_besides({u.number for u in unfit}, rows.num_rows), pa.int64()), unfit)
+        return cls(rows, pa.array(_numbers_besides({u.number for u in unfit}, rows.num_rows), pa.int64()), unfit, frozenset(untyped))
+
+    @property
+    def known(self) -> pa.Table:
+        """The rows with null where a whole column is absent."""
+        return without_values(self.rows, self.untyped)
+
+
+def without_values(rows: pa.Table, columns: Collection[str]) -> pa.Table:
+    """Return rows with some columns null."""
+    for name in set(columns) & set(rows.column_names):
+        rows = rows.set_column(rows.column_names.index(name), name, pa.nulls(rows.num_rows))
+    return rows
 
 
 def read_csv(data: bytes, name: str, delimiter: str, texts: Collection[str] = ()) -> Reading:
@@ -63,9 +77,14 @@ def read_csv(data: bytes, name: str, delimiter: str, texts: Collection[str] = ()
     unfit = _among(unfit, [Unfit(t.number, data[t.start : t.end].decode().rstrip("\r\n"), t.reason) for t in set_aside], rows.num_rows)
     if rows.num_rows == 0 and unfit:
         raise UnreadableError(f"has no row that fits its header; {unfit[0].reason}", where=name, then="Write it with one delimiter and quoted text.")
-    return Reading.around(
-        pa.table([c if n in texts else typed(c) for n, c in zip(rows.column_names, rows.columns, strict=True)], names=rows.column_names), unfit
-    )
+    columns = [c if n in texts else typed(c) for n, c in zip(rows.column_names, rows.columns, strict=True)]
+    untyped = {n for n, c in zip(rows.column_names, columns, strict=True) if n not in texts and is_absent(c)}
+    return Reading.around(pa.table(columns, names=rows.column_names), unfit, untyped)
+
+
+def is_absent(column: pa.ChunkedArray) -> bool:
+    """Tell whether a column says of every row that the value is not there, in words or by saying nothing."""
+    return bool(pa.types.is_string(column.type) and len(column) and pc.all(pc.is_in(column, pa.array([*ABSENT, None]))).as_py())
 
 
 def _besides(data: bytes, set_aside: list[Torn]) -> bytes:
@@ -131,7 +150,7 @@ def typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """
     if column.null_count == len(column):
         return pa.chunked_array([pa.nulls(len(column))])
-    if not pc.any(pc.match_substring_regex(column, r"^[+-]?0[0-9xX]|^\+")).as_py():
+    if not pc.any(pc.match_substring_regex(column, AS_WRITTEN)).as_py():
         present = pc.if_else(pc.is_in(column, pa.array(ABSENT)), pa.scalar(None, pa.string()), column)
         if present.null_count < len(present):
             found = _cast(present, pa.int64())

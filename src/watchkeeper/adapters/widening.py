@@ -1,10 +1,10 @@
-"""A column of whole numbers made one of numbers with fractions, in one atomic rewrite of its table.
+"""Columns of a table made such that hold more, in one atomic rewrite: whole numbers as numbers with fractions, ids as text.
 
-Belongs here: that step alone. Does not: when it is needed (operations/shape.py). Delta would otherwise cut 1.5 to 1 on the
-way into a column of whole numbers, without a word.
+Belongs here: that step alone. Does not: when it is needed (operations/shape.py), or how values convert (operations/convert.py).
+Delta would otherwise cut 1.5 to 1 on the way into a column of whole numbers, without a word.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +14,7 @@ from deltalake.exceptions import CommitFailedError
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.errors import ConflictError
 
+Convert = Callable[[pa.ChunkedArray, pa.DataType], pa.ChunkedArray]
 _EXACT_UP_TO = 2**53
 
 
@@ -31,8 +32,8 @@ def fits_float(whole: pa.Array | pa.ChunkedArray) -> bool:
     return all(abs(end) <= _EXACT_UP_TO for end in ends.values() if end is not None)
 
 
-def widen(lake: Lake, table: str, columns: Collection[str], *, guard: tuple[str, int]) -> None:
-    """Rewrite a table with `columns` as floats; readers see the old or the new one, never a part.
+def widen(lake: Lake, table: str, types: Mapping[str, pa.DataType], convert: Convert, *, guard: tuple[str, int]) -> None:
+    """Rewrite a table with columns as other `types`, to which `convert` brings them; readers see the old or the new one, never a part.
 
     Raises:
         ConflictError: another process committed under the guard's app_id; read again and repeat.
@@ -45,11 +46,12 @@ def widen(lake: Lake, table: str, columns: Collection[str], *, guard: tuple[str,
     if lake.version(table, app_id) != seen:
         raise ConflictError(f"another process wrote under {app_id}", where=table)
     dataset = found.to_pyarrow_dataset(filesystem=lake.files(table))
-    schema = pa.schema([f.with_type(pa.float64()) if f.name in columns else f for f in dataset.schema])
+    schema = pa.schema([f.with_type(types.get(f.name, f.type)) for f in dataset.schema])
 
     def batches() -> Iterator[pa.RecordBatch]:
         for batch in dataset.to_batches():
-            yield from pa.table(batch.columns, names=batch.schema.names).cast(schema).to_batches()
+            columns = {n: pa.chunked_array([batch[n]]) for n in batch.schema.names}
+            yield from pa.table(columns | {n: convert(columns[n], kind) for n, kind in types.items()}, schema=schema).to_batches()
 
     properties = CommitProperties(app_transactions=[Transaction(app_id, seen + 1)], max_commit_retries=0)
     stream = pa.RecordBatchReader.from_batches(schema, batches())

@@ -18,6 +18,7 @@ from watchkeeper.operations.look import look as look_closer
 from watchkeeper.operations.query import query
 from watchkeeper.operations.status import ModelStatus
 from watchkeeper.operations.status import status as stand
+from watchkeeper.operations.values import rows_of
 from watchkeeper.site.overview import COLUMNS, overview_cells, worst_first
 from watchkeeper.spelling import utc
 from watchkeeper.windows import Window, local_midnight
@@ -168,6 +169,6 @@ def sql(
     place = open_home(ctx, home)
     answer = query(place, load_monitors(place)[0], statement, now=moment(now, place), private_reason=reason.strip() if private else None)
     shown = answer if as_json else answer.slice(0, _SHOWN)
-    show(shown.to_pylist(), as_json=as_json, columns=answer.column_names, empty="No rows.")
+    show(rows_of(shown), as_json=as_json, columns=answer.column_names, empty="No rows.")
     if shown.num_rows < answer.num_rows:
         say(f"{answer.num_rows - shown.num_rows:,} more rows; --json prints all.")

@@ -70,7 +70,7 @@ def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_
     with _steps() as tell:
         done = watch(place, models or None, now=at, progress=tell, spread=in_threads)
         tell("", "pages and the published file")
-        present(place, models or None, now=at)
+        missed = present(place, models or None, now=at)
     if as_json:
         show_json(_summary(done))
     elif done.models or done.problems:
@@ -83,7 +83,7 @@ def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_
         complain(str(problem))
     for failure in done.failures:
         complain(f"{failure.model}: {failure.operation} failed: {failure.reason}")
-    for sentence in done.unevaluated:
+    for sentence in (*done.unevaluated, *missed):
         complain(sentence)
     if done.failures or done.problems or done.unevaluated:
         raise typer.Exit(4)

@@ -7,7 +7,7 @@ own artifact looks (artifacts.py).
 from datetime import datetime
 from pathlib import Path
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from watchkeeper.adapters.workspace import find_home, load_monitors
@@ -25,7 +25,8 @@ def renew(root: Path, now: datetime) -> str:
 
     home = find_home(root)
     monitors, problems = load_monitors(home)
-    present(home, now=now)
+    for missed in present(home, now=now):
+        get_run_logger().warning(missed)
     return overview_markdown(overview_rows(home, monitors, now=now, problems=problems))
 
 

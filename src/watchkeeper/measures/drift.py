@@ -10,9 +10,10 @@ import numpy as np
 
 from watchkeeper.measures.views import FeatureView
 from watchkeeper.stats import distances, smooth
-from watchkeeper.stats.intervals import Estimate, mean, proportion, undefined
+from watchkeeper.stats.intervals import OVERFLOW, Estimate, mean, proportion, undefined
 
 _COMMON = 0.01
+_PRIVATE = "of a private column only counts are kept"
 
 
 def _distance(value: float, analysis: FeatureView) -> Estimate:
@@ -86,8 +87,13 @@ def wasserstein(reference: FeatureView, analysis: FeatureView) -> Estimate:
     """First Wasserstein distance in the feature's unit, each bin's mass at its own mean; infinities are left out."""
     if reference.bins.kind != "numeric":
         return undefined("categories have no distance")
-    value = distances.wasserstein(reference.finite, analysis.finite, reference.fine_sums, analysis.fine_sums)
-    return _distance(value, analysis)
+    n, finite = analysis.counts.valued, (reference.finite, analysis.finite)
+    if not all(counts.sum() for counts in finite):
+        return undefined("no values on one side", n)
+    if not (reference.has_sums and analysis.has_sums):
+        return undefined(_PRIVATE, n)
+    value = distances.wasserstein(*finite, reference.fine_sums, analysis.fine_sums)
+    return Estimate(value, n=n) if isfinite(value) else undefined(OVERFLOW, n)
 
 
 def null_ratio(reference: FeatureView, analysis: FeatureView) -> Estimate:  # noqa: ARG001 - one shape for all feature metrics
@@ -117,4 +123,6 @@ def mean_value(reference: FeatureView, analysis: FeatureView) -> Estimate:
     """Mean of the finite values, in the feature's unit."""
     if reference.bins.kind != "numeric":
         return undefined("categories have no mean")
+    if not analysis.has_sums:
+        return undefined(_PRIVATE, analysis.counts.valued)
     return mean(analysis.counts.sum, analysis.counts.sum2, analysis.counts.finite)

@@ -5,16 +5,17 @@ Does not: units and directions (catalogue.py), what has been learned as normal (
 """
 
 from dataclasses import replace
-from math import nan, sqrt
+from math import isfinite, nan, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.measures.views import BinaryView, MulticlassView, RegressionView
+from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.grids import logit_ends
 from watchkeeper.profiles.labelled import NEGATIVE, PENDING, POSITIVE, TINY, TRUTH_CENTRED
 from watchkeeper.stats import ranking
-from watchkeeper.stats.intervals import Z95, Estimate, auc_interval, mean, proportion, ratio_of_counts, undefined
+from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, auc_interval, mean, proportion, ratio_of_counts, undefined
 
 Floats = NDArray[np.float64]
 Bounds = tuple[float, float]
@@ -208,37 +209,42 @@ def log_loss_bounds(view: BinaryView) -> Bounds:
 
 def mae(view: RegressionView) -> Estimate:
     """Mean absolute error, in the unit of the truth."""
-    e = view.of("abs_error")
-    return mean(e.sum, e.sum2, e.n)
+    return _mean(view.of("abs_error"))
+
+
+def _mean(c: Counts) -> Estimate:
+    """Return the mean of counted values, of which none may be infinite."""
+    return mean(c.sum, c.sum2, c.n) if c.finite == c.n else undefined(OVERFLOW, c.n)
 
 
 def rmse(view: RegressionView) -> Estimate:
     """Root of the mean squared error; delta-method interval."""
     e = view.of("squared_error")
-    squared = mean(e.sum, e.sum2, e.n)
+    squared = _mean(e)
     if not squared.is_defined or squared.value <= 0:
         return Estimate(0.0, n=e.n) if squared.is_defined else squared
     value = sqrt(squared.value)
     se = squared.se / (2 * value)
-    return Estimate(value, se, value - Z95 * se, value + Z95 * se, e.n)
+    return Estimate(value, se, value - Z95 * se, value + Z95 * se, e.n, squared.reason)
 
 
 def bias(view: RegressionView) -> Estimate:
     """Mean of prediction minus truth."""
-    return mean(view.error.sum, view.error.sum2, view.error.n)
+    return _mean(view.error)
 
 
 def mape(view: RegressionView) -> Estimate:
     """Mean absolute error relative to the truth, over rows whose truth is not zero."""
-    e = view.of("abs_error_ratio")
-    return mean(e.sum, e.sum2, e.n)
+    return _mean(view.of("abs_error_ratio"))
 
 
 def r2(view: RegressionView) -> Estimate:
     """Share of the truth's variance explained; interval of Olkin and Finn 1995 for one predictor, approximate."""
     truth, squared = view.of(TRUTH_CENTRED), view.of("squared_error")
     n = truth.n
-    spread = truth.sum2 - truth.sum**2 / n if n else 0.0
+    spread = truth.sum2 - truth.sum * truth.sum / n if n else 0.0
+    if squared.finite < squared.n or not isfinite(spread) or not isfinite(squared.sum):
+        return undefined(OVERFLOW, n)
     if n < 4 or spread <= _ROUNDING * truth.sum2:  # noqa: PLR2004 - the variance below needs four rows
         return undefined("fewer than four labels" if n < 4 else "the truth is constant", n)  # noqa: PLR2004
     value = 1 - squared.sum / spread
@@ -249,8 +255,7 @@ def r2(view: RegressionView) -> Estimate:
 
 def truth_mean(view: RegressionView) -> Estimate:
     """Mean of the truth."""
-    truth = view.of("truth")
-    return mean(truth.sum, truth.sum2, truth.n)
+    return _mean(view.of("truth"))
 
 
 # Multiclass

@@ -49,6 +49,11 @@ class FeatureView:
         return counts
 
     @property
+    def has_sums(self) -> bool:
+        """Tell whether the sums of the values were kept; where there is no value there is nothing to keep."""
+        return self.counts.valued == 0 or len(self.counts.sums) > 0
+
+    @property
     def fine_sums(self) -> Floats:
         """Sums of the values in each fine cell."""
         return self.counts.dense_sums(self.bins.size)

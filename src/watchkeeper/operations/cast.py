@@ -4,8 +4,9 @@ Belongs here: what a row must have by itself. Does not: agreement with what the 
 (repeats.py), or expectations (verdict.py).
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,12 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.lake import TIMESTAMP
-from watchkeeper.adapters.text_files import Reading
+from watchkeeper.adapters.text_files import AS_WRITTEN, Reading, without_values
 from watchkeeper.errors import UnreadableError
 from watchkeeper.monitor import Labels, Monitor
 from watchkeeper.operations.classes import is_foreign
 from watchkeeper.operations.convert import NOUNS, as_text, canonical, fitted
 from watchkeeper.operations.times import to_utc
+from watchkeeper.operations.values import values_of
 from watchkeeper.records import Source
 
 RESERVED = "wk_"
@@ -43,6 +45,10 @@ class Rejects:
         """Return rejects that can grow without changing these."""
         return Rejects({n: list(r) for n, r in self.reasons.items()})
 
+    def besides(self, others: "Rejects") -> "Rejects":
+        """Return these and others together."""
+        return Rejects({n: list(r) for n, r in (self.reasons | others.reasons).items()})
+
     def keep(self, rows: pa.Table) -> pa.Table:
         """Return the rows that are not set aside."""
         return without(rows, self.reasons)
@@ -59,13 +65,15 @@ def without(rows: pa.Table, numbers: Collection[int]) -> pa.Table:
 class Cast:
     """Rows in kept types with `wk_row` (and `wk_time` for events, `id`, `label`, `labelled_at` for labels).
 
-    `view` is what an expectation suite sees: the columns of the file, row for row.
+    `view` is what an expectation suite sees: the columns of the file, row for row. Columns that are `untyped` hold words for
+    "absent" alone: their type is that of the lake, or of the first file with a value.
     """
 
     rows: pa.Table
     view: pa.Table
     rejects: Rejects
     notes: list[str]
+    untyped: frozenset[str] = frozenset()
 
 
 def cast(reading: Reading, monitor: Monitor, source: Source, *, now: datetime) -> Cast:
@@ -79,18 +87,19 @@ def cast(reading: Reading, monitor: Monitor, source: Source, *, now: datetime) -
     rejects = Rejects()
     for unfit in reading.unfit:
         rejects.add([unfit.number], unfit.reason)
-    table = _kept(reading.rows, monitor, notes).append_column("wk_row", reading.numbers)
+    id_column = labels_of(monitor).join if source == "labels" else monitor.columns.id
+    needed = {id_column, labels_of(monitor).column} if source == "labels" else {id_column}
+    table = _kept(without_values(reading.rows, reading.untyped & needed), monitor, id_column, notes).append_column("wk_row", reading.numbers)
     _reject_nul_bytes(table, rejects)
-    if source == "labels":
-        return _labels(table, monitor, rejects, notes, now)
-    return _events(table, monitor, rejects, notes, now)
+    found = (_labels if source == "labels" else _events)(table, monitor, rejects, notes, now)
+    return replace(found, view=without_values(found.view, reading.untyped), untyped=reading.untyped)
 
 
-def _kept(rows: pa.Table, monitor: Monitor, notes: list[str]) -> pa.Table:
+def _kept(rows: pa.Table, monitor: Monitor, id_column: str, notes: list[str]) -> pa.Table:
     kept: dict[str, pa.ChunkedArray] = {}
     spelled: dict[str, str] = {}
     for name in rows.column_names:
-        column = None if name.startswith(RESERVED) else canonical(rows[name], monitor.timezone)
+        column = None if name.startswith(RESERVED) else canonical(rows[name], monitor.timezone, is_name=name == id_column)
         if name.startswith(RESERVED):
             notes.append(f"column {name!r} is left out: names that begin with {RESERVED} are reserved")
         elif name.lower() in spelled:
@@ -190,7 +199,7 @@ def _wanted(monitor: Monitor) -> dict[str, pa.DataType]:
 
 
 def _coerced(rows: pa.Table, name: str, target: pa.DataType, monitor: Monitor, rejects: Rejects) -> pa.Table:
-    column, misfits = fitted(rows[name], target, monitor.timezone)
+    column, misfits = fitted(rows[name], target, monitor.timezone, is_measured=True)
     reject_misfits(rows, name, misfits, target, monitor, rejects)
     return rows.set_column(rows.column_names.index(name), name, column)
 
@@ -200,9 +209,10 @@ def reject_misfits(rows: pa.Table, name: str, misfits: np.ndarray, target: pa.Da
     if len(misfits) == 0:
         return
     numbers = rows["wk_row"].take(misfits).to_pylist()
-    for number, value in zip(numbers, rows[name].take(misfits).to_pylist(), strict=True):
+    for number, value in zip(numbers, values_of(rows[name].take(misfits)), strict=True):
         shown = "a private value" if name in monitor.private else repr(str(value))
-        rejects.add([number], f"column {name}: {shown} is not {NOUNS[target]}")
+        is_code = isinstance(value, str) and re.match(AS_WRITTEN, value) and value.strip("+-").isdigit()
+        rejects.add([number], f"column {name}: {shown} is not {NOUNS[target]}{' as it is written' if is_code else ''}")
 
 
 def _reject_missing_ids(rows: pa.Table, name: str, rejects: Rejects) -> None:
@@ -232,7 +242,7 @@ def _moments(rows: pa.Table, name: str, monitor: Monitor, rejects: Rejects, now:
 
 def _reject_each(rows: pa.Table, name: str, which: Any, what: str, monitor: Monitor, rejects: Rejects) -> None:
     chosen = rows.filter(which)
-    for number, value in zip(chosen["wk_row"].to_pylist(), chosen[name].to_pylist(), strict=True):
+    for number, value in zip(chosen["wk_row"].to_pylist(), values_of(chosen[name]), strict=True):
         shown = "a private value" if name in monitor.private else repr(str(value))
         rejects.add([number], f"{name}: {shown} {what}")
 

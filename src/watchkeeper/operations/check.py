@@ -21,6 +21,7 @@ from watchkeeper.operations.asking import prepared
 from watchkeeper.operations.fit import too_short
 from watchkeeper.operations.suite_fit import unanswerable
 from watchkeeper.operations.verdict import suite_file
+from watchkeeper.profiles.kinds import source_of
 from watchkeeper.records import Source
 
 _NAME_COLUMNS = ("column", "column_A", "column_B")
@@ -133,7 +134,7 @@ def _against_newest(home: Home, document: Document, said_at: Key, pattern: str, 
         yield _finding("warning", document, said_at, f"no file matches {pattern} yet", "its columns were not checked")
         return
     for key, column in named.items():
-        if column not in columns:
+        if source_of(column, columns)[0] not in columns:
             yield _finding("mistake", document, key, f"{newest.name} has no column '{column}'", _near(column, columns))
 
 

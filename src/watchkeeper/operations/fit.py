@@ -5,7 +5,7 @@ Belongs here: which columns are features, and the one read of reference rows. Do
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import NamedTuple
@@ -156,7 +156,7 @@ def fit(home: Home, monitor: Monitor, *, now: datetime) -> tuple[dict[str, Featu
     out: dict[str, FeatureBins] = {}
     for first in range(0, len(names) if rows else 0, at_once):
         some = names[first : first + at_once]
-        columns = {_column_of(monitor, name) for name in some} | {"wk_time"}
+        columns = {_column_of(monitor, name, dataset.schema.names) for name in some} | {"wk_time"}
         with _ONE_AT_A_TIME:
             out |= fit_columns(monitor, Derived(dataset.to_table(columns=sorted(columns), filter=inside), "wk_time", monitor.timezone), some)
     return out, rows
@@ -167,20 +167,20 @@ def _outputs(monitor: Monitor, schema: pa.Schema) -> list[str]:
     return score + ([PREDICTION] if monitor.task == "multiclass" and monitor.columns.prediction in schema.names else [])
 
 
-def _column_of(monitor: Monitor, name: str) -> str:
+def _column_of(monitor: Monitor, name: str, stored: Collection[str]) -> str:
     """Return the column that a feature or an output is read off."""
-    return {SCORE: monitor.columns.score, PREDICTION: monitor.columns.prediction}.get(name) or source_of(name)[0]
+    return {SCORE: monitor.columns.score, PREDICTION: monitor.columns.prediction}.get(name) or source_of(name, stored)[0]
 
 
 def fit_columns(monitor: Monitor, rows: Derived, names: Sequence[str]) -> dict[str, FeatureBins]:
     """Fit bins to columns of reference rows; texts that hardly repeat are names of rows and are left out, unless asked for."""
     out = {}
     for name in names:
-        column = rows.column(_column_of(monitor, name) if name in (SCORE, PREDICTION) else name)
+        column = rows.column(_column_of(monitor, name, rows.column_names) if name in (SCORE, PREDICTION) else name)
         if name == PREDICTION:
             out[name] = _fit_category(name, column)
             continue
-        bins = _fit_column(name, column, is_private=source_of(name)[0] in monitor.private)
+        bins = _fit_column(name, column, is_private=is_private(monitor, name))
         if name == SCORE or monitor.features is not None or not _names_rows(bins, column):
             out[name] = bins
     return out
@@ -195,11 +195,20 @@ def _names_rows(bins: FeatureBins, column: pa.ChunkedArray) -> bool:
 
 
 def features_of(monitor: Monitor, schema: pa.Schema) -> list[str]:
-    """Return the columns that are features: those named, else every column without another role and of a type we count."""
+    """Return the columns that are features: those named, else every column without another role and of a type we count.
+
+    A stored column hides what would be derived under its name. Names that begin with @ stand for the model's own outputs.
+    """
     roles = {*monitor.columns.named().values(), *monitor.columns.probabilities.values()}
     named = monitor.features if monitor.features is not None else [n for n in schema.names if n not in roles and not n.startswith("wk_")]
-    kinds = {name: schema.field(name).type for name in named if name in schema.names}
-    return [derived for name, kind in kinds.items() if _is_counted(kind) for derived in derived_from(name, kind)]
+    kinds = {name: schema.field(name).type for name in named if name in schema.names and not name.startswith("@")}
+    derived = [(name, each) for name, kind in kinds.items() if _is_counted(kind) for each in derived_from(name, kind)]
+    return [each for name, each in derived if each == name or each not in schema.names]
+
+
+def is_private(monitor: Monitor, name: str) -> bool:
+    """Tell whether a feature is a private column, or derived from one."""
+    return name in monitor.private or source_of(name)[0] in monitor.private
 
 
 def _is_counted(kind: pa.DataType) -> bool:

@@ -31,7 +31,7 @@ FOLDER = "looks"
 
 
 class NothingToLookAtError(WatchkeeperError):
-    """The window or the reference holds no events."""
+    """The window or the reference holds no events, or nothing of them that can be drawn."""
 
 
 def look(home: Home, monitor: Monitor, *, window: Window | None, now: datetime) -> Path:
@@ -39,7 +39,7 @@ def look(home: Home, monitor: Monitor, *, window: Window | None, now: datetime) 
 
     Raises:
         UsageError: the reference is files of which none has landed.
-        NothingToLookAtError: there are no events on one side.
+        NothingToLookAtError: there are no events on one side, or nothing of them can be drawn.
 
     """
     incident = worst_incident(home, monitor, now=now) if window is None else None
@@ -106,6 +106,10 @@ def _written(home: Home, monitor: Monitor, window: Window, path: Path, now: date
             raise NothingToLookAtError(f"no events lie in {name}", where=monitor.model, then="Choose another `--window`.")
     reference, analysis = sides
     compared = comparable(reference, analysis, _columns(monitor, analysis.schema))
+    if not compared.numbers and not compared.categories:
+        raise NothingToLookAtError(
+            "no column can be drawn", where=monitor.model, then="; ".join(f"{n}: {why}" for n, why in compared.left_out.items())
+        )
     title = f"{monitor.model}: {window_text(window.start, window.end, monitor.timezone)} against the reference"
     write_whole(path, drift_report(reference, analysis, compared, title=title, remarks=_remarks(monitor, sides, compared)))
     return path
@@ -118,7 +122,7 @@ def _sample(home: Home, monitor: Monitor, window: Window, now: datetime) -> pa.T
 
 def _columns(monitor: Monitor, schema: pa.Schema) -> list[str]:
     outputs = [c for c in (monitor.columns.score, monitor.columns.prediction) if c and c in schema.names]
-    return [c for c in dict.fromkeys([*outputs, *(source_of(f)[0] for f in features_of(monitor, schema))]) if c not in monitor.private]
+    return [c for c in dict.fromkeys([*outputs, *(source_of(f, schema.names)[0] for f in features_of(monitor, schema))]) if c not in monitor.private]
 
 
 def _remarks(monitor: Monitor, sides: Sequence[pa.Table], compared: Compared) -> list[str]:

@@ -22,6 +22,7 @@ from watchkeeper.adapters.text_files import Reading
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.cast import Cast, Rejects
+from watchkeeper.operations.values import rows_of
 from watchkeeper.records import Batch, Quarantined, Source, Validation, key
 from watchkeeper.words import counted
 
@@ -205,15 +206,15 @@ def _raw_rows(lot: Lot, numbers: set[int]) -> dict[int, str]:
         return {}
     raw = {u.number: json.dumps(u.text, ensure_ascii=False) for u in lot.reading.unfit if u.number in numbers}
     chosen = pc.is_in(lot.reading.numbers, pa.array(sorted(numbers), pa.int64()))
-    rows = lot.reading.rows.filter(chosen).to_pylist()
+    rows = rows_of(lot.reading.rows.filter(chosen))
     return raw | {n: as_json(row) for n, row in zip(lot.reading.numbers.filter(chosen).to_pylist(), rows, strict=True)}
 
 
 def as_json(row: dict[str, Any]) -> str:
-    """Return a row as JSON that every reader takes: NaN and infinities as text, times in ISO.
+    """Return a row as JSON that every reader takes: NaN and infinities as text, times in ISO, decimals exactly.
 
-    >>> as_json({"x": float("nan"), "at": date(2013, 4, 22)})
-    '{"x": "NaN", "at": "2013-04-22"}'
+    >>> as_json({"x": float("nan"), "at": date(2013, 4, 22), "id": Decimal("1750000000000000001.00")})
+    '{"x": "NaN", "at": "2013-04-22", "id": 1750000000000000001}'
     """
     return json.dumps({k: _plain(v) for k, v in row.items()}, ensure_ascii=False)
 
@@ -224,7 +225,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, date | datetime):
         return value.isoformat()
     if isinstance(value, Decimal):
-        return float(value)
+        return int(value) if value == value.to_integral_value() else float(value) if Decimal(repr(float(value))) == value else str(value)
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     if isinstance(value, dict):

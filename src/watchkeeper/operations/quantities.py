@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.fit import PREDICTION, private_name
+from watchkeeper.operations.fit import PREDICTION, is_private, private_name
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import Ints
 from watchkeeper.profiles.grids import LATENCY_STEP, latency_cells
-from watchkeeper.profiles.kinds import source_of
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.parts import FEATURE, SERVICE
 from watchkeeper.profiles.scan import Gridded, Numbers, Quantity, Texts, of_category
@@ -37,11 +36,11 @@ def countings(monitor: Monitor, bins: Mapping[str, FeatureBins]) -> Iterator[Cou
     """Yield what is counted of each event."""
     outputs = {SCORE: monitor.columns.score, PREDICTION: monitor.columns.prediction}
     for name, fitted in bins.items():
-        column, is_private = outputs.get(name, name) or name, source_of(name)[0] in monitor.private
+        column, hidden = outputs.get(name, name) or name, is_private(monitor, name)
         if fitted.kind == "numeric":
-            yield Counting(FEATURE, name, Numbers(column, fitted), is_private)
+            yield Counting(FEATURE, name, Numbers(column, fitted), hidden)
         else:
-            yield Counting(FEATURE, name, of_category(column, fitted, private_name if is_private else str))
+            yield Counting(FEATURE, name, of_category(column, fitted, private_name if hidden else str))
     if monitor.columns.latency:
         yield Counting(SERVICE, LATENCY, Gridded(monitor.columns.latency, _LATENCY_CELLS, latency_cells))
     if monitor.columns.status:

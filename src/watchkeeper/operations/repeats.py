@@ -15,10 +15,12 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.lake import TIMESTAMP, Lake
 from watchkeeper.operations.cast import RESERVED
-from watchkeeper.operations.convert import as_text
+from watchkeeper.operations.convert import as_text, fitted
 
 OTHER_VALUES = "id already landed with other values"
 OTHER_LABEL = "the same file gives this id another label for the same time"
+UNTRIED = "several rows of this id and file were refused before this one"
+ORDER = "wk_order"
 _ID, _AT, _SAYS = "wk_id", "wk_at", "wk_says"
 
 
@@ -55,8 +57,8 @@ def landed(lake: Lake, table: str, id_column: str, lots: dict[str, pa.Table], sc
     rows = [r for r in lots.values() if r.num_rows]
     if dataset is None or not rows or id_column not in dataset.schema.names:
         return Landed()
-    ids = pa.chunked_array([c for r in rows for c in r[id_column].chunks]).cast(dataset.schema.field(id_column).type)
-    near = pc.field(id_column).isin(ids.combine_chunks())
+    ids, _ = fitted(pa.chunked_array([c for r in rows for c in r[id_column].chunks]), dataset.schema.field(id_column).type, "UTC")
+    near = pc.field(id_column).isin(ids.drop_null().combine_chunks())
     if scope is not None:
         ends = [pc.min_max(r["wk_time"]).as_py() for r in rows]
         low, high = min(e["min"] for e in ends) - scope, max(e["max"] for e in ends) + scope
@@ -68,10 +70,11 @@ def landed(lake: Lake, table: str, id_column: str, lots: dict[str, pa.Table], sc
 
 def _contested(whose: pa.Table, id_column: str, lots: dict[str, pa.Table]) -> pa.Array:
     """Return the ids landed by another batch than the one (or not only the one) that brings them now."""
-    pairs = [pa.table({"id": r[id_column], "b": pa.repeat(batch, r.num_rows)}) for batch, r in lots.items() if r.num_rows]
+    kind = whose[id_column].type
+    pairs = [pa.table({"id": fitted(r[id_column], kind, "UTC")[0], "b": pa.repeat(batch, r.num_rows)}) for batch, r in lots.items() if r.num_rows]
     brought, held = (pl.DataFrame(t) for t in (pa.concat_tables(pairs), whose))
     met = held.join(brought, left_on=id_column, right_on="id").filter(pl.col("wk_batch") != pl.col("b"))
-    return met.get_column(id_column).unique().to_arrow().cast(whose[id_column].type)
+    return met.get_column(id_column).unique().to_arrow().cast(kind)
 
 
 def repeated_among(tables: Sequence[pa.Table], id_column: str) -> pa.Array:
@@ -127,8 +130,8 @@ def _content(columns: list[str], like: pl.DataFrame) -> pl.Expr:
 def sift_labels(rows: pa.Table, earlier: Sequence[pa.Table], *, has_time: bool) -> Sifted:
     """Return which labels were said before, and how many contradict what was; a later label is kept, and the last one wins.
 
-    With times of their own, labels repeat each other when id, time and label are the same; else when they say what the
-    newest one said. Of two labels that one file gives an id for the same time, the last row counts.
+    A label repeats another when it says what the newest one of its id said, with times of their own the newest one for its time.
+    Of labels for the same time the one that landed last is the newest, and of those of one file the last row.
     """
     new = _label_frame([rows])
     spoken = new.group_by("id", "labelled_at", maintain_order=True).agg(pl.col("wk_row").last().alias("last"), pl.col("label").last().alias("final"))
@@ -138,10 +141,11 @@ def sift_labels(rows: pa.Table, earlier: Sequence[pa.Table], *, has_time: bool) 
     left = new.filter(pl.col("wk_row") == pl.col("last"))
     old = _label_frame(earlier) if earlier else None
     if old is not None and len(old):
-        newest = old.sort("labelled_at", "wk_landed_at", "wk_row").group_by("id").agg(pl.col("label").last().alias("before"))
-        keys = ["id", "label", "labelled_at"] if has_time else ["id", "label"]
-        said = old.select(keys).unique() if has_time else newest.rename({"before": "label"})
-        sifted.duplicates |= set(left.join(said, on=keys)["wk_row"])
+        old = old.sort("labelled_at", "wk_landed_at", ORDER, "wk_row")
+        newest = old.group_by("id", maintain_order=True).agg(pl.col("label").last().alias("before"))
+        keys = ["id", "labelled_at"] if has_time else ["id"]
+        said = old.group_by(keys, maintain_order=True).agg(pl.col("label").last())
+        sifted.duplicates |= set(left.join(said, on=[*keys, "label"])["wk_row"])
         fresh = left.filter(~pl.col("wk_row").is_in(list(sifted.duplicates)))
         sifted.contradictions = fresh.join(newest, on="id").filter(pl.col("label") != pl.col("before")).height
     sifted.contradictions += int(left.filter(pl.col("id").is_duplicated()).group_by("id").agg(pl.col("label").n_unique() - 1)["label"].sum())
@@ -152,6 +156,7 @@ def _label_frame(tables: Sequence[pa.Table]) -> pl.DataFrame:
     frames: list[pl.DataFrame] = []
     for table in tables:
         columns = {"id": table["id"], "label": as_text(table["label"]), "labelled_at": table["labelled_at"], "wk_row": table["wk_row"]}
-        columns["wk_landed_at"] = table["wk_landed_at"] if "wk_landed_at" in table.column_names else table["labelled_at"]
-        frames.append(pl.DataFrame(pa.table(columns)))
+        for name, kind in (("wk_landed_at", TIMESTAMP), (ORDER, pa.int64())):  # new rows have not landed, and old ones kept no order
+            columns[name] = table[name] if name in table.column_names else pa.nulls(table.num_rows, kind)
+        frames.append(pl.DataFrame(pa.table(columns)).with_columns(pl.col(ORDER).fill_null(0)))
     return pl.concat(frames).sort("wk_row")

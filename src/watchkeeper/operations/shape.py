@@ -13,11 +13,11 @@ import pyarrow as pa
 from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.widening import fits_float
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.cast import Rejects, reject_misfits
-from watchkeeper.operations.convert import fitted
+from watchkeeper.operations.cast import Cast, Rejects, reject_misfits
+from watchkeeper.operations.convert import as_text, fitted
 from watchkeeper.operations.habits import REMEMBERED
 
-LANDING = {"wk_batch": pa.string(), "wk_row": pa.int64(), "wk_landed_at": TIMESTAMP}
+LANDING = {"wk_batch": pa.string(), "wk_row": pa.int64(), "wk_landed_at": TIMESTAMP, "wk_order": pa.int64()}
 
 
 @dataclass(slots=True)
@@ -27,6 +27,7 @@ class Shape:
     lake: pa.Schema | None
     can_widen: Callable[[str], bool]
     brought: Callable[[tuple[str, ...]], list[set[str]]] = lambda _: []
+    id_column: str = ""
     met: list[set[str]] = field(default_factory=list)
     types: dict[str, pa.DataType] = field(default_factory=dict)
     widened: set[str] = field(default_factory=set)
@@ -47,6 +48,13 @@ class Shape:
         newest = [*self.brought(tuple(columns)), *self.met][-REMEMBERED:]
         return {c for c in columns if 2 * sum(c in had for had in newest) > len(newest)}
 
+    def in_wider_types(self, rows: pa.Table, timezone: str) -> pa.Table:
+        """Return rows in the types of the table as it is to be, also those that were landed or agreed before a file had a column widened."""
+        for name in self.widened & set(rows.column_names):
+            if rows[name].type != self.types[name]:
+                rows = rows.set_column(rows.column_names.index(name), name, fitted(rows[name], self.types[name], timezone)[0])
+        return rows
+
     def complete(self, rows: pa.Table) -> pa.Table:
         """Return rows with every column of the table, in its order and type; what they lack is null."""
         columns = {
@@ -56,17 +64,19 @@ class Shape:
         return pa.table(columns)
 
 
-def agree(rows: pa.Table, shape: Shape, monitor: Monitor, fixed: set[str], rejects: Rejects, notes: list[str]) -> pa.Table:
+def agree(read: Cast, shape: Shape, monitor: Monitor, fixed: set[str], rejects: Rejects, notes: list[str]) -> pa.Table:
     """Return the rows in the types of the table; `shape` grows by new columns and by those to be widened.
 
-    `fixed` are columns that are never widened: ids and classes are names, not quantities.
+    `fixed` are columns that never get fractions: ids and classes are names, not quantities. The id becomes text instead.
     """
-    rows = _respelled(rows, shape)
+    rows = _respelled(read.rows, shape)
     for name in rows.column_names:
-        if pa.types.is_null(rows[name].type) and name not in shape.types:
+        if (pa.types.is_null(rows[name].type) or name in read.untyped) and name not in shape.types:
             rows = rows.drop_columns([name])  # a column without any value has no type yet: it is added with its first value
         elif name not in shape.types:
             _add(name, rows[name].type, shape, notes)
+            if name.startswith("@") and name not in monitor.columns.named().values():
+                notes.append(f"column {name!r} is kept but not watched: names that begin with @ stand for the model's own outputs")
         else:
             rows = _in_type(rows, name, shape, monitor, rejects, notes, may_widen=name not in fixed | shape.too_large)
         if name in rows.column_names and rows[name].type == pa.int64() and not fits_float(rows[name]):
@@ -88,15 +98,28 @@ def _add(name: str, kind: pa.DataType, shape: Shape, notes: list[str]) -> None:
 def _in_type(rows: pa.Table, name: str, shape: Shape, monitor: Monitor, rejects: Rejects, notes: list[str], *, may_widen: bool) -> pa.Table:
     target = shape.types[name]
     column, misfits = fitted(rows[name], target, monitor.timezone)
+    if name == shape.id_column and target in (pa.int64(), pa.float64()) and (len(misfits) or not _says_the_same(column, rows[name])):
+        column, misfits, target = *fitted(rows[name], pa.string(), monitor.timezone), pa.string()
+        _widen(name, target, shape, notes, "text, which keeps every id as it is written")
     if len(misfits) and target == pa.int64() and may_widen:
         wider, fewer = fitted(rows[name], pa.float64(), monitor.timezone)
         if len(fewer) < len(misfits) and (name in shape.widened or shape.can_widen(name)):
             column, misfits, target = wider, fewer, pa.float64()
-            shape.types[name] = target
-            shape.widened.add(name)
-            notes.append(f"column {name!r} was widened from whole numbers to numbers with fractions")
+            _widen(name, target, shape, notes, "numbers with fractions")
     reject_misfits(rows, name, np.asarray(misfits), target, monitor, rejects)
     return rows.set_column(rows.column_names.index(name), name, column)
+
+
+def _says_the_same(column: pa.ChunkedArray, written: pa.ChunkedArray) -> bool:
+    """Tell whether numbers are written as the text they were read from; "2.0" and " 2" are other ids than 2."""
+    return not pa.types.is_string(written.type) or as_text(column).equals(written)
+
+
+def _widen(name: str, target: pa.DataType, shape: Shape, notes: list[str], what: str) -> None:
+    whole = "whole " if pa.types.is_integer(shape.types[name]) else ""
+    shape.types[name] = target
+    shape.widened.add(name)
+    notes.append(f"column {name!r} was widened from {whole}numbers to {what}")
 
 
 def _respelled(rows: pa.Table, shape: Shape) -> pa.Table:

@@ -133,9 +133,13 @@ def _as_intake(home: Home, monitor: Monitor, source: Source, read: Cast) -> tupl
     """Return what the suite sees of a file, in the types of the lake, and the rows that do not fit those."""
     table = f"{source}/{monitor.model}"
     dataset = home.lake.dataset(table)
-    shape = Shape(None if dataset is None else dataset.schema, partial(can_widen, home.lake, table))
+    shape = Shape(
+        None if dataset is None else dataset.schema,
+        partial(can_widen, home.lake, table),
+        id_column=monitor.columns.id if source == "events" else "id",
+    )
     rejects = read.rejects.copy()
-    rows = agree(read.rows, shape, monitor, {monitor.columns.id, "id", "label"}, rejects, [])
+    rows = agree(read, shape, monitor, {monitor.columns.id, "id", "label"}, rejects, [])
     view = read.view.filter(pc.is_in(read.view["wk_row"], rows["wk_row"].combine_chunks()))
     columns = {n: view[n].cast(pa.string()) if pa.types.is_null(view[n].type) else view[n] for n in view.column_names}
     return pa.table(columns | ({n: rows[n] for n in rows.column_names if n in columns} if source == "events" else {})), rejects

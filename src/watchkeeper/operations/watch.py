@@ -3,7 +3,7 @@
 Belongs here: the order, and that one model's failure does not stop the others. Does not: any operation itself.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -69,24 +69,35 @@ def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, pro
     return done
 
 
-def present(home: Home, models: Sequence[str] | None = None, *, now: datetime) -> None:
+def present(home: Home, models: Sequence[str] | None = None, *, now: datetime) -> list[str]:
     """Bring what people look at up to date: the worst incident's report, the pages, the published file.
 
     What is made from the same as before is left as it is; only the first page says as of when that was looked at.
+    Returns what could not be made and may be missed, as sentences: a report that fails takes no page with it.
     """
     from watchkeeper.operations.freshness import is_published, note_published, print_of
-    from watchkeeper.operations.look import look_at_worst
     from watchkeeper.operations.pages import pages
     from watchkeeper.operations.publish import publish
 
     monitors, problems = load_monitors(home, models)
-    look_at_worst(home, monitors, now=now)
+    missed = _look(home, monitors, now)
     every, everything = load_monitors(home) if models else (monitors, problems)
     made_from = print_of(home, every, everything, now=now)
     pages(home, every, now=now, problems=everything, made_from=made_from)
     if not is_published(home, made_from):
         publish(home, every, now=now)
         note_published(home, made_from)
+    return missed
+
+
+def _look(home: Home, monitors: Mapping[str, Monitor], now: datetime) -> list[str]:
+    from watchkeeper.operations.look import look_at_worst
+
+    try:
+        look_at_worst(home, monitors, now=now)
+    except Exception as error:  # noqa: BLE001 - the library draws whatever rows hold; a picture less is better than no pages
+        return [f"The Evidently report of the worst incident could not be made ({reason_of(error)}). The pages are there without it."]
+    return []
 
 
 def tidy(home: Home) -> None:

@@ -83,7 +83,7 @@ def signed_log_cells(x: Floats) -> Cells:
     """
     size = np.abs(x)
     place = np.log10(np.clip(size, 1e-300, None)) + _DECADES / 2
-    step = np.clip(np.floor(place * _PER_SIDE / _DECADES).astype(np.int64), 0, _PER_SIDE - 1) + 1
+    step = np.clip(np.floor(place * _PER_SIDE / _DECADES), 0, _PER_SIDE - 1).astype(np.int64) + 1
     return SIGNED_LOG_CELLS // 2 + np.where(x > 0, step, np.where(x < 0, -step, 0))
 
 

@@ -4,7 +4,7 @@ Belongs here: one function a kind, (values, times of the events, time zone) -> n
 column. Does not: bins (bins.py), counting (scan.py). A new kind is a function here and a row in `ROW_FUNCTIONS`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -17,17 +17,25 @@ _DAY_US = 86_400_000_000.0
 RowFunction = Callable[[pa.ChunkedArray, pa.ChunkedArray, str], pa.ChunkedArray]
 
 
-def _utc(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.cast(pc.cast(column, pa.timestamp("us", column.type.tz if pa.types.is_timestamp(column.type) else None)), pa.timestamp("us"))
+def age(column: pa.ChunkedArray, times: pa.ChunkedArray, timezone: str) -> pa.ChunkedArray:
+    """Days from the value to the event, exact for 285 years around 1970 and never too many to tell; a date begins at midnight of the clock."""
+    there = _local(times, timezone) if pa.types.is_date(column.type) else times
+    return pc.divide(pc.subtract(_microseconds(there), _microseconds(column)), _DAY_US)
 
 
-def age(column: pa.ChunkedArray, times: pa.ChunkedArray, timezone: str) -> pa.ChunkedArray:  # noqa: ARG001 - one shape for all
-    """Days from the value to the event."""
-    return pc.divide(pc.cast(pc.cast(pc.subtract(_utc(times), _utc(column)), pa.int64()), pa.float64()), _DAY_US)
+def _microseconds(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return moments as microseconds since 1970, in floats: whole numbers would overflow between the years 1500 and 9999."""
+    if pa.types.is_date(column.type):
+        days = pc.cast(pc.cast(column, pa.date32()), pa.int32())
+        return pc.multiply(pc.cast(days, pa.float64()), _DAY_US)
+    ticks = pc.cast(pc.cast(column, pa.timestamp("us", column.type.tz), safe=False), pa.int64())
+    return pc.cast(ticks, pa.float64(), safe=False)
 
 
 def _local(column: pa.ChunkedArray, timezone: str) -> pa.ChunkedArray:
     """Return moments as a clock in `timezone` shows them; dates and times without a zone as they are."""
+    if pa.types.is_date(column.type):
+        return pc.cast(column, pa.date32())
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
         return pc.local_timestamp(pc.cast(column, pa.timestamp("us", ZoneInfo(timezone).key)))
     return pc.cast(column, pa.timestamp("us"))
@@ -59,14 +67,14 @@ def derived_from(name: str, kind: pa.DataType) -> list[str]:
     return [name]
 
 
-def source_of(name: str) -> tuple[str, str]:
-    """Return the column and the row function that a name stands for; the function is empty for a plain column.
+def source_of(name: str, stored: Collection[str] = ()) -> tuple[str, str]:
+    """Return the column and the row function that a name stands for; the function is empty for a plain column, as those `stored` are.
 
-    >>> source_of("booked_at@age"), source_of("@score"), source_of("mail@home")
-    (('booked_at', 'age'), ('@score', ''), ('mail@home', ''))
+    >>> source_of("booked_at@age"), source_of("@score"), source_of("mail@home"), source_of("dog@age", ["dog@age"])
+    (('booked_at', 'age'), ('@score', ''), ('mail@home', ''), ('dog@age', ''))
     """
     column, _, function = name.rpartition("@")
-    return (column, function) if column and function in ROW_FUNCTIONS else (name, "")
+    return (column, function) if column and function in ROW_FUNCTIONS and name not in stored else (name, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,7 @@ class Derived:
 
     def column(self, i: str) -> pa.ChunkedArray:
         """Return a column, or what a row function makes of one."""
-        if i in self.rows.column_names:
+        column, function = source_of(i, self.rows.column_names)
+        if not function:
             return self.rows.column(i)
-        column, function = source_of(i)
         return ROW_FUNCTIONS[function](self.rows.column(column), self.rows.column(self.time), self.timezone)

@@ -112,6 +112,11 @@ def binary_pieces(rows: Labelled) -> list[Piece]:
 
 def regression_pieces(rows: Labelled) -> list[Piece]:
     """Return the errors (prediction minus truth) of labelled rows with their losses, and the rows still without a label."""
+    with np.errstate(over="ignore"):  # an error beyond all floats is infinite, and counted so
+        return _regression_pieces(rows)
+
+
+def _regression_pieces(rows: Labelled) -> list[Piece]:
     known = np.isfinite(rows.truth) & np.isfinite(rows.score)
     error = np.where(known, rows.score - rows.truth, 0.0)
     size = np.abs(rows.truth)

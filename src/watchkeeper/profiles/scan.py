@@ -195,7 +195,7 @@ class Scan:
         """Count a piece: `groups` holds each row's group in every dimension, the whole first."""
         there = set(rows.column_names)
         for q, quantity in enumerate(self.quantities):
-            if quantity.column in there or source_of(quantity.column)[0] in there:
+            if quantity.column in there or source_of(quantity.column, there)[0] in there:
                 self._count(q, rows.column(quantity.column), groups, dimensions)
 
     def _count(self, q: int, column: pa.ChunkedArray, groups: Sequence[Groups], dimensions: Sequence[Dimension]) -> None:

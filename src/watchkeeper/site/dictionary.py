@@ -25,6 +25,7 @@ LABELS = {
     "label": ("as in the files", "the truth"),
     "labelled_at": ("moment", "when the truth became known: the label's time column, else when it landed"),
     **{name: EVENTS[name] for name in ("wk_batch", "wk_row", "wk_landed_at")},
+    "wk_order": ("whole number", "the order of landing: of labels for one event and one time the last one counts, and of one file the last row"),
 }
 _NAMES: dict[object, str] = {str: "text", int: "whole number", float: "number", bool: "yes or no", datetime: "moment"}
 

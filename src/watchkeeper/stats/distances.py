@@ -115,16 +115,23 @@ def l_infinity(reference: Counts, analysis: Counts) -> float:
 
 
 def wasserstein(reference: Counts, analysis: Counts, reference_sums: NDArray[np.float64], analysis_sums: NDArray[np.float64]) -> float:
-    """Return the first Wasserstein distance, in units of the value, with each cell's mass at its own mean.
+    """Return the first Wasserstein distance, in units of the value, with each cell's mass at its own mean; `nan` where a mean overflows.
 
     >>> wasserstein(np.array([2, 0]), np.array([0, 2]), np.array([2.0, 0.0]), np.array([0.0, 6.0]))
     2.0
     """
     if reference.sum() == 0 or analysis.sum() == 0:
         return nan
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _transport(reference, analysis, reference_sums, analysis_sums)
+
+
+def _transport(reference: Counts, analysis: Counts, reference_sums: NDArray[np.float64], analysis_sums: NDArray[np.float64]) -> float:
     places = np.concatenate([_centres(reference, reference_sums), _centres(analysis, analysis_sums)])
     steps = np.concatenate([reference / reference.sum(), -analysis / analysis.sum()])
-    some = np.isfinite(places)
+    some = np.concatenate([reference, analysis]) > 0
+    if not np.isfinite(places[some]).all():
+        return nan
     order = np.argsort(places[some], kind="stable")
     where, gap = places[some][order], np.cumsum(steps[some][order])
     return float(np.sum(np.abs(gap[:-1]) * np.diff(where)))

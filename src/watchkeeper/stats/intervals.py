@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit  # scipy.stats has them too, and takes half a second to import
 
 Z95 = float(ndtri(0.975))
+OVERFLOW = "the values are too large to add up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def proportion(hits: float, n: int) -> Estimate:
 
 
 def mean(total: float, total_squares: float, n: int) -> Estimate:
-    """Return the mean of n values with Student's t interval, from their sum and sum of squares.
+    """Return the mean of n values with Student's t interval, from their sum and sum of squares; none where the sum is beyond all floats.
 
     >>> e = mean(6.0, 14.0, 3)          # 1, 2, 3
     >>> round(e.value, 3), round(e.se, 3)
@@ -66,9 +67,13 @@ def mean(total: float, total_squares: float, n: int) -> Estimate:
     """
     if n <= 0:
         return undefined("no rows")
+    if not isfinite(total):
+        return undefined(OVERFLOW, n)
     centre = total / n
     if n == 1:
         return Estimate(centre, n=1, reason="one row: no interval")
+    if not isfinite(total_squares) or not isfinite(centre * centre):
+        return Estimate(centre, n=n, reason="the squares are too large to add up: no interval")
     variance = max(0.0, (total_squares - n * centre * centre) / (n - 1))
     se = sqrt(variance / n)
     half = float(stdtrit(n - 1, 0.975)) * se
