@@ -17,7 +17,7 @@ import pytest
 
 PASSWORD = "s3cr@t/of:tests"  # noqa: S105 - of a server that lives as long as the tests
 _ENCODED = "s3cr%40t%2Fof%3Atests"
-_QUICK = "fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=127.0.0.1", "timezone=UTC"
+_QUICK = "fsync=off", "full_page_writes=off", "listen_addresses=127.0.0.1", "timezone=UTC"
 
 
 def programs() -> Path | None:

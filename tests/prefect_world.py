@@ -1,5 +1,6 @@
 """A Prefect server for flows that a test calls itself; nothing is deployed to it and no worker listens."""
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,14 @@ from watchkeeper.adapters.prefect_server import PrefectServer
 from watchkeeper.adapters.processes import Child
 
 PATIENCE_S = 120
+
+
+def free_port() -> int:
+    """Return a port that nobody has asked for, so that test runs beside each other do not take the same one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from prefect_world import Starting
-from watchkeeper.adapters.prefect_server import PrefectServer, choose_port
+from prefect_world import Starting, free_port
+from watchkeeper.adapters.prefect_server import PrefectServer
 from watchkeeper.adapters.processes import Family
 from watchkeeper.adapters.workspace import Home
 
@@ -13,7 +13,7 @@ from watchkeeper.adapters.workspace import Home
 @pytest.fixture(scope="module")
 def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starting]:
     """A server that was told to start."""
-    server, family = PrefectServer(Home(tmp_path_factory.mktemp("prefect")), choose_port(None, 4900, "port")), Family()
+    server, family = PrefectServer(Home(tmp_path_factory.mktemp("prefect")), free_port()), Family()
     child = server.start(family)
     yield Starting(server, child)
     family.end(child, grace_s=10)

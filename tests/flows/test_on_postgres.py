@@ -23,10 +23,10 @@ import yaml
 import postgres
 from conftest import PARCELS
 from object_store import ObjectStore
-from prefect_world import PATIENCE_S, Starting
+from prefect_world import PATIENCE_S, Starting, free_port
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.prefect_file import FILE
-from watchkeeper.adapters.prefect_server import PrefectServer, choose_port
+from watchkeeper.adapters.prefect_server import PrefectServer
 from watchkeeper.adapters.processes import Family
 from watchkeeper.adapters.workspace import Home, find_home
 from watchkeeper.records import Batch
@@ -62,7 +62,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, object_store: ObjectStore)
         patch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", address)
         patch.setenv("PREFECT_WORKER_QUERY_SECONDS", "2")
         home = _workspace(tmp_path_factory.mktemp("cluster"), object_store)
-        server, family = PrefectServer(home, choose_port(None, 4950, "port")), Family()
+        server, family = PrefectServer(home, free_port()), Family()
         stack.callback(family.end_all, grace_s=10)
         starting = Starting(server, server.start(family))
         with starting.ready():

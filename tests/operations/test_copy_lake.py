@@ -100,10 +100,10 @@ def test_what_is_written_meanwhile_is_left_to_the_next_copy(full: Home, target: 
 @pytest.mark.parametrize("place", ["store", "folder"])
 def test_copies_killed_at_random_moments_are_completed_by_the_next(full: Home, target: str, place: str):
     address, draw, killed = target if place == "store" else str(full.root / "copy"), random.Random(5), 0
-    for n in range(4):
+    for n in range(3):
         copying = subprocess.Popen([sys.executable, "-c", COPYING, str(full.root), address], stdout=subprocess.PIPE, text=True)
         assert copying.stdout.readline() == "ready\n"
-        time.sleep(draw.uniform(0.0, 0.5 if place == "store" else 0.1) * (n + 1) / 4)
+        time.sleep(draw.uniform(0.0, 0.5 if place == "store" else 0.1) * (n + 1) / 3)
         copying.kill()
         killed += copying.wait(10) != 0
         for table in TABLES:

@@ -236,6 +236,12 @@ class Lake:
         found = self.table(name)
         return {} if found is None else dict(self._retrying(lambda: found.optimize.compact(writer_properties=_form(name))))
 
+    def checkpoint(self, name: str) -> None:
+        """Write down a table's state beside its log, so that whoever opens it need not read every commit: on S3 each is a request."""
+        found = self.table(name)
+        if found is not None:
+            found.create_checkpoint()
+
     def vacuum(self, name: str, *, keep_hours: int = 168) -> list[str]:
         """Delete files that no version younger than `keep_hours` needs; return their names."""
         found = self.table(name)

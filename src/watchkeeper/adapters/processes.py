@@ -43,6 +43,8 @@ class Family:
     children: list[Child] = field(default_factory=list)
     last_words_s: float = 5.0
     """How long what has to go may still take to say so."""
+    before: set[psutil.Process] = field(default_factory=lambda: set(_descendants(psutil.Process())), repr=False)
+    """What this process had started when the family began; not ours to end."""
 
     def __post_init__(self) -> None:
         """Become the parent of grandchildren whose own parent dies (Linux), so that they can be found and ended."""
@@ -108,10 +110,10 @@ class Family:
         return went
 
     def end_all(self, *, grace_s: float) -> None:
-        """End what is left, the youngest child first."""
+        """End what is left, the youngest child first, and what orphans they left behind."""
         for child in reversed(list(self.children)):
             self.end(child, grace_s=grace_s)
-        _end_now(_descendants(psutil.Process()), self.last_words_s)
+        _end_now([p for p in _descendants(psutil.Process()) if p not in self.before], self.last_words_s)
 
 
 def end_with_parent() -> None:

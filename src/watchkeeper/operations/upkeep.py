@@ -68,4 +68,5 @@ def _tables(monitors: Mapping[str, Monitor]) -> Sequence[str]:
 def _shaped(home: Home, table: str, rows_removed: int) -> Kept:
     merged = home.lake.compact(table).get("numFilesRemoved", 0)
     deleted = home.lake.vacuum(table, keep_hours=READERS_KEEP_HOURS)
+    home.lake.checkpoint(table)
     return Kept(table=table, rows_removed=rows_removed, files_merged=int(merged), files_deleted=len(deleted))
