@@ -252,8 +252,8 @@ class Signal:
     low: Of[float | None, "lower end of the score's interval"] = None
     high: Of[float | None, "upper end of the score's interval"] = None
     expected: Of[float, "what is usual"]
-    normal_low: Of[float | None, "95 % of reference windows lie above this"] = None
-    normal_high: Of[float | None, "95 % of reference windows lie below this"] = None
+    normal_low: Of[float | None, "95 % of reference windows lie above this; where hours or weekdays differ, those like it"] = None
+    normal_high: Of[float | None, "95 % of reference windows lie below this; where hours or weekdays differ, those like it"] = None
     p: Of[float, "chance of something this far out in a normal window; 0 for a broken target"]
     n: Of[int, "rows it rests on"] = 0
     state: Of[str, "provisional or mature, as the score was; withdrawn when restated to normal"]

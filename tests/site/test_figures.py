@@ -3,18 +3,23 @@
 import dataclasses
 import xml.etree.ElementTree as ET
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
 import worlds_site as world
 from watchkeeper.adapters.charts import png, svg
 from watchkeeper.judgement.incidents import fold
-from watchkeeper.site.charts import NARROW, PAGE, PICTURE, WIDE, Band, Shade, metric_chart
-from watchkeeper.site.figures import Frame, figure, shades, usual_band
+from watchkeeper.site.charts import NARROW, PAGE, PICTURE, WIDE, Shade, metric_chart
+from watchkeeper.site.figures import Frame, figure, shades, usual_of
+from watchkeeper.windows import Window
 
 WATCHED = world.monitor()
 SCORES = [s for w in world.days(WATCHED) for s in world._scores(WATCHED, w) if s.metric == "log_loss"]
 SPAN = WATCHED.reference_span
+HOUR = timedelta(hours=1)
+FRAME = Frame(timezone=WATCHED.timezone, reference=SPAN, incidents=[], draw=svg)
 
 
 def chart(scores, **more):
@@ -26,14 +31,15 @@ def marks(spec):
 
 
 def test_the_usual_band_holds_95_percent_of_reference_windows():
-    band = usual_band(SCORES, SPAN)
-    inside = [band.low <= s.value <= band.high for s in SCORES if s.window_start < SPAN[1]]
+    usual = usual_of(SCORES, FRAME)
+    bands = usual.of([s.window_start for s in SCORES])
+    inside = [band.low <= s.value <= band.high for s, band in zip(SCORES, bands, strict=True) if s.window_start < SPAN[1]]
     assert 0.94 <= sum(inside) / len(inside) <= 0.98
 
 
 def test_a_short_reference_says_nothing_about_what_is_usual():
-    assert usual_band(SCORES[:19], SPAN) is None
-    assert usual_band(SCORES, None) is None
+    assert usual_of(SCORES[:19], FRAME) is None
+    assert usual_of(SCORES, dataclasses.replace(FRAME, reference=None)) is None
 
 
 def test_provisional_windows_are_hollow_points_and_mature_ones_are_not_drawn_twice():
@@ -59,7 +65,7 @@ def test_a_window_without_a_number_is_a_gap_in_the_line():
 
 
 def test_figures_follow_the_style_of_the_page_and_load_nothing():
-    drawn = svg(chart(SCORES, band=Band(low=0.4, high=0.6), limit=0.7))
+    drawn = svg(chart(SCORES, usual=usual_of(SCORES, FRAME), limit=0.7))
     assert "var(--line)" in drawn
     assert "var(--band)" in drawn
     assert "<script" not in drawn
@@ -67,7 +73,7 @@ def test_figures_follow_the_style_of_the_page_and_load_nothing():
 
 
 def test_a_figure_speaks_its_numbers_and_keeps_the_newest_in_its_table():
-    made = figure(SCORES, Frame(timezone=WATCHED.timezone, reference=SPAN, incidents=[], draw=svg))
+    made = figure(SCORES, FRAME)
     assert made.rows[0] == SCORES[-1]
     assert made.left_out + len(made.rows) == len(SCORES)
     assert f"last {SCORES[-1].value:.3f}," in made.spoken
@@ -93,3 +99,41 @@ def test_a_segments_incident_is_shaded_where_that_segment_is_shown_and_nowhere_e
     assert (vx.family, vx.subject) == ("segment", "carrier=VX")
     assert shades(SCORES[0], [vx]) == []
     assert len(shades(dataclasses.replace(SCORES[0], segment="carrier=VX"), [vx])) == 1
+
+
+def by_hour(metric, value, hours=42 * 24):
+    start = SPAN[0]
+    return [
+        dataclasses.replace(
+            SCORES[0],
+            metric=metric,
+            unit="rows",
+            grain="hour",
+            value=value(start + n * HOUR),
+            low=None,
+            high=None,
+            state="done",
+            window_start=start + n * HOUR,
+            window_end=start + (n + 1) * HOUR,
+        )
+        for n in range(hours)
+    ]
+
+
+def test_the_band_of_hourly_rows_follows_the_hours_and_is_learned_from_the_reference_though_only_the_incident_is_shown():
+    zone = ZoneInfo(WATCHED.timezone)
+    rng = np.random.default_rng(0)
+    scores = by_hour("rows", lambda at: float(rng.poisson(1300 if 9 <= at.astimezone(zone).hour < 18 else 120)))
+    frame = dataclasses.replace(FRAME, reference=(SPAN[0], SPAN[0] + 28 * 24 * HOUR))
+    shown = Window(SPAN[0] + 35 * 24 * HOUR, SPAN[0] + 42 * 24 * HOUR)
+    made = figure(scores, frame, shown=shown)
+    assert len(made.rows) + made.left_out == 7 * 24
+    assert "what is usual for each hour of the day" in made.legend
+    ranges = usual_of(scores, frame).of([s.window_start for s in scores])
+    inside = [r.low <= s.value <= r.high for s, r in zip(scores, ranges, strict=True)]
+    assert np.mean(inside) > 0.93
+    spec = metric_chart(scores, timezone=WATCHED.timezone, palette=PAGE, size=WIDE, usual=usual_of(scores, frame))
+    band = spec["layer"][0]["data"]["values"]
+    assert len(band) == len(scores)
+    assert min(b["to"] for b in band) < 200
+    assert max(b["value"] for b in band) > 1000

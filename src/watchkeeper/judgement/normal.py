@@ -1,9 +1,9 @@
 """What is normal for a number: season, wander between windows, and sampling noise, learned from the reference's windows.
 
-Belongs here: the noise model and the charts (sudden and slow). Does not: which numbers are charted and what an alarm
-means (signals.py). A panel is all series of one metric, so that wander is pooled within one kind of statistic.
+Belongs here: the noise model and the charts (sudden and slow). Does not: the season (season.py), which numbers are charted and
+what an alarm means (signals.py). A panel is all series of one metric, so that wander is pooled within one kind of statistic.
 
-Model: m_jt = mu_j(weekday) + W_jt + e_jt, with Var e_jt known from n and W an AR(1) with variance tau2_j, correlation phi.
+Model: m_jt = mu_j(place of the week) + W_jt + e_jt, with Var e_jt known from n and W an AR(1) with variance tau2_j, correlation phi.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
+
+from watchkeeper.judgement.season import centre as centre_of
+from watchkeeper.judgement.season import spread
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -21,19 +24,20 @@ COLD_WANDER = 0.05
 
 @dataclass(frozen=True)
 class Panel:
-    """All series of one metric over the same windows; arrays are (series, windows), NaN where there is no number."""
+    """All series of one metric over the same windows; arrays are (series, windows), NaN where there is no number; `place` is that of the week."""
 
     metric: str
     names: list[tuple[str, str]]
     value: Floats
     variance: Floats
-    weekday: NDArray[np.int64]
+    place: NDArray[np.int64]
     is_reference: Bools
+    slots: int = 1
 
 
 @dataclass(frozen=True)
 class Normal:
-    """What was learned, per series: the centre per weekday, wander, its memory, and how sure the centre is."""
+    """What was learned, per series: the centre per place of the week, wander, its memory, and how sure the centre is."""
 
     centre: Floats
     tau2: Floats
@@ -50,19 +54,19 @@ class Normal:
 
 def learn(panel: Panel) -> Normal:
     """Learn what is normal from the panel's reference windows."""
-    values, variances, weekday = panel.value[:, panel.is_reference], panel.variance[:, panel.is_reference], panel.weekday[panel.is_reference]
-    fits = [_centre(values[j], weekday) for j in range(len(values))]
-    centre = np.array([f[0] for f in fits]).reshape(len(values), 7)
+    values, variances, place = panel.value[:, panel.is_reference], panel.variance[:, panel.is_reference], panel.place[panel.is_reference]
+    fits = [centre_of(values[j], place, panel.slots) for j in range(len(values))]
+    centre = np.array([f[0] for f in fits]).reshape(len(values), 7 * panel.slots)
     columns = np.array([f[1] for f in fits], float)
-    residual = values - centre[:, weekday]
+    residual = values - centre[:, place]
     windows = np.isfinite(values).sum(axis=1)
     left = np.maximum(1.0, windows - columns)
-    spread = np.nansum(residual**2, axis=1) / left
+    scatter = np.nansum(residual**2, axis=1) / left
     noise = _row_means(variances)
-    ratio = _shrunk(spread, noise, left)
+    ratio = _shrunk(scatter, noise, left)
     phi = _memory(residual, ratio, windows)
     grown = (1 + phi) / (1 - phi)
-    wander = np.where(noise > 0, (ratio - 1) * noise, spread) / np.maximum(0.3, 1 - columns / np.maximum(1, windows) * grown)
+    wander = np.where(noise > 0, (ratio - 1) * noise, scatter) / np.maximum(0.3, 1 - columns / np.maximum(1, windows) * grown)
     tau2 = np.where(windows >= LEAST_WINDOWS, np.maximum(0.0, wander), COLD_WANDER**2)
     centre_variance = columns / np.maximum(1, windows) * (noise + tau2 * grown)
     share = np.where(ratio > 1, 1 - 1 / ratio, 0.0)
@@ -72,7 +76,7 @@ def learn(panel: Panel) -> Normal:
 
 def deviations(panel: Panel, normal: Normal) -> Floats:
     """Return each number's distance from its centre."""
-    return panel.value - normal.centre[:, panel.weekday]
+    return panel.value - normal.centre[:, panel.place]
 
 
 def sudden(panel: Panel, normal: Normal, deviation: Floats, tolerance: float) -> Floats:
@@ -113,12 +117,13 @@ def chances(z: Floats, normal: Normal, direction: str) -> Floats:
     return np.asarray(2 * stdtr(freedom, -np.abs(z)), float)
 
 
-def usual_range(panel: Panel, normal: Normal, series: int) -> tuple[float, float]:
-    """Return what 95 % of windows lie between, by wander and the reference's own sampling noise."""
-    noise = _row_means(panel.variance[[series]][:, panel.is_reference])[0]
-    half = 1.96 * float(np.sqrt(normal.tau2[series] + noise))
-    centre = float(np.mean(normal.centre[series]))
-    return centre - half, centre + half
+def usual_range(panel: Panel, normal: Normal, series: int, window: int) -> tuple[float, float]:
+    """Return what 95 % of reference windows lie between, moved to the place of a window; of few windows, by wander and sampling noise."""
+    reference = panel.is_reference
+    half = 1.96 * float(np.sqrt(normal.tau2[series] + _row_means(panel.variance[[series]][:, reference])[0]))
+    low, high = spread(panel.value[series, reference] - normal.centre[series, panel.place[reference]]) or (-half, half)
+    centre = float(normal.centre[series, panel.place[window]])
+    return centre + low, centre + high
 
 
 def _beyond(deviation: Floats, tolerance: float) -> Floats:
@@ -129,22 +134,6 @@ def _row_means(values: Floats) -> Floats:
     seen = np.isfinite(values)
     means: Floats = np.where(seen, values, 0.0).sum(axis=1) / np.maximum(1, seen.sum(axis=1))
     return means
-
-
-def _centre(values: Floats, weekday: NDArray[np.int64]) -> tuple[Floats, int]:
-    """Return the centre for each weekday and its number of parameters: one mean, or one per weekday where BIC prefers it."""
-    seen = np.isfinite(values)
-    n = int(seen.sum())
-    if n == 0:
-        return np.full(7, np.nan), 1
-    flat = np.full(7, float(values[seen].mean()))
-    per_day = np.array([values[seen & (weekday == d)].mean() if (seen & (weekday == d)).any() else flat[0] for d in range(7)])
-    days = len(np.unique(weekday[seen]))
-    if n < 3 * days or days < 2:  # noqa: PLR2004 - three cycles, and something to compare
-        return flat, 1
-    losses = [float(((values[seen] - c[weekday[seen]]) ** 2).sum()) for c in (flat, per_day)]
-    bic = [n * np.log(max(loss, 1e-300) / n) + k * np.log(n) for loss, k in zip(losses, (1, days), strict=True)]
-    return (per_day, days) if bic[1] < bic[0] else (flat, 1)
 
 
 def _shrunk(spread: Floats, noise: Floats, left: Floats) -> Floats:

@@ -6,7 +6,6 @@ Belongs here: the table of judged scores -> arrays. Does not: reading it (operat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +14,8 @@ from numpy.typing import NDArray
 
 from watchkeeper.judgement.normal import Floats, Panel
 from watchkeeper.judgement.policy import Rule
+from watchkeeper.judgement.season import places, slots_of
+from watchkeeper.windows import grain_of
 
 _TINY = 1e-3
 _BETWEEN = "\x1f"
@@ -38,7 +39,8 @@ class Series:
     n: Floats
     is_provisional: NDArray[np.bool_]
     is_reference: NDArray[np.bool_]
-    weekday: NDArray[np.int64]
+    place: NDArray[np.int64]
+    slots: int
 
     def panel(self) -> Panel:
         """Return what is charted: mature numbers, on the rule's scale; provisional ones wait for `with_favourable`."""
@@ -46,13 +48,18 @@ class Series:
         variance = np.nan_to_num(self.se, nan=0.0) ** 2
         if self.rule.in_logs:
             variance = variance / np.maximum(value, _TINY) ** 2
-            value = np.log(np.maximum(value, 0.0) + _TINY)
-        return Panel(self.rule.metric, self.names, value, np.nan_to_num(variance, nan=0.0), self.weekday, self.is_reference)
+            value = in_logs(value)
+        return Panel(self.rule.metric, self.names, value, np.nan_to_num(variance, nan=0.0), self.place, self.is_reference, self.slots)
 
     def favourable(self, centre: Floats) -> Floats:
         """Return each number as kindly as the missing labels allow: the end of its bounds nearest to what is usual."""
         kind = np.clip(centre, self.bound_low, self.bound_high)
         return np.where(self.is_provisional, kind, self.value)
+
+
+def in_logs(values: Floats) -> Floats:
+    """Return numbers on the scale of a rule that judges their logarithms."""
+    return np.log(np.maximum(values, 0.0) + _TINY)
 
 
 def unscaled(rule: Rule, value: float) -> float:
@@ -71,6 +78,7 @@ def series(rule: Rule, scores: pa.Table, windows: Sequence[tuple[datetime, datet
     column = np.searchsorted(starts, np.asarray(mine.column("window_start").cast(pa.timestamp("us", "UTC")).cast(pa.int64())))
     state = np.zeros((len(names), len(windows)), bool)
     state[row, column] = np.asarray(pc.equal(mine.column("state"), "provisional"))
+    slots = slots_of(grain_of(windows[0][1] - windows[0][0]))
     grids = {name: _grid(mine.column(name), row, column, state.shape) for name in _NUMBERS}
     return Series(
         rule=rule,
@@ -80,7 +88,8 @@ def series(rule: Rule, scores: pa.Table, windows: Sequence[tuple[datetime, datet
         **grids,
         is_provisional=state,
         is_reference=starts < _micros(reference_end),
-        weekday=np.array([start.astimezone(ZoneInfo(timezone)).weekday() for start, _ in windows]),
+        place=places([start for start, _ in windows], timezone, slots),
+        slots=slots,
     )
 
 

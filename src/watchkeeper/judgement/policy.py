@@ -15,7 +15,8 @@ class Rule:
     """How one metric is judged.
 
     `tolerance` is the smallest change worth anyone's time, in the metric's unit (or its logarithm when `in_logs`, or as
-    a share of what is usual when `is_relative`); `memories` are weights of the slow charts beside the sudden one.
+    a share of what is usual when `is_relative`); `memories` are weights of the slow charts beside the sudden one. `of_hours` are more
+    of these where windows are hours: one hour's rows may be too few to tell a shift by that a day's rows show at once.
     """
 
     metric: str
@@ -23,12 +24,17 @@ class Rule:
     level: Level
     tolerance: float
     memories: tuple[float, ...] = ()
+    of_hours: tuple[float, ...] = ()
     in_logs: bool = False
     is_relative: bool = False
     in_segments: bool = False
     persists: int = 1
     of: int = 1
     least_reference_rows: int = 0
+
+    def memories_of(self, windows_per_day: int) -> tuple[float, ...]:
+        """Return the weights of the slow charts for windows of such a length."""
+        return (*self.memories, *(self.of_hours if windows_per_day > 1 else ()))
 
 
 RULES: tuple[Rule, ...] = (
@@ -54,7 +60,7 @@ RULES: tuple[Rule, ...] = (
     Rule(metric="error_ratio", family="service", level="page", tolerance=0.0025, memories=(0.2,)),
     Rule(metric="latency_p95", family="service", level="page", tolerance=0.1, in_logs=True, memories=(0.2,)),
     Rule(metric="rows", family="data", level="notice", tolerance=0.2, in_logs=True),
-    Rule(metric="psi", family="covariate", level="notice", tolerance=0.1, in_logs=True),
+    Rule(metric="psi", family="covariate", level="notice", tolerance=0.1, in_logs=True, of_hours=(0.05,)),
     Rule(metric="score_mean", family="covariate", level="notice", tolerance=0.02, memories=(0.2,)),
 )
 

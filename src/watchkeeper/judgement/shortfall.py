@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.special import pdtr
 
 from watchkeeper.judgement.normal import LEAST_WINDOWS
+from watchkeeper.judgement.season import places, slots_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Signal, key
 
@@ -55,16 +55,14 @@ class _Usual:
     """The rows of the reference's windows at the same place of the week."""
 
     def __init__(self, monitor: Monitor, reference: Sequence[dict[str, Any]]) -> None:
-        self._zone = ZoneInfo(monitor.timezone)
-        self._is_hourly = monitor.window == "hour"
+        self._timezone, self._slots = monitor.timezone, slots_of(monitor.window)
         self._every = [float(r["value"] or 0.0) for r in reference]
-        self._by_place: dict[tuple[int, ...], list[float]] = defaultdict(list)
+        self._by_place: dict[int, list[float]] = defaultdict(list)
         for row, value in zip(reference, self._every, strict=True):
             self._by_place[self._place(row["window_start"])].append(value)
 
-    def _place(self, start: datetime) -> tuple[int, ...]:
-        local = start.astimezone(self._zone)
-        return (local.weekday(), local.hour) if self._is_hourly else (local.weekday(),)
+    def _place(self, start: datetime) -> int:
+        return int(places([start], self._timezone, self._slots)[0])
 
     def like(self, start: datetime) -> list[float]:
         """Return the rows of windows like the one that starts then; of all, where too few are like it."""

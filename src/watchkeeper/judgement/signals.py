@@ -6,7 +6,7 @@ incidents (incidents.py).
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from math import isfinite
@@ -67,20 +67,21 @@ def signals(monitor: Monitor, environment: str, charts: Sequence[Charted], score
 def _chart(found: Series) -> Charted:
     panel = found.panel()
     normal = learn(panel)
-    centre = normal.centre[:, panel.weekday]
+    centre = normal.centre[:, panel.place]
     judged = np.where(found.is_provisional, found.favourable(centre), panel.value)
-    panel = Panel(panel.metric, panel.names, judged, panel.variance, panel.weekday, panel.is_reference)
+    panel = replace(panel, value=judged)
     deviation = deviations(panel, normal)
     tolerance = found.rule.tolerance * (float(np.nanmean(np.abs(normal.centre))) if found.rule.is_relative else 1.0)
     z = sudden(panel, normal, deviation, tolerance)
     best, is_slow = chances(z, normal, found.direction), np.zeros(z.shape, bool)
-    for weight in found.rule.memories:
+    memories = found.rule.memories_of(panel.slots)
+    for weight in memories:
         chart = slow(panel, normal, deviation, tolerance / 2, weight)
         p = np.where(np.sign(chart) == np.sign(deviation), chances(chart, normal, found.direction), 1.0)
         p = np.where(np.isfinite(chart), p, np.nan)
         z, is_slow = np.where(p < best, chart, z), is_slow | (p < best)
         best = np.fmin(best, p)
-    tests = 1 + len(found.rule.memories)
+    tests = 1 + len(memories)
     return Charted(found, panel, normal, judged, z, np.minimum(1.0, tests * best), is_slow)
 
 
@@ -126,9 +127,9 @@ def _raised(monitor: Monitor, environment: str, chart: Charted, mask: NDArray[np
     for j, w in zip(*np.nonzero(mask), strict=True):
         feature, segment = found.names[j]
         start, end = found.windows[w]
-        usual = usual_range(chart.panel, chart.normal, int(j))
-        centre = float(chart.normal.centre[j, found.weekday[w]])
-        value = float(chart.judged[j, w])
+        usual = usual_range(chart.panel, chart.normal, int(j), int(w))
+        centre = float(chart.normal.centre[j, found.place[w]])
+        value = float((chart.judged if found.is_provisional[j, w] else found.value)[j, w])
         shown = partial(unscaled, found.rule)
         yield Signal(
             signal_id=key(monitor.model, environment, "normal", found.rule.metric, feature, segment, start),
@@ -142,7 +143,7 @@ def _raised(monitor: Monitor, environment: str, chart: Charted, mask: NDArray[np
             segment=segment,
             window_start=start,
             window_end=end,
-            value=shown(value),
+            value=value,
             low=_or_none(found.low[j, w]),
             high=_or_none(found.high[j, w]),
             expected=shown(centre),

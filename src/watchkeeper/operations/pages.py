@@ -19,7 +19,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, alongside
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.look import FOLDER
-from watchkeeper.operations.shown import Shared, around, frame_of, model_facts, shared
+from watchkeeper.operations.shown import Shared, around, frame_of, model_facts, shared, stretch
 from watchkeeper.operations.status import overview_rows
 from watchkeeper.site.digest_page import digest_page
 from watchkeeper.site.figures import Frame
@@ -100,7 +100,9 @@ def _write_incident(site: Site, home: Home, monitor: Monitor, incident: Incident
     scores = around(home, monitor, worst_signal(signals), incident, found.now)
 
     def render() -> str:
-        return incident_page(incident, events, signals, scores, frame=frame, workspace=site.workspace, links=links, beside=beside)
+        return incident_page(
+            incident, events, signals, scores, frame=frame, workspace=site.workspace, shown=stretch(incident), links=links, beside=beside
+        )
 
     site.page(f"incidents/{incident.id}.html", (incident, events, signals, scores, links, beside), render)
 

@@ -11,7 +11,7 @@ from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.shown import SHOWN, frame_of, shared, whole_scores
 from watchkeeper.site.charts import PICTURE, POSTER, metric_chart
-from watchkeeper.site.figures import shades, usual_band
+from watchkeeper.site.figures import shades, usual_of
 from watchkeeper.words import metric_text
 
 
@@ -31,7 +31,7 @@ def picture(home: Home, monitor: Monitor, *, metric: str, now: datetime) -> byte
         timezone=frame.timezone,
         palette=PICTURE,
         size=POSTER,
-        band=usual_band(scores, frame.reference),
+        usual=usual_of(scores, frame),
         shades=shades(scores[0], frame.incidents),
         title=f"{monitor.model}: {metric_text(metric)} by {monitor.window}; grey: 95 % of reference windows; shaded: incidents",
     )

@@ -21,7 +21,7 @@ from watchkeeper.records import Batch, Digest, IncidentEvent, Score, Signal, Val
 from watchkeeper.site.figures import Frame
 from watchkeeper.site.model_page import SEGMENT_KPIS, ModelFacts
 from watchkeeper.site.overview import OverviewRow
-from watchkeeper.windows import Grid
+from watchkeeper.windows import Grid, Window
 
 SHOWN = timedelta(days=400)
 _QUALITY = timedelta(days=35)
@@ -95,13 +95,19 @@ def whole_scores(home: Home, monitor: Monitor, now: datetime, *, since: datetime
     return _scores(home, monitor, now, since=since, where=pc.field("segment") == "")
 
 
+def stretch(incident: Incident) -> Window:
+    """Return the time that an incident's page shows: from well before it to after it."""
+    return Window(incident.window_start - _BEFORE, incident.window_end + _AFTER)
+
+
 def around(home: Home, monitor: Monitor, signal: Signal | None, incident: Incident, now: datetime) -> list[Score]:
-    """Return the scores of a signal's metric from well before an incident to after it."""
+    """Return the scores of a signal's metric in the time that an incident's page shows, and in the reference, which says what is usual."""
     if signal is None:
         return []
     same = (pc.field("metric") == signal.metric) & (pc.field("feature") == signal.feature) & (pc.field("segment") == signal.segment)
-    found = _scores(home, monitor, now, since=incident.window_start - _BEFORE, where=same)
-    return [s for s in found if s.window_start < incident.window_end + _AFTER]
+    asked = [stretch(incident), *([Window(*monitor.reference_span)] if monitor.reference_span else [])]
+    found = _scores(home, monitor, now, since=min(w.start for w in asked), where=same)
+    return [s for s in found if any(s.window_start in w for w in asked)]
 
 
 def _scores(home: Home, monitor: Monitor, now: datetime, *, since: datetime, where: pc.Expression) -> list[Score]:

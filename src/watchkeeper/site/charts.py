@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from watchkeeper.judgement.season import Usual
 from watchkeeper.records import Score
 
 
@@ -52,14 +53,6 @@ WIDE, NARROW, POSTER = Size(760, 170), Size(320, 160), Size(900, 240)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Band:
-    """What is usual: 95 % of reference windows lie between `low` and `high`."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Shade:
     """A stretch of time to be shaded: an incident."""
 
@@ -74,18 +67,23 @@ def metric_chart(
     timezone: str,
     palette: Palette,
     size: Size,
-    band: Band | None = None,
+    usual: Usual | None = None,
     limit: float | None = None,
     shades: Sequence[Shade] = (),
     title: str = "",
 ) -> dict[str, Any]:
-    """Return the chart of one metric: line, 95 % interval, usual band, target, incidents, provisional points hollow."""
+    """Return the chart of one metric: line, 95 % interval, what is usual for each window, target, incidents, provisional points hollow."""
     import altair as alt
     from altair.utils.schemapi import debug_mode
 
     points = [_point(s, timezone) for s in scores]
     with debug_mode(False):  # altair checks each piece against its schema, 70 % of a page's time; the tests check the whole
-        layers = [*_shades(shades, points, timezone, palette), *_levels(band, limit, palette), *_lines(points, palette)]
+        layers = [
+            *_shades(shades, points, timezone, palette),
+            *_usual(usual, scores, timezone, palette),
+            *_limit(limit, palette),
+            *_lines(points, palette),
+        ]
         chart = alt.layer(*layers).properties(width=size.width, height=size.height)
         if title:
             chart = chart.properties(title=alt.TitleParams(title, anchor="start", fontSize=15, color=palette.ink))
@@ -148,17 +146,28 @@ def _lines(points: list[dict[str, Any]], palette: Palette) -> list[Any]:
     return ([interval] if has_interval else []) + [line] + ([hollow] if dots else [])
 
 
-def _levels(band: Band | None, limit: float | None, palette: Palette) -> list[Any]:
+def _usual(usual: Usual | None, scores: Sequence[Score], timezone: str, palette: Palette) -> list[Any]:
+    """Return the band of what is usual: one for all windows, or where places of the week differ one that follows them."""
     import altair as alt
 
-    layers: list[Any] = []
-    if band is not None:
-        data = _rows([{"value": band.low, "to": band.high}])
-        layers.append(alt.Chart(data).mark_rect(color=palette.band, opacity=0.18).encode(y=_y(palette), y2="to:Q"))
-    if limit is not None:
-        data = _rows([{"value": limit}])
-        layers.append(alt.Chart(data).mark_rule(color=palette.ink, strokeDash=[5, 4], strokeWidth=1).encode(y=_y(palette)))
-    return layers
+    if usual is None or not scores:
+        return []
+    ranges = usual.of([s.window_start for s in scores])
+    if not usual.kind:
+        data = _rows([{"value": ranges[0].low, "to": ranges[0].high}])
+        return [alt.Chart(data).mark_rect(color=palette.band, opacity=0.18).encode(y=_y(palette), y2="to:Q")]
+    steps = [{"at": _local(s.window_start, timezone), "value": r.low, "to": r.high} for s, r in zip(scores, ranges, strict=True)]
+    area = alt.Chart(_rows(steps)).mark_area(color=palette.band, opacity=0.3)
+    return [area.encode(x=_x(palette), y=_y(palette), y2="to:Q")]
+
+
+def _limit(limit: float | None, palette: Palette) -> list[Any]:
+    import altair as alt
+
+    if limit is None:
+        return []
+    data = _rows([{"value": limit}])
+    return [alt.Chart(data).mark_rule(color=palette.ink, strokeDash=[5, 4], strokeWidth=1).encode(y=_y(palette))]
 
 
 def _shades(shades: Sequence[Shade], points: list[dict[str, Any]], timezone: str, palette: Palette) -> list[Any]:

@@ -4,22 +4,26 @@ Belongs here: which scores make a figure, and what is usual beside them. Does no
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
+from watchkeeper.judgement import season
 from watchkeeper.judgement.incidents import Incident
+from watchkeeper.judgement.panels import in_logs, unscaled
+from watchkeeper.judgement.policy import RULES
+from watchkeeper.judgement.season import Usual
 from watchkeeper.records import Score
-from watchkeeper.site.charts import NARROW, PAGE, WIDE, Band, Shade, metric_chart, resized
+from watchkeeper.site.charts import NARROW, PAGE, WIDE, Shade, metric_chart, resized
+from watchkeeper.windows import Window
 from watchkeeper.words import limit_text, metric_text, number_text, window_text
 
 Draw = Callable[[dict[str, Any]], str]
 ROWS_SHOWN = 35
-_REFERENCE_WINDOWS = 20
-_TAIL = 0.025
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,33 +50,39 @@ class Figure:
     left_out: int
 
 
-def usual_band(scores: Sequence[Score], reference: tuple[datetime, datetime] | None) -> Band | None:
-    """Return between what 95 % of the reference's own windows lie, None when it has too few to say."""
-    if reference is None:
+def usual_of(scores: Sequence[Score], frame: Frame) -> Usual | None:
+    """Return between what 95 % of the reference's own windows lie, None when it has too few to say; the same as signals say."""
+    if frame.reference is None:
         return None
-    values = sorted(s.value for s in scores if s.value is not None and reference[0] <= s.window_start < reference[1])
-    if len(values) < _REFERENCE_WINDOWS:
-        return None
-    cut = int(len(values) * _TAIL)
-    return Band(low=values[cut], high=values[-1 - cut])
+    found = [s for s in scores if s.value is not None and frame.reference[0] <= s.window_start < frame.reference[1]]
+    rule = next((r for r in RULES if found and r.metric == found[0].metric and r.in_logs), None)
+    values = np.array([s.value for s in found], float)
+    usual = season.usual_of([s.window_start for s in found], in_logs(values) if rule else values, frame.timezone, found[0].grain) if found else None
+    if usual is None or rule is None:
+        return usual
+    low, high = (np.array([unscaled(rule, v) for v in ends]) for ends in (usual.low, usual.high))
+    return replace(usual, low=low, high=high)
 
 
-def figure(scores: Sequence[Score], frame: Frame, *, limit: float | None = None, band: Band | None = None) -> Figure | None:
-    """Return the figure of one metric over time, None when no window has a number; `band` is what is usual, else the reference windows say."""
-    ordered = sorted(scores, key=lambda s: s.window_start)
+def figure(scores: Sequence[Score], frame: Frame, *, limit: float | None = None, shown: Window | None = None) -> Figure | None:
+    """Return the figure of one metric over time, None when no window has a number.
+
+    With `shown` only windows that start then are drawn; what is usual is learned from all of the reference's.
+    """
+    usual = usual_of(scores, frame)
+    ordered = sorted((s for s in scores if shown is None or s.window_start in shown), key=lambda s: s.window_start)
     known = [s for s in ordered if s.value is not None]
     if not known:
         return None
-    band = band or usual_band(known, frame.reference)
     about = shades(known[0], frame.incidents)
-    chart = metric_chart(ordered, timezone=frame.timezone, palette=PAGE, size=WIDE, band=band, limit=limit, shades=about)
+    chart = metric_chart(ordered, timezone=frame.timezone, palette=PAGE, size=WIDE, usual=usual, limit=limit, shades=about)
     wide, narrow = (Markup(frame.draw(resized(chart, size))) for size in (WIDE, NARROW))  # noqa: S704 - the renderer's own SVG
     newest = ordered[::-1][:ROWS_SHOWN]
     named = metric_text(known[0].metric, known[0].feature, known[0].segment)
     return Figure(
         title=named,
-        spoken=_spoken(named, known, band, frame),
-        legend=_legend(known, band, limit, frame.unit, is_shaded=bool(about)),
+        spoken=_spoken(named, known, usual, frame),
+        legend=_legend(known, usual, limit, frame.unit, is_shaded=bool(about)),
         wide=wide,
         narrow=narrow,
         rows=newest,
@@ -86,19 +96,26 @@ def shades(score: Score, incidents: Sequence[Incident]) -> list[Shade]:
     return [Shade(start=i.window_start, end=i.window_end, severity=i.severity) for i in about]
 
 
-def _spoken(title: str, known: Sequence[Score], band: Band | None, frame: Frame) -> str:
+def _spoken(title: str, known: Sequence[Score], usual: Usual | None, frame: Frame) -> str:
     """Return what somebody who does not see the chart is told."""
     last, said = known[-1], partial(number_text, unit=known[-1].unit, truth=frame.unit)
     values = [s.value for s in known if s.value is not None]
     text = f"{title}, {window_text(known[0].window_start, last.window_end, frame.timezone)}: last {said(last.value)}"
     text += f", lowest {said(min(values))}, highest {said(max(values))}"
-    return text + (f"; usual is {said(band.low, beside=[band.high])} to {said(band.high, beside=[band.low])}." if band else ".")
+    if usual is None:
+        return f"{text}."
+    band = usual.of([last.window_start])[0]
+    of = f" for its {usual.kind}" if usual.kind else ""
+    return f"{text}; usual{of} is {said(band.low, beside=[band.high])} to {said(band.high, beside=[band.low])}."
 
 
-def _legend(known: Sequence[Score], band: Band | None, limit: float | None, unit: str, *, is_shaded: bool) -> str:
+def _legend(known: Sequence[Score], usual: Usual | None, limit: float | None, unit: str, *, is_shaded: bool) -> str:
     said = partial(number_text, unit=known[-1].unit, truth=unit)
     parts = [f"Last: {said(known[-1].value)}"]
-    if band:
+    if usual and usual.kind:
+        parts.append(f"grey band: what is usual for each {usual.kind}, which 95 % of reference windows keep")
+    elif usual:
+        band = usual.of([known[-1].window_start])[0]
         parts.append(f"grey band: 95 % of reference windows, {said(band.low, beside=[band.high])} to {said(band.high, beside=[band.low])}")
     if any(s.low is not None for s in known):
         parts.append("blue: 95 % interval")

@@ -10,10 +10,10 @@ from datetime import datetime
 
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.records import Cause, IncidentEvent, Score, Signal
-from watchkeeper.site.charts import Band
-from watchkeeper.site.figures import Figure, Frame, figure
+from watchkeeper.site.figures import Frame, figure
 from watchkeeper.site.published import story_of
 from watchkeeper.site.render import page
+from watchkeeper.windows import Window
 from watchkeeper.words import counted, measured_text, metric_text, moment_text, number_text, percent, percent_interval, window_text
 
 _FAMILIES = ("kpi", "segment", "data", "target", "service", "cost", "covariate")
@@ -52,10 +52,14 @@ def incident_page(
     *,
     frame: Frame,
     workspace: str,
+    shown: Window | None = None,
     links: Sequence[tuple[str, str]] = (),
     beside: Sequence[Incident] = (),
 ) -> str:
-    """Return the page; `scores` are those of the worst signal's metric over time, `links` (text, address), `beside` the others of that time."""
+    """Return the page; `scores` are those of the worst signal's metric in the time `shown` and the reference, `links` (text, address).
+
+    `beside` are the others of that time.
+    """
     ordered = sorted(events, key=lambda e: (e.at, e.event_id))
     return page(
         "incident.html",
@@ -66,7 +70,7 @@ def incident_page(
         story=story_of(incident),
         timezone=frame.timezone,
         facts=_facts(incident, frame.timezone),
-        figure=_figure(scores, worst_signal(signals), frame),
+        figure=figure(scores, frame, shown=shown),
         segments=_segments(signals),
         causes=[_cause_text(c, frame.timezone) for c in story_of(incident).causes if c.kind != "unknown"],
         timeline=[Happened(e.at, _event_text(e, frame.timezone)) for e in ordered],
@@ -74,13 +78,6 @@ def incident_page(
         links=links,
         beside=beside,
     )
-
-
-def _figure(scores: Sequence[Score], worst: Signal | None, frame: Frame) -> Figure | None:
-    if worst is None:
-        return None
-    usual = None if worst.normal_low is None or worst.normal_high is None else Band(low=worst.normal_low, high=worst.normal_high)
-    return figure(scores, frame, band=usual)
 
 
 def _facts(incident: Incident, timezone: str) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from watchkeeper.judgement.incidents import Incident
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import SEVERITIES, Batch, Score, Validation
-from watchkeeper.site.figures import Figure, Frame, figure, usual_band
+from watchkeeper.site.figures import Figure, Frame, figure, usual_of
 from watchkeeper.site.overview import OverviewRow, overview_cells
 from watchkeeper.site.render import page
 from watchkeeper.words import counted, metric_text, moment_text, window_text
@@ -172,7 +172,8 @@ def feature_table(scores: Sequence[Score], frame: Frame) -> Table | None:
 
 
 def _feature_line(score: Score, history: Sequence[Score], frame: Frame) -> Line:
-    band = usual_band(history, frame.reference)
+    usual = usual_of(history, frame)
+    band = None if usual is None else usual.of([score.window_start])[0]
     reading = "not known" if band is None else "out of line" if (score.value or 0.0) > band.high else "usual"
     return Line(name=score.feature.removeprefix("@"), value=score.value, usual=None if band is None else band.high, reading=reading)
 

@@ -1,0 +1,108 @@
+"""Season: what a number usually is at each place of the week, and between what it usually lies there.
+
+Belongs here: places of the week, the centre of each, the range that reference windows keep around it. Does not: wander, noise and
+charts (normal.py), drawing a range (site/charts.py).
+
+A place is a weekday, or for hours an hour of the week. Places are told apart only where BIC prefers that, and three cycles were seen.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
+Grouping = Callable[[Places], Places]
+LEAST_FOR_RANGE = 20
+_TAIL = 0.025
+_CYCLES = 3
+_DAYS = 7
+_HOURS = 24
+KINDS = ("", "weekday", "hour of the day", "hour of the week")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Between what 95 % of reference windows lie."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What is usual at each place of the week; `kind` says by what the places differ, and is empty where they do not."""
+
+    timezone: str
+    kind: str
+    low: Floats
+    high: Floats
+
+    def of(self, starts: Sequence[datetime]) -> list[Range]:
+        """Return what is usual for the windows that start then."""
+        found = places(starts, self.timezone, len(self.low) // _DAYS)
+        return [Range(low, high) for low, high in zip(self.low[found].tolist(), self.high[found].tolist(), strict=True)]
+
+
+def slots_of(grain: str) -> int:
+    """Return how many places of the week a weekday has."""
+    return _HOURS if grain == "hour" else 1
+
+
+def places(starts: Sequence[datetime], timezone: str, slots: int) -> Places:
+    """Return the place of the week of each window."""
+    zone = ZoneInfo(timezone)
+    local = [start.astimezone(zone) for start in starts]
+    return np.array([at.weekday() * slots + (at.hour if slots > 1 else 0) for at in local], np.int64)
+
+
+def centre(values: Floats, place: Places, slots: int) -> tuple[Floats, int, str]:
+    """Return the centre of each place, its number of parameters and by what places differ: one mean, or one for each where BIC prefers it."""
+    seen = np.isfinite(values)
+    n, every = int(seen.sum()), np.arange(_DAYS * slots)
+    if n == 0:
+        return np.full(len(every), np.nan), 1, ""
+    known, at = values[seen], place[seen]
+    best = (np.full(len(every), float(known.mean())), 1, "")
+    least = _bic(known, best[0][at], 1)
+    for kind, group in _groupings(slots):
+        mine, groups = group(at), int(group(every).max()) + 1
+        counts = np.bincount(mine, minlength=groups)
+        found = int((counts > 0).sum())
+        if found < 2 or n < _CYCLES * found:  # noqa: PLR2004 - something to compare
+            continue
+        means = np.where(counts > 0, np.bincount(mine, known, groups) / np.maximum(1, counts), known.mean())
+        bic = _bic(known, means[mine], found)
+        if bic < least:
+            least, best = bic, (means[group(every)], found, kind)
+    return best
+
+
+def _groupings(slots: int) -> list[tuple[str, Grouping]]:
+    by_day: tuple[str, Grouping] = (KINDS[1], lambda place: place // slots)
+    return [by_day] if slots == 1 else [by_day, (KINDS[2], lambda place: place % slots), (KINDS[3], lambda place: place)]
+
+
+def _bic(known: Floats, fitted: Floats, parameters: int) -> float:
+    n = len(known)
+    return float(n * np.log(max(float(((known - fitted) ** 2).sum()), 1e-300) / n) + parameters * np.log(n))
+
+
+def spread(residual: Floats) -> tuple[float, float] | None:
+    """Return between what 95 % of residuals lie, None when there are too few to say."""
+    known = np.sort(residual[np.isfinite(residual)])
+    cut = int(len(known) * _TAIL)
+    return None if len(known) < LEAST_FOR_RANGE else (float(known[cut]), float(known[-1 - cut]))
+
+
+def usual_of(starts: Sequence[datetime], values: Floats, timezone: str, grain: str) -> Usual | None:
+    """Return what is usual by the reference's windows, None when there are too few to say; `values` on the scale that is judged."""
+    slots = slots_of(grain)
+    place = places(starts, timezone, slots)
+    middle, _, kind = centre(values, place, slots)
+    found = spread(values - middle[place])
+    return None if found is None else Usual(timezone, kind, middle + found[0], middle + found[1])

@@ -1,0 +1,87 @@
+"""What is usual differs by hour and weekday where traffic does, and the band holds what it says."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from watchkeeper.judgement.season import centre, places, slots_of, usual_of
+from worlds import START, judged, noise, scores, watched
+
+HOUR = timedelta(hours=1)
+HOURS = [START + n * HOUR for n in range(28 * 24)]
+DAY_AND_NIGHT = np.array([200 + 1100 * np.exp(-(((at.hour - 14) / 4) ** 2)) * (0.6 if at.weekday() >= 5 else 1.0) for at in HOURS])
+
+
+def test_a_place_is_the_local_hour_of_the_week_and_for_days_the_weekday():
+    monday = datetime(2025, 1, 6, 4, tzinfo=UTC)
+    assert places([monday], "UTC", 24).tolist() == [4]
+    assert places([monday], "America/New_York", 24).tolist() == [6 * 24 + 23]
+    assert places([monday], "America/New_York", 1).tolist() == [6]
+    assert (slots_of("hour"), slots_of("day"), slots_of("week")) == (24, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (np.zeros(len(HOURS)), ""),
+        (np.array([float(at.weekday() >= 5) for at in HOURS]), "weekday"),
+        (np.array([float(at.hour) for at in HOURS]), "hour of the day"),
+        (DAY_AND_NIGHT / 100, "hour of the week"),
+    ],
+)
+def test_places_are_told_apart_only_where_they_differ(values, kind):
+    noisy = values + noise(3, len(HOURS))[0]
+    place = places(HOURS, "UTC", 24)
+    found, parameters, said = centre(noisy, place, 24)
+    assert said == kind
+    assert parameters == {"": 1, "weekday": 7, "hour of the day": 24, "hour of the week": 168}[kind]
+    assert np.abs(found[place] - values).max() < 0.15
+
+
+def test_two_cycles_are_too_few_to_tell_places_apart():
+    first = HOURS[: 14 * 24]
+    assert centre(DAY_AND_NIGHT[: len(first)], places(first, "UTC", 24), 24)[2] != "hour of the week"
+
+
+def test_the_band_of_hours_holds_95_percent_of_them_and_is_narrow_by_night():
+    values = np.random.default_rng(1).poisson(DAY_AND_NIGHT).astype(float)
+    usual = usual_of(HOURS, values, "UTC", "hour")
+    bands = usual.of(HOURS)
+    inside = [band.low <= value <= band.high for band, value in zip(bands, values, strict=True)]
+    assert usual.kind == "hour of the week"
+    assert 0.94 <= np.mean(inside) <= 0.97
+    assert bands[3].high < 320
+    assert bands[14].low > 1000
+
+
+def test_a_shift_too_small_for_one_hour_is_noticed_within_hours_and_a_steady_feature_never():
+    """PSI of a few hundred rows is noisy: its logarithm has a spread of .77, and the shift is three of these."""
+    monitor = watched(28, window="hour")
+    rng = np.random.default_rng(5)
+    values = 0.024 * np.exp(rng.normal(0, 0.77, (2, 56 * 24)))
+    shifted = 42 * 24
+    values[0, shifted:] = 0.31 * np.exp(rng.normal(0, 0.2, 14 * 24))
+    table = scores(values, se=np.nan, metric="psi", names=[("price", ""), ("km", "")], grain="hour", length=HOUR)
+    found = judged(monitor, table)
+    price = [round((s.window_start - START) / HOUR) for s in found if s.feature == "price"]
+    assert {s.level for s in found} == {"notice"}
+    assert [s for s in found if s.feature == "km"] == []
+    assert shifted <= min(price) <= shifted + 6
+    assert len(price) > 0.95 * 14 * 24
+
+
+def test_rows_of_an_hour_are_held_against_the_same_hour_of_the_week():
+    monitor = watched(28, window="hour")
+    hours = [START + n * HOUR for n in range(42 * 24)]
+    values = np.random.default_rng(2).poisson(np.tile(DAY_AND_NIGHT[: 7 * 24], 6)).astype(float)
+    gone = 35 * 24 + 13
+    values[[gone, gone + 24]] = 500.0, 0.0
+    found = judged(monitor, scores(values[None], se=np.nan, metric="rows", grain="hour", length=HOUR))
+    assert [(s.window_start, s.rule, s.value) for s in found] == [
+        (hours[gone], "sudden", 500.0),
+        (hours[gone + 24], "sudden", 0.0),
+        (hours[gone + 24], "shortfall", 0.0),
+    ]
+    assert 1100 < found[0].normal_low < found[0].expected < found[0].normal_high < 1400
+    assert found[1].expected == pytest.approx(found[2].expected, rel=0.03)
