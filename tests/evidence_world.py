@@ -80,7 +80,9 @@ def evidence(*signals: Signal, rate: float = 0.5, gap: float = 0.4, usual_rate: 
         "compared": 5,
     }
     windows = sorted({s.window_start for s in found})
-    return Evidence(windows=windows, end=max(s.window_end for s in found), lead=found[0], signals=found, **(known | more))
+    return Evidence(
+        windows=windows, first_end=found[0].window_end, end=max(s.window_end for s in found), lead=found[0], signals=found, **(known | more)
+    )
 
 
 HOUR = timedelta(hours=1)

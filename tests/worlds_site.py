@@ -235,7 +235,7 @@ def _story() -> Story:
     return Story(
         headline=f"{MODEL}: at least 52 % of Monday's flights were late; the model expected 11 %",
         when="Mon 22 April, New York",
-        facts=[("Labels", "907 of 985 (92 %)"), ("Hit", "504 of 511 late flights were not flagged")],
+        facts=[("Labels", "907 of 985 (92 %)"), ("Missed", "504 of 511 late flights were not flagged")],
         causes=[cause],
         ruled_out=["rain, fog", "a new version"],
         not_measured=["latency", "GPU"],

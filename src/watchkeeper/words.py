@@ -70,6 +70,16 @@ def standing_text(moment: datetime, timezone: str) -> str:
     return f"The clock of this workspace stands at {moment_text(moment, timezone)} (`now` in watchkeeper.yaml)."
 
 
+def weeks_text(length: timedelta) -> str:
+    """Return a length of time in weeks, one below two weeks in days.
+
+    >>> weeks_text(timedelta(days=56)), weeks_text(timedelta(days=52)), weeks_text(timedelta(days=9))
+    ('8 weeks', '7.4 weeks', '9 days')
+    """
+    days = length / timedelta(days=1)
+    return f"{days:.0f} days" if days < 14 else f"{days / 7:.1f} weeks".replace(".0 ", " ")  # noqa: PLR2004 - two weeks
+
+
 def window_text(start: datetime | None, end: datetime | None, timezone: str) -> str:
     """Return a half-open window in local words; whole days are named by their days.
 

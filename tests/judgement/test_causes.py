@@ -1,18 +1,20 @@
 """Causes: the split of a change, worked by hand; what evidence supports, rules out, and leaves unknown."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from evidence_world import MONDAY, episode, evidence, score, signal
-from watchkeeper.judgement.causes import causes, of_faults, ruled_out
+from watchkeeper.judgement.causes import causes, of_faults, ruled_out, undecided
 from watchkeeper.judgement.evidence import (
     Broken,
     Moved,
     Pooled,
     SegmentShare,
+    baseline_of,
     drift_between,
     is_borne_out,
     moved_features,
@@ -25,10 +27,10 @@ from worlds import DAY, START, noise, scores
 
 
 def test_what_the_inputs_do_not_account_for_is_the_outcome_that_changed():
-    """Usually 20 % late, 20 % expected; now 50 % late, 10 % expected: inputs -10 points, the rest +40."""
+    """Usually 20 % late, 20 % expected; now 50 % late, 10 % expected: of 40 points the outcome moved 30."""
     [cause] = causes(evidence(rate=0.5, gap=0.4, usual_rate=0.2, usual_gap=0.0))
-    assert (cause.kind, cause.subject, cause.share) == ("concept", "the outcome changed, not the inputs", 1.0)
-    assert cause.evidence_for == ["inputs alone would have moved the rate by -10 points, the rest is +40 points"]
+    assert (cause.kind, cause.subject, cause.share) == ("concept", "the outcome changed, not the inputs", pytest.approx(0.75))
+    assert cause.evidence_for == ["inputs alone would have moved the rate by -10 points, it moved by +30 points"]
     assert cause.onset == MONDAY
 
 
@@ -248,3 +250,37 @@ def test_without_an_excess_no_segment_is_named():
 def test_a_calibration_gap_tells_a_story_better_than_what_is_less_likely():
     gap, loss = signal(p=1e-4), signal("log_loss", 0.9, p=1e-12)
     assert lead_of([loss, gap]) is gap
+
+
+def test_halves_of_one_split_are_undecided_and_a_clear_share_is_not():
+    """Usually 20 % late and 20 % expected; now 28 % late and 12 % expected: eight points each."""
+    found = causes(evidence(rate=0.28, gap=0.16, usual_rate=0.2, usual_gap=0.0))
+    assert {(c.kind, round(c.share, 2)) for c in undecided(found)} == {("model", 0.5), ("concept", 0.5)}
+    clear = causes(evidence(rate=0.5, gap=0.4, usual_rate=0.2, usual_gap=0.0))
+    assert [c.kind for c in undecided(clear)] == ["concept"]
+    assert undecided([]) == []
+
+
+def test_a_share_falls_steadily_as_the_scores_move_more_against_the_outcome():
+    """The outcome moves by 20 points; the scores by 1, 5, 10, 15 and 19 against it."""
+    shares = []
+    for against in (0.01, 0.05, 0.10, 0.15, 0.19):
+        found = causes(evidence(rate=0.4, gap=0.2 + against, usual_rate=0.2, usual_gap=0.0))
+        shares.append(next(c.share for c in found if c.kind == "concept"))
+    assert shares == pytest.approx([0.2 / (0.2 + against) for against in (0.01, 0.05, 0.10, 0.15, 0.19)])
+
+
+def test_shares_of_an_excess_that_may_be_chance_are_not_told():
+    about = {"segment": "depot=north", "n": 200}
+    parts = [score("calibration_gap", 0.05, **about), score("positive_rate", 0.25, **about)]
+    assert segment_shares(Pooled([score("calibration_gap", 0.01, n=1000, se=0.02), *parts]), usual_gap=0.0) == []
+    assert len(segment_shares(Pooled([score("calibration_gap", 0.10, n=1000, se=0.02), *parts]), usual_gap=0.0)) == 1
+
+
+def test_the_weeks_before_are_as_many_as_there_are():
+    days = [START + timedelta(days=d) for d in range(60)]
+    table = pa.table({"metric": ["psi"] * 60, "value": [0.1] * 60, "window_start": pa.array(days, pa.timestamp("us", "UTC"))})
+    assert baseline_of(table, days[52]) == timedelta(days=52)
+    assert baseline_of(table, days[59]) == timedelta(days=56)
+    [moved] = [r for r in ruled_out(replace(evidence(), baseline=timedelta(days=52))) if r.startswith("a change of inputs")]
+    assert moved.endswith("stands out from the 7.4 weeks before)")

@@ -1,12 +1,13 @@
 """Stories: the words of each kind of incident, from evidence alone, as a person on call reads them."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from evidence_world import episode, evidence, monitor, score, signal
 from watchkeeper.judgement.evidence import SegmentShare
-from watchkeeper.judgement.story import ending, span_text, story
+from watchkeeper.judgement.story import during_text, ending, span_text, story
 from watchkeeper.records import Story
 from worlds import DAY, START
 
@@ -22,7 +23,7 @@ def test_a_final_kpi_says_what_was_and_what_was_expected():
     assert said.when == "Mon 13 January, UTC. Miss: +40 points; 95 % of reference days lie between -13 and +21."
     assert said.facts == [
         ("Labels", "900 of 1,000 (90 %)."),
-        ("Hit", "405 of 450 late parcels were not flagged (90 %; usually 60 %)."),
+        ("Missed", "405 of 450 late parcels were not flagged (90 %; over the whole reference 60 %)."),
     ]
     assert said.next_steps == ['distrust "not late"; ask #parcels what changed.', "Do not retrain on one day."]
 
@@ -47,6 +48,16 @@ def test_the_monitors_wording_is_used_and_has_defaults():
     plain = monitor(wording={}, owner="")
     assert told(about=plain).headline == "50 % of predictions on Mon 13 January were positive; the model expected 10 %"
     assert told(about=plain).next_steps[0] == 'distrust "not positive"; ask the owner what changed.'
+
+
+def test_segments_of_several_dimensions_are_told_apart_since_each_dimension_holds_all_of_the_excess():
+    ewr, ev, b6 = (
+        SegmentShare(name, gap, 0.5, 0.2, rows, share)
+        for name, gap, rows, share in (("origin=EWR", 0.3, 0.3, 0.9), ("carrier=EV", 0.3, 0.2, 0.77), ("carrier=B6", 0.3, 0.2, 0.68))
+    )
+    [(_, said)] = [fact for fact in told(how=evidence(segments=[ewr, ev, b6])).facts if fact[0] == "Worst"]
+    assert said.startswith("by origin: EWR, 50 % against 20 % expected, 30 % of rows and 90 % of the excess; by carrier: EV, ")
+    assert said.endswith("; B6, 50 % against 20 % expected, 20 % of rows and 68 % of the excess (others of carrier lie on the other side)")
 
 
 def test_the_worst_segments_are_named_with_their_part_of_the_excess():
@@ -77,7 +88,7 @@ COAST = SegmentShare("region=coast", 118_000.0, 138_421.0, 20_112.0, 0.3, 0.99, 
 def test_the_worst_segment_of_a_regression_is_named_with_its_own_usual_number():
     high = signal("mae", 58331.63, expected=20954.0, low=54212.75, high=62450.51, normal_low=18000.0, normal_high=24000.0)
     said = told(high, how=evidence(high, segments=[COAST], missed=None, moved=None), about=monitor(task="regression"))
-    assert said.headline == "MAE 58,300 [54,200, 62,500] on Mon 13 January, usually 21,000; region=coast accounts for 99 % of the excess"
+    assert said.headline == "MAE 58,300 [54,200, 62,500] on Mon 13 January, 21,000 on a typical day; region=coast accounts for 99 % of the excess"
     assert ("Worst", "region=coast, MAE 138,000, usually 20,000, 30 % of rows and 99 % of the excess") in said.facts
     assert said.next_steps[0] == "look closer at region=coast, Mon 13 January; ask #parcels what changed."
 
@@ -92,7 +103,7 @@ def test_a_promise_that_one_segment_breaks_names_it():
 def test_a_number_that_segments_do_not_have_has_the_worst_by_another_and_not_in_its_headline():
     low = signal("r2", 0.2, expected=0.9, normal_low=0.8, normal_high=0.95)
     said = told(low, how=evidence(low, segments=[COAST], missed=None, moved=None), about=monitor(task="regression"))
-    assert said.headline == "R² 0.200 on Mon 13 January, usually 0.900"
+    assert said.headline == "R² 0.200 on Mon 13 January, 0.900 on a typical day"
     assert said.facts[-1][0] == "Worst"
 
 
@@ -130,7 +141,7 @@ def test_a_broken_promise_says_what_was_promised():
 def test_any_other_number_says_what_it_usually_is():
     low = signal("roc_auc", 0.61, expected=0.72, normal_low=0.68, normal_high=0.76, low=0.57, high=0.65)
     said = told(low)
-    assert said.headline == "AUC 0.610 [0.570, 0.650] on Mon 13 January, usually 0.720"
+    assert said.headline == "AUC 0.610 [0.570, 0.650] on Mon 13 January, 0.720 on a typical day"
     assert said.when == "Mon 13 January, UTC. 95 % of reference days lie between 0.680 and 0.760."
     assert said.causes == []
 
@@ -139,7 +150,7 @@ def test_any_other_number_says_what_it_usually_is():
 def test_large_numbers_are_grouped_and_have_the_unit_that_the_monitor_gives(unit, said):
     low = signal("bias", -49123.4, expected=62.3, low=-61721.0, high=-36480.0, normal_low=-4612.0, normal_high=4739.0)
     made = told(low, about=monitor(task="regression", wording={"unit": unit}))
-    assert made.headline == f"bias {said} on Mon 13 January, usually 62.3 {unit}".rstrip()
+    assert made.headline == f"bias {said} on Mon 13 January, {f'62.3 {unit}'.rstrip()} on a typical day"
     assert made.when == f"Mon 13 January, UTC. 95 % of reference days lie between -4,610 {unit} and 4,740 {unit}.".replace(" .", ".").replace(
         "  ", " "
     )
@@ -151,12 +162,16 @@ def test_a_promise_is_said_as_it_was_written():
 
 
 def test_a_slow_change_says_that_no_window_stands_out():
-    slow = signal("roc_auc", 0.7, expected=0.72, rule="slow")
+    slow = signal("roc_auc", 0.7, expected=0.72, rule="slow", normal_low=0.68, normal_high=0.76)
     assert told(slow).when.endswith("A slow change: no single window stands out.")
+    far = signal("roc_auc", 0.6, expected=0.72, rule="slow", normal_low=0.68, normal_high=0.76)
+    assert "slow" not in told(far).when
+    sudden = signal("roc_auc", 0.7, expected=0.72, rule="sudden", normal_low=0.68, normal_high=0.76, day=8)
+    assert "slow" not in told(slow, sudden).when
 
 
 def test_a_rate_that_was_not_measured_falls_back_to_the_number():
-    assert told(how=evidence(observed=None)).headline == "calibration gap 0.400 on Mon 13 January, usually 0"
+    assert told(how=evidence(observed=None)).headline == "calibration gap 0.400 on Mon 13 January, 0 on a typical day"
 
 
 def test_after_three_bad_windows_retraining_is_no_longer_advised_against():
@@ -247,3 +262,24 @@ def test_a_segment_without_an_interval_is_told_without_one():
     found = signal("calibration_gap_to_rest", 0.12, family="segment", segment="depot=north")
     bare = replace(evidence(found), observed=score("positive_rate", 0.2, reference_value=0.2))
     assert told(found, how=bare).headline.startswith("depot=north: 20 % of parcels late, the model expected")
+
+
+def test_hours_are_said_with_their_hours_and_whole_days_without():
+    hourly, at = monitor(window="hour"), datetime(2025, 1, 6, tzinfo=UTC)
+    hour = timedelta(hours=1)
+    assert span_text(hourly, at, at + 24 * hour) == "Mon 6 January"
+    assert span_text(hourly, at, at + 24 * hour, at + timedelta(days=400)) == "Mon 6 January 2025"
+    assert span_text(hourly, at + 2 * hour, at + 3 * hour) == "Mon 6 January, 02:00 to 03:00"
+    assert during_text(hourly, at + 2 * hour, at + 62 * hour) == "from Mon 6 January 02:00 to Wed 8 January 14:00"
+    assert during_text(hourly, at, at + 48 * hour) == "on 6 to 7 January"
+    assert during_text(hourly, at + 2 * hour, at + 3 * hour) == "on Mon 6 January, 02:00 to 03:00"
+
+
+def test_a_promise_broken_for_several_windows_names_the_one_whose_value_it_tells():
+    low = [
+        signal("recall", value, family="target", expected=0.35, normal_low=0.35, normal_high=None, p=0.0, day=7 + n)
+        for n, value in enumerate((0.3, 0.2, 0.31))
+    ]
+    said = told(*low, how=evidence(*low, missed=None))
+    assert said.headline == "promise broken: recall 0.200 (Tue 14 January, the worst of 3 days), promised at least 0.35"
+    assert said.when.startswith("13 to 15 January")

@@ -25,7 +25,10 @@ EVENT = IncidentEvent(
 STORY = Story(
     headline="at least 52 % of Monday's flights were late; the model expected 11 %",
     when="Mon 22 April, New York. Miss: at least +41 points; 95 % of reference days lie between -13 and +21.",
-    facts=[("Labels", '907 of 985 (92 %). "At least" counts the missing as on time.'), ("Hit", "504 of 511 late flights were not flagged (99 %).")],
+    facts=[
+        ("Labels", '907 of 985 (92 %). "At least" counts the missing as on time.'),
+        ("Missed", "504 of 511 late flights were not flagged (99 %)."),
+    ],
     causes=[
         Cause(
             kind="concept",
@@ -48,7 +51,7 @@ OPENING = """\
 🔴 **flight_delays: at least 52 % of Monday's flights were late; the model expected 11 %**
 Mon 22 April, New York. Miss: at least +41 points; 95 % of reference days lie between -13 and +21.
 *Labels:* 907 of 985 (92 %). "At least" counts the missing as on time.
-*Hit:* 504 of 511 late flights were not flagged (99 %).
+*Missed:* 504 of 511 late flights were not flagged (99 %).
 *Likely cause:* the outcome changed, not the inputs (83 % [71, 95] of the change); inputs alone would have moved the rate by +2 points, the rest is +41 points; against it: temp moved too.
 *Ruled out:* rain, fog (0 rainy flights), missing weather, a new version.
 *Not measured:* latency, GPU.
@@ -65,7 +68,7 @@ BELATED = """\
 Mon 22 April, New York. Miss: at least +41 points; 95 % of reference days lie between -13 and +21.
 *Opened and resolved:* 3 windows clear since 2013-04-27. This is the only message about it.
 *Labels:* 907 of 985 (92 %). "At least" counts the missing as on time.
-*Hit:* 504 of 511 late flights were not flagged (99 %).
+*Missed:* 504 of 511 late flights were not flagged (99 %).
 *Likely cause:* the outcome changed, not the inputs (83 % [71, 95] of the change); inputs alone would have moved the rate by +2 points, the rest is +41 points; against it: temp moved too.
 *Ruled out:* rain, fog (0 rainy flights), missing weather, a new version.
 *Not measured:* latency, GPU.

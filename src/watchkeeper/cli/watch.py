@@ -5,7 +5,7 @@ Belongs here: their arguments and how results are printed. Does not: the work (o
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -18,12 +18,13 @@ from watchkeeper.adapters.workspace import Home, load_monitor, load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, day, moment, open_home
 from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, complain, say, set_aside_lines, show, show_json
 from watchkeeper.errors import UsageError
+from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.notices import STALE, STALE_AFTER
 from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores
 from watchkeeper.operations.report import digest_of, newest_digest
 from watchkeeper.operations.spread import in_threads
 from watchkeeper.operations.watch import Watched, present, watch
-from watchkeeper.records import Score
+from watchkeeper.records import Cause, Score
 from watchkeeper.windows import Grid
 from watchkeeper.words import COUNTS, counted, window_text
 
@@ -153,11 +154,16 @@ def list_incidents(
         {
             **i,
             "window": window_text(i["window_start"], i["window_end"], zones.get(i["model"], "UTC")),
-            "cause": i["causes"][0]["subject"] if i["causes"] else "unknown",
+            "cause": _cause_text([Cause(**c) for c in i["causes"]]),
         }
         for i in found
     ]
     show(rows, as_json=False, columns=_INCIDENTS, empty="Nothing is wrong." if not everything else "Nothing has been wrong.")
+
+
+def _cause_text(found: Sequence[Cause]) -> str:
+    level = [c.subject for c in undecided(found)]
+    return f"undecided: {' or '.join(level)}" if len(level) > 1 else level[0] if level else "unknown"
 
 
 def show_incident(

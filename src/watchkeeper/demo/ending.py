@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.workspace import Home, load_monitor
 from watchkeeper.demo.run import MODEL
+from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Batch, Digest, IncidentEvent, Quarantined, Run, Score
@@ -109,7 +110,7 @@ def _weekly_losses(home: Home, monitor: Monitor, now: datetime) -> dict[datetime
 def _found(incident: Incident, monitor: Monitor) -> Found:
     causes = [c for c in (incident.story.causes if incident.story else ()) if c.kind != "unknown"]
     when = window_text(incident.window_start, incident.window_end, monitor.timezone)
-    return Found(incident.id, incident.severity, incident.state, when, incident.headline, cause_text(causes[0]) if causes else UNKNOWN)
+    return Found(incident.id, incident.severity, incident.state, when, incident.headline, " Or: ".join(map(cause_text, undecided(causes))) or UNKNOWN)
 
 
 def _sizes(home: Home, now: datetime) -> Iterator[Size]:

@@ -15,19 +15,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from watchkeeper.judgement.changes import cleared, of_changes
-from watchkeeper.judgement.evidence import Evidence
+from watchkeeper.judgement.evidence import OF_A_RATE, Evidence
 from watchkeeper.records import Cause, Signal
-from watchkeeper.words import percent, points
+from watchkeeper.words import percent, points, weeks_text
 
 _WORTH_NAMING = 0.2
 _WORTH_POINTS = 0.05
 _HALF = 0.5
 _MISSING = 0.2
+_CLOSE = 0.1
+_PARTS = ("concept", "model", "covariate")
 _NEARLY_NOTHING = 0.1
 _SCORES_MOVED = "the model's scores moved, not the outcome"
 _SCORES_MOVED_TOO = "the model's scores moved against the outcome"
-# A split of the outcome's rate explains these; it says nothing about how well scores rank.
-_OF_A_RATE = ("calibration_gap", "calibration_gap_to_rest", "log_loss", "recall", "accuracy")
 
 
 def causes(evidence: Evidence) -> list[Cause]:
@@ -35,12 +35,21 @@ def causes(evidence: Evidence) -> list[Cause]:
 
     Data that broke while the scores moved is what moved them: it comes first, with their share.
     """
-    found, data = [*of_changes(evidence), *(_split(evidence) if evidence.lead.metric in _OF_A_RATE else [])], _data(evidence)
+    found, data = [*of_changes(evidence), *(_split(evidence) if evidence.lead.metric in OF_A_RATE else [])], _data(evidence)
     moved = next((c for c in found if c.subject.startswith((_SCORES_MOVED, _SCORES_MOVED_TOO))), None)
     if data and moved:
         found = [c for c in found if c is not moved]
         data = [replace(data[0], share=moved.share, evidence_for=[*data[0].evidence_for, *moved.evidence_for]), *data[1:]]
     return sorted([*data, *found], key=lambda c: -(c.share if c.share is not None else _HALF if c.evidence_for else 0.0))
+
+
+def undecided(found: Sequence[Cause]) -> list[Cause]:
+    """Return the leading cause, and those parts of the same split that may account for as much: more than one is not decided."""
+    parts = [c for c in found if c.kind in _PARTS and c.share is not None]
+    if not found or not parts or found[0] is not parts[0] or found[0].share is None:
+        return list(found[:1])
+    least = min(found[0].share - _CLOSE, 1.0 if found[0].low is None else found[0].low)
+    return [found[0], *(c for c in parts[1:] if (c.share or 0.0) >= least)]
 
 
 def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, "")) -> list[Cause]:
@@ -69,7 +78,7 @@ def ruled_out(evidence: Evidence) -> list[str]:
     """Return what was tested and found not to be the cause."""
     out = []
     if evidence.moved is not None and not evidence.moved and _part_of_inputs(evidence) < _NEARLY_NOTHING:
-        out.append(f"a change of inputs (none of {evidence.compared} features stands out from the 8 weeks before)")
+        out.append(f"a change of inputs (none of {evidence.compared} features stands out from the {weeks_text(evidence.baseline)} before)")
     if not any(s.metric == "null_ratio" for s in evidence.faults):
         out.append("missing values")
     if not any(s.metric == "unseen_ratio" for s in evidence.faults):
@@ -94,8 +103,8 @@ def _split(evidence: Evidence) -> list[Cause]:
         is_shared = scores / outcome >= _WORTH_NAMING or evidence.moved
         return [_concept(evidence, outcome, scores, unexplained / outcome, doubt), *(_inputs(evidence, scores, outcome) if is_shared else [])]
     by_scores = -scores / unexplained if outcome * unexplained > 0 else 1.0
-    if abs(scores) < _WORTH_POINTS or by_scores < (_WORTH_NAMING if evidence.moved else _HALF):
-        return [_concept(evidence, outcome, scores, 1.0, doubt)]
+    if abs(scores) < _WORTH_POINTS or by_scores < (_WORTH_NAMING if evidence.moved else _HALF - _CLOSE / 2):
+        return [_concept(evidence, outcome, scores, 1 - max(0.0, by_scores), doubt)]
     if abs(outcome) < _WORTH_POINTS or by_scores > 1 - _WORTH_NAMING:
         return [_model(evidence, outcome, scores, 1.0)]
     return [_concept(evidence, outcome, scores, 1 - by_scores, doubt), _model(evidence, outcome, scores, by_scores)]
@@ -112,7 +121,7 @@ def _moves(evidence: Evidence) -> tuple[float, float, float] | None:
 
 def _part_of_inputs(evidence: Evidence) -> float:
     """Return the part of the outcome's change that the model foresaw from its inputs; 0 when it foresaw none, or the outcome hardly changed."""
-    moves = _moves(evidence) if evidence.lead.metric in _OF_A_RATE else None
+    moves = _moves(evidence) if evidence.lead.metric in OF_A_RATE else None
     if moves is None or abs(moves[0]) < _WORTH_POINTS:
         return 0.0
     outcome, scores, doubt = moves
@@ -126,7 +135,8 @@ def _concept(evidence: Evidence, outcome: float, scores: float, share: float, do
     is_still = not evidence.moved and part < _NEARLY_NOTHING and part + (spread if part else 0.0) < 2 * _NEARLY_NOTHING
     subject = "the outcome changed, not the inputs" if is_still else "the outcome changed more than the inputs account for"
     extent = f"inputs account for {percent(part)} of the change: they" if part >= _NEARLY_NOTHING else "inputs"
-    support = [f"{extent} alone would have moved the rate by {points(scores)}, the rest is {points(outcome - scores)}"]
+    rest = f"it moved by {points(outcome)}" if scores * outcome < 0 else f"the rest is {points(outcome - scores)}"
+    support = [f"{extent} alone would have moved the rate by {points(scores)}, {rest}"]
     return Cause(
         kind="concept",
         subject=subject,
@@ -172,7 +182,7 @@ def _inputs(evidence: Evidence, inputs: float, change: float) -> list[Cause]:
 
 
 def _spreads(evidence: Evidence) -> list[str]:
-    return [f"{m.feature} stands {m.z:.0f} spreads from the 8 weeks before" for m in (evidence.moved or [])[:3]]
+    return [f"{m.feature} stands {m.z:.0f} spreads from the {weeks_text(evidence.baseline)} before" for m in (evidence.moved or [])[:3]]
 
 
 def _data(evidence: Evidence) -> list[Cause]:

@@ -92,7 +92,7 @@ def _unrecorded(evidence: Evidence, came: Came) -> Cause:
 
 def _timed(evidence: Evidence, kind: str, subject: str, at: datetime, verb: str) -> Cause:
     """Return a cause by when it was: before the first bad window or within it speaks for it, after it against it."""
-    start, end = evidence.windows[0], min(s.window_end for s in evidence.signals if s.window_start == evidence.windows[0])
+    start, end = evidence.windows[0], evidence.first_end
     hours = abs((start - at).total_seconds()) / 3600
     if abs(start - at) < _AT_ONCE:
         return Cause(kind=kind, subject=subject, onset=at, evidence_for=[f"{verb} as the first bad window began"])

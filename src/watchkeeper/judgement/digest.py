@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.evidence import Broken
 from watchkeeper.judgement.incidents import LASTED, Incident
 from watchkeeper.judgement.promises import Promise, when_text
 from watchkeeper.judgement.story import span_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import SEVERITIES, Score, Signal
-from watchkeeper.words import counted, measured_text, metric_text, number_text, percent, percent_interval
+from watchkeeper.words import counted, listed, measured_text, metric_text, number_text, percent, percent_interval
 
 RESTATED = ", restated"
 _MAIN = {"binary": "log_loss", "regression": "mae", "multiclass": "accuracy"}
@@ -157,8 +158,9 @@ def _why(facts: DigestFacts) -> str:
 
 
 def _because(incident: Incident) -> str:
-    cause = incident.story.causes[0].subject if incident.story and incident.story.causes else ""
-    reason = f"likely cause: {cause}" if cause else "cause unknown; reply if you know" if incident.family != "data" else "see the validation docs"
+    level = [c.subject for c in undecided(incident.story.causes)] if incident.story else []
+    cause = f"undecided between: {listed(level)}" if len(level) > 1 else f"likely cause: {level[0]}" if level else ""
+    reason = cause or ("cause unknown; reply if you know" if incident.family != "data" else "see the validation docs")
     return f"{incident.headline}; {reason}."
 
 

@@ -21,6 +21,8 @@ OF_SEGMENTS = {"regression": ("mae", "bias"), "multiclass": ("accuracy", "log_lo
 """What segments are compared by, where no rate tells what was expected of them; the first stands for metrics that segments do not have."""
 EVIDENCE = {"positive_rate", "calibration_gap", "recall", "score_mean", *OF_SEGMENTS["regression"], *OF_SEGMENTS["multiclass"]}
 """What is looked up of an episode's windows taken together."""
+OF_A_RATE = ("calibration_gap", "calibration_gap_to_rest", "log_loss", "recall", "accuracy")
+"""Metrics that a split of the outcome's rate explains; it says nothing about how well scores rank."""
 _MOVED = 3.5
 _WORTH_NAMING = 0.1  # PSI below this is a shift nobody would act on
 _LEAST_BASELINE = 14
@@ -69,6 +71,7 @@ class Evidence:
     """What is known about an episode; `None` means not measured."""
 
     windows: list[datetime]
+    first_end: datetime
     end: datetime
     lead: Signal
     signals: Sequence[Signal]
@@ -86,6 +89,7 @@ class Evidence:
     usual_recall: float | None = None
     moved: list[Moved] | None = None
     compared: int = 0
+    baseline: timedelta = ROLLING
     segments: list[SegmentShare] = field(default_factory=list)
     faults: list[Signal] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
@@ -122,6 +126,14 @@ def drift_between(scores: pa.Table, start: datetime, end: datetime) -> dict[str,
     for feature, value in zip(rows.column("feature").to_pylist(), rows.column("value").to_pylist(), strict=True):
         out.setdefault(feature, []).append(value)
     return out
+
+
+def baseline_of(scores: pa.Table, start: datetime) -> timedelta:
+    """Return how long the time before an episode is that inputs are compared with: 56 days, or what there is."""
+    kind = scores.schema.field("window_start").type
+    since = pc.field("window_start") >= pa.scalar(start - ROLLING, kind)
+    first = pc.min(scores.filter((pc.field("metric") == "psi") & since & pc.field("value").is_valid()).column("window_start")).as_py()
+    return ROLLING if first is None or first >= start else start - first
 
 
 def moved_features(before: Mapping[str, Sequence[float]], during: Mapping[str, Sequence[float]]) -> tuple[list[Moved] | None, int]:
@@ -163,12 +175,18 @@ def is_borne_out(episode: Episode, scores: pa.Table) -> bool:
     return abs(gap) > _CERTAIN * float(np.sqrt(np.sum((n * se) ** 2))) / float(n.sum())
 
 
+def _is_sure(total: Score, usual: float) -> bool:
+    """Tell whether there is an excess beyond chance; shares of one that is not are a quotient of noise."""
+    excess = abs((total.value or 0.0) - usual)
+    return excess > 0 and excess > _CERTAIN * (total.se or 0.0)
+
+
 def segment_shares(pooled: Pooled, usual_gap: float) -> list[SegmentShare]:
     """Return each segment's part of the excess over what is usual, the largest excess first."""
     total = pooled.of("calibration_gap")
-    if total is None or total.value is None or not (excess := (total.value - usual_gap) * total.n):
+    if total is None or total.value is None or not _is_sure(total, usual_gap):
         return []
-    out = []
+    excess, out = (total.value - usual_gap) * total.n, []
     for segment in pooled.segments():
         gap, rate = pooled.of("calibration_gap", segment), pooled.of("positive_rate", segment)
         if gap is not None and gap.value is not None and rate is not None and rate.value is not None:
@@ -180,10 +198,10 @@ def segment_shares(pooled: Pooled, usual_gap: float) -> list[SegmentShare]:
 def segment_excesses(pooled: Pooled, metric: str) -> list[SegmentShare]:
     """Return each segment's part of the excess of a metric over what is usual, the largest first; each against its own usual number."""
     total = pooled.of(metric)
-    if total is None or total.value is None or total.reference_value is None:
+    if total is None or total.value is None or total.reference_value is None or not _is_sure(total, total.reference_value):
         return []
     excess, out = (total.value - total.reference_value) * total.n, []
-    for segment in pooled.segments() if excess else ():
+    for segment in pooled.segments():
         found = pooled.of(metric, segment)
         if found is not None and found.value is not None and found.reference_value is not None:
             gap = found.value - found.reference_value

@@ -10,12 +10,14 @@ from datetime import datetime
 import pyarrow as pa
 
 from watchkeeper.judgement.evidence import (
+    OF_A_RATE,
     OF_SEGMENTS,
     ROLLING,
     Broken,
     Evidence,
     Pooled,
     SegmentShare,
+    baseline_of,
     drift_between,
     moved_features,
     segment_excesses,
@@ -59,14 +61,15 @@ class Known:
 
 def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled) -> Evidence:
     """Return the evidence about an episode; `pooled` holds the scores of its windows taken together."""
-    windows = sorted({s.window_start for s in episode.signals})
-    segment = episode.subject if episode.family == "segment" else ""
+    windows = sorted({episode.start, *(s.window_start for s in episode.signals)})
+    segment = lead_of(episode.signals).segment
     rate, gap = pooled.of("positive_rate", segment), pooled.of("calibration_gap", segment)
     start = windows[0]
     moved, compared = moved_features(drift_between(known.scores, start - ROLLING, start), drift_between(known.scores, start, episode.end))
     waiting = all(s.state == "provisional" for s in episode.signals)
     return Evidence(
         windows=windows,
+        first_end=episode.first_end,
         end=episode.end,
         lead=lead_of(episode.signals),
         signals=episode.signals,
@@ -84,6 +87,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         usual_recall=_reference(pooled.of("recall", segment)),
         moved=moved,
         compared=compared,
+        baseline=baseline_of(known.scores, start),
         segments=_segments(monitor, episode, pooled, gap),
         faults=[s for s in known.signals if s.family == "data" and s.level == "page" and start <= s.window_start < episode.end],
         broken=known.broken(Window(start, episode.end)),
@@ -97,9 +101,11 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
 
 def _segments(monitor: Monitor, episode: Episode, pooled: Pooled, gap: Score | None) -> list[SegmentShare]:
     """Return the segments' parts in what is out of line, by the number that leads where segments have it."""
-    if episode.family == "segment":
+    if lead_of(episode.signals).segment:
         return []
     names, metric = OF_SEGMENTS.get(monitor.task), lead_of(episode.signals).metric
+    if names is None and metric not in OF_A_RATE:
+        return []
     if names is None:
         return segment_shares(pooled, (gap.reference_value or 0.0) if gap else 0.0)
     if catalogue.find(metric, monitor.task) is None:

@@ -56,17 +56,23 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """Signals about one subject with no long pause between them."""
+    """Signals about one subject with no long pause between them; `onset` is since when their numbers were out of line, where that was earlier."""
 
     subject: str
     family: str
     signals: list[Signal]
     is_over: bool
+    onset: datetime | None = None
 
     @property
     def start(self) -> datetime:
-        """Start of its first window."""
-        return self.signals[0].window_start
+        """Start of its first window out of line."""
+        return self.onset or self.signals[0].window_start
+
+    @property
+    def first_end(self) -> datetime:
+        """End of its first window out of line."""
+        return self.start + (self.signals[0].window_end - self.signals[0].window_start)
 
     @property
     def end(self) -> datetime:

@@ -117,12 +117,11 @@ def chances(z: Floats, normal: Normal, direction: str) -> Floats:
     return np.asarray(2 * stdtr(freedom, -np.abs(z)), float)
 
 
-def usual_range(panel: Panel, normal: Normal, series: int, window: int) -> tuple[float, float]:
-    """Return what 95 % of reference windows lie between, moved to the place of a window; of few windows, by wander and sampling noise."""
-    reference = panel.is_reference
+def usual_ranges(panel: Panel, normal: Normal, series: int) -> tuple[Floats, Floats]:
+    """Return what 95 % of reference windows lie between, at the place of each window; of few windows, by wander and sampling noise."""
+    reference, centre = panel.is_reference, normal.centre[series, panel.place]
     half = 1.96 * float(np.sqrt(normal.tau2[series] + _row_means(panel.variance[[series]][:, reference])[0]))
-    low, high = spread(panel.value[series, reference] - normal.centre[series, panel.place[reference]]) or (-half, half)
-    centre = float(normal.centre[series, panel.place[window]])
+    low, high = spread(panel.value[series, reference] - centre[reference]) or (-half, half)
     return centre + low, centre + high
 
 

@@ -3,7 +3,7 @@
 Belongs here: segments' shares -> what is named and how. Does not: their shares (evidence.py), the story around it (story.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from watchkeeper.judgement.evidence import Evidence, SegmentShare
 from watchkeeper.judgement.incidents import Episode
@@ -13,13 +13,17 @@ from watchkeeper.words import metric_text, number_text, percent
 
 _WORST, _MORE = 3, 0.05
 _MOST, _TIMES = 0.6, 4
-_ALL = 0.995
+_ALL, _MORE_THAN_ALL = 0.995, 1.05
 
 
 def where(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
     """Return the fact that names the worst segments, none where no segment stands out."""
-    worst = worst_of(evidence)
-    return [("Worst", "; ".join(_segment_text(monitor, s) for s in worst))] if worst else []
+    by_dimension: dict[str, list[SegmentShare]] = {}
+    for segment in worst_of(evidence):
+        by_dimension.setdefault(_dimension(segment.segment), []).append(segment)
+    is_one = len(by_dimension) == 1
+    told = [_dimension_text(monitor, dimension, found, is_one=is_one) for dimension, found in by_dimension.items()]
+    return [("Worst", "; ".join(told))] if told else []
 
 
 def worst_of(evidence: Evidence) -> list[SegmentShare]:
@@ -47,7 +51,7 @@ def is_told_with(segment: Episode, whole: Episode, evidence_of: Callable[[Episod
 
     It is a story of its own when it began before the whole's, or goes on after that is over.
     """
-    if segment.family != "segment" or whole.family != "kpi" or not whole.start <= segment.start < whole.end:
+    if segment.family != "segment" or whole.family != "kpi" or not whole.start <= segment.signals[0].window_start < whole.end:
         return False
     if whole.is_over and segment.end > whole.end:
         return False
@@ -55,14 +59,32 @@ def is_told_with(segment: Episode, whole: Episode, evidence_of: Callable[[Episod
     return found is not None and found.segment == segment.subject
 
 
+def _dimension(segment: str) -> str:
+    return " and ".join(pair.partition("=")[0] for pair in segment.split("&"))
+
+
+def _dimension_text(monitor: Monitor, dimension: str, found: Sequence[SegmentShare], *, is_one: bool) -> str:
+    """Return the worst segments of one dimension, whose shares add up to all of the excess, less what others of it make up for."""
+    said = "; ".join(_segment_text(monitor, s, s.segment if is_one else _value(s.segment)) for s in found)
+    told = said if is_one else f"by {dimension}: {said}"
+    others = f" (others of {dimension} lie on the other side)" if sum(s.share_of_excess for s in found) > _MORE_THAN_ALL else ""
+    return f"{told}{others}"
+
+
+def _value(segment: str) -> str:
+    return " and ".join(pair.partition("=")[2] for pair in segment.split("&"))
+
+
 def _of_excess(segment: SegmentShare) -> str:
+    if segment.share_of_excess > _MORE_THAN_ALL:
+        return "more than all"
     return "all" if segment.share_of_excess >= _ALL else percent(segment.share_of_excess)
 
 
-def _segment_text(monitor: Monitor, segment: SegmentShare) -> str:
+def _segment_text(monitor: Monitor, segment: SegmentShare, name: str) -> str:
     shares = f"{percent(segment.share_of_rows)} of rows and {_of_excess(segment)} of the excess"
     if not segment.metric:
-        return f"{segment.segment}, {percent(segment.observed)} against {percent(segment.expected)} expected, {shares}"
+        return f"{name}, {percent(segment.observed)} against {percent(segment.expected)} expected, {shares}"
     found, pair = catalogue.find(segment.metric, monitor.task), (segment.observed, segment.expected)
     now, usual = (number_text(value, found.unit if found else "", pair, truth=monitor.wording.unit) for value in pair)
-    return f"{segment.segment}, {metric_text(segment.metric)} {now}, usually {usual}, {shares}"
+    return f"{name}, {metric_text(segment.metric)} {now}, usually {usual}, {shares}"

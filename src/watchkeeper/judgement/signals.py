@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from watchkeeper.judgement.normal import Floats, Normal, Panel, chances, deviations, learn, slow, sudden, usual_range
+from watchkeeper.judgement.normal import Floats, Normal, Panel, chances, deviations, learn, slow, sudden, usual_ranges
 from watchkeeper.judgement.panels import Series, series, unscaled
 from watchkeeper.judgement.policy import RULES, Rule, level_of_family
 from watchkeeper.judgement.shortfall import shortfalls
@@ -127,7 +127,7 @@ def _raised(monitor: Monitor, environment: str, chart: Charted, mask: NDArray[np
     for j, w in zip(*np.nonzero(mask), strict=True):
         feature, segment = found.names[j]
         start, end = found.windows[w]
-        usual = usual_range(chart.panel, chart.normal, int(j), int(w))
+        low, high = usual_ranges(chart.panel, chart.normal, int(j))
         centre = float(chart.normal.centre[j, found.place[w]])
         value = float((chart.judged if found.is_provisional[j, w] else found.value)[j, w])
         shown = partial(unscaled, found.rule)
@@ -147,8 +147,8 @@ def _raised(monitor: Monitor, environment: str, chart: Charted, mask: NDArray[np
             low=_or_none(found.low[j, w]),
             high=_or_none(found.high[j, w]),
             expected=shown(centre),
-            normal_low=shown(usual[0]),
-            normal_high=shown(usual[1]),
+            normal_low=shown(float(low[w])),
+            normal_high=shown(float(high[w])),
             p=float(chart.p[j, w]),
             n=int(np.nan_to_num(found.n[j, w])),
             state="provisional" if found.is_provisional[j, w] else "mature",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from watchkeeper.judgement.causes import causes, of_faults, ruled_out
+from watchkeeper.judgement.causes import causes, of_faults, ruled_out, undecided
 from watchkeeper.judgement.changes import unknown
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.incidents import Episode
@@ -51,22 +51,38 @@ def ending(monitor: Monitor, episode: Episode, evidence: Evidence, since: Sequen
     return Story(
         headline=f"resolved: {metric_text(lead.metric, lead.feature, lead.segment)} {back}",
         when="",
-        facts=[("It was", f"{was}."), *[f for f in facts if f[0] == "Hit"]],
+        facts=[("It was", f"{was}."), *[f for f in facts if f[0] == "Missed"]],
     )
 
 
 def span_text(monitor: Monitor, start: datetime, end: datetime, told_at: datetime | None = None) -> str:
-    """Return a stretch of time as a person would say it: `Mon 22 April` or `22 to 26 April`, with a year that is not that of `told_at`."""
+    """Return a stretch of time as a person would say it: `Mon 22 April` or `22 to 26 April`, with a year that is not that of `told_at`.
+
+    What does not begin and end at midnight has its hours.
+    """
     zone = ZoneInfo(monitor.timezone)
-    first, last = start.astimezone(zone), (end - timedelta(microseconds=1)).astimezone(zone)
+    first, after, last = (moment.astimezone(zone) for moment in (start, end, end - timedelta(microseconds=1)))
     this = None if told_at is None else told_at.astimezone(zone).year
-    if monitor.window == "hour" and first.date() == last.date():
-        return f"{first:%a} {_date(first, this)}, {first:%H:%M} to {end.astimezone(zone):%H:%M}"
+    if not _are_days(first, after):
+        to = f"{after:%H:%M}" if first.date() == last.date() else f"{after:%a} {_date(after, this)} {after:%H:%M}"
+        return f"{first:%a} {_date(first, this)}{', ' if first.date() == last.date() else ' '}{first:%H:%M} to {to}"
     if first.date() == last.date():
         return f"{first:%a} {_date(first, this)}"
     if (first.year, first.month) == (last.year, last.month):
         return f"{first.day} to {_date(last, this)}"
     return f"{_date(first, this if first.year != last.year else None)} to {_date(last, this)}"
+
+
+def during_text(monitor: Monitor, start: datetime, end: datetime, told_at: datetime | None = None) -> str:
+    """Return a stretch of time as a sentence ends with it: `on Mon 22 April`, `from Thu 1 May 02:00 to Sat 3 May 14:00`."""
+    zone = ZoneInfo(monitor.timezone)
+    first, after, last = (moment.astimezone(zone) for moment in (start, end, end - timedelta(microseconds=1)))
+    is_long = first.date() != last.date() and not _are_days(first, after)
+    return f"{'from' if is_long else 'on'} {span_text(monitor, start, end, told_at)}"
+
+
+def _are_days(first: datetime, after: datetime) -> bool:
+    return (first.hour, first.minute, after.hour, after.minute) == (0, 0, 0, 0)
 
 
 def _date(day: datetime, this_year: int | None) -> str:
@@ -87,17 +103,14 @@ def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     ):
         return _plain(monitor, episode, evidence)
     day = span_text(monitor, episode.start, episode.end, evidence.told_at)
+    during = during_text(monitor, episode.start, episode.end, evidence.told_at)
     rows, positive = monitor.wording.rows, monitor.wording.positive
     sure = _sure(evidence)
     rate = f"{sure[0]} {percent(sure[1])}" if sure else percent(evidence.observed.value)
-    headline = f"{rate} of {rows} on {day} were {positive}; the model expected {percent(evidence.expected)}{concentrated(evidence)}"
+    headline = f"{rate} of {rows} {during} were {positive}; the model expected {percent(evidence.expected)}{concentrated(evidence)}"
     miss = (sure[1] if sure else evidence.observed.value) - evidence.expected
     said = points(miss) if sure is None else f"at least {points(miss)}" if sure[0] == "at least" else f"{points(miss)} or less"
-    usual = (
-        f"; 95 % of reference {monitor.window}s lie between {_pts(lead.normal_low)} and {_pts(lead.normal_high)}"
-        if lead.metric == "calibration_gap"
-        else ""
-    )
+    usual = f"; 95 % of {_like(monitor)} lie between {_pts(lead.normal_low)} and {_pts(lead.normal_high)}" if lead.metric == "calibration_gap" else ""
     when = f"{day}, {monitor.timezone}. Miss: {said}{usual}."
     return headline, when, [*_labels(evidence), *where(monitor, evidence), *_hits(monitor, evidence)]
 
@@ -129,12 +142,13 @@ def _faults(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     if episode.signals[0].metric == "rows":
         return _missing(monitor, episode, evidence)
     day = span_text(monitor, episode.start, episode.end, evidence.told_at)
+    during = during_text(monitor, episode.start, episode.end, evidence.told_at)
     worst = max(episode.signals, key=lambda s: s.value)
     others = len({s.feature for s in episode.signals}) - 1
     names = worst.feature + (f" and {others} more feature{'s' if others > 1 else ''}" if others else "")
     what = "missing" if worst.metric == "null_ratio" else "a category never seen before"
     most = "" if {percent(s.value) for s in episode.signals} == {percent(worst.value)} else "up to "
-    headline = f"{names}: {what} in {most}{percent(worst.value)} of rows on {day}, usually {percent(worst.expected)}"
+    headline = f"{names}: {what} in {most}{percent(worst.value)} of rows {during}, usually {percent(worst.expected)}"
     listed = sorted({s.feature: s for s in sorted(episode.signals, key=lambda s: s.value)}.values(), key=lambda s: -s.value)
     facts = [("Features", ", ".join(f"{s.feature} {percent(s.value)}" for s in listed[:8]))]
     return headline, f"{day}, {monitor.timezone}.", facts
@@ -144,7 +158,7 @@ def _missing(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     """Tell of rows that did not come, or did not come in."""
     day, rows = span_text(monitor, episode.start, episode.end, evidence.told_at), monitor.wording.rows
     came, usual = sum(s.n for s in episode.signals), sum(s.expected for s in episode.signals)
-    headline = f"{'no' if not came else f'only {came:,}'} {rows} landed on {day}, usually {usual:,.0f}"
+    headline = f"{'no' if not came else f'only {came:,}'} {rows} landed {during_text(monitor, episode.start, episode.end, evidence.told_at)}, usually {usual:,.0f}"
     count, reason = evidence.set_aside
     facts = (
         [("Set aside", f"{counted(count, 'row')} of that time in quarantine{f', most often because: {reason}' if reason else ''}")] if count else []
@@ -163,7 +177,9 @@ def _promises(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
         else f"at most {limit_text(worst.expected if worst.normal_high is None else worst.normal_high)}"
     )
     least = "" if worst.state == "mature" else "at most " if limit.startswith("at least") else "at least "
-    headline = f"promise broken: {about} {least}{_measured(monitor, worst)} ({day}), promised {limit}{concentrated(evidence, worst.metric)}"
+    own, count = span_text(monitor, worst.window_start, worst.window_end, evidence.told_at), len({s.window_start for s in episode.signals})
+    of = f", the worst of {count} {grain_of(worst.window_end - worst.window_start)}s" if count > 1 else ""
+    headline = f"promise broken: {about} {least}{_measured(monitor, worst)} ({own}{of}), promised {limit}{concentrated(evidence, worst.metric)}"
     places = where(monitor, evidence) if any(s.metric for s in evidence.segments) else []
     return headline, f"{day}, {monitor.timezone}.", [*_labels(evidence), *places, *_hits(monitor, evidence)]
 
@@ -173,12 +189,24 @@ def _plain(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     lead = evidence.lead
     about = metric_text(lead.metric, lead.feature, lead.segment)
     day = span_text(monitor, episode.start, episode.end, evidence.told_at)
-    when = span_text(monitor, lead.window_start, lead.window_end, evidence.told_at)
-    headline = f"{about} {_measured(monitor, lead)} on {when}, usually {_number(monitor, lead, lead.expected)}{concentrated(evidence, lead.metric)}"
+    when = during_text(monitor, lead.window_start, lead.window_end, evidence.told_at)
+    typical = f"{_number(monitor, lead, lead.expected)} {'on' if monitor.window == 'day' else 'in'} a typical {monitor.window}"
+    headline = f"{about} {_measured(monitor, lead)} {when}, {typical}{concentrated(evidence, lead.metric)}"
     low, high = (_number(monitor, lead, end, beside=(lead.normal_low, lead.normal_high)) for end in (lead.normal_low, lead.normal_high))
-    usual = f" 95 % of reference {monitor.window}s lie between {low} and {high}."
-    how = " A slow change: no single window stands out." if lead.rule == "slow" else ""
+    usual = f" 95 % of {_like(monitor)} lie between {low} and {high}."
+    how = " A slow change: no single window stands out." if _is_slow(episode, lead) else ""
     return headline, f"{day}, {monitor.timezone}.{usual}{how}", [*_labels(evidence), *where(monitor, evidence), *_hits(monitor, evidence)]
+
+
+def _is_slow(episode: Episode, lead: Signal) -> bool:
+    """Tell whether no window of an episode would have alarmed by itself, and the one that is quoted lies in what is usual."""
+    inside = lead.normal_low is not None and lead.normal_high is not None and lead.normal_low <= lead.value <= lead.normal_high
+    return inside and all(s.rule == "slow" for s in episode.signals)
+
+
+def _like(monitor: Monitor) -> str:
+    """Return what an interval of usual numbers is about; hours are held against those of the same hour where these differ."""
+    return f"reference {monitor.window}s{' like it' if monitor.window == 'hour' else ''}"
 
 
 _TELLERS = {"kpi": _rates, "segment": _segments, "data": _faults, "target": _promises}
@@ -197,10 +225,10 @@ def _hits(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
     if evidence.missed is None:
         return []
     missed, positives = evidence.missed
-    usual = f"; usually {percent(1 - evidence.usual_recall)}" if evidence.usual_recall is not None else ""
+    usual = f"; over the whole reference {percent(1 - evidence.usual_recall)}" if evidence.usual_recall is not None else ""
     return [
         (
-            "Hit",
+            "Missed",
             f"{missed:,} of {positives:,} {monitor.wording.positive} {monitor.wording.rows} were not flagged ({percent(missed / max(1, positives))}{usual}).",
         )
     ]
@@ -215,7 +243,7 @@ def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: S
             f"ask {owner} what happened to the source of {max(episode.signals, key=lambda s: s.value).feature}; scores of these rows rest on incomplete inputs."
         ]
     steps = []
-    kind = found[0].kind if found else ""
+    kind = found[0].kind if len(undecided(found)) == 1 else ""
     worst = next((s.segment for s in worst_of(evidence)), "")
     if kind == "data":
         steps.append("repair the data first; do not retrain on it.")
@@ -235,11 +263,12 @@ def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: S
 
 def _too_short(episode: Episode) -> str:
     """Return the bad time of an episode that is too short to learn from: of few windows, and less than two weeks in all; else nothing."""
-    windows = {(s.window_start, s.window_end) for s in episode.signals}
-    lengths = [end - start for start, end in windows]
-    if len(windows) >= _LONG or sum(lengths, timedelta(0)) >= _LONG_ENOUGH:
+    lengths = [end - start for start, end in {(s.window_start, s.window_end) for s in episode.signals}]
+    before = episode.signals[0].window_start - episode.start
+    windows = len(lengths) + round(before / lengths[0])
+    if windows >= _LONG or sum(lengths, before) >= _LONG_ENOUGH:
         return ""
-    return f"one {grain_of(lengths[0])}" if len(windows) == 1 else f"{len(windows)} {grain_of(lengths[0])}s"
+    return f"one {grain_of(lengths[0])}" if windows == 1 else f"{windows} {grain_of(lengths[0])}s"
 
 
 def _look_for_rows(owner: str, evidence: Evidence) -> str:

@@ -19,8 +19,9 @@ from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_
 from watchkeeper.judgement.gather import Known, evidence_of
 from watchkeeper.judgement.incidents import Episode, Incident, developments, episodes, fold, matching
 from watchkeeper.judgement.normal import LEAST_WINDOWS
+from watchkeeper.judgement.onset import with_onsets
 from watchkeeper.judgement.places import is_told_with
-from watchkeeper.judgement.signals import charted, judged_metrics, pages, signals
+from watchkeeper.judgement.signals import Charted, charted, judged_metrics, pages, signals
 from watchkeeper.judgement.story import ending, lead_of, story
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.faults import Intake
@@ -55,10 +56,11 @@ def _of_model(home: Home, monitor: Monitor, now: datetime) -> tuple[list[Signal]
     scores = judged_scores(home, monitor, now=now)
     daily = scores.filter(pc.field("grain") == monitor.window)
     windows = _windows(daily)
-    current = signals(monitor, monitor.environment, charted(monitor, daily, windows), scores, now)
+    charts = charted(monitor, daily, windows)
+    current = signals(monitor, monitor.environment, charts, scores, now)
     mine = pc.field("model") == monitor.model
     known = home.lake.newest(Signal, as_of=now, where=mine)
-    events = _developments(home, monitor, current, scores, now)
+    events = _developments(home, monitor, current, charts, scores, now)
     return _news(known, current, now), events
 
 
@@ -84,11 +86,12 @@ def judged_scores(home: Home, monitor: Monitor, *, now: datetime) -> pa.Table:
     return ask(connection, statement("judged_scores"), asked)
 
 
-def _developments(home: Home, monitor: Monitor, current: list[Signal], scores: pa.Table, now: datetime) -> list[IncidentEvent]:
+def _developments(home: Home, monitor: Monitor, current: list[Signal], charts: list[Charted], scores: pa.Table, now: datetime) -> list[IncidentEvent]:
     mine = pc.field("model") == monitor.model
     incidents = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment)))
     daily = scores.filter(pc.field("grain") == monitor.window)
-    found = [e for e in _episodes(monitor, pages(current), scores, now) if matching(incidents, e) or is_borne_out(e, daily)]
+    believed = [e for e in _episodes(monitor, pages(current), scores, now) if matching(incidents, e) or is_borne_out(e, daily)]
+    found = with_onsets(believed, charts)
     intake = Intake(home, monitor, now)
     known = Known(
         daily,

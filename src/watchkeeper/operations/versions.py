@@ -31,7 +31,7 @@ def versions_at_onset(home: Home, monitor: Monitor, episode: Episode, lead: Sign
     if basis is None or monitor.columns.version is None:
         return None
     segment = episode.subject if episode.family == "segment" else ""
-    start, end = episode.start, episode.signals[0].window_end
+    start, end = episode.start, episode.first_end
     begin = start - 2 * (BEFORE_A_WINDOW + WEEK)
     metric = _metric(monitor, lead)
     of_outputs = are_of_outputs(basis, {metric} if metric else {"rows"})

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.records import Cause, IncidentEvent, Score, Signal
 from watchkeeper.site.figures import Frame, figure
@@ -72,12 +73,17 @@ def incident_page(
         facts=_facts(incident, frame.timezone),
         figure=figure(scores, frame, shown=shown),
         segments=_segments(signals),
-        causes=[_cause_text(c, frame.timezone) for c in story_of(incident).causes if c.kind != "unknown"],
+        is_undecided=len(undecided(_named(incident))) > 1,
+        causes=[_cause_text(c, frame.timezone) for c in _named(incident)],
         timeline=[Happened(e.at, _event_text(e, frame.timezone)) for e in ordered],
         signals=signals,
         links=links,
         beside=beside,
     )
+
+
+def _named(incident: Incident) -> list[Cause]:
+    return [c for c in story_of(incident).causes if c.kind != "unknown"]
 
 
 def _facts(incident: Incident, timezone: str) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from watchkeeper.judgement.causes import undecided
 from watchkeeper.records import Cause, Digest, IncidentEvent, Story
 from watchkeeper.words import percent, percent_interval
 
@@ -114,8 +115,10 @@ def _causes(story: Story) -> list[Line]:
     named = [c for c in story.causes if c.kind != "unknown"]
     if not named:
         return [("Likely cause", UNKNOWN), *_list("Ruled out", story.ruled_out)]
-    first, *others = named
-    return [("Likely cause", cause_text(first)), *(("Also possible", cause_text(c)) for c in others), *_list("Ruled out", story.ruled_out)]
+    level = undecided(named)
+    labels = ["Likely cause"] if len(level) == 1 else ["Undecided between", *["and"] * (len(level) - 1)]
+    others = [("Also possible", cause_text(c)) for c in named if c not in level]
+    return [*zip(labels, map(cause_text, level), strict=True), *others, *_list("Ruled out", story.ruled_out)]
 
 
 def _beside(others: Sequence[Line]) -> list[Line]:

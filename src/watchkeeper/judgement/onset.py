@@ -1,0 +1,52 @@
+"""Onset: since when an episode's numbers have been out of line, which is often before the first window that alarmed.
+
+Belongs here: walking back from the first alarm. Does not: what alarms (signals.py), what an episode is (incidents.py).
+
+The rule: windows right before the first alarm belong to the episode while the number that alarmed was itself outside what 95 % of
+reference windows keep, on the same side. An earlier episode of the same subject, the reference, and a window without a final number
+end the walk. Of faulty data and promises the first alarm stands: their limits are not what is usual.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+
+from watchkeeper.judgement.incidents import Episode
+from watchkeeper.judgement.normal import usual_ranges
+from watchkeeper.judgement.signals import Charted
+from watchkeeper.records import Signal
+
+_LEARNED = ("kpi", "segment", "service")
+
+
+def with_onsets(episodes: Iterable[Episode], charts: Sequence[Charted]) -> list[Episode]:
+    """Return the episodes, in the order in which they began, each with its onset."""
+    out: list[Episode] = []
+    ends: dict[tuple[str, str], datetime] = {}
+    for episode in sorted(episodes, key=lambda e: (e.start, e.subject)):
+        about = (episode.subject, episode.family)
+        out.append(replace(episode, onset=_onset(episode, charts, ends.get(about))) if episode.family in _LEARNED else episode)
+        ends[about] = episode.end
+    return sorted(out, key=lambda e: (e.start, e.subject))
+
+
+def _onset(episode: Episode, charts: Sequence[Charted], not_before: datetime | None) -> datetime:
+    first = [s for s in episode.signals if s.window_start == episode.signals[0].window_start]
+    reached = [_walked(signal, chart) for signal in first for chart in charts if chart.series.rule.metric == signal.metric]
+    earliest = min([first[0].window_start, *reached])
+    return earliest if not_before is None else max(earliest, not_before)
+
+
+def _walked(signal: Signal, chart: Charted) -> datetime:
+    """Return the start of the first of the windows up to a signal's in which its number was outside on the same side."""
+    found = chart.series
+    starts, side = [start for start, _ in found.windows], np.sign(signal.value - signal.expected)
+    j, w = found.names.index((signal.feature, signal.segment)), starts.index(signal.window_start)
+    low, high = usual_ranges(chart.panel, chart.normal, j)
+    value = chart.panel.value[j]
+    outside = np.where(side > 0, value > high, value < low) & ~found.is_provisional[j] & ~found.is_reference
+    while w and outside[w - 1]:
+        w -= 1
+    return starts[w]

@@ -1,0 +1,54 @@
+"""An episode began where its numbers went out of line, not where the first alarm came."""
+
+from datetime import timedelta
+
+import numpy as np
+
+from watchkeeper.judgement.incidents import Episode
+from watchkeeper.judgement.onset import with_onsets
+from watchkeeper.judgement.signals import charted, pages, signals
+from worlds import START, noise, scores, watched
+
+HOUR = timedelta(hours=1)
+FIRST = 42 * 24 + 7
+
+
+def world(**later):
+    """Return charts and signals of hours whose MAE steps up by little at FIRST and by much two hours on."""
+    values = 5.0 + noise(4, 44 * 24, sd=0.2)
+    values[0, FIRST : FIRST + 8] = [5.6, 5.7, 7.0, 7.1, 7.0, 7.2, 7.1, 7.0]
+    for at, value in later.items():
+        values[0, FIRST + int(at.removeprefix("h").replace("_", "-"))] = value
+    table = scores(values, se=0.05, metric="mae", grain="hour", length=HOUR)
+    windows = sorted(set(zip(table.column("window_start").to_pylist(), table.column("window_end").to_pylist(), strict=True)))
+    monitor = watched(28, window="hour", task="regression")
+    charts = charted(monitor, table, windows)
+    found = [s for s in pages(signals(monitor, "production", charts, table, windows[-1][1])) if s.window_start >= START + (FIRST + 2) * HOUR]
+    return charts, found
+
+
+def began(charts, *episodes):
+    return [round((e.start - START) / HOUR) - FIRST for e in with_onsets(episodes, charts)]
+
+
+def test_windows_outside_the_band_right_before_the_first_alarm_belong_to_the_episode():
+    charts, found = world()
+    assert found[0].window_start == START + (FIRST + 2) * HOUR
+    assert began(charts, Episode("kpi", "kpi", found, is_over=False)) == [0]
+
+
+def test_a_window_in_line_a_window_without_a_number_and_an_earlier_episode_end_the_walk():
+    charts, found = world(h0=5.0)
+    assert began(charts, Episode("kpi", "kpi", found, is_over=False)) == [1]
+    charts, found = world(h1=np.nan)
+    assert began(charts, Episode("kpi", "kpi", found, is_over=False)) == [2]
+    charts, found = world(h1=4.3)
+    assert began(charts, Episode("kpi", "kpi", found, is_over=False)) == [2]
+    charts, found = world()
+    assert began(charts, Episode("kpi", "kpi", found[:1], is_over=True), Episode("kpi", "kpi", found[1:], is_over=False)) == [0, 3]
+
+
+def test_the_reference_is_never_part_of_an_episode_and_of_promises_the_first_alarm_stands():
+    charts, found = world()
+    assert began(charts, Episode("target mae", "target", found, is_over=False)) == [2]
+    assert Episode("kpi", "kpi", found, is_over=False).first_end == found[0].window_end
