@@ -338,7 +338,7 @@ class Run:
     operation: Of[str, "ingest, profile, measure, judge, act or report"]
     window_start: Of[datetime, "the window"]
     window_end: Of[datetime, "the window, exclusive"]
-    outcome: Of[str, "done, empty, insufficient, late, failed or missed"]
+    outcome: Of[str, "done, empty (no rows, though later ones came), insufficient, late (no rows yet), failed or missed (no rows since before it)"]
     reason: Of[str, "why, unless done"] = ""
     rows: Of[int, "rows or scores it produced"] = 0
     inputs: Of[str, "what it rested on; the same inputs are not computed again"] = ""

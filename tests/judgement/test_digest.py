@@ -7,7 +7,7 @@ import pytest
 
 from evidence_world import episode, evidence, monitor, score, signal
 from watchkeeper.judgement.digest import DigestFacts, headline, lines, mood
-from watchkeeper.judgement.incidents import LASTED, Incident
+from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.promises import Promise
 from watchkeeper.judgement.story import story
 from worlds import DAY, START
@@ -66,7 +66,7 @@ def said(found: DigestFacts) -> dict[str, str]:
 
 
 def test_a_bad_week():
-    quiet = incident(state="resolved", family="segment", headline="depot=north: 20 % late", why=LASTED)
+    quiet = incident(state="lasting", family="segment", headline="depot=north: 20 % late")
     bad = facts(
         incidents=[incident()],
         segments=[quiet],

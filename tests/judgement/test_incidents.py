@@ -203,13 +203,25 @@ def test_a_state_that_lasts_is_closed_after_four_weeks_and_does_not_come_back(wa
     assert news[31] == ["joined", "resolved"]
     assert all(news[day] == [] for day in range(32, 60))
     [one] = watch.incidents
-    assert (one.state, one.why) == ("resolved", LASTED)
+    assert (one.state, one.why, one.is_open, one.resolved_at) == ("lasting", LASTED, False, None)
+
+
+def test_what_lasts_is_resolved_once_it_has_been_clear(watch):
+    for day in range(3, 33):
+        watch.sees([signal(d) for d in range(3, day + 1)], day=day)
+    assert watch.incidents[0].state == "lasting"
+    assert watch.sees([signal(d) for d in range(3, 33)], day=34) == []
+    assert watch.sees([signal(d) for d in range(3, 33)], day=36) == ["resolved"]
+    [one] = watch.incidents
+    assert (one.state, one.resolved_at is None) == ("resolved", False)
+    assert one.why.startswith("clear since")
+    assert watch.sees([signal(d) for d in range(3, 33)], day=37) == []
 
 
 def test_after_it_was_clear_the_same_subject_may_open_anew(watch):
     for day in range(3, 40):
         watch.sees([signal(d) for d in range(3, day + 1)], day=day)
-    assert watch.sees([*(signal(d) for d in range(3, 40)), signal(50)], day=50) == ["opened"]
+    assert watch.sees([*(signal(d) for d in range(3, 40)), signal(50)], day=50) == ["resolved", "opened"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The overview tells how a model stands, what is due and what was missed."""
+"""The overview tells how a model stands, what is due and what was left out."""
 
 import dataclasses
 from datetime import timedelta
@@ -8,8 +8,10 @@ import pytest
 import worlds_site as world
 from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.operations.status import operation_statuses, overview_rows, status
-from watchkeeper.records import Run, Score
+from watchkeeper.operations.status import behind_text, operation_statuses, overview_rows, status
+from watchkeeper.records import IncidentEvent, Run, Score
+from watchkeeper.windows import Grid
+from watchkeeper.words import moment_text
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +54,14 @@ def test_windows_that_ended_after_the_last_run_are_due():
     windows = world.days(watched)
     found = operation_statuses(runs_of(windows[:-3]), watched, world.NOW)[0]
     assert [w.start for w in found.due] == [w.start for w in windows[-3:]]
-    assert found.missed == []
+    assert found.left_out == []
 
 
-def test_a_window_between_runs_without_an_outcome_is_missed():
+def test_a_window_between_runs_without_an_outcome_was_left_out():
     watched = world.monitor()
     windows = world.days(watched)
     found = operation_statuses(runs_of([*windows[:5], *windows[7:]]), watched, world.NOW)[0]
-    assert [w.start for w in found.missed] == [w.start for w in windows[5:7]]
+    assert [w.start for w in found.left_out] == [w.start for w in windows[5:7]]
     assert found.due == []
 
 
@@ -91,3 +93,33 @@ def test_what_was_computed_later_does_not_exist(tmp_path):
     home.lake.append_records(Run, runs_of(world.days(watched)[-2:]))
     row = status(home, {watched.model: watched}, now=world.NOW - timedelta(days=30))[0]
     assert row.operations == []
+
+
+def test_windows_before_the_first_row_are_not_the_models_and_those_without_rows_are_the_datas():
+    """A promise over the week has a window that starts on the Monday before the first row."""
+    watched = world.monitor()
+    windows = world.days(watched)
+    week = Grid("week", watched.timezone).at(windows[0].start)
+    assert week.start < windows[0].start
+    runs = [*runs_of([week]), *runs_of(windows[:-3]), *runs_of(windows[-3:], "missed")]
+    found = operation_statuses(runs, watched, world.NOW)[0]
+    assert found.left_out == []
+    assert found.without_rows == windows[-3:]
+    assert behind_text([found]) == ""
+
+
+def test_rows_that_stopped_are_told_once(tmp_path):
+    home, watched = Home(tmp_path), world.monitor()
+    windows = world.days(watched)
+    home.lake.append_records(Run, [*runs_of(windows[:-3]), *runs_of(windows[-3:], "missed")])
+    home.lake.append_records(Score, [s for w in windows[-9:-3] for s in world._scores(watched, w)])
+    none = [dataclasses.replace(world._scores(watched, w)[0], metric="rows", value=0.0, n=0) for w in windows[-3:]]
+    home.lake.append_records(Score, none)
+    row = overview_rows(home, {watched.model: watched}, now=world.NOW)[0]
+    assert row.reason == f"no {watched.wording.rows} have landed since {moment_text(windows[-3].start, watched.timezone)}"
+    assert row.window_end == windows[-4].end
+    opened = dataclasses.replace(world._incidents(world._signals(windows))[0], event="opened", family="data", subject="missing rows")
+    home.lake.append_records(IncidentEvent, [opened])
+    row = overview_rows(home, {watched.model: watched}, now=world.NOW)[0]
+    assert row.reason == ""
+    assert [i.incident_id for i in row.incidents] == [opened.incident_id]

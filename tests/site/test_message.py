@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.records import Cause, Digest, IncidentEvent, Story
 from watchkeeper.site import message as m
 from watchkeeper.site.block_kit import blocks, clip, escape
@@ -164,3 +165,26 @@ def test_what_is_left_out_is_counted():
     said = next(block["text"]["text"] for block in found if "more lines left out" in str(block))
     assert f"… {200 - shown} more lines left out" in said
     assert 0 < shown < 200
+
+
+def test_a_broken_promise_says_where_to_look_first_and_names_that_once():
+    def beside(family: str, severity: str) -> Incident:
+        one = dataclasses.replace(EVENT, incident_id=family, family=family, severity=severity, story=STORY.to_json())
+        return fold([one])[0]
+
+    broken = dataclasses.replace(EVENT, family="target")
+    others = [beside("data", "critical"), beside("kpi", "high")]
+    said = dict(m.incident_message(STORY, broken, severity="warning", channel="", beside=others).facts[:1])
+    assert said == {"Look first at": f"`kpi` (high): {STORY.headline}."}
+    read = m.text(m.incident_message(STORY, broken, severity="warning", channel="", beside=others))
+    assert read.count("`kpi`") == 1
+    assert "*At the same time:* `data`" in read
+    assert "Look first" not in m.text(m.incident_message(STORY, EVENT, severity="high", channel="", beside=others))
+
+
+def test_causes_between_which_nothing_decides_are_told_side_by_side():
+    halves = [Cause(kind="model", subject="the scores moved", share=0.51), Cause(kind="concept", subject="the outcome changed", share=0.49)]
+    read = m.text(told(dataclasses.replace(STORY, causes=halves)))
+    assert "*Undecided between:* the scores moved (51 % of the change)." in read
+    assert "*and:* the outcome changed (49 % of the change)." in read
+    assert "Likely cause" not in read

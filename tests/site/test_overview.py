@@ -22,7 +22,7 @@ FINE = OverviewRow(model="fine_one", owner="#a", state="fine", window_start=worl
 BAD = OverviewRow(
     model="bad_one",
     state="high",
-    reason="measure missed 2 windows",
+    reason="measure left out 2 windows",
     incidents=[OpenIncident(incident_id="i", severity="high", headline="late | <b>later</b>")],
     targets=[Promise(text="recall at least 0.35", is_kept=False, value=0.2, **DECEMBER), Promise(text="mae at most 3", per="week", is_kept=None)],
     cost_usd=3.0,

@@ -70,7 +70,7 @@ def tally(home: Home, *, now: datetime) -> tuple[int, int]:
     """Return how many windows were measured and how many paging incidents are open, for the progress bar."""
     windows = home.lake.newest(Run, as_of=now)
     incidents = fold(home.lake.newest(IncidentEvent, as_of=now))
-    is_open = [i for i in incidents if i.state != "resolved" and i.severity != "notice"]
+    is_open = [i for i in incidents if i.is_open and i.severity != "notice"]
     return sum(r.operation == "measure" and r.outcome == "done" for r in windows), len(is_open)
 
 

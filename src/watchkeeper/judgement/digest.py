@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.evidence import Broken
-from watchkeeper.judgement.incidents import LASTED, Incident
+from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.promises import Promise, when_text
 from watchkeeper.judgement.story import span_text
 from watchkeeper.monitor import Monitor
@@ -165,7 +165,7 @@ def _because(incident: Incident) -> str:
 
 
 def _quiet(facts: DigestFacts) -> str:
-    return " ".join(f"{i.headline}{' (known, lasts)' if i.why == LASTED else ''}." for i in facts.segments[:3])
+    return " ".join(f"{i.headline}{' (known, lasts)' if i.state == 'lasting' else ''}." for i in facts.segments[:3])
 
 
 def _data(facts: DigestFacts) -> str:

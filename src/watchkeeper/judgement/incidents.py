@@ -19,14 +19,15 @@ from watchkeeper.words import moment_text
 GAP = 2
 CLEAR = 3
 LASTING = timedelta(days=28)
-_FAULTS = {"null_ratio": "missing values", "unseen_ratio": "new categories", "rows": "missing rows"}
+MISSING_ROWS = "missing rows"
+_FAULTS = {"null_ratio": "missing values", "unseen_ratio": "new categories", "rows": MISSING_ROWS}
 RESTATED = "restated: with what has landed since, nothing is out of line"
 LASTED = "lasts: the state is known and stays in the digest; no new incident opens until it has been clear"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """An incident as its events have left it; `state` is open, acknowledged, silenced or resolved."""
+    """An incident as its events have left it; `state` is open, acknowledged, silenced, lasting or resolved."""
 
     id: str
     model: str
@@ -50,8 +51,8 @@ class Incident:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether it is still going on."""
-        return self.state != "resolved"
+        """Tell whether anybody is asked to look; what lasts goes on and is known."""
+        return self.state not in ("lasting", "resolved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +104,21 @@ _ORDER = ("opened", "joined", "updated", "acknowledged", "silenced", "resolved")
 def _folded(history: Sequence[IncidentEvent]) -> Incident:
     first, last = history[0], history[-1]
     told_by = [(s, e.at) for e in history if e.event != "resolved" and (s := Story.from_json(e.story)) is not None]
-    state = {"acknowledged": "acknowledged", "silenced": "silenced", "resolved": "resolved"}
-    told = [state[e.event] for e in history if e.event in state]
+    told = [e.event for e in history if e.event in ("acknowledged", "silenced", "resolved")]
     reopened = told and told[-1] == "resolved" and last.event != "resolved"
+    closed = "lasting" if last.why == LASTED else "resolved"
     return Incident(
         id=first.incident_id,
         model=first.model,
         environment=first.environment,
-        state="open" if not told or reopened else told[-1],
+        state="open" if not told or reopened else closed if told[-1] == "resolved" else told[-1],
         severity=max((e.severity for e in history), key=SEVERITIES.index),
         family=first.family,
         subject=first.subject,
         opened_at=first.at,
         detected_at=first.at,
         onset_at=min(e.window_start for e in history),
-        resolved_at=last.at if last.event == "resolved" else None,
+        resolved_at=last.at if last.event == "resolved" and last.why != LASTED else None,
         window_start=min(e.window_start for e in history),
         window_end=max(e.window_end for e in history),
         headline=told_by[-1][0].headline if told_by else first.subject,
@@ -210,7 +211,11 @@ def developments(
         )
         out += [
             *_of_episode(whose, incident, episode, tell, learned, now),
-            *(_closing(whose, incident, episode, now, tell_end) if incident is None or _goes_on(incident, episode) else []),
+            *(
+                _closing(whose, incident, episode, now, tell_end)
+                if incident is None or _goes_on(incident, episode) or _is_past(incident, episode)
+                else []
+            ),
         ]
     for incident in known:
         if incident.is_open and incident.id not in taken and is_judged(incident):
@@ -242,6 +247,11 @@ def _of_episode(whose: "_Whose", incident: Incident | None, episode: Episode, te
 def _goes_on(incident: Incident, episode: Episode) -> bool:
     """Tell whether there may be news: it is open, or what came later shows that it was closed too early."""
     return incident.is_open or incident.why == RESTATED or (incident.why != LASTED and not episode.is_over)
+
+
+def _is_past(incident: Incident, episode: Episode) -> bool:
+    """Tell whether what was closed as lasting has come to its end."""
+    return incident.state == "lasting" and episode.is_over
 
 
 def _closing(whose: "_Whose", incident: Incident | None, episode: Episode, now: datetime, tell_end: EndTeller | None) -> list[IncidentEvent]:
@@ -283,7 +293,9 @@ def _event(
 ) -> IncidentEvent:
     marks = [_mark(s) for s in signals]
     return IncidentEvent(
-        event_id=key(whose.incident_id, event, *(marks or [str(episode.end)]), *([why, now] if event == "updated" else [])),
+        event_id=key(
+            whose.incident_id, event, *(marks or [str(episode.end)]), *([why, now] if event == "updated" else []), *([why] if why == LASTED else [])
+        ),
         incident_id=whose.incident_id,
         model=whose.model,
         environment=whose.environment,

@@ -3,7 +3,7 @@
 Belongs here: walking back from the first alarm. Does not: what alarms (signals.py), what an episode is (incidents.py).
 
 The rule: windows right before the first alarm belong to the episode while the number that alarmed was itself outside what 95 % of
-reference windows keep, on the same side. An earlier episode of the same subject, the reference, and a window without a final number
+reference windows keep, on the same side, and by more than its own noise. An earlier episode of the same subject, the reference, and a window without a final number
 end the walk. Of faulty data and promises the first alarm stands: their limits are not what is usual.
 """
 
@@ -14,9 +14,10 @@ from datetime import datetime
 import numpy as np
 
 from watchkeeper.judgement.incidents import Episode
-from watchkeeper.judgement.normal import usual_ranges
+from watchkeeper.judgement.normal import deviations, sudden, usual_ranges
 from watchkeeper.judgement.signals import Charted
 from watchkeeper.records import Signal
+from watchkeeper.stats.intervals import Z95
 
 _LEARNED = ("kpi", "segment", "service")
 
@@ -45,8 +46,8 @@ def _walked(signal: Signal, chart: Charted) -> datetime:
     starts, side = [start for start, _ in found.windows], np.sign(signal.value - signal.expected)
     j, w = found.names.index((signal.feature, signal.segment)), starts.index(signal.window_start)
     low, high = usual_ranges(chart.panel, chart.normal, j)
-    value = chart.panel.value[j]
-    outside = np.where(side > 0, value > high, value < low) & ~found.is_provisional[j] & ~found.is_reference
+    value, z = chart.panel.value[j], sudden(chart.panel, chart.normal, deviations(chart.panel, chart.normal), 0.0)[j]
+    outside = np.where(side > 0, value > high, value < low) & (side * z > Z95) & ~found.is_provisional[j] & ~found.is_reference
     while w and outside[w - 1]:
         w -= 1
     return starts[w]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from watchkeeper.records import Action
+from watchkeeper.records import SEVERITIES, Action
 
 ATTEMPTS = 8
 FIRST_WAIT = timedelta(minutes=5)
@@ -43,8 +43,11 @@ def fold(rows: Iterable[Action]) -> dict[str, Standing]:
     return {s.action.action_id: s for s in sorted(standings, key=_order)}
 
 
-def _order(standing: Standing) -> tuple[datetime, str, str]:
-    return standing.action.at, standing.action.incident_id, standing.action.action_id
+def _order(standing: Standing) -> tuple[datetime, int, str, str]:
+    """Order actions by when they were planned, those of one run the gravest first, so that nobody reads of a trouble's part before the whole."""
+    severity = json.loads(standing.action.payload or "{}").get("severity")
+    grave = SEVERITIES.index(severity) if severity in SEVERITIES else 0
+    return standing.action.at, -grave, standing.action.incident_id, standing.action.action_id
 
 
 def _standing(rows: list[Action]) -> Standing:

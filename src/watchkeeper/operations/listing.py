@@ -24,7 +24,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import in_force, stored_bins
 from watchkeeper.operations.measure import last_ended
 from watchkeeper.operations.rollup import rolled_up
-from watchkeeper.records import Action, Change, IncidentEvent, Score, Signal
+from watchkeeper.records import SEVERITIES, Action, Change, IncidentEvent, Score, Signal
 from watchkeeper.site.links import incident_links
 from watchkeeper.site.message import incident_message, text
 from watchkeeper.site.published import incident_rows, story_of
@@ -32,6 +32,7 @@ from watchkeeper.windows import Grain, Grid
 from watchkeeper.words import moment_text
 
 EVERY = "all"
+_STANDING = {"lasting": 1, "resolved": 2}
 _JSON = ("signals", "causes", "actions")
 _STORED = frozenset({m.name for m in catalogue.CATALOGUE if m.stored} | {GAP_TO_REST.name, *COST_METRICS})
 
@@ -136,11 +137,12 @@ def _rolled(home: Home, monitor: Monitor, grain: str, wanted: Wanted, now: datet
 
 
 def incident_listing(home: Home, *, models: Sequence[str] | None, resolved: bool, now: datetime) -> list[dict[str, Any]]:
-    """Return incidents with the keys of `watchkeeper incidents --json`, in the order they opened."""
+    """Return incidents with the keys of `watchkeeper incidents --json`: what goes on, the gravest first, then the rest in the order it opened."""
     if models:
         load_monitors(home, models)
     events: list[IncidentEvent] = home.lake.newest(IncidentEvent, as_of=now)
-    incidents = [i for i in fold(events) if (resolved or i.is_open) and (not models or i.model in models)]
+    incidents = [i for i in fold(events) if (resolved or i.state != "resolved") and (not models or i.model in models)]
+    incidents.sort(key=lambda i: (_STANDING.get(i.state, 0), -SEVERITIES.index(i.severity) if i.state != "resolved" else 0))
     rows = incident_rows(incidents, home.lake.newest(Signal, as_of=now), home.lake.newest(Action, as_of=now))
     links = home.workspace.links
     return [
@@ -163,10 +165,13 @@ def told(home: Home, incident_id: str, *, now: datetime) -> str:
         severity=incident.severity,
         channel=monitor.channel if monitor else "",
         links=links,
-        beside=[(i.id, i.headline) for i in alongside(incident_id, incidents)],
+        beside=alongside(incident_id, incidents),
     )
+    lasting = f"Closed: {incident.why}.\n" if incident.state == "lasting" else ""
     ended = (
-        f"Resolved on {moment_text(incident.resolved_at, monitor.timezone if monitor else 'UTC')}: {incident.why}.\n" if incident.resolved_at else ""
+        f"Resolved on {moment_text(incident.resolved_at, monitor.timezone if monitor else 'UTC')}: {incident.why}.\n"
+        if incident.resolved_at
+        else lasting
     )
     return text(message) + ended
 

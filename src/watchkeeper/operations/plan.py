@@ -92,7 +92,7 @@ def _message(known: Known, history: Sequence[IncidentEvent], notice: Notice, tar
         opening = _story([e for e in history if e.event != "resolved"], history[0])
         return belated_message(opening, story, notice.event, severity=severity, channel=channel, links=links)
     every = fold(event for one in known.histories.values() if one[0].model == notice.event.model for event in one)
-    beside = [(i.id, i.headline) for i in alongside(notice.event.incident_id, every)]
+    beside = alongside(notice.event.incident_id, every)
     return incident_message(story, notice.event, severity=severity, channel=channel, links=links, beside=beside)
 
 

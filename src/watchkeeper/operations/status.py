@@ -1,4 +1,4 @@
-"""How every model stands: the last window of each operation, what is due or missed, and the row of the overview.
+"""How every model stands: the last window of each operation, what is due or was left out, and the row of the overview.
 
 Belongs here: reading runs, scores, incidents and actions as of `now`. Does not: how it looks (site/overview.py).
 """
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.judgement.incidents import MISSING_ROWS, Incident, fold
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import in_force, too_short
 from watchkeeper.operations.promises import promises
@@ -22,16 +22,20 @@ from watchkeeper.operations.unevaluated import newest_of, unevaluated
 from watchkeeper.records import Action, Batch, IncidentEvent, Run, Score, Severity
 from watchkeeper.site.overview import OpenIncident, OverviewRow, state_of
 from watchkeeper.windows import Window
+from watchkeeper.words import counted, moment_text
 
 OPERATIONS = ("ingest", "profile", "measure", "judge", "act", "report")
 _LOOK_BACK = timedelta(days=35)
 _WEEK = timedelta(days=7)
-_UNFINISHED = ("failed", "missed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationStatus:
-    """How one operation stands on one model; `due` are ended windows after the last run, `missed` those left out before it."""
+    """How one operation stands on one model, in windows of the monitor's own grid.
+
+    `due` are those that ended after the last run, `left_out` those before it that no run took up, which is the watch's own omission;
+    `without_rows` are the newest that were taken up and for which nothing ever landed, which is the data's.
+    """
 
     operation: str
     window_start: datetime
@@ -39,7 +43,8 @@ class OperationStatus:
     outcome: str
     reason: str
     due: list[Window] = field(default_factory=list)
-    missed: list[Window] = field(default_factory=list)
+    left_out: list[Window] = field(default_factory=list)
+    without_rows: list[Window] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +87,13 @@ def operation_statuses(runs: Sequence[Run], monitor: Monitor, now: datetime) -> 
 
 
 def _operation_status(runs: Sequence[Run], monitor: Monitor, now: datetime) -> OperationStatus:
-    last = runs[-1]
-    due, missed = ([], [])  # type: tuple[list[Window], list[Window]]
-    if monitor.grid.at(last.window_start) == Window(last.window_start, last.window_end):
+    mine = [r for r in runs if monitor.grid.at(r.window_start) == Window(r.window_start, r.window_end)]
+    last = (mine or runs)[-1]
+    due, left_out = ([], [])  # type: tuple[list[Window], list[Window]]
+    if mine:
         due = [w for w in monitor.grid.between(last.window_end, now) if w.end <= now]
-        settled = {r.window_start for r in runs if r.outcome != "missed"}
-        missed = [w for w in monitor.grid.between(runs[0].window_start, last.window_end) if w.start not in settled]
+        taken_up = {r.window_start for r in mine}
+        left_out = [w for w in monitor.grid.between(mine[0].window_start, last.window_end) if w.start not in taken_up]
     return OperationStatus(
         operation=last.operation,
         window_start=last.window_start,
@@ -95,7 +101,8 @@ def _operation_status(runs: Sequence[Run], monitor: Monitor, now: datetime) -> O
         outcome=last.outcome,
         reason=last.reason,
         due=due,
-        missed=missed,
+        left_out=left_out,
+        without_rows=[Window(r.window_start, r.window_end) for r in mine if r.outcome == "missed"],
     )
 
 
@@ -115,8 +122,9 @@ def _overview_row(home: Home, monitor: Monitor, operations: Sequence[OperationSt
     scores = [] if measured is None else _recent_scores(home, monitor, measured.window_end, now)
     still_open = open_incidents(incidents)
     taken_in: list[Batch] = home.lake.newest(Batch, as_of=now, where=pc.field("model") == monitor.model)
-    behind = "; ".join(part for part in (too_short(monitor), behind_text(operations), *unevaluated(home, newest_of(taken_in))) if part)
-    last = max((s for s in scores if s.value is not None), key=lambda s: s.window_start, default=None)
+    silent = "" if any(i.is_open and i.subject == MISSING_ROWS for i in incidents) else silence_text(operations, monitor)
+    behind = "; ".join(part for part in (too_short(monitor), behind_text(operations), silent, *unevaluated(home, newest_of(taken_in))) if part)
+    last = max((s for s in scores if s.value is not None and (s.metric != "rows" or s.value)), key=lambda s: s.window_start, default=None)
     return OverviewRow(
         model=monitor.model,
         owner=monitor.owner,
@@ -150,9 +158,15 @@ def open_incidents(incidents: Sequence[Incident]) -> list[OpenIncident]:
 def behind_text(operations: Sequence[OperationStatus]) -> str:
     """Return what the watch itself left undone, empty when nothing."""
     parts = [f"{o.operation} failed: {o.reason}" for o in operations if o.outcome == "failed"]
-    parts += [f"{o.operation} missed {len(o.missed)} window{'s' * (len(o.missed) > 1)}" for o in operations if o.missed]
+    parts += [f"{o.operation} left out {counted(len(o.left_out), 'window')}" for o in operations if o.left_out]
     parts += [f"{o.operation} has {len(o.due):,} windows due, since {o.window_end:%Y-%m-%d}" for o in operations if len(o.due) > 1]
     return "; ".join(parts)
+
+
+def silence_text(operations: Sequence[OperationStatus], monitor: Monitor) -> str:
+    """Return since when nothing has landed, empty when something has lately; an incident about it says more."""
+    silent = [w.start for o in operations for w in o.without_rows]
+    return f"no {monitor.wording.rows} have landed since {moment_text(min(silent), monitor.timezone)}" if silent else ""
 
 
 def label_coverage(scores: Sequence[Score]) -> float | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from watchkeeper.judgement.causes import undecided
+from watchkeeper.judgement.incidents import Incident
 from watchkeeper.records import Cause, Digest, IncidentEvent, Story
 from watchkeeper.words import percent, percent_interval
 
@@ -57,16 +58,17 @@ def ending(event: IncidentEvent, last: Story) -> Story:
 
 
 def incident_message(
-    story: Story, event: IncidentEvent, *, severity: str, channel: str, links: Sequence[Line] = (), beside: Sequence[Line] = ()
+    story: Story, event: IncidentEvent, *, severity: str, channel: str, links: Sequence[Line] = (), beside: Sequence[Incident] = ()
 ) -> Message:
-    """Return the message about an incident as `story` tells it; `beside` holds (id, headline) of the model's others at that time."""
+    """Return the message about an incident as `story` tells it; `beside` holds the model's others at that time, the gravest first."""
     is_over = event.event == "resolved"
+    first = _first(event, beside)
     return Message(
         icon=ICONS["resolved" if is_over else severity],
         title=_titled(event.model, story.headline),
         lead=story.when,
-        facts=list(story.facts),
-        verdict=_closing(story) if is_over else [*_verdict(story), *_beside(beside)],
+        facts=[*([] if is_over else [("Look first at", f"`{i.id}` ({i.severity}): {i.headline}.") for i in first]), *story.facts],
+        verdict=_closing(story) if is_over else [*_verdict(story), *_beside([i for i in beside if i not in first])],
         footer=_footer(event.incident_id, severity, channel),
         links=list(links),
     )
@@ -121,9 +123,14 @@ def _causes(story: Story) -> list[Line]:
     return [*zip(labels, map(cause_text, level), strict=True), *others, *_list("Ruled out", story.ruled_out)]
 
 
-def _beside(others: Sequence[Line]) -> list[Line]:
+def _first(event: IncidentEvent, others: Sequence[Incident]) -> list[Incident]:
+    """Return where to look first: a broken promise is most often what an incident about the same time's numbers did to it."""
+    return [i for i in others if i.family in ("kpi", "segment", "service")][:1] if event.family == "target" else []
+
+
+def _beside(others: Sequence[Incident]) -> list[Line]:
     rest = f"; and {len(others) - _BESIDE} more" if len(others) > _BESIDE else ""
-    return [("At the same time", "; ".join(f"`{identifier}` {headline}" for identifier, headline in others[:_BESIDE]) + rest)] if others else []
+    return [("At the same time", "; ".join(f"`{i.id}` {i.headline}" for i in others[:_BESIDE]) + rest)] if others else []
 
 
 def _closing(story: Story) -> list[Line]:
