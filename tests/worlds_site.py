@@ -283,14 +283,15 @@ def _validation(window: Window) -> Validation:
 
 
 def _digest(windows: list[Window]) -> Digest:
-    text = "**Bad week.** 39 % late; the model expected 14 %.\n\n- *Quality:* log loss .87\n- *Cost:* <script>alert(1)</script> synthetic\n\n| day | late |\n| --- | --- |\n| Mon | 57 % |\n"
+    headline = "Flight delays, 22 to 28 April: bad week"
+    text = f"**{headline}**\n\n39 % late; the model expected 14 %.\n\n- *Quality:* log loss .87\n- *Cost:* <script>alert(1)</script> synthetic\n\n| day | late |\n| --- | --- |\n| Mon | 57 % |\n"
     return Digest(
         digest_id=key(MODEL, "week"),
         model=MODEL,
         period="week",
         window_start=windows[-9].start,
         window_end=windows[-2].end,
-        headline="Flight delays, 22 to 28 April: bad week",
+        headline=headline,
         text=text,
         facts='{"log_loss": 0.87}',
         computed_at=NOW - timedelta(hours=3),

@@ -88,8 +88,8 @@ def test_a_bad_week():
     assert said(bad) == {
         "": "Nothing needs you now: what was wrong is over. All figures are final. 3 figures of this period were restated.",
         "Quality": (
-            "log loss 0.870 [0.810, 0.940], reference weeks 0.360 to 0.590. Found 300 of 2,500 late parcels (12 %; reference 42 %)."
-            " Ranking (AUC) 0.660 [0.640, 0.680], reference 0.720."
+            "log loss 0.870 [0.810, 0.940], reference weeks 0.360 to 0.590. Found 300 of 2,500 late parcels (12 %; over the whole reference 42 %)."
+            " Ranking (AUC) 0.660 [0.640, 0.680], over the whole reference 0.720."
         ),
         "Promises": (
             "AUC at least 0.7: broken (0.660); F1 at least 0.4: not known; recall at least 0.3: 0.120 so far in January, not decided;"
@@ -177,3 +177,17 @@ def test_a_regression_tells_its_own_main_figure():
     found = facts(scores={"mae": score("mae", 58687.78, low=54482.36, high=62893.2, unit="truth")}, usual={"mae": (20209.81, 21771.62)})
     assert headline(about, found) == "parcels, 13 to 19 January: quiet. MAE 58,700 [54,500, 62,900]"
     assert dict(lines(about, found))["Quality"] == "MAE 58,700 [54,500, 62,900], reference weeks 20,200 to 21,800."
+
+
+def test_the_headline_tells_the_number_that_is_the_reason_when_the_rate_is_not():
+    found = facts(incidents=[incident()], reason="roc_auc")
+    assert headline(monitor(), found).endswith(". AUC 0.660 [0.640, 0.680]; 0.720 over the whole reference")
+    assert "39 % of parcels were late" in headline(monitor(), facts(incidents=[incident()]))
+    assert "39 % of parcels were late" in headline(monitor(), facts(incidents=[incident()], reason="not_scored"))
+
+
+def test_a_digest_of_a_day_speaks_of_days_without_their_hours():
+    day = {"start": START + 7 * DAY, "end": START + 8 * DAY, "told_at": START + 400 * DAY}
+    found = facts(**day)
+    assert headline(monitor(window="hour"), found).startswith("parcels, Mon 13 January 2025: ")
+    assert "reference days 0.360 to 0.590" in said(found)["Quality"]

@@ -1,13 +1,18 @@
 """Report: which periods get a digest, when, and once; what it tells of whole worlds."""
 
 import json
+import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from conftest import PARCELS
+from evidence_world import signal
+from incident_world import event
 from watchkeeper.adapters.workspace import load_monitors
+from watchkeeper.judgement.incidents import LASTED
 from watchkeeper.operations.report import digest_of, report
 from watchkeeper.operations.watch import watch
-from watchkeeper.records import Digest, Score
+from watchkeeper.records import Digest, IncidentEvent, Score, Signal, Story
 from watchkeeper.windows import Grid
 from worlds import DAY, parcels_days
 
@@ -74,3 +79,47 @@ def test_two_runs_that_write_the_same_score_restate_nothing(home, parcels):
     home.lake.append_records(Score, home.lake.newest(Score))
     again = digest_of(home, parcels, Grid("week", "UTC").at(MONDAY), now=now, period="week")
     assert "restated" not in again.text
+
+
+def test_a_segments_trouble_that_was_over_before_the_week_is_not_told_again(home, parcels):
+    parcels_days(home.root, FIRST, 26)
+    watch(home, now=BEGIN + 30 * DAY)
+    about = {"family": "segment", "severity": "warning", "at": BEGIN + 30 * DAY}
+    before, within = MONDAY - 3 * DAY, MONDAY + DAY
+    stories = [
+        replace(
+            event(incident=name, subject=name),
+            window_start=start,
+            window_end=start + 2 * DAY,
+            story=Story(headline=f"{name}: late", when="").to_json(),
+        )
+        for name, start in (("depot=north", before), ("depot=south", within), ("depot=east", before), ("depot=west", before))
+    ]
+    home.lake.append_records(IncidentEvent, [replace(e, **about) for e in stories])
+    north, lasting = (replace(e, **about | {"at": BEGIN + 30 * DAY + timedelta(hours=1)}) for e in (stories[0], stories[2]))
+    home.lake.append_records(
+        IncidentEvent,
+        [
+            replace(north, event="resolved", event_id="over", why="clear since 20 January", story="{}"),
+            replace(lasting, event="resolved", event_id="lasts", why=LASTED, story="{}"),
+        ],
+    )
+    told = digest_of(home, parcels, Grid("week", "UTC").at(MONDAY), now=BEGIN + 31 * DAY, period="week").text
+    assert "depot=north" not in told
+    assert "depot=south: late." in told
+    assert "depot=east: late (known, lasts)." in told
+    assert "depot=west: late." in told
+
+
+def test_the_reason_of_a_bad_week_is_the_metric_that_leads_its_gravest_incident(home, parcels):
+    parcels_days(home.root, FIRST, 26)
+    watch(home, now=BEGIN + 30 * DAY)
+    lead = signal("roc_auc", 0.55, day=0)
+    home.lake.append_records(Signal, [replace(lead, window_start=MONDAY, window_end=MONDAY + DAY, computed_at=MONDAY)])
+    bad = replace(event(), window_start=MONDAY, window_end=MONDAY + DAY, severity="critical", signals=[lead.signal_id], at=BEGIN + 30 * DAY)
+    home.lake.append_records(IncidentEvent, [bad])
+    week = Grid("week", "UTC").at(MONDAY)
+    told = digest_of(home, parcels, week, now=BEGIN + 31 * DAY, period="week").headline
+    assert re.search(r"very bad\. AUC 0\.\d+ \[0\.\d+, 0\.\d+\]; 0\.\d+ over the whole reference$", told)
+    home.lake.append_records(IncidentEvent, [replace(bad, event_id="graver", incident_id="i2", family="data", severity="critical", signals=[])])
+    assert "AUC" in digest_of(home, parcels, week, now=BEGIN + 31 * DAY, period="week").headline

@@ -15,6 +15,7 @@ from watchkeeper.judgement.promises import Promise, when_text
 from watchkeeper.judgement.story import span_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import SEVERITIES, Score, Signal
+from watchkeeper.windows import grain_of
 from watchkeeper.words import counted, listed, measured_text, metric_text, number_text, percent, percent_interval
 
 RESTATED = ", restated"
@@ -25,7 +26,7 @@ _MAIN = {"binary": "log_loss", "regression": "mae", "multiclass": "accuracy"}
 class DigestFacts:
     """All that a digest may tell; scores are of the whole period, by metric.
 
-    `is_correction` when words told before no longer hold; `failed` names the steps that could not be done.
+    `reason` is the metric that leads the gravest incident about the model's quality, where the rate does not show it; `is_correction` when words told before no longer hold; `failed` names the steps that could not be done.
     """
 
     start: datetime
@@ -50,12 +51,17 @@ class DigestFacts:
     failed: str = ""
     not_known: Sequence[str] = ()
     told_at: datetime | None = None
+    reason: str = ""
 
 
 def headline(monitor: Monitor, facts: DigestFacts) -> str:
     """Return the one line that must be read."""
     period = span_text(monitor, facts.start, facts.end, facts.told_at)
     start = f"{monitor.model}, {period}{RESTATED if facts.is_correction else ''}: {mood(facts)}."
+    if facts.reason in facts.scores:
+        score, over = facts.scores[facts.reason], "over the whole reference"
+        usual = "" if score.reference_value is None else f"; {_number_of(monitor, score, score.reference_value)} {over}"
+        return f"{start} {metric_text(facts.reason)} {_number(monitor, facts, facts.reason)}{usual}"
     rate, said = _value(facts, "positive_rate"), _value(facts, "score_mean")
     if monitor.task == "binary" and rate is not None and said is not None:
         gap = _value(facts, "calibration_gap")
@@ -117,17 +123,17 @@ def _quality(monitor: Monitor, facts: DigestFacts) -> str:
     usual = facts.usual.get(main)
     said = (
         f"{metric_text(main)} {_number(monitor, facts, main)}"
-        + (f", reference {monitor.window if monitor.window == 'month' else 'week'}s {_range(*usual)}" if usual else "")
+        + (f", reference {grain_of(facts.end - facts.start)}s {_range(*usual)}" if usual else "")
         + "."
     )
     recall = facts.scores.get("recall")
     if recall is not None and recall.value is not None:
-        reference = f"; reference {percent(recall.reference_value)}" if recall.reference_value is not None else ""
+        reference = f"; over the whole reference {percent(recall.reference_value)}" if recall.reference_value is not None else ""
         said += f" Found {round(recall.value * recall.n):,} of {recall.n:,} {monitor.wording.positive} {monitor.wording.rows} ({percent(recall.value)}{reference})."
     auc = facts.scores.get("roc_auc")
     if auc is not None and auc.value is not None:
         said += f" Ranking (AUC) {_number(monitor, facts, 'roc_auc')}" + (
-            f", reference {number_text(auc.reference_value)}." if auc.reference_value is not None else "."
+            f", over the whole reference {number_text(auc.reference_value)}." if auc.reference_value is not None else "."
         )
     return said
 
@@ -219,6 +225,10 @@ def _number(monitor: Monitor, facts: DigestFacts, metric: str) -> str:
     if score is None or score.value is None:
         return "not known"
     return measured_text(score.value, score.low, score.high, score.unit, truth=monitor.wording.unit)
+
+
+def _number_of(monitor: Monitor, score: Score, value: float) -> str:
+    return number_text(value, score.unit, (score.value,), truth=monitor.wording.unit)
 
 
 def _range(low: float, high: float) -> str:

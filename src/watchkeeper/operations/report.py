@@ -17,7 +17,9 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.lake import TIMESTAMP, among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.digest import RESTATED, DigestFacts, headline, lines
+from watchkeeper.judgement.evidence import OF_A_RATE
 from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.judgement.story import lead_of
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
 from watchkeeper.monitor import Monitor
@@ -26,13 +28,12 @@ from watchkeeper.operations.faults import WORTH_A_LINE, Intake
 from watchkeeper.operations.fit import too_short
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.rollup import rolled_up, usual_range
-from watchkeeper.records import Batch, Digest, IncidentEvent, Score, Signal, key
+from watchkeeper.records import SEVERITIES, Batch, Digest, IncidentEvent, Score, Signal, key
 from watchkeeper.windows import Grid, Window
 
 Period = Literal["day", "week"]
 CATCH_UP = 8
 _RANGED = ("log_loss", "mae", "accuracy")
-_QUIET_FOR = timedelta(days=28)
 _NEAR = 0.01
 _NUMBER = re.compile(r"\d[\d.,]*")
 
@@ -170,7 +171,18 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         restated=_restated(home, monitor, window, now),
         not_known=_not_known(monitor, whole, cost, is_synthetic=is_synthetic),
         told_at=now,
+        reason=_reason(home, monitor, inside, now),
     )
+
+
+def _reason(home: Home, monitor: Monitor, incidents: Sequence[Incident], now: datetime) -> str:
+    """Return the metric that leads the gravest incident about the model's quality; empty where that shows in the outcome's rate."""
+    gravest = max((i for i in incidents if i.family == "kpi"), key=lambda i: SEVERITIES.index(i.severity), default=None)
+    if gravest is None or any(SEVERITIES.index(i.severity) > SEVERITIES.index(gravest.severity) for i in incidents):
+        return ""
+    mine = home.lake.newest(Signal, as_of=now, where=(pc.field("model") == monitor.model) & among("signal_id", set(gravest.signals)))
+    lead = lead_of(mine).metric if mine else ""
+    return "" if monitor.task == "binary" and lead in OF_A_RATE else lead
 
 
 def _of_period(home: Home, monitor: Monitor, grid: Grid, window: Window, now: datetime) -> Iterator[Score]:
@@ -180,8 +192,10 @@ def _of_period(home: Home, monitor: Monitor, grid: Grid, window: Window, now: da
 
 
 def _segments(incidents: list[Incident], window: Window) -> list[Incident]:
-    """Return the segment incidents of the last four weeks, one a segment, the newest first."""
-    lately = [i for i in incidents if i.family == "segment" and i.window_end > window.end - _QUIET_FOR and i.window_start < window.end]
+    """Return the segment incidents of which the period saw something, or that still go on, one a segment, the newest first."""
+    lately = [
+        i for i in incidents if i.family == "segment" and i.window_start < window.end and (i.window_end > window.start or i.state != "resolved")
+    ]
     return list({i.subject: i for i in sorted(lately, key=lambda i: i.window_end)}.values())[::-1]
 
 

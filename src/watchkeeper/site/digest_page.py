@@ -15,5 +15,12 @@ def digest_page(digest: Digest, *, workspace: str, timezone: str) -> str:
     facts = [(str(k).replace("_", " "), v if isinstance(v, str | int | float) else json.dumps(v, ensure_ascii=False)) for k, v in found.items()]
     as_of = f"{digest.computed_at:%d %b %Y, %H:%M} UTC"
     return page(
-        "digest.html", root="../", workspace=workspace, as_of=as_of, digest=digest, timezone=timezone, body=markdown(digest.text), facts=facts
+        "digest.html",
+        root="../",
+        workspace=workspace,
+        as_of=as_of,
+        digest=digest,
+        timezone=timezone,
+        body=markdown(digest.text.removeprefix(f"**{digest.headline}**")),
+        facts=facts,
     )
