@@ -67,6 +67,8 @@ def test_the_report_says_its_sample_leaves_private_columns_out_and_is_linked(bui
     assert "passenger" not in text
     assert "secret-" not in text
     assert "wind" in text
+    assert "Dataset Drift" not in text, "a verdict on the whole says nothing of one bad column, and was read as all is well"
+    assert "Drift is detected for" in text
     assert not re.search(r"<(?:script|img|link)[^>]+(?:src|href)=[\"']?(?:https?:)?//", text)
     pages(home, {watched.model: watched}, now=world.NOW)
     assert f'href="../looks/{path.name}"' in (home.site_dir / "models" / f"{watched.model}.html").read_text()

@@ -74,9 +74,18 @@ def test_files_outside_the_lake_cannot_be_read(built, tmp_path):
 def test_a_mistake_in_the_question_is_one_sentence(built):
     with pytest.raises(UsageError) as caught:
         query(*built, "SELECT headlin FROM (SELECT id, headline FROM incidents)", now=world.NOW)
-    assert str(caught.value) == (
-        'sql: Binder Error: Referenced column "headlin" not found in FROM clause; there is: "headline", "id". `SHOW TABLES` lists what there is.'
-    )
+    assert str(caught.value).startswith('sql: Binder Error: Referenced column "headlin" not found in FROM clause; there is: "headline", "id". ')
+    assert str(caught.value).count(". ") == 1
+
+
+@pytest.mark.parametrize("column", ["passenger", "e.passenger", "delivered"])
+def test_a_column_that_is_not_there_is_answered_with_those_of_the_tables_named(built, column):
+    asked = f"SELECT {column} FROM events_{world.MODEL} AS e JOIN runs ON true WHERE outcome = 'done'"
+    with pytest.raises(UsageError) as caught:
+        query(*built, asked, now=world.NOW)
+    hint = str(caught.value).split(". ", 1)[1]
+    seen = query(*built, f"SELECT * FROM events_{world.MODEL}", now=world.NOW).column_names
+    assert hint == f"events_{world.MODEL} has {', '.join(seen)}. runs has {', '.join(f.name for f in dataclasses.fields(Run))}."
 
 
 def test_private_columns_are_not_there(built):

@@ -26,6 +26,7 @@ from watchkeeper.site.published import CostRow, IncidentRow
 
 _WORDS = {"LOAD": "INSTALL or LOAD"}
 _MISSING_TABLE = re.compile(r"Table with name (\S+) does not exist")
+_MISSING_COLUMN = re.compile(r"Referenced column|does not have a column named")
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
 
@@ -50,7 +51,8 @@ def query(home: Home, monitors: Mapping[str, Monitor], sql: str, *, now: datetim
     try:
         answer = _named_apart(connection.sql(sql).to_arrow_table())
     except duckdb.Error as error:
-        raise UsageError(_said(error, _names(connection)), where="sql", then="`SHOW TABLES` lists what there is.") from error
+        columns = _columns_of(connection, sql) if _MISSING_COLUMN.search(str(error)) else []
+        raise UsageError(_said(error, _names(connection)), where="sql", then=" ".join(columns) or "`SHOW TABLES` lists what there is.") from error
     if private_reason is not None:
         home.lake.append_records(Run, [_audit(model, sql, private_reason, answer.num_rows, now) for model in monitors])
     return answer
@@ -97,6 +99,14 @@ def _said(error: duckdb.Error, tables: Sequence[str] = ()) -> str:
     proposed = [line.replace("Did", "did", 1) for line in lines[1:2] if line.startswith("Did you mean")]
     bindings = [line.replace("Candidate bindings", "there is", 1) for line in lines[1:2] if line.startswith("Candidate bindings")]
     return "; ".join(lines[:1] + proposed + bindings)
+
+
+def _columns_of(connection: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
+    """Return a sentence for each table that a statement names: which columns it has, such as `label` and not what the files call it."""
+    named = set(duckdb.get_table_names(sql, connection=connection)) & set(_names(connection))
+    return [
+        f"{table} has {', '.join(column for column, *_ in connection.execute(f'DESCRIBE {quoted(table)}').fetchall())}." for table in sorted(named)
+    ]
 
 
 def _names(connection: duckdb.DuckDBPyConnection) -> list[str]:
