@@ -167,4 +167,6 @@ def _duckdb_type(kind: pa.DataType) -> str:
         return "BIGINT"
     if pa.types.is_floating(kind):
         return "DOUBLE"
+    if pa.types.is_date(kind):
+        return "DATE"
     return "TIMESTAMP" if pa.types.is_timestamp(kind) else ""

@@ -20,7 +20,7 @@ from watchkeeper.errors import UnreadableError
 
 ABSENT = ("NA", "N/A", "null", "NULL", "None")
 AS_WRITTEN = r"^[+-]?0[0-9xX]|^\+"  # a text that would lose something as a number: zeros in front, a plus, a base
-_TIMES = (pa.timestamp("us"), pa.timestamp("us", "UTC"))
+_TIMES = (pa.date32(), pa.timestamp("us"), pa.timestamp("us", "UTC"))
 _BOM = b"\xef\xbb\xbf"
 _DELIMITERS = {";": "';'", ",": "','", "\t": "tabs", "|": "'|'"}
 _BLOCK, _LARGEST_BLOCK = 2**20, 2**31 - 1
@@ -139,7 +139,7 @@ def _require_delimiter(header: list[str], name: str, delimiter: str) -> None:
 
 
 def typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column of text as the narrowest type that loses nothing of it: integer, float, truth, time, or text.
+    """Return a column of text as the narrowest type that loses nothing of it: integer, float, truth, date, time, or text.
 
     >>> typed(pa.chunked_array([["1", "NA", "2.5"]])).to_pylist()
     [1.0, None, 2.5]

@@ -7,8 +7,11 @@ Belongs here: the types that the lake keeps, and the way of a value into them. D
 import json
 import math
 from collections.abc import Callable
+from datetime import date, datetime, time
 from decimal import Decimal
+from functools import reduce
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +23,15 @@ from watchkeeper.adapters.widening import fits_float
 from watchkeeper.operations.times import moment_of, to_utc
 from watchkeeper.operations.values import values_of
 
-NOUNS = {pa.int64(): "a whole number", pa.float64(): "a number", pa.bool_(): "true or false", TIMESTAMP: "a time", pa.string(): "text"}
+DATE = pa.date32()
+NOUNS = {
+    pa.int64(): "a whole number",
+    pa.float64(): "a number",
+    pa.bool_(): "true or false",
+    DATE: "a date",
+    TIMESTAMP: "a time",
+    pa.string(): "text",
+}
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 _NUMBERS = (pa.int64(), pa.float64())
 _INT64 = 2**63
@@ -37,7 +48,7 @@ def canonical(column: pa.ChunkedArray, timezone: str, *, is_name: bool = False) 
         return canonical(pc.cast(column, kind.value_type), timezone, is_name=is_name)
     if kind in NOUNS or pa.types.is_null(kind):
         return column
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+    if pa.types.is_timestamp(kind):
         return to_utc(column, timezone)
     if pa.types.is_decimal(kind):
         return _from_decimals(column, is_name=is_name)
@@ -48,6 +59,7 @@ def canonical(column: pa.ChunkedArray, timezone: str, *, is_name: bool = False) 
 _TARGETS: tuple[tuple[Callable[[pa.DataType], bool], pa.DataType], ...] = (
     (pa.types.is_integer, pa.int64()),
     (pa.types.is_floating, pa.float64()),
+    (pa.types.is_date, DATE),
     (pa.types.is_large_string, pa.string()),
     (pa.types.is_string_view, pa.string()),
     (pa.types.is_time, pa.string()),
@@ -90,26 +102,24 @@ def fitted(column: pa.ChunkedArray, target: pa.DataType, timezone: str, *, is_me
         return pa.chunked_array([pa.nulls(len(column), target)]), nowhere
     if pa.types.is_string(column.type) and target in _NUMBERS and not is_measured and pc.any(pc.match_substring_regex(column, AS_WRITTEN)).as_py():
         return _without_codes(column, target, timezone)
-    if (column.type, target) in _EXACT:
-        try:
-            return pc.cast(column, target), nowhere
-        except pa.ArrowInvalid:
-            pass
-    if (column.type, target) == (pa.float64(), pa.string()):
-        try:
-            return pc.cast(pc.cast(column, pa.int64()), target), nowhere  # all of them whole: written as whole numbers
-        except pa.ArrowInvalid:
-            pass
-    return _one_by_one(column, target, timezone)
+    if (column.type, target) == (DATE, TIMESTAMP):
+        return to_utc(column, timezone), nowhere
+    try:
+        return reduce(pc.cast, _EXACT[column.type, target], column), nowhere
+    except (KeyError, pa.ArrowInvalid):
+        return _one_by_one(column, target, timezone)
 
 
-_EXACT = {
-    (pa.int64(), pa.float64()),
-    (pa.float64(), pa.int64()),
-    (pa.int64(), pa.string()),
-    (pa.bool_(), pa.int64()),
-    (pa.string(), pa.int64()),
-    (pa.string(), pa.float64()),
+_EXACT: dict[tuple[pa.DataType, pa.DataType], tuple[pa.DataType, ...]] = {
+    (pa.int64(), pa.float64()): (pa.float64(),),
+    (pa.float64(), pa.int64()): (pa.int64(),),
+    (pa.int64(), pa.string()): (pa.string(),),
+    (pa.float64(), pa.string()): (pa.int64(), pa.string()),  # where all are whole: written as whole numbers
+    (pa.bool_(), pa.int64()): (pa.int64(),),
+    (pa.string(), pa.int64()): (pa.int64(),),
+    (pa.string(), pa.float64()): (pa.float64(),),
+    (pa.string(), DATE): (DATE,),
+    (DATE, pa.string()): (pa.string(),),
 }
 
 
@@ -135,7 +145,7 @@ def _converted(value: Any, target: pa.DataType, timezone: str) -> tuple[Any, boo
     if isinstance(value, str) and target != pa.string() and (not value.strip() or value in ABSENT):
         return None, True
     try:
-        got = _INTO[target](value) if target != TIMESTAMP else moment_of(value, timezone)
+        got = _INTO[target](value) if target in _INTO else _IN_TIME[target](value, timezone)
     except (ValueError, TypeError, OverflowError):
         return None, False
     return got, got is not None
@@ -159,6 +169,15 @@ def _truth(value: Any) -> bool | None:
     return _TRUTHS.get(str(value).strip().lower())
 
 
+def _day(value: Any, timezone: str) -> date | None:
+    """Return the day that begins with a moment; a moment within a day is no date."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    moment = moment_of(value, timezone)
+    local = moment.astimezone(ZoneInfo(timezone)) if moment else None
+    return local.date() if local and local.timetz().replace(tzinfo=None) == time.min else None
+
+
 def text_of(value: Any) -> str:
     """Return a value as text that says nothing it did not: whole numbers without a fraction, truths as true and false.
 
@@ -175,6 +194,7 @@ def text_of(value: Any) -> str:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
+_IN_TIME: dict[pa.DataType, Callable[[Any, str], Any]] = {TIMESTAMP: moment_of, DATE: _day}
 _INTO: dict[pa.DataType, Callable[[Any], Any]] = {pa.int64(): _whole, pa.float64(): _number, pa.bool_(): _truth, pa.string(): text_of}
 
 

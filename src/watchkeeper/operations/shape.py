@@ -14,9 +14,10 @@ from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.widening import fits_float
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.cast import Cast, Rejects, reject_misfits
-from watchkeeper.operations.convert import as_text, fitted
+from watchkeeper.operations.convert import DATE, as_text, fitted
 from watchkeeper.operations.habits import REMEMBERED
 
+_WIDER = {pa.int64(): pa.float64(), DATE: TIMESTAMP}
 LANDING = {"wk_batch": pa.string(), "wk_row": pa.int64(), "wk_landed_at": TIMESTAMP, "wk_order": pa.int64()}
 
 
@@ -100,12 +101,13 @@ def _in_type(rows: pa.Table, name: str, shape: Shape, monitor: Monitor, rejects:
     column, misfits = fitted(rows[name], target, monitor.timezone)
     if name == shape.id_column and target in (pa.int64(), pa.float64()) and (len(misfits) or not _says_the_same(column, rows[name])):
         column, misfits, target = *fitted(rows[name], pa.string(), monitor.timezone), pa.string()
-        _widen(name, target, shape, notes, "text, which keeps every id as it is written")
-    if len(misfits) and target == pa.int64() and may_widen:
-        wider, fewer = fitted(rows[name], pa.float64(), monitor.timezone)
-        if len(fewer) < len(misfits) and (name in shape.widened or shape.can_widen(name)):
-            column, misfits, target = wider, fewer, pa.float64()
-            _widen(name, target, shape, notes, "numbers with fractions")
+        _widen(name, target, shape, notes, f"{_numbers(shape.types[name])} to text, which keeps every id as it is written")
+    if len(misfits) and target in _WIDER and may_widen:
+        wider, fewer = fitted(rows[name], _WIDER[target], monitor.timezone)
+        if len(fewer) < len(misfits) and (target == DATE or name in shape.widened or shape.can_widen(name)):
+            how = "dates to times" if target == DATE else "whole numbers to numbers with fractions"
+            column, misfits, target = wider, fewer, _WIDER[target]
+            _widen(name, target, shape, notes, how)
     reject_misfits(rows, name, np.asarray(misfits), target, monitor, rejects)
     return rows.set_column(rows.column_names.index(name), name, column)
 
@@ -115,11 +117,14 @@ def _says_the_same(column: pa.ChunkedArray, written: pa.ChunkedArray) -> bool:
     return not pa.types.is_string(written.type) or as_text(column).equals(written)
 
 
-def _widen(name: str, target: pa.DataType, shape: Shape, notes: list[str], what: str) -> None:
-    whole = "whole " if pa.types.is_integer(shape.types[name]) else ""
+def _widen(name: str, target: pa.DataType, shape: Shape, notes: list[str], how: str) -> None:
     shape.types[name] = target
     shape.widened.add(name)
-    notes.append(f"column {name!r} was widened from {whole}numbers to {what}")
+    notes.append(f"column {name!r} was widened from {how}")
+
+
+def _numbers(kind: pa.DataType) -> str:
+    return "whole numbers" if pa.types.is_integer(kind) else "numbers"
 
 
 def _respelled(rows: pa.Table, shape: Shape) -> pa.Table:
