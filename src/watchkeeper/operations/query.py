@@ -103,10 +103,9 @@ def _said(error: duckdb.Error, tables: Sequence[str] = ()) -> str:
 
 def _columns_of(connection: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
     """Return a sentence for each table that a statement names: which columns it has, such as `label` and not what the files call it."""
-    named = set(duckdb.get_table_names(sql, connection=connection)) & set(_names(connection))
-    return [
-        f"{table} has {', '.join(column for column, *_ in connection.execute(f'DESCRIBE {quoted(table)}').fetchall())}." for table in sorted(named)
-    ]
+    named = [table for table in _names(connection) if re.search(rf"\b{re.escape(table)}\b", sql, re.IGNORECASE)]
+    described = ((table, connection.execute(f"DESCRIBE {quoted(table)}").fetchall()) for table in named)
+    return [f"{table} has {', '.join(column for column, *_ in columns)}." for table, columns in described]
 
 
 def _names(connection: duckdb.DuckDBPyConnection) -> list[str]:
