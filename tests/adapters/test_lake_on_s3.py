@@ -75,7 +75,7 @@ def test_rows_are_removed_and_columns_widened_as_on_a_folder(bucket: Bucket, lak
     lake.append("numbers", pa.table({"at": pa.array(moments, TIMESTAMP), "n": [1, 2]}), guard=("me", 0))
     assert remove_rows(lake, "numbers", Removal("at", NOW)) == 1
     assert can_widen(lake, "numbers", "n")
-    widen(lake, "numbers", ["n"], guard=("me", 1))
+    widen(lake, "numbers", {"n": pa.float64()}, pc.cast, guard=("me", 1))
     assert another(bucket).read("numbers").to_pylist() == [{"at": NOW, "n": 2.0}]
     protocol = another(bucket).table("numbers").protocol()
     assert (protocol.min_reader_version, protocol.min_writer_version) == (1, 2), "others read it still"
