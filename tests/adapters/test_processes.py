@@ -89,14 +89,15 @@ def test_a_grandchild_in_a_session_of_its_own_goes_with_its_parent(start):
 
 
 def test_what_ran_before_the_family_began_goes_on(tmp_path: Path):
-    older = subprocess.Popen([sys.executable, "-c", IDLE])
-    family = Family(last_words_s=0.3)
-    younger = subprocess.Popen([sys.executable, "-c", IDLE])
-    family.end_all(grace_s=0)
-    assert older.poll() is None
-    _wait(lambda: not psutil.pid_exists(younger.pid))
-    older.kill()
-    older.wait(10)
+    with subprocess.Popen([sys.executable, "-c", IDLE]) as older:
+        try:
+            family = Family(last_words_s=0.3)
+            younger = subprocess.Popen([sys.executable, "-c", IDLE])
+            family.end_all(grace_s=0)
+            assert older.poll() is None
+            _wait(lambda: not psutil.pid_exists(younger.pid))
+        finally:
+            older.kill()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands orphans to a subreaper")
