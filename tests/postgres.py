@@ -9,15 +9,20 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 PASSWORD = "s3cr@t/of:tests"  # noqa: S105 - of a server that lives as long as the tests
 _ENCODED = "s3cr%40t%2Fof%3Atests"
 _QUICK = "fsync=off", "full_page_writes=off", "listen_addresses=127.0.0.1", "timezone=UTC"
+_PATIENCE_S = 60.0
+_KEEPER = 'trap "" INT TERM; (trap - INT TERM; exec "$@") & read _; kill -INT $!; wait $!'
+"""Runs a server until the end of its own standard input, which comes with the end of who holds the other end."""
 
 
 def programs() -> Path | None:
@@ -33,31 +38,45 @@ class Postgres:
     def __init__(self, bin_: Path, folder: Path) -> None:
         self.bin, self.folder, self.port = bin_, folder, _free_port()
         self.owner = _not_root()
+        self.keeper: subprocess.Popen[bytes] | None = None
         if self.owner is not None:
             os.chown(folder, self.owner.pw_uid, self.owner.pw_gid)
         (folder / "password").write_text(PASSWORD)
         self._run("initdb", "-D", str(folder / "data"), "-A", "scram-sha-256", "-U", "wk", f"--pwfile={folder / 'password'}", "-N", "-E", "UTF8")
 
-    def _run(self, program: str, *arguments: str) -> str:
-        as_owner = {} if self.owner is None else {"user": self.owner.pw_uid, "group": self.owner.pw_gid, "extra_groups": []}
-        done = subprocess.run([self.bin / program, *arguments], cwd=self.folder, capture_output=True, text=True, check=False, **as_owner)
+    @property
+    def _as_owner(self) -> dict[str, Any]:
+        return {} if self.owner is None else {"user": self.owner.pw_uid, "group": self.owner.pw_gid, "extra_groups": []}
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run([self.bin / program, *arguments], cwd=self.folder, capture_output=True, text=True, check=False, **self._as_owner)
         assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
-        options = " ".join([f"-p {self.port}", f"-k {self.folder}", *(f"-c {setting}" for setting in _QUICK)])
-        with (self.folder / "log").open("a"):
-            pass
-        if self.owner is not None:
-            os.chown(self.folder / "log", self.owner.pw_uid, self.owner.pw_gid)
-        command = [self.bin / "pg_ctl", "-D", str(self.folder / "data"), "-w", "-l", str(self.folder / "log"), "-o", options, "start"]
-        as_owner = {} if self.owner is None else {"user": self.owner.pw_uid, "group": self.owner.pw_gid, "extra_groups": []}
-        subprocess.run(command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, **as_owner)
+        """Start it and wait until it answers; it ends with the process of the tests, however that ends."""
+        settings = [part for setting in _QUICK for part in ("-c", setting)]
+        program = [str(self.bin / "postgres"), "-D", str(self.folder / "data"), "-p", str(self.port), "-k", str(self.folder), *settings]
+        with (self.folder / "log").open("ab") as log:
+            self.keeper = subprocess.Popen(
+                ["sh", "-c", _KEEPER, "keeper", *program], cwd=self.folder, stdin=subprocess.PIPE, stdout=log, stderr=log, **self._as_owner
+            )
+        deadline = time.monotonic() + _PATIENCE_S
+        while subprocess.run([self.bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False).returncode:
+            assert self.is_running, (self.folder / "log").read_text()
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()
+            time.sleep(0.05)
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether it was started and not stopped since."""
+        return self.keeper is not None and self.keeper.poll() is None
 
     def stop(self) -> None:
-        """Stop it at once; who reads from it is cut off."""
-        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "fast", "-w", "stop")
+        """Stop it; who reads from it is cut off."""
+        assert self.keeper is not None
+        assert self.keeper.stdin is not None
+        self.keeper.stdin.close()
+        self.keeper.wait(_PATIENCE_S)
 
     def url(self, database: str, *, user: str = "wk", password: str = _ENCODED) -> str:
         """Return the address of a database."""
@@ -101,7 +120,7 @@ def running() -> Iterator[Postgres]:
         try:
             yield cluster
         finally:
-            if (folder / "data" / "postmaster.pid").exists():
+            if cluster.is_running:
                 cluster.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -117,12 +136,12 @@ def postgres_server() -> Iterator[Postgres]:
 @pytest.fixture
 def postgres(postgres_server: Postgres, request: pytest.FixtureRequest) -> Iterator["Database"]:
     """A database of the test's own in the session's cluster."""
-    if not (postgres_server.folder / "data" / "postmaster.pid").exists():
+    if not postgres_server.is_running:
         postgres_server.start()
     name = f"t{abs(hash(request.node.nodeid)):x}"
     postgres_server.ask("postgres", f"create database {name}")
     yield Database(postgres_server, name)
-    if not (postgres_server.folder / "data" / "postmaster.pid").exists():
+    if not postgres_server.is_running:
         postgres_server.start()
     postgres_server.ask("postgres", f"drop database {name} with (force)")
 
