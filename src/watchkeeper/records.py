@@ -205,7 +205,7 @@ class Score:
     version: Of[str, "model version; empty for all together"] = ""
     environment: Of[str, "production, staging, ..."] = "production"
     metric: Of[str, "name in the catalogue"]
-    method: Of[str, "how it was computed"]
+    method: Of[str, "how it was computed; `10 reference bins` are the coarse cells, `all reference bins` the fine ones (docs/profiles.md)"]
     unit: Of[str, "ratio, nats, probability, ms, usd, ..."]
     direction: Of[str, "higher_is_better, lower_is_better, closer_to_zero or none"]
     feature: Of[str, "feature it is about, empty for the model"] = ""

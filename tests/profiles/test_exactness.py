@@ -16,16 +16,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from sklearn.metrics import roc_auc_score
 
-from measure_world import assert_same, feature
+from measure_world import assert_same, binary, feature
 from watchkeeper.adapters.row_groups import row_groups_of
-from watchkeeper.measures import drift
+from watchkeeper.measures import drift, performance
+from watchkeeper.measures.views import FeatureView
 from watchkeeper.profiles.bins import fit_category, fit_numeric
 from watchkeeper.profiles.columns import as_numbers
+from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.groups import Grouping
 from watchkeeper.profiles.kinds import Derived, derived_from
 from watchkeeper.profiles.parts import FEATURE, gathered, key_columns, part_rows
 from watchkeeper.profiles.scan import Numbers, Quantity, Scan, of_category
+from watchkeeper.stats import distances
 from watchkeeper.windows import Grid
 
 US = pa.timestamp("us", "UTC")
@@ -144,6 +148,40 @@ def test_ks_and_wasserstein_are_scipys_on_the_raw_rows(shape, n, within, shift):
     moved_mass = 0.02 if (shape, shift) == ("half zeros", 0.5) else 0.0  # half the rows now lie inside one cell, which says where to a fiftieth
     assert ours[0] == pytest.approx(stats.ks_2samp(reference, analysis).statistic, abs=max(within, moved_mass))
     assert ours[1] == pytest.approx(stats.wasserstein_distance(reference, analysis), abs=0.005 * reference.std())
+
+
+@pytest.mark.parametrize(("n", "within"), [(1_000, 0.015), (100_000, 0.005)])
+@pytest.mark.parametrize("sigma", [1.0, 2.0])
+@pytest.mark.parametrize("seed", range(5))
+def test_wasserstein_of_long_tails_is_as_exact_as_the_docs_say(n, within, sigma, seed):
+    rng = np.random.default_rng([n, seed])
+    reference, analysis = rng.lognormal(sigma=sigma, size=n), rng.lognormal(sigma=sigma, size=n) * 1.1
+    bins = fit_numeric("x", reference)
+    ours = drift.wasserstein(feature(bins, reference), feature(bins, analysis)).value
+    assert ours == pytest.approx(stats.wasserstein_distance(reference, analysis), abs=within * reference.std())
+
+
+@pytest.mark.parametrize(("n", "within"), [(30, 0.01), (100, 0.003), (300, 0.001), (3_000, 0.001)])
+@pytest.mark.parametrize("seed", range(10))
+def test_roc_auc_is_as_exact_as_the_docs_say(n, within, seed):
+    rng = np.random.default_rng([n, seed])
+    truth = rng.random(n) < 0.3
+    score = 1 / (1 + np.exp(1 - truth - 1.2 * rng.normal(size=n)))
+    assert performance.roc_auc(binary(score, truth.astype(float))).value == pytest.approx(roc_auc_score(truth, score), abs=within)
+
+
+def test_psi_is_taken_over_the_coarse_cells_and_the_distances_over_all():
+    rng = np.random.default_rng(3)
+    names = [f"D{i:02}" for i in range(97)]
+    bins = fit_category("dest", {name: 1000 - 10 * i for i, name in enumerate(names)})
+    assert bins.coarse_size == 10
+    assert list(bins.coarse[:9]) == [0, 1, 2, 3, 4, 5, 6, 7, 7]
+    sides = [np.concatenate([rng.multinomial(300, np.full(97, 1 / 97)), [0, 0]]) for _ in range(2)]
+    views = [FeatureView(bins, Counts(n=300, cells=np.arange(99), counts=side)) for side in sides]
+    folded = [np.bincount(bins.fold, weights=side, minlength=10).astype(np.int64) for side in sides]
+    assert drift.psi(*views).value == pytest.approx(distances.psi(*folded))
+    assert drift.total_variation(*views).value == pytest.approx(distances.total_variation(*sides))
+    assert distances.psi(*sides) > 10 * drift.psi(*views).value
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -2,6 +2,9 @@
 
 Belongs here: one function a metric, (reference, analysis) -> Estimate. Does not: units, directions, minimum rows
 (catalogue.py), or what is unusual (judgement/).
+
+PSI alone is taken over the coarse cells: its chance level grows with the cells (about cells over rows), and segments have no
+others. All else is taken over the fine ones.
 """
 
 from math import isfinite
@@ -22,7 +25,10 @@ def _distance(value: float, analysis: FeatureView) -> Estimate:
 
 
 def psi(reference: FeatureView, analysis: FeatureView) -> Estimate:
-    """Population stability index over the (at most ten) coarse bins, half a count added to each used one."""
+    """Population stability index over the (at most ten) coarse bins, half a count added to each used one.
+
+    Of categories these are the seven most frequent, the other kept ones together, `other` and `unseen`.
+    """
     return _distance(distances.psi(reference.coarse, analysis.coarse), analysis)
 
 

@@ -33,7 +33,8 @@ def _unscored(view: BinaryView) -> Estimate:
 def roc_auc(view: BinaryView) -> Estimate:
     """Area under the ROC curve; Newcombe's interval.
 
-    Scores are ranked on the logit grid, within .001 of exact ones, or exactly where they lie too close together for it.
+    Scores are ranked on the logit grid, or exactly where they lie too close together for it. One tied pair weighs as much as
+    the rows are few: within .001 of the exact value from 300 rows on, .003 from 100, .01 from 30; the interval is far wider.
     """
     if not view.scored:
         return _unscored(view)
