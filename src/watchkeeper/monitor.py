@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from watchkeeper.spelling import Day, Duration, Moment, Name, Size, Zone, one_label
+from watchkeeper.spelling import Day, Duration, Lasting, Moment, Name, Size, WebAddress, Zone, one_label
 from watchkeeper.windows import Grain, Grid, local_midnight
 
 Task = Literal["binary", "multiclass", "regression", "ranking"]
@@ -144,7 +144,7 @@ class Alerts(Words):
 
     false_alarms: str = Field("1 per month", description="pages without cause that are accepted: `N per week|month`")
     channel: str | None = Field(None, description="where messages go; else the owner")
-    cooldown: Duration = Field(timedelta(hours=6), description="least time between two updates of one incident")
+    cooldown: Lasting = Field(timedelta(hours=6), description="least time between two updates of one incident")
 
     @field_validator("false_alarms")
     @classmethod
@@ -165,8 +165,8 @@ class Retraining(Words):
     """What to start when a model should be trained again; nothing starts unless one of the two is named."""
 
     deployment: str | None = Field(None, description="Prefect deployment, flow/name")
-    webhook: str | None = Field(None, description="address that takes a signed POST")
-    cooldown: Duration = Field(timedelta(days=7), description="least time between two triggers")
+    webhook: WebAddress | None = Field(None, description="address that takes a signed POST")
+    cooldown: Lasting = Field(timedelta(days=7), description="least time between two triggers")
     severity: Literal["warning", "high", "critical"] = Field("high", description="least severity that triggers")
 
     @model_validator(mode="after")
@@ -223,7 +223,7 @@ class Monitor(Words):
     cost: Cost = Cost()
     suite: str | None = Field(None, description="expectation suite of the events; default: <model>_events")
     labels_suite: str | None = Field(None, description="expectation suite of the labels; default: <model>_labels")
-    keep: Duration = Field(timedelta(days=800), description="rows older than this are removed by upkeep")
+    keep: Lasting = Field(timedelta(days=800), description="rows older than this are removed by upkeep")
 
     @model_validator(mode="after")
     def _whole(self) -> "Monitor":

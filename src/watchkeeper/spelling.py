@@ -6,6 +6,7 @@ Belongs here: text -> value, with a sentence for what is none. Does not: which k
 import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator
@@ -59,6 +60,27 @@ def parse_size(text: Any) -> int:
     return size
 
 
+def lasting(length: timedelta) -> timedelta:
+    """Return a time that is longer than nothing."""
+    if length <= timedelta(0):
+        message = "must be longer than nothing; write for example 6h"
+        raise ValueError(message)
+    return length
+
+
+def web_address(text: str) -> str:
+    """Return an address that something can be posted to."""
+    try:
+        parts = urlsplit(text)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        message = f"{text!r} is no web address; write for example https://train.example/start"
+        raise ValueError(message)
+    return text
+
+
 def known_zone(name: str) -> str:
     """Return the name of a time zone that exists."""
     try:
@@ -106,9 +128,11 @@ def utc(moment: datetime) -> datetime:
 
 Day = Annotated[date, AfterValidator(in_reckoning)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Lasting = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(lasting)]
 Moment = Annotated[datetime, BeforeValidator(parse_moment)]
 Name = Annotated[str, AfterValidator(known_name)]
 Size = Annotated[int, BeforeValidator(parse_size)]
+WebAddress = Annotated[str, AfterValidator(web_address)]
 Zone = Annotated[str, AfterValidator(known_zone)]
 
 

@@ -103,6 +103,33 @@ def test_of_a_regression_the_score_may_be_the_prediction_too(told: Callable[[str
             target("metric: recall, segment: nope=1, at_least: 0.1"),
             "segment 'nope=1' is of no declared segment (line 20): declared: depot, depot&size",
         ),
+        (
+            target("metric: recall, at_least: 7"),
+            "at_least: 7 is no value of 'recall', which lies between 0 and 1 (line 20): write a share as 0.7, not as 70",
+        ),
+        (target("metric: psi, feature: dest, at_most: -0.1"), "at_most: -0.1 is no value of 'psi', which is never below 0 (line 20)"),
+        (target("metric: matthews, at_least: -2"), "at_least: -2 is no value of 'matthews', which lies between -1 and 1 (line 20)"),
+        (GOOD + "alerts: {cooldown: 0h}\n", "alerts.cooldown: must be longer than nothing; write for example 6h (line 20)"),
+        (GOOD + "keep: 0d\n", "keep: must be longer than nothing; write for example 6h (line 20)"),
+        *(
+            (
+                GOOD + f"retraining: {{webhook: '{address}'}}\n",
+                f"retraining.webhook: '{address}' is no web address; write for example https://train.example/start (line 20)",
+            )
+            for address in ("ftp://train.example/start", "train.example", "https://", "http://[::1", "/start")
+        ),
+        (
+            GOOD.replace("from: 2025-01-01", "from: 2025-02-30"),
+            "is not good YAML, 2025-02-30 is no day of the calendar (day is out of range for month) (line 11)",
+        ),
+        (
+            GOOD.replace("to: 2025-02-01", "to: 2025-13-01"),
+            "is not good YAML, 2025-13-01 is no day of the calendar (month must be in 1..12) (line 11)",
+        ),
+        ("", "is empty, and should describe a model"),
+        ("# nothing yet\n", "is empty, and should describe a model"),
+        ("- model: parcels\n", "is a list, and should hold `key: value` lines (line 1)"),
+        ("parcels\n", "is a single value, and should hold `key: value` lines (line 1)"),
         (GOOD + "positive: [1]\n", "positive: must be one label: a text, a number, true or false (line 20)"),
         (GOOD + "positive: .nan\n", "positive: must be one label: a text, a number, true or false (line 20)"),
         (GOOD + "positive:\n", "positive: must be one label: a text, a number, true or false (line 20)"),

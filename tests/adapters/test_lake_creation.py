@@ -11,6 +11,10 @@ from watchkeeper.adapters.lake import Lake
 from watchkeeper.errors import ConflictError, UnwritableError
 
 READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec "$2" -c "$3" "$1" "$4"'
+FULL = """
+mount -t tmpfs -o size=4m none "$1" && "$2" -c "$3" "$1" t &&
+{ head -c 8m /dev/zero > "$1/filler" 2>/dev/null || true; } && exec "$2" -c "$3" "$1" "$4"
+"""
 APPEND = """
 import sys
 import pyarrow as pa
@@ -63,6 +67,16 @@ def test_a_disk_that_is_read_only_is_said_to_be_so(tmp_path: Path) -> None:
         )
         said = f"{tmp_path}/{table}: cannot be written (Read-only file system). Check its permissions, and the space left there."
         assert done.stdout.strip() == said
+
+
+@pytest.mark.skipif(not may_mount(), reason="nobody may mount here")
+@pytest.mark.parametrize("table", ["t", "other"])
+def test_a_disk_that_is_full_is_said_to_be_so_and_nothing_else_is_printed(tmp_path: Path, table: str) -> None:
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", FULL, "sh", str(tmp_path), sys.executable, APPEND, table], check=True, capture_output=True, text=True
+    )
+    said = f"{tmp_path}/{table}: cannot be written (No space left on device). Check its permissions, and the space left there."
+    assert (done.stdout.strip().splitlines()[-1:], done.stderr) == ([said], "")
 
 
 def test_a_lake_that_cannot_be_written_is_said_in_one_sentence(tmp_path: Path, without_rights: None) -> None:

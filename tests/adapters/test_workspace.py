@@ -92,8 +92,8 @@ def test_a_line_of_a_replaced_default_is_the_monitors_own(said):
         ("model: parcels\n\ttask: binary\n", "is not good YAML, found character '\\t' that cannot start any token (line 2)"),
         (GOOD + "task: regression\n", "'task' is said twice; the first is in line 2 (line 6)"),
         (GOOD.replace("id: parcel", "id: a, id: b"), "'id' is said twice; the first is in line 4 (line 4)"),
-        ("- parcels\n", "should hold `key: value` lines (line 1)"),
-        (GOOD.replace("2025-02-01", "2025-13-01"), "is not good YAML, month must be in 1..12"),
+        ("- parcels\n", "is a list, and should hold `key: value` lines (line 1)"),
+        (GOOD.replace("2025-02-01", "2025-13-01"), "is not good YAML, 2025-13-01 is no day of the calendar (month must be in 1..12) (line 5)"),
         (GOOD.replace("2025-02-01", "2024-02-01"), "reference: `to` (2024-02-01) must come after `from` (2025-01-01) (line 5)"),
         (GOOD.replace(", score: p_late", ""), "a binary monitor needs columns.score or columns.prediction"),
         (GOOD + "id_scope: soon\n", "id_scope: 'soon' is not a duration; write a number and s, m, h, d or w, such as 36h (line 6)"),
@@ -136,8 +136,8 @@ def test_a_value_of_the_wrong_kind_is_told_in_plain_words(said, line, expected):
     assert told(said(parcels=text)) == [f"deployments/monitors/parcels.yaml: {expected}"]
 
 
-def test_an_empty_file_says_what_is_missing(said):
-    assert told(said(parcels=""))[0] == "deployments/monitors/parcels.yaml: 'model' is missing"
+def test_an_empty_file_says_that_it_is(said):
+    assert told(said(parcels="")) == ["deployments/monitors/parcels.yaml: is empty, and should describe a model"]
 
 
 def test_a_file_that_is_not_utf8_is_told(said):

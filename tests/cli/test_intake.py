@@ -117,6 +117,8 @@ def test_rows_are_released_or_stay_with_exit_code_3_and_discarded_with_a_reason(
     assert watchkeeper("quarantine", "discard", "parcels", "--reason", "test", *NOW).exit_code == 2
     gone = watchkeeper("quarantine", "discard", "parcels", "--all", "--reason", "test rows", "--who", "ann", "--now", "2025-01-04T00:00Z")
     assert gone.stdout == "1 discarded.\n"
+    again = watchkeeper("quarantine", "discard", "parcels", "--all", "--reason", "test rows", "--who", "ann", "--now", "2025-01-04T00:00Z")
+    assert (again.exit_code, again.stdout) == (0, "Nothing that you chose is held.\n")
     assert watchkeeper("quarantine", "list", "parcels", "--now", "2025-01-05T00:00Z").stdout == "Nothing is in quarantine.\n"
 
 
@@ -233,6 +235,8 @@ def test_an_id_or_a_batch_that_was_never_in_quarantine_is_refused(one_held: Home
         ("show", "parcels", "nosuch"),
         ("release", "parcels", "nosuch", "--reason", "try"),
         ("discard", "parcels", "nosuch", "--reason", "x"),
+        ("discard", "parcels", "--matching", "nosuch", "--reason", "x"),
+        ("release", "parcels", "--matching", "nosuch", "--reason", "x"),
     ):
         done = watchkeeper("quarantine", *words, *NOW)
         assert done.exit_code == 2
@@ -244,3 +248,9 @@ def test_a_validation_without_rows_says_that_nothing_was_checked(home: Home, wat
     assert done.exit_code == 4
     assert "Nothing was checked" in done.output
     assert "No critical failure" not in done.output
+
+
+def test_a_moment_that_cannot_be_is_named_by_its_own_option(home: Home, watchkeeper: Run) -> None:
+    done = watchkeeper("change", "add", "parcels", "--kind", "config", "--at", "0001-01-01", *NOW)
+    assert (done.exit_code, done.stderr.startswith("--at: the year 1 is not one of 1971 to 2200")) == (2, True)
+    assert watchkeeper("change", "add", "parcels", "--kind", "config", "--now", "soon").stderr.startswith("--now: 'soon' is not a moment")

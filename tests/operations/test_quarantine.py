@@ -1,6 +1,9 @@
 """What was set aside can be seen, let in and given up, with who and why."""
 
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -145,3 +148,30 @@ def test_private_columns_are_masked_and_a_look_at_them_is_on_record(home: Home) 
     note_look(home, loans(), found, now=LATER, who="ann", why="ticket 7")
     assert show_entries(loans(), found, private=True)[0]["row"]["income"] == 77000
     assert [(e.state, e.who, e.why) for e in entries(home, loans(), now=LATER)] == [("held", "ann", "looked at private values: ticket 7")]
+
+
+RELEASE = """
+import sys
+from pathlib import Path
+from intake_world import LATER, loans
+from watchkeeper.adapters.workspace import find_home
+from watchkeeper.operations.quarantine import ALL
+from watchkeeper.operations.release import release
+home = find_home(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+print(sum(r.released for r in release(home, loans(), now=LATER, chosen=ALL, who="ann", why="the limit was wrong")), flush=True)
+"""
+
+
+def test_of_two_releases_at_once_one_lets_the_rows_in_and_the_other_says_none(two_held: Home) -> None:
+    with_limit(two_held, 1000)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": Path(__file__).parents[1]}
+    workers = [subprocess.Popen([sys.executable, "-c", RELEASE, str(two_held.root)], **pipes) for _ in range(2)]
+    for worker in workers:
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    assert sorted(worker.communicate(timeout=120)[0].strip() for worker in workers) == ["0", "2"]
+    assert ids(two_held) == ["a", "b", "c"]

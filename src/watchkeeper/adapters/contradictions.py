@@ -6,6 +6,7 @@ what files of data tell (operations/check.py), or how mistakes are told (monitor
 
 import re
 from collections.abc import Collection, Iterator
+from math import isfinite
 from typing import NamedTuple
 
 from watchkeeper.adapters.yaml_lines import Path
@@ -106,9 +107,27 @@ def _of_target(monitor: Monitor, target: Target, path: Path) -> Iterator[Contrad
         yield Contradiction((*path, "feature"), f"metric '{metric}' is one of the whole model, not of a column", "leave `feature` out")
     elif target.segment and not any(m.in_segments for m in mine):
         yield Contradiction((*path, "segment"), f"metric '{metric}' is not measured in segments", "leave `segment` out")
+    if mine:
+        yield from _of_limits(target, min(m.range[0] for m in mine), max(m.range[1] for m in mine), path)
     if target.segment and not any(_is_of(target.segment, declared) for declared in monitor.segments):
         known = f"declared: {', '.join(monitor.segments)}" if monitor.segments else "declare its column in `segments`"
         yield Contradiction((*path, "segment"), f"segment '{target.segment}' is of no declared segment", known)
+
+
+def _of_limits(target: Target, low: float, high: float, path: Path) -> Iterator[Contradiction]:
+    """Yield the limits that no value of the metric can break, or none can keep."""
+    span = (
+        f"lies between {low:g} and {high:g}"
+        if isfinite(low) and isfinite(high)
+        else f"is never below {low:g}"
+        if isfinite(low)
+        else f"is never above {high:g}"
+    )
+    for name in ("at_least", "at_most"):
+        limit = getattr(target, name)
+        if limit is not None and not low <= limit <= high:
+            hint = "write a share as 0.7, not as 70" if (low, high) == (0, 1) else ""
+            yield Contradiction((*path, name), f"{name}: {limit:g} is no value of '{target.metric}', which {span}", hint)
 
 
 def _is_of(segment: str, declared: str) -> bool:

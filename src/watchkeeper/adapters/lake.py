@@ -33,6 +33,7 @@ TIMESTAMP = pa.timestamp("us", "UTC")
 _ARROW: dict[object, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_(), datetime: TIMESTAMP}
 _ATTEMPTS = 30
 _ROWS_AT_ONCE, _FIGURES_AT_ONCE = 131_072, 8_192
+_LEAST_ROOM = 2**20
 _OS_ERROR = re.compile(r"(?:os error|code:) (\d+)")  # as Rust writes it
 
 
@@ -285,6 +286,9 @@ class Lake:
             if os.access(place, os.F_OK) and not os.access(place, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
                 is_read_only = bool(os.statvfs(place).f_flag & os.ST_RDONLY)
                 raise self._unwritable(name, os.strerror(errno.EROFS if is_read_only else errno.EACCES))
+        room = os.statvfs(there)
+        if room.f_blocks and room.f_bavail * room.f_frsize < _LEAST_ROOM:  # some file systems do not tell
+            raise self._unwritable(name, os.strerror(errno.ENOSPC))
 
     def _unwritable(self, name: str, why: str) -> UnwritableError:
         then = "Check its permissions, and the space left there."

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from watchkeeper.adapters.monitor_files import Problem, mistakes, nearest, sorted_once, understand
 from watchkeeper.adapters.reference_files import dated
 from watchkeeper.adapters.settings import Settings
-from watchkeeper.adapters.yaml_lines import Document, read_yaml
+from watchkeeper.adapters.yaml_lines import Document, Fault, read_yaml
 from watchkeeper.errors import ConfigurationError, UsageError
 from watchkeeper.monitor import Labels, Monitor, Retraining, Workspace
 from watchkeeper.spelling import is_remote
@@ -177,8 +177,14 @@ def monitor_documents(home: Home) -> list[Document]:
     )
     shared = Document(WORKSPACE_FILE, {"timezone": home.workspace.timezone})
     files = sorted(p for p in home.monitors_dir.glob("*.yaml") if not p.name.startswith("_"))
-    own = [read_yaml(path, _name(home, path.name)) for path in files]
+    own = [_said(read_yaml(path, _name(home, path.name))) for path in files]
     return [_inherit(document, defaults, shared) for document in sorted(own, key=lambda d: d.data.get("model") != d.stem)]
+
+
+def _said(document: Document) -> Document:
+    """Return a document, with the fault that it says nothing where it does: its defaults alone describe no model."""
+    is_empty = not document.data and not document.faults
+    return Document(document.file, faults=[Fault((), None, "is empty, and should describe a model")]) if is_empty else document
 
 
 def _inherit(document: Document, defaults: Document, shared: Document) -> Document:

@@ -82,7 +82,15 @@ class Document:
 class _Loader(yaml.SafeLoader):
     """SafeLoader with the booleans and numbers of YAML 1.2: no `yes`, `on`, `12:30`."""
 
+    def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> Any:
+        """Return a day or moment; one that no calendar has is a mistake of its line."""
+        try:
+            return super().construct_yaml_timestamp(node)
+        except (ValueError, OverflowError) as error:
+            raise ConstructorError(None, None, f"{node.value} is no day of the calendar ({error})", node.start_mark) from error
 
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_timestamp)
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, regexp) for tag, regexp in resolvers if tag.rpartition(":")[2] not in {"bool", "int", "float"}]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -113,7 +121,8 @@ def parse_yaml(text: str, name: str) -> Document:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         return Document(name, faults=[_fault(error, text)])
     if not isinstance(data, dict):
-        return Document(name, faults=[Fault((), 1, "should hold `key: value` lines")])
+        what = "is a list" if isinstance(data, list) else "is a single value"
+        return Document(name, faults=[Fault((), 1, f"{what}, and should hold `key: value` lines")])
     return Document(name, data, places, faults)
 
 

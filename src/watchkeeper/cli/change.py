@@ -45,7 +45,8 @@ def add_change(
     load_monitor(place, model)
     if kind not in get_args(ChangeKind):
         raise UsageError(f"{kind!r} is no kind of change", where="--kind", then=f"Write one of {', '.join(get_args(ChangeKind))}.")
-    made = record_change(place, model, kind=kind, at=moment(at) if at else recorded_at, version=version, note=note, who=who, now=recorded_at)  # type: ignore[arg-type]
+    effective_at = moment(at, option="--at") if at else recorded_at
+    made = record_change(place, model, kind=kind, at=effective_at, version=version, note=note, who=who, now=recorded_at)  # type: ignore[arg-type]
     if as_json:
         show_json(made)
     else:

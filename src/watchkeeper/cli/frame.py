@@ -153,14 +153,14 @@ def open_home(ctx: typer.Context, home: Path | None = None) -> Home:
     return find_home(home or ctx.find_root().obj)
 
 
-def moment(now: str | None, home: Home | None = None) -> datetime:
-    """Return the moment that `--now` names, in UTC; without one, where the workspace's clock stands, else the clock's."""
+def moment(now: str | None, home: Home | None = None, *, option: str = "--now") -> datetime:
+    """Return the moment that an option names, in UTC; without one, where the workspace's clock stands, else the clock's."""
     if now is None:
         return (home and home.workspace.now) or datetime.now(UTC)
     try:
-        return utc(reckoned(datetime.fromisoformat(now), "--now"))
+        return utc(reckoned(datetime.fromisoformat(now), option))
     except ValueError as error:
-        raise UsageError(f"{now!r} is not a moment", where="--now", then="Write for example 2013-04-29T06:00Z.") from error
+        raise UsageError(f"{now!r} is not a moment", where=option, then="Write for example 2013-04-29T06:00Z.") from error
 
 
 def reckoned(day: Dated, option: str) -> Dated:

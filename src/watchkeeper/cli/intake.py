@@ -222,7 +222,7 @@ def give_up(
     if as_json:
         show(show_entries(monitor, done), as_json=True)
     else:
-        say(f"{len(done)} discarded.")
+        say(f"{len(done)} discarded." if done else "Nothing that you chose is held.")
 
 
 def _chosen(ids: list[str] | None, batch: str, matching: str, *, everything: bool) -> Chosen:

@@ -7,6 +7,7 @@ functions (drift.py, performance.py, service.py, cost.py).
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Any, Literal
 
 from watchkeeper.measures import drift, performance, service
@@ -44,6 +45,23 @@ class Metric:
     stored: bool = True
     needs_labels: bool = False
     only: Literal["", "numeric", "category"] = ""
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the greatest value there can be; infinite where there is no end."""
+        return _RANGES.get(self.name) or _RANGES_OF_UNITS.get(self.unit, (-inf, inf))
+
+
+_RANGES = {
+    "calibration_gap": (-1.0, 1.0),
+    "matthews": (-1.0, 1.0),
+    "r2": (-inf, 1.0),
+    **dict.fromkeys(("mape", "mae", "rmse", "wasserstein"), (0.0, inf)),
+}
+_RANGES_OF_UNITS = {
+    **dict.fromkeys(("ratio", "probability", "distance"), (0.0, 1.0)),
+    **dict.fromkeys(("index", "nats", "ms", "rows", "categories"), (0.0, inf)),
+}
 
 
 def _drift(

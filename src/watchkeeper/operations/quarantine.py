@@ -60,7 +60,7 @@ def entries(home: Home, monitor: Monitor, *, now: datetime, chosen: Chosen = ALL
     """Return the entries in one of these states as of `now`, by batch and row.
 
     Raises:
-        UsageError: an id or a batch is asked for that was never in quarantine.
+        UsageError: an id, a batch or a reason is asked for that was never in quarantine.
 
     """
     found: list[Quarantined] = home.lake.newest(Quarantined, as_of=now, table=f"quarantine/{monitor.model}")
@@ -71,6 +71,10 @@ def entries(home: Home, monitor: Monitor, *, now: datetime, chosen: Chosen = ALL
             raise UsageError(
                 f"nothing in quarantine has the {kind} {name!r}", where=monitor.model, then="`watchkeeper quarantine show` lists what is held."
             )
+    if chosen.matching and not any(e in replace(chosen, ids=(), batch="") for e in found):
+        raise UsageError(
+            f"no reason in quarantine holds {chosen.matching!r}", where=monitor.model, then="`watchkeeper quarantine list` tells the reasons."
+        )
     return sorted((e for e in found if e.state in states and e in chosen), key=lambda e: (e.batch_id, e.row_number))
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.files import at, load
+from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.text_files import Reading, table_of
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UnreadableError
@@ -27,6 +28,7 @@ from watchkeeper.operations.quarantine import Chosen, after, decide, entries
 from watchkeeper.operations.reading import lot_of
 from watchkeeper.records import Batch, Quarantined, Source, Validation
 
+LONGEST_WAIT_S = 600.0
 _NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
@@ -42,7 +44,12 @@ class Release:
 
 
 def release(home: Home, monitor: Monitor, *, now: datetime, chosen: Chosen, who: str, why: str) -> list[Release]:
-    """Let in those of the chosen entries that pass today; the others stay, with today's reasons."""
+    """Let in those of the chosen entries that pass today; the others stay, with today's reasons. Of two calls at once the later finds nothing left."""
+    with lease(home.lake, f"release:{monitor.model}", wait_s=LONGEST_WAIT_S):
+        return _released(home, monitor, now, chosen, who, why)
+
+
+def _released(home: Home, monitor: Monitor, now: datetime, chosen: Chosen, who: str, why: str) -> list[Release]:
     held = sorted(entries(home, monitor, now=now, chosen=chosen), key=lambda e: (e.source, e.batch_id, e.row_number))
     done: list[Release] = []
     for source, batch_id, group in _groups(held):
