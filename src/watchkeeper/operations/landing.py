@@ -98,7 +98,7 @@ def _sifted(intake: Intake, begun: list[Settled], known: Landed, heard: Verdicts
     _check_together(intake, [s for s, mine in zip(still_open, contested, strict=True) if not mine.num_rows], heard)
     earlier: dict[tuple[str, ...], pa.Table] = {}
     for settled, mine in zip(still_open, contested, strict=True):
-        _sift_and_check(intake, settled, mine, _before(settled, known, list(earlier.values())), heard, whole=whole)
+        _sift_and_check(intake, settled, mine, _before(settled, mine, known, list(earlier.values())), heard, whole=whole)
         if mine.num_rows and not settled.fault:
             columns = tuple(mine.column_names)
             accepted = _landed_now(intake, mine.filter(pc.is_in(mine["wk_row"], settled.rows["wk_row"].combine_chunks())))
@@ -115,9 +115,9 @@ def _contested(intake: Intake, tables: list[pa.Table], known: Landed) -> list[pa
     return [table.filter(flag) for table, flag in zip(tables, flags, strict=True)]
 
 
-def _before(settled: Settled, known: Landed, earlier: list[pa.Table]) -> list[pa.Table]:
+def _before(settled: Settled, mine: pa.Table, known: Landed, earlier: list[pa.Table]) -> list[pa.Table]:
     held = known.besides(settled.lot.batch_id)
-    settled.met = set() if held is None else set(held["wk_batch"].to_pylist())
+    settled.met = set() if held is None or not mine.num_rows else set(held["wk_batch"].to_pylist())
     return earlier if held is None else [held, *earlier]
 
 
