@@ -5,10 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from watchkeeper.adapters.monitor_files import understand
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.adapters.yaml_lines import parse_yaml
 from watchkeeper.errors import UsageError
-from watchkeeper.operations.draft import Draft, Said, Source, draft, glob_of
+from watchkeeper.monitor import Monitor, Wording
+from watchkeeper.operations.add import _times
+from watchkeeper.operations.draft import Draft, Said, Source, _reference, draft, glob_of
+from watchkeeper.operations.monitor_text import monitor_text
 
 START = datetime(2025, 1, 1, 9, tzinfo=UTC)
 ROWS = 120
@@ -239,3 +246,33 @@ def test_a_column_without_readable_times_is_told_what_can_be_read():
         " 2026-01-05T19:28:33+01:00), the day first with dots (05.01.2026 19:28:33), or an epoch in seconds, milliseconds,"
         " microseconds or nanoseconds"
     )
+
+
+def test_messages_are_given_words_of_their_own_where_the_names_say_them():
+    told = draft(
+        "orders",
+        Source(events(), {"files": "inbox/orders-*.csv"}, "digits"),
+        Source(labels([0, 1] * 60).rename_columns(["order_id", "was_returned"]), {"files": "l-*.csv"}, "digits"),
+        said=Said(),
+        timezone="UTC",
+    )
+    assert (answers(told)["wording.rows"], answers(told)["wording.positive"]) == ("orders", "returned")
+    assert "wording.rows" not in answers(drafted(events(), labels([0, 1] * 60)))
+    text = monitor_text(told.answers, "orders.csv")
+    assert understand(Monitor, parse_yaml(text, "orders.yaml"))[0].wording == Wording(rows="orders", positive="returned")
+
+
+def test_the_days_of_a_reference_are_those_of_every_file(tmp_path):
+    home = Home(tmp_path)
+    (tmp_path / "inbox").mkdir()
+    for day in range(40):
+        at = [START + timedelta(days=day, hours=h) for h in range(30)]
+        pq.write_table(pa.table({"id": [f"{day}-{h}" for h in range(30)], "at": at}), tmp_path / "inbox" / f"orders-{day:03}.parquet")
+    (tmp_path / "inbox" / "orders-999.parquet").write_bytes(b"PAR1 and then nothing")
+    [column, whose] = _times(home, tmp_path / "inbox" / "orders-000.parquet", "inbox/orders-*.parquet", "at")
+    assert (len(column), whose) == (40 * 30, "the files'")
+    told = Draft(Said())
+    _reference(told, "at", column, whose, "UTC")
+    assert next(a.why for a in told.answers if a.key == "reference.to") == "the first 21 days of the files' 41"
+    _reference(told, "at", column, "the first 1,000 of 1,464 files'", "UTC")
+    assert told.answers[-1].why == "the first 21 days of the first 1,000 of 1,464 files' 41"

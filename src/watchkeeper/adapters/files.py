@@ -181,6 +181,23 @@ def read(source: File | IO[bytes] | bytes, name: str) -> pa.Table:
     return interpret(source if isinstance(source, bytes) else source.read(), name).known
 
 
+def column_of(file: File, column: str) -> pa.ChunkedArray | None:
+    """Return one column of a file, None when it has none of that name; of a Parquet file on disk nothing else is read.
+
+    Raises:
+        UnreadableError: it is not what its name says.
+
+    """
+    if isinstance(file, Path) and _reader(file.name) is _read_parquet and file.suffix not in _COMPRESSIONS:
+        try:
+            with pq.ParquetFile(file) as opened:
+                return opened.read([column])[column] if column in opened.schema_arrow.names else None
+        except (pa.ArrowException, OSError) as error:
+            raise UnreadableError("is not a whole Parquet file; it may have been cut off", where=file.name, then="Copy it again.") from error
+    rows = read(file, file.name)
+    return rows[column] if column in rows.column_names else None
+
+
 def interpret(data: bytes, name: str, texts: Collection[str] = ()) -> Reading:
     """Return the rows that bytes hold, by the suffix of their name, and the lines that do not fit.
 

@@ -115,7 +115,13 @@ def _of_files(home: Home, paths: dict[str, Path]) -> dict[str, Source]:
     if any(path.match(globs[other][0]) for kind, path in whole.items() for other in globs if other != kind):
         globs = {kind: (named(path, home.root), "this file alone: the other file's name is too much like it") for kind, path in whole.items()}
     return {
-        kind: Source(_rows(path), {"files": globs[kind][0]}, globs[kind][1], partial(_whole, home, path, globs[kind][0]))
+        kind: Source(
+            _rows(path),
+            {"files": globs[kind][0]},
+            globs[kind][1],
+            partial(_whole, home, path, globs[kind][0]),
+            partial(_times, home, path, globs[kind][0]),
+        )
         for kind, path in whole.items()
     }
 
@@ -132,6 +138,22 @@ def _whole(home: Home, path: Path, pattern: str, columns: Sequence[str]) -> pa.T
             tables.append(rows.select(list(dict.fromkeys(columns))))
     kinds = {t.schema for t in tables}
     return pa.concat_tables(tables if len(kinds) == 1 else [_as_text(t) for t in tables])
+
+
+def _times(home: Home, path: Path, pattern: str, column: str) -> tuple[pa.ChunkedArray, str]:
+    """Return a column of all files that a glob matches, and which files these are; of a store as many as are fetched in reasonable time."""
+    found: list[files.File] = list(dict.fromkeys([path, *files.discover(home, pattern)]))
+    some = found if all(isinstance(file, Path) for file in found) else found[:_MOST_FILES]
+    columns = []
+    for file in some:
+        try:
+            columns.append(files.column_of(file, column))
+        except UnreadableError:
+            continue
+    known = [c for c in columns if c is not None]
+    alike = known if len({c.type for c in known}) == 1 else [pc.cast(c, pa.string()) for c in known]
+    said = "the files'" if len(some) == len(found) else f"the first {len(some):,} of {len(found):,} files'"
+    return pa.chunked_array([chunk for c in alike for chunk in c.chunks], alike[0].type), said
 
 
 def _as_text(rows: pa.Table) -> pa.Table:

@@ -20,7 +20,7 @@ from watchkeeper.adapters.monitor_files import nearest
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.monitor import Task
-from watchkeeper.operations import guesses, truths
+from watchkeeper.operations import guesses, truths, wordings
 from watchkeeper.operations.times import READABLE, to_utc
 
 SAID = "you said so"
@@ -73,6 +73,11 @@ class Source:
     place: Mapping[str, Any]
     why: str
     others: Callable[[Sequence[str]], pa.Table] | None = None
+    every: Callable[[str], tuple[pa.ChunkedArray, str]] | None = None
+
+    def times(self, column: str) -> tuple[pa.ChunkedArray, str]:
+        """Return the column of times of all there is, and whose days these are."""
+        return (self.whole([column])[column], "the files'") if self.every is None else self.every(column)
 
     def whole(self, columns: Sequence[str]) -> pa.Table:
         """Return columns of all there is, or of these rows alone."""
@@ -139,6 +144,7 @@ def draft(model: str, events: Source, labels: Source | None, *, said: Said, time
     truth = _labels(told, events, labels, event_id=event_id, time=time, timezone=timezone)
     _outputs(told, events.rows, truth)
     _rest(told, events, time=time, timezone=timezone, in_events=labels is None and truth is not None)
+    _words(told, events)
     return told
 
 
@@ -246,7 +252,7 @@ def _rest(told: Draft, source: Source, *, time: str | None, timezone: str, in_ev
     for role, guess in found.items():
         told.tell(f"columns.{role}", *guess)
     if time is not None:
-        _reference(told, time, source.whole([time])[time], timezone)
+        _reference(told, time, *source.times(time), timezone)
     probabilities = next((set(a.value.values()) for a in told.answers if a.key == "columns.probabilities"), set())
     taken = told.taken() | probabilities
     if in_events:
@@ -260,8 +266,22 @@ def _rest(told: Draft, source: Source, *, time: str | None, timezone: str, in_ev
         told.tell("private", *personal)
 
 
-def _reference(told: Draft, name: str, column: pa.ChunkedArray, timezone: str) -> None:
-    """Settle what is usual: the first half of the files' days, at most ninety of them."""
+def _words(told: Draft, events: Source) -> None:
+    """Settle what messages call the rows, and what came true of them."""
+    said = {a.key: a.value for a in told.answers}
+    label, task = str(said.get("labels.column", "")), said.get("task")
+    guessed = {
+        "rows": wordings.rows(str(events.place.get("files", ""))),
+        "positive": wordings.positive(label, said.get("positive")) if task == "binary" and label else None,
+        "unit": wordings.unit(label) if task == "regression" and label else None,
+    }
+    for name, guess in guessed.items():
+        if guess is not None:
+            told.tell(f"wording.{name}", *guess)
+
+
+def _reference(told: Draft, name: str, column: pa.ChunkedArray, whose: str, timezone: str) -> None:
+    """Settle what is usual: the first half of the days there are, at most ninety of them."""
     times = pc.drop_null(to_utc(column, timezone))
     if len(times) == 0:
         told.questions.append(Question("--time", f"which column says when an event happened; `{name}` holds no time that can be read: {READABLE}"))
@@ -274,9 +294,7 @@ def _reference(told: Draft, name: str, column: pa.ChunkedArray, timezone: str) -
     days = max(1, min(max((span + 1) // 2, least), max(_LONGEST_REFERENCE_DAYS, least), span))
     told.tell("reference.from", first, "the first day of the files")
     short = "" if days >= least else f": too short to judge by, which takes {least} days. Name a later one when there are more"
-    told.tell(
-        "reference.to", first + timedelta(days=days), f"{_days(days)} of the files' {span}{short}" if span > 1 else f"the files' only day{short}"
-    )
+    told.tell("reference.to", first + timedelta(days=days), f"{_days(days)} of {whose} {span}{short}" if span > 1 else f"{whose} only day{short}")
     if window > 1:
         told.tell("window", "week", f"only {rate:.0f} rows a day")
 

@@ -10,7 +10,22 @@ import yaml
 
 from watchkeeper.operations.draft import SAID, Answer
 
-_ORDER = ("model", "owner", "task", "positive", "timezone", "events", "labels", "columns", "features", "reference", "window", "segments", "private")
+_ORDER = (
+    "model",
+    "owner",
+    "task",
+    "positive",
+    "timezone",
+    "events",
+    "labels",
+    "columns",
+    "features",
+    "reference",
+    "window",
+    "segments",
+    "private",
+    "wording",
+)
 _COMMENT_AT = 44
 
 
