@@ -10,12 +10,14 @@ import pytest
 import worlds_site as world
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
+from watchkeeper.judgement.incidents import fold
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.measure import measure
 from watchkeeper.operations.pages import pages
 from watchkeeper.operations.picture import picture
 from watchkeeper.operations.profile import profile
 from watchkeeper.records import Digest, IncidentEvent, key
+from watchkeeper.site.model_page import _standing
 
 RESOLVED, OPEN = key(world.MODEL, "kpi"), key(world.MODEL, "segment")
 
@@ -130,6 +132,13 @@ def test_a_model_page_shows_promises_kpis_labels_inputs_quality_and_cost(site):
         "no wind blows at 1,000 mph",
     ):
         assert words in elements.said
+
+
+def test_a_model_page_lists_what_is_open_first_and_the_gravest_of_that_as_the_overview_does():
+    first, second = fold(world._incidents(world._signals(world.days(world.monitor()))))
+    kinds = [("open", "warning"), ("resolved", "critical"), ("open", "critical"), ("acknowledged", "high")]
+    every = [dataclasses.replace(second if n else first, state=state, severity=severity) for n, (state, severity) in enumerate(kinds)]
+    assert [i.severity for i in sorted(every, key=_standing, reverse=True)] == ["critical", "high", "warning", "critical"]
 
 
 def test_severities_are_written_and_not_only_coloured(site):

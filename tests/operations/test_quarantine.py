@@ -131,6 +131,13 @@ def test_as_of_a_moment_before_the_decision_the_rows_are_still_held(two_held: Ho
     assert sorted(held(two_held, now=NOW)) == [1, 2]
 
 
+def test_what_is_decided_at_the_moment_of_intake_is_seen_at_that_moment(two_held: Home) -> None:
+    one = entries(two_held, loans(), now=NOW)[0].quarantine_id
+    discard(two_held, loans(), now=NOW, chosen=Chosen(ids=[one]), who="ann", why="a test row")
+    assert one not in [e.quarantine_id for e in entries(two_held, loans(), now=NOW)]
+    assert [h.state for h in heaps(two_held, [loans()], now=NOW, states=("discarded",))] == ["discarded"]
+
+
 def test_heaps_count_by_reason_and_tell_no_value(home: Home) -> None:
     put(home, "loans-1.csv", HEADER + "a,soon,0.5,1\nb,later,0.5,1\nc,2025-02-01,0.5,1\n")
     take(home)

@@ -8,7 +8,7 @@ import pytest
 import worlds_site as world
 from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.operations.status import behind_text, operation_statuses, overview_rows, status
+from watchkeeper.operations.status import behind_text, label_coverage, operation_statuses, overview_rows, status
 from watchkeeper.records import IncidentEvent, Run, Score
 from watchkeeper.windows import Grid
 from watchkeeper.words import moment_text
@@ -123,3 +123,14 @@ def test_rows_that_stopped_are_told_once(tmp_path):
     row = overview_rows(home, {watched.model: watched}, now=world.NOW)[0]
     assert row.reason == ""
     assert [i.incident_id for i in row.incidents] == [opened.incident_id]
+
+
+def test_labels_of_hours_are_those_of_the_newest_day_of_hours():
+    def coverage(hour: int, value: float, n: int) -> Score:
+        start = world.NOW - timedelta(hours=hour)
+        about = {"metric": "label_coverage", "value": value, "n": n, "window_start": start, "window_end": start + timedelta(hours=1)}
+        return dataclasses.replace(world._scores(world.monitor(), world.days(world.monitor())[0])[0], **about)
+
+    hours = [coverage(1, 1.0, 100), coverage(2, 0.98, 300), coverage(40, 0.1, 9000)]
+    assert label_coverage(hours) == pytest.approx(0.985)
+    assert label_coverage([]) is None

@@ -21,6 +21,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.evidence import Broken
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.lots import without_values
+from watchkeeper.operations.quarantine import standing
 from watchkeeper.operations.times import moment_of
 from watchkeeper.records import Batch, Quarantined, Validation
 from watchkeeper.windows import Window
@@ -83,7 +84,7 @@ class Intake:
 
     @cached_property
     def _held(self) -> list[tuple[datetime, Quarantined]]:
-        held = [q for q in self.home.lake.newest(Quarantined, as_of=self.now, table=f"quarantine/{self.monitor.model}") if q.state == "held"]
+        held = [q for q in standing(self.home, self.monitor, now=self.now) if q.state == "held"]
         came = {b.batch_id: b.landed_at for b in self._batches} if held else {}
         of_events = self._event_times(list(filter(None, (_id_of(q, self.monitor) for q in held))))
         return [(_time_of(q, self.monitor) or of_events.get(_id_of(q, self.monitor)) or came.get(q.batch_id, q.at), q) for q in held]

@@ -19,6 +19,7 @@ from watchkeeper.operations.lots import WHOLE_FILE, tally, without_values
 from watchkeeper.records import Batch, Quarantined
 
 MASK = "***"
+_THAT_MOMENT = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ def entries(home: Home, monitor: Monitor, *, now: datetime, chosen: Chosen = ALL
         UsageError: an id, a batch or a reason is asked for that was never in quarantine.
 
     """
-    found: list[Quarantined] = home.lake.newest(Quarantined, as_of=now, table=f"quarantine/{monitor.model}")
+    found = standing(home, monitor, now=now)
     for kind, name, known in [("id", i, [e.quarantine_id for e in found]) for i in chosen.ids] + [
         ("batch", chosen.batch, [e.batch_id for e in found])
     ]:
@@ -76,6 +77,12 @@ def entries(home: Home, monitor: Monitor, *, now: datetime, chosen: Chosen = ALL
             f"no reason in quarantine holds {chosen.matching!r}", where=monitor.model, then="`watchkeeper quarantine list` tells the reasons."
         )
     return sorted((e for e in found if e.state in states and e in chosen), key=lambda e: (e.batch_id, e.row_number))
+
+
+def standing(home: Home, monitor: Monitor, *, now: datetime) -> list[Quarantined]:
+    """Return every entry as it stands at `now`, with what was decided at that very moment, which is kept microseconds later (`after`)."""
+    found: list[Quarantined] = home.lake.newest(Quarantined, as_of=now + _THAT_MOMENT, table=f"quarantine/{monitor.model}")
+    return found
 
 
 def heaps(home: Home, monitors: Sequence[Monitor], *, now: datetime, states: Collection[str] = ("held",)) -> list[Heap]:

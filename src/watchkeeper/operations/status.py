@@ -26,7 +26,7 @@ from watchkeeper.words import counted, moment_text
 
 OPERATIONS = ("ingest", "profile", "measure", "judge", "act", "report")
 _LOOK_BACK = timedelta(days=35)
-_WEEK = timedelta(days=7)
+_DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +170,11 @@ def silence_text(operations: Sequence[OperationStatus], monitor: Monitor) -> str
 
 
 def label_coverage(scores: Sequence[Score]) -> float | None:
-    """Return the share of labelled predictions in the newest window that has one."""
-    known = [s for s in scores if s.metric == "label_coverage" and s.value is not None and not s.segment and not s.version]
-    return max(known, key=lambda s: s.window_start).value if known else None
+    """Return the share of labelled predictions in the newest window that has one; of hours, in the newest day of them."""
+    known = [s for s in scores if s.metric == "label_coverage" and s.value is not None and not s.segment and not s.version and s.n]
+    last = max((s.window_end for s in known), default=None)
+    newest = [s for s in known if last is not None and (s.window_end == last or s.window_start >= last - _DAY)]
+    return sum((s.value or 0.0) * s.n for s in newest) / sum(s.n for s in newest) if newest else None
 
 
 def _cost(scores: Sequence[Score]) -> dict[str, Any]:

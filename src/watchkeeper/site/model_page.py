@@ -7,12 +7,13 @@ Belongs here: what is shown and in which order. Does not: figures (figures.py), 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.monitor import Monitor, Target
-from watchkeeper.records import SEVERITIES, Batch, Score, Validation
+from watchkeeper.records import SEVERITIES, Batch, Score, Severity, Validation
 from watchkeeper.site.figures import Figure, Frame, figure, usual_of
 from watchkeeper.site.overview import OverviewRow, overview_cells
 from watchkeeper.site.render import page
@@ -89,7 +90,7 @@ def model_page(facts: ModelFacts, *, frame: Frame, workspace: str) -> str:
         row=facts.row,
         cells=overview_cells(facts.row),
         description=f"{facts.monitor.description or 'No description'} · {facts.monitor.task}, by {facts.monitor.window}, {facts.monitor.timezone}",
-        incidents=sorted(facts.incidents, key=lambda i: (i.is_open, i.window_start), reverse=True),
+        incidents=sorted(facts.incidents, key=_standing, reverse=True),
         timezone=lambda _: frame.timezone,
         sections=_sections(facts.monitor, by_metric, frame),
         segments=segment_table(facts.segments, facts.monitor),
@@ -98,6 +99,11 @@ def model_page(facts: ModelFacts, *, frame: Frame, workspace: str) -> str:
         others=sorted((s for s in facts.whole if s.window_end == last and not s.feature), key=lambda s: s.metric),
         links=facts.links,
     )
+
+
+def _standing(incident: Incident) -> tuple[bool, int, datetime]:
+    """Order incidents as the overview does: open ones first, the gravest of them first; then the newest."""
+    return incident.is_open, SEVERITIES.index(cast("Severity", incident.severity)) if incident.is_open else 0, incident.window_start
 
 
 def _by_metric(scores: Sequence[Score]) -> dict[tuple[str, str], list[Score]]:
