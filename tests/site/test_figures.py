@@ -3,6 +3,7 @@
 import dataclasses
 import xml.etree.ElementTree as ET
 from datetime import timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -137,3 +138,14 @@ def test_the_band_of_hourly_rows_follows_the_hours_and_is_learned_from_the_refer
     assert len(band) == len(scores)
     assert min(b["to"] for b in band) < 200
     assert max(b["value"] for b in band) > 1000
+
+
+@pytest.mark.parametrize("weeks", [3, 7, 8, 20])
+def test_labels_of_the_time_axis_keep_apart_on_a_narrow_screen(weeks):
+    """Seven weeks' labels of 45 pixels each fit into 320 without a gap, and run into one another in a wider font."""
+    scores = by_hour("rows", lambda at: float(at.hour), hours=weeks * 7 * 24)
+    drawn = ET.fromstring(svg(metric_chart(scores, timezone=WATCHED.timezone, palette=PAGE, size=NARROW)))  # noqa: S314 - our own
+    texts = [e for e in drawn.iter("{http://www.w3.org/2000/svg}text") if e.get("opacity") != "0" and e.get("text-anchor") == "middle"]
+    at = sorted(float(e.get("transform").partition("(")[2].partition(",")[0]) for e in texts)
+    assert len(at) >= 2
+    assert min(right - left for left, right in pairwise(at)) >= 52

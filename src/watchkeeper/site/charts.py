@@ -49,6 +49,7 @@ class Size:
     height: int
 
 
+LABEL_GAP = 14
 WIDE, NARROW, POSTER = Size(760, 170), Size(320, 160), Size(900, 240)
 
 
@@ -120,7 +121,14 @@ def _x(palette: Palette) -> Any:
     import altair as alt
 
     axis = alt.Axis(
-        title=None, labelColor=palette.muted, tickColor=palette.grid, domainColor=palette.grid, grid=False, tickCount=6, labelOverlap=True
+        title=None,
+        labelColor=palette.muted,
+        tickColor=palette.grid,
+        domainColor=palette.grid,
+        grid=False,
+        tickCount=6,
+        labelOverlap=True,
+        labelSeparation=LABEL_GAP,  # a browser's font is wider than the one that labels are measured in
     )
     return alt.X("at:T", scale=alt.Scale(type="utc"), axis=axis)
 
