@@ -23,6 +23,7 @@ EVIDENCE = {"positive_rate", "calibration_gap", "recall", "score_mean", *OF_SEGM
 """What is looked up of an episode's windows taken together."""
 OF_A_RATE = ("calibration_gap", "calibration_gap_to_rest", "log_loss", "recall", "accuracy")
 """Metrics that a split of the outcome's rate explains; it says nothing about how well scores rank."""
+_GRID = timedelta(days=2)
 _MOVED = 3.5
 _WORTH_NAMING = 0.1  # PSI below this is a shift nobody would act on
 _LEAST_BASELINE = 14
@@ -133,7 +134,8 @@ def baseline_of(scores: pa.Table, start: datetime) -> timedelta:
     kind = scores.schema.field("window_start").type
     since = pc.field("window_start") >= pa.scalar(start - ROLLING, kind)
     first = pc.min(scores.filter((pc.field("metric") == "psi") & since & pc.field("value").is_valid()).column("window_start")).as_py()
-    return ROLLING if first is None or first >= start else start - first
+    whole = first is None or first >= start or first < start - ROLLING + _GRID  # the first window inside may begin a day or two later
+    return ROLLING if whole else start - first
 
 
 def moved_features(before: Mapping[str, Sequence[float]], during: Mapping[str, Sequence[float]]) -> tuple[list[Moved] | None, int]:
