@@ -19,7 +19,7 @@ from watchkeeper.records import Batch
 from watchkeeper.windows import Window
 
 Item = TypeVar("Item")
-PART_BYTES = 2_000
+PART_BYTES = 5_000
 """About what a part with its cells takes in memory, as read and as added up."""
 
 _PER_CELL = 16  # bytes: a count and a sum
