@@ -22,6 +22,9 @@ Item = TypeVar("Item")
 PART_BYTES = 5_000
 """About what a part with its cells takes in memory, as read and as added up."""
 
+ID_BYTES = 200
+"""About what the id of a label takes while its prediction is looked for."""
+
 _PER_CELL = 16  # bytes: a count and a sum
 _PER_JOINED_ROW = 300  # bytes: in DuckDB, in Arrow and in the arrays that are counted
 _ROWS, _BATCHES, _WINDOWS = 2_000_000, 16, 32
