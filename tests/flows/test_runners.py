@@ -143,6 +143,21 @@ def test_task_runners_leave_what_one_process_does(alone: Home, runner: str, tabl
     assert any(n.startswith("measuring windows-parcels-day-2025-") for n in names)
 
 
+def test_a_backfill_that_a_person_starts_leaves_the_same_and_shows_how_far_it_is(alone: Home, landed: Path, starting: Starting) -> None:
+    from prefect.artifacts import Artifact
+
+    from watchkeeper.flows.backfill import backfill
+
+    home = copied(landed, "by-backfill")
+    names = flown(home, starting, backfill)
+    for table in (Profile.TABLE, Score.TABLE, Run.TABLE):
+        assert stored(home, table).equals(stored(alone, table))
+    assert any(n.startswith("counting rows-parcels-2025-") for n in names)
+    with starting.ready():
+        shown = {key: Artifact.get(key) for key in ("backfill-parcels-counting-rows", "backfill-parcels-measuring-windows")}
+    assert {key: made.data for key, made in shown.items() if made} == dict.fromkeys(shown, 100.0)
+
+
 def test_a_scheduler_that_is_there_is_used_and_needs_no_files_of_the_workspace(
     alone: Home, landed: Path, starting: Starting, scheduler: str, tmp_path: Path
 ) -> None:

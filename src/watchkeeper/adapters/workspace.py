@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from watchkeeper.adapters.monitor_files import Problem, mistakes, nearest, sorted_once, understand
 from watchkeeper.adapters.reference_files import dated
-from watchkeeper.adapters.settings import Settings
+from watchkeeper.adapters.settings import Settings, give_memory_back
 from watchkeeper.adapters.yaml_lines import Document, Fault, read_yaml
 from watchkeeper.errors import ConfigurationError, UsageError
 from watchkeeper.monitor import Labels, Monitor, Retraining, Workspace
@@ -21,6 +21,8 @@ from watchkeeper.words import standing_text
 
 if TYPE_CHECKING:
     from watchkeeper.adapters.lake import Lake
+
+give_memory_back()  # before the lake's libraries are loaded
 
 WORKSPACE_FILE = "watchkeeper.yaml"
 DEFAULTS_FILE = "_defaults.yaml"

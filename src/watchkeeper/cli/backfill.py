@@ -58,7 +58,7 @@ def backfill(
     if as_json:
         show_json(_summary(done))
     elif done.watched.models or done.problems:
-        _tell(done)
+        _tell(done, bins)
     else:
         say(NOBODY)
     for problem in done.problems:
@@ -97,13 +97,15 @@ def _bar(*, is_shown: bool) -> Iterator[_Bar]:
         yield _Bar(step, far)
 
 
-def _tell(done: Backfilled) -> None:
+def _tell(done: Backfilled, bins: OfBins) -> None:
     landed = sum(b.rows_landed for b in done.watched.batches)
     say(
         f"{counted(len(done.watched.batches), 'batch')}: {counted(landed, 'row')} landed. {counted(sum(done.parts.values()), 'profile part')} written."
     )
     for model, version in done.bins.items():
         say(f"{model}: bins were fitted anew, version {version}. Scores over the old ones stay in the lake as history; no series shows both.")
+    for model in [m for m in done.parts if m not in done.bins] if bins == OfBins.refit else ():
+        say(f"{model}: the same bins came out, and stay in force.")
     windows, opened = len(done.watched.runs), sum(e.event == "opened" for e in done.watched.events)
     say(f"{counted(windows, 'window')} measured, {counted(opened, 'incident')} opened. Nobody was told: `watchkeeper run` tells what is no older")
     say(f"than {STALE_AFTER.days} days, and `watchkeeper incidents --all` shows the rest.")

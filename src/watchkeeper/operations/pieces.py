@@ -19,8 +19,11 @@ from watchkeeper.records import Batch
 from watchkeeper.windows import Window
 
 Item = TypeVar("Item")
-PART_BYTES = 2_000
+PART_BYTES = 5_000
 """About what a part with its cells takes in memory, as read and as added up."""
+
+ID_BYTES = 200
+"""About what the id of a label takes while its prediction is looked for."""
 
 _PER_CELL = 16  # bytes: a count and a sum
 _PER_JOINED_ROW = 300  # bytes: in DuckDB, in Arrow and in the arrays that are counted

@@ -17,8 +17,8 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConflictError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import Fitted, bins_of
-from watchkeeper.operations.join import first_landing, joined, labelled, touched
-from watchkeeper.operations.pieces import EventsPiece, LabelsPiece, events_pieces, labels_pieces, share_of_memory
+from watchkeeper.operations.join import Touched, first_landing, joined, labelled, touched
+from watchkeeper.operations.pieces import ID_BYTES, EventsPiece, LabelsPiece, events_pieces, labels_pieces, parted, share_of_memory
 from watchkeeper.operations.quantities import countings
 from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.profiles.groups import Grouping
@@ -115,14 +115,24 @@ def _labels_brought_up(
     """Rebuild the label parts of the windows that batches touch, in order of time; a batch is done with the last of its windows."""
     if not todo:
         return
-    events, labels = ([b.batch_id for b in todo if b.source == source] for source in ("events", "labels"))
-    found_out = touched(home, monitor, Grid(found.grain, monitor.timezone), events=events, labels=labels, now=now)
+    found_out = _touched(home, monitor, Grid(found.grain, monitor.timezone), todo, now)
+    labels = [b.batch_id for b in todo if b.source == "labels"]
     book.add(None, _marks([b for b in todo if b.batch_id not in found_out.last], DONE, found_out.waiting))
     early = first_landing(home, monitor, [*waiting, *labels]) or now
     cut = labels_pieces(home, monitor, found, found_out.rows, early, now)
     for piece, parts in zip(cut, spread("joining labels", with_labels, cut), strict=True):
         inside = set(piece.windows)
         book.add(parts, _marks([b for b in todo if found_out.last.get(b.batch_id) in inside], DONE, found_out.waiting))
+
+
+def _touched(home: Home, monitor: Monitor, grid: Grid, batches: list[Batch], now: datetime) -> Touched:
+    """Ask what batches touch, as many at a time as memory has room for their ids."""
+    whole = Touched({}, {}, {})
+    for some in parted(batches, [(b.rows_landed * ID_BYTES,) for b in batches], (home.memory_bytes // 4,)):
+        events, labels = ([b.batch_id for b in some if b.source == source] for source in ("events", "labels"))
+        new = touched(home, monitor, grid, events=events, labels=labels, now=now)
+        whole = Touched(whole.rows | new.rows, whole.last | new.last, whole.waiting | new.waiting)
+    return whole
 
 
 def _marks(batches: Iterable[Batch], step: str, waiting: Mapping[str, int] | None = None) -> pa.Table | None:

@@ -6,7 +6,7 @@ Belongs here: reading parts of the table `profiles` and adding them up. Does not
 import hashlib
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,11 +15,15 @@ from watchkeeper.adapters.lake import TIMESTAMP, arrow_schema
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.readings import BySegment, by_segment
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.pieces import parted
+from watchkeeper.profiles.counts import Counts, add
 from watchkeeper.profiles.parts import FEATURE, MARK, gathered, newest_scans
 from watchkeeper.records import Profile, key
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.windows import Window
 
+_BY = ("segment", "kind", "feature", "outcome")
+_PARTS_AT_ONCE = 8_000
 _KEPT = 64  # ledgers and references of so many models and moments
 
 
@@ -98,13 +102,13 @@ def parts_within(
         inside &= (pc.field("kind") != FEATURE) | pc.starts_with(pc.field("feature"), "@")
     if feature:
         inside &= (pc.field("kind") == FEATURE) & (pc.field("feature") == feature)
-    rows = home.lake.read(Profile.TABLE, where=_mine(monitor, bins, now) & inside)
+    rows = home.lake.read(Profile.TABLE, where=_mine(monitor, bins, now) & inside, in_order=True)
     return arrow_schema(Profile).empty_table() if rows is None else newest_scans(rows)
 
 
 def added(parts: pa.Table) -> BySegment:
     """Return the sums by segment and quantity, over windows, batches, versions and whatever else the parts differ in."""
-    return by_segment(gathered(parts, ("segment", "kind", "feature", "outcome")).items())
+    return by_segment(gathered(parts, _BY).items())
 
 
 def of_environment(parts: pa.Table, environment: str) -> pa.Table:
@@ -133,10 +137,22 @@ def reference_sums(home: Home, monitor: Monitor, bins: str, found: Ledger, *, no
     start, end = monitor.reference_span or (now, now)
     name = f"{home.lake.address} {key(monitor.model, bins, start, end, reference_revision(monitor, found))}"
     if name not in _REFERENCES:
-        sums = added(of_environment(parts_within(home, monitor, bins, start, end, now=now), monitor.environment))
+        sums = _of_reference(home, monitor, bins, found, now)
         _REFERENCES.clear() if len(_REFERENCES) > _KEPT else None
         _REFERENCES[name] = ReferenceSums(key(monitor.model, bins, start, end, _content(sums))[:12], sums)
     return _REFERENCES[name]
+
+
+def _of_reference(home: Home, monitor: Monitor, bins: str, found: Ledger, now: datetime) -> BySegment:
+    """Add the reference's parts up, some of its windows at a time: it may be larger than memory."""
+    start, end = monitor.reference_span or (now, now)
+    inside = [(begin, n) for begin, n in zip(found.starts, found.parts, strict=True) if start <= begin < end]
+    sums: dict[tuple[str, str, str, str], list[Counts]] = {}
+    for some in parted([begin for begin, _ in inside], [(n,) for _, n in inside], (_PARTS_AT_ONCE,)):
+        parts = parts_within(home, monitor, bins, some[0], some[-1] + timedelta.resolution, now=now)
+        for name, counts in gathered(of_environment(parts, monitor.environment), _BY).items():
+            sums.setdefault(name, []).append(counts)
+    return by_segment((name, add(counts)) for name, counts in sums.items())
 
 
 def reference_revision(monitor: Monitor, found: Ledger) -> int:
