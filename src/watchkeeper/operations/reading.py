@@ -6,7 +6,6 @@ monitor (cast.py), or landing (landing.py).
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -61,16 +60,14 @@ class Reading:
             UnreachableError: a store does not answer; what it holds is left for a later run.
 
         """
-        place = 0
         for done, one in enumerate(given, start=1):
-            lot = self._lot(one, place)
+            lot = self._lot(one)
             self.progress(one.name, done, self.total)
             if lot is not None:
                 self.seen.ids.add(lot.batch_id)
-                place += 1
                 yield lot
 
-    def _lot(self, given: File | Content, place: int) -> Lot | None:
+    def _lot(self, given: File | Content) -> Lot | None:
         """Return a file read and cast; None for one that is a repeat, unfinished, refused, or has vanished."""
         if not isinstance(given, Content):
             known = self.seen.by_stamp.get((place_of(self.intake.home, given), stamp(given) or Stamp(-1, None)))
@@ -94,15 +91,15 @@ class Reading:
             return None
         if not content.path:
             self.streams[batch_id] = content
-        return lot_of(self.intake, content, place)
+        return lot_of(self.intake, content)
 
     def _unopened(self, given: File | Content, error: UnreadableError) -> Lot:
         path = "" if isinstance(given, Content) else place_of(self.intake.home, given)
         return Lot(batch_id=key(self.intake.monitor.model, self.intake.source, path, "unopened"), name=given.name, path=path, fault=str(error))
 
 
-def lot_of(intake: Intake, content: Content, place: int = 0) -> Lot:
-    """Return a file read and cast, or with the fault for which it cannot be; `place` is its place among the new files of a call."""
+def lot_of(intake: Intake, content: Content) -> Lot:
+    """Return a file read and cast, or with the fault for which it cannot be."""
     found = content.stamp
     lot = Lot(
         batch_id=intake.batch_id(content.sha256),
@@ -115,7 +112,7 @@ def lot_of(intake: Intake, content: Content, place: int = 0) -> Lot:
     )
     try:
         lot = replace(lot, reading=interpret(content.data, content.name, texts_of(intake.monitor)))
-        return _cast(intake, lot, place)
+        return _cast(intake, lot)
     except UnreadableError as error:
         fault = str(error)
     except Exception as error:  # noqa: BLE001 - whatever one file does, the others go on
@@ -123,9 +120,7 @@ def lot_of(intake: Intake, content: Content, place: int = 0) -> Lot:
     return replace(lot, fault=fault)
 
 
-def _cast(intake: Intake, lot: Lot, place: int) -> Lot:
+def _cast(intake: Intake, lot: Lot) -> Lot:
     if lot.reading is None or lot.rows_read == 0:
         return lot
-    # Labels without times of their own take the moment of landing; a microsecond a file keeps the order of the files.
-    now = intake.now + timedelta(microseconds=place) if intake.source == "labels" else intake.now
-    return replace(lot, cast=cast(lot.reading, intake.monitor, intake.source, now=now))
+    return replace(lot, cast=cast(lot.reading, intake.monitor, intake.source, now=intake.now))
