@@ -220,7 +220,7 @@ class Score:
     bound_low: Of[float | None, "worst case over the labels still missing, lower"] = None
     bound_high: Of[float | None, "worst case over the labels still missing, upper"] = None
     n: Of[int, "rows it rests on"] = 0
-    reference: Of[str, "id of the reference profile"] = ""
+    reference: Of[str, "id of the reference profile; empty for what is compared with none"] = ""
     reference_value: Of[float | None, "the same number on the reference"] = None
     bins: Of[str, "version of the bins"] = ""
     coverage: Of[float | None, "share of the window's predictions with a label"] = None

@@ -259,7 +259,7 @@ def _score(
         bound_low=_or_none(bounds[0]) if bounds else None,
         bound_high=_or_none(bounds[1]) if bounds else None,
         n=estimate.n,
-        reference=frame.reference,
+        reference=frame.reference if metric.compares or usual is not None else "",
         reference_value=_or_none(usual.value) if usual else None,
         bins=frame.bins,
         coverage=coverage,
