@@ -107,12 +107,16 @@ def _not_root() -> pwd.struct_passwd | None:
     return pwd.getpwnam("postgres" if "postgres" in names else "nobody")
 
 
+def required() -> Path:
+    """Return where PostgreSQL's programs are; skip where there are none."""
+    found = programs()
+    return found if found is not None else pytest.skip("needs PostgreSQL: apt-get install postgresql")
+
+
 @contextmanager
 def running() -> Iterator[Postgres]:
     """Run a cluster while the body does; skip where there is no PostgreSQL."""
-    found = programs()
-    if found is None:
-        pytest.skip("needs PostgreSQL: apt-get install postgresql")
+    found = required()
     folder = Path(tempfile.mkdtemp(prefix="watchkeeper-postgres-"))  # pytest's own folders are closed to other users
     try:
         cluster = Postgres(found, folder)

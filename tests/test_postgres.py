@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from postgres import programs
+from postgres import required
 
 pytestmark = pytest.mark.postgres
 
@@ -24,8 +24,7 @@ with running() as cluster:
 
 
 def test_a_cluster_ends_with_the_process_that_started_it_even_when_that_is_killed() -> None:
-    if programs() is None:
-        pytest.skip("needs PostgreSQL: apt-get install postgresql")
+    required()
     process = subprocess.Popen([sys.executable, "-c", STARTER], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent)
     assert process.stdout is not None
     port, folder = process.stdout.readline().split()

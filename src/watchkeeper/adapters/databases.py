@@ -10,6 +10,7 @@ of the transaction, which the query reads.
 
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(ABC):
     """What is particular to a kind of database."""
 
     module: str
@@ -67,13 +68,13 @@ class Dialect:
         """Return the address as the driver wants it."""
         return url
 
+    @abstractmethod
     def begin(self, cursor: Any, timeout: timedelta) -> None:
         """Let the transaction read only, and end after a time."""
-        raise NotImplementedError
 
+    @abstractmethod
     def since(self, cursor: Any, moment: datetime | date, kind: pa.DataType) -> tuple[str, list[str]]:
         """Return an expression for a moment, and the parameters in it."""
-        raise NotImplementedError
 
 
 class PostgreSQL(Dialect):

@@ -19,6 +19,7 @@ _STATUS = re.compile(r"\b(401|403|404) \w+")
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _YES = ("true", "1", "yes")
+_CONNECT_S, _REQUEST_S, _ATTEMPTS = 5, 60, 3
 
 
 def files(address: str, options: Mapping[str, str] | None) -> pafs.FileSystem | None:
@@ -30,13 +31,17 @@ def files(address: str, options: Mapping[str, str] | None) -> pafs.FileSystem | 
     if not is_remote(address):
         return pafs.SubTreeFileSystem(str(Path(address).absolute()), pafs.LocalFileSystem())
     if scheme in ("s3", "s3a"):
-        return pafs.SubTreeFileSystem(place, _s3(frozenset((options or {}).items())))
+        return pafs.SubTreeFileSystem(place, s3(options or {}))
     return None
+
+
+def s3(options: Mapping[str, str]) -> pafs.S3FileSystem:
+    """Return S3 as the same settings describe it to delta-rs; credentials that they do not name, Arrow finds where AWS keeps them."""
+    return _s3(frozenset(options.items()))
 
 
 @cache
 def _s3(options: frozenset[tuple[str, str]]) -> pafs.S3FileSystem:
-    """Return S3 as the same settings describe it to delta-rs; credentials that they do not name, Arrow finds where AWS keeps them."""
     known = dict(options)
     scheme, _, host = next((known[name] for name in _ENDPOINTS if known.get(name)), "").rpartition("://")
     named: dict[str, object] = {
@@ -49,7 +54,12 @@ def _s3(options: frozenset[tuple[str, str]]) -> pafs.S3FileSystem:
         "anonymous": known.get("AWS_SKIP_SIGNATURE", "").lower() in _YES,
         "force_virtual_addressing": known.get("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "").lower() in _YES,
     }
-    return pafs.S3FileSystem(**{name: value for name, value in named.items() if value})
+    patience = {
+        "connect_timeout": _CONNECT_S,
+        "request_timeout": _REQUEST_S,
+        "retry_strategy": pafs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
+    }
+    return pafs.S3FileSystem(**patience, **{name: value for name, value in named.items() if value})
 
 
 def said(error: BaseException) -> str:

@@ -17,10 +17,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from watchkeeper.adapters.object_stores import s3
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.errors import UnreachableError, UnreadableError
 
-_CONNECT_S, _REQUEST_S, _ATTEMPTS = 5, 60, 3
+_REQUEST_S = 60
 _MAGIC = re.compile(r"[*?\[]")
 _ABFSS = re.compile(r"(?P<container>[^@]+)@(?P<account>[^.]+)\.")
 _WHY = re.compile(r"ExceptionName: (?P<named>\w+)|AWS Error (?!UNKNOWN)(?P<code>[A-Z_]+)")
@@ -166,26 +167,7 @@ def _asking(address: str) -> Iterator[pafs.FileSystem]:
 
 
 def _s3(_path: str, options: Mapping[str, str]) -> pafs.FileSystem:
-    """Return S3; without keys in the options the SDK looks for them itself: profiles, web identity, the machine's role."""
-    endpoint = options.get("AWS_ENDPOINT_URL_S3") or options.get("AWS_ENDPOINT_URL") or options.get("AWS_ENDPOINT") or ""
-    scheme, _, host = endpoint.rpartition("://")
-    return pafs.S3FileSystem(
-        access_key=options.get("AWS_ACCESS_KEY_ID"),
-        secret_key=options.get("AWS_SECRET_ACCESS_KEY"),
-        session_token=options.get("AWS_SESSION_TOKEN"),
-        anonymous=_is_true(options.get("AWS_SKIP_SIGNATURE")),
-        region=options.get("AWS_REGION") or options.get("AWS_DEFAULT_REGION"),
-        endpoint_override=host or None,
-        scheme=scheme or None,
-        force_virtual_addressing=_is_true(options.get("AWS_VIRTUAL_HOSTED_STYLE_REQUEST")),
-        connect_timeout=_CONNECT_S,
-        request_timeout=_REQUEST_S,
-        retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
-    )
-
-
-def _is_true(text: str | None) -> bool:
-    return (text or "").lower() in ("1", "true", "yes")
+    return s3(options)
 
 
 def _gcs(_path: str, _options: Mapping[str, str]) -> pafs.FileSystem:
