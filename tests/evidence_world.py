@@ -6,8 +6,8 @@ Belongs here: one story's evidence and its scores. Does not: gathering evidence 
 from datetime import timedelta
 from typing import Any
 
+from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
-from watchkeeper.judgement.incidents import Episode
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Score, Signal
 from worlds import DAY, START, watched

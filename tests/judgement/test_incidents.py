@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from watchkeeper.judgement.incidents import LASTED, RESTATED, Episode, Incident, developments, episodes, fold, severity_of, subject_of
+from watchkeeper.judgement.episodes import Episode, episodes, severity_of, subject_of
+from watchkeeper.judgement.incidents import LASTED, RESTATED, Incident, developments, fold
 from watchkeeper.records import IncidentEvent, Severity, Signal, Story, key
 from watchkeeper.words import moment_text
 from worlds import DAY, START

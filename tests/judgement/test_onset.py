@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from watchkeeper.judgement.incidents import Episode
+from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.onset import with_onsets
 from watchkeeper.judgement.signals import charted, pages, signals
 from worlds import START, noise, scores, watched

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from evidence_world import evidence, signal
+from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence, SegmentShare
-from watchkeeper.judgement.incidents import Episode
 from watchkeeper.judgement.places import is_told_with
 from watchkeeper.records import Signal
 

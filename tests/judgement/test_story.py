@@ -7,7 +7,8 @@ import pytest
 
 from evidence_world import episode, evidence, monitor, score, signal
 from watchkeeper.judgement.evidence import SegmentShare
-from watchkeeper.judgement.story import during_text, ending, span_text, story
+from watchkeeper.judgement.spans import during_text, span_text
+from watchkeeper.judgement.story import ending, story
 from watchkeeper.records import Story
 from worlds import DAY, START
 

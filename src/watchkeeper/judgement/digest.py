@@ -12,7 +12,7 @@ from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.evidence import Broken
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.promises import Promise, when_text
-from watchkeeper.judgement.story import span_text
+from watchkeeper.judgement.spans import span_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import SEVERITIES, Score, Signal
 from watchkeeper.windows import grain_of

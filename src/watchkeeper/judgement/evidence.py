@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.judgement.incidents import Episode
+from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.versions import Versions
 from watchkeeper.records import Change, Score, Signal
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import (
     OF_A_RATE,
     OF_SEGMENTS,
@@ -23,7 +24,6 @@ from watchkeeper.judgement.evidence import (
     segment_excesses,
     segment_shares,
 )
-from watchkeeper.judgement.incidents import Episode
 from watchkeeper.judgement.story import lead_of
 from watchkeeper.judgement.versions import BEFORE_A_WINDOW, Versions
 from watchkeeper.measures import catalogue

@@ -1,26 +1,22 @@
-"""Incidents: signals of one story become one incident, which opens, grows and resolves.
+"""Incidents: an episode of signals becomes an incident, which opens, grows and resolves.
 
-Belongs here: episodes of signals, what is new about them, and the fold of events into an incident. Does not: which
-scores are signals (signals.py), the cause (causes.py), the words (story.py).
+Belongs here: what is new about episodes, and the fold of events into an incident. Does not: which signals are one story
+(episodes.py), the cause (causes.py), the words (story.py).
 
-The rules: page signals about one subject form an episode while no more than `GAP` evaluated windows lie clear between
-two of them; three clear windows end it. A window for which nothing was measured is neither: silence is no sign of health. An incident still going on after `LASTING` is closed as lasting: it stays in the
-digest, and the same subject opens no new one until it has been clear.
+An incident still going on after `LASTING` is closed as lasting: it stays in the digest, and the same subject opens no new one
+until it has been clear.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from watchkeeper.judgement.episodes import Episode, severity_of
 from watchkeeper.records import SEVERITIES, IncidentEvent, Severity, Signal, Story, key
 from watchkeeper.words import moment_text
 
-GAP = 2
-CLEAR = 3
 LASTING = timedelta(days=28)
-MISSING_ROWS = "missing rows"
-_FAULTS = {"null_ratio": "missing values", "unseen_ratio": "new categories", "rows": MISSING_ROWS}
 RESTATED = "restated: with what has landed since, nothing is out of line"
 LASTED = "lasts: the state is known and stays in the digest; no new incident opens until it has been clear"
 
@@ -53,32 +49,6 @@ class Incident:
     def is_open(self) -> bool:
         """Tell whether anybody is asked to look; what lasts goes on and is known."""
         return self.state not in ("lasting", "resolved")
-
-
-@dataclass(frozen=True, slots=True)
-class Episode:
-    """Signals about one subject with no long pause between them; `onset` is since when their numbers were out of line, where that was earlier."""
-
-    subject: str
-    family: str
-    signals: list[Signal]
-    is_over: bool
-    onset: datetime | None = None
-
-    @property
-    def start(self) -> datetime:
-        """Start of its first window out of line."""
-        return self.onset or self.signals[0].window_start
-
-    @property
-    def first_end(self) -> datetime:
-        """End of its first window out of line."""
-        return self.start + (self.signals[0].window_end - self.signals[0].window_start)
-
-    @property
-    def end(self) -> datetime:
-        """End of its last window."""
-        return max(s.window_end for s in self.signals)
 
 
 def fold(events: Iterable[IncidentEvent]) -> list[Incident]:
@@ -128,52 +98,6 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         told_at=told_by[-1][1] if told_by else None,
         why=last.why,
     )
-
-
-def subject_of(signal: Signal) -> str:
-    """Return what a signal is about: signals about one subject are one story."""
-    if signal.family == "segment":
-        return signal.segment
-    if signal.family == "target":
-        return f"target {signal.metric}" + "".join(f" {part}" for part in (signal.feature, signal.segment) if part)
-    return _FAULTS.get(signal.metric, signal.family) if signal.family == "data" else signal.family
-
-
-def episodes(
-    signals: Iterable[Signal],
-    windows: Sequence[datetime],
-    is_mature: Callable[[datetime], bool],
-    measured: Mapping[str, Collection[datetime]],
-    *,
-    gap: int = GAP,
-    clear: int = CLEAR,
-) -> list[Episode]:
-    """Return the episodes of page signals; `windows` are the starts of all judged windows of their grain, ascending.
-
-    An episode goes on over at most `gap` windows without a signal, and is over after `clear` mature ones without in which
-    its metrics were measured; `measured` gives the windows in which a metric has a number.
-    """
-    by_subject: dict[tuple[str, str], list[Signal]] = defaultdict(list)
-    for signal in signals:
-        by_subject[subject_of(signal), signal.family].append(signal)
-    place = {start: i for i, start in enumerate(windows)}
-    out = []
-    for (subject, family), mine in sorted(by_subject.items()):
-        for run in _runs(sorted(mine, key=lambda s: (s.window_start, s.metric)), place, gap):
-            known = set[datetime]().union(*(measured.get(metric, ()) for metric in {s.metric for s in run}))
-            quiet = [w for w in windows[place.get(run[-1].window_start, len(windows)) + 1 :] if w in known and is_mature(w)]
-            out.append(Episode(subject, family, run, is_over=len(quiet) >= clear))
-    return sorted(out, key=lambda e: (e.start, e.subject))
-
-
-def _runs(signals: Sequence[Signal], place: Mapping[datetime, int], gap: int) -> list[list[Signal]]:
-    runs: list[list[Signal]] = []
-    for signal in signals:
-        if runs and place.get(signal.window_start, 0) - place.get(runs[-1][-1].window_start, 0) <= gap + 1:
-            runs[-1].append(signal)
-        else:
-            runs.append([signal])
-    return runs
 
 
 Teller = Callable[[Episode, Severity], Story]
@@ -327,17 +251,3 @@ def _ended(incident: Incident, why: str, now: datetime) -> IncidentEvent:
         why=why,
         at=now,
     )
-
-
-def severity_of(episode: Episode) -> Severity:
-    """Return how grave an episode is: by how unlikely its worst window is, how long it lasts, and whom it concerns.
-
-    warning: within the alert budget; high: p < 1e-5, or three windows and more; critical: both, for the whole model.
-    A segment is one step lower, data faults and promises are warnings unless all of p, length and breadth are there.
-    """
-    windows = len({s.window_start for s in episode.signals})
-    is_unlikely = min((s.p for s in episode.signals if s.family != "target"), default=1.0) < 1e-5  # noqa: PLR2004 - stated above
-    rank = 1 + is_unlikely + (windows >= CLEAR)
-    if episode.family in ("segment", "data", "target"):
-        rank = min(rank, 3) - 1
-    return SEVERITIES[max(1, min(rank, 3))]

@@ -5,8 +5,8 @@ Belongs here: segments' shares -> what is named and how. Does not: their shares 
 
 from collections.abc import Callable, Sequence
 
+from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence, SegmentShare
-from watchkeeper.judgement.incidents import Episode
 from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor
 from watchkeeper.words import metric_text, number_text, percent

@@ -5,13 +5,13 @@ Belongs here: numbers -> sentences, plain and with units. Does not: causes (caus
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out, undecided
 from watchkeeper.judgement.changes import unknown
+from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
-from watchkeeper.judgement.incidents import Episode
 from watchkeeper.judgement.places import concentrated, where, worst_of
+from watchkeeper.judgement.spans import during_text, span_text
 from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Cause, Score, Signal, Story
@@ -53,40 +53,6 @@ def ending(monitor: Monitor, episode: Episode, evidence: Evidence, since: Sequen
         when="",
         facts=[("It was", f"{was}."), *[f for f in facts if f[0] == "Missed"]],
     )
-
-
-def span_text(monitor: Monitor, start: datetime, end: datetime, told_at: datetime | None = None) -> str:
-    """Return a stretch of time as a person would say it: `Mon 22 April` or `22 to 26 April`, with a year that is not that of `told_at`.
-
-    What does not begin and end at midnight has its hours.
-    """
-    zone = ZoneInfo(monitor.timezone)
-    first, after, last = (moment.astimezone(zone) for moment in (start, end, end - timedelta(microseconds=1)))
-    this = None if told_at is None else told_at.astimezone(zone).year
-    if not _are_days(first, after):
-        to = f"{after:%H:%M}" if first.date() == last.date() else f"{after:%a} {_date(after, this)} {after:%H:%M}"
-        return f"{first:%a} {_date(first, this)}{', ' if first.date() == last.date() else ' '}{first:%H:%M} to {to}"
-    if first.date() == last.date():
-        return f"{first:%a} {_date(first, this)}"
-    if (first.year, first.month) == (last.year, last.month):
-        return f"{first.day} to {_date(last, this)}"
-    return f"{_date(first, this if first.year != last.year else None)} to {_date(last, this)}"
-
-
-def during_text(monitor: Monitor, start: datetime, end: datetime, told_at: datetime | None = None) -> str:
-    """Return a stretch of time as a sentence ends with it: `on Mon 22 April`, `from Thu 1 May 02:00 to Sat 3 May 14:00`."""
-    zone = ZoneInfo(monitor.timezone)
-    first, after, last = (moment.astimezone(zone) for moment in (start, end, end - timedelta(microseconds=1)))
-    is_long = first.date() != last.date() and not _are_days(first, after)
-    return f"{'from' if is_long else 'on'} {span_text(monitor, start, end, told_at)}"
-
-
-def _are_days(first: datetime, after: datetime) -> bool:
-    return (first.hour, first.minute, after.hour, after.minute) == (0, 0, 0, 0)
-
-
-def _date(day: datetime, this_year: int | None) -> str:
-    return f"{day.day} {day:%B}{'' if this_year in (None, day.year) else f' {day.year}'}"
 
 
 Told = tuple[str, str, list[tuple[str, str]]]

@@ -15,9 +15,10 @@ from watchkeeper.adapters.lake import TIMESTAMP, to_arrow
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.episodes import Episode, episodes
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
-from watchkeeper.judgement.incidents import Episode, Incident, developments, episodes, fold, matching
+from watchkeeper.judgement.incidents import Incident, developments, fold, matching
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.onset import with_onsets
 from watchkeeper.judgement.places import is_told_with

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.incidents import MISSING_ROWS, Incident, fold
+from watchkeeper.judgement.episodes import MISSING_ROWS
+from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import in_force, too_short
 from watchkeeper.operations.promises import promises

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.lake import TIMESTAMP, among
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.incidents import Episode
+from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.versions import BEFORE_A_WINDOW, WEEK, Came, Versions, versions
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.readings import readings

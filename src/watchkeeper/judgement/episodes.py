@@ -1,0 +1,106 @@
+"""Episodes: signals about one subject with no long pause between them, and how grave each is.
+
+Belongs here: what a signal is about, and which signals are one story. Does not: which scores are signals (signals.py), what
+becomes of an episode (incidents.py).
+
+The rules: page signals about one subject form an episode while no more than `GAP` evaluated windows lie clear between two of
+them; three clear windows end it. A window for which nothing was measured is neither: silence is no sign of health.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from watchkeeper.records import SEVERITIES, Severity, Signal
+
+GAP = 2
+CLEAR = 3
+MISSING_ROWS = "missing rows"
+_FAULTS = {"null_ratio": "missing values", "unseen_ratio": "new categories", "rows": MISSING_ROWS}
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """Signals about one subject with no long pause between them; `onset` is since when their numbers were out of line, where that was earlier."""
+
+    subject: str
+    family: str
+    signals: list[Signal]
+    is_over: bool
+    onset: datetime | None = None
+
+    @property
+    def start(self) -> datetime:
+        """Start of its first window out of line."""
+        return self.onset or self.signals[0].window_start
+
+    @property
+    def first_end(self) -> datetime:
+        """End of its first window out of line."""
+        return self.start + (self.signals[0].window_end - self.signals[0].window_start)
+
+    @property
+    def end(self) -> datetime:
+        """End of its last window."""
+        return max(s.window_end for s in self.signals)
+
+
+def subject_of(signal: Signal) -> str:
+    """Return what a signal is about: signals about one subject are one story."""
+    if signal.family == "segment":
+        return signal.segment
+    if signal.family == "target":
+        return f"target {signal.metric}" + "".join(f" {part}" for part in (signal.feature, signal.segment) if part)
+    return _FAULTS.get(signal.metric, signal.family) if signal.family == "data" else signal.family
+
+
+def episodes(
+    signals: Iterable[Signal],
+    windows: Sequence[datetime],
+    is_mature: Callable[[datetime], bool],
+    measured: Mapping[str, Collection[datetime]],
+    *,
+    gap: int = GAP,
+    clear: int = CLEAR,
+) -> list[Episode]:
+    """Return the episodes of page signals; `windows` are the starts of all judged windows of their grain, ascending.
+
+    An episode goes on over at most `gap` windows without a signal, and is over after `clear` mature ones without in which
+    its metrics were measured; `measured` gives the windows in which a metric has a number.
+    """
+    by_subject: dict[tuple[str, str], list[Signal]] = defaultdict(list)
+    for signal in signals:
+        by_subject[subject_of(signal), signal.family].append(signal)
+    place = {start: i for i, start in enumerate(windows)}
+    out = []
+    for (subject, family), mine in sorted(by_subject.items()):
+        for run in _runs(sorted(mine, key=lambda s: (s.window_start, s.metric)), place, gap):
+            known = set[datetime]().union(*(measured.get(metric, ()) for metric in {s.metric for s in run}))
+            quiet = [w for w in windows[place.get(run[-1].window_start, len(windows)) + 1 :] if w in known and is_mature(w)]
+            out.append(Episode(subject, family, run, is_over=len(quiet) >= clear))
+    return sorted(out, key=lambda e: (e.start, e.subject))
+
+
+def _runs(signals: Sequence[Signal], place: Mapping[datetime, int], gap: int) -> list[list[Signal]]:
+    runs: list[list[Signal]] = []
+    for signal in signals:
+        if runs and place.get(signal.window_start, 0) - place.get(runs[-1][-1].window_start, 0) <= gap + 1:
+            runs[-1].append(signal)
+        else:
+            runs.append([signal])
+    return runs
+
+
+def severity_of(episode: Episode) -> Severity:
+    """Return how grave an episode is: by how unlikely its worst window is, how long it lasts, and whom it concerns.
+
+    warning: within the alert budget; high: p < 1e-5, or three windows and more; critical: both, for the whole model.
+    A segment is one step lower, data faults and promises are warnings unless all of p, length and breadth are there.
+    """
+    windows = len({s.window_start for s in episode.signals})
+    is_unlikely = min((s.p for s in episode.signals if s.family != "target"), default=1.0) < 1e-5  # noqa: PLR2004 - stated above
+    rank = 1 + is_unlikely + (windows >= CLEAR)
+    if episode.family in ("segment", "data", "target"):
+        rank = min(rank, 3) - 1
+    return SEVERITIES[max(1, min(rank, 3))]
