@@ -53,7 +53,7 @@ def test_helpers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         "import test_sharing as t\n"
         "from watchkeeper.adapters.sharing import check_all\n"
         "if __name__ == '__main__':\n"
-        "    check_all(t.tables(8), pathlib.Path(sys.argv[1]))\n"
+        "    check_all(t.tables(t.WORTH_SHARING), pathlib.Path(sys.argv[1]))\n"
         "    print('shared', flush=True)\n"
         "    time.sleep(60)\n"
     )
@@ -63,6 +63,7 @@ def test_helpers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         assert parent.stdout is not None
         assert parent.stdout.readline().strip() == "shared"
         helpers = psutil.Process(parent.pid).children(recursive=True)
+        assert helpers
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait()
     deadline = time.monotonic() + 15

@@ -21,7 +21,7 @@ from watchkeeper.records import RECORDS, SEVERITIES, Change, HostSample, Inciden
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
-EVERY = 30
+EVERY = 60
 BEFORE = datetime(2013, 4, 23, 17, tzinfo=UTC)
 AFTER = BEFORE + timedelta(days=7)
 TABLES = [r.TABLE for r in RECORDS if r is not Quarantined] + [f"{kind}/{MODEL}" for kind in ("events", "labels", "quarantine")]
@@ -29,7 +29,7 @@ TABLES = [r.TABLE for r in RECORDS if r is not Quarantined] + [f"{kind}/{MODEL}"
 
 @pytest.fixture(scope="module")
 def year() -> list[Parcel]:
-    """Every thirtieth flight of 2013, as files."""
+    """Every sixtieth flight of 2013, as files."""
     return parcels(score(read_flights().gather_every(EVERY)))
 
 

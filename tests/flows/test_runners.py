@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -32,6 +33,7 @@ pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
 NOW = datetime(2025, 2, 10, 12, tzinfo=UTC)
 LITTLE = {"memory_limit": "256MB"}
+STAGES = ("counting rows-", "joining labels-", "measuring windows-")
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,7 @@ def commits(home: Home, table: str) -> int:
 
 
 def flown(home: Home, starting: Starting, flow: Any) -> list[str]:
-    """Run a flow; return the names of its task runs."""
+    """Run a flow; return the names of its task runs, once the server has heard of those of the last stage (it hears of them by and by)."""
     from prefect import get_client
 
     with starting.ready(), pytest.MonkeyPatch.context() as environment:
@@ -89,7 +91,12 @@ def flown(home: Home, starting: Starting, flow: Any) -> list[str]:
         assert state.is_completed(), state.message
         with get_client(sync_client=True) as client:
             only = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
-            return [run.name for run in client.read_task_runs(flow_run_filter=only)]
+            names: list[str] = []
+            patience = time.monotonic() + 30
+            while not all(any(n.startswith(stage) for n in names) for stage in STAGES) and time.monotonic() < patience:
+                time.sleep(0.1)
+                names = [run.name for run in client.read_task_runs(flow_run_filter=only)]
+            return names
 
 
 @prefect.flow(task_runner=threads(4))
@@ -138,7 +145,7 @@ def scheduler() -> Iterator[str]:
 def test_task_runners_leave_what_one_process_does(alone: Home, runner: str, table: str, request: pytest.FixtureRequest) -> None:
     home, names = request.getfixturevalue(runner)
     assert stored(home, table).equals(stored(alone, table))
-    assert len([n for n in names if n.startswith("counting rows-parcels-2025-")]) > 1
+    assert len({n for n in names if n.startswith("counting rows-parcels-2025-")}) > 1
     assert any(n.startswith("joining labels-parcels-2025-") for n in names)
     assert any(n.startswith("measuring windows-parcels-day-2025-") for n in names)
 
