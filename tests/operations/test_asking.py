@@ -50,7 +50,7 @@ def db(postgres: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
 @pytest.fixture
 def make(make_home: Callable[..., Home]) -> Callable[..., Home]:
     """Return a maker of workspaces whose loans come from a query."""
-    return lambda **changes: make_home({**LOANS, "events": EVENTS, "labels": None, **changes}, name="asking")
+    return lambda name="asking", **changes: make_home({**LOANS, "events": EVENTS, "labels": None, **changes}, name=name)
 
 
 def take(home: Home, *, now: datetime = NOW) -> list[Batch]:
