@@ -15,6 +15,7 @@ from watchkeeper.measures.views import FeatureView, ServiceView
 from watchkeeper.profiles.bins import FeatureBins, fit_category, fit_numeric
 from watchkeeper.profiles.counted import of_rows
 from watchkeeper.profiles.grids import latency_cells
+from watchkeeper.profiles.pairs import PairSums
 from watchkeeper.profiles.scan import of_category
 
 CLASSES = ("ant", "bee", "cat", "dog")
@@ -182,7 +183,34 @@ def service_tables() -> dict[str, Rows]:
     }
 
 
+def pair_rows(a, b) -> Rows:
+    """Two columns of which either may lack values; `truth` and `said` are the values of rows that have both."""
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    both = np.isfinite(a) & np.isfinite(b)
+    x, y = a[both], b[both]
+    sums = PairSums(len(x), float(x @ y), float(x.sum()), float(y.sum()), float(x @ x), float(y @ y))
+    return Rows((sums,), x, y, np.empty(0), np.empty(0))
+
+
+def pair_tables() -> dict[str, Rows]:
+    rng = np.random.default_rng(9)
+    x, noise = rng.normal(size=(2, 4000))
+    return {
+        "plain": pair_rows(x, x + noise),
+        "against each other": pair_rows(x, -x + 0.1 * noise),
+        "the same": pair_rows(x, x),
+        "unrelated": pair_rows(x, noise),
+        "off centre": pair_rows(x + 2, x + noise + 3),
+        "with gaps": pair_rows(np.where(noise > 1, NAN, x), np.where(x > 1, NAN, x + noise)),
+        "few": pair_rows(x[:5], noise[:5]),
+        "too few": pair_rows(x[:3], noise[:3]),
+        "constant": pair_rows(np.full(50, 0.5), x[:50]),
+        "none": pair_rows([NAN], [1.0]),
+    }
+
+
 TABLES = {
+    "pair": pair_tables(),
     "binary": binary_tables(),
     "regression": regression_tables(),
     "multiclass": multiclass_tables(),

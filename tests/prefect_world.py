@@ -29,7 +29,11 @@ class Starting:
 
     @contextmanager
     def ready(self) -> Iterator[None]:
-        """Wait until it answers, and have this process's flows talk to it while the body runs."""
+        """Wait until it answers, and have this process's flows talk to it while the body runs.
+
+        What they have to say goes through one thread of the process, which holds on to the server it knew first: it is ended with the body.
+        """
+        from prefect.events.worker import EventsWorker
         from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
         deadline = time.monotonic() + PATIENCE_S
@@ -39,3 +43,4 @@ class Starting:
             time.sleep(0.2)
         with temporary_settings({PREFECT_API_URL: f"{self.server.ui}/api", PREFECT_HOME: self.server.folder}):
             yield
+            EventsWorker.drain_all(timeout=PATIENCE_S)

@@ -139,11 +139,12 @@ class Bins:
     model: Of[str, "the monitor"]
     bins: Of[str, "hash of all features' bins: the version"]
     feature: Of[str, "column; `@score` and `@prediction` are the model's outputs"]
-    kind: Of[str, "numeric or category"]
+    kind: Of[str, "numeric or category; `pairs` where `categories` and `others` name the features of related pairs"]
     edges: Of[list[float], "inner edges, ascending; bin i holds edges[i-1] < x <= edges[i]; ends are open"] = field(default_factory=list)
     categories: Of[list[str], "categories kept whole; the next two cells are `other` and `unseen`"] = field(default_factory=list)
     others: Of[list[str], "reference categories folded into `other`"] = field(default_factory=list)
     coarse: Of[list[int], "fine cell -> coarse cell, used for segments"] = field(default_factory=list)
+    normal_scores: Of[list[float], "of numbers, the normal quantile at the middle of each bin's ranks in the reference"] = field(default_factory=list)
     grain: Of[str, "hour or day: what a part spans in time, by the traffic of the reference"] = "day"
     computed_at: Of[datetime, "the `now` of the fit"]
 
@@ -175,7 +176,7 @@ class Profile:
     grain: Of[str, "hour or day"]
     window_start: Of[datetime, "start of the grain's window"]
     segment: Of[str, "canonical segment, empty for the whole"]
-    kind: Of[str, "feature, label or service"]
+    kind: Of[str, "feature, label, service or pair"]
     feature: Of[str, "column or row function"]
     outcome: Of[str, "for label parts: the true class, else empty"] = ""
     n: Of[int, "rows"]
@@ -189,7 +190,9 @@ class Profile:
     sum2: Of[float, "sum of squares of finite values"] = 0.0
     cells: Of[list[int], "the first non-empty cell, then how far each next one lies from the one before"] = field(default_factory=list)
     counts: Of[list[int], "rows per cell"] = field(default_factory=list)
-    sums: Of[list[float], "sum of values per cell; empty for categories"] = field(default_factory=list)
+    sums: Of[list[float], "sum of values per cell; empty for categories; of pair p the cells 5p to 5p+4 are the sums of ab, a, b, aa, bb"] = field(
+        default_factory=list
+    )
     revision: Of[int, "rises with every scan of the model; of a window's label parts the highest counts"] = 0
     computed_at: Of[datetime, "the `now` of the scan"]
 

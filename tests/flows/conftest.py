@@ -10,7 +10,7 @@ from watchkeeper.adapters.processes import Family
 from watchkeeper.adapters.workspace import Home
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starting]:
     """A server that was told to start."""
     server, family = PrefectServer(Home(tmp_path_factory.mktemp("prefect")), free_port()), Family()

@@ -187,6 +187,10 @@ def mean_value(r: Rows) -> float:
     return float(np.mean(r.said)) if r.args[0].bins.kind == "numeric" else NAN
 
 
+def pearson(r: Rows) -> float:
+    return float(stats.pearsonr(r.truth, r.said).statistic) if len(r.truth) > 3 else NAN
+
+
 def percentile(q: float) -> Callable[[Rows], float]:
     return lambda r: float(np.quantile(r.score, q, method="inverted_cdf"))
 
@@ -207,6 +211,7 @@ ORACLES: dict[tuple[str, str], Oracle] = {
     ("feature", "unseen_ratio"): Oracle(unseen_ratio),
     ("feature", "vanished_categories"): Oracle(vanished),
     ("feature", "mean"): Oracle(mean_value),
+    ("pair", "correlation"): Oracle(pearson, 1e-9),
     ("binary", "roc_auc"): Oracle(needs_both(sk.roc_auc_score), 1e-3, 200, usual_scores_only=True),
     ("binary", "average_precision"): Oracle(
         lambda r: sk.average_precision_score(r.truth, r.score) if positives(r) else NAN, 3e-3, 2000, usual_scores_only=True

@@ -13,10 +13,10 @@ from watchkeeper.measures import catalogue
 from watchkeeper.measures.readings import GAP_TO_REST, Frame, by_segment, readings
 from watchkeeper.profiles.bins import fit_category, fit_numeric
 from watchkeeper.profiles.counted import of_rows
-from watchkeeper.profiles.counts import add
+from watchkeeper.profiles.counts import Counts, add
 from watchkeeper.profiles.grids import latency_cells
 from watchkeeper.profiles.labelled import SCORE, Labelled, pieces
-from watchkeeper.profiles.parts import FEATURE, LABEL, SERVICE
+from watchkeeper.profiles.parts import FEATURE, LABEL, PAIR, SERVICE
 from watchkeeper.profiles.scan import Numbers, of_category
 from watchkeeper.records import Score
 from watchkeeper.windows import Window
@@ -83,6 +83,19 @@ def test_every_stored_metric_of_the_task_and_of_each_feature_is_read():
     wanted |= {(name, feature, "") for name in ("psi", "null_ratio") for feature in FITTED}
     wanted |= {(name, "town", "") for name in ("unseen_ratio", "vanished_categories")}
     assert {key for key in found if not key[2]} == wanted
+
+
+def test_correlations_of_pairs_are_read_when_asked_for_beside_the_reference_s():
+    sums = Counts(n=100, cells=np.arange(5, 10), counts=np.full(5, 90), sums=np.array([45.0, 0.0, 0.0, 90.0, 90.0]))
+    usual = Counts(n=400, cells=np.arange(5, 10), counts=np.full(5, 400), sums=np.array([80.0, 0.0, 0.0, 400.0, 400.0]))
+    asked = {"pairs": [("distance", "weight"), ("distance", "age")], "metrics": {"correlation"}}
+    found = read({"": {(PAIR, "", ""): sums}}, reference_sums={"": {(PAIR, "", ""): usual}}, **asked)
+    assert set(found) == {("correlation", "distance*weight", ""), ("correlation", "distance*age", "")}
+    score = found["correlation", "distance*age", ""]
+    assert (score.state, score.value, score.n, score.reference_value, score.reference) == ("done", 0.5, 90, 0.2, "r1")
+    assert score.low < 0.5 < score.high
+    assert found["correlation", "distance*weight", ""].state == "insufficient"
+    assert not [k for k in read(sums_of(500), pairs=asked["pairs"]) if k[0] == "correlation"], "it is not stored"
 
 
 def test_segments_have_their_score_their_kpis_and_their_gap_to_the_rest():

@@ -166,7 +166,7 @@ class Lake:
         for row in found.sort_by(order).to_pylist():
             latest[tuple(row[k] for k in record.KEY)] = row  # type: ignore[attr-defined]
         names = [f.name for f in dataclasses.fields(record)]
-        return [record(**{n: row[n] for n in names}) for row in latest.values()]
+        return [record(**{n: row[n] for n in names if n in row}) for row in latest.values()]
 
     def append(self, name: str, rows: pa.Table, *, guard: tuple[str, int] | None = None, schema_mode: str | None = None) -> None:
         """Append rows in one atomic commit.
@@ -207,9 +207,13 @@ class Lake:
                 raise
 
     def append_records(self, record: type, rows: Sequence[Any], *, table: str | None = None, guard: tuple[str, int] | None = None) -> None:
-        """Append records to their table; a no-op for none."""
-        if rows:
-            self.append(table or record.TABLE, to_arrow(record, rows), guard=guard)  # type: ignore[attr-defined]
+        """Append records to their table, which is given the columns it lacks; a no-op for none."""
+        if not rows:
+            return
+        name, made = table or record.TABLE, to_arrow(record, rows)  # type: ignore[attr-defined]
+        there = self.table(name)
+        is_younger = there is not None and not {f.name for f in there.schema().fields}.issuperset(made.column_names)
+        self.append(name, made, guard=guard, schema_mode="merge" if is_younger else None)
 
     def version(self, name: str, app_id: str) -> int:
         """Return the version last committed under `app_id`, 0 when none; to be passed to `append` as the guard."""

@@ -14,7 +14,7 @@ from watchkeeper.measures import drift, performance, service
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.stats.smooth import MOMENTS
 
-Subject = Literal["feature", "binary", "regression", "multiclass", "service"]
+Subject = Literal["feature", "pair", "binary", "regression", "multiclass", "service"]
 Direction = Literal["higher_is_better", "lower_is_better", "closer_to_zero", "none"]
 UP: Direction = "higher_is_better"
 DOWN: Direction = "lower_is_better"
@@ -54,6 +54,7 @@ class Metric:
 
 _RANGES = {
     "calibration_gap": (-1.0, 1.0),
+    "correlation": (-1.0, 1.0),
     "matthews": (-1.0, 1.0),
     "r2": (-inf, 1.0),
     **dict.fromkeys(("mape", "mae", "rmse", "wasserstein"), (0.0, inf)),
@@ -135,6 +136,17 @@ CATALOGUE: tuple[Metric, ...] = (
         compares=True,
         stored=False,
         only="numeric",
+    ),
+    Metric(
+        name="correlation",
+        subject="pair",
+        function=drift.correlation,
+        method="normal scores of all reference bins, Fisher",
+        unit="ratio",
+        direction=NONE,
+        family="drift",
+        least=20,
+        stored=False,
     ),
     _kpi("roc_auc", "binary", performance.roc_auc, "logit grid, Newcombe 5", "ratio", UP, least=50, in_segments=True),
     _kpi("average_precision", "binary", performance.average_precision, "logit grid, logit interval", "ratio", UP, least=50),

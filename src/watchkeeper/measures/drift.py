@@ -1,4 +1,4 @@
-"""Drift and data quality of one feature: reference counts against a window's counts.
+"""Drift and data quality of one feature, and how two go together: reference counts against a window's counts.
 
 Belongs here: one function a metric, (reference, analysis) -> Estimate. Does not: units, directions, minimum rows
 (catalogue.py), or what is unusual (judgement/).
@@ -12,10 +12,14 @@ from math import isfinite
 import numpy as np
 
 from watchkeeper.measures.views import FeatureView
+from watchkeeper.profiles.pairs import PairSums
 from watchkeeper.stats import distances, smooth
-from watchkeeper.stats.intervals import OVERFLOW, Estimate, mean, proportion, undefined
+from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, mean, proportion, undefined
 
 _COMMON = 0.01
+_LEAST_OF_A_PAIR = 4
+_ALMOST_ONE = 1 - 1e-12
+_NO_SPREAD = 1e-12  # sums are kept to seven digits
 _PRIVATE = "of a private column only counts are kept"
 
 
@@ -132,3 +136,16 @@ def mean_value(reference: FeatureView, analysis: FeatureView) -> Estimate:
     if not analysis.has_sums:
         return undefined(_PRIVATE, analysis.counts.valued)
     return mean(analysis.counts.sum, analysis.counts.sum2, analysis.counts.finite)
+
+
+def correlation(pair: PairSums) -> Estimate:
+    """Pearson correlation of two features' normal scores, with Fisher's interval (atanh r has the variance 1 / (n - 3))."""
+    if pair.n < _LEAST_OF_A_PAIR:
+        return undefined(f"{pair.n} rows have both values", pair.n)
+    spread = (pair.aa - pair.a**2 / pair.n) * (pair.bb - pair.b**2 / pair.n)
+    if spread <= _NO_SPREAD * pair.n**2:
+        return undefined("one of both is constant", pair.n)
+    r = float(np.clip((pair.ab - pair.a * pair.b / pair.n) / np.sqrt(spread), -1.0, 1.0))
+    half = Z95 / np.sqrt(pair.n - 3)
+    middle = np.arctanh(np.clip(r, -_ALMOST_ONE, _ALMOST_ONE))
+    return Estimate(r, (1 - r * r) / np.sqrt(pair.n - 3), min(r, float(np.tanh(middle - half))), max(r, float(np.tanh(middle + half))), pair.n)

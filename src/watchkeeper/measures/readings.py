@@ -4,7 +4,7 @@ Belongs here: applying the catalogue to views and stating each outcome (done, pr
 not_evaluated). Does not: the formulas, or where parts come from (operations/measure.py).
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,8 @@ from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView, 
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.labelled import NEGATIVE, POSITIVE, SCORE
-from watchkeeper.profiles.parts import FEATURE, LABEL, SERVICE
+from watchkeeper.profiles.pairs import Pair, name_of, sums_of
+from watchkeeper.profiles.parts import FEATURE, LABEL, PAIR, SERVICE
 from watchkeeper.records import Score
 from watchkeeper.stats.intervals import Z95, Estimate
 from watchkeeper.windows import Window
@@ -54,6 +55,7 @@ class Frame:
     version: str = ""
     environment: str = "production"
     metrics: Collection[str] | None = None
+    pairs: Sequence[Pair] = ()
     usual: dict[tuple[str, str, str], Estimate] = field(default_factory=dict)
 
     def wants(self, metric: Metric) -> bool:
@@ -72,6 +74,7 @@ def readings(frame: Frame, sums: BySegment) -> Iterator[Score]:
     """Yield every score of the window: the whole first, then each segment of it."""
     whole = sums.get("", {})
     yield from _features(frame, whole, "")
+    yield from _pairs(frame, whole)
     yield from _service(frame, whole, "")
     yield from _kpis(frame, whole, "")
     for segment in sorted(s for s in sums if s):
@@ -107,6 +110,15 @@ def _feature_score(frame: Frame, metric: Metric, name: str, segment: str, theirs
     estimate = metric.function(theirs, ours)
     usual = frame.usually(metric.name, name, segment, lambda: metric.function(theirs, theirs)) if theirs.counts.n else None
     return _stated(frame, metric, estimate, DONE, rows, usual, feature=name, segment=segment)
+
+
+def _pairs(frame: Frame, sums: Sums) -> Iterator[Score]:
+    ours, theirs = (s.get((PAIR, "", ""), Counts()) for s in (sums, frame.reference_sums.get("", {})))
+    for metric in catalogue.of("pair", stored_only=False):
+        for place, pair in enumerate(frame.pairs) if frame.wants(metric) else ():
+            found = sums_of(ours, place)
+            usual = frame.usually(metric.name, name_of(pair), "", lambda place=place: metric.function(sums_of(theirs, place)))  # type: ignore[misc]
+            yield _stated(frame, metric, metric.function(found), DONE, found.n, usual, feature=name_of(pair))
 
 
 def _service(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:

@@ -5,7 +5,7 @@ Belongs here: which columns are features, and the one read of reference rows. Do
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import NamedTuple
@@ -14,15 +14,17 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from watchkeeper.adapters.lake import TIMESTAMP, among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.monitor import Monitor
-from watchkeeper.profiles.bins import FeatureBins, fit_category, fit_numeric, version
+from watchkeeper.profiles.bins import FeatureBins, code_numeric, fit_category, fit_numeric, version
 from watchkeeper.profiles.columns import as_numbers, is_numeric, is_text
 from watchkeeper.profiles.kinds import Derived, derived_from, source_of
 from watchkeeper.profiles.labelled import SCORE
+from watchkeeper.profiles.pairs import Pair, related
 from watchkeeper.records import Bins, key
 from watchkeeper.windows import Grain
 from watchkeeper.words import counted
@@ -31,18 +33,25 @@ PREDICTION = "@prediction"
 ROWS_AN_HOUR = 1_000
 _FORM = 2
 """How parts are written; raised when older ones would be read wrong."""
+_PAIRS, _PAIRS_KIND = "@pairs", "pairs"
+_SAMPLE = 20_000
+"""Reference rows by which related pairs are chosen; what is counted of them is counted over all rows."""
 _MANY = 50
 _ONE_AT_A_TIME = Lock()  # each takes what memory it may
 _PER_VALUE = 64  # bytes of a value while bins are fitted to it: as read, as a number, sorted, and which of them are finite
 _COUNTED = ("task", "window", "timezone", "environment", "columns", "features", "segments", "private", "positive", "threshold")
 
 
+Floats = NDArray[np.float64] | NDArray[np.float32]
+
+
 class Fitted(NamedTuple):
-    """Bins in force: their version, each feature's, and the time grain of the parts counted in them."""
+    """Bins in force: their version, each feature's, the time grain of the parts counted in them, and the pairs counted beside."""
 
     version: str
     bins: dict[str, FeatureBins]
     grain: Grain
+    pairs: tuple[Pair, ...] = ()
 
 
 def bins_of(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:
@@ -68,16 +77,25 @@ def fitted(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:
 
     The same rows give the same bins and the same version.
     """
-    bins, rows = fit(home, monitor, now=now)
+    bins, pairs, rows = fit(home, monitor, now=now)
     if rows == 0 or monitor.reference_span is None:
         return None
     grain = part_grain(monitor, rows, monitor.reference_span)
-    return Fitted(version(list(bins.values()), f"{layout(monitor)} {grain}"), bins, grain)
+    return Fitted(_version(monitor, bins, grain, pairs), bins, grain, pairs)
+
+
+def _version(monitor: Monitor, bins: Mapping[str, FeatureBins], grain: str, pairs: Sequence[Pair]) -> str:
+    return version(list(bins.values()), " ".join([layout(monitor), grain, *([json.dumps(pairs)] if pairs else [])]))
 
 
 def put_in_force(home: Home, monitor: Monitor, found: Fitted, *, now: datetime) -> None:
     """Have everything counted and measured over these bins from now on."""
-    home.lake.append_records(Bins, [_to_record(monitor.model, found.version, found.grain, b, now) for b in found.bins.values()])
+    rows = [_to_record(monitor.model, found.version, found.grain, b, now) for b in found.bins.values()]
+    if found.pairs:
+        lefts, rights = zip(*found.pairs, strict=True)
+        there = FeatureBins(_PAIRS, _PAIRS_KIND, categories=lefts, others=rights)
+        rows.append(_to_record(monitor.model, found.version, found.grain, there, now))
+    home.lake.append_records(Bins, rows)
 
 
 def stored_bins(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:
@@ -85,11 +103,12 @@ def stored_bins(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None
     by_name: dict[str, list[Bins]] = defaultdict(list)
     for row in home.lake.newest(Bins, as_of=now, where=pc.field("model") == monitor.model):
         by_name[row.bins].append(row)
-    asked = layout(monitor)
     for name in sorted(by_name, key=lambda n: max(b.computed_at for b in by_name[n]), reverse=True):
-        bins, grain = {b.feature: _from_record(b) for b in by_name[name]}, by_name[name][0].grain
-        if version(list(bins.values()), f"{asked} {grain}") == name:
-            return Fitted(name, bins, "hour" if grain == "hour" else "day")
+        rows: list[Bins] = by_name[name]
+        bins, grain = {b.feature: _from_record(b) for b in rows if b.kind != _PAIRS_KIND}, rows[0].grain
+        pairs = tuple(pair for b in rows if b.kind == _PAIRS_KIND for pair in zip(b.categories, b.others, strict=True))
+        if _version(monitor, bins, grain, pairs) == name:
+            return Fitted(name, bins, "hour" if grain == "hour" else "day", pairs)
     return None
 
 
@@ -139,14 +158,14 @@ def reference_problem(monitor: Monitor, *, now: datetime) -> str:
     return f"the reference is empty: no events between {monitor.reference.from_} and {monitor.reference.to} have landed"
 
 
-def fit(home: Home, monitor: Monitor, *, now: datetime) -> tuple[dict[str, FeatureBins], int]:
-    """Fit bins to every feature, to the score and to the decision; return them and the rows of the reference.
+def fit(home: Home, monitor: Monitor, *, now: datetime) -> tuple[dict[str, FeatureBins], tuple[Pair, ...], int]:
+    """Fit bins to every feature, to the score and to the decision; return them, the related pairs and the rows of the reference.
 
     The reference is read a few columns at a time, as many as `memory_limit` allows, so that it may be larger than memory.
     """
     dataset, span = home.lake.dataset(f"events/{monitor.model}"), monitor.reference_span
     if dataset is None or span is None:
-        return {}, 0
+        return {}, (), 0
     time = pc.field("wk_time")
     inside = (time >= pa.scalar(span[0], TIMESTAMP)) & (time < pa.scalar(span[1], TIMESTAMP))
     inside &= pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP)
@@ -154,12 +173,28 @@ def fit(home: Home, monitor: Monitor, *, now: datetime) -> tuple[dict[str, Featu
     names = [*features_of(monitor, dataset.schema), *_outputs(monitor, dataset.schema)]
     at_once = max(1, home.memory_bytes // 2 // max(1, rows * _PER_VALUE))
     out: dict[str, FeatureBins] = {}
+    sample: dict[str, Floats] = {}
     for first in range(0, len(names) if rows else 0, at_once):
         some = names[first : first + at_once]
         columns = {_column_of(monitor, name, dataset.schema.names) for name in some} | {"wk_time"}
         with _ONE_AT_A_TIME:
-            out |= fit_columns(monitor, Derived(dataset.to_table(columns=sorted(columns), filter=inside), "wk_time", monitor.timezone), some)
-    return out, rows
+            read = Derived(dataset.to_table(columns=sorted(columns), filter=inside), "wk_time", monitor.timezone)
+            fresh = fit_columns(monitor, read, some)
+            sample |= {name: _sampled(read.column(name), fresh[name]) for name in fresh if _may_be_paired(monitor, fresh[name])}
+        out |= fresh
+    return out, related(list(sample), np.array(list(sample.values()))) if sample else (), rows
+
+
+def _may_be_paired(monitor: Monitor, bins: FeatureBins) -> bool:
+    return bins.kind == "numeric" and len(bins.edges) > 1 and not bins.feature.startswith("@") and not is_private(monitor, bins.feature)
+
+
+def _sampled(column: pa.ChunkedArray, bins: FeatureBins) -> Floats:
+    """Return the normal scores of evenly spaced rows, the same rows for every column; 0 where there is no value."""
+    places = np.linspace(0, len(column) - 1, min(len(column), _SAMPLE)).astype(np.int64)
+    values, nulls = as_numbers(pa.chunked_array([column.take(pa.array(places)).combine_chunks()]))
+    scores = np.asarray(bins.normal_scores)[code_numeric(bins, values)]
+    return np.where(nulls | np.isnan(values), 0.0, scores).astype(np.float32)
 
 
 def _outputs(monitor: Monitor, schema: pa.Schema) -> list[str]:
@@ -246,6 +281,7 @@ def _to_record(model: str, name: str, grain: Grain, bins: FeatureBins, now: date
         categories=list(bins.categories),
         others=list(bins.others),
         coarse=list(bins.coarse),
+        normal_scores=list(bins.normal_scores),
         grain=grain,
         computed_at=now,
     )
@@ -253,5 +289,11 @@ def _to_record(model: str, name: str, grain: Grain, bins: FeatureBins, now: date
 
 def _from_record(row: Bins) -> FeatureBins:
     return FeatureBins(
-        row.feature, row.kind, tuple(row.edges), tuple(row.categories), tuple(row.others), tuple(int(c) for c in np.asarray(row.coarse))
+        row.feature,
+        row.kind,
+        tuple(row.edges),
+        tuple(row.categories),
+        tuple(row.others),
+        tuple(int(c) for c in np.asarray(row.coarse)),
+        tuple(row.normal_scores),
     )

@@ -24,6 +24,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import in_force, stored_bins
 from watchkeeper.operations.measure import last_ended
 from watchkeeper.operations.rollup import rolled_up
+from watchkeeper.profiles.pairs import name_of
 from watchkeeper.records import SEVERITIES, Action, Change, IncidentEvent, Score, Signal
 from watchkeeper.site.links import incident_links
 from watchkeeper.site.message import incident_message, text
@@ -97,6 +98,8 @@ def _known_about(home: Home, monitor: Monitor, wanted: Wanted, now: datetime) ->
     found = home.lake.read(Score.TABLE, columns=["feature", "segment"], where=mine)
     for what, name in (("feature", wanted.feature), ("segment", wanted.segment)):
         valid = [] if found is None else sorted(v for v in pc.unique(found[what]).to_pylist() if v)
+        if what == "feature" and (bins := stored_bins(home, monitor, now=now)):
+            valid = sorted({*valid, *map(name_of, bins.pairs)})
         if name and name != EVERY and name not in valid:
             raise UsageError(f"no score of {monitor.model} is about a {what} {name!r}", where=f"--{what}", then=_nearest(name, valid))
 

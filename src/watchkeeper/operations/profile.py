@@ -24,7 +24,8 @@ from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.profiles.groups import Grouping
 from watchkeeper.profiles.kinds import Derived
 from watchkeeper.profiles.labelled import pieces
-from watchkeeper.profiles.parts import LABEL, LABELS_BATCH, MARK, Origin, key_columns, mark_rows, part_rows, whole_rows
+from watchkeeper.profiles.pairs import pairing
+from watchkeeper.profiles.parts import LABEL, LABELS_BATCH, MARK, PAIR, Origin, key_columns, mark_rows, part_rows, whole_rows
 from watchkeeper.profiles.scan import Scan
 from watchkeeper.records import Batch, Profile
 from watchkeeper.windows import Grid
@@ -177,7 +178,7 @@ def _event_parts(home: Home, monitor: Monitor, found: Fitted, batches: list[Batc
     same = {"batch": "", "version": "", "environment": monitor.environment}
     grouping = Grouping(Grid(found.grain, monitor.timezone), columns, same, monitor.segments, batches=ids, known=found.bins)
     wanted = list(countings(monitor, found.bins))
-    scan = Scan([c.quantity for c in wanted])
+    scan = Scan([c.quantity for c in wanted], pairing(found.pairs, found.bins) if found.pairs else None)
     for rows in row_groups(home.lake, f"events/{monitor.model}", _where(home, monitor, batches, now)):
         scan.add(Derived(rows, "wk_time", monitor.timezone), grouping.number(rows), grouping.dimensions)
     keys = [key_columns(d.keys) for d in grouping.dimensions]
@@ -185,6 +186,8 @@ def _event_parts(home: Home, monitor: Monitor, found: Fitted, batches: list[Batc
         counting = wanted[place]
         kept = made.without_values() if counting.is_private else made
         yield part_rows(kept, keys[dimension], kind=counting.kind, feature=counting.name)
+    if (pairs := scan.pairs(grouping.whole)) is not None:
+        yield part_rows(pairs, keys[0], kind=PAIR, feature="")
 
 
 def _where(home: Home, monitor: Monitor, batches: list[Batch], now: datetime) -> pc.Expression:

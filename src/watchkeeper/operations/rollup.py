@@ -18,23 +18,25 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import bins_of
 from watchkeeper.operations.sums import Ledger, ReferenceSums, added, ledger, of_environment, parts_within, reference_sums
 from watchkeeper.profiles.bins import FeatureBins
+from watchkeeper.profiles.pairs import Pair, name_of
 from watchkeeper.records import Score
 from watchkeeper.windows import Grid, Window
 
 
 @dataclass(frozen=True)
 class Basis:
-    """What every window is measured from: the bins' version, the bins, and which parts exist."""
+    """What every window is measured from: the bins' version, the bins, which parts exist, and of which pairs."""
 
     bins: str
     fitted: dict[str, FeatureBins]
     parts: Ledger
+    pairs: tuple[Pair, ...] = ()
 
 
 def basis_of(home: Home, monitor: Monitor, *, now: datetime) -> Basis | None:
     """Return what to measure from, None while there are no bins."""
     found = bins_of(home, monitor, now=now)
-    return None if found is None else Basis(found.version, found.bins, ledger(home, monitor, found.version, now=now))
+    return None if found is None else Basis(found.version, found.bins, ledger(home, monitor, found.version, now=now), found.pairs)
 
 
 def rolled_up(
@@ -103,7 +105,7 @@ def _within(windows: Collection[tuple[datetime, datetime]]) -> pc.Expression:
 
 def are_of_outputs(basis: Basis, metrics: Collection[str] | None) -> bool:
     """Tell whether metrics can be had without the parts of the columns that the model was given."""
-    of_features = {m.name for m in CATALOGUE if m.subject == "feature"}
+    of_features = {m.name for m in CATALOGUE if m.subject in ("feature", "pair")}
     return metrics is not None and not of_features.intersection(metrics) and any(name.startswith("@") for name in basis.fitted)
 
 
@@ -138,6 +140,7 @@ def frame_of(
         fitted=basis.fitted,
         reference=reference.id,
         reference_sums=reference.sums,
+        pairs=basis.pairs,
         usual=reference.usual,
         is_mature=maturity(monitor, window, now) != "provisional",
         has_labels=monitor.labels is not None,

@@ -17,7 +17,7 @@ from watchkeeper.measures.readings import BySegment, by_segment
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.pieces import parted
 from watchkeeper.profiles.counts import Counts, add
-from watchkeeper.profiles.parts import FEATURE, MARK, gathered, newest_scans
+from watchkeeper.profiles.parts import FEATURE, MARK, PAIR, gathered, newest_scans
 from watchkeeper.records import Profile, key
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.windows import Window
@@ -92,7 +92,7 @@ def parts_within(
     """Return the parts of all windows that start in [start, end), as rows of their table.
 
     With `of_whole` those of segments are not read, with `of_outputs` those of the columns the model was given are not, with
-    `feature` only its own are.
+    `feature` only its own and those of pairs are.
     """
     time = pc.field("window_start")
     inside = (time >= pa.scalar(start, TIMESTAMP)) & (time < pa.scalar(end, TIMESTAMP)) & (pc.field("kind") != MARK)
@@ -101,7 +101,7 @@ def parts_within(
     if of_outputs:
         inside &= (pc.field("kind") != FEATURE) | pc.starts_with(pc.field("feature"), "@")
     if feature:
-        inside &= (pc.field("kind") == FEATURE) & (pc.field("feature") == feature)
+        inside &= ((pc.field("kind") == FEATURE) & (pc.field("feature") == feature)) | (pc.field("kind") == PAIR)
     rows = home.lake.read(Profile.TABLE, where=_mine(monitor, bins, now) & inside, in_order=True)
     return arrow_schema(Profile).empty_table() if rows is None else newest_scans(rows)
 

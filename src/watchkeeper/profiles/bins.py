@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 FINE = 50
 COARSE = 10
@@ -37,7 +38,8 @@ class FeatureBins:
     """The cells of one feature.
 
     Numeric: cell i holds edges[i-1] < x <= edges[i], the outermost cells are open. Category: one cell each, then
-    `other` (rare in the reference), then `unseen` (never in the reference). `coarse[i]` is the coarse cell of fine cell i.
+    `other` (rare in the reference), then `unseen` (never in the reference). `coarse[i]` is the coarse cell of fine cell i,
+    `normal_scores[i]`, of numbers, the normal quantile at the middle of its ranks in the reference.
     """
 
     feature: str
@@ -46,6 +48,7 @@ class FeatureBins:
     categories: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     coarse: tuple[int, ...] = ()
+    normal_scores: tuple[float, ...] = ()
 
     @property
     def size(self) -> int:
@@ -106,7 +109,7 @@ def fit_numeric(feature: str, values: NDArray[np.float64], fine: int = FINE) -> 
     """
     finite = np.sort(values[np.isfinite(values)])
     if len(finite) == 0:
-        return FeatureBins(feature, "numeric", coarse=(0,))
+        return FeatureBins(feature, "numeric", coarse=(0,), normal_scores=(0.0,))
     places = np.concatenate([np.arange(1, fine) / fine, TAILS, 1 - TAILS])
     quantiles = np.quantile(finite, places, method="inverted_cdf")
     edges = {float(q) for q in quantiles}
@@ -117,7 +120,13 @@ def fit_numeric(feature: str, values: NDArray[np.float64], fine: int = FINE) -> 
     edges |= {_just_below(float(finite[0])), float(finite[-1])}
     ordered = tuple(sorted(edges))
     counts = np.bincount(np.searchsorted(ordered, finite, side="left"), minlength=len(ordered) + 1)
-    return FeatureBins(feature, "numeric", edges=ordered, coarse=_coarsened(counts))
+    return FeatureBins(feature, "numeric", edges=ordered, coarse=_coarsened(counts), normal_scores=_normal_scores(counts))
+
+
+def _normal_scores(counts: NDArray[np.int64]) -> tuple[float, ...]:
+    """Return the normal quantile at the middle of each cell's ranks (van der Waerden 1952); those of empty end cells are finite too."""
+    ranks = (np.cumsum(counts) - counts / 2 + 0.5) / (counts.sum() + 1)
+    return tuple(ndtri(ranks).round(6).tolist())
 
 
 def _just_below(value: float) -> float:
@@ -147,7 +156,7 @@ def _coarsened(counts: NDArray[np.int64]) -> tuple[int, ...]:
 def version(bins: Sequence[FeatureBins], layout: str = "") -> str:
     """Return the version of a set of bins: a hash of their content, and of what else decides how rows are counted in them."""
     content: list[Any] = [layout] if layout else []
-    content += [[b.feature, b.kind, b.edges, b.categories, b.others, b.coarse] for b in sorted(bins, key=lambda b: b.feature)]
+    content += [[b.feature, b.kind, b.edges, b.categories, b.others, b.coarse, b.normal_scores] for b in sorted(bins, key=lambda b: b.feature)]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
 

@@ -23,6 +23,7 @@ Values = NDArray[np.float64] | NDArray[np.int64]
 Bits = NDArray[np.uint8]
 Groups = NDArray[np.int32]
 Cells = NDArray[np.uint16]
+Codes = NDArray[np.uint8]
 Places = NDArray[np.int32]
 BLOCK = 512
 ALL_SET = 255
@@ -312,3 +313,67 @@ def place(moments: Ints, starts: Ints, out: Ints) -> None:
                     high = middle - 1
             w = low
         out[i] = w
+
+
+@_in_any_order  # type: ignore[untyped-decorator]
+def _dot(left: Floats, right: Floats) -> float:
+    """Return the sum of products."""
+    total = 0.0
+    for k in range(len(left)):
+        total += left[k] * right[k]
+    return total
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def count_pairs(codes: Codes, scores: Floats, there: Floats, left: Ints, right: Ints, group: Groups, counts: Ints, sums: Floats) -> None:
+    """Add, for each pair of columns, the rows in which both have a value, and the sums of ab, a, b, aa and bb over those.
+
+    `codes` (columns, rows) are cells; `scores` and `there` (columns, cells) say what number a cell stands for, 0 where a cell
+    is none, and 1 or 0 for whether it is one. `counts` is (groups, pairs), `sums` (groups, pairs, 5).
+    """
+    columns, rows = codes.shape
+    pairs = len(left)
+    a, known, squares = np.empty((columns, BLOCK)), np.empty((columns, BLOCK)), np.empty((columns, BLOCK))
+    filled, total, total2 = np.empty(columns, np.int64), np.empty(columns), np.empty(columns)
+    for start in range(0, rows, BLOCK):
+        size = min(BLOCK, rows - start)
+        here = group[start : start + size]
+        is_one, g = _are_one(here), here[0]
+        if is_one and g < 0:
+            continue
+        for c in range(columns):
+            n = 0.0
+            for k in range(size):
+                cell = _at(codes[c, start + k])
+                a[c, k], known[c, k] = scores[c, cell], there[c, cell]
+                n += known[c, k]
+            filled[c] = int(n)
+            squares[c, :size] = a[c, :size] * a[c, :size]
+            total[c], total2[c] = _sums(a[c, :size])
+        if not is_one:
+            for p in range(pairs):
+                one, other = left[p], right[p]
+                for k in range(size):
+                    if here[k] >= 0 and known[one, k] > 0.0 and known[other, k] > 0.0:
+                        counts[here[k], p] += 1
+                        sums[here[k], p, 0] += a[one, k] * a[other, k]
+                        sums[here[k], p, 1] += a[one, k]
+                        sums[here[k], p, 2] += a[other, k]
+                        sums[here[k], p, 3] += squares[one, k]
+                        sums[here[k], p, 4] += squares[other, k]
+            continue
+        for p in range(pairs):
+            one, other = left[p], right[p]
+            sums[g, p, 0] += _dot(a[one, :size], a[other, :size])
+            if filled[one] == size and filled[other] == size:
+                counts[g, p] += size
+                sums[g, p, 1] += total[one]
+                sums[g, p, 2] += total[other]
+                sums[g, p, 3] += total2[one]
+                sums[g, p, 4] += total2[other]
+            else:
+                counts[g, p] += int(_dot(known[one, :size], known[other, :size]))
+                sums[g, p, 1] += _dot(a[one, :size], known[other, :size])
+                sums[g, p, 2] += _dot(known[one, :size], a[other, :size])
+                sums[g, p, 3] += _dot(squares[one, :size], known[other, :size])
+                sums[g, p, 4] += _dot(known[one, :size], squares[other, :size])

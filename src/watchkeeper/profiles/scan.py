@@ -17,8 +17,10 @@ from watchkeeper.profiles.columns import Floats, Ints, Rows, codes, is_numeric, 
 from watchkeeper.profiles.counted import Counted, of_counters
 from watchkeeper.profiles.groups import Dimension
 from watchkeeper.profiles.kinds import source_of
+from watchkeeper.profiles.pairs import SUMS, Pairing
 
 Groups = NDArray[np.int32]
+Cells = NDArray[np.uint16]
 _NONE = np.empty(0, np.uint16)
 
 
@@ -76,8 +78,11 @@ class Quantity(Protocol):
         """Return empty counters for the whole, or for a segment dimension."""
         ...
 
-    def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters]) -> None:
-        """Add a chunk's rows; `groups` and `counters` are the whole's, then those of each segment dimension."""
+    def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters], cells: Cells = _NONE) -> None:
+        """Add a chunk's rows; `groups` and `counters` are the whole's, then those of each segment dimension.
+
+        `cells`, unless empty, receives each row's cell; only quantities of numbers are asked for it.
+        """
         ...
 
 
@@ -96,13 +101,14 @@ class Numbers:
         """Fine cells for the whole, coarse ones for segments."""
         return Counters(self.bins.size if is_whole else self.bins.coarse_size, has_values=True, has_sums=is_whole)
 
-    def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters]) -> None:
+    def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters], cells: Cells = _NONE) -> None:
         """Find each value's cell once; segments count the same cells."""
         from watchkeeper.profiles import kernel
 
         values, bits, offset = numbers(chunk)
         bins, whole = self.bins, counters[0]
-        cells = np.empty(len(values), np.uint16) if len(groups) > 1 else _NONE
+        if len(groups) > 1 and len(cells) == 0:
+            cells = np.empty(len(values), np.uint16)
         edges, guide = np.array([*bins.edges, np.inf]), bins.guide
         kernel.count_numbers(
             values,
@@ -141,16 +147,16 @@ class Texts:
         """Fine cells for the whole, coarse ones for segments."""
         return Counters(self.size if is_whole else int(self.fold.max()) + 1, has_values=False)
 
-    def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters]) -> None:
+    def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters], cells: Cells = _NONE) -> None:  # noqa: ARG002
         """Look each dictionary code up; no text is compared more than once a chunk."""
         from watchkeeper.profiles import kernel
 
         (values, bits, offset), texts = codes(chunk)
         there = [t for t in texts if t is not None]
-        cells = np.full(len(texts), -1, np.int64)
-        cells[[i for i, t in enumerate(texts) if t is not None]] = self.cells_of(there)
-        folded = np.where(cells < 0, -1, self.fold[np.maximum(cells, 0)])
-        for lookup, group, one in zip((cells, *(folded for _ in groups[1:])), groups, counters, strict=True):
+        known = np.full(len(texts), -1, np.int64)
+        known[[i for i, t in enumerate(texts) if t is not None]] = self.cells_of(there)
+        folded = np.where(known < 0, -1, self.fold[np.maximum(known, 0)])
+        for lookup, group, one in zip((known, *(folded for _ in groups[1:])), groups, counters, strict=True):
             kernel.count_codes(values, bits, offset, lookup, group, one.width, one.counts, one.odd)
 
 
@@ -170,7 +176,7 @@ class Gridded:
         """The grid's cells."""
         return Counters(self.size, has_values=True, has_sums=is_whole)
 
-    def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters]) -> None:
+    def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters], cells: Cells = _NONE) -> None:
         """Find each value's cell once."""
         from watchkeeper.profiles import kernel
 
@@ -186,19 +192,28 @@ class Gridded:
 
 @dataclass(slots=True)
 class Scan:
-    """Counts quantities over pieces of rows; memory follows the groups and not the rows."""
+    """Counts quantities over pieces of rows, and pairs of them; memory follows the groups and not the rows."""
 
     quantities: Sequence[Quantity]
+    pairing: Pairing | None = None
     _counters: dict[tuple[int, int], Counters] = field(default_factory=dict)
+    _pair_counts: Ints = field(default_factory=lambda: np.empty((0, 0), np.int64))
+    _pair_sums: Floats = field(default_factory=lambda: np.empty((0, 0, 0)))
 
     def add(self, rows: Rows, groups: Sequence[Groups], dimensions: Sequence[Dimension]) -> None:
         """Count a piece: `groups` holds each row's group in every dimension, the whole first."""
         there = set(rows.column_names)
+        codes = self.pairing.codes(rows.num_rows) if self.pairing else None
         for q, quantity in enumerate(self.quantities):
             if quantity.column in there or source_of(quantity.column, there)[0] in there:
-                self._count(q, rows.column(quantity.column), groups, dimensions)
+                place = self.pairing.columns.index(quantity.column) if self.pairing and quantity.column in self.pairing.columns else -1
+                self._count(q, rows.column(quantity.column), groups, dimensions, codes[place] if codes is not None and place >= 0 else None)
+        if self.pairing and codes is not None:
+            self._count_pairs(self.pairing, codes, groups[0], len(dimensions[0].keys))
 
-    def _count(self, q: int, column: pa.ChunkedArray, groups: Sequence[Groups], dimensions: Sequence[Dimension]) -> None:
+    def _count(
+        self, q: int, column: pa.ChunkedArray, groups: Sequence[Groups], dimensions: Sequence[Dimension], codes: NDArray[np.uint8] | None
+    ) -> None:
         """Count one column of a piece, which is given back before the next is read: both would not stay in the processor's cache."""
         quantity, start = self.quantities[q], 0
         if not quantity.takes(column.type):
@@ -206,12 +221,28 @@ class Scan:
         counters = [self._of(q, d).grow(len(dimension.keys)) for d, dimension in enumerate(dimensions)]
         for chunk in column.chunks:
             inside = slice(start, start := start + len(chunk))
-            quantity.count(chunk, [g[inside] for g in groups], counters)
+            cells = _NONE if codes is None else np.zeros(len(chunk), np.uint16)
+            quantity.count(chunk, [g[inside] for g in groups], counters, cells)
+            if codes is not None:
+                codes[inside] = cells
+
+    def _count_pairs(self, pairing: Pairing, codes: NDArray[np.uint8], group: Groups, groups: int) -> None:
+        from watchkeeper.profiles import kernel
+
+        if groups > len(self._pair_counts):
+            room, pairs = max(groups, 2 * len(self._pair_counts)), len(pairing.pairs)
+            self._pair_counts = _larger(self._pair_counts.reshape(-1, pairs), room)
+            self._pair_sums = _larger(self._pair_sums.reshape(-1, pairs, SUMS), room)
+        kernel.count_pairs(codes, pairing.scores, pairing.there, pairing.left, pairing.right, group, self._pair_counts, self._pair_sums)
 
     def counted(self, dimensions: Sequence[Dimension]) -> Iterator[tuple[int, int, Counted]]:
         """Yield what was counted: (place of the quantity, place of the dimension, the counts group by group)."""
         for (q, d), counters in self._counters.items():
             yield q, d, counters.counted(dimensions[d].sizes)
+
+    def pairs(self, whole: Dimension) -> Counted | None:
+        """Return what was counted of pairs in the groups of the whole, None when there are no pairs."""
+        return self.pairing.counted(whole.sizes, self._pair_counts, self._pair_sums) if self.pairing and len(self._pair_counts) else None
 
     def _of(self, quantity: int, dimension: int) -> Counters:
         if (quantity, dimension) not in self._counters:
