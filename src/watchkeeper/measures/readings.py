@@ -117,7 +117,7 @@ def _pairs(frame: Frame, sums: Sums) -> Iterator[Score]:
     for metric in catalogue.of("pair", stored_only=False):
         for place, pair in enumerate(frame.pairs) if frame.wants(metric) else ():
             found = sums_of(ours, place)
-            usual = frame.usually(metric.name, name_of(pair), "", lambda place=place: metric.function(sums_of(theirs, place)))  # type: ignore[misc]
+            usual = frame.usually(metric.name, name_of(pair), "", partial(metric.function, sums_of(theirs, place)))
             yield _stated(frame, metric, metric.function(found), DONE, found.n, usual, feature=name_of(pair))
 
 

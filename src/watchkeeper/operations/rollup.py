@@ -18,7 +18,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import bins_of
 from watchkeeper.operations.sums import Ledger, ReferenceSums, added, ledger, of_environment, parts_within, reference_sums
 from watchkeeper.profiles.bins import FeatureBins
-from watchkeeper.profiles.pairs import Pair, name_of
+from watchkeeper.profiles.pairs import Pair
 from watchkeeper.records import Score
 from watchkeeper.windows import Grid, Window
 
