@@ -176,7 +176,7 @@ class Profile:
     grain: Of[str, "hour or day"]
     window_start: Of[datetime, "start of the grain's window"]
     segment: Of[str, "canonical segment, empty for the whole"]
-    kind: Of[str, "feature, label, service or pair"]
+    kind: Of[str, "feature, label, loss, service, pair or mark"]
     feature: Of[str, "column or row function"]
     outcome: Of[str, "for label parts: the true class, else empty"] = ""
     n: Of[int, "rows"]
@@ -190,9 +190,10 @@ class Profile:
     sum2: Of[float, "sum of squares of finite values"] = 0.0
     cells: Of[list[int], "the first non-empty cell, then how far each next one lies from the one before"] = field(default_factory=list)
     counts: Of[list[int], "rows per cell"] = field(default_factory=list)
-    sums: Of[list[float], "sum of values per cell; empty for categories; of pair p the cells 5p to 5p+4 are the sums of ab, a, b, aa, bb"] = field(
-        default_factory=list
-    )
+    sums: Of[
+        list[float],
+        "sum of values per cell; empty for categories; of pair p the cells 5p to 5p+4 are those of ab, a, b, aa, bb; of losses by coarse cell the losses, then the scores",
+    ] = field(default_factory=list)
     revision: Of[int, "rises with every scan of the model; of a window's label parts the highest counts"] = 0
     computed_at: Of[datetime, "the `now` of the scan"]
 

@@ -43,8 +43,9 @@ def test_labels_join_events_whose_ids_are_written_as_another_type(home: Home, id
     put(home, "repaid-1.parquet", {"loan": label_ids, "defaulted": pa.array([1, 0, 1])})
     assert [b.reason for b in take(home)] == ["1 row: loan is null: a row needs an id" if ids.null_count else "", ""]
     monitor = loans()
-    rows = joined(home, monitor, [Grid("day", "UTC").at(datetime(2025, 2, 1, tzinfo=UTC))], now=LATER)
-    assert rows is not None
+    both = joined(home, monitor, [Grid("day", "UTC").at(datetime(2025, 2, 1, tzinfo=UTC))], now=LATER)
+    assert both is not None
+    rows = both.rows
     assert rows.sort_by("time").select(["id", "label"]).to_pylist() == [
         {"id": "1", "label": 1},
         {"id": "2", "label": 0},
@@ -79,8 +80,9 @@ def test_ids_with_zeros_in_front_are_other_ids_than_the_numbers_and_both_stay(ho
     write(home, "repaid-1.csv", b"loan,defaulted\n1,1\n2,0\n")
     write(home, "repaid-2.csv", b"loan,defaulted\n0001,0\n0199,1\n")
     assert [b.reason for b in take(home, now=LATER)] == ["", ""]
-    found = joined(home, loans(), [Grid("day", "UTC").at(datetime(2025, 2, 1, tzinfo=UTC))], now=LATER)
-    assert found is not None
+    both = joined(home, loans(), [Grid("day", "UTC").at(datetime(2025, 2, 1, tzinfo=UTC))], now=LATER)
+    assert both is not None
+    found = both.rows
     assert {r["id"]: r["label"] for r in found.to_pylist() if r["label"] is not None} == {"1": 1, "2": 0, "0001": 0, "0199": 1}
 
 
@@ -140,8 +142,9 @@ def test_decimal_ids_are_exact_and_join_labels(home: Home, kind: pa.DataType, nu
     written = [str(n) if as_labels == pa.string() else n if as_labels == pa.int64() else Decimal(n) for n in numbers]
     put(home, "repaid-1.parquet", {"loan": pa.array(written, as_labels), "defaulted": pa.array([1, 0, 1, 0])})
     assert [(b.rows_landed, b.rows_duplicate, b.rows_quarantined, b.reason) for b in take(home)] == [(4, 0, 0, "")] * 2
-    rows = joined(home, loans(), [Grid("day", "UTC").at(datetime(2025, 2, 1, tzinfo=UTC))], now=LATER)
-    assert rows is not None
+    both = joined(home, loans(), [Grid("day", "UTC").at(datetime(2025, 2, 1, tzinfo=UTC))], now=LATER)
+    assert both is not None
+    rows = both.rows
     assert rows.sort_by("time").select(["id", "label"]).to_pylist() == [
         {"id": str(n), "label": label} for n, label in zip(numbers, [1, 0, 1, 0], strict=True)
     ]
@@ -178,6 +181,7 @@ def test_an_id_that_is_a_time_joins_its_label(home: Home) -> None:
     put_events(home, TIMES)
     put(home, "repaid-1.parquet", {"loan": TIMES, "defaulted": pa.array([1, 0, 1, 0])})
     take(home)
-    rows = joined(home, loans(), [Grid("day", "UTC").at(datetime(2025, 2, 1, tzinfo=UTC))], now=LATER)
-    assert rows is not None
+    both = joined(home, loans(), [Grid("day", "UTC").at(datetime(2025, 2, 1, tzinfo=UTC))], now=LATER)
+    assert both is not None
+    rows = both.rows
     assert rows.sort_by("time")["label"].to_pylist() == [1, 0, 1, 0]

@@ -27,8 +27,9 @@ def put_labels(home: Home, number: int, ids: Sequence[str], monitor: Monitor) ->
 
 
 def truth(home: Home, monitor: Monitor, now: datetime) -> dict[str, int | None]:
-    rows = joined(home, monitor, [Grid("day", "UTC").at(datetime(2025, 2, 1, tzinfo=UTC))], now=now)
-    assert rows is not None
+    both = joined(home, monitor, [Grid("day", "UTC").at(datetime(2025, 2, 1, tzinfo=UTC))], now=now)
+    assert both is not None
+    rows = both.rows
     return dict(zip(rows["id"].to_pylist(), rows["label"].to_pylist(), strict=True))
 
 

@@ -3,6 +3,7 @@
 import shutil
 from datetime import UTC, datetime, timedelta
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -11,6 +12,7 @@ from watchkeeper.adapters.workspace import load_monitor
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
+from watchkeeper.profiles.parts import LOSS, gathered, newest_scans
 from watchkeeper.records import Profile, Score
 from worlds import parcels_days
 
@@ -55,6 +57,12 @@ def scores(home):
     return {(s.metric, s.feature, s.segment, s.window_start): (s.state, s.n, s.value and round(s.value, 9)) for s in newest}
 
 
+def lost(home):
+    """Return the rows and the sum of all losses and scores by feature, of each window as its newest scan has it; bins differ by order."""
+    parts = newest_scans(home.lake.read(Profile.TABLE, where=pc.field("kind") == LOSS))
+    return {k: (c.n, c.valued, c.sums.sum()) for k, c in gathered(parts, ["window_start", "feature"]).items()}
+
+
 def waiting(home):
     marks = home.lake.read(Profile.TABLE).to_pylist()
     return sum(m["nulls"] for m in marks if m["kind"] == "mark")
@@ -71,8 +79,11 @@ def test_the_scores_are_those_of_all_at_once(make_home, tmp_path, order, at_once
     home = brought_up(make_home, tmp_path, order)
     if not at_once:
         whole = brought_up(make_home, tmp_path, [["parcels", "delivered"]], "b")
-        at_once |= scores(whole)
-    assert scores(home) == at_once
+        at_once |= {"scores": scores(whole), "lost": lost(whole)}
+    assert scores(home) == at_once["scores"]
+    ours, whole = lost(home), at_once["lost"]
+    assert ours == {k: (n, valued, pytest.approx(total, rel=1e-3)) for k, (n, valued, total) in whole.items()}
+    assert {feature for _, feature in whole} == {"weight_kg", "depot"}
     if order == ORDERS["labels a run before their events"]:
         rows = pq.read_table(next((home.root / "inbox").glob("delivered*.parquet"))).num_rows
         assert waiting(home) >= rows, "labels that landed first are marked as waiting"

@@ -3,7 +3,8 @@
 Belongs here: the join in DuckDB and the canonical columns it gives. Does not: counting what came out (profile.py).
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -27,6 +28,19 @@ from watchkeeper.records import Batch
 from watchkeeper.windows import Grid, Window
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Predictions of some windows beside their labels: `rows` in the order they landed in, `events` where other columns lie."""
+
+    rows: pa.Table
+    events: pads.Dataset
+    inside: pc.Expression
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Return other columns of the same predictions, row by row."""
+        return self.events.to_table(columns=list(names), filter=self.inside)
 
 
 class Touched(NamedTuple):
@@ -125,33 +139,31 @@ def _landed(since: datetime | None, now: datetime) -> pc.Expression:
     return known if since is None else known & (landed >= pa.scalar(since, TIMESTAMP))
 
 
-def joined(home: Home, monitor: Monitor, windows: Collection[Window], *, now: datetime, early: datetime | None = None) -> pa.Table | None:
+def joined(home: Home, monitor: Monitor, windows: Collection[Window], *, now: datetime, early: datetime | None = None) -> Joined | None:
     """Return the predictions of the windows with their labels: id, time, score, decision, version, environment, segments, label.
 
     They come in the order they landed in, so that sums over them come out the same each time. Labels that landed before the
     first of the predictions are looked at from `early` on, or all of them when it is not given.
     """
-    connection = _connected(home, monitor, windows, now)
-    if connection is None:
+    events = home.lake.dataset(f"events/{monitor.model}")
+    if events is None:
         return None
-    with connection:
+    inside = _landed(None, now) & _within(windows)
+    with _connected(home, monitor, events, inside) as connection:
         labels = home.lake.dataset(f"labels/{monitor.model}")
         if labels is not None:
             (first,) = ask(connection, "SELECT min(wk_landed_at) AS first FROM predictions").column("first").to_pylist()
             connection.register("labels", labels.filter(_landed(min(early, first) if early and first else None, now)))
         rows = ask(connection, statement("labelled"), {"now": now})
     order = np.argsort(np.asarray(rows.column("position").combine_chunks()), kind="stable")
-    return rows.drop_columns(["position", "wk_landed_at"]).take(pa.array(order))
+    return Joined(rows.drop_columns(["position", "wk_landed_at"]).take(pa.array(order)), events, inside)
 
 
-def _connected(home: Home, monitor: Monitor, windows: Collection[Window], now: datetime) -> duckdb.DuckDBPyConnection | None:
+def _connected(home: Home, monitor: Monitor, events: pads.Dataset, inside: pc.Expression) -> duckdb.DuckDBPyConnection:
     """Return a connection that has the predictions, which are not held in memory whole, and no labels."""
-    events = home.lake.dataset(f"events/{monitor.model}")
-    if events is None:
-        return None
     wanted = {name: pc.field(column) for name, column in _columns(monitor).items() if column in events.schema.names}
     connection = connect(home, {})
-    connection.register("raw", _in_order(events.scanner(columns=wanted, filter=_landed(None, now) & _within(windows))))
+    connection.register("raw", _in_order(events.scanner(columns=wanted, filter=inside)))
     connection.execute("CREATE TEMP TABLE predictions AS SELECT * FROM raw")
     if home.lake.table(f"labels/{monitor.model}") is None:
         connection.execute("CREATE TEMP TABLE labels (id VARCHAR, label VARCHAR, labelled_at TIMESTAMPTZ, wk_row BIGINT, wk_landed_at TIMESTAMPTZ)")

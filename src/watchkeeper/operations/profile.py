@@ -18,12 +18,14 @@ from watchkeeper.errors import ConflictError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import Fitted, bins_of
 from watchkeeper.operations.join import Touched, first_landing, joined, labelled, touched
+from watchkeeper.operations.losses import loss_parts
 from watchkeeper.operations.pieces import ID_BYTES, EventsPiece, LabelsPiece, events_pieces, labels_pieces, parted, share_of_memory
 from watchkeeper.operations.quantities import countings
 from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.profiles.groups import Grouping
 from watchkeeper.profiles.kinds import Derived
 from watchkeeper.profiles.labelled import pieces
+from watchkeeper.profiles.losses import losses
 from watchkeeper.profiles.pairs import pairing
 from watchkeeper.profiles.parts import LABEL, LABELS_BATCH, MARK, PAIR, Origin, key_columns, mark_rows, part_rows, whole_rows
 from watchkeeper.profiles.scan import Scan
@@ -203,15 +205,18 @@ def _where(home: Home, monitor: Monitor, batches: list[Batch], now: datetime) ->
 
 def _label_parts(piece: LabelsPiece) -> Iterator[pa.Table]:
     monitor, found = piece.monitor, piece.found
-    rows = joined(piece.home, monitor, piece.windows, now=piece.now, early=piece.early)
-    if rows is None or rows.num_rows == 0:
+    both = joined(piece.home, monitor, piece.windows, now=piece.now, early=piece.early)
+    if both is None or both.rows.num_rows == 0:
         return
     grid = Grid(found.grain, monitor.timezone)
     columns = {"time": "time", "version": "version", "environment": "environment"}
     same = {"batch": LABELS_BATCH, "version": "", "environment": monitor.environment}
     grouping = Grouping(grid, columns, same, monitor.segments, known=found.bins)
-    groups = grouping.number(rows)
+    groups = grouping.number(both.rows)
     keys = [key_columns(d.keys) for d in grouping.dimensions]
-    for one in pieces(monitor.task, labelled(monitor, rows, found.bins)):
+    rows = labelled(monitor, both.rows, found.bins)
+    for one in pieces(monitor.task, rows):
         for group, names in zip(groups, keys, strict=True):
             yield part_rows(one.count(group, names.num_rows), names, kind=LABEL, feature=one.feature, outcome=one.outcome)
+    if (lost := losses(monitor.task, rows)) is not None:
+        yield from loss_parts(piece, both, lost, groups[0], keys[0])

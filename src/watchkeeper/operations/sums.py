@@ -17,7 +17,7 @@ from watchkeeper.measures.readings import BySegment, by_segment
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.pieces import parted
 from watchkeeper.profiles.counts import Counts, add
-from watchkeeper.profiles.parts import FEATURE, MARK, PAIR, gathered, newest_scans
+from watchkeeper.profiles.parts import FEATURE, LOSS, MARK, PAIR, gathered, newest_scans
 from watchkeeper.records import Profile, key
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.windows import Window
@@ -89,13 +89,13 @@ def parts_within(
     of_outputs: bool = False,
     feature: str | None = None,
 ) -> pa.Table:
-    """Return the parts of all windows that start in [start, end), as rows of their table.
+    """Return the parts of all windows that start in [start, end), as rows of their table; losses by feature are not read.
 
     With `of_whole` those of segments are not read, with `of_outputs` those of the columns the model was given are not, with
     `feature` only its own and those of pairs are.
     """
     time = pc.field("window_start")
-    inside = (time >= pa.scalar(start, TIMESTAMP)) & (time < pa.scalar(end, TIMESTAMP)) & (pc.field("kind") != MARK)
+    inside = (time >= pa.scalar(start, TIMESTAMP)) & (time < pa.scalar(end, TIMESTAMP)) & ~pc.field("kind").isin([MARK, LOSS])
     if of_whole:
         inside &= pc.field("segment") == ""
     if of_outputs:

@@ -91,7 +91,11 @@ class Counted:
 
     def without_values(self) -> "Counted":
         """Return the same rows as counts alone: no sums, no smallest and no largest value."""
-        return replace(self, moments=_no_moments(self.groups), sums=np.empty(0))
+        return self.without_moments().without_sums()
+
+    def without_moments(self) -> "Counted":
+        """Return the same rows with what is kept by cell alone."""
+        return replace(self, moments=_no_moments(self.groups))
 
     def without_cells(self) -> "Counted":
         """Return the moments alone."""

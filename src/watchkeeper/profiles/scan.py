@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from watchkeeper.profiles.bins import FeatureBins, code_categories
-from watchkeeper.profiles.columns import Floats, Ints, Rows, codes, is_numeric, numbers, valid
+from watchkeeper.profiles.columns import Floats, Ints, Piece, Rows, codes, is_numeric, numbers, valid
 from watchkeeper.profiles.counted import Counted, of_counters
 from watchkeeper.profiles.groups import Dimension
 from watchkeeper.profiles.kinds import source_of
@@ -81,7 +81,7 @@ class Quantity(Protocol):
     def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters], cells: Cells = _NONE) -> None:
         """Add a chunk's rows; `groups` and `counters` are the whole's, then those of each segment dimension.
 
-        `cells`, unless empty, receives each row's cell; only quantities of numbers are asked for it.
+        `cells`, unless empty, receives each row's cell, or a number beyond them where it has none.
         """
         ...
 
@@ -147,7 +147,7 @@ class Texts:
         """Fine cells for the whole, coarse ones for segments."""
         return Counters(self.size if is_whole else int(self.fold.max()) + 1, has_values=False)
 
-    def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters], cells: Cells = _NONE) -> None:  # noqa: ARG002
+    def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters], cells: Cells = _NONE) -> None:
         """Look each dictionary code up; no text is compared more than once a chunk."""
         from watchkeeper.profiles import kernel
 
@@ -158,6 +158,9 @@ class Texts:
         folded = np.where(known < 0, -1, self.fold[np.maximum(known, 0)])
         for lookup, group, one in zip((known, *(folded for _ in groups[1:])), groups, counters, strict=True):
             kernel.count_codes(values, bits, offset, lookup, group, one.width, one.counts, one.odd)
+        if len(cells):
+            found = np.append(known, -1)[np.where(valid(Piece(values, bits, offset)), values, -1)]
+            cells[:] = np.where(found < 0, self.size, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +185,14 @@ class Gridded:
 
         piece = numbers(chunk)
         values = piece.values.astype(np.float64)
-        cells = np.clip(self.cells_of(np.where(np.isfinite(values), values, 0.0)), 0, self.size - 1).astype(np.uint16)
-        cells = np.where(np.isnan(values), self.size + 1, cells)
-        cells = np.where(valid(piece), cells, self.size).astype(np.uint16)
+        found = np.clip(self.cells_of(np.where(np.isfinite(values), values, 0.0)), 0, self.size - 1).astype(np.uint16)
+        found = np.where(np.isnan(values), self.size + 1, found)
+        found = np.where(valid(piece), found, self.size).astype(np.uint16)
+        if len(cells):
+            cells[:] = found
         same = np.arange(self.size)
         for group, one in zip(groups, counters, strict=True):
-            kernel.count_cells(values, cells, same, group, self.size, one.counts, one.sums, one.moments, one.odd)
+            kernel.count_cells(values, found, same, group, self.size, one.counts, one.sums, one.moments, one.odd)
 
 
 @dataclass(slots=True)
