@@ -53,6 +53,12 @@ PARCELS: dict[str, Any] = {
 """A small binary model: will this parcel arrive late? Its files are written by `parcels_of_day`."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files of slow tests, so that no processor waits at the end for another one's last file."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*_SETTINGS, *(n for n in os.environ if n.startswith("WATCHKEEPER_CONNECTION_"))):

@@ -121,6 +121,7 @@ def test_the_quickstart_does_what_it_says(quickstart: Terminal) -> None:
     assert (quickstart.folder / "models" / "warehouse" / "watchkeeper.duckdb").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [p for p in PAGES if p != QUICKSTART and any(c.is_run for c in commands(p))], ids=lambda p: p.stem)
 def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, quickstart: Terminal, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     shutil.copytree(quickstart.folder / "models", tmp_path / "models")

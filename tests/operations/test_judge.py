@@ -197,6 +197,7 @@ def _late_in_the_east(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.
     return events, labels.set_column(labels.column_names.index("was_late"), "was_late", pa.array(late))
 
 
+@pytest.mark.slow
 def test_a_fault_of_one_segment_that_the_whole_s_incident_names_is_no_second_incident(home, tmp_path):
     (tmp_path / "store" / "inbox").mkdir(parents=True)
     parcels_days(tmp_path / "store", FIRST, 32, rows=600, change=dict.fromkeys(range(21, 26), _late_in_the_east))

@@ -74,6 +74,7 @@ def at_once():
     return {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 def test_the_scores_are_those_of_all_at_once(make_home, tmp_path, order, at_once):
     home = brought_up(make_home, tmp_path, order)

@@ -201,6 +201,7 @@ def test_versions_are_measured_together_and_apart_where_there_are_two(home):
     assert 14 not in scores(home, metric="positive_rate", version="1")
 
 
+@pytest.mark.slow
 def test_hours_are_windows_too(make_home):
     home = make_home(PARCELS | {"window": "hour"})
     parcels_days(home.root, FIRST, 16, rows=600)
