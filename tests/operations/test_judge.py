@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import pytest
 
 from conftest import PARCELS, parcels_world
 from watchkeeper.adapters.workspace import Home, load_monitors
