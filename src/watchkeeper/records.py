@@ -145,6 +145,7 @@ class Bins:
     others: Of[list[str], "reference categories folded into `other`"] = field(default_factory=list)
     coarse: Of[list[int], "fine cell -> coarse cell, used for segments"] = field(default_factory=list)
     normal_scores: Of[list[float], "of numbers, the normal quantile at the middle of each bin's ranks in the reference"] = field(default_factory=list)
+    unit: Of[float, "of numbers, what sums per bin are multiples of; 0 where they are rounded to seven digits"] = 0.0
     grain: Of[str, "hour or day: what a part spans in time, by the traffic of the reference"] = "day"
     computed_at: Of[datetime, "the `now` of the fit"]
 

@@ -14,7 +14,7 @@ from watchkeeper.measures.drift import correlation
 from watchkeeper.profiles.bins import FINE, code_numeric, fit_numeric
 from watchkeeper.profiles.counts import add
 from watchkeeper.profiles.groups import Dimension, GroupKey
-from watchkeeper.profiles.pairs import LEAST_CORRELATION, MOST_PAIRS, NO_CELL, PairSums, name_of, pairing, related, sums_of
+from watchkeeper.profiles.pairs import LEAST_CORRELATION, MOST_PAIRS, NO_CELL, UNIT, PairSums, name_of, pairing, related, sums_of
 from watchkeeper.profiles.parts import PAIR, gathered, key_columns, part_rows
 from watchkeeper.profiles.scan import Numbers, Scan
 from watchkeeper.windows import Grid
@@ -109,8 +109,9 @@ def test_a_column_that_is_absent_or_of_another_type_leaves_its_pairs_without_row
         assert not correlation(found["a", "c"]).is_defined
 
 
-def test_constant_columns_have_no_correlation():
-    assert correlation(PairSums(100, 400.0, 200.0, 200.0, 400.0, 400.0)).reason == "one of both is constant"
+def test_columns_that_hardly_vary_have_no_correlation_though_sums_are_rounded():
+    for off in (0.0, UNIT / 2, -UNIT / 2):
+        assert correlation(PairSums(100, 400.0, 200.0, 200.0, 400.0 + off, 500.0)).reason == "one of both hardly varies"
 
 
 def test_counts_of_pairs_add_up():

@@ -9,12 +9,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from measure_world import assert_same, counted, quickly
 from watchkeeper.adapters.lake import Lake, arrow_schema
-from watchkeeper.profiles.bins import fit_numeric
+from watchkeeper.measures import drift
+from watchkeeper.measures.views import FeatureView
+from watchkeeper.profiles.bins import code_numeric, fit_numeric
 from watchkeeper.profiles.counted import Counted, of_rows
 from watchkeeper.profiles.counts import Counts, add
 from watchkeeper.profiles.groups import GroupKey
@@ -162,3 +166,33 @@ def test_parts_add_up_under_any_key(tmp_path):
     assert set(by_feature) == {("f0",), ("f1",)}
     assert_same(by_feature["f0",], add([COUNTS, COUNTS]))
     assert gathered(table, ("model",))["m",].n == 4 * COUNTS.n
+
+
+@pytest.mark.parametrize("name", ["normal", "far from nought", "mostly nought", "long tail", "whole numbers"])
+def test_rounded_sums_of_many_small_parts_give_the_distance_of_the_rows(name):
+    rng = np.random.default_rng(7)
+    draw = {
+        "normal": lambda n, by: rng.normal(by, 1, n),
+        "far from nought": lambda n, by: 1e9 + rng.normal(by, 1, n),
+        "mostly nought": lambda n, by: np.where(rng.random(n) < 0.95, 0.0, rng.gamma(1, 2, n) + by),
+        "long tail": lambda n, by: rng.lognormal(by, 1, n),
+        "whole numbers": lambda n, by: rng.poisson(4 + by, n).astype(float),
+    }[name]
+    reference, window = draw(20_000, 0.0), draw(20_000, 0.3)
+    bins = fit_numeric("x", reference)
+    assert bins.unit > 0
+    sums = []
+    for rows in (reference, window):
+        group = np.arange(len(rows)) % 400
+        counted = of_rows(code_numeric(bins, rows), rows, np.zeros(len(rows), bool), group, 400)
+        keys = key_columns([GroupKey(DAY, str(g), "", "production") for g in range(400)])
+        stored = part_rows(counted, keys, kind=FEATURE, feature="x", unit=bins.unit)
+        [whole] = gathered(stored, ["feature"]).values()
+        sums.append(FeatureView(bins, whole))
+    ours = drift.wasserstein(*sums).value
+    assert ours == pytest.approx(stats.wasserstein_distance(reference, window), abs=0.01 * reference.std())
+
+
+def test_values_without_spread_or_beyond_all_numbers_are_not_rounded():
+    for values in (np.full(50, 3.0), np.array([]), np.array([np.nan]), np.array([-1e308, 1e308] * 50), np.array([0.0, 5e-324] * 50)):
+        assert fit_numeric("x", values).unit == 0.0

@@ -19,7 +19,8 @@ from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, mean, proportio
 _COMMON = 0.01
 _LEAST_OF_A_PAIR = 4
 _ALMOST_ONE = 1 - 1e-12
-_NO_SPREAD = 1e-12  # sums are kept to seven digits
+_NO_SPREAD, _ROUNDING = 0.01, 10
+"""Of normal scores, which have a variance of 1 in the reference; sums are rounded, and less of it says nothing."""
 _PRIVATE = "of a private column only counts are kept"
 
 
@@ -142,10 +143,10 @@ def correlation(pair: PairSums) -> Estimate:
     """Pearson correlation of two features' normal scores, with Fisher's interval (atanh r has the variance 1 / (n - 3))."""
     if pair.n < _LEAST_OF_A_PAIR:
         return undefined(f"{pair.n} rows have both values", pair.n)
-    spread = (pair.aa - pair.a**2 / pair.n) * (pair.bb - pair.b**2 / pair.n)
-    if spread <= _NO_SPREAD * pair.n**2:
-        return undefined("one of both is constant", pair.n)
-    r = float(np.clip((pair.ab - pair.a * pair.b / pair.n) / np.sqrt(spread), -1.0, 1.0))
+    spreads = pair.aa - pair.a**2 / pair.n, pair.bb - pair.b**2 / pair.n
+    if min(spreads) <= _NO_SPREAD * (pair.n + _ROUNDING):
+        return undefined("one of both hardly varies", pair.n)
+    r = float(np.clip((pair.ab - pair.a * pair.b / pair.n) / np.sqrt(spreads[0] * spreads[1]), -1.0, 1.0))
     half = Z95 / np.sqrt(pair.n - 3)
     middle = np.arctanh(np.clip(r, -_ALMOST_ONE, _ALMOST_ONE))
     return Estimate(r, (1 - r * r) / np.sqrt(pair.n - 3), min(r, float(np.tanh(middle - half))), max(r, float(np.tanh(middle + half))), pair.n)

@@ -282,6 +282,7 @@ def _to_record(model: str, name: str, grain: Grain, bins: FeatureBins, now: date
         others=list(bins.others),
         coarse=list(bins.coarse),
         normal_scores=list(bins.normal_scores),
+        unit=bins.unit,
         grain=grain,
         computed_at=now,
     )
@@ -296,4 +297,5 @@ def _from_record(row: Bins) -> FeatureBins:
         tuple(row.others),
         tuple(int(c) for c in np.asarray(row.coarse)),
         tuple(row.normal_scores),
+        row.unit,
     )

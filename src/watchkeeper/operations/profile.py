@@ -26,8 +26,8 @@ from watchkeeper.profiles.groups import Grouping
 from watchkeeper.profiles.kinds import Derived
 from watchkeeper.profiles.labelled import pieces
 from watchkeeper.profiles.losses import losses
-from watchkeeper.profiles.pairs import pairing
-from watchkeeper.profiles.parts import LABEL, LABELS_BATCH, MARK, PAIR, Origin, key_columns, mark_rows, part_rows, whole_rows
+from watchkeeper.profiles.pairs import UNIT, pairing
+from watchkeeper.profiles.parts import FEATURE, LABEL, LABELS_BATCH, MARK, PAIR, Origin, key_columns, mark_rows, part_rows, whole_rows
 from watchkeeper.profiles.scan import Scan
 from watchkeeper.records import Batch, Profile
 from watchkeeper.windows import Grid
@@ -187,9 +187,10 @@ def _event_parts(home: Home, monitor: Monitor, found: Fitted, batches: list[Batc
     for place, dimension, made in scan.counted(grouping.dimensions):
         counting = wanted[place]
         kept = made.without_values() if counting.is_private else made
-        yield part_rows(kept, keys[dimension], kind=counting.kind, feature=counting.name)
+        unit = found.bins[counting.name].unit if counting.kind == FEATURE else 0.0
+        yield part_rows(kept, keys[dimension], kind=counting.kind, feature=counting.name, unit=unit)
     if (pairs := scan.pairs(grouping.whole)) is not None:
-        yield part_rows(pairs, keys[0], kind=PAIR, feature="")
+        yield part_rows(pairs, keys[0], kind=PAIR, feature="", unit=UNIT)
 
 
 def _where(home: Home, monitor: Monitor, batches: list[Batch], now: datetime) -> pc.Expression:

@@ -21,6 +21,8 @@ MOST_CATEGORIES = 200
 OTHER, UNSEEN = "other", "unseen"
 _LEAST_SHARE_OF_A_POINT_MASS = 1 / FINE
 _STEPS = 4096
+_OUTSIDE = 0.01
+_ROUNDED = 128
 _FEW = 4
 _SMALLEST = float(np.finfo(np.float64).tiny)
 
@@ -49,6 +51,8 @@ class FeatureBins:
     others: tuple[str, ...] = ()
     coarse: tuple[int, ...] = ()
     normal_scores: tuple[float, ...] = ()
+    unit: float = 0.0
+    """Of numbers: sums per cell are kept in multiples of it, a power of two near a 128th of the spread; 0 for no such rounding."""
 
     @property
     def size(self) -> int:
@@ -120,7 +124,16 @@ def fit_numeric(feature: str, values: NDArray[np.float64], fine: int = FINE) -> 
     edges |= {_just_below(float(finite[0])), float(finite[-1])}
     ordered = tuple(sorted(edges))
     counts = np.bincount(np.searchsorted(ordered, finite, side="left"), minlength=len(ordered) + 1)
-    return FeatureBins(feature, "numeric", edges=ordered, coarse=_coarsened(counts), normal_scores=_normal_scores(counts))
+    return FeatureBins(feature, "numeric", edges=ordered, coarse=_coarsened(counts), normal_scores=_normal_scores(counts), unit=_unit(finite))
+
+
+def _unit(ordered: NDArray[np.float64]) -> float:
+    """Return what sums per cell are rounded to: over n rows that moves the mean of all cells by less than cells / n times a 256th of the spread."""
+    inside = ordered[int(_OUTSIDE * len(ordered)) : len(ordered) - int(_OUTSIDE * len(ordered))]
+    with np.errstate(over="ignore", invalid="ignore"):
+        low, high = np.quantile(ordered, (0.16, 0.84), method="inverted_cdf")
+        spread = (high - low) / 2 or inside.std()
+    return float(2.0 ** np.floor(np.log2(spread / _ROUNDED))) if _SMALLEST < spread < np.inf else 0.0
 
 
 def _normal_scores(counts: NDArray[np.int64]) -> tuple[float, ...]:
@@ -156,7 +169,9 @@ def _coarsened(counts: NDArray[np.int64]) -> tuple[int, ...]:
 def version(bins: Sequence[FeatureBins], layout: str = "") -> str:
     """Return the version of a set of bins: a hash of their content, and of what else decides how rows are counted in them."""
     content: list[Any] = [layout] if layout else []
-    content += [[b.feature, b.kind, b.edges, b.categories, b.others, b.coarse, b.normal_scores] for b in sorted(bins, key=lambda b: b.feature)]
+    content += [
+        [b.feature, b.kind, b.edges, b.categories, b.others, b.coarse, b.normal_scores, b.unit] for b in sorted(bins, key=lambda b: b.feature)
+    ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
 

@@ -50,7 +50,7 @@ def losses(task: str, rows: Labelled) -> Losses | None:
 
 def _loss_of_classes(rows: Labelled) -> Floats:
     if rows.probability_of_truth is None:
-        return (rows.decision != rows.truth).astype(np.float64)
+        return np.asarray(rows.decision != rows.truth, np.float64)
     lost: Floats = -np.log(np.clip(rows.probability_of_truth, TINY, 1.0))
     return lost
 

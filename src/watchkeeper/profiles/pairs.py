@@ -28,6 +28,8 @@ _LEAST_ERRORS = 4.0
 NO_CELL = 255
 SUMS = 5
 """Sums of a pair: of ab, a, b, aa and bb over the rows in which both have a value."""
+UNIT = 1 / 64
+"""Sums of pairs are kept in multiples of it, which moves the correlation of a part's n rows by less than a tenth over n."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,10 +42,10 @@ def key_columns(keys: Sequence[GroupKey]) -> pa.Table:
     return pa.table({"window_start": pa.array(starts, pa.timestamp("us", "UTC")), **{k: pa.array(v, pa.string()) for k, v in texts.items()}})
 
 
-def part_rows(counted: Counted, keys: pa.Table, *, kind: str, feature: str, outcome: str = "") -> pa.Table:
+def part_rows(counted: Counted, keys: pa.Table, *, kind: str, feature: str, outcome: str = "", unit: float = 0.0) -> pa.Table:
     """Return the groups that have rows as rows of the table, without what `whole_rows` adds.
 
-    Sums per cell are kept in single precision, 7 digits. Parts of segments are many and hold few rows each: theirs are
+    Sums per cell are kept in multiples of a unit, else in single precision, 7 digits. Parts of segments are many and hold few rows each: theirs are
     left out, with the smallest and the largest value, and their moments are kept in single precision too.
     """
     if not counted.n.all():
@@ -66,7 +66,7 @@ def part_rows(counted: Counted, keys: pa.Table, *, kind: str, feature: str, outc
         "sum2": squares,
         "cells": _lists(_gaps(counted.cells, sizes), sizes),
         "counts": _lists(counted.counts, sizes),
-        "sums": _lists(_single(counted.sums), sizes if len(counted.sums) else nothing),
+        "sums": _lists(np.round(counted.sums / unit) * unit if unit else _single(counted.sums), sizes if len(counted.sums) else nothing),
     }
     return pa.table({**{name: keys.column(name) for name in keys.column_names}, **columns})
 
