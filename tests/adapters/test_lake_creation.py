@@ -1,14 +1,17 @@
-"""Of two processes that find no table yet, one is the first."""
+"""Of two processes that find no table yet, one is the first; a table from before a field was kept is given its column."""
 
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.lake import Lake, to_arrow
 from watchkeeper.errors import ConflictError, UnwritableError
+from watchkeeper.records import Bins
 
 READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec "$2" -c "$3" "$1" "$4"'
 FULL = """
@@ -18,7 +21,7 @@ mount -t tmpfs -o size=4m none "$1" && "$2" -c "$3" "$1" t &&
 APPEND = """
 import sys
 import pyarrow as pa
-from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.lake import Lake, to_arrow
 from watchkeeper.errors import UnwritableError
 try:
     Lake(sys.argv[1]).append(sys.argv[2], pa.table({"x": [2]}))
@@ -88,3 +91,13 @@ def test_a_lake_that_cannot_be_written_is_said_in_one_sentence(tmp_path: Path, w
         with pytest.raises(UnwritableError, match=rf"{table}: cannot be written \(Permission denied\)\. Check its permissions"):
             lake.append(table, pa.table({"x": [2]}))
     assert Lake(tmp_path).read("t").to_pydict() == {"x": [1]}
+
+
+def test_records_from_before_a_field_was_kept_have_its_default_and_the_table_is_given_its_column(tmp_path: Path) -> None:
+    lake, now = Lake(tmp_path), datetime(2025, 1, 1, tzinfo=UTC)
+    older, younger = (Bins(model="m", bins=name, feature="x", kind="numeric", edges=[1.0], unit=0.5, computed_at=now) for name in ("old", "new"))
+    lake.append(Bins.TABLE, to_arrow(Bins, [older]).drop_columns(["unit", "normal_scores"]))
+    assert lake.newest(Bins) == [replace(older, unit=0.0)]
+    lake.append_records(Bins, [younger])
+    assert sorted(lake.newest(Bins), key=lambda b: b.bins) == [younger, replace(older, unit=0.0)]
+    assert Lake(tmp_path).newest(Bins) == lake.newest(Bins)

@@ -148,7 +148,8 @@ class Lake:
     def newest(self, record: type, *, as_of: datetime | None = None, where: pc.Expression | None = None, table: str | None = None) -> list[Any]:
         """Return records with only the newest revision of each key, as known at `as_of`.
 
-        `where` must name key columns only, or an older revision could stand in for a newer one.
+        `where` must name key columns only, or an older revision could stand in for a newer one. Rows from before a field was
+        kept have its default.
         """
         clock = next(
             n
@@ -165,8 +166,8 @@ class Lake:
         latest: dict[tuple[Any, ...], dict[str, Any]] = {}
         for row in found.sort_by(order).to_pylist():
             latest[tuple(row[k] for k in record.KEY)] = row  # type: ignore[attr-defined]
-        names = [f.name for f in dataclasses.fields(record)]
-        return [record(**{n: row[n] for n in names if n in row}) for row in latest.values()]
+        later = {f.name for f in dataclasses.fields(record) if not (f.default is f.default_factory is dataclasses.MISSING)}
+        return [record(**{k: v for k, v in row.items() if v is not None or k not in later}) for row in latest.values()]
 
     def append(self, name: str, rows: pa.Table, *, guard: tuple[str, int] | None = None, schema_mode: str | None = None) -> None:
         """Append rows in one atomic commit.

@@ -29,6 +29,7 @@ from watchkeeper.records import Bins, key
 from watchkeeper.windows import Grain
 from watchkeeper.words import counted
 
+Floats = NDArray[np.float64] | NDArray[np.float32]
 PREDICTION = "@prediction"
 ROWS_AN_HOUR = 1_000
 _FORM = 2
@@ -40,9 +41,6 @@ _MANY = 50
 _ONE_AT_A_TIME = Lock()  # each takes what memory it may
 _PER_VALUE = 64  # bytes of a value while bins are fitted to it: as read, as a number, sorted, and which of them are finite
 _COUNTED = ("task", "window", "timezone", "environment", "columns", "features", "segments", "private", "positive", "threshold")
-
-
-Floats = NDArray[np.float64] | NDArray[np.float32]
 
 
 class Fitted(NamedTuple):
