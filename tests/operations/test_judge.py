@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import PARCELS, parcels_world
+from intake_world import expect, suite
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.operations.change import record_change
@@ -75,6 +76,24 @@ def test_values_that_go_missing_are_a_data_incident(home):
     [one] = incidents(home)
     assert (one.family, one.state) == ("data", "open")
     assert one.headline.startswith("weight_kg: missing in 50 % of rows on Sat 25 January")
+
+
+@pytest.mark.parametrize(("begins", "is_cause"), [(21, True), (22, False), (25, False)])
+@pytest.mark.parametrize("kind", ["as the suite says", "missing"])
+def test_faulty_data_is_a_cause_only_of_what_began_with_it(home, kind, begins, is_cause):
+    """From the 22nd on half of the parcels are late; the weights break on that day, or later."""
+
+    def broken(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+        weights = pc.multiply(events["weight_kg"], 1000.0) if kind != "missing" else pa.nulls(events.num_rows, pa.float64())
+        return events.set_column(events.column_names.index("weight_kg"), "weight_kg", weights), labels
+
+    suite(home, "parcels_events", expect("expect_column_values_to_be_between", column="weight_kg", max_value=50, severity="warning"))
+    parcels_days(home.root, FIRST, 30, rows=300, late=dict.fromkeys(range(21, 30), 0.5), change=dict.fromkeys(range(begins, 30), broken))
+    watch(home, now=BEGIN + 32 * DAY)
+    [one] = [i for i in incidents(home) if i.family == "kpi"]
+    assert ("data" in {c.kind for c in one.story.causes}) == is_cause
+    later = "faulty data: weight_kg (it came after the first alarm, and is to be mended all the same)"
+    assert (later in one.story.ruled_out) == (not is_cause)
 
 
 def test_a_recorded_release_is_named_with_its_doubt(home):

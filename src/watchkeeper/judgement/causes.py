@@ -83,6 +83,8 @@ def ruled_out(evidence: Evidence) -> list[str]:
         out.append("missing values")
     if not any(s.metric == "unseen_ratio" for s in evidence.faults):
         out.append("new categories")
+    if evidence.faulty_later:
+        out.append(f"faulty data: {', '.join(evidence.faulty_later)} (it came after the first alarm, and is to be mended all the same)")
     return [*out, *cleared(evidence)]
 
 

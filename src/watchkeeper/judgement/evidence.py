@@ -94,6 +94,7 @@ class Evidence:
     segments: list[SegmentShare] = field(default_factory=list)
     faults: list[Signal] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
+    faulty_later: list[str] = field(default_factory=list)
     set_aside: tuple[int, str] = (0, "")
     changes: list[Change] = field(default_factory=list)
     versions: Versions | None = None

@@ -36,8 +36,9 @@ from watchkeeper.windows import Window
 class Known:
     """All that bears on any episode of one model; `scores` has rows as in sql/judged_scores.sql.
 
-    `versions` looks up which model versions answered at an episode's onset; `broken` and `set_aside` look up what intake found in a stretch of time: expectations that rows broke, and how many
-    rows are held, with the commonest reason.
+    `versions` looks up which model versions answered at an episode's onset; `broken` and `set_aside` look up what intake found in
+    a stretch of time: expectations that rows broke, and how many rows are held, with the commonest reason. `broken_then` does as
+    `broken` for files that hold any row of the time.
     """
 
     scores: pa.Table
@@ -45,6 +46,7 @@ class Known:
     changes: Sequence[Change]
     has_gpu: bool
     broken: Callable[[Window], list[Broken]] = lambda _: []
+    broken_then: Callable[[Window], list[Broken]] = lambda _: []
     set_aside: Callable[[Window], tuple[int, str]] = lambda _: (0, "")
     versions: Callable[[Episode], Versions | None] = lambda _: None
     told_at: datetime | None = None
@@ -64,7 +66,8 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
     windows = sorted({episode.start, *(s.window_start for s in episode.signals)})
     segment = lead_of(episode.signals).segment
     rate, gap = pooled.of("positive_rate", segment), pooled.of("calibration_gap", segment)
-    start = windows[0]
+    start, alarmed = windows[0], min(episode.signals, key=lambda s: s.window_start)
+    faults, broken, later = _at_fault(known, Window(start, episode.end), Window(alarmed.window_start, alarmed.window_end))
     moved, compared = moved_features(drift_between(known.scores, start - ROLLING, start), drift_between(known.scores, start, episode.end))
     waiting = all(s.state == "provisional" for s in episode.signals)
     return Evidence(
@@ -89,14 +92,24 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         compared=compared,
         baseline=baseline_of(known.scores, start),
         segments=_segments(monitor, episode, pooled, gap),
-        faults=[s for s in known.signals if s.family == "data" and s.level == "page" and start <= s.window_start < episode.end],
-        broken=known.broken(Window(start, episode.end)),
+        faults=faults,
+        broken=broken,
+        faulty_later=later,
         set_aside=known.set_aside(Window(start, episode.end)),
         changes=known.changes_near(episode),
         versions=known.versions(episode) if episode.family != "data" else None,
         not_measured=[name for name, is_known in (("latency", bool(monitor.columns.latency)), ("GPU", known.has_gpu)) if not is_known],
         told_at=known.told_at,
     )
+
+
+def _at_fault(known: Known, whole: Window, alarmed: Window) -> tuple[list[Signal], list[Broken], list[str]]:
+    """Return the faults of data in an episode that were there at its first alarm, and the columns of those that came later: no cause of it."""
+    faults = [s for s in known.signals if s.family == "data" and s.level == "page" and s.window_start in whole]
+    begun = {s.feature for s in faults if s.window_start < alarmed.end}
+    broken, then = known.broken(whole), {b.column for b in known.broken_then(alarmed)}
+    later = [s.feature for s in faults if s.feature not in begun] + [b.column for b in broken if b.column not in then | begun]
+    return [s for s in faults if s.feature in begun], [b for b in broken if b.column in then | begun], sorted(set(filter(None, later)))
 
 
 def _segments(monitor: Monitor, episode: Episode, pooled: Pooled, gap: Score | None) -> list[SegmentShare]:

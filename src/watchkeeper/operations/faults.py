@@ -56,7 +56,14 @@ class Intake:
         the window. So a fault that lasts never becomes usual, whatever stretch is asked about. A file belongs to the window that the
         middle of its rows' time lies in. The largest share comes first.
         """
-        shares = _shares(self._validations([batch for batch, middle in self._middles.items() if middle in window]))
+        return self._broken([batch for batch, middle in self._middles.items() if middle in window], window, least)
+
+    def broken_then(self, window: Window) -> list[Broken]:
+        """Do as `broken` with all files that hold a row of the window."""
+        return self._broken([b for b, (first, last) in self._spans.items() if first < window.end and last >= window.start], window, _TELLING)
+
+    def _broken(self, batches: Sequence[str], window: Window, least: float) -> list[Broken]:
+        shares = _shares(self._validations(batches))
         usual = self._usual(window.start, shares)
         roles = self.monitor.columns
         named = {roles.id, roles.time, roles.version, roles.environment, roles.status}  # neither inputs nor outputs of the model
@@ -102,9 +109,13 @@ class Intake:
         return dict(zip(found.column("id").to_pylist(), found.column("at").to_pylist(), strict=True))
 
     @cached_property
-    def _middles(self) -> dict[str, datetime]:
+    def _spans(self) -> dict[str, tuple[datetime, datetime]]:
         events = [b for b in self._batches if b.source == "events"]
-        return {b.batch_id: b.starts_at + (b.ends_at - b.starts_at) / 2 for b in events if b.starts_at is not None and b.ends_at is not None}
+        return {b.batch_id: (b.starts_at, b.ends_at) for b in events if b.starts_at is not None and b.ends_at is not None}
+
+    @cached_property
+    def _middles(self) -> dict[str, datetime]:
+        return {batch: first + (last - first) / 2 for batch, (first, last) in self._spans.items()}
 
     def _validations(self, batches: Sequence[str]) -> Iterator[Validation]:
         unread = sorted(set(batches) - self._checked.keys())

@@ -100,6 +100,7 @@ def _developments(home: Home, monitor: Monitor, current: list[Signal], charts: l
         home.lake.newest(Change, as_of=now, where=mine),
         _has_gpu(home, monitor),
         broken=intake.broken,
+        broken_then=intake.broken_then,
         set_aside=lambda window: _set_aside(intake, window),
         versions=lambda episode: versions_at_onset(home, monitor, episode, lead_of(episode.signals), now=now),
         told_at=now,
