@@ -14,11 +14,20 @@ MONDAY = datetime(2025, 3, 3, tzinfo=UTC)
 
 
 def event(
-    what: str = "opened", *, day: int = 0, incident: str = "i1", at: datetime | None = None, causes: tuple[Cause, ...] = (), **more: Any
+    what: str = "opened",
+    *,
+    day: int = 0,
+    incident: str = "i1",
+    at: datetime | None = None,
+    causes: tuple[Cause, ...] = (),
+    ruled_out: tuple[str, ...] = (),
+    **more: Any,
 ) -> IncidentEvent:
     """Return what happened to an incident on the day after `day`, at six."""
     start = MONDAY + day * DAY
-    story = Story(headline=f"{what} on day {day}", when=f"{start:%d %B}", causes=list(causes), next_steps=["ask the depot."])
+    story = Story(
+        headline=f"{what} on day {day}", when=f"{start:%d %B}", causes=list(causes), ruled_out=list(ruled_out), next_steps=["ask the depot."]
+    )
     fields = {"model": "parcels", "family": "kpi", "subject": "kpi", "severity": "high"} | more
     return IncidentEvent(
         event_id=key(incident, what, day),

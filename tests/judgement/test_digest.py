@@ -1,5 +1,6 @@
 """Digests: a bad week, a quiet one and one without anything, as a stakeholder reads them in a minute."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -170,6 +171,12 @@ def test_the_mood_is_that_of_the_gravest_incident(severity, feeling):
 def test_an_unknown_cause_asks_the_reader():
     unknown = incident(story=None)
     assert said(facts(incidents=[unknown]))["Why"].endswith("cause unknown; reply if you know.")
+
+
+def test_an_incident_that_reaches_beyond_the_period_is_said_to_be_told_as_a_whole():
+    longer = replace(incident(), window_end=START + 16 * DAY)
+    assert said(facts(incidents=[longer]))["Why"].endswith("(one incident, told as a whole: 13 to 21 January).")
+    assert "as a whole" not in said(facts(incidents=[incident()]))["Why"]
 
 
 def test_a_regression_tells_its_own_main_figure():

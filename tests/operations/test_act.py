@@ -371,6 +371,12 @@ def test_bad_data_forbids_retraining(home: Home, retrain):
     assert training.asked == []
 
 
+def test_data_that_broke_later_forbids_it_as_well(home: Home, retrain):
+    later = "faulty data: wind (it came after the first alarm, and is to be mended all the same)"
+    happen(home, event(), event("joined", day=1))
+    assert retrain(happen(home, event("joined", day=2, ruled_out=(later,))), Training()) == [("skipped", f"do not retrain on bad data: {later}")]
+
+
 def test_a_second_incident_within_the_cooldown_does_not_retrain_again(home: Home, retrain):
     training = Training()
     for incident in ("i1", "i2"):

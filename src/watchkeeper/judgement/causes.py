@@ -19,6 +19,7 @@ from watchkeeper.judgement.evidence import OF_A_RATE, Evidence
 from watchkeeper.records import Cause, Signal
 from watchkeeper.words import percent, points, weeks_text
 
+FAULTY = "faulty data"
 _WORTH_NAMING = 0.2
 _WORTH_POINTS = 0.05
 _HALF = 0.5
@@ -84,7 +85,7 @@ def ruled_out(evidence: Evidence) -> list[str]:
     if not any(s.metric == "unseen_ratio" for s in evidence.faults):
         out.append("new categories")
     if evidence.faulty_later:
-        out.append(f"faulty data: {', '.join(evidence.faulty_later)} (it came after the first alarm, and is to be mended all the same)")
+        out.append(f"{FAULTY}: {', '.join(evidence.faulty_later)} (it came after the first alarm, and is to be mended all the same)")
     return [*out, *cleared(evidence)]
 
 
@@ -201,4 +202,4 @@ def _data(evidence: Evidence) -> list[Cause]:
         support = [f"{worst.feature}: {percent(worst.value)} of rows {what}, usually {percent(worst.expected)}"]
     support += [f"{percent(b.share)} of {b.column} not as the suite expects ({b.expectation}), usually {percent(b.usual)}" for b in broken[:3]]
     onset = min([s.window_start for s in faults] or evidence.windows)
-    return [Cause(kind="data", subject=f"faulty data: {', '.join(names[:4])}", onset=onset, evidence_for=support)]
+    return [Cause(kind="data", subject=f"{FAULTY}: {', '.join(names[:4])}", onset=onset, evidence_for=support)]

@@ -89,7 +89,7 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
         ("", _opening(facts)),
         ("Quality", _quality(monitor, facts)),
         ("Promises", _promises(monitor, facts)),
-        ("Why", _why(facts)),
+        ("Why", _why(monitor, facts)),
         ("Quiet trouble", _quiet(facts)),
         ("Data", _data(facts)),
         ("Labels", _labels(facts)),
@@ -158,16 +158,18 @@ def _running(monitor: Monitor, facts: DigestFacts, found: Promise) -> str:
     return f"in {last:%B}" if found.per == "month" else f"this {found.per}"
 
 
-def _why(facts: DigestFacts) -> str:
+def _why(monitor: Monitor, facts: DigestFacts) -> str:
     told = sorted((i for i in facts.incidents if i.family != "target"), key=lambda i: -SEVERITIES.index(i.severity))
-    return " ".join(_because(i) for i in told[:3])
+    return " ".join(_because(monitor, facts, i) for i in told[:3])
 
 
-def _because(incident: Incident) -> str:
+def _because(monitor: Monitor, facts: DigestFacts, incident: Incident) -> str:
     level = [c.subject for c in undecided(incident.story.causes)] if incident.story else []
     cause = f"undecided between: {listed(level)}" if len(level) > 1 else f"likely cause: {level[0]}" if level else ""
     reason = cause or ("cause unknown; reply if you know" if incident.family != "data" else "see the validation docs")
-    return f"{incident.headline}; {reason}."
+    longer = incident.window_start < facts.start or incident.window_end > facts.end
+    whole = f" (one incident, told as a whole: {span_text(monitor, incident.window_start, incident.window_end, facts.told_at)})" if longer else ""
+    return f"{incident.headline}; {reason}{whole}."
 
 
 def _quiet(facts: DigestFacts) -> str:

@@ -6,6 +6,7 @@ Belongs here: the pure rule. Does not: how training is started (adapters/trainin
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from watchkeeper.judgement.causes import FAULTY
 from watchkeeper.judgement.outbox import Standing
 from watchkeeper.monitor import Monitor, Retraining
 from watchkeeper.records import SEVERITIES, IncidentEvent, Story
@@ -40,8 +41,9 @@ def _settled(history: Sequence[IncidentEvent], asked: Sequence[Standing]) -> str
 
 
 def _veto(story: Story) -> str:
-    guilty = next((c for c in story.causes if c.kind == "data"), None)
-    return f"do not retrain on bad data: {guilty.subject or guilty.kind}" if guilty else ""
+    """Object to training on rows that are wrong, whether they caused the incident or came after it."""
+    guilty = [c.subject or c.kind for c in story.causes if c.kind == "data"] + [said for said in story.ruled_out if said.startswith(FAULTY)]
+    return f"do not retrain on bad data: {guilty[0]}" if guilty else ""
 
 
 def _too_short(history: Sequence[IncidentEvent], monitor: Monitor) -> str:
