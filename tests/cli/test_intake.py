@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
-from conftest import PARCELS
+from conftest import PARCELS, parcels_world
 from intake_world import expect, suite
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.cli import app
@@ -205,6 +207,14 @@ def test_run_and_ingest_say_why_rows_and_files_were_set_aside(home: Home, watchk
     named = watchkeeper("ingest", "parcels", *files, *NOW)
     assert f"{said.rpartition('; 5 rows')[0]}. `watchkeeper quarantine list` has all of it." in named.stdout.splitlines()
     assert named.exit_code == 3
+
+
+def test_run_tells_of_rows_that_were_known_already(home: Home, watchkeeper: Run, parcels_of_day: Callable[..., tuple[Path, Path]]) -> None:
+    events, _ = parcels_of_day(date(2025, 1, 1), rows=5)
+    assert "10 rows landed, 0 quarantined. " in watchkeeper("run", *NOW).stdout
+    again, more = pq.read_table(events), parcels_world(datetime(2025, 1, 2, tzinfo=UTC), rows=2)[0]
+    pq.write_table(pa.concat_tables([again, more]), home.root / "inbox" / "parcels-both.parquet")
+    assert "1 batch: 2 rows landed, 0 quarantined, 5 known already. " in watchkeeper("run", *NOW).stdout
 
 
 @pytest.mark.parametrize("command", [("ingest", "parcels"), ("run",)])

@@ -1,6 +1,7 @@
 """A digest is not written while the figures are not whole, and is written again when they were restated."""
 
 import json
+import re
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow.compute as pc
@@ -13,7 +14,7 @@ from watchkeeper.errors import UnwritableError
 from watchkeeper.operations.failures import failed, recovered
 from watchkeeper.operations.report import digest_of, newest_digest, report
 from watchkeeper.operations.watch import watch
-from watchkeeper.records import Digest
+from watchkeeper.records import Digest, Score
 from watchkeeper.windows import Grid
 from worlds import DAY, parcels_days
 
@@ -95,6 +96,12 @@ def test_a_week_whose_figures_were_restated_is_told_again_as_restated(home: Home
     assert again.startswith("📊 **parcels, 20 to 26 January, restated: ")
     assert again.splitlines()[1].startswith("This replaces what was said before. ")
     assert told(home, NOW).text != told(home).text
+    counted = re.search(r"(\d+) figures? of this period", again)
+    values = {(s.metric, s.feature, s.segment, s.window_start): s.value for s in home.lake.newest(Score, as_of=NOW) if s.state == "mature"}
+    ours = {k: v for k, v in values.items() if MONDAY <= k[3] < MONDAY + 7 * DAY}
+    now = {(s.metric, s.feature, s.segment, s.window_start): s.value for s in home.lake.newest(Score) if s.state == "mature"}
+    assert counted
+    assert int(counted[1]) == sum(now[k] != v for k, v in ours.items())
     assert json.loads(told(home).facts)["revision"] == 1
     later = watch(home, now=LATER + DAY)
     assert (later.digests, [a for a in later.actions if a.kind == "digest"]) == ([], [])

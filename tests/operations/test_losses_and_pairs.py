@@ -1,6 +1,7 @@
 """Of landed rows: losses by feature are those of the labelled rows in the files, and correlations can be asked for of any window."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -15,7 +16,7 @@ from watchkeeper.adapters.workspace import Home, find_home, load_monitor
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.fit import stored_bins
 from watchkeeper.operations.ingest import ingest
-from watchkeeper.operations.listing import Wanted, listed_scores
+from watchkeeper.operations.listing import Wanted, listed_scores, silence
 from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
 from watchkeeper.profiles.bins import code_numeric
@@ -102,3 +103,29 @@ def test_other_grains_are_sums_and_an_unknown_pair_is_said(home: Home) -> None:
     assert {s.n for s in listed_scores(home, monitor, wanted, now=NOW)} >= {7 * 120}
     with pytest.raises(UsageError, match=r"Did you mean price\*weight_kg|weight_kg\*price"):
         listed_scores(home, monitor, Wanted(metrics=frozenset({"correlation"}), feature="pric*weight_kg", grain="day"), now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("mae", "mae is a number of regression models, and parcels is of the task binary."),
+        ("macro_f1", "macro_f1 is a number of multiclass models, and parcels is of the task binary."),
+        ("latency_p95", "latency_p95 needs `columns.latency` in the monitor file."),
+        ("error_ratio", "error_ratio needs `columns.status` in the monitor file."),
+        ("roc_auc", "`watchkeeper status` tells what was measured."),
+    ],
+)
+def test_what_cannot_have_a_score_says_why(home: Home, metric: str, said: str) -> None:
+    assert silence(home, load_monitor(home, "parcels"), Wanted(metrics=frozenset({metric})), now=NOW) == said
+
+
+def test_without_related_features_it_is_said_that_no_pair_is_counted(make_home: Callable[..., Home]) -> None:
+    home, wanted = make_home(PARCELS), Wanted(metrics=frozenset({"correlation"}))
+    parcels_days(home.root, BEGIN, 16, rows=20)
+    monitor = load_monitor(home, "parcels")
+    ingest(home, monitor, now=NOW)
+    profile(home, monitor, now=NOW)
+    assert listed_scores(home, monitor, wanted, now=NOW) == []
+    assert silence(home, monitor, wanted, now=NOW).startswith("No two numeric features go together in the reference")
+    unlabelled = monitor.model_copy(update={"labels": None})
+    assert silence(home, unlabelled, Wanted(metrics=frozenset({"recall"})), now=NOW) == "recall needs labels, and the monitor file names none."

@@ -20,7 +20,7 @@ from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, complain, say, s
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.notices import STALE, STALE_AFTER
-from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores
+from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores, silence
 from watchkeeper.operations.report import digest_of, newest_digest
 from watchkeeper.operations.spread import in_threads
 from watchkeeper.operations.watch import Watched, present, watch
@@ -128,7 +128,7 @@ def scores(
         as_json=as_json,
         columns=[c for c in _SCORES if c != "version" or any(s.version for s in found)],
         title=f"{model}, {wanted.grain or monitor.window}s in {monitor.timezone}",
-        empty="No score matches. `watchkeeper status` tells what was measured.",
+        empty=f"No score matches. {silence(place, monitor, wanted, now=at)}",
     )
 
 
@@ -241,8 +241,10 @@ def _tell(done: Watched) -> None:
         if text:
             say(f"{text}\n")
     landed, held = sum(b.rows_landed for b in done.batches), sum(b.rows_quarantined for b in done.batches)
+    again = sum(b.rows_duplicate for b in done.batches)
+    known = f", {again:,} known already" if again else ""
     say(
-        f"{counted(len(done.batches), 'batch')}: {counted(landed, 'row')} landed, {held:,} quarantined. {counted(len(done.runs), 'window')} measured."
+        f"{counted(len(done.batches), 'batch')}: {counted(landed, 'row')} landed, {held:,} quarantined{known}. {counted(len(done.runs), 'window')} measured."
     )
     for line in set_aside_lines(done.set_aside):
         say(line)

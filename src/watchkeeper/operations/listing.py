@@ -24,13 +24,13 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import in_force, stored_bins
 from watchkeeper.operations.measure import last_ended
 from watchkeeper.operations.rollup import rolled_up
-from watchkeeper.profiles.pairs import name_of
+from watchkeeper.profiles.pairs import LEAST_CORRELATION, name_of
 from watchkeeper.records import SEVERITIES, Action, Change, IncidentEvent, Score, Signal
 from watchkeeper.site.links import incident_links
 from watchkeeper.site.message import incident_message, text
 from watchkeeper.site.published import incident_rows, story_of
 from watchkeeper.windows import Grain, Grid
-from watchkeeper.words import moment_text
+from watchkeeper.words import listed, moment_text
 
 EVERY = "all"
 _STANDING = {"lasting": 1, "resolved": 2}
@@ -74,6 +74,26 @@ def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime
     if not out:
         _known_about(home, monitor, wanted, now)
     return out
+
+
+def silence(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime) -> str:
+    """Say why there may be no score of what is asked for."""
+    said = [why for name in sorted(wanted.metrics) if (why := _silence_of(home, monitor, name, now))]
+    return " ".join(said) or "`watchkeeper status` tells what was measured."
+
+
+def _silence_of(home: Home, monitor: Monitor, metric: str, now: datetime) -> str:
+    subjects = {m.subject for m in catalogue.CATALOGUE if m.name == metric}
+    if subjects and not subjects & {"feature", "pair", "service", monitor.task}:
+        return f"{metric} is a number of {listed(sorted(subjects))} models, and {monitor.model} is of the task {monitor.task}."
+    if "pair" in subjects and (bins := stored_bins(home, monitor, now=now)) and not bins.pairs:
+        return f"No two numeric features go together in the reference (a correlation of {LEAST_CORRELATION} or more), so no pair is counted."
+    role = "latency" if metric.startswith("latency") else "status" if metric == "error_ratio" else ""
+    if role and not getattr(monitor.columns, role):
+        return f"{metric} needs `columns.{role}` in the monitor file."
+    if monitor.labels is None and any(m.needs_labels for m in catalogue.CATALOGUE if m.name == metric):
+        return f"{metric} needs labels, and the monitor file names none."
+    return ""
 
 
 def _known(metrics: frozenset[str]) -> None:

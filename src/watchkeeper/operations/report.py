@@ -35,6 +35,7 @@ Period = Literal["day", "week"]
 CATCH_UP = 8
 _RANGED = ("log_loss", "mae", "accuracy")
 _NEAR = 0.01
+_DIGITS = 9  # sums in another order differ beyond these
 _NUMBER = re.compile(r"\d[\d.,]*")
 
 
@@ -217,21 +218,19 @@ def _cost(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[
 
 
 def _restated(home: Home, monitor: Monitor, window: Window, now: datetime) -> int:
-    """Count mature figures of the period that labels or rows arriving later have changed.
-
-    By revisions and not rows: two runs at once write the same revision twice.
-    """
+    """Count mature figures of the period whose values labels or rows arriving later have changed; what they are compared with may change alone."""
     time = pc.field("window_start")
     inside = (pc.field("model") == monitor.model) & (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
     rows = home.lake.read(
         Score.TABLE,
-        columns=[*Score.KEY, "revision"],
+        columns=[*Score.KEY, "value"],
         where=inside & (pc.field("state") == "mature") & (pc.field("computed_at") <= pa.scalar(now, TIMESTAMP)),
     )
     if rows is None:
         return 0
-    counted = rows.group_by(list(Score.KEY)).aggregate([("revision", "count_distinct")])
-    return int(pc.sum(pc.greater(counted.column("revision_count_distinct"), 1)).as_py() or 0)
+    rows = rows.set_column(rows.column_names.index("value"), "value", pc.round(rows.column("value"), _DIGITS))
+    counted = rows.group_by(list(Score.KEY)).aggregate([("value", "count_distinct", pc.CountOptions(mode="all"))])
+    return int(pc.sum(pc.greater(counted.column("value_count_distinct"), 1)).as_py() or 0)
 
 
 def _not_known(monitor: Monitor, scores: Mapping[str, Score], cost: Mapping[str, float], *, is_synthetic: bool) -> list[str]:
