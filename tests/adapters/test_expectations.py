@@ -135,6 +135,18 @@ def test_aggregates_of_private_columns_do_not_leave_either(suite: Write) -> None
     assert only(check(ROWS, looked, private=["x"])).observed == ""
 
 
+def test_values_that_expectations_on_private_columns_name_do_not_leave_either(suite: Write) -> None:
+    looked = suite(
+        expect("expect_column_values_to_be_in_set", column="x", value_set=["SECRET", 7], mostly=0.9),
+        expect("expect_column_values_to_be_between", column="x", min_value=123, max_value=456),
+        expect("expect_column_values_to_match_regex", column="x", regex="SECRET"),
+    )
+    plain, hidden = (json.dumps([json.loads(f.arguments) for f in check(ROWS, looked, private=private).findings]) for private in ([], ["x"]))
+    assert all(value in plain for value in ("SECRET", "123", "456"))
+    assert not any(value in hidden for value in ("SECRET", "7", "123", "456"))
+    assert "0.9" in hidden
+
+
 def test_a_suites_own_sql_reaches_no_file(suite: Write, tmp_path: Path) -> None:
     (tmp_path / "secret.csv").write_text("a\n1\n")
     query = f"select wk_row from {{batch}}, read_csv('{tmp_path}/secret.csv')"

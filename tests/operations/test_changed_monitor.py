@@ -1,7 +1,7 @@
 """A monitor that is edited while it watches: what is counted otherwise is counted again, and what cannot be judged stays open."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -32,11 +32,11 @@ def incidents(home: Home) -> list[Incident]:
     return [i for i in fold(home.lake.newest(IncidentEvent)) if i.family == "kpi"]
 
 
-def edited(home: Home, **changes: Any) -> Home:
+def edited(home: Home, *, now: datetime = NOW, **changes: Any) -> Home:
     """Write the monitor with other words, and watch again."""
     (home.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(PARCELS | changes))
     again = find_home(home.root)
-    watch(again, now=NOW)
+    watch(again, now=now)
     return again
 
 
@@ -76,3 +76,18 @@ def test_another_window_is_counted_from_the_rows(watched: Home) -> None:
 )
 def test_what_the_edited_monitor_cannot_judge_is_not_called_over(watched: Home, change: dict[str, Any]) -> None:
     assert [i.is_open for i in incidents(edited(watched, **change))] == [True]
+
+
+def test_another_reference_is_compared_with_at_once_though_its_rows_landed_with_the_old_one_s(watched: Home) -> None:
+    """All rows landed in one run, so no part of the new reference is younger than those of the old one."""
+
+    def stored(home: Home) -> dict[tuple[str, str, datetime], tuple[float | None, float | None, str]]:
+        newest = [s for s in home.lake.newest(Score) if s.metric in ("psi", "log_loss") and not s.segment and s.grain == "day"]
+        return {(s.metric, s.feature, s.window_start): (s.value, s.reference_value, s.reference) for s in newest}
+
+    before = stored(watched)
+    changed = stored(edited(watched, reference={"from": "2025-01-01", "to": "2025-01-09"}))
+    assert all(changed[k][2] != reference for k, (_, _, reference) in before.items())
+    assert {changed[k][1] == usual for k, (_, usual, _) in before.items() if k[0] == "log_loss"} == {False}
+    again = stored(edited(watched, now=NOW + timedelta(minutes=5), reference=PARCELS["reference"]))
+    assert again == before

@@ -2,9 +2,10 @@
 
 from datetime import UTC, date, datetime
 
+import numpy as np
 import pyarrow as pa
 
-from watchkeeper.operations.fit import features_of, fit_columns
+from watchkeeper.operations.fit import _fit_column, features_of, fit_columns
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.profile import profile
 from watchkeeper.profiles.kinds import Derived
@@ -36,12 +37,30 @@ def test_private_texts_and_values_stay_out_of_bins_and_profiles(home, parcels):
     assert all((p.low, p.high, p.sum, p.sum2, p.sums) == (None, None, 0.0, 0.0, []) for p in parts)
 
 
+def test_no_edge_of_a_private_column_is_the_value_of_one_row_and_shared_values_keep_theirs():
+    rng = np.random.default_rng(4)
+    draws = {
+        "numbers": rng.integers(1e8, 1e9, 5000),
+        "money": rng.lognormal(10, 1, 5000),
+        "flag": rng.integers(0, 2, 5000),
+        "age": rng.integers(18, 90, 5000),
+    }
+    for name, values in draws.items():
+        bins = _fit_column("x", pa.chunked_array([values.astype(float)]), is_private=True)
+        distinct, counts = np.unique(values, return_counts=True)
+        alone = set(distinct[counts < 10].tolist())
+        assert not alone & set(bins.edges), name
+        assert bins.size > 1
+    assert set(_fit_column("x", pa.chunked_array([draws["flag"]]), is_private=True).edges) >= {0.0, 1.0}
+    assert _fit_column("x", pa.chunked_array([[None, float("nan"), 3.0]]), is_private=True).size > 1
+
+
 def test_private_categories_are_still_recognised(home, parcels):
     monitor = parcels.model_copy(update={"private": ["depot"]})
     lake = brought_up(home, monitor)
     size = len(next(b.categories for b in lake.newest(Bins) if b.feature == "depot"))
     parts = [p for p in lake.newest(Profile) if p.feature == "depot" and not p.segment]
-    assert all(sum(p.cells) < size for p in parts)
+    assert [p for p in parts if sum(p.cells) >= size] == []
 
 
 def test_texts_that_hardly_repeat_are_no_features(parcels):

@@ -98,6 +98,8 @@ def _of_target(monitor: Monitor, target: Target, path: Path) -> Iterator[Contrad
     mine = [m for m in those if m.subject in (monitor.task, "feature", "service")]
     if not those:
         yield Contradiction(at, f"unknown metric '{metric}'", valid=NAMES)
+    elif all(m.subject == "pair" for m in those):
+        yield Contradiction(at, f"metric '{metric}' is made on request and cannot be promised", "ask for it with `watchkeeper scores --metric`")
     elif not mine:
         kinds = " and ".join(dict.fromkeys(m.subject for m in those))
         yield Contradiction(at, f"metric '{metric}' is one of {kinds} models, and this one is {monitor.task}")

@@ -29,6 +29,7 @@ __all__ = ["Checked", "Finding", "check", "draft_suite", "lint_suites"]
 TABLE = "batch"
 COLUMNS = "columns_of_batch"
 _ON_COLUMNS = {"result_format": "BASIC", "partial_unexpected_count": 0}
+_HIDDEN = "(private)"
 _NAMES_ARE_SAFE = {
     "expect_column_type_to_be",
     "expect_column_values_to_be_in_type_list",
@@ -133,7 +134,7 @@ def check(rows: pa.Table, suite_file: Path, *, private: Collection[str] = ()) ->
     """Run the suite over the rows, which carry their numbers in `wk_row`; no file means nothing to check.
 
     An expectation that cannot be evaluated is an error and not a failure; the others are evaluated all the same.
-    For private columns no aggregate is told either.
+    For private columns no aggregate is told either, and no value that the expectation names.
 
     Raises:
         ConfigurationError: the file is no suite.
@@ -206,7 +207,7 @@ def _finding(expectation: Expectation, result: Any, look: Look, private: frozens
         expectation_id=expectation.expectation_id,
         expectation=expectation.type,
         column=expectation.column,
-        arguments=json.dumps(expectation.arguments, sort_keys=True, ensure_ascii=False, default=str),
+        arguments=json.dumps(_told(expectation, private), sort_keys=True, ensure_ascii=False, default=str),
         severity=expectation.severity,
         outcome=outcome,
         unexpected_count=counts.get("unexpected_count", counts.get("observed_value") if expectation.is_row_level else None),
@@ -219,6 +220,16 @@ def _finding(expectation: Expectation, result: Any, look: Look, private: frozens
         unexpected_rows=rows or [],
         is_table_level=not expectation.is_row_level or (outcome == "fail" and expectation.severity == "critical" and not rows),
     )
+
+
+def _told(expectation: Expectation, private: frozenset[str]) -> dict[str, Any]:
+    """Return the arguments as they may be told: of a private column none of the values that they name, which were often drafted from rows."""
+    if expectation.column not in private:
+        return expectation.arguments
+    hidden = {
+        name: _HIDDEN if isinstance(value, str) else [_HIDDEN] for name, value in expectation.arguments.items() if isinstance(value, str | list)
+    }
+    return hidden | {name: value for name, value in expectation.arguments.items() if isinstance(value, bool) or name == "mostly"}
 
 
 def _observed(expectation: Expectation, value: Any) -> str:

@@ -17,6 +17,7 @@ from watchkeeper.stats import distances, smooth
 from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, mean, proportion, undefined
 
 _COMMON = 0.01
+_ONE_SIDED = ("the window has no values", "the reference has no values")
 _LEAST_OF_A_PAIR = 4
 _ALMOST_ONE = 1 - 1e-12
 _NO_SPREAD, _ROUNDING = 0.01, 10
@@ -26,7 +27,7 @@ _PRIVATE = "of a private column only counts are kept"
 
 def _distance(value: float, analysis: FeatureView) -> Estimate:
     n = analysis.counts.valued
-    return Estimate(value, n=n) if isfinite(value) else undefined("no values on one side", n)
+    return Estimate(value, n=n) if isfinite(value) else undefined(_ONE_SIDED[n > 0], n)
 
 
 def psi(reference: FeatureView, analysis: FeatureView) -> Estimate:
@@ -87,7 +88,7 @@ def moment(name: str, reference: FeatureView, analysis: FeatureView) -> Estimate
     if reference.bins.kind != "numeric":
         return undefined("categories have no order")
     if reference.counts.valued == 0 or analysis.counts.valued == 0:
-        return undefined("no values on one side", analysis.counts.valued)
+        return undefined(_ONE_SIDED[analysis.counts.valued > 0], analysis.counts.valued)
     values = smooth.legendre(smooth.mid_ranks(reference.fine), name)
     usual = float(np.dot(values, reference.fine) / reference.counts.valued)
     found = mean(float(np.dot(values, analysis.fine)), float(np.dot(values**2, analysis.fine)), analysis.counts.valued)
@@ -100,7 +101,7 @@ def wasserstein(reference: FeatureView, analysis: FeatureView) -> Estimate:
         return undefined("categories have no distance")
     n, finite = analysis.counts.valued, (reference.finite, analysis.finite)
     if not all(counts.sum() for counts in finite):
-        return undefined("no values on one side", n)
+        return undefined(_ONE_SIDED[n > 0], n)
     if not (reference.has_sums and analysis.has_sums):
         return undefined(_PRIVATE, n)
     value = distances.wasserstein(*finite, reference.fine_sums, analysis.fine_sums)

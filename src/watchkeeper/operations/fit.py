@@ -38,6 +38,7 @@ _PAIRS, _PAIRS_KIND = "@pairs", "pairs"
 _SAMPLE = 20_000
 """Reference rows by which related pairs are chosen; what is counted of them is counted over all rows."""
 _MANY = 50
+_BLUR, _SHARED = 16, 0.02
 _ONE_AT_A_TIME = Lock()  # each takes what memory it may
 _PER_VALUE = 64  # bytes of a value while bins are fitted to it: as read, as a number, sorted, and which of them are finite
 _COUNTED = ("task", "window", "timezone", "environment", "columns", "features", "segments", "private", "positive", "threshold")
@@ -253,9 +254,21 @@ def _fit_column(name: str, column: pa.ChunkedArray, *, is_private: bool = False)
         return _fit_category(name, column, is_private=is_private)
     values, nulls = as_numbers(column)
     known = values[~nulls]
-    if is_private and np.isfinite(known).any():  # the outermost edges would be the smallest and the largest value
-        known = np.clip(known, *np.nanquantile(known[np.isfinite(known)], (0.01, 0.99)))
+    if is_private and np.isfinite(known).any():
+        known = _blurred(known[np.isfinite(known)])
     return fit_numeric(name, known)
+
+
+def _blurred(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return values such that no edge is the value of one row: without the outermost, and rounded to a sixteenth of their spread.
+
+    Values that many rows share stay as they are.
+    """
+    low, high, left, right = np.quantile(values, (0.01, 0.99, 0.16, 0.84))
+    step = 2.0 ** np.floor(np.log2((right - left or high - low or 1.0) / 2 / _BLUR))
+    distinct, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    blurred = np.round(np.clip(distinct, low, high) / step) * step
+    return np.where(counts >= _SHARED * len(values), distinct, blurred)[place]
 
 
 def _fit_category(name: str, column: pa.ChunkedArray, *, is_private: bool = False) -> FeatureBins:

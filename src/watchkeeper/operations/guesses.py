@@ -118,7 +118,9 @@ def _suits(role: str, name: str, column: pa.ChunkedArray) -> bool:
 def segments(events: pa.Table, taken: Collection[str]) -> Guess | None:
     """Return at most three text columns of few values, those with the fewest first."""
     low, high = _SEGMENT_VALUES
-    counts = {n: distinct(events[n]) for n in events.column_names if n not in taken and is_text(events[n]) and not _PERSONAL.search(n)}
+    counts = {
+        n: distinct(events[n]) for n in events.column_names if n not in taken and is_text(events[n]) and not _PERSONAL.search(n) and "&" not in n
+    }
     few = sorted((n for n, count in counts.items() if low <= count <= high), key=lambda n: counts[n])[:_SEGMENTS]
     return (few, f"texts of few values: {', '.join(f'{n} has {counts[n]}' for n in few)}") if few else None
 

@@ -6,7 +6,7 @@ Belongs here: which rows answer a question. Does not: how they are printed (cli/
 import difflib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,6 +33,7 @@ from watchkeeper.windows import Grain, Grid
 from watchkeeper.words import listed, moment_text
 
 EVERY = "all"
+_SHOWN = 20
 _STANDING = {"lasting": 1, "resolved": 2}
 _JSON = ("signals", "causes", "actions")
 _STORED = frozenset({m.name for m in catalogue.CATALOGUE if m.stored} | {GAP_TO_REST.name, *COST_METRICS})
@@ -65,6 +66,7 @@ def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime
 
     """
     _known(wanted.metrics)
+    wanted = _in_order(home, monitor, wanted, now)
     if wanted.start and wanted.end and wanted.end <= wanted.start:
         raise UsageError("the time asked for ends before it starts", where="--from, --to", then="Name the earlier day with --from.")
     grain = wanted.grain or monitor.window
@@ -78,22 +80,31 @@ def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime
 
 def silence(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime) -> str:
     """Say why there may be no score of what is asked for."""
-    said = [why for name in sorted(wanted.metrics) if (why := _silence_of(home, monitor, name, now))]
+    said = [why for name in sorted(wanted.metrics) if (why := _silence_of(home, monitor, wanted, name, now))]
     return " ".join(said) or "`watchkeeper status` tells what was measured."
 
 
-def _silence_of(home: Home, monitor: Monitor, metric: str, now: datetime) -> str:
+def _silence_of(home: Home, monitor: Monitor, wanted: Wanted, metric: str, now: datetime) -> str:
     subjects = {m.subject for m in catalogue.CATALOGUE if m.name == metric}
     if subjects and not subjects & {"feature", "pair", "service", monitor.task}:
         return f"{metric} is a number of {listed(sorted(subjects))} models, and {monitor.model} is of the task {monitor.task}."
     if "pair" in subjects and (bins := stored_bins(home, monitor, now=now)) and not bins.pairs:
         return f"No two numeric features go together in the reference (a correlation of {LEAST_CORRELATION} or more), so no pair is counted."
+    if wanted.segment and not any(m.in_segments for m in (*catalogue.CATALOGUE, GAP_TO_REST) if m.name == metric):
+        return f"{metric} is not measured in segments."
     role = "latency" if metric.startswith("latency") else "status" if metric == "error_ratio" else ""
     if role and not getattr(monitor.columns, role):
         return f"{metric} needs `columns.{role}` in the monitor file."
     if monitor.labels is None and any(m.needs_labels for m in catalogue.CATALOGUE if m.name == metric):
         return f"{metric} needs labels, and the monitor file names none."
     return ""
+
+
+def _in_order(home: Home, monitor: Monitor, wanted: Wanted, now: datetime) -> Wanted:
+    """Return a question about the pair b*a as one about a*b, where that is its name."""
+    turned = "*".join(reversed((wanted.feature or "").split("*")))
+    found = stored_bins(home, monitor, now=now) if turned != (wanted.feature or "") else None
+    return replace(wanted, feature=turned) if found and turned in map(name_of, found.pairs) else wanted
 
 
 def _known(metrics: frozenset[str]) -> None:
@@ -104,7 +115,8 @@ def _known(metrics: frozenset[str]) -> None:
 
 def _nearest(name: str, valid: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
-    return f"Did you mean {' or '.join(near)}?" if near else f"Those there are: {', '.join(valid) or 'none yet'}."
+    some = ", ".join([*valid[:_SHOWN], *([f"and {len(valid) - _SHOWN} more"] if len(valid) > _SHOWN else [])])
+    return f"Did you mean {' or '.join(near)}?" if near else f"Those there are: {some or 'none yet'}."
 
 
 def _known_about(home: Home, monitor: Monitor, wanted: Wanted, now: datetime) -> None:

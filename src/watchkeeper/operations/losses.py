@@ -19,9 +19,9 @@ _AT_ONCE = 8  # columns; a row of so many takes less than it does in the join
 
 
 def loss_parts(piece: LabelsPiece, joined: Joined, rows: Losses, group: Groups, keys: pa.Table) -> Iterator[pa.Table]:
-    """Yield the parts of every feature that the table has; `group` is the group of each joined row, `keys` those of the groups."""
+    """Yield the parts of every feature that the table has, but for private ones; `group` is the group of each joined row, `keys` those of the groups."""
     there = joined.events.schema.names
-    wanted = [c for c in countings(piece.monitor, piece.found.bins) if c.kind == FEATURE and not c.name.startswith("@")]
+    wanted = [c for c in countings(piece.monitor, piece.found.bins) if c.kind == FEATURE and not c.name.startswith("@") and not c.is_private]
     wanted = [c for c in wanted if source_of(c.name, there)[0] in there]
     for first in range(0, len(wanted), _AT_ONCE):
         some = wanted[first : first + _AT_ONCE]

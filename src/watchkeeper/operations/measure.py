@@ -21,7 +21,7 @@ from watchkeeper.operations.pieces import PART_BYTES, parted, share_of_memory
 from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, by_window, frame_of, maturity
 from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.operations.sums import Ledger, added, of_environment, parts_within, reference_revision, reference_sums
-from watchkeeper.records import Run, Score
+from watchkeeper.records import Run, Score, key
 from watchkeeper.windows import Grid, Window
 
 OPERATION = "measure"
@@ -127,7 +127,7 @@ def _due(
     first, last = parts.starts[0], _last_of(grid, now).end
     span = Window(max(first, start) if start else first, min(last, end) if end else last)
     done = _rested_on(home, monitor, now)
-    usual = reference_revision(monitor, parts)
+    usual = f"{key(*(monitor.reference_span or ()))[:8]}.{reference_revision(monitor, parts)}"
     for window in grid.between(span.start, span.end):
         inputs = f"{basis.bins}/{usual}/{parts.revision(window)}/{maturity(monitor, window, now)}/{_silence(parts, window, now)}"
         if recompute or inputs not in done.get(window, ()):

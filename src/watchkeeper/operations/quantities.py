@@ -40,7 +40,7 @@ def countings(monitor: Monitor, bins: Mapping[str, FeatureBins]) -> Iterator[Cou
         if fitted.kind == "numeric":
             yield Counting(FEATURE, name, Numbers(column, fitted), hidden)
         else:
-            yield Counting(FEATURE, name, of_category(column, fitted, private_name if hidden else str))
+            yield Counting(FEATURE, name, of_category(column, fitted, private_name if hidden else str), hidden)
     if monitor.columns.latency:
         yield Counting(SERVICE, LATENCY, Gridded(monitor.columns.latency, _LATENCY_CELLS, latency_cells))
     if monitor.columns.status:
