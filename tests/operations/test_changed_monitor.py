@@ -86,8 +86,8 @@ def test_another_reference_is_compared_with_at_once_though_its_rows_landed_with_
         return {(s.metric, s.feature, s.window_start): (s.value, s.reference_value, s.reference) for s in newest}
 
     before = stored(watched)
-    changed = stored(edited(watched, reference={"from": "2025-01-01", "to": "2025-01-09"}))
+    changed = stored(edited(watched, now=NOW + timedelta(minutes=5), reference={"from": "2025-01-01", "to": "2025-01-09"}))
     assert all(changed[k][2] != reference for k, (_, _, reference) in before.items())
     assert {changed[k][1] == usual for k, (_, usual, _) in before.items() if k[0] == "log_loss"} == {False}
-    again = stored(edited(watched, now=NOW + timedelta(minutes=5), reference=PARCELS["reference"]))
+    again = stored(edited(watched, now=NOW + timedelta(minutes=10), reference=PARCELS["reference"]))
     assert again == before
