@@ -5,6 +5,7 @@ Great Expectations spends its time in Python, so threads would not help; a helpe
 """
 
 import atexit
+import itertools
 import multiprocessing
 import os
 import threading
@@ -19,19 +20,25 @@ import pyarrow as pa
 
 from watchkeeper.adapters.expectations import Checked, check
 
-WORTH_SHARING = 30  # a helper's import of Great Expectations takes as long as some fifteen checks (measured: 26 tables, alone 5.9 s, shared 5.3 s)
+WORTH_SHARING = 30
+"""How many tables a process has to check before it begins helpers: their import of Great Expectations takes as long as some fifteen checks."""
+_AT_ONCE = 6
 _LOOKS_EVERY_S = 1.0
+_MET = itertools.count(1)
 
 
 def check_all(tables: Sequence[pa.Table], suite_file: Path, *, private: Collection[str] = ()) -> list[Checked]:
     """Return what `check` returns for each table, in order; a few tables are checked right here, as are those no helper has begun.
+
+    A process that checks a few tables again and again has helpers once they have come to many.
 
     Raises:
         ConfigurationError: the file is no suite.
 
     """
     others = _processors() - 1
-    if len(tables) < WORTH_SHARING or others < 1 or not suite_file.exists():
+    met = [next(_MET) for _ in tables]
+    if len(tables) < _AT_ONCE or met[-1] < WORTH_SHARING or others < 1 or not suite_file.exists():
         return [check(table, suite_file, private=private) for table in tables]
     lent = {i: _lend(tables[i], suite_file, private) for i in range(len(tables)) if i % (others + 1)}
     here = {i: check(table, suite_file, private=private) for i, table in enumerate(tables) if i not in lent}

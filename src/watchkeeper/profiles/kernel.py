@@ -316,15 +316,6 @@ def place(moments: Ints, starts: Ints, out: Ints) -> None:
 
 
 @_in_any_order  # type: ignore[untyped-decorator]
-def _dot(left: Floats, right: Floats) -> float:
-    """Return the sum of products."""
-    total = 0.0
-    for k in range(len(left)):
-        total += left[k] * right[k]
-    return total
-
-
-@_compiled  # type: ignore[untyped-decorator]
 def count_pairs(codes: Codes, scores: Floats, there: Floats, left: Ints, right: Ints, group: Groups, counts: Ints, sums: Floats) -> None:
     """Add, for each pair of columns, the rows in which both have a value, and the sums of ab, a, b, aa and bb over those.
 
@@ -332,48 +323,52 @@ def count_pairs(codes: Codes, scores: Floats, there: Floats, left: Ints, right: 
     is none, and 1 or 0 for whether it is one. `counts` is (groups, pairs), `sums` (groups, pairs, 5).
     """
     columns, rows = codes.shape
-    pairs = len(left)
-    a, known, squares = np.empty((columns, BLOCK)), np.empty((columns, BLOCK)), np.empty((columns, BLOCK))
-    filled, total, total2 = np.empty(columns, np.int64), np.empty(columns), np.empty(columns)
+    a, known, of_column = np.empty((columns, BLOCK)), np.empty((columns, BLOCK)), np.empty((columns, 3))
     for start in range(0, rows, BLOCK):
         size = min(BLOCK, rows - start)
-        here = group[start : start + size]
-        is_one, g = _are_one(here), here[0]
-        if is_one and g < 0:
+        g, others = group[start], 0
+        for k in range(size):
+            others += group[start + k] != g
+        if others == 0 and g < 0:
             continue
         for c in range(columns):
-            n = 0.0
+            n, total, squares = 0.0, 0.0, 0.0
             for k in range(size):
                 cell = _at(codes[c, start + k])
                 a[c, k], known[c, k] = scores[c, cell], there[c, cell]
+            for k in range(size):
                 n += known[c, k]
-            filled[c] = int(n)
-            squares[c, :size] = a[c, :size] * a[c, :size]
-            total[c], total2[c] = _sums(a[c, :size])
-        if not is_one:
-            for p in range(pairs):
-                one, other = left[p], right[p]
+                total += a[c, k]
+                squares += a[c, k] * a[c, k]
+            of_column[c, 0], of_column[c, 1], of_column[c, 2] = n, total, squares
+        for p in range(len(left)):
+            i, j = left[p], right[p]
+            if others > 0:
                 for k in range(size):
-                    if here[k] >= 0 and known[one, k] > 0.0 and known[other, k] > 0.0:
-                        counts[here[k], p] += 1
-                        sums[here[k], p, 0] += a[one, k] * a[other, k]
-                        sums[here[k], p, 1] += a[one, k]
-                        sums[here[k], p, 2] += a[other, k]
-                        sums[here[k], p, 3] += squares[one, k]
-                        sums[here[k], p, 4] += squares[other, k]
-            continue
-        for p in range(pairs):
-            one, other = left[p], right[p]
-            sums[g, p, 0] += _dot(a[one, :size], a[other, :size])
-            if filled[one] == size and filled[other] == size:
-                counts[g, p] += size
-                sums[g, p, 1] += total[one]
-                sums[g, p, 2] += total[other]
-                sums[g, p, 3] += total2[one]
-                sums[g, p, 4] += total2[other]
-            else:
-                counts[g, p] += int(_dot(known[one, :size], known[other, :size]))
-                sums[g, p, 1] += _dot(a[one, :size], known[other, :size])
-                sums[g, p, 2] += _dot(known[one, :size], a[other, :size])
-                sums[g, p, 3] += _dot(squares[one, :size], known[other, :size])
-                sums[g, p, 4] += _dot(known[one, :size], squares[other, :size])
+                    h = group[start + k]
+                    if h >= 0 and known[i, k] * known[j, k] > 0.0:
+                        counts[h, p] += 1
+                        sums[h, p, 0] += a[i, k] * a[j, k]
+                        sums[h, p, 1] += a[i, k]
+                        sums[h, p, 2] += a[j, k]
+                        sums[h, p, 3] += a[i, k] * a[i, k]
+                        sums[h, p, 4] += a[j, k] * a[j, k]
+                continue
+            both = 0.0
+            for k in range(size):
+                both += a[i, k] * a[j, k]
+            n, one, other, one2, other2 = of_column[i, 0], of_column[i, 1], of_column[j, 1], of_column[i, 2], of_column[j, 2]
+            if of_column[i, 0] + of_column[j, 0] < 2 * size:  # some rows lack one of both
+                n, one, other, one2, other2 = 0.0, 0.0, 0.0, 0.0, 0.0
+                for k in range(size):
+                    n += known[i, k] * known[j, k]
+                    one += a[i, k] * known[j, k]
+                    other += known[i, k] * a[j, k]
+                    one2 += a[i, k] * a[i, k] * known[j, k]
+                    other2 += known[i, k] * a[j, k] * a[j, k]
+            counts[g, p] += int(n)
+            sums[g, p, 0] += both
+            sums[g, p, 1] += one
+            sums[g, p, 2] += other
+            sums[g, p, 3] += one2
+            sums[g, p, 4] += other2
