@@ -4,7 +4,8 @@ Belongs here: what a signal is about, and which signals are one story. Does not:
 becomes of an episode (incidents.py).
 
 The rules: page signals about one subject form an episode while no more than `GAP` evaluated windows lie clear between two of
-them; three clear windows end it. A window for which nothing was measured is neither: silence is no sign of health.
+them; three clear windows end it. A window for which nothing was measured is neither: silence is no sign of health. Hours tell less: what comes
+within a day, or before they are back (recovery.py), goes on.
 """
 
 from collections import defaultdict
@@ -15,9 +16,14 @@ from datetime import datetime
 from watchkeeper.records import SEVERITIES, Severity, Signal
 
 GAP = 2
+GAP_OF_HOURS = 23
 CLEAR = 3
 MISSING_ROWS = "missing rows"
 _FAULTS = {"null_ratio": "missing values", "unseen_ratio": "new categories", "rows": MISSING_ROWS}
+
+
+AreBack = Callable[[Sequence[Signal], Sequence[datetime]], bool]
+"""Tells of a run of signals and the measured windows since whether these are in line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +69,13 @@ def episodes(
     *,
     gap: int = GAP,
     clear: int = CLEAR,
+    are_back: AreBack = lambda _run, _quiet: True,
 ) -> list[Episode]:
     """Return the episodes of page signals; `windows` are the starts of all judged windows of their grain, ascending.
 
     An episode goes on over at most `gap` windows without a signal, and is over after `clear` mature ones without in which
-    its metrics were measured; `measured` gives the windows in which a metric has a number.
+    its metrics were measured; `measured` gives the windows in which a metric has a number. Until `are_back` says of the windows
+    without, up to the next signal, that they are in line, it goes on.
     """
     by_subject: dict[tuple[str, str], list[Signal]] = defaultdict(list)
     for signal in signals:
@@ -75,17 +83,26 @@ def episodes(
     place = {start: i for i, start in enumerate(windows)}
     out = []
     for (subject, family), mine in sorted(by_subject.items()):
-        for run in _runs(sorted(mine, key=lambda s: (s.window_start, s.metric)), place, gap):
+
+        def quiet(run: Sequence[Signal]) -> list[datetime]:
             known = set[datetime]().union(*(measured.get(metric, ()) for metric in {s.metric for s in run}))
-            quiet = [w for w in windows[place.get(run[-1].window_start, len(windows)) + 1 :] if w in known and is_mature(w)]
-            out.append(Episode(subject, family, run, is_over=len(quiet) >= clear))
+            return [w for w in windows[place.get(run[-1].window_start, len(windows)) + 1 :] if w in known and is_mature(w)]
+
+        def is_apart(run: Sequence[Signal], after: Signal) -> bool:
+            is_far = place.get(after.window_start, 0) - place.get(run[-1].window_start, 0) > gap + 1
+            return is_far and are_back(run, [w for w in quiet(run) if w < after.window_start])
+
+        runs = _runs(sorted(mine, key=lambda s: (s.window_start, s.metric)), is_apart)
+        for run in runs:
+            is_over = len(quiet(run)) >= clear and (run is not runs[-1] or are_back(run, quiet(run)))
+            out.append(Episode(subject, family, run, is_over=is_over))
     return sorted(out, key=lambda e: (e.start, e.subject))
 
 
-def _runs(signals: Sequence[Signal], place: Mapping[datetime, int], gap: int) -> list[list[Signal]]:
+def _runs(signals: Sequence[Signal], is_apart: Callable[[Sequence[Signal], Signal], bool]) -> list[list[Signal]]:
     runs: list[list[Signal]] = []
     for signal in signals:
-        if runs and place.get(signal.window_start, 0) - place.get(runs[-1][-1].window_start, 0) <= gap + 1:
+        if runs and not is_apart(runs[-1], signal):
             runs[-1].append(signal)
         else:
             runs.append([signal])

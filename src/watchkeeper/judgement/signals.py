@@ -38,6 +38,7 @@ class Charted:
     z: Floats
     p: Floats
     is_slow: NDArray[np.bool_]
+    tolerance: float
 
 
 def judged_metrics(monitor: Monitor) -> list[str]:
@@ -82,7 +83,7 @@ def _chart(found: Series) -> Charted:
         z, is_slow = np.where(p < best, chart, z), is_slow | (p < best)
         best = np.fmin(best, p)
     tests = 1 + len(memories)
-    return Charted(found, panel, normal, judged, z, np.minimum(1.0, tests * best), is_slow)
+    return Charted(found, panel, normal, judged, z, np.minimum(1.0, tests * best), is_slow, tolerance)
 
 
 def _learned(monitor: Monitor, environment: str, charts: Sequence[Charted], now: datetime) -> Iterator[Signal]:

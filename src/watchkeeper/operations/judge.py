@@ -3,7 +3,7 @@
 Belongs here: reading what is judged and writing what came out, under the workspace lease. Does not: the rules (judgement/).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,13 +15,14 @@ from watchkeeper.adapters.lake import TIMESTAMP, to_arrow
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.episodes import Episode, episodes
+from watchkeeper.judgement.episodes import GAP_OF_HOURS, Episode, episodes
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
 from watchkeeper.judgement.incidents import Incident, developments, fold, matching
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.onset import with_onsets
 from watchkeeper.judgement.places import is_told_with
+from watchkeeper.judgement.recovery import are_back
 from watchkeeper.judgement.signals import Charted, charted, judged_metrics, pages, signals
 from watchkeeper.judgement.story import ending, lead_of, story
 from watchkeeper.monitor import Monitor
@@ -91,7 +92,7 @@ def _developments(home: Home, monitor: Monitor, current: list[Signal], charts: l
     mine = pc.field("model") == monitor.model
     incidents = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment)))
     daily = scores.filter(pc.field("grain") == monitor.window)
-    believed = [e for e in _episodes(monitor, pages(current), scores, now) if matching(incidents, e) or is_borne_out(e, daily)]
+    believed = [e for e in _episodes(monitor, pages(current), scores, now, charts) if matching(incidents, e) or is_borne_out(e, daily)]
     found = with_onsets(believed, charts)
     intake = Intake(home, monitor, now)
     known = Known(
@@ -133,7 +134,7 @@ def _is_judged(monitor: Monitor, daily: pa.Table, now: datetime, incident: Incid
     return learned and any(incident.window_start <= start < incident.window_end for start in measured)
 
 
-def _episodes(monitor: Monitor, found: list[Signal], scores: pa.Table, now: datetime) -> list[Episode]:
+def _episodes(monitor: Monitor, found: list[Signal], scores: pa.Table, now: datetime, charts: Sequence[Charted]) -> list[Episode]:
     """Return the episodes of the monitor's windows and of the longer ones of promises, where one kept period ends an episode."""
     delay = monitor.labels.mature_after if monitor.labels else timedelta(0)
     out = []
@@ -141,7 +142,8 @@ def _episodes(monitor: Monitor, found: list[Signal], scores: pa.Table, now: date
         here = scores.filter(pc.field("grain") == grid.grain)
         windows = [start for start, _ in _windows(here)]
         mine = [s for s in found if grid.at(s.window_start) == Window(s.window_start, s.window_end)]
-        slack = {} if grid == monitor.grid else {"gap": 0, "clear": 1}
+        own = {"gap": GAP_OF_HOURS, "are_back": partial(are_back, charts)} if grid.grain == "hour" else {}
+        slack = own if grid == monitor.grid else {"gap": 0, "clear": 1}
         out += episodes(mine, windows, lambda start, grid=grid: now >= grid.at(start).end + delay, _measured(here), **slack)  # type: ignore[misc]
     return sorted(out, key=lambda e: (e.start, e.subject))
 
