@@ -284,3 +284,22 @@ def test_a_promise_broken_for_several_windows_names_the_one_whose_value_it_tells
     said = told(*low, how=evidence(*low, missed=None))
     assert said.headline == "promise broken: recall 0.200 (Tue 14 January, the worst of 3 days), promised at least 0.35"
     assert said.when.startswith("13 to 15 January")
+
+
+def test_an_error_over_several_windows_is_that_of_all_of_them_and_not_of_the_least_likely_one():
+    mild, wild = (
+        signal("mae", value, expected=6.6, day=day, low=value - 2, high=value + 2, p=p) for day, value, p in ((7, 9.4, 1e-9), (8, 14.3, 1e-6))
+    )
+    whole = score("mae", 12.4, days=2, low=11.8, high=13.1)
+    regression = monitor(task="regression", wording={"unit": "minutes"})
+    assert (
+        told(mild, wild, how=evidence(mild, wild, whole=whole), about=regression).headline
+        == "MAE 12.4 minutes [11.8, 13.1] on 13 to 14 January, 6.60 minutes on a typical day"
+    )
+    assert told(mild, how=evidence(mild, whole=whole), about=regression).headline.startswith("MAE 9.4 minutes [7.4, 11.4] on Mon 13 January")
+
+
+def test_a_number_that_is_no_mean_of_rows_is_told_of_the_window_it_comes_from():
+    """An AUC over several days also ranks the days."""
+    found = [signal("roc_auc", value, expected=0.67, day=day, p=p) for day, value, p in ((7, 0.51, 1e-6), (8, 0.44, 1e-9))]
+    assert told(*found, how=evidence(found[1], found[0])).headline.startswith("AUC 0.440 on Tue 14 January")

@@ -3,7 +3,9 @@
 import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -16,7 +18,7 @@ from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.operations.change import record_change
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.watch import watch
-from watchkeeper.records import IncidentEvent, Signal
+from watchkeeper.records import IncidentEvent, Signal, Story
 from worlds import DAY, Change, parcels_days
 
 FIRST, BEGIN = date(2025, 1, 1), datetime(2025, 1, 1, tzinfo=UTC)
@@ -186,11 +188,40 @@ def test_a_promise_broken_week_after_week_is_one_incident(make_home):
     assert one.window_end - one.window_start == 7 * weeks * DAY
 
 
-def test_the_segment_that_an_error_comes_from_is_named(make_home):
-    """Minutes a parcel takes; from day 21 on those of depot south take an hour longer than the model says."""
+def of_minutes(**more: Any) -> dict[str, Any]:
+    """Return the monitor of a model that says how many minutes a parcel takes."""
     columns = {k: v for k, v in PARCELS["columns"].items() if k != "prediction"} | {"score": "minutes"}
     labels = PARCELS["labels"] | {"column": "took", "join": "parcel"}
-    home = make_home(PARCELS | {"task": "regression", "columns": columns, "labels": labels, "wording": {"unit": "minutes"}})
+    return PARCELS | {"task": "regression", "columns": columns, "labels": labels, "wording": {"unit": "minutes"}} | more
+
+
+def test_an_error_of_hours_is_one_incident_that_tells_all_of_them_and_ends_with_hours_taken_together(make_home):
+    """Eleven days of usual errors, two of larger ones and two as before; many a bad hour does not alarm."""
+    span = {"from": FIRST, "to": FIRST + 11 * DAY}
+    home = make_home(of_minutes(window="hour", segments=[], reference=span))
+
+    def timed(day: int) -> Change:
+        def changed(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+            error = np.random.default_rng(day).normal(0.0, 14.0 if day in (12, 13) else 8.0, events.num_rows)
+            kept = events.drop_columns(["p_late", "is_late"]).append_column("minutes", pa.array([60.0 + i % 7 for i in range(events.num_rows)]))
+            return kept, labels.drop_columns(["was_late"]).append_column("took", pc.add(kept["minutes"], pa.array(error)))
+
+        return changed
+
+    parcels_days(home.root, FIRST, 16, rows=480, change={day: timed(day) for day in range(16)})
+    watch(home, now=BEGIN + 18 * DAY)
+    [one] = [i for i in incidents(home) if i.family == "kpi"]
+    assert one.state == "resolved"
+    assert BEGIN + 12 * DAY <= one.window_start < BEGIN + 12.5 * DAY
+    assert BEGIN + 13.5 * DAY <= one.window_end <= BEGIN + 14 * DAY + 3 * HOUR
+    assert re.match(r"MAE 1[01]\.\d minutes \[.*\] from Mon 13 January \d\d:00 to ", one.headline)
+    [end] = [Story.from_json(e.story) for e in home.lake.newest(IncidentEvent) if e.event == "resolved"]
+    assert re.fullmatch(r"resolved: MAE back to [5-7]\.?\d* minutes \(.*\)", end.headline)
+
+
+def test_the_segment_that_an_error_comes_from_is_named(make_home):
+    """Minutes a parcel takes; from day 21 on those of depot south take an hour longer than the model says."""
+    home = make_home(of_minutes())
 
     def timed(day: int) -> Change:
         def changed(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:

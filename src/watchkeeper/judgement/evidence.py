@@ -69,7 +69,7 @@ class SegmentShare:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known about an episode; `None` means not measured."""
+    """What is known about an episode; `None` means not measured. `whole` is the leading number over all its windows, where that is a mean of rows."""
 
     windows: list[datetime]
     first_end: datetime
@@ -78,6 +78,7 @@ class Evidence:
     signals: Sequence[Signal]
     is_provisional: bool
     coverage: tuple[int, int] | None = None
+    whole: Score | None = None
     observed: Score | None = None
     gap: Score | None = None
     least_observed: float | None = None

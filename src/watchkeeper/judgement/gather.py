@@ -77,6 +77,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         lead=lead_of(episode.signals),
         signals=episode.signals,
         is_provisional=waiting,
+        whole=None if lead_of(episode.signals).feature else pooled.of(lead_of(episode.signals).metric, segment),
         coverage=_coverage(rate),
         observed=rate,
         gap=gap,

@@ -155,13 +155,21 @@ def _plain(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     lead = evidence.lead
     about = metric_text(lead.metric, lead.feature, lead.segment)
     day = span_text(monitor, episode.start, episode.end, evidence.told_at)
-    when = during_text(monitor, lead.window_start, lead.window_end, evidence.told_at)
     typical = f"{_number(monitor, lead, lead.expected)} {'on' if monitor.window == 'day' else 'in'} a typical {monitor.window}"
-    headline = f"{about} {_measured(monitor, lead)} {when}, {typical}{concentrated(evidence, lead.metric)}"
+    headline = f"{about} {_of_all(monitor, episode, evidence)}, {typical}{concentrated(evidence, lead.metric)}"
     low, high = (_number(monitor, lead, end, beside=(lead.normal_low, lead.normal_high)) for end in (lead.normal_low, lead.normal_high))
     usual = f" 95 % of {_like(monitor)} lie between {low} and {high}."
     how = " A slow change: no single window stands out." if _is_slow(episode, lead) else ""
     return headline, f"{day}, {monitor.timezone}.{usual}{how}", [*_labels(evidence), *where(monitor, evidence), *_hits(monitor, evidence)]
+
+
+def _of_all(monitor: Monitor, episode: Episode, evidence: Evidence) -> str:
+    """Return the number of an episode and when: over all its windows, else (one window, or no mean of rows) of the least likely one."""
+    lead, whole = evidence.lead, evidence.whole
+    if evidence.is_provisional or whole is None or whole.value is None or episode.end - episode.start <= lead.window_end - lead.window_start:
+        return f"{_measured(monitor, lead)} {during_text(monitor, lead.window_start, lead.window_end, evidence.told_at)}"
+    said = measured_text(whole.value, whole.low, whole.high, _unit(lead), truth=monitor.wording.unit)
+    return f"{said} {during_text(monitor, episode.start, episode.end, evidence.told_at)}"
 
 
 def _is_slow(episode: Episode, lead: Signal) -> bool:

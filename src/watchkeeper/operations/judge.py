@@ -22,7 +22,7 @@ from watchkeeper.judgement.incidents import Incident, developments, fold, matchi
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.onset import with_onsets
 from watchkeeper.judgement.places import is_told_with
-from watchkeeper.judgement.recovery import are_back
+from watchkeeper.judgement.recovery import HOURS, are_back
 from watchkeeper.judgement.signals import Charted, charted, judged_metrics, pages, signals
 from watchkeeper.judgement.story import ending, lead_of, story
 from watchkeeper.monitor import Monitor
@@ -33,6 +33,8 @@ from watchkeeper.operations.versions import versions_at_onset
 from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Severity, Signal, Story
 from watchkeeper.windows import Window
 
+Measured = tuple[datetime, datetime, float]
+"""The start and end of a stretch of time, and a number of it."""
 CONTEXT = ("positive_rate", "calibration_gap", "recall", "score_mean", "psi", "rows")
 
 
@@ -169,7 +171,14 @@ def _tell_end(home: Home, monitor: Monitor, known: Known, now: datetime, episode
     if episode.family == "target":
         after = after.slice(0, 0)
     since = [(r["window_start"], r["window_end"], r["value"]) for r in after.sort_by("window_start").to_pylist() if r["value"] is not None]
-    return ending(monitor, episode, evidence, since)
+    return ending(monitor, episode, evidence, _of_hours(home, monitor, lead, since[:HOURS], now) if monitor.window == "hour" else since)
+
+
+def _of_hours(home: Home, monitor: Monitor, lead: Signal, hours: Sequence[Measured], now: datetime) -> list[Measured]:
+    """Return hours that are in line together as one stretch with its own number; as they are where that cannot be had of several."""
+    pooled = Pooled(pooled_scores(home, monitor, [(start, end) for start, end, _ in hours], EVIDENCE & {lead.metric}, now=now))
+    found = None if lead.feature else pooled.of(lead.metric, lead.segment)
+    return list(hours) if found is None or found.value is None else [(hours[0][0], hours[-1][1], found.value)]
 
 
 def _evidence(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode) -> Evidence:
