@@ -11,6 +11,7 @@ from watchkeeper.judgement.digest import DigestFacts, headline, lines, mood
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.promises import Promise
 from watchkeeper.judgement.story import story
+from watchkeeper.judgement.verdict import Reason, reason_of, within
 from worlds import DAY, START
 
 DECEMBER = {"window_start": datetime(2024, 12, 1, tzinfo=UTC), "window_end": datetime(2025, 1, 1, tzinfo=UTC)}
@@ -187,10 +188,51 @@ def test_a_regression_tells_its_own_main_figure():
 
 
 def test_the_headline_tells_the_number_that_is_the_reason_when_the_rate_is_not():
-    found = facts(incidents=[incident()], reason="roc_auc")
+    low = [signal("roc_auc", value, expected=0.72, day=day, low=value - 0.05, high=value + 0.05) for day, value in ((8, 0.6), (9, 0.5), (12, 0.62))]
+    found = facts(incidents=[incident()], reason=Reason(low[1], 3))
     assert headline(monitor(), found).endswith(". AUC 0.660 [0.640, 0.680]; 0.720 over the whole reference")
     assert "39 % of parcels were late" in headline(monitor(), facts(incidents=[incident()]))
-    assert "39 % of parcels were late" in headline(monitor(), facts(incidents=[incident()], reason="not_scored"))
+    assert "39 % of parcels were late" in headline(monitor(), facts(incidents=[incident()], reason=Reason(signal(), 1)))
+
+
+def test_a_bad_week_whose_own_number_is_as_usual_tells_that_of_its_worst_day():
+    """A verdict rests on the figure beside it."""
+    low = signal("roc_auc", 0.457, expected=0.668, day=12, low=0.381, high=0.536)
+    usual = {"roc_auc": score("roc_auc", 0.697, day=7, days=7, low=0.679, high=0.714, reference_value=0.696)}
+    found = facts(scores=usual, incidents=[incident()], reason=Reason(low, 4))
+    worst = "AUC 0.457 [0.381, 0.536] on Sat 18 January"
+    assert headline(monitor(), found) == f"parcels, 13 to 19 January: bad. {worst}, the worst of 4 days out of line; 0.668 on a typical day"
+    once = facts(scores=usual, incidents=[incident()], reason=Reason(low, 1))
+    assert headline(monitor(), once).endswith(f"{worst}; 0.668 on a typical day")
+
+
+def test_a_week_that_data_made_bad_tells_of_the_data():
+    fault = incident(family="data", severity="critical", headline="weight_kg: missing in 50 % of rows on Mon 13 January, usually 0.1 %")
+    assert headline(monitor(), facts(incidents=[fault, incident()])).endswith(
+        ": very bad. weight_kg: missing in 50 % of rows on Mon 13 January, usually 0.1 %"
+    )
+    assert "39 % of parcels were late" in headline(monitor(), facts(incidents=[replace(fault, severity="warning")]))
+
+
+def test_an_incident_is_as_grave_in_a_week_as_its_alarms_of_that_week():
+    alarms = [signal("roc_auc", 0.6, expected=0.72, day=day, p=1e-3) for day in (7, 8)]
+    later = signal("roc_auc", 0.4, expected=0.72, day=14, p=1e-9)
+    whole = incident(severity="critical", signals=[s.signal_id for s in (*alarms, later)])
+    assert within(whole, alarms).severity == "warning"
+    assert within(whole, [later]).severity == "high"
+    assert within(whole, []).severity == "warning"
+    promise = incident(family="target", signals=[later.signal_id])
+    assert within(promise, []) == promise
+    found = reason_of([within(whole, alarms)], alarms)
+    assert found is not None
+    assert (found.worst, found.windows) == (alarms[0], 2)
+    assert reason_of([within(whole, alarms), incident(family="data")], alarms) is None
+
+
+def test_what_began_after_the_week_and_is_open_is_no_part_of_it_and_not_kept_back():
+    told = said(facts(incidents=[incident()], later=2))[""]
+    assert told.startswith("Nothing of this week needs you now: what was wrong is over. 2 open incidents began later.")
+    assert said(facts(incidents=[incident(state="open")], later=1))[""].startswith("1 open incident needs you. 1 open incident began later.")
 
 
 def test_a_digest_of_a_day_speaks_of_days_without_their_hours():

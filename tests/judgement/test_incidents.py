@@ -212,8 +212,9 @@ def test_what_lasts_is_resolved_once_it_has_been_clear(watch):
         watch.sees([signal(d) for d in range(3, day + 1)], day=day)
     assert watch.incidents[0].state == "lasting"
     assert watch.sees([signal(d) for d in range(3, 33)], day=34) == []
-    assert watch.sees([signal(d) for d in range(3, 33)], day=36) == ["resolved"]
+    assert watch.sees([signal(d) for d in range(3, 33)], day=36) == ["joined", "resolved"]
     [one] = watch.incidents
+    assert one.headline == "kpi: 30 signals, high"
     assert (one.state, one.resolved_at is None) == ("resolved", False)
     assert one.why.startswith("clear since")
     assert watch.sees([signal(d) for d in range(3, 33)], day=37) == []
@@ -222,7 +223,7 @@ def test_what_lasts_is_resolved_once_it_has_been_clear(watch):
 def test_after_it_was_clear_the_same_subject_may_open_anew(watch):
     for day in range(3, 40):
         watch.sees([signal(d) for d in range(3, day + 1)], day=day)
-    assert watch.sees([*(signal(d) for d in range(3, 40)), signal(50)], day=50) == ["resolved", "opened"]
+    assert watch.sees([*(signal(d) for d in range(3, 40)), signal(50)], day=50) == ["joined", "resolved", "opened"]
 
 
 @pytest.mark.parametrize(

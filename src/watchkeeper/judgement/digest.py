@@ -13,6 +13,7 @@ from watchkeeper.judgement.evidence import Broken
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.promises import Promise, when_text
 from watchkeeper.judgement.spans import span_text
+from watchkeeper.judgement.verdict import Reason, reason_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import SEVERITIES, Score, Signal
 from watchkeeper.windows import grain_of
@@ -26,7 +27,7 @@ _MAIN = {"binary": "log_loss", "regression": "mae", "multiclass": "accuracy"}
 class DigestFacts:
     """All that a digest may tell; scores are of the whole period, by metric.
 
-    `reason` is the metric that leads the gravest incident about the model's quality, where the rate does not show it; `is_correction` when words told before no longer hold; `failed` names the steps that could not be done.
+    Incidents are as grave as they were in the period; `reason` is what makes it as bad as it was; `later` counts the open incidents that began after it; `is_correction` when words told before no longer hold; `failed` names the steps that could not be done.
     """
 
     start: datetime
@@ -51,17 +52,19 @@ class DigestFacts:
     failed: str = ""
     not_known: Sequence[str] = ()
     told_at: datetime | None = None
-    reason: str = ""
+    reason: Reason | None = None
+    later: int = 0
 
 
 def headline(monitor: Monitor, facts: DigestFacts) -> str:
     """Return the one line that must be read."""
     period = span_text(monitor, facts.start, facts.end, facts.told_at)
     start = f"{monitor.model}, {period}{RESTATED if facts.is_correction else ''}: {mood(facts)}."
-    if facts.reason in facts.scores:
-        score, over = facts.scores[facts.reason], "over the whole reference"
-        usual = "" if score.reference_value is None else f"; {_number_of(monitor, score, score.reference_value)} {over}"
-        return f"{start} {metric_text(facts.reason)} {_number(monitor, facts, facts.reason)}{usual}"
+    if facts.reason is not None and (reason := reason_text(monitor, facts.scores, facts.reason, facts.told_at)):
+        return f"{start} {reason}"
+    gravest = max(facts.incidents, key=lambda i: SEVERITIES.index(i.severity), default=None)
+    if facts.reason is None and gravest is not None and gravest.family != "kpi" and gravest.severity in SEVERITIES[2:]:
+        return f"{start} {gravest.headline}"
     rate, said = _value(facts, "positive_rate"), _value(facts, "score_mean")
     if monitor.task == "binary" and rate is not None and said is not None:
         gap = _value(facts, "calibration_gap")
@@ -103,7 +106,10 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
 def _opening(facts: DigestFacts) -> str:
     still = [i for i in (*facts.incidents, *facts.segments) if i.is_open]
     over = ": what was wrong is over" if facts.incidents else ""
-    needs = f"{counted(len(still), 'open incident')} need{'' if len(still) > 1 else 's'} you." if still else f"Nothing needs you now{over}."
+    which = f" of this {grain_of(facts.end - facts.start)}" if facts.later else ""
+    needs = f"{counted(len(still), 'open incident')} need{'' if len(still) > 1 else 's'} you." if still else f"Nothing{which} needs you now{over}."
+    if facts.later:
+        needs += f" {counted(facts.later, 'open incident')} began later."
     said = ["This replaces what was said before."] if facts.is_correction else []
     if facts.failed:
         return " ".join([*said, *([needs] if still else []), f"Figures are not final: {facts.failed}."])
@@ -227,10 +233,6 @@ def _number(monitor: Monitor, facts: DigestFacts, metric: str) -> str:
     if score is None or score.value is None:
         return "not known"
     return measured_text(score.value, score.low, score.high, score.unit, truth=monitor.wording.unit)
-
-
-def _number_of(monitor: Monitor, score: Score, value: float) -> str:
-    return number_text(value, score.unit, (score.value,), truth=monitor.wording.unit)
 
 
 def _range(low: float, high: float) -> str:

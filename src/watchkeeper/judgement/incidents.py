@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from watchkeeper.judgement.episodes import Episode, severity_of
+from watchkeeper.judgement.notices import in_order
 from watchkeeper.records import SEVERITIES, IncidentEvent, Severity, Signal, Story, key
 from watchkeeper.words import moment_text
 
@@ -54,7 +55,7 @@ class Incident:
 def fold(events: Iterable[IncidentEvent]) -> list[Incident]:
     """Return incidents in the order they opened."""
     by_id: dict[str, list[IncidentEvent]] = defaultdict(list)
-    for event in sorted(events, key=lambda e: (e.at, _ORDER.index(e.event))):
+    for event in in_order(events):
         by_id[event.incident_id].append(event)
     return sorted((_folded(history) for history in by_id.values()), key=lambda i: (i.opened_at, i.window_start, i.id))
 
@@ -66,9 +67,6 @@ def alongside(incident_id: str, incidents: Iterable[Incident]) -> list[Incident]
     others = [i for i in every if i.id != one.id and (i.model, i.environment) == (one.model, one.environment)]
     together = [i for i in others if i.window_start < one.window_end and one.window_start < i.window_end]
     return sorted(together, key=lambda i: (-SEVERITIES.index(i.severity), i.window_start, i.id))
-
-
-_ORDER = ("opened", "joined", "updated", "acknowledged", "silenced", "resolved")
 
 
 def _folded(history: Sequence[IncidentEvent]) -> Incident:
@@ -159,7 +157,7 @@ def _of_episode(whose: "_Whose", incident: Incident | None, episode: Episode, te
     severity = severity_of(episode)
     if incident is None:
         return [_event(whose, episode, "opened", severity, now, episode.signals, tell(episode, severity))]
-    fresh = [s for s in episode.signals if _mark(s) not in incident.marks] if _goes_on(incident, episode) else []
+    fresh = [s for s in episode.signals if _mark(s) not in incident.marks] if _goes_on(incident, episode) or _is_past(incident, episode) else []
     if incident.why == RESTATED and not incident.is_open:
         fresh = fresh or episode.signals
     if fresh:

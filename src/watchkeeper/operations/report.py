@@ -17,9 +17,8 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.lake import TIMESTAMP, among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.digest import RESTATED, DigestFacts, headline, lines
-from watchkeeper.judgement.evidence import OF_A_RATE
 from watchkeeper.judgement.incidents import Incident, fold
-from watchkeeper.judgement.story import lead_of
+from watchkeeper.judgement.verdict import reason_of, within
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
 from watchkeeper.monitor import Monitor
@@ -28,7 +27,7 @@ from watchkeeper.operations.faults import WORTH_A_LINE, Intake
 from watchkeeper.operations.fit import too_short
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.rollup import rolled_up, usual_range
-from watchkeeper.records import SEVERITIES, Batch, Digest, IncidentEvent, Score, Signal, key
+from watchkeeper.records import Batch, Digest, IncidentEvent, Score, Signal, key
 from watchkeeper.windows import Grid, Window
 
 Period = Literal["day", "week"]
@@ -147,6 +146,8 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
     inside = [i for i in incidents if i.window_start < window.end and (window.start < i.window_end or i.is_open)]
     time = pc.field("window_start")
     during = (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
+    found = [s for s in home.lake.newest(Signal, as_of=now, where=mine & during) if s.state != "withdrawn"]
+    graded = [within(i, found) for i in inside if i.family != "segment"]
     intake = Intake(home, monitor, now)
     quarantined, reasons = intake.set_aside(window, ("events", "labels"))
     cost, is_synthetic = _cost(home, monitor, window, now)
@@ -155,9 +156,9 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         end=window.end,
         scores=whole,
         usual=_usual(home, monitor, grid, now),
-        incidents=[i for i in inside if i.family != "segment"],
+        incidents=graded,
         segments=_segments(incidents, window),
-        notices=[s for s in home.lake.newest(Signal, as_of=now, where=mine & during) if s.level == "notice" and s.state != "withdrawn"],
+        notices=[s for s in found if s.level == "notice"],
         promises=promises(home, monitor, now=now, of=window),
         quarantined=quarantined,
         quarantine_reasons=reasons,
@@ -172,18 +173,9 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         restated=_restated(home, monitor, window, now),
         not_known=_not_known(monitor, whole, cost, is_synthetic=is_synthetic),
         told_at=now,
-        reason=_reason(home, monitor, inside, now),
+        reason=reason_of(graded, found),
+        later=sum(i.is_open and i.window_start >= window.end for i in incidents),
     )
-
-
-def _reason(home: Home, monitor: Monitor, incidents: Sequence[Incident], now: datetime) -> str:
-    """Return the metric that leads the gravest incident about the model's quality; empty where that shows in the outcome's rate."""
-    gravest = max((i for i in incidents if i.family == "kpi"), key=lambda i: SEVERITIES.index(i.severity), default=None)
-    if gravest is None or any(SEVERITIES.index(i.severity) > SEVERITIES.index(gravest.severity) for i in incidents):
-        return ""
-    mine = home.lake.newest(Signal, as_of=now, where=(pc.field("model") == monitor.model) & among("signal_id", set(gravest.signals)))
-    lead = lead_of(mine).metric if mine else ""
-    return "" if monitor.task == "binary" and lead in OF_A_RATE else lead
 
 
 def _of_period(home: Home, monitor: Monitor, grid: Grid, window: Window, now: datetime) -> Iterator[Score]:

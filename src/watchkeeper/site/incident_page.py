@@ -10,6 +10,7 @@ from datetime import datetime
 
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import Incident
+from watchkeeper.judgement.notices import in_order
 from watchkeeper.records import Cause, IncidentEvent, Score, Signal
 from watchkeeper.site.figures import Frame, figure
 from watchkeeper.site.published import story_of
@@ -61,7 +62,7 @@ def incident_page(
 
     `beside` are the others of that time.
     """
-    ordered = sorted(events, key=lambda e: (e.at, e.event_id))
+    ordered = in_order(events)
     return page(
         "incident.html",
         root="../",
