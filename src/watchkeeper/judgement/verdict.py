@@ -56,12 +56,12 @@ def reason_text(monitor: Monitor, scores: Mapping[str, Score], reason: Reason, t
     if score is not None and _shows(score, worst, is_rate=is_rate):
         if is_rate:
             return ""
-        usual = "" if score.reference_value is None else f"; {_number(monitor, worst, score.reference_value)} over the whole reference"
+        usual = "" if score.reference_value is None else f"; {_number(monitor, worst, score.reference_value, score.value)} over the whole reference"
         return f"{about} {measured_text(score.value, score.low, score.high, score.unit, truth=monitor.wording.unit)}{usual}"
     ends = (worst.low, worst.high) if worst.state == "mature" else (None, None)
     value = measured_text(worst.value, *ends, _unit(worst), truth=monitor.wording.unit)
     many = f", the worst of {reason.windows} {monitor.window}s out of line" if reason.windows > 1 else ""
-    typical = f"{_number(monitor, worst, worst.expected)} {'on' if monitor.window == 'day' else 'in'} a typical {monitor.window}"
+    typical = f"{_number(monitor, worst, worst.expected, worst.expected)} {'on' if monitor.window == 'day' else 'in'} a typical {monitor.window}"
     return f"{about} {value} {during_text(monitor, worst.window_start, worst.window_end, told_at)}{many}; {typical}"
 
 
@@ -79,8 +79,8 @@ def _shows(score: Score, worst: Signal, *, is_rate: bool) -> bool:
     return side * ((score.value if end is None else end) - score.reference_value) > 0
 
 
-def _number(monitor: Monitor, signal: Signal, value: float) -> str:
-    return number_text(value, _unit(signal), (value,), truth=monitor.wording.unit)
+def _number(monitor: Monitor, signal: Signal, value: float, beside: float | None) -> str:
+    return number_text(value, _unit(signal), (beside,), truth=monitor.wording.unit)
 
 
 def _unit(signal: Signal) -> str:
