@@ -212,6 +212,13 @@ def test_an_end_says_what_it_is_back_to_and_what_it_was():
     assert said.facts[0] == ("It was", "50 % of parcels on Mon 13 January were late; the model expected 10 %.")
 
 
+def test_an_end_says_back_to_only_of_numbers_that_lie_where_usual_ones_do():
+    high = signal("mae", 14.0, expected=6.6, normal_low=4.5, normal_high=9.0)
+    since = [(START + d * DAY, START + (d + 1) * DAY, v) for d, v in ((8, 8.9), (9, 9.4), (10, 7.7))]
+    assert ending(monitor(), episode(high), evidence(high), since).headline == "resolved: MAE without alarm: 8.90, 9.40 and 7.70 (14 to 16 January)"
+    assert ending(monitor(), episode(high), evidence(high), since[2:]).headline == "resolved: MAE back to 7.70 (Thu 16 January)"
+
+
 def test_an_end_without_figures_says_only_that():
     assert ending(monitor(), episode(), evidence(), []).headline == "resolved: calibration gap clear again"
 

@@ -2,15 +2,17 @@
 
 import dataclasses
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
 
 import worlds_site as world
+from incident_world import MONDAY, event, happen
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
-from watchkeeper.judgement.incidents import fold
+from watchkeeper.judgement.incidents import LASTED, fold
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.measure import measure
 from watchkeeper.operations.pages import pages
@@ -19,6 +21,7 @@ from watchkeeper.operations.profile import profile
 from watchkeeper.records import Digest, IncidentEvent, key
 from watchkeeper.site.model_page import _standing
 
+DAY = timedelta(days=1)
 RESOLVED, OPEN = key(world.MODEL, "kpi"), key(world.MODEL, "segment")
 
 
@@ -100,6 +103,16 @@ def test_an_incident_page_says_since_when_how_bad_why_and_what_to_do(site):
         "Resolved (Fri 26 Apr 2013): two usual days.",
     ):
         assert words in said
+
+
+def test_what_joined_as_an_incident_was_closed_comes_before_its_end(home, parcels):
+    """Both are of one run; ids, which no reader sees, set no order."""
+    again = MONDAY + 30 * DAY
+    joined = replace(event("joined", day=1, at=again), event_id="b")
+    happen(home, event(), joined, replace(event("resolved", day=1, at=again), event_id="a", why=LASTED))
+    pages(home, {"parcels": parcels}, now=again + DAY)
+    said = Elements((home.site_dir / "incidents" / "i1.html").read_text()).said
+    assert said.index("Opened (") < said.index("Joined (") < said.index("Resolved (")
 
 
 def test_an_incident_without_a_tested_cause_says_unknown(site):

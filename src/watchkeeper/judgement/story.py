@@ -43,7 +43,7 @@ def ending(monitor: Monitor, episode: Episode, evidence: Evidence, since: Sequen
     is_points = lead.metric.startswith("calibration_gap")
     values = listed([_pts(value) if is_points else _number(monitor, lead, value) for _, _, value in since[:3]])
     back = (
-        f"back to {values}{' points' if is_points else ''} ({span_text(monitor, since[0][0], since[min(len(since), 3) - 1][1], evidence.told_at)})"
+        f"{_back(lead, [value for _, _, value in since[:3]])} {values}{' points' if is_points else ''} ({span_text(monitor, since[0][0], since[min(len(since), 3) - 1][1], evidence.told_at)})"
         if since
         else "clear again"
     )
@@ -53,6 +53,13 @@ def ending(monitor: Monitor, episode: Episode, evidence: Evidence, since: Sequen
         when="",
         facts=[("It was", f"{was}."), *[f for f in facts if f[0] == "Missed"]],
     )
+
+
+def _back(lead: Signal, since: Sequence[float]) -> str:
+    """Return the words before the numbers of clear windows: one that lies where only few usual ones do is no alarm, and not back either."""
+    limit = lead.normal_high if lead.value > lead.expected else lead.normal_low
+    beyond = [value for value in since if limit is not None and (value - limit) * (lead.value - lead.expected) > 0]
+    return "without alarm:" if beyond else "back to"
 
 
 Told = tuple[str, str, list[tuple[str, str]]]
