@@ -22,7 +22,7 @@ up: $(INSTALLED) ## Prefect with its UI, a worker, all schedules and the pages, 
 	@$(BIN)/watchkeeper up
 
 test: lint ## lint, then every test; one that lacks gcc, Chromium or PostgreSQL is skipped with its reason
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -rs
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -rs
 
 lint: $(INSTALLED) ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -18,7 +18,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.records import Batch
 
 LIMIT = 256_000_000
-DAYS, ROWS, FEATURES = 14, 35_000, 80
+DAYS, LABELLED, ROWS, FEATURES = 14, 4, 36_000, 80
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 NOW = BEGIN + timedelta(days=15)
 
@@ -70,13 +70,16 @@ def land(home: Home, rows: int) -> int:
         )
         labels = pa.table({"id": ids, "label": pa.array(["true", "false"]).take(pa.array(rng.integers(0, 2, rows))), "labelled_at": at} | landing)
         home.lake.append("events/parcels", events)
-        home.lake.append("labels/parcels", labels.set_column(labels.column_names.index("wk_batch"), "wk_batch", pa.repeat(f"l{batch}", rows)))
         ends = {"starts_at": at[0].as_py(), "ends_at": at[-1].as_py()}
+        landed = [("events", "", ends)]
+        size += events.nbytes
+        if day >= DAYS - LABELLED:
+            home.lake.append("labels/parcels", labels.set_column(labels.column_names.index("wk_batch"), "wk_batch", pa.repeat(f"l{batch}", rows)))
+            landed.append(("labels", "l", {}))
         batches += [
             Batch(batch_id=f"{mark}{batch}", model="parcels", source=source, name=batch, status="landed", rows_landed=rows, landed_at=NOW, **found)
-            for source, mark, found in (("events", "", ends), ("labels", "l", {}))
+            for source, mark, found in landed
         ]
-        size += events.nbytes + labels.nbytes
     home.lake.append_records(Batch, batches)
     return size
 

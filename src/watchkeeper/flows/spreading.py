@@ -41,7 +41,7 @@ def do_piece(what: str, name: str, work: Callable[[Any], Any], sealed: Sealed) -
     return work(sealed.piece)
 
 
-_ANSWERS_WITHIN_S, _WORKERS_WITHIN_S = 10, 120
+_ANSWERS_WITHIN_S, _WORKERS_WITHIN_S = 5, 120
 _HERE: ContextVar[Spread] = ContextVar("spread", default=in_turn)
 
 
