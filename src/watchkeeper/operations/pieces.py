@@ -19,7 +19,7 @@ from watchkeeper.records import Batch
 from watchkeeper.windows import Window
 
 Item = TypeVar("Item")
-PART_BYTES = 5_000
+PART_BYTES = 12_000
 """About what a part with its cells takes in memory, as read and as added up."""
 
 ID_BYTES = 200

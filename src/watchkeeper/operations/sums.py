@@ -15,7 +15,7 @@ from watchkeeper.adapters.lake import TIMESTAMP, arrow_schema
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.readings import BySegment, by_segment
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.pieces import parted
+from watchkeeper.operations.pieces import PART_BYTES, parted, share_of_memory
 from watchkeeper.profiles.counts import Counts, add
 from watchkeeper.profiles.parts import FEATURE, LOSS, MARK, PAIR, gathered, newest_scans
 from watchkeeper.records import Profile, key
@@ -148,7 +148,7 @@ def _of_reference(home: Home, monitor: Monitor, bins: str, found: Ledger, now: d
     start, end = monitor.reference_span or (now, now)
     inside = [(begin, n) for begin, n in zip(found.starts, found.parts, strict=True) if start <= begin < end]
     sums: dict[tuple[str, str, str, str], list[Counts]] = {}
-    for some in parted([begin for begin, _ in inside], [(n,) for _, n in inside], (_PARTS_AT_ONCE,)):
+    for some in parted([begin for begin, _ in inside], [(n,) for _, n in inside], (min(_PARTS_AT_ONCE, share_of_memory(home) // PART_BYTES),)):
         parts = parts_within(home, monitor, bins, some[0], some[-1] + timedelta.resolution, now=now)
         for name, counts in gathered(of_environment(parts, monitor.environment), _BY).items():
             sums.setdefault(name, []).append(counts)
