@@ -147,12 +147,13 @@ def _of_reference(home: Home, monitor: Monitor, bins: str, found: Ledger, now: d
     """Add the reference's parts up, some of its windows at a time: it may be larger than memory."""
     start, end = monitor.reference_span or (now, now)
     inside = [(begin, n) for begin, n in zip(found.starts, found.parts, strict=True) if start <= begin < end]
-    sums: dict[tuple[str, str, str, str], list[Counts]] = {}
-    for some in parted([begin for begin, _ in inside], [(n,) for _, n in inside], (min(_PARTS_AT_ONCE, share_of_memory(home) // PART_BYTES),)):
+    at_once = min(_PARTS_AT_ONCE, share_of_memory(home) // PART_BYTES)
+    sums: dict[tuple[str, str, str, str], Counts] = {}
+    for some in parted([begin for begin, _ in inside], [(n,) for _, n in inside], (at_once,)):
         parts = parts_within(home, monitor, bins, some[0], some[-1] + timedelta.resolution, now=now)
         for name, counts in gathered(of_environment(parts, monitor.environment), _BY).items():
-            sums.setdefault(name, []).append(counts)
-    return by_segment((name, add(counts)) for name, counts in sums.items())
+            sums[name] = add([sums[name], counts]) if name in sums else counts
+    return by_segment(sums.items())
 
 
 def reference_revision(monitor: Monitor, found: Ledger) -> int:
