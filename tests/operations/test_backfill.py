@@ -25,7 +25,7 @@ from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.act import act
 from watchkeeper.operations.backfill import Asked, backfill, refit
-from watchkeeper.operations.fit import stored_bins
+from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.listing import Wanted, listed_scores

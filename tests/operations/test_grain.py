@@ -11,7 +11,7 @@ import pytest
 from conftest import PARCELS
 from watchkeeper.adapters.workspace import load_monitor
 from watchkeeper.errors import UsageError
-from watchkeeper.operations.fit import part_grain
+from watchkeeper.operations.bins_in_force import part_grain
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.listing import Wanted, listed_scores
 from watchkeeper.operations.measure import measure

@@ -14,7 +14,7 @@ import pytest
 from conftest import PARCELS
 from watchkeeper.adapters.workspace import Home, find_home, load_monitor
 from watchkeeper.errors import UsageError
-from watchkeeper.operations.fit import stored_bins
+from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.listing import Wanted, listed_scores, silence
 from watchkeeper.operations.measure import measure

@@ -9,7 +9,7 @@ from typing import Any
 from watchkeeper.flows.artifacts import picture
 from watchkeeper.flows.selection import Selection
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.fit import in_force
+from watchkeeper.operations.bins_in_force import in_force
 from watchkeeper.records import Score
 
 _USUAL = {"binary": ("roc_auc", "log_loss"), "multiclass": ("accuracy",), "regression": ("rmse", "mae"), "ranking": ("ndcg",)}

@@ -15,7 +15,7 @@ from watchkeeper.adapters.reference_files import dated
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.fit import Fitted, fitted, put_in_force, reference_problem, stored_bins
+from watchkeeper.operations.bins_in_force import Fitted, fitted, put_in_force, reference_problem, stored_bins
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.measure import measure

@@ -18,7 +18,7 @@ from watchkeeper.adapters.yaml_lines import Path as Key
 from watchkeeper.errors import ConfigurationError, UnreachableError, UnreadableError
 from watchkeeper.monitor import Monitor, Place
 from watchkeeper.operations.asking import prepared
-from watchkeeper.operations.fit import too_short
+from watchkeeper.operations.bins_in_force import too_short
 from watchkeeper.operations.suite_fit import unanswerable
 from watchkeeper.operations.verdict import suite_file
 from watchkeeper.profiles.kinds import source_of

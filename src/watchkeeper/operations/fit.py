@@ -3,158 +3,33 @@
 Belongs here: which columns are features, and the one read of reference rows. Does not: counting (profile.py).
 """
 
-import json
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from threading import Lock
-from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from watchkeeper.adapters.lake import TIMESTAMP, among
+from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.monitor import Monitor
-from watchkeeper.profiles.bins import FeatureBins, code_numeric, fit_category, fit_numeric, version
+from watchkeeper.profiles.bins import FeatureBins, code_numeric, fit_category, fit_numeric
 from watchkeeper.profiles.columns import as_numbers, is_numeric, is_text
 from watchkeeper.profiles.kinds import Derived, derived_from, source_of
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.pairs import Pair, related
-from watchkeeper.records import Bins, key
-from watchkeeper.windows import Grain
-from watchkeeper.words import counted
+from watchkeeper.records import key
 
 Floats = NDArray[np.float64] | NDArray[np.float32]
 PREDICTION = "@prediction"
-ROWS_AN_HOUR = 1_000
-_FORM = 2
-"""How parts are written; raised when older ones would be read wrong."""
-_PAIRS, _PAIRS_KIND = "@pairs", "pairs"
 _SAMPLE = 20_000
 """Reference rows by which related pairs are chosen; what is counted of them is counted over all rows."""
 _MANY = 50
 _BLUR, _SHARED = 16, 0.02
 _ONE_AT_A_TIME = Lock()  # each takes what memory it may
 _PER_VALUE = 64  # bytes of a value while bins are fitted to it: as read, as a number, sorted, and which of them are finite
-_COUNTED = ("task", "window", "timezone", "environment", "columns", "features", "segments", "private", "positive", "threshold")
-
-
-class Fitted(NamedTuple):
-    """Bins in force: their version, each feature's, the time grain of the parts counted in them, and the pairs counted beside."""
-
-    version: str
-    bins: dict[str, FeatureBins]
-    grain: Grain
-    pairs: tuple[Pair, ...] = ()
-
-
-def bins_of(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:
-    """Return the bins in force, fitting them when the reference has just become whole.
-
-    None while the reference has not ended yet or holds no rows; `reference_problem` says which. A change of the reference
-    keeps the bins. A change of what is counted (see `layout`) fits them anew, and all landed rows are profiled again.
-    """
-    stored = stored_bins(home, monitor, now=now)
-    if stored is not None:
-        return stored
-    span = monitor.reference_span
-    if span is None or now < span[1]:
-        return None
-    found = fitted(home, monitor, now=now)
-    if found is not None:
-        put_in_force(home, monitor, found, now=now)
-    return found
-
-
-def fitted(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:
-    """Return bins as the reference of today would have them; they are not in force by that. None where it holds no rows.
-
-    The same rows give the same bins and the same version.
-    """
-    bins, pairs, rows = fit(home, monitor, now=now)
-    if rows == 0 or monitor.reference_span is None:
-        return None
-    grain = part_grain(monitor, rows, monitor.reference_span)
-    return Fitted(_version(monitor, bins, grain, pairs), bins, grain, pairs)
-
-
-def _version(monitor: Monitor, bins: Mapping[str, FeatureBins], grain: str, pairs: Sequence[Pair]) -> str:
-    return version(list(bins.values()), " ".join([layout(monitor), grain, *([json.dumps(pairs)] if pairs else [])]))
-
-
-def put_in_force(home: Home, monitor: Monitor, found: Fitted, *, now: datetime) -> None:
-    """Have everything counted and measured over these bins from now on."""
-    rows = [_to_record(monitor.model, found.version, found.grain, b, now) for b in found.bins.values()]
-    if found.pairs:
-        lefts, rights = zip(*found.pairs, strict=True)
-        there = FeatureBins(_PAIRS, _PAIRS_KIND, categories=lefts, others=rights)
-        rows.append(_to_record(monitor.model, found.version, found.grain, there, now))
-    home.lake.append_records(Bins, rows)
-
-
-def stored_bins(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:
-    """Return the newest bins that were fitted for what the monitor counts today, None when there are none."""
-    by_name: dict[str, list[Bins]] = defaultdict(list)
-    for row in home.lake.newest(Bins, as_of=now, where=pc.field("model") == monitor.model):
-        by_name[row.bins].append(row)
-    for name in sorted(by_name, key=lambda n: max(b.computed_at for b in by_name[n]), reverse=True):
-        rows: list[Bins] = by_name[name]
-        bins, grain = {b.feature: _from_record(b) for b in rows if b.kind != _PAIRS_KIND}, rows[0].grain
-        pairs = tuple(pair for b in rows if b.kind == _PAIRS_KIND for pair in zip(b.categories, b.others, strict=True))
-        if _version(monitor, bins, grain, pairs) == name:
-            return Fitted(name, bins, "hour" if grain == "hour" else "day", pairs)
-    return None
-
-
-def part_grain(monitor: Monitor, rows: int, span: tuple[datetime, datetime]) -> Grain:
-    """Return what a part spans in time: an hour where hours are asked for or hold about a thousand rows, else a day.
-
-    Hours must add up to the monitor's days, which they do not where clocks differ from UTC by half hours.
-    """
-    hours = (span[1] - span[0]).total_seconds() / 3600
-    year = (span[0] + timedelta(days=30 * month) for month in range(13))
-    offsets = {moment.astimezone(ZoneInfo(monitor.timezone)).utcoffset() or timedelta(0) for moment in year}
-    is_whole = all(offset % timedelta(hours=1) == timedelta(0) for offset in offsets)
-    return "hour" if monitor.window == "hour" or (is_whole and rows / hours >= ROWS_AN_HOUR) else "day"
-
-
-def in_force(home: Home, monitor: Monitor, *, now: datetime) -> pc.Expression:
-    """Match the scores that rest on today's bins, or on none; those of another window, time zone or task are history."""
-    found = stored_bins(home, monitor, now=now)
-    return among("bins", ["", *([found.version] if found else [])])
-
-
-def layout(monitor: Monitor) -> str:
-    """Return what decides how rows are counted, beside the bins: profiles of one layout say nothing about another."""
-    labels = monitor.labels
-    said = monitor.model_dump(mode="json", include=set(_COUNTED), exclude_defaults=True)
-    return json.dumps([_FORM, said, [labels.join, labels.column] if labels else None], sort_keys=True)
-
-
-def too_short(monitor: Monitor) -> str:
-    """Say that the reference is too short to learn from what is usual; empty when it is long enough, or not known yet."""
-    span = monitor.reference_span
-    if span is None:
-        return ""
-    windows = sum(1 for _ in monitor.grid.between(*span))
-    if windows >= LEAST_WINDOWS:
-        return ""
-    return f"nothing is judged: the reference has {counted(windows, monitor.window)}, and what is usual takes {LEAST_WINDOWS} to learn"
-
-
-def reference_problem(monitor: Monitor, *, now: datetime) -> str:
-    """Say why there are no bins yet."""
-    span = monitor.reference_span
-    if span is None:
-        return f"the reference is empty: no rows of {monitor.reference.files} have landed"
-    if now < span[1]:
-        return f"the reference ends on {monitor.reference.to}; measuring starts then"
-    return f"the reference is empty: no events between {monitor.reference.from_} and {monitor.reference.to} have landed"
 
 
 def fit(home: Home, monitor: Monitor, *, now: datetime) -> tuple[dict[str, FeatureBins], tuple[Pair, ...], int]:
@@ -280,33 +155,3 @@ def _fit_category(name: str, column: pa.ChunkedArray, *, is_private: bool = Fals
 def private_name(value: str) -> str:
     """Return what stands for a private category outside the events: a hash."""
     return key("private", value)
-
-
-def _to_record(model: str, name: str, grain: Grain, bins: FeatureBins, now: datetime) -> Bins:
-    return Bins(
-        model=model,
-        bins=name,
-        feature=bins.feature,
-        kind=bins.kind,
-        edges=list(bins.edges),
-        categories=list(bins.categories),
-        others=list(bins.others),
-        coarse=list(bins.coarse),
-        normal_scores=list(bins.normal_scores),
-        unit=bins.unit,
-        grain=grain,
-        computed_at=now,
-    )
-
-
-def _from_record(row: Bins) -> FeatureBins:
-    return FeatureBins(
-        row.feature,
-        row.kind,
-        tuple(row.edges),
-        tuple(row.categories),
-        tuple(row.others),
-        tuple(int(c) for c in np.asarray(row.coarse)),
-        tuple(row.normal_scores),
-        row.unit,
-    )

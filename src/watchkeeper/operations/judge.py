@@ -26,8 +26,8 @@ from watchkeeper.judgement.recovery import HOURS, are_back
 from watchkeeper.judgement.signals import Charted, charted, judged_metrics, pages, signals
 from watchkeeper.judgement.story import ending, lead_of, story
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.faults import Intake
-from watchkeeper.operations.fit import stored_bins
 from watchkeeper.operations.rollup import pooled_scores
 from watchkeeper.operations.versions import versions_at_onset
 from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Severity, Signal, Story

@@ -21,7 +21,7 @@ from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.measures.readings import GAP_TO_REST
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.fit import in_force, stored_bins
+from watchkeeper.operations.bins_in_force import in_force, stored_bins
 from watchkeeper.operations.measure import last_ended
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.profiles.pairs import LEAST_CORRELATION, name_of

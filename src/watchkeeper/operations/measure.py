@@ -16,7 +16,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import CATALOGUE
 from watchkeeper.measures.readings import GAP_TO_REST, Frame, readings
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.fit import reference_problem
+from watchkeeper.operations.bins_in_force import reference_problem
 from watchkeeper.operations.pieces import PART_BYTES, parted, share_of_memory
 from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, by_window, frame_of, maturity
 from watchkeeper.operations.spread import Spread, in_turn

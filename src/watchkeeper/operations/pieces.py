@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.fit import Fitted
+from watchkeeper.operations.bins_in_force import Fitted
 from watchkeeper.operations.spread import AT_ONCE
 from watchkeeper.profiles.groups import MOST_VALUES
 from watchkeeper.records import Batch

@@ -16,7 +16,7 @@ from watchkeeper.adapters.row_groups import row_groups
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConflictError
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.fit import Fitted, bins_of
+from watchkeeper.operations.bins_in_force import Fitted, bins_of
 from watchkeeper.operations.join import Touched, first_landing, joined, labelled, touched
 from watchkeeper.operations.losses import loss_parts
 from watchkeeper.operations.pieces import ID_BYTES, EventsPiece, LabelsPiece, events_pieces, labels_pieces, parted, share_of_memory

@@ -12,7 +12,7 @@ from watchkeeper.adapters.lake import TIMESTAMP, among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.promises import Promise, promise
 from watchkeeper.monitor import Monitor, Target
-from watchkeeper.operations.fit import in_force
+from watchkeeper.operations.bins_in_force import in_force
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.records import Score
 from watchkeeper.windows import Grid, Window

@@ -22,9 +22,9 @@ from watchkeeper.judgement.verdict import reason_of, within
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.bins_in_force import too_short
 from watchkeeper.operations.failures import unmended
 from watchkeeper.operations.faults import WORTH_A_LINE, Intake
-from watchkeeper.operations.fit import too_short
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.rollup import rolled_up, usual_range
 from watchkeeper.records import Batch, Digest, IncidentEvent, Score, Signal, key

@@ -15,7 +15,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import CATALOGUE
 from watchkeeper.measures.readings import Frame, readings
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.fit import bins_of
+from watchkeeper.operations.bins_in_force import bins_of
 from watchkeeper.operations.sums import Ledger, ReferenceSums, added, ledger, of_environment, parts_within, reference_sums
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.pairs import Pair

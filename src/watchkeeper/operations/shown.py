@@ -15,7 +15,7 @@ from watchkeeper.adapters.lake import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.fit import in_force
+from watchkeeper.operations.bins_in_force import in_force
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.records import Batch, Digest, IncidentEvent, Score, Signal, Validation
 from watchkeeper.site.figures import Frame

@@ -16,7 +16,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import MISSING_ROWS
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.fit import in_force, too_short
+from watchkeeper.operations.bins_in_force import in_force, too_short
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.quarantine import held
 from watchkeeper.operations.unevaluated import newest_of, unevaluated
