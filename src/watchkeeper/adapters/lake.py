@@ -212,7 +212,7 @@ class Lake:
         if not rows:
             return
         name, made = table or record.TABLE, to_arrow(record, rows)  # type: ignore[attr-defined]
-        there = self.table(name)
+        there = self._open.get(name) or self.table(name)  # as last seen: whether the log is longer by now does not matter
         is_younger = there is not None and not {f.name for f in there.schema().fields}.issuperset(made.column_names)
         self.append(name, made, guard=guard, schema_mode="merge" if is_younger else None)
 

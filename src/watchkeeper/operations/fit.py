@@ -27,7 +27,7 @@ PREDICTION = "@prediction"
 _SAMPLE = 20_000
 """Reference rows by which related pairs are chosen; what is counted of them is counted over all rows."""
 _MANY = 50
-_BLUR, _SHARED = 16, 0.02
+_BLUR, _SHARED, _LEAST_SHARING = 16, 0.02, 10
 _ONE_AT_A_TIME = Lock()  # each takes what memory it may
 _PER_VALUE = 64  # bytes of a value while bins are fitted to it: as read, as a number, sorted, and which of them are finite
 
@@ -137,13 +137,13 @@ def _fit_column(name: str, column: pa.ChunkedArray, *, is_private: bool = False)
 def _blurred(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return values such that no edge is the value of one row: without the outermost, and rounded to a sixteenth of their spread.
 
-    Values that many rows share stay as they are.
+    Values that many rows share, ten at least, stay as they are.
     """
     low, high, left, right = np.quantile(values, (0.01, 0.99, 0.16, 0.84))
     step = 2.0 ** np.floor(np.log2((right - left or high - low or 1.0) / 2 / _BLUR))
     distinct, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     blurred = np.round(np.clip(distinct, low, high) / step) * step
-    return np.where(counts >= _SHARED * len(values), distinct, blurred)[place]
+    return np.where(counts >= max(_LEAST_SHARING, _SHARED * len(values)), distinct, blurred)[place]
 
 
 def _fit_category(name: str, column: pa.ChunkedArray, *, is_private: bool = False) -> FeatureBins:
