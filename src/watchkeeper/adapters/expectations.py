@@ -28,6 +28,7 @@ __all__ = ["Checked", "Finding", "check", "draft_suite", "lint_suites"]
 
 TABLE = "batch"
 COLUMNS = "columns_of_batch"
+_KEPT_OR_NOT = {"result_format": "BOOLEAN_ONLY"}
 _ON_COLUMNS = {"result_format": "BASIC", "partial_unexpected_count": 0}
 _HIDDEN = "(private)"
 _NAMES_ARE_SAFE = {
@@ -152,14 +153,29 @@ def _run(rows: pa.Table, suite: Suite, private: frozenset[str]) -> list[Finding]
     from watchkeeper.adapters.gx_duckdb import batch, remembering
 
     with remembering(), _opened(rows) as connection, batch(_context(), connection, TABLE, suite.name) as gx_rows:
-        results = {result.expectation_config.id: result for result in gx_rows.validate(suite.gx_rows, result_format=ON_ROWS).results}
+        results = _results(gx_rows, suite.gx_plain, _KEPT_OR_NOT)
+        broken = [e for e in suite.gx_plain.expectations if not (results[e.id].success or _error(results[e.id].exception_info))]
+        counted = _with(suite.gx_rows, broken)
+        results |= _results(gx_rows, counted, ON_ROWS)
         if suite.gx_columns.expectations:
             with batch(_context(), connection, COLUMNS, suite.name) as gx_columns:
-                results |= {
-                    result.expectation_config.id: result for result in gx_columns.validate(suite.gx_columns, result_format=_ON_COLUMNS).results
-                }
-        look = Look(connection=connection, batch=gx_rows, table=TABLE, rows=rows.num_rows, gx={e.id: e for e in suite.gx_rows.expectations})
+                results |= _results(gx_columns, suite.gx_columns, _ON_COLUMNS)
+        look = Look(connection=connection, batch=gx_rows, table=TABLE, rows=rows.num_rows, gx={e.id: e for e in counted.expectations})
         return [_finding(expectation, results[expectation.expectation_id], look, private) for expectation in suite.expectations]
+
+
+def _with(suite: Any, expectations: list[Any]) -> Any:
+    """Return a suite that has these expectations too."""
+    if not expectations:
+        return suite
+    return quiet_gx().ExpectationSuite(name=suite.name, expectations=[e.configuration for e in (*suite.expectations, *expectations)])
+
+
+def _results(batch: Any, suite: Any, form: dict[str, Any]) -> dict[str, Any]:
+    """Return Great Expectations' result for each expectation of a suite by its id."""
+    if not suite.expectations:
+        return {}
+    return {result.expectation_config.id: result for result in batch.validate(suite, result_format=form).results}
 
 
 @cache
@@ -203,6 +219,7 @@ def _finding(expectation: Expectation, result: Any, look: Look, private: frozens
     if outcome == "fail" and expectation.severity == "critical" and expectation.is_row_level:
         rows = look.numbers(expectation, result)
     counts = result.result
+    observed_rows = counts.get("observed_value") if expectation.is_row_level else None
     return Finding(
         expectation_id=expectation.expectation_id,
         expectation=expectation.type,
@@ -210,7 +227,7 @@ def _finding(expectation: Expectation, result: Any, look: Look, private: frozens
         arguments=json.dumps(_told(expectation, private), sort_keys=True, ensure_ascii=False, default=str),
         severity=expectation.severity,
         outcome=outcome,
-        unexpected_count=counts.get("unexpected_count", counts.get("observed_value") if expectation.is_row_level else None),
+        unexpected_count=0 if expectation.is_plain and outcome == "pass" else counts.get("unexpected_count", observed_rows),
         element_count=counts.get("element_count", look.rows if expectation.is_row_level and not error else None),
         observed="" if expectation.is_row_level or expectation.column in private else _observed(expectation, counts.get("observed_value")),
         owner=expectation.owner,

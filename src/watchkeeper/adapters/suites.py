@@ -36,19 +36,23 @@ class Expectation:
     owner: str
     why: str
     is_row_level: bool
+    is_plain: bool
+    """Whether each row keeps it or breaks it by one column, and none may: when it is kept there is nothing to count."""
     says: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """A suite that was read whole; `gx_rows` and `gx_columns` are the same for Great Expectations.
+    """A suite that was read whole; `gx_plain`, `gx_rows` and `gx_columns` are its parts for Great Expectations.
 
-    What looks at the table's set of columns stands apart, since there our own row number must not be seen.
+    What is plain stands apart, since asking whether it is kept costs half of asking for counts; and what looks at the table's
+    set of columns does, since there our own row number must not be seen.
     """
 
     name: str
     digest: str
     expectations: tuple[Expectation, ...]
+    gx_plain: Any
     gx_rows: Any
     gx_columns: Any
 
@@ -91,11 +95,12 @@ def _load(path: Path, text: str) -> Suite:
             mistakes.append(f"expectations[{index}]: {error}.")
     if mistakes:
         raise ConfigurationError(" ".join(mistakes), where=str(path), then="Correct the file; `watchkeeper check` reads it again.")
-    parts = [
-        gx.ExpectationSuite(name=path.stem, expectations=[c for c in configurations if c.type.startswith(_LOOK_AT_COLUMNS) is part])
-        for part in (False, True)
-    ]
-    return Suite(name=path.stem, digest=_digest(written), expectations=tuple(read), gx_rows=parts[0], gx_columns=parts[1])
+    parts: dict[str, list[Any]] = {"gx_plain": [], "gx_rows": [], "gx_columns": []}
+    for configuration, expectation in zip(configurations, read, strict=True):
+        looks_at_columns = expectation.type.startswith(_LOOK_AT_COLUMNS)
+        parts["gx_columns" if looks_at_columns else "gx_plain" if expectation.is_plain else "gx_rows"].append(configuration)
+    suites = {name: gx.ExpectationSuite(name=path.stem, expectations=part) for name, part in parts.items()}
+    return Suite(name=path.stem, digest=_digest(written), expectations=tuple(read), **suites)
 
 
 def parse(path: Path, text: str) -> dict[str, Any]:
@@ -195,6 +200,7 @@ def _plain(entry: dict[str, Any], expectation_id: str, expectation: Any) -> Expe
         owner=str(meta.get("owner", "")),
         why=str(meta.get("why", "")),
         is_row_level=_is_row_level(entry["type"], expectation),
+        is_plain=_is_plain(entry, expectation),
         says=_sentence(expectation),
     )
 
@@ -204,6 +210,13 @@ def _is_row_level(name: str, expectation: Any) -> bool:
 
     is_map = isinstance(expectation, ColumnMapExpectation | ColumnPairMapExpectation | MulticolumnMapExpectation)
     return (is_map and name not in _LOOK_AT_TYPES) or name == QUERY
+
+
+def _is_plain(entry: dict[str, Any], expectation: Any) -> bool:
+    from great_expectations.expectations.expectation import ColumnMapExpectation
+
+    may_be_broken = entry["kwargs"].get("mostly", 1) != 1 or "row_condition" in entry["kwargs"]
+    return isinstance(expectation, ColumnMapExpectation) and _is_row_level(entry["type"], expectation) and not may_be_broken
 
 
 def _sentence(expectation: Any) -> str:
