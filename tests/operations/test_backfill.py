@@ -188,7 +188,7 @@ def test_a_process_may_be_killed_at_any_moment(whole: Home, copied: Callable[[st
     command = [sys.executable, "-c", "from watchkeeper.cli import app; app()", "--home", str(torn.root), "backfill", "--now", "2025-05-01T12:00Z"]
     started = subprocess.Popen(command, env=child_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not torn.lake.file_count(Profile.TABLE):
+    while not torn.lake.file_sizes(Profile.TABLE):
         assert time.monotonic() < deadline
         assert started.poll() is None
         time.sleep(0.02)

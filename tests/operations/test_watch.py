@@ -2,11 +2,12 @@
 
 from datetime import UTC, date, datetime
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from conftest import PARCELS
-from watchkeeper.operations.watch import watch
+from watchkeeper.operations.watch import tidy, watch
 from watchkeeper.records import Digest, Run, Score
 from worlds import DAY, parcels_days
 
@@ -66,3 +67,24 @@ def test_a_workspace_whose_only_monitor_is_gone_or_broken_is_run_without_harm(ho
     else:
         assert "at_mots" in done.output
     assert watchkeeper("status", "--now", now.isoformat()).exit_code == 0
+
+
+def test_small_files_are_merged_and_large_ones_are_not_written_again_for_them(home):
+    def files() -> dict[str, int]:
+        adds = pa.table(home.lake.table("t").get_add_actions())
+        return dict(zip(adds["path"].to_pylist(), adds["size_bytes"].to_pylist(), strict=True))
+
+    noise = np.random.default_rng(0).random(600_000)
+    home.lake.append("t", pa.table({"x": noise}))
+    (large,) = files()
+    for day in range(40):
+        home.lake.append("t", pa.table({"x": [float(day)] * 10}))
+        tidy(home)
+        assert large in files()
+        assert len(files()) <= 10
+    assert home.lake.read("t").num_rows == 600_400
+    for part in range(8):
+        home.lake.append("t", pa.table({"x": noise + part}))
+    tidy(home)
+    assert large not in files()
+    assert max(files().values()) > 16_000_000

@@ -25,6 +25,7 @@ import pyarrow.fs as pafs
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
+from watchkeeper.adapters.datasets import dataset_of
 from watchkeeper.adapters.object_stores import files, said
 from watchkeeper.errors import ConflictError, UnreadableError, UnwritableError
 from watchkeeper.spelling import is_remote
@@ -62,6 +63,20 @@ def to_arrow(record: type, rows: Iterable[Any]) -> pa.Table:
         for name in names:
             columns[name].append(getattr(row, name))
     return pa.table(columns, schema=arrow_schema(record))
+
+
+def _records(record: type, rows: pa.Table) -> Iterator[Any]:
+    """Yield rows as records; where a field that has a default is null, or was not kept yet, it has its default."""
+    fields = [f for f in dataclasses.fields(record) if f.name in rows.column_names]
+    values = [rows.column(f.name).to_pylist() for f in fields]
+    for several, f in zip(values, fields, strict=True):
+        if f.default_factory is not dataclasses.MISSING:
+            several[:] = [f.default_factory() if v is None else v for v in several]
+        elif f.default is not dataclasses.MISSING:
+            several[:] = [f.default if v is None else v for v in several]
+    names = [f.name for f in fields]
+    for row in zip(*values, strict=True):
+        yield record(**dict(zip(names, row, strict=True)))
 
 
 def among(column: str, values: Iterable[str]) -> pc.Expression:
@@ -125,7 +140,7 @@ class Lake:
             return None
         version, known = found.version(), self._datasets.get(name)
         if known is None or known[0] != version:
-            known = self._datasets[name] = (version, found.to_pyarrow_dataset(filesystem=self.files(name)))
+            known = self._datasets[name] = (version, dataset_of(found, self.files(name), known[1] if known else None))
         return known[1]
 
     def dataset_at(self, name: str, version: int) -> pads.Dataset:
@@ -163,11 +178,10 @@ class Lake:
         if found is None:
             return []
         order = [(clock, "ascending"), *([("revision", "ascending")] if "revision" in found.column_names else [])]
-        latest: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for row in found.sort_by(order).to_pylist():
-            latest[tuple(row[k] for k in record.KEY)] = row  # type: ignore[attr-defined]
-        later = {f.name for f in dataclasses.fields(record) if not (f.default is f.default_factory is dataclasses.MISSING)}
-        return [record(**{k: v for k, v in row.items() if v is not None or k not in later}) for row in latest.values()]
+        rows = found.sort_by(order)
+        keys = zip(*(rows.column(k).to_pylist() for k in record.KEY), strict=True)  # type: ignore[attr-defined]
+        last = {names: place for place, names in enumerate(keys)}
+        return list(_records(record, rows.take(pa.array(last.values(), pa.int64()))))
 
     def append(self, name: str, rows: pa.Table, *, guard: tuple[str, int] | None = None, schema_mode: str | None = None) -> None:
         """Append rows in one atomic commit.
@@ -227,10 +241,11 @@ class Lake:
         """Return the names of the tables this process has opened."""
         return sorted(self._open)
 
-    def file_count(self, name: str) -> int:
-        """Return how many data files a table has now."""
+    def file_sizes(self, name: str) -> list[int]:
+        """Return the bytes of each data file that a table has now."""
         found = self.table(name)
-        return 0 if found is None else len(found.file_uris())
+        sizes: list[int] = [] if found is None else pa.table(found.get_add_actions()).column("size_bytes").to_pylist()
+        return sizes
 
     def newest_moment(self, name: str, column: str) -> datetime | None:
         """Return the latest moment in a column as the table's log states it, None where there are no rows or the log does not say."""
@@ -241,10 +256,10 @@ class Lake:
         latest: datetime | None = pc.max(adds[f"max.{column}"]).as_py()
         return latest
 
-    def compact(self, name: str) -> dict[str, Any]:
-        """Merge the small files of a table; readers and writers are not disturbed."""
+    def compact(self, name: str, *, up_to: int | None = None) -> dict[str, Any]:
+        """Merge the files of a table that are smaller than `up_to` bytes, or all small ones; readers and writers are not disturbed."""
         found = self.table(name)
-        return {} if found is None else dict(self._retrying(lambda: found.optimize.compact(writer_properties=_form(name))))
+        return {} if found is None else dict(self._retrying(lambda: found.optimize.compact(target_size=up_to, writer_properties=_form(name))))
 
     def checkpoint(self, name: str) -> None:
         """Write down a table's state beside its log, so that whoever opens it need not read every commit: on S3 each is a request."""

@@ -3,7 +3,7 @@
 Belongs here: the join in DuckDB and the canonical columns it gives. Does not: counting what came out (profile.py).
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -24,7 +24,6 @@ from watchkeeper.operations.convert import as_text, fitted
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import as_numbers
 from watchkeeper.profiles.labelled import SCORE, Labelled
-from watchkeeper.records import Batch
 from watchkeeper.windows import Grid, Window
 
 Floats = NDArray[np.float64]
@@ -54,15 +53,15 @@ class Touched(NamedTuple):
     waiting: dict[str, int]
 
 
-def touched(home: Home, monitor: Monitor, grid: Grid, *, events: Collection[str], labels: Collection[str], now: datetime) -> Touched:
-    """Return the windows of a grid whose label profile the given new batches change."""
+def touched(home: Home, monitor: Monitor, grid: Grid, *, events: Mapping[str, datetime], labels: Mapping[str, datetime], now: datetime) -> Touched:
+    """Return the windows of a grid whose label profile the given new batches change; each is given with when its first rows landed."""
     predictions = home.lake.dataset(f"events/{monitor.model}")
     if predictions is None:
         return Touched({}, {}, {})
     new = _labels_of(home, monitor, labels, now)
     found = _predictions_of(predictions, monitor, new, now)
-    mine = among("wk_batch", events) & _landed(first_landing(home, monitor, events), now)
-    come = predictions.to_table(columns={"wk_batch": pc.field("wk_batch"), "time": pc.field("wk_time")}, filter=mine) if events else found.slice(0, 0)
+    columns = {"wk_batch": pc.field("wk_batch"), "time": pc.field("wk_time")}
+    come = predictions.to_table(columns=columns, filter=_of_batches(events, now)) if events else found.slice(0, 0)
     told = new.select(["id", "wk_batch"]).join(found.select(["id", "time"]), "id", join_type="inner")
     last: dict[str, Window] = {}
     rows: dict[Window, int] = {}
@@ -85,14 +84,17 @@ def _quarters(rows: pa.Table) -> pa.Table:
     return quarters.group_by(quarters.column_names).aggregate([([], "count_all")])
 
 
-def _labels_of(home: Home, monitor: Monitor, batches: Collection[str], now: datetime) -> pa.Table:
+def _of_batches(batches: Mapping[str, datetime], now: datetime) -> pc.Expression:
+    return among("wk_batch", batches) & _landed(min(batches.values()), now)
+
+
+def _labels_of(home: Home, monitor: Monitor, batches: Mapping[str, datetime], now: datetime) -> pa.Table:
     """Return the labels of batches: id, batch, and when they became known and landed."""
     labels = home.lake.dataset(f"labels/{monitor.model}") if batches else None
     if labels is None:
         moment = pa.array([], TIMESTAMP)
         return pa.table({"id": pa.array([], pa.string()), "wk_batch": pa.array([], pa.string()), "labelled_at": moment, "wk_landed_at": moment})
-    mine = among("wk_batch", batches) & _landed(first_landing(home, monitor, batches), now)
-    return labels.to_table(columns=["id", "wk_batch", "labelled_at", "wk_landed_at"], filter=mine)
+    return labels.to_table(columns=["id", "wk_batch", "labelled_at", "wk_landed_at"], filter=_of_batches(batches, now))
 
 
 def _predictions_of(predictions: pads.Dataset, monitor: Monitor, labels: pa.Table, now: datetime) -> pa.Table:
@@ -125,14 +127,6 @@ def _waiting(labels: pa.Table, found: pa.Table) -> dict[str, int]:
     return dict(zip(tally.column("wk_batch").to_pylist(), tally.column("count_all").to_pylist(), strict=True))
 
 
-def first_landing(home: Home, monitor: Monitor, batches: Collection[str]) -> datetime | None:
-    """Return when the first rows of batches landed; rows are kept in order of landing, so earlier ones need not be read."""
-    mine = (pc.field("model") == monitor.model) & among("batch_id", batches)
-    offered = home.lake.read(Batch.TABLE, columns=["landed_at"], where=mine) if batches else None
-    first: datetime | None = None if offered is None else pc.min(offered.column("landed_at")).as_py()
-    return first
-
-
 def _landed(since: datetime | None, now: datetime) -> pc.Expression:
     landed = pc.field("wk_landed_at")
     known = landed <= pa.scalar(now, TIMESTAMP)
@@ -149,6 +143,8 @@ def joined(home: Home, monitor: Monitor, windows: Collection[Window], *, now: da
     if events is None:
         return None
     inside = _landed(None, now) & _within(windows)
+    # Chosen once: the join, and each reading of other columns, would look through all the files of a year again.
+    events = pads.FileSystemDataset(list(events.get_fragments(filter=inside)), events.schema, events.format, events.filesystem)
     with _connected(home, monitor, events, inside) as connection:
         labels = home.lake.dataset(f"labels/{monitor.model}")
         if labels is not None:

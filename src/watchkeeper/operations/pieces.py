@@ -39,6 +39,8 @@ class EventsPiece:
     monitor: Monitor
     found: Fitted
     batches: tuple[Batch, ...]
+    since: datetime
+    """When the first of their rows landed."""
     now: datetime
 
     @property
@@ -71,12 +73,14 @@ def share_of_memory(home: Home) -> int:
     return max(1, home.memory_bytes // (4 * AT_ONCE))
 
 
-def events_pieces(home: Home, monitor: Monitor, found: Fitted, batches: Iterable[Batch], now: datetime) -> list[EventsPiece]:
-    """Return the batches in order of their events, as many to a piece as fit; a batch is never cut."""
+def events_pieces(
+    home: Home, monitor: Monitor, found: Fitted, batches: Iterable[Batch], landed: Mapping[str, datetime], now: datetime
+) -> list[EventsPiece]:
+    """Return the batches, whose first rows `landed` then, in order of their events, as many to a piece as fit; a batch is never cut."""
     ordered = sorted(batches, key=lambda b: (b.starts_at is None, b.starts_at or b.landed_at, b.batch_id))
     costs = [(_taken(b, found, monitor), b.rows_landed, 1) for b in ordered]
     cut = parted(ordered, costs, (share_of_memory(home), _ROWS, _BATCHES))
-    return [EventsPiece(home, monitor, found, tuple(some), now) for some in cut]
+    return [EventsPiece(home, monitor, found, tuple(some), min(landed[b.batch_id] for b in some), now) for some in cut]
 
 
 def labels_pieces(

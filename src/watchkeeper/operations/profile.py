@@ -17,7 +17,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConflictError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import Fitted, bins_of
-from watchkeeper.operations.join import Touched, first_landing, joined, labelled, touched
+from watchkeeper.operations.join import Touched, joined, labelled, touched
 from watchkeeper.operations.losses import loss_parts
 from watchkeeper.operations.pieces import ID_BYTES, EventsPiece, LabelsPiece, events_pieces, labels_pieces, parted, share_of_memory
 from watchkeeper.operations.quantities import countings
@@ -98,41 +98,74 @@ class _Book:
         self.pieces = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Todo:
+    """Batches whose rows are not counted, and those that are not done: new ones, and those of which rows were released.
+
+    `labels` are those of labels among them, and the done ones of which some labels had landed before their predictions.
+    `landed` tells of each when its first rows landed; rows are kept in order of landing, so that earlier ones need not be read.
+    """
+
+    uncounted: list[Batch]
+    unfinished: list[Batch]
+    labels: list[str]
+    landed: dict[str, datetime]
+
+
+def _todo(home: Home, monitor: Monitor, bins: str, now: datetime) -> _Todo:
+    mine = pc.field("model") == monitor.model
+    is_mark = mine & (pc.field("kind") == MARK) & (pc.field("bins") == bins)
+    marks = home.lake.read(Profile.TABLE, columns=["batch_id", "n", "nulls", "feature"], where=is_mark)
+    done: dict[tuple[str, str], int] = {}
+    waiting: set[str] = set()
+    for batch_id, n, early, step in zip(*(marks.column(c).to_pylist() for c in marks.column_names), strict=True) if marks is not None else ():
+        done[batch_id, step] = max(n, done.get((batch_id, step), 0))
+        waiting |= {batch_id} if early else set()
+    known = mine & (pc.field("landed_at") <= pa.scalar(now, TIMESTAMP))
+    offered = home.lake.read(Batch.TABLE, columns=["batch_id", "landed_at", "rows_landed"], where=known)
+    landed: dict[str, datetime] = {}
+    rows: dict[str, int] = {}
+    for batch_id, at, n in zip(*(c.to_pylist() for c in offered.sort_by("landed_at").columns), strict=True) if offered is not None else ():
+        landed.setdefault(batch_id, at)
+        rows[batch_id] = n
+    new = [batch_id for batch_id, n in rows.items() if n > done.get((batch_id, DONE), 0)]
+    unfinished = home.lake.newest(Batch, as_of=now, where=mine & among("batch_id", new)) if new else []
+    uncounted = [b for b in unfinished if b.source == "events" and b.rows_landed > done.get((b.batch_id, COUNTED), 0)]
+    labels = waiting | {b.batch_id for b in unfinished if b.source == "labels"}
+    return _Todo(uncounted, unfinished, sorted(labels), landed)
+
+
 def _brought_up(home: Home, monitor: Monitor, found: Fitted, now: datetime, spread: Spread, book: _Book) -> None:
-    todo, waiting = _todo(home, monitor, found.version, now)
-    uncounted = todo[COUNTED]
+    todo = _todo(home, monitor, found.version, now)
     has_labels = monitor.labels is not None
-    events = events_pieces(home, monitor, found, uncounted, now)
+    events = events_pieces(home, monitor, found, todo.uncounted, todo.landed, now)
     for piece, parts in zip(events, spread("counting rows", counted, events), strict=True):
         book.add(parts, _marks(piece.batches, COUNTED if has_labels else DONE))
     if has_labels:
-        _labels_brought_up(home, monitor, found, now, spread, book, todo[DONE], waiting)
+        _labels_brought_up(home, monitor, found, now, spread, book, todo)
     else:
-        book.add(None, _marks([b for b in todo[DONE] if b.source == "labels"], DONE))
+        book.add(None, _marks([b for b in todo.unfinished if b.source == "labels"], DONE))
     book.commit()
 
 
-def _labels_brought_up(
-    home: Home, monitor: Monitor, found: Fitted, now: datetime, spread: Spread, book: _Book, todo: list[Batch], waiting: list[str]
-) -> None:
+def _labels_brought_up(home: Home, monitor: Monitor, found: Fitted, now: datetime, spread: Spread, book: _Book, todo: _Todo) -> None:
     """Rebuild the label parts of the windows that batches touch, in order of time; a batch is done with the last of its windows."""
-    if not todo:
+    if not todo.unfinished:
         return
     found_out = _touched(home, monitor, Grid(found.grain, monitor.timezone), todo, now)
-    labels = [b.batch_id for b in todo if b.source == "labels"]
-    book.add(None, _marks([b for b in todo if b.batch_id not in found_out.last], DONE, found_out.waiting))
-    early = first_landing(home, monitor, [*waiting, *labels]) or now
+    book.add(None, _marks([b for b in todo.unfinished if b.batch_id not in found_out.last], DONE, found_out.waiting))
+    early = min((todo.landed[b] for b in todo.labels), default=now)
     cut = labels_pieces(home, monitor, found, found_out.rows, early, now)
     for piece, parts in zip(cut, spread("joining labels", with_labels, cut), strict=True):
         inside = set(piece.windows)
-        book.add(parts, _marks([b for b in todo if found_out.last.get(b.batch_id) in inside], DONE, found_out.waiting))
+        book.add(parts, _marks([b for b in todo.unfinished if found_out.last.get(b.batch_id) in inside], DONE, found_out.waiting))
 
 
-def _touched(home: Home, monitor: Monitor, grid: Grid, batches: list[Batch], now: datetime) -> Touched:
+def _touched(home: Home, monitor: Monitor, grid: Grid, todo: _Todo, now: datetime) -> Touched:
     """Ask what batches touch, as many at a time as memory has room for their ids."""
     whole = Touched({}, {}, {})
-    for some in parted(batches, [(b.rows_landed * ID_BYTES,) for b in batches], (home.memory_bytes // 4,)):
-        events, labels = ([b.batch_id for b in some if b.source == source] for source in ("events", "labels"))
+    for some in parted(todo.unfinished, [(b.rows_landed * ID_BYTES,) for b in todo.unfinished], (home.memory_bytes // 4,)):
+        events, labels = ({b.batch_id: todo.landed[b.batch_id] for b in some if b.source == source} for source in ("events", "labels"))
         new = touched(home, monitor, grid, events=events, labels=labels, now=now)
         whole = Touched(whole.rows | new.rows, whole.last | new.last, whole.waiting | new.waiting)
     return whole
@@ -143,28 +176,9 @@ def _marks(batches: Iterable[Batch], step: str, waiting: Mapping[str, int] | Non
     return mark_rows(done, step) if done else None
 
 
-def _todo(home: Home, monitor: Monitor, bins: str, now: datetime) -> tuple[dict[str, list[Batch]], list[str]]:
-    """Return the batches whose rows are not counted, and those that are not done: new ones, and those of which rows were released.
-
-    And the done ones of labels of which some had landed before their predictions.
-    """
-    mine = pc.field("model") == monitor.model
-    is_mark = mine & (pc.field("kind") == MARK) & (pc.field("bins") == bins)
-    marks = home.lake.read(Profile.TABLE, columns=["batch_id", "n", "nulls", "feature"], where=is_mark)
-    done: dict[tuple[str, str], int] = {}
-    waiting: dict[str, int] = {}
-    for batch_id, n, early, step in zip(*(marks.column(c).to_pylist() for c in marks.column_names), strict=True) if marks is not None else ():
-        done[batch_id, step] = max(n, done.get((batch_id, step), 0))
-        waiting[batch_id] = max(early, waiting.get(batch_id, 0))
-    batches = [b for b in home.lake.newest(Batch, as_of=now, where=mine) if b.rows_landed]
-    unfinished = [b for b in batches if b.rows_landed > done.get((b.batch_id, DONE), 0)]
-    uncounted = [b for b in unfinished if b.source == "events" and b.rows_landed > done.get((b.batch_id, COUNTED), 0)]
-    return {COUNTED: uncounted, DONE: unfinished}, [batch_id for batch_id, n in waiting.items() if n]
-
-
 def counted(piece: EventsPiece) -> pa.Table | None:
     """Count the rows of a piece: one part per batch, window, segment, version and quantity; None where there are no rows."""
-    parts = list(_event_parts(piece.home, piece.monitor, piece.found, list(piece.batches), piece.now))
+    parts = list(_event_parts(piece))
     return pa.concat_tables(parts) if parts else None
 
 
@@ -174,14 +188,15 @@ def with_labels(piece: LabelsPiece) -> pa.Table | None:
     return pa.concat_tables(parts) if parts else None
 
 
-def _event_parts(home: Home, monitor: Monitor, found: Fitted, batches: list[Batch], now: datetime) -> Iterator[pa.Table]:
-    ids = frozenset(b.batch_id for b in batches)
+def _event_parts(piece: EventsPiece) -> Iterator[pa.Table]:
+    home, monitor, found = piece.home, piece.monitor, piece.found
+    ids = frozenset(b.batch_id for b in piece.batches)
     columns = {"time": "wk_time", "batch": "wk_batch", "version": monitor.columns.version or "", "environment": monitor.columns.environment or ""}
     same = {"batch": "", "version": "", "environment": monitor.environment}
     grouping = Grouping(Grid(found.grain, monitor.timezone), columns, same, monitor.segments, batches=ids, known=found.bins)
     wanted = list(countings(monitor, found.bins))
     scan = Scan([c.quantity for c in wanted], pairing(found.pairs, found.bins) if found.pairs else None)
-    for rows in row_groups(home.lake, f"events/{monitor.model}", _where(home, monitor, batches, now)):
+    for rows in row_groups(home.lake, f"events/{monitor.model}", _where(piece)):
         scan.add(Derived(rows, "wk_time", monitor.timezone), grouping.number(rows), grouping.dimensions)
     keys = [key_columns(d.keys) for d in grouping.dimensions]
     for place, dimension, made in scan.counted(grouping.dimensions):
@@ -193,11 +208,12 @@ def _event_parts(home: Home, monitor: Monitor, found: Fitted, batches: list[Batc
         yield part_rows(pairs, keys[0], kind=PAIR, feature="", unit=UNIT)
 
 
-def _where(home: Home, monitor: Monitor, batches: list[Batch], now: datetime) -> pc.Expression:
+def _where(piece: EventsPiece) -> pc.Expression:
     """Match the rows of batches, and say when they landed and of when they are: what lies elsewhere need not be read."""
-    ids, landed, time = frozenset(b.batch_id for b in batches), pc.field("wk_landed_at"), pc.field("wk_time")
-    since = first_landing(home, monitor, ids)
-    where = (landed >= pa.scalar(since, TIMESTAMP)) & (landed <= pa.scalar(now, TIMESTAMP)) & among("wk_batch", ids)
+    batches, landed, time = piece.batches, pc.field("wk_landed_at"), pc.field("wk_time")
+    where = (
+        (landed >= pa.scalar(piece.since, TIMESTAMP)) & (landed <= pa.scalar(piece.now, TIMESTAMP)) & among("wk_batch", {b.batch_id for b in batches})
+    )
     starts, ends = [b.starts_at for b in batches if b.starts_at], [b.ends_at for b in batches if b.ends_at]
     if len(starts) == len(ends) == len(batches):
         where &= (time >= pa.scalar(min(starts), TIMESTAMP)) & (time <= pa.scalar(max(ends), TIMESTAMP))

@@ -26,7 +26,7 @@ from watchkeeper.operations.unevaluated import unevaluated
 from watchkeeper.records import Action, Batch, Digest, IncidentEvent, Run
 
 Progress = Callable[[str, str], None]
-_MANY_FILES = 24
+_FEW, _TIERS = 8, tuple(16**tier * 2**20 for tier in range(3))
 LONGEST_WAIT_S = 3600.0
 
 
@@ -101,10 +101,16 @@ def _look(home: Home, monitors: Mapping[str, Monitor], now: datetime) -> list[st
 
 
 def tidy(home: Home) -> None:
-    """Merge the small files of tables that have many; readers and writers are not disturbed."""
+    """Merge the files of tables that have more than a few of about the same size; readers and writers are not disturbed.
+
+    Each file is opened at each reading, so there are to be few; and those of a higher tier are not written again for a day's rows.
+    """
     for table in home.lake.tables_in_use():
-        if home.lake.file_count(table) > _MANY_FILES:
-            home.lake.compact(table)
+        sizes = home.lake.file_sizes(table)
+        for above, tier in zip((0, *_TIERS), _TIERS, strict=False):
+            if sum(above // 2 <= size < tier // 2 for size in sizes) > _FEW:
+                home.lake.compact(table, up_to=tier)
+                break
 
 
 def _of_model(home: Home, monitor: Monitor, now: datetime, done: Watched, tell: Progress, spread: Spread) -> None:

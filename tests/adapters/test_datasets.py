@@ -1,0 +1,104 @@
+"""A table's files as a dataset: the rows that deltalake's own has, of files that only what may hold them are opened."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+import pytest
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaProtocolError
+
+from watchkeeper.adapters.lake import TIMESTAMP, Lake
+
+START, DAY = datetime(2025, 1, 1, tzinfo=UTC), timedelta(days=1)
+
+
+def rows(day: int, model: str = "parcels", n: int = 20, missing: int | None = None, **more: list[object]) -> pa.Table:
+    at = [None if i == missing else START + day * DAY + i * timedelta(hours=1) for i in range(n)]
+    return pa.table({"model": [model] * n, "at": pa.array(at, TIMESTAMP), "x": np.arange(n) + day / 10, **more})
+
+
+def after(moment: datetime) -> pc.Expression:
+    return pc.field("at") >= pa.scalar(moment, TIMESTAMP)
+
+
+def paths(dataset: pads.Dataset, where: pc.Expression | None = None) -> set[str]:
+    return {fragment.path for fragment in dataset.get_fragments(filter=where)}
+
+
+def test_rows_are_those_of_deltalakes_own_dataset_through_every_change_of_the_table(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    changes = [
+        lambda: lake.append("t", rows(0)),
+        lambda: lake.append("t", rows(1, missing=1)),
+        lambda: lake.append("t", rows(2, "vans")),
+        lambda: lake.append("t", rows(3, more=[None, 7.0] * 10), schema_mode="merge"),
+        lambda: lake.compact("t"),
+        lambda: lake.append("t", rows(4, more=[1.0] * 20)),
+        lambda: DeltaTable(lake.uri("t")).delete("model = 'vans'"),
+        lambda: lake.append(
+            "t", pa.table({"model": ["parcels"] * 2, "at": pa.array([None, None], TIMESTAMP), "x": [0.5, None], "more": [None, 1.0]})
+        ),
+    ]
+    wheres = [None, after(START + 2 * DAY), pc.field("model") == "vans", pc.field("at").is_null(), after(START + DAY) & (pc.field("x") > 5)]
+    for change in changes:
+        change()
+        ours, theirs = lake.dataset("t"), DeltaTable(lake.uri("t")).to_pyarrow_dataset(filesystem=lake.files("t"))
+        assert ours.schema == theirs.schema
+        order = [("model", "ascending"), ("at", "ascending"), ("x", "ascending")]
+        for where in wheres:
+            assert ours.to_table(filter=where).sort_by(order).equals(theirs.to_table(filter=where).sort_by(order))
+
+
+def test_a_file_that_cannot_hold_what_is_looked_for_is_not_opened(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    for day, model in enumerate(["parcels", "vans", "parcels", "vans"]):
+        lake.append("t", rows(day, model))
+    dataset = lake.dataset("t")
+    assert len(paths(dataset)) == 4
+    assert len(paths(dataset, after(START + 2 * DAY))) == 2
+    assert len(paths(dataset, after(START + 2 * DAY) & (pc.field("model") == "vans"))) == 1
+    assert not paths(dataset, after(START + 9 * DAY))
+
+
+def test_what_is_known_of_a_file_is_kept_when_others_come(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.append("t", rows(0))
+    (first,) = lake.dataset("t").get_fragments()
+    lake.append("t", rows(1))
+    known, new = sorted(lake.dataset("t").get_fragments(), key=lambda fragment: fragment.path != first.path)
+    assert known.partition_expression.equals(first.partition_expression)
+    assert paths(lake.dataset("t"), after(START + DAY)) == {new.path}
+
+
+def test_a_moment_cut_to_milliseconds_by_another_engine_hides_no_row(tmp_path: Path) -> None:
+    lake, last = Lake(tmp_path), START + timedelta(microseconds=1999)
+    lake.append("t", pa.table({"model": ["m"] * 2, "at": pa.array([START, last], TIMESTAMP)}))
+    (log,) = (tmp_path / "t/_delta_log").glob("*0.json")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    for line in lines:
+        if "add" in line:
+            stats = json.loads(line["add"]["stats"])
+            stats["maxValues"]["at"] = "2025-01-01T00:00:00.001Z"
+            line["add"]["stats"] = json.dumps(stats)
+    log.write_text("\n".join(map(json.dumps, lines)))
+    assert Lake(tmp_path).read("t", where=after(last)).num_rows == 1
+
+
+def test_a_table_that_asks_more_of_its_readers_is_refused_and_not_read_wrongly(tmp_path: Path) -> None:
+    schema = pa.schema([("model", pa.string()), ("at", TIMESTAMP)])
+    DeltaTable.create(str(tmp_path / "t"), schema, configuration={"delta.enableDeletionVectors": "true"})
+    with pytest.raises(DeltaProtocolError, match="deletionVectors"):
+        Lake(tmp_path).dataset("t")
+
+
+def test_times_without_a_zone_are_read_as_they_were_written(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    naive = pa.array([datetime(2025, 1, 1, 5), datetime(2025, 1, 2, 5), None], pa.timestamp("us"))  # noqa: DTZ001 - that is the case
+    lake.append("t", pa.table({"local": naive, "x": [1, 2, 3]}))
+    later = pc.field("local") >= pa.scalar(datetime(2025, 1, 2), pa.timestamp("us"))  # noqa: DTZ001
+    assert lake.read("t", where=later).column("x").to_pylist() == [2]
