@@ -37,11 +37,11 @@ reference: {from: 2025-01-01, to: 2025-01-15}
 """
 
 
-def until(found: Callable[[], Any], seconds: float) -> Any:
-    """Return what `found` returns as soon as that is something."""
+def until(found: Callable[[], Any], seconds: float, instead: Callable[[], Any] = str) -> Any:
+    """Return what `found` returns as soon as that is something; when it takes too long, say what was there `instead`."""
     deadline = time.monotonic() + seconds
     while not (result := found()):
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, f"waited in vain: {instead()}"
         time.sleep(0.3)
     return result
 
@@ -106,6 +106,12 @@ class Up:
         asked = {"deployments": {"name": {"any_": [name]}}, "flow_runs": {"state": state}, "sort": "EXPECTED_START_TIME_ASC"}
         return self.ask("POST", "/flow_runs/filter", asked)
 
+    def states(self, name: str) -> list[str]:
+        """Return what became of each run of a flow, and what the server and the worker said meanwhile."""
+        became = [f"{r['expected_start_time']} {r['state_name']}: {(r['state'] or {}).get('message')}" for r in self.runs(name)]
+        folder = self.output().partition("Logs ")[2].split("\n", 1)[0].strip()
+        return became + [f"{log.name}: {log.read_text()[-4000:]}" for log in Path(folder).glob("*.log")]
+
     def artifact(self, key: str) -> str:
         return self.ask("GET", f"/artifacts/{key}/latest")["data"]
 
@@ -142,7 +148,8 @@ def test_a_scheduled_run_is_done_by_the_worker(first: Up):
     """Nobody asks for it: the schedule is changed in the API, the scheduler plans it, the worker runs it."""
     first.change("intake", "every-15-minutes", schedule={"interval": EVERY_S, "timezone": "Europe/Berlin"})
     first.change("digest", "monday-morning", active=False)
-    run = until(lambda: [r for r in first.runs("intake", type={"any_": ["COMPLETED", "FAILED"]}) if r["auto_scheduled"]], 180)[0]
+    ended = {"any_": ["COMPLETED", "FAILED"]}
+    run = until(lambda: [r for r in first.runs("intake", type=ended) if r["auto_scheduled"]], 180, lambda: first.states("intake"))[0]
     assert run["name"].startswith("intake-all-20")
     assert run["infrastructure_pid"]
 

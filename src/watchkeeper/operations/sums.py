@@ -113,7 +113,7 @@ def added(parts: pa.Table) -> BySegment:
 
 def of_environment(parts: pa.Table, environment: str) -> pa.Table:
     """Return the parts of one environment."""
-    return parts.filter(pc.field("environment") == environment)
+    return parts.filter(pc.equal(parts.column("environment"), environment))
 
 
 @dataclass(frozen=True)
