@@ -217,7 +217,9 @@ def _of_window(frame: Frame, parts: pa.Table | None) -> Iterator[Score]:
         whole = mine.filter(pc.equal(mine.column("segment"), ""))
         versions = sorted(pc.unique(mine.column("version")).to_pylist())
         for version in versions if len(versions) > 1 else ():
-            yield from readings(replace(frame, environment=environment, version=version), added(whole.filter(pc.equal(whole.column("version"), version))))
+            yield from readings(
+                replace(frame, environment=environment, version=version), added(whole.filter(pc.equal(whole.column("version"), version)))
+            )
 
 
 def _changed(home: Home, monitor: Monitor, scores: list[Score], now: datetime) -> list[Score]:
