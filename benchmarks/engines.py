@@ -76,7 +76,7 @@ def ours(path: Path) -> Callable[[str], int]:
 
     def run(mode: str) -> int:
         if mode == "decode":
-            return sum(len(piece.column(name)) for piece in row_groups_of(pads.dataset(path), pc.scalar(True)) for name in bins)
+            return sum(len(piece.column(name)) for piece in row_groups_of(pads.dataset(path), pc.scalar(True), list(bins)) for name in bins)
         return int(parts_of(path, bins, mode).num_rows)
 
     return run
@@ -92,7 +92,7 @@ def parts_of(path: Path, bins: dict[str, FeatureBins], mode: str) -> pa.Table:
     )
     quantities: list[Quantity] = [of_category(name, b) if b.kind == "category" else Numbers(name, b) for name, b in bins.items()]
     scan = Scan(quantities)
-    for piece in row_groups_of(pads.dataset(path), pc.scalar(True)):
+    for piece in row_groups_of(pads.dataset(path), pc.scalar(True), list(bins)):
         scan.add(piece, grouping.number(piece), grouping.dimensions)
     keys = [key_columns(d.keys) for d in grouping.dimensions]
     parts = (part_rows(c, keys[d], kind=FEATURE, feature=quantities[q].column) for q, d, c in scan.counted(grouping.dimensions))

@@ -85,6 +85,16 @@ def test_pieces_without_rows_add_nothing(tmp_path):
     assert scan(tmp_path / "a.parquet", Numbers("x", fit_numeric("x", np.array([1.0, 2.0])))) == {"x": (3, 1, [1, 1])}
 
 
+def test_columns_are_those_asked_for_whatever_was_said_to_be_asked_for_ahead(tmp_path):
+    rows = pa.table({"at": times(4), "a": [1, 2, 3, 4], "a.b": [5, 6, 7, 8], "b": [9, None, 11, 12], "a'b": [13, 14, 15, 16]})
+    pq.write_table(rows, tmp_path / "a.parquet", row_group_size=3)
+    asked = ["b", "a", "a", "a.b", "b", "at", "a'b", "a.b"]
+    for ahead in ([], asked, ["a", "gone", "b", "a.b"], rows.column_names):
+        for piece, begin in zip(row_groups_of(pads.dataset(tmp_path / "a.parquet"), pc.scalar(True), ahead), (0, 3), strict=True):
+            for name in asked:
+                assert piece.column(name).to_pylist() == rows.column(name).slice(begin, 3).to_pylist()
+
+
 TEXTS = pa.array(["a", "b", "a", None, "zz"])
 
 

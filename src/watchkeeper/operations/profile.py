@@ -23,7 +23,7 @@ from watchkeeper.operations.pieces import ID_BYTES, EventsPiece, LabelsPiece, ev
 from watchkeeper.operations.quantities import countings
 from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.profiles.groups import Grouping
-from watchkeeper.profiles.kinds import Derived
+from watchkeeper.profiles.kinds import Derived, source_of
 from watchkeeper.profiles.labelled import pieces
 from watchkeeper.profiles.losses import losses
 from watchkeeper.profiles.pairs import UNIT, pairing
@@ -196,7 +196,11 @@ def _event_parts(piece: EventsPiece) -> Iterator[pa.Table]:
     grouping = Grouping(Grid(found.grain, monitor.timezone), columns, same, monitor.segments, batches=ids, known=found.bins)
     wanted = list(countings(monitor, found.bins))
     scan = Scan([c.quantity for c in wanted], pairing(found.pairs, found.bins) if found.pairs else None)
-    for rows in row_groups(home.lake, f"events/{monitor.model}", _where(piece)):
+    events = f"events/{monitor.model}"
+    dataset = home.lake.dataset(events)
+    stored = dataset.schema.names if dataset is not None else []
+    ahead = list(dict.fromkeys(source_of(c.quantity.column, stored)[0] for c in wanted))
+    for rows in row_groups(home.lake, events, _where(piece), ahead):
         scan.add(Derived(rows, "wk_time", monitor.timezone), grouping.number(rows), grouping.dimensions)
     keys = [key_columns(d.keys) for d in grouping.dimensions]
     for place, dimension, made in scan.counted(grouping.dimensions):

@@ -95,9 +95,21 @@ def _steps(values: Floats, low: float, per_unit: float, last: float, steps: Plac
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _find(values: Floats, steps: Places, skipped: Places, edges: Floats, guide: Places, found: Cells) -> None:
-    """Write the cell of each value that is not skipped; most lie between the same two edges as their step does."""
-    begin = 0
+def _count(
+    values: Floats,
+    steps: Places,
+    skipped: Places,
+    edges: Floats,
+    guide: Places,
+    group: Groups,
+    is_one: bool,  # noqa: FBT001
+    width: int,
+    counts: Ints,
+    sums: Floats,
+    cells: Cells,
+) -> None:
+    """Count each value that is not skipped, in the cell it is in: most lie between the same two edges as their step does."""
+    first, begin = _at(group[0]) * _at(width), 0
     for end in skipped:
         for k in range(begin, end):
             v, step = values[k], _at(steps[k])
@@ -111,7 +123,13 @@ def _find(values: Floats, steps: Places, skipped: Places, edges: Floats, guide: 
                         cell = middle + _at(1)
                     else:
                         above = middle
-            found[k] = cell
+            cells[k] = cell
+            if not is_one:
+                if group[k] < 0:
+                    continue
+                first = _at(group[k]) * _at(width)
+            counts[first + cell] += 1
+            sums[first + cell] += v
         begin = end + 1
 
 
@@ -189,17 +207,10 @@ def count_numbers(
             continue
         skipped[n] = size
         _steps(taken, low, per_unit, last, steps)
-        _find(taken, steps, skipped[: n + 1], edges, guide, told)
+        _count(taken, steps, skipped[: n + 1], edges, guide, here, is_one, width, counts, sums, told)
         if not is_one:
-            _count_mixed(taken, told, skipped[: n + 1], here, width, counts, sums, moments)
+            _add_mixed(taken, skipped[: n + 1], here, moments)
             continue
-        first, begin = _at(g) * _at(width), 0
-        for s in range(n + 1):
-            for k in range(begin, skipped[s]):
-                cell = first + _at(told[k])
-                counts[cell] += 1
-                sums[cell] += taken[k]
-            begin = skipped[s] + 1
         some = 0  # the place of a value that is there
         while some < n and skipped[some] == some:
             some += 1
@@ -213,17 +224,14 @@ def count_numbers(
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _count_mixed(values: Floats, cells: Cells, skipped: Places, group: Groups, width: int, counts: Ints, sums: Floats, moments: Floats) -> None:
-    """Count a block whose rows belong to several groups."""
+def _add_mixed(values: Floats, skipped: Places, group: Groups, moments: Floats) -> None:
+    """Add a block whose rows belong to several groups to their moments."""
     begin = 0
     for end in skipped:
         for k in range(begin, end):
             if group[k] < 0:
                 continue
             g, v = _at(group[k]), values[k]
-            here = g * _at(width) + _at(cells[k])
-            counts[here] += 1
-            sums[here] += v
             moments[g, 0] += v
             moments[g, 1] += v * v
             moments[g, 2] = min(moments[g, 2], v)
