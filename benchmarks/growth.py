@@ -7,6 +7,7 @@ Belongs here: a year of days landed one by one, timed. Does not: landing's own c
 
 import argparse
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -72,21 +73,33 @@ def cpu(what: Callable[[], Any]) -> float:
     return time.process_time() - begun
 
 
+def day_of(home: Home, model: Monitor, day: int, rows: int, rng: np.random.Generator) -> float:
+    """Land one day and return the CPU seconds of bringing it up to date."""
+    land(home, model.model, day, rows, rng)
+    now = START + (day + 1) * DAY
+    return cpu(lambda: (profile(home, model, now=now), measure(home, model, now=now), tidy(home)))
+
+
 def grown(days: int, rows: int) -> dict[str, Any]:
-    """Return the CPU seconds of days around the tenth after the reference and around the last, and of questions at the end."""
-    with tempfile.TemporaryDirectory() as folder:
-        home, model, rng = Home(Path(folder)), monitor(), np.random.default_rng(0)
-        spent = []
-        for day in range(days):
-            land(home, model.model, day, rows, rng)
-            now = START + (day + 1) * DAY
-            spent.append(cpu(lambda now=now: (profile(home, model, now=now), measure(home, model, now=now), tidy(home))))
-        end, first = START + days * DAY, 28 + 10
+    """Return the CPU seconds of days around the tenth after the reference and of the last ones, and of questions at the end.
+
+    The lake as it was early is kept, and its days are run in turn with the last ones: a processor's speed changes within minutes.
+    """
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as kept:
+        home, model, rng, first = Home(Path(folder)), monitor(), np.random.default_rng(0), 28 + 10 - AROUND
+        last = max(days - 2 * AROUND, first)
+        for day in range(last):
+            if day == first:
+                shutil.copytree(folder, kept, dirs_exist_ok=True)
+            day_of(home, model, day, rows, rng)
+        before = Home(Path(kept))
+        spent = [(day_of(before, model, first + i, rows, rng), day_of(home, model, last + i, rows, rng)) for i in range(2 * AROUND)]
+        end = START + (last + 2 * AROUND) * DAY
         month = Wanted(metrics=frozenset({"psi"}), feature="x03", start=end - 30 * DAY, end=end)
         quarter = Wanted(metrics=frozenset({"log_loss"}), segment="region=r2", start=end - 90 * DAY, end=end, grain="week")
         ask = {"feature_month_cpu_s": month, "segment_quarter_cpu_s": quarter}
         asked = {name: min(cpu(lambda w=wanted: listed_scores(home, model, w, now=end)) for _ in range(3)) for name, wanted in ask.items()}
-    early, late = (median(part) for part in (spent[first - AROUND : first + AROUND], spent[-2 * AROUND :]))
+    early, late = (median(part) for part in zip(*spent, strict=True))
     return {"days": days, "rows_a_day": rows, "day_10_cpu_s": early, "last_day_cpu_s": late, "ratio": late / early} | asked
 
 
