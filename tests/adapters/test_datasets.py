@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaProtocolError
 
 from watchkeeper.adapters.lake import TIMESTAMP, Lake
+from watchkeeper.adapters.retention import Removal, remove_rows
 
 START, DAY = datetime(2025, 1, 1, tzinfo=UTC), timedelta(days=1)
 
@@ -87,6 +88,41 @@ def test_a_moment_cut_to_milliseconds_by_another_engine_hides_no_row(tmp_path: P
             line["add"]["stats"] = json.dumps(stats)
     log.write_text("\n".join(map(json.dumps, lines)))
     assert Lake(tmp_path).read("t", where=after(last)).num_rows == 1
+
+
+@pytest.mark.parametrize("moment", [datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)])
+def test_moments_at_either_end_of_time_are_read(tmp_path: Path, moment: datetime) -> None:
+    lake = Lake(tmp_path)
+    lake.append("t", pa.table({"model": ["m"] * 2, "at": pa.array([START, moment], TIMESTAMP)}))
+    assert lake.read("t", where=pc.field("at") == pa.scalar(moment, TIMESTAMP)).num_rows == 1
+    assert lake.read("t", where=pc.field("at") == pa.scalar(START, TIMESTAMP)).num_rows == 1
+
+
+@pytest.mark.parametrize("days", [1, 4])
+@pytest.mark.parametrize("is_merged", [True, False])
+def test_what_a_removal_leaves_of_a_file_can_be_asked_for(tmp_path: Path, days: int, is_merged: bool) -> None:  # noqa: FBT001
+    """delta-rs writes it with texts that Arrow does not compare."""
+    lake = Lake(tmp_path)
+    for day in range(days):
+        lake.append("t", pa.concat_tables([rows(day), rows(day, "vans")]))
+    lake.compact("t") if is_merged else None
+    removal = Removal(clock="at", before=START + timedelta(hours=5), model="vans")
+    assert remove_rows(lake, "t", removal) == 5
+    for reader in (lake, Lake(tmp_path)):
+        assert reader.read("t", where=pc.field("model") == "vans").num_rows == 20 * days - 5
+        assert reader.read("t", where=pc.field("model") == "parcels").num_rows == 20 * days
+    version = lake.table("t").version()
+    assert remove_rows(lake, "t", removal) == 0
+    assert lake.table("t").version() == version
+
+
+def test_a_removal_that_was_killed_halfway_is_mended_by_the_next(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.append("t", pa.concat_tables([rows(0), rows(0, "vans")]))
+    removal = Removal(clock="at", before=START + timedelta(hours=5), model="vans")
+    lake.table("t").delete(removal.predicate())
+    assert remove_rows(lake, "t", removal) == 0
+    assert lake.read("t", where=pc.field("model") == "vans").num_rows == 15
 
 
 def test_a_table_that_asks_more_of_its_readers_is_refused_and_not_read_wrongly(tmp_path: Path) -> None:

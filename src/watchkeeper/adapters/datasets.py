@@ -5,7 +5,6 @@ opening tables (lake.py), reading pieces of files (row_groups.py).
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +14,10 @@ from deltalake import DeltaTable
 
 _PLAIN = frozenset({"timestampNtz"})  # what our own tables may ask of a reader
 _TOLD = ("model",)  # besides moments
-_STATED_TO = timedelta(milliseconds=1)  # some engines cut the stated end of moments there
+_MILLISECOND = {"s": 1, "ms": 1, "us": 1_000, "ns": 1_000_000}
+"""Some engines cut the stated end of moments there; in each unit what may have been cut off."""
+
+_LAST = 2**63 - 1
 
 
 def dataset_of(table: DeltaTable, filesystem: pafs.FileSystem | None, before: pads.Dataset | None = None) -> pads.Dataset:
@@ -49,8 +51,10 @@ def _files(table: DeltaTable, schema: pa.Schema, known: dict[str, pads.Fragment]
     for row, path in enumerate(stated.column("path").to_pylist()):
         holds = pc.scalar(True)
         for field in telling if path not in known else ():
-            low, high, nulls = (stated.column(f"{what}.{field.name}")[row].as_py() for what in ("min", "max", "null_count"))
-            if low is not None and high is not None and nulls == 0:  # where a value is missing, Arrow makes no use of the others
-                end = high + _STATED_TO if pa.types.is_timestamp(field.type) else high
-                holds &= (pc.field(field.name) >= pa.scalar(low, field.type)) & (pc.field(field.name) <= pa.scalar(end, field.type))
+            low, high, nulls = (stated.column(f"{what}.{field.name}")[row] for what in ("min", "max", "null_count"))
+            if low.is_valid and high.is_valid and nulls.as_py() == 0:  # where a value is missing, Arrow makes no use of the others
+                low, high = low.cast(field.type), high.cast(field.type)
+                if pa.types.is_timestamp(field.type):  # as numbers: a moment of any year is one
+                    high = pa.scalar(min(high.value + _MILLISECOND[field.type.unit], _LAST), field.type)
+                holds &= (pc.field(field.name) >= low) & (pc.field(field.name) <= high)
         yield path, holds

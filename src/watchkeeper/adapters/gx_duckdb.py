@@ -236,16 +236,13 @@ registry.impls["duckdb"] = lambda: Dialect
 
 @contextmanager
 def remembering() -> Iterator[None]:
-    """Let GX build an expectation's configuration, and the name of a metric's arguments, and ask what fails, once while the body runs.
+    """Let GX build an expectation's configuration, and the name of a metric's arguments, once while the body runs.
 
     It builds both anew, with pydantic and JSON, each of the hundreds of times that a check asks: two fifths of the time of
-    a check. Nothing changes an expectation while it is checked, and names are told apart by all that they are made of. And what
-    fails is asked once: a table that lies here fails the same way again, and each time GX asks anew all that is under way with it.
-    One body at a time.
+    a check. Nothing changes an expectation while it is checked, and names are told apart by all that they are made of. One body at a time.
     """
     from great_expectations.core.id_dict import IDDict
     from great_expectations.expectations.expectation import Expectation
-    from great_expectations.validator import validation_graph
 
     built: dict[int, tuple[Any, Any]] = {}  # with the expectation itself, so that its id stays its own
     named: dict[tuple[Any, ...], Any] = {}
@@ -267,12 +264,11 @@ def remembering() -> Iterator[None]:
         except TypeError:  # lists and dictionaries do not hash
             return name(arguments)
 
-    attempts = validation_graph.MAX_METRIC_COMPUTATION_RETRIES
-    Expectation.configuration, IDDict.to_id, validation_graph.MAX_METRIC_COMPUTATION_RETRIES = property(once), name_once, 1
+    Expectation.configuration, IDDict.to_id = property(once), name_once
     try:
         yield
     finally:
-        Expectation.configuration, IDDict.to_id, validation_graph.MAX_METRIC_COMPUTATION_RETRIES = anew, name, attempts
+        Expectation.configuration, IDDict.to_id = anew, name
 
 
 @contextmanager

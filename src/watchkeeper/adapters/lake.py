@@ -259,7 +259,7 @@ class Lake:
     def compact(self, name: str, *, up_to: int | None = None) -> dict[str, Any]:
         """Merge the files of a table that are smaller than `up_to` bytes, or all small ones; readers and writers are not disturbed."""
         found = self.table(name)
-        return {} if found is None else dict(self._retrying(lambda: found.optimize.compact(target_size=up_to, writer_properties=_form(name))))
+        return {} if found is None else dict(self._retrying(lambda: found.optimize.compact(target_size=up_to, writer_properties=form_of(name))))
 
     def checkpoint(self, name: str) -> None:
         """Write down a table's state beside its log, so that whoever opens it need not read every commit: on S3 each is a request."""
@@ -281,7 +281,7 @@ class Lake:
                 mode="append",
                 schema_mode=schema_mode,
                 commit_properties=properties,
-                writer_properties=_form(name),
+                writer_properties=form_of(name),
                 storage_options=self.options,
             )
 
@@ -336,7 +336,7 @@ def _refusal(error: Exception) -> str:
     return os.strerror(int(code[1])) if code else str(error).splitlines()[0]
 
 
-def _form(name: str) -> WriterProperties:
+def form_of(name: str) -> WriterProperties:
     """Return how a table's files are written: rows of people in large pieces, figures in pieces small enough that one window reads few.
 
     Parts are read more often than written, and few of their sums are alike, so that a dictionary of them would be larger than they are.

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from deltalake import CommitProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from watchkeeper.adapters.lake import TIMESTAMP, Lake
+from watchkeeper.adapters.lake import TIMESTAMP, Lake, form_of
 from watchkeeper.errors import ConflictError
 
 _ATTEMPTS = 10
@@ -49,18 +50,39 @@ def remove_rows(lake: Lake, table: str, removal: Removal) -> int:
         ConflictError: others kept rewriting the same rows.
 
     """
+    going = 0
     for attempt in range(_ATTEMPTS):
-        found = lake.table(table)
-        going = 0 if found is None else found.to_pyarrow_dataset(filesystem=lake.files(table)).count_rows(filter=removal.condition())
-        if found is None or going == 0:
-            return 0
         try:
-            found.delete(removal.predicate())
+            going += _removed(lake, table, removal)
+            _without_views(lake, table)
         except CommitFailedError:
             time.sleep(random.uniform(0.05, 0.2) * (attempt + 1))  # noqa: S311 - jitter, not a secret
             continue
-        return int(going)
+        return going
     raise ConflictError("rows could not be removed, others were rewriting them", where=table, then="Run upkeep again.")
+
+
+def _removed(lake: Lake, table: str, removal: Removal) -> int:
+    _without_views(lake, table)  # those of a removal that was killed
+    found, dataset = lake.table(table), lake.dataset(table)
+    going = 0 if dataset is None else dataset.count_rows(filter=removal.condition())
+    if found is not None and going:
+        found.delete(removal.predicate())
+    return int(going)
+
+
+def _without_views(lake: Lake, table: str) -> None:
+    """Write anew what a removal left of a file: delta-rs makes its texts views, which Arrow does not compare with texts."""
+    if _has_views(lake, table):
+        lake.compact(table)
+    if _has_views(lake, table) and (found := lake.table(table)) is not None:  # there was nothing to merge it with
+        rows = found.to_pyarrow_dataset(filesystem=lake.files(table)).scanner().to_reader()
+        write_deltalake(found, rows, mode="overwrite", commit_properties=CommitProperties(max_commit_retries=0), writer_properties=form_of(table))
+
+
+def _has_views(lake: Lake, table: str) -> bool:
+    dataset = lake.dataset(table)
+    return dataset is not None and any("_view" in str(f.type) for part in dataset.get_fragments() for f in part.physical_schema)
 
 
 def _text(value: str) -> str:
