@@ -1,10 +1,12 @@
 """Monitor files: what they inherit, and how their mistakes are told."""
 
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from watchkeeper.adapters.workspace import Home, find_home, load_monitor, load_monitors
@@ -247,3 +249,21 @@ def test_mistakes_in_the_workspace_file_are_told_at_once(home: Home):
 def test_the_lake_may_lie_elsewhere(make_home: Callable[..., Home]):
     assert make_home(name="near").lake.address.endswith("near/warehouse/lake")
     assert make_home(name="far", lake="s3://bucket/lake").lake.address == "s3://bucket/lake"
+
+
+@pytest.mark.parametrize(("name", "what"), [("old [x]", "'['"), ("a^b", "'^'"), ("a|b", "'|'"), ("a?b", "'?'"), ("a%20b", "'%20'")])
+def test_a_folder_in_which_tables_cannot_lie_is_refused_by_name(tmp_path, name, what):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "watchkeeper.yaml").write_text("{}")
+    with pytest.raises(ConfigurationError, match=re.escape(f"whose name has {what}")) as met:
+        _ = find_home(tmp_path / name).lake
+    assert "Rename the folder" in str(met.value)
+
+
+@pytest.mark.parametrize("name", ["100%", "a b", "ö", "#1", "it's"])
+def test_other_folders_hold_tables(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "watchkeeper.yaml").write_text("{}")
+    lake = find_home(tmp_path / name).lake
+    lake.append("t", pa.table({"x": [1]}))
+    assert lake.read("t").num_rows == 1

@@ -11,10 +11,11 @@ import pytest
 from conftest import parcels_world
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import UnwritableError
+from watchkeeper.judgement.incidents import fold
 from watchkeeper.operations.failures import failed, recovered
 from watchkeeper.operations.report import digest_of, newest_digest, report
 from watchkeeper.operations.watch import watch
-from watchkeeper.records import Digest, Score
+from watchkeeper.records import Digest, IncidentEvent, Score
 from watchkeeper.windows import Grid
 from worlds import DAY, parcels_days
 
@@ -127,3 +128,19 @@ def test_a_correction_that_was_written_before_anything_was_told_is_told_once(hom
     done = watch(home, now=LATER)
     assert [(a.state, a.reason) for a in done.actions if a.kind == "digest"] == [("skipped", "told with the digest"), ("sent", "")]
     assert message(home).startswith("📊 **parcels, 20 to 26 January, restated: ")
+
+
+def test_what_was_taken_back_makes_no_week_worse(home: Home) -> None:
+    """Half an hour of a day's rows had landed: an alarm. The rest came later."""
+    late = home.root / "inbox" / "parcels-2025-01-22.parquet"
+    parcels_days(home.root, FIRST, 26)
+    whole = pq.read_table(late)
+    pq.write_table(whole.slice(0, 5), late)
+    watch(home, now=BEGIN + 26 * DAY)
+    assert "only 5 predictions landed" in " ".join(i.story.headline for i in fold(home.lake.newest(IncidentEvent)))
+    pq.write_table(whole, home.root / "inbox" / "parcels-the-rest.parquet")
+    watch(home, now=LATER)
+    [taken_back] = [i for i in fold(home.lake.newest(IncidentEvent)) if i.window_start == BEGIN + 21 * DAY]
+    assert taken_back.is_withdrawn
+    assert ": quiet. " in told(home).text.splitlines()[0]
+    assert "only 5" not in told(home).text

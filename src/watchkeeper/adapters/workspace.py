@@ -4,6 +4,7 @@ Belongs here: paths, finding the workspace, loading its monitors. Does not: how 
 (monitor_files.py), or what may be said in it (monitor.py).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 give_memory_back()  # before the lake's libraries are loaded
 
 WORKSPACE_FILE = "watchkeeper.yaml"
+_UNFIT = re.compile(r"[\[\]^|?]|%[0-9A-Fa-f]{2}")  # delta-rs takes addresses apart at these
 DEFAULTS_FILE = "_defaults.yaml"
 
 
@@ -90,7 +92,13 @@ class Home:
         """Return the lake at an address, as watchkeeper.yaml may name it; a relative folder lies in the workspace."""
         from watchkeeper.adapters.lake import Lake  # the lake's libraries take half a second, and `--help` needs none of them
 
-        return Lake(address, Settings.from_environment().storage_options) if is_remote(address) else Lake(self.root / address)
+        if is_remote(address):
+            return Lake(address, Settings.from_environment().storage_options)
+        folder = self.root / address
+        if unfit := _UNFIT.search(str(folder)):
+            then = "Rename the folder, or name another one as `lake` in watchkeeper.yaml."
+            raise ConfigurationError(f"tables cannot lie in a folder whose name has {unfit[0]!r}", where=str(folder), then=then)
+        return Lake(folder)
 
 
 def find_home(path: Path | None = None) -> Home:

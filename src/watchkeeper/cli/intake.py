@@ -172,7 +172,7 @@ def show_rows(
         note_look(place, monitor, found, now=at, who=who or getpass.getuser(), why=reason)
     rows = show_entries(monitor, found, private=private)
     columns = ("quarantine_id", "name", "row_number", "reasons", "row")
-    show(rows, as_json=as_json, columns=columns, empty="Nothing is in quarantine.")
+    show(rows, as_json=as_json, columns=columns, empty="Nothing is in quarantine.", is_exact=True)
 
 
 def let_in(

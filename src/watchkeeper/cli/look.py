@@ -169,6 +169,6 @@ def sql(
     place = open_home(ctx, home)
     answer = query(place, load_monitors(place)[0], statement, now=moment(now, place), private_reason=reason.strip() if private else None)
     shown = answer if as_json else answer.slice(0, _SHOWN)
-    show(rows_of(shown), as_json=as_json, columns=answer.column_names, empty="No rows.")
+    show(rows_of(shown), as_json=as_json, columns=answer.column_names, empty="No rows.", is_exact=True)
     if shown.num_rows < answer.num_rows:
         say(f"{answer.num_rows - shown.num_rows:,} more rows; --json prints all.")

@@ -26,8 +26,10 @@ _GAP = 3  # between two columns
 _PLAIN_BYTES = frozenset(range(0x20, 0x7F)) - {0x5C}
 
 
-def show(rows: Sequence[Any], *, as_json: bool, columns: Sequence[str] = (), title: str = "", empty: str = "Nothing to show.") -> None:
-    """Print records or mappings: all their fields as JSON, or `columns` (default: all) as a table.
+def show(
+    rows: Sequence[Any], *, as_json: bool, columns: Sequence[str] = (), title: str = "", empty: str = "Nothing to show.", is_exact: bool = False
+) -> None:
+    """Print records or mappings: all their fields as JSON, or `columns` (default: all) as a table, `is_exact` with all digits.
 
     JSON is always one list with every key of every row, so that a script needs no case for an empty result.
     """
@@ -37,7 +39,7 @@ def show(rows: Sequence[Any], *, as_json: bool, columns: Sequence[str] = (), tit
     elif not dicts:
         say(empty)
     else:
-        _table(dicts, columns or list(dicts[0]), title)
+        _table(dicts, columns or list(dicts[0]), title, is_exact=is_exact)
 
 
 def show_json(value: Any) -> None:
@@ -115,29 +117,33 @@ def _text(value: Any) -> str:
     return "".join(chr(b) if b in _PLAIN_BYTES else f"\\x{b:02X}" for b in value) if isinstance(value, bytes) else str(value)
 
 
-def cell(value: Any) -> str:
+def cell(value: Any, *, is_exact: bool = False) -> str:
     """Return a value as people read it in a table: nothing for None, numbers as everywhere (counts and money with all their digits), minutes.
+
+    With `is_exact` every number has all its digits: a row is shown for what is in it.
 
     >>> from datetime import UTC
     >>> cell(0.123456), cell(58331.63), cell(13245), cell(datetime(2013, 4, 22, 6, 30, tzinfo=UTC)), cell(None), cell(["a", "b"])
     ('0.123', '58,300', '13,245', '2013-04-22 06:30', '', 'a, b')
+    >>> cell({"wind": 1048.36058}, is_exact=True)
+    'wind: 1,048.36058'
     """
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float | Decimal):
-        return number_text(value) if isinstance(value, float) else f"{value:,}"
+        return number_text(value) if isinstance(value, float) and not (is_exact and math.isfinite(value)) else f"{value:,}"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
     if isinstance(value, Mapping):
-        value = [f"{k}: {cell(v)}" for k, v in value.items()]
+        value = [f"{k}: {cell(v, is_exact=is_exact)}" for k, v in value.items()]
     if isinstance(value, list | tuple):
-        return ", ".join(cell(v) for v in value)
+        return ", ".join(cell(v, is_exact=is_exact) for v in value)
     return _text(value)
 
 
-def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str) -> None:
+def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str, *, is_exact: bool) -> None:
     """Print a table in which every name stays whole, to be copied: lines break at spaces, and into a pipe or file not at all."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -145,7 +151,7 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str
     from rich.text import Text
 
     console = Console(highlight=False, markup=False)
-    shown = [[cell(row.get(column)) for column in columns] for row in rows]
+    shown = [[cell(row.get(column), is_exact=is_exact) for column in columns] for row in rows]
     heads = [column.replace("_", " ") for column in columns]
     widths = _widths(list(zip(heads, *shown, strict=True)), console.width if console.is_terminal else None)
     table = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", show_edge=False, pad_edge=False)

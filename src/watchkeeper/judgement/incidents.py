@@ -51,6 +51,11 @@ class Incident:
         """Tell whether anybody is asked to look; what lasts goes on and is known."""
         return self.state not in ("lasting", "resolved")
 
+    @property
+    def is_withdrawn(self) -> bool:
+        """Tell whether what landed later took it back: it never was."""
+        return self.why == RESTATED and not self.is_open
+
 
 def fold(events: Iterable[IncidentEvent]) -> list[Incident]:
     """Return incidents in the order they opened."""
@@ -158,7 +163,7 @@ def _of_episode(whose: "_Whose", incident: Incident | None, episode: Episode, te
     if incident is None:
         return [_event(whose, episode, "opened", severity, now, episode.signals, tell(episode, severity))]
     fresh = [s for s in episode.signals if _mark(s) not in incident.marks] if _goes_on(incident, episode) or _is_past(incident, episode) else []
-    if incident.why == RESTATED and not incident.is_open:
+    if incident.is_withdrawn:
         fresh = fresh or episode.signals
     if fresh:
         return [_event(whose, episode, "joined", severity, now, fresh, tell(episode, severity))]

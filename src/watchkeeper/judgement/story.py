@@ -19,6 +19,7 @@ from watchkeeper.windows import grain_of
 from watchkeeper.words import counted, limit_text, listed, measured_text, metric_text, number_text, percent, percent_interval, points
 
 _LONG, _LONG_ENOUGH = 3, timedelta(days=14)
+_LISTED = 8  # features by name
 
 
 def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
@@ -123,7 +124,8 @@ def _faults(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     most = "" if {percent(s.value) for s in episode.signals} == {percent(worst.value)} else "up to "
     headline = f"{names}: {what} in {most}{percent(worst.value)} of rows {during}, usually {percent(worst.expected)}"
     listed = sorted({s.feature: s for s in sorted(episode.signals, key=lambda s: s.value)}.values(), key=lambda s: -s.value)
-    facts = [("Features", ", ".join(f"{s.feature} {percent(s.value)}" for s in listed[:8]))]
+    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
+    facts = [("Features", ", ".join(f"{s.feature} {percent(s.value)}" for s in listed[:_LISTED]) + more)]
     return headline, f"{day}, {monitor.timezone}.", facts
 
 

@@ -142,7 +142,8 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
     grid = Grid("week" if window.end - window.start > timedelta(days=2) else "day", monitor.timezone)
     whole = {s.metric: s for s in _of_period(home, monitor, grid, window, now) if not s.segment and not s.feature and s.value is not None}
     mine = pc.field("model") == monitor.model
-    incidents = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment)))
+    told = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment)))
+    incidents = [i for i in told if not i.is_withdrawn]
     inside = [i for i in incidents if i.window_start < window.end and (window.start < i.window_end or i.is_open)]
     time = pc.field("window_start")
     during = (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
