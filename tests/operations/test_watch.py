@@ -4,9 +4,10 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from conftest import PARCELS
+from conftest import PARCELS, parcels_world
 from watchkeeper.operations.watch import tidy, watch
 from watchkeeper.records import Digest, Run, Score
 from worlds import DAY, parcels_days
@@ -67,6 +68,16 @@ def test_a_workspace_whose_only_monitor_is_gone_or_broken_is_run_without_harm(ho
     else:
         assert "at_mots" in done.output
     assert watchkeeper("status", "--now", now.isoformat()).exit_code == 0
+
+
+def test_a_run_as_of_an_earlier_moment_knows_nothing_of_labels_that_a_later_one_took_in(home):
+    """They had come before their predictions, and wait for them."""
+    parcels_days(home.root, FIRST, 16)
+    watch(home, now=BEGIN + 17 * DAY)
+    pq.write_table(parcels_world(BEGIN + 17 * DAY)[1], home.root / "inbox" / "delivered-early.parquet")
+    assert watch(home, now=BEGIN + 20 * DAY).failures == []
+    pq.write_table(parcels_world(BEGIN + 16 * DAY)[0], home.root / "inbox" / "parcels-late.parquet")
+    assert watch(home, now=BEGIN + 18 * DAY).failures == []
 
 
 def test_small_files_are_merged_and_large_ones_are_not_written_again_for_them(home):

@@ -131,7 +131,7 @@ def _todo(home: Home, monitor: Monitor, bins: str, now: datetime) -> _Todo:
     new = [batch_id for batch_id, n in rows.items() if n > done.get((batch_id, DONE), 0)]
     unfinished = home.lake.newest(Batch, as_of=now, where=mine & among("batch_id", new)) if new else []
     uncounted = [b for b in unfinished if b.source == "events" and b.rows_landed > done.get((b.batch_id, COUNTED), 0)]
-    labels = waiting | {b.batch_id for b in unfinished if b.source == "labels"}
+    labels = (waiting & landed.keys()) | {b.batch_id for b in unfinished if b.source == "labels"}  # marks may be of a later `now`
     return _Todo(uncounted, unfinished, sorted(labels), landed)
 
 
