@@ -88,9 +88,10 @@ def grown(days: int, rows: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as kept:
         home, model, rng, first = Home(Path(folder)), monitor(), np.random.default_rng(0), 28 + 10 - AROUND
         last = max(days - 2 * AROUND, first)
-        for day in range(last):
-            if day == first:
-                shutil.copytree(folder, kept, dirs_exist_ok=True)
+        for day in range(first):
+            day_of(home, model, day, rows, rng)
+        shutil.copytree(folder, kept, dirs_exist_ok=True)
+        for day in range(first, last):
             day_of(home, model, day, rows, rng)
         before = Home(Path(kept))
         spent = [(day_of(before, model, first + i, rows, rng), day_of(home, model, last + i, rows, rng)) for i in range(2 * AROUND)]

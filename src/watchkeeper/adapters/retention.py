@@ -76,6 +76,7 @@ def _without_views(lake: Lake, table: str) -> None:
     if _has_views(lake, table):
         lake.compact(table)
     if _has_views(lake, table) and (found := lake.table(table)) is not None:  # there was nothing to merge it with
+        # Rows and write are of one state, and the write is refused when another came meanwhile.
         rows = found.to_pyarrow_dataset(filesystem=lake.files(table)).scanner().to_reader()
         write_deltalake(found, rows, mode="overwrite", commit_properties=CommitProperties(max_commit_retries=0), writer_properties=form_of(table))
 

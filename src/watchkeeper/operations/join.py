@@ -143,8 +143,6 @@ def joined(home: Home, monitor: Monitor, windows: Collection[Window], *, now: da
     if events is None:
         return None
     inside = _landed(None, now) & _within(windows)
-    # Chosen once: the join, and each reading of other columns, would look through all the files of a year again.
-    events = pads.FileSystemDataset(list(events.get_fragments(filter=inside)), events.schema, events.format, events.filesystem)
     with _connected(home, monitor, events, inside) as connection:
         labels = home.lake.dataset(f"labels/{monitor.model}")
         if labels is not None:

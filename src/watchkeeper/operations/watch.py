@@ -6,6 +6,7 @@ Belongs here: the order, and that one model's failure does not stop the others. 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.monitor_files import Problem
@@ -107,7 +108,7 @@ def tidy(home: Home) -> None:
     """
     for table in home.lake.tables_in_use():
         sizes = home.lake.file_sizes(table)
-        for above, tier in zip((0, *_TIERS), _TIERS, strict=False):
+        for above, tier in pairwise((0, *_TIERS)):
             if sum(above // 2 <= size < tier // 2 for size in sizes) > _FEW:
                 home.lake.compact(table, up_to=tier)
                 break
