@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from conftest import PARCELS, parcels_world
-from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.judgement.signals import charted, signals
 from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor

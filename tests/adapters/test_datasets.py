@@ -12,7 +12,8 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaProtocolError
 
-from watchkeeper.adapters.lake import TIMESTAMP, Lake
+from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.retention import Removal, remove_rows
 
 START, DAY = datetime(2025, 1, 1, tzinfo=UTC), timedelta(days=1)

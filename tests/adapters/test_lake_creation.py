@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from watchkeeper.adapters.lake import Lake, to_arrow
+from watchkeeper.adapters.arrow_records import to_arrow
+from watchkeeper.adapters.lake import Lake
 from watchkeeper.errors import ConflictError, UnwritableError
 from watchkeeper.records import Bins
 
@@ -21,7 +22,8 @@ mount -t tmpfs -o size=4m none "$1" && "$2" -c "$3" "$1" t &&
 APPEND = """
 import sys
 import pyarrow as pa
-from watchkeeper.adapters.lake import Lake, to_arrow
+from watchkeeper.adapters.arrow_records import to_arrow
+from watchkeeper.adapters.lake import Lake
 from watchkeeper.errors import UnwritableError
 try:
     Lake(sys.argv[1]).append(sys.argv[2], pa.table({"x": [2]}))

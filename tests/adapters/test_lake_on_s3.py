@@ -13,7 +13,8 @@ from typer.testing import Result
 
 from conftest import PARCELS
 from object_store import Bucket
-from watchkeeper.adapters.lake import TIMESTAMP, Lake
+from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.retention import Removal, remove_rows
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.widening import can_widen, widen

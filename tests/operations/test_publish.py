@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 import worlds_site as world
-from watchkeeper.adapters.lake import TIMESTAMP, arrow_schema
+from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UnwritableError
 from watchkeeper.operations.publish import COPIED, publish

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from measure_world import assert_same, counted, quickly
-from watchkeeper.adapters.lake import Lake, arrow_schema
+from watchkeeper.adapters.arrow_records import arrow_schema
+from watchkeeper.adapters.lake import Lake
 from watchkeeper.measures import drift
 from watchkeeper.measures.views import FeatureView
 from watchkeeper.profiles.bins import code_numeric, fit_numeric

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import worlds_site as world
-from watchkeeper.adapters.lake import Lake, to_arrow
+from watchkeeper.adapters.arrow_records import to_arrow
+from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.publish import publish

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
-from watchkeeper.adapters.lake import TIMESTAMP, Lake
+from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.measures.cost import Use
 from watchkeeper.monitor import Monitor

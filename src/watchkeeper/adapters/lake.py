@@ -10,8 +10,6 @@ import os
 import random
 import re
 import time
-import types
-import typing
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -25,58 +23,16 @@ import pyarrow.fs as pafs
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
+from watchkeeper.adapters.arrow_records import TIMESTAMP, from_arrow, to_arrow
 from watchkeeper.adapters.datasets import dataset_of
 from watchkeeper.adapters.object_stores import files, said
 from watchkeeper.errors import ConflictError, UnreadableError, UnwritableError
 from watchkeeper.spelling import is_remote
 
-TIMESTAMP = pa.timestamp("us", "UTC")
-_ARROW: dict[object, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_(), datetime: TIMESTAMP}
 _ATTEMPTS = 30
 _ROWS_AT_ONCE, _FIGURES_AT_ONCE = 131_072, 8_192
 _LEAST_ROOM = 2**20
 _OS_ERROR = re.compile(r"(?:os error|code:) (\d+)")  # as Rust writes it
-
-
-def arrow_schema(record: type) -> pa.Schema:
-    """Return the table schema of a record class from its annotations."""
-    hints = typing.get_type_hints(record)
-    return pa.schema([_arrow_field(f.name, hints[f.name]) for f in dataclasses.fields(record)])
-
-
-def _arrow_field(name: str, hint: Any) -> pa.Field:
-    nullable = False
-    if isinstance(hint, types.UnionType):
-        hint, nullable = next(a for a in hint.__args__ if a is not type(None)), True
-    if typing.get_origin(hint) is list:
-        return pa.field(name, pa.list_(_ARROW[hint.__args__[0]]))
-    if typing.get_origin(hint) is typing.Literal:
-        hint = str
-    return pa.field(name, _ARROW[hint], nullable=nullable or hint is not str)
-
-
-def to_arrow(record: type, rows: Iterable[Any]) -> pa.Table:
-    """Return records as a table; `rows` are instances of `record`."""
-    names = [f.name for f in dataclasses.fields(record)]
-    columns: dict[str, list[Any]] = {name: [] for name in names}
-    for row in rows:
-        for name in names:
-            columns[name].append(getattr(row, name))
-    return pa.table(columns, schema=arrow_schema(record))
-
-
-def _records(record: type, rows: pa.Table) -> Iterator[Any]:
-    """Yield rows as records; where a field that has a default is null, or was not kept yet, it has its default."""
-    fields = [f for f in dataclasses.fields(record) if f.name in rows.column_names]
-    values = [rows.column(f.name).to_pylist() for f in fields]
-    for several, f in zip(values, fields, strict=True):
-        if f.default_factory is not dataclasses.MISSING:
-            several[:] = [f.default_factory() if v is None else v for v in several]
-        elif f.default is not dataclasses.MISSING:
-            several[:] = [f.default if v is None else v for v in several]
-    names = [f.name for f in fields]
-    for row in zip(*values, strict=True):
-        yield record(**dict(zip(names, row, strict=True)))
 
 
 def among(column: str, values: Iterable[str]) -> pc.Expression:
@@ -181,7 +137,7 @@ class Lake:
         rows = found.sort_by(order)
         keys = zip(*(rows.column(k).to_pylist() for k in record.KEY), strict=True)  # type: ignore[attr-defined]
         last = {names: place for place, names in enumerate(keys)}
-        return list(_records(record, rows.take(pa.array(last.values(), pa.int64()))))
+        return list(from_arrow(record, rows.take(pa.array(last.values(), pa.int64()))))
 
     def append(self, name: str, rows: pa.Table, *, guard: tuple[str, int] | None = None, schema_mode: str | None = None) -> None:
         """Append rows in one atomic commit.

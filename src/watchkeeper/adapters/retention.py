@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from deltalake import CommitProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from watchkeeper.adapters.lake import TIMESTAMP, Lake, form_of
+from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.lake import Lake, form_of
 from watchkeeper.errors import ConflictError
 
 _ATTEMPTS = 10

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from watchkeeper.adapters.lake import TIMESTAMP, Lake, arrow_schema
+from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema
+from watchkeeper.adapters.lake import Lake
 from watchkeeper.records import GpuSample
 
 EVERY = timedelta(minutes=10)

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.text_files import AS_WRITTEN, Reading, without_values
 from watchkeeper.errors import UnreadableError
 from watchkeeper.monitor import Labels, Monitor

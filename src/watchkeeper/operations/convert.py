@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.text_files import ABSENT, AS_WRITTEN
 from watchkeeper.adapters.widening import fits_float
 from watchkeeper.operations.times import moment_of, to_utc

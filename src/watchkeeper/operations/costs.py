@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.gpu_hours import first_uses, gpu_uses, predictions
-from watchkeeper.adapters.lake import TIMESTAMP, Lake, among
+from watchkeeper.adapters.lake import Lake, among
 from watchkeeper.adapters.prices import price_book
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import ConfigurationError

@@ -13,7 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP, among
+from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.incidents import alongside, fold

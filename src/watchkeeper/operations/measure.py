@@ -11,7 +11,7 @@ from math import isclose
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import CATALOGUE
 from watchkeeper.measures.readings import GAP_TO_REST, Frame, readings

@@ -11,7 +11,8 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP, among, arrow_schema
+from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema
+from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.row_groups import row_groups
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConflictError

@@ -8,7 +8,8 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP, among
+from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.promises import Promise, promise
 from watchkeeper.monitor import Monitor, Target

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from watchkeeper.adapters.lake import TIMESTAMP, arrow_schema, to_arrow
+from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema, to_arrow
 from watchkeeper.adapters.swap import aside, unwritable
 from watchkeeper.adapters.warehouse import connect, newest_sql, quoted, statement
 from watchkeeper.adapters.workspace import Home

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-from watchkeeper.adapters.lake import arrow_schema
+from watchkeeper.adapters.arrow_records import arrow_schema
 from watchkeeper.adapters.warehouse import connect, newest_sql, quoted, registered_name, statement
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError

@@ -13,7 +13,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP, Lake
+from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.lake import Lake
 from watchkeeper.operations.cast import RESERVED
 from watchkeeper.operations.convert import as_text, fitted
 

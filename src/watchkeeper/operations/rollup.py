@@ -10,7 +10,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import CATALOGUE
 from watchkeeper.measures.readings import Frame, readings

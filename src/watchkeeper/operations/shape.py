@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.widening import fits_float
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.cast import Cast, Rejects, reject_misfits

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import pyarrow.compute as pc
 
 from watchkeeper.adapters import charts
-from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor

@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import MISSING_ROWS

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP, arrow_schema
+from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.readings import BySegment, by_segment
 from watchkeeper.monitor import Monitor

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.lake import TIMESTAMP
+from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.operations.convert import as_text, fitted
 from watchkeeper.operations.lots import Intake, Settled
 from watchkeeper.operations.repeats import memberships
