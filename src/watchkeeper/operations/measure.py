@@ -5,7 +5,7 @@ Belongs here: which windows are due and what changed about them. Does not: the n
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import isclose
 
 import pyarrow as pa
@@ -26,6 +26,7 @@ from watchkeeper.windows import Grid, Window
 
 OPERATION = "measure"
 _WINDOWS, _SCORES_AT_ONCE = 32, 10_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SILENT = {
     "empty": "no events landed for this window",
     "late": "no events have landed for it yet",
@@ -53,11 +54,11 @@ def measure(
     if basis is None:
         return _insufficient(home, monitor, now)
     done: list[Run] = []
-    book = _Book(home, monitor, now)
+    book, known = _Book(home, monitor, now), {} if recompute else _rested_on(home, monitor, now)
     pieces = [
         piece
         for grid in (monitor.grid, *monitor.promise_grids)
-        for piece in _pieces(home, monitor, basis, grid, list(_due(home, monitor, basis, grid, now, start, end, recompute=recompute)), now)
+        for piece in _pieces(home, monitor, basis, grid, list(_due(monitor, basis, grid, now, start, end, known)), now)
     ]
     if pieces:
         reference_sums(home, monitor, basis.bins, basis.parts, now=now)  # read once here, and not by each thread
@@ -119,35 +120,43 @@ def _last_of(grid: Grid, now: datetime) -> Window:
 
 
 def _due(
-    home: Home, monitor: Monitor, basis: Basis, grid: Grid, now: datetime, start: datetime | None, end: datetime | None, *, recompute: bool
+    monitor: Monitor, basis: Basis, grid: Grid, now: datetime, start: datetime | None, end: datetime | None, known: dict[tuple[int, int], set[str]]
 ) -> Iterator[tuple[Window, str]]:
     parts = basis.parts
     if parts.is_empty:
         return
     first, last = parts.starts[0], _last_of(grid, now).end
     span = Window(max(first, start) if start else first, min(last, end) if end else last)
-    done = _rested_on(home, monitor, now)
     usual = f"{key(*(monitor.reference_span or ()))[:8]}.{reference_revision(monitor, parts)}"
     for window in grid.between(span.start, span.end):
         inputs = f"{basis.bins}/{usual}/{parts.revision(window)}/{maturity(monitor, window, now)}/{_silence(parts, window, now)}"
-        if recompute or inputs not in done.get(window, ()):
+        if inputs not in known.get((_microseconds(window.start), _microseconds(window.end)), ()):
             yield window, inputs
 
 
-def _rested_on(home: Home, monitor: Monitor, now: datetime) -> dict[Window, set[str]]:
-    """Return what the newest measuring of each window rested on; where a clock stands still, several are equally new."""
+def _rested_on(home: Home, monitor: Monitor, now: datetime) -> dict[tuple[int, int], set[str]]:
+    """Return what the newest measuring of each window rested on; where a clock stands still, several are equally new.
+
+    Windows are told by the microseconds of their start and end: a year has thousands of measurings, and moments are dear to make.
+    """
     mine = (pc.field("model") == monitor.model) & (pc.field("operation") == OPERATION) & (pc.field("outcome") != "failed")
     mine &= pc.field("computed_at") <= pa.scalar(now, TIMESTAMP)
-    names = ["window_start", "window_end", "computed_at", "inputs"]
-    runs = home.lake.read(Run.TABLE, columns=names, where=mine)
-    newest: dict[Window, tuple[datetime, set[str]]] = {}
-    for start, end, at, inputs in zip(*(runs.column(n).to_pylist() for n in names), strict=True) if runs is not None else ():
-        before = newest.get(Window(start, end))
+    runs = home.lake.read(Run.TABLE, columns=["window_start", "window_end", "computed_at", "inputs"], where=mine)
+    if runs is None:
+        return {}
+    starts, ends, moments = (runs.column(n).cast(pa.int64()).to_pylist() for n in ("window_start", "window_end", "computed_at"))
+    newest: dict[tuple[int, int], tuple[int, set[str]]] = {}
+    for start, end, at, inputs in zip(starts, ends, moments, runs.column("inputs").to_pylist(), strict=True):
+        before = newest.get((start, end))
         if before is None or at > before[0]:
-            newest[Window(start, end)] = (at, {inputs})
+            newest[start, end] = (at, {inputs})
         elif at == before[0]:
             before[1].add(inputs)
     return {window: inputs for window, (_, inputs) in newest.items()}
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta.resolution
 
 
 def _silence(parts: Ledger, window: Window, now: datetime) -> str:

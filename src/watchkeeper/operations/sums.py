@@ -6,7 +6,7 @@ Belongs here: reading parts of the table `profiles` and adding them up. Does not
 import hashlib
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -71,7 +71,8 @@ def _ledger(home: Home, monitor: Monitor, bins: str, now: datetime) -> Ledger:
     if rows is None or rows.num_rows == 0:
         return Ledger([], [], [])
     latest = rows.group_by("window_start").aggregate([("revision", "max"), ("revision", "count")]).sort_by("window_start")
-    return Ledger(*(latest.column(c).to_pylist() for c in ("window_start", "revision_max", "revision_count")))
+    starts = [start.astimezone(UTC) for start in latest.column("window_start").to_pylist()]  # of one zone they compare at once
+    return Ledger(starts, *(latest.column(c).to_pylist() for c in ("revision_max", "revision_count")))
 
 
 _LEDGERS: dict[tuple[str, int, str, str, datetime], Ledger] = {}
