@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint lock clean
+.PHONY: help demo up test tests lint lock clean
 
 SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
 ifeq ($(PYTHON),)
@@ -21,7 +21,10 @@ demo: $(INSTALLED) ## the whole year of flights: land, check, measure, judge, re
 up: $(INSTALLED) ## Prefect with its UI, a worker, all schedules and the pages, until Ctrl-C
 	@$(BIN)/watchkeeper up
 
-test: lint ## lint, then every test; one that lacks gcc, Chromium or PostgreSQL is skipped with its reason
+test: $(INSTALLED) ## lint and every test; one that lacks gcc, Chromium or PostgreSQL is skipped with its reason
+	@$(MAKE) --no-print-directory --jobs 2 lint tests
+
+tests: $(INSTALLED)
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -rs
 
 lint: $(INSTALLED) ## ruff and mypy

@@ -25,6 +25,7 @@ from watchkeeper.cli import app
 from watchkeeper.monitor import Monitor
 
 without_telemetry()
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # scikit-learn's: as many test runs as processors are under way, and threads that wait spin
 
 _NOBODY = 65534
 _SETTINGS = (

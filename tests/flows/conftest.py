@@ -10,9 +10,9 @@ from watchkeeper.adapters.processes import Family
 from watchkeeper.adapters.workspace import Home
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starting]:
-    """A server that was told to start."""
+    """A server that was told to start; it ends with the file that asked for it, since a server at rest costs a twentieth of a processor."""
     server, family = PrefectServer(Home(tmp_path_factory.mktemp("prefect")), free_port()), Family()
     child = server.start(family)
     yield Starting(server, child)
