@@ -19,6 +19,7 @@ from scipy.spatial.distance import jensenshannon
 from measure_world import NAN
 from metric_tables import CLASSES, TABLES, Rows
 from watchkeeper.measures import catalogue
+from watchkeeper.measures.estimated import calibration_of
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.stats.smooth import MOMENTS
@@ -195,6 +196,61 @@ def percentile(q: float) -> Callable[[Rows], float]:
     return lambda r: float(np.quantile(r.score, q, method="inverted_cdf"))
 
 
+CALIBRATION = calibration_of(TABLES["binary"]["plain"].args[0])
+"""Of scores that are no chances: an isotonic curve. What scores mean is the same for all tables."""
+
+
+def arguments(metric: catalogue.Metric, rows: Rows) -> tuple[Any, ...]:
+    return (CALIBRATION, *rows.args) if metric.estimates else rows.args
+
+
+def chance(score: np.ndarray) -> np.ndarray:
+    return np.interp(np.clip(score, 0, 1), CALIBRATION.scores, CALIBRATION.chances)
+
+
+def expected_of(function: Callable[..., float], score: np.ndarray) -> float:
+    """The KPI if each row were both outcomes at once, each with the weight of its chance."""
+    weights = np.concatenate([chance(score), 1 - chance(score)])
+    return float(function(np.repeat([1, 0], len(score)), np.tile(score, 2), weights))
+
+
+def estimate(function: Callable[..., float]) -> Oracle:
+    """The estimate from raw rows; scores lie anywhere in their cell of the grid, and few rows have their flags told by a cell."""
+    return Oracle(lambda r: expected_of(function, r.every), 3e-3)
+
+
+def gap(name: str, function: Callable[..., float]) -> Oracle:
+    return Oracle(lambda r: ORACLES["binary", name].value(r) - expected_of(function, r.score), 3e-3)
+
+
+def weighted_accuracy(truth, score, weights) -> float:
+    return float(np.average(truth == (score >= 0.5), weights=weights))
+
+
+def weighted_log_loss(truth, score, weights) -> float:
+    return float(sk.log_loss(truth, np.clip(score, 0, 1), sample_weight=weights, labels=[0, 1]))
+
+
+def ranking(function: Callable[..., float]) -> Oracle:
+    def rank(truth, score, weights) -> float:
+        enough = min(weights @ truth, weights @ (1 - truth)) >= 1
+        return function(truth, np.clip(score, 0, 1), sample_weight=weights) if enough else NAN
+
+    return estimate(rank)
+
+
+def of_flags(function: Callable[..., float]) -> Callable[..., float]:
+    def share(truth, score, weights) -> float:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                return float(function(truth, score >= 0.5, sample_weight=weights))
+            except UserWarning:  # nothing to divide by
+                return NAN
+
+    return share
+
+
 ORACLES: dict[tuple[str, str], Oracle] = {
     ("feature", "psi"): Oracle(psi),
     ("feature", "jensen_shannon"): Oracle(lambda r: float(jensenshannon(*shares(r), base=2)), 1e-7),
@@ -231,6 +287,18 @@ ORACLES: dict[tuple[str, str], Oracle] = {
     ("binary", "f1"): Oracle(of_decisions(sk.f1_score, lambda r: flagged(r) or positives(r))),
     ("binary", "matthews"): Oracle(of_decisions(sk.matthews_corrcoef, lambda r: both(r) and 0 < r.said.mean() < 1)),
     ("binary", "label_coverage"): Oracle(lambda r: len(r.truth) / len(r.every)),
+    ("binary", "estimated_accuracy"): estimate(weighted_accuracy),
+    ("binary", "estimated_log_loss"): estimate(weighted_log_loss),
+    ("binary", "estimated_roc_auc"): ranking(sk.roc_auc_score),
+    ("binary", "estimated_positive_rate"): estimate(lambda t, _, w: np.average(t, weights=w)),
+    ("binary", "estimated_average_precision"): ranking(sk.average_precision_score),
+    ("binary", "estimated_precision"): estimate(of_flags(sk.precision_score)),
+    ("binary", "estimated_recall"): estimate(of_flags(sk.recall_score)),
+    ("binary", "estimated_specificity"): estimate(of_flags(lambda t, s, **w: sk.recall_score(t, s, pos_label=0, **w))),
+    ("binary", "estimated_f1"): estimate(of_flags(sk.f1_score)),
+    ("binary", "estimated_brier"): estimate(lambda t, s, w: np.average((t - np.clip(s, 0, 1)) ** 2, weights=w)),
+    ("binary", "accuracy_gap"): gap("accuracy", weighted_accuracy),
+    ("binary", "log_loss_gap"): gap("log_loss", weighted_log_loss),
     ("regression", "mae"): Oracle(lambda r: sk.mean_absolute_error(r.truth, r.score), relative=True),
     ("regression", "rmse"): Oracle(lambda r: sk.root_mean_squared_error(r.truth, r.score), relative=True),
     ("regression", "bias"): Oracle(lambda r: float(np.mean(r.score - r.truth)), relative=True),
@@ -264,7 +332,7 @@ def test_no_metric_is_listed_twice():
 @pytest.mark.parametrize(("metric", "name"), CASES, ids=[f"{m.subject}-{m.name}-{name}" for m, name in CASES])
 def test_the_metric_is_its_oracle_on_raw_rows(metric, name):
     rows, oracle = TABLES[metric.subject][name], ORACLES[metric.subject, metric.name]
-    ours: Estimate = metric.function(*rows.args)
+    ours: Estimate = metric.function(*arguments(metric, rows))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = oracle.value(rows)
@@ -281,7 +349,7 @@ def test_the_metric_is_its_oracle_on_raw_rows(metric, name):
 @pytest.mark.parametrize("metric", catalogue.CATALOGUE, ids=lambda m: f"{m.subject}-{m.name}")
 def test_an_interval_holds_its_value_and_a_number_without_one_is_a_distance_a_count_or_says_why(metric):
     for rows in TABLES[metric.subject].values():
-        ours: Estimate = metric.function(*rows.args)
+        ours: Estimate = metric.function(*arguments(metric, rows))
         if np.isfinite(ours.low):
             assert ours.low - 1e-12 <= ours.value <= ours.high + 1e-12
             assert ours.se >= 0

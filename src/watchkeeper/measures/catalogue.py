@@ -10,7 +10,7 @@ from functools import partial
 from math import inf
 from typing import Any, Literal
 
-from watchkeeper.measures import drift, performance, service
+from watchkeeper.measures import drift, estimated, performance, service
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.stats.smooth import MOMENTS
 
@@ -27,8 +27,9 @@ class Metric:
     """One row: a metric of one subject.
 
     `compares` functions take (reference, analysis), the others the analysis alone. `least` is how many rows the number
-    needs; below it the score is `insufficient`. `stored` ones are computed at each run, the others on request. `only`
-    says of which kind of feature it is a number.
+    needs; below it the score is `insufficient`. `stored` ones are computed at each run, the others on request. `estimates`
+    names the KPI that the number stands for; its function takes what scores mean in the reference, and the analysis.
+    `only` says of which kind of feature it is a number.
     """
 
     name: str
@@ -37,13 +38,14 @@ class Metric:
     method: str
     unit: str
     direction: Direction
-    family: Literal["drift", "performance", "quality", "service"]
+    family: Literal["drift", "performance", "estimated", "quality", "service"]
     least: int = 1
     compares: bool = False
     bounds: Callable[[Any], tuple[float, float]] | None = None
     in_segments: bool = False
     stored: bool = True
     needs_labels: bool = False
+    estimates: str = ""
     only: Literal["", "numeric", "category"] = ""
 
     @property
@@ -53,7 +55,8 @@ class Metric:
 
 
 _RANGES = {
-    "calibration_gap": (-1.0, 1.0),
+    **dict.fromkeys(("accuracy_gap", "calibration_gap"), (-1.0, 1.0)),
+    "log_loss_gap": (-inf, inf),
     "correlation": (-1.0, 1.0),
     "matthews": (-1.0, 1.0),
     "r2": (-inf, 1.0),
@@ -107,6 +110,38 @@ def _quality(
 def _kpi(name: str, subject: Subject, function: Callable[..., Estimate], method: str, unit: str, direction: Direction, **more: Any) -> Metric:
     given: dict[str, Any] = {"least": 10, "needs_labels": True} | more
     return Metric(name=name, subject=subject, function=function, method=method, unit=unit, direction=direction, family="performance", **given)
+
+
+def _estimated(name: str, unit: str = "ratio", *, direction: Direction = UP, **more: Any) -> Metric:
+    """Return the row of a KPI's estimate."""
+    return Metric(
+        name=f"estimated_{name}",
+        subject="binary",
+        function=getattr(estimated, name),
+        method="CBPE: scores as calibrated on the reference",
+        unit=unit,
+        direction=direction,
+        family="estimated",
+        least=20,
+        estimates=name,
+        **more,
+    )
+
+
+def _gap(name: str, of: str, unit: str) -> Metric:
+    """Return the row of how far a realised KPI was from its estimate for the same rows."""
+    return Metric(
+        name=name,
+        subject="binary",
+        function=getattr(estimated, name),
+        method="realised minus CBPE of the labelled rows",
+        unit=unit,
+        direction=ZERO,
+        family="estimated",
+        least=20,
+        needs_labels=True,
+        estimates=of,
+    )
 
 
 CATALOGUE: tuple[Metric, ...] = (
@@ -175,6 +210,14 @@ CATALOGUE: tuple[Metric, ...] = (
     _kpi("f1", "binary", performance.f1, "delta", "ratio", UP, least=20),
     _kpi("matthews", "binary", performance.matthews, "delta", "ratio", UP, least=20),
     _kpi("label_coverage", "binary", performance.label_coverage, "Wilson", "ratio", NONE, least=1),
+    _estimated("accuracy"),
+    _estimated("log_loss", "nats", direction=DOWN),
+    _estimated("roc_auc"),
+    _estimated("positive_rate", direction=NONE),
+    *(_estimated(name, stored=False) for name in ("average_precision", "precision", "recall", "specificity", "f1")),
+    _estimated("brier", direction=DOWN, stored=False),
+    _gap("accuracy_gap", "accuracy", "ratio"),
+    _gap("log_loss_gap", "log_loss", "nats"),
     _kpi("mae", "regression", performance.mae, "t", "truth", DOWN, in_segments=True),
     _kpi("rmse", "regression", performance.rmse, "delta", "truth", DOWN),
     _kpi("bias", "regression", performance.bias, "t", "truth", ZERO, in_segments=True),

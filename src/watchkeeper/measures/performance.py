@@ -47,9 +47,13 @@ def average_precision(view: BinaryView) -> Estimate:
     """Average precision; logit interval of Boyd, Eng and Page 2013."""
     positives, negatives, _ = view.cells()
     value = ranking.average_precision(positives, negatives)
-    p, n = int(positives.sum()), view.scored
+    return precision_interval(value, int(positives.sum()), view.scored) if view.scored else _unscored(view)
+
+
+def precision_interval(value: float, p: int, n: int) -> Estimate:
+    """Return an average precision over `n` rows, `p` of them positive, with its logit interval."""
     if p == 0:
-        return undefined("no positives", n) if n else _unscored(view)
+        return undefined("no positives", n)
     if not 0 < value < 1:
         return Estimate(value, n=n, reason="no interval at 0 or 1")
     spread = Z95 / sqrt(p * value * (1 - value))

@@ -13,6 +13,7 @@ from typing import Any
 
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.catalogue import Metric
+from watchkeeper.measures.estimated import calibration_of
 from watchkeeper.measures.performance import calibration_gap
 from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView, RegressionView, ServiceView
 from watchkeeper.profiles.bins import FeatureBins
@@ -21,7 +22,8 @@ from watchkeeper.profiles.labelled import NEGATIVE, POSITIVE, SCORE
 from watchkeeper.profiles.pairs import Pair, name_of, sums_of
 from watchkeeper.profiles.parts import FEATURE, LABEL, PAIR, SERVICE
 from watchkeeper.records import Score
-from watchkeeper.stats.intervals import Z95, Estimate
+from watchkeeper.stats.calibration import Calibration
+from watchkeeper.stats.intervals import Z95, Estimate, undefined
 from watchkeeper.windows import Window
 from watchkeeper.words import counted
 
@@ -57,6 +59,7 @@ class Frame:
     metrics: Collection[str] | None = None
     pairs: Sequence[Pair] = ()
     usual: dict[tuple[str, str, str], Estimate] = field(default_factory=dict)
+    calibrations: dict[str, Calibration | str] = field(default_factory=dict)
 
     def wants(self, metric: Metric) -> bool:
         """Tell whether a metric is asked for: by name, or because it is stored."""
@@ -68,6 +71,12 @@ class Frame:
         if place not in self.usual:
             self.usual[place] = compute()
         return self.usual[place]
+
+    def calibration(self) -> Calibration | str:
+        """Return what scores mean in the reference, or why that cannot be said; learned once for all windows."""
+        if "" not in self.calibrations:
+            self.calibrations[""] = calibration_of(_outcomes(self.reference_sums.get("", {})))
+        return self.calibrations[""]
 
 
 def readings(frame: Frame, sums: BySegment) -> Iterator[Score]:
@@ -167,8 +176,22 @@ def _kpi_score(frame: Frame, metric: Metric, view: LabelView, usual: LabelView, 
     state = DONE if not metric.needs_labels else MATURE if frame.is_mature else PROVISIONAL
     rows = view.labelled if metric.needs_labels and metric.name != "label_coverage" else every
     bounds = metric.bounds(view) if metric.bounds and view.pending and not frame.is_mature else None
-    usual_value = frame.usually(metric.name, "", segment, lambda: metric.function(usual)) if usual.labelled else None
-    return _stated(frame, metric, metric.function(view), state, rows, usual_value, segment=segment, coverage=coverage, bounds=bounds)
+    measure, usually = _of_kpi(frame, metric)
+    usual_value = frame.usually(metric.name, "", segment, lambda: usually(usual)) if usual.labelled else None
+    return _stated(frame, metric, measure(view), state, rows, usual_value, segment=segment, coverage=coverage, bounds=bounds)
+
+
+def _of_kpi(frame: Frame, metric: Metric) -> tuple[Callable[[Any], Estimate], Callable[[Any], Estimate]]:
+    """Return how a KPI is measured, and how what is usual: an estimate stands beside the KPI that the reference really had."""
+    if not metric.estimates:
+        return metric.function, metric.function
+    known = frame.calibration()
+    if isinstance(known, str):
+        reason = known
+        return lambda view: undefined(reason, view.scored), lambda view: undefined(reason, view.scored)
+    estimate = partial(metric.function, known)
+    realised = None if metric.needs_labels else catalogue.find(metric.estimates, metric.subject)
+    return estimate, estimate if realised is None else realised.function
 
 
 GAP_TO_REST = Metric(

@@ -114,14 +114,18 @@ class BinaryView:
         return sum(self.score(o).sum for o in outcomes)
 
     def cells(self) -> tuple[Ints, Ints, Floats]:
-        """Return positives, negatives and score sums in ascending cells of the score: exact ones where all parts have them, else the grid's."""
-        sides = [self.score(POSITIVE), self.score(NEGATIVE)]
+        """Return positives, negatives and score sums in ascending cells of the score."""
+        (positives, negatives), scores = self.by_score(POSITIVE, NEGATIVE)
+        return positives, negatives, (positives + negatives) * scores
+
+    def by_score(self, *outcomes: str) -> tuple[list[Ints], Floats]:
+        """Return the rows of each outcome, and the score, in ascending cells: exact ones where all parts have them, else the grid's."""
+        sides = [self.score(o) for o in outcomes]
         cells = np.unique(np.concatenate([side.cells for side in sides]))
         if len(cells) and cells[0] < EXACT <= cells[-1]:
             sides = [side.moved(on_the_grid) for side in sides]
             cells = np.unique(np.concatenate([side.cells for side in sides]))
-        positives, negatives = (_placed(side, cells) for side in sides)
-        return positives, negatives, (positives + negatives) * scores_of(cells)
+        return [_placed(side, cells) for side in sides], scores_of(cells)
 
     @property
     def tied(self) -> float:

@@ -142,6 +142,7 @@ def frame_of(
         reference_sums=reference.sums,
         pairs=basis.pairs,
         usual=reference.usual,
+        calibrations=reference.calibrations,
         is_mature=maturity(monitor, window, now) != "provisional",
         has_labels=monitor.labels is not None,
         now=now,

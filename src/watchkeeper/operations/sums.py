@@ -19,6 +19,7 @@ from watchkeeper.operations.pieces import PART_BYTES, parted, share_of_memory
 from watchkeeper.profiles.counts import Counts, add
 from watchkeeper.profiles.parts import FEATURE, LOSS, MARK, PAIR, gathered, newest_scans
 from watchkeeper.records import Profile, key
+from watchkeeper.stats.calibration import Calibration
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.windows import Window
 
@@ -121,13 +122,15 @@ def of_environment(parts: pa.Table, environment: str) -> pa.Table:
 class ReferenceSums:
     """The reference's profile: the sum of its windows, and an id that says which parts went into it.
 
-    `usual` remembers each metric on the reference, once it was computed, and `ranges` each metric's range over its periods.
+    `usual` remembers each metric on the reference, once it was computed, `ranges` each metric's range over its periods, and
+    `calibrations` what scores mean there.
     """
 
     id: str
     sums: BySegment
     usual: dict[tuple[str, str, str], Estimate] = field(default_factory=dict)
     ranges: dict[tuple[str, str], tuple[float, float] | None] = field(default_factory=dict)
+    calibrations: dict[str, Calibration | str] = field(default_factory=dict)
 
 
 _REFERENCES: dict[str, ReferenceSums] = {}

@@ -8,7 +8,9 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64] | Floats
+"""Rows per cell; parts of rows where they are only expected."""
 
 
 def roc_auc(positives: Counts, negatives: Counts) -> float:
@@ -17,7 +19,7 @@ def roc_auc(positives: Counts, negatives: Counts) -> float:
     >>> roc_auc(np.array([0, 2]), np.array([2, 0]))
     1.0
     """
-    p, n = int(positives.sum()), int(negatives.sum())
+    p, n = positives.sum().item(), negatives.sum().item()
     if p == 0 or n == 0:
         return nan
     below = np.cumsum(negatives) - negatives
@@ -30,7 +32,7 @@ def average_precision(positives: Counts, negatives: Counts) -> float:
     >>> average_precision(np.array([0, 2]), np.array([2, 0]))
     1.0
     """
-    p = int(positives.sum())
+    p = positives.sum().item()
     if p == 0:
         return nan
     hits, misses = np.cumsum(positives[::-1]), np.cumsum(negatives[::-1])
