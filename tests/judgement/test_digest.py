@@ -240,3 +240,25 @@ def test_a_digest_of_a_day_speaks_of_days_without_their_hours():
     found = facts(**day)
     assert headline(monitor(window="hour"), found).startswith("parcels, Mon 13 January 2025: ")
     assert "reference days 0.360 to 0.590" in said(found)["Quality"]
+
+
+def foreseen(value: float, low: float, high: float) -> dict[str, Any]:
+    return {"estimated_log_loss": score("estimated_log_loss", value, low=low, high=high, direction="lower_is_better", unit="nats")}
+
+
+def test_while_labels_are_missing_what_scores_foretell_is_called_an_estimate_with_what_it_cannot_see():
+    few = {k: v for k, v in facts().scores.items() if k == "score_mean"} | foreseen(0.361, 0.342, 0.38)
+    assert said(facts(scores=few, is_final=False))["Quality"] == (
+        "not measured: too few labels. From the scores alone, estimated log loss 0.361 [0.342, 0.380]: "
+        "an estimate, blind to a change of what the inputs mean."
+    )
+
+
+@pytest.mark.parametrize(("realised", "told"), [(0.87, "worse"), (0.2, "better"), (0.36, "")])
+def test_a_figure_that_scores_did_not_foretell_is_said_to_be(realised, told):
+    main = score("log_loss", realised, low=realised - 0.01, high=realised + 0.01, direction="lower_is_better", unit="nats")
+    quality = said(facts(scores=facts().scores | {"log_loss": main} | foreseen(0.361, 0.342, 0.38)))["Quality"]
+    if told:
+        assert quality.endswith(f" The scores alone had promised 0.361 [0.342, 0.380]: what came is {told} than inputs explain.")
+    else:
+        assert "promised" not in quality

@@ -125,7 +125,8 @@ def _quality(monitor: Monitor, facts: DigestFacts) -> str:
     if not facts.scores:
         return f"not measured: no {monitor.wording.rows} landed"
     if main not in facts.scores:
-        return "not measured: no labels" if monitor.labels is None else "not measured: too few labels"
+        foreseen = _foreseen(monitor, facts, main)
+        return "not measured: no labels" if monitor.labels is None else f"not measured: too few labels{f'.{foreseen}' if foreseen else ''}"
     usual = facts.usual.get(main)
     said = (
         f"{metric_text(main)} {_number(monitor, facts, main)}"
@@ -141,7 +142,21 @@ def _quality(monitor: Monitor, facts: DigestFacts) -> str:
         said += f" Ranking (AUC) {_number(monitor, facts, 'roc_auc')}" + (
             f", over the whole reference {number_text(auc.reference_value)}." if auc.reference_value is not None else "."
         )
-    return said
+    return said + _foreseen(monitor, facts, main)
+
+
+def _foreseen(monitor: Monitor, facts: DigestFacts, main: str) -> str:
+    """Return what scores alone foretell of the main KPI: while labels are missing, and afterwards where it came out otherwise."""
+    foreseen, realised = facts.scores.get(f"estimated_{main}"), facts.scores.get(main)
+    if foreseen is None or foreseen.low is None or foreseen.high is None:
+        return ""
+    said = f"{metric_text(foreseen.metric)} {_number(monitor, facts, foreseen.metric)}"
+    if not facts.is_final or realised is None or realised.value is None:
+        return f" From the scores alone, {said}: an estimate, blind to a change of what the inputs mean."
+    if foreseen.low <= realised.value <= foreseen.high:
+        return ""
+    worse = realised.value > foreseen.high if realised.direction == "lower_is_better" else realised.value < foreseen.low
+    return f" The scores alone had promised {_number(monitor, facts, foreseen.metric)}: what came is {'worse' if worse else 'better'} than inputs explain."
 
 
 def _promises(monitor: Monitor, facts: DigestFacts) -> str:
