@@ -38,6 +38,9 @@ NowOption = Annotated[
     typer.Option("--now", metavar="TIME", help="Act as of this moment, such as 2013-04-29T06:00Z; without a zone it is UTC.", show_default=False),
 ]
 
+PrivateOption = Annotated[bool, typer.Option("--private", help="Also show private columns; needs --reason, and is kept in `runs`.")]
+PrivateReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why private columns are needed.", show_default=False)]
+
 
 # A command reads many rows and keeps them to its end: looking for cycles as often as Python does costs it 7 % of its time.
 _ALLOCATIONS = 100_000
@@ -151,6 +154,18 @@ def _outline() -> None:
 def open_home(ctx: typer.Context, home: Path | None = None) -> Home:
     """Return the workspace named after the verb, before it, by WATCHKEEPER_HOME, or by where we are."""
     return find_home(home or ctx.find_root().obj)
+
+
+def private_reason(reason: str, *, is_asked: bool) -> str | None:
+    """Return why private columns are shown, None where they are not asked for.
+
+    Raises:
+        UsageError: they are asked for without a reason.
+
+    """
+    if is_asked and not reason.strip():
+        raise UsageError("private columns need a reason", where="--private", then='Add for example --reason "ticket 123: two flights in dispute".')
+    return reason.strip() if is_asked else None
 
 
 def moment(now: str | None, home: Home | None = None, *, option: str = "--now") -> datetime:

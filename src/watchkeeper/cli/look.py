@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from watchkeeper.adapters.workspace import load_monitors
-from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home, reckoned
+from watchkeeper.cli.frame import HomeOption, NowOption, PrivateOption, PrivateReasonOption, moment, open_home, private_reason, reckoned
 from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, say, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.look import look as look_closer
@@ -158,16 +158,15 @@ def sql(
     statement: Annotated[str, typer.Argument(metavar="SELECT", help="One SELECT; `SHOW TABLES` lists what there is.")],
     *,
     as_json: JsonOption = False,
-    private: Annotated[bool, typer.Option("--private", help="Also show private columns; needs --reason, and is kept in `runs`.")] = False,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why private columns are needed.", show_default=False)] = "",
+    private: PrivateOption = False,
+    reason: PrivateReasonOption = "",
     now: NowOption = None,
     home: HomeOption = None,
 ) -> None:
     """Ask the lake itself a question in SQL; it reads and never writes."""
-    if private and not reason.strip():
-        raise UsageError("private columns need a reason", where="--private", then='Add for example --reason "ticket 123: two flights in dispute".')
+    why = private_reason(reason, is_asked=private)
     place = open_home(ctx, home)
-    answer = query(place, load_monitors(place)[0], statement, now=moment(now, place), private_reason=reason.strip() if private else None)
+    answer = query(place, load_monitors(place)[0], statement, now=moment(now, place), private_reason=why)
     shown = answer if as_json else answer.slice(0, _SHOWN)
     show(rows_of(shown), as_json=as_json, columns=answer.column_names, empty="No rows.", is_exact=True)
     if shown.num_rows < answer.num_rows:

@@ -5,7 +5,6 @@ or the file for BI tools (publish.py).
 """
 
 import difflib
-import getpass
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from watchkeeper.adapters.warehouse import connect, newest_sql, quoted, register
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.audit import private_shown
 from watchkeeper.operations.publish import incident_table
 from watchkeeper.records import RECORDS, IncidentEvent, Quarantined, Run
 from watchkeeper.site.published import CostRow, IncidentRow
@@ -54,7 +54,7 @@ def query(home: Home, monitors: Mapping[str, Monitor], sql: str, *, now: datetim
         columns = _columns_of(connection, sql) if _MISSING_COLUMN.search(str(error)) else []
         raise UsageError(_said(error, _names(connection)), where="sql", then=" ".join(columns) or "`SHOW TABLES` lists what there is.") from error
     if private_reason is not None:
-        home.lake.append_records(Run, [_audit(model, sql, private_reason, answer.num_rows, now) for model in monitors])
+        home.lake.append_records(Run, [private_shown(model, "sql", sql, private_reason, rows=answer.num_rows, now=now) for model in monitors])
     return answer
 
 
@@ -153,8 +153,3 @@ def private_columns(monitor: Monitor) -> dict[str, set[str]]:
 
 def _without(dataset: pads.Dataset, hidden: Collection[str]) -> pads.Dataset:
     return dataset.replace_schema(pa.schema([f for f in dataset.schema if f.name not in hidden]))
-
-
-def _audit(model: str, sql: str, reason: str, rows: int, now: datetime) -> Run:
-    text = f"private columns shown to {getpass.getuser()}: {reason}; {' '.join(sql.split())}"
-    return Run(model=model, operation="sql", window_start=now, window_end=now, outcome="done", reason=text, rows=rows, computed_at=now)

@@ -1,0 +1,238 @@
+"""Explain: everything that is known of one prediction, found by its id.
+
+Belongs here: reading the row, its label, its batch and its window from the lake. Does not: the words (site/explanation.py).
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import UsageError
+from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.measures.estimated import calibration_of
+from watchkeeper.measures.rarity import NOWHERE, Place, place_of
+from watchkeeper.measures.readings import BySegment, label_view
+from watchkeeper.measures.views import BinaryView, FeatureView
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.audit import private_shown
+from watchkeeper.operations.classes import is_positive
+from watchkeeper.operations.convert import as_text, fitted
+from watchkeeper.operations.fit import features_of, is_private, private_name
+from watchkeeper.operations.quarantine import standing
+from watchkeeper.operations.rollup import basis_of, maturity
+from watchkeeper.operations.sums import reference_sums
+from watchkeeper.operations.values import values_of
+from watchkeeper.profiles.bins import FeatureBins
+from watchkeeper.profiles.columns import as_numbers
+from watchkeeper.profiles.counts import Counts
+from watchkeeper.profiles.kinds import Derived
+from watchkeeper.profiles.labelled import SCORE
+from watchkeeper.profiles.parts import FEATURE
+from watchkeeper.records import Batch, Change, IncidentEvent, Run, Validation
+from watchkeeper.site.explanation import MASK, Explanation, Input, Truth
+from watchkeeper.stats.calibration import Calibration
+
+
+def explain(home: Home, monitor: Monitor, name: str, *, now: datetime, private_reason: str | None = None) -> Explanation:
+    """Return what is known of the prediction with an id; of several with the same id, of the latest.
+
+    Private columns are masked unless `private_reason` says why they are needed; that is kept in `runs`.
+
+    Raises:
+        UsageError: no prediction with that id has landed; where one waits in quarantine, the reasons are told.
+
+    """
+    rows = _rows(home, monitor, name, now)
+    if rows is None or rows.num_rows == 0:
+        raise _unknown(home, monitor, name, now)
+    row = rows.slice(rows.num_rows - 1)
+    found = _explained(home, monitor, name, row, now, has_private=private_reason is not None, times=rows.num_rows)
+    if private_reason is not None:
+        home.lake.append_records(Run, [private_shown(monitor.model, "explain", name, private_reason, rows=1, now=now)])
+    return found
+
+
+def _rows(home: Home, monitor: Monitor, name: str, now: datetime) -> pa.Table | None:
+    """Return the rows of an id by their time, None where there is no such table."""
+    events = home.lake.dataset(f"events/{monitor.model}")
+    if events is None:
+        return None
+    column = monitor.columns.id
+    asked, misfits = fitted(pa.chunked_array([[name]]), events.schema.field(column).type, monitor.timezone)
+    if len(misfits):
+        return None
+    is_it = pc.field(column).isin(asked.combine_chunks()) & (pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP))
+    return events.to_table(filter=is_it).sort_by([("wk_time", "ascending"), ("wk_landed_at", "ascending")])
+
+
+def _unknown(home: Home, monitor: Monitor, name: str, now: datetime) -> UsageError:
+    waiting = [e for e in standing(home, monitor, now=now) if e.state == "held" and e.source == "events" and name in (e.row or "")]
+    if not waiting:
+        return UsageError(f"no prediction with the id {name!r} has landed", where=monitor.model, then="Ids are compared as text, letter by letter.")
+    return UsageError(
+        f"the prediction {name!r} has not landed: it waits in quarantine ({'; '.join(waiting[0].reasons).rstrip('.')})",
+        where=monitor.model,
+        then=f"`watchkeeper quarantine show {monitor.model} {waiting[0].quarantine_id[:8]}` shows it.",
+    )
+
+
+def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: datetime, *, has_private: bool, times: int) -> Explanation:
+    roles, at = monitor.columns, row.column("wk_time")[0].as_py()
+    hidden: Collection[str] = () if has_private else monitor.private
+    fitted_bins, usual = _reference(home, monitor, now)
+    score = _number(row, roles.score)
+    batch = next(iter(home.lake.newest(Batch, as_of=now, where=pc.field("batch_id") == row.column("wk_batch")[0].as_py())), None)
+    version = _text(row, roles.version)
+    truths = list(_truths(home, monitor, name, now)) if monitor.labels else []
+    segments = list(_segments(monitor, row, hidden))
+    window = monitor.grid.at(at)
+    return Explanation(
+        model=monitor.model,
+        id=name,
+        at=at,
+        version=version,
+        environment=_text(row, roles.environment) or monitor.environment,
+        score=score,
+        score_place=_place(SCORE, fitted_bins, usual, score),
+        decision=_decision(monitor, row, score),
+        threshold=monitor.threshold if monitor.task == "binary" and roles.prediction is None else None,
+        chance=_chance(monitor, usual, score),
+        status=_text(row, roles.status),
+        latency_ms=_number(row, roles.latency),
+        trace_id=_text(row, roles.trace_id),
+        host=_text(row, roles.host),
+        inputs=list(_inputs(monitor, row, fitted_bins, usual, hidden)),
+        truths=truths if monitor.labels is None or not {monitor.labels.column, monitor.labels.join} & set(hidden) else [],
+        labels_due=None if monitor.labels is None else window.end + monitor.labels.mature_after,
+        is_mature=maturity(monitor, window, now) == "mature",
+        segments=segments,
+        batch=batch,
+        row_number=int(row.column("wk_row")[0].as_py()),
+        findings=_findings(home, batch, now),
+        changes=_changes(home, monitor, version, now),
+        incidents=_incidents(home, monitor, at, segments, now),
+        times_landed=times,
+    )
+
+
+def _reference(home: Home, monitor: Monitor, now: datetime) -> tuple[Mapping[str, FeatureBins], BySegment]:
+    basis = basis_of(home, monitor, now=now)
+    return ({}, {}) if basis is None else (basis.fitted, reference_sums(home, monitor, basis.bins, basis.parts, now=now).sums)
+
+
+def _text(row: pa.Table, column: str | None) -> str:
+    if column is None or column not in row.column_names:
+        return ""
+    return as_text(row.column(column))[0].as_py() or ""
+
+
+def _number(row: pa.Table, column: str | None) -> float | None:
+    if column is None or column not in row.column_names:
+        return None
+    values, nulls = as_numbers(row.column(column))
+    return None if nulls[0] or not np.isfinite(values[0]) else float(values[0])
+
+
+def _decision(monitor: Monitor, row: pa.Table, score: float | None) -> str:
+    """Return the decision as a label: of a binary model 1 or 0, whatever it was spelled like."""
+    said = monitor.columns.prediction
+    if monitor.task == "binary" and said in row.column_names:
+        return _as_label(monitor, row.column(said))
+    if monitor.task == "binary" and said is None and score is not None:
+        return str(int(score >= monitor.threshold))
+    return _text(row, said)
+
+
+def _as_label(monitor: Monitor, column: pa.ChunkedArray) -> str:
+    if monitor.task != "binary":
+        return as_text(column)[0].as_py() or ""
+    (value,) = is_positive(column, monitor.positive)
+    return "" if np.isnan(value) else str(int(value))
+
+
+def _place(name: str, fitted_bins: Mapping[str, FeatureBins], usual: BySegment, value: Any) -> Place:
+    if name not in fitted_bins:
+        return NOWHERE
+    return place_of(FeatureView(fitted_bins[name], usual.get("", {}).get((FEATURE, name, ""), Counts())), value)
+
+
+def _chance(monitor: Monitor, usual: BySegment, score: float | None) -> float | None:
+    """Return which share of reference rows with such a score was positive."""
+    view = label_view(usual.get("", {}), monitor.task) if monitor.task == "binary" and score is not None else None
+    known = calibration_of(view) if isinstance(view, BinaryView) else None
+    return float(known.of(np.array([score]))[0]) if isinstance(known, Calibration) else None
+
+
+def _inputs(monitor: Monitor, row: pa.Table, fitted_bins: Mapping[str, FeatureBins], usual: BySegment, hidden: Collection[str]) -> Iterator[Input]:
+    rows = Derived(row, "wk_time", monitor.timezone)
+    for name in features_of(monitor, row.schema):
+        if hidden and is_private(monitor, name):
+            yield Input(name=name, value=MASK, place=Place())
+            continue
+        column = rows.column(name)
+        (value,) = values_of(column)
+        place = _place(name, fitted_bins, usual, _compared(monitor, name, fitted_bins.get(name), column))
+        yield Input(name=name, value=value, place=place)
+
+
+def _compared(monitor: Monitor, name: str, bins: FeatureBins | None, column: pa.ChunkedArray) -> float | str | None:
+    """Return a value as it is counted: a number, or a text, which of a private column is a hash."""
+    if bins is None or column.null_count:
+        return None
+    if bins.kind == "numeric":
+        values, _ = as_numbers(column)
+        return float(values[0])
+    text = str(as_text(column)[0].as_py())
+    return private_name(text) if is_private(monitor, name) else text
+
+
+def _truths(home: Home, monitor: Monitor, name: str, now: datetime) -> Iterator[Truth]:
+    """Yield the labels that came for an id, in the order in which the last one counts."""
+    labels = home.lake.dataset(f"labels/{monitor.model}")
+    if labels is None:
+        return
+    order = [n for n in ("labelled_at", "wk_landed_at", "wk_order", "wk_row") if n in labels.schema.names]
+    is_its = (pc.field("id") == name) & (pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP))
+    rows = labels.to_table(columns=["label", *order], filter=is_its).sort_by([(n, "ascending") for n in order])
+    for place in range(rows.num_rows):
+        one = rows.slice(place, 1)
+        yield Truth(
+            label=_as_label(monitor, one.column("label")),
+            known_at=one.column("labelled_at")[0].as_py(),
+            landed_at=one.column("wk_landed_at")[0].as_py(),
+        )
+
+
+def _segments(monitor: Monitor, row: pa.Table, hidden: Collection[str]) -> Iterator[str]:
+    for declared in monitor.segments:
+        columns = declared.split("&")
+        if all(c in row.column_names and c not in hidden for c in columns):
+            yield "&".join(f"{c}={_text(row, c) or '(null)'}" for c in columns)
+
+
+def _findings(home: Home, batch: Batch | None, now: datetime) -> Sequence[Validation]:
+    if batch is None:
+        return []
+    found: list[Validation] = home.lake.newest(Validation, as_of=now, where=pc.field("batch_id") == batch.batch_id)
+    return [v for v in found if v.outcome != "pass"]
+
+
+def _changes(home: Home, monitor: Monitor, version: str, now: datetime) -> Sequence[Change]:
+    if not version:
+        return []
+    found: list[Change] = home.lake.newest(Change, as_of=now, where=pc.field("model") == monitor.model)
+    return sorted((c for c in found if c.version == version), key=lambda c: c.at)
+
+
+def _incidents(home: Home, monitor: Monitor, at: datetime, segments: Collection[str], now: datetime) -> Sequence[Incident]:
+    """Return the incidents whose windows hold a moment: about the model, or about a segment that the row is in."""
+    mine = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment)
+    told = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine))
+    during = [i for i in told if i.window_start <= at < i.window_end and not i.is_withdrawn]
+    return [i for i in during if i.family != "segment" or i.subject in segments]

@@ -1,0 +1,181 @@
+"""One prediction in words: what went in, what came out, what is known of it.
+
+Belongs here: facts about a prediction -> lines. Does not: finding them (operations/explain.py), printing (cli/).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from watchkeeper.judgement.incidents import Incident
+from watchkeeper.measures.rarity import Place
+from watchkeeper.monitor import Monitor
+from watchkeeper.records import Batch, Change, Validation
+from watchkeeper.words import counted, metric_text, moment_text, number_text, percent
+
+MASK = "***"
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """One value that the model was given."""
+
+    name: str
+    value: Any
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """One label that came: what it said, since when it was known, and when it landed."""
+
+    label: str
+    known_at: datetime | None
+    landed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """All that is known of one prediction; `inputs` in the monitor's order, `truths` oldest first."""
+
+    model: str
+    id: str
+    at: datetime
+    version: str
+    environment: str
+    score: float | None
+    score_place: Place
+    decision: str
+    threshold: float | None
+    chance: float | None
+    status: str
+    latency_ms: float | None
+    trace_id: str
+    host: str
+    inputs: Sequence[Input]
+    truths: Sequence[Truth]
+    labels_due: datetime | None
+    is_mature: bool
+    segments: Sequence[str]
+    batch: Batch | None
+    row_number: int
+    findings: Sequence[Validation]
+    changes: Sequence[Change]
+    incidents: Sequence[Incident]
+    times_landed: int = 1
+
+
+def explanation_lines(monitor: Monitor, found: Explanation) -> list[tuple[str, str]]:
+    """Return (label, text) in reading order; what is not known is left out, but for the label, which is waited for."""
+    made = [
+        ("", f"{found.model}, {found.id}, {moment_text(found.at, monitor.timezone)}: {_verdict(monitor, found)}"),
+        ("Score", _score(monitor, found)),
+        ("Label", _label(monitor, found)),
+        ("Unusual inputs", _unusual(found)),
+        ("Segments", ", ".join(metric_text("", segment=s).removeprefix(", ") for s in found.segments)),
+        ("Served", _served(found)),
+        ("Version", _version(monitor, found)),
+        ("Landed", _landed(monitor, found)),
+        ("Incidents", "; ".join(_incident(i) for i in found.incidents) or "none in its window"),
+    ]
+    return [(label, said) for label, said in made if said]
+
+
+def _verdict(monitor: Monitor, found: Explanation) -> str:
+    said = _decision(monitor, found) or (
+        f"predicted {number_text(found.score, 'truth', truth=monitor.wording.unit)}" if found.score is not None else ""
+    )
+    last = found.truths[-1].label if found.truths else None
+    if last is None:
+        return f"{said or 'nothing was decided'}; the truth is not known"
+    return f"{said or 'nothing was decided'}; it was {_named(monitor, last)}"
+
+
+def _decision(monitor: Monitor, found: Explanation) -> str:
+    if monitor.task == "regression" or not found.decision:
+        return ""
+    return f"decided {_named(monitor, found.decision)}"
+
+
+def _named(monitor: Monitor, label: str) -> str:
+    """Return an outcome in the monitor's words, where it has some."""
+    if monitor.task == "regression":
+        return f"{label} {monitor.wording.unit}".rstrip()
+    if monitor.task != "binary":
+        return label
+    return monitor.wording.positive if label == "1" else f"not {monitor.wording.positive}" if label == "0" else label
+
+
+def _score(monitor: Monitor, found: Explanation) -> str:
+    if found.score is None:
+        return "none was logged"
+    if monitor.task != "binary":
+        return f"{number_text(found.score)}, {found.score_place.said}" if found.score_place.said else number_text(found.score)
+    parts = [f"{found.score:.3f}", found.score_place.said]
+    if found.chance is not None:
+        parts.append(f"of reference {monitor.wording.rows} with such a score {percent(found.chance)} were {monitor.wording.positive}")
+    if found.threshold is not None:
+        side = "at or above" if found.score >= found.threshold else "below"
+        parts.append(f"{side} the threshold {found.threshold:g} by {abs(found.score - found.threshold):.3f}")
+    return "; ".join(p for p in parts if p)
+
+
+def _label(monitor: Monitor, found: Explanation) -> str:
+    if not found.truths:
+        if found.labels_due is None:
+            return "this model has no labels"
+        due = moment_text(found.labels_due, monitor.timezone)
+        return f"never came; it was due by {due}" if found.is_mature else f"not here yet; due by {due}"
+    *before, last = found.truths
+    said = (
+        f"{_named(monitor, last.label)}, known {moment_text(last.known_at, monitor.timezone)}, landed {moment_text(last.landed_at, monitor.timezone)}"
+    )
+    others = [t for t in before if t.label != last.label]
+    return said + (f"; said {', then '.join(_named(monitor, t.label) for t in others)} before" if others else "")
+
+
+def _unusual(found: Explanation) -> str:
+    odd = [i for i in found.inputs if i.place.is_unusual]
+    if not odd:
+        return f"none of {len(found.inputs)}" if found.inputs else ""
+    rest = f"; and {len(odd) - _SHOWN} more" if len(odd) > _SHOWN else ""
+    return "; ".join(f"{i.name} {value_text(i.value)}: {i.place.said}" for i in odd[:_SHOWN]) + rest
+
+
+def value_text(value: Any) -> str:
+    """Return a value of a row with all its digits."""
+    if value is None:
+        return "(null)"
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _served(found: Explanation) -> str:
+    parts = [
+        f"status {found.status}" if found.status else "",
+        f"{number_text(found.latency_ms, 'ms')}" if found.latency_ms is not None else "",
+        f"on {found.host}" if found.host else "",
+        f"trace {found.trace_id}" if found.trace_id else "",
+    ]
+    return ", ".join(p for p in parts if p)
+
+
+def _version(monitor: Monitor, found: Explanation) -> str:
+    said = found.version if found.environment == monitor.environment else f"{found.version or 'not logged'}, in {found.environment}"
+    notes = [f"{c.kind} of {moment_text(c.at, monitor.timezone)}{f': {c.note}' if c.note else ''}" for c in found.changes]
+    return "; ".join([said, *notes]) if said else ""
+
+
+def _landed(monitor: Monitor, found: Explanation) -> str:
+    if found.batch is None:
+        return ""
+    said = f"{moment_text(found.batch.landed_at, monitor.timezone)} in {found.batch.name}, row {found.row_number}"
+    said += f", its id {counted(found.times_landed, 'time')} in the lake: the last one is told of" if found.times_landed > 1 else ""
+    broken = [f"{f.column or 'the table'}: {f.why or f.expectation.removeprefix('expect_').replace('_', ' ')}" for f in found.findings]
+    return said + (f"; of its file did not hold: {'; '.join(broken)}" if broken else "; all that was checked of its file held")
+
+
+def _incident(incident: Incident) -> str:
+    state = "open" if incident.is_open else incident.state
+    return f"{incident.severity} {incident.id[:8]} ({state}): {incident.headline}"
