@@ -63,13 +63,11 @@ def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime
     """Return scores in order of time: stored ones, or, for other windows and metrics, from the sums of profiles.
 
     Raises:
-        UsageError: no metric, feature or segment has that name, or the time asked for ends before it starts.
+        UsageError: no metric, feature or segment has that name.
 
     """
     _known(wanted.metrics)
     wanted = _in_order(home, monitor, wanted, now)
-    if wanted.start and wanted.end and wanted.end <= wanted.start:
-        raise UsageError("the time asked for ends before it starts", where="--from, --to", then="Name the earlier day with --from.")
     grain = wanted.grain or monitor.window
     is_stored = grain == monitor.window and wanted.metrics <= _STORED
     found = _stored(home, monitor, wanted, now) if is_stored else _rolled(home, monitor, str(grain), wanted, now)
