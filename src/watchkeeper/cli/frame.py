@@ -83,7 +83,9 @@ class Verbs(TyperGroup):
         without_telemetry()
         try:
             return super().invoke(ctx)
-        except _OF_THE_FRAME:
+        except _OF_THE_FRAME as error:
+            if isinstance(error, typer.BadParameter):
+                error.message = error.message.removeprefix("Value error, ")  # pydantic's, through which typer reads options
             raise
         except Exception as error:
             if ctx.meta.get(_TRACED):
