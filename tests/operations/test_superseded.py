@@ -73,6 +73,15 @@ def test_ids_are_compared_whatever_type_a_file_gives_them(refused: Home) -> None
     assert [e.row_number for e in superseded(refused)] == [1]
 
 
+def test_an_id_may_be_a_number_of_any_length(home: Home) -> None:
+    suite(home, "loans_events", AMOUNT)
+    long = 17_500_000_000_000_000_000_123
+    for name, amount in (("loans-1.jsonl", -5), ("loans-2.jsonl", 5)):
+        put(home, name, f'{{"loan": {long}, "asked_at": "2025-02-01T10:00:00Z", "risk": 0.5, "amount": {amount}}}\n')
+        take(home)
+    assert [(e.name, e.row_number) for e in superseded(home)] == [("loans-1.jsonl", 0)]
+
+
 def test_a_label_that_comes_again_with_a_value_does_so_too(refused: Home) -> None:
     put(refused, "repaid-1.csv", "loan,defaulted\n9,maybe\n7,perhaps\n")
     put(refused, "repaid-2.csv", "loan,defaulted\n9,1\n")

@@ -60,8 +60,9 @@ def _suspects(intake: Intake, landed: pa.ChunkedArray) -> dict[str, str]:
     if found is None or not found.num_rows:
         return {}
     came = [row_of(text).get(column) for text in found["row"].to_pylist()]
+    came = [str(value) if type(value) is int else value for value in came]  # one of any length
     suspects: dict[str, str] = {}
-    for kind in (str, int, float):  # as text in one go each
+    for kind in (str, float):  # as text in one go each
         of_kind = pa.array([type(value) is kind for value in came])
         names = as_text(pa.chunked_array([pa.array([value for value in came if type(value) is kind])]))
         here = pc.is_in(names, landed.combine_chunks())
