@@ -106,7 +106,7 @@ class Quarantined:
     row_number: Of[int, "row in the file, from 0; -1 for the whole file"]
     reasons: Of[list[str], "why, one sentence each"]
     row: Of[str | None, "the row as it came, JSON; for a whole file the path it was read from"] = None
-    state: Of[str, "held, released or discarded"] = "held"
+    state: Of[str, "held, released, discarded or superseded (the id landed with a later file)"] = "held"
     who: Of[str, "who decided"] = ""
     why: Of[str, "why it was decided so"] = ""
     at: Of[datetime, "when this state began"]
