@@ -347,6 +347,7 @@ class Run:
     reason: Of[str, "why, unless done"] = ""
     rows: Of[int, "rows or scores it produced"] = 0
     inputs: Of[str, "what it rested on; the same inputs are not computed again"] = ""
+    revision: Of[int, "0 at first, +1 when the same window was done again at the same `now`"] = 0
     computed_at: Of[datetime, "the `now` of the run"]
 
 

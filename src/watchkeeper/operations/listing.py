@@ -24,7 +24,7 @@ from watchkeeper.measures.readings import GAP_TO_REST
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force, stored_bins
 from watchkeeper.operations.costs import costs_by
-from watchkeeper.operations.measure import last_ended
+from watchkeeper.operations.due import last_ended
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.profiles.pairs import LEAST_CORRELATION, name_of
 from watchkeeper.records import SEVERITIES, Action, Change, IncidentEvent, Score, Signal
