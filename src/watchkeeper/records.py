@@ -106,7 +106,7 @@ class Quarantined:
     row_number: Of[int, "row in the file, from 0; -1 for the whole file"]
     reasons: Of[list[str], "why, one sentence each"]
     row: Of[str | None, "the row as it came, JSON; for a whole file the path it was read from"] = None
-    state: Of[str, "held, released or discarded"] = "held"
+    state: Of[str, "held, released, discarded or superseded (the id landed with a later file)"] = "held"
     who: Of[str, "who decided"] = ""
     why: Of[str, "why it was decided so"] = ""
     at: Of[datetime, "when this state began"]
@@ -347,6 +347,7 @@ class Run:
     reason: Of[str, "why, unless done"] = ""
     rows: Of[int, "rows or scores it produced"] = 0
     inputs: Of[str, "what it rested on; the same inputs are not computed again"] = ""
+    revision: Of[int, "0 at first, +1 when the same window was done again at the same `now`"] = 0
     computed_at: Of[datetime, "the `now` of the run"]
 
 

@@ -1,6 +1,7 @@
 """A table's files as a dataset: the rows that deltalake's own has, of files that only what may hold them are opened."""
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -139,3 +140,38 @@ def test_times_without_a_zone_are_read_as_they_were_written(tmp_path: Path) -> N
     lake.append("t", pa.table({"local": naive, "x": [1, 2, 3]}))
     later = pc.field("local") >= pa.scalar(datetime(2025, 1, 2), pa.timestamp("us"))  # noqa: DTZ001
     assert lake.read("t", where=later).column("x").to_pylist() == [2]
+
+
+@pytest.mark.parametrize("again", [1, 2, 3])
+def test_a_table_that_was_removed_and_made_anew_is_read_anew_and_written_to(tmp_path: Path, again: int) -> None:
+    """Of as many commits as before, of fewer, and of more; another process did it, so that this one is not told."""
+    held, other = Lake(tmp_path), Lake(tmp_path)
+    for day in range(2):
+        held.append("t", rows(day))
+    assert held.read("t").num_rows == 40
+    shutil.rmtree(tmp_path / "t")
+    for day in range(again):
+        other.append("t", rows(day, "vans", n=3))
+    assert held.read("t").column("model").to_pylist() == ["vans"] * 3 * again
+    held.append("t", rows(7, "vans", n=1))
+    assert held.read("t").num_rows == 3 * again + 1
+    assert Lake(tmp_path).read("t").equals(held.read("t"))
+
+
+def test_a_table_that_was_made_anew_is_written_to_by_who_has_not_looked_since(tmp_path: Path) -> None:
+    held, other = Lake(tmp_path), Lake(tmp_path)
+    for day in range(3):
+        held.append("t", rows(day))
+    assert held.table("t").version() == 2
+    shutil.rmtree(tmp_path / "t")
+    other.append("t", rows(0, "vans", n=3))
+    held.append("t", rows(1, "vans", n=4))
+    assert other.read("t").num_rows == held.read("t").num_rows == 7
+
+
+def test_a_table_that_was_removed_is_none(tmp_path: Path) -> None:
+    held = Lake(tmp_path)
+    held.append("t", rows(0))
+    assert held.read("t").num_rows == 20
+    shutil.rmtree(tmp_path / "t")
+    assert held.read("t") is None

@@ -204,3 +204,22 @@ def chromium(tmp_path: Path) -> Callable[..., str]:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
     return read
+
+
+@pytest.mark.parametrize(
+    "expectation", ["expect_column_values_to_be_between", "expect_column_value_lengths_to_be_between", "expect_column_values_to_be_in_set"]
+)
+@pytest.mark.parametrize("result", ["pass", "fail", "error"])
+def test_what_private_arguments_were_taken_from_has_its_row_too(home: Home, expectation: str, result: str) -> None:
+    bare = {"expectation": expectation, "expectation_id": f"{expectation}/salary", "column": "salary", "arguments": "{}"}
+    pages = build_docs(home, [batch("a")], [outcome("a", result, **bare), outcome("a")], now=NOW)
+    shown = words(page(home, pages["a"]))
+    assert f"{expectation.removeprefix('expect_column_').replace('_', ' ')}; what it names is not shown" in shown
+    assert "values must be greater than or equal to 0 and less than or equal to 231" in shown, "others are told as ever"
+    assert "is a required field" not in shown
+
+
+def test_an_expectation_that_gx_no_longer_knows_takes_no_page_with_it(home: Home) -> None:
+    unknown = {"expectation": "expect_that_nobody_knows", "expectation_id": "x", "column": "", "arguments": "{}"}
+    pages = build_docs(home, [batch("a")], [outcome("a", **unknown), outcome("a")], now=NOW)
+    assert "that nobody knows; what it names is not shown" in words(page(home, pages["a"]))

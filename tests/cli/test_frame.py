@@ -53,6 +53,13 @@ def test_help_names_values_in_capitals_and_shows_no_python_type(command):
     assert "[[" not in usage
 
 
+@pytest.mark.parametrize("command", [("scores", "m", "--by"), ("costs", "--by"), ("backfill", "--bins"), ("digest", "--period")], ids=" ".join)
+def test_a_value_that_is_none_of_those_there_are_is_refused_in_our_words(command):
+    refused = RUNNER.invoke(app, [*command, "fortnight"])
+    assert refused.exit_code == 2
+    assert f"Invalid value for '{command[-1]}': 'fortnight' is not one of" in refused.output
+
+
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in {("init",), ("demo",)}], ids=" ".join)
 def test_home_may_stand_after_every_verb(command):
     assert "--home" in RUNNER.invoke(app, [*command, "--help"]).stdout

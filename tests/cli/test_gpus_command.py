@@ -145,13 +145,33 @@ def test_one_week_of_one_model_is_shown_by_the_day(traced, watchkeeper: Callable
     assert [(r["model"], r["window_start"][:10], r["gpu_hours"]) for r in rows] == [("parcels", f"2025-01-{d}", 48.0) for d in (27, 28, 29)]
 
 
+def test_a_week_is_cut_to_the_days_asked_for_and_says_when_it_is_not_over(traced, watchkeeper: Callable):
+    asked = ("costs", "parcels", "--from", "2025-01-23", "--to", "2025-01-30")
+    rows = json.loads(watchkeeper(*asked, "--json", "--now", "2025-02-10").stdout)
+    assert [(r["window_start"][:10], r["window_end"][:10], r["gpu_hours"], r["coverage"]) for r in rows] == [
+        ("2025-01-23", "2025-01-27", 192.0, 1.0),
+        ("2025-01-27", "2025-01-30", 144.0, 1.0),
+    ]
+    shown = watchkeeper(*asked, "--now", "2025-01-29").stdout
+    assert "23 to 26 Jan 2025  " in shown
+    assert "27 to 29 Jan 2025, not over  " in shown
+    assert "27 Jan to 2 Feb 2025, not over  " in watchkeeper("costs", "--now", "2025-01-29").stdout
+
+
+@pytest.mark.parametrize("command", [("costs",), ("scores", "parcels"), ("backfill", "parcels")])
+def test_turned_dates_are_refused_with_both_options(traced, watchkeeper: Callable, command):
+    result = watchkeeper(*command, "--from", "2025-02-01", "--to", "2025-01-01")
+    assert result.exit_code == 2
+    assert "--from, --to: the time asked for ends (2025-01-01) before it starts (2025-02-01). Name the earlier day with --from." in result.output
+
+
 def test_an_unknown_model_is_wrong_usage(traced, watchkeeper: Callable):
     assert watchkeeper("costs", "parsels").exit_code == 2
 
 
 def test_a_day_that_is_none_is_wrong_usage(traced, watchkeeper: Callable):
     result = watchkeeper("costs", "--from", "yesterday")
-    assert (result.exit_code, "'yesterday' is not a day" in result.output) == (2, True)
+    assert (result.exit_code, "'yesterday' is not a date" in result.output) == (2, True)
 
 
 def test_a_wrong_price_book_is_told_with_its_line(traced, watchkeeper: Callable):

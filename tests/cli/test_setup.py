@@ -14,6 +14,7 @@ import pytest
 from sklearn.datasets import load_diabetes, load_wine
 from typer.testing import CliRunner, Result
 
+from conftest import PARCELS
 from watchkeeper.adapters.workspace import find_home, load_monitors
 from watchkeeper.cli import app
 
@@ -224,6 +225,25 @@ def test_check_names_columns_that_the_newest_file_lacks(watchkeeper: Callable[..
     told = [f["what"] for f in json.loads(watchkeeper("check", "--json").stdout)["findings"] if f["level"] == "mistake"]
     whole = ["unknown metric 'rok_auc'", "unknown key 'segmnts'", *(f["what"] for f in mistakes[1:])]
     assert told == whole, "a mistyped key does not hide the rest"
+
+
+def test_check_warns_of_a_reference_that_is_not_over_or_has_no_rows(watchkeeper: Callable[..., Result], parcels_of_day, make_home, home):
+    def told(at):
+        checked = watchkeeper("check", "--json", at=at)
+        assert checked.exit_code == 0
+        return [f for f in json.loads(checked.stdout)["findings"] if "reference" in f["what"]]
+
+    parcels_of_day(date(2025, 1, 20))
+    assert told(home) == [], "nothing has landed yet: the first run may bring the rows"
+    watchkeeper("ingest", "parcels", "--now", "2025-02-01")
+    (found,) = told(home)
+    assert (found["level"], bool(found["line"])) == ("warning", True)
+    assert found["what"] == "the reference is empty: no events between 2025-01-01 and 2025-01-15 have landed"
+    parcels_of_day(date(2025, 1, 3))
+    watchkeeper("ingest", "parcels", "--now", "2025-02-01")
+    assert told(home) == []
+    early = make_home({**PARCELS, "reference": {"from": "2025-01-01", "to": "2025-01-15"}}, name="early", now="2025-01-10T00:00Z")
+    assert [f["what"] for f in told(early)] == ["the reference ends on 2025-01-15; measuring starts then"]
 
 
 def test_check_tells_monitor_and_suite_mistakes_together(watchkeeper: Callable[..., Result], home):

@@ -1,6 +1,7 @@
 """The facts of the data, read from its files: what was known before departure and after arrival, faults included."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from watchkeeper.demo import flights as module
 from watchkeeper.demo.flights import CATEGORIES, NUMBERS
 from watchkeeper.errors import UsageError
+
+PAGE = (Path(__file__).parents[2] / "docs" / "demo.md").read_text(encoding="utf-8")
 
 
 def test_every_flight_of_the_year_is_there_once(flights: pl.DataFrame) -> None:
@@ -68,14 +71,24 @@ def test_the_gaps_of_the_weather_stay_in(flights: pl.DataFrame) -> None:
     assert last_day["temp"].null_count() == last_day.height
 
 
+def test_so_many_hours_of_the_weather_are_missing_as_the_page_of_the_demo_says() -> None:
+    read = pl.read_csv(module._data_folder() / "weather.csv", infer_schema_length=None).select(
+        "origin", pl.col("time_hour").str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_zone="UTC", strict=True)
+    )
+    missing = [(part["time_hour"].max() - part["time_hour"].min()) // timedelta(hours=1) + 1 - part.height for _, part in read.group_by("origin")]
+    assert f"{sum(missing)} hourly readings of the three airports are missing" in PAGE
+
+
 def test_the_flight_of_17_miles_stays_in(flights: pl.DataFrame) -> None:
     assert flights.filter(pl.col("distance") < 80)["flight_id"].to_list() == ["2013-07-27-US-1632-EWR"]
 
 
-def test_nine_destinations_are_first_flown_to_after_march(flights: pl.DataFrame) -> None:
+def test_eight_destinations_are_first_flown_to_after_march_and_a_ninth_by_the_flight_that_is_set_aside(flights: pl.DataFrame) -> None:
     is_early = pl.col("day") < date(2013, 4, 1)
     new = set(flights["dest"]) - set(flights.filter(is_early)["dest"])
     assert new == {"ABQ", "ACK", "MVY", "TVC", "ANC", "LGA", "SBN", "ILM", "LEX"}
+    assert flights.filter(pl.col("dest") == "LGA")["distance"].to_list() == [17]
+    assert "eight destinations that the model never saw" in PAGE
 
 
 def test_nothing_the_model_sees_is_known_only_after_departure() -> None:

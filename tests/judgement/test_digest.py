@@ -90,7 +90,7 @@ def test_a_bad_week():
     assert said(bad) == {
         "": "Nothing needs you now: what was wrong is over. All figures are final. 3 figures of this period were restated.",
         "Quality": (
-            "log loss 0.870 [0.810, 0.940], reference weeks 0.360 to 0.590. Found 300 of 2,500 late parcels (12 %; over the whole reference 42 %)."
+            "log loss 0.870 [0.810, 0.940], reference weeks 0.360 to 0.590 (least and greatest). Found 300 of 2,500 late parcels (12 %; over the whole reference 42 %)."
             " Ranking (AUC) 0.660 [0.640, 0.680], over the whole reference 0.720."
         ),
         "Promises": (
@@ -184,7 +184,7 @@ def test_a_regression_tells_its_own_main_figure():
     about = monitor(task="regression")
     found = facts(scores={"mae": score("mae", 58687.78, low=54482.36, high=62893.2, unit="truth")}, usual={"mae": (20209.81, 21771.62)})
     assert headline(about, found) == "parcels, 13 to 19 January: quiet. MAE 58,700 [54,500, 62,900]"
-    assert dict(lines(about, found))["Quality"] == "MAE 58,700 [54,500, 62,900], reference weeks 20,200 to 21,800."
+    assert dict(lines(about, found))["Quality"] == "MAE 58,700 [54,500, 62,900], reference weeks 20,200 to 21,800 (least and greatest)."
 
 
 def test_the_headline_tells_the_number_that_is_the_reason_when_the_rate_is_not():

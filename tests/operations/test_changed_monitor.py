@@ -78,7 +78,8 @@ def test_what_the_edited_monitor_cannot_judge_is_not_called_over(watched: Home, 
     assert [i.is_open for i in incidents(edited(watched, **change))] == [True]
 
 
-def test_another_reference_is_compared_with_at_once_though_its_rows_landed_with_the_old_one_s(watched: Home) -> None:
+@pytest.mark.parametrize("later", [timedelta(0), timedelta(minutes=5)], ids=["under a clock that stands", "minutes later"])
+def test_another_reference_is_compared_with_at_once_though_its_rows_landed_with_the_old_one_s(watched: Home, later: timedelta) -> None:
     """All rows landed in one run, so no part of the new reference is younger than those of the old one."""
 
     def stored(home: Home) -> dict[tuple[str, str, datetime], tuple[float | None, float | None, str]]:
@@ -86,8 +87,8 @@ def test_another_reference_is_compared_with_at_once_though_its_rows_landed_with_
         return {(s.metric, s.feature, s.window_start): (s.value, s.reference_value, s.reference) for s in newest}
 
     before = stored(watched)
-    changed = stored(edited(watched, now=NOW + timedelta(minutes=5), reference={"from": "2025-01-01", "to": "2025-01-09"}))
+    changed = stored(edited(watched, now=NOW + later, reference={"from": "2025-01-01", "to": "2025-01-09"}))
     assert all(changed[k][2] != reference for k, (_, _, reference) in before.items())
     assert {changed[k][1] == usual for k, (_, usual, _) in before.items() if k[0] == "log_loss"} == {False}
-    again = stored(edited(watched, now=NOW + timedelta(minutes=10), reference=PARCELS["reference"]))
+    again = stored(edited(watched, now=NOW + 2 * later, reference=PARCELS["reference"]))
     assert again == before

@@ -13,6 +13,7 @@ from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import bill
 from watchkeeper.operations.costs import costs
+from watchkeeper.operations.listing import Wanted, listed_scores
 from watchkeeper.records import GpuSample, Run, Score
 
 DAY = datetime(2025, 1, 20, tzinfo=UTC)
@@ -285,6 +286,24 @@ def test_scores_of_the_models_and_the_unattributed_add_up_to_the_bill(farm):
     assert sum(r.cost for r in rows) == pytest.approx(24 * 0.80)
     for row in rows[:2]:
         assert row.cost == pytest.approx(score(farm, "gpu_cost", model=row.model).value)
+
+
+def test_a_week_of_cost_scores_is_summed_from_the_readings_and_no_mean_of_days(farm):
+    busy, idle = hours("a", 20, start=DAY, utilisation_ratio=1.0), hours("a", 4, start=DAY + timedelta(days=1), utilisation_ratio=0.0)
+    land(farm, busy, idle)
+    land_events(farm, "one", DAY + timedelta(hours=3), 900)
+    land_events(farm, "one", DAY + timedelta(days=1, hours=3), 100)
+    now = DAY + timedelta(days=2)
+    run(farm, now=now)
+    (hours_spent,) = listed_scores(farm, monitors_of(farm)["one"], Wanted(metrics=frozenset({"gpu_hours"}), grain="week"), now=now)
+    assert (hours_spent.value, hours_spent.grain, hours_spent.window_end - hours_spent.window_start) == (24.0, "week", timedelta(days=7))
+    asked = Wanted(metrics=frozenset({*COST_METRICS, "rows"}), grain="week")
+    found = {s.metric: s for s in listed_scores(farm, monitors_of(farm)["one"], asked, now=now)}
+    assert set(found) == set(COST_METRICS)  # nothing was profiled here, and so no rows are counted
+    assert found["gpu_busy_ratio"].value == pytest.approx(20 / 24)
+    days = [score(farm, "gpu_cost", day=DAY + timedelta(days=n), now=now).value for n in (0, 1)]
+    assert found["gpu_cost"].value == pytest.approx(sum(days))
+    assert found["cost_per_1000_predictions"].value == pytest.approx(sum(days))
 
 
 def test_a_finer_grid_is_costed_from_the_first_use_on(farm):

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pyarrow as pa
 
+from intake_world import expect, suite
 from watchkeeper.operations.fit import _fit_column, features_of, fit_columns
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.profile import profile
@@ -73,3 +74,14 @@ def test_texts_that_hardly_repeat_are_no_features(parcels):
 
     assert set(fitted(monitor)) == {"depot"}
     assert set(fitted(monitor.model_copy(update={"features": ["email"]}))) == {"email"}
+
+
+def test_an_intake_with_a_range_of_a_private_column_lands_and_has_its_page_without_the_limits(home, parcels):
+    monitor = parcels.model_copy(update={"private": ["weight_kg"]})
+    suite(home, "parcels_events", expect("expect_column_values_to_be_between", column="weight_kg", min_value=0.2513, max_value=4321.5))
+    parcels_days(home.root, date(2025, 1, 1), 2)
+    batches = ingest(home, monitor, now=NOW)
+    assert {b.status for b in batches} <= {"landed", "partial"}
+    pages = [page.read_text() for page in (home.site_dir / "validation").rglob("*.html")]
+    assert any("values to be between; what it names is not shown" in page for page in pages)
+    assert not any("4321" in page or "0.2513" in page for page in pages)

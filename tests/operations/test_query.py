@@ -10,7 +10,7 @@ import worlds_site as world
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.publish import publish
 from watchkeeper.operations.query import private_columns, query
-from watchkeeper.records import Quarantined, Run, Score
+from watchkeeper.records import Bins, Quarantined, Run, Score
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +103,18 @@ def test_private_columns_are_there_for_a_reason_which_is_kept(built):
     assert "secret-0" in seen.column("passenger").to_pylist()
     kept = [r for r in built[0].lake.newest(Run) if r.operation == "sql"]
     assert ["ticket 12" in r.reason and "SELECT passenger" in r.reason and r.rows == 12 for r in kept] == [True]
+
+
+def test_bins_of_private_columns_and_of_unknown_models_tell_no_value(built):
+    home, monitors = built
+    told = {"kind": "numeric", "edges": [31250.37], "computed_at": world.NOW}
+    rows = [("passenger", world.MODEL), ("passenger@age", world.MODEL), ("dep_delay", world.MODEL), ("dep_delay", "gone")]
+    home.lake.append_records(Bins, [Bins(model=model, bins="b", feature=name, **told) for name, model in rows])
+    for asked in ("bins", "bins_all"):
+        sql = f"SELECT feature, model, len(edges) AS n FROM {asked} WHERE bins = 'b'"
+        seen = {(r["feature"], r["model"]): r["n"] for r in query(home, monitors, sql, now=world.NOW).to_pylist()}
+        assert seen == {rows[0]: 0, rows[1]: 0, rows[2]: 1, rows[3]: 0}
+        assert query(home, monitors, sql, now=world.NOW, private_reason="ticket 13").column("n").to_pylist() == [1] * 4
 
 
 def test_a_private_id_is_private_in_the_labels_too():

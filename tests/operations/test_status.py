@@ -10,8 +10,9 @@ from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.operations.status import behind_text, label_coverage, operation_statuses, overview_rows, status
 from watchkeeper.records import IncidentEvent, Run, Score
+from watchkeeper.site.overview import overview_cells
 from watchkeeper.windows import Grid
-from watchkeeper.words import moment_text
+from watchkeeper.words import moment_text, window_text
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +124,28 @@ def test_rows_that_stopped_are_told_once(tmp_path):
     row = overview_rows(home, {watched.model: watched}, now=world.NOW)[0]
     assert row.reason == ""
     assert [i.incident_id for i in row.incidents] == [opened.incident_id]
+
+
+def test_the_last_window_is_the_last_with_rows_whatever_was_spent_since_and_however_long_ago_it_was(tmp_path):
+    home, watched = Home(tmp_path), world.monitor()
+    windows = world.days(watched)
+    home.lake.append_records(Run, [*runs_of(windows[:-40]), *runs_of(windows[-40:-2], "missed"), *runs_of(windows[-2:], "late")])
+    home.lake.append_records(Score, [s for w in windows[:-40] for s in world._scores(watched, w)])
+    spent = [s for w in windows[-40:] for s in world._scores(watched, w) if s.metric == "gpu_cost"]
+    home.lake.append_records(Score, spent)
+    row = overview_rows(home, {watched.model: watched}, now=world.NOW)[0]
+    assert (row.window_start, row.window_end) == (windows[-41].start, windows[-41].end)
+    assert overview_cells(row)["last window"] == f"{window_text(windows[-41].start, windows[-41].end, watched.timezone)}, 40 since without rows"
+    assert row.label_coverage == pytest.approx(0.97)
+
+
+def test_a_window_that_failed_is_not_said_to_be_without_rows(tmp_path):
+    home, watched = Home(tmp_path), world.monitor()
+    windows = world.days(watched)
+    home.lake.append_records(Run, [*runs_of(windows[:-3]), *runs_of(windows[-3:-1], "late"), *runs_of(windows[-1:], "failed")])
+    row = overview_rows(home, {watched.model: watched}, now=world.NOW)[0]
+    assert row.window_end == windows[-4].end
+    assert row.windows_without_rows == 2
 
 
 def test_labels_of_hours_are_those_of_the_newest_day_of_hours():

@@ -78,7 +78,7 @@ def test_a_figure_speaks_its_numbers_and_keeps_the_newest_in_its_table():
     assert made.rows[0] == SCORES[-1]
     assert made.left_out + len(made.rows) == len(SCORES)
     assert f"last {SCORES[-1].value:.3f}," in made.spoken
-    assert "usual is" in made.spoken
+    assert "usual, which 95 % of reference windows keep, is" in made.spoken
     assert "hollow: provisional" in made.legend
 
 

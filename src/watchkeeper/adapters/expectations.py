@@ -233,7 +233,7 @@ def _finding(expectation: Expectation, result: Any, look: Look, private: frozens
         owner=expectation.owner,
         why=expectation.why,
         error=error,
-        says=expectation.says,
+        says=_said(expectation, private),
         unexpected_rows=rows or [],
         is_table_level=not expectation.is_row_level or (outcome == "fail" and expectation.severity == "critical" and not rows),
     )
@@ -247,6 +247,14 @@ def _told(expectation: Expectation, private: frozenset[str]) -> dict[str, Any]:
         name: _HIDDEN if isinstance(value, str) else [_HIDDEN] for name, value in expectation.arguments.items() if isinstance(value, str | list)
     }
     return hidden | {name: value for name, value in expectation.arguments.items() if isinstance(value, bool) or name == "mostly"}
+
+
+def _said(expectation: Expectation, private: frozenset[str]) -> str:
+    """Return the expectation in words, which for a private column name no value either."""
+    if _told(expectation, private) == expectation.arguments:
+        return expectation.says
+    words = expectation.type.removeprefix("expect_").removeprefix("column_").replace("_", " ")
+    return f"{expectation.column}: {words} (what it names is private)"
 
 
 def _observed(expectation: Expectation, value: Any) -> str:

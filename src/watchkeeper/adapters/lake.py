@@ -51,7 +51,8 @@ class Lake:
         self.address = str(address).rstrip("/")
         self.options = storage_options
         self._open: dict[str, DeltaTable] = {}
-        self._datasets: dict[str, tuple[int, pads.Dataset]] = {}
+        self._seen: dict[str, tuple[Path, tuple[int, int] | None]] = {}
+        self._datasets: dict[str, tuple[tuple[str, int], pads.Dataset]] = {}
 
     def uri(self, table: str) -> str:
         """Return the address of a table."""
@@ -65,11 +66,13 @@ class Lake:
 
         """
         try:
-            if name in self._open:
-                if self._may_have_changed(name):
-                    self._open[name].update_incremental()
-            else:
+            self._forget_replaced(name)
+            if name not in self._open:
                 self._open[name] = DeltaTable(self.uri(name), storage_options=self.options)
+                self._note(name)
+            elif self._may_have_changed(name):
+                self._open[name].update_incremental()
+                self._note(name)
         except (TableNotFoundError, FileNotFoundError):
             return None
         except (DeltaError, OSError) as error:
@@ -80,23 +83,36 @@ class Lake:
         return self._open[name]
 
     def _may_have_changed(self, name: str) -> bool:
-        """Tell whether a table may have a newer state than the one opened; on this disk the log's next entry says so.
+        """Tell whether a table may have a newer state than the one opened; on this disk the log's next entry says so."""
+        return is_remote(self.address) or self._entry(name, self._open[name].version() + 1).exists()
 
-        Where the entry of the state itself is gone, the log was cleaned and says nothing.
+    def _entry(self, name: str, version: int) -> Path:
+        return Path(self.uri(name), "_delta_log", f"{version:020d}.json")
+
+    def _note(self, name: str) -> None:
+        """Note which file the log's entry of the state now seen is; on this disk, where asking costs nothing."""
+        if not is_remote(self.address):
+            entry = self._entry(name, self._open[name].version())
+            self._seen[name] = (entry, _file_of(entry))
+
+    def _forget_replaced(self, name: str) -> None:
+        """Forget a table of which the noted entry is another file now, or none: it was removed and made anew, or its log was cleaned.
+
+        The number of commits would not tell, and its later entries would be taken for those of the table that was.
         """
-        if is_remote(self.address):
-            return True
-        log, version = Path(self.uri(name), "_delta_log"), self._open[name].version()
-        return (log / f"{version + 1:020d}.json").exists() or not (log / f"{version:020d}.json").exists()
+        entry, file = self._seen.get(name, (None, None))
+        if entry is not None and name in self._open and (file is None or _file_of(entry) != file):
+            del self._open[name]
 
     def dataset(self, name: str) -> pads.Dataset | None:
         """Return a table as a lazy dataset to query by name, or None when it does not exist."""
         found = self.table(name)
         if found is None:
             return None
-        version, known = found.version(), self._datasets.get(name)
-        if known is None or known[0] != version:
-            known = self._datasets[name] = (version, dataset_of(found, self.files(name), known[1] if known else None))
+        state, known = (found.metadata().id, found.version()), self._datasets.get(name)
+        if known is None or known[0] != state:
+            before = known[1] if known and known[0][0] == state[0] else None
+            known = self._datasets[name] = (state, dataset_of(found, self.files(name), before))
         return known[1]
 
     def dataset_at(self, name: str, version: int) -> pads.Dataset:
@@ -229,6 +245,7 @@ class Lake:
         return [] if found is None else list(found.vacuum(keep_hours, dry_run=False, enforce_retention_duration=False))
 
     def _write(self, name: str, rows: pa.Table, properties: CommitProperties, schema_mode: Any) -> None:
+        self._forget_replaced(name)
         target = self._open.get(name) or self.uri(name)
         with self.writing(name):
             write_deltalake(
@@ -285,6 +302,15 @@ class Lake:
                     raise
                 time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))  # noqa: S311 - jitter, not a secret
         raise AssertionError
+
+
+def _file_of(path: Path) -> tuple[int, int] | None:
+    """Return what tells one file from another under the same name, None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _refusal(error: Exception) -> str:

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -119,7 +119,7 @@ def _line(validation: Validation) -> str:
     >>> _line(v)
     'wind: values to be between (warning), 1 of 985 rows'
     """
-    words = validation.expectation.removeprefix("expect_").removeprefix("column_").replace("_", " ")
+    words = _in_words(validation.expectation)
     subject = f"{validation.column}: " if validation.column else ""
     if validation.outcome == "error":
         return f"{subject}{words} (could not be evaluated)"
@@ -129,6 +129,10 @@ def _line(validation: Validation) -> str:
     return f"{subject}{words} ({validation.severity}){counts}"
 
 
+def _in_words(expectation: str) -> str:
+    return expectation.removeprefix("expect_").removeprefix("column_").replace("_", " ")
+
+
 def _page(facts: _Facts) -> str:
     stamp = datetime.fromisoformat(facts.at).strftime("%Y%m%dT%H%M%S")
     return f"results/{facts.suite}/{stamp}-{facts.batch_id}.html"
@@ -136,13 +140,33 @@ def _page(facts: _Facts) -> str:
 
 def _render(facts: _Facts, found: Sequence[Validation]) -> str:
     quiet_gx()
+    try:
+        document, unshown = _document(facts, found), frozenset[str]()
+    except Exception:  # noqa: BLE001 - GX refuses to describe what lacks arguments, as those of private columns do, with errors of many kinds
+        unshown = frozenset(v.expectation_id for v in found if not _is_describable(facts, v))
+        document = _document(facts, found, unshown)
+    _unlink_suite(document)
+    _add_people(document, found, unshown)
+    return str(_view().render(document, facts=asdict(facts)))
+
+
+def _is_describable(facts: _Facts, validation: Validation) -> bool:
+    try:
+        _document(facts, [validation])
+    except Exception:  # noqa: BLE001 - as above
+        return False
+    return True
+
+
+def _document(facts: _Facts, found: Sequence[Validation], unshown: Collection[str] = ()) -> Any:
+    """Return the page as GX lays it out; those `unshown` stand in it as a column that exists, to be put in words by us."""
     from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
 
     passed = sum(v.outcome == "pass" for v in found)
     result = ExpectationSuiteValidationResult(
         success=not facts.is_critical,
-        results=[_gx_result(v) for v in found],
+        results=[_gx_result(v, is_shown=v.expectation_id not in unshown) for v in found],
         suite_name=facts.suite,
         statistics={
             "evaluated_expectations": len(found),
@@ -152,13 +176,10 @@ def _render(facts: _Facts, found: Sequence[Validation]) -> str:
         },
         meta={"run_id": {"run_name": html.escape(facts.name), "run_time": facts.at}, "batch_spec": {"data_asset_name": facts.name}},
     )
-    document = ValidationResultsPageRenderer().render(result)
-    _unlink_suite(document)
-    _add_people(document, found)
-    return str(_view().render(document, facts=asdict(facts)))
+    return ValidationResultsPageRenderer().render(result)
 
 
-def _gx_result(validation: Validation) -> Any:
+def _gx_result(validation: Validation, *, is_shown: bool) -> Any:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
@@ -170,8 +191,8 @@ def _gx_result(validation: Validation) -> Any:
     return ExpectationValidationResult(
         success=validation.outcome == "pass",
         expectation_config=ExpectationConfiguration(
-            type=validation.expectation,
-            kwargs={**column, **json.loads(validation.arguments)},
+            type=validation.expectation if is_shown else "expect_column_to_exist",
+            kwargs={**column, **json.loads(validation.arguments)} if is_shown else {"column": column.get("column", _WHOLE_TABLE)},
         ),
         result=counts,
         exception_info={
@@ -188,8 +209,8 @@ def _unlink_suite(document: Any) -> None:
     header["styling"]["params"].pop("expectation_suite_name", None)
 
 
-def _add_people(document: Any, found: Sequence[Validation]) -> None:
-    """Add severity, owner and why to every row: GX's own way to show more of `meta` fails on its strict arguments."""
+def _add_people(document: Any, found: Sequence[Validation], unshown: Collection[str] = ()) -> None:
+    """Add severity, owner and why to every row, and our words to those `unshown`: GX's own way to show more of `meta` fails on its strict arguments."""
     groups: dict[str, list[Validation]] = defaultdict(list)
     for validation in found:
         groups[html.escape(validation.column) or _WHOLE_TABLE].append(validation)
@@ -197,6 +218,8 @@ def _add_people(document: Any, found: Sequence[Validation]) -> None:
         table = next(block for block in section.content_blocks if block.content_block_type == "table")
         table.header_row += list(_COLUMNS)
         for row, validation in zip(table.table, groups[section.section_name], strict=True):
+            if validation.expectation_id in unshown:
+                row[1] = html.escape(f"{_in_words(validation.expectation)}; what it names is not shown")
             row += [html.escape(getattr(validation, name)) for name in _COLUMNS.values()]
 
 

@@ -15,7 +15,9 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.dataset as pads
 
+from watchkeeper.adapters.arrow_records import arrow_schema
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
@@ -50,10 +52,14 @@ def connect(home_or_lake: Home | Lake, tables: Mapping[str, str] | None = None, 
     if isinstance(home_or_lake, Home):
         given = home_or_lake.memory_bytes // 2
         connection.execute(f"SET memory_limit = '{given} B'; SET threads = {max(1, min(cpu_count() or 1, given // _PER_THREAD))}")
-    for name, table in (record_tables() if tables is None else tables).items():
+    for name, table in (tables or {}).items():
         dataset = lake.dataset(table)
         if dataset is not None:
             connection.register(name, dataset)
+    for record in (r for r in RECORDS if tables is None and r.TABLE != "quarantine"):
+        dataset = dataset_of_record(lake, record)
+        if dataset is not None:
+            connection.register(registered_name(record.TABLE), dataset)
     return connection
 
 
@@ -67,9 +73,11 @@ def _opened() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={**_CLOSED, "temp_directory": str(Path(tempfile.gettempdir()) / "watchkeeper-duckdb")})
 
 
-def record_tables() -> dict[str, str]:
-    """Return SQL name -> lake table for every record that has one table for all models."""
-    return {registered_name(r.TABLE): r.TABLE for r in RECORDS if r.TABLE != "quarantine"}
+def dataset_of_record(lake: Lake, record: Any) -> pads.Dataset | None:
+    """Return the table of a record, None where there is none; fields that it was written without are null."""
+    found = lake.dataset(record.TABLE)
+    missing = [] if found is None else [f for f in arrow_schema(record) if f.name not in found.schema.names]
+    return found.replace_schema(pa.schema([*found.schema, *missing])) if found is not None and missing else found
 
 
 def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | list[Any] | None = None) -> pa.Table:

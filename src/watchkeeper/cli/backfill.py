@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from watchkeeper.cli.frame import HomeOption, NowOption, day, moment, open_home
+from watchkeeper.cli.frame import HomeOption, NowOption, days, moment, open_home
 from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, complain, say, show_json
 from watchkeeper.cli.watch import Models
 from watchkeeper.judgement.notices import STALE_AFTER
@@ -52,7 +52,8 @@ def backfill(
     """
     place = open_home(ctx, home)
     zone = place.workspace.timezone
-    asked = Asked(start=day(zone, start, "--from"), end=day(zone, end, "--to"), bins=bins.value, recompute=recompute)
+    first, last = days(zone, start, end)
+    asked = Asked(start=first, end=last, bins=bins.value, recompute=recompute)
     with _bar(is_shown=not as_json) as bar:
         done = bring_up_to_date(place, models or None, now=moment(now, place), asked=asked, spread=in_threads, tell=bar.step, far=bar.far)
     if as_json:

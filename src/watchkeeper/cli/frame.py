@@ -86,7 +86,9 @@ class Verbs(TyperGroup):
         without_telemetry()
         try:
             return super().invoke(ctx)
-        except _OF_THE_FRAME:
+        except _OF_THE_FRAME as error:
+            if isinstance(error, typer.BadParameter):
+                error.message = error.message.removeprefix("Value error, ")  # pydantic's, through which typer reads options
             raise
         except Exception as error:
             if ctx.meta.get(_TRACED):
@@ -189,6 +191,21 @@ def reckoned(day: Dated, option: str) -> Dated:
         return in_reckoning(day)
     except ValueError as error:
         raise UsageError(str(error), where=option, then="Write for example 2013-04-29.") from error
+
+
+def days(timezone: str, start: str | None, end: str | None) -> tuple[datetime | None, datetime | None]:
+    """Return the moments that --from and --to name.
+
+    Raises:
+        UsageError: one is no date, or the time between them ends before it starts.
+
+    """
+    first, last = day(timezone, start, "--from"), day(timezone, end, "--to")
+    if first and last and last <= first:
+        raise UsageError(
+            f"the time asked for ends ({end}) before it starts ({start})", where="--from, --to", then="Name the earlier day with --from."
+        )
+    return first, last
 
 
 def day(timezone: str, text: str | None, option: str) -> datetime | None:

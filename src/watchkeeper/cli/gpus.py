@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
@@ -20,16 +20,15 @@ from watchkeeper.adapters.host import host_name
 from watchkeeper.adapters.nvml import Gpus, gpus
 from watchkeeper.adapters.telemetry import Buffer
 from watchkeeper.adapters.workspace import load_monitors
-from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home, reckoned
-from watchkeeper.cli.output import JsonOption, as_dict, cell, complain, plain, say, show
+from watchkeeper.cli.frame import HomeOption, NowOption, days, moment, open_home
+from watchkeeper.cli.output import JsonOption, as_dict, cell, complain, plain, say, show, window_so_far
 from watchkeeper.errors import UsageError
 from watchkeeper.measures.cost import SYNTHETIC
 from watchkeeper.operations.bill import BillRow, bill
 from watchkeeper.operations.sample import Pace, Plan, Reading, check_interval, sample
 from watchkeeper.records import GpuSample, HostSample
-from watchkeeper.spelling import parse_duration, utc
-from watchkeeper.windows import local_midnight
-from watchkeeper.words import number_text, window_text
+from watchkeeper.spelling import parse_duration
+from watchkeeper.words import number_text
 
 UNATTRIBUTED = "unattributed"
 _TABLE = (
@@ -140,7 +139,9 @@ def costs(
     *,
     start: Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day or moment; days begin in the workspace's time zone.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="DAY", help="Day or moment at which it ends, exclusive.")] = None,
-    by: Annotated[By, typer.Option(metavar="day|week|month", help="Windows; weeks and months are sums.")] = By.week,
+    by: Annotated[
+        By, typer.Option(metavar="day|week|month", help="Windows; weeks and months are sums, the first and last cut to --from and --to.")
+    ] = By.week,
     as_json: JsonOption = False,
     now: NowOption = None,
     home: HomeOption = None,
@@ -152,13 +153,15 @@ def costs(
     for problem in problems:
         complain(str(problem))
     zone = workspace.workspace.timezone
-    rows = bill(workspace, monitors, now=moment(now, workspace), by=by.value, start=_edge(start, zone), end=_edge(end, zone))
+    first, last = days(zone, start, end)
+    at = moment(now, workspace)
+    rows = bill(workspace, monitors, now=at, by=by.value, start=first, end=last)
     shown = [r for r in rows if not models or r.model is None or r.model in models]
     if as_json:
         show(shown, as_json=True)
         return
     show(
-        [_for_people(r, zone) for r in shown],
+        [_for_people(r, zone, at) for r in shown],
         as_json=False,
         columns=_TABLE,
         title=f"{by.value}s in {zone}",
@@ -168,21 +171,10 @@ def costs(
         say(note)
 
 
-def _edge(text: str | None, zone: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        if len(text) == len("2013-04-22"):
-            return local_midnight(reckoned(date.fromisoformat(text), "--from/--to"), zone)
-        return utc(reckoned(datetime.fromisoformat(text), "--from/--to"))
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not a day", where="--from/--to", then="Write for example 2013-04-22.") from error
-
-
-def _for_people(row: BillRow, zone: str) -> dict[str, Any]:
+def _for_people(row: BillRow, zone: str, now: datetime) -> dict[str, Any]:
     return as_dict(row) | {
         "model": row.model or UNATTRIBUTED,
-        "window": window_text(row.window_start, row.window_end, zone),
+        "window": window_so_far(row.window_start, row.window_end, zone, now),
         "cost": None if row.cost is None else Decimal(f"{row.cost:.2f}"),
     }
 

@@ -33,6 +33,15 @@ _TABLE = ("name", "batch_id", "status", "rows_landed", "rows_quarantined", "rows
 _HEAPS = ("model", "source", "name", "batch_id", "rows", "whole_files", "reason", "since")
 
 
+class State(StrEnum):
+    """What became of what was set aside."""
+
+    held = "held"
+    superseded = "superseded"
+    released = "released"
+    discarded = "discarded"
+
+
 class SourceName(StrEnum):
     """What files hold."""
 
@@ -40,6 +49,12 @@ class SourceName(StrEnum):
     labels = "labels"
 
 
+StateOption = Annotated[
+    State,
+    typer.Option(
+        "--state", metavar="held|superseded|released|discarded", help="What waits, or what landed in a later file, was let in, or was given up."
+    ),
+]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="The model, as in its monitor file.")]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Entries, as `quarantine show` names them; the beginning is enough.")]
 BatchOption = Annotated[str, typer.Option("--batch", metavar="ID", help="Only entries of this batch.")]
@@ -139,6 +154,7 @@ def list_heaps(
     ctx: typer.Context,
     *,
     model: Annotated[str | None, typer.Argument(metavar="MODEL", help="The model; default: all.")] = None,
+    state: StateOption = State.held,
     home: HomeOption = None,
     now: NowOption = None,
     as_json: JsonOption = False,
@@ -146,7 +162,8 @@ def list_heaps(
     """List what is held, by file and reason, with counts and without values."""
     place = open_home(ctx, home)
     monitors, _ = load_monitors(place, [model] if model else None)
-    show(heaps(place, list(monitors.values()), now=moment(now, place)), as_json=as_json, columns=_HEAPS, empty="Nothing is in quarantine.")
+    found = heaps(place, list(monitors.values()), now=moment(now, place), states=(state,))
+    show(found, as_json=as_json, columns=_HEAPS, empty=_empty(state))
 
 
 def show_rows(
@@ -156,6 +173,7 @@ def show_rows(
     ids: Ids = None,
     batch: BatchOption = "",
     matching: MatchingOption = "",
+    state: StateOption = State.held,
     private: Annotated[bool, typer.Option("--private", help="Show private columns; needs --reason, which is kept with your name.")] = False,
     reason: ReasonOption = "",
     who: WhoOption = "",
@@ -163,16 +181,20 @@ def show_rows(
     now: NowOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what is held, row by row; private columns as ***."""
+    """Show what is held, row by row; private columns as ***. With another --state also who decided, and why."""
     place = open_home(ctx, home)
     monitor = load_monitor(place, model)
     at = moment(now, place)
-    found = entries(place, monitor, now=at, chosen=Chosen(ids=ids or (), batch=batch, matching=matching))
+    found = entries(place, monitor, now=at, chosen=Chosen(ids=ids or (), batch=batch, matching=matching), states=(state,))
     if private:
         note_look(place, monitor, found, now=at, who=who or getpass.getuser(), why=reason)
     rows = show_entries(monitor, found, private=private)
-    columns = ("quarantine_id", "name", "row_number", "reasons", "row")
-    show(rows, as_json=as_json, columns=columns, empty="Nothing is in quarantine.", is_exact=True)
+    columns = ("quarantine_id", "name", "row_number", "reasons", "row", *(() if state == State.held else ("who", "why")))
+    show(rows, as_json=as_json, columns=columns, empty=_empty(state), is_exact=True)
+
+
+def _empty(state: State) -> str:
+    return "Nothing is in quarantine." if state == State.held else f"Nothing in quarantine was {state}."
 
 
 def let_in(

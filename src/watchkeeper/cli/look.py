@@ -43,7 +43,7 @@ def status(
     now: NowOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Show how every model stands: state, last window, open incidents, targets, labels, cost, and what is due or was left out."""
+    """Show how every model stands: state, last window with rows, open incidents, targets, labels, cost, and what is due or was left out."""
     place = open_home(ctx, home)
     monitors, problems = load_monitors(place, models or None)
     found = stand(place, monitors, now=moment(now, place), problems=problems)

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from watchkeeper.spelling import utc
-from watchkeeper.words import number_text
+from watchkeeper.words import number_text, window_text
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 NOBODY = "No model is watched yet. `watchkeeper add MODEL --events FILE` adds one."
@@ -55,6 +55,11 @@ def say(text: str) -> None:
 def complain(text: str) -> None:
     """Print a sentence on stderr, so that results stay clean."""
     typer.echo(text, err=True)
+
+
+def window_so_far(start: datetime, end: datetime, timezone: str, now: datetime) -> str:
+    """Return a window in local words; one that goes on says so."""
+    return window_text(start, end, timezone) + (", not over" if end > now else "")
 
 
 def set_aside_lines(reasons: Sequence[str]) -> list[str]:

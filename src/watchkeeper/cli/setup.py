@@ -119,7 +119,8 @@ def check(ctx: typer.Context, *, home: HomeOption = None, as_json: JsonOption = 
     """Check all monitors and suites, and the columns they name against the newest data. Exits with 3 on a mistake."""
     from watchkeeper.operations.check import check as examine
 
-    checked = examine(open_home(ctx, home))
+    place = open_home(ctx, home)
+    checked = examine(place, now=moment(None, place))
     if as_json:
         show_json(checked)
     else:

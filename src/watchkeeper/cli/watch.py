@@ -15,8 +15,8 @@ import typer
 from typer.core import TyperGroup
 
 from watchkeeper.adapters.workspace import Home, load_monitor, load_monitors
-from watchkeeper.cli.frame import HomeOption, NowOption, day, moment, open_home
-from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, complain, say, set_aside_lines, show, show_json
+from watchkeeper.cli.frame import HomeOption, NowOption, day, days, moment, open_home
+from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, complain, say, set_aside_lines, show, show_json, window_so_far
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.notices import STALE, STALE_AFTER
@@ -113,16 +113,17 @@ def scores(
     place = open_home(ctx, home)
     at = moment(now, place)
     monitor = load_monitor(place, model)
+    first, last = days(monitor.timezone, start, end)
     wanted = Wanted(
         metrics=frozenset(metric or ()),
         feature=feature,
         segment=segment,
-        start=day(monitor.timezone, start, "--from"),
-        end=day(monitor.timezone, end, "--to"),
+        start=first,
+        end=last,
         grain=by.value if by else None,
     )
     found = listed_scores(place, monitor, wanted, now=at)
-    rows = [s if as_json else {**as_dict(s), **_whole(s), "window": _window(s.window_start, s.window_end, monitor.timezone, at)} for s in found]
+    rows = [s if as_json else {**as_dict(s), **_whole(s), "window": window_so_far(s.window_start, s.window_end, monitor.timezone, at)} for s in found]
     show(
         rows,
         as_json=as_json,
@@ -294,7 +295,3 @@ def _whole(score: Score) -> dict[str, Any]:
     """Return the numbers of a count as counts."""
     counted = {name: getattr(score, name) for name in ("value", "reference_value")} if score.unit in COUNTS else {}
     return {name: value if value is None else round(value) for name, value in counted.items()}
-
-
-def _window(start: datetime, end: datetime, timezone: str, now: datetime) -> str:
-    return window_text(start, end, timezone) + (", not over" if end > now else "")

@@ -17,7 +17,7 @@ from watchkeeper.adapters.workspace import find_home
 from watchkeeper.flows.artifacts import dated, links, publish, table
 from watchkeeper.flows.beginning import begin
 from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, fan_out, may_help, threads
-from watchkeeper.flows.selection import run_name, select
+from watchkeeper.flows.selection import run_name, select, stretch
 from watchkeeper.flows.showing import show
 from watchkeeper.flows.spreading import spread_here, tasks_of
 from watchkeeper.operations.backfill import Asked, Backfilled, OfBins
@@ -62,7 +62,7 @@ def backfill(
     begin()
     selection = select(models, as_of)
     zone = selection.home.workspace.timezone
-    first, last = (local_midnight(day, zone) if day else None for day in (start, end))
+    first, last = stretch(*(local_midnight(day, zone) if day else None for day in (start, end)))
     asked = Asked(start=first, end=last, bins=bins, recompute=recompute)
     with tasks_of(selection.home):
         outcomes = [_whole(o) for o in fan_out(backfill_model, selection, "backfill", asked=asked)]

@@ -130,7 +130,7 @@ def _quality(monitor: Monitor, facts: DigestFacts) -> str:
     usual = facts.usual.get(main)
     said = (
         f"{metric_text(main)} {_number(monitor, facts, main)}"
-        + (f", reference {grain_of(facts.end - facts.start)}s {_range(*usual)}" if usual else "")
+        + (f", reference {grain_of(facts.end - facts.start)}s {_range(*usual)} (least and greatest)" if usual else "")
         + "."
     )
     recall = facts.scores.get("recall")

@@ -65,13 +65,7 @@ def backfill(
 
     `tell` is called with (model, step), `far` with how many pieces of a step are done. A model or step that fails is kept as a
     run with its reason; the others go on.
-
-    Raises:
-        UsageError: what is asked for ends before it starts.
-
     """
-    if asked.start and asked.end and asked.end <= asked.start:
-        raise UsageError(f"the windows asked for end ({asked.end}) before they start ({asked.start})", then="Name the earlier day first.")
     monitors, problems = load_monitors(home, models)
     done = Backfilled(Watched(problems=problems, models=list(monitors)))
     seen = tell or (lambda _model, _step: None)

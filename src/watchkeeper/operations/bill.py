@@ -40,8 +40,9 @@ class BillRow:
 def bill(
     home: Home, monitors: Mapping[str, Monitor], *, now: datetime, by: Grain = "week", start: datetime | None = None, end: datetime | None = None
 ) -> list[BillRow]:
-    """Return the rows of the windows (in the workspace's time zone) that overlap [start, end), as known at `now`; unattributed ones last.
+    """Return the rows of the windows (in the workspace's time zone), as known at `now`; unattributed ones last.
 
+    The first and the last window are cut to [start, end), so that what is shown is what was spent in the time asked for.
     Cost and hours of all rows add up to the bill of the sampled time.
 
     Raises:
@@ -51,7 +52,7 @@ def bill(
     book = price_book(home)
     hosts = host_map(monitors.values())
     began = start or min(first_uses(home.lake, hosts, now=now).values(), default=now)
-    windows = list(Grid(by, home.workspace.timezone).between(began, min(end or now, now)))
+    windows = [_cut(w, start, end) for w in Grid(by, home.workspace.timezone).between(began, min(end or now, now))]
     cells: dict[tuple[str | None, Window, bool], list[Use]] = {}
     by_start = {w.start: w for w in windows}
     for use in gpu_uses(home.lake, windows, hosts, now=now):
@@ -63,6 +64,10 @@ def bill(
         answered = counts[model].get(window.start, 0) if model is not None and model in counts else None
         rows.append(_row(model, window, by, used, answered))
     return sorted(rows, key=lambda r: (r.model is None, r.model or "", r.window_start, r.is_synthetic))
+
+
+def _cut(window: Window, start: datetime | None, end: datetime | None) -> Window:
+    return Window(max(window.start, start or window.start), min(window.end, end or window.end))
 
 
 def _currency(model: str | None, monitors: Mapping[str, Monitor]) -> str:

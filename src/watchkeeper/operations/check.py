@@ -6,9 +6,14 @@ Belongs here: what can be wrong between files. Does not: what can be wrong insid
 import difflib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from watchkeeper.adapters import files
+from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.monitor_files import Problem, beside_unknown_keys, nearest
 from watchkeeper.adapters.suite_lint import lint_suites
 from watchkeeper.adapters.suites import parse
@@ -18,7 +23,7 @@ from watchkeeper.adapters.yaml_lines import Path as Key
 from watchkeeper.errors import ConfigurationError, UnreachableError, UnreadableError
 from watchkeeper.monitor import Monitor, Place
 from watchkeeper.operations.asking import prepared
-from watchkeeper.operations.bins_in_force import too_short
+from watchkeeper.operations.bins_in_force import reference_problem, too_short
 from watchkeeper.operations.suite_fit import unanswerable
 from watchkeeper.operations.verdict import suite_file
 from watchkeeper.profiles.kinds import source_of
@@ -57,14 +62,14 @@ class Checked:
         return not any(f.level == "mistake" for f in self.findings)
 
 
-def check(home: Home) -> Checked:
-    """Return everything that is wrong in the workspace, all at once."""
+def check(home: Home, *, now: datetime) -> Checked:
+    """Return everything that is wrong in the workspace as of `now`, all at once."""
     monitors, problems = load_monitors(home)
     found = [Finding("mistake", p.file, p.line, p.what, p.hint, p.model) for p in problems]
     for document in monitor_documents(home):
         monitor = monitors.get(str(document.data.get("model"))) or beside_unknown_keys(Monitor, document)
         if monitor is not None:
-            found += _of_monitor(home, monitor, document)
+            found += _of_monitor(home, monitor, document, now)
     found += _of_suites(home, monitors)
     names = sorted(path.name for path in home.suites_dir.glob("*.json"))
     if not monitors and not problems:
@@ -76,12 +81,27 @@ def check(home: Home) -> Checked:
     return Checked(sorted(monitors), names, found)
 
 
-def _of_monitor(home: Home, monitor: Monitor, document: Document) -> Iterator[Finding]:
+def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime) -> Iterator[Finding]:
     if not monitor.channel:
         yield _finding("warning", document, ("owner",), "no owner", "name who answers for the model: a person or a channel")
     if short := too_short(monitor):
         yield _finding("warning", document, ("reference", "to"), short, "let reference.to be a later day")
+    if _awaits_reference(home, monitor, now):
+        hint = "until then nothing is measured; name days of which there are rows"
+        yield _finding("warning", document, ("reference",), reference_problem(monitor, now=now), hint)
     yield from _of_columns(home, monitor, document)
+
+
+def _awaits_reference(home: Home, monitor: Monitor, now: datetime) -> bool:
+    """Tell whether the reference is not over, or has no row though others landed; before the first row lands that is as it should be."""
+    span = monitor.reference_span
+    if span is None or now < span[1]:
+        return span is not None
+    landed = home.lake.dataset(f"events/{monitor.model}")
+    if landed is None or not landed.head(1, columns=["wk_time"]).num_rows:
+        return False
+    first, after = (pa.scalar(at, TIMESTAMP) for at in span)
+    return not landed.head(1, columns=["wk_time"], filter=(pc.field("wk_time") >= first) & (pc.field("wk_time") < after)).num_rows
 
 
 def _of_columns(home: Home, monitor: Monitor, document: Document) -> Iterator[Finding]:

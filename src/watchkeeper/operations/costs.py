@@ -1,11 +1,11 @@
 """Costs: GPU telemetry -> scores of what each model's GPUs did and cost, window by window, restated when inputs change.
 
-Belongs here: which windows are due, and what is written. Does not: sums and prices (measures/cost.py), what people are
+Belongs here: which windows are due, what is written, and sums of other windows. Does not: sums and prices (measures/cost.py), what people are
 shown, with what nobody's model used (bill.py), taking the readings (sample.py).
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,7 +22,7 @@ from watchkeeper.measures.cost import COST_METRICS, Use, cost_scores, method, us
 from watchkeeper.measures.prices import Price
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Run, Score
-from watchkeeper.windows import Window
+from watchkeeper.windows import Grid, Window
 
 OPERATION = "costs"
 SETTLED = timedelta(days=35)
@@ -49,6 +49,20 @@ def costs(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> int:
     home.lake.append_records(Score, scores)
     home.lake.append_records(Run, outcomes)
     return len(scores)
+
+
+def costs_by(home: Home, monitor: Monitor, grid: Grid, *, now: datetime, start: datetime, end: datetime) -> Iterator[Score]:
+    """Yield what a model's GPUs did and cost in windows of any grid that overlap [start, end), summed from the readings; `end` cuts the last one."""
+    hosts = host_map({**load_monitors(home)[0], monitor.model: monitor}.values())
+    windows = list(grid.between(start, end))
+    spans = {w.start: Window(w.start, min(w.end, end)) for w in windows}
+    mine = _of_model(gpu_uses(home.lake, list(spans.values()), hosts, now=now), monitor.model)
+    counts, book = predictions(home.lake, monitor, list(spans.values()), now=now), book_or_reason(home)
+    for window in windows:
+        for uses in [found for (begun, _), found in mine.items() if begun == window.start]:
+            used = usage(uses, spans[window.start], book, monitor.cost.currency)
+            scores = cost_scores(used, monitor, window, predictions=counts.get(window.start, 0), now=now)
+            yield from (dataclasses.replace(s, grain=grid.grain) for s in scores)
 
 
 def book_or_reason(home: Home) -> Sequence[Price] | str:

@@ -14,7 +14,7 @@ from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.measure import last_ended
+from watchkeeper.operations.due import last_ended
 from watchkeeper.records import Run
 
 FIGURES = ("ingest", "profile", "measure", "judge")

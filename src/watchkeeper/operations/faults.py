@@ -3,14 +3,12 @@
 Belongs here: bringing what is kept of files to the time of their rows. Does not: checking (ingest.py), what follows (judge.py, report.py).
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import chain
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +19,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.evidence import Broken
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.lots import without_values
-from watchkeeper.operations.quarantine import standing
+from watchkeeper.operations.quarantine import row_of, standing
 from watchkeeper.operations.times import moment_of
 from watchkeeper.records import Batch, Quarantined, Validation
 from watchkeeper.windows import Window
@@ -139,20 +137,10 @@ def _shares(validations: Iterable[Validation]) -> dict[tuple[str, str], float]:
 
 
 def _time_of(row: Quarantined, monitor: Monitor) -> datetime | None:
-    return moment_of(_values(row).get(monitor.columns.time), monitor.timezone) if row.source == "events" else None
+    return moment_of(row_of(row.row).get(monitor.columns.time), monitor.timezone) if row.source == "events" else None
 
 
 def _id_of(row: Quarantined, monitor: Monitor) -> str:
     """Return the id of the event that a label is about, empty when that cannot be told."""
-    named = _values(row).get(monitor.labels.join) if row.source == "labels" and monitor.labels else None
+    named = row_of(row.row).get(monitor.labels.join) if row.source == "labels" and monitor.labels else None
     return "" if named is None else str(named)
-
-
-def _values(row: Quarantined) -> dict[str, Any]:
-    if row.row is None or row.row_number < 0:
-        return {}
-    try:
-        values = json.loads(row.row)
-    except ValueError:
-        return {}
-    return values if isinstance(values, dict) else {}

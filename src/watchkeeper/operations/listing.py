@@ -23,7 +23,8 @@ from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.measures.readings import GAP_TO_REST
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force, stored_bins
-from watchkeeper.operations.measure import last_ended
+from watchkeeper.operations.costs import costs_by
+from watchkeeper.operations.due import last_ended
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.profiles.pairs import LEAST_CORRELATION, name_of
 from watchkeeper.records import SEVERITIES, Action, Change, IncidentEvent, Score, Signal
@@ -63,13 +64,11 @@ def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime
     """Return scores in order of time: stored ones, or, for other windows and metrics, from the sums of profiles.
 
     Raises:
-        UsageError: no metric, feature or segment has that name, or the time asked for ends before it starts.
+        UsageError: no metric, feature or segment has that name.
 
     """
     _known(wanted.metrics)
     wanted = _in_order(home, monitor, wanted, now)
-    if wanted.start and wanted.end and wanted.end <= wanted.start:
-        raise UsageError("the time asked for ends before it starts", where="--from, --to", then="Name the earlier day with --from.")
     grain = wanted.grain or monitor.window
     is_stored = grain == monitor.window and wanted.metrics <= _STORED
     found = _stored(home, monitor, wanted, now) if is_stored else _rolled(home, monitor, str(grain), wanted, now)
@@ -153,19 +152,24 @@ def _stored(home: Home, monitor: Monitor, wanted: Wanted, now: datetime) -> list
 
 def _rolled(home: Home, monitor: Monitor, grain: str, wanted: Wanted, now: datetime) -> Iterator[Score]:
     grid = Grid(grain, monitor.timezone)  # type: ignore[arg-type]
+    span = monitor.reference_span
+    last = last_ended(monitor, now).end
+    start = grid.at(wanted.start or (span[0] if span else now - timedelta(days=365))).start
+    end = min(grid.at(wanted.end - timedelta(microseconds=1)).end, last) if wanted.end else last
+    if not wanted.metrics or wanted.metrics.intersection(COST_METRICS):
+        yield from costs_by(home, monitor, grid, now=now, start=start, end=end)
+    if wanted.metrics and wanted.metrics.issubset(COST_METRICS):
+        return
     bins = stored_bins(home, monitor, now=now)
     if grain == "hour" and bins is not None and bins.grain != "hour":
         raise UsageError(f"profiles of {monitor.model} are kept by {bins.grain}", where="--by", then="Ask for days or longer.")
-    span = monitor.reference_span
-    last = last_ended(monitor, now).end
-    start = wanted.start or (span[0] if span else now - timedelta(days=365))
-    return rolled_up(
+    yield from rolled_up(
         home,
         monitor,
         grid,
         now=now,
-        start=grid.at(start).start,
-        end=min(grid.at(wanted.end - timedelta(microseconds=1)).end, last) if wanted.end else last,
+        start=start,
+        end=end,
         metrics=wanted.metrics or None,
         of_whole=not wanted.segment,
         feature=wanted.feature if wanted.feature != EVERY else None,

@@ -11,6 +11,7 @@ from typing import Any
 from watchkeeper.adapters.lake import among
 from watchkeeper.errors import ConflictError
 from watchkeeper.operations.lots import Intake, Settled, batch_of, quarantined_of, validations_of
+from watchkeeper.operations.superseded import supersede
 from watchkeeper.records import Batch, Quarantined, Validation
 
 ATTEMPTS = 40
@@ -22,6 +23,7 @@ def mark(intake: Intake, settled: Sequence[Settled]) -> tuple[list[Batch], list[
     validations = [v for s in settled for v in validations_of(s, intake)]
     batches = [batch_of(s, intake) for s in settled]
     append_missing(intake, Quarantined, held, table=f"quarantine/{intake.monitor.model}")
+    supersede(intake, settled)
     append_missing(intake, Validation, validations)
     append_missing(intake, Batch, batches)
     return batches, validations

@@ -1,11 +1,12 @@
 """Measure: bring the scores of every due window up to date, window by window, each with an outcome.
 
-Belongs here: which windows are due and what changed about them. Does not: the numbers (measures/), reading rows (profile.py).
+Belongs here: scores of windows, and what changed about them. Does not: which windows are due (due.py), the numbers (measures/), reading rows
+(profile.py).
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from math import isclose
 
 import pyarrow as pa
@@ -17,16 +18,15 @@ from watchkeeper.measures.catalogue import CATALOGUE
 from watchkeeper.measures.readings import GAP_TO_REST, Frame, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import reference_problem
+from watchkeeper.operations.due import MEASURE, Due, due_windows, known_measurings, last_ended, silence_of
 from watchkeeper.operations.pieces import PART_BYTES, parted, share_of_memory
-from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, by_window, frame_of, maturity
+from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, by_window, frame_of
 from watchkeeper.operations.spread import Spread, in_turn
-from watchkeeper.operations.sums import Ledger, added, of_environment, parts_within, reference_revision, reference_sums
-from watchkeeper.records import Run, Score, key
+from watchkeeper.operations.sums import added, of_environment, parts_within, reference_sums
+from watchkeeper.records import Run, Score
 from watchkeeper.windows import Grid, Window
 
-OPERATION = "measure"
 _WINDOWS, _SCORES_AT_ONCE = 32, 10_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SILENT = {
     "empty": "no events landed for this window",
     "late": "no events have landed for it yet",
@@ -54,11 +54,11 @@ def measure(
     if basis is None:
         return _insufficient(home, monitor, now)
     done: list[Run] = []
-    book, known = _Book(home, monitor, now), {} if recompute else _rested_on(home, monitor, now)
+    book, known = _Book(home, monitor, now), known_measurings(home, monitor, now, is_kept=not recompute)
     pieces = [
         piece
         for grid in (monitor.grid, *monitor.promise_grids)
-        for piece in _pieces(home, monitor, basis, grid, list(_due(monitor, basis, grid, now, start, end, known)), now)
+        for piece in _pieces(home, monitor, basis, grid, list(due_windows(monitor, basis, grid, now, start, end, known)), now)
     ]
     if pieces:
         reference_sums(home, monitor, basis.bins, basis.parts, now=now)  # read once here, and not by each thread
@@ -77,13 +77,13 @@ class WindowsPiece:
     monitor: Monitor
     basis: Basis
     grid: Grid
-    due: tuple[tuple[Window, str], ...]
+    due: tuple[Due, ...]
     now: datetime
 
     @property
     def name(self) -> str:
         """What it is called where people look."""
-        return f"{self.monitor.model}-{self.grid.grain}-{self.due[0][0].start:%Y-%m-%dT%H}"
+        return f"{self.monitor.model}-{self.grid.grain}-{self.due[0].window.start:%Y-%m-%dT%H}"
 
 
 @dataclass(slots=True)
@@ -110,68 +110,10 @@ class _Book:
         self.scores, self.runs = [], []
 
 
-def last_ended(monitor: Monitor, now: datetime) -> Window:
-    """Return the newest window that has ended."""
-    return _last_of(monitor.grid, now)
-
-
-def _last_of(grid: Grid, now: datetime) -> Window:
-    return grid.at(grid.at(now).start - timedelta(microseconds=1))
-
-
-def _due(
-    monitor: Monitor, basis: Basis, grid: Grid, now: datetime, start: datetime | None, end: datetime | None, known: dict[tuple[int, int], set[str]]
-) -> Iterator[tuple[Window, str]]:
-    parts = basis.parts
-    if parts.is_empty:
-        return
-    first, last = parts.starts[0], _last_of(grid, now).end
-    span = Window(max(first, start) if start else first, min(last, end) if end else last)
-    usual = f"{key(*(monitor.reference_span or ()))[:8]}.{reference_revision(monitor, parts)}"
-    for window in grid.between(span.start, span.end):
-        inputs = f"{basis.bins}/{usual}/{parts.revision(window)}/{maturity(monitor, window, now)}/{_silence(parts, window, now)}"
-        if inputs not in known.get((_microseconds(window.start), _microseconds(window.end)), ()):
-            yield window, inputs
-
-
-def _rested_on(home: Home, monitor: Monitor, now: datetime) -> dict[tuple[int, int], set[str]]:
-    """Return what the newest measuring of each window rested on; where a clock stands still, several are equally new.
-
-    Windows are told by the microseconds of their start and end: a year has thousands of measurings, and moments are dear to make.
-    """
-    mine = (pc.field("model") == monitor.model) & (pc.field("operation") == OPERATION) & (pc.field("outcome") != "failed")
-    mine &= pc.field("computed_at") <= pa.scalar(now, TIMESTAMP)
-    runs = home.lake.read(Run.TABLE, columns=["window_start", "window_end", "computed_at", "inputs"], where=mine)
-    if runs is None:
-        return {}
-    starts, ends, moments = (runs.column(n).cast(pa.int64()).to_pylist() for n in ("window_start", "window_end", "computed_at"))
-    newest: dict[tuple[int, int], tuple[int, set[str]]] = {}
-    for start, end, at, inputs in zip(starts, ends, moments, runs.column("inputs").to_pylist(), strict=True):
-        before = newest.get((start, end))
-        if before is None or at > before[0]:
-            newest[start, end] = (at, {inputs})
-        elif at == before[0]:
-            before[1].add(inputs)
-    return {window: inputs for window, (_, inputs) in newest.items()}
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta.resolution
-
-
-def _silence(parts: Ledger, window: Window, now: datetime) -> str:
-    """Say why a window has no parts: empty (later ones do), late (it ended lately), or missed; nothing when it has some."""
-    if parts.revision(window):
-        return ""
-    if parts.has_after(window.end):
-        return "empty"
-    return "late" if now < window.end + 2 * (window.end - window.start) else "missed"
-
-
-def _pieces(home: Home, monitor: Monitor, basis: Basis, grid: Grid, due: list[tuple[Window, str]], now: datetime) -> Iterator[WindowsPiece]:
+def _pieces(home: Home, monitor: Monitor, basis: Basis, grid: Grid, due: list[Due], now: datetime) -> Iterator[WindowsPiece]:
     """Cut due windows into pieces whose parts memory can hold, those between them included; a window is never cut."""
-    begins = [window.start for window, _ in due[:1]] + [window.end for window, _ in due]
-    costs = [(basis.parts.size(Window(begin, window.end)) * PART_BYTES, 1) for begin, (window, _) in zip(begins, due, strict=False)]
+    begins = [d.window.start for d in due[:1]] + [d.window.end for d in due]
+    costs = [(basis.parts.size(Window(begin, d.window.end)) * PART_BYTES, 1) for begin, d in zip(begins, due, strict=False)]
     for some in parted(due, costs, (share_of_memory(home), _WINDOWS)):
         yield WindowsPiece(home, monitor, basis, grid, tuple(some), now)
 
@@ -183,28 +125,29 @@ def measured(piece: WindowsPiece) -> tuple[list[Score], list[Run]]:
     metrics = _metrics(monitor, grid)
     of_whole = grid != monitor.grid and not any(t.segment for t in monitor.targets)
     of_outputs = are_of_outputs(basis, metrics)
-    parts = parts_within(home, monitor, basis.bins, due[0][0].start, due[-1][0].end, now=now, of_whole=of_whole, of_outputs=of_outputs)
+    parts = parts_within(home, monitor, basis.bins, due[0].window.start, due[-1].window.end, now=now, of_whole=of_whole, of_outputs=of_outputs)
     found = by_window(grid, parts)
     scores: list[Score] = []
     runs: list[Run] = []
-    for window, inputs in due:
-        frame = frame_of(monitor, window, grid.grain, basis, reference, now, metrics=metrics)
-        made = list(_of_window(frame, found.get(window.start)))
+    for each in due:
+        frame = frame_of(monitor, each.window, grid.grain, basis, reference, now, metrics=metrics)
+        made = list(_of_window(frame, found.get(each.window.start)))
         scores += made
-        runs.append(_run(monitor, window, inputs, _silence(basis.parts, window, now), len(made), now))
+        runs.append(_run(monitor, each, silence_of(basis.parts, each.window, now), len(made), now))
     return scores, runs
 
 
-def _run(monitor: Monitor, window: Window, inputs: str, silence: str, rows: int, now: datetime) -> Run:
+def _run(monitor: Monitor, due: Due, silence: str, rows: int, now: datetime) -> Run:
     return Run(
         model=monitor.model,
-        operation=OPERATION,
-        window_start=window.start,
-        window_end=window.end,
+        operation=MEASURE,
+        window_start=due.window.start,
+        window_end=due.window.end,
         outcome=silence or "done",
         reason=_SILENT.get(silence, ""),
         rows=rows,
-        inputs=inputs,
+        inputs=due.inputs,
+        revision=due.revision,
         computed_at=now,
     )
 
@@ -274,14 +217,14 @@ def _insufficient(home: Home, monitor: Monitor, now: datetime) -> list[Run]:
     reason = reference_problem(monitor, now=now)
     run = Run(
         model=monitor.model,
-        operation=OPERATION,
+        operation=MEASURE,
         window_start=window.start,
         window_end=window.end,
         outcome="insufficient",
         reason=reason,
         computed_at=now,
     )
-    mine = (pc.field("model") == monitor.model) & (pc.field("operation") == OPERATION)
+    mine = (pc.field("model") == monitor.model) & (pc.field("operation") == MEASURE)
     if not any((r.window_start, r.reason) == (run.window_start, reason) for r in home.lake.newest(Run, as_of=now, where=mine)):
         home.lake.append_records(Run, [run])
     return [run]

@@ -1,6 +1,6 @@
 """Rows and files set aside: seeing them, and deciding that they are let in or given up.
 
-Belongs here: listing, showing, discarding. Does not: letting in (release.py), or setting aside (lots.py, marks.py).
+Belongs here: listing, showing, discarding. Does not: letting in (release.py), setting aside (lots.py, marks.py), or corrections (superseded.py).
 A decision is a later revision of the same entry, with who and why; nothing is deleted.
 """
 
@@ -150,6 +150,15 @@ def _row(monitor: Monitor, entry: Quarantined, *, private: bool) -> Any:
         return MASK if monitor.private else row  # a line that could not be taken apart may hold anything
     hidden = {name.lower() for name in monitor.private}
     return {k: MASK if k.lower() in hidden else v for k, v in row.items()}
+
+
+def row_of(text: str | None) -> dict[str, Any]:
+    """Return a row as it came, column -> value; nothing of a whole file's path, or of a line that could not be taken apart."""
+    try:
+        values = json.loads(text or "null")
+    except ValueError:
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def discard(home: Home, monitor: Monitor, *, now: datetime, chosen: Chosen, who: str, why: str) -> list[Quarantined]:

@@ -7,6 +7,7 @@ or the file for BI tools (publish.py).
 import difflib
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 
@@ -14,14 +15,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-from watchkeeper.adapters.arrow_records import arrow_schema
-from watchkeeper.adapters.warehouse import connect, newest_sql, quoted, registered_name, statement
+from watchkeeper.adapters.arrow_records import arrow_schema, from_arrow, to_arrow
+from watchkeeper.adapters.warehouse import connect, dataset_of_record, newest_sql, quoted, registered_name, statement
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.audit import private_shown
+from watchkeeper.operations.fit import is_private
 from watchkeeper.operations.publish import incident_table
-from watchkeeper.records import RECORDS, IncidentEvent, Quarantined, Run
+from watchkeeper.records import RECORDS, Bins, IncidentEvent, Quarantined, Run
 from watchkeeper.site.published import CostRow, IncidentRow
 
 _WORDS = {"LOAD": "INSTALL or LOAD"}
@@ -36,7 +38,7 @@ def query(home: Home, monitors: Mapping[str, Monitor], sql: str, *, now: datetim
     Every record table is there twice: under its name with the newest revision of each key, and as `<name>_all` with every
     revision. What the published file makes of them has its name there: `incidents`, one row each (what happened to them is
     `incident_events`), and `costs`. `events_<model>`, `labels_<model>` and `quarantine_<model>` are there for each model, without private columns and
-    without quarantined rows' content, unless `private_reason` says why they are needed; that is kept in `runs`.
+    without quarantined rows' content, and the bins of private columns without edges and categories, unless `private_reason` says why they are needed; that is kept in `runs`.
 
     Raises:
         UsageError: the statement would write, is not one statement, or DuckDB cannot answer it.
@@ -44,7 +46,7 @@ def query(home: Home, monitors: Mapping[str, Monitor], sql: str, *, now: datetim
     """
     _refuse_writes(sql)
     connection = connect(home, {}, is_shared=False)
-    _register_records(home, connection, now)
+    _register_records(home, connection, monitors, now, has_private=private_reason is not None)
     for monitor in monitors.values():
         _register_model(home, connection, monitor, has_private=private_reason is not None)
     connection.execute("SET enable_external_access = false; SET lock_configuration = true")
@@ -112,14 +114,33 @@ def _names(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for (name,) in connection.execute("SHOW TABLES").fetchall()]
 
 
-def _register_records(home: Home, connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
+def _register_records(
+    home: Home, connection: duckdb.DuckDBPyConnection, monitors: Mapping[str, Monitor], now: datetime, *, has_private: bool
+) -> None:
     known_at = f"TIMESTAMPTZ '{now.astimezone(UTC).isoformat()}'"
     for record in (r for r in RECORDS if r is not Quarantined):
         name = asked_name(record)
-        connection.register(f"{name}_all", home.lake.dataset(record.TABLE) or arrow_schema(record).empty_table())
+        found = _bins_shown(home, monitors) if record is Bins and not has_private else dataset_of_record(home.lake, record)
+        connection.register(f"{name}_all", found or arrow_schema(record).empty_table())
         connection.execute(f"CREATE VIEW {quoted(name)} AS {newest_sql(record, f'{name}_all', as_of=known_at)}")
     connection.register(IncidentRow.TABLE, incident_table(home, now=now))
     connection.execute(f"CREATE VIEW {CostRow.TABLE} AS {statement('published_costs')}")
+
+
+def _bins_shown(home: Home, monitors: Mapping[str, Monitor]) -> pa.Table | None:
+    """Return the bins without what was read off private columns: categories, and edges, which are values where these are few.
+
+    Of a model that has no monitor now, nobody can tell which columns are private.
+    """
+    found = home.lake.read(Bins.TABLE)
+    if found is None:
+        return None
+    kept = [b if b.model in monitors and not is_private(monitors[b.model], b.feature) else _bare(b) for b in from_arrow(Bins, found)]
+    return to_arrow(Bins, kept)
+
+
+def _bare(bins: Bins) -> Bins:
+    return replace(bins, edges=[], categories=[], others=[])
 
 
 def asked_name(record: type) -> str:

@@ -136,8 +136,8 @@ def _restate(intake: Intake, batch_id: str, let_in: Collection[int], reasons: Ma
 
 
 def _left_out(intake: Intake, batch_id: str) -> list[Quarantined]:
-    """Return the entries of a batch that are not released: those given up stay out as well."""
-    return entries(intake.home, intake.monitor, now=intake.now, chosen=Chosen(batch=batch_id), states=("held", "discarded"))
+    """Return the entries of a batch that are not released: those given up or sent anew stay out as well."""
+    return entries(intake.home, intake.monitor, now=intake.now, chosen=Chosen(batch=batch_id), states=("held", "discarded", "superseded"))
 
 
 def _release_file(intake: Intake, entry: Quarantined, who: str, why: str) -> Release:

@@ -26,6 +26,7 @@ from watchkeeper.windows import Window
 from watchkeeper.words import counted, moment_text
 
 OPERATIONS = ("ingest", "profile", "measure", "judge", "act", "report")
+_SILENT = frozenset({"empty", "late", "missed"})
 _LOOK_BACK = timedelta(days=35)
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 
@@ -35,7 +36,8 @@ class OperationStatus:
     """How one operation stands on one model, in windows of the monitor's own grid.
 
     `due` are those that ended after the last run, `left_out` those before it that no run took up, which is the watch's own omission;
-    `without_rows` are the newest that were taken up and for which nothing ever landed, which is the data's.
+    `without_rows` are the newest that were taken up and for which nothing ever landed, which is the data's. `last_done` is the
+    newest that had rows, None where none had, and `silent_since` how many were taken up after it and had none.
     """
 
     operation: str
@@ -46,6 +48,8 @@ class OperationStatus:
     due: list[Window] = field(default_factory=list)
     left_out: list[Window] = field(default_factory=list)
     without_rows: list[Window] = field(default_factory=list)
+    last_done: Window | None = None
+    silent_since: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +94,7 @@ def operation_statuses(runs: Sequence[Run], monitor: Monitor, now: datetime) -> 
 def _operation_status(runs: Sequence[Run], monitor: Monitor, now: datetime) -> OperationStatus:
     mine = [r for r in runs if monitor.grid.at(r.window_start) == Window(r.window_start, r.window_end)]
     last = (mine or runs)[-1]
+    last_done = next((Window(r.window_start, r.window_end) for r in reversed(mine) if r.outcome == "done"), None)
     due, left_out = ([], [])  # type: tuple[list[Window], list[Window]]
     if mine:
         due = [w for w in monitor.grid.between(last.window_end, now) if w.end <= now]
@@ -104,6 +109,8 @@ def _operation_status(runs: Sequence[Run], monitor: Monitor, now: datetime) -> O
         due=due,
         left_out=left_out,
         without_rows=[Window(r.window_start, r.window_end) for r in mine if r.outcome == "missed"],
+        last_done=last_done,
+        silent_since=sum(r.outcome in _SILENT and r.window_start >= last_done.end for r in mine) if last_done else 0,
     )
 
 
@@ -120,21 +127,22 @@ def _misconfigured(where: str, problems: Sequence[Problem]) -> ModelStatus:
 
 def _overview_row(home: Home, monitor: Monitor, operations: Sequence[OperationStatus], incidents: Sequence[Incident], now: datetime) -> OverviewRow:
     measured = next((o for o in operations if o.operation == "measure"), None)
-    scores = [] if measured is None else _recent_scores(home, monitor, measured.window_end, now)
+    last = None if measured is None else measured.last_done
+    scores = [] if measured is None else _recent_scores(home, monitor, last.end if last else measured.window_end, now)
     still_open = open_incidents(incidents)
     taken_in: list[Batch] = home.lake.newest(Batch, as_of=now, where=pc.field("model") == monitor.model)
     silent = "" if any(i.is_open and i.subject == MISSING_ROWS for i in incidents) else silence_text(operations, monitor)
     behind = "; ".join(part for part in (too_short(monitor), behind_text(operations), silent, *unevaluated(home, newest_of(taken_in))) if part)
-    last = max((s for s in scores if s.value is not None and (s.metric != "rows" or s.value)), key=lambda s: s.window_start, default=None)
     return OverviewRow(
         model=monitor.model,
         owner=monitor.owner,
         state=state_of(still_open, is_behind=bool(behind), has_scores=bool(scores)),
         reason=behind,
         timezone=monitor.timezone,
-        window_start=None if last is None else last.window_start,
-        window_end=None if last is None else last.window_end,
-        is_provisional=any(s.state == "provisional" for s in scores if last and s.window_start == last.window_start),
+        window_start=None if last is None else last.start,
+        window_end=None if last is None else last.end,
+        windows_without_rows=measured.silent_since if measured else 0,
+        is_provisional=any(s.state == "provisional" for s in scores if last and s.window_start == last.start),
         incidents=still_open,
         targets=promises(home, monitor, now=now),
         label_coverage=label_coverage(scores),

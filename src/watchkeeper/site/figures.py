@@ -106,7 +106,9 @@ def _spoken(title: str, known: Sequence[Score], usual: Usual | None, frame: Fram
         return f"{text}."
     band = usual.of([last.window_start])[0]
     of = f" for its {usual.kind}" if usual.kind else ""
-    return f"{text}; usual{of} is {said(band.low, beside=[band.high])} to {said(band.high, beside=[band.low])}."
+    return (
+        f"{text}; usual{of}, which 95 % of reference windows keep, is {said(band.low, beside=[band.high])} to {said(band.high, beside=[band.low])}."
+    )
 
 
 def _legend(known: Sequence[Score], usual: Usual | None, limit: float | None, unit: str, *, is_shaded: bool) -> str:

@@ -171,9 +171,7 @@ def feature_table(scores: Sequence[Score], frame: Frame) -> Table | None:
     lines = [_feature_line(s, [r for r in stored if r.feature == s.feature], frame) for s in stored if s.window_start == newest]
     lines.sort(key=lambda line: (line.reading != "out of line", -(line.value or 0.0)))
     end = next(s.window_end for s in stored if s.window_start == newest)
-    caption = (
-        f"{window_text(newest, end, frame.timezone)}. A feature that moved is a reason to look, not an alarm; usual is what reference windows had."
-    )
+    caption = f"{window_text(newest, end, frame.timezone)}. A feature that moved is a reason to look, not an alarm; usual ends where 95 % of reference windows do."
     return Table(caption=caption, lines=lines, metric="PSI")
 
 

@@ -39,7 +39,7 @@ class OpenIncident:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverviewRow:
-    """How one model stands."""
+    """How one model stands; the window is the newest that had rows, and so many measured since then had none."""
 
     model: str
     owner: str = ""
@@ -48,6 +48,7 @@ class OverviewRow:
     timezone: str = "UTC"
     window_start: datetime | None = None
     window_end: datetime | None = None
+    windows_without_rows: int = 0
     is_provisional: bool = False
     incidents: list[OpenIncident] = field(default_factory=list)
     targets: list[Promise] = field(default_factory=list)
@@ -127,7 +128,8 @@ def _escaped(text: str) -> str:
 
 def _window(row: OverviewRow) -> str:
     text = window_text(row.window_start, row.window_end, row.timezone) or "none"
-    return f"{text} (provisional)" if row.is_provisional else text
+    empty = f", {row.windows_without_rows:,} since without rows" if row.windows_without_rows else ""
+    return text + (" (provisional)" if row.is_provisional else "") + empty
 
 
 def _incidents(row: OverviewRow) -> str:

@@ -1,0 +1,111 @@
+"""Due: which windows must be measured, since something that their scores rest on changed or they ended.
+
+Belongs here: what a window rests on, and what it rested on when it was measured last. Does not: measuring it (measure.py).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.rollup import Basis, maturity
+from watchkeeper.operations.sums import Ledger, reference_revision
+from watchkeeper.records import Run, key
+from watchkeeper.windows import Grid, Window
+
+MEASURE = "measure"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A window to be measured, what it rests on now, and which measuring of this moment it is."""
+
+    window: Window
+    inputs: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The newest measuring of each window: its `now`, which of that moment it was, and what it rested on.
+
+    Windows and moments are microseconds since 1970: a year has thousands of measurings, and moments are dear to make.
+    """
+
+    newest: dict[tuple[int, int], tuple[int, int, str]]
+    is_kept: bool = True
+
+    def rested_on(self, window: Window) -> str | None:
+        """Return what the newest measuring of a window rested on, None where there is none, or all are to be done again."""
+        return self.newest.get(_place(window), (0, 0, None))[2] if self.is_kept else None
+
+    def next_revision(self, window: Window, now: datetime) -> int:
+        """Return which measuring of this moment comes next."""
+        at, revision, _ = self.newest.get(_place(window), (0, 0, ""))
+        return revision + 1 if at == _microseconds(now) else 0
+
+
+def known_measurings(home: Home, monitor: Monitor, now: datetime, *, is_kept: bool) -> Known:
+    """Return how each window was measured last, as known at `now`; not `is_kept`, all are to be done again."""
+    mine = (pc.field("model") == monitor.model) & (pc.field("operation") == MEASURE) & (pc.field("outcome") != "failed")
+    mine &= pc.field("computed_at") <= pa.scalar(now, TIMESTAMP)
+    there = home.lake.dataset(Run.TABLE)
+    if there is None:
+        return Known({}, is_kept)
+    names = [n for n in ("window_start", "window_end", "computed_at", "revision", "inputs") if n in there.schema.names]
+    runs = there.to_table(columns=names, filter=mine)
+    starts, ends, moments = (runs.column(n).cast(pa.int64()).to_pylist() for n in ("window_start", "window_end", "computed_at"))
+    revisions = pc.fill_null(runs.column("revision"), 0).to_pylist() if "revision" in names else [0] * runs.num_rows
+    newest: dict[tuple[int, int], tuple[int, int, str]] = {}
+    for start, end, *found in zip(starts, ends, moments, revisions, runs.column("inputs").to_pylist(), strict=True):
+        newest[start, end] = max(newest.get((start, end), (0, -1, "")), tuple(found))
+    return Known(newest, is_kept)
+
+
+def _place(window: Window) -> tuple[int, int]:
+    return _microseconds(window.start), _microseconds(window.end)
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta.resolution
+
+
+def due_windows(
+    monitor: Monitor, basis: Basis, grid: Grid, now: datetime, start: datetime | None, end: datetime | None, known: Known
+) -> Iterator[Due]:
+    """Yield the windows of a grid within [start, end) that rest on something else now than when they were measured last."""
+    parts = basis.parts
+    if parts.is_empty:
+        return
+    first, last = parts.starts[0], last_of(grid, now).end
+    span = Window(max(first, start) if start else first, min(last, end) if end else last)
+    usual = f"{key(*(monitor.reference_span or ()))[:8]}.{reference_revision(monitor, parts)}"
+    for window in grid.between(span.start, span.end):
+        inputs = f"{basis.bins}/{usual}/{parts.revision(window)}/{maturity(monitor, window, now)}/{silence_of(parts, window, now)}"
+        if known.rested_on(window) != inputs:
+            yield Due(window, inputs, known.next_revision(window, now))
+
+
+def last_ended(monitor: Monitor, now: datetime) -> Window:
+    """Return the newest window that has ended."""
+    return last_of(monitor.grid, now)
+
+
+def last_of(grid: Grid, now: datetime) -> Window:
+    """Return the newest window of a grid that has ended."""
+    return grid.at(grid.at(now).start - timedelta(microseconds=1))
+
+
+def silence_of(parts: Ledger, window: Window, now: datetime) -> str:
+    """Say why a window has no parts: empty (later ones do), late (it ended lately), or missed; nothing when it has some."""
+    if parts.revision(window):
+        return ""
+    if parts.has_after(window.end):
+        return "empty"
+    return "late" if now < window.end + 2 * (window.end - window.start) else "missed"
