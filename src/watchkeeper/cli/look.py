@@ -24,6 +24,9 @@ from watchkeeper.spelling import utc
 from watchkeeper.windows import Window, local_midnight
 from watchkeeper.words import counted
 
+WindowOption = Annotated[
+    str | None, typer.Option("--window", metavar="DAY[..DAY]", help="Days, both included; else the latest there are.", show_default=False)
+]
 _SHOWN = 200
 _MANY_DUE = 31
 
@@ -94,17 +97,15 @@ def look(
     ctx: typer.Context,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The model to look at.")],
     *,
-    window: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DAY[..DAY]", help="Days, both included; else those of the worst open incident, else the newest window.", show_default=False
-        ),
-    ] = None,
+    window: WindowOption = None,
     is_opened: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
     now: NowOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Make an Evidently report of a window against the reference, on a sample, without private columns; it loads nothing from elsewhere."""
+    """Make an Evidently report of a window against the reference, on a sample, without private columns; it loads nothing from elsewhere.
+
+    Without --window it is that of the worst open incident, else the newest one.
+    """
     place = open_home(ctx, home)
     monitor = _one(load_monitors(place, [model]), model)
     chosen = None if window is None else parse_window(window, monitor.timezone)

@@ -1,0 +1,147 @@
+"""Pick: predictions worth reading by a person: those the model was least sure of, those it got wrong, those of a segment.
+
+Belongs here: which rows, and in which order. Does not: all that is known of one of them (explain.py).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import UsageError
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.convert import as_text
+from watchkeeper.operations.join import joined, labelled
+from watchkeeper.profiles.labelled import Labelled
+from watchkeeper.windows import Window
+
+Kind = Literal["low_confidence", "wrong", "any"]
+_WEEK = timedelta(days=7)
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picked:
+    """One prediction; `margin` is how far it was from another decision, `error` how far from the truth, None where unknown."""
+
+    id: str
+    at: datetime
+    version: str
+    score: float | None
+    decision: str
+    label: str
+    margin: float | None
+    error: float | None
+
+
+def pick(
+    home: Home, monitor: Monitor, kind: Kind, *, now: datetime, window: Window | None = None, segment: str = "", limit: int = 20
+) -> list[Picked]:
+    """Return predictions of a window (default: the seven days up to the newest): the least sure, the most wrong, or the newest first.
+
+    Raises:
+        UsageError: the kind does not apply to the task, or the segment names a column that is not kept apart.
+
+    """
+    if kind == "low_confidence" and monitor.task not in ("binary", "multiclass"):
+        raise UsageError(f"a {monitor.task} model gives no chances to be unsure of", where="--low-confidence", then="Ask for --wrong.")
+    if kind == "wrong" and monitor.labels is None:
+        raise UsageError("this model has no labels, so that nobody knows what was wrong", where="--wrong", then="Ask for --low-confidence.")
+    span = window or _lately(home, monitor)
+    found = None if span is None else joined(home, monitor, [span], now=now)
+    if found is None:
+        return []
+    rows = _of_segment(monitor, _of_environment(monitor, found.rows), segment)
+    values = labelled(monitor, rows, {})
+    margin, error = _margin(monitor, rows, values), _error(monitor, values)
+    order, wanted = {
+        "low_confidence": (margin, np.isfinite(margin)),
+        "wrong": (-error, error > 0),
+        "any": (-np.asarray(rows.column("time").cast(pa.int64()), float), np.ones(rows.num_rows, bool)),
+    }[kind]
+    places = np.flatnonzero(wanted)
+    places = places[np.argsort(order[places], kind="stable")][:limit]
+    return [_picked(monitor, rows.slice(int(place), 1), values, int(place), margin, error) for place in places]
+
+
+def _lately(home: Home, monitor: Monitor) -> Window | None:
+    newest = home.lake.newest_moment(f"events/{monitor.model}", "wk_time")
+    if newest is None:
+        return None
+    end = monitor.grid.at(newest).end
+    return Window(end - _WEEK, end)
+
+
+def _of_environment(monitor: Monitor, rows: pa.Table) -> pa.Table:
+    if "environment" not in rows.column_names:
+        return rows
+    return rows.filter(pc.equal(pc.fill_null(pc.cast(rows.column("environment"), pa.string()), monitor.environment), monitor.environment))
+
+
+def _of_segment(monitor: Monitor, rows: pa.Table, segment: str) -> pa.Table:
+    for part in segment.split("&") if segment else ():
+        column, is_pair, value = part.partition("=")
+        known = sorted({c for declared in monitor.segments for c in declared.split("&")})
+        if not is_pair or column not in known or column in monitor.private:
+            raise UsageError(
+                f"{part!r} names no segment", where="--segment", then=f"Write COLUMN=VALUE; the monitor keeps apart: {', '.join(known) or 'none'}."
+            )
+        rows = rows.filter(pc.equal(pc.fill_null(as_text(rows.column(column)), "(null)"), value))
+    return rows
+
+
+def _margin(monitor: Monitor, rows: pa.Table, values: Labelled) -> Floats:
+    """Return how far each row is from another decision: of a binary model from its threshold, of classes from the next likely one."""
+    if monitor.task == "binary":
+        return np.abs(values.score - _threshold(monitor, values))
+    chances = [np.asarray(rows.column(n).cast(pa.float64()).fill_null(np.nan)) for n in rows.column_names if n.startswith("p:")]
+    if monitor.task != "multiclass" or len(chances) < 2:  # noqa: PLR2004 - one chance has none beside it
+        return np.full(rows.num_rows, np.nan)
+    ordered = np.sort(np.column_stack(chances), axis=1)
+    margin: Floats = ordered[:, -1] - ordered[:, -2]
+    return margin
+
+
+def _threshold(monitor: Monitor, values: Labelled) -> float:
+    """Return the score from which on rows are decided positive: as configured, or midway between the two kinds of decisions."""
+    flagged, passed = (values.score[(values.decision == said) & np.isfinite(values.score)] for said in (1, 0))
+    if monitor.columns.prediction is None or not len(flagged) or not len(passed):
+        return monitor.threshold
+    return float((flagged.min() + passed.max()) / 2)
+
+
+def _error(monitor: Monitor, values: Labelled) -> Floats:
+    """Return how wrong each row was, 0 or NaN where it was not: beyond the decision, how sure the model was of it."""
+    known = np.isfinite(values.truth)
+    if monitor.task == "regression":
+        return np.where(known, np.abs(values.score - values.truth), np.nan)
+    if monitor.task == "binary":
+        wrong = known & (values.decision >= 0) & (values.decision != values.truth)
+        return np.where(wrong, np.where(np.isfinite(values.score), np.abs(values.score - values.truth), 1.0), 0.0)
+    wrong = known & (values.truth >= 0) & (values.decision != values.truth)
+    unsure = 0.0 if values.probability_of_truth is None else np.nan_to_num(values.probability_of_truth, nan=0.0)
+    return np.where(wrong, 1.0 - unsure, 0.0)
+
+
+def _picked(monitor: Monitor, row: pa.Table, values: Labelled, place: int, margin: Floats, error: Floats) -> Picked:
+    score, decision = values.score[place], int(values.decision[place])
+    names = values.classes or ("0", "1")
+    return Picked(
+        id=row.column("id")[0].as_py(),
+        at=row.column("time")[0].as_py(),
+        version=_text(row, "version"),
+        score=float(score) if np.isfinite(score) else None,
+        decision="" if monitor.task == "regression" or not 0 <= decision < len(names) else names[decision],
+        label="" if monitor.labels is not None and {monitor.labels.column, monitor.labels.join} & set(monitor.private) else _text(row, "label"),
+        margin=float(margin[place]) if np.isfinite(margin[place]) else None,
+        error=float(error[place]) if np.isfinite(error[place]) else None,
+    )
+
+
+def _text(row: pa.Table, name: str) -> str:
+    return (as_text(row.column(name))[0].as_py() or "") if name in row.column_names else ""
