@@ -1,0 +1,146 @@
+"""One prediction: what is known of it, by its id, and which ones are worth reading."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from conftest import PARCELS, new_home
+from intake_world import expect, suite
+from watchkeeper.adapters.workspace import load_monitor
+from watchkeeper.errors import UsageError
+from watchkeeper.operations.change import record_change
+from watchkeeper.operations.explain import explain
+from watchkeeper.operations.pick import pick
+from watchkeeper.operations.watch import watch
+from watchkeeper.records import Run
+from watchkeeper.site.explanation import explanation_lines
+from watchkeeper.windows import Window
+from worlds import DAY, parcels_days
+
+FIRST = datetime(2025, 1, 1, tzinfo=UTC)
+NOW = FIRST + 25 * DAY
+BAD = FIRST + 20 * DAY
+HEAVY, SMALL, LATE, ODD = "20250122-00007", "20250122-00008", "20250122-00009", "20250122-00010"
+MONITOR = PARCELS | {"private": ["insured"]}
+
+
+def _told(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """A day with a parcel heavier than all, one of a depot that never was, one whose label changes, and one without."""
+    rows = events.to_pylist()
+    rows[7]["weight_kg"], rows[8]["depot"] = 500.0, "mars"
+    changed = labels.slice(9, 1).to_pylist()[0]
+    later = {**changed, "was_late": not changed["was_late"], "delivered_at": changed["delivered_at"] + timedelta(hours=1)}
+    kept = [r for r in labels.to_pylist() if r["parcel"] != ODD]
+    return pa.Table.from_pylist(rows, schema=events.schema), pa.Table.from_pylist([*kept, later], schema=labels.schema)
+
+
+def _insured(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+    return events.append_column("insured", pa.array([f"name-{i % 3}" for i in range(events.num_rows)])), labels
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+
+    place = new_home(tmp_path_factory.mktemp("explained") / "home", MONITOR)
+    suite(
+        place,
+        "parcels_events",
+        expect("expect_column_values_to_be_between", column="weight_kg", max_value=100, severity="warning", why="no van lifts more"),
+    )
+    change = {d: (lambda e, t, d=d: _insured(*(_told(e, t) if d == 21 else (e, t)))) for d in range(25)}
+    parcels_days(place.root, FIRST.date(), 25, rows=120, late=dict.fromkeys(range(20, 24), 0.7), change=change)
+    record_change(place, "parcels", kind="release", at=FIRST, version="1", note="first model", who="ann", now=FIRST)
+    watch(place, now=NOW)
+    return place
+
+
+@pytest.fixture(scope="module")
+def monitor(home):
+    return load_monitor(home, "parcels")
+
+
+def lines(monitor, found) -> dict[str, str]:
+    return dict(explanation_lines(monitor, found))
+
+
+def test_all_that_is_known_is_told(home, monitor):
+    found = explain(home, monitor, HEAVY, now=NOW)
+    said = lines(monitor, found)
+    assert said[""].startswith(f"parcels, {HEAVY}, Wed 22 Jan 2025, ")
+    assert "of reference predictions with such a score" in said["Score"]
+    assert said["Unusual inputs"].startswith("weight_kg 500: above all of the reference, whose highest is ")
+    assert said["Version"] == "1; release of Wed 1 Jan 2025, 00:00: first model"
+    assert said["Landed"].endswith("parcels-2025-01-22.parquet, row 7; of its file did not hold: weight_kg: no van lifts more")
+    assert said["Segments"].startswith("depot ")
+    assert said["Incidents"].startswith(("critical", "high", "warning"))
+    assert said["Label"].startswith(("positive, known Wed 22 Jan", "positive, known Thu 23 Jan", "not positive, known"))
+
+
+def test_the_score_s_chance_is_that_of_the_reference(home, monitor):
+    found = explain(home, monitor, "20250103-00003", now=NOW)
+    assert found.chance == pytest.approx(found.score, abs=0.1), "scores of this world are chances"
+
+
+def test_what_the_reference_never_had_is_said(home, monitor):
+    found = explain(home, monitor, SMALL, now=NOW)
+    place = {i.name: i.place for i in found.inputs}["depot"]
+    assert (place.said, place.is_unusual) == ("never seen in the reference", True)
+
+
+def test_a_label_that_changed_is_told_with_what_it_said_before(home, monitor):
+    first, last = explain(home, monitor, LATE, now=NOW).truths
+    assert {first.label, last.label} == {"0", "1"}
+    assert " before" in lines(monitor, explain(home, monitor, LATE, now=NOW))["Label"]
+
+
+def test_a_label_that_is_waited_for_and_one_that_never_came(home, monitor):
+    assert lines(monitor, explain(home, monitor, "20250125-00100", now=NOW))["Label"] == "not here yet; due by Mon 27 Jan 2025, 12:00"
+    assert lines(monitor, explain(home, monitor, ODD, now=NOW))["Label"] == "never came; it was due by Fri 24 Jan 2025, 12:00"
+
+
+def test_private_inputs_are_masked_unless_a_reason_is_given_which_is_kept(home, monitor):
+    (masked,) = [i for i in explain(home, monitor, HEAVY, now=NOW).inputs if i.name == "insured"]
+    assert (masked.value, masked.place.said) == ("***", "")
+    (shown,) = [i for i in explain(home, monitor, HEAVY, now=NOW, private_reason="ticket 9").inputs if i.name == "insured"]
+    assert shown.value == "name-1"
+    assert "of the reference" in shown.place.said, "found again though the bins hold hashes"
+    (kept,) = [r for r in home.lake.newest(Run) if r.operation == "explain"]
+    assert kept.reason.endswith(f"ticket 9; {HEAVY}")
+
+
+def test_an_id_that_never_landed_is_said_and_one_in_quarantine_with_its_reason(home, monitor):
+    with pytest.raises(UsageError, match="no prediction with the id 'nobody' has landed"):
+        explain(home, monitor, "nobody", now=NOW)
+    with pytest.raises(UsageError, match="has landed"):
+        explain(home, monitor, HEAVY, now=FIRST)
+
+
+def test_the_least_sure_are_those_nearest_to_the_threshold(home, monitor):
+    found = pick(home, monitor, "low_confidence", now=NOW, limit=10)
+    assert len(found) == 10
+    margins = [p.margin for p in found]
+    assert margins == sorted(margins)
+    assert {p.at.date() for p in found} <= {date(2025, 1, 19) + timedelta(days=d) for d in range(7)}
+
+
+def test_the_most_wrong_are_those_that_were_sure(home, monitor):
+    found = pick(home, monitor, "wrong", now=NOW, window=Window(BAD, BAD + DAY), limit=500)
+    assert found
+    assert all(p.decision != str(int(p.label == "true")) for p in found)
+    assert [p.error for p in found] == sorted((p.error for p in found), reverse=True)
+
+
+def test_a_segment_narrows_the_choice_and_an_unknown_one_is_refused(home, monitor):
+    ids = {p.id for p in pick(home, monitor, "any", now=NOW, window=Window(BAD + DAY, BAD + 2 * DAY), segment="depot=mars", limit=500)}
+    assert ids == {SMALL}
+    with pytest.raises(UsageError, match="keeps apart: depot"):
+        pick(home, monitor, "any", now=NOW, segment="insured=name-1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "said"), [("low_confidence", {"task": "regression"}, "no chances"), ("wrong", {"labels": None}, "no labels")]
+)
+def test_what_a_model_cannot_be_asked_for_is_said(home, monitor, kind, changes, said):
+    with pytest.raises(UsageError, match=said):
+        pick(home, monitor.model_copy(update=changes), kind, now=NOW)
