@@ -25,6 +25,7 @@ from watchkeeper.monitor import Monitor, Place
 from watchkeeper.operations.asking import prepared
 from watchkeeper.operations.bins_in_force import reference_problem, too_short
 from watchkeeper.operations.suite_fit import unanswerable
+from watchkeeper.operations.trust import reference_doubt
 from watchkeeper.operations.verdict import suite_file
 from watchkeeper.profiles.kinds import source_of
 from watchkeeper.records import Source
@@ -86,6 +87,8 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
         yield _finding("warning", document, ("owner",), "no owner", "name who answers for the model: a person or a channel")
     if short := too_short(monitor):
         yield _finding("warning", document, ("reference", "to"), short, "let reference.to be a later day")
+    if doubt := reference_doubt(home, monitor, now=now):
+        yield _finding("warning", document, ("reference",), doubt, "see docs/monitor-file.md, Reference")
     if _awaits_reference(home, monitor, now):
         hint = "until then nothing is measured; name days of which there are rows"
         yield _finding("warning", document, ("reference",), reference_problem(monitor, now=now), hint)

@@ -29,6 +29,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.rollup import pooled_scores
+from watchkeeper.operations.trust import reference_doubt
 from watchkeeper.operations.versions import versions_at_onset
 from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Severity, Signal, Story
 from watchkeeper.windows import Window
@@ -62,6 +63,8 @@ def _of_model(home: Home, monitor: Monitor, now: datetime) -> tuple[list[Signal]
     windows = _windows(daily)
     charts = charted(monitor, daily, windows)
     current = signals(monitor, monitor.environment, charts, scores, now)
+    if reference_doubt(home, monitor, now=now):
+        current = [replace(s, level="notice") if s.family in ("kpi", "segment") else s for s in current]
     mine = pc.field("model") == monitor.model
     known = home.lake.newest(Signal, as_of=now, where=mine)
     events = _developments(home, monitor, current, charts, scores, now)

@@ -23,11 +23,11 @@ from watchkeeper.judgement.verdict import reason_of, within
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.bins_in_force import too_short
 from watchkeeper.operations.failures import unmended
 from watchkeeper.operations.faults import WORTH_A_LINE, Intake
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.rollup import rolled_up, usual_range
+from watchkeeper.operations.trust import why_not_judged
 from watchkeeper.records import Batch, Digest, IncidentEvent, Score, Signal, key
 from watchkeeper.windows import Grid, Window
 
@@ -153,6 +153,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
     intake = Intake(home, monitor, now)
     quarantined, reasons = intake.set_aside(window, ("events", "labels"))
     cost, is_synthetic = _cost(home, monitor, window, now)
+    not_judged = why_not_judged(home, monitor, now=now)
     return DigestFacts(
         start=window.start,
         end=window.end,
@@ -165,7 +166,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         quarantined=quarantined,
         quarantine_reasons=reasons,
         labels_aside=intake.set_aside(window, ("labels",))[0],
-        is_judged=not too_short(monitor),
+        is_judged=not not_judged,
         broken=intake.broken(window, least=WORTH_A_LINE),
         failed="; ".join(f"{r.operation} failed ({r.reason.rstrip('.')})" for r in unmended(home, monitor, now=now)),
         is_final=monitor.labels is None or now >= window.end + monitor.labels.mature_after,
@@ -173,7 +174,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         cost_is_synthetic=is_synthetic,
         currency=monitor.cost.currency,
         restated=_restated(home, monitor, window, now),
-        not_known=_not_known(monitor, whole, cost, is_synthetic=is_synthetic),
+        not_known=_not_known(monitor, whole, cost, not_judged, is_synthetic=is_synthetic),
         told_at=now,
         reason=reason_of(graded, found),
         later=sum(i.is_open and i.window_start >= window.end for i in incidents),
@@ -227,8 +228,8 @@ def _restated(home: Home, monitor: Monitor, window: Window, now: datetime) -> in
     return int(pc.sum(pc.greater(counted.column("value_count_distinct"), 1)).as_py() or 0)
 
 
-def _not_known(monitor: Monitor, scores: Mapping[str, Score], cost: Mapping[str, float], *, is_synthetic: bool) -> list[str]:
+def _not_known(monitor: Monitor, scores: Mapping[str, Score], cost: Mapping[str, float], not_judged: str, *, is_synthetic: bool) -> list[str]:
     missing = [] if monitor.columns.latency else ["latency"]
     missing += [] if cost and not is_synthetic else ["real GPU use"]
-    missing += [f"whether anything is out of line ({short})"] if (short := too_short(monitor)) else []
+    missing += [f"whether anything is out of line ({not_judged})"] if not_judged else []
     return missing + ([] if scores else ["everything: no events of this period have landed"])

@@ -16,9 +16,10 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import MISSING_ROWS
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.bins_in_force import in_force, too_short
+from watchkeeper.operations.bins_in_force import in_force
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.quarantine import held
+from watchkeeper.operations.trust import why_not_judged
 from watchkeeper.operations.unevaluated import newest_of, unevaluated
 from watchkeeper.records import Action, Batch, IncidentEvent, Run, Score, Severity
 from watchkeeper.site.overview import OpenIncident, OverviewRow, state_of
@@ -132,7 +133,9 @@ def _overview_row(home: Home, monitor: Monitor, operations: Sequence[OperationSt
     still_open = open_incidents(incidents)
     taken_in: list[Batch] = home.lake.newest(Batch, as_of=now, where=pc.field("model") == monitor.model)
     silent = "" if any(i.is_open and i.subject == MISSING_ROWS for i in incidents) else silence_text(operations, monitor)
-    behind = "; ".join(part for part in (too_short(monitor), behind_text(operations), silent, *unevaluated(home, newest_of(taken_in))) if part)
+    behind = "; ".join(
+        part for part in (why_not_judged(home, monitor, now=now), behind_text(operations), silent, *unevaluated(home, newest_of(taken_in))) if part
+    )
     return OverviewRow(
         model=monitor.model,
         owner=monitor.owner,

@@ -1,0 +1,45 @@
+"""Honesty of a reference: scores of rows that the model was trained on are better than any it will ever give again.
+
+Belongs here: telling such a reference by its KPI, and saying so. Does not: reading the KPI (operations/trust.py).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from watchkeeper.judgement.normal import LEAST_WINDOWS
+from watchkeeper.words import metric_text, number_text
+
+Floats = NDArray[np.float64]
+TOLD_BY = {"binary": "roc_auc", "regression": "mae", "multiclass": "accuracy"}
+"""The KPI that tells, by task: one that the share of positives does not move."""
+_LATELY, _AT_ONCE, _OF_IT = 28, 4, 0.7
+_SPREADS, _ERRORS, _AS_GOOD = 2.0, 5.0, 0.1
+
+
+def is_too_good(reference: Floats, after: Floats) -> bool:
+    """Tell whether a KPI, higher for better, fell for good at the very end of the reference; values are of final windows in order.
+
+    It did when the first windows after the reference lie two spreads below it, beyond five standard errors, most of it with the
+    first four and no further since, and hardly a window since was as good as half of the reference's. An outcome that changed on that very day looks
+    the same, and can be no alarm either: nothing says what is usual.
+    """
+    if min(len(reference), len(after)) < LEAST_WINDOWS:
+        return False
+    lately = after[:_LATELY]
+    spread = float(np.hypot(reference.std(ddof=1), lately.std(ddof=1))) / np.sqrt(2)
+    fell = float(reference.mean() - lately.mean())
+    error = spread * np.sqrt(1 / len(reference) + 1 / len(lately))
+    at_once = float(reference.mean() - after[:_AT_ONCE].mean()) > _OF_IT * fell
+    earlier, later = np.array_split(lately, 2)
+    is_level = float(earlier.mean() - later.mean()) < (1 - _OF_IT) * fell
+    as_good = float(np.mean(after >= np.median(reference)))
+    return fell > _SPREADS * spread and fell > _ERRORS * error and at_once and is_level and as_good <= _AS_GOOD
+
+
+def doubt(metric: str, unit: str, usual: float, since: float) -> str:
+    """Return the sentence that says why nothing is judged by such a reference."""
+    was, now = number_text(usual, unit, [since]), number_text(since, unit, [usual])
+    return (
+        f"not judged by what is usual: {metric_text(metric)} is {was} in the reference and {now} from its end on, as when the reference's scores are "
+        "of rows that the model was trained on; give the reference out-of-fold scores, or name another one"
+    )

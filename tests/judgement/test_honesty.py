@@ -1,0 +1,41 @@
+"""A reference that is better than anything after it is told from one that a real change followed."""
+
+import numpy as np
+import pytest
+
+from watchkeeper.judgement.honesty import doubt, is_too_good
+from worlds import wandering
+
+
+def auc(seed: int, windows: int, *, level: float = 0.7) -> np.ndarray:
+    return level + wandering(seed, windows, sd=0.02)[0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_fall_at_the_very_end_of_the_reference_that_lasts_is_told(seed):
+    assert is_too_good(auc(seed, 30, level=0.85), auc(seed + 100, 60))
+
+
+def test_honest_references_are_believed():
+    assert not any(is_too_good(auc(seed, 30), auc(seed + 1000, 60)) for seed in range(500))
+
+
+@pytest.mark.parametrize(
+    ("after", "why"),
+    [
+        (lambda seed: np.concatenate([auc(seed, 7, level=0.55), auc(seed + 1, 53)]), "a bad week after which all is well"),
+        (lambda seed: np.concatenate([auc(seed, 20), auc(seed + 1, 40, level=0.5)]), "a change three weeks later"),
+        (lambda seed: np.concatenate([auc(seed, 10), auc(seed + 1, 50, level=0.5)]), "a change ten days later"),
+        (lambda seed: auc(seed, 60) - np.linspace(0, 0.2, 60), "a slow decay"),
+        (lambda seed: auc(seed, 7, level=0.5), "too few windows to tell"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
+def test_what_goes_wrong_later_or_passes_is_no_doubt_about_the_reference(after, why):
+    assert not any(is_too_good(auc(seed + 500, 30), after(seed)) for seed in range(40)), why
+
+
+def test_the_doubt_names_the_numbers_and_what_to_do():
+    said = doubt("roc_auc", "ratio", 0.85, 0.7)
+    assert said.startswith("not judged by what is usual: AUC is 0.850 in the reference and 0.700 from its end on")
+    assert said.endswith("give the reference out-of-fold scores, or name another one")
