@@ -153,7 +153,8 @@ def _sifted_once(intake: Intake, mine: pa.Table, earlier: list[pa.Table]) -> Sif
     if mine.num_rows == 0:
         return Sifted()
     if intake.source == "events":
-        return sift_events(mine, earlier, intake.id_column, intake.monitor.id_scope)
+        roles = intake.monitor.columns
+        return sift_events(mine, earlier, intake.id_column, intake.monitor.id_scope, [c for c in (roles.version, roles.environment) if c])
     return sift_labels(mine, earlier, has_time=bool(intake.monitor.labels and intake.monitor.labels.time))
 
 

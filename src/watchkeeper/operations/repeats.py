@@ -4,7 +4,7 @@ Belongs here: finding landed ids in one scan, and sifting the rows of one file a
 Only contested ids are ever compared value by value: those landed by another file, or met twice among the new rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import accumulate
@@ -22,7 +22,7 @@ OTHER_VALUES = "id already landed with other values"
 OTHER_LABEL = "the same file gives this id another label for the same time"
 UNTRIED = "several rows of this id and file were refused before this one"
 ORDER = "wk_order"
-_ID, _AT, _SAYS = "wk_id", "wk_at", "wk_says"
+_ID, _AT, _SAYS, _OF = "wk_id", "wk_at", "wk_says", "wk_of"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +94,18 @@ def memberships(columns: Sequence[pa.ChunkedArray], values: pa.Array) -> list[pa
     return [flags.slice(start, len(column)) for start, column in zip(starts, columns, strict=False)]
 
 
-def sift_events(rows: pa.Table, earlier: Sequence[pa.Table], id_column: str, scope: timedelta) -> Sifted:
-    """Return which rows repeat an id within `scope` of its time: with the same values, or with others. The first one stays."""
+def sift_events(rows: pa.Table, earlier: Sequence[pa.Table], id_column: str, scope: timedelta, apart: Collection[str] = ()) -> Sifted:
+    """Return which rows repeat an id within `scope` of its time: with the same values, or with others. The first one stays.
+
+    Rows that differ in a column of `apart` are different predictions: another version's, say, or one of another environment.
+    """
     new = _frame(rows, id_column)
-    first = new.unique(_ID, keep="first", maintain_order=True)
-    sifted = _compared(new, first, scope, is_own=True)
+    kept = [c for c in apart if c in new.columns]
+    first = new.unique([_ID, *kept], keep="first", maintain_order=True)
+    sifted = _compared(new, first, scope, kept, is_own=True)
     for table in earlier:
-        found = _compared(new, _frame(table, id_column), scope, is_own=False)
+        old = _frame(table, id_column)
+        found = _compared(new, old, scope, [c for c in kept if c in old.columns], is_own=False)
         sifted.duplicates |= found.duplicates
         sifted.conflicts |= found.conflicts
     sifted.conflicts -= sifted.duplicates
@@ -112,11 +117,14 @@ def _frame(rows: pa.Table, id_column: str) -> pl.DataFrame:
     return frame.sort("wk_row") if "wk_row" in frame.columns else frame
 
 
-def _compared(new: pl.DataFrame, old: pl.DataFrame, scope: timedelta, *, is_own: bool) -> Sifted:
+def _compared(new: pl.DataFrame, old: pl.DataFrame, scope: timedelta, apart: Sequence[str], *, is_own: bool) -> Sifted:
     shared = [c for c in new.columns if c in old.columns and not c.startswith(RESERVED)]
-    left = new.select(_ID, "wk_row", pl.col("wk_time").alias(_AT), _content(shared, new))
-    right = old.select(_ID, pl.col("wk_row").alias("of"), pl.col("wk_time").alias("then"), _content(shared, new).alias("said"))
-    pairs = left.join(right, on=_ID).filter((pl.col(_AT) - pl.col("then")).abs() <= scope)
+    whose = [pl.col(c).cast(pl.String).alias(f"{_OF} {i}") for i, c in enumerate(apart)]
+    left = new.select(_ID, "wk_row", pl.col("wk_time").alias(_AT), _content(shared, new), *whose)
+    right = old.select(_ID, pl.col("wk_row").alias("of"), pl.col("wk_time").alias("then"), _content(shared, new).alias("said"), *whose)
+    pairs = left.join(right, on=[_ID, *(f"{_OF} {i}" for i in range(len(apart)))], nulls_equal=True).filter(
+        (pl.col(_AT) - pl.col("then")).abs() <= scope
+    )
     if is_own:
         pairs = pairs.filter(pl.col("wk_row") > pl.col("of"))
     verdict = pairs.group_by("wk_row").agg((pl.col(_SAYS) == pl.col("said")).any().alias("same"))

@@ -1,0 +1,202 @@
+"""Compare: two versions of a model side by side over the same time, with the difference and how sure it is.
+
+Belongs here: which rows are compared, and the differences. Does not: the KPIs (measures/), how they are printed (cli/versions.py).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import hypot
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.lake import among
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import UsageError
+from watchkeeper.measures import catalogue
+from watchkeeper.measures.readings import label_view
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.convert import as_text
+from watchkeeper.operations.join import joined, labelled
+from watchkeeper.profiles.labelled import TINY, Labelled, pieces
+from watchkeeper.profiles.parts import LABEL
+from watchkeeper.stats.intervals import Z95, Estimate, mean
+from watchkeeper.windows import Window
+
+Floats = NDArray[np.float64]
+COMPARED = {
+    "binary": ("log_loss", "roc_auc", "accuracy", "recall", "precision", "brier"),
+    "regression": ("mae", "rmse", "bias"),
+    "multiclass": ("accuracy", "log_loss", "macro_f1"),
+}
+DECISIVE = {"binary": ("log_loss", "roc_auc", "accuracy"), "regression": ("mae",), "multiclass": ("accuracy", "log_loss")}
+"""By which a newer version is called worse: whether it ranks, decides and knows its chances."""
+LEAST_PAIRS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One KPI of both versions; `difference` is newer minus older with its 95 % interval, `pairs` how many rows both scored."""
+
+    metric: str
+    older: float | None
+    newer: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    verdict: str
+    n_older: int
+    n_newer: int
+    pairs: int
+    is_decisive: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What came of comparing two versions, over which time."""
+
+    older: str
+    newer: str
+    window: Window
+    differences: Sequence[Difference]
+
+    @property
+    def is_worse(self) -> bool:
+        """Tell whether the newer version is worse beyond its interval in what decides."""
+        return any(d.verdict == "worse" and d.is_decisive for d in self.differences)
+
+
+def compare(home: Home, monitor: Monitor, older: str, newer: str, *, now: datetime, window: Window | None = None) -> Comparison:
+    """Return the KPIs of two versions and their differences, over a window or all the time in which both scored and labels are due.
+
+    Rows of all environments count, so that a version in staging may be compared with the one in production. Where both scored the
+    same ids, losses are compared row by row, which tells smaller differences.
+
+    Raises:
+        UsageError: the model logs no version, has no labels, or the two never scored at the same time.
+
+    """
+    if monitor.columns.version is None or monitor.labels is None:
+        missing = "`columns.version`" if monitor.columns.version is None else "`labels`"
+        raise UsageError(f"versions cannot be compared without {missing}", where=monitor.model, then="Name it in the monitor file.")
+    span = window or _together(home, monitor, (older, newer), now)
+    found = joined(home, monitor, [span], now=now)
+    rows = None if found is None else found.rows
+    if rows is None or rows.num_rows == 0:
+        raise UsageError("no rows of that time have landed", where="--window", then="`watchkeeper scores` shows which windows there are.")
+    version = np.asarray(as_text(rows.column("version")).fill_null("").combine_chunks().to_numpy(zero_copy_only=False), str)
+    group = np.where(version == older, 0, np.where(version == newer, 1, -1))
+    values = labelled(monitor, rows, {})
+    told = [name for place, name in enumerate((older, newer)) if not (group == place).any()]
+    if told:
+        raise UsageError(f"version {told[0]!r} has no rows there", where=monitor.model, then="`watchkeeper scores` lists versions.")
+    return Comparison(older=older, newer=newer, window=span, differences=list(_differences(monitor, values, group, _pairs(rows, values, group))))
+
+
+def _together(home: Home, monitor: Monitor, versions: tuple[str, str], now: datetime) -> Window:
+    """Return the time in which both versions scored, as far as its labels are due."""
+    events, column = home.lake.dataset(f"events/{monitor.model}"), monitor.columns.version or ""
+    if events is None:
+        raise UsageError("no rows have landed", where=monitor.model, then="Run `watchkeeper run`.")
+    about = (pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP)) & among("version", versions)
+    rows = events.to_table(
+        columns={"version": pc.field(column).cast(pa.string()), "at": pc.field("wk_time"), "wk_landed_at": pc.field("wk_landed_at")}
+    )
+    spans = rows.filter(about).group_by("version").aggregate([("at", "min"), ("at", "max")]).to_pylist()
+    by_version = {r["version"]: (r["at_min"], r["at_max"]) for r in spans}
+    missing = [v for v in versions if v not in by_version]
+    if missing:
+        raise UsageError(f"no rows of version {missing[0]!r} have landed", where=monitor.model, then="`watchkeeper sql` tells which there are.")
+    delay = monitor.labels.mature_after if monitor.labels else timedelta(0)
+    start = monitor.grid.at(max(first for first, _ in by_version.values())).start
+    last = min(*(last for _, last in by_version.values()), now - delay)
+    end = min(monitor.grid.at(last).end, now)
+    if end <= start:
+        raise UsageError(
+            "the two never scored at the same time, as far as labels are due", where=monitor.model, then="Name days of both: --window DAY..DAY."
+        )
+    return Window(start, end)
+
+
+@dataclass(frozen=True, slots=True)
+class _Paired:
+    """Places of the same predictions by both versions, both with a label."""
+
+    older: NDArray[np.int64]
+    newer: NDArray[np.int64]
+
+
+def _pairs(rows: pa.Table, values: Labelled, group: NDArray[np.int64]) -> _Paired:
+    known = np.isfinite(values.truth) & ((values.truth >= 0) | (not values.classes))
+    ids = rows.column("id").combine_chunks().to_numpy(zero_copy_only=False)
+    places = [np.flatnonzero((group == g) & known) for g in (0, 1)]
+    _, left, right = np.intersect1d(ids[places[0]].astype(str), ids[places[1]].astype(str), return_indices=True)
+    return _Paired(places[0][left], places[1][right])
+
+
+def _differences(monitor: Monitor, values: Labelled, group: NDArray[np.int64], paired: _Paired) -> Iterator[Difference]:
+    counts = [(p.feature, p.outcome, p.count(group, 2)) for p in pieces(monitor.task, values)]
+    sides = [{(LABEL, feature, outcome): c.of(g) for feature, outcome, c in counts} for g in (0, 1)]
+    views = [label_view({k: c for k, c in side.items() if c.n}, monitor.task) for side in sides]
+    for name in COMPARED.get(monitor.task, ()):
+        metric = catalogue.find(name, monitor.task)
+        if metric is None:
+            continue
+        older, newer = (metric.function(view) for view in views)
+        losses = _losses(monitor.task, name, values) if len(paired.older) >= LEAST_PAIRS else None
+        found = _apart(older, newer) if losses is None else _row_by_row(losses[paired.newer] - losses[paired.older])
+        yield Difference(
+            metric=name,
+            older=_or_none(older.value),
+            newer=_or_none(newer.value),
+            difference=_or_none(found.value),
+            low=_or_none(found.low),
+            high=_or_none(found.high),
+            verdict=_verdict(found, metric.direction),
+            n_older=older.n,
+            n_newer=newer.n,
+            pairs=0 if losses is None else len(paired.older),
+            is_decisive=name in DECISIVE[monitor.task],
+        )
+
+
+def _losses(task: str, metric: str, values: Labelled) -> Floats | None:
+    """Return a KPI's row function where it is a mean of one, so that the same rows can be compared."""
+    p = np.clip(values.score, TINY, 1 - TINY)
+    is_right = np.where(values.decision >= 0, values.decision == values.truth, np.nan)
+    made: dict[tuple[str, str], Floats] = {
+        ("binary", "log_loss"): -np.where(values.truth == 1, np.log(p), np.log1p(-p)),
+        ("binary", "brier"): (values.score - values.truth) ** 2,
+        ("binary", "accuracy"): is_right,
+        ("regression", "mae"): np.abs(values.score - values.truth),
+        ("regression", "bias"): values.score - values.truth,
+        ("multiclass", "accuracy"): np.asarray(values.decision == values.truth, np.float64),
+    }
+    return made.get((task, metric))
+
+
+def _row_by_row(difference: Floats) -> Estimate:
+    finite = difference[np.isfinite(difference)]
+    return mean(float(finite.sum()), float((finite**2).sum()), len(finite))
+
+
+def _apart(older: Estimate, newer: Estimate) -> Estimate:
+    """Return the difference of two numbers of different rows."""
+    gap, se = newer.value - older.value, hypot(older.se, newer.se)
+    return Estimate(gap, se, gap - Z95 * se, gap + Z95 * se, older.n + newer.n)
+
+
+def _verdict(found: Estimate, direction: str) -> str:
+    if not (np.isfinite(found.low) and np.isfinite(found.high)) or direction not in ("higher_is_better", "lower_is_better"):
+        return "cannot tell"
+    sign = 1 if direction == "higher_is_better" else -1
+    low, high = sorted((sign * found.low, sign * found.high))
+    return "better" if low > 0 else "worse" if high < 0 else "no difference seen"
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
