@@ -7,6 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from watchkeeper.adapters.monitor_files import understand
 from watchkeeper.adapters.workspace import Home
@@ -14,7 +17,7 @@ from watchkeeper.adapters.yaml_lines import parse_yaml
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor, Wording
 from watchkeeper.operations.add import _times
-from watchkeeper.operations.draft import Draft, Said, Source, _reference, draft, glob_of
+from watchkeeper.operations.draft import Answer, Draft, Said, Source, _reference, draft, glob_of
 from watchkeeper.operations.monitor_text import monitor_text
 
 START = datetime(2025, 1, 1, 9, tzinfo=UTC)
@@ -276,3 +279,49 @@ def test_the_days_of_a_reference_are_those_of_every_file(tmp_path):
     assert next(a.why for a in told.answers if a.key == "reference.to") == "the first 21 days of the files' 41"
     _reference(told, "at", column, "the first 1,000 of 1,464 files'", "UTC")
     assert told.answers[-1].why == "the first 21 days of the first 1,000 of 1,464 files' 41"
+
+
+ODD = (
+    "VIP?",
+    "? a",
+    "-",
+    "- a",
+    "a: b",
+    "a:",
+    ":",
+    "a #b",
+    "#",
+    "yes",
+    "no",
+    "on",
+    "null",
+    "~",
+    "1e3",
+    "0x1f",
+    "12:30",
+    "2025-01-01",
+    "=",
+    "<<",
+    "'",
+    '"',
+    "",
+)
+NAMES = st.one_of(st.sampled_from(ODD), st.text(max_size=6), st.text(alphabet="aZ?-:,[]{}#&*!|>'\"%@`=~<. \t\n\r\\0\x00\x85\u2028\ufeff", max_size=6))
+
+
+@given(names=st.lists(NAMES, min_size=1, max_size=4), column=NAMES)
+def test_a_draft_says_every_name_as_it_is_however_odd(names: list[str], column: str):
+    told = [
+        Answer("columns.id", column, f"named like `{column}`"),
+        Answer("columns.probabilities", {n: n for n in names}, "one each"),
+        Answer("segments", names, f"texts of few values: {', '.join(names)}"),
+    ]
+    text = monitor_text(told, column)
+    meant = {"columns": {"id": column, "probabilities": {n: n for n in names}}, "segments": names}
+    assert parse_yaml(text, "odd.yaml").data == meant
+    assert yaml.safe_load(text) == meant
+
+
+def test_a_plain_name_has_no_quotes():
+    text = monitor_text([Answer("segments", ["VIP?", "region", "Ladungsträger", "a b"], "few")], "f.csv")
+    assert 'segments: ["VIP?", region, Ladungsträger, a b]' in text
