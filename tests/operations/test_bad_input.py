@@ -13,6 +13,7 @@ import pytest
 
 from intake_world import GOOD, HEADER, LATER, NEXT, NOW, held, ids, landed, loans, put, take
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.operations.lots import left_out
 from watchkeeper.operations.quarantine import entries
 
 
@@ -268,6 +269,24 @@ def test_nested_and_reserved_columns_are_left_out_by_name(home: Home) -> None:
     assert "column 'embedding' is left out: list<element: double> values are not supported" in batch.reason
     assert "column 'wk_batch' is left out" in batch.reason
     assert "column 'Loan' is left out: it differs from 'loan' only in case" in batch.reason
+
+
+def test_of_columns_that_differ_only_in_case_the_one_that_the_monitor_names_is_kept(home: Home) -> None:
+    put(home, "loans-1.csv", "loan,asked_at,Risk,risk,k\na,2025-02-01,low,0.5,1\n")
+    [batch] = take(home)
+    assert (batch.status, [row["risk"] for row in landed(home)]) == ("landed", [0.5])
+    assert "column 'Risk' is left out: it differs from 'risk' only in case" in batch.reason
+    assert left_out([batch, batch]) == [
+        "loans: column 'Risk' is left out: it differs from 'risk' only in case, so one of them must be renamed to be kept (2 files)"
+    ]
+
+
+def test_of_columns_that_differ_only_in_case_the_one_that_landed_before_is_kept(home: Home) -> None:
+    put(home, "loans-1.csv", "loan,asked_at,risk,amount\na,2025-02-01,0.5,1\n")
+    take(home)
+    put(home, "loans-2.csv", "loan,asked_at,risk,Amount,amount\nb,2025-02-01,0.5,9,2\n")
+    take(home)
+    assert [row["amount"] for row in landed(home)] == [1, 2]
 
 
 def test_nan_and_infinity_of_a_feature_are_values(home: Home) -> None:

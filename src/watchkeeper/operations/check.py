@@ -25,6 +25,7 @@ from watchkeeper.monitor import Monitor, Place
 from watchkeeper.operations.asking import prepared
 from watchkeeper.operations.bins_in_force import reference_problem, too_short
 from watchkeeper.operations.suite_fit import unanswerable
+from watchkeeper.operations.twins import dropped_twins, twin_text
 from watchkeeper.operations.verdict import suite_file
 from watchkeeper.profiles.kinds import source_of
 from watchkeeper.records import Source
@@ -140,6 +141,8 @@ def _against_answer(monitor: Monitor, document: Document, source: Source, place:
     for key, column in named.items():
         if column not in query.columns.names:
             yield _finding("mistake", document, key, f"the query has no column '{column}'", _near(column, query.columns.names))
+    for twins in dropped_twins(query.columns.names, wanted=named.values()).items():
+        yield _finding("warning", document, (source, "sql"), twin_text(*twins))
 
 
 def _against_newest(home: Home, document: Document, said_at: Key, pattern: str, named: dict[Key, str]) -> Iterator[Finding]:
@@ -156,6 +159,8 @@ def _against_newest(home: Home, document: Document, said_at: Key, pattern: str, 
     for key, column in named.items():
         if source_of(column, columns)[0] not in columns:
             yield _finding("mistake", document, key, f"{newest.name} has no column '{column}'", _near(column, columns))
+    for twins in dropped_twins(columns, wanted=named.values()).items():
+        yield _finding("warning", document, said_at, f"{newest.name}: {twin_text(*twins)}")
 
 
 def _of_suite_columns(home: Home, monitor: Monitor, source: Source, pattern: str) -> Iterator[Finding]:

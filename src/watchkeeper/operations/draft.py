@@ -111,7 +111,8 @@ class Draft:
 
     def taken(self) -> set[str]:
         """Return the columns that have a role already."""
-        return {a.value for a in self.answers if a.key.startswith(("columns.", "labels.")) and isinstance(a.value, str)}
+        roles = [a.value for a in self.answers if a.key.startswith(("columns.", "labels."))]
+        return {column for role in roles for column in (role.values() if isinstance(role, dict) else [role])}
 
 
 def require(column: str, rows: pa.Table, option: str) -> None:
@@ -253,8 +254,7 @@ def _rest(told: Draft, source: Source, *, time: str | None, timezone: str, in_ev
         told.tell(f"columns.{role}", *guess)
     if time is not None:
         _reference(told, time, *source.times(time), timezone)
-    probabilities = next((set(a.value.values()) for a in told.answers if a.key == "columns.probabilities"), set())
-    taken = told.taken() | probabilities
+    taken = told.taken()
     if in_events:
         told.tell("features", [n for n in events.column_names if n not in taken], "every other column, without the truth")
     given = told.said.segments

@@ -28,6 +28,7 @@ from watchkeeper.words import counted
 
 WHOLE_FILE = -1
 _REASONS_TOLD = 3
+_LEFT_OUT = re.compile(r"column (?:'(?:[^'\\]|\\.)*'|\"[^\"]*\") is left out: [^;]*")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
@@ -145,6 +146,13 @@ def without_values(reason: str) -> str:
     "column age: '…' is not a number"
     """
     return _QUOTED.sub("'…'", reason)
+
+
+def left_out(batches: Sequence[Batch]) -> list[str]:
+    """Return the columns that were left out of these batches and why, each with its model and the number of files."""
+    notes = Counter((b.model, note) for b in batches for note in dict.fromkeys(_LEFT_OUT.findall(b.reason)))
+    told = [f"{model}: {note} ({counted(n, 'file')})" for (model, note), n in notes.most_common(_REASONS_TOLD)]
+    return [*told, counted(len(notes) - len(told), "more column")] if len(notes) > len(told) else told
 
 
 def batch_of(settled: Settled, intake: Intake) -> Batch:

@@ -18,6 +18,7 @@ from watchkeeper.operations.costs import costs
 from watchkeeper.operations.failures import failed, reason_of, recovered
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.judge import judge
+from watchkeeper.operations.lots import left_out
 from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.quarantine import set_aside
@@ -45,6 +46,7 @@ class Watched:
     unevaluated: list[str] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, progress: Progress | None = None, spread: Spread = in_turn) -> Watched:
@@ -60,6 +62,7 @@ def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, pro
         _of_model(home, monitor, now, done, tell, spread)
     done.unevaluated = unevaluated(home, done.batches)
     done.set_aside = set_aside(home, done.batches)
+    done.left_out = left_out(done.batches)
     monitors = {model: dated(home, monitor) for model, monitor in monitors.items()}
     every = Steps(home, list(monitors.values()), now, done, tell)
     every.attempt("costs", lambda: costs(home, monitors, now=now))
