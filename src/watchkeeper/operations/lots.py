@@ -89,7 +89,10 @@ class Lot:
 
 @dataclass(slots=True, kw_only=True)
 class Settled:
-    """What came of a lot: the rows to land, those set aside, and what is to be said about it; `met` are batches that share ids with it."""
+    """What came of a lot: the rows to land, those set aside, and what is to be said about it.
+
+    `met` are batches that share ids with it; `landed_before_at` is when an ended run had landed some of its rows.
+    """
 
     lot: Lot
     rows: pa.Table = field(default_factory=lambda: pa.table({}))
@@ -97,6 +100,7 @@ class Settled:
     notes: list[str] = field(default_factory=list)
     duplicates: int = 0
     met: set[str] = field(default_factory=set)
+    landed_before_at: datetime | None = None
     checked: Checked | None = None
     fault: str = ""
 
@@ -177,7 +181,7 @@ def batch_of(settled: Settled, intake: Intake) -> Batch:
         starts_at=ends["min"],
         ends_at=ends["max"],
         suite_hash=settled.checked.suite_hash if settled.checked else "",
-        landed_at=intake.now,
+        landed_at=min(settled.landed_before_at or intake.now, intake.now),
     )
 
 
