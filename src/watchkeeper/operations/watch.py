@@ -18,6 +18,7 @@ from watchkeeper.operations.costs import costs
 from watchkeeper.operations.failures import failed, reason_of, recovered
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.judge import judge
+from watchkeeper.operations.lost import lost_scores
 from watchkeeper.operations.lots import left_out
 from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
@@ -126,7 +127,7 @@ def _of_model(home: Home, monitor: Monitor, now: datetime, done: Watched, tell: 
             steps.attempt("ingest", lambda: done.batches.extend(ingest(home, monitor, now=now)))
             landed = dated(home, monitor)
             steps.attempt("profile", lambda: profile(home, landed, now=now, spread=spread))
-            steps.attempt("measure", lambda: done.runs.extend(measure(home, landed, now=now, spread=spread)))
+            steps.attempt("measure", lambda: done.runs.extend(measure(home, landed, now=now, recompute=lost_scores(home, landed), spread=spread)))
 
     steps.attempt("watch", whole)
 
