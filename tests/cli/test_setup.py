@@ -381,3 +381,20 @@ def test_of_columns_that_differ_only_in_case_add_check_and_run_say_which_is_left
     done = call("run", "--home", root, "--now", "2025-02-01")
     assert "1 batch: 60 rows landed, 0 quarantined" in done.stdout
     assert all(f"calls: {sentence} (1 file).\n" in done.stdout for sentence in sentences)
+
+
+def test_check_refuses_a_private_segment_and_warns_of_a_private_column_that_is_not_there(root: Path):
+    rows = {"id": list(range(60)), "at": hours(60, 12), "score": [0.2, 0.7] * 30, "country": ["a", "b"] * 30, "channel": ["x", "y", "z"] * 20}
+    pq.write_table(pa.table(rows), root / "inbox" / "calls.parquet")
+    assert call("add", "calls", "--home", root, "--events", root / "inbox" / "calls.parquet", "--segments", "country,channel").exit_code == 0
+    file = root / "deployments" / "monitors" / "calls.yaml"
+    drafted = file.read_text()
+    file.write_text(f"{drafted}private: [channel]\n")
+    checked, done = call("check", "--home", root), call("run", "--home", root, "--now", "2025-02-01")
+    said = "segments: 'channel' is private, and a segment shows its values in scores, pages and messages"
+    assert (checked.exit_code, said in checked.stdout, done.exit_code, said in done.stderr) == (3, True, 4, True)
+    file.write_text(f"{drafted}private: [Country_]\n")
+    checked = call("check", "--home", root)
+    assert checked.exit_code == 0
+    assert "warning: deployments/monitors/calls.yaml: calls.parquet has no column 'Country_' (line" in checked.stdout
+    assert "did you mean 'country'?" in checked.stdout
