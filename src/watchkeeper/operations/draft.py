@@ -218,6 +218,9 @@ def _outputs(told: Draft, events: pa.Table, truth: pa.ChunkedArray | None) -> No
     score = told.column("columns.score", "score", guess, events)
     kin = [n for n in (score, name) if n]
     decided = guesses.prediction_column(events, task, told.taken(), kin) if task in ("binary", "multiclass") else None
+    if task == "multiclass" and decided is None:
+        is_other = name in events.column_names and truth is not None and not events[name].equals(truth)  # named as the truth is in the labels
+        decided = guesses.most_probable(events, guesses.families(events), told.taken() - ({name} if is_other else set()))
     prediction = told.column("columns.prediction", "prediction", decided, events)
     _ask_for_output(told, events, task, score, prediction)
     if task == "binary" and truth is not None:
