@@ -28,8 +28,9 @@ from watchkeeper.words import counted
 
 WHOLE_FILE = -1
 _REASONS_TOLD = 3
-_LEFT_OUT = re.compile(r"column (?:'(?:[^'\\]|\\.)*'|\"[^\"]*\") is left out: [^;]*")
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_QUOTED = re.compile(r"(?<![^\s(])(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")(?!\w)")  # an apostrophe within a name begins nothing
+_LACKING = re.compile(rf"has no columns? (?:{_QUOTED.pattern}) \([^();]*\)(?: and (?:{_QUOTED.pattern}) \([^();]*\))*(?=; it has )")
+_LEFT_OUT = re.compile(rf"column (?:{_QUOTED.pattern}) is left out: [^;]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +147,15 @@ def tally(reasons: Sequence[Sequence[str]], thing: str = "row") -> list[str]:
 def without_values(reason: str) -> str:
     """Return a reason without the values it quotes, so that like reasons are alike and nothing private is told.
 
+    The columns that a file lacks stay: their names are the monitor's, and no row has anything to say before them.
+
     >>> without_values("column age: 'abc' is not a number")
     "column age: '…' is not a number"
+    >>> without_values("has no column 'score' (score); it has id, at")
+    "has no column 'score' (score); it has id, at"
     """
-    return _QUOTED.sub("'…'", reason)
+    named = lacking[0] if (lacking := _LACKING.match(reason)) else ""
+    return named + _QUOTED.sub("'…'", reason[len(named) :])
 
 
 def left_out(batches: Sequence[Batch]) -> list[str]:
