@@ -142,3 +142,15 @@ def test_what_cannot_be_is_one_sentence(told: Callable[[str], list[str]], text: 
 def test_all_of_it_is_told_at_once_beside_a_mistyped_key(told: Callable[[str], list[str]]) -> None:
     text = GOOD.replace("score: p_late", "score: parcel").replace("[depot,", "[depot, email,") + "threshold: 7\nwindw: day\n"
     assert [line.partition(":")[0] for line in told(text)] == ["columns.score", "segments", "threshold", "unknown key 'windw' (line 21)"]
+
+
+@pytest.mark.parametrize(
+    ("there", "instead", "said"),
+    [
+        ("private: [email]", "private: [email, Depot]", "private.1: column 'Depot' differs from 'depot' (segments.0) {} (line 12): {}"),
+        ("latency: took_ms", "latency: P_late", "columns.latency: column 'P_late' differs from 'p_late' (columns.score) {} (line 9): {}"),
+    ],
+)
+def test_two_names_that_differ_only_in_case_are_a_mistake(told: Callable[[str], list[str]], there: str, instead: str, said: str) -> None:
+    why = "only in case, and the lake keeps one such column"
+    assert told(GOOD.replace(there, instead)) == [said.format(why, "name the same column alike; rename one of two in the data")]

@@ -188,3 +188,16 @@ def test_scores_of_what_nothing_is_called_are_refused_with_the_nearest_name(root
     done = call(root, "scores", world.MODEL, *words, "--now", world.NOW.isoformat())
     assert done.exit_code == 2
     assert said in done.output.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("asked", "extension"),
+    [("delta_scan('x')", "delta"), ("iceberg_scan('x')", "iceberg"), ("sqlite_scan('x', 'y')", "sqlite_scanner"), ("read_xlsx('x')", "excel")],
+)
+def test_a_function_of_an_extension_is_refused_in_one_whole_sentence(home, watchkeeper, asked, extension):
+    refused = watchkeeper("sql", f"SELECT * FROM {asked}")
+    assert refused.exit_code == 2
+    assert refused.stderr == (
+        f'sql: Catalog Error: Table Function with name "{asked.partition("(")[0]}" is not in the catalog, but it exists in the {extension} extension.'
+        " `SHOW TABLES` lists what there is.\n"
+    )

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -362,3 +363,38 @@ def test_doctor_says_that_prefect_does_not_answer_without_repeating_its_password
     looked = looked_at(watchkeeper("doctor", "--json", env={"PREFECT_API_URL": "http://me:hunter2@127.0.0.1:9/api"}))
     assert looked["prefect server"]["state"] == "fail"
     assert "hunter2" not in str(looked)
+
+
+def test_of_columns_that_differ_only_in_case_add_check_and_run_say_which_is_left_out(root: Path):
+    rng = np.random.default_rng(3)
+    rows = {"id": list(range(60)), "at": hours(60, 12), "Score": ["low", "high"] * 30, "score": rng.uniform(0, 1, 60), "Amount": rng.normal(size=60)}
+    pq.write_table(pa.table(rows | {"amount": rng.normal(size=60)}), root / "inbox" / "calls.parquet")
+    added = call("add", "calls", "--home", root, "--events", root / "inbox" / "calls.parquet")
+    sentences = [
+        f"column '{gone}' is left out: it differs from '{kept}' only in case, so one of them must be renamed to be kept"
+        for gone, kept in (("Score", "score"), ("amount", "Amount"))
+    ]
+    assert added.exit_code == 0, added.stderr
+    assert all(f"C{sentence[1:]}.\n" in added.stdout for sentence in sentences)
+    checked = call("check", "--home", root)
+    assert (checked.exit_code, all(f"calls.parquet: {sentence} (line" in checked.stdout for sentence in sentences)) == (0, True)
+    done = call("run", "--home", root, "--now", "2025-02-01")
+    assert "1 batch: 60 rows landed, 0 quarantined" in done.stdout
+    assert all(f"calls: {sentence} (1 file).\n" in done.stdout for sentence in sentences)
+
+
+def test_check_refuses_a_private_segment_and_warns_of_a_private_column_that_is_not_there(root: Path):
+    rows = {"id": list(range(60)), "at": hours(60, 12), "score": [0.2, 0.7] * 30, "country": ["a", "b"] * 30, "channel": ["x", "y", "z"] * 20}
+    pq.write_table(pa.table(rows), root / "inbox" / "calls.parquet")
+    assert call("add", "calls", "--home", root, "--events", root / "inbox" / "calls.parquet", "--segments", "country,channel").exit_code == 0
+    file = root / "deployments" / "monitors" / "calls.yaml"
+    drafted = file.read_text()
+    file.write_text(f"{drafted}private: [channel]\n")
+    checked, done = call("check", "--home", root), call("run", "--home", root, "--now", "2025-02-01")
+    said = "segments: 'channel' is private, and a segment shows its values in scores, pages and messages"
+    assert (checked.exit_code, said in checked.stdout, done.exit_code, said in done.stderr) == (3, True, 4, True)
+    file.write_text(f"{drafted}private: [Country_]\n")
+    checked = call("check", "--home", root)
+    assert checked.exit_code == 0
+    assert "warning: deployments/monitors/calls.yaml: calls.parquet has no column 'Country_' (line" in checked.stdout
+    assert "did you mean 'country'?" in checked.stdout

@@ -5,6 +5,7 @@ from math import log, sqrt
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import average_precision_score
 
 from measure_world import binary, regression
 from watchkeeper.measures import performance
@@ -57,3 +58,30 @@ def test_the_spread_of_the_rmse_is_that_of_drawing_again():
 def test_a_model_that_is_never_wrong_has_an_rmse_of_nought():
     ours = performance.rmse(regression([1.0, 2.0], [1.0, 2.0]))
     assert (ours.value, ours.n) == (0.0, 2)
+
+
+def shapes(rng: np.random.Generator, n: int):
+    """Yield scores and truths as models have them: narrow to overconfident scores, common to rare positives."""
+    for rate in (0.3, 0.05):
+        for spread in (0.5, 1.5, 4.0):
+            score = 1 / (1 + np.exp(-(log(rate / (1 - rate)) + rng.normal(0, spread, n))))
+            yield score, rng.random(n) < score
+    score = rng.uniform(size=n)
+    yield score, rng.random(n) < score
+    score = rng.uniform(0.4, 0.6, n)
+    yield score, rng.random(n) < 5 * (score - 0.4)
+    score = 1 / (1 + np.exp(-rng.normal(0, 9, n)))
+    yield score, rng.random(n) < np.clip(score, 0.2, 0.8)
+
+
+@pytest.mark.parametrize(("n", "days", "within"), [(200, 40, 0.05), (1_000, 20, 0.015), (5_000, 8, 0.006), (20_000, 3, 0.004)])
+def test_average_precision_is_as_exact_as_is_said(n, days, within):
+    off, of_interval = [], []
+    for day in range(days):
+        for score, truth in shapes(np.random.default_rng([n, day]), n):
+            if truth.sum() >= 10:
+                ours = performance.average_precision(binary(score, truth.astype(float)))
+                off.append(abs(ours.value - average_precision_score(truth, score)))
+                of_interval.append(off[-1] / (ours.high - ours.low))
+    assert len(off) > 7 * days
+    assert (max(off) < within, np.median(off) < 0.0005, max(of_interval) < 0.2) == (True, True, True)

@@ -13,7 +13,8 @@ import pytest
 
 from intake_world import GOOD, HEADER, LATER, NEXT, NOW, held, ids, landed, loans, put, take
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.operations.quarantine import entries
+from watchkeeper.operations.lots import left_out
+from watchkeeper.operations.quarantine import entries, set_aside
 
 
 def parquet(table: pa.Table) -> bytes:
@@ -268,6 +269,50 @@ def test_nested_and_reserved_columns_are_left_out_by_name(home: Home) -> None:
     assert "column 'embedding' is left out: list<element: double> values are not supported" in batch.reason
     assert "column 'wk_batch' is left out" in batch.reason
     assert "column 'Loan' is left out: it differs from 'loan' only in case" in batch.reason
+
+
+def test_of_columns_that_differ_only_in_case_the_one_that_the_monitor_names_is_kept(home: Home) -> None:
+    put(home, "loans-1.csv", "loan,asked_at,Risk,risk,k\na,2025-02-01,low,0.5,1\n")
+    [batch] = take(home)
+    assert (batch.status, [row["risk"] for row in landed(home)]) == ("landed", [0.5])
+    assert "column 'Risk' is left out: it differs from 'risk' only in case" in batch.reason
+    assert left_out([batch, batch]) == [
+        "loans: column 'Risk' is left out: it differs from 'risk' only in case, so one of them must be renamed to be kept (2 files)"
+    ]
+
+
+def test_the_columns_that_a_file_lacks_are_named_where_files_set_aside_are_told(home: Home) -> None:
+    put(home, "loans-1.csv", "loan,risky\na,0.5\n")
+    batches = take(home)
+    assert set_aside(home, batches) == [
+        "1 file: has no columns 'asked_at' (time) and 'risk' (score); it has loan, risky. Name the right columns in the monitor file, or send the file again."
+    ]
+
+
+@pytest.mark.parametrize(
+    "value", ["secret", "it's secret", 'so "secret"', 'it\'s "secret"', "has no column 'secret' (id); it has ", "\\'secret\\", "x\" and 'secret' \""]
+)
+def test_no_value_of_a_row_is_told_whatever_quotes_it_holds(home: Home, value: str) -> None:
+    put(home, "loans-1.parquet", parquet(pa.table({"loan": ["a", "b"], "asked_at": [NOW, NOW], "risk": ["0.5", value]})))
+    batches = take(home)
+    assert set_aside(home, batches) == ["1 row: column risk: '…' is not a number"]
+    assert batches[0].reason == "1 row: column risk: '…' is not a number"
+
+
+@pytest.mark.parametrize("name", ["it's", "a 'b", 'a "b', "'"])
+def test_no_value_is_told_of_a_column_with_a_quote_in_its_name(home: Home, name: str) -> None:
+    rows = pa.table({"loan": ["a", "b"], "asked_at": [NOW, NOW], name: ["0.5", "secret"]})
+    put(home, "loans-1.parquet", parquet(rows))
+    [batch] = take(home, loans(columns={"id": "loan", "time": "asked_at", "score": name}))
+    assert batch.reason == f"1 row: column {name}: '…' is not a number"
+
+
+def test_of_columns_that_differ_only_in_case_the_one_that_landed_before_is_kept(home: Home) -> None:
+    put(home, "loans-1.csv", "loan,asked_at,risk,amount\na,2025-02-01,0.5,1\n")
+    take(home)
+    put(home, "loans-2.csv", "loan,asked_at,risk,Amount,amount\nb,2025-02-01,0.5,9,2\n")
+    take(home)
+    assert [row["amount"] for row in landed(home)] == [1, 2]
 
 
 def test_nan_and_infinity_of_a_feature_are_values(home: Home) -> None:

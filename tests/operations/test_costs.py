@@ -1,14 +1,16 @@
 """Costs: windows are costed once, restated when their inputs change, and add up to the bill."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
-from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import bill
@@ -76,6 +78,19 @@ def score(home: Home, metric: str, *, model: str = "one", day: datetime = DAY, n
     found = [s for s in home.lake.newest(Score, as_of=now) if (s.model, s.metric, s.window_start) == (model, metric, day)]
     assert len(found) == 1
     return found[0]
+
+
+def test_lost_scores_of_cost_are_summed_again_however_old(farm):
+    late = DAY + timedelta(days=50)
+    land(farm, hours("a", 12), hours("a", 3, start=late))
+    run(farm)
+    run(farm, now=late + timedelta(days=1))
+    before = {(s.metric, s.window_start): s.value for s in farm.lake.newest(Score)}
+    shutil.rmtree(Path(farm.lake.address) / Score.TABLE)
+    again = find_home(farm.root)
+    assert run(again, now=late + timedelta(days=2)) == len(before) > len(COST_METRICS)
+    assert {(s.metric, s.window_start): s.value for s in again.lake.newest(Score)} == before
+    assert run(again, now=late + timedelta(days=2)) == 0
 
 
 def test_a_days_scores_are_the_sums_of_its_readings(farm):

@@ -7,6 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from watchkeeper.adapters.monitor_files import understand
 from watchkeeper.adapters.workspace import Home
@@ -14,7 +17,7 @@ from watchkeeper.adapters.yaml_lines import parse_yaml
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor, Wording
 from watchkeeper.operations.add import _times
-from watchkeeper.operations.draft import Draft, Said, Source, _reference, draft, glob_of
+from watchkeeper.operations.draft import Answer, Draft, Said, Source, _reference, draft, glob_of
 from watchkeeper.operations.monitor_text import monitor_text
 
 START = datetime(2025, 1, 1, 9, tzinfo=UTC)
@@ -276,3 +279,89 @@ def test_the_days_of_a_reference_are_those_of_every_file(tmp_path):
     assert next(a.why for a in told.answers if a.key == "reference.to") == "the first 21 days of the files' 41"
     _reference(told, "at", column, "the first 1,000 of 1,464 files'", "UTC")
     assert told.answers[-1].why == "the first 21 days of the first 1,000 of 1,464 files' 41"
+
+
+def of_three_classes(names: tuple[str, str, str] = ("prob 0", "prob 1", "prob 2"), seed: int = 4) -> tuple[pa.Table, np.ndarray]:
+    """Return events with a probability for each of three classes and the most probable one, and what came true."""
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet([1, 1, 1], ROWS)
+    truth = np.array([rng.choice(3, p=row) for row in shares])
+    columns = {"amount": rng.integers(0, 3, ROWS), **dict(zip(names, shares.T, strict=True)), "klasse": shares.argmax(axis=1)}
+    return pa.table({"order_id": [f"o{i}" for i in range(ROWS)], "placed_at": times(), **columns}), truth
+
+
+@pytest.mark.parametrize("names", [("prob 0", "prob 1", "prob 2"), ("p_0", "p_1", "p_2"), ("0.score", "1.score", "2.score")])
+@pytest.mark.parametrize("has_truth", [True, False])
+def test_a_probability_for_each_of_some_whole_numbers_makes_a_multiclass_task(names, has_truth):
+    rows, truth = of_three_classes(names)
+    told = drafted(rows, labels(truth) if has_truth else None)
+    said = answers(told)
+    assert told.questions == []
+    assert (said["task"], said["columns.prediction"]) == ("multiclass", "klasse")
+    assert said["columns.probabilities"] == dict(zip("012", names, strict=True))
+    assert "columns.score" not in said
+
+
+def test_a_class_that_is_not_the_most_probable_one_is_asked_for():
+    rows, truth = of_three_classes()
+    for unlike in (rows.drop_columns("klasse"), rows.set_column(rows.column_names.index("klasse"), "klasse", [truth])):
+        told = drafted(unlike, task="multiclass")
+        assert [q.option for q in told.questions] == ["--prediction"]
+
+
+def test_a_decision_may_be_named_as_the_truth_is_in_the_labels():
+    rows, truth = of_three_classes()
+    told = drafted(rows, labels(truth).rename_columns(["order_id", "klasse"]))
+    assert (told.questions, answers(told)["columns.prediction"], answers(told)["labels.column"]) == ([], "klasse", "klasse")
+
+
+def test_numbers_named_alike_that_do_not_add_up_are_no_probabilities():
+    rng = np.random.default_rng(5)
+    rows = events(**{f"score {i}": rng.uniform(0, 1, ROWS) for i in range(3)})
+    assert answers(drafted(rows))["task"] == "binary"
+
+
+ODD = (
+    "VIP?",
+    "? a",
+    "-",
+    "- a",
+    "a: b",
+    "a:",
+    ":",
+    "a #b",
+    "#",
+    "yes",
+    "no",
+    "on",
+    "null",
+    "~",
+    "1e3",
+    "0x1f",
+    "12:30",
+    "2025-01-01",
+    "=",
+    "<<",
+    "'",
+    '"',
+    "",
+)
+NAMES = st.one_of(st.sampled_from(ODD), st.text(max_size=6), st.text(alphabet="aZ?-:,[]{}#&*!|>'\"%@`=~<. \t\n\r\\0\x00\x85\u2028\ufeff", max_size=6))
+
+
+@given(names=st.lists(NAMES, min_size=1, max_size=4), column=NAMES)
+def test_a_draft_says_every_name_as_it_is_however_odd(names: list[str], column: str):
+    told = [
+        Answer("columns.id", column, f"named like `{column}`"),
+        Answer("columns.probabilities", {n: n for n in names}, "one each"),
+        Answer("segments", names, f"texts of few values: {', '.join(names)}"),
+    ]
+    text = monitor_text(told, column)
+    meant = {"columns": {"id": column, "probabilities": {n: n for n in names}}, "segments": names}
+    assert parse_yaml(text, "odd.yaml").data == meant
+    assert yaml.safe_load(text) == meant
+
+
+def test_a_plain_name_has_no_quotes():
+    text = monitor_text([Answer("segments", ["VIP?", "region", "Ladungsträger", "a b"], "few")], "f.csv")
+    assert 'segments: ["VIP?", region, Ladungsträger, a b]' in text

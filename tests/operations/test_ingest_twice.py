@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from intake_world import GOOD, HEADER, NOW, DyingLake, Killed, counts, expect, held, landed, loans, put, suite, take
+from intake_world import GOOD, HEADER, LATER, NOW, DyingLake, Killed, counts, expect, held, landed, loans, put, suite, take
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.operations.profile import profile
 
 TESTS = Path(__file__).parents[1]
 WORKER = """
@@ -89,6 +91,24 @@ def test_a_run_that_dies_between_any_two_commits_is_completed_by_the_next(make_h
         home.__dict__["lake"] = Lake(dying.address)
         take(home)
         assert (state(home), has_died) == (clean, commits < 5), f"after {commits} commits"
+
+
+def test_rows_of_a_run_that_died_are_counted_by_one_of_a_later_day(make_home: Callable[..., Home]) -> None:
+    counted = {}
+    for commits in (99, *range(8)):
+        home = make_home(name=f"counted-{commits}")
+        fill(home)
+        home.__dict__["lake"] = dying = DyingLake(home.lake.address)
+        dying.commits_left = commits
+        with suppress(Killed):
+            take(home)
+        home.__dict__["lake"] = lake = Lake(dying.address)
+        take(home, now=LATER)
+        profile(home, loans(reference={"from": "2025-02-01", "to": "2025-02-20"}), now=LATER)
+        parts = lake.read("profiles", where=pc.field("kind") != "mark")
+        counted[commits] = parts.group_by(["kind", "feature"]).aggregate([("n", "sum")]).sort_by([("kind", "ascending"), ("feature", "ascending")])
+    assert counted[99].num_rows > 0
+    assert [commits for commits, found in counted.items() if not found.equals(counted[99])] == []
 
 
 def test_a_run_that_dies_after_widening_a_column_is_completed_by_the_next(make_home: Callable[..., Home]) -> None:

@@ -32,6 +32,7 @@ def contradictions(monitor: Monitor) -> Iterator[Contradiction]:
     yield from _of_roles(monitor)
     yield from _of_features(monitor)
     yield from _of_segments(monitor)
+    yield from _of_case(monitor)
     if monitor.task == "binary" and not 0 <= monitor.threshold <= 1:
         yield Contradiction(("threshold",), f"threshold: {monitor.threshold} lies outside [0, 1], where a probability must be")
     for index, target in enumerate(monitor.targets):
@@ -64,6 +65,22 @@ def _twice(roles: dict[Path, str | None], *, is_regression: bool = False) -> Ite
         other = first.setdefault(name, path)
         if other != path and not (is_regression and {path[-1], other[-1]} == {"score", "prediction"}):
             yield Contradiction(path, f"{_said(path)}: column '{name}' is {_said(other)} already", "a column has one role")
+
+
+def _of_case(monitor: Monitor) -> Iterator[Contradiction]:
+    """Yield the columns of which another, elsewhere in the file, differs only in case: Delta and DuckDB take both for one."""
+    roles = monitor.columns.model_dump(exclude={"probabilities"})
+    named: list[tuple[Path, str]] = [(("columns", role), name) for role, name in roles.items() if name]
+    named += [(("columns", "probabilities", label), name) for label, name in monitor.columns.probabilities.items()]
+    named += [(("segments", i), name) for i, names in enumerate(monitor.segments) for name in names.split("&")]
+    for part in ("features", "sensitive", "private"):
+        named += [((part, i), name) for i, name in enumerate(getattr(monitor, part) or ())]
+    first: dict[str, tuple[str, Path]] = {}
+    for path, name in named:
+        other, there = first.setdefault(name.lower(), (name, path))
+        if other != name:
+            what = f"{_said(path)}: column '{name}' differs from '{other}' ({_said(there)}) only in case, and the lake keeps one such column"
+            yield Contradiction(path, what, "name the same column alike; rename one of two in the data")
 
 
 def _of_features(monitor: Monitor) -> Iterator[Contradiction]:

@@ -70,7 +70,9 @@ def _shared() -> duckdb.DuckDBPyConnection:
 
 
 def _opened() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(config={**_CLOSED, "temp_directory": str(Path(tempfile.gettempdir()) / "watchkeeper-duckdb")})
+    opened = duckdb.connect(config={**_CLOSED, "temp_directory": str(Path(tempfile.gettempdir()) / "watchkeeper-duckdb")})
+    opened.execute("SET autoload_known_extensions = false")  # only now: the session's time zone needs the one that is built in
+    return opened
 
 
 def dataset_of_record(lake: Lake, record: Any) -> pads.Dataset | None:

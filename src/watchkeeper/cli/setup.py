@@ -107,6 +107,8 @@ def add(
         show_json(added)
     else:
         show(added.guesses, as_json=False, columns=("key", "value", "why"), title=f"What the data say about {model}")
+        for sentence in added.left_out:
+            say(f"{sentence[:1].upper()}{sentence[1:]}.")
     if added.questions:
         asked = "\n".join(f"  {q.option}: {q.what}" for q in added.questions)
         raise UsageError(f"the data do not say everything, and nothing was written. Please add:\n{asked}")

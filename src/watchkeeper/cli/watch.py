@@ -247,7 +247,7 @@ def _tell(done: Watched) -> None:
     say(
         f"{counted(len(done.batches), 'batch')}: {counted(landed, 'row')} landed, {held:,} quarantined{known}. {counted(len(done.runs), 'window')} measured."
     )
-    for line in set_aside_lines(done.set_aside):
+    for line in [*set_aside_lines(done.set_aside), *(f"{said}." for said in done.left_out)]:
         say(line)
     opened, resolved = (sum(e.event == what for e in done.events) for what in ("opened", "resolved"))
     told = f"{counted(len(done.digests), 'digest')}, {counted(_sent(done), 'message')} sent"
@@ -282,6 +282,7 @@ def _summary(done: Watched) -> dict[str, Any]:
         "problems": [str(p) for p in done.problems],
         "unevaluated": done.unevaluated,
         "set_aside": done.set_aside,
+        "left_out": done.left_out,
     }
 
 

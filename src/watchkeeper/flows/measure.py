@@ -32,10 +32,13 @@ _COLUMNS = ("model", "windows", "from", "to", "outcomes", "why")
 @task(task_run_name="measure-{model}", retries=RETRIES, retry_delay_seconds=RETRY_AFTER_S, retry_condition_fn=may_help, cache_policy=NO_CACHE)
 def measure_model(model: str, root: Path, now: datetime, start: datetime | None, end: datetime | None, *, recompute: bool) -> list[Run]:
     """Measure every window of one model that is due."""
+    from watchkeeper.operations.lost import lost_scores
     from watchkeeper.operations.measure import measure as bring_up_to_date
 
     home = find_home(root)
-    runs = bring_up_to_date(home, load_monitor(home, model), now=now, start=start, end=end, recompute=recompute, spread=spread_here())
+    monitor = load_monitor(home, model)
+    recompute = recompute or lost_scores(home, monitor)
+    runs = bring_up_to_date(home, monitor, now=now, start=start, end=end, recompute=recompute, spread=spread_here())
     get_run_logger().info("%s: %d windows", model, len(runs))
     return runs
 

@@ -5,7 +5,7 @@ Belongs here: the one action behind `watchkeeper add`. Does not: what is guessed
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -25,8 +25,9 @@ from watchkeeper.adapters.yaml_lines import parse_yaml
 from watchkeeper.errors import UnreadableError, UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.cast import cast
-from watchkeeper.operations.draft import SAID, Answer, Question, Said, Source, draft, glob_of, named
+from watchkeeper.operations.draft import SAID, Answer, Draft, Question, Said, Source, draft, glob_of, named
 from watchkeeper.operations.monitor_text import monitor_text
+from watchkeeper.operations.twins import dropped_twins, twin_text
 
 _MOST_FILES, _ROWS_TO_LEARN_FROM = 1000, 100_000
 _PATIENCE = timedelta(minutes=10)
@@ -35,13 +36,14 @@ _ANY_TIME = datetime(9000, 1, 1, tzinfo=UTC)  # a draft asks for no row whether 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What was guessed, what must still be said, and the files written (none while something must be said)."""
+    """What was guessed, what must still be said, and the files written (none while something must be said); `left_out` are columns."""
 
     model: str
     guesses: list[Answer]
     questions: list[Question]
     files: list[str]
     kept: list[str]
+    left_out: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +83,24 @@ def add(home: Home, model: str, *, events: Given, labels: Given | None, said: Sa
     if marks and not any("watermark" in source.place for source in sources.values()):
         raise UsageError(f"no query has a column '{marks.pop()}'", where="--watermark", then="Name the one that says when a row changed last.")
     told = draft(model, sources["events"], sources.get("labels"), said=said, timezone=home.workspace.timezone)
+    kept_columns, left_out = _without_twins(sources, told)
+    if left_out:
+        sources = kept_columns
+        told = draft(model, sources["events"], sources.get("labels"), said=said, timezone=home.workspace.timezone)
     if told.questions:
-        return Added(model, told.answers, told.questions, [], [])
+        return Added(model, told.answers, told.questions, [], [], left_out)
     text = monitor_text(told.answers, " and ".join(p.name if isinstance(p, Path) else f"a query to {p.connection}" for p in given.values()))
     monitor = _understood(text, target.name)
     create(target, text)
     written, kept = _write_suites(home, monitor, sources)
-    return Added(model, told.answers, [], [_name(home, target), *written], kept)
+    return Added(model, told.answers, [], [_name(home, target), *written], kept, left_out)
+
+
+def _without_twins(sources: dict[str, Source], told: Draft) -> tuple[dict[str, Source], list[str]]:
+    """Return the sources without columns that differ from another only in case, and the sentences about these; one with a role stays."""
+    dropped = {kind: dropped_twins(source.rows.column_names, wanted=told.taken()) for kind, source in sources.items()}
+    kept = {kind: replace(source, rows=source.rows.drop_columns(list(dropped[kind]))) for kind, source in sources.items()}
+    return kept, [twin_text(*twins) for of_source in dropped.values() for twins in of_source.items()]
 
 
 def _of_query(ask: Ask) -> Source:

@@ -18,6 +18,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import Fitted, fitted, put_in_force, reference_problem, stored_bins
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.judge import judge
+from watchkeeper.operations.lost import lost_scores
 from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.spread import Spread, Tell, in_turn, telling
@@ -94,7 +95,8 @@ def _of_model(home: Home, monitor: Monitor, now: datetime, asked: Asked, done: B
 
 
 def _measured(home: Home, monitor: Monitor, now: datetime, asked: Asked, spread: Spread) -> list[Run]:
-    return measure(home, monitor, now=now, start=asked.start, end=asked.end, recompute=asked.recompute, spread=spread)
+    recompute = asked.recompute or lost_scores(home, monitor)
+    return measure(home, monitor, now=now, start=asked.start, end=asked.end, recompute=recompute, spread=spread)
 
 
 def _counted(home: Home, monitor: Monitor, now: datetime, asked: Asked, done: Backfilled, spread: Spread) -> int:

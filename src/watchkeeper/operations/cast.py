@@ -21,6 +21,7 @@ from watchkeeper.monitor import Labels, Monitor
 from watchkeeper.operations.classes import is_foreign
 from watchkeeper.operations.convert import NOUNS, as_text, canonical, fitted
 from watchkeeper.operations.times import to_utc
+from watchkeeper.operations.twins import dropped_twins, named_of, twin_text
 from watchkeeper.operations.values import values_of
 from watchkeeper.records import Source
 
@@ -76,8 +77,8 @@ class Cast:
     untyped: frozenset[str] = frozenset()
 
 
-def cast(reading: Reading, monitor: Monitor, source: Source, *, now: datetime) -> Cast:
-    """Return the rows that can be used, and why the others cannot.
+def cast(reading: Reading, monitor: Monitor, source: Source, *, now: datetime, landed: Collection[str] = ()) -> Cast:
+    """Return the rows that can be used, and why the others cannot; `landed` are the columns of the lake.
 
     Raises:
         UnreadableError: a column is missing without which no row can be used.
@@ -89,7 +90,10 @@ def cast(reading: Reading, monitor: Monitor, source: Source, *, now: datetime) -
         rejects.add([unfit.number], unfit.reason)
     id_column = labels_of(monitor).join if source == "labels" else monitor.columns.id
     needed = {id_column, labels_of(monitor).column} if source == "labels" else {id_column}
-    table = _kept(without_values(reading.rows, reading.untyped & needed), monitor, id_column, notes).append_column("wk_row", reading.numbers)
+    dropped = dropped_twins(reading.rows.column_names, wanted=named_of(monitor, source), landed=landed)
+    notes += [twin_text(*twins) for twins in dropped.items()]
+    rows = without_values(reading.rows, reading.untyped & needed).drop_columns(list(dropped))
+    table = _kept(rows, monitor, id_column, notes).append_column("wk_row", reading.numbers)
     _reject_nul_bytes(table, rejects)
     found = (_labels if source == "labels" else _events)(table, monitor, rejects, notes, now)
     return replace(found, view=without_values(found.view, reading.untyped), untyped=reading.untyped)
@@ -97,17 +101,14 @@ def cast(reading: Reading, monitor: Monitor, source: Source, *, now: datetime) -
 
 def _kept(rows: pa.Table, monitor: Monitor, id_column: str, notes: list[str]) -> pa.Table:
     kept: dict[str, pa.ChunkedArray] = {}
-    spelled: dict[str, str] = {}
     for name in rows.column_names:
         column = None if name.startswith(RESERVED) else canonical(rows[name], monitor.timezone, is_name=name == id_column)
         if name.startswith(RESERVED):
             notes.append(f"column {name!r} is left out: names that begin with {RESERVED} are reserved")
-        elif name.lower() in spelled:
-            notes.append(f"column {name!r} is left out: it differs from {spelled[name.lower()]!r} only in case")
         elif column is None:
             notes.append(f"column {name!r} is left out: {rows[name].type} values are not supported")
         else:
-            kept[name], spelled[name.lower()] = column, name
+            kept[name] = column
     return pa.table(kept) if kept else rows.select([])
 
 

@@ -26,6 +26,7 @@ from watchkeeper.operations.asking import prepared
 from watchkeeper.operations.bins_in_force import reference_problem, too_short
 from watchkeeper.operations.suite_fit import unanswerable
 from watchkeeper.operations.trust import reference_doubt
+from watchkeeper.operations.twins import dropped_twins, twin_text
 from watchkeeper.operations.verdict import suite_file
 from watchkeeper.profiles.kinds import source_of
 from watchkeeper.records import Source
@@ -114,6 +115,8 @@ def _of_columns(home: Home, monitor: Monitor, document: Document) -> Iterator[Fi
     events |= {("segments", i): part for i, pair in enumerate(monitor.segments) for part in pair.split("&")}
     events |= {("sensitive", i): name for i, name in enumerate(monitor.sensitive)}
     events |= {("targets", i, "feature"): t.feature for i, t in enumerate(monitor.targets) if t.feature and not t.feature.startswith("@")}
+    of_labels = {monitor.labels.join, monitor.labels.column} if monitor.labels is not None else set()
+    events |= {("private", i): name for i, name in enumerate(monitor.private) if name not in of_labels}
     named: dict[Source, dict[Key, str]] = {"events": events}
     if monitor.labels is not None:
         named["labels"] = {("labels", role): name for role in ("join", "column", "time") if (name := getattr(monitor.labels, role))}
@@ -142,7 +145,9 @@ def _against_answer(monitor: Monitor, document: Document, source: Source, place:
         yield _finding("warning", document, (source, "sql"), left_out)
     for key, column in named.items():
         if column not in query.columns.names:
-            yield _finding("mistake", document, key, f"the query has no column '{column}'", _near(column, query.columns.names))
+            yield _finding(_level(key), document, key, f"the query has no column '{column}'", _near(column, query.columns.names))
+    for twins in dropped_twins(query.columns.names, wanted=named.values()).items():
+        yield _finding("warning", document, (source, "sql"), twin_text(*twins))
 
 
 def _against_newest(home: Home, document: Document, said_at: Key, pattern: str, named: dict[Key, str]) -> Iterator[Finding]:
@@ -158,7 +163,14 @@ def _against_newest(home: Home, document: Document, said_at: Key, pattern: str, 
         return
     for key, column in named.items():
         if source_of(column, columns)[0] not in columns:
-            yield _finding("mistake", document, key, f"{newest.name} has no column '{column}'", _near(column, columns))
+            yield _finding(_level(key), document, key, f"{newest.name} has no column '{column}'", _near(column, columns))
+    for twins in dropped_twins(columns, wanted=named.values()).items():
+        yield _finding("warning", document, said_at, f"{newest.name}: {twin_text(*twins)}")
+
+
+def _level(key: Key) -> Literal["mistake", "warning"]:
+    """Return how grave it is that a column is missing: a private one may be in some files only, but a misspelt one would be shown."""
+    return "warning" if key[0] == "private" else "mistake"
 
 
 def _of_suite_columns(home: Home, monitor: Monitor, source: Source, pattern: str) -> Iterator[Finding]:

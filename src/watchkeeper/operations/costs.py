@@ -21,6 +21,7 @@ from watchkeeper.errors import ConfigurationError
 from watchkeeper.measures.cost import COST_METRICS, Use, cost_scores, method, usage, withdrawn
 from watchkeeper.measures.prices import Price
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.lost import lost_costs
 from watchkeeper.records import Run, Score
 from watchkeeper.windows import Grid, Window
 
@@ -35,7 +36,7 @@ def costs(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> int:
     A wrong price book leaves hours and energy as they are; scores of money then say what is wrong with it.
     """
     hosts = host_map({**load_monitors(home)[0], **monitors}.values())
-    runs = _runs(home.lake, monitors, now)
+    runs = {m: known for m, known in _runs(home.lake, monitors, now).items() if not (any(r.rows for r in known.values()) and lost_costs(home, m))}
     began = first_uses(home.lake, hosts, now=now) if monitors.keys() - runs.keys() else {}
     due = {m: _due(monitor, runs.get(m, {}), began.get(m), now) for m, monitor in monitors.items()}
     due = {m: windows for m, windows in due.items() if windows}

@@ -16,6 +16,7 @@ from watchkeeper.adapters import connections, databases, machine, nvml, slack, s
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import DeliveryError, WatchkeeperError
+from watchkeeper.operations.lost import lost_tables
 from watchkeeper.words import counted, percent
 
 State = Literal["ok", "warn", "fail"]
@@ -60,7 +61,7 @@ def examine(home: Home | None, *, settings: Settings, now: datetime, broken: str
         looks.insert(0, ("workspace", lambda: iter([Diagnosis("fail", "workspace", broken)])))
         looks.append(("disk", lambda: _disk(Path.cwd())))
     else:
-        looks[:0] = [("workspace", lambda: _workspace(home)), ("lake", lambda: _lake(home, now))]
+        looks[:0] = [("workspace", lambda: _workspace(home)), ("lake", lambda: _lake(home, now)), ("tables", lambda: _tables(home))]
         looks += [("connections", lambda: _connections(home, settings)), ("stores", lambda: _stores(home))]
         looks += [("clock", lambda: _zones(home)), ("disk", lambda: _disk(home.root))]
     return [diagnosis for subject, look in looks for diagnosis in _safely(subject, look)]
@@ -126,6 +127,14 @@ def _lake(home: Home, now: datetime) -> Iterator[Diagnosis]:
         yield Diagnosis("ok", "lake", f"{home.lake.address}: written, read back, a stale commit was refused")
     if written_at is not None:
         yield _skew(written_at, now)
+
+
+def _tables(home: Home) -> Iterator[Diagnosis]:
+    """Say which tables are gone although others say what was written to them."""
+    gone = list(lost_tables(home, load_monitors(home)[0]))
+    yield from (Diagnosis("warn" if lost.is_derived else "fail", f"table {lost.table}", lost.what, lost.mend) for lost in gone)
+    if not gone:
+        yield Diagnosis("ok", "tables", "none is gone of those that others speak of")
 
 
 def _skew(written_at: datetime, now: datetime) -> Diagnosis:

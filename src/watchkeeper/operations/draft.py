@@ -111,7 +111,8 @@ class Draft:
 
     def taken(self) -> set[str]:
         """Return the columns that have a role already."""
-        return {a.value for a in self.answers if a.key.startswith(("columns.", "labels.")) and isinstance(a.value, str)}
+        roles = [a.value for a in self.answers if a.key.startswith(("columns.", "labels."))]
+        return {column for role in roles for column in (role.values() if isinstance(role, dict) else [role])}
 
 
 def require(column: str, rows: pa.Table, option: str) -> None:
@@ -217,6 +218,9 @@ def _outputs(told: Draft, events: pa.Table, truth: pa.ChunkedArray | None) -> No
     score = told.column("columns.score", "score", guess, events)
     kin = [n for n in (score, name) if n]
     decided = guesses.prediction_column(events, task, told.taken(), kin) if task in ("binary", "multiclass") else None
+    if task == "multiclass" and decided is None:
+        is_other = name in events.column_names and truth is not None and not events[name].equals(truth)  # named as the truth is in the labels
+        decided = guesses.most_probable(events, guesses.families(events), told.taken() - ({name} if is_other else set()))
     prediction = told.column("columns.prediction", "prediction", decided, events)
     _ask_for_output(told, events, task, score, prediction)
     if task == "binary" and truth is not None:
@@ -253,8 +257,7 @@ def _rest(told: Draft, source: Source, *, time: str | None, timezone: str, in_ev
         told.tell(f"columns.{role}", *guess)
     if time is not None:
         _reference(told, time, *source.times(time), timezone)
-    probabilities = next((set(a.value.values()) for a in told.answers if a.key == "columns.probabilities"), set())
-    taken = told.taken() | probabilities
+    taken = told.taken()
     if in_events:
         told.tell("features", [n for n in events.column_names if n not in taken], "every other column, without the truth")
     given = told.said.segments

@@ -5,12 +5,14 @@ questions (draft.py). A guess is (value, why), or None where a person must say i
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from watchkeeper.operations.convert import as_text
 from watchkeeper.operations.times import to_utc
 from watchkeeper.operations.traits import distinct, is_number, is_share, is_text
 
@@ -26,6 +28,9 @@ _TIMES = [
     for p in (r"^(event|prediction|request|scored)_?(time|at|ts|timestamp)$", r"^(timestamp|time|ts)$", r"_(at|time|ts|timestamp)$", r"date|time|day")
 ]
 _SCORE = re.compile(r"score|prob|(^|_)p_|_p$|^p$|likelihood|confidence", re.IGNORECASE)
+_WORDS = r"(?P<word>probability|proba|prob|score|p)"
+_OF_CLASS = [re.compile(p, re.IGNORECASE) for p in (rf"{_WORDS}[ _.-]?(?P<label>.+)", rf"(?P<label>.+?)[ _.-]?{_WORDS}")]
+_FEWEST_CLASSES, _NEARLY_ALL, _ROUNDED = 3, 0.99, 0.01
 _PREDICTED = re.compile(r"pred|y_?hat|forecast|estimate|decision|decided|classified", re.IGNORECASE)
 _PERSONAL = re.compile(r"e_?mail|phone|(^|_)ssn$|passport|iban|(first|last|sur|full)_?name|street|birth|(^|_)ip(_address)?$", re.IGNORECASE)
 _BY_NAME = {
@@ -100,6 +105,42 @@ def probabilities(events: pa.Table, classes: Sequence[Any]) -> Guess | None:
     return (found, "one probability for each class") if found and all(found.values()) else None
 
 
+def families(events: pa.Table) -> Mapping[str, str]:
+    """Return class -> column of its probability by the names alone: three or more such as `prob 0`, `prob 1`, `prob 2` that add up to 1."""
+    shares = [n for n in events.column_names if is_share(events[n])]
+    found: dict[str, dict[str, str]] = {}
+    for name in shares:
+        for pattern in _OF_CLASS:
+            if said := pattern.fullmatch(name):
+                found.setdefault(f"{pattern.pattern}{said['word'].lower()}", {})[said["label"]] = name
+    whole = [each for each in found.values() if len(each) >= _FEWEST_CLASSES and _adds_up(events, list(each.values()))]
+    return max(whole, key=len, default={})
+
+
+def most_probable(events: pa.Table, classes: Mapping[str, str], taken: Collection[str]) -> Guess | None:
+    """Return the column that names the class of the greatest probability, of `classes` (class -> column of its probability)."""
+    if not classes:
+        return None
+    rows = _numbers(events, list(classes.values()))
+    place = {label: i for i, label in enumerate(classes)}
+    for name in (n for n in events.column_names if n not in taken and n not in classes.values()):
+        if pa.types.is_floating(events[name].type) or not 1 <= distinct(events[name]) <= len(classes):
+            continue
+        named = np.array([place.get(label, -1) for label in as_text(events[name]).to_pylist()])
+        is_best = (named >= 0) & (rows[np.arange(len(rows)), named] >= rows.max(axis=1))
+        if len(rows) and is_best.mean() >= _NEARLY_ALL:
+            return name, "names the class of the greatest probability"
+    return None
+
+
+def _numbers(events: pa.Table, columns: Sequence[str]) -> np.ndarray:
+    return np.column_stack([np.asarray(events[name].fill_null(np.nan), dtype=float) for name in columns])
+
+
+def _adds_up(events: pa.Table, columns: Sequence[str]) -> bool:
+    return bool(np.mean(np.abs(_numbers(events, columns).sum(axis=1) - 1) < _ROUNDED) >= _NEARLY_ALL)
+
+
 def by_name(events: pa.Table, taken: Collection[str]) -> dict[str, Guess]:
     """Return the service columns that are named plainly: version, latency, status and the like."""
     free = [n for n in events.column_names if n not in taken]
@@ -153,6 +194,5 @@ def _tokens(name: str) -> set[str]:
 
 
 def _names_probability(column: str, label: str) -> bool:
-    words = r"(p|prob|proba|probability|score)"
-    wanted = re.escape(label.lower())
-    return re.fullmatch(rf"{words}_?{wanted}|{wanted}_?{words}", column.lower()) is not None
+    words, wanted = _WORDS, re.escape(label)
+    return any(re.fullmatch(p, column, re.IGNORECASE) for p in (rf"{words}[ _.-]?{wanted}", rf"{wanted}[ _.-]?{words}"))

@@ -7,6 +7,7 @@ Labels keep the order of landing in `wk_order`: landing by landing, in each file
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cache, partial
 
 import pyarrow as pa
@@ -64,8 +65,20 @@ def settle(intake: Intake, lots: Sequence[Lot], *, whole: bool = True) -> list[S
         except ConflictError:
             pause(attempt)
         else:
+            for one in settled:
+                one.landed_before_at = _landed_before(intake, one, known)
             return settled
     raise ConflictError("other processes kept writing", where=intake.table, then="Run it again.")
+
+
+def _landed_before(intake: Intake, settled: Settled, known: Landed) -> datetime | None:
+    """Return when the first rows of this very batch landed, by a run that was ended before it could say so; None when this one landed all."""
+    batch = settled.lot.batch_id
+    if not settled.is_open or not len(known.rows_of(batch)):
+        return None
+    rows = intake.home.lake.read(intake.table, columns=["wk_landed_at"], where=pc.field("wk_batch") == batch)
+    first: datetime | None = None if rows is None else pc.min(rows["wk_landed_at"]).as_py()
+    return first
 
 
 def _agreed(intake: Intake, lot: Lot, shape: Shape, order: int) -> Settled:

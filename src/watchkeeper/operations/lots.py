@@ -28,7 +28,9 @@ from watchkeeper.words import counted
 
 WHOLE_FILE = -1
 _REASONS_TOLD = 3
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_QUOTED = re.compile(r"(?<![^\s(])(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")(?!\w)")  # an apostrophe within a name begins nothing
+_LACKING = re.compile(rf"has no columns? (?:{_QUOTED.pattern}) \([^();]*\)(?: and (?:{_QUOTED.pattern}) \([^();]*\))*(?=; it has )")
+_LEFT_OUT = re.compile(rf"column (?:{_QUOTED.pattern}) is left out: [^;]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,10 @@ class Lot:
 
 @dataclass(slots=True, kw_only=True)
 class Settled:
-    """What came of a lot: the rows to land, those set aside, and what is to be said about it; `met` are batches that share ids with it."""
+    """What came of a lot: the rows to land, those set aside, and what is to be said about it.
+
+    `met` are batches that share ids with it; `landed_before_at` is when an ended run had landed some of its rows.
+    """
 
     lot: Lot
     rows: pa.Table = field(default_factory=lambda: pa.table({}))
@@ -96,6 +101,7 @@ class Settled:
     notes: list[str] = field(default_factory=list)
     duplicates: int = 0
     met: set[str] = field(default_factory=set)
+    landed_before_at: datetime | None = None
     checked: Checked | None = None
     fault: str = ""
 
@@ -141,10 +147,22 @@ def tally(reasons: Sequence[Sequence[str]], thing: str = "row") -> list[str]:
 def without_values(reason: str) -> str:
     """Return a reason without the values it quotes, so that like reasons are alike and nothing private is told.
 
+    The columns that a file lacks stay: their names are the monitor's, and no row has anything to say before them.
+
     >>> without_values("column age: 'abc' is not a number")
     "column age: '…' is not a number"
+    >>> without_values("has no column 'score' (score); it has id, at")
+    "has no column 'score' (score); it has id, at"
     """
-    return _QUOTED.sub("'…'", reason)
+    named = lacking[0] if (lacking := _LACKING.match(reason)) else ""
+    return named + _QUOTED.sub("'…'", reason[len(named) :])
+
+
+def left_out(batches: Sequence[Batch]) -> list[str]:
+    """Return the columns that were left out of these batches and why, each with its model and the number of files."""
+    notes = Counter((b.model, note) for b in batches for note in dict.fromkeys(_LEFT_OUT.findall(b.reason)))
+    told = [f"{model}: {note} ({counted(n, 'file')})" for (model, note), n in notes.most_common(_REASONS_TOLD)]
+    return [*told, counted(len(notes) - len(told), "more column")] if len(notes) > len(told) else told
 
 
 def batch_of(settled: Settled, intake: Intake) -> Batch:
@@ -169,7 +187,7 @@ def batch_of(settled: Settled, intake: Intake) -> Batch:
         starts_at=ends["min"],
         ends_at=ends["max"],
         suite_hash=settled.checked.suite_hash if settled.checked else "",
-        landed_at=intake.now,
+        landed_at=min(settled.landed_before_at or intake.now, intake.now),
     )
 
 

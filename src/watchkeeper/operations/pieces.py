@@ -69,8 +69,11 @@ class LabelsPiece:
 
 
 def share_of_memory(home: Home) -> int:
-    """Return the bytes that one piece may take: all that are under way and their results take half of the limit, DuckDB the other."""
-    return max(1, home.memory_bytes // (4 * AT_ONCE))
+    """Return the bytes that one piece may take: all that are under way and their results take a third of the limit, DuckDB half.
+
+    The rest is for what allocators keep: with many processes on the machine they were seen to keep a sixth more.
+    """
+    return max(1, home.memory_bytes // (6 * AT_ONCE))
 
 
 def events_pieces(

@@ -123,4 +123,8 @@ def lot_of(intake: Intake, content: Content) -> Lot:
 def _cast(intake: Intake, lot: Lot) -> Lot:
     if lot.reading is None or lot.rows_read == 0:
         return lot
-    return replace(lot, cast=cast(lot.reading, intake.monitor, intake.source, now=intake.now))
+    names = lot.reading.rows.column_names
+    has_twins = len({name.lower() for name in names}) < len(names)
+    there = intake.home.lake.dataset(intake.table) if has_twins else None
+    landed = there.schema.names if there is not None else ()
+    return replace(lot, cast=cast(lot.reading, intake.monitor, intake.source, now=intake.now, landed=landed))

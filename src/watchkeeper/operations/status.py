@@ -17,6 +17,7 @@ from watchkeeper.judgement.episodes import MISSING_ROWS
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
+from watchkeeper.operations.lost import lost_rows
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.quarantine import held
 from watchkeeper.operations.trust import why_not_judged
@@ -133,9 +134,9 @@ def _overview_row(home: Home, monitor: Monitor, operations: Sequence[OperationSt
     still_open = open_incidents(incidents)
     taken_in: list[Batch] = home.lake.newest(Batch, as_of=now, where=pc.field("model") == monitor.model)
     silent = "" if any(i.is_open and i.subject == MISSING_ROWS for i in incidents) else silence_text(operations, monitor)
-    behind = "; ".join(
-        part for part in (why_not_judged(home, monitor, now=now), behind_text(operations), silent, *unevaluated(home, newest_of(taken_in))) if part
-    )
+    gone = [f"table {lost.table} {lost.what}: `watchkeeper doctor` says how to mend it" for lost in lost_rows(home, monitor, taken_in)]
+    unjudged = why_not_judged(home, monitor, now=now)
+    behind = "; ".join(part for part in (*gone, unjudged, behind_text(operations), silent, *unevaluated(home, newest_of(taken_in))) if part)
     return OverviewRow(
         model=monitor.model,
         owner=monitor.owner,

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.operations.convert import as_text
-from watchkeeper.operations.guesses import Guess, prediction_column, score_column
+from watchkeeper.operations.guesses import Guess, families, prediction_column, score_column
 from watchkeeper.operations.times import to_utc
 from watchkeeper.operations.traits import distinct, is_measured, is_text
 from watchkeeper.words import counted, percent
@@ -30,6 +30,8 @@ def task(label: tuple[str, pa.ChunkedArray] | None, events: pa.Table) -> Guess |
     found = prediction_column(events, "multiclass", (), ())
     if found and is_text(events[found[0]]) and distinct(events[found[0]]) > 2:  # noqa: PLR2004 - more than two are many
         return "multiclass", f"`{found[0]}` holds {distinct(events[found[0]])} classes"
+    if classes := families(events):
+        return "multiclass", f"{', '.join(f'`{column}`' for column in classes.values())} add up to 1"
     if found := score_column(events, "binary", ()):
         return "binary", f"`{found[0]}` lies between 0 and 1"
     if found := score_column(events, "regression", ()):
@@ -95,6 +97,9 @@ def _task_of_truth(name: str, truth: pa.ChunkedArray, events: pa.Table) -> Guess
     predicted = prediction_column(events, "multiclass", (), ())
     if count <= _FEW_CLASSES and not is_measured(truth) and predicted and distinct(events[predicted[0]]) <= _FEW_CLASSES:
         return "multiclass", f"`{name}` holds {counted(count, 'whole number')}, and so does `{predicted[0]}`"
+    values = {str(value) for value in pc.unique(pc.drop_null(truth)).to_pylist()} if count <= _FEW_CLASSES and not is_measured(truth) else set()
+    if values and values <= families(events).keys():
+        return "multiclass", f"`{name}` holds {counted(count, 'whole number')}, each with a probability"
     return "regression", f"`{name}` holds {counted(count, 'different number')}"
 
 

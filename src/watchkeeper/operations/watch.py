@@ -18,6 +18,8 @@ from watchkeeper.operations.costs import costs
 from watchkeeper.operations.failures import failed, reason_of, recovered
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.judge import judge
+from watchkeeper.operations.lost import lost_scores
+from watchkeeper.operations.lots import left_out
 from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.quarantine import set_aside
@@ -45,6 +47,7 @@ class Watched:
     unevaluated: list[str] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, progress: Progress | None = None, spread: Spread = in_turn) -> Watched:
@@ -60,6 +63,7 @@ def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, pro
         _of_model(home, monitor, now, done, tell, spread)
     done.unevaluated = unevaluated(home, done.batches)
     done.set_aside = set_aside(home, done.batches)
+    done.left_out = left_out(done.batches)
     monitors = {model: dated(home, monitor) for model, monitor in monitors.items()}
     every = Steps(home, list(monitors.values()), now, done, tell)
     every.attempt("costs", lambda: costs(home, monitors, now=now))
@@ -123,7 +127,7 @@ def _of_model(home: Home, monitor: Monitor, now: datetime, done: Watched, tell: 
             steps.attempt("ingest", lambda: done.batches.extend(ingest(home, monitor, now=now)))
             landed = dated(home, monitor)
             steps.attempt("profile", lambda: profile(home, landed, now=now, spread=spread))
-            steps.attempt("measure", lambda: done.runs.extend(measure(home, landed, now=now, spread=spread)))
+            steps.attempt("measure", lambda: done.runs.extend(measure(home, landed, now=now, recompute=lost_scores(home, landed), spread=spread)))
 
     steps.attempt("watch", whole)
 
