@@ -5,7 +5,7 @@ Belongs here: seeded rows with a bad slice or none, runs, the table. Does not: t
     python -m benchmarks.slices
     python -m benchmarks.slices --runs 100 --json
 
-Rows have ten features of five values, or with one feature more a share of rows that is bad; 17.5 % of clean ones are wrong.
+Rows have ten features of five values, and 17.5 % are wrong; a bad slice is a share of them, alike in two features, that is wrong more often.
 """
 
 import argparse
@@ -20,12 +20,19 @@ from watchkeeper.stats.slices import Found, worst_slices
 
 ROWS, FEATURES, VALUES, ERROR = 5_000, 10, 5, 0.175
 SIZES, EFFECTS = (0.02, 0.04, 0.08, 0.2), (0.05, 0.1, 0.2, 0.3)
+
+
+def _log_loss(rng: np.random.Generator, n: int) -> np.ndarray:
+    p = rng.beta(1.0, 4.0, n)
+    return -np.where(rng.random(n) < p, np.log(np.maximum(p, 1e-12)), np.log1p(-p))
+
+
 CLEAN: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
     "wrong or not": lambda rng, n: (rng.random(n) < ERROR).astype(float),
     "rarely wrong (2 %)": lambda rng, n: (rng.random(n) < 0.02).astype(float),
     "absolute errors, normal": lambda rng, n: np.abs(rng.normal(size=n)),
     "absolute errors, long tail (t with 3 degrees)": lambda rng, n: np.abs(rng.standard_t(3, n)),
-    "log loss of a sound score": lambda rng, n: _log_loss(rng, n),
+    "log loss of a sound score": _log_loss,
     "log-normal (sigma 1.5)": lambda rng, n: rng.lognormal(0.0, 1.5, n),
 }
 
@@ -36,11 +43,6 @@ class World(NamedTuple):
     codes: np.ndarray
     loss: np.ndarray
     is_bad: np.ndarray
-
-
-def _log_loss(rng: np.random.Generator, n: int) -> np.ndarray:
-    p = rng.beta(1.0, 4.0, n)
-    return -np.where(rng.random(n) < p, np.log(np.maximum(p, 1e-12)), np.log1p(-p))
 
 
 def clean(seed: int, kind: str) -> World:

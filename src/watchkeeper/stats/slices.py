@@ -76,7 +76,7 @@ def worst_slices(codes: Codes, loss: Floats, seed: int = 0, *, level: float = LE
     All slices of one or two features are enumerated, as SliceLine does (Sagadeeva and Boehm 2021), and ranked by how much worse than
     all rows they surely are; its own score, a weight of size against loss that takes no account of chance, finds a bad 4 % of 5,000
     rows in 30 of 100 runs where this finds 92. The twenty best are tested: errors of 0 and 1 by the exact hypergeometric tail, other
-    losses by the permutation distribution of their mean, and those stand out that Benjamini and Hochberg let pass.
+    losses by the permutation distribution of their sum, and those stand out that Benjamini and Hochberg let pass.
     """
     rows = len(loss)
     order = np.random.default_rng(seed).permutation(rows)
@@ -143,7 +143,7 @@ def _candidates(columns: Codes, loss: Floats, least: float) -> Iterator[_Candida
 
 
 def _added(cells: Codes, loss: Floats, size: int) -> tuple[Ints, Floats]:
-    return np.bincount(cells, minlength=size), np.bincount(cells, loss, minlength=size)
+    return np.bincount(cells, minlength=size).astype(np.int64), np.bincount(cells, loss, minlength=size).astype(np.float64)
 
 
 def _named(left: int, left_cells: Ints, right: int = -1, right_cells: Ints | None = None) -> Ints:
@@ -171,9 +171,7 @@ def _inside(columns: Codes, cells: tuple[tuple[int, int], ...]) -> Bools:
 
 def _slice(cells: tuple[tuple[int, int], ...], mine: Bools, held: Ints, loss: Floats, p: float, q: float) -> Slice:
     here, there = loss[held][mine[held]], loss[held][~mine[held]]
-    effect = (
-        difference_of_proportions(here.sum(), len(here), there.sum(), len(there)) if _are_errors(loss) else difference_of_means(here, there)
-    )
+    effect = difference_of_proportions(here.sum(), len(here), there.sum(), len(there)) if _are_errors(loss) else difference_of_means(here, there)
     return Slice(cells, int(np.count_nonzero(mine)), len(here), float(here.mean()), float(there.mean()), effect, p, q)
 
 
