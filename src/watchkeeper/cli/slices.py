@@ -32,16 +32,18 @@ def slices(
     *,
     window: DueWindowOption = None,
     loss: Annotated[
-        Kind, typer.Option("--loss", help="What counts: wrong decisions (absolute errors of a number), or the log loss of scores.")
+        Kind,
+        typer.Option("--loss", metavar="error|log_loss", help="Count wrong decisions (of numbers absolute errors), or the log loss of scores."),
     ] = "error",
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="How many to show.")] = 3,
     as_json: JsonOption = False,
     now: NowOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Find where a model fails most, over values of one or two features at once: searched on half of the labelled rows, tested on the other.
+    """Find where a model fails most, over values of one or two features at once.
 
-    On clean rows nothing is found in 19 of 20 windows. It says where, and not why.
+    Slices are chosen on one half of the labelled rows and tested on the other: in 19 of 20 windows without such a place none is named.
+    The answer says where, and not why.
     """
     place = open_home(ctx, home)
     monitor = load_monitor(place, model)

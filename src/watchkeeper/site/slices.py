@@ -64,8 +64,8 @@ def slice_lines(monitor: Monitor, found: SliceSearch) -> list[str]:
     searched = f"{counted(found.candidates, 'slice')} of {counted(found.features, 'feature')}"
     return [
         *lines,
-        f"It fails most where {worst.where}: {size}, {inside} against {outside} of the rest, {effect_text(monitor, found, worst)}.",
-        f"Chosen from {searched} on one half of the rows; means and effects are those of the other half, which the choice did not see.",
+        f"Worst where {worst.where}: {size}, {inside} against {outside} of the rest, {effect_text(monitor, found, worst)}.",
+        f"Chosen and ordered on one half of the rows, from {searched}; means and effects are those of the other half, which the choice did not see.",
         "This says where it fails, and not why.",
     ]
 

@@ -7,7 +7,7 @@ A slice is one cell of a feature, or cells of two features at once. A search ove
 rows that the choice did not see tell which are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Codes = NDArray[np.integer[Any]]
 Bools = NDArray[np.bool_]
+Cells = tuple[tuple[int, int], ...]
+"""What the rows of a slice have in common: (feature, cell) once or twice."""
 
 KEPT = 20
 """How many slices are tested."""
@@ -40,7 +42,7 @@ class Slice:
     those of the held half, `held` rows of it inside.
     """
 
-    cells: tuple[tuple[int, int], ...]
+    cells: Cells
     rows: int
     held: int
     inside: float
@@ -52,7 +54,7 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found: slices that stand out, worst first, none inside another; of how many looked at, and how many tested."""
+    """What a search found: slices that stand out, in the order of the choosing half, each with something of its own; of how many looked at, and how many tested."""
 
     slices: tuple[Slice, ...]
     candidates: int
@@ -88,27 +90,37 @@ def worst_slices(codes: Codes, loss: Floats, seed: int = 0, *, level: float = LE
     inside = np.array([_inside(columns, cells) for cells in best])
     p = _tails(inside[:, held], loss[held])
     q = adjusted(p)
-    passed: list[Slice] = []
-    told = np.zeros(rows, bool)
-    for place in np.flatnonzero(q <= level).tolist():
-        mine = inside[place]
-        if 2 * np.count_nonzero(told & mine) > np.count_nonzero(mine):
-            continue  # most of it has been told
-        passed.append(_slice(best[place], mine, held, loss, float(p[place]), float(q[place])))
-        told |= mine
-    return Found(tuple(passed), looked_at, len(best))
+    told = _told(best, inside[:, held], loss[held], np.flatnonzero(q <= level).tolist(), level)
+    slices = tuple(_slice(best[place], inside[place], held, loss, float(p[place]), float(q[place])) for place in told)
+    return Found(slices, looked_at, len(best))
 
 
-def _best(columns: Codes, loss: Floats, least: float) -> tuple[list[tuple[tuple[int, int], ...]], int]:
+def _told(best: Sequence[Cells], inside: Bools, loss: Floats, passed: Sequence[int], level: float) -> list[int]:
+    """Return which of the slices that passed say something of their own, by the held half.
+
+    One of two features does when it is worse than the rest of either feature's own slice, should that have passed too; any does
+    when it is still worse without the rows of those told before.
+    """
+    singles = {best[place][0]: place for place in passed if len(best[place]) == 1}
+    told: list[int] = []
+    for place in passed:
+        wider = [inside[singles[cell]] for cell in best[place] if len(best[place]) > 1 and cell in singles]
+        among = [*wider, ~inside[told].any(axis=0)]
+        if all(_tails(inside[[place]][:, rows], loss[rows])[0] <= level for rows in among):
+            told.append(place)
+    return told
+
+
+def _best(columns: Codes, loss: Floats, least: float) -> tuple[list[Cells], int]:
     """Return the slices with the best scores, no two of the same rows, and how many were looked at."""
-    if len(loss) == 0 or loss.mean() <= 0:
+    if len(loss) == 0 or loss.min() == loss.max():
         return [], 0
     some = list(_candidates(columns, loss, least))
     if not some:
         return [], 0
     cells, score = np.concatenate([c.cells for c in some]), np.concatenate([c.score for c in some])
     worth = np.flatnonzero(np.isfinite(score))
-    best: list[tuple[tuple[int, int], ...]] = []
+    best: list[Cells] = []
     met: set[bytes] = set()
     for place in worth[np.argsort(-score[worth], kind="stable")].tolist():
         left, left_cell, right, right_cell = cells[place].tolist()
@@ -161,7 +173,7 @@ def _score(n: Ints, lost: Floats, loss: Floats) -> Floats:
     return np.where((worse > 0) & (doubt > 0), worse - _SURE * doubt, -np.inf)
 
 
-def _inside(columns: Codes, cells: tuple[tuple[int, int], ...]) -> Bools:
+def _inside(columns: Codes, cells: Cells) -> Bools:
     (feature, cell), *rest = cells
     inside: Bools = columns[feature] == cell
     for other, there in rest:
@@ -169,7 +181,7 @@ def _inside(columns: Codes, cells: tuple[tuple[int, int], ...]) -> Bools:
     return inside
 
 
-def _slice(cells: tuple[tuple[int, int], ...], mine: Bools, held: Ints, loss: Floats, p: float, q: float) -> Slice:
+def _slice(cells: Cells, mine: Bools, held: Ints, loss: Floats, p: float, q: float) -> Slice:
     here, there = loss[held][mine[held]], loss[held][~mine[held]]
     effect = difference_of_proportions(here.sum(), len(here), there.sum(), len(there)) if _are_errors(loss) else difference_of_means(here, there)
     return Slice(cells, int(np.count_nonzero(mine)), len(here), float(here.mean()), float(there.mean()), effect, p, q)
@@ -206,7 +218,7 @@ def _permutation_tail(total: float, drawn: int, loss: Floats) -> float:
     """
     rows, far = len(loss), loss - loss.mean()
     spread = float(np.sqrt((far**2).mean()))
-    if spread == 0 or rows < 3:  # noqa: PLR2004 - a skewness takes three
+    if loss.min() == loss.max() or rows < 3:  # noqa: PLR2004 - a skewness takes three
         return 1.0
     skew_of_rows = float(((far / spread) ** 3).mean())
     z = (total - drawn * loss.mean()) / spread / np.sqrt(drawn * (rows - drawn) / (rows - 1))
