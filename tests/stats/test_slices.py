@@ -106,6 +106,20 @@ def test_a_bad_value_of_one_feature_is_told_by_that_feature_alone():
     assert sum(cells == ((4, 1),) for cells in told) >= 36
 
 
+def test_what_passes_for_the_rows_of_the_first_alone_is_not_told_as_a_second():
+    counts = [len(worst_slices(w.codes, w.loss, seed).slices) for seed in range(40) for w in [planted(seed, 0.08, 0.3)]]
+    assert min(counts) == 1
+    assert sum(n > 1 for n in counts) <= 4
+
+
+def test_two_bad_slices_are_both_told():
+    rng = np.random.default_rng(4)
+    codes = rng.integers(0, 5, (8_000, 6)).astype(np.int16)
+    is_bad = (codes[:, 1] == 2) | ((codes[:, 3] == 0) & (codes[:, 5] == 4))
+    loss = (rng.random(8_000) < np.where(is_bad, 0.5, 0.1)).astype(float)
+    assert {s.cells for s in worst_slices(codes, loss).slices} == {((1, 2),), ((3, 0), (5, 4))}
+
+
 @pytest.mark.parametrize("loss", [np.zeros(1_000), np.ones(1_000), np.full(1_000, 0.3), np.empty(0)], ids=["none", "all", "same", "no rows"])
 def test_where_all_rows_do_alike_nothing_is_named(loss):
     codes = np.random.default_rng(0).integers(0, 3, (len(loss), 4)).astype(np.int16)

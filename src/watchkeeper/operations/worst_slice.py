@@ -116,7 +116,7 @@ def _searched(monitor: Monitor, both: Joined, found: Fitted, nothing: SliceSearc
     told = replace(told, features=len(bins), candidates=result.candidates)
     if not result.slices:
         return replace(told, reason=f"no slice stands out beyond chance ({counted(result.candidates, 'candidate')})")
-    return replace(told, slices=[_named(one, bins, len(loss)) for one in result.slices[:limit]])
+    return replace(told, slices=tuple(_named(one, bins, len(loss)) for one in result.slices[:limit]))
 
 
 def _losses(monitor: Monitor, rows: Labelled, name: LossName) -> Floats:

@@ -98,15 +98,16 @@ def worst_slices(codes: Codes, loss: Floats, seed: int = 0, *, level: float = LE
 def _told(best: Sequence[Cells], inside: Bools, loss: Floats, passed: Sequence[int], level: float) -> list[int]:
     """Return which of the slices that passed say something of their own, by the held half.
 
-    One of two features does when it is worse than the rest of either feature's own slice, should that have passed too; any does
-    when it is still worse without the rows of those told before.
+    One of two features does when it is worse than the rest of either feature's own slice, should that have passed too. After the
+    first, any does when it is worse without the rows of those told before, at a level shared among all that were tested: most pass
+    for what they have in common with the first.
     """
     singles = {best[place][0]: place for place in passed if len(best[place]) == 1}
     told: list[int] = []
     for place in passed:
         wider = [inside[singles[cell]] for cell in best[place] if len(best[place]) > 1 and cell in singles]
-        among = [*wider, ~inside[told].any(axis=0)]
-        if all(_tails(inside[[place]][:, rows], loss[rows])[0] <= level for rows in among):
+        limits = [(rows, level) for rows in wider] + [(~inside[told].any(axis=0), level / len(best) if told else level)]
+        if all(_tails(inside[[place]][:, rows], loss[rows])[0] <= limit for rows, limit in limits):
             told.append(place)
     return told
 
@@ -183,7 +184,11 @@ def _inside(columns: Codes, cells: Cells) -> Bools:
 
 def _slice(cells: Cells, mine: Bools, held: Ints, loss: Floats, p: float, q: float) -> Slice:
     here, there = loss[held][mine[held]], loss[held][~mine[held]]
-    effect = difference_of_proportions(here.sum(), len(here), there.sum(), len(there)) if _are_errors(loss) else difference_of_means(here, there)
+    effect = (
+        difference_of_proportions(float(here.sum()), len(here), float(there.sum()), len(there))
+        if _are_errors(loss)
+        else difference_of_means(here, there)
+    )
     return Slice(cells, int(np.count_nonzero(mine)), len(here), float(here.mean()), float(there.mean()), effect, p, q)
 
 
