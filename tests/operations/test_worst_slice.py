@@ -72,12 +72,13 @@ def day_of(task: str, d: int) -> tuple[pa.Table, pa.Table]:
     return events, pa.table({"parcel": ids, "delivered_at": known} | true[task])
 
 
-def brought_up(root: Path, task: str, **changes: Any) -> Home:
+def brought_up(root: Path, task: str, *, is_last_first: bool = False, **changes: Any) -> Home:
     home = new_home(root, PARCELS | TASKS[task] | changes)
     for d in range(DAYS):
         events, labels = day_of(task, d)
-        pq.write_table(events, home.root / "inbox" / f"parcels-{d:02d}.parquet")
-        pq.write_table(labels, home.root / "inbox" / f"delivered-{d:02d}.parquet")
+        name = DAYS - d if is_last_first else d
+        pq.write_table(events, home.root / "inbox" / f"parcels-{name:02d}.parquet")
+        pq.write_table(labels, home.root / "inbox" / f"delivered-{name:02d}.parquet")
     monitor = load_monitor(home, "parcels")
     ingest(home, monitor, now=NOW)
     profile(home, monitor, now=NOW)
@@ -112,6 +113,13 @@ def test_the_bad_slice_of_the_latest_week_is_named_with_its_size_and_effect(bina
     assert worst.low < 0.4 < worst.high
     assert worst.p_adjusted < 0.001
     assert 0.4 * worst.rows < worst.held < 0.6 * worst.rows
+
+
+def test_the_order_in_which_rows_landed_changes_nothing(binary: Home, tmp_path: Path) -> None:
+    other = brought_up(tmp_path / "home", "binary", is_last_first=True)
+    first, second = (worst_slice(home, load_monitor(home, "parcels"), now=NOW, limit=20) for home in (binary, other))
+    assert first == second
+    assert first.slices
 
 
 def test_a_private_column_is_never_named_though_it_would_be_the_worst(binary: Home, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from watchkeeper.adapters.workspace import Home
@@ -103,12 +104,13 @@ def _check_memory(home: Home, monitor: Monitor, span: Window, found: Fitted, now
 def _searched(monitor: Monitor, both: Joined, found: Fitted, nothing: SliceSearch, limit: int) -> SliceSearch:
     mine = np.asarray(in_environment(monitor, both.rows))
     lost = _losses(monitor, labelled(monitor, both.rows, found.bins), nothing.loss)
-    is_known = mine & np.isfinite(lost)
-    loss = lost[is_known]
+    order = np.asarray(pc.sort_indices(both.rows.column("id")))  # so that the halves do not depend on how rows landed
+    known = order[(mine & np.isfinite(lost))[order]]
+    loss = lost[known]
     told = replace(nothing, predictions=int(mine.sum()), labelled=len(loss), mean=float(loss.mean()) if len(loss) else None)
     if len(loss) < LEAST_LABELLED:
         return replace(told, reason=f"too few labelled rows to search: {len(loss):,}, and it takes {LEAST_LABELLED:,}")
-    columns = {name: condition_cells(found.bins[name], column)[is_known] for name, column in feature_columns(monitor, both, found.bins)}
+    columns = {name: condition_cells(found.bins[name], column)[known] for name, column in feature_columns(monitor, both, found.bins)}
     if not columns:
         return replace(told, reason="the model has no features to search, but for private ones")
     bins = [found.bins[name] for name in columns]
