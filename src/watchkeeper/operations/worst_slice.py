@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 LEAST_LABELLED = 10 * LEAST_ROWS
 """Labelled rows below which no slice large enough to test would be a small part of all."""
 _WEEK = timedelta(days=7)
-_PER_CELL = 2  # bytes: a row's cell of one feature
+_PER_CELL = 8  # bytes: a row's cell of one feature, as read and as searched
 
 
 def worst_slice(home: Home, monitor: Monitor, *, now: datetime, window: Window | None = None, kind: Kind = "error", limit: int = 3) -> SliceSearch:

@@ -143,10 +143,11 @@ def _candidates(columns: Codes, loss: Floats, least: float) -> Iterator[_Candida
         cells = np.flatnonzero(n >= least)
         yield _Candidates(_named(f, cells - 1), _score(n[cells], lost[cells], loss))
         if len(cells):
-            place = np.full(len(n), len(cells), np.int32)
+            place = np.full(len(n), len(cells), np.int16)
             place[cells] = np.arange(len(cells))
             kept.append((f, cells - 1, place[column + 1]))
-    for i, (f, left, rows) in enumerate(kept):
+    for i, (f, left, narrow) in enumerate(kept):
+        rows = narrow.astype(np.int32)
         for g, right, others in kept[i + 1 :]:
             width = len(right) + 1
             n, lost = _added(rows * width + others, loss, (len(left) + 1) * width)
@@ -199,7 +200,7 @@ def _are_errors(loss: Floats) -> bool:
 def _tails(inside: Bools, loss: Floats) -> Floats:
     """Return, for each slice, the chance of a sum of losses as high as its own if its rows had been drawn at random; NaN where it has no rows."""
     n = inside.sum(axis=1)
-    sums = inside @ loss
+    sums = [loss[mine].sum() for mine in inside]
     tail = _hypergeometric_tail if _are_errors(loss) else _permutation_tail
     return np.array([tail(float(s), int(m), loss) if 0 < m < len(loss) else np.nan for s, m in zip(sums, n, strict=True)])
 
