@@ -43,3 +43,13 @@ def test_of_some_small_models_in_one_run_the_first_alone_loads_the_compiled_loop
     assert found["kernel_imports"] == 1
     assert found["compiled_after_the_first"] == 0
     assert found["cpu_s_per_model_after_the_first"] > 0
+
+
+def test_the_slices_benchmark_prints_false_finds_power_and_times():
+    found = json.loads(run("benchmarks.slices", "--runs", "4", "--json"))
+    assert found["runs"] == 4
+    assert {"wrong or not", "absolute errors, normal"} <= set(found["clean"])
+    assert all(0 <= share <= 1 for share in found["clean"].values())
+    best = next(row for row in found["planted"] if (row["share"], row["effect"]) == (0.2, 0.3))
+    assert best["found"] == 1.0
+    assert all(spent > 0 for spent in found["milliseconds"].values())

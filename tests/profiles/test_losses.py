@@ -8,7 +8,7 @@ from sklearn.metrics import log_loss
 from watchkeeper.profiles.bins import code_categories, code_numeric, fit_category, fit_numeric
 from watchkeeper.profiles.counts import add
 from watchkeeper.profiles.labelled import Labelled
-from watchkeeper.profiles.losses import counted_losses, losses, losses_of
+from watchkeeper.profiles.losses import counted_losses, errors, losses, losses_of
 from watchkeeper.profiles.scan import Numbers, of_category
 
 RNG = np.random.default_rng(5)
@@ -97,3 +97,12 @@ def test_odd_scores_and_values_are_in_no_sum():
     n, loss, score = losses_of(counts, NUMERIC)
     assert (counts.n, n.tolist()[-1], n.sum()) == (1, 1, 1)
     assert (loss.sum(), score.sum()) == (0.5, 0.5)
+
+
+def test_errors_are_decisions_that_were_wrong_where_both_are_known():
+    decision = np.array([1, 0, -1, 1, 0])
+    binary_rows = Labelled(NOTHING[:5].astype(float), decision, np.array([1.0, 1.0, 0.0, np.nan, 0.0]))
+    np.testing.assert_array_equal(errors("binary", binary_rows), [0, 1, np.nan, np.nan, 0])
+    class_rows = Labelled(NOTHING[:5].astype(float), np.array([2, 0, -1, 1, 0]), np.array([2.0, 1.0, 0.0, np.nan, -1.0]), ("a", "b", "c"))
+    np.testing.assert_array_equal(errors("multiclass", class_rows), [0, 1, 1, np.nan, np.nan])
+    assert errors("regression", binary_rows) is None

@@ -154,6 +154,19 @@ def joined(home: Home, monitor: Monitor, windows: Collection[Window], *, now: da
     return Joined(rows.drop_columns(["position", "wk_landed_at"]).take(pa.array(order)), events, inside)
 
 
+def predictions_of(home: Home, monitor: Monitor, windows: Collection[Window], *, now: datetime) -> int:
+    """Return how many predictions of the windows have landed."""
+    events = home.lake.dataset(f"events/{monitor.model}")
+    return 0 if events is None else events.count_rows(filter=_landed(None, now) & _within(windows))
+
+
+def in_environment(monitor: Monitor, rows: pa.Table) -> pa.ChunkedArray:
+    """Tell which joined rows are of the monitor's environment; those that name none are."""
+    if "environment" not in rows.column_names:
+        return pa.chunked_array([pa.repeat(pa.scalar(value=True), rows.num_rows)])
+    return pc.equal(pc.fill_null(pc.cast(rows.column("environment"), pa.string()), monitor.environment), monitor.environment)
+
+
 def _connected(home: Home, monitor: Monitor, events: pads.Dataset, inside: pc.Expression) -> duckdb.DuckDBPyConnection:
     """Return a connection that has the predictions, which are not held in memory whole, and no labels."""
     wanted = {name: pc.field(column) for name, column in _columns(monitor).items() if column in events.schema.names}

@@ -16,7 +16,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.convert import as_text
-from watchkeeper.operations.join import joined, labelled
+from watchkeeper.operations.join import in_environment, joined, labelled
 from watchkeeper.profiles.labelled import Labelled
 from watchkeeper.windows import Window
 
@@ -56,7 +56,7 @@ def pick(
     found = None if span is None else joined(home, monitor, [span], now=now)
     if found is None:
         return []
-    rows = _of_segment(monitor, _of_environment(monitor, found.rows), segment)
+    rows = _of_segment(monitor, found.rows.filter(in_environment(monitor, found.rows)), segment)
     values = labelled(monitor, rows, {})
     margin, error = _margin(monitor, rows, values), _error(monitor, values)
     order, wanted = {
@@ -75,12 +75,6 @@ def _lately(home: Home, monitor: Monitor) -> Window | None:
         return None
     end = monitor.grid.at(newest).end
     return Window(end - _WEEK, end)
-
-
-def _of_environment(monitor: Monitor, rows: pa.Table) -> pa.Table:
-    if "environment" not in rows.column_names:
-        return rows
-    return rows.filter(pc.equal(pc.fill_null(pc.cast(rows.column("environment"), pa.string()), monitor.environment), monitor.environment))
 
 
 def _of_segment(monitor: Monitor, rows: pa.Table, segment: str) -> pa.Table:

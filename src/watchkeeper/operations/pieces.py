@@ -26,7 +26,9 @@ ID_BYTES = 200
 """About what the id of a label takes while its prediction is looked for."""
 
 _PER_CELL = 16  # bytes: a count and a sum
-_PER_JOINED_ROW = 300  # bytes: in DuckDB, in Arrow and in the arrays that are counted
+PER_JOINED_ROW = 300
+"""About the bytes that a prediction beside its label takes: in DuckDB, in Arrow and in the arrays that are counted."""
+
 _ROWS, _BATCHES, _WINDOWS = 2_000_000, 16, 32
 _HOURS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
@@ -91,7 +93,7 @@ def labels_pieces(
 ) -> list[LabelsPiece]:
     """Return the windows in order, as many to a piece as fit; a window, of so many rows, is never cut."""
     ordered = sorted(windows)
-    cut = parted(ordered, [(windows[w] * _PER_JOINED_ROW, 1) for w in ordered], (share_of_memory(home), _WINDOWS))
+    cut = parted(ordered, [(windows[w] * PER_JOINED_ROW, 1) for w in ordered], (share_of_memory(home), _WINDOWS))
     return [LabelsPiece(home, monitor, found, tuple(some), early, now) for some in cut]
 
 

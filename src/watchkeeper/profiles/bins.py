@@ -120,8 +120,8 @@ def fit_numeric(feature: str, values: NDArray[np.float64], fine: int = FINE) -> 
     begun = np.flatnonzero(np.concatenate([[True], finite[1:] != finite[:-1]]))
     distinct, counts = finite[begun], np.diff([*begun, len(finite)])
     for i in np.flatnonzero(counts >= _LEAST_SHARE_OF_A_POINT_MASS * len(finite)):
-        edges |= {float(distinct[i]), _just_below(float(distinct[i]))}
-    edges |= {_just_below(float(finite[0])), float(finite[-1])}
+        edges |= {float(distinct[i]), just_below(float(distinct[i]))}
+    edges |= {just_below(float(finite[0])), float(finite[-1])}
     ordered = tuple(sorted(edges))
     counts = np.bincount(np.searchsorted(ordered, finite, side="left"), minlength=len(ordered) + 1)
     return FeatureBins(feature, "numeric", edges=ordered, coarse=_coarsened(counts), normal_scores=_normal_scores(counts), unit=_unit(finite))
@@ -142,7 +142,7 @@ def _normal_scores(counts: NDArray[np.int64]) -> tuple[float, ...]:
     return tuple(ndtri(ranks).round(6).tolist())
 
 
-def _just_below(value: float) -> float:
+def just_below(value: float) -> float:
     """Return the next smaller number that is not subnormal: processors compare those ten times slower."""
     below = float(np.nextafter(value, -np.inf))
     return below if abs(below) >= _SMALLEST else -_SMALLEST

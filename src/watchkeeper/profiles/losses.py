@@ -48,6 +48,18 @@ def losses(task: str, rows: Labelled) -> Losses | None:
     return Losses(np.where(known & np.isfinite(lost), lost, np.nan), np.where(known, rows.score, 0.0))
 
 
+def errors(task: str, rows: Labelled) -> Floats | None:
+    """Return 1 for each row that was decided wrong, 0 for one that was not, NaN where that is not known; None for a task without decisions.
+
+    A class that was not decided on is wrong; of a binary model it is left out.
+    """
+    if task == "multiclass":
+        return np.where(rows.truth >= 0, rows.decision != rows.truth, np.nan)
+    if task != "binary":
+        return None
+    return np.where(np.isfinite(rows.truth) & (rows.decision >= 0), rows.decision != rows.truth, np.nan)
+
+
 def _loss_of_classes(rows: Labelled) -> Floats:
     if rows.probability_of_truth is None:
         return np.asarray(rows.decision != rows.truth, np.float64)

@@ -15,12 +15,18 @@ def benjamini_hochberg(p: NDArray[np.float64], level: float) -> NDArray[np.bool_
     >>> benjamini_hochberg(np.array([0.001, 0.2, np.nan]), 0.05).tolist()
     [True, False, False]
     """
-    rejected = np.zeros(len(p), bool)
+    return adjusted(p) <= level
+
+
+def adjusted(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return, for each p, the least level at which Benjamini and Hochberg reject it; NaN, a test that was not made, stays.
+
+    >>> adjusted(np.array([0.01, 0.04, 0.03, np.nan])).round(3).tolist()
+    [0.03, 0.04, 0.04, nan]
+    """
+    out = np.full(len(p), np.nan)
     made = np.flatnonzero(np.isfinite(p))
-    if len(made) == 0:
-        return rejected
     order = made[np.argsort(p[made], kind="stable")]
-    passed = np.flatnonzero(p[order] <= level * np.arange(1, len(order) + 1) / len(order))
-    if len(passed):
-        rejected[order[: passed[-1] + 1]] = True
-    return rejected
+    scaled = p[order] * len(order) / np.arange(1, len(order) + 1)
+    out[order] = np.minimum.accumulate(scaled[::-1])[::-1]
+    return out
