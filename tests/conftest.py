@@ -66,19 +66,22 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+def new_home(root: Path, *monitors: dict[str, Any], **workspace: Any) -> Home:
+    """Make a workspace with some monitors."""
+    for folder in ("deployments/monitors", "inbox", "expectations", "warehouse/seeds"):
+        (root / folder).mkdir(parents=True)
+    (root / "watchkeeper.yaml").write_text(json.dumps({"name": root.name, **workspace}))
+    for monitor in monitors:
+        (root / "deployments" / "monitors" / f"{monitor['model']}.yaml").write_text(_yaml(monitor))
+    return find_home(root)
+
+
 @pytest.fixture
 def make_home(tmp_path: Path) -> Callable[..., Home]:
     """Return a maker of workspaces: `make_home(PARCELS, {...}, name="two", timezone="Europe/Berlin")`."""
 
     def make(*monitors: dict[str, Any], name: str = "home", **workspace: Any) -> Home:
-        root = tmp_path / name
-        (root / "deployments" / "monitors").mkdir(parents=True)
-        for folder in ("inbox", "expectations", "warehouse/seeds"):
-            (root / folder).mkdir(parents=True)
-        (root / "watchkeeper.yaml").write_text(json.dumps({"name": name, **workspace}))
-        for monitor in monitors:
-            (root / "deployments" / "monitors" / f"{monitor['model']}.yaml").write_text(_yaml(monitor))
-        return find_home(root)
+        return new_home(tmp_path / name, *monitors, **workspace)
 
     return make
 
