@@ -57,3 +57,35 @@ def test_a_thin_feed_is_missed_when_its_silence_has_become_unlikely():
 
 def test_too_short_a_reference_says_nothing():
     assert list(shortfalls(watched(7), "production", rows(d70=0.0), LATER)) == []
+
+
+def coverage(**days: float):
+    """Return the label coverage of 80 days of 300 rows, the first 60 the reference."""
+    values = 0.98 - 0.02 * (np.arange(DAYS)[None, :] % 3)
+    for name, value in days.items():
+        values[0, int(name[1:])] = value
+    return scores(values, metric="label_coverage", n=300)
+
+
+def test_labels_that_are_due_and_did_not_come_are_a_page():
+    dead = coverage(**{f"d{d}": 0.0 for d in range(72, 80)})
+    assert found(dead) == list(range(72, 80))
+    first = next(iter(shortfalls(watched(60), "production", dead, LATER)))
+    assert (first.family, first.level, first.metric, first.value, first.n) == ("data", "page", "label_coverage", 0.0, 300)
+
+
+def test_half_of_the_usual_labels_is_the_least_that_is_no_page():
+    assert found(coverage(d70=0.42, d71=0.5)) == [70]
+
+
+def test_labels_that_are_not_due_yet_are_no_page():
+    table = coverage(d79=0.0)
+    waiting = table.set_column(
+        table.column_names.index("state"), "state", [["provisional" if v == 0.0 else "mature" for v in table["value"].to_pylist()]]
+    )
+    assert found(waiting) == []
+
+
+def test_a_model_whose_labels_hardly_ever_come_is_not_paged_for_a_few_less():
+    few = coverage(**{f"d{d}": 0.01 for d in range(60)}, **{f"d{d}": 0.0 for d in range(60, 80)})
+    assert found(few) == []

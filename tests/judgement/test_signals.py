@@ -233,4 +233,4 @@ def test_a_provisional_promise_is_asked_no_more_than_the_final_one():
 
 
 def test_a_target_on_any_metric_is_read():
-    assert judged_metrics(watched(targets=[{"metric": "f1", "at_least": 0.4}])) == sorted({r.metric for r in RULES} | {"f1"})
+    assert judged_metrics(watched(targets=[{"metric": "f1", "at_least": 0.4}])) == sorted({r.metric for r in RULES} | {"f1", "label_coverage"})

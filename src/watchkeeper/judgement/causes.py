@@ -60,6 +60,9 @@ def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, "")) -
     """
     if signals[0].metric == "rows":
         return [_of_missing_rows(signals, *set_aside)]
+    if signals[0].metric == "label_coverage":
+        what = "labels no longer arrive" if not any(s.value for s in signals) else "labels arrive for a part of the predictions only"
+        return [Cause(kind="data", subject=what, onset=min(s.window_start for s in signals), evidence_for=["they have been due, and none came"])]
     features = sorted({s.feature for s in signals})
     together = "they failed together, so look at their common source" if len(features) > 1 else "it failed alone, so look at this column first"
     worst = max(signals, key=lambda s: s.value)

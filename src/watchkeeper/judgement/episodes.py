@@ -19,7 +19,7 @@ GAP = 2
 GAP_OF_HOURS = 23
 CLEAR = 3
 MISSING_ROWS = "missing rows"
-_FAULTS = {"null_ratio": "missing values", "unseen_ratio": "new categories", "rows": MISSING_ROWS}
+_FAULTS = {"null_ratio": "missing values", "unseen_ratio": "new categories", "rows": MISSING_ROWS, "label_coverage": "missing labels"}
 
 
 AreBack = Callable[[Sequence[Signal], Sequence[datetime]], bool]

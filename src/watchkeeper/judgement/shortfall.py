@@ -1,10 +1,13 @@
-"""Rows that should have come and did not: a feed that died, or one whose rows are nearly all set aside.
+"""Rows and labels that should have come and did not: a feed that died, or one whose rows are nearly all set aside.
 
-Belongs here: far too few rows -> signals. Does not: rows that are merely fewer than usual (the rule for `rows` in policy.py).
+Belongs here: far too few rows or labels -> signals. Does not: rows that are merely fewer than usual (the rule for `rows` in policy.py).
 
 The rule: on this weekday (of hours: at this hour) no window of the reference had fewer than five times these rows, and so few
 would come by chance less than once in 10,000 times (Poisson, over the windows since rows were last enough). A window
 without any row counts when two more have ended, and a day at least: until then its file may only be late.
+
+Of labels a window whose labels are due is asked: less than half of the least share that any reference window has, and by chance
+less than once in 10,000 times. Without them nothing says how good the model is, which must not look like health.
 """
 
 from collections import defaultdict
@@ -22,23 +25,47 @@ from watchkeeper.judgement.season import places, slots_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Signal, key
 
-_SHARE = 0.2
+_SHARE, _HALF = 0.2, 0.5
 _CHANCE = 1e-4
 _LIKE = 3  # windows of one weekday or hour that say what is usual then
 _LATE = timedelta(days=1)
 
 
 def shortfalls(monitor: Monitor, environment: str, scores: pa.Table, now: datetime) -> Iterator[Signal]:
-    """Yield a page for each window after the reference in which nearly all rows are missing; `scores` as in sql/judged_scores.sql."""
+    """Yield a page for each window after the reference in which nearly all rows, or most labels, are missing; `scores` as in sql/judged_scores.sql."""
+    yield from _of_rows(monitor, environment, scores, now)
+    yield from _of_labels(monitor, environment, scores, now)
+
+
+def _windows(monitor: Monitor, scores: pa.Table, metric: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the scores of a metric of the model: in the reference, and after it, in order."""
     span = monitor.reference_span
-    about = (pc.field("metric") == "rows") & (pc.field("segment") == "") & (pc.field("grain") == monitor.window)
+    about = (pc.field("metric") == metric) & (pc.field("segment") == "") & (pc.field("grain") == monitor.window)
     rows = scores.filter(about).sort_by("window_start").to_pylist()
     reference = [r for r in rows if span is not None and r["window_start"] < span[1]]
+    return reference, rows[len(reference) :]
+
+
+def _of_labels(monitor: Monitor, environment: str, scores: pa.Table, now: datetime) -> Iterator[Signal]:
+    reference, after = _windows(monitor, scores, "label_coverage")
+    usual = [r["value"] for r in reference if r["value"] is not None]
+    if monitor.labels is None or len(usual) < LEAST_WINDOWS or min(usual) <= 0:
+        return
+    for row in after:
+        if row["value"] is None or row["state"] != "mature" or row["value"] >= _HALF * min(usual):
+            continue
+        chance = float(pdtr(row["value"] * row["n"], min(usual) * row["n"]))
+        if chance < _CHANCE:
+            yield _signal(monitor, environment, row, usual, chance, now)
+
+
+def _of_rows(monitor: Monitor, environment: str, scores: pa.Table, now: datetime) -> Iterator[Signal]:
+    reference, after = _windows(monitor, scores, "rows")
     if len(reference) < LEAST_WINDOWS:
         return
     usual = _Usual(monitor, reference)
     waited = came = 0.0
-    for row in rows[len(reference) :]:
+    for row in after:
         like, value = usual.like(row["window_start"]), float(row["value"] or 0.0)
         if value >= _SHARE * min(like):
             waited, came = (0.0, 0.0) if value else (waited, came)
@@ -72,13 +99,13 @@ class _Usual:
 
 def _signal(monitor: Monitor, environment: str, row: dict[str, Any], like: Sequence[float], chance: float, now: datetime) -> Signal:
     return Signal(
-        signal_id=key(monitor.model, environment, "shortfall", row["window_start"]),
+        signal_id=key(monitor.model, environment, "shortfall", *(() if row["metric"] == "rows" else (row["metric"],)), row["window_start"]),
         model=monitor.model,
         environment=environment,
         family="data",
         level="page",
         rule="shortfall",
-        metric="rows",
+        metric=row["metric"],
         window_start=row["window_start"],
         window_end=row["window_end"],
         value=float(row["value"] or 0.0),
@@ -86,7 +113,7 @@ def _signal(monitor: Monitor, environment: str, row: dict[str, Any], like: Seque
         normal_low=min(like),
         normal_high=max(like),
         p=chance,
-        n=int(row["value"] or 0),
+        n=int((row["value"] if row["metric"] == "rows" else row["n"]) or 0),
         state="mature",
         computed_at=now,
     )

@@ -43,7 +43,7 @@ class Charted:
 
 def judged_metrics(monitor: Monitor) -> list[str]:
     """Return the names of the metrics that signals can come from."""
-    return sorted({r.metric for r in RULES} | {t.metric for t in monitor.targets})
+    return sorted({r.metric for r in RULES} | {t.metric for t in monitor.targets} | {"label_coverage"})
 
 
 def charted(monitor: Monitor, scores: pa.Table, windows: Sequence[tuple[datetime, datetime]]) -> list[Charted]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out, undecided
 from watchkeeper.judgement.changes import unknown
+from watchkeeper.judgement.data_story import Told, faults_told, mend_data
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.places import concentrated, where, worst_of
@@ -16,10 +17,9 @@ from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Cause, Score, Signal, Story
 from watchkeeper.windows import grain_of
-from watchkeeper.words import counted, limit_text, listed, measured_text, metric_text, number_text, percent, percent_interval, points
+from watchkeeper.words import limit_text, listed, measured_text, metric_text, number_text, percent, percent_interval, points
 
 _LONG, _LONG_ENOUGH = 3, timedelta(days=14)
-_LISTED = 8  # features by name
 
 
 def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
@@ -61,9 +61,6 @@ def _back(lead: Signal, since: Sequence[float]) -> str:
     limit = lead.normal_high if lead.value > lead.expected else lead.normal_low
     beyond = [value for value in since if limit is not None and (value - limit) * (lead.value - lead.expected) > 0]
     return "without alarm:" if beyond else "back to"
-
-
-Told = tuple[str, str, list[tuple[str, str]]]
 
 
 def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
@@ -109,36 +106,6 @@ def _segments(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     headline = f"{episode.subject}: {percent(o.value)} of {rows} {positive}{_interval(o)}, the model expected {percent(evidence.expected)} ({day})"
     when = f"{day}, {monitor.timezone}. This segment alone: its gap lies {points(evidence.lead.value)} from that of all other {rows}."
     return headline, when, [*_labels(evidence), *_hits(monitor, evidence)]
-
-
-def _faults(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
-    """Tell of data that is not as it was."""
-    if episode.signals[0].metric == "rows":
-        return _missing(monitor, episode, evidence)
-    day = span_text(monitor, episode.start, episode.end, evidence.told_at)
-    during = during_text(monitor, episode.start, episode.end, evidence.told_at)
-    worst = max(episode.signals, key=lambda s: s.value)
-    others = len({s.feature for s in episode.signals}) - 1
-    names = worst.feature + (f" and {others} more feature{'s' if others > 1 else ''}" if others else "")
-    what = "missing" if worst.metric == "null_ratio" else "a category never seen before"
-    most = "" if {percent(s.value) for s in episode.signals} == {percent(worst.value)} else "up to "
-    headline = f"{names}: {what} in {most}{percent(worst.value)} of rows {during}, usually {percent(worst.expected)}"
-    listed = sorted({s.feature: s for s in sorted(episode.signals, key=lambda s: s.value)}.values(), key=lambda s: -s.value)
-    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
-    facts = [("Features", ", ".join(f"{s.feature} {percent(s.value)}" for s in listed[:_LISTED]) + more)]
-    return headline, f"{day}, {monitor.timezone}.", facts
-
-
-def _missing(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
-    """Tell of rows that did not come, or did not come in."""
-    day, rows = span_text(monitor, episode.start, episode.end, evidence.told_at), monitor.wording.rows
-    came, usual = sum(s.n for s in episode.signals), sum(s.expected for s in episode.signals)
-    headline = f"{'no' if not came else f'only {came:,}'} {rows} landed {during_text(monitor, episode.start, episode.end, evidence.told_at)}, usually {usual:,.0f}"
-    count, reason = evidence.set_aside
-    facts = (
-        [("Set aside", f"{counted(count, 'row')} of that time in quarantine{f', most often because: {reason}' if reason else ''}")] if count else []
-    )
-    return headline, f"{day}, {monitor.timezone}.", facts
 
 
 def _promises(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
@@ -192,7 +159,7 @@ def _like(monitor: Monitor) -> str:
     return f"reference {monitor.window}s{' like it' if monitor.window == 'hour' else ''}"
 
 
-_TELLERS = {"kpi": _rates, "segment": _segments, "data": _faults, "target": _promises}
+_TELLERS = {"kpi": _rates, "segment": _segments, "data": faults_told, "target": _promises}
 
 
 def _labels(evidence: Evidence) -> list[tuple[str, str]]:
@@ -219,12 +186,8 @@ def _hits(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
 
 def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: Sequence[Cause]) -> list[str]:
     owner = monitor.owner or "the owner"
-    if episode.family == "data" and episode.signals[0].metric == "rows":
-        return [_look_for_rows(owner, evidence)]
     if episode.family == "data":
-        return [
-            f"ask {owner} what happened to the source of {max(episode.signals, key=lambda s: s.value).feature}; scores of these rows rest on incomplete inputs."
-        ]
+        return [mend_data(owner, episode, evidence)]
     steps = []
     kind = found[0].kind if len(undecided(found)) == 1 else ""
     worst = next((s.segment for s in worst_of(evidence)), "")
@@ -252,12 +215,6 @@ def _too_short(episode: Episode) -> str:
     if windows >= _LONG or sum(lengths, before) >= _LONG_ENOUGH:
         return ""
     return f"one {grain_of(lengths[0])}" if windows == 1 else f"{windows} {grain_of(lengths[0])}s"
-
-
-def _look_for_rows(owner: str, evidence: Evidence) -> str:
-    if evidence.set_aside[0]:
-        return "`watchkeeper quarantine list` shows the rows; repair their source and send them again, or correct the suite and release them."
-    return f"ask {owner} whether the model still serves and its logs are still delivered; nothing can be judged until they are."
 
 
 def lead_of(signals: Sequence[Signal]) -> Signal:

@@ -183,8 +183,9 @@ def silence_text(operations: Sequence[OperationStatus], monitor: Monitor) -> str
 
 
 def label_coverage(scores: Sequence[Score]) -> float | None:
-    """Return the share of labelled predictions in the newest window that has one; of hours, in the newest day of them."""
-    known = [s for s in scores if s.metric == "label_coverage" and s.value is not None and not s.segment and not s.version and s.n]
+    """Return the share of labelled predictions in the newest window whose labels are due, while there is none in the newest; of hours, in a day of them."""
+    every = [s for s in scores if s.metric == "label_coverage" and s.value is not None and not s.segment and not s.version and s.n]
+    known = [s for s in every if s.state == "mature"] or every
     last = max((s.window_end for s in known), default=None)
     newest = [s for s in known if last is not None and (s.window_end == last or s.window_start >= last - _DAY)]
     return sum((s.value or 0.0) * s.n for s in newest) / sum(s.n for s in newest) if newest else None

@@ -1,0 +1,74 @@
+"""What is told of data that is not as it was: values, rows or labels that do not come.
+
+Belongs here: the words of data incidents. Does not: those about a model's quality (story.py), the causes (causes.py).
+"""
+
+from watchkeeper.judgement.episodes import Episode
+from watchkeeper.judgement.evidence import Evidence
+from watchkeeper.judgement.spans import during_text, span_text
+from watchkeeper.monitor import Monitor
+from watchkeeper.words import counted, percent
+
+_LISTED = 8  # features by name
+Told = tuple[str, str, list[tuple[str, str]]]
+
+
+def faults_told(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
+    """Tell of data that is not as it was."""
+    if episode.signals[0].metric == "rows":
+        return _missing(monitor, episode, evidence)
+    if episode.signals[0].metric == "label_coverage":
+        return _unlabelled(monitor, episode, evidence)
+    day = span_text(monitor, episode.start, episode.end, evidence.told_at)
+    during = during_text(monitor, episode.start, episode.end, evidence.told_at)
+    worst = max(episode.signals, key=lambda s: s.value)
+    others = len({s.feature for s in episode.signals}) - 1
+    names = worst.feature + (f" and {others} more feature{'s' if others > 1 else ''}" if others else "")
+    what = "missing" if worst.metric == "null_ratio" else "a category never seen before"
+    most = "" if {percent(s.value) for s in episode.signals} == {percent(worst.value)} else "up to "
+    headline = f"{names}: {what} in {most}{percent(worst.value)} of rows {during}, usually {percent(worst.expected)}"
+    listed = sorted({s.feature: s for s in sorted(episode.signals, key=lambda s: s.value)}.values(), key=lambda s: -s.value)
+    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
+    facts = [("Features", ", ".join(f"{s.feature} {percent(s.value)}" for s in listed[:_LISTED]) + more)]
+    return headline, f"{day}, {monitor.timezone}.", facts
+
+
+def _missing(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
+    """Tell of rows that did not come, or did not come in."""
+    day, rows = span_text(monitor, episode.start, episode.end, evidence.told_at), monitor.wording.rows
+    came, usual = sum(s.n for s in episode.signals), sum(s.expected for s in episode.signals)
+    headline = f"{'no' if not came else f'only {came:,}'} {rows} landed {during_text(monitor, episode.start, episode.end, evidence.told_at)}, usually {usual:,.0f}"
+    count, reason = evidence.set_aside
+    facts = (
+        [("Set aside", f"{counted(count, 'row')} of that time in quarantine{f', most often because: {reason}' if reason else ''}")] if count else []
+    )
+    return headline, f"{day}, {monitor.timezone}.", facts
+
+
+def _unlabelled(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
+    """Tell of labels that are due and did not come."""
+    day, rows = span_text(monitor, episode.start, episode.end, evidence.told_at), sum(s.n for s in episode.signals)
+    came = round(sum(s.value * s.n for s in episode.signals))
+    share = f"labels of only {percent(came / rows)}" if came else "no labels"
+    during = during_text(monitor, episode.start, episode.end, evidence.told_at)
+    usual = percent(min(s.expected for s in episode.signals))
+    headline = f"{share} came for the {rows:,} {monitor.wording.rows} {during}, usually of {usual}"
+    facts = [("How good it is", "not known for these days: their labels are due, and without them a silence is no sign of health.")]
+    return headline, f"{day}, {monitor.timezone}.", facts
+
+
+def mend_data(owner: str, episode: Episode, evidence: Evidence) -> str:
+    """Return what to do about a data incident."""
+    metric = episode.signals[0].metric
+    if metric == "rows":
+        return _look_for_rows(owner, evidence)
+    if metric == "label_coverage":
+        return f"ask {owner} whether labels are still delivered and joined by the right id; those that come late are joined to their predictions."
+    worst = max(episode.signals, key=lambda s: s.value)
+    return f"ask {owner} what happened to the source of {worst.feature}; scores of these rows rest on incomplete inputs."
+
+
+def _look_for_rows(owner: str, evidence: Evidence) -> str:
+    if evidence.set_aside[0]:
+        return "`watchkeeper quarantine list` shows the rows; repair their source and send them again, or correct the suite and release them."
+    return f"ask {owner} whether the model still serves and its logs are still delivered; nothing can be judged until they are."
