@@ -324,10 +324,13 @@ class Digest:
     headline: Of[str, "one line"]
     text: Of[str, "the whole digest, markdown"]
     facts: Of[str, "the numbers it is made of, JSON; `revision` counts how often what was said had to be corrected"] = "{}"
+    bins: Of[str, "the bins that its figures rest on; empty before there were any"] = ""
+    figures: Of[int, "how many scores of the period had been written by then: more of them and it is written anew"] = 0
+    revision: Of[int, "0 at first; one more each time it was written anew"] = 0
     computed_at: Of[datetime, "the `now` of the run"]
 
     @property
-    def revision(self) -> int:
+    def corrections(self) -> int:
         """How often what was said had to be corrected."""
         return int(json.loads(self.facts or "{}").get("revision", 0))
 

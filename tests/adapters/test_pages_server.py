@@ -49,6 +49,12 @@ def test_a_port_in_use_is_named_with_its_option():
             choose_port(port, 4300, "--pages-port")
 
 
+@pytest.mark.parametrize("port", [-1, 0, 65536, 99999])
+def test_a_number_that_is_no_port_is_named_with_its_option(port: int):
+    with pytest.raises(UsageError, match=rf"^--port: {port} is no port\. Give one from 1 to 65535, or leave --port out for the first free one\.$"):
+        choose_port(port, 4200, "--port")
+
+
 def test_without_an_option_the_next_free_port_is_taken():
     with socket.create_server((LOOPBACK, 0)) as taken:
         first = taken.getsockname()[1]

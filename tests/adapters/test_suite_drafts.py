@@ -117,3 +117,23 @@ def test_zeros_and_ones_are_drafted_as_these_two(tmp_path: Path, parcels: Monito
     assert "is_gift" not in severities(suite, "expect_column_values_to_be_between")
     two = rows.set_column(rows.column_names.index("is_gift"), "is_gift", pa.array([i % 3 for i in range(events.num_rows)]))
     assert failures(two, suite, tmp_path) == ["expect_column_values_to_be_in_set/is_gift"]
+
+
+@pytest.mark.parametrize("source", ["events", "labels"])
+def test_whole_number_ids_go_on_beyond_those_of_the_first_file(
+    tmp_path: Path, parcels: Monitor, files: tuple[pa.Table, pa.Table], source: Source
+) -> None:
+    def numbered(first: int) -> pa.Table:
+        rows = files[source == "labels"]
+        return rows.set_column(rows.column_names.index("parcel"), "parcel", pa.array(range(first, first + rows.num_rows), pa.int64()))
+
+    suite = draft_suite(numbered(0), monitor=parcels, source=source)
+    assert failures(numbered(10_000), suite, tmp_path) == []
+    twice = pa.concat_tables([numbered(10_000), numbered(10_000).slice(0, 1)])
+    assert "expect_column_values_to_be_unique/parcel" in failures(twice, suite, tmp_path)
+
+
+def test_two_entities_are_no_set_that_a_third_breaks(parcels: Monitor, events: pa.Table) -> None:
+    told = events.append_column("sender", pa.array([str(i % 2) for i in range(events.num_rows)]))
+    suite = draft_suite(told, monitor=but(parcels, columns=parcels.columns.model_dump() | {"entity": "sender"}), source="events")
+    assert severities(suite, "expect_column_values_to_be_in_set") == {"depot": "warning"}

@@ -7,14 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
-from conftest import parcels_world
-from watchkeeper.adapters.workspace import Home, load_monitors
+from conftest import PARCELS, parcels_world
+from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.errors import UnwritableError
 from watchkeeper.judgement.incidents import fold
 from watchkeeper.operations.failures import failed, recovered
-from watchkeeper.operations.report import digest_of, newest_digest, report
-from watchkeeper.operations.watch import watch
+from watchkeeper.operations.report import CATCH_UP, digest_of, newest_digest, report
+from watchkeeper.operations.watch import present, watch
 from watchkeeper.records import Digest, IncidentEvent, Score
 from watchkeeper.windows import Grid
 from worlds import DAY, parcels_days
@@ -23,6 +24,7 @@ FIRST, BEGIN = date(2025, 1, 1), datetime(2025, 1, 1, tzinfo=UTC)
 MONDAY = datetime(2025, 1, 20, tzinfo=UTC)
 NOW = MONDAY + 9 * DAY
 LATER = NOW + timedelta(hours=6)
+DECIDES_OTHERWISE = PARCELS | {"columns": {k: v for k, v in PARCELS["columns"].items() if k != "prediction"}, "threshold": 0.05}
 MESSAGE = "2025-01-27-{}-digest{}.md"
 
 
@@ -106,6 +108,43 @@ def test_a_week_whose_figures_were_restated_is_told_again_as_restated(home: Home
     assert json.loads(told(home).facts)["revision"] == 1
     later = watch(home, now=LATER + DAY)
     assert (later.digests, [a for a in later.actions if a.kind == "digest"]) == ([], [])
+
+
+@pytest.mark.parametrize("later", [timedelta(0), timedelta(hours=6)], ids=["under a clock that stands", "hours later"])
+def test_a_week_that_is_counted_otherwise_since_the_monitor_was_edited_is_told_anew(home: Home, later: timedelta) -> None:
+    parcels_days(home.root, FIRST, 26)
+    watch(home, now=NOW)
+    present(home, now=NOW)
+    edited = find_home(home.root)
+    (home.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(DECIDES_OTHERWISE))
+    done = watch(edited, now=NOW + later)
+    present(edited, now=NOW + later)
+    monitor = load_monitors(edited)[0]["parcels"]
+    asked = digest_of(edited, monitor, Grid("week", "UTC").at(MONDAY), now=NOW + later, period="week")
+    again = told(edited, NOW + later)
+    assert [d.window_start for d in done.digests] == [MONDAY]
+    assert (again.revision, again.corrections) == (1, 1)
+    [found] = [line for line in asked.text.splitlines() if line.startswith("**Quality:")]
+    assert found in again.text
+    page = (edited.site_dir / "digests" / f"{again.digest_id}.html").read_text()
+    assert ("restated" in page, "of an earlier monitor" in page) == (True, False)
+    after = watch(edited, now=NOW + later)
+    assert (after.digests, after.actions) == ([], [])
+
+
+def test_a_week_too_long_ago_to_be_told_anew_says_that_its_figures_are_of_an_earlier_monitor(home: Home) -> None:
+    parcels_days(home.root, FIRST, 26)
+    watch(home, now=NOW)
+    present(home, now=NOW)
+    edited = find_home(home.root)
+    page = edited.site_dir / "digests" / f"{told(edited).digest_id}.html"
+    assert "of an earlier monitor" not in page.read_text()
+    (home.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(DECIDES_OTHERWISE))
+    much_later = NOW + (CATCH_UP + 1) * 7 * DAY
+    watch(edited, now=much_later)
+    present(edited, now=much_later)
+    assert "of an earlier monitor" in page.read_text()
+    assert "watchkeeper digest parcels --period week --of 2025-01-20" in page.read_text()
 
 
 def test_a_few_labels_more_bring_the_digest_up_to_date_and_tell_nobody(home: Home) -> None:

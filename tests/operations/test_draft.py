@@ -1,5 +1,6 @@
 """What data files suggest about a model, and what they leave to a person."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -158,6 +159,67 @@ def test_the_truth_may_stand_in_the_events_and_is_then_no_feature():
     said = answers(drafted(events(target=[0, 1] * 60, weight=np.linspace(1, 9, ROWS))))
     assert (said["labels.column"], said["labels.files"], said["labels.join"]) == ("target", "e-*.csv", "order_id")
     assert said["features"] == ["weight"]
+
+
+def decided_by(score: pa.ChunkedArray, *, least: float = 0.35, astray: int = 0) -> np.ndarray:
+    """Return what was decided at a threshold, with some rows decided otherwise."""
+    decided = np.asarray(score) >= least
+    decided[:astray] = ~decided[:astray]
+    return decided
+
+
+@pytest.mark.parametrize("name", ["flagged", "approved", "declined", "alert", "outcome_ok"])
+@pytest.mark.parametrize("written", [bool, int, float, str], ids=["true or false", "1 or 0", "1.0 or 0.0", "texts"])
+def test_two_values_that_follow_the_score_by_one_threshold_are_the_decision(name: str, written: type):
+    rows = events()
+    decided = decided_by(rows["score"])
+    told = drafted(rows.append_column(name, [[written(d) for d in decided]]), labels([0, 1] * 60))
+    assert (answers(told)["columns.prediction"], "threshold" in answers(told)) == (name, False)
+    least = np.asarray(rows["score"])[decided].min()
+    why = next(a.why for a in told.answers if a.key == "columns.prediction")
+    assert why == f"two values, and positive where `score` is {least:.3g} or more"
+
+
+def test_a_decision_may_be_otherwise_in_one_row_of_a_hundred():
+    rows = events()
+    once = drafted(rows.append_column("flagged", [decided_by(rows["score"], astray=1)]), labels([0, 1] * 60))
+    assert next(a.why for a in once.answers if a.key == "columns.prediction").endswith(" or more but for 0.8 % of rows")
+    thrice = drafted(rows.append_column("flagged", [decided_by(rows["score"], astray=3)]), labels([0, 1] * 60))
+    assert "columns.prediction" not in answers(thrice)
+
+
+def test_of_two_columns_that_follow_the_score_the_one_named_so_is_the_decision():
+    rows = events()
+    both = rows.append_column("upper", [decided_by(rows["score"])]).append_column("flagged", [decided_by(rows["score"], least=0.6, astray=1)])
+    assert answers(drafted(both, labels([0, 1] * 60)))["columns.prediction"] == "flagged"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        lambda score: np.arange(len(score)) % 2,
+        lambda score: np.arange(len(score)) == 7,
+        lambda score: score < 0.35,
+        lambda score: np.where(score < 0.3, 0, np.where(score < 0.6, 1, 2)),
+    ],
+    ids=["unrelated", "once in a file", "the other way round", "three values"],
+)
+def test_what_does_not_follow_the_score_is_no_decision_and_the_threshold_is_said_to_be_assumed(values):
+    rows = events()
+    told = drafted(rows.append_column("is_vip", [values(np.asarray(rows["score"]))]), labels([0, 1] * 60))
+    assert "columns.prediction" not in answers(told)
+    [assumed] = [a for a in told.answers if a.key == "threshold"]
+    assert (assumed.value, assumed.why) == (0.5, "assumed: no decision column found")
+    text = monitor_text(told.answers, "orders.csv")
+    assert re.search(r"^threshold: 0\.5 +# assumed: no decision column found$", text, re.MULTILINE)
+    assert understand(Monitor, parse_yaml(text, "orders.yaml"))[0].threshold == 0.5
+
+
+def test_a_decision_is_read_by_the_label_that_counts_as_positive():
+    rows = events()
+    said = np.where(decided_by(rows["score"]), "goes", "stays")
+    told = drafted(rows.append_column("offer", [said]), labels(["stays", "goes"] * 60), positive="goes")
+    assert answers(told)["columns.prediction"] == "offer"
 
 
 def test_personal_data_are_private_and_no_segments():

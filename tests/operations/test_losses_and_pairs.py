@@ -119,6 +119,25 @@ def test_what_cannot_have_a_score_says_why(home: Home, metric: str, said: str) -
     assert silence(home, load_monitor(home, "parcels"), Wanted(metrics=frozenset({metric})), now=NOW) == said
 
 
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ({"psi"}, "In segments no feature is measured but the model's output, @score: `--feature @score`, or leave `--segment` out."),
+        (set(), "In segments no feature is measured but the model's output, @score: `--feature @score`, or leave `--segment` out."),
+        ({"null_ratio"}, "null_ratio is not measured in segments."),
+    ],
+    ids=["drift", "any metric", "data quality"],
+)
+def test_a_feature_in_a_segment_is_said_not_to_be_measured(home: Home, metric: set[str], said: str) -> None:
+    monitor = load_monitor(home, "parcels")
+    wanted = Wanted(metrics=frozenset(metric), feature="weight_kg", segment="depot=north")
+    assert listed_scores(home, monitor, wanted, now=NOW) == []
+    assert silence(home, monitor, wanted, now=NOW) == said
+    if metric != {"null_ratio"}:
+        of_output = listed_scores(home, monitor, Wanted(metrics=frozenset({"psi"}), feature="@score", segment="depot=north"), now=NOW)
+        assert {s.metric for s in of_output} == {"psi"}
+
+
 def test_without_related_features_it_is_said_that_no_pair_is_counted(make_home: Callable[..., Home]) -> None:
     home, wanted = make_home(PARCELS), Wanted(metrics=frozenset({"correlation"}))
     parcels_days(home.root, BEGIN, 16, rows=20)

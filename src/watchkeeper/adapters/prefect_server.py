@@ -27,7 +27,7 @@ POOL = "watchkeeper"
 PAGES_VARIABLE = "watchkeeper_pages"
 _KEPT_PREFIXES = ("PREFECT_SERVER_", "PREFECT_LOGGING_", "PREFECT_WORKER_")
 _KEEP_RUNS = timedelta(days=60)
-_PORTS_TRIED = 50
+_PORTS_TRIED, _LAST_PORT = 50, 65535
 _PATIENCE_S = 30.0
 _SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -157,9 +157,11 @@ def choose_port(asked: int | None, first: int, option: str) -> int:
     """Return the port asked for if it is free, else, when none was asked for, the first free one from `first`.
 
     Raises:
-        UsageError: the port asked for is in use.
+        UsageError: the port asked for is none, or in use.
 
     """
+    if asked is not None and not 1 <= asked <= _LAST_PORT:
+        raise UsageError(f"{asked} is no port", where=option, then=f"Give one from 1 to {_LAST_PORT}, or leave {option} out for the first free one.")
     if asked is not None:
         if not is_free(asked):
             raise UsageError(f"port {asked} is in use", where=option, then=f"End what uses it, or give another one with {option}.")

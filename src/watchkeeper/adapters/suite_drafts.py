@@ -38,7 +38,7 @@ class _Draft:
 def draft_suite(rows: pa.Table, *, monitor: Monitor, source: Source) -> dict[str, Any]:
     """Return a suite for files like `rows`, as the JSON of Great Expectations.
 
-    Values of private columns are not written into it.
+    Values of private columns and of ids are not written into it.
     """
     kept = rows.select([name for name in rows.column_names if not name.startswith("wk_")])
     draft = _Draft(kept, monitor.owner or "data team")
@@ -49,7 +49,8 @@ def draft_suite(rows: pa.Table, *, monitor: Monitor, source: Source) -> dict[str
     for name in kept.column_names:
         if name in changing and source == "events":
             continue
-        expectations += [e for e in _of_column(draft, name, is_private=name in monitor.private) if (name, e["type"]) not in judged]
+        has_free_values = name in monitor.private or name in _ids(monitor, source)
+        expectations += [e for e in _of_column(draft, name, has_free_values=has_free_values) if (name, e["type"]) not in judged]
     return {"name": monitor.suite_names[source], "expectations": expectations, "meta": {"drafted_from_rows": kept.num_rows}}
 
 
@@ -58,6 +59,13 @@ def _cast_by_intake(monitor: Monitor, source: Source) -> set[str | None]:
     if source == "events":
         return {monitor.columns.id, monitor.columns.time}
     return {monitor.labels.join, monitor.labels.time} if monitor.labels else set()
+
+
+def _ids(monitor: Monitor, source: Source) -> set[str | None]:
+    """Return the columns of names that go on: the next file's ids lie beyond those of the first."""
+    if source == "events":
+        return {monitor.columns.id, monitor.columns.entity, monitor.columns.trace_id}
+    return {monitor.labels.join} if monitor.labels else set()
 
 
 def _of_events(draft: _Draft, monitor: Monitor) -> Iterator[dict[str, Any]]:
@@ -100,7 +108,7 @@ def _of_table(draft: _Draft) -> Iterator[dict[str, Any]]:
     )
 
 
-def _of_column(draft: _Draft, name: str, *, is_private: bool) -> Iterator[dict[str, Any]]:
+def _of_column(draft: _Draft, name: str, *, has_free_values: bool) -> Iterator[dict[str, Any]]:
     column = draft.rows[name]
     if column.null_count == len(column):
         return
@@ -108,7 +116,7 @@ def _of_column(draft: _Draft, name: str, *, is_private: bool) -> Iterator[dict[s
     if kind:
         yield draft.say(_TYPE, "warning", "the type of the first file", column=name, type_=kind)
     yield from _of_nulls(draft, name, column)
-    if is_private:
+    if has_free_values:
         return
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         yield from _of_numbers(draft, name, column)

@@ -5,8 +5,7 @@ Belongs here: their arguments and how results are printed. Does not: the work (o
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from watchkeeper.adapters.workspace import Home, load_monitor, load_monitors
+from watchkeeper.cli.doing import steps
 from watchkeeper.cli.frame import HomeOption, NowOption, day, days, moment, open_home
 from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, complain, say, set_aside_lines, show, show_json, window_so_far
 from watchkeeper.errors import UsageError
@@ -67,7 +67,7 @@ def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_
     """
     place = open_home(ctx, home)
     at = moment(now, place)
-    with _steps() as tell:
+    with steps() as tell:
         done = watch(place, models or None, now=at, progress=tell, spread=in_threads)
         tell("", "pages and the published file")
         missed = present(place, models or None, now=at)
@@ -224,16 +224,6 @@ class _IdsToo(TyperGroup):
         """Find the command that was called."""
         is_id = bool(args) and args[0] not in self.commands and re.fullmatch("[0-9a-f]{4,16}", args[0]) is not None
         return super().resolve_command(ctx, ["show", *args] if is_id else args)
-
-
-@contextmanager
-def _steps() -> Iterator[Callable[[str, str], None]]:
-    """Show on stderr what is being done, on a terminal only."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    with console.status("starting") as shown:
-        yield lambda model, step: shown.update(f"{model}: {step}" if model else step)
 
 
 def _tell(done: Watched) -> None:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.monitor_files import nearest
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.normal import LEAST_WINDOWS
-from watchkeeper.monitor import Task
+from watchkeeper.monitor import Monitor, Task
 from watchkeeper.operations import guesses, truths, wordings
 from watchkeeper.operations.times import READABLE, to_utc
 
@@ -221,10 +221,14 @@ def _outputs(told: Draft, events: pa.Table, truth: pa.ChunkedArray | None) -> No
     if task == "multiclass" and decided is None:
         is_other = name in events.column_names and truth is not None and not events[name].equals(truth)  # named as the truth is in the labels
         decided = guesses.most_probable(events, guesses.families(events), told.taken() - ({name} if is_other else set()))
+    if task == "binary" and decided is None:
+        decided = guesses.decision_column(events, score, told.taken(), _positive_label(told, truth))
     prediction = told.column("columns.prediction", "prediction", decided, events)
     _ask_for_output(told, events, task, score, prediction)
     if task == "binary" and truth is not None:
         _positive(told, truth)
+    if task == "binary" and score and prediction is None:
+        told.tell("threshold", Monitor.model_fields["threshold"].default, "assumed: no decision column found")
     if task == "multiclass" and prediction:
         classes = pc.unique(pc.drop_null(truth if truth is not None else events[prediction])).to_pylist()
         if shares := guesses.probabilities(events, classes):
@@ -237,6 +241,11 @@ def _ask_for_output(told: Draft, events: pa.Table, task: str, score: str | None,
     elif score is None and prediction is None:
         what = "which column holds the predicted number" if task == "regression" else "which column holds the score"
         told.column("columns.score", "score", None, events, what)
+
+
+def _positive_label(told: Draft, truth: pa.ChunkedArray | None) -> object:
+    """Return the label that counts as positive as far as it is known: true or 1 where nothing says otherwise."""
+    return told.said.positive or ((truths.positive(truth) if truth is not None else None) or (1,))[0]
 
 
 def _positive(told: Draft, truth: pa.ChunkedArray) -> None:

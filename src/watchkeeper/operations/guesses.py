@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from watchkeeper.operations.classes import is_positive
 from watchkeeper.operations.convert import as_text
 from watchkeeper.operations.times import to_utc
 from watchkeeper.operations.traits import distinct, is_number, is_share, is_text
+from watchkeeper.words import percent
 
 Guess = tuple[Any, str]
 
@@ -32,6 +34,8 @@ _WORDS = r"(?P<word>probability|proba|prob|score|p)"
 _OF_CLASS = [re.compile(p, re.IGNORECASE) for p in (rf"{_WORDS}[ _.-]?(?P<label>.+)", rf"(?P<label>.+?)[ _.-]?{_WORDS}")]
 _FEWEST_CLASSES, _NEARLY_ALL, _ROUNDED = 3, 0.99, 0.01
 _PREDICTED = re.compile(r"pred|y_?hat|forecast|estimate|decision|decided|classified", re.IGNORECASE)
+_DECIDED = re.compile(r"flag|decision|decided|approv|declin|reject|predict|alert|alarm|accept|review|block|offer", re.IGNORECASE)
+_FEWEST_DECIDED, _ASTRAY = 5, (0.01, 0.05)
 _PERSONAL = re.compile(r"e_?mail|phone|(^|_)ssn$|passport|iban|(first|last|sur|full)_?name|street|birth|(^|_)ip(_address)?$", re.IGNORECASE)
 _BY_NAME = {
     "version": re.compile(r"^(model_?)?(version|ver|release|revision|build|tag)$", re.IGNORECASE),
@@ -96,6 +100,47 @@ def prediction_column(events: pa.Table, task: str, taken: Collection[str], kin: 
         if task == "binary" and relatives and name.lower().startswith(("is_", "will_", "flag")):
             return name, f"two values, and named like `{relatives[0]}`"
     return None
+
+
+def decision_column(events: pa.Table, score: str | None, taken: Collection[str], positive: object) -> Guess | None:
+    """Return the column of two values that follows the score by one threshold, best one that is named like a decision.
+
+    Rows on the wrong side of that threshold are at most 1 % of all and 5 % of those with the rarer value.
+    """
+    if score is None or not is_number(events[score]):
+        return None
+    numbers = _numbers(events, [score])[:, 0]
+    found: dict[str, tuple[float, float]] = {}
+    for name in (n for n in events.column_names if n not in taken and _is_plain(events[n]) and distinct(events[n]) == 2):  # noqa: PLR2004 - yes and no
+        split = _split(numbers, is_positive(events[name], positive))
+        if split is not None:
+            found[name] = split
+    if not found:
+        return None
+    best = min(found, key=lambda n: (not _DECIDED.search(n), found[n][1]))
+    least, astray = found[best]
+    nearly = "" if astray == 0 else f" but for {percent(astray, digits=1)} of rows"
+    return best, f"two values, and positive where `{score}` is {least:.3g} or more{nearly}"
+
+
+def _is_plain(column: pa.ChunkedArray) -> bool:
+    return is_text(column) or is_number(column) or bool(pa.types.is_boolean(column.type))
+
+
+def _split(score: np.ndarray, decided: np.ndarray) -> tuple[float, float] | None:
+    """Return the threshold that parts decided (1) from passed (0) rows best, and the share of rows on its wrong side; None where it does not part them."""
+    known = np.isfinite(score) & np.isfinite(decided)
+    order = np.argsort(score[known])
+    ranked, ours = score[known][order], decided[known][order]
+    rarer = min(ours.sum(), len(ours) - ours.sum())
+    if rarer < _FEWEST_DECIDED:
+        return None
+    firsts = np.flatnonzero(np.diff(ranked, prepend=-np.inf) > 0)
+    below = np.concatenate([[0.0], np.cumsum(ours)])[firsts]
+    above = np.concatenate([np.cumsum((1 - ours)[::-1])[::-1], [0.0]])[firsts]
+    place = int(np.argmin(below + above))
+    wrong, (of_all, of_rarer) = float((below + above)[place]), _ASTRAY
+    return (float(ranked[firsts[place]]), wrong / len(ours)) if wrong <= min(of_all * len(ours), of_rarer * rarer) else None
 
 
 def probabilities(events: pa.Table, classes: Sequence[Any]) -> Guess | None:

@@ -26,6 +26,7 @@ from watchkeeper.operations.bins_in_force import in_force, stored_bins
 from watchkeeper.operations.costs import costs_by
 from watchkeeper.operations.due import last_ended
 from watchkeeper.operations.rollup import rolled_up
+from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.pairs import LEAST_CORRELATION, name_of
 from watchkeeper.records import SEVERITIES, Action, Change, IncidentEvent, Score, Signal
 from watchkeeper.site.links import incident_links
@@ -81,6 +82,8 @@ def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime
 def silence(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime) -> str:
     """Say why there may be no score of what is asked for."""
     said = [why for name in sorted(wanted.metrics) if (why := _silence_of(home, monitor, wanted, name, now))]
+    if not said and wanted.segment and wanted.feature not in (None, EVERY, SCORE):
+        return f"In segments no feature is measured but the model's output, {SCORE}: `--feature {SCORE}`, or leave `--segment` out."
     return " ".join(said) or "`watchkeeper status` tells what was measured."
 
 

@@ -17,6 +17,7 @@ _ORDER = (
     "owner",
     "task",
     "positive",
+    "threshold",
     "timezone",
     "events",
     "labels",

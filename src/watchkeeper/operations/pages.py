@@ -18,9 +18,11 @@ from watchkeeper.adapters.swap import write_whole
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, alongside
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.look import FOLDER
 from watchkeeper.operations.shown import Shared, around, frame_of, model_facts, shared, stretch
 from watchkeeper.operations.status import overview_rows
+from watchkeeper.records import Digest
 from watchkeeper.site.digest_page import digest_page
 from watchkeeper.site.figures import Frame
 from watchkeeper.site.incident_page import incident_page, worst_signal
@@ -79,7 +81,7 @@ def pages(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, problem
             _write_model(site, home, monitors[row.model], row, found)
     zones = {m.model: m.timezone for m in monitors.values()}
     if not site.stands("@digests", made_from):
-        _write_digests(site, found, zones, home.workspace.timezone)
+        _write_digests(site, home, found, monitors)
     _write_index(site, home, rows, found, zones)
     write_whole(manifest, json.dumps(site.prints, indent=0, sort_keys=True))
     return site.written
@@ -107,11 +109,16 @@ def _write_incident(site: Site, home: Home, monitor: Monitor, incident: Incident
     site.page(f"incidents/{incident.id}.html", (incident, events, signals, scores, links, beside), render)
 
 
-def _write_digests(site: Site, found: Shared, zones: Mapping[str, str], timezone: str) -> None:
+def _write_digests(site: Site, home: Home, found: Shared, monitors: Mapping[str, Monitor]) -> None:
+    bins = {m.model: there.version for m in monitors.values() if (there := stored_bins(home, m, now=found.now))}
     for digest in found.digests:
-        zone = zones.get(digest.model, timezone)
-        page = f"digests/{digest.digest_id}.html"
-        site.page(page, (digest, zone), lambda d=digest, z=zone: digest_page(d, workspace=site.workspace, timezone=z))  # type: ignore[misc]
+        zone = monitors[digest.model].timezone if digest.model in monitors else home.workspace.timezone
+        is_earlier = bool(digest.bins) and bins.get(digest.model, digest.bins) != digest.bins
+
+        def render(digest: Digest = digest, zone: str = zone, is_earlier: bool = is_earlier) -> str:  # noqa: FBT001 - binds the values of this turn
+            return digest_page(digest, workspace=site.workspace, timezone=zone, is_earlier=is_earlier)
+
+        site.page(f"digests/{digest.digest_id}.html", (digest, zone, is_earlier), render)
 
 
 def _write_index(site: Site, home: Home, rows: Sequence[OverviewRow], found: Shared, zones: Mapping[str, str]) -> None:

@@ -148,11 +148,11 @@ def _digest(known: Known, digest: Digest) -> list[Action]:
     """Return what is to be told of a period: its digest, or after that one correction a revision."""
     first = next((known.standings[k] for t in TARGETS if (k := _digest_key(digest, 0, t)) in known.standings), None)
     if first is None:
-        corrections = [_digest_action(known, digest, revision=digest.revision, skip="told with the digest")] if digest.revision else []
+        corrections = [_digest_action(known, digest, revision=digest.corrections, skip="told with the digest")] if digest.corrections else []
         return [_digest_action(known, digest, revision=0), *corrections]
-    if digest.revision == 0 or any(_digest_key(digest, digest.revision, t) in known.standings for t in TARGETS):
+    if digest.corrections == 0 or any(_digest_key(digest, digest.corrections, t) in known.standings for t in TARGETS):
         return []
-    return [_digest_action(known, digest, revision=digest.revision, skip=first.reason if first.state == "skipped" else "")]
+    return [_digest_action(known, digest, revision=digest.corrections, skip=first.reason if first.state == "skipped" else "")]
 
 
 def _digest_key(digest: Digest, revision: int, target: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from math import isclose
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +23,7 @@ from watchkeeper.judgement.verdict import reason_of, within
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.failures import unmended
 from watchkeeper.operations.faults import WORTH_A_LINE, Intake
 from watchkeeper.operations.promises import promises
@@ -51,14 +52,14 @@ def report(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, period
 
 def digest_of(home: Home, monitor: Monitor, window: Window, *, now: datetime, period: Period) -> Digest:
     """Return the digest of one period as it stands at `now`, also before its labels are mature."""
-    return _written(monitor, window, _facts(home, monitor, window, now), now=now, period=period, revision=0)
+    return _written(monitor, window, _facts(home, monitor, window, now), now=now, period=period, corrections=0)
 
 
 def _again(home: Home, monitor: Monitor, before: Digest, *, now: datetime) -> Digest:
     """Return a digest anew; its revision rises when that changes what was said."""
     window = Window(before.window_start, before.window_end)
     facts = _facts(home, monitor, window, now)
-    made = [_written(monitor, window, facts, now=now, period=before.period, revision=before.revision + more) for more in (0, 1)]
+    made = [_written(monitor, window, facts, now=now, period=before.period, corrections=before.corrections + more) for more in (0, 1)]
     return made[_words(made[0]) != _words(before) or not _are_near(made[0], before)]
 
 
@@ -79,12 +80,12 @@ def _are_near(made: Digest, before: Digest) -> bool:
     return True
 
 
-def _written(monitor: Monitor, window: Window, facts: DigestFacts, *, now: datetime, period: str, revision: int) -> Digest:
-    facts = replace(facts, is_correction=revision > 0)
+def _written(monitor: Monitor, window: Window, facts: DigestFacts, *, now: datetime, period: str, corrections: int) -> Digest:
+    facts = replace(facts, is_correction=corrections > 0)
     said = headline(monitor, facts)
     body = [f"**{label}:** {text}" if label else text for label, text in lines(monitor, facts)]
     numbers: dict[str, Any] = {m: s.value for m, s in facts.scores.items()}
-    numbers |= {"quarantined": facts.quarantined, "incidents": [i.id for i in facts.incidents], "revision": revision}
+    numbers |= {"quarantined": facts.quarantined, "incidents": [i.id for i in facts.incidents], "revision": corrections}
     return Digest(
         digest_id=key(monitor.model, period, window.start),
         model=monitor.model,
@@ -117,26 +118,39 @@ def _due(home: Home, monitor: Monitor, now: datetime, period: Period) -> Iterato
     delay = monitor.labels.mature_after if monitor.labels else timedelta(0)
     grid = Grid(period, monitor.timezone)
     over = [w for w in grid.between(max(span[1], min(starts)), now - delay) if w.start >= span[1] and w.end + delay <= now]
-    measured_at = _measured_at(home, monitor, over[-CATCH_UP:], now)
+    measured, bins = _measured(home, monitor, over[-CATCH_UP:], now), stored_bins(home, monitor, now=now)
     for window in over[-CATCH_UP:]:
-        before = known.get(key(monitor.model, period, window.start))
+        before, found = known.get(key(monitor.model, period, window.start)), measured.get(window, _Measured(None, 0))
+        rests_on: dict[str, Any] = {"bins": bins.version if bins else "", "figures": found.figures}
         if before is None:
-            yield digest_of(home, monitor, window, now=now, period=period)
-        elif measured_at.get(window, before.computed_at) > before.computed_at:
-            yield _again(home, monitor, before, now=now)
+            yield replace(digest_of(home, monitor, window, now=now, period=period), **rests_on)
+        elif found.is_newer_than(before):
+            yield replace(_again(home, monitor, before, now=now), **rests_on, revision=before.revision + 1)
 
 
-def _measured_at(home: Home, monitor: Monitor, windows: Sequence[Window], now: datetime) -> dict[Window, datetime]:
-    """Return when the newest figure of each period was computed."""
+class _Measured(NamedTuple):
+    """When the newest figure of a period was computed, and how many have been."""
+
+    at: datetime | None
+    figures: int
+
+    def is_newer_than(self, digest: Digest) -> bool:
+        """Tell whether figures came after a digest; under a clock that stands only their number tells, where it was written down."""
+        later = self.at is not None and self.at > digest.computed_at
+        return later or (self.at == digest.computed_at and 0 < digest.figures < self.figures)
+
+
+def _measured(home: Home, monitor: Monitor, windows: Sequence[Window], now: datetime) -> dict[Window, _Measured]:
+    """Return what has been measured of each period, of those of which something was."""
     if not windows:
         return {}
     time = pc.field("window_start")
     inside = (time >= pa.scalar(windows[0].start, TIMESTAMP)) & (time < pa.scalar(windows[-1].end, TIMESTAMP))
     known = (pc.field("model") == monitor.model) & (pc.field("computed_at") <= pa.scalar(now, TIMESTAMP))
     rows = home.lake.read(Score.TABLE, columns=["window_start", "computed_at"], where=inside & known)
-    newest = [] if rows is None else rows.group_by("window_start").aggregate([("computed_at", "max")]).to_pylist()
-    times = {w: [r["computed_at_max"] for r in newest if r["window_start"] in w] for w in windows}
-    return {w: max(those) for w, those in times.items() if those}
+    made = [] if rows is None else rows.group_by("window_start").aggregate([("computed_at", "max"), ("computed_at", "count")]).to_pylist()
+    of = {w: [r for r in made if r["window_start"] in w] for w in windows}
+    return {w: _Measured(max(r["computed_at_max"] for r in those), sum(r["computed_at_count"] for r in those)) for w, those in of.items() if those}
 
 
 def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> DigestFacts:
