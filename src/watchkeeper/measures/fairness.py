@@ -14,8 +14,9 @@ from scipy.special import stdtrit
 from watchkeeper.measures.criteria import CRITERIA, SIDES, Criterion
 from watchkeeper.measures.views import BinaryView, RegressionView
 from watchkeeper.profiles.labelled import NEGATIVE, PENDING, POSITIVE
-from watchkeeper.stats.differences import difference, prior_strength, ratio, rows_needed, shrunk, z_of
+from watchkeeper.stats.differences import POWER, difference, prior_strength, ratio, rows_needed, shrunk, z_of
 from watchkeeper.stats.intervals import OVERFLOW, Estimate, proportion, undefined
+from watchkeeper.words import counted
 
 Verdict = Literal["violation", "none", "cannot tell"]
 View = BinaryView | RegressionView
@@ -106,9 +107,11 @@ def audit(task: str, attributes: Mapping[str, Mapping[str, View]], *, has_labels
     return Audit(tuple(sorted(said, key=_worst_first)), level, tuple(_warnings(task, tallies, has_labels=has_labels)))
 
 
-def _worst_first(one: Statement) -> tuple[int, int, float, str, str]:
-    limit = 0.0 if one.value is None else abs(one.value - (1.0 if one.metric == "demographic_parity_ratio" else 0.0))
-    return _ORDER.index(one.verdict), -(one.value is not None), -limit, one.group, one.metric
+def _worst_first(one: Statement) -> tuple[int, bool, float, str, str]:
+    """Order statements by verdict, then those with too few rows last, then by how many tolerances the gap is wide."""
+    criterion = next(c for criteria in CRITERIA.values() for c in criteria if c.name == one.metric)
+    far = 0.0 if one.value is None else abs(one.value - (1.0 if criterion.is_ratio else 0.0)) / criterion.tolerance
+    return _ORDER.index(one.verdict), min(one.n or 0, one.rest_n or 0) < LEAST, -far, one.group, one.metric
 
 
 def tally(view: View) -> Tally:
@@ -239,7 +242,7 @@ def _stated(criterion: Criterion, attribute: str, group: str, found: _Compared, 
     n, rest_n = found.ours.n, found.theirs.n
     gap = _gap(criterion, found) if found.least else undefined("nobody to compare with" if n else "no rows")
     formula = _needed(criterion, found, level)
-    verdict, needed, reason = _judged(criterion, gap, found, formula)
+    verdict, needed, reason = _judged(criterion, gap, found, formula, z_of(level))
     return Statement(
         attribute=attribute,
         group=group,
@@ -254,7 +257,7 @@ def _stated(criterion: Criterion, attribute: str, group: str, found: _Compared, 
         high=_or_none(gap.high),
         needed=needed,
         is_shrunk=found.is_shrunk,
-        reason="; ".join(r for r in (found.side, reason) if r),
+        reason="; ".join(r for r in (found.side if len(criterion.shares) > 1 else "", reason) if r),
     )
 
 
@@ -275,9 +278,9 @@ def _needed(criterion: Criterion, found: _Compared, level: float) -> int | None:
     return max(LEAST, rows_needed(found.variance, tolerance, level))
 
 
-def _judged(criterion: Criterion, gap: Estimate, found: _Compared, formula: int | None) -> tuple[Verdict, int | None, str]:
+def _judged(criterion: Criterion, gap: Estimate, found: _Compared, formula: int | None, z: float) -> tuple[Verdict, int | None, str]:
     if found.least < LEAST:
-        side = f"{found.ours.n} rows" if found.ours.n < LEAST else f"{found.theirs.n} rows of others"
+        side = counted(found.ours.n, "row") if found.ours.n < LEAST else f"{counted(found.theirs.n, 'row')} of others"
         return "cannot tell", formula, f"{side}, at least {LEAST} are needed"
     if not gap.is_defined:
         return "cannot tell", formula, gap.reason
@@ -285,18 +288,18 @@ def _judged(criterion: Criterion, gap: Estimate, found: _Compared, formula: int 
         return "violation", None, ""
     if criterion.low <= gap.low and gap.high <= criterion.high:
         return "none", None, ""
-    return "cannot tell", *_more(criterion, gap, formula)
+    return "cannot tell", *_more(criterion, gap, formula, z)
 
 
-def _more(criterion: Criterion, gap: Estimate, formula: int | None) -> tuple[int | None, str]:
+def _more(criterion: Criterion, gap: Estimate, formula: int | None, z: float) -> tuple[int | None, str]:
     """Return how many rows it takes when those of the formula are there and are not enough: the gap lies near a limit."""
     if formula is None or gap.n < formula:
         return formula, ""
     limit = criterion.low if abs(gap.value - criterion.low) < abs(gap.value - criterion.high) else criterion.high
-    distance, half = abs(gap.value - limit), (gap.high - gap.low) / 2
-    if not isfinite(half) or distance < _NEAR * criterion.tolerance:
+    distance, reach = abs(gap.value - limit), gap.high - gap.value if gap.value < limit else gap.value - gap.low
+    if not isfinite(reach) or distance < _NEAR * criterion.tolerance:
         return None, "the gap lies on the limit, so that more rows hardly help"
-    return ceil(gap.n * max(1.0, half / distance) ** 2), "the gap lies near the limit"
+    return ceil(gap.n * (max(1.0, reach / distance) * (1 + POWER / z)) ** 2), "the gap lies near the limit"
 
 
 def _or_none(value: float) -> float | None:
