@@ -33,7 +33,8 @@ from watchkeeper.site.fairness_page import FairnessReport, fairness_page
 from watchkeeper.windows import Window
 from watchkeeper.words import counted, window_text
 
-FOLDER = "fairness"
+AUDITS = "fairness"
+"""The folder of the site that holds them."""
 _SPAN = timedelta(days=90)
 _LEAST_SHOWN = 10
 """Of a private column, counts below it are not shown."""
@@ -94,9 +95,16 @@ def fairness(
 def write_page(home: Home, report: FairnessReport) -> Path:
     """Write an audit as a page of the site and return where it is."""
     first, last = (f"{moment:%Y-%m-%d}" for moment in report.local_days)
-    path = home.site_dir / FOLDER / f"{report.model}-{first}-{last}.html"
+    path = home.site_dir / AUDITS / f"{report.model}-{first}-{last}.html"
     write_whole(path, fairness_page(report, workspace=home.workspace.name))
     return path
+
+
+def audits(home: Home, model: str) -> list[tuple[str, str]]:
+    """Return the days and the file of each page there is about a model, oldest first."""
+    day = "????-??-??"
+    found = sorted((home.site_dir / AUDITS).glob(f"{model}-{day}-{day}.html"))
+    return [(f"{f.stem[-21:-11]} to {f.stem[-10:]}", f.name) for f in found]
 
 
 def _refuse(monitor: Monitor) -> None:

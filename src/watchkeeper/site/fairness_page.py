@@ -61,7 +61,7 @@ def summary(report: FairnessReport) -> str:
     """
     tally = Counter(s.verdict for s in report.statements)
     said = [counted(tally["violation"], "violation")] if tally["violation"] else []
-    said += [f"{tally['none']} without"] if tally["none"] else []
+    said += [f"{tally['none']} no violation"] if tally["none"] else []
     said += [f"{tally['cannot tell']} cannot tell"] if tally["cannot tell"] else []
     return ", ".join(said) or "nothing to compare"
 
@@ -131,7 +131,7 @@ def _facts(report: FairnessReport) -> list[tuple[str, str]]:
         ("Until, excluded", end),
         ("Windows with rows", counted(report.windows, report.window)),
         ("Predictions", f"{report.rows:,}"),
-        ("Sensitive columns", listed([a.replace("&", " and ") for a in report.attributes])),
+        ("Sensitive columns", "; ".join(a.replace("&", " with ") for a in report.attributes)),
         ("Level of each interval", percent(report.level, digits=2)),
         ("SHA-256 of the counts", report.content),
         ("Version of the bins", report.bins),
