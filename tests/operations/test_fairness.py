@@ -22,6 +22,7 @@ from watchkeeper.operations.fairness import fairness, write_page
 from watchkeeper.operations.fit import private_name
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.measure import measure
+from watchkeeper.operations.pages import pages
 from watchkeeper.operations.profile import profile
 from watchkeeper.profiles.parts import GROUP, LABEL, gathered, newest_scans
 from watchkeeper.records import Profile, Run, Score
@@ -168,6 +169,25 @@ def test_the_command_prints_the_worst_first_and_exits_with_three(world):
     head = next(i for i, line in enumerate(lines) if line.startswith("group"))
     assert "violation" in lines[head + 2]
     assert lines[-1].endswith("fairness/parcels-2025-01-01-2025-01-26.html")
+
+
+def test_an_audit_that_is_filed_is_linked_from_the_models_page(world):
+    home, monitor = world
+    path = write_page(home, fairness(home, monitor, now=NOW))
+    pages(home, {monitor.model: monitor}, now=NOW)
+    text = (home.site_dir / "models" / "parcels.html").read_text(encoding="utf-8")
+    assert f"../fairness/{path.name}" in text
+    assert "Fairness audit of parcels, 2025-01-01 to 2025-01-26" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(("--private", "--reason", "x", "--page"), "shows no private values"), (("--private",), "need a reason"), (("--from", "2025-03-01"), "mature")],
+)
+def test_what_is_asked_wrongly_is_refused_in_one_sentence(world, arguments, message):
+    done = CliRunner().invoke(app, ["--home", str(world[0].root), "fairness", "parcels", *arguments, "--now", NOW.isoformat()])
+    assert done.exit_code == 2
+    assert message in done.output
 
 
 @pytest.mark.parametrize(
