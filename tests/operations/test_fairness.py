@@ -18,6 +18,7 @@ from watchkeeper.cli import app
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import layout
+from watchkeeper.operations.check import check
 from watchkeeper.operations.fairness import fairness, write_page
 from watchkeeper.operations.fit import private_name
 from watchkeeper.operations.ingest import ingest
@@ -60,6 +61,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Monitor]:
     home, monitor = watched(tmp_path_factory.mktemp("fair") / "home", PEOPLE)
     measure(home, monitor, now=NOW)
     return home, monitor
+
+
+def audited_now(home: Home, monitor: Monitor) -> Any:
+    ingest(home, monitor, now=NOW)
+    profile(home, monitor, now=NOW)
+    return fairness(home, monitor, now=NOW)
 
 
 def said(report: Any, group: str, metric: str) -> Any:
@@ -202,6 +209,26 @@ def test_what_cannot_be_audited_says_why(home, changes, message):
     monitor = Monitor.model_validate(PEOPLE | changes)
     with pytest.raises(UsageError, match=message):
         fairness(home, monitor, now=NOW)
+
+
+@pytest.mark.parametrize(("changes", "said"), [({"task": "multiclass"}, True), ({}, False)])
+def test_check_tells_of_sensitive_columns_that_no_audit_looks_at(make_home, changes, said):
+    found = check(make_home(PEOPLE | changes), now=NOW).findings
+    assert any("not defined here" in f.what and f.level == "warning" for f in found) == said
+
+
+def test_labels_that_land_later_replace_what_was_counted_without_them(world, tmp_path):
+    """Half of the labels come a second time round: the counts, and so their hash, are those of all at once."""
+    home = new_home(tmp_path / "home", PEOPLE)
+    parcels_days(home.root, BEGIN, DAYS, rows=ROWS, change=dict.fromkeys(range(DAYS), people))
+    held = sorted((home.root / "inbox").glob("delivered-*.parquet"))[::2]
+    for file in held:
+        file.rename(home.root / file.name)
+    monitor = load_monitor(home, "parcels")
+    early = audited_now(home, monitor)
+    for file in held:
+        (home.root / file.name).rename(file)
+    assert early.content != audited_now(home, monitor).content == fairness(*world, now=NOW).content
 
 
 def test_before_anything_is_counted_it_says_what_to_do(home):

@@ -17,14 +17,13 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.swap import write_whole
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
-from watchkeeper.measures.criteria import CRITERIA
 from watchkeeper.measures.fairness import Statement, View, audit
 from watchkeeper.measures.readings import BySegment
 from watchkeeper.measures.views import BinaryView, RegressionView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.audit import private_shown
 from watchkeeper.operations.bins_in_force import reference_problem, stored_bins
-from watchkeeper.operations.sensitive import attribute_of, attributes, names_of
+from watchkeeper.operations.sensitive import attribute_of, attributes, names_of, not_audited
 from watchkeeper.operations.sums import Ledger, added, content_of, ledger, of_environment, parts_within
 from watchkeeper.profiles.groups import NULL, REST
 from watchkeeper.profiles.labelled import ERROR, SCORE
@@ -52,7 +51,9 @@ def fairness(
         UsageError: the model has no sensitive columns or a task without criteria, or nothing is counted in that time.
 
     """
-    _refuse(monitor)
+    refused, instead = not_audited(monitor)
+    if refused:
+        raise UsageError(refused, where=monitor.model, then=instead)
     found = stored_bins(home, monitor, now=now)
     if found is None:
         is_waiting = monitor.reference_span is None or now < monitor.reference_span[1]
@@ -105,19 +106,6 @@ def audits(home: Home, model: str) -> list[tuple[str, str]]:
     day = "????-??-??"
     found = sorted((home.site_dir / AUDITS).glob(f"{model}-{day}-{day}.html"))
     return [(f"{f.stem[-21:-11]} to {f.stem[-10:]}", f.name) for f in found]
-
-
-def _refuse(monitor: Monitor) -> None:
-    if not monitor.sensitive:
-        raise UsageError(
-            "the monitor names no sensitive columns", where=monitor.model, then="Add for example `sensitive: [sex]`, then run `watchkeeper run`."
-        )
-    if monitor.task not in CRITERIA:
-        raise UsageError(
-            f"fairness of a {monitor.task} model is not defined here", where=monitor.model, then=f"It is of {' and '.join(CRITERIA)} models."
-        )
-    if monitor.task == "regression" and monitor.labels is None:
-        raise UsageError("without labels nobody knows the errors of a regression", where=monitor.model, then="Add `labels` to the monitor.")
 
 
 def _mature_until(monitor: Monitor, now: datetime) -> datetime:

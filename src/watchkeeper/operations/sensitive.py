@@ -11,6 +11,7 @@ from itertools import combinations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from watchkeeper.measures.criteria import CRITERIA
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import Fitted
 from watchkeeper.operations.convert import as_text
@@ -41,14 +42,26 @@ def attribute_of(monitor: Monitor, group: str) -> str:
     return next((name for name in reversed(forms) if re.fullmatch(forms[name], group, re.DOTALL)), "")
 
 
+def not_audited(monitor: Monitor) -> tuple[str, str]:
+    """Say why a model's sensitive columns cannot be audited, and what to do; nothing when they can."""
+    if not monitor.sensitive:
+        return "the monitor names no sensitive columns", "Add for example `sensitive: [sex]`, then run `watchkeeper run`."
+    if monitor.task not in CRITERIA:
+        return f"fairness of a {monitor.task} model is not defined here", f"It is of {' and '.join(CRITERIA)} models."
+    if monitor.task == "regression" and monitor.labels is None:
+        return "without labels nobody knows the errors of a regression", "Add `labels` to the monitor."
+    return "", ""
+
+
 def has_label_parts(monitor: Monitor) -> bool:
     """Tell whether rows are joined: with their labels or, to see who is flagged in which group, without."""
-    return monitor.labels is not None or (bool(monitor.sensitive) and monitor.task == "binary")
+    why, _ = not_audited(monitor)
+    return monitor.labels is not None or not why
 
 
 def group_parts(monitor: Monitor, found: Fitted, rows: pa.Table, counted: Sequence[Piece]) -> Iterator[pa.Table]:
     """Count the quantities of joined rows in each group; a value that is not known is a group too, and a column that is absent holds none."""
-    if not monitor.sensitive:
+    if not_audited(monitor)[0]:
         return
     columns = {role: f"@{role}" for role in _ROLES}
     same = {"batch": LABELS_BATCH, "version": "", "environment": monitor.environment}
