@@ -53,3 +53,12 @@ def test_the_slices_benchmark_prints_false_finds_power_and_times():
     best = next(row for row in found["planted"] if (row["share"], row["effect"]) == (0.2, 0.3))
     assert best["found"] == 1.0
     assert all(spent > 0 for spent in found["milliseconds"].values())
+
+
+@pytest.mark.slow
+def test_the_fairness_benchmark_prints_how_often_audits_are_wrong_and_how_often_they_find_a_gap():
+    found = json.loads(run("benchmarks.fairness", "--audits", "4"))
+    assert set(found["planted_gap_found"]) == {"demographic_parity", "equal_opportunity", "equalised_odds", "predictive_parity", "calibration"}
+    shares = [*found["audits_with_a_false_violation"].values(), *found["planted_gap_found"].values()]
+    assert len(shares) == 10
+    assert all(0 <= share <= 1 for share in shares)

@@ -13,8 +13,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.measures.fairness import Statement
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Action, Batch, Cause, Digest, IncidentEvent, Run, Score, Signal, Story, Validation, key
+from watchkeeper.site.fairness_page import FairnessReport
 from watchkeeper.windows import Window
 
 MODEL = "flight_delays"
@@ -301,3 +303,34 @@ def _digest(windows: list[Window]) -> Digest:
 def _action(state: str, attempt: int) -> Action:
     shared = {"action_id": "a1", "incident_id": key(MODEL, "kpi"), "model": MODEL, "kind": "open", "target": "slack"}
     return Action(**shared, state=state, attempt=attempt, reason="" if attempt == 0 else "Slack answered 500", at=NOW - timedelta(hours=2 - attempt))
+
+
+def audit_report() -> FairnessReport:
+    """Return an audit of two groups, with one statement of each verdict."""
+    same = {"attribute": "sex", "metric": "demographic_parity", "n": 400, "rest_n": 5000, "rate": 0.45, "rest_rate": 0.3}
+    return FairnessReport(
+        model=MODEL,
+        task="binary",
+        environment="production",
+        timezone="America/New_York",
+        start=datetime(2013, 4, 1, 4, tzinfo=UTC),
+        end=datetime(2013, 4, 29, 4, tzinfo=UTC),
+        windows=28,
+        window="day",
+        rows=5400,
+        versions={"v1": 4000, "v2": 1400},
+        attributes=("sex", "region", "sex&region"),
+        verdict="violation",
+        level=0.99,
+        statements=(
+            Statement(**same, group="sex=f", verdict="violation", value=0.15, low=0.09, high=0.21),
+            Statement(
+                **same | {"attribute": "sex&region"}, group="sex=f&region=n", verdict="cannot tell", value=0.04, low=-0.1, high=0.2, needed=2000
+            ),
+            Statement(**same, group="sex=m", verdict="none", value=0.0, low=-0.02, high=0.02),
+        ),
+        warnings=(),
+        content="f00d",
+        bins="abc123",
+        computed_at=NOW,
+    )

@@ -212,7 +212,7 @@ class Monitor(Words):
     window: Grain = "day"
     features: list[str] | None = Field(None, description="default: every other column")
     segments: list[str] = Field(default_factory=list, description="columns, each a dimension of its own; a&b for a pair")
-    sensitive: list[str] = Field(default_factory=list)
+    sensitive: list[str] = Field(default_factory=list, description="columns that stand for protected groups; each, and each pair, is audited")
     private: list[str] = Field(default_factory=list, description="columns that leave the lake only as counts")
     calendar: dict[str, list[date]] = Field(default_factory=dict, description="name -> days on which the unusual is usual")
     id_scope: Duration = Field(timedelta(days=90), description="an id counts as landed before when its event lies this close")

@@ -177,7 +177,7 @@ class Profile:
     grain: Of[str, "hour or day"]
     window_start: Of[datetime, "start of the grain's window"]
     segment: Of[str, "canonical segment, empty for the whole"]
-    kind: Of[str, "feature, label, loss, service, pair or mark"]
+    kind: Of[str, "feature, label, group (a label part of a value of a sensitive column), loss, service, pair or mark"]
     feature: Of[str, "column or row function"]
     outcome: Of[str, "for label parts: the true class, else empty"] = ""
     n: Of[int, "rows"]

@@ -10,6 +10,7 @@ from html import escape
 import pytest
 
 import worlds_site as world
+from watchkeeper.operations.fairness import write_page
 from watchkeeper.operations.pages import pages
 
 pytestmark = pytest.mark.browser
@@ -22,7 +23,8 @@ def site(tmp_path_factory):
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
     home, watched = world.build(tmp_path_factory.mktemp("browser"))
-    return pages(home, {watched.model: watched}, now=world.NOW)
+    audit = write_page(home, world.audit_report())
+    return [*pages(home, {watched.model: watched}, now=world.NOW), audit]
 
 
 def browse(path, *options, width=1100, height=900):

@@ -28,7 +28,7 @@ ROWS_AN_HOUR = 1_000
 _FORM = 2
 """How parts are written; raised when older ones would be read wrong."""
 _PAIRS, _PAIRS_KIND = "@pairs", "pairs"
-_COUNTED = ("task", "window", "timezone", "environment", "columns", "features", "segments", "private", "positive", "threshold")
+_COUNTED = ("task", "window", "timezone", "environment", "columns", "features", "segments", "sensitive", "private", "positive", "threshold")
 
 
 class Fitted(NamedTuple):

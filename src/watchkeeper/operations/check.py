@@ -24,6 +24,7 @@ from watchkeeper.errors import ConfigurationError, UnreachableError, UnreadableE
 from watchkeeper.monitor import Monitor, Place
 from watchkeeper.operations.asking import prepared
 from watchkeeper.operations.bins_in_force import reference_problem, too_short
+from watchkeeper.operations.sensitive import not_audited
 from watchkeeper.operations.suite_fit import unanswerable
 from watchkeeper.operations.trust import reference_doubt
 from watchkeeper.operations.twins import dropped_twins, twin_text
@@ -93,6 +94,8 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
     if _awaits_reference(home, monitor, now):
         hint = "until then nothing is measured; name days of which there are rows"
         yield _finding("warning", document, ("reference",), reference_problem(monitor, now=now), hint)
+    if monitor.sensitive and (why := not_audited(monitor)[0]):
+        yield _finding("warning", document, ("sensitive",), why, "the columns are not audited")
     yield from _of_columns(home, monitor, document)
 
 

@@ -28,6 +28,8 @@ from watchkeeper.profiles.labelled import SCORE, Labelled
 from watchkeeper.windows import Grid, Window
 
 Floats = NDArray[np.float64]
+SENSITIVE = "s:"
+"""What the names of sensitive columns begin with among joined ones: a column called `score` is not the score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +209,9 @@ def _columns(monitor: Monitor) -> dict[str, str]:
         "environment": roles.environment,
     }
     segments = {column: column for declared in monitor.segments for column in declared.split("&")}
+    sensitive = {SENSITIVE + column: column for column in monitor.sensitive}
     chances = {f"p:{name}": column for name, column in roles.probabilities.items()}
-    return {name: column for name, column in (segments | chances | fixed).items() if column}
+    return {name: column for name, column in (segments | sensitive | chances | fixed).items() if column}
 
 
 def _within(windows: Collection[Window]) -> pc.Expression:

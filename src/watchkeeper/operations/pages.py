@@ -19,6 +19,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, alongside
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
+from watchkeeper.operations.fairness import AUDITS, audits
 from watchkeeper.operations.look import FOLDER
 from watchkeeper.operations.shown import Shared, around, frame_of, model_facts, shared, stretch
 from watchkeeper.operations.status import overview_rows
@@ -138,7 +139,8 @@ def _looks(home: Home, model: str, root: str, incidents: Sequence[Incident]) -> 
     folder = home.site_dir / FOLDER
     about = [(i.headline, folder / f"{i.id}.html") for i in incidents]
     about += [(f"{model}, {_span_text(f.stem)}", f) for f in sorted(folder.glob(f"{model}_??????????_??????????.html"))]
-    return [(f"Evidently report on a sample: {text}", f"{root}{FOLDER}/{file.name}") for text, file in about if file.is_file()]
+    found = [(f"Evidently report on a sample: {text}", f"{root}{FOLDER}/{file.name}") for text, file in about if file.is_file()]
+    return found + [(f"Fairness audit of {model}, {text}", f"{root}{AUDITS}/{name}") for text, name in audits(home, model)]
 
 
 def _span_text(stem: str) -> str:

@@ -22,6 +22,7 @@ from watchkeeper.operations.join import Touched, joined, labelled, touched
 from watchkeeper.operations.losses import loss_parts
 from watchkeeper.operations.pieces import ID_BYTES, EventsPiece, LabelsPiece, events_pieces, labels_pieces, parted, share_of_memory
 from watchkeeper.operations.quantities import countings
+from watchkeeper.operations.sensitive import group_parts, has_label_parts
 from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.profiles.groups import Grouping
 from watchkeeper.profiles.kinds import Derived, source_of
@@ -138,11 +139,11 @@ def _todo(home: Home, monitor: Monitor, bins: str, now: datetime) -> _Todo:
 
 def _brought_up(home: Home, monitor: Monitor, found: Fitted, now: datetime, spread: Spread, book: _Book) -> None:
     todo = _todo(home, monitor, found.version, now)
-    has_labels = monitor.labels is not None
+    is_joined = has_label_parts(monitor)
     events = events_pieces(home, monitor, found, todo.uncounted, todo.landed, now)
     for piece, parts in zip(events, spread("counting rows", counted, events), strict=True):
-        book.add(parts, _marks(piece.batches, COUNTED if has_labels else DONE))
-    if has_labels:
+        book.add(parts, _marks(piece.batches, COUNTED if is_joined else DONE))
+    if is_joined:
         _labels_brought_up(home, monitor, found, now, spread, book, todo)
     else:
         book.add(None, _marks([b for b in todo.unfinished if b.source == "labels"], DONE))
@@ -237,7 +238,11 @@ def _label_parts(piece: LabelsPiece) -> Iterator[pa.Table]:
     groups = grouping.number(both.rows)
     keys = [key_columns(d.keys) for d in grouping.dimensions]
     rows = labelled(monitor, both.rows, found.bins)
-    for one in pieces(monitor.task, rows):
+    quantities = pieces(monitor.task, rows)
+    yield from group_parts(monitor, found, both.rows, quantities)
+    if monitor.labels is None:
+        return
+    for one in quantities:
         for group, names in zip(groups, keys, strict=True):
             yield part_rows(one.count(group, names.num_rows), names, kind=LABEL, feature=one.feature, outcome=one.outcome)
     if (lost := losses(monitor.task, rows)) is not None:

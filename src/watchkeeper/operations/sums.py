@@ -17,7 +17,7 @@ from watchkeeper.measures.readings import BySegment, by_segment
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.pieces import PART_BYTES, parted, share_of_memory
 from watchkeeper.profiles.counts import Counts, add
-from watchkeeper.profiles.parts import FEATURE, LOSS, MARK, PAIR, gathered, newest_scans
+from watchkeeper.profiles.parts import FEATURE, GROUP, LOSS, MARK, PAIR, gathered, newest_scans
 from watchkeeper.records import Profile, key
 from watchkeeper.stats.calibration import Calibration
 from watchkeeper.stats.intervals import Estimate
@@ -89,15 +89,17 @@ def parts_within(
     now: datetime,
     of_whole: bool = False,
     of_outputs: bool = False,
+    of_groups: bool = False,
     feature: str | None = None,
 ) -> pa.Table:
     """Return the parts of all windows that start in [start, end), as rows of their table; losses by feature are not read.
 
     With `of_whole` those of segments are not read, with `of_outputs` those of the columns the model was given are not, with
-    `feature` only its own and those of pairs are.
+    `feature` only its own and those of pairs are. Those of the groups of sensitive columns are read `of_groups`, and then no others.
     """
     time = pc.field("window_start")
     inside = (time >= pa.scalar(start, TIMESTAMP)) & (time < pa.scalar(end, TIMESTAMP)) & ~pc.field("kind").isin([MARK, LOSS])
+    inside &= (pc.field("kind") == GROUP) == of_groups
     if of_whole:
         inside &= pc.field("segment") == ""
     if of_outputs:
@@ -143,7 +145,7 @@ def reference_sums(home: Home, monitor: Monitor, bins: str, found: Ledger, *, no
     if name not in _REFERENCES:
         sums = _of_reference(home, monitor, bins, found, now)
         _REFERENCES.clear() if len(_REFERENCES) > _KEPT else None
-        _REFERENCES[name] = ReferenceSums(key(monitor.model, bins, start, end, _content(sums))[:12], sums)
+        _REFERENCES[name] = ReferenceSums(key(monitor.model, bins, start, end, content_of(sums))[:12], sums)
     return _REFERENCES[name]
 
 
@@ -166,7 +168,7 @@ def reference_revision(monitor: Monitor, found: Ledger) -> int:
     return found.revision(Window(*span)) if span else 0
 
 
-def _content(sums: BySegment) -> str:
+def content_of(sums: BySegment) -> str:
     """Return what tells profiles apart: a hash of their counts, which come out the same however the rows were scanned."""
     told = hashlib.sha256()
     for segment in sorted(sums):

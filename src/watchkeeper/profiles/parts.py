@@ -18,7 +18,7 @@ from watchkeeper.profiles.counted import Counted
 from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.groups import GroupKey
 
-FEATURE, LABEL, LOSS, SERVICE, PAIR, MARK = "feature", "label", "loss", "service", "pair", "mark"
+FEATURE, LABEL, GROUP, LOSS, SERVICE, PAIR, MARK = "feature", "label", "group", "loss", "service", "pair", "mark"
 LABELS_BATCH = "labels"
 _NUMBERS = ("n", "nulls", "nans", "pos_infs", "neg_infs")
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

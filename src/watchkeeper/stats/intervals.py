@@ -41,8 +41,8 @@ def undefined(reason: str, n: int = 0) -> Estimate:
     return Estimate(nan, n=n, reason=reason)
 
 
-def proportion(hits: float, n: int) -> Estimate:
-    """Return hits / n with Wilson's score interval (Wilson 1927).
+def proportion(hits: float, n: int, z: float = Z95) -> Estimate:
+    """Return hits / n with Wilson's score interval (Wilson 1927), of 95 % or as many standard errors wide as `z` says.
 
     >>> e = proportion(8, 10)
     >>> round(e.value, 3), round(e.low, 3), round(e.high, 3)
@@ -51,8 +51,8 @@ def proportion(hits: float, n: int) -> Estimate:
     if n <= 0:
         return undefined("no rows")
     p = hits / n
-    centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
-    half = Z95 / (1 + Z95**2 / n) * sqrt(p * (1 - p) / n + Z95**2 / (4 * n * n))
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * sqrt(p * (1 - p) / n + z**2 / (4 * n * n))
     low = max(0.0, centre - half) if hits > 0 else 0.0  # where rounding would leave 7e-18
     high = min(1.0, centre + half) if hits < n else 1.0
     return Estimate(p, sqrt(max(p * (1 - p), 0.0) / n), low, high, n)
