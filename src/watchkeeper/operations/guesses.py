@@ -179,7 +179,7 @@ def most_probable(events: pa.Table, classes: Mapping[str, str], taken: Collectio
 
 
 def _numbers(events: pa.Table, columns: Sequence[str]) -> np.ndarray:
-    return np.column_stack([np.asarray(events[name].fill_null(np.nan), dtype=float) for name in columns])
+    return np.column_stack([np.asarray(pc.cast(events[name], pa.float64(), safe=False).fill_null(np.nan), dtype=float) for name in columns])
 
 
 def _adds_up(events: pa.Table, columns: Sequence[str]) -> bool:
