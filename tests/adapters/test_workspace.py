@@ -156,6 +156,11 @@ def test_a_broken_file_leaves_the_others_in_use(said):
     assert {p.model for p in problems} == {"trucks"}
 
 
+def test_two_models_whose_names_differ_only_in_case_are_refused(said):
+    _, problems = load_monitors(said(big=GOOD.replace("parcels", "Parcels", 1), parcels=GOOD))
+    assert ["only in case" in str(p) for p in problems] == [True]
+
+
 def test_two_files_for_one_model_are_a_mistake_and_the_one_named_after_it_stays(said):
     home = said(a_copy=GOOD.replace("parcel,", "other,"), parcels=GOOD)
     monitors, problems = load_monitors(home)

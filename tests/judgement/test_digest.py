@@ -262,3 +262,12 @@ def test_a_figure_that_scores_did_not_foretell_is_said_to_be(realised, told):
         assert quality.endswith(f" The scores alone had promised 0.361 [0.342, 0.380]: what came is {told} than inputs explain.")
     else:
         assert "promised" not in quality
+
+
+def test_moved_scores_of_a_model_without_labels_are_no_quiet_week():
+    moved = replace(signal("psi", 2.45, feature="@score", family="covariate", expected=0.005), level="notice")
+    unlabelled = {k: v for k, v in facts().scores.items() if k == "score_mean"}
+    week = facts(scores=unlabelled, notices=[moved])
+    assert headline(monitor(labels=None), week).startswith("parcels, 13 to 19 January: its scores moved, and no label tells whether that is harm.")
+    assert "The model's own scores differ from the reference (PSI up to 2.45, usually 0.005" in dict(lines(monitor(labels=None), week))["Data"]
+    assert mood(facts(notices=[moved])) == "quiet"

@@ -85,3 +85,15 @@ def test_average_precision_is_as_exact_as_is_said(n, days, within):
                 of_interval.append(off[-1] / (ours.high - ours.low))
     assert len(off) > 7 * days
     assert (max(off) < within, np.median(off) < 0.0005, max(of_interval) < 0.2) == (True, True, True)
+
+
+def test_a_gap_of_few_rows_without_a_positive_is_no_surer_than_the_scores_themselves():
+    """Of 2,000 healthy hours of 20 rows, a tenth of them positive, hardly any gap lies three standard errors from nought."""
+    rng = np.random.default_rng(3)
+    far = 0
+    for _ in range(2_000):
+        score = rng.beta(2, 18, 20)
+        gap = performance.calibration_gap(binary(score, (rng.random(20) < score).astype(float)))
+        assert gap.low <= gap.value <= gap.high
+        far += abs(gap.value) > 3 * gap.se
+    assert far < 40

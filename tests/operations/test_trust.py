@@ -9,6 +9,7 @@ import pytest
 from conftest import PARCELS, new_home
 from watchkeeper.adapters.workspace import load_monitor
 from watchkeeper.judgement.incidents import fold
+from watchkeeper.monitor import Reference
 from watchkeeper.operations.check import check
 from watchkeeper.operations.report import digest_of
 from watchkeeper.operations.status import status
@@ -66,3 +67,15 @@ def test_an_honest_reference_is_believed_and_bad_days_page(homes):
     home = homes["honest"]
     assert reference_doubt(home, load_monitor(home, "parcels"), now=NOW) == ""
     assert "calibration_gap" in pages(home)
+
+
+@pytest.mark.parametrize(
+    "reference", [{"from": "2024-06-01", "to": "2024-07-01"}, {"from": "2026-06-01", "to": "2026-07-01"}], ids=["long ago", "yet to come"]
+)
+def test_a_reference_moved_to_days_without_rows_is_told_where_people_look(homes, reference):
+    home = homes["honest"]
+    monitor = load_monitor(home, "parcels")
+    moved = monitor.model_copy(update={"reference": Reference.model_validate(reference)})
+    (row,) = status(home, {"parcels": moved}, now=NOW)
+    assert "nothing is judged: the reference" in row.overview.reason
+    assert row.overview.state != "fine"

@@ -130,13 +130,15 @@ def load_monitors(home: Home, models: Sequence[str] | None = None) -> tuple[dict
         problems += found
         if monitor is None:
             continue
-        if monitor.model in monitors:
+        twin = next((m for m in monitors if m.casefold() == monitor.model.casefold()), None)  # tables and folders do not tell names apart by case
+        if twin is not None:
             place = document.place(("model",))
+            known = f"is described in {sources[twin]} already" if twin == monitor.model else f"differs from '{twin}' ({sources[twin]}) only in case"
             problems.append(
                 Problem(
                     document.file,
                     place.line,
-                    f"model '{monitor.model}' is described in {sources[monitor.model]} already",
+                    f"model '{monitor.model}' {known}",
                     "give one of them another name",
                     monitor.model,
                 )

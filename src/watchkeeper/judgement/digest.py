@@ -55,6 +55,11 @@ class DigestFacts:
     reason: Reason | None = None
     later: int = 0
 
+    @property
+    def scores_moved(self) -> bool:
+        """Tell whether the model's own scores differ from the reference's."""
+        return any(s.metric == "psi" and s.feature == "@score" for s in self.notices)
+
 
 def headline(monitor: Monitor, facts: DigestFacts) -> str:
     """Return the one line that must be read."""
@@ -83,6 +88,8 @@ def mood(facts: DigestFacts) -> str:
     if not facts.is_judged:
         return "not judged"
     worst = max((SEVERITIES.index(i.severity) for i in facts.incidents), default=0)
+    if worst == 0 and facts.scores_moved and "label_coverage" not in facts.scores:
+        return "its scores moved, and no label tells whether that is harm"
     return ("quiet", "some trouble", "bad", "very bad")[worst]
 
 
@@ -207,6 +214,9 @@ def _data(facts: DigestFacts) -> str:
     moved = sorted({s.feature for s in facts.notices if s.metric == "psi" and not s.feature.startswith("@")})
     if moved:
         said += f" Inputs differ from the reference ({', '.join(moved[:4])}{f' and {len(moved) - 4} more' if len(moved) > 4 else ''}): a notice, no alarm."  # noqa: PLR2004 - names that fit a line
+    if facts.scores_moved:
+        worst = max((s for s in facts.notices if s.metric == "psi" and s.feature == "@score"), key=lambda s: s.value)
+        said += f" The model's own scores differ from the reference (PSI up to {number_text(worst.value)}, usually {number_text(worst.expected)}): a notice."
     return said
 
 

@@ -80,6 +80,7 @@ def series(rule: Rule, scores: pa.Table, windows: Sequence[tuple[datetime, datet
     state[row, column] = np.asarray(pc.equal(mine.column("state"), "provisional"))
     slots = slots_of(grain_of(windows[0][1] - windows[0][0]))
     grids = {name: _grid(mine.column(name), row, column, state.shape) for name in _NUMBERS}
+    grids["value"] = np.where(grids["high"] - grids["low"] > rule.widest, np.nan, grids["value"])
     return Series(
         rule=rule,
         direction=mine.column("direction")[0].as_py(),

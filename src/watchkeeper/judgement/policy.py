@@ -4,6 +4,7 @@ Belongs here: one row a judged metric. Does not: how it is judged (signals.py), 
 """
 
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 Family = Literal["kpi", "segment", "data", "target", "service", "cost", "covariate"]
@@ -16,7 +17,8 @@ class Rule:
 
     `tolerance` is the smallest change worth anyone's time, in the metric's unit (or its logarithm when `in_logs`, or as
     a share of what is usual when `is_relative`); `memories` are weights of the slow charts beside the sudden one. `of_hours` are more
-    of these where windows are hours: one hour's rows may be too few to tell a shift by that a day's rows show at once.
+    of these where windows are hours: one hour's rows may be too few to tell a shift by that a day's rows show at once. A number
+    whose interval is wider than `widest` says nothing: an AUC of one positive may be anything.
     """
 
     metric: str
@@ -31,6 +33,7 @@ class Rule:
     persists: int = 1
     of: int = 1
     least_reference_rows: int = 0
+    widest: float = inf
 
     def memories_of(self, windows_per_day: int) -> tuple[float, ...]:
         """Return the weights of the slow charts for windows of such a length."""
@@ -40,7 +43,7 @@ class Rule:
 RULES: tuple[Rule, ...] = (
     Rule(metric="calibration_gap", family="kpi", level="page", tolerance=0.02, memories=(0.2,)),
     Rule(metric="log_loss", family="kpi", level="page", tolerance=0.02, memories=(0.2,)),
-    Rule(metric="roc_auc", family="kpi", level="page", tolerance=0.02, memories=(0.2,)),
+    Rule(metric="roc_auc", family="kpi", level="page", tolerance=0.02, memories=(0.2,), widest=0.4),
     Rule(metric="accuracy", family="kpi", level="page", tolerance=0.02, memories=(0.2,)),
     Rule(metric="mae", family="kpi", level="page", tolerance=0.05, is_relative=True, memories=(0.2,)),
     Rule(metric="bias", family="kpi", level="page", tolerance=0.02, memories=(0.2,)),

@@ -94,9 +94,28 @@ def score_mean(view: BinaryView) -> Estimate:
 
 def calibration_gap(view: BinaryView) -> Estimate:
     """Mean of truth minus score over labelled rows: how much more often it happened than the model said. Rows without a score stay out."""
-    happened = view.score(POSITIVE).finite
-    gap = happened - view.score_sum(POSITIVE, NEGATIVE)
-    return mean(gap, view.loss("brier").sum, view.scored) if view.scored else _unscored(view)
+    if not view.scored:
+        return _unscored(view)
+    gap = view.score(POSITIVE).finite - view.score_sum(POSITIVE, NEGATIVE)
+    return at_least_as_unsure(mean(gap, view.loss("brier").sum, view.scored), claimed_variance(view))
+
+
+def claimed_variance(view: BinaryView) -> float:
+    """Return the variance of the mean truth if the scores were right: sum of p (1 - p) over n squared.
+
+    With few rows the observed variance is often far too small (five rows without a single positive), this one is not.
+    """
+    counts = [view.score(POSITIVE), view.score(NEGATIVE)]
+    return max(0.0, sum(c.sum - c.sum2 for c in counts)) / max(1, view.scored) ** 2
+
+
+def at_least_as_unsure(found: Estimate, variance: float) -> Estimate:
+    """Return an estimate whose interval is no narrower than a variance makes it."""
+    if not isfinite(found.se) or found.se**2 >= variance:
+        return found
+    se = sqrt(variance)
+    half = (found.high - found.value) * se / found.se if found.se > 0 else Z95 * se
+    return replace(found, se=se, low=found.value - half, high=found.value + half)
 
 
 def calibration_error(view: BinaryView) -> Estimate:

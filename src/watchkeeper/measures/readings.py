@@ -14,11 +14,11 @@ from typing import Any
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.catalogue import Metric
 from watchkeeper.measures.estimated import calibration_of
-from watchkeeper.measures.performance import calibration_gap
+from watchkeeper.measures.performance import calibration_gap, claimed_variance
 from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView, RegressionView, ServiceView
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts
-from watchkeeper.profiles.labelled import NEGATIVE, POSITIVE, SCORE
+from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.pairs import Pair, name_of, sums_of
 from watchkeeper.profiles.parts import FEATURE, LABEL, PAIR, SERVICE
 from watchkeeper.records import Score
@@ -237,18 +237,9 @@ def _difference(whole: BinaryView, part: BinaryView) -> Estimate:
         return Estimate(float("nan"), n=n, reason="no labels on one side")
     ours, all_rows = calibration_gap(part), calibration_gap(whole)
     others = (all_rows.value * whole.scored - ours.value * n) / rest
-    se = (max(ours.se**2, _claimed_variance(part)) + all_rows.se**2 * whole.scored / rest) ** 0.5
+    se = (max(ours.se**2, claimed_variance(part)) + all_rows.se**2 * whole.scored / rest) ** 0.5
     gap = ours.value - others
     return Estimate(gap, se, gap - Z95 * se, gap + Z95 * se, n)
-
-
-def _claimed_variance(view: BinaryView) -> float:
-    """Return the variance of the mean truth if the scores were right: sum of p (1 - p) over n squared.
-
-    With few rows the observed variance is often far too small (five rows without a single positive), this one is not.
-    """
-    counts = [view.score(POSITIVE), view.score(NEGATIVE)]
-    return max(0.0, sum(c.sum - c.sum2 for c in counts)) / max(1, view.scored) ** 2
 
 
 def _stated(frame: Frame, metric: Metric, estimate: Estimate, state: str, rows: int, usual: Estimate | None, **more: Any) -> Score:

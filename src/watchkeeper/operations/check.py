@@ -9,11 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from watchkeeper.adapters import files
-from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.monitor_files import Problem, beside_unknown_keys, nearest
 from watchkeeper.adapters.suite_lint import lint_suites
 from watchkeeper.adapters.suites import parse
@@ -26,7 +22,7 @@ from watchkeeper.operations.asking import prepared
 from watchkeeper.operations.bins_in_force import reference_problem, too_short
 from watchkeeper.operations.sensitive import not_audited
 from watchkeeper.operations.suite_fit import unanswerable
-from watchkeeper.operations.trust import reference_doubt
+from watchkeeper.operations.trust import awaits_reference, reference_doubt
 from watchkeeper.operations.twins import dropped_twins, twin_text
 from watchkeeper.operations.verdict import suite_file
 from watchkeeper.profiles.kinds import source_of
@@ -91,24 +87,12 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
         yield _finding("warning", document, ("reference", "to"), short, "let reference.to be a later day")
     if doubt := reference_doubt(home, monitor, now=now):
         yield _finding("warning", document, ("reference",), doubt, "see docs/monitor-file.md, Reference")
-    if _awaits_reference(home, monitor, now):
-        hint = "until then nothing is measured; name days of which there are rows"
+    if awaits_reference(home, monitor, now):
+        hint = "until then nothing is judged; name days of which there are rows"
         yield _finding("warning", document, ("reference",), reference_problem(monitor, now=now), hint)
     if monitor.sensitive and (why := not_audited(monitor)[0]):
         yield _finding("warning", document, ("sensitive",), why, "the columns are not audited")
     yield from _of_columns(home, monitor, document)
-
-
-def _awaits_reference(home: Home, monitor: Monitor, now: datetime) -> bool:
-    """Tell whether the reference is not over, or has no row though others landed; before the first row lands that is as it should be."""
-    span = monitor.reference_span
-    if span is None or now < span[1]:
-        return span is not None
-    landed = home.lake.dataset(f"events/{monitor.model}")
-    if landed is None or not landed.head(1, columns=["wk_time"]).num_rows:
-        return False
-    first, after = (pa.scalar(at, TIMESTAMP) for at in span)
-    return not landed.head(1, columns=["wk_time"], filter=(pc.field("wk_time") >= first) & (pc.field("wk_time") < after)).num_rows
 
 
 def _of_columns(home: Home, monitor: Monitor, document: Document) -> Iterator[Finding]:

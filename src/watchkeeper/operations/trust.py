@@ -6,18 +6,34 @@ Belongs here: reading that KPI. Does not: the rule (judgement/honesty.py), what 
 from datetime import datetime
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.honesty import TOLD_BY, doubt, is_too_good
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.bins_in_force import in_force, too_short
+from watchkeeper.operations.bins_in_force import in_force, reference_problem, stored_bins, too_short
 from watchkeeper.records import Score
 
 
 def why_not_judged(home: Home, monitor: Monitor, *, now: datetime) -> str:
-    """Return why numbers are not judged by what is usual, empty when they are."""
+    """Return why numbers are not judged by what is usual, empty when they are, or when watching has not begun."""
+    if stored_bins(home, monitor, now=now) is not None and awaits_reference(home, monitor, now):
+        return f"nothing is judged: {reference_problem(monitor, now=now)}"
     return too_short(monitor) or reference_doubt(home, monitor, now=now)
+
+
+def awaits_reference(home: Home, monitor: Monitor, now: datetime) -> bool:
+    """Tell whether the reference is not over, or has no row though others landed; before the first row lands that is as it should be."""
+    span = monitor.reference_span
+    if span is None or now < span[1]:
+        return span is not None
+    landed = home.lake.dataset(f"events/{monitor.model}")
+    if landed is None or not landed.head(1, columns=["wk_time"]).num_rows:
+        return False
+    first, after = (pa.scalar(at, TIMESTAMP) for at in span)
+    return not landed.head(1, columns=["wk_time"], filter=(pc.field("wk_time") >= first) & (pc.field("wk_time") < after)).num_rows
 
 
 def reference_doubt(home: Home, monitor: Monitor, *, now: datetime) -> str:
