@@ -57,12 +57,14 @@ class Expected:
     def mean_of(self, if_positive: Floats, if_negative: Floats) -> Estimate:
         """Return the mean of a row function that depends on the outcome; the rows' own chance and the doubt about chances make its interval."""
         share = self.rows / max(1, self.n)
-        value = float(share @ (self.chances * if_positive + (1 - self.chances) * if_negative))
+        value = float(
+            np.sum(share * (self.chances * if_positive + (1 - self.chances) * if_negative))
+        )  # a BLAS product differs from process to process
         return self.within(value, share * (if_positive - if_negative), share / max(1, self.n) * (if_positive - if_negative) ** 2)
 
     def within(self, value: float, slopes: Floats, weights: Floats, least: float = -np.inf, most: float = np.inf) -> Estimate:
         """Return an estimate with its band: `slopes` by chance, `weights` of the rows' own variance."""
-        variance = float(weights @ (self.chances * (1 - self.chances))) + self.calibration.doubt(slopes, self.scores)
+        variance = float(np.sum(weights * self.chances * (1 - self.chances))) + self.calibration.doubt(slopes, self.scores)
         se = sqrt(max(0.0, variance))
         return Estimate(value, se, max(least, value - Z95 * se), min(most, value + Z95 * se), self.n)
 
@@ -151,7 +153,7 @@ def _ratio(calibration: Calibration, view: BinaryView, function: Callable[[float
 
     def over(found: Expected, flagged: Floats) -> Estimate:
         passed = found.rows - flagged
-        hit, missed = float(flagged @ found.chances), float(passed @ found.chances)
+        hit, missed = float(np.sum(flagged * found.chances)), float(np.sum(passed * found.chances))
         value, by_hit, by_missed = function(hit, missed, float(flagged.sum()), float(found.n))
         if value != value:  # noqa: PLR0124 - not a number
             return undefined("nothing was flagged, or no positive is expected", found.n)

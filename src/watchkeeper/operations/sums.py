@@ -15,7 +15,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.readings import BySegment, by_segment
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.pieces import PART_BYTES, parted, share_of_memory
+from watchkeeper.operations.pieces import PART_BYTES, parted
 from watchkeeper.profiles.counts import Counts, add
 from watchkeeper.profiles.parts import FEATURE, GROUP, LOSS, MARK, PAIR, gathered, newest_scans
 from watchkeeper.records import Profile, key
@@ -24,7 +24,7 @@ from watchkeeper.stats.intervals import Estimate
 from watchkeeper.windows import Window
 
 _BY = ("segment", "kind", "feature", "outcome")
-_PARTS_AT_ONCE = 8_000
+_PARTS_AT_ONCE, _OF_MEMORY = 8_000, 8
 _KEPT = 64  # ledgers and references of so many models and moments
 
 
@@ -153,7 +153,7 @@ def _of_reference(home: Home, monitor: Monitor, bins: str, found: Ledger, now: d
     """Add the reference's parts up, some of its windows at a time: it may be larger than memory."""
     start, end = monitor.reference_span or (now, now)
     inside = [(begin, n) for begin, n in zip(found.starts, found.parts, strict=True) if start <= begin < end]
-    at_once = min(_PARTS_AT_ONCE, share_of_memory(home) // PART_BYTES)
+    at_once = min(_PARTS_AT_ONCE, home.memory_bytes // _OF_MEMORY // PART_BYTES)
     sums: dict[tuple[str, str, str, str], Counts] = {}
     for some in parted([begin for begin, _ in inside], [(n,) for _, n in inside], (at_once,)):
         parts = parts_within(home, monitor, bins, some[0], some[-1] + timedelta.resolution, now=now)

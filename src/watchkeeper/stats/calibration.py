@@ -45,7 +45,7 @@ class Calibration:
     def doubt(self, slopes: Floats, scores: Floats) -> float:
         """Return the variance that an estimate has since chances were learned on few rows; `slopes` says by how much it moves with each chance."""
         pulled = np.bincount(self.group(scores), weights=slopes, minlength=len(self.variance))
-        return float(pulled**2 @ self.variance)
+        return float(np.sum(pulled**2 * self.variance))
 
 
 def calibrated(positives: NDArray[np.int64], negatives: NDArray[np.int64], scores: Floats) -> Calibration:
