@@ -92,3 +92,12 @@ def test_another_reference_is_compared_with_at_once_though_its_rows_landed_with_
     assert {changed[k][1] == usual for k, (_, usual, _) in before.items() if k[0] == "log_loss"} == {False}
     again = stored(edited(watched, now=NOW + 2 * later, reference=PARCELS["reference"]))
     assert again == before
+
+
+def test_a_misspelt_score_is_refused_and_measures_nothing_anew(watched: Home) -> None:
+    before = watched.lake.read(Score.TABLE).num_rows
+    (watched.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(PARCELS | {"columns": PARCELS["columns"] | {"score": "p_laet"}}))
+    done = watch(find_home(watched.root), now=NOW + timedelta(minutes=5))
+    assert any("no landed row has the column 'p_laet' (columns.score); they have parcel, sent_at, p_late" in f.reason for f in done.failures)
+    assert watched.lake.read(Score.TABLE).num_rows == before
+    assert [i.is_open for i in incidents(edited(watched, now=NOW + timedelta(minutes=10)))] == [True]

@@ -73,8 +73,9 @@ def add(home: Home, model: str, *, events: Given, labels: Given | None, said: Sa
 
     """
     target = home.monitors_dir / f"{model}.yaml"
-    if target.exists() or model in load_monitors(home)[0]:
-        raise UsageError(f"there is a model '{model}' already", where=str(home.monitors_dir), then="Edit its file, or choose another name.")
+    twin = next((m for m in load_monitors(home)[0] if m.casefold() == model.casefold()), None)  # tables do not tell names apart by case
+    if target.exists() or twin is not None:
+        raise UsageError(f"there is a model '{twin or model}' already", where=str(home.monitors_dir), then="Edit its file, or choose another name.")
     given: dict[str, Given] = {"events": events, **({"labels": labels} if labels else {})}
     files.require([path for path in given.values() if isinstance(path, Path)])
     sources = _of_files(home, {kind: path for kind, path in given.items() if isinstance(path, Path)})

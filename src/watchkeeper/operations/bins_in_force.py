@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import ConfigurationError
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import fit
@@ -45,6 +46,10 @@ def bins_of(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:
 
     None while the reference has not ended yet or holds no rows; `reference_problem` says which. A change of the reference
     keeps the bins. A change of what is counted (see `layout`) fits them anew, and all landed rows are profiled again.
+
+    Raises:
+        ConfigurationError: bins are to be fitted, and no landed row has the score or the decision that the monitor names.
+
     """
     stored = stored_bins(home, monitor, now=now)
     if stored is not None:
@@ -52,10 +57,29 @@ def bins_of(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:
     span = monitor.reference_span
     if span is None or now < span[1]:
         return None
+    _require_outputs(home, monitor)
     found = fitted(home, monitor, now=now)
     if found is not None:
         put_in_force(home, monitor, found, now=now)
     return found
+
+
+def _require_outputs(home: Home, monitor: Monitor) -> None:
+    """Refuse a score or a decision that no landed row has: without its score a model would be measured by its decisions, as if these were scores.
+
+    Raises:
+        ConfigurationError: the monitor names such a column.
+
+    """
+    events = home.lake.dataset(f"events/{monitor.model}")
+    for role, column in (("score", monitor.columns.score), ("prediction", monitor.columns.prediction)):
+        if events is not None and column and column not in events.schema.names:
+            there = ", ".join(n for n in events.schema.names if not n.startswith("wk_"))
+            raise ConfigurationError(
+                f"no landed row has the column {column!r} (columns.{role}); they have {there}",
+                where=monitor.model,
+                then="Correct the name in the monitor file; nothing was measured anew.",
+            )
 
 
 def fitted(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:

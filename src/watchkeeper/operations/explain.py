@@ -87,6 +87,7 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
     hidden: Collection[str] = () if has_private else monitor.private
     fitted_bins, usual = _reference(home, monitor, now)
     score = _number(row, roles.score)
+    place = _place(SCORE, fitted_bins, usual, score)
     batch = next(iter(home.lake.newest(Batch, as_of=now, where=pc.field("batch_id") == row.column("wk_batch")[0].as_py())), None)
     version = _text(row, roles.version)
     truths = list(_truths(home, monitor, name, now)) if monitor.labels else []
@@ -99,10 +100,10 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
         version=version,
         environment=_text(row, roles.environment) or monitor.environment,
         score=score,
-        score_place=_place(SCORE, fitted_bins, usual, score),
+        score_place=place,
         decision=_decision(monitor, row, score),
         threshold=monitor.threshold if monitor.task == "binary" and roles.prediction is None else None,
-        chance=_chance(monitor, usual, score),
+        chance=None if place.below in (0.0, 1.0) and not place.share else _chance(monitor, usual, score),
         status=_text(row, roles.status),
         latency_ms=_number(row, roles.latency),
         trace_id=_text(row, roles.trace_id),
