@@ -215,6 +215,15 @@ def points(change: float) -> str:
     return f"{rounded:+d} point{'' if abs(rounded) == 1 else 's'}"
 
 
+def expectation_text(name: str) -> str:
+    """Return an expectation's type in words.
+
+    >>> expectation_text("expect_column_values_to_be_between")
+    'values to be between'
+    """
+    return name.removeprefix("expect_").removeprefix("column_").replace("_", " ")
+
+
 def metric_text(metric: str, feature: str = "", segment: str = "") -> str:
     """Return what a score is about.
 

@@ -13,7 +13,7 @@ import worlds_site as world
 from watchkeeper.adapters.workspace import find_home
 from watchkeeper.cli import app
 from watchkeeper.cli.demo import commands
-from watchkeeper.cli.look import parse_window
+from watchkeeper.cli.frame import parse_window
 from watchkeeper.errors import UsageError
 from watchkeeper.windows import Window
 

@@ -1,10 +1,12 @@
 """A reference that is better than anything after it is told from one that a real change followed."""
 
+import re
+
 import numpy as np
 import pytest
 
 from watchkeeper.judgement.honesty import doubt, is_too_good
-from worlds import wandering
+from worlds import scores, wandering, watched
 
 
 def auc(seed: int, windows: int, *, level: float = 0.7) -> np.ndarray:
@@ -36,6 +38,8 @@ def test_what_goes_wrong_later_or_passes_is_no_doubt_about_the_reference(after, 
 
 
 def test_the_doubt_names_the_numbers_and_what_to_do():
-    said = doubt("roc_auc", "ratio", 0.85, 0.7)
-    assert said.startswith("not judged by what is usual: AUC is 0.850 in the reference and 0.700 from its end on")
+    values = np.concatenate([auc(1, 60, level=0.85), auc(2, 20)])[None, :]
+    said = doubt(watched(60), scores(values, metric="roc_auc", n=500))
+    assert re.match(r"not judged by what is usual: AUC is 0\.8\d+ in the reference and 0\.\d+ from its end on", said)
     assert said.endswith("give the reference out-of-fold scores, or name another one")
+    assert doubt(watched(60), scores(values[:, ::-1], metric="roc_auc", n=500)) == ""

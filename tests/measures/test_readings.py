@@ -10,7 +10,8 @@ import pytest
 
 from measure_world import NAN, counted, decided, scanned
 from watchkeeper.measures import catalogue
-from watchkeeper.measures.readings import GAP_TO_REST, Frame, by_segment, readings
+from watchkeeper.measures.gap_to_rest import GAP_TO_REST
+from watchkeeper.measures.readings import Frame, by_segment, readings
 from watchkeeper.profiles.bins import fit_category, fit_numeric
 from watchkeeper.profiles.counted import of_rows
 from watchkeeper.profiles.counts import Counts, add

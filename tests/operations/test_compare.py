@@ -13,8 +13,11 @@ from conftest import PARCELS, new_home, parcels_world
 from watchkeeper.adapters.workspace import Home, load_monitor
 from watchkeeper.cli import app
 from watchkeeper.errors import UsageError
-from watchkeeper.operations.compare import Comparison, compare
+from watchkeeper.operations.compare import Comparison, _verdict, compare
 from watchkeeper.operations.ingest import ingest
+from watchkeeper.stats.differences import difference
+from watchkeeper.stats.intervals import proportion
+from watchkeeper.windows import Window
 from worlds import DAY
 
 FIRST = datetime(2025, 1, 1, tzinfo=UTC)
@@ -108,5 +111,19 @@ def test_what_cannot_be_compared_is_said(home):
     monitor = load_monitor(home, "parcels")
     with pytest.raises(UsageError, match="without `labels`"):
         compare(home, monitor.model_copy(update={"labels": None}), "1", "2", now=NOW)
-    with pytest.raises(UsageError, match="never scored at the same time"):
+    with pytest.raises(UsageError, match="no window of that time is mature"):
         compare(home, monitor.model_copy(update={"labels": monitor.labels.model_copy(update={"mature_after": 30 * DAY})}), "1", "2", now=NOW)
+
+
+def test_only_windows_whose_labels_are_due_are_compared(home):
+    monitor = load_monitor(home, "parcels")
+    found = compare(home, monitor, "1", "2", now=NOW, window=Window(FIRST + 3 * DAY, FIRST + 8 * DAY))
+    assert found.window == Window(FIRST + 3 * DAY, FIRST + 8 * DAY)
+    slow = monitor.model_copy(update={"labels": monitor.labels.model_copy(update={"mature_after": 13 * DAY})})
+    for window in (None, Window(FIRST + 3 * DAY, FIRST + 10 * DAY)):
+        assert compare(home, slow, "1", "2", now=NOW, window=window).window == Window(FIRST + 3 * DAY, FIRST + 7 * DAY)
+
+
+def test_shares_of_a_few_rows_are_not_told_apart_by_intervals_of_no_width():
+    few, more = proportion(4, 4), proportion(38, 40)
+    assert _verdict(difference(more, few), "higher_is_better") == "no difference seen"

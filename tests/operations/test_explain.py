@@ -117,6 +117,18 @@ def test_an_id_that_never_landed_is_said_and_one_in_quarantine_with_its_reason(h
         explain(home, monitor, HEAVY, now=FIRST)
 
 
+def test_an_id_that_waits_in_quarantine_is_its_own_and_not_a_part_of_another_one(make_home):
+    place = make_home(MONITOR)
+    suite(place, "parcels_events", expect("expect_column_values_to_be_between", column="weight_kg", max_value=0.2))
+    parcels_days(place.root, FIRST.date(), 1, rows=20)
+    watch(place, now=FIRST + 2 * DAY)
+    watched = load_monitor(place, "parcels")
+    with pytest.raises(UsageError, match=r"it waits in quarantine \(weight_kg"):
+        explain(place, watched, "20250101-00003", now=FIRST + 2 * DAY)
+    with pytest.raises(UsageError, match="no prediction with the id '00003' has landed"):
+        explain(place, watched, "00003", now=FIRST + 2 * DAY)
+
+
 def test_the_least_sure_are_those_nearest_to_the_threshold(home, monitor):
     found = pick(home, monitor, "low_confidence", now=NOW, limit=10)
     assert len(found) == 10

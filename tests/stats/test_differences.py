@@ -7,10 +7,11 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from watchkeeper.stats.differences import difference, prior_strength, ratio, rows_needed, shrunk, z_of
+from watchkeeper.stats.differences import difference, difference_of_means, prior_strength, ratio, rows_needed, shrunk, z_of
 from watchkeeper.stats.intervals import proportion
 
 PAIRS = [((56, 70), (48, 80)), ((0, 30), (3, 900)), ((30, 30), (880, 900)), ((9, 40), (5000, 20_000)), ((0, 30), (0, 30))]
+PAIRS += [((0, 10), (0, 20)), ((10, 10), (0, 20)), ((9, 10), (3, 10)), ((120, 4_000), (9_000, 100_000))]
 
 
 @pytest.mark.parametrize("level", [0.95, 0.99, 0.999])
@@ -72,3 +73,20 @@ def test_the_rows_needed_give_the_power_they_are_reckoned_for():
     drawn = zip(rng.binomial(n, 0.525, 3000), rng.binomial(n, 0.475, 3000), strict=True)
     outside = [difference(proportion(int(a), n), proportion(int(b), n)).low > 0 for a, b in drawn]
     assert np.mean(outside) == pytest.approx(0.8, abs=0.03)
+
+
+@pytest.mark.parametrize(("n", "other"), [(2, 2), (3, 400), (200, 5)])
+def test_a_difference_of_means_has_welchs_interval(n, other):
+    rng = np.random.default_rng(n)
+    values, others = rng.gamma(2.0, 3.0, n), rng.normal(1.0, 0.2, other)
+    ours = difference_of_means(values, others)
+    theirs = stats.ttest_ind(values, others, equal_var=False)
+    low, high = theirs.confidence_interval()
+    assert (ours.value, ours.value / ours.se, ours.low, ours.high) == pytest.approx((values.mean() - others.mean(), theirs.statistic, low, high))
+
+
+def test_differences_that_have_no_interval_say_why():
+    two, same = np.array([1.0, 2.0]), np.array([4.0, 4.0])
+    assert "too few rows" in difference_of_means(two[:1], two).reason
+    assert difference(proportion(0, 0), proportion(1, 2)).reason == "no rows"
+    assert (difference_of_means(same, same).value, difference_of_means(same, same).reason) == (0.0, "no spread: no interval")

@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.optimize import brentq
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from statsmodels.stats.proportion import proportion_confint
 
 from watchkeeper.stats.intervals import (
     Z95,
     auc_interval,
-    difference_of_means,
-    difference_of_proportions,
     mean,
     proportion,
     ratio_of_counts,
@@ -39,30 +37,6 @@ def test_a_mean_has_students_interval(n):
     ours = mean(float(values.sum()), float((values**2).sum()), n)
     low, high = stats.t.interval(0.95, n - 1, values.mean(), stats.sem(values))
     assert (ours.value, ours.se, ours.low, ours.high) == pytest.approx((values.mean(), stats.sem(values), low, high), rel=1e-9)
-
-
-@pytest.mark.parametrize("counts", [(56, 70, 48, 80), (0, 10, 0, 20), (10, 10, 0, 20), (9, 10, 3, 10), (120, 4_000, 9_000, 100_000)])
-def test_a_difference_of_proportions_has_newcombes_interval(counts):
-    ours = difference_of_proportions(*counts)
-    assert ours.value == pytest.approx(counts[0] / counts[1] - counts[2] / counts[3])
-    assert (ours.low, ours.high) == pytest.approx(confint_proportions_2indep(*counts, method="newcomb"), abs=1e-9)
-
-
-@pytest.mark.parametrize(("n", "other"), [(2, 2), (3, 400), (200, 5)])
-def test_a_difference_of_means_has_welchs_interval(n, other):
-    rng = np.random.default_rng(n)
-    values, others = rng.gamma(2.0, 3.0, n), rng.normal(1.0, 0.2, other)
-    ours = difference_of_means(values, others)
-    theirs = stats.ttest_ind(values, others, equal_var=False)
-    low, high = theirs.confidence_interval()
-    assert (ours.value, ours.value / ours.se, ours.low, ours.high) == pytest.approx((values.mean() - others.mean(), theirs.statistic, low, high))
-
-
-def test_differences_that_have_no_interval_say_why():
-    two, same = np.array([1.0, 2.0]), np.array([4.0, 4.0])
-    assert "too few rows" in difference_of_means(two[:1], two).reason
-    assert difference_of_proportions(0, 0, 1, 2).reason == "no rows"
-    assert (difference_of_means(same, same).value, difference_of_means(same, same).reason) == (0.0, "no spread: no interval")
 
 
 def test_the_mean_of_one_row_has_no_interval_and_says_so():

@@ -23,6 +23,7 @@ from watchkeeper.adapters.suite_drafts import draft_suite
 from watchkeeper.adapters.suite_lint import lint_suites
 from watchkeeper.adapters.suites import Expectation, Suite, load, quiet_gx
 from watchkeeper.records import Source, Validation
+from watchkeeper.words import expectation_text
 
 __all__ = ["Checked", "Finding", "check", "draft_suite", "lint_suites"]
 
@@ -253,8 +254,7 @@ def _said(expectation: Expectation, private: frozenset[str]) -> str:
     """Return the expectation in words, which for a private column name no value either."""
     if _told(expectation, private) == expectation.arguments:
         return expectation.says
-    words = expectation.type.removeprefix("expect_").removeprefix("column_").replace("_", " ")
-    return f"{expectation.column}: {words} (what it names is private)"
+    return f"{expectation.column}: {expectation_text(expectation.type)} (what it names is private)"
 
 
 def _observed(expectation: Expectation, value: Any) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 from watchkeeper.adapters.suites import quiet_gx
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.records import Batch, Validation
+from watchkeeper.words import expectation_text
 
 KEEP = 20
 _ASSETS = Path(__file__).parent / "docs_assets"
@@ -119,7 +120,7 @@ def _line(validation: Validation) -> str:
     >>> _line(v)
     'wind: values to be between (warning), 1 of 985 rows'
     """
-    words = _in_words(validation.expectation)
+    words = expectation_text(validation.expectation)
     subject = f"{validation.column}: " if validation.column else ""
     if validation.outcome == "error":
         return f"{subject}{words} (could not be evaluated)"
@@ -127,10 +128,6 @@ def _line(validation: Validation) -> str:
         f", {validation.unexpected_count:,} of {validation.element_count:,} rows" if validation.unexpected_count and validation.element_count else ""
     )
     return f"{subject}{words} ({validation.severity}){counts}"
-
-
-def _in_words(expectation: str) -> str:
-    return expectation.removeprefix("expect_").removeprefix("column_").replace("_", " ")
 
 
 def _page(facts: _Facts) -> str:
@@ -219,7 +216,7 @@ def _add_people(document: Any, found: Sequence[Validation], unshown: Collection[
         table.header_row += list(_COLUMNS)
         for row, validation in zip(table.table, groups[section.section_name], strict=True):
             if validation.expectation_id in unshown:
-                row[1] = html.escape(f"{_in_words(validation.expectation)}; what it names is not shown")
+                row[1] = html.escape(f"{expectation_text(validation.expectation)}; what it names is not shown")
             row += [html.escape(getattr(validation, name)) for name in _COLUMNS.values()]
 
 

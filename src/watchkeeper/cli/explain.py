@@ -9,8 +9,17 @@ from typing import Annotated, Any
 import typer
 
 from watchkeeper.adapters.workspace import load_monitor
-from watchkeeper.cli.frame import HomeOption, NowOption, PrivateOption, PrivateReasonOption, moment, open_home, private_reason
-from watchkeeper.cli.look import WindowOption, parse_window
+from watchkeeper.cli.frame import (
+    HomeOption,
+    NowOption,
+    PrivateOption,
+    PrivateReasonOption,
+    WindowOption,
+    moment,
+    open_home,
+    parse_window,
+    private_reason,
+)
 from watchkeeper.cli.output import JsonOption, as_dict, say, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.explain import explain as explained

@@ -9,7 +9,7 @@ import importlib
 import os
 import traceback
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -22,7 +22,7 @@ from watchkeeper.adapters.workspace import Home, find_home
 from watchkeeper.cli.output import complain
 from watchkeeper.errors import BugError, UnwritableError, UsageError, WatchkeeperError
 from watchkeeper.spelling import utc
-from watchkeeper.windows import Dated, in_reckoning, local_midnight
+from watchkeeper.windows import Dated, Window, in_reckoning, local_midnight
 
 HomeOption = Annotated[
     Path | None,
@@ -40,6 +40,11 @@ NowOption = Annotated[
 
 PrivateOption = Annotated[bool, typer.Option("--private", help="Also show private columns; needs --reason, and is kept in `runs`.")]
 PrivateReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why private columns are needed.", show_default=False)]
+
+
+WindowOption = Annotated[
+    str | None, typer.Option("--window", metavar="DAY[..DAY]", help="Days, both included; else the latest there are.", show_default=False)
+]
 
 
 # A command reads many rows and keeps them to its end: looking for cycles as often as Python does costs it 7 % of its time.
@@ -220,3 +225,35 @@ def day(timezone: str, text: str | None, option: str) -> datetime | None:
         return utc(reckoned(datetime.fromisoformat(text), option))
     except ValueError as error:
         raise UsageError(f"{text!r} is not a date", where=option, then="Write for example 2013-04-22.") from error
+
+
+def parse_window(text: str, timezone: str) -> Window:
+    """Return the window that `2013-04-22` or `2013-04-22..2013-04-28` names: local days, both included; or moments with a time.
+
+    >>> parse_window("2013-04-22", "UTC").end.isoformat()
+    '2013-04-23T00:00:00+00:00'
+
+    Raises:
+        UsageError: it names no window.
+
+    """
+    first, _, last = text.partition("..")
+    try:
+        window = Window(_start(first, timezone), _end(last or first, timezone))
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a window", where="--window", then="Write for example 2013-04-22 or 2013-04-22..2013-04-28.") from error
+    if window.end <= window.start:
+        raise UsageError(f"{text!r} ends before it starts", where="--window", then="Write the earlier day first.")
+    return window
+
+
+def _start(text: str, timezone: str) -> datetime:
+    return _moment(text) if "T" in text else local_midnight(reckoned(date.fromisoformat(text), "--window"), timezone)
+
+
+def _end(text: str, timezone: str) -> datetime:
+    return _moment(text) if "T" in text else local_midnight(reckoned(date.fromisoformat(text), "--window") + timedelta(days=1), timezone)
+
+
+def _moment(text: str) -> datetime:
+    return utc(reckoned(datetime.fromisoformat(text), "--window"))

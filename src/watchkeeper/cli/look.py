@@ -5,13 +5,22 @@ Belongs here: their arguments and how answers are printed. Does not: finding the
 
 import webbrowser
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 
 from watchkeeper.adapters.workspace import load_monitors
-from watchkeeper.cli.frame import HomeOption, NowOption, PrivateOption, PrivateReasonOption, moment, open_home, private_reason, reckoned
+from watchkeeper.cli.frame import (
+    HomeOption,
+    NowOption,
+    PrivateOption,
+    PrivateReasonOption,
+    WindowOption,
+    moment,
+    open_home,
+    parse_window,
+    private_reason,
+)
 from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, say, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.look import look as look_closer
@@ -20,13 +29,8 @@ from watchkeeper.operations.status import ModelStatus
 from watchkeeper.operations.status import status as stand
 from watchkeeper.operations.values import rows_of
 from watchkeeper.site.overview import COLUMNS, overview_cells, worst_first
-from watchkeeper.spelling import utc
-from watchkeeper.windows import Window, local_midnight
 from watchkeeper.words import counted
 
-WindowOption = Annotated[
-    str | None, typer.Option("--window", metavar="DAY[..DAY]", help="Days, both included; else the latest there are.", show_default=False)
-]
 _SHOWN = 200
 _MANY_DUE = 31
 
@@ -120,38 +124,6 @@ def _one(loaded: tuple[Mapping[str, Any], Any], model: str) -> Any:
     if model not in monitors:
         raise UsageError("; ".join(str(p) for p in problems) or f"no monitor is called {model!r}", where=model, then="Run `watchkeeper check`.")
     return monitors[model]
-
-
-def parse_window(text: str, timezone: str) -> Window:
-    """Return the window that `2013-04-22` or `2013-04-22..2013-04-28` names: local days, both included; or moments with a time.
-
-    >>> parse_window("2013-04-22", "UTC").end.isoformat()
-    '2013-04-23T00:00:00+00:00'
-
-    Raises:
-        UsageError: it names no window.
-
-    """
-    first, _, last = text.partition("..")
-    try:
-        window = Window(_start(first, timezone), _end(last or first, timezone))
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not a window", where="--window", then="Write for example 2013-04-22 or 2013-04-22..2013-04-28.") from error
-    if window.end <= window.start:
-        raise UsageError(f"{text!r} ends before it starts", where="--window", then="Write the earlier day first.")
-    return window
-
-
-def _start(text: str, timezone: str) -> datetime:
-    return _moment(text) if "T" in text else local_midnight(reckoned(date.fromisoformat(text), "--window"), timezone)
-
-
-def _end(text: str, timezone: str) -> datetime:
-    return _moment(text) if "T" in text else local_midnight(reckoned(date.fromisoformat(text), "--window") + timedelta(days=1), timezone)
-
-
-def _moment(text: str) -> datetime:
-    return utc(reckoned(datetime.fromisoformat(text), "--window"))
 
 
 def sql(

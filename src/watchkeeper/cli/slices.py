@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from watchkeeper.adapters.workspace import load_monitor
-from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
-from watchkeeper.cli.look import parse_window
+from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home, parse_window
 from watchkeeper.cli.output import JsonOption, say, show, show_json
 from watchkeeper.operations.worst_slice import Kind, worst_slice
 from watchkeeper.site.slices import slice_cells, slice_lines

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from watchkeeper.adapters.workspace import load_monitor
-from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
-from watchkeeper.cli.look import WindowOption, parse_window
+from watchkeeper.cli.frame import HomeOption, NowOption, WindowOption, moment, open_home, parse_window
 from watchkeeper.cli.output import JsonOption, as_dict, complain, say, show, show_json
 from watchkeeper.operations.compare import compare
 from watchkeeper.words import counted, window_text

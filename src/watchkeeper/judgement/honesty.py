@@ -4,9 +4,13 @@ Belongs here: telling such a reference by its KPI, and saying so. Does not: read
 """
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from watchkeeper.judgement.normal import LEAST_WINDOWS
+from watchkeeper.measures import catalogue
+from watchkeeper.monitor import Monitor
 from watchkeeper.words import metric_text, number_text
 
 Floats = NDArray[np.float64]
@@ -36,10 +40,24 @@ def is_too_good(reference: Floats, after: Floats) -> bool:
     return fell > _SPREADS * spread and fell > _ERRORS * error and at_once and is_level and as_good <= _AS_GOOD
 
 
-def doubt(metric: str, unit: str, usual: float, since: float) -> str:
-    """Return the sentence that says why nothing is judged by such a reference."""
-    was, now = number_text(usual, unit, [since]), number_text(since, unit, [usual])
+def doubt(monitor: Monitor, scores: pa.Table) -> str:
+    """Return why nothing is judged by the reference, empty when it is believed, or when there is too little to tell.
+
+    `scores` has at least the columns metric, segment, grain, window_start, value and state, as in sql/judged_scores.sql.
+    """
+    metric, span = catalogue.find(TOLD_BY.get(monitor.task, ""), monitor.task), monitor.reference_span
+    if metric is None or span is None or monitor.labels is None:
+        return ""
+    about = (pc.field("metric") == metric.name) & (pc.field("segment") == "") & (pc.field("grain") == monitor.window)
+    final = scores.filter(about & (pc.field("state") == "mature") & pc.field("value").is_valid()).sort_by("window_start")
+    values, starts = np.asarray(final.column("value"), float), final.column("window_start").to_pylist()
+    reference, after = values[[span[0] <= start < span[1] for start in starts]], values[[start >= span[1] for start in starts]]
+    sign = -1.0 if metric.direction == "lower_is_better" else 1.0
+    if not is_too_good(sign * reference, sign * after):
+        return ""
+    usual, since = float(reference.mean()), float(after.mean())
+    was, now = number_text(usual, metric.unit, [since]), number_text(since, metric.unit, [usual])
     return (
-        f"not judged by what is usual: {metric_text(metric)} is {was} in the reference and {now} from its end on, as when the reference's scores are "
-        "of rows that the model was trained on; give the reference out-of-fold scores, or name another one"
+        f"not judged by what is usual: {metric_text(metric.name)} is {was} in the reference and {now} from its end on, as when the reference's scores "
+        "are of rows that the model was trained on; give the reference out-of-fold scores, or name another one"
     )

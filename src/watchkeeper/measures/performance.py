@@ -15,7 +15,7 @@ from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.grids import logit_ends
 from watchkeeper.profiles.labelled import NEGATIVE, PENDING, POSITIVE, TINY, TRUTH_CENTRED
 from watchkeeper.stats import ranking
-from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, auc_interval, mean, proportion, ratio_of_counts, undefined
+from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, at_least_as_unsure, auc_interval, mean, proportion, ratio_of_counts, undefined
 
 Floats = NDArray[np.float64]
 Bounds = tuple[float, float]
@@ -107,15 +107,6 @@ def claimed_variance(view: BinaryView) -> float:
     """
     counts = [view.score(POSITIVE), view.score(NEGATIVE)]
     return max(0.0, sum(c.sum - c.sum2 for c in counts)) / max(1, view.scored) ** 2
-
-
-def at_least_as_unsure(found: Estimate, variance: float) -> Estimate:
-    """Return an estimate whose interval is no narrower than a variance makes it."""
-    if not isfinite(found.se) or found.se**2 >= variance:
-        return found
-    se = sqrt(variance)
-    half = (found.high - found.value) * se / found.se if found.se > 0 else Z95 * se
-    return replace(found, se=se, low=found.value - half, high=found.value + half)
 
 
 def calibration_error(view: BinaryView) -> Estimate:

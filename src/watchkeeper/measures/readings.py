@@ -14,7 +14,7 @@ from typing import Any
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.catalogue import Metric
 from watchkeeper.measures.estimated import calibration_of
-from watchkeeper.measures.performance import calibration_gap, claimed_variance
+from watchkeeper.measures.gap_to_rest import GAP_TO_REST, gap_to_rest
 from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView, RegressionView, ServiceView
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts
@@ -23,7 +23,7 @@ from watchkeeper.profiles.pairs import Pair, name_of, sums_of
 from watchkeeper.profiles.parts import FEATURE, LABEL, PAIR, SERVICE
 from watchkeeper.records import Score
 from watchkeeper.stats.calibration import Calibration
-from watchkeeper.stats.intervals import Z95, Estimate, undefined
+from watchkeeper.stats.intervals import Estimate, undefined
 from watchkeeper.windows import Window
 from watchkeeper.words import counted
 
@@ -194,31 +194,17 @@ def _of_kpi(frame: Frame, metric: Metric) -> tuple[Callable[[Any], Estimate], Ca
     return estimate, estimate if realised is None else realised.function
 
 
-GAP_TO_REST = Metric(
-    name="calibration_gap_to_rest",
-    subject="binary",
-    function=Estimate,
-    method="difference of two means, variance at least the scores' own",
-    unit="ratio",
-    direction="closer_to_zero",
-    family="performance",
-    least=5,
-    in_segments=True,
-    needs_labels=True,
-)
-
-
 def _gap_to_rest(frame: Frame, whole: Sums, sums: Sums, segment: str) -> Iterator[Score]:
     """Yield how far a segment's calibration gap lies from that of all other rows."""
     if frame.task != "binary" or not frame.has_labels or not (frame.metrics is None or GAP_TO_REST.name in frame.metrics):
         return
     everything, ours = _outcomes(whole), _outcomes(sums)
-    usual = frame.usually(GAP_TO_REST.name, "", segment, lambda: _difference(*(_outcomes(frame.reference_sums.get(s, {})) for s in ("", segment))))
+    usual = frame.usually(GAP_TO_REST.name, "", segment, lambda: gap_to_rest(*(_outcomes(frame.reference_sums.get(s, {})) for s in ("", segment))))
     every = ours.labelled + ours.pending
     yield _stated(
         frame,
         GAP_TO_REST,
-        _difference(everything, ours),
+        gap_to_rest(everything, ours),
         MATURE if frame.is_mature else PROVISIONAL,
         ours.labelled,
         usual,
@@ -229,17 +215,6 @@ def _gap_to_rest(frame: Frame, whole: Sums, sums: Sums, segment: str) -> Iterato
 
 def _outcomes(sums: Sums) -> BinaryView:
     return BinaryView({(feature, outcome): c for (kind, feature, outcome), c in sums.items() if kind == LABEL})
-
-
-def _difference(whole: BinaryView, part: BinaryView) -> Estimate:
-    n, rest = part.scored, whole.scored - part.scored
-    if n == 0 or rest <= 0:
-        return Estimate(float("nan"), n=n, reason="no labels on one side")
-    ours, all_rows = calibration_gap(part), calibration_gap(whole)
-    others = (all_rows.value * whole.scored - ours.value * n) / rest
-    se = (max(ours.se**2, claimed_variance(part)) + all_rows.se**2 * whole.scored / rest) ** 0.5
-    gap = ours.value - others
-    return Estimate(gap, se, gap - Z95 * se, gap + Z95 * se, n)
 
 
 def _stated(frame: Frame, metric: Metric, estimate: Estimate, state: str, rows: int, usual: Estimate | None, **more: Any) -> Score:

@@ -5,8 +5,7 @@ Belongs here: which rows are compared, and the differences. Does not: the KPIs (
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from math import hypot
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +13,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
-from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.measures import catalogue
@@ -22,9 +20,12 @@ from watchkeeper.measures.readings import label_view
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.convert import as_text
 from watchkeeper.operations.join import joined, labelled
-from watchkeeper.profiles.labelled import TINY, Labelled, pieces
+from watchkeeper.operations.rollup import mature_until
+from watchkeeper.profiles.labelled import Labelled, pieces
+from watchkeeper.profiles.losses import errors, losses
 from watchkeeper.profiles.parts import LABEL
-from watchkeeper.stats.intervals import Z95, Estimate, mean
+from watchkeeper.stats.differences import difference
+from watchkeeper.stats.intervals import Estimate, mean
 from watchkeeper.windows import Window
 
 Floats = NDArray[np.float64]
@@ -71,7 +72,7 @@ class Comparison:
 
 
 def compare(home: Home, monitor: Monitor, older: str, newer: str, *, now: datetime, window: Window | None = None) -> Comparison:
-    """Return the KPIs of two versions and their differences, over a window or all the time in which both scored and labels are due.
+    """Return the KPIs of two versions and their differences, over the mature windows of a time or of all in which both scored.
 
     Rows of all environments count, so that a version in staging may be compared with the one in production. Where both scored the
     same ids, losses are compared row by row, which tells smaller differences.
@@ -83,7 +84,11 @@ def compare(home: Home, monitor: Monitor, older: str, newer: str, *, now: dateti
     if monitor.columns.version is None or monitor.labels is None:
         missing = "`columns.version`" if monitor.columns.version is None else "`labels`"
         raise UsageError(f"versions cannot be compared without {missing}", where=monitor.model, then="Name it in the monitor file.")
-    span = window or _together(home, monitor, (older, newer), now)
+    due = mature_until(monitor, now)
+    span = _together(home, monitor, (older, newer), now, due) if window is None else Window(window.start, min(window.end, due))
+    if span.end <= span.start:
+        when = f"labels are due {monitor.labels.mature_after} after a window's end"
+        raise UsageError(f"no window of that time is mature: {when}", where=monitor.model, then="Name earlier days of both: --window DAY..DAY.")
     found = joined(home, monitor, [span], now=now)
     rows = None if found is None else found.rows
     if rows is None or rows.num_rows == 0:
@@ -97,29 +102,23 @@ def compare(home: Home, monitor: Monitor, older: str, newer: str, *, now: dateti
     return Comparison(older=older, newer=newer, window=span, differences=list(_differences(monitor, values, group, _pairs(rows, values, group))))
 
 
-def _together(home: Home, monitor: Monitor, versions: tuple[str, str], now: datetime) -> Window:
+def _together(home: Home, monitor: Monitor, versions: tuple[str, str], now: datetime, due: datetime) -> Window:
     """Return the time in which both versions scored, as far as its labels are due."""
-    events, column = home.lake.dataset(f"events/{monitor.model}"), monitor.columns.version or ""
+    events, version = home.lake.dataset(f"events/{monitor.model}"), pc.field(monitor.columns.version or "").cast(pa.string())
     if events is None:
         raise UsageError("no rows have landed", where=monitor.model, then="Run `watchkeeper run`.")
-    about = (pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP)) & among("version", versions)
-    rows = events.to_table(
-        columns={"version": pc.field(column).cast(pa.string()), "at": pc.field("wk_time"), "wk_landed_at": pc.field("wk_landed_at")}
-    )
-    spans = rows.filter(about).group_by("version").aggregate([("at", "min"), ("at", "max")]).to_pylist()
+    known = (pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP)) & version.isin(list(versions))
+    rows = events.to_table(columns={"version": version, "at": pc.field("wk_time")}, filter=known)
+    spans = rows.group_by("version").aggregate([("at", "min"), ("at", "max")]).to_pylist()
     by_version = {r["version"]: (r["at_min"], r["at_max"]) for r in spans}
     missing = [v for v in versions if v not in by_version]
     if missing:
         raise UsageError(f"no rows of version {missing[0]!r} have landed", where=monitor.model, then="`watchkeeper sql` tells which there are.")
-    delay = monitor.labels.mature_after if monitor.labels else timedelta(0)
     start = monitor.grid.at(max(first for first, _ in by_version.values())).start
-    last = min(*(last for _, last in by_version.values()), now - delay)
-    end = min(monitor.grid.at(last).end, now)
-    if end <= start:
-        raise UsageError(
-            "the two never scored at the same time, as far as labels are due", where=monitor.model, then="Name days of both: --window DAY..DAY."
-        )
-    return Window(start, end)
+    last = monitor.grid.at(min(last for _, last in by_version.values())).end
+    if last <= start:
+        raise UsageError("the two never scored at the same time", where=monitor.model, then="Name days of both: --window DAY..DAY.")
+    return Window(start, min(last, due))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +147,7 @@ def _differences(monitor: Monitor, values: Labelled, group: NDArray[np.int64], p
             continue
         older, newer = (metric.function(view) for view in views)
         losses = _losses(monitor.task, name, values) if len(paired.older) >= LEAST_PAIRS else None
-        found = _apart(older, newer) if losses is None else _row_by_row(losses[paired.newer] - losses[paired.older])
+        found = difference(newer, older) if losses is None else _row_by_row(losses[paired.newer] - losses[paired.older])
         yield Difference(
             metric=name,
             older=_or_none(older.value),
@@ -166,28 +165,19 @@ def _differences(monitor: Monitor, values: Labelled, group: NDArray[np.int64], p
 
 def _losses(task: str, metric: str, values: Labelled) -> Floats | None:
     """Return a KPI's row function where it is a mean of one, so that the same rows can be compared."""
-    p = np.clip(values.score, TINY, 1 - TINY)
-    is_right = np.where(values.decision >= 0, values.decision == values.truth, np.nan)
-    made: dict[tuple[str, str], Floats] = {
-        ("binary", "log_loss"): -np.where(values.truth == 1, np.log(p), np.log1p(-p)),
-        ("binary", "brier"): (values.score - values.truth) ** 2,
-        ("binary", "accuracy"): is_right,
-        ("regression", "mae"): np.abs(values.score - values.truth),
-        ("regression", "bias"): values.score - values.truth,
-        ("multiclass", "accuracy"): np.asarray(values.decision == values.truth, np.float64),
-    }
-    return made.get((task, metric))
+    if metric == "accuracy":
+        wrong = errors(task, values)
+        return None if wrong is None else 1 - wrong
+    if metric in ("brier", "bias"):
+        apart = values.score - values.truth
+        return apart if metric == "bias" else apart**2
+    found = losses(task, values) if (task, metric) in (("binary", "log_loss"), ("regression", "mae")) else None
+    return None if found is None else found.loss
 
 
 def _row_by_row(difference: Floats) -> Estimate:
     finite = difference[np.isfinite(difference)]
     return mean(float(finite.sum()), float((finite**2).sum()), len(finite))
-
-
-def _apart(older: Estimate, newer: Estimate) -> Estimate:
-    """Return the difference of two numbers of different rows."""
-    gap, se = newer.value - older.value, hypot(older.se, newer.se)
-    return Estimate(gap, se, gap - Z95 * se, gap + Z95 * se, older.n + newer.n)
 
 
 def _verdict(found: Estimate, direction: str) -> str:

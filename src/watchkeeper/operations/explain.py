@@ -22,9 +22,10 @@ from watchkeeper.measures.views import BinaryView, FeatureView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.audit import private_shown
 from watchkeeper.operations.classes import is_positive
-from watchkeeper.operations.convert import as_text, fitted
+from watchkeeper.operations.convert import as_text, fitted, text_of
 from watchkeeper.operations.fit import features_of, is_private, private_name
-from watchkeeper.operations.quarantine import standing
+from watchkeeper.operations.lots import WHOLE_FILE
+from watchkeeper.operations.quarantine import row_of, standing
 from watchkeeper.operations.rollup import basis_of, maturity
 from watchkeeper.operations.sums import reference_sums
 from watchkeeper.operations.values import values_of
@@ -72,7 +73,8 @@ def _rows(home: Home, monitor: Monitor, name: str, now: datetime) -> pa.Table | 
 
 
 def _unknown(home: Home, monitor: Monitor, name: str, now: datetime) -> UsageError:
-    waiting = [e for e in standing(home, monitor, now=now) if e.state == "held" and e.source == "events" and name in (e.row or "")]
+    held = [e for e in standing(home, monitor, now=now) if e.state == "held" and e.source == "events" and e.row_number != WHOLE_FILE]
+    waiting = [e for e in held if text_of(row_of(e.row).get(monitor.columns.id)) == name]
     if not waiting:
         return UsageError(f"no prediction with the id {name!r} has landed", where=monitor.model, then="Ids are compared as text, letter by letter.")
     return UsageError(

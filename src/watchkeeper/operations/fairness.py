@@ -23,6 +23,7 @@ from watchkeeper.measures.views import BinaryView, RegressionView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.audit import private_shown
 from watchkeeper.operations.bins_in_force import reference_problem, stored_bins
+from watchkeeper.operations.rollup import mature_until
 from watchkeeper.operations.sensitive import attribute_of, attributes, names_of, not_audited
 from watchkeeper.operations.sums import Ledger, added, content_of, ledger, of_environment, parts_within
 from watchkeeper.profiles.groups import NULL, REST
@@ -108,14 +109,9 @@ def audits(home: Home, model: str) -> list[tuple[str, str]]:
     return [(f"{f.stem[-21:-11]} to {f.stem[-10:]}", f.name) for f in found]
 
 
-def _mature_until(monitor: Monitor, now: datetime) -> datetime:
-    """Return the end of the last window whose labels are all due."""
-    return monitor.grid.at(now - (monitor.labels.mature_after if monitor.labels else timedelta(0))).start
-
-
 def _span(monitor: Monitor, known: Ledger, now: datetime, start: datetime | None, end: datetime | None) -> Window:
     """Return the mature part of the time asked for, by default of the 90 days up to the newest rows, as far back as there are any."""
-    mature = _mature_until(monitor, now)
+    mature = mature_until(monitor, now)
     newest = monitor.grid.at(known.starts[-1]).end if known.starts else mature
     last = min(end or newest, mature)
     first = max([monitor.grid.at(last - _SPAN).start, *(monitor.grid.at(begun).start for begun in known.starts[:1])])
@@ -127,7 +123,7 @@ def _span(monitor: Monitor, known: Ledger, now: datetime, start: datetime | None
 
 
 def _left_out(monitor: Monitor, end: datetime | None, now: datetime) -> Iterator[str]:
-    mature = _mature_until(monitor, now)
+    mature = mature_until(monitor, now)
     if end is not None and end > mature:
         yield f"{window_text(mature, end, monitor.timezone)}: left out, since not all labels are due."
 

@@ -18,6 +18,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import GAP_OF_HOURS, Episode, episodes
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
+from watchkeeper.judgement.honesty import doubt
 from watchkeeper.judgement.incidents import Incident, developments, fold, matching
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.onset import with_onsets
@@ -29,7 +30,6 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.rollup import pooled_scores
-from watchkeeper.operations.trust import reference_doubt
 from watchkeeper.operations.versions import versions_at_onset
 from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Severity, Signal, Story
 from watchkeeper.windows import Window
@@ -63,7 +63,7 @@ def _of_model(home: Home, monitor: Monitor, now: datetime) -> tuple[list[Signal]
     windows = _windows(daily)
     charts = charted(monitor, daily, windows)
     current = signals(monitor, monitor.environment, charts, scores, now)
-    if reference_doubt(home, monitor, now=now):
+    if doubt(monitor, scores):
         current = [replace(s, level="notice") if s.family in ("kpi", "segment") else s for s in current]
     mine = pc.field("model") == monitor.model
     known = home.lake.newest(Signal, as_of=now, where=mine)

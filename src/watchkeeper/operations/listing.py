@@ -20,7 +20,7 @@ from watchkeeper.errors import UsageError
 from watchkeeper.judgement.incidents import alongside, fold
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS
-from watchkeeper.measures.readings import GAP_TO_REST
+from watchkeeper.measures.gap_to_rest import GAP_TO_REST
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force, stored_bins
 from watchkeeper.operations.costs import costs_by

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import CATALOGUE
-from watchkeeper.measures.readings import GAP_TO_REST, Frame, readings
+from watchkeeper.measures.gap_to_rest import GAP_TO_REST
+from watchkeeper.measures.readings import Frame, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import reference_problem
 from watchkeeper.operations.due import MEASURE, Due, due_windows, known_measurings, last_ended, silence_of

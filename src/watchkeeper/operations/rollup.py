@@ -5,7 +5,7 @@ Belongs here: what a window is measured from. Does not: which windows are due (m
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -125,6 +125,11 @@ def maturity(monitor: Monitor, window: Window, now: datetime) -> str:
     if monitor.labels is None:
         return "no labels"
     return "mature" if now >= window.end + monitor.labels.mature_after else "provisional"
+
+
+def mature_until(monitor: Monitor, now: datetime) -> datetime:
+    """Return the end of the last window whose labels are all due."""
+    return monitor.grid.at(now - (monitor.labels.mature_after if monitor.labels else timedelta(0))).start
 
 
 def frame_of(

@@ -5,13 +5,12 @@ Belongs here: reading that KPI. Does not: the rule (judgement/honesty.py), what 
 
 from datetime import datetime
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.arrow_records import TIMESTAMP, to_arrow
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.honesty import TOLD_BY, doubt, is_too_good
+from watchkeeper.judgement.honesty import TOLD_BY, doubt
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force, reference_problem, stored_bins, too_short
 from watchkeeper.records import Score
@@ -19,9 +18,11 @@ from watchkeeper.records import Score
 
 def why_not_judged(home: Home, monitor: Monitor, *, now: datetime) -> str:
     """Return why numbers are not judged by what is usual, empty when they are, or when watching has not begun."""
+    if short := too_short(monitor):
+        return short
     if stored_bins(home, monitor, now=now) is not None and awaits_reference(home, monitor, now):
         return f"nothing is judged: {reference_problem(monitor, now=now)}"
-    return too_short(monitor) or reference_doubt(home, monitor, now=now)
+    return reference_doubt(home, monitor, now=now)
 
 
 def awaits_reference(home: Home, monitor: Monitor, now: datetime) -> bool:
@@ -38,20 +39,7 @@ def awaits_reference(home: Home, monitor: Monitor, now: datetime) -> bool:
 
 def reference_doubt(home: Home, monitor: Monitor, *, now: datetime) -> str:
     """Return why a reference is not believed, empty when it is, or when there is too little to tell."""
-    metric, span = TOLD_BY.get(monitor.task), monitor.reference_span
-    if metric is None or span is None or monitor.labels is None:
-        return ""
-    about = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment) & (pc.field("grain") == monitor.window)
-    about &= (pc.field("metric") == metric) & (pc.field("segment") == "") & (pc.field("version") == "") & in_force(home, monitor, now=now)
-    found: list[Score] = home.lake.newest(Score, as_of=now, where=about)
-    final = sorted((s for s in found if s.value is not None and s.state == "mature"), key=lambda s: s.window_start)
-    if not final:
-        return ""
-    sign = -1.0 if final[0].direction == "lower_is_better" else 1.0
-    reference, after = (
-        np.array([s.value for s in final if (span[0] <= s.window_start < span[1]) == is_in and s.window_start >= span[0]], float)
-        for is_in in (True, False)
-    )
-    if not is_too_good(sign * reference, sign * after):
-        return ""
-    return doubt(metric, final[0].unit, float(reference.mean()), float(after.mean()))
+    metric = TOLD_BY.get(monitor.task, "")
+    about = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment) & (pc.field("version") == "")
+    about &= (pc.field("metric") == metric) & (pc.field("segment") == "") & (pc.field("grain") == monitor.window) & in_force(home, monitor, now=now)
+    return doubt(monitor, to_arrow(Score, home.lake.newest(Score, as_of=now, where=about)))

@@ -21,7 +21,7 @@ from watchkeeper.operations.bins_in_force import Fitted, reference_problem, stor
 from watchkeeper.operations.join import Joined, in_environment, joined, labelled, predictions_of
 from watchkeeper.operations.losses import feature_columns
 from watchkeeper.operations.pieces import PER_JOINED_ROW
-from watchkeeper.operations.rollup import maturity
+from watchkeeper.operations.rollup import mature_until, maturity
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.conditions import condition_cells, condition_text
 from watchkeeper.profiles.labelled import Labelled
@@ -86,7 +86,7 @@ def _latest_due(home: Home, monitor: Monitor, now: datetime) -> Window | None:
     newest = home.lake.newest_moment(f"events/{monitor.model}", "wk_time")
     if newest is None or monitor.labels is None:
         return None
-    end = min(monitor.grid.at(newest).end, monitor.grid.at(now - monitor.labels.mature_after).start)
+    end = min(monitor.grid.at(newest).end, mature_until(monitor, now))
     return Window(utc(end.astimezone(ZoneInfo(monitor.timezone)) - _WEEK), end)
 
 

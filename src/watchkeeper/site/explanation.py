@@ -12,7 +12,7 @@ from watchkeeper.judgement.incidents import Incident
 from watchkeeper.measures.rarity import Place
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Batch, Change, Validation
-from watchkeeper.words import counted, metric_text, moment_text, number_text, percent
+from watchkeeper.words import counted, expectation_text, metric_text, moment_text, number_text, percent
 
 MASK = "***"
 _SHOWN = 8
@@ -172,7 +172,7 @@ def _landed(monitor: Monitor, found: Explanation) -> str:
         return ""
     said = f"{moment_text(found.batch.landed_at, monitor.timezone)} in {found.batch.name}, row {found.row_number}"
     said += f", its id {counted(found.times_landed, 'time')} in the lake: the last one is told of" if found.times_landed > 1 else ""
-    broken = [f"{f.column or 'the table'}: {f.why or f.expectation.removeprefix('expect_').replace('_', ' ')}" for f in found.findings]
+    broken = [f"{f.column or 'the table'}: {f.why or expectation_text(f.expectation)}" for f in found.findings]
     return said + (f"; of its file did not hold: {'; '.join(broken)}" if broken else "; all that was checked of its file held")
 
 

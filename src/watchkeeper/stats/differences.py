@@ -1,15 +1,16 @@
-"""Differences and ratios of two shares with their intervals, shares of small groups, and how many rows an answer takes.
+"""Differences and ratios of two numbers with their intervals, shares of small groups, and how many rows an answer takes.
 
 Belongs here: numbers in, `Estimate` out. Does not: what is compared with what, or the verdicts (measures/fairness.py).
 """
 
 from collections.abc import Sequence
-from math import ceil, hypot, inf, nan, sqrt
+from math import ceil, hypot, inf, isfinite, nan, sqrt
 
 import numpy as np
-from scipy.special import betaincinv, ndtri
+from numpy.typing import NDArray
+from scipy.special import betaincinv, ndtri, stdtrit
 
-from watchkeeper.stats.intervals import Estimate, undefined
+from watchkeeper.stats.intervals import OVERFLOW, Estimate, undefined
 
 POWER = float(ndtri(0.8))
 """Rows are reckoned such that four audits of five give an answer."""
@@ -36,9 +37,31 @@ def difference(ours: Estimate, theirs: Estimate) -> Estimate:
     >>> round(e.value, 4), round(e.low, 4), round(e.high, 4)
     (0.2, 0.0524, 0.3339)
     """
+    if not (ours.is_defined and theirs.is_defined):
+        return undefined(theirs.reason if ours.is_defined else ours.reason, ours.n)
     value = ours.value - theirs.value
     low, high = hypot(ours.value - ours.low, theirs.high - theirs.value), hypot(ours.high - ours.value, theirs.value - theirs.low)
     return Estimate(value, hypot(ours.se, theirs.se), value - low, value + high, ours.n)
+
+
+def difference_of_means(values: NDArray[np.float64], others: NDArray[np.float64]) -> Estimate:
+    """Return the mean of `values` minus that of `others` with Welch's t interval (Welch 1947); both of shape (rows,).
+
+    >>> e = difference_of_means(np.array([3.0, 4.0, 5.0]), np.array([1.0, 2.0, 3.0]))
+    >>> round(e.value, 3), round(e.low, 3), round(e.high, 3)
+    (2.0, -0.267, 4.267)
+    """
+    n = len(values) + len(others)
+    if min(len(values), len(others)) < 2:  # noqa: PLR2004 - a variance takes two
+        return undefined("too few rows for an interval", n)
+    value = float(values.mean() - others.mean())
+    parts = np.array([values.var(ddof=1) / len(values), others.var(ddof=1) / len(others)])
+    se = sqrt(parts.sum())
+    if se == 0 or not isfinite(se):
+        return Estimate(value, n=n, reason="no spread: no interval" if se == 0 else OVERFLOW)
+    freedom = parts.sum() ** 2 / (parts**2 / np.array([len(values) - 1, len(others) - 1])).sum()
+    half = float(stdtrit(freedom, 0.975)) * se
+    return Estimate(value, se, value - half, value + half, n)
 
 
 def ratio(ours: Estimate, theirs: Estimate) -> Estimate:

@@ -4,7 +4,7 @@ Belongs here: numbers in, `Estimate` out. Does not: which interval a metric uses
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, nan, sqrt
 
 import numpy as np
@@ -80,40 +80,13 @@ def mean(total: float, total_squares: float, n: int) -> Estimate:
     return Estimate(centre, se, centre - half, centre + half, n)
 
 
-def difference_of_proportions(hits: float, n: int, other_hits: float, other_n: int) -> Estimate:
-    """Return hits / n minus the other share with Newcombe's hybrid score interval (Newcombe 1998, method 10).
-
-    >>> e = difference_of_proportions(56, 70, 48, 80)
-    >>> round(e.value, 4), round(e.low, 4), round(e.high, 4)
-    (0.2, 0.0524, 0.3339)
-    """
-    one, other = proportion(hits, n), proportion(other_hits, other_n)
-    if not (one.is_defined and other.is_defined):
-        return undefined("no rows")
-    value = one.value - other.value
-    below = sqrt((one.value - one.low) ** 2 + (other.high - other.value) ** 2)
-    above = sqrt((one.high - one.value) ** 2 + (other.value - other.low) ** 2)
-    return Estimate(value, sqrt(one.se**2 + other.se**2), value - below, value + above, n + other_n)
-
-
-def difference_of_means(values: NDArray[np.float64], others: NDArray[np.float64]) -> Estimate:
-    """Return the mean of `values` minus that of `others` with Welch's t interval (Welch 1947); both of shape (rows,).
-
-    >>> e = difference_of_means(np.array([3.0, 4.0, 5.0]), np.array([1.0, 2.0, 3.0]))
-    >>> round(e.value, 3), round(e.low, 3), round(e.high, 3)
-    (2.0, -0.267, 4.267)
-    """
-    n = len(values) + len(others)
-    if min(len(values), len(others)) < 2:  # noqa: PLR2004 - a variance takes two
-        return undefined("too few rows for an interval", n)
-    value = float(values.mean() - others.mean())
-    parts = np.array([values.var(ddof=1) / len(values), others.var(ddof=1) / len(others)])
-    se = sqrt(parts.sum())
-    if se == 0 or not isfinite(se):
-        return Estimate(value, n=n, reason="no spread: no interval" if se == 0 else OVERFLOW)
-    freedom = parts.sum() ** 2 / (parts**2 / np.array([len(values) - 1, len(others) - 1])).sum()
-    half = float(stdtrit(freedom, 0.975)) * se
-    return Estimate(value, se, value - half, value + half, n)
+def at_least_as_unsure(found: Estimate, variance: float) -> Estimate:
+    """Return an estimate whose interval is no narrower than a variance makes it."""
+    if not isfinite(found.se) or found.se**2 >= variance:
+        return found
+    se = sqrt(variance)
+    half = (found.high - found.value) * se / found.se if found.se > 0 else Z95 * se
+    return replace(found, se=se, low=found.value - half, high=found.value + half)
 
 
 def auc_interval(auc: float, positives: int, negatives: int) -> Estimate:

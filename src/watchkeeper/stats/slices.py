@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincc, gammaln, ndtr
 
-from watchkeeper.stats.intervals import Estimate, difference_of_means, difference_of_proportions
+from watchkeeper.stats.differences import difference, difference_of_means
+from watchkeeper.stats.intervals import Estimate, proportion
 from watchkeeper.stats.testing import adjusted
 
 Floats = NDArray[np.float64]
@@ -186,7 +187,7 @@ def _inside(columns: Codes, cells: Cells) -> Bools:
 def _slice(cells: Cells, mine: Bools, held: Ints, loss: Floats, p: float, q: float) -> Slice:
     here, there = loss[held][mine[held]], loss[held][~mine[held]]
     effect = (
-        difference_of_proportions(float(here.sum()), len(here), float(there.sum()), len(there))
+        difference(proportion(float(here.sum()), len(here)), proportion(float(there.sum()), len(there)))
         if _are_errors(loss)
         else difference_of_means(here, there)
     )
