@@ -95,6 +95,24 @@ def test_columns_are_those_asked_for_whatever_was_said_to_be_asked_for_ahead(tmp
                 assert piece.column(name).to_pylist() == rows.column(name).slice(begin, 3).to_pylist()
 
 
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_a_piece_knows_between_which_times_it_lies_unless_some_are_null_or_untold(tmp_path, unit):
+    kind = pa.timestamp(unit, "UTC")
+    rows = pa.table({"at": times(4).cast(kind), "gap": pa.array([BEGIN, None, None, BEGIN], kind), "n": [1, 2, 3, 4], "of": [{"at": BEGIN}] * 4})
+    pq.write_table(rows, tmp_path / "told.parquet")
+    pq.write_table(rows, tmp_path / "untold.parquet", write_statistics=False)
+    told, untold = (next(row_groups_of(pads.dataset(tmp_path / f"{name}.parquet"), pc.scalar(True))) for name in ("told", "untold"))
+    assert told.bounds("at") == pa.array([rows["at"][0], rows["at"][3]])
+    assert [told.bounds("gap"), told.bounds("n"), told.bounds("of"), told.bounds("gone"), untold.bounds("at")] == [None] * 5
+
+
+def test_two_columns_of_one_path_are_not_taken_for_each_other(tmp_path):
+    rows = pa.table({"of": [{"at": BEGIN}], "of.at": pa.array([BEGIN + DAY], pa.timestamp("us", "UTC"))})
+    pq.write_table(rows, tmp_path / "twins.parquet")
+    piece = next(row_groups_of(pads.dataset(tmp_path / "twins.parquet"), pc.scalar(True)))
+    assert piece.bounds("of.at") is None
+
+
 TEXTS = pa.array(["a", "b", "a", None, "zz"])
 
 

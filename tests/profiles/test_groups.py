@@ -52,6 +52,29 @@ def test_the_first_moment_of_a_window_is_in_it_and_the_last_before_is_not():
     assert [k.start for k in keys_of(grouping(), rows)] == [midnight - timedelta(days=1), midnight]
 
 
+class Told:
+    """Rows that know between which times they lie, and count how often their times are read."""
+
+    def __init__(self, rows: pa.Table, first: datetime, last: datetime) -> None:
+        self.rows, self.told, self.read = rows, pa.array([first, last], US), 0
+        self.num_rows, self.column_names = rows.num_rows, rows.column_names
+
+    def bounds(self, column: str) -> pa.Array | None:
+        return self.told if column == "t" else None
+
+    def column(self, i: str) -> pa.ChunkedArray:
+        self.read += i == "t"
+        return self.rows.column(i)
+
+
+def test_times_that_are_known_to_lie_in_one_window_are_not_read():
+    first, last = DAY, DAY + timedelta(days=1) - timedelta(microseconds=1)
+    inside = Told(pa.table({"t": pa.array([first, last], US)}), first, last)
+    across = Told(pa.table({"t": pa.array([first, last + timedelta(microseconds=1)], US)}), first, last + timedelta(microseconds=1))
+    assert ([k.start for k in keys_of(grouping(), inside)], inside.read) == ([DAY, DAY], 0)
+    assert ([k.start for k in keys_of(grouping(), across)], across.read) == ([DAY, DAY + timedelta(days=1)], 1)
+
+
 def test_no_rows_are_in_no_window():
     ours = grouping()
     assert len(ours.number(table(0))[0]) == 0

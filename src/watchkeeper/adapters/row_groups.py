@@ -46,6 +46,17 @@ class RowGroup:
         """The columns of the table; those that this file lacks are null."""
         return list(self.schema.names)
 
+    def bounds(self, column: str) -> pa.Array | None:
+        """Return the first and the last time of a column by the statistics of the piece, None where those do not say."""
+        kind = self.file.schema_arrow.field(column).type if column in self.there else pa.null()
+        if not pa.types.is_timestamp(kind):
+            return None
+        group = self.file.metadata.row_group(self.index)
+        told = [one.statistics for one in map(group.column, range(group.num_columns)) if one.path_in_schema == column]
+        if len(told) != 1 or told[0] is None or not told[0].has_min_max or told[0].null_count != 0 or told[0].physical_type != "INT64":
+            return None  # a field of a struct may have the same path
+        return pa.array([told[0].min_raw, told[0].max_raw], pa.int64()).cast(kind)
+
     def column(self, i: str) -> pa.ChunkedArray:
         """Read a column.
 

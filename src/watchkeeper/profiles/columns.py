@@ -4,7 +4,7 @@ Belongs here: Arrow -> numpy for every type that is counted. Does not: which cel
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,15 @@ class Rows(Protocol):
 
     def column(self, i: str) -> pa.ChunkedArray:
         """Return a column."""
+        ...
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """Rows that may know between which times a column's lie before it is read."""
+
+    def bounds(self, column: str) -> pa.Array | None:
+        """Return the first and the last time of a column without nulls, None where that is not known."""
         ...
 
 
@@ -130,6 +139,12 @@ def _bits(array: pa.Array) -> Bits:
         return _NO_BITS
     bits = array.buffers()[0]
     return np.frombuffer(bits, np.uint8) if bits is not None else _NO_BITS
+
+
+def bounds_of(rows: Rows, column: str) -> Ints | None:
+    """Return the first and the last moment of a column where they are known unread, as microseconds since 1970."""
+    known = rows.bounds(column) if isinstance(rows, Bounded) else None
+    return None if known is None else moments_of(pa.chunked_array([known]))
 
 
 def moments_of(column: pa.ChunkedArray) -> Ints:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.profiles.bins import FeatureBins
-from watchkeeper.profiles.columns import Rows, as_codes, moments_of
+from watchkeeper.profiles.columns import Rows, as_codes, bounds_of, moments_of
 from watchkeeper.windows import Grid
 
 Ints = NDArray[np.int64]
@@ -145,7 +145,11 @@ class Grouping:
     def _windows(self, rows: Rows) -> _Coded:
         from watchkeeper.profiles import kernel
 
-        moments = moments_of(rows.column(self.columns["time"]))
+        column = self.columns["time"]
+        bounds = bounds_of(rows, column)
+        if bounds is not None and len(starts := starts_of(self.grid, bounds)) == 1:
+            return _Coded(None, starts)  # the rows need not be asked
+        moments = moments_of(rows.column(column))
         starts = starts_of(self.grid, moments)
         if len(starts) == 1:
             return _Coded(None, starts)

@@ -98,7 +98,6 @@ def _steps(values: Floats, low: float, per_unit: float, last: float, steps: Plac
 def _count(
     values: Floats,
     steps: Places,
-    skipped: Places,
     edges: Floats,
     guide: Places,
     group: Groups,
@@ -108,47 +107,56 @@ def _count(
     sums: Floats,
     cells: Cells,
 ) -> None:
-    """Count each value that is not skipped, in the cell it is in: most lie between the same two edges as their step does."""
-    first, begin = _at(group[0]) * _at(width), 0
-    for end in skipped:
-        for k in range(begin, end):
-            v, step = values[k], _at(steps[k])
-            cell = _at(guide[step])
-            cell += _at(edges[cell] < v)  # added and not asked: where half the values are one number a question is guessed wrong
-            if edges[cell] < v:
-                above = _at(guide[step + _at(1)])
-                while cell < above:
-                    middle = (cell + above) >> _at(1)
-                    if edges[middle] < v:
-                        cell = middle + _at(1)
-                    else:
-                        above = middle
-            cells[k] = cell
-            if not is_one:
-                if group[k] < 0:
-                    continue
-                first = _at(group[k]) * _at(width)
-            counts[first + cell] += 1
-            sums[first + cell] += v
-        begin = end + 1
+    """Count each value in the cell it is in: most lie between the same two edges as their step does."""
+    first = _at(group[0]) * _at(width)
+    for k in range(len(values)):
+        v, step = values[k], _at(steps[k])
+        cell = _at(guide[step])
+        cell += _at(edges[cell] < v)  # added and not asked: where half the values are one number a question is guessed wrong
+        if edges[cell] < v:
+            above = _at(guide[step + _at(1)])
+            while cell < above:
+                middle = (cell + above) >> _at(1)
+                if edges[middle] < v:
+                    cell = middle + _at(1)
+                else:
+                    above = middle
+        cells[k] = cell
+        if not is_one:
+            if group[k] < 0:
+                continue
+            first = _at(group[k]) * _at(width)
+        counts[first + cell] += 1
+        sums[first + cell] += v
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _set_apart(values: Floats, skipped: Places, nulls: int, group: Groups, width: int, counts: Ints, odd: Ints, cells: Cells) -> int:
-    """Count NaN and infinities, and write their places among those of the nulls; return how many both are."""
+def _take_back(skipped: Places, apart: Cells, group: Groups, width: int, counts: Ints, cells: Cells) -> None:
+    """Undo the counting of the noughts that stood where nothing is to be counted, and write what is there."""
+    for s in range(len(skipped)):
+        k = skipped[s]
+        if group[k] >= 0:
+            counts[group[k] * width + cells[k]] -= 1
+        cells[k] = apart[s]
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _set_apart(values: Floats, skipped: Places, nulls: int, group: Groups, width: int, counts: Ints, odd: Ints, apart: Cells) -> int:
+    """Count NaN and infinities, and put noughts and their places among those of the nulls; return how many both are."""
     null_places = skipped[:nulls].copy()
     n, next_null = 0, 0
     for k in range(len(values)):
         v, g = values[k], group[k]
         if next_null < nulls and null_places[next_null] == k:
             next_null += 1
+            apart[n] = width
         elif v - v != 0.0:
             is_nan = v != v  # noqa: PLR0124 - only NaN is not itself
-            cells[k] = width + 1 if is_nan else (width - 1 if v > 0 else 0)
+            apart[n] = width + 1 if is_nan else (width - 1 if v > 0 else 0)
             if g >= 0:
                 odd[g, 1 if is_nan else (2 if v > 0 else 3)] += 1
                 if not is_nan:
-                    counts[g * width + cells[k]] += 1
+                    counts[g * width + apart[n]] += 1
         else:
             continue
         values[k] = 0.0
@@ -180,7 +188,8 @@ def count_numbers(
     lie below each step, so that hardly a value is compared with more than two. `cells`, unless empty, receives each value's
     cell: `width` for null, `width + 1` for NaN.
     """
-    room, steps, skipped, unasked = np.empty(BLOCK), np.empty(BLOCK, np.int32), np.empty(BLOCK + 1, np.int32), np.empty(BLOCK, np.uint16)
+    room, steps, unasked = np.empty(BLOCK), np.empty(BLOCK, np.int32), np.empty(BLOCK, np.uint16)
+    skipped, apart = np.empty(BLOCK + 1, np.int32), np.empty(BLOCK, np.uint16)
     last = np.float64(len(guide) - 2)
     for start in range(0, len(values), BLOCK):
         size = min(BLOCK, len(values) - start)
@@ -196,18 +205,19 @@ def count_numbers(
         for s in range(n):
             k = skipped[s]
             taken[k] = 0.0
-            told[k] = width
+            apart[s] = width
             if here[k] >= 0:
                 odd[here[k], 0] += 1
         total, squares = _sums(taken)
         if squares - squares != 0.0:  # far numbers, infinity or NaN
-            n = _set_apart(taken, skipped, n, here, width, counts, odd, told)
+            n = _set_apart(taken, skipped, n, here, width, counts, odd, apart)
             total, squares = _sums(taken)
+        _steps(taken, low, per_unit, last, steps)
+        _count(taken, steps, edges, guide, here, is_one, width, counts, sums, told)
+        _take_back(skipped[:n], apart, here, width, counts, told)
         if n == size:
             continue
         skipped[n] = size
-        _steps(taken, low, per_unit, last, steps)
-        _count(taken, steps, skipped[: n + 1], edges, guide, here, is_one, width, counts, sums, told)
         if not is_one:
             _add_mixed(taken, skipped[: n + 1], here, moments)
             continue

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.profiles.columns import Rows
+from watchkeeper.profiles.columns import Bounded, Rows
 
 _DAY_US = 86_400_000_000.0
 RowFunction = Callable[[pa.ChunkedArray, pa.ChunkedArray, str], pa.ChunkedArray]
@@ -94,6 +94,10 @@ class Derived:
     def column_names(self) -> list[str]:
         """The columns that are stored."""
         return self.rows.column_names
+
+    def bounds(self, column: str) -> pa.Array | None:
+        """Return what the rows know of a stored column's first and last time."""
+        return self.rows.bounds(column) if isinstance(self.rows, Bounded) else None
 
     def column(self, i: str) -> pa.ChunkedArray:
         """Return a column, or what a row function makes of one."""
