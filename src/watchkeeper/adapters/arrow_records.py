@@ -43,11 +43,22 @@ def to_arrow(record: type, rows: Iterable[Any]) -> pa.Table:
     return pa.table(columns, schema=arrow_schema(record))
 
 
+def as_list(column: pa.ChunkedArray) -> list[Any]:
+    """Return a column as Python's values; times are many and their moments few, so each is made once."""
+    if not pa.types.is_timestamp(column.type):
+        return list(column.to_pylist())
+    coded = column.combine_chunks().dictionary_encode()
+    moments = coded.dictionary.to_pylist()
+    return [None if code is None else moments[code] for code in coded.indices.to_pylist()]
+
+
 def from_arrow(record: type, rows: pa.Table) -> Iterator[Any]:
     """Yield rows as records; where a field that has a default is null, or was not kept yet, it has its default."""
     fields = [f for f in dataclasses.fields(record) if f.name in rows.column_names]
-    values = [rows.column(f.name).to_pylist() for f in fields]
+    values = [as_list(rows.column(f.name)) for f in fields]
     for several, f in zip(values, fields, strict=True):
+        if rows.column(f.name).null_count == 0:
+            continue
         if f.default_factory is not dataclasses.MISSING:
             several[:] = [f.default_factory() if v is None else v for v in several]
         elif f.default is not dataclasses.MISSING:

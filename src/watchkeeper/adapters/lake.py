@@ -23,7 +23,7 @@ import pyarrow.fs as pafs
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from watchkeeper.adapters.arrow_records import TIMESTAMP, from_arrow, to_arrow
+from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list, from_arrow, to_arrow
 from watchkeeper.adapters.datasets import dataset_of
 from watchkeeper.adapters.object_stores import files, said
 from watchkeeper.errors import ConflictError, UnreadableError, UnwritableError
@@ -151,7 +151,7 @@ class Lake:
             return []
         order = [(clock, "ascending"), *([("revision", "ascending")] if "revision" in found.column_names else [])]
         rows = found.sort_by(order)
-        keys = zip(*(rows.column(k).to_pylist() for k in record.KEY), strict=True)  # type: ignore[attr-defined]
+        keys = zip(*(as_list(rows.column(k)) for k in record.KEY), strict=True)  # type: ignore[attr-defined]
         last = {names: place for place, names in enumerate(keys)}
         return list(from_arrow(record, rows.take(pa.array(last.values(), pa.int64()))))
 
@@ -230,8 +230,13 @@ class Lake:
 
     def compact(self, name: str, *, up_to: int | None = None) -> dict[str, Any]:
         """Merge the files of a table that are smaller than `up_to` bytes, or all small ones; readers and writers are not disturbed."""
-        found = self.table(name)
-        return {} if found is None else dict(self._retrying(lambda: found.optimize.compact(target_size=up_to, writer_properties=form_of(name))))
+
+        def merge() -> dict[str, Any]:
+            found = self.table(name)  # anew: another process may have merged the same files
+            return {} if found is None else dict(found.optimize.compact(target_size=up_to, writer_properties=form_of(name)))
+
+        merged: dict[str, Any] = self._retrying(merge)
+        return merged
 
     def checkpoint(self, name: str) -> None:
         """Write down a table's state beside its log, so that whoever opens it need not read every commit: on S3 each is a request."""

@@ -1,7 +1,7 @@
-"""Many tables checked at once: this process and a helper process on each further processor share them.
+"""Work shared with helper processes on the further processors: many tables checked at once, or one thing done beside another.
 
 Belongs here: when sharing pays, and helpers that never outlive this process. Does not: checking one table (expectations.py).
-Great Expectations spends its time in Python, so threads would not help; a helper pays its import once.
+Such work spends its time in Python, so threads would not help; a helper pays its imports once.
 """
 
 import atexit
@@ -10,16 +10,19 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from functools import cache
+from contextlib import contextmanager, suppress
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from watchkeeper.adapters.expectations import Checked, check
 
+Begin = Callable[..., Callable[[], Any]]
 WORTH_SHARING = 30
 """How many tables a process has to check before it begins helpers: their import of Great Expectations takes as long as some fifteen checks."""
 _AT_ONCE = 6
@@ -57,18 +60,52 @@ def _lend(table: pa.Table, suite_file: Path, private: Collection[str]) -> "Futur
 
 def _returned(lent: "Future[Checked] | None", table: pa.Table, suite_file: Path, private: Collection[str]) -> Checked:
     """Return what a helper found; when it died, find it here."""
-    if lent is not None:
-        try:
-            return lent.result()
-        except BrokenProcessPool:
+
+    def here() -> Checked:
+        if lent is not None:
             _helpers.cache_clear()
-    return check(table, suite_file, private=private)
+        return check(table, suite_file, private=private)
+
+    found: Checked = here() if lent is None else _result(lent, here)
+    return found
+
+
+@contextmanager
+def beside() -> Iterator[Begin]:
+    """Give a way to begin work in one helper that is there while the body runs, each after the one before it.
+
+    To begin returns how to wait for what comes of it. What a helper that died had not done is done here, as is all where there
+    is one processor: so the work has to be harmless when repeated.
+    """
+    if _processors() < 2:  # noqa: PLR2004 - there is nothing beside one
+        yield partial
+        return
+    with _pool(1) as pool:
+
+        def begin(work: Callable[..., Any], *given: Any) -> Callable[[], Any]:
+            with suppress(BrokenProcessPool):
+                future = pool.submit(work, *given)
+                return lambda: _result(future, partial(work, *given))
+            return partial(work, *given)
+
+        yield begin
+
+
+def _result(future: "Future[Any]", here: Callable[[], Any]) -> Any:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return here()
 
 
 @cache
 def _helpers() -> ProcessPoolExecutor:
+    return _pool(_processors() - 1)
+
+
+def _pool(helpers: int) -> ProcessPoolExecutor:
     spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(max_workers=_processors() - 1, mp_context=spawn, initializer=_settle_in, initargs=(os.getpid(),))
+    return ProcessPoolExecutor(max_workers=helpers, mp_context=spawn, initializer=_settle_in, initargs=(os.getpid(),))
 
 
 def _processors() -> int:

@@ -11,11 +11,14 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from watchkeeper.adapters.swap import write_whole
-from watchkeeper.adapters.workspace import WORKSPACE_FILE, Home, load_monitor
+from watchkeeper.adapters.workspace import WORKSPACE_FILE, Home, find_home, load_monitor
 from watchkeeper.demo.flights import ZONE, read_flights
 from watchkeeper.demo.gpu_trace import land_gpu_trace
 from watchkeeper.demo.inbox import Parcel, deliver, parcels
@@ -24,6 +27,9 @@ from watchkeeper.errors import UsageError
 from watchkeeper.records import Batch, Run
 from watchkeeper.spelling import is_remote
 from watchkeeper.windows import local_midnight
+
+if TYPE_CHECKING:
+    from watchkeeper.operations.watch import Watched
 
 Tell = Callable[[str], None]
 MODEL = "flight_delays"
@@ -94,26 +100,55 @@ def walk(
 ) -> Iterator[tuple[datetime, list[Run]]]:
     """Bring the workspace from one `now` to the next: deliver, then watch; at the end, what people look at.
 
-    Yields each `now` when its step is done, with what failed in it. `tell` is called with each operation as it begins.
+    Yields each `now` when its step is done, with what failed in it. `tell` is called with each operation as it begins. As on
+    schedules, a week is judged and told while the next one is landed and measured: each sees what was known at its `now`.
     """
-    from watchkeeper.operations.watch import present, watch
+    from watchkeeper.adapters.sharing import beside
+    from watchkeeper.operations.watch import gather, present
 
     say = tell or (lambda _operation: None)
-    for now in nows:
-        _land(home, year, now)
-        watched = watch(home, [MODEL], now=now, progress=lambda _model, operation: say(operation))
+
+    def finished(now: datetime, wait: "Callable[[], Watched]") -> tuple[datetime, list[Run]]:
+        failures = wait().failures
         if now == nows[-1]:
             say("pages and the published file")
             present(home, [MODEL], now=now)
         remember(home, Progress(seed, now.isoformat()))
-        yield now, watched.failures
+        return now, failures
+
+    with beside() as begin:
+        under_way = None
+        for before, now in pairwise([_begin(home), *nows]):
+            _land(home, year, before, now)
+            gathered = gather(home, [MODEL], now=now, progress=lambda _model, operation: say(operation))
+            if under_way:
+                yield finished(*under_way)
+            under_way = now, begin(_respond, home.root, gathered, now)
+        if under_way:
+            say("judging and telling")
+            yield finished(*under_way)
 
 
-def _land(home: Home, year: Sequence[Parcel], now: datetime) -> None:
-    deliver(home.root / "inbox", year, now)
+def _respond(root: Path, gathered: "Watched", now: datetime) -> "Watched":
+    from watchkeeper.operations.watch import respond
+
+    return respond(_open(root), gathered, now=now)
+
+
+@cache
+def _open(root: Path) -> Home:
+    """Return a workspace whose tables stay open from one step to the next."""
+    return find_home(root)
+
+
+def _begin(home: Home) -> datetime:
     before = progress(home)
-    start = (before.reached_at if before else None) or local_midnight(TRAINED_UNTIL, ZONE)
-    land_gpu_trace(home.lake, start, now, model=MODEL, timezone=ZONE, seed=start.toordinal())
+    return (before.reached_at if before else None) or local_midnight(TRAINED_UNTIL, ZONE)
+
+
+def _land(home: Home, year: Sequence[Parcel], before: datetime, now: datetime) -> None:
+    deliver(home.root / "inbox", year, now)
+    land_gpu_trace(home.lake, before, now, model=MODEL, timezone=ZONE, seed=before.toordinal())
 
 
 def progress(home: Home) -> Progress | None:

@@ -96,10 +96,11 @@ def slow(panel: Panel, normal: Normal, deviation: Floats, tolerance: float, weig
     out = np.full_like(deviation, np.nan)
     state, noise, steps = np.zeros(len(deviation)), np.zeros(len(deviation)), np.zeros(len(deviation))
     memory = (1 + normal.phi * (1 - weight)) / (1 - normal.phi * (1 - weight))
+    is_seen, step, doubt = np.isfinite(capped), np.nan_to_num(capped), np.nan_to_num(panel.variance)
     for w in np.flatnonzero(~panel.is_reference):
-        seen = np.isfinite(capped[:, w])
-        state = np.where(seen, (1 - weight) * state + weight * np.nan_to_num(capped[:, w]), state)
-        noise = np.where(seen, (1 - weight) ** 2 * noise + weight**2 * np.nan_to_num(panel.variance[:, w]), noise)
+        seen = is_seen[:, w]
+        state = np.where(seen, (1 - weight) * state + weight * step[:, w], state)
+        noise = np.where(seen, (1 - weight) ** 2 * noise + weight**2 * doubt[:, w], noise)
         steps += seen
         wander = weight / (2 - weight) * (1 - (1 - weight) ** (2 * steps)) * normal.tau2 * memory
         total = np.sqrt(wander + noise + normal.centre_variance)

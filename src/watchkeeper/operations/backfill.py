@@ -68,7 +68,7 @@ def backfill(
     run with its reason; the others go on.
     """
     monitors, problems = load_monitors(home, models)
-    done = Backfilled(Watched(problems=problems, models=list(monitors)))
+    done = Backfilled(Watched(problems=problems, monitors=monitors))
     seen = tell or (lambda _model, _step: None)
     for monitor in monitors.values():
         steps = Steps(home, [monitor], now, done.watched, seen)

@@ -71,13 +71,13 @@ def touched(home: Home, monitor: Monitor, grid: Grid, *, events: Mapping[str, da
     for table in (come, told):
         if table.num_rows == 0:
             continue
-        for pair in _quarters(table.select(["wk_batch", "time"])).to_pylist():
-            batch, window = pair["wk_batch"], grid.at(pair["quarter"])
+        quarters = _quarters(table.select(["wk_batch", "time"]))
+        for batch, window in zip(quarters.column("wk_batch").to_pylist(), _windows(grid, quarters), strict=True):
             last[batch], rows[window] = max(window, last.get(batch, window)), 0
     if rows:
         counted = _quarters(predictions.to_table(columns={"time": pc.field("wk_time")}, filter=_landed(None, now) & _within(rows)))
-        for quarter in counted.to_pylist():
-            rows[grid.at(quarter["quarter"])] += quarter["count_all"]
+        for window, n in zip(_windows(grid, counted), counted.column("count_all").to_pylist(), strict=True):
+            rows[window] += n
     return Touched(rows, last, _waiting(new, found))
 
 
@@ -85,6 +85,13 @@ def _quarters(rows: pa.Table) -> pa.Table:
     """Return how many rows lie in each quarter of an hour, by what else they hold; days of some zones begin at half past."""
     quarters = rows.set_column(rows.column_names.index("time"), "quarter", pc.floor_temporal(rows.column("time"), 15, "minute"))
     return quarters.group_by(quarters.column_names).aggregate([([], "count_all")])
+
+
+def _windows(grid: Grid, quarters: pa.Table) -> list[Window]:
+    """Return the window that each quarter of an hour lies in; batches share their quarters."""
+    coded = quarters.column("quarter").combine_chunks().dictionary_encode()
+    windows = [grid.at(quarter) for quarter in coded.dictionary.to_pylist()]
+    return [windows[code] for code in coded.indices.to_pylist()]
 
 
 def _of_batches(batches: Mapping[str, datetime], now: datetime) -> pc.Expression:

@@ -11,7 +11,7 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.arrow_records import TIMESTAMP, to_arrow
+from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list, to_arrow
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.adapters.workspace import Home
@@ -74,7 +74,7 @@ def _of_model(home: Home, monitor: Monitor, now: datetime) -> tuple[list[Signal]
 def _windows(scores: pa.Table) -> list[tuple[datetime, datetime]]:
     """Return the windows that have scores, in order."""
     distinct = scores.group_by("window_start").aggregate([("window_end", "max")]).sort_by("window_start")
-    return list(zip(distinct.column("window_start").to_pylist(), distinct.column("window_end_max").to_pylist(), strict=True))
+    return list(zip(as_list(distinct.column("window_start")), as_list(distinct.column("window_end_max")), strict=True))
 
 
 def judged_scores(home: Home, monitor: Monitor, *, now: datetime) -> pa.Table:
@@ -157,7 +157,7 @@ def _measured(scores: pa.Table) -> dict[str, set[datetime]]:
     """Return the windows in which each metric has a number for the model, a feature or a segment."""
     out: dict[str, set[datetime]] = {}
     pairs = scores.filter(pc.field("value").is_valid()).group_by(["metric", "window_start"]).aggregate([])
-    for metric, start in zip(pairs.column("metric").to_pylist(), pairs.column("window_start").to_pylist(), strict=True):
+    for metric, start in zip(pairs.column("metric").to_pylist(), as_list(pairs.column("window_start")), strict=True):
         out.setdefault(metric, set()).add(start)
     return out
 

@@ -71,6 +71,7 @@ class _Book:
     written: int = 0
     seen: int = field(init=False)
     pieces: int = 0
+    size: int = 0
     rows: list[pa.Table] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -84,8 +85,10 @@ class _Book:
     def add(self, parts: pa.Table | None, marks: pa.Table | None = None) -> None:
         """Take the parts of a piece, and the marks that rest on them."""
         self.pieces += 1
-        self.rows += [table for table in (parts, marks) if table is not None and table.num_rows]
-        if self.pieces >= _COMMIT_PIECES or sum(table.nbytes for table in self.rows) > min(_COMMIT_BYTES, 2 * share_of_memory(self.home)):
+        new = [table for table in (parts, marks) if table is not None and table.num_rows]
+        self.rows += new
+        self.size += sum(table.nbytes for table in new)
+        if self.pieces >= _COMMIT_PIECES or self.size > min(_COMMIT_BYTES, 2 * share_of_memory(self.home)):
             self.commit()
 
     def commit(self) -> None:
@@ -97,7 +100,7 @@ class _Book:
         rows = whole_rows(self.rows, origin).select(schema.names).cast(schema)
         self.home.lake.append(Profile.TABLE, rows, guard=(self._app_id, self.seen))
         self.written, self.seen, self.rows = self.written + int(rows.num_rows), self.seen + 1, []
-        self.pieces = 0
+        self.pieces = self.size = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,9 +45,14 @@ class Watched:
     failures: list[Run] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     unevaluated: list[str] = field(default_factory=list)
-    models: list[str] = field(default_factory=list)
+    monitors: dict[str, Monitor] = field(default_factory=dict)
     set_aside: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+
+    @property
+    def models(self) -> list[str]:
+        """The models that were watched."""
+        return list(self.monitors)
 
 
 def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, progress: Progress | None = None, spread: Spread = in_turn) -> Watched:
@@ -56,15 +61,28 @@ def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, pro
     A model or step that fails is kept as a run with its reason; the rest goes on. `progress` is called with (model, step),
     `spread` does the pieces of scanning and measuring.
     """
-    tell = progress or (lambda _model, _step: None)
+    return respond(home, gather(home, models, now=now, progress=progress, spread=spread), now=now, progress=progress)
+
+
+def gather(home: Home, models: Sequence[str] | None = None, *, now: datetime, progress: Progress | None = None, spread: Spread = in_turn) -> Watched:
+    """Do the first half of a watch: bring the scores of each model up to date."""
     monitors, problems = load_monitors(home, models)
-    done = Watched(problems=problems, models=list(monitors))
+    done = Watched(problems=problems, monitors=monitors)
     for monitor in monitors.values():
-        _of_model(home, monitor, now, done, tell, spread)
+        _of_model(home, monitor, now, done, progress or _silent, spread)
     done.unevaluated = unevaluated(home, done.batches)
     done.set_aside = set_aside(home, done.batches)
     done.left_out = left_out(done.batches)
-    monitors = {model: dated(home, monitor) for model, monitor in monitors.items()}
+    tidy(home)
+    return done
+
+
+def respond(home: Home, done: Watched, *, now: datetime, progress: Progress | None = None) -> Watched:
+    """Do the second half with what the first half did, and return both: costs, verdicts, digests and actions.
+
+    It sees what was known at `now` and nothing later, so a first half of a later time may be under way beside it.
+    """
+    monitors, tell = {model: dated(home, monitor) for model, monitor in done.monitors.items()}, progress or _silent
     every = Steps(home, list(monitors.values()), now, done, tell)
     every.attempt("costs", lambda: costs(home, monitors, now=now))
     for monitor in monitors.values():
@@ -72,6 +90,10 @@ def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, pro
     every.attempt("act", lambda: done.actions.extend(act(home, monitors, now=now)))
     tidy(home)
     return done
+
+
+def _silent(_model: str, _step: str) -> None:
+    """Tell nobody."""
 
 
 def present(home: Home, models: Sequence[str] | None = None, *, now: datetime) -> list[str]:

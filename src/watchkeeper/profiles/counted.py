@@ -3,6 +3,7 @@
 Belongs here: the columns, and making them of dense counters or of rows. Does not: one group's counts (counts.py), keys (parts.py).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -41,16 +42,18 @@ class Counted:
 
     def of(self, group: int) -> Counts:
         """Return the counts of one group."""
-        inside = slice(self.ends[group], self.ends[group + 1])
-        total, squares, low, high = self.moments[group].tolist()
-        sums = self.sums[inside] if len(self.sums) else self.sums
-        nulls, nans, pos_infs, neg_infs = self.odd[group].tolist()
-        cells, counts = self.cells[inside], self.counts[inside]
-        return Counts(int(self.n[group]), nulls, nans, pos_infs, neg_infs, low, high, total, squares, cells, counts, sums)
+        return self.chosen(np.array([group])).each()[0]
 
-    def each(self) -> list[Counts]:
-        """Return the counts of every group."""
-        return [self.of(g) for g in range(self.groups)]
+    def each(self, has_sums: Sequence[bool] | None = None) -> list[Counts]:
+        """Return the counts of every group; with `has_sums`, the sums per cell of those groups alone for which it is true."""
+        kept = [len(self.sums) > 0] * self.groups if has_sums is None else has_sums
+        ends, numbers, odd, moments = (a.tolist() for a in (self.ends, self.n, self.odd, self.moments))
+        out = []
+        for g, (n, (nulls, nans, pos_infs, neg_infs), (total, squares, low, high)) in enumerate(zip(numbers, odd, moments, strict=True)):
+            inside = slice(ends[g], ends[g + 1])
+            sums = self.sums[inside if kept[g] else slice(0)]
+            out.append(Counts(n, nulls, nans, pos_infs, neg_infs, low, high, total, squares, self.cells[inside], self.counts[inside], sums))
+        return out
 
     def chosen(self, groups: Ints) -> "Counted":
         """Return some groups, in the order given."""

@@ -5,7 +5,7 @@ and writing the table (operations/profile.py, adapters/lake.py).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -178,8 +178,7 @@ def gathered(table: pa.Table, by: Sequence[str]) -> dict[tuple[Any, ...], Counts
     names = zip(*(table.column(c).take(pa.array(first)).to_pylist() for c in by), strict=True)
     has_sums = np.zeros(len(first), bool)
     has_sums[group[np.asarray(pc.list_value_length(table.column("sums")).combine_chunks()) > 0]] = True
-    counts = _summed(table, group, len(first)).each()
-    return {name: c if has else replace(c, sums=c.sums[:0]) for name, c, has in zip(names, counts, has_sums.tolist(), strict=True)}
+    return dict(zip(names, _summed(table, group, len(first)).each(has_sums.tolist()), strict=True))
 
 
 def _summed(table: pa.Table, group: NDArray[np.int64], groups: int) -> Counted:
