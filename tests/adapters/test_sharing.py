@@ -10,9 +10,10 @@ from pathlib import Path
 
 import psutil
 import pyarrow as pa
+import pytest
 
 from watchkeeper.adapters.expectations import check
-from watchkeeper.adapters.sharing import WORTH_SHARING, check_all
+from watchkeeper.adapters.sharing import WORTH_SHARING, beside, check_all
 
 SUITE = {
     "name": "s",
@@ -44,6 +45,36 @@ def test_shared_checks_find_what_checks_one_by_one_find(tmp_path: Path) -> None:
 
 def test_no_suite_finds_nothing(tmp_path: Path) -> None:
     assert all(not checked.findings for checked in check_all(tables(WORTH_SHARING), tmp_path / "none.json"))
+
+
+def whose(_what: str) -> int:
+    return os.getpid()
+
+
+def refuse(what: str) -> None:
+    raise ValueError(what)
+
+
+def die_unless_it_is(process: int) -> int:
+    if os.getpid() != process:
+        os._exit(9)
+    return process
+
+
+def test_work_beside_is_done_in_a_process_of_its_own_and_its_error_is_raised_here() -> None:
+    with beside() as begin:
+        first, second, wrong = begin(whose, "one"), begin(whose, "two"), begin(refuse, "no such thing")
+        assert first() == second() != os.getpid()
+        with pytest.raises(ValueError, match="no such thing"):
+            wrong()
+
+
+def test_what_a_helper_that_died_had_not_done_is_done_here() -> None:
+    here = os.getpid()
+    with beside() as begin:
+        waits = [begin(die_unless_it_is, here), begin(whose, "the next")]
+        assert [wait() for wait in waits] == [here, here]
+        assert begin(whose, "one more")() == here
 
 
 def test_helpers_end_when_their_parent_is_killed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -10,10 +11,14 @@ import pytest
 from flights_world import settled
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.demo.ending import ending, tally
+from watchkeeper.demo.flights import ZONE
+from watchkeeper.demo.gpu_trace import land_gpu_trace
 from watchkeeper.demo.inbox import Parcel, deliver, parcels
-from watchkeeper.demo.model import score
-from watchkeeper.demo.run import Progress, claim, moments, progress, walk
-from watchkeeper.records import Batch, Digest, GpuSample, Run, Score
+from watchkeeper.demo.model import TRAINED_UNTIL, score
+from watchkeeper.demo.run import MODEL, Progress, claim, moments, progress, walk
+from watchkeeper.operations.watch import watch
+from watchkeeper.records import Action, Batch, Digest, GpuSample, IncidentEvent, Run, Score, Signal
+from watchkeeper.windows import local_midnight
 
 NOWS = moments(timedelta(days=7), date(2013, 4, 9))
 
@@ -46,6 +51,19 @@ def test_the_walk_lands_every_file_that_has_come_and_measures_every_day(walked: 
     days = {r.window_start for r in measured if r.window_end - r.window_start < timedelta(hours=26)}
     assert days == {datetime(2013, 1, 1, 5, tzinfo=UTC) + timedelta(days=d, hours=-(d > 68)) for d in range(98)}
     assert tally(walked, now=NOWS[-1])[0] == len(measured)
+
+
+@pytest.mark.slow
+def test_a_week_judged_while_the_next_one_lands_is_judged_as_it_would_be_alone(walked: Home, year: list[Parcel], tmp_path: Path) -> None:
+    home = settled(tmp_path / "alone")
+    for before, now in pairwise([local_midnight(TRAINED_UNTIL, ZONE), *NOWS]):
+        deliver(home.root / "inbox", year, now)
+        land_gpu_trace(home.lake, before, now, model=MODEL, timezone=ZONE, seed=before.toordinal())
+        assert watch(home, now=now).failures == []
+    assert scores(home) == scores(walked)
+    for record in (Signal, IncidentEvent, Digest, Run, Action):
+        assert sorted(map(repr, home.lake.newest(record))) == sorted(map(repr, walked.lake.newest(record)))
+    assert walked.lake.newest(Digest)
 
 
 @pytest.mark.slow

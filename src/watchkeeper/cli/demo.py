@@ -82,7 +82,7 @@ def _walk(home: Home, nows: Sequence[datetime], reached: "Reached") -> None:
     finally:
         if (came := progress(home)) and came.reached_at:
             stop_clock(home, came.reached_at)
-    say(f"{len(nows)} steps in {time.monotonic() - began:.0f} s, {_peak_gb():.1f} GB of memory at most.")
+    say(f"{len(nows)} steps in {time.monotonic() - began:.0f} s, {_peak_gb():.1f} GB of memory in the largest process.")
 
 
 @dataclass(frozen=True)
@@ -211,5 +211,6 @@ def _indented(text: str) -> str:
 
 
 def _peak_gb() -> float:
+    """Return the most memory that this process or a helper that has ended held."""
     unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) * unit / 1e9
