@@ -13,6 +13,7 @@ from watchkeeper.judgement.evidence import (
     Broken,
     Moved,
     Pooled,
+    Refused,
     SegmentShare,
     baseline_of,
     drift_between,
@@ -175,6 +176,27 @@ def test_missing_rows_come_from_intake_when_it_set_them_aside_and_else_from_the_
     assert (dead.subject, dead.evidence_for) == ("rows no longer arrive", ["no file or query brought them"])
     [flood] = of_faults([gone], (380, "usage_gb must be at most 60"))
     assert (flood.subject, flood.share) == ("rows were set aside: usage_gb must be at most 60", 1.0)
+
+
+def test_a_file_refused_whole_is_named_before_the_feed_is_blamed():
+    gone, unlabelled = (
+        signal(metric, value, family="data", expected=expected) for metric, value, expected in (("rows", 0.0, 400.0), ("label_coverage", 0.0, 1.0))
+    )
+    torn = Refused("events-2024-03-07.parquet", "the file is cut off")
+    [one] = of_faults([gone], (3, "too large"), [torn])
+    assert one.subject == "events-2024-03-07.parquet was refused whole (the file is cut off)"
+    assert one.evidence_for == ["nothing of it landed; which rows were inside cannot be told"]
+    [several] = of_faults([unlabelled], refused=[torn, torn])
+    assert several.subject == "events-2024-03-07.parquet was refused whole (the file is cut off), and 1 more file"
+    assert several.evidence_for == ["nothing of them landed; which labels were inside cannot be told"]
+
+
+def test_labels_that_were_set_aside_have_come():
+    unlabelled = signal("label_coverage", 0.1, family="data", expected=1.0, n=400)
+    [cause] = of_faults([unlabelled], (360, "the label must be 0 or 1"))
+    assert (cause.subject, cause.share) == ("labels were set aside: the label must be 0 or 1", 1.0)
+    [silent] = of_faults([unlabelled])
+    assert silent.subject == "labels arrive for a part of the predictions only"
 
 
 def test_a_segment_must_be_out_of_line_itself_and_not_only_apart_from_the_rest():

@@ -63,3 +63,18 @@ def test_labels_that_come_after_all_take_it_back(dead):
     assert not found.is_open
     (row,) = status(dead, {"parcels": load_monitor(dead, "parcels")}, now=NOW + DAY)
     assert row.overview.label_coverage == pytest.approx(1.0)
+
+
+def test_files_that_were_refused_whole_are_named_and_not_the_feed(tmp_path):
+    """Of one day the events are cut off, of eight days the labels: the day's rows and the days' labels are missing."""
+    home = new_home(tmp_path / "home", PARCELS)
+    parcels_days(home.root, FIRST.date(), 28, rows=120)
+    torn = [home.root / "inbox" / "parcels-2025-01-20.parquet", *(home.root / "inbox" / f"delivered-2025-01-{day}.parquet" for day in range(21, 29))]
+    for file in torn:
+        file.write_bytes(file.read_bytes()[:400])
+    watch(home, now=NOW)
+    rows, labels = (next(i for i in fold(home.lake.newest(IncidentEvent)) if i.subject == f"missing {what}") for what in ("rows", "labels"))
+    assert rows.story.causes[0].subject.startswith("parcels-2025-01-20.parquet was refused whole (")
+    assert labels.story.causes[0].subject.startswith("delivered-2025-01-2")
+    assert labels.story.causes[0].subject.endswith(", and 7 more files")
+    assert "`watchkeeper quarantine list` shows the file and why" in labels.story.next_steps[0]

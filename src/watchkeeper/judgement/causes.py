@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from watchkeeper.judgement.changes import cleared, of_changes
-from watchkeeper.judgement.evidence import OF_A_RATE, Evidence
+from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused
 from watchkeeper.records import Cause, Signal
-from watchkeeper.words import percent, points, weeks_text
+from watchkeeper.words import counted, percent, points, weeks_text
 
 FAULTY = "faulty data"
 _WORTH_NAMING = 0.2
@@ -53,16 +53,14 @@ def undecided(found: Sequence[Cause]) -> list[Cause]:
     return [found[0], *(c for c in parts[1:] if (c.share or 0.0) >= least)]
 
 
-def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, "")) -> list[Cause]:
+def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, ""), refused: Sequence[Refused] = ()) -> list[Cause]:
     """Return the cause of a data incident: which features lost their values together, and so come from one source.
 
-    Of missing rows it is intake, when it has set many aside (`set_aside`: how many, and the commonest reason), else the feed.
+    Of missing rows or labels it is intake, when it has set many aside (`set_aside`: how many, and the commonest reason) or
+    `refused` whole files, else the feed.
     """
-    if signals[0].metric == "rows":
-        return [_of_missing_rows(signals, *set_aside)]
-    if signals[0].metric == "label_coverage":
-        what = "labels no longer arrive" if not any(s.value for s in signals) else "labels arrive for a part of the predictions only"
-        return [Cause(kind="data", subject=what, onset=min(s.window_start for s in signals), evidence_for=["they have been due, and none came"])]
+    if signals[0].metric in ("rows", "label_coverage"):
+        return [_of_missing(signals, *set_aside, refused)]
     features = sorted({s.feature for s in signals})
     together = "they failed together, so look at their common source" if len(features) > 1 else "it failed alone, so look at this column first"
     worst = max(signals, key=lambda s: s.value)
@@ -70,11 +68,20 @@ def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, "")) -
     return [Cause(kind="data", subject=f"{what} in {', '.join(features)}", onset=min(s.window_start for s in signals), evidence_for=[together])]
 
 
-def _of_missing_rows(signals: Sequence[Signal], count: int, reason: str) -> Cause:
-    onset, short = min(s.window_start for s in signals), sum(max(1.0, s.expected - s.value) for s in signals)
+def _of_missing(signals: Sequence[Signal], count: int, reason: str, refused: Sequence[Refused]) -> Cause:
+    of_labels = signals[0].metric == "label_coverage"
+    what, onset = "labels" if of_labels else "rows", min(s.window_start for s in signals)
+    short = sum(max(1.0, (s.expected - s.value) * (s.n if of_labels else 1)) for s in signals)
     if count >= _HALF * short:
-        support = [f"{count:,} rows of that time are in quarantine"]
-        return Cause(kind="data", subject=f"rows were set aside: {reason}", share=min(1.0, count / short), onset=onset, evidence_for=support)
+        support = [f"{count:,} {what} of that time are in quarantine"]
+        return Cause(kind="data", subject=f"{what} were set aside: {reason}", share=min(1.0, count / short), onset=onset, evidence_for=support)
+    if refused:
+        more = f", and {counted(len(refused) - 1, 'more file')}" if len(refused) > 1 else ""
+        support = [f"nothing of {'it' if len(refused) == 1 else 'them'} landed; which {what} were inside cannot be told"]
+        return Cause(kind="data", subject=f"{refused[0].name} was refused whole ({refused[0].reason}){more}", onset=onset, evidence_for=support)
+    if of_labels:
+        subject = "labels arrive for a part of the predictions only" if any(s.value for s in signals) else "labels no longer arrive"
+        return Cause(kind="data", subject=subject, onset=onset, evidence_for=["they have been due, and none came"])
     return Cause(kind="data", subject="rows no longer arrive", onset=onset, evidence_for=["no file or query brought them"])
 
 

@@ -60,15 +60,17 @@ def _unlabelled(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
 def mend_data(owner: str, episode: Episode, evidence: Evidence) -> str:
     """Return what to do about a data incident."""
     metric = episode.signals[0].metric
-    if metric == "rows":
-        return _look_for_rows(owner, evidence)
-    if metric == "label_coverage":
-        return f"ask {owner} whether labels are still delivered and joined by the right id; those that come late are joined to their predictions."
+    if metric in ("rows", "label_coverage"):
+        return _look_for_it(owner, metric, evidence)
     worst = max(episode.signals, key=lambda s: s.value)
     return f"ask {owner} what happened to the source of {worst.feature}; scores of these rows rest on incomplete inputs."
 
 
-def _look_for_rows(owner: str, evidence: Evidence) -> str:
+def _look_for_it(owner: str, metric: str, evidence: Evidence) -> str:
     if evidence.set_aside[0]:
         return "`watchkeeper quarantine list` shows the rows; repair their source and send them again, or correct the suite and release them."
+    if evidence.refused:
+        return "`watchkeeper quarantine list` shows the file and why; once it is repaired and offered again, its rows land in their own windows."
+    if metric == "label_coverage":
+        return f"ask {owner} whether labels are still delivered and joined by the right id; those that come late are joined to their predictions."
     return f"ask {owner} whether the model still serves and its logs are still delivered; nothing can be judged until they are."

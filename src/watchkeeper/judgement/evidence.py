@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import sqrt
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -67,6 +68,13 @@ class SegmentShare:
     metric: str = ""
 
 
+class Refused(NamedTuple):
+    """A file of which nothing landed, and why; when its rows are of, nobody knows."""
+
+    name: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What is known about an episode; `None` means not measured. `whole` is the leading number over all its windows, where that is a mean of rows."""
@@ -97,6 +105,7 @@ class Evidence:
     broken: list[Broken] = field(default_factory=list)
     faulty_later: list[str] = field(default_factory=list)
     set_aside: tuple[int, str] = (0, "")
+    refused: list[Refused] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     versions: Versions | None = None
     not_measured: list[str] = field(default_factory=list)

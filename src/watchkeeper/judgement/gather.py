@@ -17,6 +17,7 @@ from watchkeeper.judgement.evidence import (
     Broken,
     Evidence,
     Pooled,
+    Refused,
     SegmentShare,
     baseline_of,
     drift_between,
@@ -37,8 +38,8 @@ class Known:
     """All that bears on any episode of one model; `scores` has rows as in sql/judged_scores.sql.
 
     `versions` looks up which model versions answered at an episode's onset; `broken` and `set_aside` look up what intake found in
-    a stretch of time: expectations that rows broke, and how many rows are held, with the commonest reason. `broken_then` does as
-    `broken` for files that hold any row of the time.
+    a stretch of time: expectations that rows broke, and how many rows of a source are held, with the commonest reason. `broken_then`
+    does as `broken` for files that hold any row of the time. `refused` looks up files of a source that came then and were refused whole.
     """
 
     scores: pa.Table
@@ -47,7 +48,8 @@ class Known:
     has_gpu: bool
     broken: Callable[[Window], list[Broken]] = lambda _: []
     broken_then: Callable[[Window], list[Broken]] = lambda _: []
-    set_aside: Callable[[Window], tuple[int, str]] = lambda _: (0, "")
+    set_aside: Callable[[Window, str], tuple[int, str]] = lambda _window, _source: (0, "")
+    refused: Callable[[Window, str], list[Refused]] = lambda _window, _source: []
     versions: Callable[[Episode], Versions | None] = lambda _: None
     told_at: datetime | None = None
 
@@ -70,6 +72,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
     faults, broken, later = _at_fault(known, Window(start, episode.end), Window(alarmed.window_start, alarmed.window_end))
     moved, compared = moved_features(drift_between(known.scores, start - ROLLING, start), drift_between(known.scores, start, episode.end))
     waiting = all(s.state == "provisional" for s in episode.signals)
+    source = "labels" if lead_of(episode.signals).metric == "label_coverage" else "events"
     return Evidence(
         windows=windows,
         first_end=episode.first_end,
@@ -96,7 +99,8 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         faults=faults,
         broken=broken,
         faulty_later=later,
-        set_aside=known.set_aside(Window(start, episode.end)),
+        set_aside=known.set_aside(Window(start, episode.end), source),
+        refused=known.refused(Window(start, episode.end), source),
         changes=known.changes_near(episode),
         versions=known.versions(episode) if episode.family != "data" else None,
         not_measured=[name for name, is_known in (("latency", bool(monitor.columns.latency)), ("GPU", known.has_gpu)) if not is_known],

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.warehouse import ask, connect, quoted
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.evidence import Broken
+from watchkeeper.judgement.evidence import Broken, Refused
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.lots import without_values
 from watchkeeper.operations.quarantine import row_of, standing
@@ -24,7 +24,7 @@ from watchkeeper.operations.times import moment_of
 from watchkeeper.records import Batch, Quarantined, Validation
 from watchkeeper.windows import Window
 
-_FIRST = timedelta(days=14)
+_FIRST, _SLOW = timedelta(days=14), timedelta(days=7)
 _TELLING = 0.2  # a smaller share of rows breaks no number
 WORTH_A_LINE = 0.05
 
@@ -46,6 +46,17 @@ class Intake:
         """
         inside = [row for moment, row in self._held if moment in window and row.source in sources]
         return len(inside), Counter(reason for row in inside for reason in {without_values(r) for r in row.reasons}).most_common(3)
+
+    def refused(self, window: Window, source: str) -> list[Refused]:
+        """Return the files of a source that were refused whole and came in the window, within a week after it, or along with its rows.
+
+        When their rows are of cannot be told, so they may belong to the window.
+        """
+        ends = {b.batch_id: b.ends_at for b in self._batches if b.source == source}
+        along = [b.landed_at for b in self._batches if (end := ends.get(b.batch_id)) is not None and end >= window.start]
+        until = max(window.end + _SLOW, min(along, default=window.end))
+        whole = [q for moment, q in self._held if q.source == source and q.row_number < 0 and window.start <= moment <= until]
+        return [Refused(q.name, ". ".join(map(without_values, q.reasons))) for q in whole]
 
     def broken(self, window: Window, *, least: float = _TELLING) -> list[Broken]:
         """Return expectations on inputs and outputs of the model that at least so large a share of the window's rows broke more than is usual.

@@ -107,7 +107,8 @@ def _developments(home: Home, monitor: Monitor, current: list[Signal], charts: l
         _has_gpu(home, monitor),
         broken=intake.broken,
         broken_then=intake.broken_then,
-        set_aside=lambda window: _set_aside(intake, window),
+        set_aside=partial(_set_aside, intake),
+        refused=intake.refused,
         versions=lambda episode: versions_at_onset(home, monitor, episode, lead_of(episode.signals), now=now),
         told_at=now,
     )
@@ -189,8 +190,8 @@ def _evidence(home: Home, monitor: Monitor, known: Known, now: datetime, episode
     return evidence_of(monitor, episode, known, pooled)
 
 
-def _set_aside(intake: Intake, window: Window) -> tuple[int, str]:
-    count, reasons = intake.set_aside(window)
+def _set_aside(intake: Intake, window: Window, source: str) -> tuple[int, str]:
+    count, reasons = intake.set_aside(window, (source,))
     return count, reasons[0][0] if reasons else ""
 
 
