@@ -250,6 +250,13 @@ def test_a_column_that_is_not_there_names_the_nearest():
         drafted(events(), segments=["zone"])
 
 
+def test_numbers_that_are_no_probabilities_are_refused_as_a_score():
+    margins = np.linspace(-6, 4, 120)
+    with pytest.raises(UsageError, match=r"--score: most of `margin` lies outside \[0, 1\] \(-6 to 4\)"):
+        drafted(events(margin=margins), task="binary", score="margin")
+    assert answers(drafted(events(p=np.where(np.arange(120) < 3, 7.0, 0.4)), task="binary", score="p"))["columns.score"] == "p"
+
+
 @pytest.mark.parametrize(
     ("path", "glob"),
     [

@@ -22,8 +22,10 @@ from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.monitor import Monitor, Task
 from watchkeeper.operations import guesses, truths, wordings
 from watchkeeper.operations.times import READABLE, to_utc
+from watchkeeper.operations.traits import is_number
 
 SAID = "you said so"
+_MOST = 0.5
 _SAID_ROLES = {"version": "version-column", "latency": "latency"}  # role -> option
 _LONGEST_REFERENCE_DAYS = 90
 _WEEKLY_BELOW, _WEEKLY_FROM_DAYS = 30, 56
@@ -216,6 +218,8 @@ def _outputs(told: Draft, events: pa.Table, truth: pa.ChunkedArray | None) -> No
     told.tell("task", task, found[1])
     guess = guesses.score_column(events, task, told.taken()) if task in ("binary", "regression") else None
     score = told.column("columns.score", "score", guess, events)
+    if task == "binary" and score:
+        _require_chances(score, events)
     kin = [n for n in (score, name) if n]
     decided = guesses.prediction_column(events, task, told.taken(), kin) if task in ("binary", "multiclass") else None
     if task == "multiclass" and decided is None:
@@ -233,6 +237,17 @@ def _outputs(told: Draft, events: pa.Table, truth: pa.ChunkedArray | None) -> No
         classes = pc.unique(pc.drop_null(truth if truth is not None else events[prediction])).to_pylist()
         if shares := guesses.probabilities(events, classes):
             told.tell("columns.probabilities", *shares)
+
+
+def _require_chances(score: str, events: pa.Table) -> None:
+    """Raise UsageError when most of a binary model's scores are no probabilities: intake would set nearly every row aside."""
+    values = np.asarray(pc.drop_null(events[score]), dtype=float) if is_number(events[score]) else np.empty(0)
+    if len(values) and np.mean((values < 0) | (values > 1)) > _MOST:
+        raise UsageError(
+            f"most of `{score}` lies outside [0, 1] ({np.nanmin(values):.3g} to {np.nanmax(values):.3g}), and a binary model's score is a probability",
+            where="--score",
+            then="Name the column with the probability of the positive class, or the decision with --prediction; percentages and margins are to be turned into one first.",
+        )
 
 
 def _ask_for_output(told: Draft, events: pa.Table, task: str, score: str | None, prediction: str | None) -> None:
