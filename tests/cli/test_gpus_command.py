@@ -86,6 +86,12 @@ def test_an_interval_that_is_no_time_is_wrong_usage(watchkeeper):
     assert (result.exit_code, "'often' is not a duration" in result.output) == (2, True)
 
 
+def test_readings_are_not_kept_under_a_model_that_is_in_no_file(home, watchkeeper):
+    result = watchkeeper("sample-gpus", "--once", "--model", "parcel")
+    assert (result.exit_code, "Did you mean 'parcels'?" in result.output) == (2, True)
+    assert home.lake.table("telemetry") is None
+
+
 @pytest.fixture
 def traced(home: Home) -> Home:
     """A workspace with two weeks of made-up GPUs: of the parcels model, and of a model without a monitor or name."""

@@ -144,6 +144,7 @@ def test_a_week_too_long_ago_to_be_told_anew_says_that_its_figures_are_of_an_ear
     watch(edited, now=much_later)
     present(edited, now=much_later)
     assert "of an earlier monitor" in page.read_text()
+    assert "of an earlier monitor" in (edited.site_dir / "index.html").read_text()
     assert "watchkeeper digest parcels --period week --of 2025-01-20" in page.read_text()
 
 

@@ -78,7 +78,10 @@ def sample_gpus(
     is a line of JSON.
     """
     plan = Plan(every_s=_every(every), host=host or host_name(), model=model, count=1 if once else count)
-    buffer = Buffer(open_home(ctx, home).lake)
+    workspace = open_home(ctx, home)
+    if model and workspace.monitors_dir.is_dir():  # a host of GPUs may have the lake's address and no monitors
+        load_monitors(workspace, [model])
+    buffer = Buffer(workspace.lake)
     with gpus() as found:
         _introduce(found, plan)
         sample(found, buffer, plan, _pace(), seen=_Teller(as_json=as_json))

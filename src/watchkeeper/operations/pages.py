@@ -81,9 +81,10 @@ def pages(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, problem
         if row.model in monitors and not site.stands(f"@{row.model}", made_from, row):
             _write_model(site, home, monitors[row.model], row, found)
     zones = {m.model: m.timezone for m in monitors.values()}
+    earlier = _earlier(home, found, monitors)
     if not site.stands("@digests", made_from):
-        _write_digests(site, home, found, monitors)
-    _write_index(site, home, rows, found, zones)
+        _write_digests(site, home, found, monitors, earlier)
+    _write_index(site, home, rows, found, zones, earlier)
     write_whole(manifest, json.dumps(site.prints, indent=0, sort_keys=True))
     return site.written
 
@@ -110,11 +111,16 @@ def _write_incident(site: Site, home: Home, monitor: Monitor, incident: Incident
     site.page(f"incidents/{incident.id}.html", (incident, events, signals, scores, links, beside), render)
 
 
-def _write_digests(site: Site, home: Home, found: Shared, monitors: Mapping[str, Monitor]) -> None:
+def _earlier(home: Home, found: Shared, monitors: Mapping[str, Monitor]) -> set[str]:
+    """Return the digests whose figures are of an earlier monitor: what it counts was changed since."""
     bins = {m.model: there.version for m in monitors.values() if (there := stored_bins(home, m, now=found.now))}
+    return {d.digest_id for d in found.digests if d.bins and bins.get(d.model, d.bins) != d.bins}
+
+
+def _write_digests(site: Site, home: Home, found: Shared, monitors: Mapping[str, Monitor], earlier: set[str]) -> None:
     for digest in found.digests:
         zone = monitors[digest.model].timezone if digest.model in monitors else home.workspace.timezone
-        is_earlier = bool(digest.bins) and bins.get(digest.model, digest.bins) != digest.bins
+        is_earlier = digest.digest_id in earlier
 
         def render(digest: Digest = digest, zone: str = zone, is_earlier: bool = is_earlier) -> str:  # noqa: FBT001 - binds the values of this turn
             return digest_page(digest, workspace=site.workspace, timezone=zone, is_earlier=is_earlier)
@@ -122,16 +128,18 @@ def _write_digests(site: Site, home: Home, found: Shared, monitors: Mapping[str,
         site.page(f"digests/{digest.digest_id}.html", (digest, zone, is_earlier), render)
 
 
-def _write_index(site: Site, home: Home, rows: Sequence[OverviewRow], found: Shared, zones: Mapping[str, str]) -> None:
+def _write_index(site: Site, home: Home, rows: Sequence[OverviewRow], found: Shared, zones: Mapping[str, str], earlier: set[str]) -> None:
     incidents = [i for i in found.incidents if i.model in zones]
     links = [*_validation_docs(home), *(link for row in rows for link in _looks(home, row.model, "", found.incidents_of(row.model)))]
     as_of = moment_text(found.now, home.workspace.timezone)
     standing = home.standing if found.now == home.workspace.now else ""
 
     def render() -> str:
-        return index_page(rows, incidents, found.digests, workspace=site.workspace, as_of=as_of, timezones=zones, links=links, standing=standing)
+        return index_page(
+            rows, incidents, found.digests, workspace=site.workspace, as_of=as_of, timezones=zones, links=links, standing=standing, earlier=earlier
+        )
 
-    site.page("index.html", (rows, incidents, found.digests, links, as_of, standing), render)
+    site.page("index.html", (rows, incidents, found.digests, sorted(earlier), links, as_of, standing), render)
 
 
 def _looks(home: Home, model: str, root: str, incidents: Sequence[Incident]) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 Belongs here: what the first page says. Does not: how it is found out (operations/status.py) or written (operations/pages.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 from watchkeeper.judgement.incidents import Incident
@@ -24,8 +24,12 @@ def index_page(
     timezones: Mapping[str, str],
     links: Sequence[tuple[str, str]] = (),
     standing: str = "",
+    earlier: Collection[str] = (),
 ) -> str:
-    """Return the first page; `links` are (text, address relative to it), `standing` says that the clock stands still."""
+    """Return the first page; `links` are (text, address relative to it), `standing` says that the clock stands still.
+
+    `earlier` are the ids of digests whose figures are of an earlier monitor.
+    """
     still_open = sorted((i for i in incidents if i.is_open), key=lambda i: (-SEVERITIES.index(cast("Severity", i.severity)), i.opened_at))
     closed = sorted((i for i in incidents if not i.is_open), key=lambda i: i.resolved_at or i.opened_at, reverse=True)
     return page(
@@ -41,6 +45,7 @@ def index_page(
         digests=sorted(digests, key=lambda d: d.window_end, reverse=True)[:_DIGESTS_SHOWN],
         links=links,
         standing=standing,
+        earlier=earlier,
         timezone=lambda model: timezones.get(model, "UTC"),
     )
 
