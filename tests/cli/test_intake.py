@@ -199,7 +199,9 @@ def test_run_and_ingest_say_why_rows_and_files_were_set_aside(home: Home, watchk
         "5 rows: delivered_at: '…' lies more than a day in the future. `watchkeeper quarantine list` has all of it."
     )
     result = watchkeeper("run", *NOW)
-    assert result.stdout.splitlines()[1] == said
+    assert result.stdout.splitlines()[1:3] == [said, "parcels: not measured yet: the reference ends on 2025-01-15; measuring starts then."]
+    assert "0 windows measured" in result.stdout
+    assert "parcels: the reference ends on 2025-01-15; measuring starts then" in watchkeeper("status", *NOW).stdout
     assert result.exit_code == 0
     again = watchkeeper("run", *NOW)
     assert "Set aside" not in again.stdout

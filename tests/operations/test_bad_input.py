@@ -285,7 +285,7 @@ def test_the_columns_that_a_file_lacks_are_named_where_files_set_aside_are_told(
     put(home, "loans-1.csv", "loan,risky\na,0.5\n")
     batches = take(home)
     assert set_aside(home, batches) == [
-        "1 file: has no columns 'asked_at' (time) and 'risk' (score); it has loan, risky. Name the right columns in the monitor file, or send the file again."
+        "1 file: has no columns 'asked_at' (time) and 'risk' (score); it has loan, risky. Send the file again with them, or correct the monitor file and release it (`watchkeeper quarantine release`)."
     ]
 
 

@@ -92,7 +92,9 @@ def _say_remarks(status: ModelStatus) -> None:
         )
     held = [counted(n, what) for n, what in ((status.rows_held, "row"), (status.files_held, "whole file")) if n]
     if held:
-        say(f"{row.model}: {' and '.join(held)} in quarantine; `watchkeeper quarantine list` says why.")
+        say(
+            f"{row.model}: {' and '.join(held)} in quarantine; `watchkeeper quarantine list` says why, `quarantine release` takes in what is right by now."
+        )
     for action in status.failed_actions:
         say(f"{row.model}: {action.kind} to {action.target} failed: {action.reason}")
 

@@ -234,11 +234,13 @@ def _tell(done: Watched) -> None:
     landed, held = sum(b.rows_landed for b in done.batches), sum(b.rows_quarantined for b in done.batches)
     again = sum(b.rows_duplicate for b in done.batches)
     known = f", {again:,} known already" if again else ""
-    say(
-        f"{counted(len(done.batches), 'batch')}: {counted(landed, 'row')} landed, {held:,} quarantined{known}. {counted(len(done.runs), 'window')} measured."
-    )
+    waiting = [r for r in done.runs if r.outcome == "insufficient"]
+    measured = counted(len(done.runs) - len(waiting), "window")
+    say(f"{counted(len(done.batches), 'batch')}: {counted(landed, 'row')} landed, {held:,} quarantined{known}. {measured} measured.")
     for line in [*set_aside_lines(done.set_aside), *(f"{said}." for said in done.left_out)]:
         say(line)
+    for model, reason in dict.fromkeys((r.model, r.reason) for r in waiting):
+        say(f"{model}: not measured yet: {reason}.")
     opened, resolved = (sum(e.event == what for e in done.events) for what in ("opened", "resolved"))
     told = f"{counted(len(done.digests), 'digest')}, {counted(_sent(done), 'message')} sent"
     say(f"{counted(opened, 'incident')} opened, {resolved:,} resolved, {told}.")

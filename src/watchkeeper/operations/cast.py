@@ -183,7 +183,9 @@ def _needed_outputs(monitor: Monitor) -> dict[str, str]:
 
 def _require(names: Sequence[str], needed: dict[str, str]) -> None:
     if lacking := lacks([n for n in names if n != "wk_row"], needed):
-        raise UnreadableError(lacking, then="Name the right columns in the monitor file, or send the file again.")
+        raise UnreadableError(
+            lacking, then="Send the file again with them, or correct the monitor file and release it (`watchkeeper quarantine release`)."
+        )
 
 
 def lacks(names: Sequence[str], needed: Mapping[str, str]) -> str:

@@ -227,16 +227,22 @@ def _cost(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[
 
 
 def _restated(home: Home, monitor: Monitor, window: Window, now: datetime) -> int:
-    """Count mature figures of the period whose values labels or rows arriving later have changed; what they are compared with may change alone."""
+    """Count figures of the period that labels or rows arriving after its labels were due have changed, those they made possible included.
+
+    What they are compared with may change alone, which does not count.
+    """
     time = pc.field("window_start")
     inside = (pc.field("model") == monitor.model) & (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
     rows = home.lake.read(
         Score.TABLE,
-        columns=[*Score.KEY, "value"],
-        where=inside & (pc.field("state") == "mature") & (pc.field("computed_at") <= pa.scalar(now, TIMESTAMP)),
+        columns=[*Score.KEY, "value", "window_end", "computed_at"],
+        where=inside & (pc.field("computed_at") <= pa.scalar(now, TIMESTAMP)),
     )
     if rows is None:
         return 0
+    delay = monitor.labels.mature_after if monitor.labels else timedelta(0)
+    due = pc.add(rows.column("window_end"), pa.scalar(delay, pa.duration("us")))
+    rows = rows.filter(pc.greater_equal(rows.column("computed_at"), due))
     rows = rows.set_column(rows.column_names.index("value"), "value", pc.round(rows.column("value"), _DIGITS))
     counted = rows.group_by(list(Score.KEY)).aggregate([("value", "count_distinct", pc.CountOptions(mode="all"))])
     return int(pc.sum(pc.greater(counted.column("value_count_distinct"), 1)).as_py() or 0)

@@ -141,7 +141,7 @@ def _overview_row(home: Home, monitor: Monitor, operations: Sequence[OperationSt
         model=monitor.model,
         owner=monitor.owner,
         state=state_of(still_open, is_behind=bool(behind), has_scores=bool(scores)),
-        reason=behind,
+        reason=behind or (measured.reason if measured is not None and measured.outcome == "insufficient" else ""),
         timezone=monitor.timezone,
         window_start=None if last is None else last.start,
         window_end=None if last is None else last.end,
