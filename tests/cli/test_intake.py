@@ -264,3 +264,15 @@ def test_a_moment_that_cannot_be_is_named_by_its_own_option(home: Home, watchkee
     done = watchkeeper("change", "add", "parcels", "--kind", "config", "--at", "0001-01-01", *NOW)
     assert (done.exit_code, done.stderr.startswith("--at: the year 1 is not one of 1971 to 2200")) == (2, True)
     assert watchkeeper("change", "add", "parcels", "--kind", "config", "--now", "soon").stderr.startswith("--now: 'soon' is not a moment")
+
+
+def test_a_file_that_cannot_be_checked_is_named_with_its_model(home: Home, watchkeeper: Run) -> None:
+    (home.root / "odd.csv").write_text("a,b\n1,2\n")
+    refused = watchkeeper("validate", "parcels", "--file", str(home.root / "odd.csv"))
+    assert refused.exit_code == 4
+    assert refused.stderr.startswith("odd.csv, for parcels: has no columns ")
+
+
+def test_a_week_that_has_not_begun_has_no_digest(home: Home, watchkeeper: Run) -> None:
+    refused = watchkeeper("digest", "--of", "2031-01-15", *NOW)
+    assert (refused.exit_code, refused.stderr.startswith("--of: that week has not begun. It is ")) == (2, True)

@@ -228,6 +228,13 @@ def test_check_names_columns_that_the_newest_file_lacks(watchkeeper: Callable[..
     assert told == whole, "a mistyped key does not hide the rest"
 
 
+def test_a_suite_is_called_unused_only_where_every_monitor_is_understood(watchkeeper: Callable[..., Result], home):
+    (home.suites_dir / "other_events.json").write_text('{"name": "other_events", "expectations": []}')
+    assert "no monitor uses it" in watchkeeper("check").output
+    (home.monitors_dir / "other.yaml").write_text("model: other\nsegmnts: [depot]\n")
+    assert "no monitor uses it" not in watchkeeper("check").output
+
+
 def test_check_warns_of_a_reference_that_is_not_over_or_has_no_rows(watchkeeper: Callable[..., Result], parcels_of_day, make_home, home):
     def told(at):
         checked = watchkeeper("check", "--json", at=at)

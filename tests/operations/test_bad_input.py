@@ -132,7 +132,7 @@ CASES = {
         "loans-1.csv",
         "loan;asked_at;risk\na;2025-02-01;0,5\n",
         "quarantined",
-        "loans-1.csv: is separated by ';', not by ',' as its name says. Write it with commas, or with tabs as .tsv.",
+        "loans-1.csv: is separated by semicolons, not by commas as its name says. Write it with commas, or with tabs as .tsv.",
         [],
         [-1],
     ),

@@ -109,6 +109,8 @@ def test_what_cannot_be_compared_is_said(home):
     with pytest.raises(UsageError, match="no rows of version '9'"):
         compared(home, "9")
     monitor = load_monitor(home, "parcels")
+    with pytest.raises(UsageError, match="no rows of version '9'"):
+        compare(home, monitor, "1", "9", now=NOW, window=Window(NOW, NOW + DAY))
     with pytest.raises(UsageError, match="without `labels`"):
         compare(home, monitor.model_copy(update={"labels": None}), "1", "2", now=NOW)
     with pytest.raises(UsageError, match="no window of that time is mature"):

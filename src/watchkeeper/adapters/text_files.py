@@ -22,7 +22,7 @@ ABSENT = ("NA", "N/A", "null", "NULL", "None")
 AS_WRITTEN = r"^[+-]?0[0-9xX]|^\+"  # a text that would lose something as a number: zeros in front, a plus, a base
 _TIMES = (pa.date32(), pa.timestamp("us"), pa.timestamp("us", "UTC"))
 _BOM = b"\xef\xbb\xbf"
-_DELIMITERS = {";": "';'", ",": "','", "\t": "tabs", "|": "'|'"}
+_DELIMITERS = {";": "semicolons", ",": "commas", "\t": "tabs", "|": "bars"}
 _BLOCK, _LARGEST_BLOCK = 2**20, 2**31 - 1
 
 

@@ -26,7 +26,7 @@ from watchkeeper.operations.spread import in_threads
 from watchkeeper.operations.watch import Watched, present, watch
 from watchkeeper.records import Cause, Score
 from watchkeeper.windows import Grid
-from watchkeeper.words import COUNTS, counted, window_text
+from watchkeeper.words import COUNTS, counted, moment_text, window_text
 
 Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Models; else all.", show_default=False)]
 _SCORES = ("metric", "feature", "segment", "version", "window", "value", "low", "high", "n", "reference_value", "coverage", "state", "reason")
@@ -210,7 +210,10 @@ def digest(
             newest = newest_digest(place, monitor, now=at, period=period.value)
             found += [newest] if newest else []
         else:
-            found.append(digest_of(place, monitor, Grid(period.value, monitor.timezone).at(asked), now=at, period=period.value))
+            window = Grid(period.value, monitor.timezone).at(asked)
+            if window.start > at:
+                raise UsageError(f"that {period.value} has not begun", where="--of", then=f"It is {moment_text(at, monitor.timezone)} here.")
+            found.append(digest_of(place, monitor, window, now=at, period=period.value))
     if as_json:
         show_json([{**as_dict(d), "facts": json.loads(d.facts)} for d in found])
         return

@@ -243,7 +243,7 @@ def _cost(facts: DigestFacts) -> str:
 
 
 def _next(facts: DigestFacts) -> str:
-    told = sorted(facts.incidents, key=lambda i: (not i.is_open, -SEVERITIES.index(i.severity)))
+    told = sorted(facts.incidents, key=lambda i: (i.family == "target", not i.is_open, -SEVERITIES.index(i.severity)))
     steps = [step for i in told[:1] if i.story for step in i.story.next_steps]
     return " ".join(steps) if steps else "nothing to do."
 

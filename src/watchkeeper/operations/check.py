@@ -69,7 +69,7 @@ def check(home: Home, *, now: datetime) -> Checked:
         monitor = monitors.get(str(document.data.get("model"))) or beside_unknown_keys(Monitor, document)
         if monitor is not None:
             found += _of_monitor(home, monitor, document, now)
-    found += _of_suites(home, monitors)
+    found += _of_suites(home, monitors, is_whole=not problems)
     names = sorted(path.name for path in home.suites_dir.glob("*.json"))
     if not monitors and not problems:
         found.append(
@@ -187,7 +187,8 @@ def _newest(found: list[files.File]) -> files.File | None:
     return max(found, key=lambda f: (files.written_at(f), f.name), default=None)
 
 
-def _of_suites(home: Home, monitors: dict[str, Monitor]) -> Iterator[Finding]:
+def _of_suites(home: Home, monitors: dict[str, Monitor], *, is_whole: bool) -> Iterator[Finding]:
+    """Check the suites; which of them are used is known once all monitors are understood (`is_whole`)."""
     folder = str(home.suites_dir.relative_to(home.root))
     try:
         gaps = lint_suites(home.suites_dir)
@@ -207,7 +208,7 @@ def _of_suites(home: Home, monitors: dict[str, Monitor]) -> Iterator[Finding]:
             "is not there",
             "nothing is checked before its rows land" if level == "warning" else _near(name, there),
         )
-    if monitors:
+    if monitors and is_whole:
         yield from (Finding("warning", f"{folder}/{name}.json", None, "no monitor uses it", _near(name, used)) for name in sorted(there - used))
 
 

@@ -3,7 +3,7 @@
 Belongs here: which rows are compared, and the differences. Does not: the KPIs (measures/), how they are printed (cli/versions.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -84,8 +84,8 @@ def compare(home: Home, monitor: Monitor, older: str, newer: str, *, now: dateti
     if monitor.columns.version is None or monitor.labels is None:
         missing = "`columns.version`" if monitor.columns.version is None else "`labels`"
         raise UsageError(f"versions cannot be compared without {missing}", where=monitor.model, then="Name it in the monitor file.")
-    due = mature_until(monitor, now)
-    span = _together(home, monitor, (older, newer), now, due) if window is None else Window(window.start, min(window.end, due))
+    due, spans = mature_until(monitor, now), _spans(home, monitor, (older, newer), now)
+    span = _together(monitor, spans, due) if window is None else Window(window.start, min(window.end, due))
     if span.end <= span.start:
         when = f"labels are due {monitor.labels.mature_after} after a window's end"
         raise UsageError(f"no window of that time is mature: {when}", where=monitor.model, then="Name earlier days of both: --window DAY..DAY.")
@@ -102,8 +102,8 @@ def compare(home: Home, monitor: Monitor, older: str, newer: str, *, now: dateti
     return Comparison(older=older, newer=newer, window=span, differences=list(_differences(monitor, values, group, _pairs(rows, values, group))))
 
 
-def _together(home: Home, monitor: Monitor, versions: tuple[str, str], now: datetime, due: datetime) -> Window:
-    """Return the time in which both versions scored, as far as its labels are due."""
+def _spans(home: Home, monitor: Monitor, versions: tuple[str, str], now: datetime) -> Mapping[str, tuple[datetime, datetime]]:
+    """Return when each version scored first and last."""
     events, version = home.lake.dataset(f"events/{monitor.model}"), pc.field(monitor.columns.version or "").cast(pa.string())
     if events is None:
         raise UsageError("no rows have landed", where=monitor.model, then="Run `watchkeeper run`.")
@@ -114,8 +114,13 @@ def _together(home: Home, monitor: Monitor, versions: tuple[str, str], now: date
     missing = [v for v in versions if v not in by_version]
     if missing:
         raise UsageError(f"no rows of version {missing[0]!r} have landed", where=monitor.model, then="`watchkeeper sql` tells which there are.")
-    start = monitor.grid.at(max(first for first, _ in by_version.values())).start
-    last = monitor.grid.at(min(last for _, last in by_version.values())).end
+    return by_version
+
+
+def _together(monitor: Monitor, spans: Mapping[str, tuple[datetime, datetime]], due: datetime) -> Window:
+    """Return the time in which both versions scored, as far as its labels are due."""
+    start = monitor.grid.at(max(first for first, _ in spans.values())).start
+    last = monitor.grid.at(min(last for _, last in spans.values())).end
     if last <= start:
         raise UsageError("the two never scored at the same time", where=monitor.model, then="Name days of both: --window DAY..DAY.")
     return Window(start, min(last, due))

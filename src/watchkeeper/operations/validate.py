@@ -123,7 +123,11 @@ def _of_query(home: Home, monitor: Monitor, source: Source, now: datetime) -> Pr
 
 def _of_content(home: Home, monitor: Monitor, source: Source, content: Content, now: datetime) -> Preview:
     reading = interpret(content.data, content.name, texts_of(monitor))
-    view, rejects = _as_intake(home, monitor, source, cast(reading, monitor, source, now=now))
+    try:
+        lot = cast(reading, monitor, source, now=now)
+    except UnreadableError as error:
+        raise UnreadableError(error.what, where=error.where or f"{content.name}, for {monitor.model}", then=error.then) from error
+    view, rejects = _as_intake(home, monitor, source, lot)
     found = verdict(home, monitor, source, view)
     found = of_some_rows(found)[0] if content.is_part else found
     return _preview(monitor, source, content.name, reading.rows.num_rows + len(reading.unfit), found, rejects.reasons)
