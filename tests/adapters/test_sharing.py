@@ -77,6 +77,37 @@ def test_what_a_helper_that_died_had_not_done_is_done_here() -> None:
         assert begin(whose, "one more")() == here
 
 
+def take_a_moment(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def test_ctrl_c_is_heard_by_the_process_that_began_the_work_and_by_no_helper(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import test_sharing as t\n"
+        "from watchkeeper.adapters.sharing import beside\n"
+        "if __name__ == '__main__':\n"
+        "    try:\n"
+        "        with beside() as begin:\n"
+        "            begin(t.whose, 'settled')()\n"
+        "            last = begin(t.take_a_moment, 1.0)\n"
+        "            print('begun', flush=True)\n"
+        "            t.take_a_moment(60)\n"
+        "    except KeyboardInterrupt:\n"
+        "        print(last())\n"
+    )
+    script = tmp_path / "run.py"
+    script.write_text(code)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline().strip() == "begun"
+        os.killpg(parent.pid, signal.SIGINT)
+        said, complained = parent.communicate(timeout=30)
+    assert (said.strip(), complained, parent.returncode) == ("1.0", "", 0)
+
+
 def test_helpers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     code = (
         "import sys, time, pathlib, json\n"

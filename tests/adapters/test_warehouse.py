@@ -1,5 +1,7 @@
 """DuckDB reads the lake: by name, in UTC, without what was never written."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import duckdb
@@ -7,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from watchkeeper.adapters.lake import Lake
-from watchkeeper.adapters.warehouse import ask, connect, quoted, registered_name, statement
+from watchkeeper.adapters.warehouse import ask, connect, heard, quoted, registered_name, statement
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.records import Run
@@ -75,3 +77,25 @@ def test_names_with_anything_in_them_are_quoted():
     assert registered_name("events/flight_delays") == "events_flight_delays"
     awkward = 'late "arrivals" ; drop'
     assert duckdb.connect().execute(f"SELECT 1 AS {quoted(awkward)}").description[0][0] == awkward
+
+
+def test_ctrl_c_in_a_query_is_heard():
+    """DuckDB takes the interrupt for itself: in a process of its own, since the signal is for the whole of it."""
+    code = (
+        "import duckdb, os, signal, threading\n"
+        "from watchkeeper.adapters.warehouse import ask\n"
+        "threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "try:\n"
+        "    ask(duckdb.connect(), 'SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b')\n"
+        "except KeyboardInterrupt:\n"
+        "    print('heard')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("heard", "")
+
+
+def test_other_errors_are_left_as_they_are():
+    with pytest.raises(RuntimeError, match="of another kind"), heard():
+        raise RuntimeError("of another kind")
+    with pytest.raises(duckdb.CatalogException), heard():
+        duckdb.connect().execute("SELECT * FROM nothing")

@@ -41,6 +41,14 @@ def test_going_on_takes_only_the_moments_after_the_last_one_done() -> None:
     assert Progress(0, whole[-1].isoformat()).left_of(whole) == []
 
 
+def test_what_was_begun_comes_first_also_when_the_steps_are_others_now() -> None:
+    weeks, days = moments(WEEK, LAST_DAY), moments(timedelta(days=1), LAST_DAY)
+    stopped = Progress(0, *(weeks[n].isoformat() for n in (3, 4, 5)))
+    assert stopped.left_of(weeks) == weeks[4:]
+    assert stopped.left_of(days) == [weeks[4], weeks[5], *(day for day in days if day > weeks[5])]
+    assert Progress(0, delivered=weeks[0].isoformat()).left_of(weeks) == weeks
+
+
 @pytest.mark.parametrize(("every", "until", "where"), [(timedelta(0), LAST_DAY, "--every"), (WEEK, date(2013, 3, 31), "--until")])
 def test_a_walk_that_cannot_be_is_a_mistake_with_a_place(every: timedelta, until: date, where: str) -> None:
     with pytest.raises(UsageError, match=where):

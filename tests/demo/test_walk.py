@@ -78,15 +78,30 @@ def test_what_is_told_at_the_end_is_what_the_lake_holds(walked: Home, year: list
     assert (walked.site_dir / "index.html").exists()
 
 
+class StoppedError(Exception):
+    """What stops a walk in the middle of a step."""
+
+
 @pytest.mark.slow
-def test_a_walk_stopped_after_its_files_landed_ends_like_one_that_was_not(walked: Home, year: list[Parcel], tmp_path: Path) -> None:
+def test_a_walk_stopped_while_a_week_lands_and_the_one_before_is_judged_ends_like_one_that_was_not(
+    walked: Home, year: list[Parcel], tmp_path: Path
+) -> None:
     home = settled(tmp_path / "stopped")
     first, second = NOWS
+    begun = []
+
+    def stop_in_the_second_week(operation: str) -> None:
+        begun.append(operation)
+        if begun.count("watch") == 2:
+            raise StoppedError
+
     claim(home, 0)
-    next(walk(home, year, NOWS, seed=0))
-    deliver(home.root / "inbox", year, second)
-    assert claim(home, 0) == Progress(0, first.isoformat())
-    assert [now for now, _ in walk(home, year, claim(home, 0).left_of(NOWS), seed=0)] == [second]
+    with pytest.raises(StoppedError):
+        list(walk(home, year, NOWS, seed=0, tell=stop_in_the_second_week))
+    assert claim(home, 0) == Progress(0, "", gathered=first.isoformat(), delivered=second.isoformat())
+    assert [now for now, _ in walk(home, year, claim(home, 0).left_of(NOWS), seed=0)] == [first, second]
     assert scores(home) == scores(walked)
+    for record in (Batch, Digest, Action, IncidentEvent):
+        assert sorted(map(repr, home.lake.newest(record))) == sorted(map(repr, walked.lake.newest(record)))
     assert {repr(s) for s in home.lake.newest(GpuSample)} == {repr(s) for s in walked.lake.newest(GpuSample)}
     assert progress(home) == progress(walked)

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from conftest import PARCELS, new_home
@@ -75,6 +77,23 @@ def test_files_that_were_refused_whole_are_named_and_not_the_feed(tmp_path):
     watch(home, now=NOW)
     rows, labels = (next(i for i in fold(home.lake.newest(IncidentEvent)) if i.subject == f"missing {what}") for what in ("rows", "labels"))
     assert rows.story.causes[0].subject.startswith("parcels-2025-01-20.parquet was refused whole (")
+    assert labels.headline.startswith("no labels landed for the ")
     assert labels.story.causes[0].subject.startswith("delivered-2025-01-2")
     assert labels.story.causes[0].subject.endswith(", and 7 more files")
     assert "`watchkeeper quarantine list` shows the file and why" in labels.story.next_steps[0]
+
+
+def test_labels_that_came_and_were_set_aside_are_not_said_never_to_have_come(tmp_path):
+    """Of the last eight days the truth is coded otherwise, and is in no class."""
+    home = new_home(tmp_path / "home", PARCELS)
+    parcels_days(home.root, FIRST.date(), 28, rows=120)
+    for day in range(21, 29):
+        file = home.root / "inbox" / f"delivered-2025-01-{day}.parquet"
+        labels = pq.read_table(file)
+        name = "was_late"
+        pq.write_table(labels.set_column(labels.column_names.index(name), name, pa.array([7] * labels.num_rows)), file)
+    watch(home, now=NOW)
+    (found,) = incidents(home)
+    assert found.headline.startswith("no labels landed for the ")
+    assert found.story.causes[0].subject.startswith("labels were set aside: ")
+    assert "`watchkeeper quarantine list` shows the rows" in found.story.next_steps[0]

@@ -18,6 +18,8 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.base import PGCompiler, PGDialect, PGIdentifierPreparer
 from sqlalchemy.engine.default import DefaultExecutionContext
 
+from watchkeeper.adapters.warehouse import heard
+
 _LIVE: dict[str, duckdb.DuckDBPyConnection] = {}
 
 # DuckDB's type names, as suites may write them, and the classes that GX compares.
@@ -65,9 +67,10 @@ class Cursor:
 
     def execute(self, statement: str, parameters: Sequence[Any] | None = None) -> "Cursor":
         """Run one statement and keep its rows."""
-        result = self._connection.execute(statement, list(parameters) if parameters else None)
-        self.description = [(d[0], str(d[1]), None, None, None, None, None) for d in result.description or []] or None
-        self._rows = result.fetchall() if self.description else []
+        with heard():
+            result = self._connection.execute(statement, list(parameters) if parameters else None)
+            self.description = [(d[0], str(d[1]), None, None, None, None, None) for d in result.description or []] or None
+            self._rows = result.fetchall() if self.description else []
         return self
 
     def executemany(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:

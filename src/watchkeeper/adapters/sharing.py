@@ -8,6 +8,7 @@ import atexit
 import itertools
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -44,16 +45,20 @@ def check_all(tables: Sequence[pa.Table], suite_file: Path, *, private: Collecti
     if len(tables) < _AT_ONCE or met[-1] < WORTH_SHARING or others < 1 or not suite_file.exists():
         return [check(table, suite_file, private=private) for table in tables]
     lent = {i: _lend(tables[i], suite_file, private) for i in range(len(tables)) if i % (others + 1)}
-    here = {i: check(table, suite_file, private=private) for i, table in enumerate(tables) if i not in lent}
-    for i in reversed(lent):  # a helper takes the first ones first, and begins late when it has just started
-        if (asked := lent[i]) is not None and asked.cancel():
-            here[i] = check(tables[i], suite_file, private=private)
-    return [here[i] if i in here else _returned(lent[i], tables[i], suite_file, private) for i in range(len(tables))]
+    try:
+        here = {i: check(table, suite_file, private=private) for i, table in enumerate(tables) if i not in lent}
+        for i in reversed(lent):  # a helper takes the first ones first, and begins late when it has just started
+            if (asked := lent[i]) is not None and asked.cancel():
+                here[i] = check(tables[i], suite_file, private=private)
+        return [here[i] if i in here else _returned(lent[i], tables[i], suite_file, private) for i in range(len(tables))]
+    finally:  # after Ctrl-C nobody waits for what no helper has begun
+        for one in filter(None, lent.values()):
+            one.cancel()
 
 
 def _lend(table: pa.Table, suite_file: Path, private: Collection[str]) -> "Future[Checked] | None":
     try:
-        return _helpers().submit(check, table, suite_file, private=tuple(private))
+        return _submit(_helpers(), check, table, suite_file, private=tuple(private))
     except (BrokenProcessPool, OSError, RuntimeError):
         return None
 
@@ -84,7 +89,7 @@ def beside() -> Iterator[Begin]:
 
         def begin(work: Callable[..., Any], *given: Any) -> Callable[[], Any]:
             with suppress(BrokenProcessPool):
-                future = pool.submit(work, *given)
+                future = _submit(pool, work, *given)
                 return lambda: _result(future, partial(work, *given))
             return partial(work, *given)
 
@@ -101,6 +106,15 @@ def _result(future: "Future[Any]", here: Callable[[], Any]) -> Any:
 @cache
 def _helpers() -> ProcessPoolExecutor:
     return _pool(_processors() - 1)
+
+
+def _submit(pool: ProcessPoolExecutor, work: Callable[..., Any], *given: Any, **more: Any) -> "Future[Any]":
+    """Hand work to a pool; a helper that it starts for it never hears Ctrl-C, which the terminal sends to all: this process ends it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(work, *given, **more)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _pool(helpers: int) -> ProcessPoolExecutor:

@@ -144,7 +144,7 @@ def _of_numbers(draft: _Draft, name: str, column: pa.ChunkedArray) -> Iterator[d
     room = (high - low) or max(abs(high), 1.0)
     floor = 0.0 if low >= 0 else _rounded(low - room, down=True)
     where = "above, and nothing below 0" if low >= 0 else "on either side"
-    why = f"the first file held {low:g} to {high:g}; as much again is allowed {where}"
+    why = f"the range of the first file, and as much again {where}"
     yield draft.say("expect_column_values_to_be_between", "warning", why, column=name, min_value=floor, max_value=_rounded(high + room, down=False))
 
 

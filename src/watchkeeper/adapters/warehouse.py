@@ -6,7 +6,8 @@ SELECT a file), the file that people open (operations/publish.py), or the tables
 
 import dataclasses
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from os import cpu_count
@@ -26,6 +27,7 @@ from watchkeeper.records import RECORDS
 # What DuckDB may do on its own is nothing: no download of extensions, no reading of Python variables as tables.
 _CLOSED = {"TimeZone": "UTC", "autoinstall_known_extensions": False, "python_enable_replacements": False}
 
+_INTERRUPTED = "Query interrupted"
 _PER_THREAD = 64_000_000  # bytes: with less DuckDB gives up where it could go slower
 
 
@@ -85,7 +87,19 @@ def dataset_of_record(lake: Lake, record: Any) -> pads.Dataset | None:
 def ask(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | list[Any] | None = None) -> pa.Table:
     """Return the answer to a query as a table; values reach it as parameters only (`?`, or `$name` for a mapping)."""
     given = dict(parameters) if isinstance(parameters, Mapping) else parameters
-    return connection.sql(sql, params=given or None).to_arrow_table()
+    with heard():
+        return connection.sql(sql, params=given or None).to_arrow_table()
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Let Ctrl-C be heard: DuckDB ends the query, takes the interrupt for itself and raises a RuntimeError, which passes for a failure."""
+    try:
+        yield
+    except RuntimeError as error:
+        if type(error) is RuntimeError and str(error) == _INTERRUPTED:
+            raise KeyboardInterrupt from error
+        raise
 
 
 def clock_of(record: type) -> str:

@@ -80,8 +80,8 @@ def _walk(home: Home, nows: Sequence[datetime], reached: "Reached") -> None:
                 for failure in failures:
                     complain(f"{failure.operation} failed on {_day(now)}: {failure.reason}")
     finally:
-        if (came := progress(home)) and came.reached_at:
-            stop_clock(home, came.reached_at)
+        if (came := progress(home)) and (at := came.delivered_at or came.reached_at):
+            stop_clock(home, at)
     say(f"{len(nows)} steps in {time.monotonic() - began:.0f} s, {_peak_gb():.1f} GB of memory in the largest process.")
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from watchkeeper.adapters.swap import write_whole
-from watchkeeper.adapters.workspace import WORKSPACE_FILE, Home, find_home, load_monitor
+from watchkeeper.adapters.workspace import WORKSPACE_FILE, Home, find_home, load_monitor, load_monitors
 from watchkeeper.demo.flights import ZONE, read_flights
 from watchkeeper.demo.gpu_trace import land_gpu_trace
 from watchkeeper.demo.inbox import Parcel, deliver, parcels
@@ -46,15 +46,33 @@ class Progress:
 
     seed: int
     reached: str = ""
+    gathered: str = ""
+    delivered: str = ""
 
     @property
     def reached_at(self) -> datetime | None:
         """The last `now` whose step was done whole."""
-        return datetime.fromisoformat(self.reached) if self.reached else None
+        return _moment(self.reached)
+
+    @property
+    def gathered_at(self) -> datetime | None:
+        """The last `now` whose files were landed and measured; its step may not be judged and told yet."""
+        return _moment(self.gathered)
+
+    @property
+    def delivered_at(self) -> datetime | None:
+        """The last `now` whose files may lie in the inbox: no earlier clock may read it."""
+        return _moment(self.delivered)
 
     def left_of(self, nows: Sequence[datetime]) -> list[datetime]:
-        """Return the steps that are still to be done."""
-        return [now for now in nows if self.reached_at is None or now > self.reached_at]
+        """Return the steps that are still to be done: those that were begun, then those of `nows` after them."""
+        done = self.reached_at or datetime.min.replace(tzinfo=UTC)
+        begun = sorted({at for at in (self.gathered_at, self.delivered_at) if at is not None and at > done})
+        return begun + [now for now in nows if now > max([done, *begun])]
+
+
+def _moment(text: str) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def moments(every: timedelta, until: date) -> list[datetime]:
@@ -104,26 +122,38 @@ def walk(
     schedules, a week is judged and told while the next one is landed and measured: each sees what was known at its `now`.
     """
     from watchkeeper.adapters.sharing import beside
-    from watchkeeper.operations.watch import gather, present
+    from watchkeeper.operations.watch import Watched, gather, present
 
-    say = tell or (lambda _operation: None)
+    say, so_far = tell or (lambda _operation: None), progress(home) or Progress(seed)
+
+    def note(**far: datetime) -> None:
+        known = asdict(progress(home) or Progress(seed))
+        remember(home, Progress(**known | {name: at.isoformat() for name, at in far.items()}))
+
+    def gathered(before: datetime, now: datetime) -> "Watched":
+        if so_far.gathered_at is not None and now <= so_far.gathered_at:  # a walk that was stopped had come so far
+            return Watched(monitors=load_monitors(home, [MODEL])[0])
+        note(delivered=now)
+        _land(home, year, before, now)
+        found = gather(home, [MODEL], now=now, progress=lambda _model, operation: say(operation))
+        note(gathered=now)
+        return found
 
     def finished(now: datetime, wait: "Callable[[], Watched]") -> tuple[datetime, list[Run]]:
         failures = wait().failures
         if now == nows[-1]:
             say("pages and the published file")
             present(home, [MODEL], now=now)
-        remember(home, Progress(seed, now.isoformat()))
+        note(reached=now)
         return now, failures
 
     with beside() as begin:
         under_way = None
-        for before, now in pairwise([_begin(home), *nows]):
-            _land(home, year, before, now)
-            gathered = gather(home, [MODEL], now=now, progress=lambda _model, operation: say(operation))
+        for before, now in pairwise([so_far.reached_at or local_midnight(TRAINED_UNTIL, ZONE), *nows]):
+            found = gathered(before, now)
             if under_way:
                 yield finished(*under_way)
-            under_way = now, begin(_respond, home.root, gathered, now)
+            under_way = now, begin(_respond, home.root, found, now)
         if under_way:
             say("judging and telling")
             yield finished(*under_way)
@@ -139,11 +169,6 @@ def _respond(root: Path, gathered: "Watched", now: datetime) -> "Watched":
 def _open(root: Path) -> Home:
     """Return a workspace whose tables stay open from one step to the next."""
     return find_home(root)
-
-
-def _begin(home: Home) -> datetime:
-    before = progress(home)
-    return (before.reached_at if before else None) or local_midnight(TRAINED_UNTIL, ZONE)
 
 
 def _land(home: Home, year: Sequence[Parcel], before: datetime, now: datetime) -> None:

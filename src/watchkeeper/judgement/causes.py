@@ -81,7 +81,7 @@ def _of_missing(signals: Sequence[Signal], count: int, reason: str, refused: Seq
         return Cause(kind="data", subject=f"{refused[0].name} was refused whole ({refused[0].reason}){more}", onset=onset, evidence_for=support)
     if of_labels:
         subject = "labels arrive for a part of the predictions only" if any(s.value for s in signals) else "labels no longer arrive"
-        return Cause(kind="data", subject=subject, onset=onset, evidence_for=["they have been due, and none came"])
+        return Cause(kind="data", subject=subject, onset=onset, evidence_for=["they have been due, and no file or query brought them"])
     return Cause(kind="data", subject="rows no longer arrive", onset=onset, evidence_for=["no file or query brought them"])
 
 

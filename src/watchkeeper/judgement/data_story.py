@@ -39,10 +39,13 @@ def _missing(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     came, usual = sum(s.n for s in episode.signals), sum(s.expected for s in episode.signals)
     headline = f"{'no' if not came else f'only {came:,}'} {rows} landed {during_text(monitor, episode.start, episode.end, evidence.told_at)}, usually {usual:,.0f}"
     count, reason = evidence.set_aside
-    facts = (
-        [("Set aside", f"{counted(count, 'row')} of that time in quarantine{f', most often because: {reason}' if reason else ''}")] if count else []
-    )
-    return headline, f"{day}, {monitor.timezone}.", facts
+    return headline, f"{day}, {monitor.timezone}.", _set_aside(count, "row", reason)
+
+
+def _set_aside(count: int, what: str, reason: str) -> list[tuple[str, str]]:
+    """Tell how many rows or labels of the time are held, and why most of them."""
+    most = f", most often because: {reason}" if reason else ""
+    return [("Set aside", f"{counted(count, what)} of that time in quarantine{most}")] if count else []
 
 
 def _unlabelled(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
@@ -52,8 +55,13 @@ def _unlabelled(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     share = f"labels of only {percent(came / rows)}" if came else "no labels"
     during = during_text(monitor, episode.start, episode.end, evidence.told_at)
     usual = percent(min(s.expected for s in episode.signals))
-    headline = f"{share} came for the {rows:,} {monitor.wording.rows} {during}, usually of {usual}"
-    facts = [("How good it is", "not known for these days: their labels are due, and without them a silence is no sign of health.")]
+    count, reason = evidence.set_aside
+    verb = "landed" if count or evidence.refused else "came"
+    headline = f"{share} {verb} for the {rows:,} {monitor.wording.rows} {during}, usually of {usual}"
+    facts = [
+        *_set_aside(count, "label", reason),
+        ("How good it is", "not known for these days: their labels are due, and without them a silence is no sign of health."),
+    ]
     return headline, f"{day}, {monitor.timezone}.", facts
 
 

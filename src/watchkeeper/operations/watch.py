@@ -11,6 +11,7 @@ from itertools import pairwise
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.reference_files import dated
+from watchkeeper.adapters.warehouse import heard
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.act import act
@@ -176,7 +177,8 @@ class Steps:
         """Run a step and tell whether it was done; keep its failure as a run, and that it is over once the step succeeds."""
         self.tell(self.monitors[0].model if len(self.monitors) == 1 else "", operation)
         try:
-            step()
+            with heard():
+                step()
         except Exception as error:  # noqa: BLE001 - whatever one model's data does must not stop the others
             self.done.failures.extend(failed(self.home, self.monitors, operation, reason_of(error), now=self.now))
             return False
