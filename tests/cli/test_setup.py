@@ -77,6 +77,14 @@ def test_init_makes_a_workspace_that_checks_clean_and_names_the_next_command(tmp
     assert call("check", "--home", home.root).exit_code == 0
 
 
+def test_init_takes_the_folder_from_home_where_it_is_named_there_and_asks_for_one_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("WATCHKEEPER_HOME", raising=False)
+    assert call("--home", tmp_path / "new", "init").exit_code == 0
+    assert (tmp_path / "new" / "watchkeeper.yaml").exists()
+    unnamed = call("init")
+    assert (unnamed.exit_code, unnamed.stderr.strip()) == (2, "DIR: which folder is to be the workspace. Name it: `watchkeeper init DIR`.")
+
+
 def test_init_overwrites_nothing(root: Path):
     (root / "watchkeeper.yaml").write_text("name: mine\n")
     refused = call("init", root)

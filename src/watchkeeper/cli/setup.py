@@ -24,7 +24,10 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the new workspace; made where it is missing.")],
+    ctx: typer.Context,
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="Folder of the new workspace, made where it is missing; or --home.", show_default=False)
+    ] = None,
     *,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the workspace; else the folder's.", show_default=False)] = None,
     timezone: Annotated[str, typer.Option(metavar="ZONE", help="Where its days begin, such as Europe/Berlin.")] = "UTC",
@@ -33,6 +36,9 @@ def init(
     """Make a workspace: settings, places for monitors, suites and data. Nothing is overwritten."""
     from watchkeeper.operations.setup import init as make
 
+    directory = directory or ctx.find_root().obj
+    if directory is None:
+        raise UsageError("which folder is to be the workspace", where="DIR", then="Name it: `watchkeeper init DIR`.")
     made = make(directory, name=name or directory.resolve().name, timezone=timezone)
     if as_json:
         show_json({"home": directory.resolve(), "made": made})
