@@ -16,6 +16,7 @@ from slack_standin import HOOK, TOKEN, Slack, broken, delivered_but_silent, rate
 from watchkeeper.adapters.delivery import Posting
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.incidents import RESTATED
 from watchkeeper.judgement.outbox import ATTEMPTS
 from watchkeeper.monitor import Links, Monitor, Workspace
 from watchkeeper.operations.act import act
@@ -472,3 +473,15 @@ def test_a_message_names_what_else_is_wrong_with_the_model_at_that_time(home: Ho
     assert "*At the same time:* `i1` opened on day 0" in said["i2"]
     later = run(happen(home, event(incident="i3", day=9)))
     assert "At the same time" not in json.loads(later[0].payload)["text"]
+
+
+def test_beside_an_incident_stands_what_holds_after_the_run(home: Home, run):
+    """What the same run takes back never was, and what it resolves is over: neither is told as if it went on."""
+    taken_back = replace(event("resolved", incident="i2", at=MONDAY + 2 * DAY), why=RESTATED)
+    over = event("resolved", incident="i3", at=MONDAY + 2 * DAY)
+    others = (event(incident="i2", family="data", subject="missing labels"), event(incident="i3", subject="depot=north", severity="warning"))
+    run(happen(home, event(), *others))
+    rows = run(happen(home, event("joined", at=MONDAY + 2 * DAY), taken_back, over))
+    [said] = [json.loads(row.payload)["text"] for row in rows if row.incident_id == "i1"]
+    assert "*At the same time:* `i3` opened on day 0, resolved\n" in said
+    assert "i2" not in said

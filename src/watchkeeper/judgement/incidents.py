@@ -66,10 +66,13 @@ def fold(events: Iterable[IncidentEvent]) -> list[Incident]:
 
 
 def alongside(incident_id: str, incidents: Iterable[Incident]) -> list[Incident]:
-    """Return the other incidents of a model whose bad windows overlap those of one, the gravest first: they may be one trouble."""
+    """Return the other incidents of a model whose bad windows overlap those of one, the gravest first: they may be one trouble.
+
+    Those that were taken back, which never were, are left out.
+    """
     every = list(incidents)
     one = next(i for i in every if i.id == incident_id)
-    others = [i for i in every if i.id != one.id and (i.model, i.environment) == (one.model, one.environment)]
+    others = [i for i in every if i.id != one.id and (i.model, i.environment) == (one.model, one.environment) and not i.is_withdrawn]
     together = [i for i in others if i.window_start < one.window_end and one.window_start < i.window_end]
     return sorted(together, key=lambda i: (-SEVERITIES.index(i.severity), i.window_start, i.id))
 

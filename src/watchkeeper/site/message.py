@@ -67,7 +67,7 @@ def incident_message(
         icon=ICONS["resolved" if is_over else severity],
         title=_titled(event.model, story.headline),
         lead=story.when,
-        facts=[*([] if is_over else [("Look first at", f"`{i.id}` ({i.severity}): {i.headline}.") for i in first]), *story.facts],
+        facts=[*([] if is_over else [("Look first at", f"`{i.id}` ({i.severity}{_over(i)}): {i.headline}.") for i in first]), *story.facts],
         verdict=_closing(story) if is_over else [*_verdict(story), *_beside([i for i in beside if i not in first])],
         footer=_footer(event.incident_id, severity, channel),
         links=list(links),
@@ -130,7 +130,11 @@ def _first(event: IncidentEvent, others: Sequence[Incident]) -> list[Incident]:
 
 def _beside(others: Sequence[Incident]) -> list[Line]:
     rest = f"; and {len(others) - _BESIDE} more" if len(others) > _BESIDE else ""
-    return [("At the same time", "; ".join(f"`{i.id}` {i.headline}" for i in others[:_BESIDE]) + rest)] if others else []
+    return [("At the same time", "; ".join(f"`{i.id}` {i.headline}{_over(i)}" for i in others[:_BESIDE]) + rest)] if others else []
+
+
+def _over(incident: Incident) -> str:
+    return ", resolved" if incident.state == "resolved" else ""
 
 
 def _closing(story: Story) -> list[Line]:
