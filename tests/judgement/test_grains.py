@@ -19,6 +19,7 @@ def test_the_last_day_of_a_week_opens_no_episode_of_the_week(parcels):
             "grain": ["day"] * 7,
             "metric": ["log_loss"] * 7,
             "value": [0.5] * 7,
+            "state": ["mature"] * 7,
             "window_start": pa.array(days, pa.timestamp("us", "UTC")),
             "window_end": pa.array([d + timedelta(days=1) for d in days], pa.timestamp("us", "UTC")),
         }

@@ -46,7 +46,7 @@ class _Always(dict):
 
 
 MEASURED = _Always()
-"""Every metric has a number on every day."""
+"""Every metric has a final number on every day."""
 
 
 def tell_end(episode: Episode) -> Story:
@@ -63,7 +63,7 @@ class Watch:
         """Judge on the morning after `day`; return what was new."""
         now = START + (day + 1) * DAY + timedelta(hours=6)
         windows = [START + d * DAY for d in range(day + 1)]
-        found = episodes(signals, windows, lambda start: now >= start + DAY, MEASURED)
+        found = episodes(signals, windows, MEASURED)
         new = developments("parcels", "production", fold(self.events), found, tell, now, tell_end=tell_end)
         self.events += new
         return [e.event for e in new]
@@ -99,7 +99,7 @@ def test_three_clear_windows_resolve_it(watch):
 
 def test_windows_whose_labels_are_still_missing_are_not_clear():
     windows = [START + d * DAY for d in range(10)]
-    waiting = episodes([signal(3)], windows, lambda start: start < START + 6 * DAY, MEASURED)
+    waiting = episodes([signal(3)], windows, {"calibration_gap": windows[:6]})
     assert [e.is_over for e in waiting] == [False]
 
 
@@ -108,7 +108,7 @@ def test_windows_in_which_nothing_was_measured_are_not_clear(silent, is_over):
     """Of days 4 to 9 three must have numbers: a feed that died has not healed."""
     windows = [START + d * DAY for d in range(10)]
     measured = {"calibration_gap": {w for d, w in enumerate(windows) if d not in silent}}
-    [one] = episodes([signal(3)], windows, lambda _: True, measured)
+    [one] = episodes([signal(3)], windows, measured)
     assert one.is_over is is_over
 
 
@@ -133,14 +133,14 @@ def test_two_episodes_apart_are_two_incidents(watch):
 
 def test_two_quiet_windows_do_not_split_a_story_and_three_do():
     windows = [START + d * DAY for d in range(30)]
-    assert len(episodes([signal(3), signal(6)], windows, lambda _: True, MEASURED)) == 1
-    assert len(episodes([signal(3), signal(7)], windows, lambda _: True, MEASURED)) == 2
+    assert len(episodes([signal(3), signal(6)], windows, MEASURED)) == 1
+    assert len(episodes([signal(3), signal(7)], windows, MEASURED)) == 2
 
 
 def test_windows_without_numbers_do_not_end_a_story():
     """Days nobody measured are not in the windows, so they are neither clear nor a pause."""
     windows = [START + d * DAY for d in (*range(4), *range(10, 12))]
-    [one] = episodes([signal(3), signal(10)], windows, lambda _: True, MEASURED)
+    [one] = episodes([signal(3), signal(10)], windows, MEASURED)
     assert not one.is_over
 
 

@@ -15,10 +15,11 @@ from conftest import PARCELS, parcels_world
 from intake_world import expect, suite
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.judgement.notices import STALE
 from watchkeeper.operations.change import record_change
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.watch import watch
-from watchkeeper.records import IncidentEvent, Signal, Story
+from watchkeeper.records import Action, IncidentEvent, Signal, Story
 from worlds import DAY, Change, parcels_days
 
 FIRST, BEGIN = date(2025, 1, 1), datetime(2025, 1, 1, tzinfo=UTC)
@@ -78,6 +79,52 @@ def test_values_that_go_missing_are_a_data_incident(home):
     [one] = incidents(home)
     assert (one.family, one.state) == ("data", "open")
     assert one.headline.startswith("weight_kg: missing in 50 % of rows on Sat 25 January")
+
+
+@pytest.fixture
+def slow(make_home) -> Home:
+    """Forty days of parcels whose labels take a month; a third of the weights is missing on days 20 to 22."""
+
+    def emptied(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+        weights = [w if i % 3 else None for i, w in enumerate(events["weight_kg"].to_pylist())]
+        return events.set_column(events.column_names.index("weight_kg"), "weight_kg", pa.array(weights, pa.float64())), labels
+
+    home: Home = make_home(PARCELS | {"labels": PARCELS["labels"] | {"mature_after": "30d"}}, name="slow")
+    parcels_days(home.root, FIRST, 40, change=dict.fromkeys((20, 21, 22), emptied))
+    return home
+
+
+def test_an_incident_that_needs_no_label_does_not_wait_for_labels(slow, tmp_path):
+    """It ends with the third day in line, and not a month later."""
+    (tmp_path / "store").mkdir()
+    (slow.root / "inbox").rename(tmp_path / "store" / "inbox")
+    (slow.root / "inbox").mkdir()
+    seen: dict[int, list[str]] = {}
+    for day in range(28):
+        deliver(tmp_path / "store", slow, day)
+        if day >= 20:
+            seen[day] = [e.event for e in watch(slow, now=BEGIN + (day + 1) * DAY + 6 * HOUR).events]
+    assert {day: news for day, news in seen.items() if news} == {20: ["opened"], 21: ["joined"], 22: ["joined"], 25: ["resolved"]}
+
+
+def test_an_incident_that_needed_no_label_and_was_over_long_ago_is_not_sent_when_labels_would_be_due(slow):
+    done = watch(slow, now=BEGIN + 41 * DAY)
+    assert [e.event for e in done.events] == ["opened", "resolved"]
+    assert {(a.state, a.reason) for a in slow.lake.newest(Action) if a.kind != "digest"} == {("skipped", STALE)}
+
+
+def test_days_of_which_no_file_came_yet_do_not_end_an_incident_of_missing_rows(slow):
+    """No file of days 30 to 33 came; on the morning after day 36 those of days 34 to 36 have not come either, and are not missed yet."""
+    for day in range(30, 40):
+        (slow.root / "inbox" / f"parcels-{(BEGIN + day * DAY).date()}.parquet").rename(slow.root / f"parcels-{day}.parquet")
+    watch(slow, now=BEGIN + 36 * DAY + 6 * HOUR)
+    [one] = [i for i in incidents(slow) if i.subject == "missing rows"]
+    assert (one.state, one.window_end) == ("open", BEGIN + 34 * DAY)
+    for day in range(34, 38):
+        (slow.root / f"parcels-{day}.parquet").rename(slow.root / "inbox" / f"parcels-{(BEGIN + day * DAY).date()}.parquet")
+    watch(slow, now=BEGIN + 37 * DAY + 6 * HOUR)
+    [one] = [i for i in incidents(slow) if i.subject == "missing rows"]
+    assert (one.state, one.window_end) == ("resolved", BEGIN + 34 * DAY)
 
 
 @pytest.mark.parametrize(("kind", "begins", "is_cause"), [("out of range", 21, True), ("out of range", 22, False), ("missing", 22, False)])

@@ -18,8 +18,9 @@ from watchkeeper.records import SEVERITIES, Severity, Signal
 GAP = 2
 GAP_OF_HOURS = 23
 CLEAR = 3
-MISSING_ROWS = "missing rows"
-_FAULTS = {"null_ratio": "missing values", "unseen_ratio": "new categories", "rows": MISSING_ROWS, "label_coverage": "missing labels"}
+MISSING_ROWS, MISSING_LABELS = "missing rows", "missing labels"
+_FAULTS = {"null_ratio": "missing values", "unseen_ratio": "new categories", "rows": MISSING_ROWS, "label_coverage": MISSING_LABELS}
+_WITHOUT_LABELS = ("data", "service")
 
 
 AreBack = Callable[[Sequence[Signal], Sequence[datetime]], bool]
@@ -61,11 +62,15 @@ def subject_of(signal: Signal) -> str:
     return _FAULTS.get(signal.metric, signal.family) if signal.family == "data" else signal.family
 
 
+def needs_labels(family: str, subject: str) -> bool:
+    """Tell whether labels may still change what is said of a subject."""
+    return family not in _WITHOUT_LABELS or subject == MISSING_LABELS
+
+
 def episodes(
     signals: Iterable[Signal],
     windows: Sequence[datetime],
-    is_mature: Callable[[datetime], bool],
-    measured: Mapping[str, Collection[datetime]],
+    final: Mapping[str, Collection[datetime]],
     *,
     gap: int = GAP,
     clear: int = CLEAR,
@@ -73,8 +78,8 @@ def episodes(
 ) -> list[Episode]:
     """Return the episodes of page signals; `windows` are the starts of all judged windows of their grain, ascending.
 
-    An episode goes on over at most `gap` windows without a signal, and is over after `clear` mature ones without in which
-    its metrics were measured; `measured` gives the windows in which a metric has a number. Until `are_back` says of the windows
+    An episode goes on over at most `gap` windows without a signal, and is over after `clear` ones without in which a number of
+    its metrics is final; `final` gives the windows in which a metric has such a number. Until `are_back` says of the windows
     without, up to the next signal, that they are in line, it goes on.
     """
     by_subject: dict[tuple[str, str], list[Signal]] = defaultdict(list)
@@ -85,8 +90,8 @@ def episodes(
     for (subject, family), mine in sorted(by_subject.items()):
 
         def quiet(run: Sequence[Signal]) -> list[datetime]:
-            known = set[datetime]().union(*(measured.get(metric, ()) for metric in {s.metric for s in run}))
-            return [w for w in windows[place.get(run[-1].window_start, len(windows)) + 1 :] if w in known and is_mature(w)]
+            known = set[datetime]().union(*(final.get(metric, ()) for metric in {s.metric for s in run}))
+            return [w for w in windows[place.get(run[-1].window_start, len(windows)) + 1 :] if w in known]
 
         def is_apart(run: Sequence[Signal], after: Signal) -> bool:
             is_far = place.get(after.window_start, 0) - place.get(run[-1].window_start, 0) > gap + 1

@@ -15,7 +15,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list, to_arrow
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.episodes import GAP_OF_HOURS, Episode, episodes
+from watchkeeper.judgement.episodes import GAP_OF_HOURS, Episode, episodes, needs_labels
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
 from watchkeeper.judgement.honesty import doubt
@@ -26,6 +26,7 @@ from watchkeeper.judgement.places import is_told_with
 from watchkeeper.judgement.recovery import HOURS, are_back
 from watchkeeper.judgement.signals import Charted, charted, judged_metrics, pages, signals
 from watchkeeper.judgement.story import ending, lead_of, story
+from watchkeeper.measures.readings import DONE
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.faults import Intake
@@ -132,8 +133,8 @@ def _is_judged(monitor: Monitor, daily: pa.Table, now: datetime, incident: Incid
 
     It cannot when the reference was moved to where nothing is known, or the labels' time was made longer.
     """
-    span, delay = monitor.reference_span, monitor.labels.mature_after if monitor.labels else timedelta(0)
-    if span is None or incident.window_start < span[1] or now < incident.window_end + delay:
+    span, wait = monitor.reference_span, _label_wait(monitor) if needs_labels(incident.family, incident.subject) else timedelta(0)
+    if span is None or incident.window_start < span[1] or now < incident.window_end + wait:
         return False
     measured = [start for start, _ in _windows(daily.filter(pc.field("value").is_valid()))]
     learned = sum(start < span[1] for start in measured) >= LEAST_WINDOWS or incident.family == "target"
@@ -142,7 +143,6 @@ def _is_judged(monitor: Monitor, daily: pa.Table, now: datetime, incident: Incid
 
 def _episodes(monitor: Monitor, found: list[Signal], scores: pa.Table, now: datetime, charts: Sequence[Charted]) -> list[Episode]:
     """Return the episodes of the monitor's windows and of the longer ones of promises, where one kept period ends an episode."""
-    delay = monitor.labels.mature_after if monitor.labels else timedelta(0)
     out = []
     for grid in (monitor.grid, *monitor.promise_grids):
         here = scores.filter(pc.field("grain") == grid.grain)
@@ -150,17 +150,28 @@ def _episodes(monitor: Monitor, found: list[Signal], scores: pa.Table, now: date
         mine = [s for s in found if grid.at(s.window_start) == Window(s.window_start, s.window_end)]
         own = {"gap": GAP_OF_HOURS, "are_back": partial(are_back, charts)} if grid.grain == "hour" else {}
         slack = own if grid == monitor.grid else {"gap": 0, "clear": 1}
-        out += episodes(mine, windows, lambda start, grid=grid: now >= grid.at(start).end + delay, _measured(here), **slack)  # type: ignore[misc]
+        out += episodes(mine, windows, _final(monitor, here, now), **slack)
     return sorted(out, key=lambda e: (e.start, e.subject))
 
 
-def _measured(scores: pa.Table) -> dict[str, set[datetime]]:
-    """Return the windows in which each metric has a number for the model, a feature or a segment."""
+def _final(monitor: Monitor, scores: pa.Table, now: datetime) -> dict[str, set[datetime]]:
+    """Return the windows in which each metric has a final number for the model, a feature or a segment.
+
+    What needs no label is final when its window has ended, all else once its labels are due. A window without any row tells nothing
+    of rows: its file may only be late.
+    """
+    ended, due = (pc.field("window_end") <= pa.scalar(now - wait, TIMESTAMP) for wait in (timedelta(0), _label_wait(monitor)))
+    is_silent = (pc.field("metric") == "rows") & (pc.field("value") == 0)
+    known = scores.filter(pc.field("value").is_valid() & (due | (ended & (pc.field("state") == DONE))) & ~is_silent)
     out: dict[str, set[datetime]] = {}
-    pairs = scores.filter(pc.field("value").is_valid()).group_by(["metric", "window_start"]).aggregate([])
+    pairs = known.group_by(["metric", "window_start"]).aggregate([])
     for metric, start in zip(pairs.column("metric").to_pylist(), as_list(pairs.column("window_start")), strict=True):
         out.setdefault(metric, set()).add(start)
     return out
+
+
+def _label_wait(monitor: Monitor) -> timedelta:
+    return monitor.labels.mature_after if monitor.labels else timedelta(0)
 
 
 def _tell(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode, severity: Severity) -> Story:  # noqa: ARG001 - the words do not depend on it

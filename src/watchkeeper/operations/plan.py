@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement import outbox, retraining
+from watchkeeper.judgement.episodes import needs_labels
 from watchkeeper.judgement.incidents import alongside, fold
 from watchkeeper.judgement.notices import STALE, Notice, in_order, is_stale, notices, severity_so_far
 from watchkeeper.judgement.outbox import Standing
@@ -45,7 +46,7 @@ def plan(known: Known) -> list[Action]:
         monitor = known.monitors.get(history[0].model)
         if monitor is None:
             continue
-        found = notices(history, _decided(history, known.standings), now=known.now, mature_after=_mature_after(monitor))
+        found = notices(history, _decided(history, known.standings), now=known.now, mature_after=_wait(monitor, history[0]))
         rows += [_told(known, monitor, history, notice, target) for notice in found for target in known.targets]
         rows += _retrain(known, monitor, history, found, rows)
     rows += [row for digest in known.digests for row in _digest(known, digest)]
@@ -63,6 +64,11 @@ def _decided(history: Sequence[IncidentEvent], standings: Mapping[str, Standing]
 
 def _mature_after(monitor: Monitor | None) -> timedelta:
     return monitor.labels.mature_after if monitor and monitor.labels else timedelta(0)
+
+
+def _wait(monitor: Monitor, event: IncidentEvent) -> timedelta:
+    """Return how long after its windows an incident may have to wait until it can be told for good."""
+    return _mature_after(monitor) if needs_labels(event.family, event.subject) else timedelta(0)
 
 
 def _told(known: Known, monitor: Monitor, history: Sequence[IncidentEvent], notice: Notice, target: str) -> Action:
@@ -123,7 +129,7 @@ def _retrain(known: Known, monitor: Monitor, history: Sequence[IncidentEvent], f
     if newest.event == "resolved" and len(found) == 1:
         return []
     triggers = [s for s in [*known.standings.values(), *outbox.fold(rows).values()] if s.action.kind == "retrain" and s.action.model == monitor.model]
-    is_old = is_stale(newest.at, newest.window_end, now=known.now, mature_after=_mature_after(monitor))
+    is_old = is_stale(newest.at, newest.window_end, now=known.now, mature_after=_wait(monitor, newest))
     why = STALE if is_old else retraining.objection(history, _story(history, history[-1]), monitor, triggers, now=known.now)
     return [_trigger(history, newest, why, known.now)]
 
