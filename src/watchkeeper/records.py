@@ -247,9 +247,9 @@ class Signal:
     environment: Of[str, "production, staging, ..."]
     family: Of[str, "kpi, segment, data, target, service, cost or covariate"]
     level: Of[str, "page or notice"]
-    rule: Of[str, "sudden, slow, target or shortfall"]
-    metric: Of[str, "the score's metric"]
-    feature: Of[str, "the score's feature"] = ""
+    rule: Of[str, "sudden, slow, target, shortfall or suite"]
+    metric: Of[str, "the score's metric; of broken expectations, which have no score, unexpected_ratio"]
+    feature: Of[str, "the score's feature; of broken expectations the column"] = ""
     segment: Of[str, "the score's segment"] = ""
     window_start: Of[datetime, "the score's window"]
     window_end: Of[datetime, "the score's window, exclusive"]
@@ -261,6 +261,7 @@ class Signal:
     normal_high: Of[float | None, "95 % of reference windows lie below this; where hours or weekdays differ, those like it"] = None
     p: Of[float, "chance of something this far out in a normal window; 0 for a broken target"]
     n: Of[int, "rows it rests on"] = 0
+    expects: Of[str, "what the suite expects, in words; of a private column without values"] = ""
     state: Of[str, "provisional or mature, as the score was; withdrawn when restated to normal"]
     computed_at: Of[datetime, "the `now` of the judgement"]
 

@@ -4,13 +4,15 @@ Belongs here: formatting of single values. Does not: sentences about incidents (
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 COUNTS = ("count", "rows", "categories")
 _UNITS = ("ms", "hours", "kWh")
 _SILENT = ("", "ratio", "probability", "index", "distance", "feature", "truth", "nats")  # of these a reader learns nothing from the name
+_NAMED = 5  # values of a set
 _LEAST, _MOST = 1e-4, 1e15
 _METRICS = {
     "roc_auc": "AUC",
@@ -22,6 +24,7 @@ _METRICS = {
     "r2": "R²",
     "f1": "F1",
     "calibration_gap_to_rest": "calibration gap to the rest",
+    "unexpected_ratio": "share of unexpected values",
     "gpu_hours": "GPU-hours",
     "gpu_cost": "GPU cost",
     "gpu_busy_ratio": "GPU busy ratio",
@@ -222,6 +225,32 @@ def expectation_text(name: str) -> str:
     'values to be between'
     """
     return name.removeprefix("expect_").removeprefix("column_").replace("_", " ")
+
+
+def expected_text(name: str, arguments: Mapping[str, Any]) -> str:
+    """Return what is expected of a column's values, with the values that the arguments name; without any where they are private.
+
+    >>> expected_text("expect_column_values_to_be_between", {"max_value": 500}), expected_text("expect_column_values_to_be_between", {})
+    ('at most 500', 'between limits')
+    >>> expected_text("expect_column_values_to_be_between", {"min_value": 0, "max_value": 2.5, "strict_min": True})
+    'above 0 and at most 2.5'
+    >>> expected_text("expect_column_values_to_be_in_set", {"value_set": ["a", "b"]}), expected_text("expect_column_values_to_not_be_null", {})
+    ('one of a and b', 'not be null')
+    """
+    if name == "expect_column_values_to_be_between":
+        least, most = arguments.get("min_value"), arguments.get("max_value")
+        ends = [f"{'above' if arguments.get('strict_min') else 'at least'} {_limit(least)}"] if least is not None else []
+        ends += [f"{'below' if arguments.get('strict_max') else 'at most'} {_limit(most)}"] if most is not None else []
+        return " and ".join(ends) or "between limits"
+    if name == "expect_column_values_to_be_in_set":
+        values = [_limit(v) for v in arguments.get("value_set") or []]
+        more = len(values) - _NAMED
+        return f"one of {listed([*values[:_NAMED], *([f'{more} more'] if more > 0 else [])])}" if values else "one of a set"
+    return expectation_text(name).removeprefix("values to ")
+
+
+def _limit(value: Any) -> str:
+    return limit_text(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
 def metric_text(metric: str, feature: str = "", segment: str = "") -> str:

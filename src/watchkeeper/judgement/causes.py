@@ -14,6 +14,7 @@ of them stands out. Only then is it said that the inputs did not change the outc
 from collections.abc import Sequence
 from dataclasses import replace
 
+from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.changes import cleared, of_changes
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused
 from watchkeeper.records import Cause, Signal
@@ -64,7 +65,7 @@ def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, ""), r
     features = sorted({s.feature for s in signals})
     together = "they failed together, so look at their common source" if len(features) > 1 else "it failed alone, so look at this column first"
     worst = max(signals, key=lambda s: s.value)
-    what = "missing values" if worst.metric == "null_ratio" else "unknown categories"
+    what = {"null_ratio": "missing values", BROKEN: "values not as the suite expects"}.get(worst.metric, "unknown categories")
     return [Cause(kind="data", subject=f"{what} in {', '.join(features)}", onset=min(s.window_start for s in signals), evidence_for=[together])]
 
 

@@ -3,6 +3,7 @@
 Belongs here: the words of data incidents. Does not: those about a model's quality (story.py), the causes (causes.py).
 """
 
+from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.spans import during_text, span_text
@@ -26,10 +27,12 @@ def faults_told(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     names = worst.feature + (f" and {others} more feature{'s' if others > 1 else ''}" if others else "")
     what = "missing" if worst.metric == "null_ratio" else "a category never seen before"
     most = "" if {percent(s.value) for s in episode.signals} == {percent(worst.value)} else "up to "
-    headline = f"{names}: {what} in {most}{percent(worst.value)} of rows {during}, usually {percent(worst.expected)}"
+    share, usual = f"{most}{percent(worst.value)}", percent(worst.expected)
+    said = f"{share} of values not as the suite expects ({worst.expects})" if worst.metric == BROKEN else f"{what} in {share} of rows"
+    headline = f"{names}: {said} {during}, usually {usual}"
     listed = sorted({s.feature: s for s in sorted(episode.signals, key=lambda s: s.value)}.values(), key=lambda s: -s.value)
     more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
-    facts = [("Features", ", ".join(f"{s.feature} {percent(s.value)}" for s in listed[:_LISTED]) + more)]
+    facts = [("Features", ", ".join(f"{s.feature} {percent(s.value)}{f' ({s.expects})' if s.expects else ''}" for s in listed[:_LISTED]) + more)]
     return headline, f"{day}, {monitor.timezone}.", facts
 
 
@@ -71,6 +74,9 @@ def mend_data(owner: str, episode: Episode, evidence: Evidence) -> str:
     if metric in ("rows", "label_coverage"):
         return _look_for_it(owner, metric, evidence)
     worst = max(episode.signals, key=lambda s: s.value)
+    if metric == BROKEN:
+        wrong = "these rows landed as they came, and what rests on them may be wrong. If the values are right, correct the suite."
+        return f"ask {owner} what happened to the source of {worst.feature}; {wrong}"
     return f"ask {owner} what happened to the source of {worst.feature}; scores of these rows rest on incomplete inputs."
 
 

@@ -13,13 +13,20 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.records import SEVERITIES, Severity, Signal
 
 GAP = 2
 GAP_OF_HOURS = 23
 CLEAR = 3
 MISSING_ROWS, MISSING_LABELS = "missing rows", "missing labels"
-_FAULTS = {"null_ratio": "missing values", "unseen_ratio": "new categories", "rows": MISSING_ROWS, "label_coverage": MISSING_LABELS}
+_FAULTS = {
+    "null_ratio": "missing values",
+    "unseen_ratio": "new categories",
+    BROKEN: "broken expectations",
+    "rows": MISSING_ROWS,
+    "label_coverage": MISSING_LABELS,
+}
 _WITHOUT_LABELS = ("data", "service")
 
 

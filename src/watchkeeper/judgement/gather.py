@@ -9,6 +9,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import (
     OF_A_RATE,
@@ -110,7 +111,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
 
 def _at_fault(known: Known, whole: Window, alarmed: Window) -> tuple[list[Signal], list[Broken], list[str]]:
     """Return the faults of data in an episode that were there at its first alarm, and the columns of those that came later: no cause of it."""
-    faults = [s for s in known.signals if s.family == "data" and s.level == "page" and s.window_start in whole]
+    faults = [s for s in known.signals if s.family == "data" and s.level == "page" and s.metric != BROKEN and s.window_start in whole]
     begun = {s.feature for s in faults if s.window_start < alarmed.end}
     broken, then = known.broken(whole), {b.column for b in known.broken_then(alarmed)}
     later = [s.feature for s in faults if s.feature not in begun] + [b.column for b in broken if b.column not in then | begun]

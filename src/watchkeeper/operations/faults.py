@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.warehouse import ask, connect, quoted
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.breaks import TELLING
 from watchkeeper.judgement.evidence import Broken, Refused
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.lots import without_values
@@ -25,7 +26,6 @@ from watchkeeper.records import Batch, Quarantined, Validation
 from watchkeeper.windows import Window
 
 _FIRST, _SLOW = timedelta(days=14), timedelta(days=7)
-_TELLING = 0.2  # a smaller share of rows breaks no number
 WORTH_A_LINE = 0.05
 
 
@@ -58,7 +58,7 @@ class Intake:
         whole = [q for moment, q in self._held if q.source == source and q.row_number < 0 and window.start <= moment <= until]
         return [Refused(q.name, ". ".join(map(without_values, q.reasons))) for q in whole]
 
-    def broken(self, window: Window, *, least: float = _TELLING) -> list[Broken]:
+    def broken(self, window: Window, *, least: float = TELLING) -> list[Broken]:
         """Return expectations on inputs and outputs of the model that at least so large a share of the window's rows broke more than is usual.
 
         Usual is what the reference's rows broke; of an expectation that came later, rows of the first two weeks it was checked in, before
@@ -69,19 +69,21 @@ class Intake:
 
     def broken_then(self, window: Window) -> list[Broken]:
         """Do as `broken` with all files that hold a row of the window."""
-        return self._broken([b for b, (first, last) in self._spans.items() if first < window.end and last >= window.start], window, _TELLING)
+        return self._broken([b for b, (first, last) in self.spans.items() if first < window.end and last >= window.start], window, TELLING)
 
     def _broken(self, batches: Sequence[str], window: Window, least: float) -> list[Broken]:
         shares = _shares(self._validations(batches))
-        usual = self._usual(window.start, shares)
-        roles = self.monitor.columns
-        named = {roles.id, roles.time, roles.version, roles.environment, roles.status}  # neither inputs nor outputs of the model
+        usual = self.usual(window.start, shares)
         found = [Broken(column, expectation, share, usual.get((column, expectation), 0.0)) for (column, expectation), share in shares.items()]
-        found = [b for b in found if b.column not in named]
-        return sorted((b for b in found if b.share - b.usual >= least), key=lambda b: (-b.share, b.column))
+        return sorted((b for b in found if b.share - b.usual >= least and self.is_of_model(b.column)), key=lambda b: (-b.share, b.column))
 
-    def _usual(self, before: datetime, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], float]:
-        """Return the usual share of rows that break expectations."""
+    def is_of_model(self, column: str) -> bool:
+        """Tell whether a column may be an input or output of the model."""
+        roles = self.monitor.columns
+        return column not in {roles.id, roles.time, roles.version, roles.environment, roles.status}
+
+    def usual(self, before: datetime, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], float]:
+        """Return the usual share of rows that break expectations, of those of which it is known."""
         span = self.monitor.reference_span
         known = _shares(self._validations([b for b, middle in self._middles.items() if span is not None and span[0] <= middle < span[1]]))
         if all(about in known for about in wanted):
@@ -118,13 +120,14 @@ class Intake:
         return dict(zip(found.column("id").to_pylist(), found.column("at").to_pylist(), strict=True))
 
     @cached_property
-    def _spans(self) -> dict[str, tuple[datetime, datetime]]:
+    def spans(self) -> dict[str, tuple[datetime, datetime]]:
+        """The times of the first and the last row of each file of events that landed."""
         events = [b for b in self._batches if b.source == "events"]
         return {b.batch_id: (b.starts_at, b.ends_at) for b in events if b.starts_at is not None and b.ends_at is not None}
 
     @cached_property
     def _middles(self) -> dict[str, datetime]:
-        return {batch: first + (last - first) / 2 for batch, (first, last) in self._spans.items()}
+        return {batch: first + (last - first) / 2 for batch, (first, last) in self.spans.items()}
 
     def _validations(self, batches: Sequence[str]) -> Iterator[Validation]:
         unread = sorted(set(batches) - self._checked.keys())

@@ -29,6 +29,7 @@ from watchkeeper.judgement.story import ending, lead_of, story
 from watchkeeper.measures.readings import DONE
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
+from watchkeeper.operations.breaks import broken_expectations
 from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.rollup import pooled_scores
 from watchkeeper.operations.versions import versions_at_onset
@@ -64,11 +65,15 @@ def _of_model(home: Home, monitor: Monitor, now: datetime) -> tuple[list[Signal]
     windows = _windows(daily)
     charts = charted(monitor, daily, windows)
     current = signals(monitor, monitor.environment, charts, scores, now)
+    intake = Intake(home, monitor, now)
+    checked = broken_expectations(intake, [Window(*w) for w in windows], current)
+    current += checked.signals
+    scores = pa.concat_tables([scores, checked.scores], promote_options="default")
     if doubt(monitor, scores):
         current = [replace(s, level="notice") if s.family in ("kpi", "segment") else s for s in current]
     mine = pc.field("model") == monitor.model
     known = home.lake.newest(Signal, as_of=now, where=mine)
-    events = _developments(home, monitor, current, charts, scores, now)
+    events = _developments(intake, current, charts, scores)
     return _news(known, current, now), events
 
 
@@ -94,13 +99,13 @@ def judged_scores(home: Home, monitor: Monitor, *, now: datetime) -> pa.Table:
     return ask(connection, statement("judged_scores"), asked)
 
 
-def _developments(home: Home, monitor: Monitor, current: list[Signal], charts: list[Charted], scores: pa.Table, now: datetime) -> list[IncidentEvent]:
+def _developments(intake: Intake, current: list[Signal], charts: list[Charted], scores: pa.Table) -> list[IncidentEvent]:
+    home, monitor, now = intake.home, intake.monitor, intake.now
     mine = pc.field("model") == monitor.model
     incidents = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment)))
     daily = scores.filter(pc.field("grain") == monitor.window)
     believed = [e for e in _episodes(monitor, pages(current), scores, now, charts) if matching(incidents, e) or is_borne_out(e, daily)]
     found = with_onsets(believed, charts)
-    intake = Intake(home, monitor, now)
     known = Known(
         daily,
         current,
