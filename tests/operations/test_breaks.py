@@ -135,6 +135,14 @@ def test_a_file_of_several_days_tells_of_all_its_days(make_home):
     assert "weight_kg: up to " not in one.headline
 
 
+def test_a_file_of_a_day_that_has_not_ended_waits_for_its_end(make_home):
+    home = make_home(WITHOUT_LABELS)
+    suite(home, "parcels_events", AT_MOST)
+    parcels_days(home.root, FIRST, 21, change={20: TEN_TIMES})
+    assert watch(home, now=BEGIN + 20 * DAY + 23 * HOUR).events == []
+    assert [e.event for e in watch(home, now=BEGIN + 21 * DAY).events] == ["opened"]
+
+
 def test_judging_again_finds_nothing_new(make_home):
     home = make_home(WITHOUT_LABELS)
     watched(home, AT_MOST)

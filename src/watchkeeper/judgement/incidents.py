@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from watchkeeper.judgement.episodes import Episode, severity_of
+from watchkeeper.judgement.episodes import Episode, needs_labels, severity_of
 from watchkeeper.judgement.notices import in_order
 from watchkeeper.records import SEVERITIES, IncidentEvent, Severity, Signal, Story, key
 from watchkeeper.words import moment_text
 
 LASTING = timedelta(days=28)
+LATE_ROWS = timedelta(days=7)
 RESTATED = "restated: with what has landed since, nothing is out of line"
 LASTED = "lasts: the state is known and stays in the digest; no new incident opens until it has been clear"
 
@@ -128,7 +129,8 @@ def developments(
 
     `tell` gives the story of an incident as it stands, `tell_end` that of its end; `learned` says what bears on an episode and
     became known since a moment, other than its signals. An open incident of which nothing is out
-    of line any more is over only where `is_judged` says that its windows could still be found so.
+    of line any more is over only where `is_judged` says that its windows could still be found so. Rows may be late: one that waited for no label
+    is taken back in the same way for a week after it was over.
     """
     out: list[IncidentEvent] = []
     taken: set[str] = set()
@@ -148,7 +150,7 @@ def developments(
             ),
         ]
     for incident in known:
-        if incident.is_open and incident.id not in taken and is_judged(incident):
+        if incident.id not in taken and (incident.is_open or _is_just_over(incident, now)) and is_judged(incident):
             out.append(_ended(incident, RESTATED, now))
     return out
 
@@ -192,6 +194,11 @@ def _closing(whose: "_Whose", incident: Incident | None, episode: Episode, now: 
     if incident is not None and now - incident.opened_at >= LASTING:
         return [_event(whose, episode, "resolved", severity, now, why=LASTED)]
     return []
+
+
+def _is_just_over(incident: Incident, now: datetime) -> bool:
+    ended = None if needs_labels(incident.family, incident.subject) or incident.is_withdrawn else incident.resolved_at
+    return ended is not None and now - ended <= LATE_ROWS
 
 
 def _since(moment: datetime, timezone: str) -> str:

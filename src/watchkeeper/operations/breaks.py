@@ -140,7 +140,7 @@ def _placed(intake: Intake, windows: Sequence[Window]) -> dict[str, list[Any]]:
         mine = [w.start for w in near if first + (last - first) / 2 in w or _covered(w, first, last) >= _LEAST_COVERED]
         out["batch_id"] += [batch] * len(mine)
         out["window_start"] += mine
-        out["part"] += [1 / len(mine)] * len(mine)
+        out["part"] += [1 / len(mine) for _ in mine]
     return out
 
 
