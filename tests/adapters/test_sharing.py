@@ -84,10 +84,11 @@ def take_a_moment(seconds: float) -> float:
 
 def test_ctrl_c_is_heard_by_the_process_that_began_the_work_and_by_no_helper(tmp_path: Path) -> None:
     code = (
-        "import sys\n"
+        "import signal, sys\n"
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "import test_sharing as t\n"
         "from watchkeeper.adapters.sharing import beside\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # whoever started the tests may have had it ignored
         "if __name__ == '__main__':\n"
         "    try:\n"
         "        with beside() as begin:\n"

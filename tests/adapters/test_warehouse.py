@@ -8,11 +8,12 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from watchkeeper.adapters.arrow_records import to_arrow
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.warehouse import ask, connect, heard, quoted, registered_name, statement
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
-from watchkeeper.records import Run
+from watchkeeper.records import Run, Signal
 
 NOW = datetime(2013, 4, 23, 6, tzinfo=UTC)
 
@@ -84,6 +85,7 @@ def test_ctrl_c_in_a_query_is_heard():
     code = (
         "import duckdb, os, signal, threading\n"
         "from watchkeeper.adapters.warehouse import ask\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # whoever started the tests may have had it ignored
         "threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
         "try:\n"
         "    ask(duckdb.connect(), 'SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b')\n"
@@ -99,3 +101,28 @@ def test_other_errors_are_left_as_they_are():
         raise RuntimeError("of another kind")
     with pytest.raises(duckdb.CatalogException), heard():
         duckdb.connect().execute("SELECT * FROM nothing")
+
+
+def test_a_table_from_before_a_field_was_kept_has_nothing_there(home):
+    """The lake's table is of the run that the workspace has; `revision` came later, and is never null in one of today's."""
+    old = Lake(home.root / "old")
+    old.append(Run.TABLE, home.lake.read(Run.TABLE).drop_columns(["revision"]))
+    assert ask(connect(old), "SELECT model, revision FROM runs").to_pylist() == [{"model": "flights", "revision": None}]
+    signal = Signal(
+        signal_id="s",
+        model="m",
+        environment="production",
+        family="kpi",
+        level="page",
+        rule="sudden",
+        metric="psi",
+        window_start=NOW,
+        window_end=NOW,
+        value=1.0,
+        expected=0.0,
+        p=0.1,
+        state="mature",
+        computed_at=NOW,
+    )
+    old.append(Signal.TABLE, to_arrow(Signal, [signal]).drop_columns(["expects"]))
+    assert ask(connect(old), "SELECT metric, expects FROM signals").to_pylist() == [{"metric": "psi", "expects": None}]

@@ -80,7 +80,7 @@ def _opened() -> duckdb.DuckDBPyConnection:
 def dataset_of_record(lake: Lake, record: Any) -> pads.Dataset | None:
     """Return the table of a record, None where there is none; fields that it was written without are null."""
     found = lake.dataset(record.TABLE)
-    missing = [] if found is None else [f for f in arrow_schema(record) if f.name not in found.schema.names]
+    missing = [] if found is None else [f.with_nullable(True) for f in arrow_schema(record) if f.name not in found.schema.names]
     return found.replace_schema(pa.schema([*found.schema, *missing])) if found is not None and missing else found
 
 
