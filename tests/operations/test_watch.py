@@ -1,5 +1,7 @@
 """Watch: everything due in one go; a step that fails is kept and takes nothing else with it."""
 
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -8,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import PARCELS, parcels_world
+from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.leases import rewriting
 from watchkeeper.operations.watch import tidy, watch
 from watchkeeper.records import Digest, Run, Score
 from worlds import DAY, parcels_days
@@ -99,3 +103,32 @@ def test_small_files_are_merged_and_large_ones_are_not_written_again_for_them(ho
     tidy(home)
     assert large not in files()
     assert max(files().values()) > 16_000_000
+
+
+def test_a_table_that_another_process_merges_is_left_to_it(home):
+    """delta-rs refuses neither of two merges at once, and keeps what both wrote."""
+    for day in range(12):
+        home.lake.append("t", pa.table({"x": [day]}))
+    with rewriting(Lake(home.lake.address), "t"):
+        tidy(home)
+        assert len(home.lake.file_sizes("t")) == 12
+    tidy(home)
+    assert len(home.lake.file_sizes("t")) == 1
+    assert sorted(home.lake.read("t")["x"].to_pylist()) == list(range(12))
+
+
+def test_rows_are_there_once_when_several_processes_merge_at_once(home):
+    code = (
+        "import sys, pyarrow as pa\n"
+        "from pathlib import Path\n"
+        "from watchkeeper.adapters.workspace import Home\n"
+        "from watchkeeper.operations.watch import tidy\n"
+        "home = Home(Path(sys.argv[1]))\n"
+        "for n in range(60):\n"
+        "    home.lake.append('t', pa.table({'x': [int(sys.argv[2]) + n]}))\n"
+        "    tidy(home)\n"
+    )
+    home.lake.append("t", pa.table({"x": [-1]}))
+    several = [subprocess.Popen([sys.executable, "-c", code, str(home.root), str(100 * k)]) for k in range(3)]
+    assert [one.wait() for one in several] == [0, 0, 0]
+    assert sorted(home.lake.read("t")["x"].to_pylist()) == [-1, *(100 * k + n for k in range(3) for n in range(60))]

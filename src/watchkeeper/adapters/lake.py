@@ -229,7 +229,10 @@ class Lake:
         return latest
 
     def compact(self, name: str, *, up_to: int | None = None) -> dict[str, Any]:
-        """Merge the files of a table that are smaller than `up_to` bytes, or all small ones; readers and writers are not disturbed."""
+        """Merge the files of a table that are smaller than `up_to` bytes, or all small ones; readers and writers are not disturbed.
+
+        One process at a time may (leases.rewriting): of two at once none is refused, and the rows are there twice.
+        """
 
         def merge() -> dict[str, Any]:
             found = self.table(name)  # anew: another process may have merged the same files

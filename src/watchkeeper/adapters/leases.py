@@ -47,6 +47,20 @@ def lease(lake: Lake, name: str, *, wait_s: float = _WAIT_S, ttl_s: float = _TTL
         term.end()
 
 
+@contextmanager
+def rewriting(lake: Lake, table: str, *, wait_s: float = _WAIT_S) -> Iterator[None]:
+    """Be the only process that rewrites the files of a table while the body runs; others read and append meanwhile.
+
+    delta-rs refuses neither of two merges at once, and both leave their files: every row that they merged would be there twice.
+
+    Raises:
+        LeaseHeldError: another process rewrites them for longer than `wait_s`.
+
+    """
+    with lease(lake, f"files:{table}", wait_s=wait_s):
+        yield
+
+
 @dataclass
 class _Term:
     """The time for which this process holds a lease; its renewals read the lake on their own, beside the body."""

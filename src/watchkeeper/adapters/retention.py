@@ -15,6 +15,7 @@ from deltalake.exceptions import CommitFailedError
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.lake import Lake, form_of
+from watchkeeper.adapters.leases import rewriting
 from watchkeeper.errors import ConflictError
 
 _ATTEMPTS = 10
@@ -52,10 +53,13 @@ def remove_rows(lake: Lake, table: str, removal: Removal) -> int:
 
     """
     going = 0
+    if lake.table(table) is None:
+        return going
     for attempt in range(_ATTEMPTS):
         try:
-            going += _removed(lake, table, removal)
-            _without_views(lake, table)
+            with rewriting(lake, table):
+                going += _removed(lake, table, removal)
+                _without_views(lake, table)
         except CommitFailedError:
             time.sleep(random.uniform(0.05, 0.2) * (attempt + 1))  # noqa: S311 - jitter, not a secret
             continue

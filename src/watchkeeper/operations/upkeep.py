@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from watchkeeper.adapters.leases import rewriting
 from watchkeeper.adapters.retention import Removal, remove_rows
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
@@ -66,7 +67,10 @@ def _tables(monitors: Mapping[str, Monitor]) -> Sequence[str]:
 
 
 def _shaped(home: Home, table: str, rows_removed: int) -> Kept:
-    merged = home.lake.compact(table).get("numFilesRemoved", 0)
+    if home.lake.table(table) is None:
+        return Kept(table=table)
+    with rewriting(home.lake, table):
+        merged = home.lake.compact(table).get("numFilesRemoved", 0)
     deleted = home.lake.vacuum(table, keep_hours=READERS_KEEP_HOURS)
     home.lake.checkpoint(table)
     return Kept(table=table, rows_removed=rows_removed, files_merged=int(merged), files_deleted=len(deleted))

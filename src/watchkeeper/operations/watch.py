@@ -4,15 +4,17 @@ Belongs here: the order, and that one model's failure does not stop the others. 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
-from watchkeeper.adapters.leases import lease
+from watchkeeper.adapters.leases import lease, rewriting
 from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.reference_files import dated
 from watchkeeper.adapters.warehouse import heard
 from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.errors import LeaseHeldError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.act import act
 from watchkeeper.operations.costs import costs
@@ -132,12 +134,14 @@ def tidy(home: Home) -> None:
     """Merge the files of tables that have more than a few of about the same size; readers and writers are not disturbed.
 
     Each file is opened at each reading, so there are to be few; and those of a higher tier are not written again for a day's rows.
+    A table that another process is merging is left to it.
     """
     for table in home.lake.tables_in_use():
         sizes = home.lake.file_sizes(table)
         for above, tier in pairwise((0, *_TIERS)):
             if sum(above // 2 <= size < tier // 2 for size in sizes) > _FEW:
-                home.lake.compact(table, up_to=tier)
+                with suppress(LeaseHeldError), rewriting(home.lake, table, wait_s=0.0):
+                    home.lake.compact(table, up_to=tier)
                 break
 
 
