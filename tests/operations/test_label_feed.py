@@ -40,7 +40,7 @@ def test_it_is_one_incident_that_says_what_is_missing_and_what_to_do(dead):
     assert found.is_open
     assert found.severity == "high"
     assert found.headline.startswith("no labels came for the ")
-    assert found.headline.endswith(", usually of 100 %")
+    assert found.headline.endswith(", usually for 100 % of them")
     assert found.story.causes[0].subject == "labels no longer arrive"
     assert "whether labels are still delivered" in found.story.next_steps[0]
 
@@ -81,6 +81,9 @@ def test_files_that_were_refused_whole_are_named_and_not_the_feed(tmp_path):
     assert labels.story.causes[0].subject.startswith("delivered-2025-01-2")
     assert labels.story.causes[0].subject.endswith(", and 7 more files")
     assert "`watchkeeper quarantine list` shows the file and why" in labels.story.next_steps[0]
+    assert "Set aside" not in dict(labels.story.facts)
+    told = digest_of(home, load_monitor(home, "parcels"), Window(NOW - 6 * DAY, NOW + DAY), now=NOW, period="week")
+    assert "0 rows quarantined. 9 files refused whole: `watchkeeper quarantine list` says why." in told.text
 
 
 def test_labels_that_came_and_were_set_aside_are_not_said_never_to_have_come(tmp_path):

@@ -60,7 +60,7 @@ def _unlabelled(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     usual = percent(min(s.expected for s in episode.signals))
     count, reason = evidence.set_aside
     verb = "landed" if count or evidence.refused else "came"
-    headline = f"{share} {verb} for the {rows:,} {monitor.wording.rows} {during}, usually of {usual}"
+    headline = f"{share} {verb} for the {rows:,} {monitor.wording.rows} {during}, usually for {usual} of them"
     facts = [
         *_set_aside(count, "label", reason),
         ("How good it is", "not known for these days: their labels are due, and without them a silence is no sign of health."),

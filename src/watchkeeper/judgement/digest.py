@@ -47,6 +47,7 @@ class DigestFacts:
     cost: Mapping[str, float] = field(default_factory=dict)
     cost_is_synthetic: bool = False
     currency: str = "USD"
+    files_refused: int = 0
     restated: int = 0
     is_correction: bool = False
     failed: str = ""
@@ -160,7 +161,8 @@ def _foreseen(monitor: Monitor, facts: DigestFacts, main: str) -> str:
     said = f"{metric_text(foreseen.metric)} {_number(monitor, facts, foreseen.metric)}"
     if not facts.is_final or realised is None or realised.value is None:
         return f" From the scores alone, {said}: an estimate, blind to a change of what the inputs mean."
-    if foreseen.low <= realised.value <= foreseen.high:
+    low, high = realised.value if realised.low is None else realised.low, realised.value if realised.high is None else realised.high
+    if low <= foreseen.high and foreseen.low <= high:  # either may be the other
         return ""
     worse = realised.value > foreseen.high if realised.direction == "lower_is_better" else realised.value < foreseen.low
     return f" The scores alone had promised {_number(monitor, facts, foreseen.metric)}: what came is {'worse' if worse else 'better'} than inputs explain."
@@ -208,6 +210,7 @@ def _data(facts: DigestFacts) -> str:
     reasons = "; ".join(f"{n:,} {reason}" for reason, n in facts.quarantine_reasons[:2])
     of_labels = f", {facts.labels_aside:,} of them labels" if facts.labels_aside else ""
     said = f"{counted(facts.quarantined, 'row')} quarantined{of_labels}{f' ({reasons})' if reasons else ''}."
+    said += f" {counted(facts.files_refused, 'file')} refused whole: `watchkeeper quarantine list` says why." if facts.files_refused else ""
     if facts.broken:
         many = [f"{percent(b.share)} of {b.column} (usually {percent(b.usual)})" for b in facts.broken[:3]]
         said += f" Landed, but not as the suite expects: {', '.join(many)}."

@@ -42,10 +42,14 @@ class Intake:
         """Return how many rows of the window are held in quarantine, and the commonest reasons, without the values they name.
 
         A row belongs to the window that its own time says, a label to that of the event it is about; one of which that cannot be
-        told, to the moment it came.
+        told, to the moment it came. Files that were refused whole are not counted: how many rows they held nobody knows.
         """
-        inside = [row for moment, row in self._held if moment in window and row.source in sources]
+        inside = [row for moment, row in self._held if moment in window and row.source in sources and row.row_number >= 0]
         return len(inside), Counter(reason for row in inside for reason in {without_values(r) for r in row.reasons}).most_common(3)
+
+    def files_refused(self, window: Window) -> int:
+        """Return how many files that came in the window are held whole."""
+        return len({row.batch_id for moment, row in self._held if row.row_number < 0 and moment in window})
 
     def refused(self, window: Window, source: str) -> list[Refused]:
         """Return the files of a source that were refused whole and came in the window, within a week after it, or along with its rows.

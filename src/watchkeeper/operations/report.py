@@ -179,6 +179,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         promises=promises(home, monitor, now=now, of=window),
         quarantined=quarantined,
         quarantine_reasons=reasons,
+        files_refused=intake.files_refused(window),
         labels_aside=intake.set_aside(window, ("labels",))[0],
         is_judged=not not_judged,
         broken=intake.broken(window, least=WORTH_A_LINE),
