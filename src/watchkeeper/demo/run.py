@@ -122,7 +122,7 @@ def walk(
     schedules, a week is judged and told while the next one is landed and measured: each sees what was known at its `now`.
     """
     from watchkeeper.adapters.sharing import beside
-    from watchkeeper.operations.watch import Watched, gather, present
+    from watchkeeper.operations.watch import Watched, gather, present, tidy
 
     say, so_far = tell or (lambda _operation: None), progress(home) or Progress(seed)
 
@@ -137,6 +137,7 @@ def walk(
         _land(home, year, before, now)
         found = gather(home, [MODEL], now=now, progress=lambda _model, operation: say(operation))
         note(gathered=now)
+        tidy(home)
         return found
 
     def finished(now: datetime, wait: "Callable[[], Watched]") -> tuple[datetime, list[Run]]:
@@ -160,9 +161,12 @@ def walk(
 
 
 def _respond(root: Path, gathered: "Watched", now: datetime) -> "Watched":
-    from watchkeeper.operations.watch import respond
+    from watchkeeper.operations.watch import respond, tidy
 
-    return respond(_open(root), gathered, now=now)
+    home = _open(root)
+    done = respond(home, gathered, now=now)
+    tidy(home)  # the tables that this process has open; those of the first half are the other's
+    return done
 
 
 @cache

@@ -84,9 +84,10 @@ def compare(home: Home, monitor: Monitor, older: str, newer: str, *, now: dateti
     if monitor.columns.version is None or monitor.labels is None:
         missing = "`columns.version`" if monitor.columns.version is None else "`labels`"
         raise UsageError(f"versions cannot be compared without {missing}", where=monitor.model, then="Name it in the monitor file.")
-    due, spans = mature_until(monitor, now), _spans(home, monitor, (older, newer), now)
-    span = _together(monitor, spans, due) if window is None else Window(window.start, min(window.end, due))
+    due, both = mature_until(monitor, now), (older, newer)
+    span = _together(monitor, _spans(home, monitor, both, now), due) if window is None else Window(window.start, min(window.end, due))
     if span.end <= span.start:
+        _spans(home, monitor, both, now)  # a version that never scored is told first
         when = f"labels are due {monitor.labels.mature_after} after a window's end"
         raise UsageError(f"no window of that time is mature: {when}", where=monitor.model, then="Name earlier days of both: --window DAY..DAY.")
     found = joined(home, monitor, [span], now=now)

@@ -64,7 +64,9 @@ def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, pro
     A model or step that fails is kept as a run with its reason; the rest goes on. `progress` is called with (model, step),
     `spread` does the pieces of scanning and measuring.
     """
-    return respond(home, gather(home, models, now=now, progress=progress, spread=spread), now=now, progress=progress)
+    done = respond(home, gather(home, models, now=now, progress=progress, spread=spread), now=now, progress=progress)
+    tidy(home)
+    return done
 
 
 def gather(home: Home, models: Sequence[str] | None = None, *, now: datetime, progress: Progress | None = None, spread: Spread = in_turn) -> Watched:
@@ -76,7 +78,6 @@ def gather(home: Home, models: Sequence[str] | None = None, *, now: datetime, pr
     done.unevaluated = unevaluated(home, done.batches)
     done.set_aside = set_aside(home, done.batches)
     done.left_out = left_out(done.batches)
-    tidy(home)
     return done
 
 
@@ -91,7 +92,6 @@ def respond(home: Home, done: Watched, *, now: datetime, progress: Progress | No
     for monitor in monitors.values():
         _verdict(home, monitor, now, done, tell)
     every.attempt("act", lambda: done.actions.extend(act(home, monitors, now=now)))
-    tidy(home)
     return done
 
 
