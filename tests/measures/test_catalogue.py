@@ -20,6 +20,7 @@ from measure_world import NAN
 from metric_tables import CLASSES, TABLES, Rows
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.estimated import calibration_of
+from watchkeeper.measures.estimated_errors import LikeErrors
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.stats.smooth import MOMENTS
@@ -200,8 +201,24 @@ CALIBRATION = calibration_of(TABLES["binary"]["plain"].args[0])
 """Of scores that are no chances: an isotonic curve. What scores mean is the same for all tables."""
 
 
+LIKE = LikeErrors(np.random.default_rng(7).normal(2.0, 5.0, 400), np.random.default_rng(8).random(400))
+"""Errors of a reference, and how much each counts."""
+
+
+def like(function: Callable[..., float]) -> Oracle:
+    """The weighted error of the reference's rows, whatever the window's are."""
+    return Oracle(lambda _: float(function(np.zeros(400), LIKE.error, sample_weight=LIKE.weights)))
+
+
+def mae_gap(r: Rows) -> float:
+    expected = sk.mean_absolute_error(np.zeros(400), LIKE.error, sample_weight=LIKE.weights)
+    return sk.mean_absolute_error(r.truth, r.score) - expected if len(r.truth) >= 0.9 * len(r.every) else NAN
+
+
 def arguments(metric: catalogue.Metric, rows: Rows) -> tuple[Any, ...]:
-    return (CALIBRATION, *rows.args) if metric.estimates else rows.args
+    if not metric.estimates:
+        return rows.args
+    return (CALIBRATION if metric.subject == "binary" else LIKE, *rows.args)
 
 
 def chance(score: np.ndarray) -> np.ndarray:
@@ -304,6 +321,10 @@ ORACLES: dict[tuple[str, str], Oracle] = {
     ("regression", "bias"): Oracle(lambda r: float(np.mean(r.score - r.truth)), relative=True),
     ("regression", "mape"): Oracle(mape, relative=True),
     ("regression", "r2"): Oracle(r2),
+    ("regression", "estimated_mae"): like(sk.mean_absolute_error),
+    ("regression", "estimated_rmse"): like(sk.root_mean_squared_error),
+    ("regression", "estimated_bias"): like(lambda truth, said, sample_weight: np.average(said - truth, weights=sample_weight)),
+    ("regression", "mae_gap"): Oracle(mae_gap, relative=True),
     ("regression", "truth_mean"): Oracle(lambda r: float(np.mean(r.truth)), relative=True),
     ("regression", "label_coverage"): Oracle(lambda r: len(r.truth) / len(r.every)),
     ("multiclass", "accuracy"): Oracle(lambda r: sk.accuracy_score(r.truth, r.said)),

@@ -10,7 +10,7 @@ from functools import partial
 from math import inf
 from typing import Any, Literal
 
-from watchkeeper.measures import drift, estimated, performance, service
+from watchkeeper.measures import drift, estimated, estimated_errors, performance, service
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.stats.smooth import MOMENTS
 
@@ -56,7 +56,7 @@ class Metric:
 
 _RANGES = {
     **dict.fromkeys(("accuracy_gap", "calibration_gap"), (-1.0, 1.0)),
-    "log_loss_gap": (-inf, inf),
+    **dict.fromkeys(("log_loss_gap", "mae_gap"), (-inf, inf)),
     "correlation": (-1.0, 1.0),
     "matthews": (-1.0, 1.0),
     "r2": (-inf, 1.0),
@@ -118,8 +118,24 @@ def _estimated(name: str, unit: str = "ratio", *, direction: Direction = UP, **m
         name=f"estimated_{name}",
         subject="binary",
         function=getattr(estimated, name),
-        method="CBPE: scores as calibrated on the reference",
+        method="CBPE: scores as calibrated on the reference, weighted to the inputs where errors depend on them (PAPE)",
         unit=unit,
+        direction=direction,
+        family="estimated",
+        least=20,
+        estimates=name,
+        **more,
+    )
+
+
+def _estimated_error(name: str, direction: Direction = DOWN, **more: Any) -> Metric:
+    """Return the row of a regression KPI's estimate."""
+    return Metric(
+        name=f"estimated_{name}",
+        subject="regression",
+        function=getattr(estimated_errors, name),
+        method="DLE: errors of the reference, weighted to the inputs",
+        unit="truth",
         direction=direction,
         family="estimated",
         least=20,
@@ -223,6 +239,21 @@ CATALOGUE: tuple[Metric, ...] = (
     _kpi("bias", "regression", performance.bias, "t", "truth", ZERO, in_segments=True),
     _kpi("mape", "regression", performance.mape, "t", "ratio", DOWN),
     _kpi("r2", "regression", performance.r2, "Olkin-Finn", "ratio", UP, least=20),
+    _estimated_error("mae"),
+    _estimated_error("rmse", stored=False),
+    _estimated_error("bias", ZERO, stored=False),
+    Metric(
+        name="mae_gap",
+        subject="regression",
+        function=estimated_errors.mae_gap,
+        method="realised minus DLE",
+        unit="truth",
+        direction=ZERO,
+        family="estimated",
+        least=20,
+        needs_labels=True,
+        estimates="mae",
+    ),
     _kpi("truth_mean", "regression", performance.truth_mean, "t", "truth", NONE),
     _kpi("label_coverage", "regression", performance.label_coverage, "Wilson", "ratio", NONE, least=1),
     _kpi("accuracy", "multiclass", performance.accuracy, "Wilson", "ratio", UP, in_segments=True),

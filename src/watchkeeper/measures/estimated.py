@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.measures import performance
+from watchkeeper.measures.likeness import ReferenceRows
 from watchkeeper.measures.views import BinaryView
 from watchkeeper.profiles.labelled import NEGATIVE, PENDING, POSITIVE, TINY
 from watchkeeper.stats import ranking
@@ -34,6 +35,13 @@ def calibration_of(reference: BinaryView) -> Calibration | str:
     if not positives.any() or not negatives.any():
         return "the labels of the reference are of one class only"
     return calibrated(positives, negatives, scores)
+
+
+def weighted(known: ReferenceRows, weights: Floats, before: Calibration) -> Calibration:
+    """Return what scores mean for rows of the reference that are weighted to the inputs of a window; what they meant `before` stands until these contradict it."""
+    cells, place = known.by_score
+    positives, negatives = (np.bincount(place, weights=weights * (known.truth == side), minlength=len(cells)) for side in (1, 0))
+    return calibrated(positives, negatives, cells, before)
 
 
 @dataclass(frozen=True)

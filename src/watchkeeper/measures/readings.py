@@ -5,16 +5,20 @@ not_evaluated). Does not: the formulas, or where parts come from (operations/mea
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from math import isfinite
 from typing import Any
 
+import numpy as np
+
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.catalogue import Metric
-from watchkeeper.measures.estimated import calibration_of
+from watchkeeper.measures.estimated import calibration_of, weighted
+from watchkeeper.measures.estimated_errors import LikeErrors
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST, gap_to_rest
+from watchkeeper.measures.likeness import LEAST_LIKE, ReferenceRows, Weighing, weighing, window_cells
 from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView, RegressionView, ServiceView
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts
@@ -60,6 +64,7 @@ class Frame:
     pairs: Sequence[Pair] = ()
     usual: dict[tuple[str, str, str], Estimate] = field(default_factory=dict)
     calibrations: dict[str, Calibration | str] = field(default_factory=dict)
+    rows: ReferenceRows | None = None
 
     def wants(self, metric: Metric) -> bool:
         """Tell whether a metric is asked for: by name, or because it is stored."""
@@ -77,6 +82,37 @@ class Frame:
         if "" not in self.calibrations:
             self.calibrations[""] = calibration_of(_outcomes(self.reference_sums.get("", {})))
         return self.calibrations[""]
+
+    def known(self, sums: Sums) -> "Known | str":
+        """Return what the reference knows of rows with the inputs of a window, or why it knows nothing."""
+        if self.task == "regression":
+            return self._known_errors(sums)
+        found = self.calibration()
+        if isinstance(found, str) or self.rows is None:
+            return found if isinstance(found, str) else Known(found, found)
+        like = self._weighing(self.rows, sums)
+        return Known(found if like.weights is None else weighted(self.rows, like.weights, found), found, like.said)
+
+    def _known_errors(self, sums: Sums) -> "Known | str":
+        if self.rows is None or len(self.rows.score) < LEAST_LIKE:
+            return f"the reference has {0 if self.rows is None else len(self.rows.score):,} labelled rows, and estimates take {LEAST_LIKE}"
+        like = self._weighing(self.rows, sums)
+        if like.is_refused:
+            return like.said
+        error, same = self.rows.score - self.rows.truth, np.ones(len(self.rows.score))
+        return Known(LikeErrors(error, same if like.weights is None else like.weights), LikeErrors(error, same), like.said)
+
+    def _weighing(self, rows: ReferenceRows, sums: Sums) -> Weighing:
+        return weighing(rows, lambda name: window_cells(FeatureView(self.fitted[name], sums.get((FEATURE, name, ""), Counts()))))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the reference knows of rows like those of a window, what it knows of its own, and what is to be said of the difference."""
+
+    of_window: Calibration | LikeErrors
+    of_reference: Calibration | LikeErrors
+    said: str = ""
 
 
 def readings(frame: Frame, sums: BySegment) -> Iterator[Score]:
@@ -165,33 +201,37 @@ def _kpis(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
     if not frame.has_labels or frame.task not in _VIEWS:
         return
     view, usual = label_view(sums, frame.task), label_view(frame.reference_sums.get(segment, {}), frame.task)
-    for metric in catalogue.of(frame.task, stored_only=False):  # type: ignore[arg-type]
-        if frame.wants(metric) and (metric.in_segments or not segment):
-            yield _kpi_score(frame, metric, view, usual, segment)
+    wanted = [m for m in catalogue.of(frame.task, stored_only=False) if frame.wants(m) and (m.in_segments or not segment)]  # type: ignore[arg-type]
+    known = frame.known(sums) if any(m.estimates for m in wanted) else ""
+    for metric in wanted:
+        yield _kpi_score(frame, metric, view, usual, segment, known)
 
 
-def _kpi_score(frame: Frame, metric: Metric, view: LabelView, usual: LabelView, segment: str) -> Score:
+def _kpi_score(frame: Frame, metric: Metric, view: LabelView, usual: LabelView, segment: str, known: Known | str) -> Score:
     every = view.labelled + view.pending
     coverage = view.labelled / every if every else None
     state = DONE if not metric.needs_labels else MATURE if frame.is_mature else PROVISIONAL
     rows = view.labelled if metric.needs_labels and metric.name != "label_coverage" else every
     bounds = metric.bounds(view) if metric.bounds and view.pending and not frame.is_mature else None
-    measure, usually = _of_kpi(frame, metric)
+    measure, usually = _of_kpi(metric, known)
     usual_value = frame.usually(metric.name, "", segment, lambda: usually(usual)) if usual.labelled else None
     return _stated(frame, metric, measure(view), state, rows, usual_value, segment=segment, coverage=coverage, bounds=bounds)
 
 
-def _of_kpi(frame: Frame, metric: Metric) -> tuple[Callable[[Any], Estimate], Callable[[Any], Estimate]]:
+def _of_kpi(metric: Metric, known: Known | str) -> tuple[Callable[[Any], Estimate], Callable[[Any], Estimate]]:
     """Return how a KPI is measured, and how what is usual: an estimate stands beside the KPI that the reference really had."""
     if not metric.estimates:
         return metric.function, metric.function
-    known = frame.calibration()
     if isinstance(known, str):
-        reason = known
-        return lambda view: undefined(reason, view.scored), lambda view: undefined(reason, view.scored)
-    estimate = partial(metric.function, known)
+        return lambda view: undefined(known, view.labelled), lambda view: undefined(known, view.labelled)
     realised = None if metric.needs_labels else catalogue.find(metric.estimates, metric.subject)
-    return estimate, estimate if realised is None else realised.function
+    return partial(_estimate, metric, known), partial(metric.function, known.of_reference) if realised is None else realised.function
+
+
+def _estimate(metric: Metric, known: Known, view: LabelView) -> Estimate:
+    """Return an estimate that says what it was weighted by."""
+    found: Estimate = metric.function(known.of_window, view)
+    return replace(found, reason="; ".join(filter(None, [found.reason, known.said]))) if found.is_defined else found
 
 
 def _gap_to_rest(frame: Frame, whole: Sums, sums: Sums, segment: str) -> Iterator[Score]:

@@ -16,6 +16,7 @@ from watchkeeper.measures.catalogue import CATALOGUE
 from watchkeeper.measures.readings import Frame, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import bins_of
+from watchkeeper.operations.reference_rows import reference_rows
 from watchkeeper.operations.sums import Ledger, ReferenceSums, added, ledger, of_environment, parts_within, reference_sums
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.pairs import Pair
@@ -39,6 +40,14 @@ def basis_of(home: Home, monitor: Monitor, *, now: datetime) -> Basis | None:
     return None if found is None else Basis(found.version, found.bins, ledger(home, monitor, found.version, now=now), found.pairs)
 
 
+def reference_of(home: Home, monitor: Monitor, basis: Basis, *, now: datetime, metrics: Collection[str] | None = None) -> ReferenceSums:
+    """Return what the reference holds; its labelled rows too where a metric that is asked for (default: all that are stored) is an estimate."""
+    found = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
+    if "" not in found.rows and any(m.estimates and (m.stored if metrics is None else m.name in metrics) for m in CATALOGUE):
+        found.rows[""] = reference_rows(home, monitor, basis.fitted, now=now)
+    return found
+
+
 def rolled_up(
     home: Home,
     monitor: Monitor,
@@ -58,7 +67,7 @@ def rolled_up(
     basis = basis_of(home, monitor, now=now)
     if basis is None:
         return
-    reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
+    reference = reference_of(home, monitor, basis, now=now, metrics=metrics)
     parts = parts_within(
         home, monitor, basis.bins, start, end, now=now, of_whole=of_whole, of_outputs=are_of_outputs(basis, metrics), feature=feature
     )
@@ -73,7 +82,7 @@ def usual_range(home: Home, monitor: Monitor, grain: Grid, metric: str, *, now: 
     basis, span = basis_of(home, monitor, now=now), monitor.reference_span
     if basis is None or span is None:
         return None
-    reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
+    reference = reference_of(home, monitor, basis, now=now, metrics={metric})
     if (metric, grain.grain) not in reference.ranges:
         made = rolled_up(home, monitor, grain, now=now, start=span[0], end=span[1], metrics={metric}, of_whole=True)
         inside = [s.value for s in made if s.value is not None and s.window_start >= span[0] and s.window_end <= span[1]]
@@ -88,7 +97,7 @@ def pooled_scores(
     basis = basis_of(home, monitor, now=now)
     if basis is None or not windows:
         return
-    reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
+    reference = reference_of(home, monitor, basis, now=now, metrics=metrics)
     span = Window(min(start for start, _ in windows), max(end for _, end in windows))
     every = parts_within(home, monitor, basis.bins, span.start, span.end, now=now, of_outputs=are_of_outputs(basis, metrics))
     inside = of_environment(every, monitor.environment).filter(_within(windows))
@@ -105,7 +114,7 @@ def _within(windows: Collection[tuple[datetime, datetime]]) -> pc.Expression:
 
 def are_of_outputs(basis: Basis, metrics: Collection[str] | None) -> bool:
     """Tell whether metrics can be had without the parts of the columns that the model was given."""
-    of_features = {m.name for m in CATALOGUE if m.subject in ("feature", "pair")}
+    of_features = {m.name for m in CATALOGUE if m.subject in ("feature", "pair") or m.estimates}
     return metrics is not None and not of_features.intersection(metrics) and any(name.startswith("@") for name in basis.fitted)
 
 
@@ -148,6 +157,7 @@ def frame_of(
         pairs=basis.pairs,
         usual=reference.usual,
         calibrations=reference.calibrations,
+        rows=reference.rows.get(""),
         is_mature=maturity(monitor, window, now) != "provisional",
         has_labels=monitor.labels is not None,
         now=now,

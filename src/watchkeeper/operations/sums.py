@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.measures.likeness import ReferenceRows
 from watchkeeper.measures.readings import BySegment, by_segment
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.pieces import PART_BYTES, parted
@@ -124,8 +125,8 @@ def of_environment(parts: pa.Table, environment: str) -> pa.Table:
 class ReferenceSums:
     """The reference's profile: the sum of its windows, and an id that says which parts went into it.
 
-    `usual` remembers each metric on the reference, once it was computed, `ranges` each metric's range over its periods, and
-    `calibrations` what scores mean there.
+    `usual` remembers each metric on the reference, once it was computed, `ranges` each metric's range over its periods,
+    `calibrations` what scores mean there, and `rows` its labelled rows, which are read when something is to be estimated.
     """
 
     id: str
@@ -133,6 +134,7 @@ class ReferenceSums:
     usual: dict[tuple[str, str, str], Estimate] = field(default_factory=dict)
     ranges: dict[tuple[str, str], tuple[float, float] | None] = field(default_factory=dict)
     calibrations: dict[str, Calibration | str] = field(default_factory=dict)
+    rows: dict[str, ReferenceRows | None] = field(default_factory=dict)
 
 
 _REFERENCES: dict[str, ReferenceSums] = {}

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import gammaincc
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64] | Floats
+"""Rows per score; parts of rows where they are weighted."""
 _GROUPS = 10
 _LEVEL = 0.05
 
@@ -48,11 +50,12 @@ class Calibration:
         return float(np.sum(pulled**2 * self.variance))
 
 
-def calibrated(positives: NDArray[np.int64], negatives: NDArray[np.int64], scores: Floats) -> Calibration:
+def calibrated(positives: Rows, negatives: Rows, scores: Floats, before: Calibration | None = None) -> Calibration:
     """Learn what scores mean from labelled counts per score, in ascending order of the scores.
 
     Where ten equally filled groups hold as many positives as their scores add up to (Hosmer and Lemeshow 1980, on rows the model
     was not trained on: ten degrees of freedom), scores are taken as they are: a curve fitted to few rows would add noise and no truth.
+    Of weighted rows, which add up to as many as they tell, what was known `before` stands until they contradict it.
 
     >>> rows = np.array([100, 100])
     >>> calibrated(rows // 2, rows // 2, np.array([0.2, 0.8])).of(np.array([0.2])).round(2).tolist()
@@ -63,13 +66,18 @@ def calibrated(positives: NDArray[np.int64], negatives: NDArray[np.int64], score
     group = np.minimum(((np.cumsum(rows) - rows / 2) * _GROUPS / n).astype(np.int64), _GROUPS - 1)
     used = np.unique(group)
     group = np.searchsorted(used, group)
-    held, seen, said, spread = (np.bincount(group, weights=w) for w in (rows, positives, rows * scores, rows * scores * (1 - scores)))
+    chances = scores if before is None else before.of(scores)
+    held, seen, said, spread = (np.bincount(group, weights=w) for w in (rows, positives, rows * chances, rows * chances * (1 - chances)))
     misfit = float(np.sum((seen - said) ** 2 / np.maximum(spread, 1e-9)))
     share = (seen + 0.5) / (held + 1)
     last = np.searchsorted(group, np.arange(len(used)), side="right") - 1
     edges, variance = scores[last][:-1], share * (1 - share) / held
     if gammaincc(len(used) / 2, misfit / 2) >= _LEVEL:  # the chance of such a misfit or a worse one
-        return Calibration(np.empty(0), np.empty(0), edges, variance, int(n))
+        points = (np.empty(0), np.empty(0)) if before is None else (before.scores, before.chances)
+        return Calibration(*points, edges, variance, int(n))
     from scipy.optimize import isotonic_regression
 
-    return Calibration(scores, isotonic_regression(positives / rows, weights=rows).x, edges, variance, int(n))
+    there = rows > 0
+    return Calibration(
+        scores[there], isotonic_regression((positives / np.maximum(rows, 1e-300))[there], weights=rows[there]).x, edges, variance, int(n)
+    )

@@ -1,0 +1,117 @@
+"""The reference's rows are weighted by what errors depend on, where that moved, and not where they are too few."""
+
+import numpy as np
+import pytest
+
+from measure_world import binary, regression
+from watchkeeper.measures import estimated, estimated_errors
+from watchkeeper.measures.estimated import weighted
+from watchkeeper.measures.estimated_errors import LikeErrors
+from watchkeeper.measures.likeness import ReferenceRows, by_score, relevant, weighing
+from watchkeeper.stats.calibration import calibrated
+
+CELLS = 6
+
+
+def known(columns: dict[str, np.ndarray], score: np.ndarray, truth: np.ndarray) -> ReferenceRows:
+    kinds, kind, rows = np.unique(np.stack(list(columns.values()), 1), axis=0, return_inverse=True, return_counts=True)
+    return ReferenceRows(score, truth, tuple(columns), kinds, kind.ravel(), rows)
+
+
+def world(seed: int, rows: int, shares: list[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a cell, score and truth of each row: what the score does not see is that low cells are less sure, high ones surer than it says."""
+    rng = np.random.default_rng(seed)
+    cell, plain = rng.choice(CELLS, rows, p=shares), rng.normal(size=rows)
+    score = 1 / (1 + np.exp(-1.5 * plain))
+    chance = 1 / (1 + np.exp(-1.5 * plain * np.linspace(0.2, 2.2, CELLS)[cell] - 0.8 * (cell < 2)))
+    return cell, score, (rng.random(rows) < chance).astype(float)
+
+
+EVEN, LOW = [1 / CELLS] * CELLS, [0.4, 0.3, 0.15, 0.05, 0.05, 0.05]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_weighted_estimates_follow_where_plain_ones_go_astray(seed):
+    cell, score, truth = world(seed, 30_000, EVEN)
+    later, scored, outcome = world(seed + 100, 20_000, LOW)
+    rows = known({"x": cell}, score, truth)
+    scores, place = by_score(score)
+    plain = calibrated(*(np.bincount(place[truth == side], minlength=len(scores)) for side in (1, 0)), scores)
+    found = weighing(rows, lambda _: np.bincount(later, minlength=CELLS))
+    assert 5_000 < found.effective < 30_000
+    assert found.said.startswith("weighted to the inputs by x: the reference counts as ")
+    view, realised = binary(scored, outcome), np.mean((scored >= 0.5) == outcome)
+    ours = estimated.accuracy(weighted(rows, found.weights, plain), view)
+    assert ours.value == pytest.approx(realised, abs=0.015)
+    assert abs(ours.value - realised) < 4 * ours.se
+    assert estimated.accuracy(plain, view).value - realised > 0.03
+
+
+def test_inputs_that_did_not_move_leave_the_rows_as_they_are():
+    cell, score, truth = world(1, 20_000, EVEN)
+    later, *_ = world(2, 1_000, EVEN)
+    found = weighing(known({"x": cell}, score, truth), lambda _: np.bincount(later, minlength=CELLS))
+    assert (found.weights, found.said) == (None, "")
+
+
+def test_too_few_rows_alike_are_refused_and_counted():
+    rng = np.random.default_rng(0)
+    cells = {name: rng.choice(2, 3_000, p=[0.97, 0.03]) for name in ("x", "y")}
+    found = weighing(known(cells, np.full(3_000, 0.5), np.zeros(3_000)), lambda _: np.array([0, 500]))
+    assert found.is_refused
+    assert found.weights is None
+    assert found.said.startswith("the reference has too few rows like these in x and y: they count as ")
+    assert found.effective < 200
+
+
+def test_values_that_the_reference_lacks_are_refused():
+    cell, score, truth = world(1, 5_000, EVEN)
+    found = weighing(known({"x": cell}, score, truth), lambda _: np.array([100, 100, 100, 100, 100, 100, 300]))
+    assert found.said == "33 % of rows have values of x that no labelled row of the reference has"
+    assert found.is_refused
+
+
+def test_features_are_chosen_by_whether_an_error_depends_on_them():
+    rng = np.random.default_rng(5)
+    cells = {f"f{i}": rng.integers(0, 8, 20_000) for i in range(12)}
+    error = rng.normal(size=20_000) + 0.15 * cells["f7"] - 0.1 * (cells["f2"] == 3)
+    assert list(relevant(cells.items(), [error], of=12)) == ["f7", "f2"]
+    chosen = sum(bool(relevant({"f": rng.integers(0, 8, 2_000)}.items(), [rng.normal(size=2_000)], of=1)) for _ in range(400))
+    assert chosen < 35, "a feature that has nothing to do with the error is chosen at .05"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_regressions_error_follows_its_inputs(seed):
+    rng = np.random.default_rng(seed)
+    before, after = rng.choice(CELLS, 20_000, p=EVEN), rng.choice(CELLS, 8_000, p=LOW[::-1])
+    spread = np.linspace(1.0, 6.0, CELLS)
+    error, later = rng.normal(size=20_000) * spread[before], rng.normal(size=8_000) * spread[after]
+    truth = rng.normal(100, 20, 8_000)
+    view = regression(truth + later, truth)
+    like = weighing(known({"x": before}, error, np.zeros(20_000)), lambda _: np.bincount(after, minlength=CELLS))
+    ours = LikeErrors(error, like.weights)
+    found, realised = estimated_errors.mae(ours, view), np.abs(later).mean()
+    assert found.value == pytest.approx(realised, rel=0.045)
+    assert abs(found.value - realised) < 4 * found.se
+    assert abs(estimated_errors.mae(LikeErrors(error, np.ones(20_000)), view).value - realised) > 0.7
+    gap = estimated_errors.mae_gap(ours, view)
+    assert gap.value == pytest.approx(realised - found.value)
+    assert (gap.high - gap.low) / 2 == pytest.approx(1.96 * found.se, rel=0.01)
+
+
+def test_bands_of_a_regressions_estimates_hold_what_was_realised():
+    held = dict.fromkeys(("mae", "rmse", "bias"), 0)
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        error, later, truth = rng.normal(1, 3, 3_000), rng.normal(1, 3, 400), rng.normal(50, 9, 400)
+        view = regression(truth + later, truth)
+        for name, realised in (("mae", np.abs(later).mean()), ("rmse", np.sqrt((later**2).mean())), ("bias", later.mean())):
+            found = getattr(estimated_errors, name)(LikeErrors(error, np.ones(3_000)), view)
+            held[name] += found.low <= realised <= found.high
+    assert all(276 <= n <= 294 for n in held.values()), held
+
+
+def test_a_gap_needs_the_labels_of_nearly_all():
+    truth = np.where(np.arange(1_000) < 500, np.nan, 3.0)
+    found = estimated_errors.mae_gap(LikeErrors(np.ones(500), np.ones(500)), regression(np.full(1_000, 4.0), truth))
+    assert found.reason == "50 % of rows have a label, and the estimate is of all of them: it takes 90 %"
