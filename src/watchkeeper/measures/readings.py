@@ -103,7 +103,7 @@ class Frame:
         return Known(LikeErrors(error, same if like.weights is None else like.weights), LikeErrors(error, same), like.said)
 
     def _weighing(self, rows: ReferenceRows, sums: Sums) -> Weighing:
-        return weighing(rows, lambda name: window_cells(FeatureView(self.fitted[name], sums.get((FEATURE, name, ""), Counts()))))
+        return weighing(rows, self.window, lambda name: window_cells(FeatureView(self.fitted[name], sums.get((FEATURE, name, ""), Counts()))))
 
 
 @dataclass(frozen=True)

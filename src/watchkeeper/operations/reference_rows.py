@@ -8,7 +8,9 @@ from datetime import datetime
 from math import ceil, gcd
 
 import numpy as np
+import pyarrow as pa
 
+from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.likeness import Codes, Floats, ReferenceRows, by_score, relevant
 from watchkeeper.monitor import Monitor
@@ -16,6 +18,7 @@ from watchkeeper.operations.join import Joined, in_environment, joined, labelled
 from watchkeeper.operations.losses import feature_columns
 from watchkeeper.operations.pieces import PER_JOINED_ROW
 from watchkeeper.profiles.bins import FeatureBins, code_numeric
+from watchkeeper.profiles.columns import moments_of
 from watchkeeper.profiles.conditions import MISSING, condition_cells
 from watchkeeper.profiles.labelled import SCORE, Labelled
 from watchkeeper.stats.calibration import calibrated
@@ -38,7 +41,7 @@ def reference_rows(home: Home, monitor: Monitor, bins: dict[str, FeatureBins], *
     landed = predictions_of(home, monitor, [whole], now=now)
     windows = _some(monitor, whole, landed, min(MOST_ROWS, home.memory_bytes // _OF_MEMORY // PER_JOINED_ROW))
     both = joined(home, monitor, windows, now=now) if landed else None
-    return None if both is None or both.rows.num_rows == 0 else _known(monitor, both, bins, both.rows.num_rows / landed)
+    return None if both is None or both.rows.num_rows == 0 else _known(monitor, both, bins, whole)
 
 
 def _some(monitor: Monitor, whole: Window, rows: int, most: int) -> list[Window]:
@@ -54,16 +57,18 @@ def _some(monitor: Monitor, whole: Window, rows: int, most: int) -> list[Window]
     return days[::step]
 
 
-def _known(monitor: Monitor, both: Joined, bins: dict[str, FeatureBins], share: float) -> ReferenceRows | None:
+def _known(monitor: Monitor, both: Joined, bins: dict[str, FeatureBins], whole: Window) -> ReferenceRows | None:
     rows = labelled(monitor, both.rows, bins)
     known = np.flatnonzero(np.asarray(in_environment(monitor, both.rows)) & np.isfinite(rows.truth) & np.isfinite(rows.score))
     if len(known) == 0:
         return None
-    names = [n for n in bins if not n.startswith("@")]
-    columns = relevant(_cells(monitor, both, rows, bins, known), _errors(monitor.task, rows, known), of=len(names) + 1)
+    days = [d.start for d in Grid("day", monitor.timezone).between(whole.start, whole.end)]
+    starts = moments_of(pa.chunked_array([pa.array(days, TIMESTAMP)]))
+    day = np.searchsorted(starts, moments_of(both.rows.column("time"))[known], side="right") - 1
+    columns = relevant(_cells(monitor, both, rows, bins, known), _errors(monitor.task, rows, known), day, of=len(bins))
     cells = np.stack(list(columns.values()), axis=1) if columns else np.zeros((len(known), 0), np.int16)
-    kinds, kind, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
-    return ReferenceRows(rows.score[known], rows.truth[known], tuple(columns), kinds, kind.ravel(), counts, share)
+    kinds, kind = np.unique(cells, axis=0, return_inverse=True)
+    return ReferenceRows(rows.score[known], rows.truth[known], tuple(columns), kinds, kind.ravel(), day, (*days, whole.end))
 
 
 def _errors(task: str, rows: Labelled, known: np.ndarray) -> Sequence[Floats]:
