@@ -3,12 +3,11 @@
 Belongs here: the join in DuckDB and the canonical columns it gives. Does not: counting what came out (profile.py).
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -153,14 +152,30 @@ def joined(home: Home, monitor: Monitor, windows: Collection[Window], *, now: da
     if events is None:
         return None
     inside = _landed(None, now) & _within(windows)
-    with _connected(home, monitor, events, inside) as connection:
-        labels = home.lake.dataset(f"labels/{monitor.model}")
-        if labels is not None:
-            (first,) = ask(connection, "SELECT min(wk_landed_at) AS first FROM predictions").column("first").to_pylist()
-            connection.register("labels", labels.filter(_landed(min(early, first) if early and first else None, now)))
-        rows = ask(connection, statement("labelled"), {"now": now})
-    order = np.argsort(np.asarray(rows.column("position").combine_chunks()), kind="stable")
-    return Joined(rows.drop_columns(["position", "wk_landed_at"]).take(pa.array(order)), events, inside)
+    wanted = {name: pc.field(column) for name, column in _columns(monitor).items() if column in events.schema.names}
+    rows = events.to_table(columns=wanted, filter=inside)
+    rows = rows.set_column(rows.column_names.index("id"), "id", as_text(rows.column("id")))
+    first = pc.min(rows.column("wk_landed_at")).as_py()
+    labels = _last_labels(home, monitor, rows.column("id"), min(early, first) if early and first else None, now)
+    return Joined(rows.drop_columns(["wk_landed_at"]).append_column("label", labels), events, inside)
+
+
+def _last_labels(home: Home, monitor: Monitor, ids: pa.ChunkedArray, since: datetime | None, now: datetime) -> pa.ChunkedArray:
+    """Return the last label of each prediction that landed since a moment, null where there is none."""
+    labels = home.lake.dataset(f"labels/{monitor.model}")
+    if labels is None:
+        return pa.chunked_array([pa.nulls(len(ids), pa.string())])
+    with connect(home, {}) as connection:
+        connection.register("predictions", pa.table({"id": ids, "position": np.arange(len(ids))}))
+        connection.register("labels", labels.filter(_landed(since, now)))
+        found = ask(connection, statement("labelled"))
+    place = np.asarray(found.column("position").combine_chunks())
+    if np.bincount(place).max(initial=0) > 1:
+        found = found.sort_by([(name, "ascending") for name in ("position", "labelled_at", "wk_landed_at", "wk_order", "wk_row")])
+        place = np.asarray(found.column("position").combine_chunks())
+    last = np.full(len(ids), -1)
+    last[place] = np.arange(len(place))  # of several the later ones stand
+    return found.column("label").take(pa.array(last, mask=last < 0))
 
 
 def predictions_of(home: Home, monitor: Monitor, windows: Collection[Window], *, now: datetime) -> int:
@@ -174,34 +189,6 @@ def in_environment(monitor: Monitor, rows: pa.Table) -> pa.ChunkedArray:
     if "environment" not in rows.column_names:
         return pa.chunked_array([pa.repeat(pa.scalar(value=True), rows.num_rows)])
     return pc.equal(pc.fill_null(pc.cast(rows.column("environment"), pa.string()), monitor.environment), monitor.environment)
-
-
-def _connected(home: Home, monitor: Monitor, events: pads.Dataset, inside: pc.Expression) -> duckdb.DuckDBPyConnection:
-    """Return a connection that has the predictions, which are not held in memory whole, and no labels."""
-    wanted = {name: pc.field(column) for name, column in _columns(monitor).items() if column in events.schema.names}
-    connection = connect(home, {})
-    connection.register("raw", _in_order(events.scanner(columns=wanted, filter=inside)))
-    connection.execute("CREATE TEMP TABLE predictions AS SELECT * FROM raw")
-    if home.lake.table(f"labels/{monitor.model}") is None:
-        connection.execute("CREATE TEMP TABLE labels (id VARCHAR, label VARCHAR, labelled_at TIMESTAMPTZ, wk_row BIGINT, wk_landed_at TIMESTAMPTZ)")
-    return connection
-
-
-def _in_order(rows: pads.Scanner) -> pa.RecordBatchReader:
-    """Return rows with their ids as text and their position, to be read once."""
-    names = rows.projected_schema.names
-    place = names.index("id")
-    schema = rows.projected_schema.set(place, pa.field("id", pa.string())).append(pa.field("position", pa.int64()))
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        begun = 0
-        for batch in rows.to_batches():
-            ids = as_text(pa.chunked_array([batch.column(place)])).combine_chunks()
-            columns = [*batch.columns[:place], ids, *batch.columns[place + 1 :], pa.array(np.arange(begun, begun + batch.num_rows))]
-            yield pa.record_batch(columns, schema=schema)
-            begun += batch.num_rows
-
-    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _columns(monitor: Monitor) -> dict[str, str]:
