@@ -19,6 +19,7 @@ _METRICS = {
     "psi": "PSI",
     "ks": "KS",
     "mae": "MAE",
+    "mae_gap": "MAE gap",
     "rmse": "RMSE",
     "mape": "MAPE",
     "r2": "R²",
@@ -258,9 +259,11 @@ def metric_text(metric: str, feature: str = "", segment: str = "") -> str:
 
     >>> metric_text("calibration_gap", segment="carrier=VX&origin=EWR")
     'calibration gap, carrier VX and origin EWR'
-    >>> metric_text("psi", "dest"), metric_text("roc_auc")
-    ('PSI of dest', 'AUC')
+    >>> metric_text("psi", "dest"), metric_text("roc_auc"), metric_text("estimated_mae")
+    ('PSI of dest', 'AUC', 'estimated MAE')
     """
-    parts = [_METRICS.get(metric, metric.replace("_", " ")), feature.removeprefix("@")]
+    is_estimate, plain = metric.startswith("estimated_"), metric.removeprefix("estimated_")
+    named = ("estimated " if is_estimate else "") + _METRICS.get(plain, plain.replace("_", " "))
+    parts = [named, feature.removeprefix("@")]
     where = " and ".join(pair.replace("=", " ", 1) for pair in segment.split("&")) if segment else ""
     return " of ".join(p for p in parts if p) + (f", {where}" if where else "")

@@ -65,6 +65,16 @@ def test_a_window_without_a_number_is_a_gap_in_the_line():
     assert [d.count("M") for d in lines] == [2]
 
 
+def test_an_estimate_is_dotted_beside_what_was_realised_and_goes_on_where_labels_are_missing():
+    estimated = [dataclasses.replace(s, metric="estimated_log_loss", state="done", value=0.4 + n / 1000) for n, s in enumerate(SCORES)]
+    made = figure([dataclasses.replace(s, value=None) if n > 50 else s for n, s in enumerate(SCORES)], FRAME, estimated=estimated)
+    assert "dotted: estimated without labels, blind to a change of what inputs mean" in made.legend
+    spec = chart(SCORES, estimated=estimated)
+    dotted = next(layer for layer in spec["layer"] if layer["mark"].get("strokeDash") == [1, 3])
+    assert [p["value"] for p in dotted["data"]["values"]] == [s.value for s in estimated]
+    assert "dotted" not in figure(SCORES, FRAME).legend
+
+
 def test_figures_follow_the_style_of_the_page_and_load_nothing():
     drawn = svg(chart(SCORES, usual=usual_of(SCORES, FRAME), limit=0.7))
     assert "var(--line)" in drawn

@@ -71,9 +71,13 @@ def metric_chart(
     usual: Usual | None = None,
     limit: float | None = None,
     shades: Sequence[Shade] = (),
+    estimated: Sequence[Score] = (),
     title: str = "",
 ) -> dict[str, Any]:
-    """Return the chart of one metric: line, 95 % interval, what is usual for each window, target, incidents, provisional points hollow."""
+    """Return the chart of one metric: line, 95 % interval, what is usual for each window, target, incidents, provisional points hollow.
+
+    `estimated` are scores of its estimate, drawn as dots beside it.
+    """
     import altair as alt
     from altair.utils.schemapi import debug_mode
 
@@ -83,6 +87,7 @@ def metric_chart(
             *_shades(shades, points, timezone, palette),
             *_usual(usual, scores, timezone, palette),
             *_limit(limit, palette),
+            *_estimate([_point(s, timezone) for s in estimated], palette),
             *_lines(points, palette),
         ]
         chart = alt.layer(*layers).properties(width=size.width, height=size.height)
@@ -152,6 +157,15 @@ def _lines(points: list[dict[str, Any]], palette: Palette) -> list[Any]:
     hollow = alt.Chart(_rows(dots)).mark_point(color=palette.line, filled=False, size=36, strokeWidth=1.6).encode(x=_x(palette), y=_y(palette))
     has_interval = any(p["low"] is not None and p["high"] is not None for p in points)
     return ([interval] if has_interval else []) + [line] + ([hollow] if dots else [])
+
+
+def _estimate(points: list[dict[str, Any]], palette: Palette) -> list[Any]:
+    import altair as alt
+
+    if not points:
+        return []
+    line = alt.Chart(_rows(points)).mark_line(color=palette.ink, strokeDash=[1, 3], strokeWidth=1.6, invalid="break-paths-show-path-domains")
+    return [line.encode(x=_x(palette), y=_y(palette))]
 
 
 def _usual(usual: Usual | None, scores: Sequence[Score], timezone: str, palette: Palette) -> list[Any]:

@@ -64,10 +64,13 @@ def usual_of(scores: Sequence[Score], frame: Frame) -> Usual | None:
     return replace(usual, low=low, high=high)
 
 
-def figure(scores: Sequence[Score], frame: Frame, *, limit: float | None = None, shown: Window | None = None) -> Figure | None:
+def figure(
+    scores: Sequence[Score], frame: Frame, *, limit: float | None = None, shown: Window | None = None, estimated: Sequence[Score] = ()
+) -> Figure | None:
     """Return the figure of one metric over time, None when no window has a number.
 
-    With `shown` only windows that start then are drawn; what is usual is learned from all of the reference's.
+    With `shown` only windows that start then are drawn; what is usual is learned from all of the reference's. `estimated` are the
+    scores of its estimate, which are drawn beside it.
     """
     usual = usual_of(scores, frame)
     ordered = sorted((s for s in scores if shown is None or s.window_start in shown), key=lambda s: s.window_start)
@@ -75,14 +78,15 @@ def figure(scores: Sequence[Score], frame: Frame, *, limit: float | None = None,
     if not known:
         return None
     about = shades(known[0], frame.incidents)
-    chart = metric_chart(ordered, timezone=frame.timezone, palette=PAGE, size=WIDE, usual=usual, limit=limit, shades=about)
+    guessed = [s for s in estimated if s.value is not None]
+    chart = metric_chart(ordered, timezone=frame.timezone, palette=PAGE, size=WIDE, usual=usual, limit=limit, shades=about, estimated=guessed)
     wide, narrow = (Markup(frame.draw(resized(chart, size))) for size in (WIDE, NARROW))  # noqa: S704 - the renderer's own SVG
     newest = ordered[::-1][:ROWS_SHOWN]
     named = metric_text(known[0].metric, known[0].feature, known[0].segment)
     return Figure(
         title=named,
         spoken=_spoken(named, known, usual, frame),
-        legend=_legend(known, usual, limit, frame.unit, is_shaded=bool(about)),
+        legend=_legend(known, usual, limit, frame.unit, is_shaded=bool(about), is_estimated=bool(guessed)),
         wide=wide,
         narrow=narrow,
         rows=newest,
@@ -111,7 +115,7 @@ def _spoken(title: str, known: Sequence[Score], usual: Usual | None, frame: Fram
     )
 
 
-def _legend(known: Sequence[Score], usual: Usual | None, limit: float | None, unit: str, *, is_shaded: bool) -> str:
+def _legend(known: Sequence[Score], usual: Usual | None, limit: float | None, unit: str, *, is_shaded: bool, is_estimated: bool) -> str:
     said = partial(number_text, unit=known[-1].unit, truth=unit)
     parts = [f"Last: {said(known[-1].value)}"]
     if usual and usual.kind:
@@ -121,6 +125,8 @@ def _legend(known: Sequence[Score], usual: Usual | None, limit: float | None, un
         parts.append(f"grey band: 95 % of reference windows, {said(band.low, beside=[band.high])} to {said(band.high, beside=[band.low])}")
     if any(s.low is not None for s in known):
         parts.append("blue: 95 % interval")
+    if is_estimated:
+        parts.append("dotted: estimated without labels, blind to a change of what inputs mean")
     if limit is not None:
         parts.append(f"dashed: target {limit_text(limit)}")
     if any(s.state == "provisional" for s in known):

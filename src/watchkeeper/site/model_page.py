@@ -31,6 +31,7 @@ SEGMENT_KPIS: Mapping[str, tuple[str, ...]] = {
     "multiclass": ("accuracy", "log_loss"),
     "ranking": (),
 }
+_GAPS = ("log_loss_gap", "mae_gap")
 _SERVICE = ("rows", "error_ratio", "latency_p95")
 _COST = ("gpu_cost", "cost_per_1000_predictions")
 _ROWS_SHOWN = 20
@@ -119,11 +120,15 @@ def _sections(monitor: Monitor, by_metric: Mapping[tuple[str, str], list[Score]]
     shown = dict.fromkeys([*((m, "") for m in KPIS[monitor.task]), *promised])
 
     def drawn(*about: tuple[str, str]) -> list[Figure]:
-        made = (figure(by_metric.get(key, []), frame, limit=_limit(promised.get(key))) for key in about)
+        made = (
+            figure(by_metric.get((m, f), []), frame, limit=_limit(promised.get((m, f))), estimated=by_metric.get((f"estimated_{m}", f), []))
+            for m, f in about
+        )
         return [f for f in made if f is not None]
 
     return [
         ("How good it is", drawn(*shown)),
+        ("Realised minus estimated: moves when inputs come to mean something else", drawn(*((m, "") for m in _GAPS))),
         ("Labels", drawn(("label_coverage", ""))),
         ("Traffic", drawn(*((m, "") for m in _SERVICE))),
         (_cost_heading(by_metric), drawn(*((m, "") for m in _COST))),
