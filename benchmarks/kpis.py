@@ -61,7 +61,7 @@ def land(home: Home, model: str, day: int, rows: int) -> None:
     at = pa.array(START + day * DAY + np.sort(rng.integers(0, 86_400, rows)).astype("timedelta64[s]").astype(object), pa.timestamp("us", "UTC"))
     ids, p = [f"{day:02d}-{i:08d}" for i in range(rows)], rng.beta(1, 3, rows)
     landing = {"wk_batch": [f"e{day}"] * rows, "wk_row": np.arange(rows), "wk_landed_at": pa.array([now] * rows, pa.timestamp("us", "UTC"))}
-    events = {"id": ids, "at": at, "p": p, "said": p > 0.4, "region": [f"r{i}" for i in rng.integers(0, 20, rows)]}  # noqa: PLR2004 - a threshold
+    events = {"id": ids, "at": at, "p": p, "said": p > 0.4, "region": [f"r{i}" for i in rng.integers(0, 20, rows)]}
     home.lake.append(f"events/{model}", pa.table({**events, **landing, "wk_time": at}))
     labels = {"id": ids, "label": [str(int(v)) for v in rng.random(rows) < p], "labelled_at": landing["wk_landed_at"]}
     home.lake.append(f"labels/{model}", pa.table({**labels, **landing, "wk_batch": [f"l{day}"] * rows}))
@@ -75,8 +75,8 @@ def floor(home: Home, model: str) -> int:
     """Run DuckDB's own aggregates of the columns that KPIs are made of."""
     connection = duckdb.connect(config={"threads": 2})
     files = {source: [str(home.root / "warehouse/lake" / source / model / "**/*.parquet")] for source in ("events", "labels")}
-    ends = ", ".join(f"count({c}), min({c}), max({c})" for c in ("id", "\"at\"", "p", "said"))
-    events = f"SELECT date_trunc('day', \"at\"), region, {ends}, sum(p) FROM read_parquet(?) WHERE \"at\" >= ? GROUP BY ALL"
+    ends = ", ".join(f"count({c}), min({c}), max({c})" for c in ("id", '"at"', "p", "said"))
+    events = f'SELECT date_trunc(\'day\', "at"), region, {ends}, sum(p) FROM read_parquet(?) WHERE "at" >= ? GROUP BY ALL'
     labels = "SELECT label, " + ", ".join(f"count({c}), min({c}), max({c})" for c in ("id", "labelled_at")) + " FROM read_parquet(?) GROUP BY ALL"
     begin = START + REFERENCE * DAY
     return len(connection.execute(events, [files["events"], begin]).fetchall()) + len(connection.execute(labels, [files["labels"]]).fetchall())

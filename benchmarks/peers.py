@@ -78,7 +78,7 @@ def compare(data: Path, rows: int) -> dict[str, Any]:
     for name, (requirements, script) in PEERS.items():
         print(f"{name}: making its environment ...", file=sys.stderr, flush=True)
         try:
-            python = _environment(data / "peers" / name, requirements)
+            python = environment(data / "peers" / name, requirements)
             theirs = _run([str(python)], script, reference, window, timed=True)
         except (subprocess.CalledProcessError, RuntimeError) as error:
             found[name] = {"failed": str(error)[-300:]}
@@ -91,7 +91,7 @@ def compare(data: Path, rows: int) -> dict[str, Any]:
     return found
 
 
-def _environment(folder: Path, requirements: list[str]) -> Path:
+def environment(folder: Path, requirements: list[str]) -> Path:
     """Return the interpreter of an environment with these packages, made unless it is there."""
     python = folder / "bin" / "python"
     if not (folder / ".made").exists():

@@ -5,10 +5,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from measure_world import binary, regression
-from watchkeeper.measures import estimated, estimated_errors
+from measure_world import binary
+from watchkeeper.measures import estimated
 from watchkeeper.measures.estimated import weighted
-from watchkeeper.measures.estimated_errors import LikeErrors
 from watchkeeper.measures.likeness import ReferenceRows, by_score, relevant, weighing
 from watchkeeper.stats.calibration import calibrated
 from watchkeeper.windows import Window
@@ -110,40 +109,3 @@ def test_a_window_of_the_reference_is_not_told_by_its_own_rows():
     found = weighing(rows, Window(BEGIN + 3 * DAY, BEGIN + 4 * DAY), lambda _: np.array([0, 1_000]))
     assert found.weights[day == 3].tolist() == [0.0] * 1_000
     assert found.said.endswith("counts as 11,000 rows of 11 days")
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_a_regressions_error_follows_its_inputs(seed):
-    rng = np.random.default_rng(seed)
-    before, after = rng.choice(CELLS, 20_000, p=EVEN), rng.choice(CELLS, 8_000, p=LOW[::-1])
-    spread = np.linspace(1.0, 6.0, CELLS)
-    error, later = rng.normal(size=20_000) * spread[before], rng.normal(size=8_000) * spread[after]
-    truth = rng.normal(100, 20, 8_000)
-    view = regression(truth + later, truth)
-    like = weighing(known({"x": before}, error, np.zeros(20_000)), LATER, lambda _: np.bincount(after, minlength=CELLS))
-    ours = LikeErrors(error, like.weights)
-    found, realised = estimated_errors.mae(ours, view), np.abs(later).mean()
-    assert found.value == pytest.approx(realised, rel=0.045)
-    assert abs(found.value - realised) < 4 * found.se
-    assert abs(estimated_errors.mae(LikeErrors(error, np.ones(20_000)), view).value - realised) > 0.7
-    gap = estimated_errors.mae_gap(ours, view)
-    assert gap.value == pytest.approx(realised - found.value)
-    assert (gap.high - gap.low) / 2 == pytest.approx(1.96 * found.se, rel=0.01)
-
-
-def test_bands_of_a_regressions_estimates_hold_what_was_realised():
-    held = dict.fromkeys(("mae", "rmse", "bias"), 0)
-    for seed in range(300):
-        rng = np.random.default_rng(seed)
-        error, later, truth = rng.normal(1, 3, 3_000), rng.normal(1, 3, 400), rng.normal(50, 9, 400)
-        view = regression(truth + later, truth)
-        for name, realised in (("mae", np.abs(later).mean()), ("rmse", np.sqrt((later**2).mean())), ("bias", later.mean())):
-            found = getattr(estimated_errors, name)(LikeErrors(error, np.ones(3_000)), view)
-            held[name] += found.low <= realised <= found.high
-    assert all(276 <= n <= 294 for n in held.values()), held
-
-
-def test_a_gap_needs_the_labels_of_nearly_all():
-    truth = np.where(np.arange(1_000) < 500, np.nan, 3.0)
-    found = estimated_errors.mae_gap(LikeErrors(np.ones(500), np.ones(500)), regression(np.full(1_000, 4.0), truth))
-    assert found.reason == "50 % of rows have a label, and the estimate is of all of them: it takes 90 %"

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import PARCELS, new_home
 from watchkeeper.adapters.workspace import Home, load_monitor
-from watchkeeper.operations.reference_rows import MOST_ROWS, _some
+from watchkeeper.operations.reference_rows import MOST_ROWS, spread_out
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import Score
 from watchkeeper.windows import Window
@@ -94,7 +94,8 @@ def test_an_estimate_of_errors_knows_that_there_are_more_hard_ones(tmp_path):
 def test_inputs_that_the_reference_lacks_are_said(tmp_path, task):
     home, _ = watched(tmp_path, task, STRANGE)
     (first, *_) = found(home, "estimated_accuracy" if task == "binary" else "estimated_mae")
-    assert "% of rows have values of depot that no labelled row of the reference has" in first.reason
+    said = "no labelled row of the reference has" if task == "binary" else "the reference never had"
+    assert f"% of rows have values of depot that {said}" in first.reason
     assert (first.state, first.value is None) == (("done", False) if task == "binary" else ("not_evaluated", True))
 
 
@@ -113,10 +114,12 @@ def test_a_large_reference_is_read_in_days_that_meet_every_weekday(tmp_path):
     home = new_home(tmp_path / "home", PARCELS | {"reference": {"from": "2025-01-01", "to": "2025-04-11"}})
     monitor = load_monitor(home, "parcels")
     whole = Window(*monitor.reference_span)
-    assert _some(monitor, whole, 1_000, MOST_ROWS) == [whole]
-    days = _some(monitor, whole, 7 * MOST_ROWS, MOST_ROWS)
-    assert 0.8 * 100 / 8 < len(days) <= 13
+    assert spread_out(monitor, whole, 1_000, MOST_ROWS) == [whole]
+    days = spread_out(monitor, whole, 5 * MOST_ROWS, MOST_ROWS)
+    assert 18 <= len(days) <= 22
     assert len({d.start.weekday() for d in days}) == 7
-    hours = _some(monitor, whole, 1_000 * MOST_ROWS, MOST_ROWS)
-    assert len(hours) in (2, 3)
+    hours = spread_out(monitor, whole, 100 * MOST_ROWS, MOST_ROWS)
+    assert 22 <= len(hours) <= 26
+    assert len({w.start.hour for w in hours}) >= 8
     assert all(w.end - w.start == timedelta(hours=1) for w in hours)
+    assert len(spread_out(monitor, whole, 10**6 * MOST_ROWS, MOST_ROWS)) == 1

@@ -81,7 +81,7 @@ def _out_of_fold(rows: pl.DataFrame, encode: _Encoder, seed: int) -> np.ndarray[
 
 def _fit(rows: pl.DataFrame, encode: _Encoder, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     arrived = rows.filter(pl.col("was_late").is_not_null())
     is_category = [True] * len(CATEGORIES) + [False] * len(NUMBERS)

@@ -1,77 +1,65 @@
-"""Estimated errors of a regression: what a prediction's error comes to where the reference had inputs like these.
+"""Estimated errors of a regression: what its predictions' errors come to, told by a model of losses (DLE).
 
-Belongs here: one function a metric, (reference's errors as weighted to a window, view) -> Estimate. Does not: the weights (likeness.py),
-the truth's own KPIs (performance.py).
-
-Weights whose logarithm is a sum over cells of features stand for a model of the loss that is additive in those cells, fitted on the
-reference: direct loss estimation without a second model to keep. It is blind to a change of what inputs mean.
+Belongs here: one function a metric, (what is expected of a window's rows, view) -> Estimate. Does not: the model (loss_model.py), the
+truth's own KPIs (performance.py).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import sqrt
 
-import numpy as np
-from numpy.typing import NDArray
-
 from watchkeeper.measures import performance
+from watchkeeper.measures.loss_model import Loss
 from watchkeeper.measures.views import RegressionView
 from watchkeeper.stats.intervals import Z95, Estimate, undefined
 from watchkeeper.words import percent
 
-Floats = NDArray[np.float64]
 LEAST_COVERED = 0.9
 """The share of predictions that must have a label before a realised error is set against an estimate for all of them."""
 
 
 @dataclass(frozen=True)
-class LikeErrors:
-    """Errors (prediction minus truth) of the reference's rows, and how much each counts."""
+class ExpectedErrors:
+    """The mean of each loss that is expected of some rows; worked out when it is asked for."""
 
-    error: Floats
-    weights: Floats
-
-    def mean(self, values: Floats, rows: int) -> Estimate:
-        """Return the weighted mean of a row function, as it is expected of `rows` rows: doubt about the mean, and the rows' own chance."""
-        whole = float(np.sum(self.weights))
-        value = float(np.sum(self.weights * values)) / whole
-        off = (values - value) ** 2
-        learned, own = float(np.sum(self.weights**2 * off)) / whole**2, float(np.sum(self.weights * off)) / whole / max(1, rows)
-        se = sqrt(learned + own)
-        return Estimate(value, se, value - Z95 * se, value + Z95 * se, rows)
+    of: Callable[[Loss], Estimate]
 
 
-def _rows(view: RegressionView) -> int:
-    return view.labelled + view.pending
-
-
-def mae(known: LikeErrors, view: RegressionView) -> Estimate:
+def mae(known: ExpectedErrors, _: RegressionView) -> Estimate:
     """Mean absolute error that is expected, in the unit of the truth."""
-    found = known.mean(np.abs(known.error), _rows(view))
-    return replace(found, low=max(0.0, found.low))
+    return _not_negative(known.of("absolute"))
 
 
-def rmse(known: LikeErrors, view: RegressionView) -> Estimate:
+def rmse(known: ExpectedErrors, _: RegressionView) -> Estimate:
     """Root of the mean squared error that is expected; delta-method interval."""
-    squared = known.mean(known.error**2, _rows(view))
+    squared = known.of("squared")
+    if not squared.is_defined:
+        return squared
     value = sqrt(max(0.0, squared.value))
     se = squared.se / (2 * value) if value else 0.0
-    return Estimate(value, se, max(0.0, value - Z95 * se), value + Z95 * se, squared.n)
+    return _not_negative(Estimate(value, se, value - Z95 * se, value + Z95 * se, squared.n))
 
 
-def bias(known: LikeErrors, view: RegressionView) -> Estimate:
+def bias(known: ExpectedErrors, _: RegressionView) -> Estimate:
     """Mean of prediction minus truth that is expected."""
-    return known.mean(known.error, _rows(view))
+    return known.of("signed")
 
 
-def mae_gap(known: LikeErrors, view: RegressionView) -> Estimate:
+def mae_gap(known: ExpectedErrors, view: RegressionView) -> Estimate:
     """Mean absolute error of labelled rows minus the one expected of all: above nought where inputs mean something else than they did."""
-    realised, covered = performance.mae(view), view.labelled / max(1, _rows(view))
+    realised, covered = performance.mae(view), view.labelled / max(1, view.labelled + view.pending)
     if not realised.is_defined:
         return realised
     if covered < LEAST_COVERED:
         return undefined(
             f"{percent(covered)} of rows have a label, and the estimate is of all of them: it takes {percent(LEAST_COVERED)}", view.labelled
         )
-    expected = known.mean(np.abs(known.error), view.labelled)
+    expected = known.of("absolute")
+    if not expected.is_defined:
+        return expected
     gap = realised.value - expected.value
     return Estimate(gap, expected.se, gap - Z95 * expected.se, gap + Z95 * expected.se, view.labelled)
+
+
+def _not_negative(found: Estimate) -> Estimate:
+    return replace(found, low=max(0.0, found.low)) if found.is_defined else found

@@ -11,14 +11,12 @@ from functools import partial
 from math import isfinite
 from typing import Any
 
-import numpy as np
-
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.catalogue import Metric
 from watchkeeper.measures.estimated import calibration_of, weighted
-from watchkeeper.measures.estimated_errors import LikeErrors
+from watchkeeper.measures.estimated_errors import ExpectedErrors
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST, gap_to_rest
-from watchkeeper.measures.likeness import LEAST_LIKE, ReferenceRows, Weighing, weighing, window_cells
+from watchkeeper.measures.likeness import ReferenceRows, Weighing, weighing, window_cells
 from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView, RegressionView, ServiceView
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts
@@ -65,6 +63,8 @@ class Frame:
     usual: dict[tuple[str, str, str], Estimate] = field(default_factory=dict)
     calibrations: dict[str, Calibration | str] = field(default_factory=dict)
     rows: ReferenceRows | None = None
+    errors: Callable[[Window, str, Sums], ExpectedErrors] | None = None
+    errors_of_reference: ExpectedErrors | None = None
 
     def wants(self, metric: Metric) -> bool:
         """Tell whether a metric is asked for: by name, or because it is stored."""
@@ -94,13 +94,9 @@ class Frame:
         return Known(found if like.weights is None else weighted(self.rows, like.weights, found), found, like.said)
 
     def _known_errors(self, sums: Sums) -> "Known | str":
-        if self.rows is None or len(self.rows.score) < LEAST_LIKE:
-            return f"the reference has {0 if self.rows is None else len(self.rows.score):,} labelled rows, and estimates take {LEAST_LIKE}"
-        like = self._weighing(self.rows, sums)
-        if like.is_refused:
-            return like.said
-        error, same = self.rows.score - self.rows.truth, np.ones(len(self.rows.score))
-        return Known(LikeErrors(error, same if like.weights is None else like.weights), LikeErrors(error, same), like.said)
+        if self.errors is None or self.errors_of_reference is None:
+            return "estimates of errors were not asked for"
+        return Known(self.errors(self.window, self.version, sums), self.errors_of_reference)
 
     def _weighing(self, rows: ReferenceRows, sums: Sums) -> Weighing:
         return weighing(rows, self.window, lambda name: window_cells(FeatureView(self.fitted[name], sums.get((FEATURE, name, ""), Counts()))))
@@ -110,8 +106,8 @@ class Frame:
 class Known:
     """What the reference knows of rows like those of a window, what it knows of its own, and what is to be said of the difference."""
 
-    of_window: Calibration | LikeErrors
-    of_reference: Calibration | LikeErrors
+    of_window: Calibration | ExpectedErrors
+    of_reference: Calibration | ExpectedErrors
     said: str = ""
 
 

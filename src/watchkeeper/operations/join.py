@@ -3,7 +3,7 @@
 Belongs here: the join in DuckDB and the canonical columns it gives. Does not: counting what came out (profile.py).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -182,6 +182,16 @@ def predictions_of(home: Home, monitor: Monitor, windows: Collection[Window], *,
     """Return how many predictions of the windows have landed."""
     events = home.lake.dataset(f"events/{monitor.model}")
     return 0 if events is None else events.count_rows(filter=_landed(None, now) & _within(windows))
+
+
+def rows_within(
+    home: Home, monitor: Monitor, windows: Collection[Window], columns: Callable[[list[str]], list[str]], *, now: datetime
+) -> Iterator[pa.Table]:
+    """Yield the predictions of windows, some at a time; `columns` says which of the stored columns are wanted."""
+    events = home.lake.dataset(f"events/{monitor.model}")
+    if events is not None:
+        for batch in events.to_batches(columns=columns(events.schema.names), filter=_landed(None, now) & _within(windows)):
+            yield pa.Table.from_batches([batch])
 
 
 def in_environment(monitor: Monitor, rows: pa.Table) -> pa.ChunkedArray:

@@ -131,7 +131,7 @@ def measured(piece: WindowsPiece) -> tuple[list[Score], list[Run]]:
     scores: list[Score] = []
     runs: list[Run] = []
     for each in due:
-        frame = frame_of(monitor, each.window, grid.grain, basis, reference, now, metrics=metrics)
+        frame = frame_of(home, monitor, each.window, grid.grain, basis, reference, now, metrics=metrics)
         made = list(_of_window(frame, found.get(each.window.start)))
         scores += made
         runs.append(_run(monitor, each, silence_of(basis.parts, each.window, now), len(made), now))

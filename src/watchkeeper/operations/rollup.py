@@ -16,6 +16,7 @@ from watchkeeper.measures.catalogue import CATALOGUE
 from watchkeeper.measures.readings import Frame, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import bins_of
+from watchkeeper.operations.expected_losses import errors_of_reference, expected_errors, loss_models
 from watchkeeper.operations.reference_rows import reference_rows
 from watchkeeper.operations.sums import Ledger, ReferenceSums, added, ledger, of_environment, parts_within, reference_sums
 from watchkeeper.profiles.bins import FeatureBins
@@ -43,8 +44,11 @@ def basis_of(home: Home, monitor: Monitor, *, now: datetime) -> Basis | None:
 def reference_of(home: Home, monitor: Monitor, basis: Basis, *, now: datetime, metrics: Collection[str] | None = None) -> ReferenceSums:
     """Return what the reference holds; its labelled rows too where a metric that is asked for (default: all that are stored) is an estimate."""
     found = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
-    if "" not in found.rows and any(m.estimates and (m.stored if metrics is None else m.name in metrics) for m in CATALOGUE):
-        found.rows[""] = reference_rows(home, monitor, basis.fitted, now=now)
+    if any(m.estimates and m.subject == monitor.task and (m.stored if metrics is None else m.name in metrics) for m in CATALOGUE):
+        if monitor.task == "regression" and "" not in found.losses:
+            found.losses[""] = loss_models(home, monitor, basis.fitted, now=now)
+        if monitor.task == "binary" and "" not in found.rows:
+            found.rows[""] = reference_rows(home, monitor, basis.fitted, now=now)
     return found
 
 
@@ -74,7 +78,7 @@ def rolled_up(
     found = by_window(grain, of_environment(parts, monitor.environment))
     for window in grain.between(start, end):
         if window.start in found:
-            yield from readings(frame_of(monitor, window, grain.grain, basis, reference, now, metrics=metrics), added(found[window.start]))
+            yield from readings(frame_of(home, monitor, window, grain.grain, basis, reference, now, metrics=metrics), added(found[window.start]))
 
 
 def usual_range(home: Home, monitor: Monitor, grain: Grid, metric: str, *, now: datetime) -> tuple[float, float] | None:
@@ -101,7 +105,8 @@ def pooled_scores(
     span = Window(min(start for start, _ in windows), max(end for _, end in windows))
     every = parts_within(home, monitor, basis.bins, span.start, span.end, now=now, of_outputs=are_of_outputs(basis, metrics))
     inside = of_environment(every, monitor.environment).filter(_within(windows))
-    yield from readings(frame_of(monitor, span, monitor.window, basis, reference, now, metrics=metrics), added(inside))
+    apart = [Window(*each) for each in windows]
+    yield from readings(frame_of(home, monitor, span, monitor.window, basis, reference, now, metrics=metrics, apart=apart), added(inside))
 
 
 def _within(windows: Collection[tuple[datetime, datetime]]) -> pc.Expression:
@@ -142,9 +147,19 @@ def mature_until(monitor: Monitor, now: datetime) -> datetime:
 
 
 def frame_of(
-    monitor: Monitor, window: Window, grain: str, basis: Basis, reference: ReferenceSums, now: datetime, metrics: Collection[str] | None = None
+    home: Home,
+    monitor: Monitor,
+    window: Window,
+    grain: str,
+    basis: Basis,
+    reference: ReferenceSums,
+    now: datetime,
+    *,
+    metrics: Collection[str] | None = None,
+    apart: Collection[Window] = (),
 ) -> Frame:
-    """Return what the readings of a window are taken against."""
+    """Return what the readings of a window are taken against; with `apart` the window stands for these."""
+    models = reference.losses.get("", "estimates of errors were not asked for")
     return Frame(
         model=monitor.model,
         task=monitor.task,
@@ -158,6 +173,8 @@ def frame_of(
         usual=reference.usual,
         calibrations=reference.calibrations,
         rows=reference.rows.get(""),
+        errors=expected_errors(home, monitor, models, now=now, windows=apart),
+        errors_of_reference=errors_of_reference(models),
         is_mature=maturity(monitor, window, now) != "provisional",
         has_labels=monitor.labels is not None,
         now=now,

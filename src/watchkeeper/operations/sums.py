@@ -16,6 +16,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.likeness import ReferenceRows
 from watchkeeper.measures.readings import BySegment, by_segment
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.expected_losses import LossModels
 from watchkeeper.operations.pieces import PART_BYTES, parted
 from watchkeeper.profiles.counts import Counts, add
 from watchkeeper.profiles.parts import FEATURE, GROUP, LOSS, MARK, PAIR, gathered, newest_scans
@@ -126,7 +127,7 @@ class ReferenceSums:
     """The reference's profile: the sum of its windows, and an id that says which parts went into it.
 
     `usual` remembers each metric on the reference, once it was computed, `ranges` each metric's range over its periods,
-    `calibrations` what scores mean there, and `rows` its labelled rows, which are read when something is to be estimated.
+    `calibrations` what scores mean there, and `rows` and `losses` its labelled rows, which are read when something is to be estimated.
     """
 
     id: str
@@ -135,6 +136,7 @@ class ReferenceSums:
     ranges: dict[tuple[str, str], tuple[float, float] | None] = field(default_factory=dict)
     calibrations: dict[str, Calibration | str] = field(default_factory=dict)
     rows: dict[str, ReferenceRows | None] = field(default_factory=dict)
+    losses: dict[str, LossModels | str] = field(default_factory=dict)
 
 
 _REFERENCES: dict[str, ReferenceSums] = {}

@@ -68,7 +68,7 @@ def _compared(home: Home, monitor: Monitor, basis: Basis, parts: pa.Table, came:
     if not both:
         return came
     span = Window(min(w.start for w in both), max(w.end for w in both))
-    frame = frame_of(monitor, span, monitor.window, basis, reference_of(home, monitor, basis, now=now, metrics={metric}), now, metrics={metric})
+    frame = frame_of(home, monitor, span, monitor.window, basis, reference_of(home, monitor, basis, now=now, metrics={metric}), now, metrics={metric})
 
     def of(names: Collection[str]) -> Score | None:
         starts = [s for s in pc.unique(parts.column("window_start")).to_pylist() if monitor.grid.at(s) in both]
