@@ -199,6 +199,10 @@ class Profile:
     computed_at: Of[datetime, "the `now` of the scan"]
 
 
+CLASS = "@class="
+"""What the `feature` of a number about one class of several begins with: `@class=fraud`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """One number about one model in one window, or the reason why there is none."""
@@ -213,7 +217,7 @@ class Score:
     method: Of[str, "how it was computed; `10 reference bins` are the coarse cells, `all reference bins` the fine ones (docs/profiles.md)"]
     unit: Of[str, "ratio, nats, probability, ms, usd, ..."]
     direction: Of[str, "higher_is_better, lower_is_better, closer_to_zero or none"]
-    feature: Of[str, "feature it is about, empty for the model"] = ""
+    feature: Of[str, "feature it is about, empty for the model; `@class=fraud` for one class of several against all others"] = ""
     segment: Of[str, "canonical segment such as carrier=VX&origin=EWR, empty for the whole"] = ""
     window_start: Of[datetime, "start of the window"]
     window_end: Of[datetime, "end of the window, exclusive"]

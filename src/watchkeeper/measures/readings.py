@@ -13,7 +13,9 @@ from typing import Any
 
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.catalogue import Metric
+from watchkeeper.measures.classes import most_frequent
 from watchkeeper.measures.estimated import calibration_of
+from watchkeeper.measures.estimated_classes import Calibrations, calibrations_of
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST, gap_to_rest
 from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView, RegressionView, ServiceView
 from watchkeeper.profiles.bins import FeatureBins
@@ -21,7 +23,7 @@ from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.pairs import Pair, name_of, sums_of
 from watchkeeper.profiles.parts import FEATURE, LABEL, PAIR, SERVICE
-from watchkeeper.records import Score
+from watchkeeper.records import CLASS, Score
 from watchkeeper.stats.calibration import Calibration
 from watchkeeper.stats.intervals import Estimate, undefined
 from watchkeeper.windows import Window
@@ -60,6 +62,9 @@ class Frame:
     pairs: Sequence[Pair] = ()
     usual: dict[tuple[str, str, str], Estimate] = field(default_factory=dict)
     calibrations: dict[str, Calibration | str] = field(default_factory=dict)
+    class_calibrations: dict[str, Calibrations | str] = field(default_factory=dict)
+    asked: Collection[str] = ()
+    """Classes that are measured one by one although they are not among the most frequent: those of targets, and of a question."""
 
     def wants(self, metric: Metric) -> bool:
         """Tell whether a metric is asked for: by name, or because it is stored."""
@@ -77,6 +82,12 @@ class Frame:
         if "" not in self.calibrations:
             self.calibrations[""] = calibration_of(_outcomes(self.reference_sums.get("", {})))
         return self.calibrations[""]
+
+    def calibration_by_class(self) -> Calibrations | str:
+        """Return what the probability of each class means in the reference, learned once for all windows, or why that cannot be said."""
+        if "" not in self.class_calibrations:
+            self.class_calibrations[""] = calibrations_of(MulticlassView(_of_labels(self.reference_sums.get("", {}))))
+        return self.class_calibrations[""]
 
 
 def readings(frame: Frame, sums: BySegment) -> Iterator[Score]:
@@ -158,7 +169,11 @@ def service_view(sums: Sums, task: str) -> ServiceView:
 
 def label_view(sums: Sums, task: str) -> LabelView:
     """Return the label parts of a window as the task's view."""
-    return _VIEWS[task]({(feature, outcome): c for (kind, feature, outcome), c in sums.items() if kind == LABEL})
+    return _VIEWS[task](_of_labels(sums))
+
+
+def _of_labels(sums: Sums) -> dict[tuple[str, str], Counts]:
+    return {(feature, outcome): c for (kind, feature, outcome), c in sums.items() if kind == LABEL}
 
 
 def _kpis(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
@@ -168,27 +183,49 @@ def _kpis(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
     for metric in catalogue.of(frame.task, stored_only=False):  # type: ignore[arg-type]
         if frame.wants(metric) and (metric.in_segments or not segment):
             yield _kpi_score(frame, metric, view, usual, segment)
+    if isinstance(view, MulticlassView) and isinstance(usual, MulticlassView) and not segment:
+        yield from _classes(frame, view, usual)
 
 
-def _kpi_score(frame: Frame, metric: Metric, view: LabelView, usual: LabelView, segment: str) -> Score:
+def _classes(frame: Frame, view: MulticlassView, usual: MulticlassView) -> Iterator[Score]:
+    """Yield the numbers of one class against all others: of the reference's most frequent classes, and of those asked for."""
+    metrics = [m for m in catalogue.of("class", stored_only=False) if frame.wants(m)]
+    for name in dict.fromkeys([*most_frequent(usual), *frame.asked]) if metrics else ():
+        for metric in metrics:
+            yield _kpi_score(frame, metric, view.of_class(name), usual.of_class(name), "", name)
+
+
+def _kpi_score(frame: Frame, metric: Metric, view: LabelView, usual: LabelView, segment: str, of_class: str | None = None) -> Score:
     every = view.labelled + view.pending
+    feature = "" if of_class is None else CLASS + of_class
     coverage = view.labelled / every if every else None
     state = DONE if not metric.needs_labels else MATURE if frame.is_mature else PROVISIONAL
     rows = view.labelled if metric.needs_labels and metric.name != "label_coverage" else every
     bounds = metric.bounds(view) if metric.bounds and view.pending and not frame.is_mature else None
-    measure, usually = _of_kpi(frame, metric)
-    usual_value = frame.usually(metric.name, "", segment, lambda: usually(usual)) if usual.labelled else None
-    return _stated(frame, metric, measure(view), state, rows, usual_value, segment=segment, coverage=coverage, bounds=bounds)
+    measure, usually = _of_kpi(frame, metric, of_class)
+    usual_value = frame.usually(metric.name, feature, segment, lambda: usually(usual)) if usual.labelled else None
+    return _stated(frame, metric, measure(view), state, rows, usual_value, feature=feature, segment=segment, coverage=coverage, bounds=bounds)
 
 
-def _of_kpi(frame: Frame, metric: Metric) -> tuple[Callable[[Any], Estimate], Callable[[Any], Estimate]]:
+def _known_to(frame: Frame, of_class: str | None) -> Calibration | Calibrations | str:
+    """Return what estimates of a task, or of one class, rest on."""
+    if frame.task != "multiclass":
+        return frame.calibration()
+    known = frame.calibration_by_class()
+    if of_class is None or isinstance(known, str):
+        return known
+    return known.get(of_class, "the reference has no probabilities of this class")
+
+
+def _of_kpi(frame: Frame, metric: Metric, of_class: str | None) -> tuple[Callable[[Any], Estimate], Callable[[Any], Estimate]]:
     """Return how a KPI is measured, and how what is usual: an estimate stands beside the KPI that the reference really had."""
     if not metric.estimates:
         return metric.function, metric.function
-    known = frame.calibration()
+    known = _known_to(frame, of_class)
     if isinstance(known, str):
         reason = known
-        return lambda view: undefined(reason, view.scored), lambda view: undefined(reason, view.scored)
+        nothing = lambda view: undefined(reason, view.scored if isinstance(view, BinaryView) else view.labelled)  # noqa: E731
+        return nothing, nothing
     estimate = partial(metric.function, known)
     realised = None if metric.needs_labels else catalogue.find(metric.estimates, metric.subject)
     return estimate, estimate if realised is None else realised.function
@@ -214,7 +251,7 @@ def _gap_to_rest(frame: Frame, whole: Sums, sums: Sums, segment: str) -> Iterato
 
 
 def _outcomes(sums: Sums) -> BinaryView:
-    return BinaryView({(feature, outcome): c for (kind, feature, outcome), c in sums.items() if kind == LABEL})
+    return BinaryView(_of_labels(sums))
 
 
 def _stated(frame: Frame, metric: Metric, estimate: Estimate, state: str, rows: int, usual: Estimate | None, **more: Any) -> Score:

@@ -19,7 +19,7 @@ from watchkeeper.operations.bins_in_force import bins_of
 from watchkeeper.operations.sums import Ledger, ReferenceSums, added, ledger, of_environment, parts_within, reference_sums
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.pairs import Pair
-from watchkeeper.records import Score
+from watchkeeper.records import CLASS, Score
 from watchkeeper.windows import Grid, Window
 
 
@@ -65,7 +65,8 @@ def rolled_up(
     found = by_window(grain, of_environment(parts, monitor.environment))
     for window in grain.between(start, end):
         if window.start in found:
-            yield from readings(frame_of(monitor, window, grain.grain, basis, reference, now, metrics=metrics), added(found[window.start]))
+            frame = frame_of(monitor, window, grain.grain, basis, reference, now, metrics=metrics, feature=feature)
+            yield from readings(frame, added(found[window.start]))
 
 
 def usual_range(home: Home, monitor: Monitor, grain: Grid, metric: str, *, now: datetime) -> tuple[float, float] | None:
@@ -133,9 +134,17 @@ def mature_until(monitor: Monitor, now: datetime) -> datetime:
 
 
 def frame_of(
-    monitor: Monitor, window: Window, grain: str, basis: Basis, reference: ReferenceSums, now: datetime, metrics: Collection[str] | None = None
+    monitor: Monitor,
+    window: Window,
+    grain: str,
+    basis: Basis,
+    reference: ReferenceSums,
+    now: datetime,
+    metrics: Collection[str] | None = None,
+    feature: str | None = None,
 ) -> Frame:
-    """Return what the readings of a window are taken against."""
+    """Return what the readings of a window are taken against; classes that targets or the question name are measured one by one."""
+    asked = (f or "" for f in (*(t.feature for t in monitor.targets), feature))
     return Frame(
         model=monitor.model,
         task=monitor.task,
@@ -148,6 +157,8 @@ def frame_of(
         pairs=basis.pairs,
         usual=reference.usual,
         calibrations=reference.calibrations,
+        class_calibrations=reference.class_calibrations,
+        asked=tuple(f.removeprefix(CLASS) for f in asked if f.startswith(CLASS)),
         is_mature=maturity(monitor, window, now) != "provisional",
         has_labels=monitor.labels is not None,
         now=now,
