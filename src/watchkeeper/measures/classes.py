@@ -123,10 +123,9 @@ def averaged(found: Sequence[Estimate], weights: Sequence[float]) -> Estimate:
 
 
 def accuracy_bounds(view: MulticlassView) -> Bounds:
-    """All missing labels contradict the decision, all agree with it; decisions for no known class cannot be right."""
+    """All missing labels contradict the decision, all agree with it; where nothing was decided nothing can be right."""
     right, every = int(np.trace(view.counts)), view.labelled + view.pending
-    agree = int(view.pending_decided[:-1].sum())
-    return (right / every, (right + agree) / every) if every else (np.nan, np.nan)
+    return (right / every, (right + view.pending_decided) / every) if every else (np.nan, np.nan)
 
 
 # One class against all others

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts, add
 from watchkeeper.profiles.grids import EXACT, on_the_grid, scores_of
-from watchkeeper.profiles.labelled import DECIDED, DECISION, ERROR, KNOWN, NEGATIVE, PENDING, POSITIVE, SCORE, class_cell
+from watchkeeper.profiles.labelled import DECIDED, DECISION, ERROR, KNOWN, NEGATIVE, NO_CLASS, PENDING, POSITIVE, SCORE, class_cell
 from watchkeeper.records import CLASS
 
 Ints = NDArray[np.int64]
@@ -227,10 +227,10 @@ class MulticlassView:
         return np.column_stack([placed[:, : len(names)], placed[:, len(names) :].sum(axis=1)])
 
     @property
-    def pending_decided(self) -> Ints:
-        """Rows without a label by the class decided, in the order of `classes`; the last holds decisions for none of them."""
-        placed = self._placed(self.classes, [PENDING])[0]
-        return np.append(placed[: len(self.classes)], placed[len(self.classes) :].sum())
+    def pending_decided(self) -> int:
+        """Rows without a label that were decided for some class."""
+        waiting = self.parts.get((DECISION, PENDING), _NOTHING)
+        return int(waiting.counts[waiting.cells != NO_CLASS].sum())
 
     def loss(self, name: str) -> Counts:
         """Return the moments of a loss over labelled rows, where probabilities were logged."""
