@@ -117,9 +117,9 @@ def test_decisions_for_no_class_are_expected_to_be_wrong():
     ("rows", "change", "reason"),
     [
         pytest.param(150, lambda s, t, p: (s, t, p), "150 labelled rows with probabilities", id="too few"),
-        pytest.param(300, lambda s, t, p: (s, np.full(300, NAN), p), "0 labelled rows", id="no labels"),
-        pytest.param(300, lambda s, t, p: (s, t, None), "0 labelled rows", id="no probabilities"),
-        pytest.param(300, lambda s, t, p: (s, np.zeros(300), p), "one class only", id="one class"),
+        pytest.param(300, lambda s, _, p: (s, np.full(300, NAN), p), "0 labelled rows", id="no labels"),
+        pytest.param(300, lambda s, t, _: (s, t, None), "0 labelled rows", id="no probabilities"),
+        pytest.param(300, lambda s, _, p: (s, np.zeros(300), p), "one class only", id="one class"),
         pytest.param(300, lambda s, t, p: (s, t, p[:, :3]), "classes that have no probability: dog", id="a class without a column"),
     ],
 )
