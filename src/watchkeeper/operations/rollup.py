@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import CATALOGUE
-from watchkeeper.measures.readings import Frame, readings
+from watchkeeper.measures.readings import Frame, LabelView, label_view, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import bins_of
 from watchkeeper.operations.sums import Ledger, ReferenceSums, added, ledger, of_environment, parts_within, reference_sums
@@ -94,6 +94,15 @@ def pooled_scores(
     every = parts_within(home, monitor, basis.bins, span.start, span.end, now=now, of_outputs=are_of_outputs(basis, metrics))
     inside = of_environment(every, monitor.environment).filter(_within(windows))
     yield from readings(frame_of(monitor, span, monitor.window, basis, reference, now, metrics=metrics), added(inside))
+
+
+def labels_within(home: Home, monitor: Monitor, window: Window, *, now: datetime) -> LabelView | None:
+    """Return what became true of the predictions of a time, None while there are no bins, or no labels."""
+    basis = basis_of(home, monitor, now=now)
+    if basis is None or monitor.labels is None:
+        return None
+    every = parts_within(home, monitor, basis.bins, window.start, window.end, now=now, of_whole=True, of_outputs=are_of_outputs(basis, ()))
+    return label_view(added(of_environment(every, monitor.environment))[""], monitor.task)
 
 
 def _within(windows: Collection[tuple[datetime, datetime]]) -> pc.Expression:
