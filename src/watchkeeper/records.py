@@ -178,8 +178,12 @@ class Profile:
     window_start: Of[datetime, "start of the grain's window"]
     segment: Of[str, "canonical segment, empty for the whole"]
     kind: Of[str, "feature, label, group (a label part of a value of a sensitive column), loss, service, pair or mark"]
-    feature: Of[str, "column or row function"]
-    outcome: Of[str, "for label parts: the true class, else empty"] = ""
+    feature: Of[
+        str, "column or row function; `@class=fraud` and `@decided=fraud` for the probability of a class where rows were decided otherwise, and so"
+    ]
+    outcome: Of[
+        str, "for label parts: the true class, of one class against all others 1 or 0; empty while there is no label, and for other parts"
+    ] = ""
     n: Of[int, "rows"]
     nulls: Of[int, "null values"] = 0
     nans: Of[int, "NaN values"] = 0

@@ -45,7 +45,7 @@ def rows_of(day: int, rng: np.random.Generator) -> tuple[pa.Table, pa.Table]:
     return pa.table(columns | {f"p_{n}": chances[:, i] for i, n in enumerate(NAMES)}), pa.table({"id": ids, "kind": NAMES[true]})
 
 
-def write(home: Home, *, change=lambda day, events, labels: (events, labels)) -> None:
+def write(home: Home, *, change=lambda _, events, labels: (events, labels)) -> None:
     rng = np.random.default_rng(2)
     for day in range(DAYS):
         events, labels = change(day, *rows_of(day, rng))
