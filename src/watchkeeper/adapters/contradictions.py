@@ -152,7 +152,7 @@ def _of_class(monitor: Monitor, target: Target, path: Path) -> Iterator[Contradi
             (*path, "feature"), f"metric '{target.metric}' is none of a class", f"of each class of a multiclass model there are {there}"
         )
     elif names and name not in names:
-        yield Contradiction((*path, "feature"), f"columns.probabilities has no class '{name}'", valid=names)
+        yield Contradiction((*path, "feature"), f"columns.probabilities has no class '{name}'", valid=[CLASS + n for n in names])
     if target.segment:
         yield Contradiction((*path, "segment"), f"metric '{target.metric}' of a class is not measured in segments", "leave `segment` out")
 
