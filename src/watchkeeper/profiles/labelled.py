@@ -161,8 +161,9 @@ def multiclass_pieces(rows: Labelled) -> Iterator[Piece]:
     if rows.chances:
         whole = np.logical_and.reduce([np.isfinite(p) for p in rows.chances.values()])
         if rows.probability_of_truth is not None:
-            apart = np.sum([p**2 for p in rows.chances.values()], axis=0) + 1 - 2 * rows.probability_of_truth
-            yield _sum("brier", known & whole & np.isfinite(rows.probability_of_truth), apart)
+            mine = known & whole & np.isfinite(rows.probability_of_truth)
+            squares = np.sum([np.where(mine, p, 0.0) ** 2 for p in rows.chances.values()], axis=0)
+            yield _sum("brier", mine, squares + 1 - 2 * np.where(mine, rows.probability_of_truth, 0.0))
         for name, chance in rows.chances.items():
             yield from _class_pieces(name, np.where(whole, chance, np.nan), rows)
 
