@@ -12,6 +12,7 @@ of all classes add up to its rows. What a band needs of the other classes' chanc
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import sqrt
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,15 @@ def calibrations_of(reference: MulticlassView) -> Calibrations | str:
 
 
 def _expected(known: Calibrations, view: MulticlassView, outcomes: tuple[str, ...] = _ALL) -> list[Expected] | str:
-    """Return what is expected of the rows of each class, or why that cannot be said."""
+    """Return what is expected of the rows of each class, or why that cannot be said; made once for all numbers of a view."""
+    by, kept = view.expected.get(outcomes, (None, ""))
+    if by is not known:
+        kept = _made(known, view, outcomes)
+        view.expected[outcomes] = known, kept
+    return cast("list[Expected] | str", kept)
+
+
+def _made(known: Calibrations, view: MulticlassView, outcomes: tuple[str, ...]) -> list[Expected] | str:
     found = [estimated.expected(calibration, view.of_class(name), outcomes) for name, calibration in known.items()]
     sizes = [each.n for each in found]
     if not max(sizes):

@@ -6,6 +6,7 @@ Belongs here: reading quantities off counts. Does not: the metrics (drift.py, pe
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -189,6 +190,8 @@ class MulticlassView:
 
     parts: LabelParts
     made: dict[str, ClassView] = field(default_factory=dict, compare=False, repr=False)
+    expected: dict[tuple[str, ...], tuple[object, Any]] = field(default_factory=dict, compare=False, repr=False)
+    """What was expected of the rows of some outcomes, and by which calibrations: many numbers rest on it."""
 
     @cached_property
     def classes(self) -> list[str]:
