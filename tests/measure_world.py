@@ -45,10 +45,19 @@ def regression(score: Iterable[float], truth: Iterable[float]) -> RegressionView
     )
 
 
-def multiclass(decision: Iterable[int], truth: Iterable[float], classes: tuple[str, ...], chance: Floats | None = None) -> MulticlassView:
-    said = np.array(list(decision), np.int64)
-    rows = Labelled(np.full(len(said), NAN), said, np.array(list(truth), float), classes, chance)
-    return MulticlassView(label_parts("multiclass", rows))
+def multiclass(decision: Iterable[int], truth: Iterable[float], classes: tuple[str, ...], chances: Floats | None = None) -> MulticlassView:
+    """Return the view of rows whose truth and decision are codes into `classes`; `chances` has a column for each of the first classes."""
+    return MulticlassView(label_parts("multiclass", multiclass_rows(decision, truth, classes, chances)))
+
+
+def multiclass_rows(decision: Iterable[int], truth: Iterable[float], classes: tuple[str, ...], chances: Floats | None = None) -> Labelled:
+    said, true = np.array(list(decision), np.int64), np.array(list(truth), float)
+    nothing = np.full(len(said), NAN)
+    if chances is None:
+        return Labelled(nothing, said, true, classes)
+    has = np.isfinite(true) & (true < chances.shape[1])
+    of_truth = np.where(has, chances[np.arange(len(true)), np.where(has, true, 0).astype(int)], NAN)
+    return Labelled(nothing, said, true, classes, of_truth, chances={classes[k]: chances[:, k] for k in range(chances.shape[1])})
 
 
 def counted(bins: FeatureBins, values: Floats) -> Counts:

@@ -96,9 +96,9 @@ def regression_tables() -> dict[str, Rows]:
 def multiclass_rows(said, truth, chance=None, classes=CLASSES) -> Rows:
     said, truth = np.asarray(said), np.asarray(truth, float)
     known = np.isfinite(truth)
-    of_truth = None if chance is None else np.where(known, chance[np.arange(len(truth)), np.where(known, truth, 0).astype(int)], NAN)
     score = np.empty((0, len(classes))) if chance is None else chance[known]
-    return Rows((multiclass(said, truth, classes, of_truth),), truth[known], said[known], score, said)
+    every = np.empty((len(said), 0)) if chance is None else np.column_stack([said, chance])
+    return Rows((multiclass(said, truth, classes, chance),), truth[known], said[known], score, every)
 
 
 def multiclass_tables() -> dict[str, Rows]:
@@ -106,14 +106,29 @@ def multiclass_tables() -> dict[str, Rows]:
     chance = rng.dirichlet([2, 1, 0.5, 0.2], 3000)
     truth = np.array([rng.choice(4, p=p) for p in chance], float)
     said, missing = chance.argmax(axis=1), np.where(rng.random(3000) < 0.1, NAN, truth)
+    sure = chance**2 / (chance**2).sum(axis=1, keepdims=True)
     return {
         "plain": multiclass_rows(said, missing, chance),
+        "surer than it should be": multiclass_rows(said, missing, sure),
+        "ties": multiclass_rows(said, missing, np.round(sure, 1)),
         "a class that never was": multiclass_rows(said[truth != 1], truth[truth != 1], chance[truth != 1]),
         "a class never decided": multiclass_rows(np.where(said == 2, 0, said), truth),
         "decisions outside the classes": multiclass_rows(np.where(rng.random(3000) < 0.1, -1, said), truth, chance),
         "one class": multiclass_rows(said[truth == 3], truth[truth == 3]),
         "tiny": multiclass_rows([0, 1, 1], [0, 2, 1]),
     }
+
+
+def class_tables() -> dict[str, Rows]:
+    """The same rows, one class against all others."""
+    out = {}
+    for name, whole in multiclass_tables().items():
+        for code in (0, 1):
+            truth, said = (whole.truth == code).astype(float), (whole.said == code).astype(float)
+            score = whole.score[:, code] if len(whole.score) else np.empty(0)
+            every = np.column_stack([whole.every[:, 0] == code, whole.every[:, 1 + code]]) if whole.every.shape[1] else whole.every
+            out[f"{name}, {CLASSES[code]}"] = Rows((whole.args[0].of_class(CLASSES[code]),), truth, said, score, every)
+    return out
 
 
 def numeric_rows(bins: FeatureBins, reference, analysis) -> Rows:
@@ -214,6 +229,7 @@ TABLES = {
     "binary": binary_tables(),
     "regression": regression_tables(),
     "multiclass": multiclass_tables(),
+    "class": class_tables(),
     "feature": feature_tables() | {f"category, {k}": v for k, v in category_tables().items()},
     "service": service_tables(),
 }

@@ -145,6 +145,12 @@ def _scores(watched: Monitor, window: Window) -> list[Score]:
     return found
 
 
+def class_scores(window: Window, names: list[str]) -> list[Score]:
+    """Return the recall of classes."""
+    about = {"unit": "ratio", "direction": "higher_is_better", "state": "mature"}
+    return [_score(window, "recall", 0.5 + i / 50, 0.05, feature=f"@class={name}", **about) for i, name in enumerate(names)]
+
+
 def _score(window: Window, metric: str, value: float, half: float | None, *, n: int = 900, method: str = "direct", **more) -> Score:
     ends = {} if half is None else {"se": half / 1.96, "low": value - half, "high": value + half}
     return Score(

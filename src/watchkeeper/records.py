@@ -178,8 +178,12 @@ class Profile:
     window_start: Of[datetime, "start of the grain's window"]
     segment: Of[str, "canonical segment, empty for the whole"]
     kind: Of[str, "feature, label, group (a label part of a value of a sensitive column), loss, service, pair or mark"]
-    feature: Of[str, "column or row function"]
-    outcome: Of[str, "for label parts: the true class, else empty"] = ""
+    feature: Of[
+        str, "column or row function; `@class=fraud` and `@decided=fraud` for the probability of a class where rows were decided otherwise, and so"
+    ]
+    outcome: Of[
+        str, "for label parts: the true class, of one class against all others 1 or 0; empty while there is no label, and for other parts"
+    ] = ""
     n: Of[int, "rows"]
     nulls: Of[int, "null values"] = 0
     nans: Of[int, "NaN values"] = 0
@@ -199,6 +203,10 @@ class Profile:
     computed_at: Of[datetime, "the `now` of the scan"]
 
 
+CLASS = "@class="
+"""What the `feature` of a number about one class of several begins with: `@class=fraud`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """One number about one model in one window, or the reason why there is none."""
@@ -213,7 +221,7 @@ class Score:
     method: Of[str, "how it was computed; `10 reference bins` are the coarse cells, `all reference bins` the fine ones (docs/profiles.md)"]
     unit: Of[str, "ratio, nats, probability, ms, usd, ..."]
     direction: Of[str, "higher_is_better, lower_is_better, closer_to_zero or none"]
-    feature: Of[str, "feature it is about, empty for the model"] = ""
+    feature: Of[str, "feature it is about, empty for the model; `@class=fraud` for one class of several against all others"] = ""
     segment: Of[str, "canonical segment such as carrier=VX&origin=EWR, empty for the whole"] = ""
     window_start: Of[datetime, "start of the window"]
     window_end: Of[datetime, "end of the window, exclusive"]

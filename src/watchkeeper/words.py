@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from watchkeeper.records import CLASS
+
 COUNTS = ("count", "rows", "categories")
 _UNITS = ("ms", "hours", "kWh")
 _SILENT = ("", "ratio", "probability", "index", "distance", "feature", "truth", "nats")  # of these a reader learns nothing from the name
@@ -24,6 +26,10 @@ _METRICS = {
     "mape": "MAPE",
     "r2": "R²",
     "f1": "F1",
+    "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+    "macro_roc_auc": "macro AUC",
+    "weighted_roc_auc": "weighted AUC",
     "calibration_gap_to_rest": "calibration gap to the rest",
     "unexpected_ratio": "share of unexpected values",
     "gpu_hours": "GPU-hours",
@@ -261,9 +267,12 @@ def metric_text(metric: str, feature: str = "", segment: str = "") -> str:
     'calibration gap, carrier VX and origin EWR'
     >>> metric_text("psi", "dest"), metric_text("roc_auc"), metric_text("estimated_mae")
     ('PSI of dest', 'AUC', 'estimated MAE')
+    >>> metric_text("recall", "@class=fraud")
+    'recall of class fraud'
     """
     is_estimate, plain = metric.startswith("estimated_"), metric.removeprefix("estimated_")
     named = ("estimated " if is_estimate else "") + _METRICS.get(plain, plain.replace("_", " "))
-    parts = [named, feature.removeprefix("@")]
+    about = feature.removeprefix("@")
+    parts = [named, about.replace("=", " ", 1) if feature.startswith(CLASS) else about]
     where = " and ".join(pair.replace("=", " ", 1) for pair in segment.split("&")) if segment else ""
     return " of ".join(p for p in parts if p) + (f", {where}" if where else "")

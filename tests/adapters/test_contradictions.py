@@ -154,3 +154,48 @@ def test_all_of_it_is_told_at_once_beside_a_mistyped_key(told: Callable[[str], l
 def test_two_names_that_differ_only_in_case_are_a_mistake(told: Callable[[str], list[str]], there: str, instead: str, said: str) -> None:
     why = "only in case, and the lake keeps one such column"
     assert told(GOOD.replace(there, instead)) == [said.format(why, "name the same column alike; rename one of two in the data")]
+
+
+CLASSES = GOOD.partition("targets:")[0].replace("task: binary", "task: multiclass") + "targets:\n"
+CLASSES = CLASSES.replace("score: p_late", "prediction: said\n  probabilities: {apple: p_apple, pear: p_pear}")
+
+
+@pytest.mark.parametrize(
+    "said", ["metric: recall, feature: '@class=pear', at_least: 0.8", "metric: macro_f1, at_least: 0.8", "metric: brier, at_most: 1.5"]
+)
+def test_a_promise_about_one_class_or_all_is_no_mistake(told: Callable[[str], list[str]], said: str) -> None:
+    assert told(f"{CLASSES}- {{{said}}}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            "metric: recall, at_least: 0.8",
+            "metric 'recall' is one of a class, and the target names none (line 16): add `feature: \"@class=NAME\"`, or promise `macro_recall`",
+        ),
+        (
+            "metric: estimated_roc_auc, feature: dest, at_least: 0.8",
+            "metric 'estimated_roc_auc' is one of a class, and the target names none (line 16): add `feature: \"@class=NAME\"`",
+        ),
+        (
+            "metric: macro_f1, feature: '@class=pear', at_least: 0.8",
+            "metric 'macro_f1' is none of a class (line 16): of each class of a multiclass model there are precision, recall, f1, roc_auc",
+        ),
+        (
+            "metric: recall, feature: '@class=aple', at_least: 0.8",
+            "columns.probabilities has no class 'aple' (line 16): did you mean '@class=apple'?",
+        ),
+        ("metric: specificity, at_least: 0.8", "metric 'specificity' is one of binary models, and this one is multiclass (line 16)"),
+        (
+            "metric: recall, feature: '@class=pear', segment: depot=b, at_least: 0.8",
+            "metric 'recall' of a class is not measured in segments (line 16): leave `segment` out",
+        ),
+    ],
+)
+def test_a_promise_that_no_class_can_keep_is_one_sentence(told: Callable[[str], list[str]], said: str, expected: str) -> None:
+    assert told(f"{CLASSES}- {{{said}}}\n") == [expected]
+
+
+def test_a_class_of_a_binary_model_is_told(told: Callable[[str], list[str]]) -> None:
+    assert "metric 'recall' is none of a class" in told(target("metric: recall, feature: '@class=pear', at_least: 0.8"))[0]

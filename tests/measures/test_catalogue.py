@@ -20,6 +20,7 @@ from measure_world import NAN
 from metric_tables import CLASSES, TABLES, Rows
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.estimated import calibration_of
+from watchkeeper.measures.estimated_classes import calibrations_of
 from watchkeeper.measures.estimated_errors import ExpectedErrors
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.stats.intervals import Estimate
@@ -204,6 +205,9 @@ CALIBRATION = calibration_of(TABLES["binary"]["plain"].args[0])
 _LOSSES = {"absolute": (4.0, 0.2), "squared": (25.0, 2.0), "signed": (-1.5, 0.3)}
 EXPECTED = ExpectedErrors(lambda loss: Estimate(v := _LOSSES[loss][0], se := _LOSSES[loss][1], v - 1.96 * se, v + 1.96 * se, 500))
 """What a model of losses expects of a window's rows."""
+BY_CLASS = calibrations_of(TABLES["multiclass"]["surer than it should be"].args[0])
+KNOWN = {"binary": CALIBRATION, "multiclass": BY_CLASS, "class": BY_CLASS[CLASSES[0]], "regression": EXPECTED}
+OF_CLASS = KNOWN["class"]
 
 
 def mae_gap(r: Rows) -> float:
@@ -211,9 +215,7 @@ def mae_gap(r: Rows) -> float:
 
 
 def arguments(metric: catalogue.Metric, rows: Rows) -> tuple[Any, ...]:
-    if not metric.estimates:
-        return rows.args
-    return (CALIBRATION if metric.subject == "binary" else EXPECTED, *rows.args)
+    return (KNOWN[metric.subject], *rows.args) if metric.estimates else rows.args
 
 
 def chance(score: np.ndarray) -> np.ndarray:
@@ -261,6 +263,123 @@ def of_flags(function: Callable[..., float]) -> Callable[..., float]:
                 return NAN
 
     return share
+
+
+def averaged(function: Callable[..., float], average: str) -> Callable[[Rows], float]:
+    return lambda r: float(function(r.truth, r.said, labels=present(r), average=average, zero_division=0))
+
+
+def sk_matthews(r: Rows) -> float:
+    return float(sk.matthews_corrcoef(r.truth, r.said)) if len(set(r.truth)) > 1 and len(set(r.said)) > 1 else NAN
+
+
+def sk_brier(r: Rows) -> float:
+    if not len(r.score):
+        return NAN
+    return float(np.mean(np.sum((r.score - np.eye(len(CLASSES))[r.truth.astype(int)]) ** 2, axis=1)))
+
+
+def sk_mean_auc(average: str) -> Callable[[Rows], float]:
+    """Of the classes that are there: scikit-learn's own refuses a table without one of them."""
+
+    def mean(r: Rows) -> float:
+        if not len(r.score) or len(set(r.truth)) < 2:
+            return NAN
+        each = [sk.roc_auc_score(r.truth == k, r.score[:, int(k)]) for k in present(r)]
+        return float(np.average(each, weights=None if average == "macro" else [np.sum(r.truth == k) for k in present(r)]))
+
+    return mean
+
+
+def expected_rows(r: Rows, scores: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows that are of every class at once, each with the weight of its chance: class, decision and weight."""
+    said, p = (r.every[:, 0], r.every[:, 1:]) if scores is None else (r.said, scores)
+    weights = np.column_stack([BY_CLASS[name].of(p[:, k]) for k, name in enumerate(CLASSES)])
+    return np.tile(np.arange(len(CLASSES)), len(said)), np.repeat(said, len(CLASSES)), weights.ravel()
+
+
+def estimated_average(function: Callable[..., float], average: str) -> Oracle:
+    def value(r: Rows) -> float:
+        if not r.every.shape[1]:
+            return NAN
+        truth, said, weights = expected_rows(r)
+        there = [k for k in range(len(CLASSES)) if weights[truth == k].sum() >= 1]
+        left = 1 - weights.reshape(-1, len(CLASSES)).sum(axis=1)  # a row is decided once, also where its chances do not add up to 1
+        truth, said, weights = np.append(truth, np.full(len(left), -2)), np.append(said, r.every[:, 0]), np.append(weights, left)
+        return float(function(truth, said, labels=there, average=average, zero_division=0, sample_weight=weights))
+
+    return Oracle(value, 3e-3)
+
+
+def estimated_mean(function: Callable[..., np.ndarray], *, of_labelled: bool = False) -> Oracle:
+    """The mean over rows of a function of class, decision and probability; less than the realised one for gaps."""
+
+    def value(r: Rows) -> float:
+        if not r.every.shape[1]:
+            return NAN
+        p = r.score if of_labelled else r.every[:, 1:]
+        truth, said, weights = expected_rows(r, p if of_labelled else None)
+        return float(np.sum(weights * function(truth, said, np.repeat(p, len(CLASSES), axis=0))) / len(p))
+
+    return Oracle(value, 3e-3)
+
+
+def right(truth, said, _) -> np.ndarray:
+    return truth == said
+
+
+def lost(truth, _, p) -> np.ndarray:
+    return -np.log(np.clip(p[np.arange(len(truth)), truth], np.finfo(float).eps, 1))
+
+
+def estimated_brier(r: Rows) -> float:
+    """A class's share of the loss is there whatever the row is of."""
+    if not r.every.shape[1]:
+        return NAN
+    p, chances = r.every[:, 1:], expected_rows(r)[2].reshape(-1, len(CLASSES))
+    return float(np.mean(np.sum(chances * (1 - p) ** 2 + (1 - chances) * p**2, axis=1)))
+
+
+def estimated_auc(average: str) -> Callable[[Rows], float]:
+    def mean(r: Rows) -> float:
+        if not r.every.shape[1]:
+            return NAN
+        p, chances = r.every[:, 1:], expected_rows(r)[2].reshape(-1, len(CLASSES))
+        there = [k for k in range(len(CLASSES)) if min(chances[:, k].sum(), (1 - chances[:, k]).sum()) >= 1]
+        each = [
+            sk.roc_auc_score(np.repeat([1, 0], len(p)), np.tile(p[:, k], 2), sample_weight=np.concatenate([chances[:, k], 1 - chances[:, k]]))
+            for k in there
+        ]
+        return float(np.average(each, weights=None if average == "macro" else chances.sum(axis=0)[there])) if there else NAN
+
+    return mean
+
+
+def realised_less(name: str, oracle: Oracle) -> Oracle:
+    return Oracle(lambda r: ORACLES["multiclass", name].value(r) - oracle.value(r), 3e-3)
+
+
+def of_one_class(function: Callable[..., float]) -> Oracle:
+    """The estimate for one class against all others, over rows that are of it and not at once."""
+
+    def value(r: Rows) -> float:
+        if not r.every.shape[1]:
+            return NAN
+        said, p = r.every[:, 0], r.every[:, 1]
+        chances = OF_CLASS.of(p)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                weights = np.concatenate([chances, 1 - chances])
+                return float(function(np.repeat([1, 0], len(p)), np.tile(said, 2), np.tile(p, 2), weights))
+            except UserWarning:  # nothing to divide by
+                return NAN
+
+    return Oracle(value, 3e-3)
+
+
+def auc_if_enough(truth, _, score, weights) -> float:
+    return float(sk.roc_auc_score(truth, score, sample_weight=weights)) if min(weights @ truth, weights @ (1 - truth)) >= 1 else NAN
 
 
 ORACLES: dict[tuple[str, str], Oracle] = {
@@ -323,11 +442,37 @@ ORACLES: dict[tuple[str, str], Oracle] = {
     ("regression", "truth_mean"): Oracle(lambda r: float(np.mean(r.truth)), relative=True),
     ("regression", "label_coverage"): Oracle(lambda r: len(r.truth) / len(r.every)),
     ("multiclass", "accuracy"): Oracle(lambda r: sk.accuracy_score(r.truth, r.said)),
-    ("multiclass", "macro_recall"): Oracle(lambda r: sk.recall_score(r.truth, r.said, labels=present(r), average="macro")),
-    ("multiclass", "macro_f1"): Oracle(lambda r: sk.f1_score(r.truth, r.said, labels=present(r), average="macro")),
-    ("multiclass", "weighted_f1"): Oracle(lambda r: sk.f1_score(r.truth, r.said, average="weighted")),
+    ("multiclass", "macro_precision"): Oracle(averaged(sk.precision_score, "macro")),
+    ("multiclass", "macro_recall"): Oracle(averaged(sk.recall_score, "macro")),
+    ("multiclass", "macro_f1"): Oracle(averaged(sk.f1_score, "macro")),
+    ("multiclass", "weighted_precision"): Oracle(averaged(sk.precision_score, "weighted")),
+    ("multiclass", "weighted_f1"): Oracle(averaged(sk.f1_score, "weighted")),
+    ("multiclass", "matthews"): Oracle(sk_matthews),
     ("multiclass", "log_loss"): Oracle(sk_multiclass_log_loss),
+    ("multiclass", "brier"): Oracle(sk_brier),
+    ("multiclass", "macro_roc_auc"): Oracle(sk_mean_auc("macro"), 1e-3, 200),
+    ("multiclass", "weighted_roc_auc"): Oracle(sk_mean_auc("weighted"), 1e-3, 200),
     ("multiclass", "label_coverage"): Oracle(lambda r: len(r.truth) / len(r.every)),
+    ("multiclass", "estimated_accuracy"): estimated_mean(right),
+    ("multiclass", "estimated_log_loss"): estimated_mean(lost),
+    ("multiclass", "estimated_brier"): Oracle(estimated_brier, 3e-3),
+    ("multiclass", "estimated_macro_precision"): estimated_average(sk.precision_score, "macro"),
+    ("multiclass", "estimated_macro_recall"): estimated_average(sk.recall_score, "macro"),
+    ("multiclass", "estimated_macro_f1"): estimated_average(sk.f1_score, "macro"),
+    ("multiclass", "estimated_weighted_precision"): estimated_average(sk.precision_score, "weighted"),
+    ("multiclass", "estimated_weighted_f1"): estimated_average(sk.f1_score, "weighted"),
+    ("multiclass", "estimated_macro_roc_auc"): Oracle(estimated_auc("macro"), 3e-3),
+    ("multiclass", "estimated_weighted_roc_auc"): Oracle(estimated_auc("weighted"), 3e-3),
+    ("multiclass", "accuracy_gap"): realised_less("accuracy", estimated_mean(right, of_labelled=True)),
+    ("multiclass", "log_loss_gap"): realised_less("log_loss", estimated_mean(lost, of_labelled=True)),
+    ("class", "precision"): Oracle(of_decisions(sk.precision_score, flagged)),
+    ("class", "recall"): Oracle(of_decisions(sk.recall_score, positives)),
+    ("class", "f1"): Oracle(of_decisions(sk.f1_score, lambda r: flagged(r) or positives(r))),
+    ("class", "roc_auc"): Oracle(lambda r: needs_both(sk.roc_auc_score)(r) if len(r.score) else NAN, 1e-3, 200),
+    ("class", "estimated_precision"): of_one_class(lambda t, said, _, w: sk.precision_score(t, said, sample_weight=w)),
+    ("class", "estimated_recall"): of_one_class(lambda t, said, _, w: sk.recall_score(t, said, sample_weight=w)),
+    ("class", "estimated_f1"): of_one_class(lambda t, said, _, w: sk.f1_score(t, said, sample_weight=w)),
+    ("class", "estimated_roc_auc"): of_one_class(auc_if_enough),
     ("service", "rows"): Oracle(lambda r: float(len(r.every))),
     ("service", "error_ratio"): Oracle(lambda r: float(np.mean(r.truth))),
     ("service", "latency_p50"): Oracle(percentile(0.50), 0.01, relative=True),

@@ -1,5 +1,6 @@
 """The pages in a real browser: nothing fails, nothing is asked of the network, and they fit a phone."""
 
+import dataclasses
 import re
 import shutil
 import struct
@@ -12,6 +13,10 @@ import pytest
 import worlds_site as world
 from watchkeeper.operations.fairness import write_page
 from watchkeeper.operations.pages import pages
+from watchkeeper.operations.shown import frame_of, model_facts, shared
+from watchkeeper.operations.status import overview_rows
+from watchkeeper.site.class_tables import Confusion
+from watchkeeper.site.model_page import model_page
 
 pytestmark = pytest.mark.browser
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
@@ -24,7 +29,21 @@ def site(tmp_path_factory):
         pytest.skip("Chromium is not installed")
     home, watched = world.build(tmp_path_factory.mktemp("browser"))
     audit = write_page(home, world.audit_report())
-    return [*pages(home, {watched.model: watched}, now=world.NOW), audit]
+    return [*pages(home, {watched.model: watched}, now=world.NOW), audit, page_of_classes(home, watched)]
+
+
+def page_of_classes(home, watched):
+    """Write the page of a model of twenty classes, some with long names."""
+    names, window = [f"class {i} " + "of a long name " * (i % 3) for i in range(20)], world.days(watched)[-1]
+    counts = [[1_200 if i == j else (i * j) % 7 for j in range(21)] for i in range(20)]
+    recall = world.class_scores(window, names)
+    found = shared(home, now=world.NOW)
+    (row,) = overview_rows(home, {watched.model: watched}, now=world.NOW)
+    confusion = Confusion(window=window, names=names, counts=counts, others=3)
+    facts = dataclasses.replace(model_facts(home, watched, row, found, ()), confusion=confusion, classes=recall)
+    path = home.site_dir / "models" / "classes.html"
+    path.write_text(model_page(facts, frame=frame_of(watched, found), workspace="classes"))
+    return path
 
 
 def browse(path, *options, width=1100, height=900):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from watchkeeper.adapters.yaml_lines import Path
 from watchkeeper.monitor import Monitor, Target
+from watchkeeper.records import CLASS
 
 _SHARED_ROLES = frozenset({"entity", "trace_id", "host"})  # of which another column may well hold the same
 _UNCLOSED = re.compile(r"\[(?!!?\]?[^\]]*\])")  # fnmatch takes such a bracket for a character of the name
@@ -108,20 +109,23 @@ def _of_segments(monitor: Monitor) -> Iterator[Contradiction]:
 
 
 def _of_target(monitor: Monitor, target: Target, path: Path) -> Iterator[Contradiction]:
-    from watchkeeper.measures.catalogue import CATALOGUE, NAMES  # brings scipy, which a file without promises does not need
+    from watchkeeper.measures.catalogue import CATALOGUE, NAMES, subjects_of  # brings scipy, which a file without promises does not need
 
     metric, at = target.metric, (*path, "metric")
     those = [m for m in CATALOGUE if m.name == metric]
-    mine = [m for m in those if m.subject in (monitor.task, "feature", "service")]
+    mine = [m for m in those if m.subject in subjects_of(monitor.task) - {"pair"}]
+    of_class = target.feature.startswith(CLASS)
     if not those:
         yield Contradiction(at, f"unknown metric '{metric}'", valid=NAMES)
     elif all(m.subject == "pair" for m in those):
         yield Contradiction(at, f"metric '{metric}' is made on request and cannot be promised", "ask for it with `watchkeeper scores --metric`")
     elif not mine:
-        kinds = " and ".join(dict.fromkeys(m.subject for m in those))
+        kinds = " and ".join(dict.fromkeys("multiclass" if m.subject == "class" else m.subject for m in those))
         yield Contradiction(at, f"metric '{metric}' is one of {kinds} models, and this one is {monitor.task}")
     elif all(m.subject == "feature" for m in mine) and not target.feature:
         yield Contradiction(at, f"metric '{metric}' is one of a column, and the target names none", "add `feature`; `@score` is the model's output")
+    elif of_class or all(m.subject == "class" for m in mine):
+        yield from _of_class(monitor, target, path)
     elif target.feature and all(m.subject != "feature" for m in mine):
         yield Contradiction((*path, "feature"), f"metric '{metric}' is one of the whole model, not of a column", "leave `feature` out")
     elif target.segment and not any(m.in_segments for m in mine):
@@ -131,6 +135,26 @@ def _of_target(monitor: Monitor, target: Target, path: Path) -> Iterator[Contrad
     if target.segment and not any(_is_of(target.segment, declared) for declared in monitor.segments):
         known = f"declared: {', '.join(monitor.segments)}" if monitor.segments else "declare its column in `segments`"
         yield Contradiction((*path, "segment"), f"segment '{target.segment}' is of no declared segment", known)
+
+
+def _of_class(monitor: Monitor, target: Target, path: Path) -> Iterator[Contradiction]:
+    """Yield what is wrong with a promise about one class."""
+    from watchkeeper.measures.catalogue import find, of
+
+    names, name = monitor.columns.probabilities, target.feature.removeprefix(CLASS)
+    if not target.feature.startswith(CLASS):
+        average = f"macro_{target.metric}"
+        hint = f'add `feature: "{CLASS}NAME"`' + (f", or promise `{average}`" if find(average, "multiclass") else "")
+        yield Contradiction((*path, "metric"), f"metric '{target.metric}' is one of a class, and the target names none", hint)
+    elif find(target.metric, "class") is None or monitor.task != "multiclass":
+        there = ", ".join(m.name for m in of("class", stored_only=False) if not m.estimates)
+        yield Contradiction(
+            (*path, "feature"), f"metric '{target.metric}' is none of a class", f"of each class of a multiclass model there are {there}"
+        )
+    elif names and name not in names:
+        yield Contradiction((*path, "feature"), f"columns.probabilities has no class '{name}'", valid=[CLASS + n for n in names])
+    if target.segment:
+        yield Contradiction((*path, "segment"), f"metric '{target.metric}' of a class is not measured in segments", "leave `segment` out")
 
 
 def _of_limits(target: Target, low: float, high: float, path: Path) -> Iterator[Contradiction]:

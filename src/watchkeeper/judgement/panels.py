@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from watchkeeper.judgement.normal import Floats, Panel
 from watchkeeper.judgement.policy import Rule
 from watchkeeper.judgement.season import places, slots_of
+from watchkeeper.records import CLASS
 from watchkeeper.windows import grain_of
 
 _TINY = 1e-3
@@ -70,7 +71,8 @@ def unscaled(rule: Rule, value: float) -> float:
 def series(rule: Rule, scores: pa.Table, windows: Sequence[tuple[datetime, datetime]], reference_end: datetime, timezone: str) -> Series | None:
     """Lay out one metric's scores over the windows (ascending); None when it was never scored."""
     of_segments = pc.field("segment") != "" if rule.in_segments else pc.field("segment") == ""
-    mine = scores.filter((pc.field("metric") == rule.metric) & of_segments)
+    of_classes = pc.starts_with(pc.field("feature"), CLASS)  # judged by their targets alone
+    mine = scores.filter((pc.field("metric") == rule.metric) & of_segments & ~of_classes)
     if mine.num_rows == 0:
         return None
     names, row = _names(mine)

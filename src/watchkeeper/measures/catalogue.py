@@ -10,11 +10,11 @@ from functools import partial
 from math import inf
 from typing import Any, Literal
 
-from watchkeeper.measures import drift, estimated, estimated_errors, performance, service
+from watchkeeper.measures import classes, drift, estimated, estimated_classes, estimated_errors, performance, service
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.stats.smooth import MOMENTS
 
-Subject = Literal["feature", "pair", "binary", "regression", "multiclass", "service"]
+Subject = Literal["feature", "pair", "binary", "regression", "multiclass", "class", "service"]
 Direction = Literal["higher_is_better", "lower_is_better", "closer_to_zero", "none"]
 UP: Direction = "higher_is_better"
 DOWN: Direction = "lower_is_better"
@@ -54,6 +54,7 @@ class Metric:
         return _RANGES.get(self.name) or _RANGES_OF_UNITS.get(self.unit, (-inf, inf))
 
 
+_WEIGHTED = "CBPE: scores as calibrated on the reference, weighted to the inputs where errors depend on them (PAPE)"
 _RANGES = {
     **dict.fromkeys(("accuracy_gap", "calibration_gap"), (-1.0, 1.0)),
     **dict.fromkeys(("log_loss_gap", "mae_gap"), (-inf, inf)),
@@ -112,13 +113,13 @@ def _kpi(name: str, subject: Subject, function: Callable[..., Estimate], method:
     return Metric(name=name, subject=subject, function=function, method=method, unit=unit, direction=direction, family="performance", **given)
 
 
-def _estimated(name: str, unit: str = "ratio", *, direction: Direction = UP, **more: Any) -> Metric:
+def _estimated(name: str, unit: str = "ratio", *, subject: Subject = "binary", direction: Direction = UP, **more: Any) -> Metric:
     """Return the row of a KPI's estimate."""
     return Metric(
         name=f"estimated_{name}",
-        subject="binary",
-        function=getattr(estimated, name),
-        method="CBPE: scores as calibrated on the reference, weighted to the inputs where errors depend on them (PAPE)",
+        subject=subject,
+        function=getattr(estimated_classes if subject == "multiclass" else estimated, name),
+        method=_WEIGHTED if subject == "binary" else "CBPE: scores as calibrated on the reference",
         unit=unit,
         direction=direction,
         family="estimated",
@@ -144,12 +145,12 @@ def _estimated_error(name: str, direction: Direction = DOWN, **more: Any) -> Met
     )
 
 
-def _gap(name: str, of: str, unit: str) -> Metric:
+def _gap(name: str, of: str, unit: str, subject: Subject = "binary") -> Metric:
     """Return the row of how far a realised KPI was from its estimate for the same rows."""
     return Metric(
         name=name,
-        subject="binary",
-        function=getattr(estimated, name),
+        subject=subject,
+        function=getattr(estimated_classes if subject == "multiclass" else estimated, name),
         method="realised minus CBPE of the labelled rows",
         unit=unit,
         direction=ZERO,
@@ -256,12 +257,41 @@ CATALOGUE: tuple[Metric, ...] = (
     ),
     _kpi("truth_mean", "regression", performance.truth_mean, "t", "truth", NONE),
     _kpi("label_coverage", "regression", performance.label_coverage, "Wilson", "ratio", NONE, least=1),
-    _kpi("accuracy", "multiclass", performance.accuracy, "Wilson", "ratio", UP, in_segments=True),
-    _kpi("macro_recall", "multiclass", performance.macro_recall, "delta", "ratio", UP, least=20),
-    _kpi("macro_f1", "multiclass", performance.macro_f1, "delta", "ratio", UP, least=20),
-    _kpi("weighted_f1", "multiclass", performance.weighted_f1, "delta", "ratio", UP, least=20),
-    _kpi("log_loss", "multiclass", performance.log_loss, "t", "nats", DOWN, in_segments=True),
+    _kpi("accuracy", "multiclass", performance.accuracy, "Wilson", "ratio", UP, bounds=classes.accuracy_bounds, in_segments=True),
+    _kpi("macro_precision", "multiclass", classes.macro_precision, "delta", "ratio", UP, least=20),
+    _kpi("macro_recall", "multiclass", classes.macro_recall, "delta", "ratio", UP, least=20),
+    _kpi("macro_f1", "multiclass", classes.macro_f1, "delta", "ratio", UP, least=20),
+    _kpi("weighted_precision", "multiclass", classes.weighted_precision, "delta", "ratio", UP, least=20, stored=False),
+    _kpi("weighted_f1", "multiclass", classes.weighted_f1, "delta", "ratio", UP, least=20),
+    _kpi("matthews", "multiclass", classes.matthews, "delta", "ratio", UP, least=20),
+    _kpi("log_loss", "multiclass", classes.log_loss, "t", "nats", DOWN, in_segments=True),
+    _kpi("brier", "multiclass", classes.brier, "t", "index", DOWN, least=20),
+    _kpi("macro_roc_auc", "multiclass", classes.macro_roc_auc, "mean of one against the rest, ends of Newcombe 5", "ratio", UP, least=50),
+    _kpi(
+        "weighted_roc_auc",
+        "multiclass",
+        classes.weighted_roc_auc,
+        "mean of one against the rest, ends of Newcombe 5",
+        "ratio",
+        UP,
+        least=50,
+        stored=False,
+    ),
     _kpi("label_coverage", "multiclass", performance.label_coverage, "Wilson", "ratio", NONE, least=1),
+    *(_estimated(name, subject="multiclass") for name in ("accuracy", "macro_recall", "macro_f1")),
+    _estimated("log_loss", "nats", subject="multiclass", direction=DOWN),
+    *(
+        _estimated(name, subject="multiclass", stored=False)
+        for name in ("macro_precision", "weighted_precision", "weighted_f1", "macro_roc_auc", "weighted_roc_auc")
+    ),
+    _estimated("brier", "index", subject="multiclass", direction=DOWN, stored=False),
+    _gap("accuracy_gap", "accuracy", "ratio", "multiclass"),
+    _gap("log_loss_gap", "log_loss", "nats", "multiclass"),
+    _kpi("precision", "class", classes.precision, "Wilson", "ratio", UP, bounds=performance.precision_bounds),
+    _kpi("recall", "class", classes.recall, "Wilson", "ratio", UP, bounds=performance.recall_bounds),
+    _kpi("f1", "class", classes.f1, "delta", "ratio", UP, least=20, stored=False),
+    _kpi("roc_auc", "class", classes.roc_auc, "logit grid, Newcombe 5", "ratio", UP, least=50, stored=False),
+    *(_estimated(name, subject="class", stored=False) for name in ("precision", "recall", "f1", "roc_auc")),
     Metric(
         name="rows",
         subject="service",
@@ -318,3 +348,13 @@ def of(subject: Subject, *, stored_only: bool = True) -> list[Metric]:
 def find(name: str, subject: str | None = None) -> Metric | None:
     """Return the first metric of that name (of that subject, when given)."""
     return next((m for m in CATALOGUE if m.name == name and subject in (None, m.subject)), None)
+
+
+def subjects_of(task: str) -> frozenset[str]:
+    """Return what the numbers of a task's models are about."""
+    return frozenset({"feature", "pair", "service", task, *(["class"] if task == "multiclass" else [])})
+
+
+def stored_of(task: str) -> frozenset[str]:
+    """Return the metrics that are computed at each run of a task's models: a name may stand for a stored number of one task, and not of another."""
+    return frozenset(m.name for m in CATALOGUE if m.stored and m.subject in subjects_of(task))

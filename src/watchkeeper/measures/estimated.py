@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.measures import performance
 from watchkeeper.measures.likeness import ReferenceRows
-from watchkeeper.measures.views import BinaryView
+from watchkeeper.measures.views import BinaryView, ClassView
 from watchkeeper.profiles.labelled import NEGATIVE, PENDING, POSITIVE, TINY
 from watchkeeper.stats import ranking
 from watchkeeper.stats.calibration import Calibration, calibrated
@@ -81,7 +81,7 @@ def expected(calibration: Calibration, view: BinaryView, outcomes: tuple[str, ..
     """Return what is expected of the rows of some outcomes, whatever these are."""
     counts, scores = view.by_score(*outcomes)
     rows = np.sum(counts, axis=0).astype(float)
-    flags = _flagged(counts, [view.decided(o) for o in outcomes])
+    flags = view.flagged(*outcomes) if isinstance(view, ClassView) else _flagged(counts, [view.decided(o) for o in outcomes])
     return Expected(calibration, scores, rows, calibration.of(scores), flags)
 
 
@@ -247,16 +247,16 @@ def average_precision(calibration: Calibration, view: BinaryView) -> Estimate:
 
 def accuracy_gap(calibration: Calibration, view: BinaryView) -> Estimate:
     """Share of labelled decisions that are right, minus the share expected of these rows: below nought where the model is wrong more often than it knows."""
-    return _gap(performance.accuracy(view), _rightness(expected(calibration, view, _LABELLED)))
+    return realised_minus(performance.accuracy(view), _rightness(expected(calibration, view, _LABELLED)))
 
 
 def log_loss_gap(calibration: Calibration, view: BinaryView) -> Estimate:
     """Log loss of labelled rows minus the log loss expected of them, nats."""
     found = expected(calibration, view, _LABELLED)
-    return _gap(performance.log_loss(view), _scored(found, *_log_losses(found)))
+    return realised_minus(performance.log_loss(view), _scored(found, *_log_losses(found)))
 
 
-def _gap(realised: Estimate, estimate: Estimate) -> Estimate:
+def realised_minus(realised: Estimate, estimate: Estimate) -> Estimate:
     """Return realised minus estimated; were the estimate right, the realised value would differ from it by the estimate's own band."""
     if not realised.is_defined or not estimate.is_defined:
         return estimate if realised.is_defined else realised

@@ -1,7 +1,8 @@
 """KPIs from label profiles, each with its interval; undefined ones say why.
 
 Belongs here: one function a metric, view -> Estimate, and for binary ones the worst case over labels still missing.
-Does not: units and directions (catalogue.py), what has been learned as normal (judgement/).
+Does not: units and directions (catalogue.py), what has been learned as normal (judgement/),
+several classes (classes.py).
 """
 
 from dataclasses import replace
@@ -67,12 +68,10 @@ def precision_interval(value: float, p: int, n: int) -> Estimate:
     return Estimate(value, sqrt(value * (1 - value) / p), float(low), float(high), n)
 
 
-def log_loss(view: BinaryView | MulticlassView) -> Estimate:
+def log_loss(view: BinaryView) -> Estimate:
     """Mean negative log likelihood of the truth, nats."""
-    loss = view.log_loss if isinstance(view, MulticlassView) else view.loss("log_loss")
-    if loss.n:
-        return mean(loss.sum, loss.sum2, loss.n)
-    return undefined("no probabilities were logged", view.labelled) if isinstance(view, MulticlassView) else _unscored(view)
+    loss = view.loss("log_loss")
+    return mean(loss.sum, loss.sum2, loss.n) if loss.n else _unscored(view)
 
 
 def brier(view: BinaryView) -> Estimate:
@@ -276,30 +275,3 @@ def r2(view: RegressionView) -> Estimate:
 def truth_mean(view: RegressionView) -> Estimate:
     """Mean of the truth."""
     return _mean(view.of("truth"))
-
-
-# Multiclass
-
-
-def macro_recall(view: MulticlassView) -> Estimate:
-    """Mean over classes of the share found; classes without rows are left out."""
-    return ratio_of_counts(lambda c: _mean_of([_ratio(c[i, i], c[i].sum()) for i in range(len(c))]), view.confusion)
-
-
-def macro_f1(view: MulticlassView) -> Estimate:
-    """Mean over classes of F1; classes without rows are left out."""
-    return ratio_of_counts(lambda c: _mean_of([_class_f1(c, i) for i in range(len(c)) if c[i].sum() > 0]), view.confusion)
-
-
-def weighted_f1(view: MulticlassView) -> Estimate:
-    """Mean over rows of their class's F1."""
-    return ratio_of_counts(lambda c: _ratio(sum(c[i].sum() * _class_f1(c, i) for i in range(len(c)) if c[i].sum() > 0), c.sum()), view.confusion)
-
-
-def _class_f1(c: Floats, i: int) -> float:
-    return _ratio(2 * c[i, i], c[i].sum() + c[:, i].sum())
-
-
-def _mean_of(values: list[float]) -> float:
-    defined = [v for v in values if np.isfinite(v)]
-    return float(np.mean(defined)) if defined else nan

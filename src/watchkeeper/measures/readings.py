@@ -13,7 +13,9 @@ from typing import Any
 
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.catalogue import Metric
+from watchkeeper.measures.classes import most_frequent
 from watchkeeper.measures.estimated import calibration_of, weighted
+from watchkeeper.measures.estimated_classes import Calibrations, calibrations_of
 from watchkeeper.measures.estimated_errors import ExpectedErrors
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST, gap_to_rest
 from watchkeeper.measures.likeness import ReferenceRows, Weighing, weighing, window_cells
@@ -23,7 +25,7 @@ from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.pairs import Pair, name_of, sums_of
 from watchkeeper.profiles.parts import FEATURE, LABEL, PAIR, SERVICE
-from watchkeeper.records import Score
+from watchkeeper.records import CLASS, Score
 from watchkeeper.stats.calibration import Calibration
 from watchkeeper.stats.intervals import Estimate, undefined
 from watchkeeper.windows import Window
@@ -65,6 +67,9 @@ class Frame:
     rows: ReferenceRows | None = None
     errors: Callable[[Window, str, Sums], ExpectedErrors] | None = None
     errors_of_reference: ExpectedErrors | None = None
+    class_calibrations: dict[str, Calibrations | str] = field(default_factory=dict)
+    asked: Collection[str] = ()
+    """Classes that are measured one by one although they are not among the most frequent: those of targets, and of a question."""
 
     def wants(self, metric: Metric) -> bool:
         """Tell whether a metric is asked for: by name, or because it is stored."""
@@ -87,11 +92,19 @@ class Frame:
         """Return what the reference knows of rows with the inputs of a window, or why it knows nothing."""
         if self.task == "regression":
             return self._known_errors(sums)
-        found = self.calibration()
-        if isinstance(found, str) or self.rows is None:
-            return found if isinstance(found, str) else Known(found, found)
+        found = self.calibration_by_class() if self.task == "multiclass" else self.calibration()
+        if isinstance(found, str):
+            return found
+        if not isinstance(found, Calibration) or self.rows is None:
+            return Known(found, found)
         like = self._weighing(self.rows, sums)
         return Known(found if like.weights is None else weighted(self.rows, like.weights, found), found, like.said)
+
+    def calibration_by_class(self) -> Calibrations | str:
+        """Return what the probability of each class means in the reference, learned once for all windows, or why that cannot be said."""
+        if "" not in self.class_calibrations:
+            self.class_calibrations[""] = calibrations_of(MulticlassView(_of_labels(self.reference_sums.get("", {}))))
+        return self.class_calibrations[""]
 
     def _known_errors(self, sums: Sums) -> "Known | str":
         if self.errors is None or self.errors_of_reference is None:
@@ -106,9 +119,15 @@ class Frame:
 class Known:
     """What the reference knows of rows like those of a window, what it knows of its own, and what is to be said of the difference."""
 
-    of_window: Calibration | ExpectedErrors
-    of_reference: Calibration | ExpectedErrors
+    of_window: Calibration | Calibrations | ExpectedErrors
+    of_reference: Calibration | Calibrations | ExpectedErrors
     said: str = ""
+
+    def of_class(self, name: str) -> "Known | str":
+        """Return the same of one class against all others."""
+        if not isinstance(self.of_window, dict) or name not in self.of_window:
+            return "the reference has no probabilities of this class"
+        return Known(self.of_window[name], self.of_window[name], self.said)
 
 
 def readings(frame: Frame, sums: BySegment) -> Iterator[Score]:
@@ -190,7 +209,11 @@ def service_view(sums: Sums, task: str) -> ServiceView:
 
 def label_view(sums: Sums, task: str) -> LabelView:
     """Return the label parts of a window as the task's view."""
-    return _VIEWS[task]({(feature, outcome): c for (kind, feature, outcome), c in sums.items() if kind == LABEL})
+    return _VIEWS[task](_of_labels(sums))
+
+
+def _of_labels(sums: Sums) -> dict[tuple[str, str], Counts]:
+    return {(feature, outcome): c for (kind, feature, outcome), c in sums.items() if kind == LABEL}
 
 
 def _kpis(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
@@ -201,17 +224,29 @@ def _kpis(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
     known = frame.known(sums) if any(m.estimates for m in wanted) else ""
     for metric in wanted:
         yield _kpi_score(frame, metric, view, usual, segment, known)
+    if isinstance(view, MulticlassView) and isinstance(usual, MulticlassView) and not segment:
+        yield from _classes(frame, sums, view, usual)
 
 
-def _kpi_score(frame: Frame, metric: Metric, view: LabelView, usual: LabelView, segment: str, known: Known | str) -> Score:
+def _classes(frame: Frame, sums: Sums, view: MulticlassView, usual: MulticlassView) -> Iterator[Score]:
+    """Yield the numbers of one class against all others: of the reference's most frequent classes, and of those asked for."""
+    metrics = [m for m in catalogue.of("class", stored_only=False) if frame.wants(m)]
+    known = frame.known(sums) if any(m.estimates for m in metrics) else ""
+    for name in dict.fromkeys([*most_frequent(usual), *frame.asked]) if metrics else ():
+        of_class = known if isinstance(known, str) else known.of_class(name)
+        for metric in metrics:
+            yield _kpi_score(frame, metric, view.of_class(name), usual.of_class(name), "", of_class, feature=CLASS + name)
+
+
+def _kpi_score(frame: Frame, metric: Metric, view: LabelView, usual: LabelView, segment: str, known: Known | str, *, feature: str = "") -> Score:
     every = view.labelled + view.pending
     coverage = view.labelled / every if every else None
     state = DONE if not metric.needs_labels else MATURE if frame.is_mature else PROVISIONAL
     rows = view.labelled if metric.needs_labels and metric.name != "label_coverage" else every
     bounds = metric.bounds(view) if metric.bounds and view.pending and not frame.is_mature else None
     measure, usually = _of_kpi(metric, known)
-    usual_value = frame.usually(metric.name, "", segment, lambda: usually(usual)) if usual.labelled else None
-    return _stated(frame, metric, measure(view), state, rows, usual_value, segment=segment, coverage=coverage, bounds=bounds)
+    usual_value = frame.usually(metric.name, feature, segment, lambda: usually(usual)) if usual.labelled else None
+    return _stated(frame, metric, measure(view), state, rows, usual_value, feature=feature, segment=segment, coverage=coverage, bounds=bounds)
 
 
 def _of_kpi(metric: Metric, known: Known | str) -> tuple[Callable[[Any], Estimate], Callable[[Any], Estimate]]:
@@ -219,7 +254,8 @@ def _of_kpi(metric: Metric, known: Known | str) -> tuple[Callable[[Any], Estimat
     if not metric.estimates:
         return metric.function, metric.function
     if isinstance(known, str):
-        return lambda view: undefined(known, view.labelled), lambda view: undefined(known, view.labelled)
+        nothing = lambda view: undefined(known, view.scored if isinstance(view, BinaryView) else view.labelled)  # noqa: E731
+        return nothing, nothing
     realised = None if metric.needs_labels else catalogue.find(metric.estimates, metric.subject)
     return partial(_estimate, metric, known), partial(metric.function, known.of_reference) if realised is None else realised.function
 
@@ -250,7 +286,7 @@ def _gap_to_rest(frame: Frame, whole: Sums, sums: Sums, segment: str) -> Iterato
 
 
 def _outcomes(sums: Sums) -> BinaryView:
-    return BinaryView({(feature, outcome): c for (kind, feature, outcome), c in sums.items() if kind == LABEL})
+    return BinaryView(_of_labels(sums))
 
 
 def _stated(frame: Frame, metric: Metric, estimate: Estimate, state: str, rows: int, usual: Estimate | None, **more: Any) -> Score:

@@ -3,16 +3,19 @@
 Belongs here: reading quantities off counts. Does not: the metrics (drift.py, performance.py, service.py).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.profiles.bins import FeatureBins
-from watchkeeper.profiles.counts import Counts
+from watchkeeper.profiles.counts import Counts, add
 from watchkeeper.profiles.grids import EXACT, on_the_grid, scores_of
-from watchkeeper.profiles.labelled import DECISION, ERROR, KNOWN, NEGATIVE, PENDING, POSITIVE, SCORE, class_cell
+from watchkeeper.profiles.labelled import DECIDED, DECISION, ERROR, KNOWN, NEGATIVE, NO_CLASS, PENDING, POSITIVE, SCORE, class_cell
+from watchkeeper.records import CLASS
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -171,41 +174,107 @@ class RegressionView:
 
 
 @dataclass(frozen=True)
+class ClassView(BinaryView):
+    """One class against all others: its probability is the score, and it was flagged where it was the decided class."""
+
+    def flagged(self, *outcomes: str) -> Floats:
+        """Return how many rows of each score of `by_score` were decided so."""
+        counts, _ = self.by_score(*outcomes, *(DECIDED + o for o in outcomes))
+        decided: Floats = np.sum(counts[len(outcomes) :], axis=0).astype(float)
+        return decided
+
+
+@dataclass(frozen=True)
 class MulticlassView:
-    """Decided class per true class."""
+    """Decided class per true class, and the probability of each class by outcome."""
 
     parts: LabelParts
+    made: dict[str, ClassView] = field(default_factory=dict, compare=False, repr=False)
+    expected: dict[tuple[str, ...], tuple[object, Any]] = field(default_factory=dict, compare=False, repr=False)
+    """What was expected of the rows of some outcomes, and by which calibrations: many numbers rest on it."""
 
-    @property
+    @cached_property
     def classes(self) -> list[str]:
         """The true classes seen."""
         return sorted(o for f, o in self.parts if f == DECISION and o != PENDING)
 
-    @property
-    def confusion(self) -> Ints:
-        """Counts [true class, decided class]; the last column holds decisions for none of the true classes."""
-        place = {class_cell(name): i for i, name in enumerate(self.classes)}
-        out = np.zeros((len(place), len(place) + 1), np.int64)
-        for i, name in enumerate(self.classes):
-            decided = self.parts[DECISION, name]
-            for cell, count in zip(decided.cells.tolist(), decided.counts.tolist(), strict=True):
-                out[i, place.get(cell, len(place))] += count
+    @cached_property
+    def with_chances(self) -> list[str]:
+        """The classes of which probabilities were logged."""
+        return sorted({f.removeprefix(prefix) for f, _ in self.parts for prefix in (CLASS, DECIDED) if f.startswith(prefix)})
+
+    @cached_property
+    def counts(self) -> Ints:
+        """Counts [true class, decided class]; columns beyond the true classes hold decisions for each other class, and for none."""
+        return self._placed(self.classes, self.classes)
+
+    def _placed(self, names: Sequence[str], truths: Sequence[str]) -> Ints:
+        """Return counts [truth, decision] with the decisions for some classes first, then those for each other cell."""
+        place = {class_cell(name): i for i, name in enumerate(names)}
+        rows = [self.parts.get((DECISION, truth), _NOTHING) for truth in truths]
+        for cell in sorted({cell for counts in rows for cell in counts.cells.tolist()} - place.keys()):
+            place[cell] = len(place)
+        out = np.zeros((len(rows), len(place)), np.int64)
+        for i, counts in enumerate(rows):
+            out[i, [place[cell] for cell in counts.cells.tolist()]] = counts.counts
         return out
 
     @property
-    def log_loss(self) -> Counts:
-        """The moments of the log loss, where probabilities were logged."""
-        return self.parts.get(("log_loss", KNOWN), _NOTHING)
+    def confusion(self) -> Ints:
+        """Counts [true class, decided class]; the last column holds decisions for none of the true classes."""
+        return self.table(self.classes)
+
+    def table(self, names: Sequence[str]) -> Ints:
+        """Return counts [true class, decided class] of the classes named; the last column holds decisions for none of them."""
+        placed = self._placed(names, names)
+        return np.column_stack([placed[:, : len(names)], placed[:, len(names) :].sum(axis=1)])
+
+    @property
+    def pending_decided(self) -> int:
+        """Rows without a label that were decided for some class."""
+        waiting = self.parts.get((DECISION, PENDING), _NOTHING)
+        return int(waiting.counts[waiting.cells != NO_CLASS].sum())
+
+    def loss(self, name: str) -> Counts:
+        """Return the moments of a loss over labelled rows, where probabilities were logged."""
+        return self.parts.get((name, KNOWN), _NOTHING)
 
     @property
     def labelled(self) -> int:
         """Rows with a label."""
-        return int(self.confusion.sum())
+        return int(self.counts.sum())
 
     @property
     def pending(self) -> int:
         """Rows without one."""
         return self.parts.get((DECISION, PENDING), _NOTHING).n
+
+    def rows_of(self, name: str) -> int:
+        """Labelled rows of a class."""
+        return self.parts.get((DECISION, name), _NOTHING).n
+
+    def of_class(self, name: str) -> ClassView:
+        """Return one class against all others; made once."""
+        if name not in self.made:
+            self.made[name] = self._of_class(name)
+        return self.made[name]
+
+    def _of_class(self, name: str) -> ClassView:
+        cell = class_cell(name)
+        out: dict[tuple[str, str], Counts] = {}
+        of_outcomes: tuple[tuple[str, Sequence[str]], ...] = (
+            (POSITIVE, [name]),
+            (NEGATIVE, [o for o in self.classes if o != name]),
+            (PENDING, [PENDING]),
+        )
+        for outcome, truths in of_outcomes:
+            rows = [self.parts.get((DECISION, truth), _NOTHING) for truth in truths]
+            n, flagged = sum(c.n for c in rows), sum(int(c.counts[c.cells == cell].sum()) for c in rows)
+            out[DECISION, outcome] = Counts(n, cells=np.array([0, 1]), counts=np.array([n - flagged, flagged]))
+            sides = [self.parts[prefix + name, outcome] for prefix in (CLASS, DECIDED) if (prefix + name, outcome) in self.parts]
+            out[SCORE, outcome] = add(sides) if sides else Counts(n, nulls=n)
+            out[SCORE, DECIDED + outcome] = self.parts.get((DECIDED + name, outcome), _NOTHING)
+        return ClassView(out)
 
 
 @dataclass(frozen=True)

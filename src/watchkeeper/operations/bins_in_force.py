@@ -28,6 +28,8 @@ from watchkeeper.words import counted
 ROWS_AN_HOUR = 1_000
 _FORM = 2
 """How parts are written; raised when older ones would be read wrong."""
+_CHANCES = "chances by class"
+"""What label parts of multiclass models hold since they were first written; those without it are profiled again."""
 _PAIRS, _PAIRS_KIND = "@pairs", "pairs"
 _COUNTED = ("task", "window", "timezone", "environment", "columns", "features", "segments", "sensitive", "private", "positive", "threshold")
 
@@ -144,7 +146,9 @@ def layout(monitor: Monitor) -> str:
     """Return what decides how rows are counted, beside the bins: profiles of one layout say nothing about another."""
     labels = monitor.labels
     said = monitor.model_dump(mode="json", include=set(_COUNTED), exclude_defaults=True)
-    return json.dumps([_FORM, said, [labels.join, labels.column] if labels else None], sort_keys=True)
+    has_chances = monitor.task == "multiclass" and labels is not None and monitor.columns.probabilities
+    told = [_FORM, said, [labels.join, labels.column] if labels else None, *([_CHANCES] if has_chances else [])]
+    return json.dumps(told, sort_keys=True)
 
 
 def too_short(monitor: Monitor) -> str:

@@ -278,8 +278,12 @@ def _multiclass(rows: pa.Table, bins: dict[str, FeatureBins]) -> Labelled:
     place = {c: i for i, c in enumerate(classes)}
     truth = np.array([np.nan if t is None else place[t] for t in truth_text], float)
     said = np.array([place.get(s, -1) if s is not None else -1 for s in said_text], np.int64)
+    nothing = np.full(len(said), np.nan)
     chances = {name.removeprefix("p:"): _numbers(rows, name) for name in rows.column_names if name.startswith("p:")}
     if not chances:
-        return Labelled(np.full(len(said), np.nan), said, truth, classes)
-    of_truth = np.array([chances[t][i] if t in chances else np.nan for i, t in enumerate(truth_text)])
-    return Labelled(np.full(len(said), np.nan), said, truth, classes, of_truth)
+        return Labelled(nothing, said, truth, classes)
+    of_truth = nothing.copy()
+    for name in chances.keys() & place.keys():
+        mine = truth == place[name]
+        of_truth[mine] = chances[name][mine]
+    return Labelled(nothing, said, truth, classes, of_truth, chances=chances)

@@ -5,7 +5,7 @@ Belongs here: which rows answer a question. Does not: how they are printed (cli/
 
 import difflib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,7 +28,7 @@ from watchkeeper.operations.due import last_ended
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.pairs import LEAST_CORRELATION, name_of
-from watchkeeper.records import SEVERITIES, Action, Change, IncidentEvent, Score, Signal
+from watchkeeper.records import CLASS, SEVERITIES, Action, Change, IncidentEvent, Score, Signal
 from watchkeeper.site.links import incident_links
 from watchkeeper.site.message import incident_message, text
 from watchkeeper.site.published import incident_rows, story_of
@@ -39,7 +39,7 @@ EVERY = "all"
 _SHOWN = 20
 _STANDING = {"lasting": 1, "resolved": 2}
 _JSON = ("signals", "causes", "actions")
-_STORED = frozenset({m.name for m in catalogue.CATALOGUE if m.stored} | {GAP_TO_REST.name, *COST_METRICS})
+_ALWAYS = frozenset({GAP_TO_REST.name, *COST_METRICS})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,12 +71,17 @@ def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime
     _known(wanted.metrics)
     wanted = _in_order(home, monitor, wanted, now)
     grain = wanted.grain or monitor.window
-    is_stored = grain == monitor.window and wanted.metrics <= _STORED
-    found = _stored(home, monitor, wanted, now) if is_stored else _rolled(home, monitor, str(grain), wanted, now)
-    out = sorted((s for s in found if wanted.matches(s)), key=lambda s: (s.window_start, s.metric, s.feature, s.segment))
+    is_stored = grain == monitor.window and wanted.metrics <= catalogue.stored_of(monitor.task) | _ALWAYS
+    out = _asked(_stored(home, monitor, wanted, now) if is_stored else _rolled(home, monitor, str(grain), wanted, now), wanted)
+    if not out and is_stored and (wanted.feature or "").startswith(CLASS):
+        out = _asked(_rolled(home, monitor, str(grain), wanted, now), wanted)  # one of the seldom classes
     if not out:
         _known_about(home, monitor, wanted, now)
     return out
+
+
+def _asked(found: Iterable[Score], wanted: Wanted) -> list[Score]:
+    return sorted((s for s in found if wanted.matches(s)), key=lambda s: (s.window_start, s.metric, s.feature, s.segment))
 
 
 def silence(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime) -> str:
@@ -89,8 +94,9 @@ def silence(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime) -> s
 
 def _silence_of(home: Home, monitor: Monitor, wanted: Wanted, metric: str, now: datetime) -> str:
     subjects = {m.subject for m in catalogue.CATALOGUE if m.name == metric}
-    if subjects and not subjects & {"feature", "pair", "service", monitor.task}:
-        return f"{metric} is a number of {listed(sorted(subjects))} models, and {monitor.model} is of the task {monitor.task}."
+    if subjects and not subjects & catalogue.subjects_of(monitor.task):
+        tasks = sorted({"multiclass" if subject == "class" else subject for subject in subjects})
+        return f"{metric} is a number of {listed(tasks)} models, and {monitor.model} is of the task {monitor.task}."
     if "pair" in subjects and (bins := stored_bins(home, monitor, now=now)) and not bins.pairs:
         return f"No two numeric features go together in the reference (a correlation of {LEAST_CORRELATION} or more), so no pair is counted."
     if wanted.segment and not any(m.in_segments for m in (*catalogue.CATALOGUE, GAP_TO_REST) if m.name == metric):

@@ -26,8 +26,8 @@ ID_BYTES = 200
 """About what the id of a label takes while its prediction is looked for."""
 
 _PER_CELL = 16  # bytes: a count and a sum
-PER_JOINED_ROW = 300
-"""About the bytes that a prediction beside its label takes: in DuckDB, in Arrow and in the arrays that are counted."""
+PER_JOINED_ROW, _PER_CHANCE = 300, 40
+"""About the bytes that a prediction beside its label takes, and each probability of a class: in DuckDB, in Arrow and in the arrays that are counted."""
 
 _ROWS, _BATCHES, _WINDOWS = 2_000_000, 16, 32
 _HOURS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
@@ -93,7 +93,8 @@ def labels_pieces(
 ) -> list[LabelsPiece]:
     """Return the windows in order, as many to a piece as fit; a window, of so many rows, is never cut."""
     ordered = sorted(windows)
-    cut = parted(ordered, [(windows[w] * PER_JOINED_ROW, 1) for w in ordered], (share_of_memory(home), _WINDOWS))
+    per_row = PER_JOINED_ROW + _PER_CHANCE * len(monitor.columns.probabilities)
+    cut = parted(ordered, [(windows[w] * per_row, 1) for w in ordered], (share_of_memory(home), _WINDOWS))
     return [LabelsPiece(home, monitor, found, tuple(some), early, now) for some in cut]
 
 

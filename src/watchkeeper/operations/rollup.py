@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import CATALOGUE
-from watchkeeper.measures.readings import Frame, readings
+from watchkeeper.measures.readings import Frame, LabelView, label_view, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import bins_of
 from watchkeeper.operations.expected_losses import errors_of_reference, expected_errors, loss_models
@@ -21,7 +21,7 @@ from watchkeeper.operations.reference_rows import reference_rows
 from watchkeeper.operations.sums import Ledger, ReferenceSums, added, ledger, of_environment, parts_within, reference_sums
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.pairs import Pair
-from watchkeeper.records import Score
+from watchkeeper.records import CLASS, Score
 from watchkeeper.windows import Grid, Window
 
 
@@ -78,7 +78,8 @@ def rolled_up(
     found = by_window(grain, of_environment(parts, monitor.environment))
     for window in grain.between(start, end):
         if window.start in found:
-            yield from readings(frame_of(home, monitor, window, grain.grain, basis, reference, now, metrics=metrics), added(found[window.start]))
+            frame = frame_of(home, monitor, window, grain.grain, basis, reference, now, metrics=metrics, feature=feature)
+            yield from readings(frame, added(found[window.start]))
 
 
 def usual_range(home: Home, monitor: Monitor, grain: Grid, metric: str, *, now: datetime) -> tuple[float, float] | None:
@@ -107,6 +108,15 @@ def pooled_scores(
     inside = of_environment(every, monitor.environment).filter(_within(windows))
     apart = [Window(*each) for each in windows]
     yield from readings(frame_of(home, monitor, span, monitor.window, basis, reference, now, metrics=metrics, apart=apart), added(inside))
+
+
+def labels_within(home: Home, monitor: Monitor, window: Window, *, now: datetime) -> LabelView | None:
+    """Return what became true of the predictions of a time, None while there are no bins, or no labels."""
+    basis = basis_of(home, monitor, now=now)
+    if basis is None or monitor.labels is None:
+        return None
+    every = parts_within(home, monitor, basis.bins, window.start, window.end, now=now, of_whole=True, of_outputs=are_of_outputs(basis, ()))
+    return label_view(added(of_environment(every, monitor.environment))[""], monitor.task)
 
 
 def _within(windows: Collection[tuple[datetime, datetime]]) -> pc.Expression:
@@ -156,10 +166,15 @@ def frame_of(
     now: datetime,
     *,
     metrics: Collection[str] | None = None,
+    feature: str | None = None,
     apart: Collection[Window] = (),
 ) -> Frame:
-    """Return what the readings of a window are taken against; with `apart` the window stands for these."""
+    """Return what the readings of a window are taken against; classes that targets or the question name are measured one by one.
+
+    With `apart` the window stands for these.
+    """
     models = reference.losses.get("", "estimates of errors were not asked for")
+    asked = (f or "" for f in (*(t.feature for t in monitor.targets), feature))
     return Frame(
         model=monitor.model,
         task=monitor.task,
@@ -175,6 +190,8 @@ def frame_of(
         rows=reference.rows.get(""),
         errors=expected_errors(home, monitor, models, now=now, windows=apart),
         errors_of_reference=errors_of_reference(models),
+        class_calibrations=reference.class_calibrations,
+        asked=tuple(f.removeprefix(CLASS) for f in asked if f.startswith(CLASS)),
         is_mature=maturity(monitor, window, now) != "provisional",
         has_labels=monitor.labels is not None,
         now=now,

@@ -5,7 +5,7 @@ which are measured window by window (profile.py).
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 
 import pyarrow as pa
@@ -59,7 +59,7 @@ def has_label_parts(monitor: Monitor) -> bool:
     return monitor.labels is not None or not why
 
 
-def group_parts(monitor: Monitor, found: Fitted, rows: pa.Table, counted: Sequence[Piece]) -> Iterator[pa.Table]:
+def group_parts(monitor: Monitor, found: Fitted, rows: pa.Table, counted: Iterable[Piece]) -> Iterator[pa.Table]:
     """Count the quantities of joined rows in each group; a value that is not known is a group too, and a column that is absent holds none."""
     if not_audited(monitor)[0]:
         return

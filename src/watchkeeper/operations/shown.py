@@ -14,10 +14,13 @@ from watchkeeper.adapters import charts
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.measures.classes import most_frequent
+from watchkeeper.measures.views import MulticlassView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
-from watchkeeper.operations.rollup import rolled_up
-from watchkeeper.records import Batch, Digest, IncidentEvent, Score, Signal, Validation
+from watchkeeper.operations.rollup import labels_within, rolled_up
+from watchkeeper.records import CLASS, Batch, Digest, IncidentEvent, Score, Signal, Validation
+from watchkeeper.site.class_tables import CLASS_KPIS, Confusion
 from watchkeeper.site.figures import Frame
 from watchkeeper.site.model_page import SEGMENT_KPIS, ModelFacts
 from watchkeeper.site.overview import OverviewRow
@@ -78,11 +81,14 @@ def frame_of(monitor: Monitor, found: Shared) -> Frame:
 def model_facts(home: Home, monitor: Monitor, row: OverviewRow, found: Shared, links: Sequence[tuple[str, str]]) -> ModelFacts:
     """Return what a model's page is made of."""
     since = (row.window_end or found.now) - SHOWN
+    confusion = _confusion(home, monitor, row, found.now)
     return ModelFacts(
         monitor=monitor,
         row=row,
         whole=whole_scores(home, monitor, found.now, since=since),
         segments=_segment_scores(home, monitor, row, found.now),
+        classes=_class_scores(home, monitor, confusion, found.now),
+        confusion=confusion,
         incidents=found.incidents_of(monitor.model),
         validations=[v for v in found.validations if v.model == monitor.model],
         batches=[b for b in found.batches if b.model == monitor.model],
@@ -122,7 +128,32 @@ def _segment_scores(home: Home, monitor: Monitor, row: OverviewRow, now: datetim
     """Return KPIs of the segments over the newest month that has at least half its days, summed and not averaged."""
     if not monitor.segments or row.window_end is None:
         return []
-    month = Grid("month", monitor.timezone).at(row.window_end - _HALF_A_MONTH)
+    month = _month(monitor, row.window_end)
     metrics = SEGMENT_KPIS[monitor.task]
     found = rolled_up(home, monitor, Grid("month", monitor.timezone), now=now, start=month.start, end=month.end, metrics=metrics)
     return [s for s in found if s.segment and s.metric in metrics]
+
+
+def _month(monitor: Monitor, end: datetime) -> Window:
+    """Return the newest month that has at least half its days."""
+    return Grid("month", monitor.timezone).at(end - _HALF_A_MONTH)
+
+
+def _confusion(home: Home, monitor: Monitor, row: OverviewRow, now: datetime) -> Confusion | None:
+    """Return which class was taken for which in that month, of the classes with most labels in it."""
+    if monitor.task != "multiclass" or row.window_end is None:
+        return None
+    month = _month(monitor, row.window_end)
+    found = labels_within(home, monitor, month, now=now)
+    if not isinstance(found, MulticlassView) or not found.labelled:
+        return None
+    names = most_frequent(found)
+    return Confusion(window=month, names=names, counts=[tuple(line) for line in found.table(names).tolist()], others=len(found.classes) - len(names))
+
+
+def _class_scores(home: Home, monitor: Monitor, confusion: Confusion | None, now: datetime) -> list[Score]:
+    if confusion is None:
+        return []
+    grid, span, metrics = Grid("month", monitor.timezone), confusion.window, set(CLASS_KPIS)
+    found = rolled_up(home, monitor, grid, now=now, start=span.start, end=span.end, metrics=metrics, of_whole=True)
+    return [s for s in found if s.feature.startswith(CLASS)]

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.measures.estimated_classes import Calibrations
 from watchkeeper.measures.likeness import ReferenceRows
 from watchkeeper.measures.readings import BySegment, by_segment
 from watchkeeper.monitor import Monitor
@@ -20,7 +21,7 @@ from watchkeeper.operations.expected_losses import LossModels
 from watchkeeper.operations.pieces import PART_BYTES, parted
 from watchkeeper.profiles.counts import Counts, add
 from watchkeeper.profiles.parts import FEATURE, GROUP, LOSS, MARK, PAIR, gathered, newest_scans
-from watchkeeper.records import Profile, key
+from watchkeeper.records import CLASS, Profile, key
 from watchkeeper.stats.calibration import Calibration
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.windows import Window
@@ -97,7 +98,7 @@ def parts_within(
     """Return the parts of all windows that start in [start, end), as rows of their table; losses by feature are not read.
 
     With `of_whole` those of segments are not read, with `of_outputs` those of the columns the model was given are not, with
-    `feature` only its own and those of pairs are. Those of the groups of sensitive columns are read `of_groups`, and then no others.
+    `feature` only its own and those of pairs are; what is asked of a class is of its labels. Those of the groups of sensitive columns are read `of_groups`, and then no others.
     """
     time = pc.field("window_start")
     inside = (time >= pa.scalar(start, TIMESTAMP)) & (time < pa.scalar(end, TIMESTAMP)) & ~pc.field("kind").isin([MARK, LOSS])
@@ -106,7 +107,7 @@ def parts_within(
         inside &= pc.field("segment") == ""
     if of_outputs:
         inside &= (pc.field("kind") != FEATURE) | pc.starts_with(pc.field("feature"), "@")
-    if feature:
+    if feature and not feature.startswith(CLASS):
         inside &= ((pc.field("kind") == FEATURE) & (pc.field("feature") == feature)) | (pc.field("kind") == PAIR)
     rows = home.lake.read(Profile.TABLE, where=_mine(monitor, bins, now) & inside, in_order=True)
     return arrow_schema(Profile).empty_table() if rows is None else newest_scans(rows)
@@ -126,8 +127,8 @@ def of_environment(parts: pa.Table, environment: str) -> pa.Table:
 class ReferenceSums:
     """The reference's profile: the sum of its windows, and an id that says which parts went into it.
 
-    `usual` remembers each metric on the reference, once it was computed, `ranges` each metric's range over its periods,
-    `calibrations` what scores mean there, and `rows` and `losses` its labelled rows, which are read when something is to be estimated.
+    `usual` remembers each metric on the reference, once it was computed, `ranges` each metric's range over its periods, `calibrations` and
+    `class_calibrations` what scores mean there, and `rows` and `losses` its labelled rows, which are read when something is to be estimated.
     """
 
     id: str
@@ -137,6 +138,7 @@ class ReferenceSums:
     calibrations: dict[str, Calibration | str] = field(default_factory=dict)
     rows: dict[str, ReferenceRows | None] = field(default_factory=dict)
     losses: dict[str, LossModels | str] = field(default_factory=dict)
+    class_calibrations: dict[str, Calibrations | str] = field(default_factory=dict)
 
 
 _REFERENCES: dict[str, ReferenceSums] = {}

@@ -5,8 +5,8 @@ Belongs here: score, decision and label of rows -> parts whose sums give every K
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from watchkeeper.profiles.counted import Counted, of_rows
 from watchkeeper.profiles.grids import exact_cells, logit_cells, signed_log_cells
+from watchkeeper.records import CLASS
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 TINY = float(np.finfo(np.float64).eps)
 
 SCORE, DECISION, ERROR = "@score", "@decision", "@error"
+DECIDED = "@decided="
+"""What the name of a class's probability begins with where rows were decided so; where they were decided otherwise, with `CLASS`."""
 POSITIVE, NEGATIVE, PENDING, KNOWN = "1", "0", "", "known"
 TRUTH_CENTRED = "truth_centred"
 NO_CLASS = 0
@@ -38,6 +41,8 @@ class Labelled:
     probability_of_truth: Floats | None = None
     centre: float = 0.0
     """Regression: a number near the truths, the same for all parts, from which their spread is reckoned without cancellation."""
+    chances: Mapping[str, Floats] = field(default_factory=dict)
+    """Multiclass: the probability of each class that has one; NaN where it was not logged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,8 @@ class Piece:
     """Cells of one score each, for groups whose scores lie too close together for the grid."""
     is_sum: bool = False
     """Whether only the moments are kept."""
+    is_of_whole: bool = False
+    """Whether it is kept of all rows together and not of segments."""
 
     def count(self, group: NDArray[np.integer[Any]], groups: int) -> Counted:
         """Return the counts of each group 0 .. groups-1 over the piece's rows; rows of group -1 belong to none."""
@@ -137,24 +144,55 @@ def class_cell(name: str) -> int:
     return 1 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
 
 
-def multiclass_pieces(rows: Labelled) -> list[Piece]:
-    """Return the confusion: decided class per true class, none and unknown ones in `NO_CLASS`; truth and decision are codes into `classes`."""
+def multiclass_pieces(rows: Labelled) -> Iterator[Piece]:
+    """Yield the confusion: decided class per true class, none and unknown ones in `NO_CLASS`; truth and decision are codes into `classes`.
+
+    Where probabilities were logged, losses follow, and the probability of each class by outcome, made one class after another.
+    """
     places = np.array([NO_CLASS, *(class_cell(name) for name in rows.classes)], np.int64)
     decided = Coded(np.maximum(rows.decision, -1) + 1, np.zeros(len(rows.decision), bool))
     known = rows.truth >= 0
-    out = [Piece(DECISION, PENDING, ~known, decided, places)]
-    out += [Piece(DECISION, name, rows.truth == code, decided, places) for code, name in enumerate(rows.classes)]
+    yield Piece(DECISION, PENDING, ~known, decided, places)
+    for code, name in enumerate(rows.classes):
+        yield Piece(DECISION, name, rows.truth == code, decided, places)
     if rows.probability_of_truth is not None:
         loss = -np.log(np.clip(rows.probability_of_truth, TINY, 1.0))
-        out.append(_sum("log_loss", known & np.isfinite(rows.probability_of_truth), loss))
-    return out
+        yield _sum("log_loss", known & np.isfinite(rows.probability_of_truth), loss)
+    if rows.chances:
+        whole = np.logical_and.reduce([np.isfinite(p) for p in rows.chances.values()])
+        if rows.probability_of_truth is not None:
+            mine = known & whole & np.isfinite(rows.probability_of_truth)
+            squares = np.sum([np.where(mine, p, 0.0) ** 2 for p in rows.chances.values()], axis=0)
+            yield _sum("brier", mine, squares + 1 - 2 * np.where(mine, rows.probability_of_truth, 0.0))
+        for name, chance in rows.chances.items():
+            yield from _class_pieces(name, np.where(whole, chance, np.nan), rows)
+
+
+def _class_pieces(name: str, chance: Floats, rows: Labelled) -> Iterator[Piece]:
+    """Yield the cells of a class's probability: of rows of that class, of another and without a label, decided so and otherwise.
+
+    A row of which any probability is missing has none, so that all classes have the same rows. None are kept of segments: they
+    would be six parts a class in each.
+    """
+    code = rows.classes.index(name) if name in rows.classes else len(rows.classes)
+    scored, is_decided, known = np.isfinite(chance), rows.decision == code, rows.truth >= 0
+    filled = np.where(scored, chance, 0.5)
+    scores, exact = Coded(logit_cells(filled), ~scored, chance), exact_cells(filled)
+    by_outcome = ((POSITIVE, rows.truth == code), (NEGATIVE, known & (rows.truth != code)), (PENDING, ~known))
+    for prefix, mine in ((CLASS, ~is_decided), (DECIDED, is_decided)):
+        for outcome, mask in by_outcome:
+            yield Piece(prefix + name, outcome, mask & mine, scores, exact=exact, is_of_whole=True)
 
 
 def _sum(feature: str, rows: NDArray[np.bool_], values: Floats) -> Piece:
     return Piece(feature, KNOWN, rows, Coded(np.zeros(len(values), np.int64), np.zeros(len(values), bool), values), is_sum=True)
 
 
-def pieces(task: str, rows: Labelled) -> Sequence[Piece]:
-    """Return the label parts of a task; none for tasks without KPIs of their own."""
-    by_task = {"binary": binary_pieces, "regression": regression_pieces, "multiclass": multiclass_pieces}
+def pieces(task: str, rows: Labelled) -> Iterable[Piece]:
+    """Return the label parts of a task; none for tasks without KPIs of their own. Those of multiclass can be gone through once."""
+    by_task: dict[str, Callable[[Labelled], Iterable[Piece]]] = {
+        "binary": binary_pieces,
+        "regression": regression_pieces,
+        "multiclass": multiclass_pieces,
+    }
     return by_task[task](rows) if task in by_task else []

@@ -14,6 +14,7 @@ from watchkeeper.judgement.incidents import Incident
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import SEVERITIES, Batch, Score, Severity, Validation
+from watchkeeper.site.class_tables import Confusion, class_tables
 from watchkeeper.site.figures import Figure, Frame, figure, usual_of
 from watchkeeper.site.overview import OverviewRow, overview_cells
 from watchkeeper.site.render import page
@@ -22,7 +23,7 @@ from watchkeeper.words import counted, metric_text, moment_text, window_text
 KPIS: Mapping[str, tuple[str, ...]] = {
     "binary": ("calibration_gap", "log_loss", "roc_auc", "recall", "precision"),
     "regression": ("mae", "bias", "rmse", "r2"),
-    "multiclass": ("accuracy", "log_loss", "macro_f1"),
+    "multiclass": ("accuracy", "log_loss", "macro_f1", "macro_roc_auc"),
     "ranking": (),
 }
 SEGMENT_KPIS: Mapping[str, tuple[str, ...]] = {
@@ -40,12 +41,14 @@ _SEGMENTS_SHOWN = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """What a model's page is made of: newest revisions, `whole` over all segments, `segments` of one longer window."""
+    """What a model's page is made of: newest revisions, `whole` over all segments, `segments`, `classes` and `confusion` of one longer window."""
 
     monitor: Monitor
     row: OverviewRow
     whole: Sequence[Score]
     segments: Sequence[Score] = ()
+    classes: Sequence[Score] = ()
+    confusion: Confusion | None = None
     incidents: Sequence[Incident] = ()
     validations: Sequence[Validation] = ()
     batches: Sequence[Batch] = ()
@@ -94,6 +97,7 @@ def model_page(facts: ModelFacts, *, frame: Frame, workspace: str) -> str:
         incidents=sorted(facts.incidents, key=_standing, reverse=True),
         timezone=lambda _: frame.timezone,
         sections=_sections(facts.monitor, by_metric, frame),
+        classes=class_tables(facts.confusion, facts.classes, frame.timezone),
         segments=segment_table(facts.segments, facts.monitor),
         features=feature_table(facts.whole, frame),
         quality=quality_table(facts.validations, facts.batches, frame.timezone),
