@@ -68,7 +68,7 @@ class Labels(Place):
     join: str = Field(description="column of the label files that holds the event's id")
     column: str = Field(description="column that holds the truth")
     time: str | None = Field(None, description="column that says when the truth became known; else when it landed")
-    mature_after: Duration = Field(timedelta(days=1), description="a window is mature this long after its end")
+    mature_after: Duration | None = Field(None, description="a window is mature this long after its end; default: learned from the reference")
 
 
 class Columns(Words):

@@ -19,7 +19,8 @@ from watchkeeper.adapters.yaml_lines import Path as Key
 from watchkeeper.errors import ConfigurationError, UnreachableError, UnreadableError
 from watchkeeper.monitor import Monitor, Place
 from watchkeeper.operations.asking import prepared
-from watchkeeper.operations.bins_in_force import reference_problem, too_short
+from watchkeeper.operations.bins_in_force import reference_problem, stored_bins, too_short
+from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.sensitive import not_audited
 from watchkeeper.operations.suite_fit import unanswerable
 from watchkeeper.operations.trust import awaits_reference, reference_doubt
@@ -87,6 +88,8 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
         yield _finding("warning", document, ("reference", "to"), short, "let reference.to be a later day")
     if doubt := reference_doubt(home, monitor, now=now):
         yield _finding("warning", document, ("reference",), doubt, "see docs/monitor-file.md, Reference")
+    if not (due := maturity_of(home, monitor, now=now)).is_settled and stored_bins(home, monitor, now=now):
+        yield _finding("warning", document, ("labels", "mature_after"), due.text)
     if awaits_reference(home, monitor, now):
         hint = "until then nothing is judged; name days of which there are rows"
         yield _finding("warning", document, ("reference",), reference_problem(monitor, now=now), hint)

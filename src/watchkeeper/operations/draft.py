@@ -186,12 +186,6 @@ def _labels(told: Draft, events: Source, labels: Source | None, *, event_id: str
     column = told.column(
         "labels.column", "label", truths.label_column(rows, {join or "", late or ""}), rows, "which column of the labels holds the truth"
     )
-    wait = None
-    if event_id and time and join and late:
-        wait = truths.mature_after(
-            events.whole([event_id, time]), labels.whole([join, late]), event_id=event_id, time=time, join=join, label_time=late, timezone=timezone
-        )
-    told.tell("labels.mature_after", *(wait or ("1d", "not in the data: say how long labels take")))
     return rows[column] if column else None
 
 

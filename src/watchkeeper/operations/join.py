@@ -5,7 +5,7 @@ Belongs here: the join in DuckDB and the canonical columns it gives. Does not: c
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import duckdb
@@ -28,6 +28,7 @@ from watchkeeper.profiles.labelled import SCORE, Labelled
 from watchkeeper.windows import Grid, Window
 
 Floats = NDArray[np.float64]
+_NEAR = timedelta(days=1)
 SENSITIVE = "s:"
 """What the names of sensitive columns begin with among joined ones: a column called `score` is not the score."""
 
@@ -112,7 +113,7 @@ def _predictions_of(predictions: pads.Dataset, monitor: Monitor, labels: pa.Tabl
     found = [pa.table({"id": pa.array([], pa.string()), "time": pa.array([], TIMESTAMP), "landed": pa.array([], TIMESTAMP)})]
     missing = pc.unique(labels.column("id")).drop_null()
     known = pc.min(labels.column("labelled_at")).as_py() if len(missing) else None
-    reach = (monitor.labels.mature_after, monitor.id_scope) if monitor.labels else ()
+    reach = (monitor.labels.mature_after or _NEAR, monitor.id_scope) if monitor.labels else ()
     before = None
     for after in [*sorted({known - 2 * r for r in reach}, reverse=True), None] if known else ():
         ids, _ = fitted(pa.chunked_array([missing]), predictions.schema.field(monitor.columns.id).type, "UTC")
@@ -180,14 +181,14 @@ def _connected(home: Home, monitor: Monitor, events: pads.Dataset, inside: pc.Ex
     """Return a connection that has the predictions, which are not held in memory whole, and no labels."""
     wanted = {name: pc.field(column) for name, column in _columns(monitor).items() if column in events.schema.names}
     connection = connect(home, {})
-    connection.register("raw", _in_order(events.scanner(columns=wanted, filter=inside)))
+    connection.register("raw", in_order(events.scanner(columns=wanted, filter=inside)))
     connection.execute("CREATE TEMP TABLE predictions AS SELECT * FROM raw")
     if home.lake.table(f"labels/{monitor.model}") is None:
         connection.execute("CREATE TEMP TABLE labels (id VARCHAR, label VARCHAR, labelled_at TIMESTAMPTZ, wk_row BIGINT, wk_landed_at TIMESTAMPTZ)")
     return connection
 
 
-def _in_order(rows: pads.Scanner) -> pa.RecordBatchReader:
+def in_order(rows: pads.Scanner) -> pa.RecordBatchReader:
     """Return rows with their ids as text and their position, to be read once."""
     names = rows.projected_schema.names
     place = names.index("id")

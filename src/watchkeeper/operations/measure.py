@@ -20,6 +20,7 @@ from watchkeeper.measures.readings import Frame, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import reference_problem
 from watchkeeper.operations.due import MEASURE, Due, due_windows, known_measurings, last_ended, silence_of
+from watchkeeper.operations.maturity import learned
 from watchkeeper.operations.pieces import PART_BYTES, parted, share_of_memory
 from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, by_window, frame_of
 from watchkeeper.operations.spread import Spread, in_turn
@@ -54,6 +55,7 @@ def measure(
     basis = basis_of(home, monitor, now=now)
     if basis is None:
         return _insufficient(home, monitor, now)
+    basis = replace(basis, maturity=learned(home, monitor, basis.bins, now=now))
     done: list[Run] = []
     book, known = _Book(home, monitor, now), known_measurings(home, monitor, now, is_kept=not recompute)
     pieces = [

@@ -5,7 +5,7 @@ Belongs here: what a window is measured from. Does not: which windows are due (m
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +16,7 @@ from watchkeeper.measures.catalogue import CATALOGUE
 from watchkeeper.measures.readings import Frame, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import bins_of
+from watchkeeper.operations.maturity import Maturity, maturity_of
 from watchkeeper.operations.sums import Ledger, ReferenceSums, added, ledger, of_environment, parts_within, reference_sums
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.pairs import Pair
@@ -25,18 +26,22 @@ from watchkeeper.windows import Grid, Window
 
 @dataclass(frozen=True)
 class Basis:
-    """What every window is measured from: the bins' version, the bins, which parts exist, and of which pairs."""
+    """What every window is measured from: the bins' version, the bins, which parts exist, when labels are due, and of which pairs."""
 
     bins: str
     fitted: dict[str, FeatureBins]
     parts: Ledger
+    maturity: Maturity
     pairs: tuple[Pair, ...] = ()
 
 
 def basis_of(home: Home, monitor: Monitor, *, now: datetime) -> Basis | None:
     """Return what to measure from, None while there are no bins."""
     found = bins_of(home, monitor, now=now)
-    return None if found is None else Basis(found.version, found.bins, ledger(home, monitor, found.version, now=now), found.pairs)
+    if found is None:
+        return None
+    due = maturity_of(home, monitor, now=now, bins=found.version)
+    return Basis(found.version, found.bins, ledger(home, monitor, found.version, now=now), due, found.pairs)
 
 
 def rolled_up(
@@ -120,18 +125,6 @@ def by_window(grid: Grid, parts: pa.Table) -> dict[datetime, pa.Table]:
     return {start: ordered.slice(first, end - first) for start, first, end in zip(runs.values.to_pylist(), [0, *ends], ends, strict=False)}
 
 
-def maturity(monitor: Monitor, window: Window, now: datetime) -> str:
-    """Return whether all labels of a window are due: mature, provisional, or no labels."""
-    if monitor.labels is None:
-        return "no labels"
-    return "mature" if now >= window.end + monitor.labels.mature_after else "provisional"
-
-
-def mature_until(monitor: Monitor, now: datetime) -> datetime:
-    """Return the end of the last window whose labels are all due."""
-    return monitor.grid.at(now - (monitor.labels.mature_after if monitor.labels else timedelta(0))).start
-
-
 def frame_of(
     monitor: Monitor, window: Window, grain: str, basis: Basis, reference: ReferenceSums, now: datetime, metrics: Collection[str] | None = None
 ) -> Frame:
@@ -148,7 +141,7 @@ def frame_of(
         pairs=basis.pairs,
         usual=reference.usual,
         calibrations=reference.calibrations,
-        is_mature=maturity(monitor, window, now) != "provisional",
+        is_mature=basis.maturity.state_of(window, now) != "provisional",
         has_labels=monitor.labels is not None,
         now=now,
         environment=monitor.environment,
