@@ -58,6 +58,7 @@ class Frame:
     environment: str = "production"
     metrics: Collection[str] | None = None
     pairs: Sequence[Pair] = ()
+    own: Sequence[Metric] = ()
     usual: dict[tuple[str, str, str], Estimate] = field(default_factory=dict)
     calibrations: dict[str, Calibration | str] = field(default_factory=dict)
 
@@ -165,7 +166,7 @@ def _kpis(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
     if not frame.has_labels or frame.task not in _VIEWS:
         return
     view, usual = label_view(sums, frame.task), label_view(frame.reference_sums.get(segment, {}), frame.task)
-    for metric in catalogue.of(frame.task, stored_only=False):  # type: ignore[arg-type]
+    for metric in (*catalogue.of(frame.task, stored_only=False), *frame.own):  # type: ignore[arg-type]
         if frame.wants(metric) and (metric.in_segments or not segment):
             yield _kpi_score(frame, metric, view, usual, segment)
 

@@ -144,7 +144,8 @@ def layout(monitor: Monitor) -> str:
     """Return what decides how rows are counted, beside the bins: profiles of one layout say nothing about another."""
     labels = monitor.labels
     said = monitor.model_dump(mode="json", include=set(_COUNTED), exclude_defaults=True)
-    return json.dumps([_FORM, said, [labels.join, labels.column] if labels else None], sort_keys=True)
+    own = [[[kpi.name, kpi.sql] for kpi in monitor.kpis]] if monitor.kpis else []
+    return json.dumps([_FORM, said, [labels.join, labels.column] if labels else None, *own], sort_keys=True)
 
 
 def too_short(monitor: Monitor) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from watchkeeper.adapters import files
+from watchkeeper.adapters.expressions import columns_of
 from watchkeeper.adapters.monitor_files import Problem, beside_unknown_keys, nearest
 from watchkeeper.adapters.suite_lint import lint_suites
 from watchkeeper.adapters.suites import parse
@@ -21,6 +22,7 @@ from watchkeeper.monitor import Monitor, Place
 from watchkeeper.operations.asking import prepared
 from watchkeeper.operations.bins_in_force import reference_problem, stored_bins, too_short
 from watchkeeper.operations.maturity import maturity_of
+from watchkeeper.operations.own_kpis import ROLES
 from watchkeeper.operations.sensitive import not_audited
 from watchkeeper.operations.suite_fit import unanswerable
 from watchkeeper.operations.trust import awaits_reference, reference_doubt
@@ -105,6 +107,7 @@ def _of_columns(home: Home, monitor: Monitor, document: Document) -> Iterator[Fi
     events |= {("segments", i): part for i, pair in enumerate(monitor.segments) for part in pair.split("&")}
     events |= {("sensitive", i): name for i, name in enumerate(monitor.sensitive)}
     events |= {("targets", i, "feature"): t.feature for i, t in enumerate(monitor.targets) if t.feature and not t.feature.startswith("@")}
+    events |= {("kpis", i, "sql", name): name for i, kpi in enumerate(monitor.kpis) for name in columns_of(kpi.sql) if name not in ROLES}
     of_labels = {monitor.labels.join, monitor.labels.column} if monitor.labels is not None else set()
     events |= {("private", i): name for i, name in enumerate(monitor.private) if name not in of_labels}
     named: dict[Source, dict[Key, str]] = {"events": events}
@@ -153,7 +156,8 @@ def _against_newest(home: Home, document: Document, said_at: Key, pattern: str, 
         return
     for key, column in named.items():
         if source_of(column, columns)[0] not in columns:
-            yield _finding(_level(key), document, key, f"{newest.name} has no column '{column}'", _near(column, columns))
+            valid = [*columns, *ROLES] if key[0] == "kpis" else columns
+            yield _finding(_level(key), document, key, f"{newest.name} has no column '{column}'", _near(column, valid))
     for twins in dropped_twins(columns, wanted=named.values()).items():
         yield _finding("warning", document, said_at, f"{newest.name}: {twin_text(*twins)}")
 

@@ -200,7 +200,7 @@ def _of_hours(home: Home, monitor: Monitor, lead: Signal, hours: Sequence[Measur
 
 
 def _evidence(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode) -> Evidence:
-    pooled = Pooled(pooled_scores(home, monitor, [(episode.start, episode.end)], EVIDENCE, now=now))
+    pooled = Pooled(pooled_scores(home, monitor, [(episode.start, episode.end)], EVIDENCE | {k.name for k in monitor.kpis}, now=now))
     return evidence_of(monitor, episode, known, pooled)
 
 

@@ -16,6 +16,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import CATALOGUE
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST
+from watchkeeper.measures.own import own_kpis
 from watchkeeper.measures.readings import Frame, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import reference_problem
@@ -158,7 +159,7 @@ def _run(monitor: Monitor, due: Due, silence: str, rows: int, now: datetime) -> 
 def _metrics(monitor: Monitor, grid: Grid) -> set[str]:
     """Return what is measured in a grid's windows: in the monitor's own all that is stored, and what targets name."""
     promised = {t.metric for t in monitor.targets if t.per == grid.grain}
-    return promised | {m.name for m in (*CATALOGUE, GAP_TO_REST) if m.stored} if grid == monitor.grid else promised
+    return promised | {m.name for m in (*CATALOGUE, GAP_TO_REST, *own_kpis(monitor)) if m.stored} if grid == monitor.grid else promised
 
 
 def _of_window(frame: Frame, parts: pa.Table | None) -> Iterator[Score]:

@@ -22,6 +22,7 @@ from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.judgement.verdict import reason_of, within
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
+from watchkeeper.measures.own import own_kpis
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.failures import unmended
@@ -186,7 +187,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         is_judged=not not_judged,
         broken=intake.broken(window, least=WORTH_A_LINE),
         failed="; ".join(f"{r.operation} failed ({r.reason.rstrip('.')})" for r in unmended(home, monitor, now=now)),
-        is_final=due.is_reached(window.end, now),
+        is_final=monitor.labels is None or due.is_reached(window.end, now),
         cost=cost,
         cost_is_synthetic=is_synthetic,
         currency=monitor.cost.currency,
@@ -200,7 +201,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
 
 def _of_period(home: Home, monitor: Monitor, grid: Grid, window: Window, now: datetime) -> Iterator[Score]:
     """Yield the period's figures about the model."""
-    metrics = {m.name for m in catalogue.CATALOGUE if m.subject in (monitor.task, "service")}
+    metrics = {m.name for m in (*catalogue.CATALOGUE, *own_kpis(monitor)) if m.subject in (monitor.task, "service")}
     yield from rolled_up(home, monitor, grid, now=now, start=window.start, end=window.end, metrics=metrics, of_whole=True)
 
 
@@ -214,7 +215,7 @@ def _segments(incidents: list[Incident], window: Window) -> list[Incident]:
 
 def _usual(home: Home, monitor: Monitor, grid: Grid, now: datetime) -> dict[str, tuple[float, float]]:
     """Return the range of the main KPIs over the reference's periods."""
-    ranges = {m: usual_range(home, monitor, grid, m, now=now) for m in _RANGED}
+    ranges = {m: usual_range(home, monitor, grid, m, now=now) for m in (*_RANGED, *(k.name for k in monitor.kpis))}
     return {m: found for m, found in ranges.items() if found is not None}
 
 

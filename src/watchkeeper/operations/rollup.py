@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import CATALOGUE
+from watchkeeper.measures.own import own_kpis
 from watchkeeper.measures.readings import Frame, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import bins_of
@@ -139,6 +140,7 @@ def frame_of(
         reference=reference.id,
         reference_sums=reference.sums,
         pairs=basis.pairs,
+        own=own_kpis(monitor),
         usual=reference.usual,
         calibrations=reference.calibrations,
         is_mature=basis.maturity.state_of(window, now) != "provisional",

@@ -22,6 +22,7 @@ TINY = float(np.finfo(np.float64).eps)
 SCORE, DECISION, ERROR = "@score", "@decision", "@error"
 POSITIVE, NEGATIVE, PENDING, KNOWN = "1", "0", "", "known"
 TRUTH_CENTRED = "truth_centred"
+OWN, FAILED = "own:", "failed: "
 NO_CLASS = 0
 MOST_EXACT = 2_000
 TIED, WORTH = 0.01, 1.5
@@ -152,6 +153,14 @@ def multiclass_pieces(rows: Labelled) -> list[Piece]:
 
 def _sum(feature: str, rows: NDArray[np.bool_], values: Floats) -> Piece:
     return Piece(feature, KNOWN, rows, Coded(np.zeros(len(values), np.int64), np.zeros(len(values), bool), values), is_sum=True)
+
+
+def own_pieces(name: str, values: Floats, failed: NDArray[np.bool_], why: str) -> list[Piece]:
+    """Return the moments of a KPI of people's own over its rows, and those it failed on under what went wrong; NaN is no value."""
+    made = [_sum(OWN + name, ~np.isnan(values), values)]
+    if failed.any():
+        made.append(Piece(OWN + name, f"{FAILED}{why}", failed, Coded(np.zeros(len(values), np.int64), np.zeros(len(values), bool)), is_sum=True))
+    return made
 
 
 def pieces(task: str, rows: Labelled) -> Sequence[Piece]:

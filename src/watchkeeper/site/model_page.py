@@ -116,7 +116,7 @@ def _by_metric(scores: Sequence[Score]) -> dict[tuple[str, str], list[Score]]:
 
 def _sections(monitor: Monitor, by_metric: Mapping[tuple[str, str], list[Score]], frame: Frame) -> list[tuple[str, list[Figure]]]:
     promised = {(t.metric, t.feature): t for t in monitor.targets if not t.segment}
-    shown = dict.fromkeys([*((m, "") for m in KPIS[monitor.task]), *promised])
+    shown = dict.fromkeys([*((m, "") for m in (*KPIS[monitor.task], *_own(monitor))), *promised])
 
     def drawn(*about: tuple[str, str]) -> list[Figure]:
         made = (figure(by_metric.get(key, []), frame, limit=_limit(promised.get(key))) for key in about)
@@ -128,6 +128,10 @@ def _sections(monitor: Monitor, by_metric: Mapping[tuple[str, str], list[Score]]
         ("Traffic", drawn(*((m, "") for m in _SERVICE))),
         (_cost_heading(by_metric), drawn(*((m, "") for m in _COST))),
     ]
+
+
+def _own(monitor: Monitor) -> list[str]:
+    return [kpi.name for kpi in monitor.kpis]
 
 
 def _cost_heading(by_metric: Mapping[tuple[str, str], list[Score]]) -> str:
@@ -143,7 +147,7 @@ def _limit(target: Target | None) -> float | None:
 
 def segment_table(scores: Sequence[Score], monitor: Monitor) -> Table | None:
     """Return the newest KPIs of each segment, the largest segments first, None without segments."""
-    metrics = [m for m in SEGMENT_KPIS[monitor.task] if any(s.metric == m for s in scores)]
+    metrics = [m for m in (*SEGMENT_KPIS[monitor.task], *_own(monitor)) if any(s.metric == m for s in scores)]
     if not metrics:
         return None
     newest = max(s.window_start for s in scores)
@@ -155,7 +159,10 @@ def segment_table(scores: Sequence[Score], monitor: Monitor) -> Table | None:
     lines.sort(key=lambda line: -line.n)
     left = f" The {len(lines) - _SEGMENTS_SHOWN} smallest are left out." if len(lines) > _SEGMENTS_SHOWN else ""
     end = max(s.window_end for s in scores if s.window_start == newest)
-    return Table(caption=f"{window_text(newest, end, monitor.timezone)}, with 95 % intervals.{left}", lines=lines[:_SEGMENTS_SHOWN], metrics=metrics)
+    waits = " Provisional: labels are still due." if any(s.state == "provisional" and s.window_start == newest for s in scores) else ""
+    return Table(
+        caption=f"{window_text(newest, end, monitor.timezone)}, with 95 % intervals.{waits}{left}", lines=lines[:_SEGMENTS_SHOWN], metrics=metrics
+    )
 
 
 def _segment(name: str) -> str:
