@@ -27,8 +27,7 @@ from watchkeeper.operations.fit import features_of, is_private, private_name
 from watchkeeper.operations.lots import WHOLE_FILE
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.quarantine import row_of, standing
-from watchkeeper.operations.rollup import basis_of
-from watchkeeper.operations.sums import reference_sums
+from watchkeeper.operations.rollup import basis_of, reference_of
 from watchkeeper.operations.values import values_of
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import as_numbers
@@ -128,7 +127,7 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
 
 def _reference(home: Home, monitor: Monitor, now: datetime) -> tuple[Mapping[str, FeatureBins], BySegment]:
     basis = basis_of(home, monitor, now=now)
-    return ({}, {}) if basis is None else (basis.fitted, reference_sums(home, monitor, basis.bins, basis.parts, now=now).sums)
+    return ({}, {}) if basis is None else (basis.fitted, reference_of(home, monitor, basis, now=now).sums)
 
 
 def _text(row: pa.Table, column: str | None) -> str:

@@ -23,9 +23,9 @@ from watchkeeper.operations.bins_in_force import reference_problem
 from watchkeeper.operations.due import MEASURE, Due, due_windows, known_measurings, last_ended, silence_of
 from watchkeeper.operations.maturity import learned
 from watchkeeper.operations.pieces import PART_BYTES, parted, share_of_memory
-from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, by_window, frame_of
+from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, by_window, frame_of, reference_of
 from watchkeeper.operations.spread import Spread, in_turn
-from watchkeeper.operations.sums import added, of_environment, parts_within, reference_sums
+from watchkeeper.operations.sums import added, of_environment, parts_within
 from watchkeeper.records import Run, Score
 from watchkeeper.windows import Grid, Window
 
@@ -65,7 +65,7 @@ def measure(
         for piece in _pieces(home, monitor, basis, grid, list(due_windows(monitor, basis, grid, now, start, end, known)), now)
     ]
     if pieces:
-        reference_sums(home, monitor, basis.bins, basis.parts, now=now)  # read once here, and not by each thread
+        reference_of(home, monitor, basis, now=now)  # read once here, and not by each thread
     for scores, runs in spread("measuring windows", measured, pieces):
         book.add(scores, runs)
         done += runs
@@ -125,7 +125,7 @@ def _pieces(home: Home, monitor: Monitor, basis: Basis, grid: Grid, due: list[Du
 def measured(piece: WindowsPiece) -> tuple[list[Score], list[Run]]:
     """Return the scores of a piece's windows, and what became of each window."""
     home, monitor, basis, grid, due, now = piece.home, piece.monitor, piece.basis, piece.grid, piece.due, piece.now
-    reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
+    reference = reference_of(home, monitor, basis, now=now)
     metrics = _metrics(monitor, grid)
     of_whole = grid != monitor.grid and not any(t.segment for t in monitor.targets)
     of_outputs = are_of_outputs(basis, metrics)

@@ -45,6 +45,11 @@ def basis_of(home: Home, monitor: Monitor, *, now: datetime) -> Basis | None:
     return Basis(found.version, found.bins, ledger(home, monitor, found.version, now=now), due, found.pairs)
 
 
+def reference_of(home: Home, monitor: Monitor, basis: Basis, *, now: datetime) -> ReferenceSums:
+    """Return the reference's sums, with the labels of its mature windows alone."""
+    return reference_sums(home, monitor, basis.bins, basis.parts, now=now, labels_due=basis.maturity.until(monitor.grid, now))
+
+
 def rolled_up(
     home: Home,
     monitor: Monitor,
@@ -64,7 +69,7 @@ def rolled_up(
     basis = basis_of(home, monitor, now=now)
     if basis is None:
         return
-    reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
+    reference = reference_of(home, monitor, basis, now=now)
     parts = parts_within(
         home, monitor, basis.bins, start, end, now=now, of_whole=of_whole, of_outputs=are_of_outputs(basis, metrics), feature=feature
     )
@@ -79,7 +84,7 @@ def usual_range(home: Home, monitor: Monitor, grain: Grid, metric: str, *, now: 
     basis, span = basis_of(home, monitor, now=now), monitor.reference_span
     if basis is None or span is None:
         return None
-    reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
+    reference = reference_of(home, monitor, basis, now=now)
     if (metric, grain.grain) not in reference.ranges:
         made = rolled_up(home, monitor, grain, now=now, start=span[0], end=span[1], metrics={metric}, of_whole=True)
         inside = [s.value for s in made if s.value is not None and s.window_start >= span[0] and s.window_end <= span[1]]
@@ -94,7 +99,7 @@ def pooled_scores(
     basis = basis_of(home, monitor, now=now)
     if basis is None or not windows:
         return
-    reference = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
+    reference = reference_of(home, monitor, basis, now=now)
     span = Window(min(start for start, _ in windows), max(end for _, end in windows))
     every = parts_within(home, monitor, basis.bins, span.start, span.end, now=now, of_outputs=are_of_outputs(basis, metrics))
     inside = of_environment(every, monitor.environment).filter(_within(windows))

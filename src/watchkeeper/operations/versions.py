@@ -19,8 +19,8 @@ from watchkeeper.judgement.versions import BEFORE_A_WINDOW, WEEK, Came, Versions
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.readings import readings
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, frame_of
-from watchkeeper.operations.sums import added, of_environment, parts_within, reference_sums
+from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, frame_of, reference_of
+from watchkeeper.operations.sums import added, of_environment, parts_within
 from watchkeeper.profiles.parts import FEATURE, gathered
 from watchkeeper.records import Score, Signal
 from watchkeeper.windows import Window
@@ -68,7 +68,7 @@ def _compared(home: Home, monitor: Monitor, basis: Basis, parts: pa.Table, came:
     if not both:
         return came
     span = Window(min(w.start for w in both), max(w.end for w in both))
-    frame = frame_of(monitor, span, monitor.window, basis, reference_sums(home, monitor, basis.bins, basis.parts, now=now), now, metrics={metric})
+    frame = frame_of(monitor, span, monitor.window, basis, reference_of(home, monitor, basis, now=now), now, metrics={metric})
 
     def of(names: Collection[str]) -> Score | None:
         starts = [s for s in pc.unique(parts.column("window_start")).to_pylist() if monitor.grid.at(s) in both]
