@@ -94,7 +94,7 @@ def due_windows(
 
 def _still_due(monitor: Monitor, basis: Basis, now: datetime) -> str:
     """Return up to when the reference's labels are due, empty when all of them are."""
-    due = basis.maturity.until(monitor.grid, now)
+    due = basis.labels_due(monitor, now)
     return f".{due:%Y%m%dT%H%M}" if monitor.reference_span and due < monitor.reference_span[1] else ""
 
 

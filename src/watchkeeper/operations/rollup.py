@@ -35,6 +35,10 @@ class Basis:
     maturity: Maturity
     pairs: tuple[Pair, ...] = ()
 
+    def labels_due(self, monitor: Monitor, now: datetime) -> datetime:
+        """Return the end of the last day whose labels are all due, up to which the reference's labels count; by days, so that hours do not ask for all anew."""
+        return Grid("day", monitor.timezone).at(self.maturity.until(monitor.grid, now)).start
+
 
 def basis_of(home: Home, monitor: Monitor, *, now: datetime) -> Basis | None:
     """Return what to measure from, None while there are no bins."""
@@ -47,7 +51,7 @@ def basis_of(home: Home, monitor: Monitor, *, now: datetime) -> Basis | None:
 
 def reference_of(home: Home, monitor: Monitor, basis: Basis, *, now: datetime) -> ReferenceSums:
     """Return the reference's sums, with the labels of its mature windows alone."""
-    return reference_sums(home, monitor, basis.bins, basis.parts, now=now, labels_due=basis.maturity.until(monitor.grid, now))
+    return reference_sums(home, monitor, basis.bins, basis.parts, now=now, labels_due=basis.labels_due(monitor, now))
 
 
 def rolled_up(
