@@ -1,11 +1,11 @@
 """Labels of one kind come within hours, those of the other within weeks, and the model is healthy: nobody is told otherwise meanwhile.
 
-A hundred seeds a direction go from rows to signals (label parts, scores, judgement) without a lake; a few go through the whole chain, with
+A hundred seeds (thirty where negatives come first) go from rows to signals (label parts, scores, judgement) without a lake; a few go through the whole chain, with
 the delay learned.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -102,23 +102,19 @@ def raised(found: list[Score], now: float) -> list[tuple[str, datetime, str]]:
     return [(s.metric, s.window_start, s.state) for s in pages(made)]
 
 
-def biased_worlds(first: int) -> Iterator[World]:
-    return (World(seed, first) for seed in range(100))
-
-
-@pytest.mark.parametrize("first", [1, 0], ids=["positives first", "negatives first"])
-def test_in_a_hundred_healthy_worlds_what_came_first_raises_no_page_and_passes_for_no_kpi(first: int) -> None:
+@pytest.mark.parametrize(("first", "seeds"), [(1, 100), (0, 30)], ids=["positives first", "negatives first"])
+def test_in_a_hundred_healthy_worlds_what_came_first_raises_no_page_and_passes_for_no_kpi(first: int, seeds: int) -> None:
     judged = set(judged_metrics(watched(REFERENCE))) & KPIS
     assert judged >= {"calibration_gap", "log_loss", "roc_auc", "accuracy"}
     shown = 0
-    for world in biased_worlds(first):
+    for world in (World(seed, first) for seed in range(seeds)):
         for now in NOWS:
             found = world.scores(now, judged)
             late = [s for s in found if s.window_start >= START + REFERENCE * DAY]
             assert {s.state for s in late if s.value is not None} <= {"provisional"}
             assert raised(found, now) == [], f"seed {world.seed}, day {now}"
             shown += len(late)
-    assert shown == 100 * len(judged) * sum(now - REFERENCE for now in NOWS)
+    assert shown == seeds * len(judged) * sum(now - REFERENCE for now in NOWS)
 
 
 def test_the_worlds_are_biased_and_would_alarm_if_they_were_believed() -> None:
@@ -130,14 +126,8 @@ def test_the_worlds_are_biased_and_would_alarm_if_they_were_believed() -> None:
     true = float(world.truth[48].mean())
     assert by_metric["positive_rate"].bound_low <= true <= by_metric["positive_rate"].bound_high  # type: ignore[operator]
     every = world.scores(50, {"calibration_gap", "log_loss"})
-    believed = [s if s.state == "mature" else _as_final(s) for s in every]
+    believed = [replace(s, state="mature") for s in every]
     assert len(raised(believed, 50)) > 5
-
-
-def _as_final(score: Score) -> Score:
-    from dataclasses import replace
-
-    return replace(score, state="mature")
 
 
 @pytest.mark.parametrize("first", [1, 0], ids=["positives first", "negatives first"])
