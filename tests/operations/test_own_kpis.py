@@ -242,3 +242,9 @@ def test_a_name_that_is_no_column_is_not_taken_for_something_of_the_database() -
     found = evaluated("current_timestamp", pa.table({"x": [1]}))
     assert (found.failed.tolist(), found.why) == ([True], "there is no column 'current_timestamp'")
     assert columns_of("current_timestamp") == ["current_timestamp"]
+
+
+def test_an_expression_that_takes_all_memory_has_failed_and_takes_nothing_else_along() -> None:
+    found = evaluated("length(repeat(s, 2000000000))", pa.table({"s": ["long" * 4]}))
+    assert found.failed.all()
+    assert found.why

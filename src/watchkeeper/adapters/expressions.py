@@ -22,6 +22,7 @@ _ALLOWED = frozenset({"CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION",
 _KINDS = {"SUBQUERY": "a subquery", "WINDOW": "a window function", "STAR": "a star", "PARAMETER": "a parameter", "LAMBDA": "a lambda"}
 _REFUSED = frozenset({"getenv", "current_setting", "getvariable"})
 _LONGEST = 10_000
+_MEMORY = "1GB"  # beside the rows; an expression that takes more has failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +109,9 @@ def _grammar() -> duckdb.DuckDBPyConnection:
 def _closed() -> duckdb.DuckDBPyConnection:
     """Return a database of its own that can reach nothing but what is registered in it."""
     connection = duckdb.connect(config={"python_enable_replacements": False, "autoinstall_known_extensions": False})
-    connection.execute(
-        "SET TimeZone = 'UTC'; SET autoload_known_extensions = false; SET enable_external_access = false; SET lock_configuration = true"
-    )
+    for setting in ("TimeZone = 'UTC'", f"memory_limit = '{_MEMORY}'", "autoload_known_extensions = false", "enable_external_access = false"):
+        connection.execute(f"SET {setting}")
+    connection.execute("SET lock_configuration = true")
     return connection
 
 
