@@ -68,7 +68,7 @@ class Labels(Place):
     join: str = Field(description="column of the label files that holds the event's id")
     column: str = Field(description="column that holds the truth")
     time: str | None = Field(None, description="column that says when the truth became known; else when it landed")
-    mature_after: Duration = Field(timedelta(days=1), description="a window is mature this long after its end")
+    mature_after: Duration | None = Field(None, description="a window is mature this long after its end; default: learned from the reference")
 
 
 class Columns(Words):
@@ -137,6 +137,26 @@ class Target(Words):
     def is_kept_by(self, value: float) -> bool:
         """Tell whether a value keeps the promise."""
         return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+
+
+class Kpi(Words):
+    """A number of people's own: an SQL expression over a labelled row, averaged or added up."""
+
+    name: str = Field(description="what it is called in scores, targets and pages: lower case letters, digits and _")
+    sql: str = Field(description="expression over one row: columns of the events, and `label`, `score`, `prediction`")
+    unit: str = Field("", description="unit of its values: EUR, minutes")
+    direction: Literal["higher_is_better", "lower_is_better", "closer_to_zero", "none"] = Field(
+        description="what is better; `none` is shown and never pages"
+    )
+    aggregate: Literal["mean", "sum"] = Field("mean", description="mean of a labelled prediction, or the sum over the labelled ones")
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name) is None:
+            message = f"{name!r} is no name for a KPI; write lower case letters, digits and _, such as cost_of_errors"
+            raise ValueError(message)
+        return name
 
 
 class Alerts(Words):
@@ -217,6 +237,7 @@ class Monitor(Words):
     calendar: dict[str, list[date]] = Field(default_factory=dict, description="name -> days on which the unusual is usual")
     id_scope: Duration = Field(timedelta(days=90), description="an id counts as landed before when its event lies this close")
     targets: list[Target] = Field(default_factory=list)
+    kpis: list[Kpi] = Field(default_factory=list, description="KPIs of your own, beside those of the task")
     alerts: Alerts = Alerts()
     retraining: Retraining | None = None
     wording: Wording = Wording()

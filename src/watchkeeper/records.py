@@ -151,6 +151,25 @@ class Bins:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelDelay:
+    """How long the labels of a reference took to come, learned once when its bins were fitted; again each day while they still come."""
+
+    TABLE: ClassVar[str] = "label_delays"
+    KEY: ClassVar[tuple[str, ...]] = ("model", "bins", "clock")
+
+    model: Of[str, "the monitor"]
+    bins: Of[str, "version of the bins it was learned with"]
+    clock: Of[str, "column that says when the truth became known; empty where the monitor names none"]
+    state: Of[str, "learned, assumed (loaded at once, labels say nothing of how they come), or unknown (they still come)"]
+    mature_after_hours: Of[float, "a window's labels are due this long after its end; 0 while unknown"]
+    delay_hours: Of[float | None, "the 99th percentile of the delays, from the prediction's time; while unknown it is at least this"] = None
+    labels: Of[int, "labels it rests on"] = 0
+    predictions: Of[int, "predictions looked at, those without a label included"] = 0
+    reason: Of[str, "in words"] = ""
+    computed_at: Of[datetime, "the `now` of the learning"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """One additive part: the counts and sums of one quantity in one window, segment and batch."""
 
@@ -405,7 +424,24 @@ class HostSample:
     is_synthetic: Of[bool, "true for a made-up trace"] = False
 
 
-RECORDS = (Batch, Watermark, Validation, Quarantined, Change, Bins, Profile, Score, Signal, IncidentEvent, Action, Digest, Run, GpuSample, HostSample)
+RECORDS = (
+    Batch,
+    Watermark,
+    Validation,
+    Quarantined,
+    Change,
+    Bins,
+    LabelDelay,
+    Profile,
+    Score,
+    Signal,
+    IncidentEvent,
+    Action,
+    Digest,
+    Run,
+    GpuSample,
+    HostSample,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,16 @@ def test_status_as_json_has_stable_keys(root):
     done = call(root, "status", "--json", "--now", world.NOW.isoformat())
     (row,) = json.loads(done.stdout)
     keys = {"model", "owner", "state", "reason", "timezone", "window_start", "window_end", "is_provisional", "incidents", "targets", "label_coverage"}
-    assert set(row) == keys | {"cost_usd", "is_cost_synthetic", "operations", "failed_actions", "rows_held", "files_held", "windows_without_rows"}
+    assert set(row) == keys | {
+        "cost_usd",
+        "is_cost_synthetic",
+        "operations",
+        "failed_actions",
+        "rows_held",
+        "files_held",
+        "windows_without_rows",
+        "maturity",
+    }
     assert {o["operation"]: (o["outcome"], o["window_end"], o["due"], o["left_out"]) for o in row["operations"]} == {
         "measure": ("done", "2013-05-01T04:00:00Z", [], []),
         "judge": ("done", "2013-05-01T04:00:00Z", [], []),

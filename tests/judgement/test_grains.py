@@ -47,4 +47,4 @@ def test_the_last_day_of_a_week_opens_no_episode_of_the_week(parcels):
         p=1e-6,
         computed_at=SUNDAY,
     )
-    assert len(_episodes(monitor, [signal], scores, SUNDAY + timedelta(days=9), [])) == 1
+    assert len(_episodes(monitor, [signal], scores, timedelta(0), SUNDAY + timedelta(days=9), [])) == 1

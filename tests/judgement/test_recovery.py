@@ -24,7 +24,7 @@ def found(later: np.ndarray, *, se: float = 1.0) -> list[Episode]:
     windows = sorted(set(zip(table.column("window_start").to_pylist(), table.column("window_end").to_pylist(), strict=True)))
     charts = charted(monitor, table, windows)
     now = windows[-1][1]
-    return _episodes(monitor, pages(signals(monitor, "production", charts, table, now)), table, now, charts)
+    return _episodes(monitor, pages(signals(monitor, "production", charts, table, now)), table, timedelta(0), now, charts)
 
 
 def shifts(*parts: tuple[int, float]) -> np.ndarray:

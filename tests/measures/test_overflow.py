@@ -57,13 +57,13 @@ def test_errors_beyond_all_floats_leave_no_kpi_of_them():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         view = regression([1e308, -1e308, 1e308, 5.0], [-1e308, 1e308, 3.0, 5.0])
-        found = {m.name: m.function(view) for m in catalogue.of("regression", stored_only=False)}
+        found = {m.name: m.function(view) for m in catalogue.of("regression", stored_only=False) if not m.estimates}
     assert {name: e.reason for name, e in found.items() if not e.is_defined} == dict.fromkeys(("mae", "rmse", "bias", "mape", "r2"), OVERFLOW)
 
 
 def test_large_errors_have_a_mean_without_an_interval_and_no_mean_square():
     view = regression([1e200, -1e200, 1e200, 5.0], [3.0, 2.0, 1.0, 5.0])
-    found = {m.name: m.function(view) for m in catalogue.of("regression", stored_only=False)}
+    found = {m.name: m.function(view) for m in catalogue.of("regression", stored_only=False) if not m.estimates}
     assert found["mae"].value == pytest.approx(0.75e200)
     assert {name for name, e in found.items() if e.reason == OVERFLOW} == {"rmse", "r2"}
 

@@ -87,16 +87,10 @@ def test_every_answer_says_why():
     assert all(a.why for a in drafted(events(region=["n", "s"] * 60), labels([0, 1] * 60)).answers)
 
 
-def test_a_reason_says_one_of_a_thing_in_the_singular():
-    made = drafted(events(), labels([0, 1] * 60, returned_at=[t + timedelta(minutes=50) for t in times()]))
-    assert {a.key: a.why for a in made.answers}["labels.mature_after"] == "99 % of 120 labels came within 1 hour; add what their files take to come"
-
-
-def test_labels_mature_when_nearly_all_have_come():
+def test_how_long_labels_take_is_left_to_be_learned():
+    """A draft sees a few files; what the reference learns from knows how long its labels were followed."""
     known = [t + timedelta(hours=30) for t in times()]
-    assert answers(drafted(events(), labels([0, 1] * 60, returned_at=known)))["labels.mature_after"] == "30h"
-    slow = [t + timedelta(hours=100) for t in times()]
-    assert answers(drafted(events(), labels([0, 1] * 60, returned_at=slow)))["labels.mature_after"] == "5d"
+    assert "labels.mature_after" not in answers(drafted(events(), labels([0, 1] * 60, returned_at=known)))
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def contradictions(monitor: Monitor) -> Iterator[Contradiction]:
     yield from _of_case(monitor)
     if monitor.task == "binary" and not 0 <= monitor.threshold <= 1:
         yield Contradiction(("threshold",), f"threshold: {monitor.threshold} lies outside [0, 1], where a probability must be")
+    yield from _of_kpis(monitor)
     for index, target in enumerate(monitor.targets):
         yield from _of_target(monitor, target, ("targets", index))
 
@@ -108,15 +109,61 @@ def _of_segments(monitor: Monitor) -> Iterator[Contradiction]:
                 yield Contradiction(path, f"segments: '{part}' is the {roles[part].replace('_', ' ')}, whose values are no groups of rows")
 
 
+def _of_kpis(monitor: Monitor) -> Iterator[Contradiction]:
+    """Yield what is wrong with KPIs of people's own: their names, and expressions that are none or would show what is private."""
+    if not monitor.kpis:
+        return
+    from watchkeeper.adapters.expressions import columns_of, fault_of
+    from watchkeeper.measures.cost import COST_METRICS
+    from watchkeeper.measures.own import TASKS
+
+    taken = {*_metric_names(), *COST_METRICS}
+    if monitor.labels is None or monitor.task not in TASKS:
+        why = "the monitor names no labels" if monitor.labels is None else f"a {monitor.task} model has no labelled rows of its own"
+        yield Contradiction(("kpis",), f"kpis: they are numbers of labelled rows, and {why}")
+    for index, kpi in enumerate(monitor.kpis):
+        path: Path = ("kpis", index)
+        if kpi.name in taken:
+            yield Contradiction((*path, "name"), f"kpis: '{kpi.name}' is the name of another metric", "give it a name of its own")
+        taken.add(kpi.name)
+        if fault := fault_of(kpi.sql):
+            yield Contradiction((*path, "sql"), f"kpis: {kpi.name}: {fault}")
+            continue
+        shown = [name for name in columns_of(kpi.sql) if name.lower() in _private(monitor)]
+        if shown:
+            what = f"kpis: {kpi.name}: '{shown[0]}' is private, and the KPI would publish what is computed of its values"
+            yield Contradiction((*path, "sql"), what, "leave it out of the expression, or out of `private`")
+
+
+def _private(monitor: Monitor) -> set[str]:
+    """Return the private names of an expression, in lower case as DuckDB compares them: columns, and roles that are private ones."""
+    names = {name.lower() for name in monitor.private}
+    roles = {
+        "score": monitor.columns.score,
+        "prediction": monitor.columns.prediction or monitor.columns.score,
+        "label": monitor.labels.column if monitor.labels else None,
+    }
+    return (names - set(roles)) | {role for role, column in roles.items() if column and column.lower() in names}
+
+
+def _metric_names() -> frozenset[str]:
+    from watchkeeper.measures.catalogue import NAMES
+    from watchkeeper.measures.gap_to_rest import GAP_TO_REST
+
+    return NAMES | {GAP_TO_REST.name}
+
+
 def _of_target(monitor: Monitor, target: Target, path: Path) -> Iterator[Contradiction]:
     from watchkeeper.measures.catalogue import CATALOGUE, NAMES, subjects_of  # brings scipy, which a file without promises does not need
+    from watchkeeper.measures.own import own_kpis
 
     metric, at = target.metric, (*path, "metric")
-    those = [m for m in CATALOGUE if m.name == metric]
+    every = (*CATALOGUE, *own_kpis(monitor))
+    those = [m for m in every if m.name == metric]
     mine = [m for m in those if m.subject in subjects_of(monitor.task) - {"pair"}]
     of_class = target.feature.startswith(CLASS)
     if not those:
-        yield Contradiction(at, f"unknown metric '{metric}'", valid=NAMES)
+        yield Contradiction(at, f"unknown metric '{metric}'", valid={*NAMES, *(m.name for m in every)})
     elif all(m.subject == "pair" for m in those):
         yield Contradiction(at, f"metric '{metric}' is made on request and cannot be promised", "ask for it with `watchkeeper scores --metric`")
     elif not mine:

@@ -65,7 +65,8 @@ class DigestFacts:
 def headline(monitor: Monitor, facts: DigestFacts) -> str:
     """Return the one line that must be read."""
     period = span_text(monitor, facts.start, facts.end, facts.told_at)
-    start = f"{monitor.model}, {period}{RESTATED if facts.is_correction else ''}: {mood(facts)}."
+    so_far = "" if facts.is_final or not facts.scores else " (provisional)"
+    start = f"{monitor.model}, {period}{RESTATED if facts.is_correction else ''}: {mood(facts)}{so_far}."
     if facts.reason is not None and (reason := reason_text(monitor, facts.scores, facts.reason, facts.told_at)):
         return f"{start} {reason}"
     gravest = max(facts.incidents, key=lambda i: SEVERITIES.index(i.severity), default=None)
@@ -99,6 +100,7 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
     made = [
         ("", _opening(facts)),
         ("Quality", _quality(monitor, facts)),
+        ("Own numbers", _own_numbers(monitor, facts)),
         ("Promises", _promises(monitor, facts)),
         ("Why", _why(monitor, facts)),
         ("Quiet trouble", _quiet(facts)),
@@ -151,6 +153,17 @@ def _quality(monitor: Monitor, facts: DigestFacts) -> str:
             f", over the whole reference {number_text(auc.reference_value)}." if auc.reference_value is not None else "."
         )
     return said + _foreseen(monitor, facts, main)
+
+
+def _own_numbers(monitor: Monitor, facts: DigestFacts) -> str:
+    """Tell the KPIs of the monitor's own, with what they were in the reference."""
+    found = [facts.scores[kpi.name] for kpi in monitor.kpis if kpi.name in facts.scores]
+    return "; ".join(_own_number(s, facts.usual.get(s.metric)) for s in found)
+
+
+def _own_number(score: Score, usual: tuple[float, float] | None) -> str:
+    said = f"{metric_text(score.metric)} {measured_text(score.value, score.low, score.high, score.unit)} over {counted(score.n, 'label')}"
+    return f"{said}, usual {number_text(usual[0], beside=usual)} to {number_text(usual[1], beside=usual)}" if usual else said
 
 
 def _foreseen(monitor: Monitor, facts: DigestFacts, main: str) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
+from watchkeeper.monitor import Monitor
+
 Family = Literal["kpi", "segment", "data", "target", "service", "cost", "covariate"]
 Level = Literal["page", "notice"]
 
@@ -66,6 +68,17 @@ RULES: tuple[Rule, ...] = (
     Rule(metric="psi", family="covariate", level="notice", tolerance=0.1, in_logs=True, of_hours=(0.05,)),
     Rule(metric="score_mean", family="covariate", level="notice", tolerance=0.02, memories=(0.2,)),
 )
+
+
+def rules_of(monitor: Monitor) -> tuple[Rule, ...]:
+    """Return the rules of a monitor: those of every model, and one for each KPI of its own, by what a twentieth of it is."""
+    own = (_own(kpi.name, "notice" if kpi.direction == "none" else "page") for kpi in monitor.kpis)
+    return (*RULES, *own)
+
+
+def _own(metric: str, level: Level) -> Rule:
+    return Rule(metric=metric, family="kpi", level=level, tolerance=0.05, is_relative=True, memories=(0.2,))
+
 
 WEIGHTS: dict[Family, float] = {"kpi": 0.4, "segment": 0.25, "data": 0.2, "service": 0.15, "covariate": 1.0}
 NOTICES_PER_WEEK = 0.1

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.judgement.normal import Floats, Normal, Panel, chances, deviations, learn, slow, sudden, usual_ranges
 from watchkeeper.judgement.panels import Series, series, unscaled
-from watchkeeper.judgement.policy import RULES, Rule, level_of_family
+from watchkeeper.judgement.policy import Rule, level_of_family, rules_of
 from watchkeeper.judgement.shortfall import shortfalls
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import Signal, key
@@ -43,7 +43,7 @@ class Charted:
 
 def judged_metrics(monitor: Monitor) -> list[str]:
     """Return the names of the metrics that signals can come from."""
-    return sorted({r.metric for r in RULES} | {t.metric for t in monitor.targets} | {"label_coverage"})
+    return sorted({r.metric for r in rules_of(monitor)} | {t.metric for t in monitor.targets} | {"label_coverage"})
 
 
 def charted(monitor: Monitor, scores: pa.Table, windows: Sequence[tuple[datetime, datetime]]) -> list[Charted]:
@@ -51,7 +51,7 @@ def charted(monitor: Monitor, scores: pa.Table, windows: Sequence[tuple[datetime
     span = monitor.reference_span
     if span is None or not windows:
         return []
-    laid = (series(rule, scores, windows, span[1], monitor.timezone) for rule in RULES)
+    laid = (series(rule, scores, windows, span[1], monitor.timezone) for rule in rules_of(monitor))
     return [_chart(s) for s in laid if s is not None and s.is_reference.any()]
 
 
@@ -72,7 +72,7 @@ def _chart(found: Series) -> Charted:
     judged = np.where(found.is_provisional, found.favourable(centre), panel.value)
     panel = replace(panel, value=judged)
     deviation = deviations(panel, normal)
-    tolerance = found.rule.tolerance * (float(np.nanmean(np.abs(normal.centre))) if found.rule.is_relative else 1.0)
+    tolerance = found.rule.tolerance * (_usual_size(normal.centre) if found.rule.is_relative else 1.0)
     z = sudden(panel, normal, deviation, tolerance)
     best, is_slow = chances(z, normal, found.direction), np.zeros(z.shape, bool)
     memories = found.rule.memories_of(panel.slots)
@@ -84,6 +84,11 @@ def _chart(found: Series) -> Charted:
         best = np.fmin(best, p)
     tests = 1 + len(memories)
     return Charted(found, panel, normal, judged, z, np.minimum(1.0, tests * best), is_slow, tolerance)
+
+
+def _usual_size(centre: Floats) -> float:
+    known = np.abs(centre[np.isfinite(centre)])
+    return float(known.mean()) if known.size else 0.0
 
 
 def _learned(monitor: Monitor, environment: str, charts: Sequence[Charted], now: datetime) -> Iterator[Signal]:

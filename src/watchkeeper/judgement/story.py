@@ -13,7 +13,7 @@ from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.places import concentrated, where, worst_of
 from watchkeeper.judgement.spans import during_text, span_text
-from watchkeeper.measures import catalogue
+from watchkeeper.measures.own import unit_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Cause, Score, Signal, Story
 from watchkeeper.windows import grain_of
@@ -144,7 +144,7 @@ def _of_all(monitor: Monitor, episode: Episode, evidence: Evidence) -> str:
     lead, whole = evidence.lead, evidence.whole
     if evidence.is_provisional or whole is None or whole.value is None or episode.end - episode.start <= lead.window_end - lead.window_start:
         return f"{_measured(monitor, lead)} {during_text(monitor, lead.window_start, lead.window_end, evidence.told_at)}"
-    said = measured_text(whole.value, whole.low, whole.high, _unit(lead), truth=monitor.wording.unit)
+    said = measured_text(whole.value, whole.low, whole.high, unit_of(monitor, lead.metric), truth=monitor.wording.unit)
     return f"{said} {during_text(monitor, episode.start, episode.end, evidence.told_at)}"
 
 
@@ -232,13 +232,8 @@ def _pts(value: float | None) -> str:
 
 def _measured(monitor: Monitor, signal: Signal) -> str:
     ends = (signal.low, signal.high) if signal.state == "mature" else (None, None)
-    return measured_text(signal.value, *ends, _unit(signal), truth=monitor.wording.unit)
+    return measured_text(signal.value, *ends, unit_of(monitor, signal.metric), truth=monitor.wording.unit)
 
 
 def _number(monitor: Monitor, signal: Signal, value: float | None, beside: Sequence[float | None] = ()) -> str:
-    return number_text(value, _unit(signal), beside, truth=monitor.wording.unit) or "?"
-
-
-def _unit(signal: Signal) -> str:
-    found = catalogue.find(signal.metric)
-    return found.unit if found else ""
+    return number_text(value, unit_of(monitor, signal.metric), beside, truth=monitor.wording.unit) or "?"

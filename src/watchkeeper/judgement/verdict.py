@@ -13,7 +13,7 @@ from watchkeeper.judgement.evidence import OF_A_RATE
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.spans import during_text
 from watchkeeper.judgement.story import lead_of
-from watchkeeper.measures import catalogue
+from watchkeeper.measures.own import unit_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import SEVERITIES, Score, Signal
 from watchkeeper.words import measured_text, metric_text, number_text
@@ -59,7 +59,7 @@ def reason_text(monitor: Monitor, scores: Mapping[str, Score], reason: Reason, t
         usual = "" if score.reference_value is None else f"; {_number(monitor, worst, score.reference_value, score.value)} over the whole reference"
         return f"{about} {measured_text(score.value, score.low, score.high, score.unit, truth=monitor.wording.unit)}{usual}"
     ends = (worst.low, worst.high) if worst.state == "mature" else (None, None)
-    value = measured_text(worst.value, *ends, _unit(worst), truth=monitor.wording.unit)
+    value = measured_text(worst.value, *ends, unit_of(monitor, worst.metric), truth=monitor.wording.unit)
     many = f", the worst of {reason.windows} {monitor.window}s out of line" if reason.windows > 1 else ""
     typical = f"{_number(monitor, worst, worst.expected, worst.expected)} {'on' if monitor.window == 'day' else 'in'} a typical {monitor.window}"
     return f"{about} {value} {during_text(monitor, worst.window_start, worst.window_end, told_at)}{many}; {typical}"
@@ -80,9 +80,4 @@ def _shows(score: Score, worst: Signal, *, is_rate: bool) -> bool:
 
 
 def _number(monitor: Monitor, signal: Signal, value: float, beside: float | None) -> str:
-    return number_text(value, _unit(signal), (beside,), truth=monitor.wording.unit)
-
-
-def _unit(signal: Signal) -> str:
-    found = catalogue.find(signal.metric)
-    return found.unit if found else ""
+    return number_text(value, unit_of(monitor, signal.metric), (beside,), truth=monitor.wording.unit)

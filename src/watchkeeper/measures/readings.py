@@ -62,6 +62,7 @@ class Frame:
     environment: str = "production"
     metrics: Collection[str] | None = None
     pairs: Sequence[Pair] = ()
+    own: Sequence[Metric] = ()
     usual: dict[tuple[str, str, str], Estimate] = field(default_factory=dict)
     calibrations: dict[str, Calibration | str] = field(default_factory=dict)
     rows: ReferenceRows | None = None
@@ -220,7 +221,8 @@ def _kpis(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
     if not frame.has_labels or frame.task not in _VIEWS:
         return
     view, usual = label_view(sums, frame.task), label_view(frame.reference_sums.get(segment, {}), frame.task)
-    wanted = [m for m in catalogue.of(frame.task, stored_only=False) if frame.wants(m) and (m.in_segments or not segment)]  # type: ignore[arg-type]
+    every = (*catalogue.of(frame.task, stored_only=False), *frame.own)  # type: ignore[arg-type]
+    wanted = [m for m in every if frame.wants(m) and (m.in_segments or not segment)]
     known = frame.known(sums) if any(m.estimates for m in wanted) else ""
     for metric in wanted:
         yield _kpi_score(frame, metric, view, usual, segment, known)

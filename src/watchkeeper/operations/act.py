@@ -24,6 +24,7 @@ from watchkeeper.judgement import outbox
 from watchkeeper.judgement.notices import in_order
 from watchkeeper.judgement.outbox import Standing
 from watchkeeper.monitor import Alerts, Monitor
+from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.plan import Known, plan
 from watchkeeper.records import Action, Digest, IncidentEvent
 
@@ -89,7 +90,8 @@ def _known(home: Home, monitors: Mapping[str, Monitor], settings: Settings, stan
     for event in in_order(home.lake.newest(IncidentEvent, as_of=now)):
         histories[event.incident_id].append(event)
     digests = home.lake.newest(Digest, as_of=now)
-    return Known(home, monitors, histories, digests, standings, targets(settings), now)
+    waits = {name: maturity_of(home, monitor, now=now).wait for name, monitor in monitors.items()}
+    return Known(home, monitors, histories, digests, standings, targets(settings), waits, now)
 
 
 def _send(ledger: Ledger, monitors: Mapping[str, Monitor], *, now: datetime, post: Post) -> list[Action]:

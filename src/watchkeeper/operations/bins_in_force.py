@@ -146,8 +146,9 @@ def layout(monitor: Monitor) -> str:
     """Return what decides how rows are counted, beside the bins: profiles of one layout say nothing about another."""
     labels = monitor.labels
     said = monitor.model_dump(mode="json", include=set(_COUNTED), exclude_defaults=True)
+    own = [[[kpi.name, kpi.sql] for kpi in monitor.kpis]] if monitor.kpis else []
     has_chances = monitor.task == "multiclass" and labels is not None and monitor.columns.probabilities
-    told = [_FORM, said, [labels.join, labels.column] if labels else None, *([_CHANCES] if has_chances else [])]
+    told = [_FORM, said, [labels.join, labels.column] if labels else None, *own, *([_CHANCES] if has_chances else [])]
     return json.dumps(told, sort_keys=True)
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from watchkeeper.adapters import files
+from watchkeeper.adapters.expressions import columns_of
 from watchkeeper.adapters.monitor_files import Problem, beside_unknown_keys, nearest
 from watchkeeper.adapters.suite_lint import lint_suites
 from watchkeeper.adapters.suites import parse
@@ -19,7 +20,9 @@ from watchkeeper.adapters.yaml_lines import Path as Key
 from watchkeeper.errors import ConfigurationError, UnreachableError, UnreadableError
 from watchkeeper.monitor import Monitor, Place
 from watchkeeper.operations.asking import prepared
-from watchkeeper.operations.bins_in_force import reference_problem, too_short
+from watchkeeper.operations.bins_in_force import reference_problem, stored_bins, too_short
+from watchkeeper.operations.maturity import maturity_of
+from watchkeeper.operations.own_kpis import ROLES
 from watchkeeper.operations.sensitive import not_audited
 from watchkeeper.operations.suite_fit import unanswerable
 from watchkeeper.operations.trust import awaits_reference, reference_doubt
@@ -87,6 +90,8 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
         yield _finding("warning", document, ("reference", "to"), short, "let reference.to be a later day")
     if doubt := reference_doubt(home, monitor, now=now):
         yield _finding("warning", document, ("reference",), doubt, "see docs/monitor-file.md, Reference")
+    if not (due := maturity_of(home, monitor, now=now)).is_settled and stored_bins(home, monitor, now=now):
+        yield _finding("warning", document, ("labels", "mature_after"), due.text)
     if awaits_reference(home, monitor, now):
         hint = "until then nothing is judged; name days of which there are rows"
         yield _finding("warning", document, ("reference",), reference_problem(monitor, now=now), hint)
@@ -102,6 +107,7 @@ def _of_columns(home: Home, monitor: Monitor, document: Document) -> Iterator[Fi
     events |= {("segments", i): part for i, pair in enumerate(monitor.segments) for part in pair.split("&")}
     events |= {("sensitive", i): name for i, name in enumerate(monitor.sensitive)}
     events |= {("targets", i, "feature"): t.feature for i, t in enumerate(monitor.targets) if t.feature and not t.feature.startswith("@")}
+    events |= {("kpis", i, "sql", name): name for i, kpi in enumerate(monitor.kpis) for name in columns_of(kpi.sql) if name not in ROLES}
     of_labels = {monitor.labels.join, monitor.labels.column} if monitor.labels is not None else set()
     events |= {("private", i): name for i, name in enumerate(monitor.private) if name not in of_labels}
     named: dict[Source, dict[Key, str]] = {"events": events}
@@ -150,7 +156,8 @@ def _against_newest(home: Home, document: Document, said_at: Key, pattern: str, 
         return
     for key, column in named.items():
         if source_of(column, columns)[0] not in columns:
-            yield _finding(_level(key), document, key, f"{newest.name} has no column '{column}'", _near(column, columns))
+            valid = [*columns, *ROLES] if key[0] == "kpis" else columns
+            yield _finding(_level(key), document, key, f"{newest.name} has no column '{column}'", _near(column, valid))
     for twins in dropped_twins(columns, wanted=named.values()).items():
         yield _finding("warning", document, said_at, f"{newest.name}: {twin_text(*twins)}")
 

@@ -20,7 +20,7 @@ from watchkeeper.measures.readings import label_view
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.convert import as_text
 from watchkeeper.operations.join import joined, labelled
-from watchkeeper.operations.rollup import mature_until
+from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.profiles.labelled import Labelled, pieces
 from watchkeeper.profiles.losses import errors, losses
 from watchkeeper.profiles.parts import LABEL
@@ -84,12 +84,14 @@ def compare(home: Home, monitor: Monitor, older: str, newer: str, *, now: dateti
     if monitor.columns.version is None or monitor.labels is None:
         missing = "`columns.version`" if monitor.columns.version is None else "`labels`"
         raise UsageError(f"versions cannot be compared without {missing}", where=monitor.model, then="Name it in the monitor file.")
-    due, both = mature_until(monitor, now), (older, newer)
+    maturity = maturity_of(home, monitor, now=now)
+    due, both = maturity.until(monitor.grid, now), (older, newer)
     span = _together(monitor, _spans(home, monitor, both, now), due) if window is None else Window(window.start, min(window.end, due))
     if span.end <= span.start:
         _spans(home, monitor, both, now)  # a version that never scored is told first
-        when = f"labels are due {monitor.labels.mature_after} after a window's end"
-        raise UsageError(f"no window of that time is mature: {when}", where=monitor.model, then="Name earlier days of both: --window DAY..DAY.")
+        raise UsageError(
+            f"no window of that time is mature: {maturity.due_text}", where=monitor.model, then="Name earlier days of both: --window DAY..DAY."
+        )
     found = joined(home, monitor, [span], now=now)
     rows = None if found is None else found.rows
     if rows is None or rows.num_rows == 0:

@@ -144,7 +144,7 @@ def draft(model: str, events: Source, labels: Source | None, *, said: Said, time
     )
     told.tell("timezone", timezone, "the workspace's")
     _place(told, "events", events)
-    truth = _labels(told, events, labels, event_id=event_id, time=time, timezone=timezone)
+    truth = _labels(told, events, labels, event_id=event_id, timezone=timezone)
     _outputs(told, events.rows, truth)
     _rest(told, events, time=time, timezone=timezone, in_events=labels is None and truth is not None)
     _words(told, events)
@@ -174,7 +174,7 @@ def named(path: Path, root: Path) -> str:
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
-def _labels(told: Draft, events: Source, labels: Source | None, *, event_id: str | None, time: str | None, timezone: str) -> pa.ChunkedArray | None:
+def _labels(told: Draft, events: Source, labels: Source | None, *, event_id: str | None, timezone: str) -> pa.ChunkedArray | None:
     """Settle where the truth comes from; return it."""
     if labels is None:
         return _labels_among_events(told, events, event_id)
@@ -186,12 +186,6 @@ def _labels(told: Draft, events: Source, labels: Source | None, *, event_id: str
     column = told.column(
         "labels.column", "label", truths.label_column(rows, {join or "", late or ""}), rows, "which column of the labels holds the truth"
     )
-    wait = None
-    if event_id and time and join and late:
-        wait = truths.mature_after(
-            events.whole([event_id, time]), labels.whole([join, late]), event_id=event_id, time=time, join=join, label_time=late, timezone=timezone
-        )
-    told.tell("labels.mature_after", *(wait or ("1d", "not in the data: say how long labels take")))
     return rows[column] if column else None
 
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.rollup import Basis, maturity
+from watchkeeper.operations.rollup import Basis
 from watchkeeper.operations.sums import Ledger, reference_revision
 from watchkeeper.records import Run, key
 from watchkeeper.windows import Grid, Window
@@ -85,11 +85,17 @@ def due_windows(
         return
     first, last = parts.starts[0], last_of(grid, now).end
     span = Window(max(first, start) if start else first, min(last, end) if end else last)
-    usual = f"{key(*(monitor.reference_span or ()))[:8]}.{reference_revision(monitor, parts)}"
+    usual = f"{key(*(monitor.reference_span or ()))[:8]}.{reference_revision(monitor, parts)}{_still_due(monitor, basis, now)}"
     for window in grid.between(span.start, span.end):
-        inputs = f"{basis.bins}/{usual}/{parts.revision(window)}/{maturity(monitor, window, now)}/{silence_of(parts, window, now)}"
+        inputs = f"{basis.bins}/{usual}/{parts.revision(window)}/{basis.maturity.state_of(window, now)}/{silence_of(parts, window, now)}"
         if known.rested_on(window) != inputs:
             yield Due(window, inputs, known.next_revision(window, now))
+
+
+def _still_due(monitor: Monitor, basis: Basis, now: datetime) -> str:
+    """Return up to when the reference's labels are due, empty when all of them are."""
+    due = basis.labels_due(monitor, now)
+    return f".{due:%Y%m%dT%H%M}" if monitor.reference_span and due < monitor.reference_span[1] else ""
 
 
 def last_ended(monitor: Monitor, now: datetime) -> Window:

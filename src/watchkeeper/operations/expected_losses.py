@@ -64,11 +64,12 @@ class LossModels:
         return int(fold_of(inside[0], len(self.days) - 1)) if inside else None
 
 
-def loss_models(home: Home, monitor: Monitor, bins: Mapping[str, FeatureBins], *, now: datetime) -> LossModels | str:
+def loss_models(home: Home, monitor: Monitor, bins: Mapping[str, FeatureBins], *, now: datetime, labels_due: datetime) -> LossModels | str:
     """Return what models of losses are fitted to: at most 50,000 labelled rows of the reference; or why there are too few."""
     if monitor.reference_span is None or monitor.labels is None:
         return "the model has no labels"
-    whole = Window(*monitor.reference_span)
+    start, end = monitor.reference_span
+    whole = Window(start, max(start, min(end, labels_due)))
     windows = some_windows(home, monitor, whole, MOST_ROWS, now=now)
     both = joined(home, monitor, windows, now=now) if windows else None
     rows = None if both is None else labelled(monitor, both.rows, dict(bins))

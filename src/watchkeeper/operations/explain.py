@@ -25,9 +25,9 @@ from watchkeeper.operations.classes import is_positive
 from watchkeeper.operations.convert import as_text, fitted, text_of
 from watchkeeper.operations.fit import features_of, is_private, private_name
 from watchkeeper.operations.lots import WHOLE_FILE
+from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.quarantine import row_of, standing
-from watchkeeper.operations.rollup import basis_of, maturity
-from watchkeeper.operations.sums import reference_sums
+from watchkeeper.operations.rollup import basis_of, reference_of
 from watchkeeper.operations.values import values_of
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import as_numbers
@@ -95,6 +95,7 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
     truths = list(_truths(home, monitor, name, now)) if monitor.labels else []
     segments = list(_segments(monitor, row, hidden))
     window = monitor.grid.at(at)
+    due = maturity_of(home, monitor, now=now)
     return Explanation(
         model=monitor.model,
         id=name,
@@ -112,8 +113,8 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
         host=_text(row, roles.host),
         inputs=list(_inputs(monitor, row, fitted_bins, usual, hidden)),
         truths=truths if monitor.labels is None or not {monitor.labels.column, monitor.labels.join} & set(hidden) else [],
-        labels_due=None if monitor.labels is None else window.end + monitor.labels.mature_after,
-        is_mature=maturity(monitor, window, now) == "mature",
+        labels_due=None if due.source in ("none", "unknown") else window.end + due.after,
+        is_mature=due.state_of(window, now) == "mature",
         segments=segments,
         batch=batch,
         row_number=int(row.column("wk_row")[0].as_py()),
@@ -126,7 +127,7 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
 
 def _reference(home: Home, monitor: Monitor, now: datetime) -> tuple[Mapping[str, FeatureBins], BySegment]:
     basis = basis_of(home, monitor, now=now)
-    return ({}, {}) if basis is None else (basis.fitted, reference_sums(home, monitor, basis.bins, basis.parts, now=now).sums)
+    return ({}, {}) if basis is None else (basis.fitted, reference_of(home, monitor, basis, now=now).sums)
 
 
 def _text(row: pa.Table, column: str | None) -> str:

@@ -23,7 +23,7 @@ from watchkeeper.measures.views import BinaryView, RegressionView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.audit import private_shown
 from watchkeeper.operations.bins_in_force import reference_problem, stored_bins
-from watchkeeper.operations.rollup import mature_until
+from watchkeeper.operations.maturity import Maturity, maturity_of
 from watchkeeper.operations.sensitive import attribute_of, attributes, names_of, not_audited
 from watchkeeper.operations.sums import Ledger, added, content_of, ledger, of_environment, parts_within
 from watchkeeper.profiles.groups import NULL, REST
@@ -60,7 +60,8 @@ def fairness(
         is_waiting = monitor.reference_span is None or now < monitor.reference_span[1]
         why = reference_problem(monitor, now=now) if is_waiting else "no groups are counted yet"
         raise UsageError(why, where=monitor.model, then="Run `watchkeeper run`; groups are counted then.")
-    span = _span(monitor, ledger(home, monitor, found.version, now=now), now, start, end)
+    due = maturity_of(home, monitor, now=now, bins=found.version)
+    span = _span(monitor, ledger(home, monitor, found.version, now=now), due, now, start, end)
     parts = of_environment(parts_within(home, monitor, found.version, span.start, span.end, now=now, of_groups=True), monitor.environment)
     if parts.num_rows == 0:
         shown = window_text(span.start, span.end, monitor.timezone)
@@ -87,7 +88,7 @@ def fairness(
         verdict=made.verdict,
         level=made.level,
         statements=tuple(_shown(monitor, s) for s in made.statements),
-        warnings=(*_left_out(monitor, end, now), *made.warnings),
+        warnings=(*_left_out(monitor, end, due.until(monitor.grid, now)), *made.warnings),
         content=content_of(sums),
         bins=found.version,
         computed_at=now,
@@ -109,21 +110,20 @@ def audits(home: Home, model: str) -> list[tuple[str, str]]:
     return [(f"{f.stem[-21:-11]} to {f.stem[-10:]}", f.name) for f in found]
 
 
-def _span(monitor: Monitor, known: Ledger, now: datetime, start: datetime | None, end: datetime | None) -> Window:
+def _span(monitor: Monitor, known: Ledger, due: Maturity, now: datetime, start: datetime | None, end: datetime | None) -> Window:
     """Return the mature part of the time asked for, by default of the 90 days up to the newest rows, as far back as there are any."""
-    mature = mature_until(monitor, now)
+    mature = due.until(monitor.grid, now)
     newest = monitor.grid.at(known.starts[-1]).end if known.starts else mature
     last = min(end or newest, mature)
     first = max([monitor.grid.at(last - _SPAN).start, *(monitor.grid.at(begun).start for begun in known.starts[:1])])
     span = Window(start or first, last)
     if span.end <= span.start:
-        due = f"Labels are due {monitor.labels.mature_after} after a window ends; ask" if monitor.labels else "Ask"
-        raise UsageError("no window of this time is mature", where="--from, --to", then=f"{due} for earlier days.")
+        then = f"{due.due_text[:1].upper()}{due.due_text[1:]}; ask" if monitor.labels else "Ask"
+        raise UsageError("no window of this time is mature", where="--from, --to", then=f"{then} for earlier days.")
     return span
 
 
-def _left_out(monitor: Monitor, end: datetime | None, now: datetime) -> Iterator[str]:
-    mature = mature_until(monitor, now)
+def _left_out(monitor: Monitor, end: datetime | None, mature: datetime) -> Iterator[str]:
     if end is not None and end > mature:
         yield f"{window_text(mature, end, monitor.timezone)}: left out, since not all labels are due."
 

@@ -5,7 +5,7 @@ Belongs here: the join in DuckDB and the canonical columns it gives. Does not: c
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ from watchkeeper.profiles.labelled import SCORE, Labelled
 from watchkeeper.windows import Grid, Window
 
 Floats = NDArray[np.float64]
+_NEAR = timedelta(days=1)
 SENSITIVE = "s:"
 """What the names of sensitive columns begin with among joined ones: a column called `score` is not the score."""
 
@@ -111,7 +112,7 @@ def _predictions_of(predictions: pads.Dataset, monitor: Monitor, labels: pa.Tabl
     found = [pa.table({"id": pa.array([], pa.string()), "time": pa.array([], TIMESTAMP), "landed": pa.array([], TIMESTAMP)})]
     missing = pc.unique(labels.column("id")).drop_null()
     known = pc.min(labels.column("labelled_at")).as_py() if len(missing) else None
-    reach = (monitor.labels.mature_after, monitor.id_scope) if monitor.labels else ()
+    reach = (monitor.labels.mature_after or _NEAR, monitor.id_scope) if monitor.labels else ()
     before = None
     for after in [*sorted({known - 2 * r for r in reach}, reverse=True), None] if known else ():
         ids, _ = fitted(pa.chunked_array([missing]), predictions.schema.field(monitor.columns.id).type, "UTC")
@@ -199,6 +200,23 @@ def in_environment(monitor: Monitor, rows: pa.Table) -> pa.ChunkedArray:
     if "environment" not in rows.column_names:
         return pa.chunked_array([pa.repeat(pa.scalar(value=True), rows.num_rows)])
     return pc.equal(pc.fill_null(pc.cast(rows.column("environment"), pa.string()), monitor.environment), monitor.environment)
+
+
+def in_order(rows: pads.Scanner) -> pa.RecordBatchReader:
+    """Return rows with their ids as text and their position, to be read once."""
+    names = rows.projected_schema.names
+    place = names.index("id")
+    schema = rows.projected_schema.set(place, pa.field("id", pa.string())).append(pa.field("position", pa.int64()))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        begun = 0
+        for batch in rows.to_batches():
+            ids = as_text(pa.chunked_array([batch.column(place)])).combine_chunks()
+            columns = [*batch.columns[:place], ids, *batch.columns[place + 1 :], pa.array(np.arange(begun, begun + batch.num_rows))]
+            yield pa.record_batch(columns, schema=schema)
+            begun += batch.num_rows
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _columns(monitor: Monitor) -> dict[str, str]:

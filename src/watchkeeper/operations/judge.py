@@ -31,6 +31,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.breaks import broken_expectations
 from watchkeeper.operations.faults import Intake
+from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.rollup import pooled_scores
 from watchkeeper.operations.versions import versions_at_onset
 from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Severity, Signal, Story
@@ -104,7 +105,8 @@ def _developments(intake: Intake, current: list[Signal], charts: list[Charted], 
     mine = pc.field("model") == monitor.model
     incidents = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment)))
     daily = scores.filter(pc.field("grain") == monitor.window)
-    believed = [e for e in _episodes(monitor, pages(current), scores, now, charts) if matching(incidents, e) or is_borne_out(e, daily)]
+    wait = maturity_of(home, monitor, now=now).wait
+    believed = [e for e in _episodes(monitor, pages(current), scores, wait, now, charts) if matching(incidents, e) or is_borne_out(e, daily)]
     found = with_onsets(believed, charts)
     known = Known(
         daily,
@@ -128,17 +130,17 @@ def _developments(intake: Intake, current: list[Signal], charts: list[Charted], 
         now,
         tell_end=partial(_tell_end, home, monitor, known, now),
         timezone=monitor.timezone,
-        is_judged=partial(_is_judged, monitor, daily, now),
+        is_judged=partial(_is_judged, monitor, daily, wait, now),
         learned=known.news_about,
     )
 
 
-def _is_judged(monitor: Monitor, daily: pa.Table, now: datetime, incident: Incident) -> bool:
+def _is_judged(monitor: Monitor, daily: pa.Table, label_wait: timedelta, now: datetime, incident: Incident) -> bool:
     """Tell whether today's monitor can say of an incident's windows that nothing is wrong: final ones, against what is usual.
 
     It cannot when the reference was moved to where nothing is known, or the labels' time was made longer.
     """
-    span, wait = monitor.reference_span, _label_wait(monitor) if needs_labels(incident.family, incident.subject) else timedelta(0)
+    span, wait = monitor.reference_span, label_wait if needs_labels(incident.family, incident.subject) else timedelta(0)
     if span is None or incident.window_start < span[1] or now < incident.window_end + wait:
         return False
     measured = [start for start, _ in _windows(daily.filter(pc.field("value").is_valid()))]
@@ -146,7 +148,7 @@ def _is_judged(monitor: Monitor, daily: pa.Table, now: datetime, incident: Incid
     return learned and any(incident.window_start <= start < incident.window_end for start in measured)
 
 
-def _episodes(monitor: Monitor, found: list[Signal], scores: pa.Table, now: datetime, charts: Sequence[Charted]) -> list[Episode]:
+def _episodes(monitor: Monitor, found: list[Signal], scores: pa.Table, wait: timedelta, now: datetime, charts: Sequence[Charted]) -> list[Episode]:
     """Return the episodes of the monitor's windows and of the longer ones of promises, where one kept period ends an episode."""
     out = []
     for grid in (monitor.grid, *monitor.promise_grids):
@@ -155,17 +157,17 @@ def _episodes(monitor: Monitor, found: list[Signal], scores: pa.Table, now: date
         mine = [s for s in found if grid.at(s.window_start) == Window(s.window_start, s.window_end)]
         own = {"gap": GAP_OF_HOURS, "are_back": partial(are_back, charts)} if grid.grain == "hour" else {}
         slack = own if grid == monitor.grid else {"gap": 0, "clear": 1}
-        out += episodes(mine, windows, _final(monitor, here, now), **slack)
+        out += episodes(mine, windows, _final(here, wait, now), **slack)
     return sorted(out, key=lambda e: (e.start, e.subject))
 
 
-def _final(monitor: Monitor, scores: pa.Table, now: datetime) -> dict[str, set[datetime]]:
+def _final(scores: pa.Table, wait: timedelta, now: datetime) -> dict[str, set[datetime]]:
     """Return the windows in which each metric has a final number for the model, a feature or a segment.
 
     What needs no label is final when its window has ended, all else once its labels are due. A window without any row tells nothing
     of rows: its file may only be late.
     """
-    ended, due = (pc.field("window_end") <= pa.scalar(now - wait, TIMESTAMP) for wait in (timedelta(0), _label_wait(monitor)))
+    ended, due = (pc.field("window_end") <= pa.scalar(now - each, TIMESTAMP) for each in (timedelta(0), wait))
     is_silent = (pc.field("metric") == "rows") & (pc.field("value") == 0)
     known = scores.filter(pc.field("value").is_valid() & (due | (ended & (pc.field("state") == DONE))) & ~is_silent)
     out: dict[str, set[datetime]] = {}
@@ -173,10 +175,6 @@ def _final(monitor: Monitor, scores: pa.Table, now: datetime) -> dict[str, set[d
     for metric, start in zip(pairs.column("metric").to_pylist(), as_list(pairs.column("window_start")), strict=True):
         out.setdefault(metric, set()).add(start)
     return out
-
-
-def _label_wait(monitor: Monitor) -> timedelta:
-    return monitor.labels.mature_after if monitor.labels else timedelta(0)
 
 
 def _tell(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode, severity: Severity) -> Story:  # noqa: ARG001 - the words do not depend on it
@@ -202,7 +200,7 @@ def _of_hours(home: Home, monitor: Monitor, lead: Signal, hours: Sequence[Measur
 
 
 def _evidence(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode) -> Evidence:
-    pooled = Pooled(pooled_scores(home, monitor, [(episode.start, episode.end)], EVIDENCE, now=now))
+    pooled = Pooled(pooled_scores(home, monitor, [(episode.start, episode.end)], EVIDENCE | {k.name for k in monitor.kpis}, now=now))
     return evidence_of(monitor, episode, known, pooled)
 
 

@@ -21,6 +21,7 @@ from watchkeeper.judgement.incidents import alongside, fold
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST
+from watchkeeper.measures.own import own_kpis
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force, stored_bins
 from watchkeeper.operations.costs import costs_by
@@ -68,10 +69,10 @@ def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime
         UsageError: no metric, feature or segment has that name.
 
     """
-    _known(wanted.metrics)
+    _known(monitor, wanted.metrics)
     wanted = _in_order(home, monitor, wanted, now)
     grain = wanted.grain or monitor.window
-    is_stored = grain == monitor.window and wanted.metrics <= catalogue.stored_of(monitor.task) | _ALWAYS
+    is_stored = grain == monitor.window and wanted.metrics <= catalogue.stored_of(monitor.task) | _ALWAYS | {m.name for m in own_kpis(monitor)}
     out = _asked(_stored(home, monitor, wanted, now) if is_stored else _rolled(home, monitor, str(grain), wanted, now), wanted)
     if not out and is_stored and (wanted.feature or "").startswith(CLASS):
         out = _asked(_rolled(home, monitor, str(grain), wanted, now), wanted)  # one of the seldom classes
@@ -93,18 +94,19 @@ def silence(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime) -> s
 
 
 def _silence_of(home: Home, monitor: Monitor, wanted: Wanted, metric: str, now: datetime) -> str:
-    subjects = {m.subject for m in catalogue.CATALOGUE if m.name == metric}
+    every = (*catalogue.CATALOGUE, *own_kpis(monitor))
+    subjects = {m.subject for m in every if m.name == metric}
     if subjects and not subjects & catalogue.subjects_of(monitor.task):
         tasks = sorted({"multiclass" if subject == "class" else subject for subject in subjects})
         return f"{metric} is a number of {listed(tasks)} models, and {monitor.model} is of the task {monitor.task}."
     if "pair" in subjects and (bins := stored_bins(home, monitor, now=now)) and not bins.pairs:
         return f"No two numeric features go together in the reference (a correlation of {LEAST_CORRELATION} or more), so no pair is counted."
-    if wanted.segment and not any(m.in_segments for m in (*catalogue.CATALOGUE, GAP_TO_REST) if m.name == metric):
+    if wanted.segment and not any(m.in_segments for m in (*every, GAP_TO_REST) if m.name == metric):
         return f"{metric} is not measured in segments."
     role = "latency" if metric.startswith("latency") else "status" if metric == "error_ratio" else ""
     if role and not getattr(monitor.columns, role):
         return f"{metric} needs `columns.{role}` in the monitor file."
-    if monitor.labels is None and any(m.needs_labels for m in catalogue.CATALOGUE if m.name == metric):
+    if monitor.labels is None and any(m.needs_labels for m in every if m.name == metric):
         return f"{metric} needs labels, and the monitor file names none."
     return ""
 
@@ -116,8 +118,8 @@ def _in_order(home: Home, monitor: Monitor, wanted: Wanted, now: datetime) -> Wa
     return replace(wanted, feature=turned) if found and turned in map(name_of, found.pairs) else wanted
 
 
-def _known(metrics: frozenset[str]) -> None:
-    valid = sorted(catalogue.NAMES | set(COST_METRICS) | {GAP_TO_REST.name})
+def _known(monitor: Monitor, metrics: frozenset[str]) -> None:
+    valid = sorted(catalogue.NAMES | {m.name for m in own_kpis(monitor)} | set(COST_METRICS) | {GAP_TO_REST.name})
     for name in metrics - set(valid):
         raise UsageError(f"no metric is called {name!r}", where="--metric", then=_nearest(name, valid))
 

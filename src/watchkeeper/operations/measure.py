@@ -16,10 +16,12 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import stored_of
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST
+from watchkeeper.measures.own import own_kpis
 from watchkeeper.measures.readings import Frame, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import reference_problem
 from watchkeeper.operations.due import MEASURE, Due, due_windows, known_measurings, last_ended, silence_of
+from watchkeeper.operations.maturity import learned
 from watchkeeper.operations.pieces import PART_BYTES, parted, share_of_memory
 from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, by_window, frame_of, reference_of
 from watchkeeper.operations.spread import Spread, in_turn
@@ -54,6 +56,7 @@ def measure(
     basis = basis_of(home, monitor, now=now)
     if basis is None:
         return _insufficient(home, monitor, now)
+    basis = replace(basis, maturity=learned(home, monitor, basis.bins, now=now))
     done: list[Run] = []
     book, known = _Book(home, monitor, now), known_measurings(home, monitor, now, is_kept=not recompute)
     pieces = [
@@ -156,7 +159,8 @@ def _run(monitor: Monitor, due: Due, silence: str, rows: int, now: datetime) -> 
 def _metrics(monitor: Monitor, grid: Grid) -> set[str]:
     """Return what is measured in a grid's windows: in the monitor's own all that is stored, and what targets name."""
     promised = {t.metric for t in monitor.targets if t.per == grid.grain}
-    return promised | stored_of(monitor.task) | {GAP_TO_REST.name} if grid == monitor.grid else promised
+    stored = stored_of(monitor.task) | {GAP_TO_REST.name, *(m.name for m in own_kpis(monitor))}
+    return promised | stored if grid == monitor.grid else promised
 
 
 def _of_window(frame: Frame, parts: pa.Table | None) -> Iterator[Score]:

@@ -36,6 +36,8 @@ class Known:
     digests: Sequence[Digest]
     standings: Mapping[str, Standing]
     targets: Sequence[str]
+    waits: Mapping[str, timedelta]
+    """How long after a window each model's labels are due."""
     now: datetime
 
 
@@ -46,7 +48,7 @@ def plan(known: Known) -> list[Action]:
         monitor = known.monitors.get(history[0].model)
         if monitor is None:
             continue
-        found = notices(history, _decided(history, known.standings), now=known.now, mature_after=_wait(monitor, history[0]))
+        found = notices(history, _decided(history, known.standings), now=known.now, mature_after=_wait(known, history[0]))
         rows += [_told(known, monitor, history, notice, target) for notice in found for target in known.targets]
         rows += _retrain(known, monitor, history, found, rows)
     rows += [row for digest in known.digests for row in _digest(known, digest)]
@@ -62,13 +64,9 @@ def _decided(history: Sequence[IncidentEvent], standings: Mapping[str, Standing]
     return {event_id: any(s.state != "skipped" for s in those) for event_id, those in found.items() if those}
 
 
-def _mature_after(monitor: Monitor | None) -> timedelta:
-    return monitor.labels.mature_after if monitor and monitor.labels else timedelta(0)
-
-
-def _wait(monitor: Monitor, event: IncidentEvent) -> timedelta:
+def _wait(known: Known, event: IncidentEvent) -> timedelta:
     """Return how long after its windows an incident may have to wait until it can be told for good."""
-    return _mature_after(monitor) if needs_labels(event.family, event.subject) else timedelta(0)
+    return known.waits.get(event.model, timedelta(0)) if needs_labels(event.family, event.subject) else timedelta(0)
 
 
 def _told(known: Known, monitor: Monitor, history: Sequence[IncidentEvent], notice: Notice, target: str) -> Action:
@@ -129,7 +127,7 @@ def _retrain(known: Known, monitor: Monitor, history: Sequence[IncidentEvent], f
     if newest.event == "resolved" and len(found) == 1:
         return []
     triggers = [s for s in [*known.standings.values(), *outbox.fold(rows).values()] if s.action.kind == "retrain" and s.action.model == monitor.model]
-    is_old = is_stale(newest.at, newest.window_end, now=known.now, mature_after=_wait(monitor, newest))
+    is_old = is_stale(newest.at, newest.window_end, now=known.now, mature_after=_wait(known, newest))
     why = STALE if is_old else retraining.objection(history, _story(history, history[-1]), monitor, triggers, now=known.now)
     return [_trigger(history, newest, why, known.now)]
 
@@ -170,7 +168,7 @@ def _digest_action(known: Known, digest: Digest, *, revision: int, skip: str = "
     monitor, workspace = known.monitors.get(digest.model), known.home.workspace
     channel = workspace.slack.channel or (monitor.channel if monitor else "")
     ended = digest.computed_at if revision else digest.window_end
-    skip = skip or (STALE if is_stale(digest.computed_at, ended, now=known.now, mature_after=_mature_after(monitor)) else "")
+    skip = skip or (STALE if is_stale(digest.computed_at, ended, now=known.now, mature_after=known.waits.get(digest.model, timedelta(0))) else "")
     message = digest_message(digest, channel=channel, links=digest_links(workspace.links, digest_id=digest.digest_id))
     end = digest.window_end.astimezone(ZoneInfo(monitor.timezone if monitor else workspace.timezone))
     restated = f"-restated-{revision}" if revision else ""

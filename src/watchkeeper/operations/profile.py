@@ -4,6 +4,7 @@ Belongs here: which batches are new, and writing their parts. Does not: the coun
 who does it (spread.py), or what is read off the counts (measure.py).
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import Fitted, bins_of
 from watchkeeper.operations.join import Touched, joined, labelled, touched
 from watchkeeper.operations.losses import loss_parts
+from watchkeeper.operations.own_kpis import own_label_pieces
 from watchkeeper.operations.pieces import ID_BYTES, EventsPiece, LabelsPiece, events_pieces, labels_pieces, parted, share_of_memory
 from watchkeeper.operations.quantities import countings
 from watchkeeper.operations.sensitive import group_parts, has_label_parts
@@ -245,7 +247,7 @@ def _label_parts(piece: LabelsPiece) -> Iterator[pa.Table]:
     yield from group_parts(monitor, found, both.rows, quantities)
     if monitor.labels is None:
         return
-    for one in quantities:
+    for one in itertools.chain(quantities, own_label_pieces(monitor, both, rows)):
         for group, names in [(groups[0], keys[0])] if one.is_of_whole else zip(groups, keys, strict=True):
             yield part_rows(one.count(group, names.num_rows), names, kind=LABEL, feature=one.feature, outcome=one.outcome)
     if (lost := losses(monitor.task, rows)) is not None:

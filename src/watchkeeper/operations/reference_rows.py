@@ -29,14 +29,15 @@ _GOLDEN = (5**0.5 - 1) / 2
 _LEAST_SPREAD = 14
 
 
-def reference_rows(home: Home, monitor: Monitor, bins: dict[str, FeatureBins], *, now: datetime) -> ReferenceRows | None:
+def reference_rows(home: Home, monitor: Monitor, bins: dict[str, FeatureBins], *, now: datetime, labels_due: datetime) -> ReferenceRows | None:
     """Return labelled rows of the reference, None where it has none.
 
     Of a reference with more than 200,000 rows (or than an eighth of `memory_limit` holds) some days or hours are read (`spread_out`).
     """
     if monitor.reference_span is None or monitor.labels is None or monitor.task != "binary":
         return None
-    whole = Window(*monitor.reference_span)
+    start, end = monitor.reference_span
+    whole = Window(start, max(start, min(end, labels_due)))
     windows = some_windows(home, monitor, whole, MOST_ROWS, now=now)
     both = joined(home, monitor, windows, now=now) if windows else None
     return None if both is None or both.rows.num_rows == 0 else _known(monitor, both, bins, whole)

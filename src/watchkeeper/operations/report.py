@@ -22,10 +22,12 @@ from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.judgement.verdict import reason_of, within
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
+from watchkeeper.measures.own import own_kpis
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.failures import unmended
 from watchkeeper.operations.faults import WORTH_A_LINE, Intake
+from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.rollup import rolled_up, usual_range
 from watchkeeper.operations.trust import why_not_judged
@@ -115,7 +117,7 @@ def _due(home: Home, monitor: Monitor, now: datetime, period: Period) -> Iterato
     if span is None or not starts:
         return
     known = {d.digest_id: d for d in home.lake.newest(Digest, as_of=now, where=pc.field("model") == monitor.model)}
-    delay = monitor.labels.mature_after if monitor.labels else timedelta(0)
+    delay = maturity_of(home, monitor, now=now).wait
     grid = Grid(period, monitor.timezone)
     over = [w for w in grid.between(max(span[1], min(starts)), now - delay) if w.start >= span[1] and w.end + delay <= now]
     measured, bins = _measured(home, monitor, over[-CATCH_UP:], now), stored_bins(home, monitor, now=now)
@@ -168,6 +170,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
     quarantined, reasons = intake.set_aside(window, ("events", "labels"))
     cost, is_synthetic = _cost(home, monitor, window, now)
     not_judged = why_not_judged(home, monitor, now=now)
+    due = maturity_of(home, monitor, now=now)
     return DigestFacts(
         start=window.start,
         end=window.end,
@@ -184,11 +187,11 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         is_judged=not not_judged,
         broken=intake.broken(window, least=WORTH_A_LINE),
         failed="; ".join(f"{r.operation} failed ({r.reason.rstrip('.')})" for r in unmended(home, monitor, now=now)),
-        is_final=monitor.labels is None or now >= window.end + monitor.labels.mature_after,
+        is_final=monitor.labels is None or due.is_reached(window.end, now),
         cost=cost,
         cost_is_synthetic=is_synthetic,
         currency=monitor.cost.currency,
-        restated=_restated(home, monitor, window, now),
+        restated=_restated(home, monitor, window, due.wait, now),
         not_known=_not_known(monitor, whole, cost, not_judged, is_synthetic=is_synthetic),
         told_at=now,
         reason=reason_of(graded, found),
@@ -198,7 +201,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
 
 def _of_period(home: Home, monitor: Monitor, grid: Grid, window: Window, now: datetime) -> Iterator[Score]:
     """Yield the period's figures about the model."""
-    metrics = {m.name for m in catalogue.CATALOGUE if m.subject in (monitor.task, "service")}
+    metrics = {m.name for m in (*catalogue.CATALOGUE, *own_kpis(monitor)) if m.subject in (monitor.task, "service")}
     yield from rolled_up(home, monitor, grid, now=now, start=window.start, end=window.end, metrics=metrics, of_whole=True)
 
 
@@ -212,7 +215,7 @@ def _segments(incidents: list[Incident], window: Window) -> list[Incident]:
 
 def _usual(home: Home, monitor: Monitor, grid: Grid, now: datetime) -> dict[str, tuple[float, float]]:
     """Return the range of the main KPIs over the reference's periods."""
-    ranges = {m: usual_range(home, monitor, grid, m, now=now) for m in _RANGED}
+    ranges = {m: usual_range(home, monitor, grid, m, now=now) for m in (*_RANGED, *(k.name for k in monitor.kpis))}
     return {m: found for m, found in ranges.items() if found is not None}
 
 
@@ -227,7 +230,7 @@ def _cost(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[
     return totals, any(s.reason.startswith(SYNTHETIC) for s in mine)
 
 
-def _restated(home: Home, monitor: Monitor, window: Window, now: datetime) -> int:
+def _restated(home: Home, monitor: Monitor, window: Window, delay: timedelta, now: datetime) -> int:
     """Count figures of the period that labels or rows arriving after its labels were due have changed, those they made possible included.
 
     What they are compared with may change alone, which does not count.
@@ -241,7 +244,6 @@ def _restated(home: Home, monitor: Monitor, window: Window, now: datetime) -> in
     )
     if rows is None:
         return 0
-    delay = monitor.labels.mature_after if monitor.labels else timedelta(0)
     due = pc.add(rows.column("window_end"), pa.scalar(delay, pa.duration("us")))
     rows = rows.filter(pc.greater_equal(rows.column("computed_at"), due))
     rows = rows.set_column(rows.column_names.index("value"), "value", pc.round(rows.column("value"), _DIGITS))

@@ -5,7 +5,7 @@ Belongs here: what a window is measured from. Does not: which windows are due (m
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,10 +13,12 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import CATALOGUE
+from watchkeeper.measures.own import own_kpis
 from watchkeeper.measures.readings import Frame, LabelView, label_view, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import bins_of
 from watchkeeper.operations.expected_losses import errors_of_reference, expected_errors, loss_models
+from watchkeeper.operations.maturity import Maturity, maturity_of
 from watchkeeper.operations.reference_rows import reference_rows
 from watchkeeper.operations.sums import Ledger, ReferenceSums, added, ledger, of_environment, parts_within, reference_sums
 from watchkeeper.profiles.bins import FeatureBins
@@ -27,28 +29,37 @@ from watchkeeper.windows import Grid, Window
 
 @dataclass(frozen=True)
 class Basis:
-    """What every window is measured from: the bins' version, the bins, which parts exist, and of which pairs."""
+    """What every window is measured from: the bins' version, the bins, which parts exist, when labels are due, and of which pairs."""
 
     bins: str
     fitted: dict[str, FeatureBins]
     parts: Ledger
+    maturity: Maturity
     pairs: tuple[Pair, ...] = ()
+
+    def labels_due(self, monitor: Monitor, now: datetime) -> datetime:
+        """Return the end of the last day whose labels are all due, up to which the reference's labels count; by days, so that hours do not ask for all anew."""
+        return Grid("day", monitor.timezone).at(self.maturity.until(monitor.grid, now)).start
 
 
 def basis_of(home: Home, monitor: Monitor, *, now: datetime) -> Basis | None:
     """Return what to measure from, None while there are no bins."""
     found = bins_of(home, monitor, now=now)
-    return None if found is None else Basis(found.version, found.bins, ledger(home, monitor, found.version, now=now), found.pairs)
+    if found is None:
+        return None
+    due = maturity_of(home, monitor, now=now, bins=found.version)
+    return Basis(found.version, found.bins, ledger(home, monitor, found.version, now=now), due, found.pairs)
 
 
 def reference_of(home: Home, monitor: Monitor, basis: Basis, *, now: datetime, metrics: Collection[str] | None = None) -> ReferenceSums:
-    """Return what the reference holds; its labelled rows too where a metric that is asked for (default: all that are stored) is an estimate."""
-    found = reference_sums(home, monitor, basis.bins, basis.parts, now=now)
+    """Return the reference's sums, with the labels of its mature windows alone; its labelled rows too where a metric that is asked for (default: all that are stored) is an estimate."""
+    due = basis.labels_due(monitor, now)
+    found = reference_sums(home, monitor, basis.bins, basis.parts, now=now, labels_due=due)
     if any(m.estimates and m.subject == monitor.task and (m.stored if metrics is None else m.name in metrics) for m in CATALOGUE):
         if monitor.task == "regression" and "" not in found.losses:
-            found.losses[""] = loss_models(home, monitor, basis.fitted, now=now)
+            found.losses[""] = loss_models(home, monitor, basis.fitted, now=now, labels_due=due)
         if monitor.task == "binary" and "" not in found.rows:
-            found.rows[""] = reference_rows(home, monitor, basis.fitted, now=now)
+            found.rows[""] = reference_rows(home, monitor, basis.fitted, now=now, labels_due=due)
     return found
 
 
@@ -144,18 +155,6 @@ def by_window(grid: Grid, parts: pa.Table) -> dict[datetime, pa.Table]:
     return {start: ordered.slice(first, end - first) for start, first, end in zip(runs.values.to_pylist(), [0, *ends], ends, strict=False)}
 
 
-def maturity(monitor: Monitor, window: Window, now: datetime) -> str:
-    """Return whether all labels of a window are due: mature, provisional, or no labels."""
-    if monitor.labels is None:
-        return "no labels"
-    return "mature" if now >= window.end + monitor.labels.mature_after else "provisional"
-
-
-def mature_until(monitor: Monitor, now: datetime) -> datetime:
-    """Return the end of the last window whose labels are all due."""
-    return monitor.grid.at(now - (monitor.labels.mature_after if monitor.labels else timedelta(0))).start
-
-
 def frame_of(
     home: Home,
     monitor: Monitor,
@@ -185,6 +184,7 @@ def frame_of(
         reference=reference.id,
         reference_sums=reference.sums,
         pairs=basis.pairs,
+        own=own_kpis(monitor),
         usual=reference.usual,
         calibrations=reference.calibrations,
         rows=reference.rows.get(""),
@@ -192,7 +192,7 @@ def frame_of(
         errors_of_reference=errors_of_reference(models),
         class_calibrations=reference.class_calibrations,
         asked=tuple(f.removeprefix(CLASS) for f in asked if f.startswith(CLASS)),
-        is_mature=maturity(monitor, window, now) != "provisional",
+        is_mature=basis.maturity.state_of(window, now) != "provisional",
         has_labels=monitor.labels is not None,
         now=now,
         environment=monitor.environment,

@@ -129,7 +129,7 @@ def _segment_scores(home: Home, monitor: Monitor, row: OverviewRow, now: datetim
     if not monitor.segments or row.window_end is None:
         return []
     month = _month(monitor, row.window_end)
-    metrics = SEGMENT_KPIS[monitor.task]
+    metrics = (*SEGMENT_KPIS[monitor.task], *(k.name for k in monitor.kpis))
     found = rolled_up(home, monitor, Grid("month", monitor.timezone), now=now, start=month.start, end=month.end, metrics=metrics)
     return [s for s in found if s.segment and s.metric in metrics]
 

@@ -18,6 +18,7 @@ from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
 from watchkeeper.operations.lost import lost_rows
+from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.quarantine import held
 from watchkeeper.operations.trust import why_not_judged
@@ -150,6 +151,7 @@ def _overview_row(home: Home, monitor: Monitor, operations: Sequence[OperationSt
         incidents=still_open,
         targets=promises(home, monitor, now=now),
         label_coverage=label_coverage(scores),
+        maturity=maturity_of(home, monitor, now=now).text if monitor.labels else "",
         **_cost(scores),
     )
 

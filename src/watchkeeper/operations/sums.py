@@ -20,7 +20,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.expected_losses import LossModels
 from watchkeeper.operations.pieces import PART_BYTES, parted
 from watchkeeper.profiles.counts import Counts, add
-from watchkeeper.profiles.parts import FEATURE, GROUP, LOSS, MARK, PAIR, gathered, newest_scans
+from watchkeeper.profiles.parts import FEATURE, GROUP, LABEL, LOSS, MARK, PAIR, gathered, newest_scans
 from watchkeeper.records import CLASS, Profile, key
 from watchkeeper.stats.calibration import Calibration
 from watchkeeper.stats.intervals import Estimate
@@ -144,18 +144,21 @@ class ReferenceSums:
 _REFERENCES: dict[str, ReferenceSums] = {}
 
 
-def reference_sums(home: Home, monitor: Monitor, bins: str, found: Ledger, *, now: datetime) -> ReferenceSums:
-    """Return the reference's sums; kept in this process while no part of them changes."""
+def reference_sums(home: Home, monitor: Monitor, bins: str, found: Ledger, *, now: datetime, labels_due: datetime) -> ReferenceSums:
+    """Return the reference's sums; kept in this process while no part of them changes.
+
+    Of windows that end after `labels_due` no label counts: those that came first are a biased sample, and would pass for what is usual.
+    """
     start, end = monitor.reference_span or (now, now)
-    name = f"{home.lake.address} {key(monitor.model, bins, start, end, reference_revision(monitor, found))}"
+    name = f"{home.lake.address} {key(monitor.model, bins, start, end, reference_revision(monitor, found), min(end, labels_due))}"
     if name not in _REFERENCES:
-        sums = _of_reference(home, monitor, bins, found, now)
+        sums = _of_reference(home, monitor, bins, found, now, labels_due)
         _REFERENCES.clear() if len(_REFERENCES) > _KEPT else None
         _REFERENCES[name] = ReferenceSums(key(monitor.model, bins, start, end, content_of(sums))[:12], sums)
     return _REFERENCES[name]
 
 
-def _of_reference(home: Home, monitor: Monitor, bins: str, found: Ledger, now: datetime) -> BySegment:
+def _of_reference(home: Home, monitor: Monitor, bins: str, found: Ledger, now: datetime, labels_due: datetime) -> BySegment:
     """Add the reference's parts up, some of its windows at a time: it may be larger than memory."""
     start, end = monitor.reference_span or (now, now)
     inside = [(begin, n) for begin, n in zip(found.starts, found.parts, strict=True) if start <= begin < end]
@@ -163,6 +166,7 @@ def _of_reference(home: Home, monitor: Monitor, bins: str, found: Ledger, now: d
     sums: dict[tuple[str, str, str, str], Counts] = {}
     for some in parted([begin for begin, _ in inside], [(n,) for _, n in inside], (at_once,)):
         parts = parts_within(home, monitor, bins, some[0], some[-1] + timedelta.resolution, now=now)
+        parts = parts.filter((pc.field("kind") != LABEL) | (pc.field("window_start") < pa.scalar(labels_due, TIMESTAMP)))
         for name, counts in gathered(of_environment(parts, monitor.environment), _BY).items():
             sums[name] = add([sums[name], counts]) if name in sums else counts
     return by_segment(sums.items())

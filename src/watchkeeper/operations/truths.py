@@ -3,18 +3,15 @@
 Belongs here: guesses from labels. Does not: the events' own columns (guesses.py), the order of the questions (draft.py).
 """
 
-import math
 import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.operations.convert import as_text
 from watchkeeper.operations.guesses import Guess, families, prediction_column, score_column
-from watchkeeper.operations.times import to_utc
 from watchkeeper.operations.traits import distinct, is_measured, is_text
 from watchkeeper.words import counted, percent
 
@@ -63,20 +60,6 @@ def join_column(events: pa.Table, event_id: str, labels: pa.Table) -> Guess | No
     shares = {n: _share_in(labels[n], ids) for n in labels.column_names if is_text(labels[n]) or pa.types.is_integer(labels[n].type)}
     best = max(shares, key=lambda n: shares[n], default=None)
     return (best, f"{percent(shares[best])} of its values are event ids") if best and shares[best] >= 0.5 else None  # noqa: PLR2004 - most of them
-
-
-def mature_after(events: pa.Table, labels: pa.Table, *, event_id: str, time: str, join: str, label_time: str, timezone: str) -> Guess | None:
-    """Return how long 99 % of the labels take, rounded up to hours or, from two days on, to days."""
-    asked = pa.table({"id": as_text(events[event_id]), "asked": to_utc(events[time], timezone)})
-    known = pa.table({"id": as_text(labels[join]), "known": to_utc(labels[label_time], timezone)})
-    both = asked.join(known, "id", join_type="inner")
-    waits = pc.cast(pc.subtract(both["known"], both["asked"]), pa.int64())
-    hours = np.asarray(pc.drop_null(waits), dtype=float) / 3_600_000_000
-    if len(hours) == 0:
-        return None
-    usual = max(1, math.ceil(np.quantile(hours, 0.99)))
-    said = f"{usual}h" if usual <= 48 else f"{math.ceil(usual / 24)}d"  # noqa: PLR2004 - two days
-    return said, f"99 % of {counted(len(hours), 'label')} came within {counted(usual, 'hour')}; add what their files take to come"
 
 
 def positive(label: pa.ChunkedArray) -> Guess | None:

@@ -20,8 +20,8 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import Fitted, reference_problem, stored_bins
 from watchkeeper.operations.join import Joined, in_environment, joined, labelled, predictions_of
 from watchkeeper.operations.losses import feature_columns
+from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.pieces import PER_JOINED_ROW
-from watchkeeper.operations.rollup import mature_until, maturity
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.conditions import condition_cells, condition_text
 from watchkeeper.profiles.labelled import Labelled
@@ -52,7 +52,8 @@ def worst_slice(home: Home, monitor: Monitor, *, now: datetime, window: Window |
     """
     name = _loss_name(monitor, kind)
     found = stored_bins(home, monitor, now=now)
-    span = window or _latest_due(home, monitor, now)
+    due = maturity_of(home, monitor, now=now, bins=found.version if found else None)
+    span = window or _latest_due(home, monitor, due.until(monitor.grid, now))
     nothing = SliceSearch(model=monitor.model, window=span, loss=name)
     if found is None:
         return replace(nothing, reason=reference_problem(monitor, now=now))
@@ -62,7 +63,7 @@ def worst_slice(home: Home, monitor: Monitor, *, now: datetime, window: Window |
     both = joined(home, monitor, [span], now=now)
     if both is None or both.rows.num_rows == 0:
         return replace(nothing, reason="no predictions of these days have landed")
-    return _searched(monitor, both, found, replace(nothing, is_provisional=maturity(monitor, span, now) != "mature"), limit)
+    return _searched(monitor, both, found, replace(nothing, is_provisional=due.state_of(span, now) != "mature"), limit)
 
 
 def _loss_name(monitor: Monitor, kind: Kind) -> LossName:
@@ -81,12 +82,12 @@ def _loss_name(monitor: Monitor, kind: Kind) -> LossName:
     return "log loss" if kind == "log_loss" else "absolute error" if monitor.task == "regression" else "wrong"
 
 
-def _latest_due(home: Home, monitor: Monitor, now: datetime) -> Window | None:
+def _latest_due(home: Home, monitor: Monitor, due: datetime) -> Window | None:
     """Return the seven days up to the last window whose labels are due and that has predictions or comes before some."""
     newest = home.lake.newest_moment(f"events/{monitor.model}", "wk_time")
     if newest is None or monitor.labels is None:
         return None
-    end = min(monitor.grid.at(newest).end, mature_until(monitor, now))
+    end = min(monitor.grid.at(newest).end, due)
     return Window(utc(end.astimezone(ZoneInfo(monitor.timezone)) - _WEEK), end)
 
 

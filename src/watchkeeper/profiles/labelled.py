@@ -25,6 +25,7 @@ DECIDED = "@decided="
 """What the name of a class's probability begins with where rows were decided so; where they were decided otherwise, with `CLASS`."""
 POSITIVE, NEGATIVE, PENDING, KNOWN = "1", "0", "", "known"
 TRUTH_CENTRED = "truth_centred"
+OWN, FAILED = "own:", "failed: "
 NO_CLASS = 0
 MOST_EXACT = 2_000
 TIED, WORTH = 0.01, 1.5
@@ -186,6 +187,14 @@ def _class_pieces(name: str, chance: Floats, rows: Labelled) -> Iterator[Piece]:
 
 def _sum(feature: str, rows: NDArray[np.bool_], values: Floats) -> Piece:
     return Piece(feature, KNOWN, rows, Coded(np.zeros(len(values), np.int64), np.zeros(len(values), bool), values), is_sum=True)
+
+
+def own_pieces(name: str, values: Floats, failed: NDArray[np.bool_], why: str) -> list[Piece]:
+    """Return the moments of a KPI of people's own over its rows, and those it failed on under what went wrong; NaN is no value."""
+    made = [_sum(OWN + name, ~np.isnan(values), values)]
+    if failed.any():
+        made.append(Piece(OWN + name, f"{FAILED}{why}", failed, Coded(np.zeros(len(values), np.int64), np.zeros(len(values), bool)), is_sum=True))
+    return made
 
 
 def pieces(task: str, rows: Labelled) -> Iterable[Piece]:

@@ -124,8 +124,10 @@ def _score(monitor: Monitor, found: Explanation) -> str:
 
 def _label(monitor: Monitor, found: Explanation) -> str:
     if not found.truths:
-        if found.labels_due is None:
+        if monitor.labels is None:
             return "this model has no labels"
+        if found.labels_due is None:
+            return "not here yet; how long labels take is not known yet"
         due = moment_text(found.labels_due, monitor.timezone)
         return f"never came; it was due by {due}" if found.is_mature else f"not here yet; due by {due}"
     *before, last = found.truths

@@ -121,7 +121,7 @@ def _by_metric(scores: Sequence[Score]) -> dict[tuple[str, str], list[Score]]:
 
 def _sections(monitor: Monitor, by_metric: Mapping[tuple[str, str], list[Score]], frame: Frame) -> list[tuple[str, list[Figure]]]:
     promised = {(t.metric, t.feature): t for t in monitor.targets if not t.segment}
-    shown = dict.fromkeys([*((m, "") for m in KPIS[monitor.task]), *promised])
+    shown = dict.fromkeys([*((m, "") for m in (*KPIS[monitor.task], *_own(monitor))), *promised])
 
     def drawn(*about: tuple[str, str]) -> list[Figure]:
         made = (
@@ -139,6 +139,10 @@ def _sections(monitor: Monitor, by_metric: Mapping[tuple[str, str], list[Score]]
     ]
 
 
+def _own(monitor: Monitor) -> list[str]:
+    return [kpi.name for kpi in monitor.kpis]
+
+
 def _cost_heading(by_metric: Mapping[tuple[str, str], list[Score]]) -> str:
     spent = [s for m in COST_METRICS for s in by_metric.get((m, ""), [])]
     return "Cost (synthetic trace, not a bill)" if any("synthetic" in s.method for s in spent) else "Cost"
@@ -152,7 +156,7 @@ def _limit(target: Target | None) -> float | None:
 
 def segment_table(scores: Sequence[Score], monitor: Monitor) -> Table | None:
     """Return the newest KPIs of each segment, the largest segments first, None without segments."""
-    metrics = [m for m in SEGMENT_KPIS[monitor.task] if any(s.metric == m for s in scores)]
+    metrics = [m for m in (*SEGMENT_KPIS[monitor.task], *_own(monitor)) if any(s.metric == m for s in scores)]
     if not metrics:
         return None
     newest = max(s.window_start for s in scores)
@@ -164,7 +168,10 @@ def segment_table(scores: Sequence[Score], monitor: Monitor) -> Table | None:
     lines.sort(key=lambda line: -line.n)
     left = f" The {len(lines) - _SEGMENTS_SHOWN} smallest are left out." if len(lines) > _SEGMENTS_SHOWN else ""
     end = max(s.window_end for s in scores if s.window_start == newest)
-    return Table(caption=f"{window_text(newest, end, monitor.timezone)}, with 95 % intervals.{left}", lines=lines[:_SEGMENTS_SHOWN], metrics=metrics)
+    waits = " Provisional: labels are still due." if any(s.state == "provisional" and s.window_start == newest for s in scores) else ""
+    return Table(
+        caption=f"{window_text(newest, end, monitor.timezone)}, with 95 % intervals.{waits}{left}", lines=lines[:_SEGMENTS_SHOWN], metrics=metrics
+    )
 
 
 def _segment(name: str) -> str:

@@ -53,6 +53,7 @@ class OverviewRow:
     incidents: list[OpenIncident] = field(default_factory=list)
     targets: list[Promise] = field(default_factory=list)
     label_coverage: float | None = None
+    maturity: str = ""
     cost_usd: float | None = None
     is_cost_synthetic: bool = False
 
