@@ -103,7 +103,7 @@ def ours(name: str, data: Path, told: dict[str, Any]) -> tuple[dict[str, list[di
         | {
             "model": name,
             "events": {"files": "inbox/*"},
-            "labels": {"files": "labels/*", "join": "id", "column": told["truth"]},
+            "labels": {"files": "labels/*", "join": "id", "column": told["truth"], "mature_after": "1d"},
             "reference": {"from": START.date(), "to": (START + REFERENCE * DAY).date()},
         }
     )

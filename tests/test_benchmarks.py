@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -62,3 +65,31 @@ def test_the_fairness_benchmark_prints_how_often_audits_are_wrong_and_how_often_
     shares = [*found["audits_with_a_false_violation"].values(), *found["planted_gap_found"].values()]
     assert len(shares) == 10
     assert all(0 <= share <= 1 for share in shares)
+
+
+@pytest.mark.slow
+def test_the_kpis_benchmark_prints_what_a_month_costs_beside_the_floor():
+    found = json.loads(run("benchmarks.kpis", "--rows", "30000", "--runs", "1", "--json"))
+    assert found["scores"] > 3_000
+    assert set(found["ratio_to_floor"]) == {"all", "joined and counted", "measured from profiles"}
+    assert all(spent > 0 for spent in found["cpu_s"].values())
+
+
+def test_the_estimates_benchmark_sets_ours_beside_theirs_and_what_was_realised(tmp_path):
+    """The other tool's rows and estimates are read from where it leaves them; here they are made up."""
+    for name, chunk in (("car_loan", 400), ("car_price", 400)):
+        rng, folder = np.random.default_rng(1), tmp_path / name
+        folder.mkdir()
+        for part, rows in (("reference", 5_000), ("window", 800)):
+            x, noise = rng.normal(size=rows), rng.random(rows)
+            score = 1 / (1 + np.exp(-2 * x))
+            binary = {"y_pred_proba": score, "y_pred": (score >= 0.5).astype(int), "repaid": (noise < score).astype(float)}
+            price = {"y_pred": 1_000 + 100 * x, "y_true": 1_000 + 100 * x + rng.normal(size=rows) * 20}
+            pq.write_table(pa.table({"id": np.arange(rows), "x": x, **(binary if name == "car_loan" else price)}), folder / f"{part}.parquet")
+        metrics = ["accuracy", "roc_auc"] if name == "car_loan" else ["mae"]
+        theirs = {"chunk": chunk, "truth": "repaid" if name == "car_loan" else "y_true", "estimates": {key: [0.8, 0.8] for key in metrics}}
+        (folder / "theirs.json").write_text(json.dumps(theirs))
+    found = json.loads(run("benchmarks.estimates", "--data", str(tmp_path), "--json"))
+    assert found["car_loan"]["chunks"] == found["car_price"]["chunks"] == 2
+    assert found["car_loan"]["metrics"]["accuracy"]["ours_mean_error"] < 0.05, found
+    assert found["car_price"]["metrics"]["mae"]["pooled"]["ours"] == pytest.approx(16, abs=1.5)
