@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.measures.views import BinaryView, MulticlassView, RegressionView
 from watchkeeper.profiles.counts import Counts
-from watchkeeper.profiles.grids import logit_ends
+from watchkeeper.profiles.grids import ends_of
 from watchkeeper.profiles.labelled import NEGATIVE, PENDING, POSITIVE, TINY, TRUTH_CENTRED
 from watchkeeper.stats import ranking
 from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, at_least_as_unsure, auc_interval, mean, proportion, ratio_of_counts, undefined
@@ -216,7 +216,7 @@ def recall_bounds(view: BinaryView) -> Bounds:
 def log_loss_bounds(view: BinaryView) -> Bounds:
     """Each missing label falls on the likelier side, on the less likely one; scores at the end of their cell that is further out."""
     waiting = view.score(PENDING)
-    low, high = logit_ends(waiting.cells)
+    low, high = ends_of(waiting.cells)
     best = -np.log(np.maximum(high, 1 - low))
     worst = -np.log(np.maximum(np.minimum(low, 1 - high), TINY))
     known = view.loss("log_loss")

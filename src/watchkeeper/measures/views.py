@@ -5,6 +5,7 @@ Belongs here: reading quantities off counts. Does not: the metrics (drift.py, pe
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,22 +120,33 @@ class BinaryView:
         return positives, negatives, (positives + negatives) * scores
 
     def by_score(self, *outcomes: str) -> tuple[list[Ints], Floats]:
-        """Return the rows of each outcome, and the score, in ascending cells: exact ones where all parts have them, else the grid's."""
+        """Return the rows of each outcome, and the score, in ascending cells: one score each, and the grid's where any part has no more than that."""
+        rows, cells = self._by_cell(*outcomes)
+        return rows, scores_of(cells)
+
+    def _by_cell(self, *outcomes: str) -> tuple[list[Ints], Ints]:
         sides = [self.score(o) for o in outcomes]
         cells = np.unique(np.concatenate([side.cells for side in sides]))
-        if len(cells) and cells[0] < EXACT <= cells[-1]:
-            sides = [side.moved(on_the_grid) for side in sides]
+        steps = cells[cells < EXACT]
+        if 0 < len(steps) < len(cells):
+            sides = [side.moved(partial(_on_steps, steps)) for side in sides]
             cells = np.unique(np.concatenate([side.cells for side in sides]))
-        return [_placed(side, cells) for side in sides], scores_of(cells)
+        order = np.argsort(scores_of(cells), kind="stable")
+        return [_placed(side, cells)[order] for side in sides], cells[order]
 
     @property
     def tied(self) -> float:
-        """How far a ranking by cells may be off: half the share of (positive, negative) pairs in a common cell of the grid."""
-        positives, negatives, _ = self.cells()
-        cells = np.unique(np.concatenate([self.score(o).cells for o in (POSITIVE, NEGATIVE)]))
-        if len(cells) == 0 or cells[0] >= EXACT:
-            return 0.0
-        return float(np.dot(positives, negatives)) / (2 * max(1, int(positives.sum()) * int(negatives.sum())))
+        """How far a ranking by cells may be off: half the share of (positive, negative) pairs in a common step of the grid."""
+        (positives, negatives), cells = self._by_cell(POSITIVE, NEGATIVE)
+        steps = cells < EXACT
+        every = int(positives.sum()) * int(negatives.sum())
+        return float(np.dot(positives[steps], negatives[steps])) / (2 * max(1, every))
+
+
+def _on_steps(steps: Ints, cells: Ints) -> Ints:
+    """Return the cells with those that hold one score each in the step of the grid that they lie in, where it is among `steps`."""
+    grid = on_the_grid(cells)
+    return np.where(np.isin(grid, steps), grid, cells)
 
 
 def _placed(counts: Counts, cells: Ints) -> Ints:

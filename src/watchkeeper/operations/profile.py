@@ -246,7 +246,7 @@ def _label_parts(piece: LabelsPiece) -> Iterator[pa.Table]:
     if monitor.labels is None:
         return
     for one in quantities:
-        for group, names in zip(groups, keys, strict=True):
-            yield part_rows(one.count(group, names.num_rows), names, kind=LABEL, feature=one.feature, outcome=one.outcome)
+        for place, (group, names) in enumerate(zip(groups, keys, strict=True)):
+            yield part_rows(one.count(group, names.num_rows, is_whole=place == 0), names, kind=LABEL, feature=one.feature, outcome=one.outcome)
     if (lost := losses(monitor.task, rows)) is not None:
         yield from loss_parts(piece, both, lost, groups[0], keys[0])

@@ -6,14 +6,15 @@ Belongs here: score, decision and label of rows -> parts whose sums give every K
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from watchkeeper.profiles.close_scores import Scores, scores_of_rows
 from watchkeeper.profiles.counted import Counted, of_rows
-from watchkeeper.profiles.grids import exact_cells, logit_cells, signed_log_cells
+from watchkeeper.profiles.grids import signed_log_cells
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -23,8 +24,6 @@ SCORE, DECISION, ERROR = "@score", "@decision", "@error"
 POSITIVE, NEGATIVE, PENDING, KNOWN = "1", "0", "", "known"
 TRUTH_CENTRED = "truth_centred"
 NO_CLASS = 0
-MOST_EXACT = 2_000
-TIED, WORTH = 0.01, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,51 +58,40 @@ class Piece:
     coded: Coded
     places: Ints | None = None
     """Where each cell is kept, if not at its own number."""
-    exact: Ints | None = None
-    """Cells of one score each, for groups whose scores lie too close together for the grid."""
+    scores: Scores | None = None
+    """The scores that are ranked, of which a group keeps some one by one."""
+    among: NDArray[np.bool_] | None = None
+    """The rows among which they are ranked: those with a label, whatever it is."""
     is_sum: bool = False
     """Whether only the moments are kept."""
 
-    def count(self, group: NDArray[np.integer[Any]], groups: int) -> Counted:
-        """Return the counts of each group 0 .. groups-1 over the piece's rows; rows of group -1 belong to none."""
+    def count(self, group: NDArray[np.integer[Any]], groups: int, *, is_whole: bool = True) -> Counted:
+        """Return the counts of each group 0 .. groups-1 over the piece's rows; rows of group -1 belong to none.
+
+        Groups that are a part of the rows (`is_whole` is false: segments) are many, and keep scores one by one only where the grid would not do.
+        """
         mine = np.where(self.rows, group, -1)
+        if self.scores is not None and self.among is not None:
+            codes, names = self.scores.of_groups(np.where(self.among, group, -1), groups, is_whole=is_whole)
+            counted = of_rows(codes, self.coded.values, self.coded.nulls, mine, groups).without_extremes().without_sums()
+            return replace(counted, cells=names[counted.cells])
         counted = of_rows(self.coded.cells, self.coded.values, self.coded.nulls, mine, groups).without_extremes()
         if self.is_sum:
             return counted.without_cells()
-        if self.exact is not None:
-            return self._resolved(counted, mine).without_sums()
         return counted.without_sums() if self.places is None else counted.renamed(self.places)
-
-    def _resolved(self, counted: Counted, group: NDArray[np.integer[Any]]) -> Counted:
-        """Return the same rows, score by score in groups that the grid would tie together though their scores differ."""
-        is_tied = _are_tied(counted)
-        if not is_tied.any() or self.exact is None:
-            return counted
-        apart = of_rows(self.exact, self.coded.values, self.coded.nulls, np.where(is_tied[group], group, -1), counted.groups).without_extremes()
-        distinct, occupied = np.diff(apart.ends), np.diff(counted.ends)
-        is_better = is_tied & (distinct <= MOST_EXACT) & (distinct >= WORTH * occupied)
-        return counted.beside(apart).chosen(np.arange(counted.groups) + np.where(is_better, counted.groups, 0))
-
-
-def _are_tied(counted: Counted) -> NDArray[np.bool_]:
-    """Tell in which groups so many pairs of rows share a cell that a ranking by cells could be off by more than .005."""
-    owner = np.repeat(np.arange(counted.groups), np.diff(counted.ends))
-    pairs = np.bincount(owner, weights=counted.counts.astype(float) ** 2, minlength=counted.groups)
-    rows, occupied = np.bincount(owner, weights=counted.counts, minlength=counted.groups), np.diff(counted.ends)
-    return (pairs > TIED * rows**2) & (rows >= WORTH * occupied)
 
 
 def binary_pieces(rows: Labelled) -> list[Piece]:
     """Return score cells and decisions by outcome, and the losses of labelled rows; truth is 1, 0 or NaN."""
     known, scored = np.isfinite(rows.truth), np.isfinite(rows.score)
-    scores = Coded(logit_cells(np.where(scored, rows.score, 0.5)), ~scored, rows.score)
+    scores = scores_of_rows(rows.score, rows.truth == 1)
+    score_cells = Coded(scores.grid, ~scored, rows.score)
     decisions = Coded(np.maximum(rows.decision, 0), rows.decision < 0)
     p = np.clip(rows.score, TINY, 1 - TINY)
     loss = -np.where(rows.truth == 1, np.log(p), np.log1p(-p))
-    exact = exact_cells(np.where(scored, rows.score, 0.5))
     by_outcome = ((POSITIVE, rows.truth == 1), (NEGATIVE, rows.truth == 0), (PENDING, ~known))
     return [
-        *(Piece(SCORE, outcome, mask, scores, exact=exact) for outcome, mask in by_outcome),
+        *(Piece(SCORE, outcome, mask, score_cells, scores=scores, among=mask if outcome == PENDING else known) for outcome, mask in by_outcome),
         *(Piece(DECISION, outcome, mask, decisions) for outcome, mask in by_outcome),
         _sum("log_loss", known & scored, loss),
         _sum("brier", known & scored, (rows.score - rows.truth) ** 2),

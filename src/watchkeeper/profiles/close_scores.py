@@ -1,0 +1,148 @@
+"""Close scores: which scores of a group are kept one by one, and which share a cell of the logit grid.
+
+Belongs here: rows and groups -> a cell for each row's score. Does not: the grid (grids.py), counting (counted.py), or ranking (measures/views.py).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from watchkeeper.profiles.counted import of_rows
+from watchkeeper.profiles.grids import LOGIT_CELLS, exact_cells, logit_cells, on_the_grid, rounded
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+MOST_EXACT = 2_000
+"""A group of at most so many rows, or so many different scores, keeps each of them."""
+HIGHEST = 500
+"""Of a larger group the highest scores are kept one by one: they decide the average precision."""
+STEPS, OF_RANK = 500, 0.02
+"""Where the grid would not do, the others are kept in steps: each at most a 500th of the rows, and a fiftieth of those that are higher."""
+FEW, TOO_WIDE = 50, 0.002
+"""Rows of one outcome that are few: a cell of a five hundredth of all rows would move the ROC AUC by more than .001 where one of them lies in it."""
+CROWDED = 0.05
+"""A cell that holds more rows than so large a part of those that are higher is too wide for the average precision."""
+TIED, WORTH = 0.01, 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The scores of rows, each as a cell of the grid and as a place among the different ones."""
+
+    grid: Ints
+    """Each row's cell of the grid."""
+    place: Ints
+    """Each row's place among the different scores, in ascending order."""
+    exact: Ints
+    """The cell of each place, which holds its score alone."""
+    scored: Mask
+    positive: Mask
+
+    def of_groups(self, group: NDArray[np.integer[Any]], groups: int, *, is_whole: bool) -> tuple[Ints, Ints]:
+        """Return a number for each row, and the cell that each number stands for; cells ascend with their numbers.
+
+        Rows of group -1 belong to none, and decide nothing. With `is_whole` a group of few rows keeps all of its scores, and a large one its
+        highest; otherwise only a group does whose scores lie too close together for the grid. A large group of such scores keeps the others in
+        steps of few rows.
+        """
+        mine = np.where(self.scored, group, -1)
+        place, floor = self.place, np.full(groups, LOGIT_CELLS)
+        rows = np.bincount(mine[mine >= 0], minlength=groups)
+        wanted = np.ones(groups, bool) if is_whole else self._are_tied(mine, groups)
+        floor[wanted & (rows <= MOST_EXACT)] = 0
+        for one, inside in _each(mine, wanted & (rows > MOST_EXACT)):
+            floor[one], stands = self._of_many(place[inside], int(np.sum(self.positive[inside])))
+            if stands is not None:
+                place = place.copy() if place is self.place else place
+                place[inside] = stands
+        is_exact = (mine >= 0) & (self.grid >= floor[mine])
+        cells = np.where(self._clash(mine, place, is_exact, groups)[mine], self.exact[place], rounded(self.exact)[place])
+        names, number = np.unique(cells[is_exact], return_inverse=True)
+        numbers = self.grid.copy()
+        numbers[is_exact] = LOGIT_CELLS + number
+        return numbers, np.concatenate([np.arange(LOGIT_CELLS), names])
+
+    def _clash(self, mine: Ints, place: Ints, is_exact: Mask, groups: int) -> Mask:
+        """Tell which groups have scores that differ, and would not if they were rounded."""
+        near = np.unique(rounded(self.exact), return_inverse=True)[1]
+        rows = np.flatnonzero(is_exact & (np.bincount(near) > 1)[near[place]])
+        pair = np.unique(mine[rows].astype(np.int64) * len(self.exact) + place[rows])
+        group, near = pair // len(self.exact), near[pair % len(self.exact)]
+        out = np.zeros(groups, bool)
+        out[group[1:][(np.diff(group) == 0) & (np.diff(near) == 0)]] = True
+        return out
+
+    def _of_many(self, places: Ints, positives: int) -> tuple[int, Ints | None]:
+        """Return from which cell of the grid on the scores of a large group are kept one by one, and where rows are placed if not at their own."""
+        different, row, counts = np.unique(places, return_inverse=True, return_counts=True)
+        if len(different) <= MOST_EXACT:
+            return 0, None
+        grid = on_the_grid(self.exact[different])
+        floor = int(grid[-HIGHEST - 1]) + 1
+        if _will_do(np.bincount(grid, weights=counts).astype(np.float64), floor, min(positives, len(places) - positives)):
+            return floor, None
+        step = _steps(counts)
+        _, first, size = np.unique(step, return_index=True, return_counts=True)
+        return 0, np.repeat(different[first + size // 2], size)[row]
+
+    def _are_tied(self, mine: Ints, groups: int) -> Mask:
+        """Tell in which groups so many pairs of rows share a cell that a ranking by cells could be off by more than .005, though their scores differ."""
+        counted = of_rows(self.grid, None, np.zeros(len(mine), bool), mine, groups)
+        owner, occupied = np.repeat(np.arange(groups), np.diff(counted.ends)), np.diff(counted.ends)
+        pairs = np.bincount(owner, weights=counted.counts.astype(float) ** 2, minlength=groups)
+        is_tied: Mask = (pairs > TIED * counted.n.astype(float) ** 2) & (counted.n >= WORTH * occupied)
+        if not is_tied.any():
+            return is_tied
+        inside = (mine >= 0) & is_tied[mine]
+        pair = np.unique(mine[inside].astype(np.int64) * len(self.exact) + self.place[inside])
+        return is_tied & (np.bincount(pair // len(self.exact), minlength=groups) >= WORTH * occupied)
+
+
+def _will_do(rows: Floats, floor: int, rarer: int) -> bool:
+    """Tell whether a large group can be ranked on the grid below some cell; `rows` are those in each cell of it, `rarer` those of the rarer outcome."""
+    n, below = rows.sum(), rows[:floor]
+    if np.sum(rows**2) > TIED * n**2 or (rarer < FEW and below.max() > TOO_WIDE * n):
+        return False
+    higher = n - np.cumsum(below)
+    return bool(np.all(below <= CROWDED * (higher + below)))
+
+
+def _steps(counts: Ints) -> Ints:
+    """Return the step of each of many different scores, in ascending order; `counts` are its rows."""
+    n = int(counts.sum())
+    higher = n - np.cumsum(counts)
+    of_rank = np.log(np.maximum(higher, 1) / HIGHEST) / OF_RANK
+    wide = n / STEPS / OF_RANK
+    """So many rows are higher where a fiftieth of them is a 500th of all."""
+    place = np.where(higher < wide, of_rank, np.log(wide / HIGHEST) / OF_RANK + (higher - wide) * STEPS / n)
+    step = -np.floor(place).astype(np.int64)
+    step[-HIGHEST:] = 1 + np.arange(HIGHEST)
+    return step
+
+
+def _each(group: NDArray[np.integer[Any]], wanted: Mask) -> Iterator[tuple[int, Ints]]:
+    """Yield some groups with the places of their rows."""
+    if not wanted.any():
+        return
+    rows = np.flatnonzero((group >= 0) & wanted[group])
+    rows = rows[np.argsort(group[rows], kind="stable")]
+    ends = np.searchsorted(group[rows], np.arange(len(wanted) + 1))
+    for one in np.flatnonzero(wanted).tolist():
+        yield one, rows[ends[one] : ends[one + 1]]
+
+
+def scores_of_rows(score: Floats, positive: Mask) -> Scores:
+    """Return the scores of rows, and which are of positives; what is no number is not ranked, and lies in the middle of the grid.
+
+    >>> scores_of_rows(np.array([0.7, 0.2, 0.7]), np.array([True, False, False])).place.tolist()
+    [1, 0, 1]
+    """
+    scored = np.isfinite(score)
+    given = np.where(scored, score, 0.5)
+    exact, place = np.unique(exact_cells(given), return_inverse=True)
+    return Scores(logit_cells(given), place.astype(np.int64), exact, scored, positive)
