@@ -45,7 +45,7 @@ def test_a_change_of_what_inputs_mean_leaves_the_estimate_and_shows_in_the_gaps(
     assert abs(mean.value) < 0.015, "outcomes turned both ways leave the mean where it was"
 
 
-@pytest.mark.parametrize(("rows", "within"), [(1_500, 1e-12), (4_000, 1e-6)])
+@pytest.mark.parametrize(("rows", "within"), [(1_500, 1e-12), (4_000, 1e-4)])
 def test_labels_change_nothing_about_an_estimate(rows, within):
     """But for how finely the scores of many rows are kept."""
     score, truth = drawn(3, rows)

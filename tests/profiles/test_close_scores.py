@@ -111,11 +111,12 @@ def test_the_bounds_of_the_log_loss_hold_for_close_scores_without_a_label():
     assert high == pytest.approx((-np.log(0.7) - np.log(0.3)) / 2, abs=1e-3)
 
 
-def test_nine_digits_of_a_score_are_kept_and_all_where_that_would_tie_two():
-    score, truth = np.array([0.25, 1 / 3, 0.7]), np.array([0.0, 1.0, 0.0])
-    assert cells_of(binary(score, truth)) % (1 << 22) == pytest.approx(0)
-    close = np.array([0.25, 1 / 3, 1 / 3 + 1e-15])
-    np.testing.assert_array_equal(np.sort(cells_of(binary(close, truth))), exact_cells(close))
+def test_twelve_digits_of_many_scores_are_kept_and_all_where_that_would_tie_two():
+    score, truth = drawn(200, 0.4)
+    assert not (cells_of(binary(score, truth)) % (1 << 12)).any()
+    np.testing.assert_array_equal(np.sort(cells_of(binary(score[:99], truth[:99]))), np.sort(exact_cells(score[:99])))
+    score[1] = np.nextafter(score[0], 1)
+    np.testing.assert_array_equal(np.sort(cells_of(binary(score, truth))), np.sort(exact_cells(score)))
 
 
 def test_an_exact_cell_is_its_score_and_rises_with_it():

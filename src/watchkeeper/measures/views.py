@@ -3,16 +3,16 @@
 Belongs here: reading quantities off counts. Does not: the metrics (drift.py, performance.py, service.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts
-from watchkeeper.profiles.grids import EXACT, on_the_grid, scores_of
+from watchkeeper.profiles.grids import EXACT, on_the_grid, rounded, scores_of
 from watchkeeper.profiles.labelled import DECISION, ERROR, KNOWN, NEGATIVE, PENDING, POSITIVE, SCORE, class_cell
 
 Ints = NDArray[np.int64]
@@ -116,20 +116,23 @@ class BinaryView:
 
     def cells(self) -> tuple[Ints, Ints, Floats]:
         """Return positives, negatives and score sums in ascending cells of the score."""
-        (positives, negatives), scores = self.by_score(POSITIVE, NEGATIVE)
-        return positives, negatives, (positives + negatives) * scores
+        (positives, negatives), cells = self._labelled
+        return positives, negatives, (positives + negatives) * scores_of(cells)
 
     def by_score(self, *outcomes: str) -> tuple[list[Ints], Floats]:
         """Return the rows of each outcome, and the score, in ascending cells: one score each, and the grid's where any part has no more than that."""
         rows, cells = self._by_cell(*outcomes)
         return rows, scores_of(cells)
 
+    @cached_property
+    def _labelled(self) -> tuple[list[Ints], Ints]:
+        return self._by_cell(POSITIVE, NEGATIVE)
+
     def _by_cell(self, *outcomes: str) -> tuple[list[Ints], Ints]:
         sides = [self.score(o) for o in outcomes]
         cells = np.unique(np.concatenate([side.cells for side in sides]))
-        steps = cells[cells < EXACT]
-        if 0 < len(steps) < len(cells):
-            sides = [side.moved(partial(_on_steps, steps)) for side in sides]
+        for coarser in (rounded, on_the_grid) if len(cells) and cells[0] < EXACT else (rounded,):
+            sides = [side.moved(partial(_where_any_is, cells, coarser)) for side in sides]
             cells = np.unique(np.concatenate([side.cells for side in sides]))
         order = np.argsort(scores_of(cells), kind="stable")
         return [_placed(side, cells)[order] for side in sides], cells[order]
@@ -137,16 +140,16 @@ class BinaryView:
     @property
     def tied(self) -> float:
         """How far a ranking by cells may be off: half the share of (positive, negative) pairs in a common step of the grid."""
-        (positives, negatives), cells = self._by_cell(POSITIVE, NEGATIVE)
+        (positives, negatives), cells = self._labelled
         steps = cells < EXACT
         every = int(positives.sum()) * int(negatives.sum())
         return float(np.dot(positives[steps], negatives[steps])) / (2 * max(1, every))
 
 
-def _on_steps(steps: Ints, cells: Ints) -> Ints:
-    """Return the cells with those that hold one score each in the step of the grid that they lie in, where it is among `steps`."""
-    grid = on_the_grid(cells)
-    return np.where(np.isin(grid, steps), grid, cells)
+def _where_any_is(known: Ints, coarser: Callable[[Ints], Ints], cells: Ints) -> Ints:
+    """Return the cells, those in their coarser cell that lie in one which is among the `known`: some part has no more than that of its rows there."""
+    less = coarser(cells)
+    return np.where(np.isin(less, known), less, cells)
 
 
 def _placed(counts: Counts, cells: Ints) -> Ints:

@@ -28,6 +28,8 @@ FEW, TOO_WIDE = 50, 0.002
 CROWDED = 0.05
 """A cell that holds more rows than so large a part of those that are higher is too wide for the average precision."""
 TIED, WORTH = 0.01, 1.5
+WORTH_ROUNDING = 100
+"""Scores of a group of fewer rows are kept with all their digits, so that they are told from those of other groups that lie close by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Scores:
     """The cell of each place, which holds its score alone."""
     scored: Mask
     positive: Mask
+    cut: int
+    """The place of the lowest score that was decided positive, 0 where decisions do not follow the score: no step lies on both sides of it."""
 
     def of_groups(self, group: NDArray[np.integer[Any]], groups: int, *, is_whole: bool) -> tuple[Ints, Ints]:
         """Return a number for each row, and the cell that each number stands for; cells ascend with their numbers.
@@ -68,12 +72,12 @@ class Scores:
         return numbers, np.concatenate([np.arange(LOGIT_CELLS), names])
 
     def _clash(self, mine: Ints, place: Ints, is_exact: Mask, groups: int) -> Mask:
-        """Tell which groups have scores that differ, and would not if they were rounded."""
+        """Tell which groups have scores that differ and would not if they were rounded, or too few to be worth it."""
         near = np.unique(rounded(self.exact), return_inverse=True)[1]
         rows = np.flatnonzero(is_exact & (np.bincount(near) > 1)[near[place]])
         pair = np.unique(mine[rows].astype(np.int64) * len(self.exact) + place[rows])
         group, near = pair // len(self.exact), near[pair % len(self.exact)]
-        out = np.zeros(groups, bool)
+        out = np.bincount(mine[is_exact], minlength=groups) < WORTH_ROUNDING
         out[group[1:][(np.diff(group) == 0) & (np.diff(near) == 0)]] = True
         return out
 
@@ -84,10 +88,10 @@ class Scores:
             return 0, None
         grid = on_the_grid(self.exact[different])
         floor = int(grid[-HIGHEST - 1]) + 1
-        if _will_do(np.bincount(grid, weights=counts).astype(np.float64), floor, min(positives, len(places) - positives)):
+        if _will_do(grid, counts.astype(np.float64), floor, min(positives, len(places) - positives)):
             return floor, None
-        step = _steps(counts)
-        _, first, size = np.unique(step, return_index=True, return_counts=True)
+        first = np.flatnonzero(_begins(counts) | (different == self.cut))
+        size = np.diff(first, append=len(different))
         return 0, np.repeat(different[first + size // 2], size)[row]
 
     def _are_tied(self, mine: Ints, groups: int) -> Mask:
@@ -103,26 +107,30 @@ class Scores:
         return is_tied & (np.bincount(pair // len(self.exact), minlength=groups) >= WORTH * occupied)
 
 
-def _will_do(rows: Floats, floor: int, rarer: int) -> bool:
-    """Tell whether a large group can be ranked on the grid below some cell; `rows` are those in each cell of it, `rarer` those of the rarer outcome."""
-    n, below = rows.sum(), rows[:floor]
-    if np.sum(rows**2) > TIED * n**2 or (rarer < FEW and below.max() > TOO_WIDE * n):
+def _will_do(grid: Ints, counts: Floats, floor: int, rarer: int) -> bool:
+    """Tell whether a large group can be ranked on the grid below some cell, from the cell of each different score and its rows.
+
+    `rarer` are the rows of the rarer outcome. Rows whose scores are really equal are no harm.
+    """
+    rows = np.bincount(grid, weights=counts)
+    n, mixed = counts.sum(), np.sqrt(rows**2 - np.bincount(grid, weights=counts**2))[:floor]
+    if np.sum(mixed**2) > TIED * n**2 or (rarer < FEW and mixed.max() > TOO_WIDE * n):
         return False
-    higher = n - np.cumsum(below)
-    return bool(np.all(below <= CROWDED * (higher + below)))
+    return bool(np.all(mixed <= CROWDED * (n - np.cumsum(rows)[:floor] + mixed)))
 
 
-def _steps(counts: Ints) -> Ints:
-    """Return the step of each of many different scores, in ascending order; `counts` are its rows."""
+def _begins(counts: Ints) -> Mask:
+    """Tell of each of many different scores, in ascending order, whether a step begins with it; `counts` are its rows."""
     n = int(counts.sum())
     higher = n - np.cumsum(counts)
-    of_rank = np.log(np.maximum(higher, 1) / HIGHEST) / OF_RANK
-    wide = n / STEPS / OF_RANK
-    """So many rows are higher where a fiftieth of them is a 500th of all."""
-    place = np.where(higher < wide, of_rank, np.log(wide / HIGHEST) / OF_RANK + (higher - wide) * STEPS / n)
-    step = -np.floor(place).astype(np.int64)
-    step[-HIGHEST:] = 1 + np.arange(HIGHEST)
-    return step
+    wide = n / STEPS / OF_RANK  # so many rows are higher where a fiftieth of them is a 500th of all
+    by_rank, even = np.log(np.maximum(higher, 1) / wide) / OF_RANK, (higher - wide) * STEPS / n
+    step = np.floor(np.where(higher < wide, by_rank, even))
+    alone = counts * STEPS > n
+    alone[-HIGHEST:] = True
+    out: Mask = np.ones(len(counts), bool)
+    out[1:] = (np.diff(step) != 0) | alone[1:] | alone[:-1]
+    return out
 
 
 def _each(group: NDArray[np.integer[Any]], wanted: Mask) -> Iterator[tuple[int, Ints]]:
@@ -136,13 +144,16 @@ def _each(group: NDArray[np.integer[Any]], wanted: Mask) -> Iterator[tuple[int, 
         yield one, rows[ends[one] : ends[one + 1]]
 
 
-def scores_of_rows(score: Floats, positive: Mask) -> Scores:
-    """Return the scores of rows, and which are of positives; what is no number is not ranked, and lies in the middle of the grid.
+def scores_of_rows(score: Floats, positive: Mask, decision: Ints) -> Scores:
+    """Return the scores of rows, which are of positives and how they were decided; what is no number is not ranked, and lies in the middle of the grid.
 
-    >>> scores_of_rows(np.array([0.7, 0.2, 0.7]), np.array([True, False, False])).place.tolist()
-    [1, 0, 1]
+    >>> found = scores_of_rows(np.array([0.7, 0.2, 0.7]), np.array([True, False, False]), np.array([1, 0, 1]))
+    >>> found.place.tolist(), found.cut
+    ([1, 0, 1], 1)
     """
     scored = np.isfinite(score)
     given = np.where(scored, score, 0.5)
     exact, place = np.unique(exact_cells(given), return_inverse=True)
-    return Scores(logit_cells(given), place.astype(np.int64), exact, scored, positive)
+    flagged, passed = (place[scored & (decision == said)] for said in (1, 0))
+    cut = int(flagged.min(initial=len(exact)))
+    return Scores(logit_cells(given), place.astype(np.int64), exact, scored, positive, cut if passed.max(initial=-1) < cut else 0)

@@ -23,6 +23,7 @@ TINY = float(np.finfo(np.float64).eps)
 SCORE, DECISION, ERROR = "@score", "@decision", "@error"
 POSITIVE, NEGATIVE, PENDING, KNOWN = "1", "0", "", "known"
 TRUTH_CENTRED = "truth_centred"
+ABOVE, SYMMETRIC = "error_above", "symmetric_error_ratio"
 NO_CLASS = 0
 
 
@@ -84,7 +85,7 @@ class Piece:
 def binary_pieces(rows: Labelled) -> list[Piece]:
     """Return score cells and decisions by outcome, and the losses of labelled rows; truth is 1, 0 or NaN."""
     known, scored = np.isfinite(rows.truth), np.isfinite(rows.score)
-    scores = scores_of_rows(rows.score, rows.truth == 1)
+    scores = scores_of_rows(rows.score, rows.truth == 1, rows.decision)
     score_cells = Coded(scores.grid, ~scored, rows.score)
     decisions = Coded(np.maximum(rows.decision, 0), rows.decision < 0)
     p = np.clip(rows.score, TINY, 1 - TINY)
@@ -117,7 +118,18 @@ def _regression_pieces(rows: Labelled) -> list[Piece]:
         _sum("truth", known, rows.truth),
         _sum(TRUTH_CENTRED, known, rows.truth - rows.centre),
         _sum("abs_error_ratio", known & (size > 0), np.abs(error) / np.where(size > 0, size, 1.0)),
+        _sum(ABOVE, known, np.maximum(error, 0.0)),
+        _sum(SYMMETRIC, known, _symmetric(np.where(known, rows.score, 0.0), np.where(known, rows.truth, 0.0))),
     ]
+
+
+def _symmetric(score: Floats, truth: Floats) -> Floats:
+    """Return the absolute error over the mean of both sizes, 0 where both are zero; no intermediate number is beyond all floats."""
+    scale = np.maximum(np.abs(score), np.abs(truth))
+    left, right = (np.divide(side, scale, out=np.zeros(len(scale)), where=scale > 0) for side in (score, truth))
+    sizes = np.abs(left) + np.abs(right)
+    ratios: Floats = 2 * np.abs(left - right) / np.where(sizes > 0, sizes, 1.0)
+    return ratios
 
 
 def class_cell(name: str) -> int:
