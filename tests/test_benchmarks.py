@@ -62,3 +62,14 @@ def test_the_fairness_benchmark_prints_how_often_audits_are_wrong_and_how_often_
     shares = [*found["audits_with_a_false_violation"].values(), *found["planted_gap_found"].values()]
     assert len(shares) == 10
     assert all(0 <= share <= 1 for share in shares)
+
+
+@pytest.mark.slow
+def test_the_coverage_benchmark_prints_how_often_intervals_hold_the_truth():
+    found = json.loads(run("benchmarks.coverage", "--simulations", "40", "--json"))
+    assert found["simulations"] == 40
+    promised = [c for c in found["cells"] if c["promised"]]
+    assert {c["metric"] for c in promised} == {"roc_auc", "precision", "recall", "mae"}
+    assert min(c["n"] for c in promised if c["metric"] == "mae") == 1_000
+    assert {"log_loss", "average_precision", "f1", "rmse", "error_p95", "lift_at_10"} <= {c["metric"] for c in found["cells"]}
+    assert 0.9 < sum(c["covered"] for c in promised) / len(promised) <= 1

@@ -4,6 +4,7 @@ Belongs here: one function a metric, view -> Estimate, and for binary ones the w
 Does not: units and directions (catalogue.py), what has been learned as normal (judgement/).
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import isfinite, nan, sqrt
 
@@ -20,8 +21,10 @@ from watchkeeper.words import counted
 
 Floats = NDArray[np.float64]
 Bounds = tuple[float, float]
-LEAST_FOR_T, LEAST_OF_CLASS, LEAST_OF_SHARE = 1_000, 5, 10
-"""Rows below which intervals are approximate: of means of errors, rows of either outcome for a ROC AUC, the denominator of a share."""
+LEAST_FOR_T, LEAST_FOR_LOSS, LEAST_FOR_DELTA, LEAST_OF_CLASS, LEAST_OF_SHARE = 1_000, 300, 20, 5, 10
+"""Rows below which intervals say approximate, as `python -m benchmarks.coverage` found: of means of errors, of log loss and Brier, rows of either
+outcome for functions of the confusion, rows of either for a ROC AUC, the denominator of a share.
+"""
 _ROUGH = 0.005
 _ROUNDING = 1e-12
 
@@ -45,7 +48,7 @@ def roc_auc(view: BinaryView) -> Estimate:
         return unscored(view)
     positives, negatives, _ = view.cells()
     p, n = int(positives.sum()), int(negatives.sum())
-    found = of_few(auc_interval(ranking.roc_auc(positives, negatives), p, n), LEAST_OF_CLASS, "positive" if p <= n else "negative", min(p, n))
+    found = _of_rarer(auc_interval(ranking.roc_auc(positives, negatives), p, n), p, n, LEAST_OF_CLASS)
     return replace(found, reason=f"the scores lie close together: ranked to {view.tied:.3f}") if view.tied > _ROUGH else found
 
 
@@ -77,14 +80,14 @@ def log_loss(view: BinaryView | MulticlassView) -> Estimate:
     """Mean negative log likelihood of the truth, nats."""
     loss = view.log_loss if isinstance(view, MulticlassView) else view.loss("log_loss")
     if loss.n:
-        return mean(loss.sum, loss.sum2, loss.n)
+        return of_few(mean(loss.sum, loss.sum2, loss.n), LEAST_FOR_LOSS)
     return undefined("no probabilities were logged", view.labelled) if isinstance(view, MulticlassView) else unscored(view)
 
 
 def brier(view: BinaryView) -> Estimate:
     """Mean squared difference of score and truth."""
     loss = view.loss("brier")
-    return mean(loss.sum, loss.sum2, loss.n) if loss.n else unscored(view)
+    return of_few(mean(loss.sum, loss.sum2, loss.n), LEAST_FOR_LOSS) if loss.n else unscored(view)
 
 
 def positive_rate(view: BinaryView) -> Estimate:
@@ -158,17 +161,27 @@ def specificity(view: BinaryView) -> Estimate:
 
 def f1(view: BinaryView) -> Estimate:
     """Harmonic mean of precision and recall; delta-method interval."""
-    return ratio_of_counts(lambda c: _ratio(2 * c[1, 1], 2 * c[1, 1] + c[0, 1] + c[1, 0]), view.confusion)
+    return _of_confusion(lambda c: _ratio(2 * c[1, 1], 2 * c[1, 1] + c[0, 1] + c[1, 0]), view)
 
 
 def balanced_accuracy(view: BinaryView) -> Estimate:
     """Mean of recall and specificity; delta-method interval."""
-    return ratio_of_counts(lambda c: (_ratio(c[1, 1], c[1].sum()) + _ratio(c[0, 0], c[0].sum())) / 2, view.confusion)
+    return _of_confusion(lambda c: (_ratio(c[1, 1], c[1].sum()) + _ratio(c[0, 0], c[0].sum())) / 2, view)
 
 
 def matthews(view: BinaryView) -> Estimate:
     """Matthews correlation of decision and truth; delta-method interval."""
-    return ratio_of_counts(_matthews, view.confusion, least=-1.0)
+    return _of_confusion(_matthews, view, least=-1.0)
+
+
+def _of_confusion(function: Callable[[Floats], float], view: BinaryView, least: float = 0.0) -> Estimate:
+    negatives, positives = view.confusion.sum(axis=1).tolist()
+    return _of_rarer(ratio_of_counts(function, view.confusion, least=least), positives, negatives, LEAST_FOR_DELTA)
+
+
+def _of_rarer(found: Estimate, positives: int, negatives: int, least: int) -> Estimate:
+    """Return an estimate that says of how few rows of the rarer outcome its interval is."""
+    return of_few(found, least, "positive" if positives <= negatives else "negative", min(positives, negatives))
 
 
 def _matthews(c: Floats) -> float:
