@@ -4,7 +4,7 @@ Belongs here: rows and groups -> a cell for each row's score. Does not: the grid
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from watchkeeper.profiles.counted import of_rows
 from watchkeeper.profiles.grids import LOGIT_CELLS, exact_cells, logit_cells, on_the_grid, rounded
 
 Ints = NDArray[np.int64]
+Codes = NDArray[np.int32]
+Groups = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -28,6 +30,7 @@ FEW, TOO_WIDE = 50, 0.002
 CROWDED = 0.05
 """A cell that holds more rows than so large a part of those that are higher is too wide for the average precision."""
 TIED, WORTH = 0.01, 1.5
+_DENSE = 10
 WORTH_ROUNDING = 100
 """Scores of a group of fewer rows are kept with all their digits, so that they are told from those of other groups that lie close by."""
 
@@ -36,18 +39,28 @@ WORTH_ROUNDING = 100
 class Scores:
     """The scores of rows, each as a cell of the grid and as a place among the different ones."""
 
-    grid: Ints
+    grid: Codes
     """Each row's cell of the grid."""
-    place: Ints
+    place: Codes
     """Each row's place among the different scores, in ascending order."""
     exact: Ints
     """The cell of each place, which holds its score alone."""
+    is_near: Mask
+    """Whether a place has a neighbour from which it would not be told if both were rounded."""
     scored: Mask
     positive: Mask
     cut: int
     """The place of the lowest score that was decided positive, 0 where decisions do not follow the score: no step lies on both sides of it."""
+    found: dict[tuple[int, int, bool], tuple[Mask, Groups, tuple[Codes, Ints]]] = field(default_factory=dict, repr=False)
 
-    def of_groups(self, group: NDArray[np.integer[Any]], groups: int, *, is_whole: bool) -> tuple[Ints, Ints]:
+    def among(self, rows: Mask, group: Groups, groups: int, *, is_whole: bool) -> tuple[Codes, Ints]:
+        """Return `of_groups` of some rows; found once for all outcomes that are ranked among the same rows."""
+        name = (id(rows), id(group), is_whole)
+        if name not in self.found:
+            self.found[name] = (rows, group, self.of_groups(np.where(rows, group, -1), groups, is_whole=is_whole))
+        return self.found[name][2]
+
+    def of_groups(self, group: Groups, groups: int, *, is_whole: bool) -> tuple[Codes, Ints]:
         """Return a number for each row, and the cell that each number stands for; cells ascend with their numbers.
 
         Rows of group -1 belong to none, and decide nothing. With `is_whole` a group of few rows keeps all of its scores, and a large one its
@@ -64,26 +77,28 @@ class Scores:
             if stands is not None:
                 place = place.copy() if place is self.place else place
                 place[inside] = stands
-        is_exact = (mine >= 0) & (self.grid >= floor[mine])
-        cells = np.where(self._clash(mine, place, is_exact, groups)[mine], self.exact[place], rounded(self.exact)[place])
-        names, number = np.unique(cells[is_exact], return_inverse=True)
+        if floor.min(initial=LOGIT_CELLS) >= LOGIT_CELLS:
+            return self.grid, np.arange(LOGIT_CELLS)
+        exact = np.flatnonzero((mine >= 0) & (self.grid >= floor[mine]))
+        group, place = mine[exact], place[exact]
+        cells = np.where(self._clash(group, place, groups)[group], self.exact[place], rounded(self.exact[place]))
+        names, number = np.unique(cells, return_inverse=True)
         numbers = self.grid.copy()
-        numbers[is_exact] = LOGIT_CELLS + number
+        numbers[exact] = LOGIT_CELLS + number
         return numbers, np.concatenate([np.arange(LOGIT_CELLS), names])
 
-    def _clash(self, mine: Ints, place: Ints, is_exact: Mask, groups: int) -> Mask:
+    def _clash(self, group: Groups, place: Codes, groups: int) -> Mask:
         """Tell which groups have scores that differ and would not if they were rounded, or too few to be worth it."""
-        near = np.unique(rounded(self.exact), return_inverse=True)[1]
-        rows = np.flatnonzero(is_exact & (np.bincount(near) > 1)[near[place]])
-        pair = np.unique(mine[rows].astype(np.int64) * len(self.exact) + place[rows])
-        group, near = pair // len(self.exact), near[pair % len(self.exact)]
-        out = np.bincount(mine[is_exact], minlength=groups) < WORTH_ROUNDING
-        out[group[1:][(np.diff(group) == 0) & (np.diff(near) == 0)]] = True
+        rows = np.flatnonzero(self.is_near[place])
+        pair = np.unique(group[rows].astype(np.int64) * len(self.exact) + place[rows])
+        owner, near = pair // len(self.exact), rounded(self.exact[pair % len(self.exact)])
+        out = np.bincount(group, minlength=groups) < WORTH_ROUNDING
+        out[owner[1:][(np.diff(owner) == 0) & (np.diff(near) == 0)]] = True
         return out
 
-    def _of_many(self, places: Ints, positives: int) -> tuple[int, Ints | None]:
+    def _of_many(self, places: Codes, positives: int) -> tuple[int, Groups | None]:
         """Return from which cell of the grid on the scores of a large group are kept one by one, and where rows are placed if not at their own."""
-        different, row, counts = np.unique(places, return_inverse=True, return_counts=True)
+        different, counts = _tallied(places, len(self.exact))
         if len(different) <= MOST_EXACT:
             return 0, None
         grid = on_the_grid(self.exact[different])
@@ -92,11 +107,11 @@ class Scores:
             return floor, None
         first = np.flatnonzero(_begins(counts) | (different == self.cut))
         size = np.diff(first, append=len(different))
-        return 0, np.repeat(different[first + size // 2], size)[row]
+        return 0, np.repeat(different[first + size // 2], size)[np.searchsorted(different, places)]
 
-    def _are_tied(self, mine: Ints, groups: int) -> Mask:
+    def _are_tied(self, mine: Groups, groups: int) -> Mask:
         """Tell in which groups so many pairs of rows share a cell that a ranking by cells could be off by more than .005, though their scores differ."""
-        counted = of_rows(self.grid, None, np.zeros(len(mine), bool), mine, groups)
+        counted = of_rows(self.grid.astype(np.int64), None, np.zeros(len(mine), bool), mine.astype(np.int64), groups)
         owner, occupied = np.repeat(np.arange(groups), np.diff(counted.ends)), np.diff(counted.ends)
         pairs = np.bincount(owner, weights=counted.counts.astype(float) ** 2, minlength=groups)
         is_tied: Mask = (pairs > TIED * counted.n.astype(float) ** 2) & (counted.n >= WORTH * occupied)
@@ -105,6 +120,15 @@ class Scores:
         inside = (mine >= 0) & is_tied[mine]
         pair = np.unique(mine[inside].astype(np.int64) * len(self.exact) + self.place[inside])
         return is_tied & (np.bincount(pair // len(self.exact), minlength=groups) >= WORTH * occupied)
+
+
+def _tallied(places: Groups, size: int) -> tuple[Groups, Ints]:
+    """Return the different places, of `size` that there are, and how many rows are at each."""
+    if len(places) * _DENSE < size:
+        return np.unique(places, return_counts=True)
+    counts = np.bincount(places, minlength=size)
+    different = np.flatnonzero(counts)
+    return different, counts[different]
 
 
 def _will_do(grid: Ints, counts: Floats, floor: int, rarer: int) -> bool:
@@ -133,7 +157,7 @@ def _begins(counts: Ints) -> Mask:
     return out
 
 
-def _each(group: NDArray[np.integer[Any]], wanted: Mask) -> Iterator[tuple[int, Ints]]:
+def _each(group: Groups, wanted: Mask) -> Iterator[tuple[int, Ints]]:
     """Yield some groups with the places of their rows."""
     if not wanted.any():
         return
@@ -156,4 +180,8 @@ def scores_of_rows(score: Floats, positive: Mask, decision: Ints) -> Scores:
     exact, place = np.unique(exact_cells(given), return_inverse=True)
     flagged, passed = (place[scored & (decision == said)] for said in (1, 0))
     cut = int(flagged.min(initial=len(exact)))
-    return Scores(logit_cells(given), place.astype(np.int64), exact, scored, positive, cut if passed.max(initial=-1) < cut else 0)
+    same = np.diff(rounded(exact)) == 0
+    is_near = np.append(same, False) | np.insert(same, 0, False)
+    return Scores(
+        logit_cells(given).astype(np.int32), place.astype(np.int32), exact, is_near, scored, positive, cut if passed.max(initial=-1) < cut else 0
+    )

@@ -73,8 +73,10 @@ class Piece:
         """
         mine = np.where(self.rows, group, -1)
         if self.scores is not None and self.among is not None:
-            codes, names = self.scores.of_groups(np.where(self.among, group, -1), groups, is_whole=is_whole)
-            counted = of_rows(codes, self.coded.values, self.coded.nulls, mine, groups).without_extremes().without_sums()
+            codes, names = self.scores.among(self.among, group, groups, is_whole=is_whole)
+            counted = (
+                of_rows(codes.astype(np.int64), self.coded.values, self.coded.nulls, mine.astype(np.int64), groups).without_extremes().without_sums()
+            )
             return replace(counted, cells=names[counted.cells])
         counted = of_rows(self.coded.cells, self.coded.values, self.coded.nulls, mine, groups).without_extremes()
         if self.is_sum:
@@ -86,7 +88,7 @@ def binary_pieces(rows: Labelled) -> list[Piece]:
     """Return score cells and decisions by outcome, and the losses of labelled rows; truth is 1, 0 or NaN."""
     known, scored = np.isfinite(rows.truth), np.isfinite(rows.score)
     scores = scores_of_rows(rows.score, rows.truth == 1, rows.decision)
-    score_cells = Coded(scores.grid, ~scored, rows.score)
+    score_cells = Coded(np.empty(0, np.int64), ~scored, rows.score)  # the cells are those of the scores
     decisions = Coded(np.maximum(rows.decision, 0), rows.decision < 0)
     p = np.clip(rows.score, TINY, 1 - TINY)
     loss = -np.where(rows.truth == 1, np.log(p), np.log1p(-p))
