@@ -93,3 +93,14 @@ def test_the_estimates_benchmark_sets_ours_beside_theirs_and_what_was_realised(t
     assert found["car_loan"]["chunks"] == found["car_price"]["chunks"] == 2
     assert found["car_loan"]["metrics"]["accuracy"]["ours_mean_error"] < 0.05, found
     assert found["car_price"]["metrics"]["mae"]["pooled"]["ours"] == pytest.approx(16, abs=1.5)
+
+
+@pytest.mark.slow
+def test_the_coverage_benchmark_prints_how_often_intervals_hold_the_truth():
+    found = json.loads(run("benchmarks.coverage", "--simulations", "40", "--json"))
+    assert found["simulations"] == 40
+    promised = [c for c in found["cells"] if c["promised"]]
+    assert {c["metric"] for c in promised} == {"roc_auc", "precision", "recall", "mae"}
+    assert min(c["n"] for c in promised if c["metric"] == "mae") == 1_000
+    assert {"log_loss", "average_precision", "f1", "rmse", "error_p95", "lift_at_10"} <= {c["metric"] for c in found["cells"]}
+    assert 0.9 < sum(c["covered"] for c in promised) / len(promised) <= 1

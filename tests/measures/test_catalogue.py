@@ -74,6 +74,39 @@ def equal_groups(truth, score) -> float:
     return float(sum(abs((truth - score)[group == g].sum()) for g in range(10)) / len(truth))
 
 
+def lift(share: float) -> Callable[[Rows], float]:
+    """The precision among the highest scores, row by row; equal scores at the cut are as good as the mean of them."""
+
+    def expected(r: Rows) -> float:
+        if not positives(r):
+            return NAN
+        score = np.clip(r.score, 0, 1)
+        order = np.argsort(-score, kind="stable")
+        place = np.unique(score, return_inverse=True)[1]
+        even = (np.bincount(place, weights=r.truth) / np.bincount(place))[place]
+        taken = np.clip(share * len(order) - np.arange(len(order)), 0.0, 1.0)
+        return float(taken @ even[order] / taken.sum() / r.truth.mean())
+
+    return expected
+
+
+def smape(r: Rows) -> float:
+    both = np.abs(r.truth) + np.abs(r.score)
+    return float(np.mean(np.where(both > 0, 2 * np.abs(r.score - r.truth) / np.where(both > 0, both, 1), 0)))
+
+
+def pinball(q: float) -> Oracle:
+    return Oracle(lambda r: sk.mean_pinball_loss(r.truth, r.score, alpha=q), relative=True)
+
+
+def error_quantile(q: float, of: Callable[[np.ndarray], np.ndarray] = lambda e: e) -> Oracle:
+    def expected(r: Rows) -> float:
+        value = float(np.quantile(of(r.score - r.truth), q, method="inverted_cdf"))
+        return NAN if abs(value) > 0.98e6 else value
+
+    return Oracle(expected, 0.0068, relative=True)
+
+
 def r2(r: Rows) -> float:
     return float(sk.r2_score(r.truth, r.score)) if len(r.truth) > 3 and np.ptp(r.truth) > 0 else NAN
 
@@ -417,6 +450,8 @@ ORACLES: dict[tuple[str, str], Oracle] = {
     ("binary", "specificity"): Oracle(of_decisions(lambda t, s: sk.recall_score(t, s, pos_label=0), negatives)),
     ("binary", "f1"): Oracle(of_decisions(sk.f1_score, lambda r: flagged(r) or positives(r))),
     ("binary", "matthews"): Oracle(of_decisions(sk.matthews_corrcoef, lambda r: both(r) and 0 < r.said.mean() < 1)),
+    ("binary", "lift_at_1"): Oracle(lift(0.01), 0.07, relative=True),
+    ("binary", "lift_at_10"): Oracle(lift(0.1), 0.02, relative=True),
     ("binary", "label_coverage"): Oracle(lambda r: len(r.truth) / len(r.every)),
     ("binary", "estimated_accuracy"): estimate(weighted_accuracy),
     ("binary", "estimated_log_loss"): estimate(weighted_log_loss),
@@ -440,6 +475,10 @@ ORACLES: dict[tuple[str, str], Oracle] = {
     ("regression", "estimated_bias"): Oracle(lambda _: -1.5),
     ("regression", "mae_gap"): Oracle(mae_gap, relative=True),
     ("regression", "truth_mean"): Oracle(lambda r: float(np.mean(r.truth)), relative=True),
+    ("regression", "smape"): Oracle(smape, relative=True),
+    **{("regression", f"pinball_{q}"): pinball(q / 100) for q in (10, 50, 90)},
+    **{("regression", f"error_p{q:02}"): error_quantile(q / 100) for q in (5, 50, 95)},
+    **{("regression", f"absolute_error_p{q}"): error_quantile(q / 100, np.abs) for q in (50, 90)},
     ("regression", "label_coverage"): Oracle(lambda r: len(r.truth) / len(r.every)),
     ("multiclass", "accuracy"): Oracle(lambda r: sk.accuracy_score(r.truth, r.said)),
     ("multiclass", "macro_precision"): Oracle(averaged(sk.precision_score, "macro")),

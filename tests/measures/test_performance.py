@@ -97,3 +97,27 @@ def test_a_gap_of_few_rows_without_a_positive_is_no_surer_than_the_scores_themse
         assert gap.low <= gap.value <= gap.high
         far += abs(gap.value) > 3 * gap.se
     assert far < 40
+
+
+FEW = [
+    (performance.roc_auc, binary(np.linspace(0.1, 0.9, 50), [1.0] * 4 + [0.0] * 46), "approximate interval: 4 positives"),
+    (performance.roc_auc, binary(np.linspace(0.1, 0.9, 50), [0.0] + [1.0] * 49), "approximate interval: 1 negative"),
+    (performance.roc_auc, binary(np.linspace(0.1, 0.9, 10), [1.0, 0.0] * 5), ""),
+    (performance.precision, binary([0.9] * 9, [1.0, 0.0, 1.0] * 3), "approximate interval: 9 rows"),
+    (performance.precision, binary([0.9] * 10, [1.0, 0.0] * 5), ""),
+    (performance.recall, binary([0.9, 0.1, 0.2], [1.0, 1.0, 0.0]), "approximate interval: 2 rows"),
+    (performance.specificity, binary([0.9, 0.1, 0.2], [1.0, 1.0, 0.0]), "approximate interval: 1 row"),
+    (performance.f1, binary([0.9, 0.1] * 50, [1.0, 0.0] * 15 + [0.0] * 70), "approximate interval: 15 positives"),
+    (performance.log_loss, binary([0.9, 0.2] * 149, [1.0, 0.0] * 149), "approximate interval: 298 rows"),
+    (performance.brier, binary([0.9, 0.2] * 150, [1.0, 0.0] * 150), ""),
+    (performance.mae, regression(np.arange(999.0), np.zeros(999)), "approximate interval: 999 rows"),
+    (performance.mae, regression(np.arange(1000.0), np.zeros(1000)), ""),
+    (performance.bias, regression([1.0, 2.0], [0.0, 0.0]), "approximate interval: 2 rows"),
+]
+
+
+@pytest.mark.parametrize(("metric", "view", "reason"), FEW, ids=[f"{m.__name__}-{r or 'enough'}" for m, _, r in FEW])
+def test_an_interval_of_too_few_rows_says_that_it_is_approximate_and_of_how_many(metric, view, reason):
+    found = metric(view)
+    assert found.is_defined
+    assert found.reason == reason

@@ -10,7 +10,7 @@ from functools import partial
 from math import inf
 from typing import Any, Literal
 
-from watchkeeper.measures import classes, drift, estimated, estimated_classes, estimated_errors, performance, service
+from watchkeeper.measures import classes, drift, error_shape, estimated, estimated_classes, estimated_errors, lift, performance, service
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.stats.smooth import MOMENTS
 
@@ -62,6 +62,10 @@ _RANGES = {
     "matthews": (-1.0, 1.0),
     "r2": (-inf, 1.0),
     **dict.fromkeys(("mape", "mae", "rmse", "wasserstein"), (0.0, inf)),
+    **dict.fromkeys(("pinball_10", "pinball_50", "pinball_90", "absolute_error_p50", "absolute_error_p90"), (0.0, inf)),
+    "smape": (0.0, 2.0),
+    "lift_at_1": (0.0, 100.0),
+    "lift_at_10": (0.0, 10.0),
 }
 _RANGES_OF_UNITS = {
     **dict.fromkeys(("ratio", "probability", "distance"), (0.0, 1.0)),
@@ -111,6 +115,10 @@ def _quality(
 def _kpi(name: str, subject: Subject, function: Callable[..., Estimate], method: str, unit: str, direction: Direction, **more: Any) -> Metric:
     given: dict[str, Any] = {"least": 10, "needs_labels": True} | more
     return Metric(name=name, subject=subject, function=function, method=method, unit=unit, direction=direction, family="performance", **given)
+
+
+def _error_quantile(name: str, function: Callable[..., Estimate], direction: Direction, least: int) -> Metric:
+    return _kpi(name, "regression", function, "1.4 % log bins, order statistics", "truth", direction, least=least, stored=False)
 
 
 def _estimated(name: str, unit: str = "ratio", *, subject: Subject = "binary", direction: Direction = UP, **more: Any) -> Metric:
@@ -226,6 +234,12 @@ CATALOGUE: tuple[Metric, ...] = (
     _kpi("specificity", "binary", performance.specificity, "Wilson", "ratio", UP),
     _kpi("f1", "binary", performance.f1, "delta", "ratio", UP, least=20),
     _kpi("matthews", "binary", performance.matthews, "delta", "ratio", UP, least=20),
+    *(
+        _kpi(
+            f"lift_at_{k}", "binary", partial(lift.lift, k / 100), f"highest {k} % of the scores, Wilson", "index", UP, least=1_000 // k, stored=False
+        )
+        for k in (1, 10)
+    ),
     _kpi("label_coverage", "binary", performance.label_coverage, "Wilson", "ratio", NONE, least=1),
     _estimated("accuracy"),
     _estimated("log_loss", "nats", direction=DOWN),
@@ -256,6 +270,13 @@ CATALOGUE: tuple[Metric, ...] = (
         estimates="mae",
     ),
     _kpi("truth_mean", "regression", performance.truth_mean, "t", "truth", NONE),
+    _kpi("smape", "regression", error_shape.smape, "t", "ratio", DOWN, stored=False),
+    *(_kpi(f"pinball_{q}", "regression", partial(error_shape.pinball, q / 100), "t", "truth", DOWN, stored=False) for q in (10, 50, 90)),
+    *(_error_quantile(f"error_p{q:02}", partial(error_shape.error_quantile, q / 100), ZERO, least) for q, least in ((5, 100), (50, 10), (95, 100))),
+    *(
+        _error_quantile(f"absolute_error_p{q}", partial(error_shape.absolute_error_quantile, q / 100), DOWN, least)
+        for q, least in ((50, 10), (90, 50))
+    ),
     _kpi("label_coverage", "regression", performance.label_coverage, "Wilson", "ratio", NONE, least=1),
     _kpi("accuracy", "multiclass", performance.accuracy, "Wilson", "ratio", UP, bounds=classes.accuracy_bounds, in_segments=True),
     _kpi("macro_precision", "multiclass", classes.macro_precision, "delta", "ratio", UP, least=20),

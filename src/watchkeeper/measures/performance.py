@@ -5,6 +5,7 @@ Does not: units and directions (catalogue.py), what has been learned as normal (
 several classes (classes.py).
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import isfinite, nan, sqrt
 
@@ -13,13 +14,18 @@ from numpy.typing import NDArray
 
 from watchkeeper.measures.views import BinaryView, MulticlassView, RegressionView
 from watchkeeper.profiles.counts import Counts
-from watchkeeper.profiles.grids import logit_ends
+from watchkeeper.profiles.grids import ends_of
 from watchkeeper.profiles.labelled import NEGATIVE, PENDING, POSITIVE, TINY, TRUTH_CENTRED
 from watchkeeper.stats import ranking
 from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, at_least_as_unsure, auc_interval, mean, proportion, ratio_of_counts, undefined
+from watchkeeper.words import counted
 
 Floats = NDArray[np.float64]
 Bounds = tuple[float, float]
+LEAST_FOR_T, LEAST_FOR_LOSS, LEAST_FOR_DELTA, LEAST_OF_CLASS, LEAST_OF_SHARE = 1_000, 300, 20, 5, 10
+"""Rows below which intervals say approximate, as `python -m benchmarks.coverage` found: of means of errors, of log loss and Brier, rows of either
+outcome for functions of the confusion, rows of either for a ROC AUC, the denominator of a share.
+"""
 _ROUGH = 0.005
 _ROUNDING = 1e-12
 
@@ -27,33 +33,36 @@ _ROUNDING = 1e-12
 # Binary
 
 
-def _unscored(view: BinaryView) -> Estimate:
+def unscored(view: BinaryView) -> Estimate:
+    """Return the estimate of a number of scores where there are none."""
     return undefined("no scores were logged" if view.labelled else "no labels", view.labelled)
 
 
 def roc_auc(view: BinaryView) -> Estimate:
     """Area under the ROC curve; Newcombe's interval.
 
-    Scores are ranked on the logit grid, or exactly where they lie too close together for it. One tied pair weighs as much as
-    the rows are few: within .001 of the exact value from 300 rows on, .003 from 100, .01 from 30; the interval is far wider.
+    Exact where parts of 2,000 labelled rows or fewer are added, as most days and hours are; of larger ones within .001. In segments, whose
+    scores are ranked on the logit grid, one tied pair weighs as much as the rows are few: within .001 of the exact value from 300 rows
+    on, .003 from 100, .01 from 30; the interval is far wider.
     """
     if not view.scored:
-        return _unscored(view)
+        return unscored(view)
     positives, negatives, _ = view.cells()
-    found = auc_interval(ranking.roc_auc(positives, negatives), int(positives.sum()), int(negatives.sum()))
+    p, n = int(positives.sum()), int(negatives.sum())
+    found = _of_rarer(auc_interval(ranking.roc_auc(positives, negatives), p, n), p, n, LEAST_OF_CLASS)
     return replace(found, reason=f"the scores lie close together: ranked to {view.tied:.3f}") if view.tied > _ROUGH else found
 
 
 def average_precision(view: BinaryView) -> Estimate:
     """Average precision; logit interval of Boyd, Eng and Page 2013.
 
-    Scores are ranked as for `roc_auc`, and those of one cell are one threshold. With ten positives or more it is within .05 of
-    the exact value at 200 rows (.012 on 99 days of 100), .015 at 1,000, .006 at 5,000 and .004 at 20,000, half of the time
-    within .0005; with fewer positives one tied pair weighs more, .07 at 200 rows. The error is less than a fifth of the interval.
+    Exact where parts of 2,000 labelled rows or fewer are added; of larger ones within .003, since the highest 500 scores of each are kept one by
+    one. Where parts of an earlier release or of segments are added, scores share the cells of the logit grid: within .05 at 200 rows, .015 at
+    1,000, .006 at 5,000 and .004 at 20,000.
     """
     positives, negatives, _ = view.cells()
     value = ranking.average_precision(positives, negatives)
-    return precision_interval(value, int(positives.sum()), view.scored) if view.scored else _unscored(view)
+    return precision_interval(value, int(positives.sum()), view.scored) if view.scored else unscored(view)
 
 
 def precision_interval(value: float, p: int, n: int) -> Estimate:
@@ -71,13 +80,13 @@ def precision_interval(value: float, p: int, n: int) -> Estimate:
 def log_loss(view: BinaryView) -> Estimate:
     """Mean negative log likelihood of the truth, nats."""
     loss = view.loss("log_loss")
-    return mean(loss.sum, loss.sum2, loss.n) if loss.n else _unscored(view)
+    return of_few(mean(loss.sum, loss.sum2, loss.n), LEAST_FOR_LOSS) if loss.n else unscored(view)
 
 
 def brier(view: BinaryView) -> Estimate:
     """Mean squared difference of score and truth."""
     loss = view.loss("brier")
-    return mean(loss.sum, loss.sum2, loss.n) if loss.n else _unscored(view)
+    return of_few(mean(loss.sum, loss.sum2, loss.n), LEAST_FOR_LOSS) if loss.n else unscored(view)
 
 
 def positive_rate(view: BinaryView) -> Estimate:
@@ -94,7 +103,7 @@ def score_mean(view: BinaryView) -> Estimate:
 def calibration_gap(view: BinaryView) -> Estimate:
     """Mean of truth minus score over labelled rows: how much more often it happened than the model said. Rows without a score stay out."""
     if not view.scored:
-        return _unscored(view)
+        return unscored(view)
     gap = view.score(POSITIVE).finite - view.score_sum(POSITIVE, NEGATIVE)
     return at_least_as_unsure(mean(gap, view.loss("brier").sum, view.scored), claimed_variance(view))
 
@@ -111,7 +120,7 @@ def claimed_variance(view: BinaryView) -> float:
 def calibration_error(view: BinaryView) -> Estimate:
     """Expected calibration error over ten equally filled groups; no interval is given, since its sampling is not normal."""
     if not view.scored:
-        return _unscored(view)
+        return unscored(view)
     return Estimate(ranking.calibration_error(*view.cells()), n=view.scored, reason="no interval: its sampling is not normal")
 
 
@@ -127,37 +136,51 @@ def accuracy(view: BinaryView | MulticlassView) -> Estimate:
     return proportion(int(np.trace(table)), int(table.sum()))
 
 
+def _share(hits: int, rows: int) -> Estimate:
+    return of_few(proportion(hits, rows), LEAST_OF_SHARE)
+
+
 def precision(view: BinaryView) -> Estimate:
     """Share of flagged rows that are positive."""
     (_, fp), (_, tp) = view.confusion
-    return proportion(int(tp), int(tp + fp)) if tp + fp else undefined("nothing was flagged", view.labelled)
+    return _share(int(tp), int(tp + fp)) if tp + fp else undefined("nothing was flagged", view.labelled)
 
 
 def recall(view: BinaryView) -> Estimate:
     """Share of positives that were flagged."""
     _, (fn, tp) = view.confusion
-    return proportion(int(tp), int(tp + fn)) if tp + fn else undefined("no positives", view.labelled)
+    return _share(int(tp), int(tp + fn)) if tp + fn else undefined("no positives", view.labelled)
 
 
 def specificity(view: BinaryView) -> Estimate:
     """Share of negatives that were not flagged."""
     (tn, fp), _ = view.confusion
-    return proportion(int(tn), int(tn + fp)) if tn + fp else undefined("no negatives", view.labelled)
+    return _share(int(tn), int(tn + fp)) if tn + fp else undefined("no negatives", view.labelled)
 
 
 def f1(view: BinaryView) -> Estimate:
     """Harmonic mean of precision and recall; delta-method interval."""
-    return ratio_of_counts(lambda c: _ratio(2 * c[1, 1], 2 * c[1, 1] + c[0, 1] + c[1, 0]), view.confusion)
+    return _of_confusion(lambda c: _ratio(2 * c[1, 1], 2 * c[1, 1] + c[0, 1] + c[1, 0]), view)
 
 
 def balanced_accuracy(view: BinaryView) -> Estimate:
     """Mean of recall and specificity; delta-method interval."""
-    return ratio_of_counts(lambda c: (_ratio(c[1, 1], c[1].sum()) + _ratio(c[0, 0], c[0].sum())) / 2, view.confusion)
+    return _of_confusion(lambda c: (_ratio(c[1, 1], c[1].sum()) + _ratio(c[0, 0], c[0].sum())) / 2, view)
 
 
 def matthews(view: BinaryView) -> Estimate:
     """Matthews correlation of decision and truth; delta-method interval."""
-    return ratio_of_counts(_matthews, view.confusion, least=-1.0)
+    return _of_confusion(_matthews, view, least=-1.0)
+
+
+def _of_confusion(function: Callable[[Floats], float], view: BinaryView, least: float = 0.0) -> Estimate:
+    negatives, positives = view.confusion.sum(axis=1).tolist()
+    return _of_rarer(ratio_of_counts(function, view.confusion, least=least), positives, negatives, LEAST_FOR_DELTA)
+
+
+def _of_rarer(found: Estimate, positives: int, negatives: int, least: int) -> Estimate:
+    """Return an estimate that says of how few rows of the rarer outcome its interval is."""
+    return of_few(found, least, "positive" if positives <= negatives else "negative", min(positives, negatives))
 
 
 def _matthews(c: Floats) -> float:
@@ -215,7 +238,7 @@ def recall_bounds(view: BinaryView) -> Bounds:
 def log_loss_bounds(view: BinaryView) -> Bounds:
     """Each missing label falls on the likelier side, on the less likely one; scores at the end of their cell that is further out."""
     waiting = view.score(PENDING)
-    low, high = logit_ends(waiting.cells)
+    low, high = ends_of(waiting.cells)
     best = -np.log(np.maximum(high, 1 - low))
     worst = -np.log(np.maximum(np.minimum(low, 1 - high), TINY))
     known = view.loss("log_loss")
@@ -228,18 +251,26 @@ def log_loss_bounds(view: BinaryView) -> Bounds:
 
 def mae(view: RegressionView) -> Estimate:
     """Mean absolute error, in the unit of the truth."""
-    return _mean(view.of("abs_error"))
+    return mean_of(view.of("abs_error"))
 
 
-def _mean(c: Counts) -> Estimate:
-    """Return the mean of counted values, of which none may be infinite."""
-    return mean(c.sum, c.sum2, c.n) if c.finite == c.n else undefined(OVERFLOW, c.n)
+def mean_of(c: Counts) -> Estimate:
+    """Return the mean of counted values, of which none may be infinite; of few rows it says that its interval is approximate."""
+    return of_few(mean(c.sum, c.sum2, c.n)) if c.finite == c.n else undefined(OVERFLOW, c.n)
+
+
+def of_few(found: Estimate, least: int = LEAST_FOR_T, what: str = "row", n: int | None = None) -> Estimate:
+    """Return an estimate that says of how few rows its interval is, where they are fewer than it takes to cover 95 %."""
+    rows = found.n if n is None else n
+    if rows >= least or found.reason or not found.is_defined:
+        return found
+    return replace(found, reason=f"approximate interval: {counted(rows, what)}")
 
 
 def rmse(view: RegressionView) -> Estimate:
     """Root of the mean squared error; delta-method interval."""
     e = view.of("squared_error")
-    squared = _mean(e)
+    squared = mean_of(e)
     if not squared.is_defined or squared.value <= 0:
         return Estimate(0.0, n=e.n) if squared.is_defined else squared
     value = sqrt(squared.value)
@@ -249,12 +280,12 @@ def rmse(view: RegressionView) -> Estimate:
 
 def bias(view: RegressionView) -> Estimate:
     """Mean of prediction minus truth."""
-    return _mean(view.error)
+    return mean_of(view.error)
 
 
 def mape(view: RegressionView) -> Estimate:
     """Mean absolute error relative to the truth, over rows whose truth is not zero."""
-    return _mean(view.of("abs_error_ratio"))
+    return mean_of(view.of("abs_error_ratio"))
 
 
 def r2(view: RegressionView) -> Estimate:
@@ -274,4 +305,4 @@ def r2(view: RegressionView) -> Estimate:
 
 def truth_mean(view: RegressionView) -> Estimate:
     """Mean of the truth."""
-    return _mean(view.of("truth"))
+    return mean_of(view.of("truth"))

@@ -3,9 +3,9 @@
 Belongs here: reading quantities off counts. Does not: the metrics (drift.py, performance.py, service.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts, add
-from watchkeeper.profiles.grids import EXACT, on_the_grid, scores_of
+from watchkeeper.profiles.grids import EXACT, on_the_grid, rounded, scores_of
 from watchkeeper.profiles.labelled import DECIDED, DECISION, ERROR, KNOWN, NEGATIVE, NO_CLASS, PENDING, POSITIVE, SCORE, class_cell
 from watchkeeper.records import CLASS
 
@@ -118,26 +118,40 @@ class BinaryView:
 
     def cells(self) -> tuple[Ints, Ints, Floats]:
         """Return positives, negatives and score sums in ascending cells of the score."""
-        (positives, negatives), scores = self.by_score(POSITIVE, NEGATIVE)
-        return positives, negatives, (positives + negatives) * scores
+        (positives, negatives), cells = self._labelled
+        return positives, negatives, (positives + negatives) * scores_of(cells)
 
     def by_score(self, *outcomes: str) -> tuple[list[Ints], Floats]:
-        """Return the rows of each outcome, and the score, in ascending cells: exact ones where all parts have them, else the grid's."""
+        """Return the rows of each outcome, and the score, in ascending cells: one score each, and the grid's where any part has no more than that."""
+        rows, cells = self._by_cell(*outcomes)
+        return rows, scores_of(cells)
+
+    @cached_property
+    def _labelled(self) -> tuple[list[Ints], Ints]:
+        return self._by_cell(POSITIVE, NEGATIVE)
+
+    def _by_cell(self, *outcomes: str) -> tuple[list[Ints], Ints]:
         sides = [self.score(o) for o in outcomes]
         cells = np.unique(np.concatenate([side.cells for side in sides]))
-        if len(cells) and cells[0] < EXACT <= cells[-1]:
-            sides = [side.moved(on_the_grid) for side in sides]
+        for coarser in (rounded, on_the_grid) if len(cells) and cells[0] < EXACT else (rounded,):
+            sides = [side.moved(partial(_where_any_is, cells, coarser)) for side in sides]
             cells = np.unique(np.concatenate([side.cells for side in sides]))
-        return [_placed(side, cells) for side in sides], scores_of(cells)
+        order = np.argsort(scores_of(cells), kind="stable")
+        return [_placed(side, cells)[order] for side in sides], cells[order]
 
     @property
     def tied(self) -> float:
-        """How far a ranking by cells may be off: half the share of (positive, negative) pairs in a common cell of the grid."""
-        positives, negatives, _ = self.cells()
-        cells = np.unique(np.concatenate([self.score(o).cells for o in (POSITIVE, NEGATIVE)]))
-        if len(cells) == 0 or cells[0] >= EXACT:
-            return 0.0
-        return float(np.dot(positives, negatives)) / (2 * max(1, int(positives.sum()) * int(negatives.sum())))
+        """How far a ranking by cells may be off: half the share of (positive, negative) pairs in a common step of the grid."""
+        (positives, negatives), cells = self._labelled
+        steps = cells < EXACT
+        every = int(positives.sum()) * int(negatives.sum())
+        return float(np.dot(positives[steps], negatives[steps])) / (2 * max(1, every))
+
+
+def _where_any_is(known: Ints, coarser: Callable[[Ints], Ints], cells: Ints) -> Ints:
+    """Return the cells, those in their coarser cell that lie in one which is among the `known`: some part has no more than that of its rows there."""
+    less = coarser(cells)
+    return np.where(np.isin(less, known), less, cells)
 
 
 def _placed(counts: Counts, cells: Ints) -> Ints:

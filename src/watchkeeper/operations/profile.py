@@ -248,7 +248,9 @@ def _label_parts(piece: LabelsPiece) -> Iterator[pa.Table]:
     if monitor.labels is None:
         return
     for one in itertools.chain(quantities, own_label_pieces(monitor, both, rows)):
-        for group, names in [(groups[0], keys[0])] if one.is_of_whole else zip(groups, keys, strict=True):
-            yield part_rows(one.count(group, names.num_rows), names, kind=LABEL, feature=one.feature, outcome=one.outcome)
+        for place, (group, names) in enumerate(zip(groups, keys, strict=True)):
+            if place == 0 or not one.is_of_whole:
+                counted = one.count(group, names.num_rows, is_whole=place == 0)
+                yield part_rows(counted, names, kind=LABEL, feature=one.feature, outcome=one.outcome)
     if (lost := losses(monitor.task, rows)) is not None:
         yield from loss_parts(piece, both, lost, groups[0], keys[0])

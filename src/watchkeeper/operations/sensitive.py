@@ -70,7 +70,7 @@ def group_parts(monitor: Monitor, found: Fitted, rows: pa.Table, counted: Iterab
     keys = [key_columns(d.keys) for d in grouping.dimensions[1:]]
     for one in counted:
         for group, names in zip(numbered, keys, strict=True):
-            yield part_rows(one.count(group, names.num_rows), names, kind=GROUP, feature=one.feature, outcome=one.outcome)
+            yield part_rows(one.count(group, names.num_rows, is_whole=False), names, kind=GROUP, feature=one.feature, outcome=one.outcome)
 
 
 def _values(monitor: Monitor, rows: pa.Table) -> pa.Table:

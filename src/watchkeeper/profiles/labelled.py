@@ -6,14 +6,15 @@ Belongs here: score, decision and label of rows -> parts whose sums give every K
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from watchkeeper.profiles.close_scores import Scores, scores_of_rows
 from watchkeeper.profiles.counted import Counted, of_rows
-from watchkeeper.profiles.grids import exact_cells, logit_cells, signed_log_cells
+from watchkeeper.profiles.grids import signed_log_cells
 from watchkeeper.records import CLASS
 
 Ints = NDArray[np.int64]
@@ -26,9 +27,8 @@ DECIDED = "@decided="
 POSITIVE, NEGATIVE, PENDING, KNOWN = "1", "0", "", "known"
 TRUTH_CENTRED = "truth_centred"
 OWN, FAILED = "own:", "failed: "
+ABOVE, SYMMETRIC = "error_above", "symmetric_error_ratio"
 NO_CLASS = 0
-MOST_EXACT = 2_000
-TIED, WORTH = 0.01, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,53 +65,44 @@ class Piece:
     coded: Coded
     places: Ints | None = None
     """Where each cell is kept, if not at its own number."""
-    exact: Ints | None = None
-    """Cells of one score each, for groups whose scores lie too close together for the grid."""
+    scores: Scores | None = None
+    """The scores that are ranked, of which a group keeps some one by one."""
+    among: NDArray[np.bool_] | None = None
+    """The rows among which they are ranked: those with a label, whatever it is."""
     is_sum: bool = False
     """Whether only the moments are kept."""
     is_of_whole: bool = False
     """Whether it is kept of all rows together and not of segments."""
 
-    def count(self, group: NDArray[np.integer[Any]], groups: int) -> Counted:
-        """Return the counts of each group 0 .. groups-1 over the piece's rows; rows of group -1 belong to none."""
+    def count(self, group: NDArray[np.integer[Any]], groups: int, *, is_whole: bool = True) -> Counted:
+        """Return the counts of each group 0 .. groups-1 over the piece's rows; rows of group -1 belong to none.
+
+        Groups that are a part of the rows (`is_whole` is false: segments) are many, and keep scores one by one only where the grid would not do.
+        """
         mine = np.where(self.rows, group, -1)
+        if self.scores is not None and self.among is not None:
+            codes, names = self.scores.among(self.among, group, groups, is_whole=is_whole)
+            counted = (
+                of_rows(codes.astype(np.int64), self.coded.values, self.coded.nulls, mine.astype(np.int64), groups).without_extremes().without_sums()
+            )
+            return replace(counted, cells=names[counted.cells])
         counted = of_rows(self.coded.cells, self.coded.values, self.coded.nulls, mine, groups).without_extremes()
         if self.is_sum:
             return counted.without_cells()
-        if self.exact is not None:
-            return self._resolved(counted, mine).without_sums()
         return counted.without_sums() if self.places is None else counted.renamed(self.places)
-
-    def _resolved(self, counted: Counted, group: NDArray[np.integer[Any]]) -> Counted:
-        """Return the same rows, score by score in groups that the grid would tie together though their scores differ."""
-        is_tied = _are_tied(counted)
-        if not is_tied.any() or self.exact is None:
-            return counted
-        apart = of_rows(self.exact, self.coded.values, self.coded.nulls, np.where(is_tied[group], group, -1), counted.groups).without_extremes()
-        distinct, occupied = np.diff(apart.ends), np.diff(counted.ends)
-        is_better = is_tied & (distinct <= MOST_EXACT) & (distinct >= WORTH * occupied)
-        return counted.beside(apart).chosen(np.arange(counted.groups) + np.where(is_better, counted.groups, 0))
-
-
-def _are_tied(counted: Counted) -> NDArray[np.bool_]:
-    """Tell in which groups so many pairs of rows share a cell that a ranking by cells could be off by more than .005."""
-    owner = np.repeat(np.arange(counted.groups), np.diff(counted.ends))
-    pairs = np.bincount(owner, weights=counted.counts.astype(float) ** 2, minlength=counted.groups)
-    rows, occupied = np.bincount(owner, weights=counted.counts, minlength=counted.groups), np.diff(counted.ends)
-    return (pairs > TIED * rows**2) & (rows >= WORTH * occupied)
 
 
 def binary_pieces(rows: Labelled) -> list[Piece]:
     """Return score cells and decisions by outcome, and the losses of labelled rows; truth is 1, 0 or NaN."""
     known, scored = np.isfinite(rows.truth), np.isfinite(rows.score)
-    scores = Coded(logit_cells(np.where(scored, rows.score, 0.5)), ~scored, rows.score)
+    scores = scores_of_rows(rows.score, rows.truth == 1, rows.decision)
+    score_cells = Coded(np.empty(0, np.int64), ~scored, rows.score)  # the cells are those of the scores
     decisions = Coded(np.maximum(rows.decision, 0), rows.decision < 0)
     p = np.clip(rows.score, TINY, 1 - TINY)
     loss = -np.where(rows.truth == 1, np.log(p), np.log1p(-p))
-    exact = exact_cells(np.where(scored, rows.score, 0.5))
     by_outcome = ((POSITIVE, rows.truth == 1), (NEGATIVE, rows.truth == 0), (PENDING, ~known))
     return [
-        *(Piece(SCORE, outcome, mask, scores, exact=exact) for outcome, mask in by_outcome),
+        *(Piece(SCORE, outcome, mask, score_cells, scores=scores, among=mask if outcome == PENDING else known) for outcome, mask in by_outcome),
         *(Piece(DECISION, outcome, mask, decisions) for outcome, mask in by_outcome),
         _sum("log_loss", known & scored, loss),
         _sum("brier", known & scored, (rows.score - rows.truth) ** 2),
@@ -137,7 +128,18 @@ def _regression_pieces(rows: Labelled) -> list[Piece]:
         _sum("truth", known, rows.truth),
         _sum(TRUTH_CENTRED, known, rows.truth - rows.centre),
         _sum("abs_error_ratio", known & (size > 0), np.abs(error) / np.where(size > 0, size, 1.0)),
+        _sum(ABOVE, known, np.maximum(error, 0.0)),
+        _sum(SYMMETRIC, known, _symmetric(np.where(known, rows.score, 0.0), np.where(known, rows.truth, 0.0))),
     ]
+
+
+def _symmetric(score: Floats, truth: Floats) -> Floats:
+    """Return the absolute error over the mean of both sizes, 0 where both are zero; no intermediate number is beyond all floats."""
+    scale = np.maximum(np.abs(score), np.abs(truth))
+    left, right = (np.divide(side, scale, out=np.zeros(len(scale)), where=scale > 0) for side in (score, truth))
+    sizes = np.abs(left) + np.abs(right)
+    ratios: Floats = 2 * np.abs(left - right) / np.where(sizes > 0, sizes, 1.0)
+    return ratios
 
 
 def class_cell(name: str) -> int:
@@ -177,12 +179,13 @@ def _class_pieces(name: str, chance: Floats, rows: Labelled) -> Iterator[Piece]:
     """
     code = rows.classes.index(name) if name in rows.classes else len(rows.classes)
     scored, is_decided, known = np.isfinite(chance), rows.decision == code, rows.truth >= 0
-    filled = np.where(scored, chance, 0.5)
-    scores, exact = Coded(logit_cells(filled), ~scored, chance), exact_cells(filled)
+    scores = scores_of_rows(chance, rows.truth == code, is_decided.astype(np.int64))
+    cells = Coded(np.empty(0, np.int64), ~scored, chance)  # the cells are those of the scores
     by_outcome = ((POSITIVE, rows.truth == code), (NEGATIVE, known & (rows.truth != code)), (PENDING, ~known))
     for prefix, mine in ((CLASS, ~is_decided), (DECIDED, is_decided)):
         for outcome, mask in by_outcome:
-            yield Piece(prefix + name, outcome, mask & mine, scores, exact=exact, is_of_whole=True)
+            among = mask if outcome == PENDING else known
+            yield Piece(prefix + name, outcome, mask & mine, cells, scores=scores, among=among, is_of_whole=True)
 
 
 def _sum(feature: str, rows: NDArray[np.bool_], values: Floats) -> Piece:
