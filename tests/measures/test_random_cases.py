@@ -17,7 +17,7 @@ from watchkeeper.profiles.counts import add
 from watchkeeper.profiles.labelled import Labelled
 
 EXACT = 1e-9
-BINARY_CASES, LARGE_CASES, REGRESSION_CASES = 400, 24, 200
+BINARY_CASES, LARGE_CASES, REGRESSION_CASES = 300, 24, 120
 RANKINGS = ("roc_auc", "average_precision", "lift_at_1", "lift_at_10", "calibration_error")
 
 
