@@ -78,7 +78,12 @@ class Expected:
 
 
 def expected(calibration: Calibration, view: BinaryView, outcomes: tuple[str, ...] = _ALL) -> Expected:
-    """Return what is expected of the rows of some outcomes, whatever these are."""
+    """Return what is expected of the rows of some outcomes, whatever these are; worked out once for all numbers that rest on it."""
+    found: Expected = view.once((id(calibration), outcomes), lambda: _expected(calibration, view, outcomes))
+    return found
+
+
+def _expected(calibration: Calibration, view: BinaryView, outcomes: tuple[str, ...]) -> Expected:
     counts, scores = view.by_score(*outcomes)
     rows = np.sum(counts, axis=0).astype(float)
     flags = view.flagged(*outcomes) if isinstance(view, ClassView) else _flagged(counts, [view.decided(o) for o in outcomes])

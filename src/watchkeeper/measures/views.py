@@ -3,7 +3,7 @@
 Belongs here: reading quantities off counts. Does not: the metrics (drift.py, performance.py, service.py).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -118,43 +118,72 @@ class BinaryView:
 
     def cells(self) -> tuple[Ints, Ints, Floats]:
         """Return positives, negatives and score sums in ascending cells of the score."""
-        (positives, negatives), cells = self._labelled
-        return positives, negatives, (positives + negatives) * scores_of(cells)
+        (positives, negatives), scores = self.by_score(POSITIVE, NEGATIVE)
+        return positives, negatives, (positives + negatives) * scores
 
     def by_score(self, *outcomes: str) -> tuple[list[Ints], Floats]:
         """Return the rows of each outcome, and the score, in ascending cells: one score each, and the grid's where any part has no more than that."""
-        rows, cells = self._by_cell(*outcomes)
-        return rows, scores_of(cells)
+        rows, _, scores = self._by_cell(*outcomes)
+        return rows, scores
+
+    def _by_cell(self, *outcomes: str) -> tuple[list[Ints], Ints, Floats]:
+        found: tuple[list[Ints], Ints, Floats] = self.once(outcomes, lambda: _by_cell([self.score(o) for o in outcomes]))
+        return found
+
+    def once(self, name: Hashable, made: Callable[[], Any]) -> Any:
+        """Return what goes by a name, worked out the first time it is asked for: many KPIs ask for the same."""
+        if name not in self._made:
+            self._made[name] = made()
+        return self._made[name]
 
     @cached_property
-    def _labelled(self) -> tuple[list[Ints], Ints]:
-        return self._by_cell(POSITIVE, NEGATIVE)
-
-    def _by_cell(self, *outcomes: str) -> tuple[list[Ints], Ints]:
-        sides = [self.score(o) for o in outcomes]
-        cells = np.unique(np.concatenate([side.cells for side in sides]))
-        for coarser in (rounded, on_the_grid) if len(cells) and cells[0] < EXACT else (rounded,):
-            sides = [side.moved(partial(_where_any_is, cells, coarser)) for side in sides]
-            cells = np.unique(np.concatenate([side.cells for side in sides]))
-        order = np.argsort(scores_of(cells), kind="stable")
-        return [_placed(side, cells)[order] for side in sides], cells[order]
+    def _made(self) -> dict[Hashable, Any]:
+        return {}
 
     @property
     def tied(self) -> float:
         """How far a ranking by cells may be off: half the share of (positive, negative) pairs in a common step of the grid."""
-        (positives, negatives), cells = self._labelled
+        (positives, negatives), cells, _ = self._by_cell(POSITIVE, NEGATIVE)
         steps = cells < EXACT
         every = int(positives.sum()) * int(negatives.sum())
         return float(np.dot(positives[steps], negatives[steps])) / (2 * max(1, every))
 
 
-def _where_any_is(known: Ints, coarser: Callable[[Ints], Ints], cells: Ints) -> Ints:
-    """Return the cells, those in their coarser cell that lie in one which is among the `known`: some part has no more than that of its rows there."""
-    less = coarser(cells)
-    return np.where(np.isin(less, known), less, cells)
+def _by_cell(sides: list[Counts]) -> tuple[list[Ints], Ints, Floats]:
+    """Return the rows of each side by cell, the cells in ascending order of their scores, and the scores."""
+    cells = _distinct([side.cells for side in sides])
+    for coarser in (rounded, on_the_grid) if len(cells) and cells[0] < EXACT else (rounded,):
+        less = coarser(cells)
+        less = np.where(_are_among(cells, less), less, cells)
+        if np.array_equal(less, cells):
+            continue
+        sides = [side.moved(partial(_looked_up, cells, less)) for side in sides]
+        cells = _distinct([side.cells for side in sides])
+    scores = scores_of(cells)
+    if cells[:1].min(initial=EXACT) < EXACT <= cells[-1:].max(initial=0):  # steps of the grid and single scores lie among each other
+        order = np.argsort(scores, kind="stable")
+        return [_dense(side, cells)[order] for side in sides], cells[order], scores[order]
+    return [_dense(side, cells) for side in sides], cells, scores
 
 
-def _placed(counts: Counts, cells: Ints) -> Ints:
+def _distinct(parts: list[Ints]) -> Ints:
+    """Return the different cells of several parts in ascending order."""
+    every = np.sort(np.concatenate(parts), kind="stable")
+    return every[np.concatenate([[True], every[1:] != every[:-1]])] if len(every) else every
+
+
+def _are_among(known: Ints, cells: Ints) -> NDArray[np.bool_]:
+    """Tell which cells are among known ones, which ascend: of these some part has no more than that of its rows there."""
+    found: NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, cells), len(known) - 1)] == cells if len(known) else np.zeros(len(cells), bool)
+    return found
+
+
+def _looked_up(known: Ints, instead: Ints, cells: Ints) -> Ints:
+    """Return what stands for each of some cells, which are among known ones."""
+    return instead[np.searchsorted(known, cells)]
+
+
+def _dense(counts: Counts, cells: Ints) -> Ints:
     """Return counts as an array over some cells, which hold all of theirs."""
     out = np.zeros(len(cells), np.int64)
     out[np.searchsorted(cells, counts.cells)] = counts.counts

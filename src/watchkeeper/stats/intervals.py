@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit  # scipy.stats has them too, and takes half a second to import
 
 Z95 = float(ndtri(0.975))
+_FINE = 1e-14
 OVERFLOW = "the values are too large to add up"
 
 
@@ -114,7 +115,7 @@ def _auc_variance(theta: float, positives: int, negatives: int) -> float:
 def _newcombe_limit(auc: float, positives: int, negatives: int, side: float) -> float:
     """Solve |theta - auc| = z sqrt(V(theta)) on one side of auc, by bisection."""
     inner, outer = auc, 1.0 if side > 0 else 0.0
-    for _ in range(60):
+    while abs(outer - inner) > _FINE:
         middle = (inner + outer) / 2
         if abs(middle - auc) < Z95 * sqrt(_auc_variance(middle, positives, negatives)):
             inner = middle
