@@ -78,6 +78,7 @@ def calibrated(positives: Rows, negatives: Rows, scores: Floats, before: Calibra
     from scipy.optimize import isotonic_regression
 
     there = rows > 0
-    return Calibration(
-        scores[there], isotonic_regression((positives / np.maximum(rows, 1e-300))[there], weights=rows[there]).x, edges, variance, int(n)
-    )
+    risen = isotonic_regression((positives / np.maximum(rows, 1e-300))[there], weights=rows[there]).x
+    steps = np.concatenate([[True], risen[1:] != risen[:-1], [True]])
+    ends = steps[1:] | steps[:-1]  # of a stretch of one chance the first and the last point tell all
+    return Calibration(scores[there][ends], risen[ends], edges, variance, int(n))
