@@ -79,6 +79,9 @@ class Columns(Words):
     score: str | None = Field(None, description="binary: probability of the positive class; regression: the prediction")
     prediction: str | None = Field(None, description="the decision: class or 0/1")
     probabilities: dict[str, str] = Field(default_factory=dict, description="multiclass: class -> column of its probability")
+    attributions: dict[str, str] = Field(
+        default_factory=dict, description="input -> column of its attribution: by how much it moved the score (SHAP values, say)"
+    )
     version: str | None = None
     environment: str | None = None
     entity: str | None = None
@@ -89,8 +92,12 @@ class Columns(Words):
 
     def named(self) -> dict[str, str]:
         """Return role -> column for every role that is given."""
-        roles = {k: v for k, v in self.model_dump(exclude={"probabilities"}).items() if v}
-        return roles | {f"probability of {k}": v for k, v in self.probabilities.items()}
+        probabilities = {f"probability of {k}": v for k, v in self.probabilities.items()}
+        return self.single() | probabilities | {f"attribution of {k}": v for k, v in self.attributions.items()}
+
+    def single(self) -> dict[str, str]:
+        """Return role -> column for every role that one column has."""
+        return {k: v for k, v in self.model_dump(exclude={"probabilities", "attributions"}).items() if v}
 
 
 class Reference(Words):

@@ -126,6 +126,7 @@ class Change:
     version: Of[str, "version it brought, if any"] = ""
     note: Of[str, "what was done, in words"] = ""
     who: Of[str, "who recorded it"] = ""
+    parameters: Of[str, "JSON: what the version was made with, name by name"] = ""
     recorded_at: Of[datetime, "the `now` of the recording"]
 
 
@@ -222,6 +223,8 @@ class Profile:
     computed_at: Of[datetime, "the `now` of the scan"]
 
 
+ATTRIBUTION = "@attribution="
+"""What the name of an input's attribution begins with where outputs of a model are counted: by how much it moved the score."""
 CLASS = "@class="
 """What the `feature` of a number about one class of several begins with: `@class=fraud`."""
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from watchkeeper.records import CLASS
+from watchkeeper.records import ATTRIBUTION, CLASS
 
 COUNTS = ("count", "rows", "categories")
 _UNITS = ("ms", "hours", "kWh")
@@ -269,10 +269,13 @@ def metric_text(metric: str, feature: str = "", segment: str = "") -> str:
     ('PSI of dest', 'AUC', 'estimated MAE')
     >>> metric_text("recall", "@class=fraud")
     'recall of class fraud'
+    >>> metric_text("psi", "@attribution=weight_kg")
+    'PSI of attribution of weight_kg'
     """
     is_estimate, plain = metric.startswith("estimated_"), metric.removeprefix("estimated_")
     named = ("estimated " if is_estimate else "") + _METRICS.get(plain, plain.replace("_", " "))
     about = feature.removeprefix("@")
-    parts = [named, about.replace("=", " ", 1) if feature.startswith(CLASS) else about]
+    about = about.replace("=", " " if feature.startswith(CLASS) else " of ", 1) if feature.startswith((CLASS, ATTRIBUTION)) else about
+    parts = [named, about]
     where = " and ".join(pair.replace("=", " ", 1) for pair in segment.split("&")) if segment else ""
     return " of ".join(p for p in parts if p) + (f", {where}" if where else "")

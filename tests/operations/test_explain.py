@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from conftest import PARCELS, new_home
@@ -13,7 +14,7 @@ from watchkeeper.operations.change import record_change
 from watchkeeper.operations.explain import explain
 from watchkeeper.operations.pick import pick
 from watchkeeper.operations.watch import watch
-from watchkeeper.records import Run
+from watchkeeper.records import Profile, Run, Score
 from watchkeeper.site.explanation import explanation_lines
 from watchkeeper.windows import Window
 from worlds import DAY, parcels_days
@@ -23,7 +24,10 @@ NOW = FIRST + 25 * DAY
 BAD = FIRST + 20 * DAY
 HEAVY, SMALL, LATE, ODD = "20250122-00007", "20250122-00008", "20250122-00009", "20250122-00010"
 LAST = "20250125-00010"
-MONITOR = PARCELS | {"private": ["insured"]}
+MONITOR = PARCELS | {
+    "private": ["insured"],
+    "columns": PARCELS["columns"] | {"attributions": {"weight_kg": "by_weight", "depot": "by_depot", "insured": "by_insured"}},
+}
 
 
 def _told(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -37,7 +41,16 @@ def _told(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
 
 
 def _insured(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
-    return events.append_column("insured", pa.array([f"name-{i % 3}" for i in range(events.num_rows)])), labels
+    rows = events.num_rows
+    more = {
+        "insured": [f"name-{i % 3}" for i in range(rows)],
+        "by_weight": [0.1 * w - 0.12 for w in events.column("weight_kg").to_pylist()],
+        "by_depot": [None if d == "mars" else {"north": 0.02}.get(d, -0.04) for d in events.column("depot").to_pylist()],
+        "by_insured": [0.01 * (i % 3) for i in range(rows)],
+    }
+    for name, values in more.items():
+        events = events.append_column(name, pa.array(values))
+    return events, labels
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +64,9 @@ def home(tmp_path_factory):
     )
     change = {d: (lambda e, t, d=d: _insured(*(_told(e, t) if d in (21, 24) else (e, t)))) for d in range(25)}
     parcels_days(place.root, FIRST.date(), 25, rows=120, late=dict.fromkeys(range(20, 24), 0.7), change=change)
-    record_change(place, "parcels", kind="release", at=FIRST, version="1", note="first model", who="ann", now=FIRST)
+    record_change(
+        place, "parcels", kind="release", at=FIRST, version="1", note="first model", who="ann", now=FIRST, parameters={"trees": "50", "depth": "4"}
+    )
     watch(place, now=NOW)
     return place
 
@@ -71,7 +86,10 @@ def test_all_that_is_known_is_told(home, monitor):
     assert said[""].startswith(f"parcels, {HEAVY}, Wed 22 Jan 2025, ")
     assert "of reference predictions with such a score" in said["Score"]
     assert said["Unusual inputs"].startswith("weight_kg 500: above all of the reference, whose highest is ")
-    assert said["Version"] == "1; release of Wed 1 Jan 2025, 00:00: first model"
+    assert said["Version"] == "1; release of Wed 1 Jan 2025, 00:00: first model (depth 4, trees 50)"
+    assert said["Moved by"].startswith("weight_kg 500 by +49.9, above all of the reference, whose highest is ")
+    assert "depot " in said["Moved by"]
+    assert said["Moved by"].endswith("(attributions as they were logged)")
     assert said["Landed"].endswith("parcels-2025-01-22.parquet, row 7; of its file did not hold: weight_kg: no van lifts more")
     assert said["Segments"].startswith("depot ")
     assert said["Incidents"].startswith(("critical", "high", "warning"))
@@ -108,6 +126,24 @@ def test_private_inputs_are_masked_unless_a_reason_is_given_which_is_kept(home, 
     assert "of the reference" in shown.place.said, "found again though the bins hold hashes"
     (kept,) = [r for r in home.lake.newest(Run) if r.operation == "explain"]
     assert kept.reason.endswith(f"ticket 9; {HEAVY}")
+
+
+def test_the_attribution_of_a_private_input_is_masked_with_it(home, monitor):
+    (masked,) = [i for i in explain(home, monitor, HEAVY, now=NOW).inputs if i.name == "insured"]
+    assert masked.attribution is None
+    (shown,) = [i for i in explain(home, monitor, HEAVY, now=NOW, private_reason="ticket 9").inputs if i.name == "insured"]
+    assert shown.attribution == pytest.approx(0.01)
+    assert "insured" not in lines(monitor, explain(home, monitor, HEAVY, now=NOW))["Moved by"]
+
+
+def test_attributions_are_watched_for_drift_and_are_no_inputs(home, monitor):
+    drift = {s.feature for s in home.lake.newest(Score, where=pc.field("metric") == "psi") if not s.segment}
+    assert {"@attribution=weight_kg", "@attribution=depot", "@attribution=insured"} <= drift
+    assert not drift & {"by_weight", "by_depot", "by_insured"}
+    assert {i.name for i in explain(home, monitor, HEAVY, now=NOW).inputs} == {"weight_kg", "depot", "insured"}
+    kept = home.lake.read(Profile.TABLE, columns=["low", "sum", "n"], where=pc.field("feature") == "@attribution=insured")
+    assert pc.sum(kept.column("n")).as_py() > 0
+    assert (pc.sum(kept.column("sum")).as_py(), kept.column("low").null_count) == (0.0, kept.num_rows), "of private ones counts alone are kept"
 
 
 def test_an_id_that_never_landed_is_said_and_one_in_quarantine_with_its_reason(home, monitor):

@@ -51,9 +51,9 @@ def _of_globs(monitor: Monitor) -> Iterator[Contradiction]:
 
 
 def _of_roles(monitor: Monitor) -> Iterator[Contradiction]:
-    columns = monitor.columns.model_dump(exclude={"probabilities"})
-    roles: dict[Path, str | None] = {("columns", role): name for role, name in columns.items() if role not in _SHARED_ROLES}
+    roles: dict[Path, str | None] = {("columns", role): name for role, name in monitor.columns.single().items() if role not in _SHARED_ROLES}
     roles |= {("columns", "probabilities", label): name for label, name in monitor.columns.probabilities.items()}
+    roles |= {("columns", "attributions", of): name for of, name in monitor.columns.attributions.items()}
     yield from _twice(roles, is_regression=monitor.task == "regression")
     if monitor.labels is not None:
         yield from _twice({("labels", role): getattr(monitor.labels, role) for role in ("join", "column", "time")})
@@ -71,9 +71,9 @@ def _twice(roles: dict[Path, str | None], *, is_regression: bool = False) -> Ite
 
 def _of_case(monitor: Monitor) -> Iterator[Contradiction]:
     """Yield the columns of which another, elsewhere in the file, differs only in case: Delta and DuckDB take both for one."""
-    roles = monitor.columns.model_dump(exclude={"probabilities"})
-    named: list[tuple[Path, str]] = [(("columns", role), name) for role, name in roles.items() if name]
+    named: list[tuple[Path, str]] = [(("columns", role), name) for role, name in monitor.columns.single().items()]
     named += [(("columns", "probabilities", label), name) for label, name in monitor.columns.probabilities.items()]
+    named += [(("columns", "attributions", of), name) for of, name in monitor.columns.attributions.items()]
     named += [(("segments", i), name) for i, names in enumerate(monitor.segments) for name in names.split("&")]
     for part in ("features", "sensitive", "private"):
         named += [((part, i), name) for i, name in enumerate(getattr(monitor, part) or ())]

@@ -15,7 +15,7 @@ from watchkeeper.operations.change import ChangeKind, record_change
 from watchkeeper.operations.listing import recorded_changes
 
 Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Models; else all.", show_default=False)]
-_CHANGES = ("model", "kind", "at", "version", "note", "who")
+_CHANGES = ("model", "kind", "at", "version", "note", "who", "parameters")
 
 
 def register(app: typer.Typer) -> None:
@@ -35,6 +35,9 @@ def add_change(
     version: Annotated[str, typer.Option(metavar="VERSION", help="The version it brought; a release needs one.", show_default=False)] = "",
     note: Annotated[str, typer.Option(metavar="TEXT", help="What was done, in words.", show_default=False)] = "",
     who: Annotated[str, typer.Option(metavar="NAME", help="Who did it.", show_default=False)] = "",
+    parameter: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="What the version was made with; may be repeated.", show_default=False)
+    ] = None,
     now: NowOption = None,
     as_json: JsonOption = False,
     home: HomeOption = None,
@@ -45,12 +48,21 @@ def add_change(
     load_monitor(place, model)
     if kind not in get_args(ChangeKind):
         raise UsageError(f"{kind!r} is no kind of change", where="--kind", then=f"Write one of {', '.join(get_args(ChangeKind))}.")
+    parameters = dict(_parameter(text) for text in parameter or ())
     effective_at = moment(at, option="--at") if at else recorded_at
-    made = record_change(place, model, kind=kind, at=effective_at, version=version, note=note, who=who, now=recorded_at)  # type: ignore[arg-type]
+    said = {"version": version, "note": note, "who": who, "parameters": parameters}
+    made = record_change(place, model, kind=kind, at=effective_at, now=recorded_at, **said)  # type: ignore[arg-type]
     if as_json:
         show_json(made)
     else:
         say(f"Recorded {made.change_id}: {made.kind} of {model} at {made.at:%Y-%m-%d %H:%M} UTC.")
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, is_given, value = text.partition("=")
+    if not is_given or not name.strip():
+        raise UsageError(f"{text!r} is no parameter", where="--parameter", then="Write NAME=VALUE, for example --parameter depth=6.")
+    return name.strip(), value.strip()
 
 
 def list_changes(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_json: JsonOption = False, home: HomeOption = None) -> None:

@@ -3,6 +3,8 @@
 Belongs here: writing the record once. Does not: asking for it (cli/, flows/change.py), or finding causes (judgement/causes.py).
 """
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -17,7 +19,16 @@ ChangeKind = Literal["release", "config", "price", "data"]
 
 
 def record_change(
-    home: Home, model: str, *, kind: ChangeKind, at: datetime, now: datetime, version: str = "", note: str = "", who: str = ""
+    home: Home,
+    model: str,
+    *,
+    kind: ChangeKind,
+    at: datetime,
+    now: datetime,
+    version: str = "",
+    note: str = "",
+    who: str = "",
+    parameters: Mapping[str, str] | None = None,
 ) -> Change:
     """Record a change of a model and return it; the same change again adds nothing, so that a pipeline may repeat itself.
 
@@ -28,10 +39,13 @@ def record_change(
     if kind == "release" and not version.strip():
         raise UsageError("a release says which version it brought", where="--version", then="Add for example --version v2.")
     moment = utc(at)
-    change_id = key(model, kind, moment.isoformat(), version, note)
+    made_with = json.dumps(dict(sorted(parameters.items())), ensure_ascii=False) if parameters else ""
+    change_id = key(model, kind, moment.isoformat(), version, note, *([made_with] if made_with else []))
     known: list[Change] = home.lake.newest(Change, as_of=now, where=pc.field("change_id") == change_id)
     if known:
         return known[0]
-    change = Change(change_id=change_id, model=model, kind=kind, at=moment, version=version, note=note, who=who, recorded_at=now)
+    change = Change(
+        change_id=change_id, model=model, kind=kind, at=moment, version=version, note=note, who=who, parameters=made_with, recorded_at=now
+    )
     home.lake.append_records(Change, [change])
     return change

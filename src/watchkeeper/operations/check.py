@@ -101,8 +101,9 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
 
 
 def _of_columns(home: Home, monitor: Monitor, document: Document) -> Iterator[Finding]:
-    events: dict[Key, str] = {("columns", role): name for role, name in monitor.columns.model_dump(exclude={"probabilities"}).items() if name}
+    events: dict[Key, str] = {("columns", role): name for role, name in monitor.columns.single().items()}
     events |= {("columns", "probabilities", label): name for label, name in monitor.columns.probabilities.items()}
+    events |= {("columns", "attributions", of): name for of, name in monitor.columns.attributions.items()}
     events |= {("features", i): name for i, name in enumerate(monitor.features or [])}
     events |= {("segments", i): part for i, pair in enumerate(monitor.segments) for part in pair.split("&")}
     events |= {("sensitive", i): name for i, name in enumerate(monitor.sensitive)}

@@ -35,7 +35,7 @@ from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.kinds import Derived
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.parts import FEATURE
-from watchkeeper.records import Batch, Change, IncidentEvent, Run, Validation
+from watchkeeper.records import ATTRIBUTION, Batch, Change, IncidentEvent, Run, Validation
 from watchkeeper.site.explanation import MASK, Explanation, Input, Truth
 from watchkeeper.stats.calibration import Calibration
 
@@ -179,10 +179,12 @@ def _inputs(monitor: Monitor, row: pa.Table, fitted_bins: Mapping[str, FeatureBi
         if hidden and is_private(monitor, name):
             yield Input(name=name, value=MASK, place=Place())
             continue
+        by = None if hidden and is_private(monitor, ATTRIBUTION + name) else _number(row, monitor.columns.attributions.get(name))
         column = rows.column(name)
         (value,) = values_of(column)
         place = _place(name, fitted_bins, usual, _compared(monitor, name, fitted_bins.get(name), column))
-        yield Input(name=name, value=value, place=place)
+        usually = NOWHERE if by is None else _place(ATTRIBUTION + name, fitted_bins, usual, by)
+        yield Input(name=name, value=value, place=place, attribution=by, attribution_place=usually)
 
 
 def _compared(monitor: Monitor, name: str, bins: FeatureBins | None, column: pa.ChunkedArray) -> float | str | None:

@@ -20,7 +20,7 @@ from watchkeeper.profiles.columns import as_numbers, is_numeric, is_text
 from watchkeeper.profiles.kinds import Derived, derived_from, source_of
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.pairs import Pair, related
-from watchkeeper.records import key
+from watchkeeper.records import ATTRIBUTION, key
 
 Floats = NDArray[np.float64] | NDArray[np.float32]
 PREDICTION = "@prediction"
@@ -73,19 +73,27 @@ def _sampled(column: pa.ChunkedArray, bins: FeatureBins) -> Floats:
 
 def _outputs(monitor: Monitor, schema: pa.Schema) -> list[str]:
     score = [SCORE] if monitor.columns.score in schema.names else []
-    return score + ([PREDICTION] if monitor.task == "multiclass" and monitor.columns.prediction in schema.names else [])
+    attributions = [ATTRIBUTION + of for of, column in monitor.columns.attributions.items() if column in schema.names]
+    return score + ([PREDICTION] if monitor.task == "multiclass" and monitor.columns.prediction in schema.names else []) + attributions
 
 
 def _column_of(monitor: Monitor, name: str, stored: Collection[str]) -> str:
     """Return the column that a feature or an output is read off."""
-    return {SCORE: monitor.columns.score, PREDICTION: monitor.columns.prediction}.get(name) or source_of(name, stored)[0]
+    return outputs_of(monitor).get(name) or source_of(name, stored)[0]
+
+
+def outputs_of(monitor: Monitor) -> dict[str, str]:
+    """Return the column of each output of the model that is counted as features are."""
+    roles = monitor.columns
+    named = {SCORE: roles.score, PREDICTION: roles.prediction} | {ATTRIBUTION + of: column for of, column in roles.attributions.items()}
+    return {name: column for name, column in named.items() if column}
 
 
 def fit_columns(monitor: Monitor, rows: Derived, names: Sequence[str]) -> dict[str, FeatureBins]:
     """Fit bins to columns of reference rows; texts that hardly repeat are names of rows and are left out, unless asked for."""
     out = {}
     for name in names:
-        column = rows.column(_column_of(monitor, name, rows.column_names) if name in (SCORE, PREDICTION) else name)
+        column = rows.column(_column_of(monitor, name, rows.column_names) if name.startswith("@") else name)
         if name == PREDICTION:
             out[name] = _fit_category(name, column)
             continue
@@ -108,7 +116,7 @@ def features_of(monitor: Monitor, schema: pa.Schema) -> list[str]:
 
     A stored column hides what would be derived under its name. Names that begin with @ stand for the model's own outputs.
     """
-    roles = {*monitor.columns.named().values(), *monitor.columns.probabilities.values()}
+    roles = set(monitor.columns.named().values())
     named = monitor.features if monitor.features is not None else [n for n in schema.names if n not in roles and not n.startswith("wk_")]
     kinds = {name: schema.field(name).type for name in named if name in schema.names and not name.startswith("@")}
     derived = [(name, each) for name, kind in kinds.items() if _is_counted(kind) for each in derived_from(name, kind)]
@@ -116,7 +124,10 @@ def features_of(monitor: Monitor, schema: pa.Schema) -> list[str]:
 
 
 def is_private(monitor: Monitor, name: str) -> bool:
-    """Tell whether a feature is a private column, or derived from one."""
+    """Tell whether a feature is a private column, or derived from one, or what a private one did to the score."""
+    if name.startswith(ATTRIBUTION):
+        of = name.removeprefix(ATTRIBUTION)
+        return of in monitor.private or monitor.columns.attributions.get(of) in monitor.private
     return name in monitor.private or source_of(name)[0] in monitor.private
 
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.fit import PREDICTION, is_private, private_name
+from watchkeeper.operations.fit import is_private, outputs_of, private_name
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import Ints
 from watchkeeper.profiles.grids import LATENCY_STEP, latency_cells
-from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.parts import FEATURE, SERVICE
 from watchkeeper.profiles.scan import Gridded, Numbers, Quantity, Texts, of_category
 
@@ -34,7 +33,7 @@ class Counting:
 
 def countings(monitor: Monitor, bins: Mapping[str, FeatureBins]) -> Iterator[Counting]:
     """Yield what is counted of each event."""
-    outputs = {SCORE: monitor.columns.score, PREDICTION: monitor.columns.prediction}
+    outputs = outputs_of(monitor)
     for name, fitted in bins.items():
         column, hidden = outputs.get(name, name) or name, is_private(monitor, name)
         if fitted.kind == "numeric":

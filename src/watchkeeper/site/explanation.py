@@ -3,13 +3,14 @@
 Belongs here: facts about a prediction -> lines. Does not: finding them (operations/explain.py), printing (cli/).
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from watchkeeper.judgement.incidents import Incident
-from watchkeeper.measures.rarity import Place
+from watchkeeper.measures.rarity import NOWHERE, Place
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Batch, Change, Validation
 from watchkeeper.words import counted, expectation_text, metric_text, moment_text, number_text, percent
@@ -25,6 +26,8 @@ class Input:
     name: str
     value: Any
     place: Place
+    attribution: float | None = None
+    attribution_place: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,7 @@ def explanation_lines(monitor: Monitor, found: Explanation) -> list[tuple[str, s
         ("", f"{found.model}, {found.id}, {moment_text(found.at, monitor.timezone)}: {_verdict(monitor, found)}"),
         ("Score", _score(monitor, found)),
         ("Label", _label(monitor, found)),
+        ("Moved by", _moved(found)),
         ("Unusual inputs", _unusual(found)),
         ("Segments", ", ".join(metric_text("", segment=s).removeprefix(", ") for s in found.segments)),
         ("Served", _served(found)),
@@ -138,6 +142,18 @@ def _label(monitor: Monitor, found: Explanation) -> str:
     return said + (f"; said {', then '.join(_named(monitor, t.label) for t in others)} before" if others else "")
 
 
+def _moved(found: Explanation) -> str:
+    """Return the attributions that were logged, the largest first."""
+    known = sorted(((i, i.attribution) for i in found.inputs if i.attribution is not None), key=lambda one: -abs(one[1]))
+    rest = f"; and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+    said = (f"{i.name} {value_text(i.value)} by {by:+.3g}{_usually(i.attribution_place)}" for i, by in known[:_SHOWN])
+    return "; ".join(said) + (f"{rest} (attributions as they were logged)" if known else "")
+
+
+def _usually(place: Place) -> str:
+    return f", {place.said}" if place.said and place is not NOWHERE else ""
+
+
 def _unusual(found: Explanation) -> str:
     odd = [i for i in found.inputs if i.place.is_unusual]
     if not odd:
@@ -165,8 +181,14 @@ def _served(found: Explanation) -> str:
 
 def _version(monitor: Monitor, found: Explanation) -> str:
     said = found.version if found.environment == monitor.environment else f"{found.version or 'not logged'}, in {found.environment}"
-    notes = [f"{c.kind} of {moment_text(c.at, monitor.timezone)}{f': {c.note}' if c.note else ''}" for c in found.changes]
+    notes = [f"{c.kind} of {moment_text(c.at, monitor.timezone)}{f': {c.note}' if c.note else ''}{_made_with(c)}" for c in found.changes]
     return "; ".join([said, *notes]) if said else ""
+
+
+def _made_with(change: Change) -> str:
+    """Return the parameters that were recorded of a version."""
+    known = json.loads(change.parameters) if change.parameters else {}
+    return f" ({', '.join(f'{name} {value}' for name, value in known.items())})" if known else ""
 
 
 def _landed(monitor: Monitor, found: Explanation) -> str:
