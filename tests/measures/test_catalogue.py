@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import sklearn.metrics as sk
 from numpy.polynomial import Legendre
-from scipy import stats
+from scipy import special, stats
 from scipy.spatial.distance import jensenshannon
 
 from measure_world import NAN
@@ -389,7 +389,7 @@ def estimated_auc(average: str) -> Callable[[Rows], float]:
 
 
 def entropy_of_classes(r: Rows) -> float:
-    return float(np.mean(stats.entropy(r.every[:, 1:] / r.every[:, 1:].sum(axis=1, keepdims=True), axis=1))) if r.every.shape[1] else NAN
+    return float(np.mean(special.entr(np.clip(r.every[:, 1:], 0, 1)).sum(axis=1))) if r.every.shape[1] else NAN
 
 
 def low_margin(r: Rows) -> float:

@@ -199,9 +199,9 @@ def entropies(*chances: Floats) -> Floats:
 
 def _unsure_pieces(rows: Labelled) -> Iterator[Piece]:
     """Yield how many rows have two classes nearly alike, and their entropy, of rows that have every probability."""
-    margin = margins(rows.chances)
-    whole = np.isfinite(margin)
-    if whole.any():
+    if len(rows.chances) > 1:
+        margin = margins(rows.chances)
+        whole = np.isfinite(margin)
         yield _sum(LOW_MARGIN, whole, (margin <= 2 * NEAR + _ROUNDING).astype(float), EVERY)
         yield _sum(ENTROPY, whole, entropies(*rows.chances.values()), EVERY)
 
