@@ -207,9 +207,9 @@ def _unsure_pieces(rows: Labelled) -> Iterator[Piece]:
 
 
 def unlabelled_pieces(task: str, rows: Labelled) -> list[Piece]:
-    """Return what is counted of a model that has no labels: how unsure it was."""
+    """Return what is counted of a model that has no labels: its decisions, and how unsure it was."""
     if task == "multiclass":
-        return list(_unsure_pieces(rows))
+        return [next(multiclass_pieces(rows)), *_unsure_pieces(rows)]
     return [piece for piece in binary_pieces(rows) if piece.outcome == PENDING] if task == "binary" else []
 
 
