@@ -292,6 +292,14 @@ class Monitor(Words):
         return {*self.columns.named().values(), *(self.features or ()), *split, *self.sensitive, *(t.feature for t in self.targets if t.feature)}
 
     @property
+    def gives_chances(self) -> bool:
+        """Tell whether it can be counted how unsure the model is: of a score, or of the probabilities of two classes, none of which is private."""
+        if self.task == "binary":
+            return self.columns.score is not None and self.columns.score not in self.private
+        chances = self.columns.probabilities.values() if self.task == "multiclass" else ()
+        return len(chances) > 1 and not set(chances) & set(self.private)
+
+    @property
     def suite_names(self) -> dict[str, str]:
         """Suite of each source."""
         return {"events": self.suite or f"{self.model}_events", "labels": self.labels_suite or f"{self.model}_labels"}

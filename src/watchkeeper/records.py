@@ -202,7 +202,8 @@ class Profile:
         str, "column or row function; `@class=fraud` and `@decided=fraud` for the probability of a class where rows were decided otherwise, and so"
     ]
     outcome: Of[
-        str, "for label parts: the true class, of one class against all others 1 or 0; empty while there is no label, and for other parts"
+        str,
+        "for label parts: the true class, of one class against all others 1 or 0; `every` of all rows; empty while there is no label, and for other parts",
     ] = ""
     n: Of[int, "rows"]
     nulls: Of[int, "null values"] = 0

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import sklearn.metrics as sk
 from numpy.polynomial import Legendre
-from scipy import stats
+from scipy import special, stats
 from scipy.spatial.distance import jensenshannon
 
 from measure_world import NAN
@@ -388,6 +388,17 @@ def estimated_auc(average: str) -> Callable[[Rows], float]:
     return mean
 
 
+def entropy_of_classes(r: Rows) -> float:
+    return float(np.mean(special.entr(np.clip(r.every[:, 1:], 0, 1)).sum(axis=1))) if r.every.shape[1] else NAN
+
+
+def low_margin(r: Rows) -> float:
+    if not r.every.shape[1]:
+        return NAN
+    ordered = np.sort(r.every[:, 1:], axis=1)
+    return float(np.mean(np.round(ordered[:, -1] - ordered[:, -2], 9) <= 0.1))
+
+
 def realised_less(name: str, oracle: Oracle) -> Oracle:
     return Oracle(lambda r: ORACLES["multiclass", name].value(r) - oracle.value(r), 3e-3)
 
@@ -443,6 +454,8 @@ ORACLES: dict[tuple[str, str], Oracle] = {
     ("binary", "positive_rate"): Oracle(lambda r: float(np.mean(r.truth))),
     ("binary", "score_mean"): Oracle(lambda r: float(np.mean(r.every))),
     ("binary", "flagged_ratio"): Oracle(lambda r: float(np.mean(r.every >= 0.5))),
+    ("binary", "low_confidence_ratio"): Oracle(lambda r: float(np.mean(np.abs(r.every - 0.5) <= 0.05)), 5e-3),
+    ("binary", "entropy"): Oracle(lambda r: float(np.mean(stats.bernoulli(np.clip(r.every, 0, 1)).entropy())), 1e-3),
     ("binary", "accuracy"): Oracle(lambda r: sk.accuracy_score(r.truth, r.said)),
     ("binary", "balanced_accuracy"): Oracle(of_decisions(sk.balanced_accuracy_score, both)),
     ("binary", "precision"): Oracle(of_decisions(sk.precision_score, flagged)),
@@ -491,6 +504,8 @@ ORACLES: dict[tuple[str, str], Oracle] = {
     ("multiclass", "brier"): Oracle(sk_brier),
     ("multiclass", "macro_roc_auc"): Oracle(sk_mean_auc("macro"), 1e-3, 200),
     ("multiclass", "weighted_roc_auc"): Oracle(sk_mean_auc("weighted"), 1e-3, 200),
+    ("multiclass", "low_confidence_ratio"): Oracle(low_margin),
+    ("multiclass", "entropy"): Oracle(entropy_of_classes),
     ("multiclass", "label_coverage"): Oracle(lambda r: len(r.truth) / len(r.every)),
     ("multiclass", "estimated_accuracy"): estimated_mean(right),
     ("multiclass", "estimated_log_loss"): estimated_mean(lost),

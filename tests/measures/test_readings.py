@@ -209,8 +209,42 @@ def test_metrics_asked_for_by_name_are_read_stored_or_not():
     assert {feature for metric, feature, _ in found if metric == "wasserstein"} == {"distance", SCORE}
 
 
-def test_a_model_without_labels_has_no_kpis():
-    assert {metric for metric, *_ in read(sums_of(2000), has_labels=False)} <= {m.name for m in catalogue.CATALOGUE if m.family != "performance"}
+def test_a_model_without_labels_has_no_kpis_but_how_unsure_it_was():
+    found = read(sums_of(2000, known=0.0), has_labels=False, reference_sums=sums_of(3000, seed=2, known=0.0))
+    others = {m.name for m in catalogue.CATALOGUE if m.family != "performance"}
+    assert {metric for metric, *_ in found} - others == {"low_confidence_ratio", "entropy"}
+    score = found["low_confidence_ratio", "", CARRIERS[0]]
+    assert (score.state, score.coverage) == ("done", None)
+    assert score.low < score.value < score.high
+    assert score.reference_value == pytest.approx(0.1, abs=0.02), "scores are uniform"
+
+
+def test_a_model_that_logs_its_decisions_turns_at_the_threshold_its_reference_tells():
+    """Half of uniform scores are flagged: the threshold is a half, whatever the monitor's default is."""
+    told, learned = (read(sums_of(4000), threshold=t)["low_confidence_ratio", "", ""] for t in (0.5, None))
+    assert learned.value == pytest.approx(told.value, abs=0.003)
+    nothing = read(sums_of(4000), threshold=None, reference_sums={})["low_confidence_ratio", "", ""]
+    assert nothing.state == "not_evaluated"
+    assert "no threshold is known" in nothing.reason
+    entropy = read(sums_of(4000), threshold=None, reference_sums={})["entropy", "", ""]
+    assert entropy.state == "done", "it needs no threshold"
+
+
+def test_a_model_without_chances_is_not_said_to_be_unsure():
+    assert not {"low_confidence_ratio", "entropy"} & {metric for metric, *_ in read(sums_of(2000), gives_chances=False)}
+
+
+def test_scores_that_are_no_probabilities_are_said_to_count_as_the_ends():
+    sums = sums_of(2000)
+    sums[""][FEATURE, SCORE, ""] = replace(sums[""][FEATURE, SCORE, ""], high=1.2)
+    assert read(sums)["entropy", "", ""].reason == "scores outside [0, 1] count as its ends"
+
+
+def test_what_was_never_counted_is_no_zero():
+    """Parts of multiclass models from before this was counted, and a window without rows."""
+    for sums in ({}, {"": {}}):
+        assert read(sums)["low_confidence_ratio", "", ""].state == "insufficient"
+        assert read(sums, task="multiclass")["entropy", "", ""].state == "insufficient"
 
 
 def test_the_gap_to_the_rest_is_the_difference_of_the_two_gaps():

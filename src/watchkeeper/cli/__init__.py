@@ -24,6 +24,7 @@ VERBS = (
     Verb("explain", "explain", "Tell all that is known of one prediction."),
     Verb("sample", "explain", "List predictions worth reading."),
     Verb("slices", "slices", "Find where a model fails most."),
+    Verb("consistency", "consistency", "Tell whether the same input comes out the same."),
     Verb("fairness", "fairness", "Audit how groups of people are treated."),
     Verb("look", "look", "Make a report of one window against the reference."),
     Verb("costs", "gpus", "Show GPU-hours and what they cost."),

@@ -10,7 +10,7 @@ from functools import partial
 from math import inf
 from typing import Any, Literal
 
-from watchkeeper.measures import classes, drift, error_shape, estimated, estimated_classes, estimated_errors, lift, performance, service
+from watchkeeper.measures import classes, confidence, drift, error_shape, estimated, estimated_classes, estimated_errors, lift, performance, service
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.stats.smooth import MOMENTS
 
@@ -29,6 +29,7 @@ class Metric:
     `compares` functions take (reference, analysis), the others the analysis alone. `least` is how many rows the number
     needs; below it the score is `insufficient`. `stored` ones are computed at each run, the others on request. `estimates`
     names the KPI that the number stands for; its function takes what scores mean in the reference, and the analysis.
+    `of_chances` tells that it is of the chances a model gives, and so is measured of models without labels too.
     `only` says of which kind of feature it is a number.
     """
 
@@ -46,6 +47,7 @@ class Metric:
     stored: bool = True
     needs_labels: bool = False
     estimates: str = ""
+    of_chances: bool = False
     only: Literal["", "numeric", "category"] = ""
 
     @property
@@ -119,6 +121,11 @@ def _kpi(name: str, subject: Subject, function: Callable[..., Estimate], method:
 
 def _error_quantile(name: str, function: Callable[..., Estimate], direction: Direction, least: int) -> Metric:
     return _kpi(name, "regression", function, "1.4 % log bins, order statistics", "truth", direction, least=least, stored=False)
+
+
+def _doubt(name: str, subject: Subject, function: Callable[..., Estimate], method: str, unit: str = "ratio") -> Metric:
+    """Return the row of a number that tells how unsure a model was."""
+    return _kpi(name, subject, function, method, unit, DOWN, needs_labels=False, of_chances=True, in_segments=True)
 
 
 def _estimated(name: str, unit: str = "ratio", *, subject: Subject = "binary", direction: Direction = UP, **more: Any) -> Metric:
@@ -227,6 +234,8 @@ CATALOGUE: tuple[Metric, ...] = (
     _kpi("positive_rate", "binary", performance.positive_rate, "Wilson", "ratio", NONE, bounds=performance.positive_rate_bounds, in_segments=True),
     _kpi("score_mean", "binary", performance.score_mean, "t", "ratio", NONE, needs_labels=False, in_segments=True),
     _kpi("flagged_ratio", "binary", performance.flagged_ratio, "Wilson", "ratio", NONE, needs_labels=False, in_segments=True),
+    _doubt("low_confidence_ratio", "binary", confidence.low_confidence_ratio, "within 0.05 of the threshold, Wilson"),
+    _doubt("entropy", "binary", confidence.entropy, "logit grid, t", "nats"),
     _kpi("accuracy", "binary", performance.accuracy, "Wilson", "ratio", UP, bounds=performance.accuracy_bounds),
     _kpi("balanced_accuracy", "binary", performance.balanced_accuracy, "delta", "ratio", UP, least=20),
     _kpi("precision", "binary", performance.precision, "Wilson", "ratio", UP, bounds=performance.precision_bounds),
@@ -298,6 +307,8 @@ CATALOGUE: tuple[Metric, ...] = (
         least=50,
         stored=False,
     ),
+    _doubt("low_confidence_ratio", "multiclass", confidence.low_margin_ratio, "the likeliest class leads by 0.1 or less, Wilson"),
+    _doubt("entropy", "multiclass", confidence.entropy_of_classes, "t", "nats"),
     _kpi("label_coverage", "multiclass", performance.label_coverage, "Wilson", "ratio", NONE, least=1),
     *(_estimated(name, subject="multiclass") for name in ("accuracy", "macro_recall", "macro_f1")),
     _estimated("log_loss", "nats", subject="multiclass", direction=DOWN),

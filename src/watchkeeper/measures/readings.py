@@ -14,6 +14,7 @@ from typing import Any
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.catalogue import Metric
 from watchkeeper.measures.classes import most_frequent
+from watchkeeper.measures.confidence import learned_threshold
 from watchkeeper.measures.estimated import calibration_of, weighted
 from watchkeeper.measures.estimated_classes import Calibrations, calibrations_of
 from watchkeeper.measures.estimated_errors import ExpectedErrors
@@ -71,6 +72,10 @@ class Frame:
     class_calibrations: dict[str, Calibrations | str] = field(default_factory=dict)
     asked: Collection[str] = ()
     """Classes that are measured one by one although they are not among the most frequent: those of targets, and of a question."""
+    threshold: float | None = 0.5
+    """Binary: the score that decisions turn at, None where the model decides by itself: then the reference tells."""
+    gives_chances: bool = True
+    """Whether there are scores or probabilities to be unsure of."""
 
     def wants(self, metric: Metric) -> bool:
         """Tell whether a metric is asked for: by name, or because it is stored."""
@@ -218,16 +223,26 @@ def _of_labels(sums: Sums) -> dict[tuple[str, str], Counts]:
 
 
 def _kpis(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
-    if not frame.has_labels or frame.task not in _VIEWS:
+    if frame.task not in _VIEWS:
         return
-    view, usual = label_view(sums, frame.task), label_view(frame.reference_sums.get(segment, {}), frame.task)
+    view, usual = (_with_threshold(frame, label_view(s, frame.task), s) for s in (sums, frame.reference_sums.get(segment, {})))
     every = (*catalogue.of(frame.task, stored_only=False), *frame.own)  # type: ignore[arg-type]
-    wanted = [m for m in every if frame.wants(m) and (m.in_segments or not segment)]
+    wanted = [m for m in every if frame.wants(m) and (m.in_segments or not segment) and (frame.gives_chances if m.of_chances else frame.has_labels)]
     known = frame.known(sums) if any(m.estimates for m in wanted) else ""
     for metric in wanted:
         yield _kpi_score(frame, metric, view, usual, segment, known)
-    if isinstance(view, MulticlassView) and isinstance(usual, MulticlassView) and not segment:
+    if isinstance(view, MulticlassView) and isinstance(usual, MulticlassView) and not segment and frame.has_labels:
         yield from _classes(frame, sums, view, usual)
+
+
+def _with_threshold(frame: Frame, view: LabelView, sums: Sums) -> LabelView:
+    """Return a binary view that knows the score decisions turn at, and whether scores are no probabilities."""
+    if not isinstance(view, BinaryView) or not frame.gives_chances:
+        return view
+    learned = lambda: learned_threshold(_outcomes(frame.reference_sums.get("", {})))  # noqa: E731
+    threshold = frame.usually("@threshold", "", "", learned) if frame.threshold is None else Estimate(frame.threshold)
+    scores = sums.get((FEATURE, SCORE, ""), Counts())
+    return replace(view, threshold=threshold, goes_beyond=scores.low < 0 or scores.high > 1)
 
 
 def _classes(frame: Frame, sums: Sums, view: MulticlassView, usual: MulticlassView) -> Iterator[Score]:
@@ -242,12 +257,14 @@ def _classes(frame: Frame, sums: Sums, view: MulticlassView, usual: MulticlassVi
 
 def _kpi_score(frame: Frame, metric: Metric, view: LabelView, usual: LabelView, segment: str, known: Known | str, *, feature: str = "") -> Score:
     every = view.labelled + view.pending
-    coverage = view.labelled / every if every else None
+    coverage = view.labelled / every if every and frame.has_labels else None
     state = DONE if not metric.needs_labels else MATURE if frame.is_mature else PROVISIONAL
     rows = view.labelled if metric.needs_labels and metric.name != "label_coverage" else every
     bounds = metric.bounds(view) if metric.bounds and view.pending and not frame.is_mature else None
     measure, usually = _of_kpi(metric, known)
-    usual_value = frame.usually(metric.name, feature, segment, lambda: usually(usual)) if usual.labelled else None
+    usual_value = (
+        frame.usually(metric.name, feature, segment, lambda: usually(usual)) if usual.labelled or (metric.of_chances and usual.pending) else None
+    )
     return _stated(frame, metric, measure(view), state, rows, usual_value, feature=feature, segment=segment, coverage=coverage, bounds=bounds)
 
 

@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts, add
 from watchkeeper.profiles.grids import EXACT, on_the_grid, rounded, scores_of
-from watchkeeper.profiles.labelled import DECIDED, DECISION, ERROR, KNOWN, NEGATIVE, NO_CLASS, PENDING, POSITIVE, SCORE, class_cell
+from watchkeeper.profiles.labelled import DECIDED, DECISION, ERROR, EVERY, KNOWN, NEGATIVE, NO_CLASS, PENDING, POSITIVE, SCORE, class_cell
 from watchkeeper.records import CLASS
+from watchkeeper.stats.intervals import Estimate
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 LabelParts = Mapping[tuple[str, str], Counts]
 _NOTHING = Counts()
+_ONE_HALF = Estimate(0.5)
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,14 @@ class FeatureView:
 
 @dataclass(frozen=True)
 class BinaryView:
-    """Scores and decisions by outcome: positive, negative, and still without a label."""
+    """Scores and decisions by outcome: positive, negative, and still without a label.
+
+    `threshold` is the score that decisions turn at; where it is not known, it says why. `goes_beyond` tells that scores lie outside [0, 1].
+    """
 
     parts: LabelParts
+    threshold: Estimate = _ONE_HALF
+    goes_beyond: bool = False
 
     def score(self, outcome: str) -> Counts:
         """Return the score cells of one outcome."""
@@ -281,6 +288,10 @@ class MulticlassView:
     def loss(self, name: str) -> Counts:
         """Return the moments of a loss over labelled rows, where probabilities were logged."""
         return self.parts.get((name, KNOWN), _NOTHING)
+
+    def of(self, name: str) -> Counts:
+        """Return the moments of a row function over all rows, where probabilities were logged."""
+        return self.parts.get((name, EVERY), _NOTHING)
 
     @property
     def labelled(self) -> int:

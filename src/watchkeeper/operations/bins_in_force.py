@@ -28,8 +28,10 @@ from watchkeeper.words import counted
 ROWS_AN_HOUR = 1_000
 _FORM = 2
 """How parts are written; raised when older ones would be read wrong."""
-_CHANCES = "chances by class"
+_CHANCES = "chances by class, and how unsure"
 """What label parts of multiclass models hold since they were first written; those without it are profiled again."""
+_UNSURE = "how unsure"
+"""What is counted of models without labels since low confidence is measured; those without it are profiled again."""
 _PAIRS, _PAIRS_KIND = "@pairs", "pairs"
 _COUNTED = ("task", "window", "timezone", "environment", "columns", "features", "segments", "sensitive", "private", "positive", "threshold")
 
@@ -148,7 +150,14 @@ def layout(monitor: Monitor) -> str:
     said = monitor.model_dump(mode="json", include=set(_COUNTED), exclude_defaults=True)
     own = [[[kpi.name, kpi.sql] for kpi in monitor.kpis]] if monitor.kpis else []
     has_chances = monitor.task == "multiclass" and labels is not None and monitor.columns.probabilities
-    told = [_FORM, said, [labels.join, labels.column] if labels else None, *own, *([_CHANCES] if has_chances else [])]
+    told = [
+        _FORM,
+        said,
+        [labels.join, labels.column] if labels else None,
+        *own,
+        *([_CHANCES] if has_chances else []),
+        *([_UNSURE] if labels is None and monitor.gives_chances else []),
+    ]
     return json.dumps(told, sort_keys=True)
 
 

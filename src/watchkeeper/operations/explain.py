@@ -15,6 +15,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.measures.confidence import near
 from watchkeeper.measures.estimated import calibration_of
 from watchkeeper.measures.rarity import NOWHERE, Place, place_of
 from watchkeeper.measures.readings import BySegment, label_view
@@ -27,7 +28,7 @@ from watchkeeper.operations.fit import features_of, is_private, private_name
 from watchkeeper.operations.lots import WHOLE_FILE
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.quarantine import row_of, standing
-from watchkeeper.operations.rollup import basis_of, reference_of
+from watchkeeper.operations.rollup import basis_of, reference_of, threshold_of
 from watchkeeper.operations.values import values_of
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import as_numbers
@@ -105,7 +106,7 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
         score=score,
         score_place=place,
         decision=_decision(monitor, row, score),
-        threshold=monitor.threshold if monitor.task == "binary" and roles.prediction is None else None,
+        threshold=_threshold(home, monitor, score, now),
         chance=None if place.below in (0.0, 1.0) and not place.share else _chance(monitor, usual, score),
         status=_text(row, roles.status),
         latency_ms=_number(row, roles.latency),
@@ -128,6 +129,15 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
 def _reference(home: Home, monitor: Monitor, now: datetime) -> tuple[Mapping[str, FeatureBins], BySegment]:
     basis = basis_of(home, monitor, now=now)
     return ({}, {}) if basis is None else (basis.fitted, reference_of(home, monitor, basis, now=now).sums)
+
+
+def _threshold(home: Home, monitor: Monitor, score: float | None, now: datetime) -> float | None:
+    """Return the score that decisions turn at, where it is stated, or a score lies near it."""
+    if monitor.task != "binary" or score is None:
+        return None
+    found = threshold_of(home, monitor, now=now)
+    is_told = found.is_defined and (monitor.columns.prediction is None or bool(near(np.array([score]), found.value)[0]))
+    return found.value if is_told else None
 
 
 def _text(row: pa.Table, column: str | None) -> str:

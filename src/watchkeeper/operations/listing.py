@@ -103,10 +103,17 @@ def _silence_of(home: Home, monitor: Monitor, wanted: Wanted, metric: str, now: 
         return f"No two numeric features go together in the reference (a correlation of {LEAST_CORRELATION} or more), so no pair is counted."
     if wanted.segment and not any(m.in_segments for m in (*every, GAP_TO_REST) if m.name == metric):
         return f"{metric} is not measured in segments."
+    return _lacking(monitor, metric, [m for m in every if m.name == metric])
+
+
+def _lacking(monitor: Monitor, metric: str, named: Sequence[catalogue.Metric]) -> str:
+    """Say what a metric needs that the monitor file does not name."""
     role = "latency" if metric.startswith("latency") else "status" if metric == "error_ratio" else ""
     if role and not getattr(monitor.columns, role):
         return f"{metric} needs `columns.{role}` in the monitor file."
-    if monitor.labels is None and any(m.needs_labels for m in every if m.name == metric):
+    if not monitor.gives_chances and any(m.of_chances for m in named):
+        return f"{metric} needs `columns.{'score' if monitor.task == 'binary' else 'probabilities'}` in the monitor file, none of them private."
+    if monitor.labels is None and any(m.needs_labels for m in named):
         return f"{metric} needs labels, and the monitor file names none."
     return ""
 

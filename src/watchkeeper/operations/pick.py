@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
+from watchkeeper.measures.confidence import learned_threshold
+from watchkeeper.measures.views import BinaryView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.convert import as_text
 from watchkeeper.operations.join import in_environment, joined, labelled
-from watchkeeper.profiles.labelled import Labelled
+from watchkeeper.operations.rollup import threshold_of
+from watchkeeper.profiles.labelled import Labelled, binary_pieces, margins
 from watchkeeper.windows import Window
 
 Kind = Literal["low_confidence", "wrong", "any"]
@@ -58,7 +61,7 @@ def pick(
         return []
     rows = _of_segment(monitor, found.rows.filter(in_environment(monitor, found.rows)), segment)
     values = labelled(monitor, rows, {})
-    margin, error = _margin(monitor, rows, values), _error(monitor, values)
+    margin, error = _margin(home, monitor, rows, values, now), _error(monitor, values)
     order, wanted = {
         "low_confidence": (margin, np.isfinite(margin)),
         "wrong": (-error, error > 0),
@@ -89,24 +92,21 @@ def _of_segment(monitor: Monitor, rows: pa.Table, segment: str) -> pa.Table:
     return rows
 
 
-def _margin(monitor: Monitor, rows: pa.Table, values: Labelled) -> Floats:
-    """Return how far each row is from another decision: of a binary model from its threshold, of classes from the next likely one."""
+def _margin(home: Home, monitor: Monitor, rows: pa.Table, values: Labelled, now: datetime) -> Floats:
+    """Return how far each row is from another decision: of a binary model from its threshold, of classes from the next likely one.
+
+    Where no reference tells the threshold, the rows themselves do, and where they cannot, nothing is known.
+    """
     if monitor.task == "binary":
-        return np.abs(values.score - _threshold(monitor, values))
-    chances = [np.asarray(rows.column(n).cast(pa.float64()).fill_null(np.nan)) for n in rows.column_names if n.startswith("p:")]
-    if monitor.task != "multiclass" or len(chances) < 2:  # noqa: PLR2004 - one chance has none beside it
-        return np.full(rows.num_rows, np.nan)
-    ordered = np.sort(np.column_stack(chances), axis=1)
-    margin: Floats = ordered[:, -1] - ordered[:, -2]
-    return margin
+        found = threshold_of(home, monitor, now=now)
+        found = found if found.is_defined else learned_threshold(_view(values))
+        return np.abs(values.score - found.value)
+    return margins(values.chances) if len(values.chances) > 1 else np.full(rows.num_rows, np.nan)
 
 
-def _threshold(monitor: Monitor, values: Labelled) -> float:
-    """Return the score from which on rows are decided positive: as configured, or midway between the two kinds of decisions."""
-    flagged, passed = (values.score[(values.decision == said) & np.isfinite(values.score)] for said in (1, 0))
-    if monitor.columns.prediction is None or not len(flagged) or not len(passed):
-        return monitor.threshold
-    return float((flagged.min() + passed.max()) / 2)
+def _view(values: Labelled) -> BinaryView:
+    everything = np.zeros(len(values.score), np.int64)
+    return BinaryView({(p.feature, p.outcome): p.count(everything, 1).of(0) for p in binary_pieces(values)})
 
 
 def _error(monitor: Monitor, values: Labelled) -> Floats:

@@ -28,7 +28,7 @@ from watchkeeper.operations.sensitive import group_parts, has_label_parts
 from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.profiles.groups import Grouping
 from watchkeeper.profiles.kinds import Derived, source_of
-from watchkeeper.profiles.labelled import pieces
+from watchkeeper.profiles.labelled import pieces, unlabelled_pieces
 from watchkeeper.profiles.losses import losses
 from watchkeeper.profiles.pairs import UNIT, pairing
 from watchkeeper.profiles.parts import FEATURE, LABEL, LABELS_BATCH, MARK, PAIR, Origin, key_columns, mark_rows, part_rows, whole_rows
@@ -246,11 +246,11 @@ def _label_parts(piece: LabelsPiece) -> Iterator[pa.Table]:
     quantities = pieces(monitor.task, rows)
     yield from group_parts(monitor, found, both.rows, quantities)
     if monitor.labels is None:
-        return
+        quantities = unlabelled_pieces(monitor.task, rows) if monitor.gives_chances else []
     for one in itertools.chain(quantities, own_label_pieces(monitor, both, rows)):
         for place, (group, names) in enumerate(zip(groups, keys, strict=True)):
             if place == 0 or not one.is_of_whole:
                 counted = one.count(group, names.num_rows, is_whole=place == 0)
                 yield part_rows(counted, names, kind=LABEL, feature=one.feature, outcome=one.outcome)
-    if (lost := losses(monitor.task, rows)) is not None:
+    if monitor.labels is not None and (lost := losses(monitor.task, rows)) is not None:
         yield from loss_parts(piece, both, lost, groups[0], keys[0])

@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import CATALOGUE
+from watchkeeper.measures.confidence import learned_threshold
 from watchkeeper.measures.own import own_kpis
 from watchkeeper.measures.readings import Frame, LabelView, label_view, readings
+from watchkeeper.measures.views import BinaryView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import bins_of
 from watchkeeper.operations.expected_losses import errors_of_reference, expected_errors, loss_models
@@ -24,6 +26,7 @@ from watchkeeper.operations.sums import Ledger, ReferenceSums, added, ledger, of
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.pairs import Pair
 from watchkeeper.records import CLASS, Score
+from watchkeeper.stats.intervals import Estimate, undefined
 from watchkeeper.windows import Grid, Window
 
 
@@ -130,6 +133,16 @@ def labels_within(home: Home, monitor: Monitor, window: Window, *, now: datetime
     return label_view(added(of_environment(every, monitor.environment))[""], monitor.task)
 
 
+def threshold_of(home: Home, monitor: Monitor, *, now: datetime) -> Estimate:
+    """Return the score that a binary model's decisions turn at: as stated, or, where it logs its decisions, as the reference tells."""
+    if monitor.columns.prediction is None:
+        return Estimate(monitor.threshold)
+    basis = basis_of(home, monitor, now=now)
+    sums = {} if basis is None else reference_of(home, monitor, basis, now=now, metrics=()).sums.get("", {})
+    view = label_view(sums, monitor.task)
+    return learned_threshold(view) if isinstance(view, BinaryView) else undefined("only a binary model has one")
+
+
 def _within(windows: Collection[tuple[datetime, datetime]]) -> pc.Expression:
     start = pc.field("window_start")
     inside = pc.scalar(False)
@@ -194,6 +207,8 @@ def frame_of(
         asked=tuple(f.removeprefix(CLASS) for f in asked if f.startswith(CLASS)),
         is_mature=basis.maturity.state_of(window, now) != "provisional",
         has_labels=monitor.labels is not None,
+        threshold=monitor.threshold if monitor.columns.prediction is None else None,
+        gives_chances=monitor.gives_chances,
         now=now,
         environment=monitor.environment,
         metrics=metrics,

@@ -54,9 +54,9 @@ def not_audited(monitor: Monitor) -> tuple[str, str]:
 
 
 def has_label_parts(monitor: Monitor) -> bool:
-    """Tell whether rows are joined: with their labels or, to see who is flagged in which group, without."""
+    """Tell whether rows are joined: with their labels or, to see who is flagged in which group and how unsure the model is, without."""
     why, _ = not_audited(monitor)
-    return monitor.labels is not None or not why
+    return monitor.labels is not None or not why or monitor.gives_chances
 
 
 def group_parts(monitor: Monitor, found: Fitted, rows: pa.Table, counted: Iterable[Piece]) -> Iterator[pa.Table]:

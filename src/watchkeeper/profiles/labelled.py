@@ -25,10 +25,16 @@ SCORE, DECISION, ERROR = "@score", "@decision", "@error"
 DECIDED = "@decided="
 """What the name of a class's probability begins with where rows were decided so; where they were decided otherwise, with `CLASS`."""
 POSITIVE, NEGATIVE, PENDING, KNOWN = "1", "0", "", "known"
+EVERY = "every"
+"""The outcome of what is counted of labelled rows and others alike."""
+ENTROPY, LOW_MARGIN = "entropy", "low_margin"
+NEAR = 0.05
+"""How near to a threshold a score says that the model is unsure; two classes lead each other by twice as much."""
 TRUTH_CENTRED = "truth_centred"
 OWN, FAILED = "own:", "failed: "
 ABOVE, SYMMETRIC = "error_above", "symmetric_error_ratio"
 NO_CLASS = 0
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +167,7 @@ def multiclass_pieces(rows: Labelled) -> Iterator[Piece]:
     if rows.probability_of_truth is not None:
         loss = -np.log(np.clip(rows.probability_of_truth, TINY, 1.0))
         yield _sum("log_loss", known & np.isfinite(rows.probability_of_truth), loss)
+    yield from _unsure_pieces(rows)
     if rows.chances:
         whole = np.logical_and.reduce([np.isfinite(p) for p in rows.chances.values()])
         if rows.probability_of_truth is not None:
@@ -169,6 +176,41 @@ def multiclass_pieces(rows: Labelled) -> Iterator[Piece]:
             yield _sum("brier", mine, squares + 1 - 2 * np.where(mine, rows.probability_of_truth, 0.0))
         for name, chance in rows.chances.items():
             yield from _class_pieces(name, np.where(whole, chance, np.nan), rows)
+
+
+def margins(chances: Mapping[str, Floats]) -> Floats:
+    """Return by how much the likeliest class of each row leads the next; NaN where any probability is missing, or there are not two."""
+    if len(chances) < 2:  # noqa: PLR2004 - one chance has none beside it
+        return np.full(len(next(iter(chances.values()), ())), np.nan)
+    ordered = np.sort(np.column_stack(list(chances.values())), axis=1)  # NaN comes last, and stays
+    return np.asarray(ordered[:, -1] - ordered[:, -2], np.float64)
+
+
+def entropies(*chances: Floats) -> Floats:
+    """Return minus the sum of p ln p of each row, nats; what lies outside [0, 1] counts as its ends.
+
+    >>> entropies(np.array([0.0, 0.5]), np.array([1.0, 0.5])).round(3).tolist()
+    [0.0, 0.693]
+    """
+    inside = [np.clip(p, 0.0, 1.0) for p in chances]
+    found: Floats = np.abs(np.sum([p * np.log(np.where(p > 0, p, 1.0)) for p in inside], axis=0))
+    return found
+
+
+def _unsure_pieces(rows: Labelled) -> Iterator[Piece]:
+    """Yield how many rows have two classes nearly alike, and their entropy, of rows that have every probability."""
+    if len(rows.chances) > 1:
+        margin = margins(rows.chances)
+        whole = np.isfinite(margin)
+        yield _sum(LOW_MARGIN, whole, (margin <= 2 * NEAR + _ROUNDING).astype(float), EVERY)
+        yield _sum(ENTROPY, whole, entropies(*rows.chances.values()), EVERY)
+
+
+def unlabelled_pieces(task: str, rows: Labelled) -> list[Piece]:
+    """Return what is counted of a model that has no labels: its decisions, and how unsure it was."""
+    if task == "multiclass":
+        return [next(multiclass_pieces(rows)), *_unsure_pieces(rows)]
+    return [piece for piece in binary_pieces(rows) if piece.outcome == PENDING] if task == "binary" else []
 
 
 def _class_pieces(name: str, chance: Floats, rows: Labelled) -> Iterator[Piece]:
@@ -188,8 +230,8 @@ def _class_pieces(name: str, chance: Floats, rows: Labelled) -> Iterator[Piece]:
             yield Piece(prefix + name, outcome, mask & mine, cells, scores=scores, among=among, is_of_whole=True)
 
 
-def _sum(feature: str, rows: NDArray[np.bool_], values: Floats) -> Piece:
-    return Piece(feature, KNOWN, rows, Coded(np.zeros(len(values), np.int64), np.zeros(len(values), bool), values), is_sum=True)
+def _sum(feature: str, rows: NDArray[np.bool_], values: Floats, outcome: str = KNOWN) -> Piece:
+    return Piece(feature, outcome, rows, Coded(np.zeros(len(values), np.int64), np.zeros(len(values), bool), values), is_sum=True)
 
 
 def own_pieces(name: str, values: Floats, failed: NDArray[np.bool_], why: str) -> list[Piece]:

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from watchkeeper.judgement.incidents import Incident
+from watchkeeper.measures.confidence import near
 from watchkeeper.measures.rarity import NOWHERE, Place
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Batch, Change, Validation
@@ -122,7 +125,8 @@ def _score(monitor: Monitor, found: Explanation) -> str:
         parts.append(f"of reference {monitor.wording.rows} with such a score {percent(found.chance)} were {monitor.wording.positive}")
     if found.threshold is not None:
         side = "at or above" if found.score >= found.threshold else "below"
-        parts.append(f"{side} the threshold {found.threshold:g} by {abs(found.score - found.threshold):.3f}")
+        unsure = ": low confidence" if near(np.array([found.score]), found.threshold)[0] else ""
+        parts.append(f"{side} the threshold {found.threshold:.3g} by {abs(found.score - found.threshold):.3f}{unsure}")
     return "; ".join(p for p in parts if p)
 
 
