@@ -42,16 +42,16 @@ def key_columns(keys: Sequence[GroupKey]) -> pa.Table:
     return pa.table({"window_start": pa.array(starts, pa.timestamp("us", "UTC")), **{k: pa.array(v, pa.string()) for k, v in texts.items()}})
 
 
-def part_rows(counted: Counted, keys: pa.Table, *, kind: str, feature: str, outcome: str = "", unit: float = 0.0) -> pa.Table:
+def part_rows(counted: Counted, keys: pa.Table, *, kind: str, feature: str, outcome: str = "", unit: float = 0.0, is_exact: bool = False) -> pa.Table:
     """Return the groups that have rows as rows of the table, without what `whole_rows` adds.
 
     Sums per cell are kept in multiples of a unit, else in single precision, 7 digits. Parts of segments are many and hold few rows each: theirs are
-    left out, with the smallest and the largest value, and their moments are kept in single precision too.
+    left out, with the smallest and the largest value, and their moments are kept in single precision too, unless they are asked for exactly.
     """
     if not counted.n.all():
         some = np.flatnonzero(counted.n)
         counted, keys = counted.chosen(some), keys.take(pa.array(some))
-    if counted.groups and keys.column("segment")[0].as_py():
+    if counted.groups and keys.column("segment")[0].as_py() and not is_exact:
         counted = counted.rounded()
     sizes, nothing = np.diff(counted.ends), np.zeros(counted.groups, np.int64)
     total, squares, low, high = counted.moments.T
