@@ -26,7 +26,7 @@ LEAST_ENTITIES, LEAST_HITS = 30, 10
 def clustered(metric: Metric, view: View, found: Estimate, *, entity: str, days: Callable[[], Sequence[View]]) -> Estimate:
     """Return a KPI with its interval over days, else over entities (the column that names them, empty for none), else as it was found.
 
-    Where there are entities and the KPI is no mean over rows, it says that its interval takes rows to be independent.
+    Where there are entities and the KPI is no mean over rows, it says that its interval takes rows as independent.
     """
     kind = metric.row_mean
     if not isfinite(found.low):
@@ -48,8 +48,8 @@ def over_days(kind: RowMean, found: Estimate, whole: RowSums, days: Sequence[Row
 
 
 def rows_taken_apart(found: Estimate, entity: str) -> Estimate:
-    """Return an estimate that says that its interval takes rows to be independent, where rows are about entities."""
-    said = f"the interval takes rows to be independent, and those of one {entity} are not"
+    """Return an estimate that says what its interval takes as independent, where rows are about entities."""
+    said = f"the interval takes rows of one {entity} as independent"
     return _saying(found, found, said) if entity and isfinite(found.low) else found
 
 

@@ -33,6 +33,10 @@ class RowSums(NamedTuple):
         """The mean of the values."""
         return self.total / self.n if self.n else float("nan")
 
+    def more(self, part: "RowSums") -> "RowSums":
+        """Return the sums of these rows and of others."""
+        return RowSums(self.n + part.n, self.total + part.total, self.squares + part.squares, self.claimed + part.claimed)
+
     def less(self, part: "RowSums") -> "RowSums":
         """Return the sums of all rows but those of a part."""
         return RowSums(self.n - part.n, self.total - part.total, self.squares - part.squares, self.claimed - part.claimed)

@@ -21,6 +21,8 @@ from watchkeeper.stats.mix import Side, Split
 Floats = NDArray[np.float64]
 Sums = Mapping[str, RowSums]
 """Of all rows (the empty name) and of each segment of one dimension."""
+MOST_PARTS = 200
+"""Segments of a dimension that are told one by one: all of a column, of a pair those that explain most."""
 _NONE = RowSums(0, 0.0, 0.0)
 
 
@@ -55,8 +57,8 @@ class SegmentPart:
 class SegmentSplit:
     """The change of a KPI against the reference, by one dimension: `mix` and `effect` add up to `change`.
 
-    `new_and_gone` is the part of `mix` that is of segments with rows on one side alone. Parts come with the largest first. `days` is how
-    many days the intervals are over, 0 where they take rows as independent.
+    `new_and_gone` is the part of `mix` that is of segments with rows on one side alone. Parts come with the largest first, of so many
+    `segments` at most 200. `days` is how many days the intervals are over, 0 where they take rows as independent.
     """
 
     dimension: str
@@ -66,6 +68,7 @@ class SegmentSplit:
     new_and_gone: float
     new: Sequence[str] = ()
     gone: Sequence[str] = ()
+    segments: int = 0
     parts: Sequence[SegmentPart] = field(default=())
     days: int = 0
 
@@ -81,16 +84,17 @@ def split_by(dimension: str, kind: RowMean, before: Counted, after: Counted) -> 
         return None
     names = sorted({name for side in (before, after) for name, sums in side.sums.items() if name and sums.n})
     made = Split(_side(before, names), _side(after, names))
-    parts = [_part(made, place, name, kind, before, after) for place, name in enumerate(names)]
+    order = np.lexsort((-np.abs(made.mixes), -np.abs(made.effects)))
     return SegmentSplit(
         dimension=dimension,
         change=made.change(),
         mix=made.mix(),
         effect=made.effect(),
         new_and_gone=made.mix_of_new_and_gone(),
-        new=tuple(p.segment for p in parts if not p.reference_n),
-        gone=tuple(p.segment for p in parts if not p.n),
-        parts=tuple(sorted(parts, key=lambda p: (-abs(p.effect.value), -abs(p.mix), p.segment))),
+        new=tuple(names[place] for place in order if not made.before.rows[place]),
+        gone=tuple(names[place] for place in order if not made.after.rows[place]),
+        segments=len(names),
+        parts=tuple(_part(made, place, names[place], kind, before, after) for place in order[:MOST_PARTS].tolist()),
         days=len(after.days) if made.before.is_by_span and made.after.is_by_span else 0,
     )
 
@@ -110,16 +114,14 @@ def _complete(sums: Sums, nobody: str) -> dict[str, RowSums]:
     for part in inside.values():
         left = left.less(part)
     if left.n > 0:
-        old = inside.get(nobody, _NONE)
-        return {**inside, "": whole, nobody: RowSums(old.n + left.n, old.total + left.total, old.squares + left.squares)}
+        return {**inside, "": whole, nobody: inside.get(nobody, _NONE).more(left)}
     return {"": whole} | {
-        name: RowSums(part.n, part.total + left.total * part.n / whole.n, part.squares + left.squares * part.n / whole.n)
-        for name, part in inside.items()
+        name: part.more(RowSums(0, left.total * part.n / whole.n, left.squares * part.n / whole.n)) for name, part in inside.items()
     }
 
 
 def _side(side: Counted, names: Sequence[str]) -> Side:
-    rows, totals, squares = (np.array(column, float) for column in zip(*(side.sums.get(name, _NONE) for name in names), strict=True))
+    rows, totals, squares = np.array([side.sums.get(name, _NONE)[:3] for name in names], float).T
     if len(side.days) < LEAST_SPANS:
         return Side(rows, totals, squares)
     by_day = np.array([[day.get(name, _NONE)[:2] for name in names] for day in side.days], float)

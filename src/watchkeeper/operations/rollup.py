@@ -23,21 +23,23 @@ from watchkeeper.operations.maturity import Maturity, maturity_of
 from watchkeeper.operations.reference_rows import reference_rows
 from watchkeeper.operations.sums import Ledger, ReferenceSums, added, ledger, of_environment, parts_within, reference_sums
 from watchkeeper.profiles.bins import FeatureBins
+from watchkeeper.profiles.labelled import DECISION
 from watchkeeper.profiles.pairs import Pair
-from watchkeeper.profiles.parts import LABEL
+from watchkeeper.profiles.parts import LABEL, moments_alone
 from watchkeeper.records import CLASS, Score
 from watchkeeper.stats.clusters import LEAST_SPANS
-from watchkeeper.windows import Grid, Window
+from watchkeeper.windows import Grain, Grid, Window
 
 
 @dataclass(frozen=True)
 class Basis:
-    """What every window is measured from: the bins' version, the bins, which parts exist, when labels are due, and of which pairs."""
+    """What every window is measured from: the bins' version, the bins, which parts exist and what each spans, when labels are due, and of which pairs."""
 
     bins: str
     fitted: dict[str, FeatureBins]
     parts: Ledger
     maturity: Maturity
+    grain: Grain
     pairs: tuple[Pair, ...] = ()
 
     def labels_due(self, monitor: Monitor, now: datetime) -> datetime:
@@ -51,7 +53,7 @@ def basis_of(home: Home, monitor: Monitor, *, now: datetime) -> Basis | None:
     if found is None:
         return None
     due = maturity_of(home, monitor, now=now, bins=found.version)
-    return Basis(found.version, found.bins, ledger(home, monitor, found.version, now=now), due, found.pairs)
+    return Basis(found.version, found.bins, ledger(home, monitor, found.version, now=now), due, found.grain, found.pairs)
 
 
 def reference_of(home: Home, monitor: Monitor, basis: Basis, *, now: datetime, metrics: Collection[str] | None = None) -> ReferenceSums:
@@ -173,6 +175,8 @@ def days_of(monitor: Monitor, window: Window, parts: pa.Table, metrics: Collecti
     @cache
     def made() -> list[BySegment]:
         labels = parts.filter((pc.field("kind") == LABEL) & pc.field("feature").isin(needed)) if needed else parts.slice(0, 0)
+        decided = pc.field("feature") == DECISION
+        labels = pa.concat_tables([labels.filter(decided), moments_alone(labels.filter(~decided))])
         return [added(day) for day in by_window(Grid("day", monitor.timezone), labels).values()] if labels.num_rows else []
 
     return made

@@ -20,6 +20,8 @@ from watchkeeper.profiles.groups import GroupKey
 
 FEATURE, LABEL, GROUP, LOSS, SERVICE, PAIR, MARK = "feature", "label", "group", "loss", "service", "pair", "mark"
 LABELS_BATCH = "labels"
+LISTS = ("cells", "counts", "sums")
+"""What parts keep by cell."""
 _NUMBERS = ("n", "nulls", "nans", "pos_infs", "neg_infs")
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -140,6 +142,15 @@ def _single(sums: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _lists(values: NDArray[Any], sizes: NDArray[np.int64]) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)), pa.array(values))
+
+
+def moments_alone(parts: pa.Table) -> pa.Table:
+    """Return parts without what they keep by cell, for numbers that need none of it: most of the room that they take."""
+    for name in LISTS:
+        kind = parts.schema.field(name).type
+        nothing = pa.ListArray.from_arrays(pa.array(np.zeros(parts.num_rows + 1, np.int32)), pa.array([], kind.value_type)).cast(kind)
+        parts = parts.set_column(parts.column_names.index(name), name, nothing)
+    return parts
 
 
 def newest_scans(table: pa.Table) -> pa.Table:

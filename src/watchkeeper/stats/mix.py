@@ -75,6 +75,13 @@ class Side:
         out: Floats = np.divide(scatter, self.rows - 1, out=np.full(len(scatter), pooled), where=self.rows > 1)
         return out
 
+    def variance_of_mean(self) -> tuple[float, float]:
+        """Return the variance of the mean of all rows, the same by whatever groups they are told apart, and its degrees of freedom."""
+        if self.is_by_span or self.n <= 1:
+            return self.variance(self.means, self.shares)
+        scatter = max(0.0, float(self.squares.sum()) - self.n * self.mean**2)
+        return scatter / (self.n - 1) / self.n, inf
+
     def variance(self, of_share: Floats, of_mean: Floats) -> tuple[float, float]:
         """Return the variance of a function of shares and means by its gradient (delta method), and its degrees of freedom.
 
@@ -138,9 +145,7 @@ class Split:
 
     def change(self) -> Estimate:
         """Return the whole change."""
-        nothing = np.zeros(len(self.before.rows))
-        sides = [side.variance(nothing + side.means, side.shares) for side in (self.after, self.before)]
-        return self._told(self.after.mean - self.before.mean, *sides)
+        return self._told(self.after.mean - self.before.mean, self.after.variance_of_mean(), self.before.variance_of_mean())
 
     def mix(self) -> Estimate:
         """Return what other shares explain."""
