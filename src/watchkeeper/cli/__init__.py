@@ -23,6 +23,7 @@ VERBS = (
     Verb("digest", "watch", "Show what a stakeholder reads in a minute."),
     Verb("explain", "explain", "Tell all that is known of one prediction."),
     Verb("sample", "explain", "List predictions worth reading."),
+    Verb("segments", "segments", "Take a KPI's change apart by segments."),
     Verb("slices", "slices", "Find where a model fails most."),
     Verb("consistency", "consistency", "Tell whether the same input comes out the same."),
     Verb("fairness", "fairness", "Audit how groups of people are treated."),

@@ -10,7 +10,20 @@ from functools import partial
 from math import inf
 from typing import Any, Literal
 
-from watchkeeper.measures import classes, confidence, drift, error_shape, estimated, estimated_classes, estimated_errors, lift, performance, service
+from watchkeeper.measures import (
+    classes,
+    confidence,
+    drift,
+    error_shape,
+    estimated,
+    estimated_classes,
+    estimated_errors,
+    lift,
+    performance,
+    row_means,
+    service,
+)
+from watchkeeper.measures.row_means import RowMean
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.stats.smooth import MOMENTS
 
@@ -30,7 +43,7 @@ class Metric:
     needs; below it the score is `insufficient`. `stored` ones are computed at each run, the others on request. `estimates`
     names the KPI that the number stands for; its function takes what scores mean in the reference, and the analysis.
     `of_chances` tells that it is of the chances a model gives, and so is measured of models without labels too.
-    `only` says of which kind of feature it is a number.
+    `only` says of which kind of feature it is a number, `row_mean` how it is the mean of a value over rows, where it is one.
     """
 
     name: str
@@ -49,6 +62,7 @@ class Metric:
     estimates: str = ""
     of_chances: bool = False
     only: Literal["", "numeric", "category"] = ""
+    row_mean: RowMean | None = None
 
     @property
     def range(self) -> tuple[float, float]:
@@ -217,8 +231,19 @@ CATALOGUE: tuple[Metric, ...] = (
     ),
     _kpi("roc_auc", "binary", performance.roc_auc, "logit grid, Newcombe 5", "ratio", UP, least=50, in_segments=True),
     _kpi("average_precision", "binary", performance.average_precision, "logit grid, logit interval", "ratio", UP, least=50),
-    _kpi("log_loss", "binary", performance.log_loss, "t", "nats", DOWN, least=20, bounds=performance.log_loss_bounds, in_segments=True),
-    _kpi("brier", "binary", performance.brier, "t", "ratio", DOWN, least=20),
+    _kpi(
+        "log_loss",
+        "binary",
+        performance.log_loss,
+        "t",
+        "nats",
+        DOWN,
+        least=20,
+        bounds=performance.log_loss_bounds,
+        in_segments=True,
+        row_mean=row_means.LOG_LOSS,
+    ),
+    _kpi("brier", "binary", performance.brier, "t", "ratio", DOWN, least=20, row_mean=row_means.BRIER),
     _kpi(
         "calibration_gap",
         "binary",
@@ -229,18 +254,41 @@ CATALOGUE: tuple[Metric, ...] = (
         least=10,
         bounds=performance.calibration_gap_bounds,
         in_segments=True,
+        row_mean=row_means.CALIBRATION_GAP,
     ),
     _kpi("calibration_error", "binary", performance.calibration_error, "10 equally filled groups", "ratio", DOWN, least=100),
-    _kpi("positive_rate", "binary", performance.positive_rate, "Wilson", "ratio", NONE, bounds=performance.positive_rate_bounds, in_segments=True),
-    _kpi("score_mean", "binary", performance.score_mean, "t", "ratio", NONE, needs_labels=False, in_segments=True),
-    _kpi("flagged_ratio", "binary", performance.flagged_ratio, "Wilson", "ratio", NONE, needs_labels=False, in_segments=True),
+    _kpi(
+        "positive_rate",
+        "binary",
+        performance.positive_rate,
+        "Wilson",
+        "ratio",
+        NONE,
+        bounds=performance.positive_rate_bounds,
+        in_segments=True,
+        row_mean=row_means.POSITIVE_RATE,
+    ),
+    _kpi("score_mean", "binary", performance.score_mean, "t", "ratio", NONE, needs_labels=False, in_segments=True, row_mean=row_means.SCORE_MEAN),
+    _kpi(
+        "flagged_ratio",
+        "binary",
+        performance.flagged_ratio,
+        "Wilson",
+        "ratio",
+        NONE,
+        needs_labels=False,
+        in_segments=True,
+        row_mean=row_means.FLAGGED_RATIO,
+    ),
     _doubt("low_confidence_ratio", "binary", confidence.low_confidence_ratio, "within 0.05 of the threshold, Wilson"),
     _doubt("entropy", "binary", confidence.entropy, "logit grid, t", "nats"),
-    _kpi("accuracy", "binary", performance.accuracy, "Wilson", "ratio", UP, bounds=performance.accuracy_bounds),
+    _kpi("accuracy", "binary", performance.accuracy, "Wilson", "ratio", UP, bounds=performance.accuracy_bounds, row_mean=row_means.ACCURACY),
     _kpi("balanced_accuracy", "binary", performance.balanced_accuracy, "delta", "ratio", UP, least=20),
-    _kpi("precision", "binary", performance.precision, "Wilson", "ratio", UP, bounds=performance.precision_bounds),
-    _kpi("recall", "binary", performance.recall, "Wilson", "ratio", UP, bounds=performance.recall_bounds, in_segments=True),
-    _kpi("specificity", "binary", performance.specificity, "Wilson", "ratio", UP),
+    _kpi("precision", "binary", performance.precision, "Wilson", "ratio", UP, bounds=performance.precision_bounds, row_mean=row_means.PRECISION),
+    _kpi(
+        "recall", "binary", performance.recall, "Wilson", "ratio", UP, bounds=performance.recall_bounds, in_segments=True, row_mean=row_means.RECALL
+    ),
+    _kpi("specificity", "binary", performance.specificity, "Wilson", "ratio", UP, row_mean=row_means.SPECIFICITY),
     _kpi("f1", "binary", performance.f1, "delta", "ratio", UP, least=20),
     _kpi("matthews", "binary", performance.matthews, "delta", "ratio", UP, least=20),
     *(
@@ -258,10 +306,10 @@ CATALOGUE: tuple[Metric, ...] = (
     _estimated("brier", direction=DOWN, stored=False),
     _gap("accuracy_gap", "accuracy", "ratio"),
     _gap("log_loss_gap", "log_loss", "nats"),
-    _kpi("mae", "regression", performance.mae, "t", "truth", DOWN, in_segments=True),
+    _kpi("mae", "regression", performance.mae, "t", "truth", DOWN, in_segments=True, row_mean=row_means.MAE),
     _kpi("rmse", "regression", performance.rmse, "delta", "truth", DOWN),
-    _kpi("bias", "regression", performance.bias, "t", "truth", ZERO, in_segments=True),
-    _kpi("mape", "regression", performance.mape, "t", "ratio", DOWN),
+    _kpi("bias", "regression", performance.bias, "t", "truth", ZERO, in_segments=True, row_mean=row_means.BIAS),
+    _kpi("mape", "regression", performance.mape, "t", "ratio", DOWN, row_mean=row_means.MAPE),
     _kpi("r2", "regression", performance.r2, "Olkin-Finn", "ratio", UP, least=20),
     _estimated_error("mae"),
     _estimated_error("rmse", stored=False),
@@ -278,8 +326,8 @@ CATALOGUE: tuple[Metric, ...] = (
         needs_labels=True,
         estimates="mae",
     ),
-    _kpi("truth_mean", "regression", performance.truth_mean, "t", "truth", NONE),
-    _kpi("smape", "regression", error_shape.smape, "t", "ratio", DOWN, stored=False),
+    _kpi("truth_mean", "regression", performance.truth_mean, "t", "truth", NONE, row_mean=row_means.TRUTH_MEAN),
+    _kpi("smape", "regression", error_shape.smape, "t", "ratio", DOWN, stored=False, row_mean=row_means.SMAPE),
     *(_kpi(f"pinball_{q}", "regression", partial(error_shape.pinball, q / 100), "t", "truth", DOWN, stored=False) for q in (10, 50, 90)),
     *(_error_quantile(f"error_p{q:02}", partial(error_shape.error_quantile, q / 100), ZERO, least) for q, least in ((5, 100), (50, 10), (95, 100))),
     *(
@@ -287,15 +335,25 @@ CATALOGUE: tuple[Metric, ...] = (
         for q, least in ((50, 10), (90, 50))
     ),
     _kpi("label_coverage", "regression", performance.label_coverage, "Wilson", "ratio", NONE, least=1),
-    _kpi("accuracy", "multiclass", performance.accuracy, "Wilson", "ratio", UP, bounds=classes.accuracy_bounds, in_segments=True),
+    _kpi(
+        "accuracy",
+        "multiclass",
+        performance.accuracy,
+        "Wilson",
+        "ratio",
+        UP,
+        bounds=classes.accuracy_bounds,
+        in_segments=True,
+        row_mean=row_means.ACCURACY,
+    ),
     _kpi("macro_precision", "multiclass", classes.macro_precision, "delta", "ratio", UP, least=20),
     _kpi("macro_recall", "multiclass", classes.macro_recall, "delta", "ratio", UP, least=20),
     _kpi("macro_f1", "multiclass", classes.macro_f1, "delta", "ratio", UP, least=20),
     _kpi("weighted_precision", "multiclass", classes.weighted_precision, "delta", "ratio", UP, least=20, stored=False),
     _kpi("weighted_f1", "multiclass", classes.weighted_f1, "delta", "ratio", UP, least=20),
     _kpi("matthews", "multiclass", classes.matthews, "delta", "ratio", UP, least=20),
-    _kpi("log_loss", "multiclass", classes.log_loss, "t", "nats", DOWN, in_segments=True),
-    _kpi("brier", "multiclass", classes.brier, "t", "index", DOWN, least=20),
+    _kpi("log_loss", "multiclass", classes.log_loss, "t", "nats", DOWN, in_segments=True, row_mean=row_means.LOG_LOSS),
+    _kpi("brier", "multiclass", classes.brier, "t", "index", DOWN, least=20, row_mean=row_means.BRIER),
     _kpi("macro_roc_auc", "multiclass", classes.macro_roc_auc, "mean of one against the rest, ends of Newcombe 5", "ratio", UP, least=50),
     _kpi(
         "weighted_roc_auc",

@@ -9,6 +9,7 @@ from functools import partial
 
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.catalogue import Metric
+from watchkeeper.measures.row_means import of_quantity
 from watchkeeper.measures.views import BinaryView, MulticlassView, RegressionView
 from watchkeeper.monitor import Kpi, Monitor
 from watchkeeper.profiles.labelled import FAILED, KNOWN, OWN
@@ -37,6 +38,7 @@ def _metric(monitor: Monitor, kpi: Kpi) -> Metric:
         least=_LEAST,
         needs_labels=True,
         in_segments=True,
+        row_mean=of_quantity(OWN + kpi.name) if kpi.aggregate == "mean" else None,
     )
 
 

@@ -7,13 +7,14 @@ not_evaluated). Does not: the formulas, or where parts come from (operations/mea
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from math import isfinite
 from typing import Any
 
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.catalogue import Metric
 from watchkeeper.measures.classes import most_frequent
+from watchkeeper.measures.clustered import clustered, rows_taken_apart
 from watchkeeper.measures.confidence import learned_threshold
 from watchkeeper.measures.estimated import calibration_of, weighted
 from watchkeeper.measures.estimated_classes import Calibrations, calibrations_of
@@ -70,12 +71,25 @@ class Frame:
     errors: Callable[[Window, str, Sums], ExpectedErrors] | None = None
     errors_of_reference: ExpectedErrors | None = None
     class_calibrations: dict[str, Calibrations | str] = field(default_factory=dict)
+    entity: str = ""
+    """The column that says whom a row is about, so that rows of one are no independent witnesses; empty for none."""
+    days: Callable[[], Sequence[BySegment]] | None = None
+    """The label parts of each day of a window of some days, None for shorter ones."""
     asked: Collection[str] = ()
     """Classes that are measured one by one although they are not among the most frequent: those of targets, and of a question."""
     threshold: float | None = 0.5
     """Binary: the score that decisions turn at, None where the model decides by itself: then the reference tells."""
     gives_chances: bool = True
     """Whether there are scores or probabilities to be unsure of."""
+
+    def method_of(self, metric: Metric, feature: str) -> str:
+        """Return how a number is computed; of windows of some days the reason says what its interval is over."""
+        is_clustered = self.entity and self.days is None and metric.row_mean is not None and not feature
+        return f"{metric.method}, clustered by {self.entity}" if is_clustered else metric.method
+
+    def by_day(self, segment: str) -> "Sequence[LabelView]":
+        """Return the label parts of each day of the window, none where there are not some."""
+        return [label_view(day.get(segment, {}), self.task) for day in self.days()] if self.days is not None else []
 
     def wants(self, metric: Metric) -> bool:
         """Tell whether a metric is asked for: by name, or because it is stored."""
@@ -229,8 +243,9 @@ def _kpis(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
     every = (*catalogue.of(frame.task, stored_only=False), *frame.own)  # type: ignore[arg-type]
     wanted = [m for m in every if frame.wants(m) and (m.in_segments or not segment) and (frame.gives_chances if m.of_chances else frame.has_labels)]
     known = frame.known(sums) if any(m.estimates for m in wanted) else ""
+    days = cache(partial(frame.by_day, segment))
     for metric in wanted:
-        yield _kpi_score(frame, metric, view, usual, segment, known)
+        yield _kpi_score(frame, metric, view, usual, segment, known, days)
     if isinstance(view, MulticlassView) and isinstance(usual, MulticlassView) and not segment and frame.has_labels:
         yield from _classes(frame, sums, view, usual)
 
@@ -252,10 +267,20 @@ def _classes(frame: Frame, sums: Sums, view: MulticlassView, usual: MulticlassVi
     for name in dict.fromkeys([*most_frequent(usual), *frame.asked]) if metrics else ():
         of_class = known if isinstance(known, str) else known.of_class(name)
         for metric in metrics:
-            yield _kpi_score(frame, metric, view.of_class(name), usual.of_class(name), "", of_class, feature=CLASS + name)
+            yield _kpi_score(frame, metric, view.of_class(name), usual.of_class(name), "", of_class, tuple, feature=CLASS + name)
 
 
-def _kpi_score(frame: Frame, metric: Metric, view: LabelView, usual: LabelView, segment: str, known: Known | str, *, feature: str = "") -> Score:
+def _kpi_score(
+    frame: Frame,
+    metric: Metric,
+    view: LabelView,
+    usual: LabelView,
+    segment: str,
+    known: Known | str,
+    days: Callable[[], Sequence[LabelView]],
+    *,
+    feature: str = "",
+) -> Score:
     every = view.labelled + view.pending
     coverage = view.labelled / every if every and frame.has_labels else None
     state = DONE if not metric.needs_labels else MATURE if frame.is_mature else PROVISIONAL
@@ -265,7 +290,8 @@ def _kpi_score(frame: Frame, metric: Metric, view: LabelView, usual: LabelView, 
     usual_value = (
         frame.usually(metric.name, feature, segment, lambda: usually(usual)) if usual.labelled or (metric.of_chances and usual.pending) else None
     )
-    return _stated(frame, metric, measure(view), state, rows, usual_value, feature=feature, segment=segment, coverage=coverage, bounds=bounds)
+    found = clustered(metric, view, measure(view), entity=frame.entity, days=days)
+    return _stated(frame, metric, found, state, rows, usual_value, feature=feature, segment=segment, coverage=coverage, bounds=bounds)
 
 
 def _of_kpi(metric: Metric, known: Known | str) -> tuple[Callable[[Any], Estimate], Callable[[Any], Estimate]]:
@@ -295,7 +321,7 @@ def _gap_to_rest(frame: Frame, whole: Sums, sums: Sums, segment: str) -> Iterato
     yield _stated(
         frame,
         GAP_TO_REST,
-        gap_to_rest(everything, ours),
+        rows_taken_apart(gap_to_rest(everything, ours), frame.entity),
         MATURE if frame.is_mature else PROVISIONAL,
         ours.labelled,
         usual,
@@ -336,7 +362,7 @@ def _score(
         version=frame.version,
         environment=frame.environment,
         metric=metric.name,
-        method=metric.method,
+        method=frame.method_of(metric, feature),
         unit=metric.unit,
         direction=metric.direction,
         feature=feature,

@@ -32,6 +32,8 @@ _CHANCES = "chances by class, and how unsure"
 """What label parts of multiclass models hold since they were first written; those without it are profiled again."""
 _UNSURE = "how unsure"
 """What is counted of models without labels since low confidence is measured; those without it are profiled again."""
+_ENTITIES = "by entity"
+"""The same of models whose rows are about entities."""
 _PAIRS, _PAIRS_KIND = "@pairs", "pairs"
 _COUNTED = ("task", "window", "timezone", "environment", "columns", "features", "segments", "sensitive", "private", "positive", "threshold")
 
@@ -129,8 +131,11 @@ def stored_bins(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None
 def part_grain(monitor: Monitor, rows: int, span: tuple[datetime, datetime]) -> Grain:
     """Return what a part spans in time: an hour where hours are asked for or hold about a thousand rows, else a day.
 
-    Hours must add up to the monitor's days, which they do not where clocks differ from UTC by half hours.
+    Hours must add up to the monitor's days, which they do not where clocks differ from UTC by half hours. The rows of one entity must lie
+    in one part of a day, or they would count as those of another one in each hour.
     """
+    if monitor.window != "hour" and monitor.columns.entity and monitor.labels is not None:
+        return "day"
     hours = (span[1] - span[0]).total_seconds() / 3600
     year = (span[0] + timedelta(days=30 * month) for month in range(13))
     offsets = {moment.astimezone(ZoneInfo(monitor.timezone)).utcoffset() or timedelta(0) for moment in year}
@@ -150,14 +155,12 @@ def layout(monitor: Monitor) -> str:
     said = monitor.model_dump(mode="json", include=set(_COUNTED), exclude_defaults=True)
     own = [[[kpi.name, kpi.sql] for kpi in monitor.kpis]] if monitor.kpis else []
     has_chances = monitor.task == "multiclass" and labels is not None and monitor.columns.probabilities
-    told = [
-        _FORM,
-        said,
-        [labels.join, labels.column] if labels else None,
-        *own,
+    more = [
         *([_CHANCES] if has_chances else []),
         *([_UNSURE] if labels is None and monitor.gives_chances else []),
+        *([_ENTITIES] if labels is not None and monitor.columns.entity else []),
     ]
+    told = [_FORM, said, [labels.join, labels.column] if labels else None, *own, *more]
     return json.dumps(told, sort_keys=True)
 
 

@@ -30,6 +30,8 @@ Floats = NDArray[np.float64]
 _NEAR = timedelta(days=1)
 SENSITIVE = "s:"
 """What the names of sensitive columns begin with among joined ones: a column called `score` is not the score."""
+ENTITY = "e:"
+"""What the column that says whom a row is about is called among joined ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,7 @@ def _columns(monitor: Monitor) -> dict[str, str]:
         "prediction": roles.prediction,
         "version": roles.version,
         "environment": roles.environment,
+        ENTITY: roles.entity,
     }
     segments = {column: column for declared in monitor.segments for column in declared.split("&")}
     sensitive = {SENSITIVE + column: column for column in monitor.sensitive}

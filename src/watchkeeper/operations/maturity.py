@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +25,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.join import in_order
 from watchkeeper.records import LabelDelay
+from watchkeeper.spelling import utc
 from watchkeeper.windows import Grid, Window
 from watchkeeper.words import counted
 
@@ -37,6 +39,7 @@ _FOLLOWED = 2
 _MOST_AT_ONCE = 0.5
 _FRESH_WINDOWS, _FRESH = 2, timedelta(days=2)
 _AGAIN = timedelta(days=1)
+_WEEK = timedelta(days=7)
 _IN_HOURS = timedelta(days=2)
 _STATE = "state `labels.mature_after`"
 _UNKNOWN = "until it is known every number is provisional"
@@ -124,6 +127,15 @@ def maturity_of(home: Home, monitor: Monitor, *, now: datetime, bins: str | None
     if known is None:
         return Maturity("unknown", why="how long labels take is learned when the reference is whole and measured")
     return _taken(known)
+
+
+def latest_due_week(home: Home, monitor: Monitor, due: Maturity, *, now: datetime) -> Window | None:
+    """Return the seven days up to the last window whose labels are due and that has predictions or comes before some."""
+    newest = home.lake.newest_moment(f"events/{monitor.model}", "wk_time")
+    if newest is None or monitor.labels is None:
+        return None
+    end = min(monitor.grid.at(newest).end, due.until(monitor.grid, now))
+    return Window(utc(end.astimezone(ZoneInfo(monitor.timezone)) - _WEEK), end)
 
 
 def learned(home: Home, monitor: Monitor, bins: str, *, now: datetime) -> Maturity:

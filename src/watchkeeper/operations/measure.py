@@ -23,7 +23,7 @@ from watchkeeper.operations.bins_in_force import reference_problem
 from watchkeeper.operations.due import MEASURE, Due, due_windows, known_measurings, last_ended, silence_of
 from watchkeeper.operations.maturity import learned
 from watchkeeper.operations.pieces import PART_BYTES, parted, share_of_memory
-from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, by_window, frame_of, reference_of
+from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, by_window, days_of, frame_of, reference_of
 from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.operations.sums import added, of_environment, parts_within
 from watchkeeper.records import Run, Score
@@ -135,7 +135,7 @@ def measured(piece: WindowsPiece) -> tuple[list[Score], list[Run]]:
     runs: list[Run] = []
     for each in due:
         frame = frame_of(home, monitor, each.window, grid.grain, basis, reference, now, metrics=metrics)
-        made = list(_of_window(frame, found.get(each.window.start)))
+        made = list(_of_window(monitor, frame, found.get(each.window.start)))
         scores += made
         runs.append(_run(monitor, each, silence_of(basis.parts, each.window, now), len(made), now))
     return scores, runs
@@ -163,20 +163,19 @@ def _metrics(monitor: Monitor, grid: Grid) -> set[str]:
     return promised | stored if grid == monitor.grid else promised
 
 
-def _of_window(frame: Frame, parts: pa.Table | None) -> Iterator[Score]:
+def _of_window(monitor: Monitor, frame: Frame, parts: pa.Table | None) -> Iterator[Score]:
     """Yield the window's scores: per environment all versions together, and each version where there are several."""
     if parts is None:
         yield from (s for s in readings(replace(frame, has_labels=False, metrics={"rows"}), {}) if s.metric == "rows")
         return
     for environment in sorted(pc.unique(parts.column("environment")).to_pylist()):
         mine = of_environment(parts, environment)
-        yield from readings(replace(frame, environment=environment), added(mine))
         whole = mine.filter(pc.equal(mine.column("segment"), ""))
         versions = sorted(pc.unique(mine.column("version")).to_pylist())
-        for version in versions if len(versions) > 1 else ():
-            yield from readings(
-                replace(frame, environment=environment, version=version), added(whole.filter(pc.equal(whole.column("version"), version)))
-            )
+        by_version = {v: whole.filter(pc.equal(whole.column("version"), v)) for v in versions if len(versions) > 1}
+        for version, these in {"": mine, **by_version}.items():
+            days = days_of(monitor, frame.window, these, frame.metrics)
+            yield from readings(replace(frame, environment=environment, version=version, days=days), added(these))
 
 
 def _changed(home: Home, monitor: Monitor, scores: list[Score], now: datetime) -> list[Score]:

@@ -19,6 +19,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConflictError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import Fitted, bins_of
+from watchkeeper.operations.entities import entities_of
 from watchkeeper.operations.join import Touched, joined, labelled, touched
 from watchkeeper.operations.losses import loss_parts
 from watchkeeper.operations.own_kpis import own_label_pieces
@@ -26,6 +27,7 @@ from watchkeeper.operations.pieces import ID_BYTES, EventsPiece, LabelsPiece, ev
 from watchkeeper.operations.quantities import countings
 from watchkeeper.operations.sensitive import group_parts, has_label_parts
 from watchkeeper.operations.spread import Spread, in_turn
+from watchkeeper.profiles.clusters import with_entities
 from watchkeeper.profiles.groups import Grouping
 from watchkeeper.profiles.kinds import Derived, source_of
 from watchkeeper.profiles.labelled import pieces, unlabelled_pieces
@@ -247,10 +249,11 @@ def _label_parts(piece: LabelsPiece) -> Iterator[pa.Table]:
     yield from group_parts(monitor, found, both.rows, quantities)
     if monitor.labels is None:
         quantities = unlabelled_pieces(monitor.task, rows) if monitor.gives_chances else []
-    for one in itertools.chain(quantities, own_label_pieces(monitor, both, rows)):
+    every = itertools.chain(quantities, own_label_pieces(monitor, both, rows))
+    for one in with_entities(every, monitor.task, rows, entities_of(both.rows) if monitor.labels is not None else None):
         for place, (group, names) in enumerate(zip(groups, keys, strict=True)):
             if place == 0 or not one.is_of_whole:
                 counted = one.count(group, names.num_rows, is_whole=place == 0)
-                yield part_rows(counted, names, kind=LABEL, feature=one.feature, outcome=one.outcome)
+                yield part_rows(counted, names, kind=LABEL, feature=one.feature, outcome=one.outcome, is_exact=one.is_exact)
     if monitor.labels is not None and (lost := losses(monitor.task, rows)) is not None:
         yield from loss_parts(piece, both, lost, groups[0], keys[0])

@@ -3,9 +3,10 @@
 Belongs here: what a window is measured from. Does not: which windows are due (measure.py), the numbers (measures/).
 """
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +16,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import CATALOGUE
 from watchkeeper.measures.confidence import learned_threshold
 from watchkeeper.measures.own import own_kpis
-from watchkeeper.measures.readings import Frame, LabelView, label_view, readings
+from watchkeeper.measures.readings import BySegment, Frame, LabelView, label_view, readings
 from watchkeeper.measures.views import BinaryView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import bins_of
@@ -24,20 +25,24 @@ from watchkeeper.operations.maturity import Maturity, maturity_of
 from watchkeeper.operations.reference_rows import reference_rows
 from watchkeeper.operations.sums import Ledger, ReferenceSums, added, ledger, of_environment, parts_within, reference_sums
 from watchkeeper.profiles.bins import FeatureBins
+from watchkeeper.profiles.labelled import DECISION
 from watchkeeper.profiles.pairs import Pair
+from watchkeeper.profiles.parts import LABEL, moments_alone
 from watchkeeper.records import CLASS, Score
+from watchkeeper.stats.clusters import LEAST_SPANS
 from watchkeeper.stats.intervals import Estimate, undefined
-from watchkeeper.windows import Grid, Window
+from watchkeeper.windows import Grain, Grid, Window
 
 
 @dataclass(frozen=True)
 class Basis:
-    """What every window is measured from: the bins' version, the bins, which parts exist, when labels are due, and of which pairs."""
+    """What every window is measured from: the bins' version, the bins, which parts exist and what each spans, when labels are due, and of which pairs."""
 
     bins: str
     fitted: dict[str, FeatureBins]
     parts: Ledger
     maturity: Maturity
+    grain: Grain
     pairs: tuple[Pair, ...] = ()
 
     def labels_due(self, monitor: Monitor, now: datetime) -> datetime:
@@ -51,7 +56,7 @@ def basis_of(home: Home, monitor: Monitor, *, now: datetime) -> Basis | None:
     if found is None:
         return None
     due = maturity_of(home, monitor, now=now, bins=found.version)
-    return Basis(found.version, found.bins, ledger(home, monitor, found.version, now=now), due, found.pairs)
+    return Basis(found.version, found.bins, ledger(home, monitor, found.version, now=now), due, found.grain, found.pairs)
 
 
 def reference_of(home: Home, monitor: Monitor, basis: Basis, *, now: datetime, metrics: Collection[str] | None = None) -> ReferenceSums:
@@ -92,8 +97,9 @@ def rolled_up(
     found = by_window(grain, of_environment(parts, monitor.environment))
     for window in grain.between(start, end):
         if window.start in found:
+            here = found[window.start]
             frame = frame_of(home, monitor, window, grain.grain, basis, reference, now, metrics=metrics, feature=feature)
-            yield from readings(frame, added(found[window.start]))
+            yield from readings(replace(frame, days=days_of(monitor, window, here, metrics)), added(here))
 
 
 def usual_range(home: Home, monitor: Monitor, grain: Grid, metric: str, *, now: datetime) -> tuple[float, float] | None:
@@ -168,6 +174,27 @@ def by_window(grid: Grid, parts: pa.Table) -> dict[datetime, pa.Table]:
     return {start: ordered.slice(first, end - first) for start, first, end in zip(runs.values.to_pylist(), [0, *ends], ends, strict=False)}
 
 
+def days_of(monitor: Monitor, window: Window, parts: pa.Table, metrics: Collection[str] | None) -> Callable[[], Sequence[BySegment]] | None:
+    """Return how to get the label parts of each day of a window from its parts, as far as metrics (default: all) are means over rows.
+
+    None for a window that holds fewer than five days, and for models that are measured by the week or month: how much the days of
+    these differ is theirs.
+    """
+    if monitor.window not in ("hour", "day") or window.end - window.start < (LEAST_SPANS - 0.5) * timedelta(days=1):
+        return None
+    every = [m.row_mean for m in (*CATALOGUE, *own_kpis(monitor)) if m.row_mean is not None and (metrics is None or m.name in metrics)]
+    needed = sorted({name for kind in every for name in kind.needs})
+
+    @cache
+    def made() -> list[BySegment]:
+        labels = parts.filter((pc.field("kind") == LABEL) & pc.field("feature").isin(needed)) if needed else parts.slice(0, 0)
+        decided = pc.field("feature") == DECISION
+        labels = pa.concat_tables([labels.filter(decided), moments_alone(labels.filter(~decided))])
+        return [added(day) for day in by_window(Grid("day", monitor.timezone), labels).values()] if labels.num_rows else []
+
+    return made
+
+
 def frame_of(
     home: Home,
     monitor: Monitor,
@@ -198,6 +225,7 @@ def frame_of(
         reference_sums=reference.sums,
         pairs=basis.pairs,
         own=own_kpis(monitor),
+        entity=monitor.columns.entity or "",
         usual=reference.usual,
         calibrations=reference.calibrations,
         rows=reference.rows.get(""),

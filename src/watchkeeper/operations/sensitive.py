@@ -4,7 +4,6 @@ Belongs here: which group a row is in, what groups are called, and their parts. 
 which are measured window by window (profile.py).
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 
@@ -17,7 +16,7 @@ from watchkeeper.operations.bins_in_force import Fitted
 from watchkeeper.operations.convert import as_text
 from watchkeeper.operations.fit import private_name
 from watchkeeper.operations.join import SENSITIVE
-from watchkeeper.profiles.groups import Grouping
+from watchkeeper.profiles.groups import Grouping, dimension_of
 from watchkeeper.profiles.labelled import Piece
 from watchkeeper.profiles.parts import GROUP, LABELS_BATCH, key_columns, part_rows
 from watchkeeper.windows import Grid
@@ -38,8 +37,7 @@ def attributes(monitor: Monitor) -> list[str]:
 
 def attribute_of(monitor: Monitor, group: str) -> str:
     """Return the attribute that a group is of, such as `sex&region` of `sex=f&region=north`."""
-    forms = {name: "&".join(f"{re.escape(column)}=.*" for column in name.split("&")) for name in attributes(monitor)}
-    return next((name for name in reversed(forms) if re.fullmatch(forms[name], group, re.DOTALL)), "")
+    return dimension_of(group, attributes(monitor))
 
 
 def not_audited(monitor: Monitor) -> tuple[str, str]:

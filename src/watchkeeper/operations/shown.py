@@ -19,11 +19,13 @@ from watchkeeper.measures.views import MulticlassView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
 from watchkeeper.operations.rollup import labels_within, rolled_up
+from watchkeeper.operations.segments import segments
 from watchkeeper.records import CLASS, Batch, Digest, IncidentEvent, Score, Signal, Validation
 from watchkeeper.site.class_tables import CLASS_KPIS, Confusion
 from watchkeeper.site.figures import Frame
 from watchkeeper.site.model_page import SEGMENT_KPIS, ModelFacts
 from watchkeeper.site.overview import OverviewRow
+from watchkeeper.site.segments import SegmentReport
 from watchkeeper.windows import Grid, Window
 
 SHOWN = timedelta(days=400)
@@ -87,6 +89,7 @@ def model_facts(home: Home, monitor: Monitor, row: OverviewRow, found: Shared, l
         row=row,
         whole=whole_scores(home, monitor, found.now, since=since),
         segments=_segment_scores(home, monitor, row, found.now),
+        split=_split(home, monitor, row, found.now),
         classes=_class_scores(home, monitor, confusion, found.now),
         confusion=confusion,
         incidents=found.incidents_of(monitor.model),
@@ -132,6 +135,13 @@ def _segment_scores(home: Home, monitor: Monitor, row: OverviewRow, now: datetim
     metrics = (*SEGMENT_KPIS[monitor.task], *(k.name for k in monitor.kpis))
     found = rolled_up(home, monitor, Grid("month", monitor.timezone), now=now, start=month.start, end=month.end, metrics=metrics)
     return [s for s in found if s.segment and s.metric in metrics]
+
+
+def _split(home: Home, monitor: Monitor, row: OverviewRow, now: datetime) -> SegmentReport | None:
+    """Return what that month's change of the main KPI is of the segments' mix and of themselves, None where there is none."""
+    if not monitor.segments or monitor.labels is None or monitor.task == "ranking" or row.window_end is None:
+        return None
+    return segments(home, monitor, now=now, window=_month(monitor, row.window_end))
 
 
 def _month(monitor: Monitor, end: datetime) -> Window:

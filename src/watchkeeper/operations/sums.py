@@ -5,6 +5,7 @@ Belongs here: reading parts of the table `profiles` and adding them up. Does not
 
 import hashlib
 from bisect import bisect_left
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema
+from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.estimated_classes import Calibrations
 from watchkeeper.measures.likeness import ReferenceRows
@@ -20,7 +22,8 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.expected_losses import LossModels
 from watchkeeper.operations.pieces import PART_BYTES, parted
 from watchkeeper.profiles.counts import Counts, add
-from watchkeeper.profiles.parts import FEATURE, GROUP, LABEL, LOSS, MARK, PAIR, gathered, newest_scans
+from watchkeeper.profiles.labelled import DECISION, ERROR, SCORE
+from watchkeeper.profiles.parts import FEATURE, GROUP, LABEL, LISTS, LOSS, MARK, PAIR, gathered, moments_alone, newest_scans
 from watchkeeper.records import CLASS, Profile, key
 from watchkeeper.stats.calibration import Calibration
 from watchkeeper.stats.intervals import Estimate
@@ -111,6 +114,22 @@ def parts_within(
         inside &= ((pc.field("kind") == FEATURE) & (pc.field("feature") == feature)) | (pc.field("kind") == PAIR)
     rows = home.lake.read(Profile.TABLE, where=_mine(monitor, bins, now) & inside, in_order=True)
     return arrow_schema(Profile).empty_table() if rows is None else newest_scans(rows)
+
+
+def label_parts(home: Home, monitor: Monitor, bins: str, span: Window, needed: Collection[str], *, now: datetime) -> pa.Table:
+    """Return the label parts of the monitor's environment that start within a span, of the quantities needed; by cell only decisions are read."""
+    inside = (pc.field("window_start") >= pa.scalar(span.start, TIMESTAMP)) & (pc.field("window_start") < pa.scalar(span.end, TIMESTAMP))
+    mine = _mine(monitor, bins, now) & inside & (pc.field("kind") == LABEL)
+    plain = [f.name for f in arrow_schema(Profile) if f.name not in LISTS]
+    # each scan of a window has some of these, whatever else it holds: by them the newest is known
+    others = home.lake.read(Profile.TABLE, columns=plain, where=mine & among("feature", {*needed, SCORE, ERROR} - {DECISION}), in_order=True)
+    decided = home.lake.read(Profile.TABLE, where=mine & (pc.field("feature") == DECISION), in_order=True)
+    if others is None or decided is None:
+        return arrow_schema(Profile).empty_table()
+    for name in LISTS:
+        others = others.append_column(decided.schema.field(name), pa.nulls(others.num_rows, decided.schema.field(name).type))
+    both = pa.concat_tables([decided, moments_alone(others).select(decided.column_names)])
+    return of_environment(newest_scans(both), monitor.environment)
 
 
 def added(parts: pa.Table) -> BySegment:

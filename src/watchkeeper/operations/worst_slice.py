@@ -6,9 +6,8 @@ Belongs here: which rows, losses and features are looked at. Does not: the searc
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow.compute as pc
@@ -20,14 +19,13 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import Fitted, reference_problem, stored_bins
 from watchkeeper.operations.join import Joined, in_environment, joined, labelled, predictions_of
 from watchkeeper.operations.losses import feature_columns
-from watchkeeper.operations.maturity import maturity_of
+from watchkeeper.operations.maturity import latest_due_week, maturity_of
 from watchkeeper.operations.pieces import PER_JOINED_ROW
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.conditions import condition_cells, condition_text
 from watchkeeper.profiles.labelled import Labelled
 from watchkeeper.profiles.losses import errors, losses
 from watchkeeper.site.slices import LossName, SliceSearch, WorstSlice
-from watchkeeper.spelling import utc
 from watchkeeper.stats.slices import LEAST_ROWS, Slice, worst_slices
 from watchkeeper.windows import Window
 from watchkeeper.words import counted
@@ -36,7 +34,6 @@ Kind = Literal["error", "log_loss"]
 Floats = NDArray[np.float64]
 LEAST_LABELLED = 10 * LEAST_ROWS
 """Labelled rows below which no slice large enough to test would be a small part of all."""
-_WEEK = timedelta(days=7)
 _PER_CELL = 8  # bytes: a row's cell of one feature, as read and as searched
 
 
@@ -53,7 +50,7 @@ def worst_slice(home: Home, monitor: Monitor, *, now: datetime, window: Window |
     name = _loss_name(monitor, kind)
     found = stored_bins(home, monitor, now=now)
     due = maturity_of(home, monitor, now=now, bins=found.version if found else None)
-    span = window or _latest_due(home, monitor, due.until(monitor.grid, now))
+    span = window or latest_due_week(home, monitor, due, now=now)
     nothing = SliceSearch(model=monitor.model, window=span, loss=name)
     if found is None:
         return replace(nothing, reason=reference_problem(monitor, now=now))
@@ -80,15 +77,6 @@ def _loss_name(monitor: Monitor, kind: Kind) -> LossName:
     if kind == "log_loss" and not has_chances:
         raise UsageError("the model gives no probabilities to take a log loss of", where="--loss", then="Leave it out.")
     return "log loss" if kind == "log_loss" else "absolute error" if monitor.task == "regression" else "wrong"
-
-
-def _latest_due(home: Home, monitor: Monitor, due: datetime) -> Window | None:
-    """Return the seven days up to the last window whose labels are due and that has predictions or comes before some."""
-    newest = home.lake.newest_moment(f"events/{monitor.model}", "wk_time")
-    if newest is None or monitor.labels is None:
-        return None
-    end = min(monitor.grid.at(newest).end, due)
-    return Window(utc(end.astimezone(ZoneInfo(monitor.timezone)) - _WEEK), end)
 
 
 def _check_memory(home: Home, monitor: Monitor, span: Window, found: Fitted, now: datetime) -> None:

@@ -3,6 +3,7 @@
 Belongs here: rows -> group numbers and their names, piece after piece. Does not: counting (scan.py).
 """
 
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -194,6 +195,19 @@ class Grouping:
         if text not in met:
             met[text] = text if len(met) < MOST_VALUES else REST
         return met[text]
+
+
+def dimension_of(segment: str, dimensions: Sequence[str]) -> str:
+    """Return which dimension a segment is of, such as `carrier&origin` for `carrier=VX&origin=EWR`; empty for none of them.
+
+    A value may hold anything, so those of most columns are tried first.
+
+    >>> dimension_of("carrier=VX&origin=EWR", ["carrier", "origin", "carrier&origin"])
+    'carrier&origin'
+    """
+    forms = {name: "&".join(f"{re.escape(column)}=.*" for column in name.split("&")) for name in dimensions}
+    longest = sorted(forms, key=lambda name: -name.count("&"))
+    return next((name for name in longest if re.fullmatch(forms[name], segment, re.DOTALL)), "")
 
 
 def starts_of(grid: Grid, moments: Ints) -> list[datetime]:

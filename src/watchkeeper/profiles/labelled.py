@@ -79,6 +79,8 @@ class Piece:
     """Whether only the moments are kept."""
     is_of_whole: bool = False
     """Whether it is kept of all rows together and not of segments."""
+    is_exact: bool = False
+    """Whether moments keep all their digits in segments too."""
 
     def count(self, group: NDArray[np.integer[Any]], groups: int, *, is_whole: bool = True) -> Counted:
         """Return the counts of each group 0 .. groups-1 over the piece's rows; rows of group -1 belong to none.

@@ -20,6 +20,8 @@ from watchkeeper.profiles.groups import GroupKey
 
 FEATURE, LABEL, GROUP, LOSS, SERVICE, PAIR, MARK = "feature", "label", "group", "loss", "service", "pair", "mark"
 LABELS_BATCH = "labels"
+LISTS = ("cells", "counts", "sums")
+"""What parts keep by cell."""
 _NUMBERS = ("n", "nulls", "nans", "pos_infs", "neg_infs")
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -42,16 +44,16 @@ def key_columns(keys: Sequence[GroupKey]) -> pa.Table:
     return pa.table({"window_start": pa.array(starts, pa.timestamp("us", "UTC")), **{k: pa.array(v, pa.string()) for k, v in texts.items()}})
 
 
-def part_rows(counted: Counted, keys: pa.Table, *, kind: str, feature: str, outcome: str = "", unit: float = 0.0) -> pa.Table:
+def part_rows(counted: Counted, keys: pa.Table, *, kind: str, feature: str, outcome: str = "", unit: float = 0.0, is_exact: bool = False) -> pa.Table:
     """Return the groups that have rows as rows of the table, without what `whole_rows` adds.
 
     Sums per cell are kept in multiples of a unit, else in single precision, 7 digits. Parts of segments are many and hold few rows each: theirs are
-    left out, with the smallest and the largest value, and their moments are kept in single precision too.
+    left out, with the smallest and the largest value, and their moments are kept in single precision too, unless they are asked for exactly.
     """
     if not counted.n.all():
         some = np.flatnonzero(counted.n)
         counted, keys = counted.chosen(some), keys.take(pa.array(some))
-    if counted.groups and keys.column("segment")[0].as_py():
+    if counted.groups and keys.column("segment")[0].as_py() and not is_exact:
         counted = counted.rounded()
     sizes, nothing = np.diff(counted.ends), np.zeros(counted.groups, np.int64)
     total, squares, low, high = counted.moments.T
@@ -140,6 +142,15 @@ def _single(sums: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _lists(values: NDArray[Any], sizes: NDArray[np.int64]) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)), pa.array(values))
+
+
+def moments_alone(parts: pa.Table) -> pa.Table:
+    """Return parts without what they keep by cell, for numbers that need none of it: most of the room that they take."""
+    for name in LISTS:
+        kind = parts.schema.field(name).type
+        nothing = pa.ListArray.from_arrays(pa.array(np.zeros(parts.num_rows + 1, np.int32)), pa.array([], kind.value_type)).cast(kind)
+        parts = parts.set_column(parts.column_names.index(name), name, nothing)
+    return parts
 
 
 def newest_scans(table: pa.Table) -> pa.Table:

@@ -18,6 +18,7 @@ from watchkeeper.site.class_tables import Confusion, class_tables
 from watchkeeper.site.figures import Figure, Frame, figure, usual_of
 from watchkeeper.site.overview import OverviewRow, overview_cells
 from watchkeeper.site.render import page
+from watchkeeper.site.segments import SegmentReport, split_lines
 from watchkeeper.words import counted, metric_text, moment_text, window_text
 
 KPIS: Mapping[str, tuple[str, ...]] = {
@@ -41,12 +42,13 @@ _SEGMENTS_SHOWN = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """What a model's page is made of: newest revisions, `whole` over all segments, `segments`, `classes` and `confusion` of one longer window."""
+    """What a model's page is made of: newest revisions, `whole` over all segments, `segments`, `split`, `classes` and `confusion` of one longer window."""
 
     monitor: Monitor
     row: OverviewRow
     whole: Sequence[Score]
     segments: Sequence[Score] = ()
+    split: SegmentReport | None = None
     classes: Sequence[Score] = ()
     confusion: Confusion | None = None
     incidents: Sequence[Incident] = ()
@@ -99,6 +101,7 @@ def model_page(facts: ModelFacts, *, frame: Frame, workspace: str) -> str:
         sections=_sections(facts.monitor, by_metric, frame),
         classes=class_tables(facts.confusion, facts.classes, frame.timezone),
         segments=segment_table(facts.segments, facts.monitor),
+        splits=split_lines(facts.monitor, facts.split) if facts.split else [],
         features=feature_table(facts.whole, frame),
         quality=quality_table(facts.validations, facts.batches, frame.timezone),
         others=sorted((s for s in facts.whole if s.window_end == last and not s.feature), key=lambda s: s.metric),

@@ -42,7 +42,7 @@ def undefined(reason: str, n: int = 0) -> Estimate:
     return Estimate(nan, n=n, reason=reason)
 
 
-def proportion(hits: float, n: int, z: float = Z95) -> Estimate:
+def proportion(hits: float, n: float, z: float = Z95) -> Estimate:
     """Return hits / n with Wilson's score interval (Wilson 1927), of 95 % or as many standard errors wide as `z` says.
 
     >>> e = proportion(8, 10)
@@ -56,7 +56,7 @@ def proportion(hits: float, n: int, z: float = Z95) -> Estimate:
     half = z / (1 + z**2 / n) * sqrt(p * (1 - p) / n + z**2 / (4 * n * n))
     low = max(0.0, centre - half) if hits > 0 else 0.0  # where rounding would leave 7e-18
     high = min(1.0, centre + half) if hits < n else 1.0
-    return Estimate(p, sqrt(max(p * (1 - p), 0.0) / n), low, high, n)
+    return Estimate(p, sqrt(max(p * (1 - p), 0.0) / n), low, high, int(n))
 
 
 def mean(total: float, total_squares: float, n: int) -> Estimate:

@@ -1,0 +1,81 @@
+"""Intervals of what is independent: days where a window holds some, else the entities that rows are about, else rows.
+
+Belongs here: which of these a number's interval takes, and how it says so. Does not: the formulas (stats/clusters.py), or counting
+entities (profiles/clusters.py).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import isfinite, nan
+
+import numpy as np
+
+from watchkeeper.measures.catalogue import Metric
+from watchkeeper.measures.row_means import RowMean, RowSums, View
+from watchkeeper.profiles.clusters import BY_ENTITY, clusters_of
+from watchkeeper.profiles.counts import Counts
+from watchkeeper.profiles.labelled import KNOWN
+from watchkeeper.stats.clusters import LEAST_SPANS, LEAST_WORTH, Clusters, clustered_mean, clustered_share, clusters, independent_rows
+from watchkeeper.stats.intervals import Estimate
+from watchkeeper.words import counted
+
+LEAST_ENTITIES, LEAST_HITS = 30, 10
+"""Entities of equal size, and of shares independent hits and misses, below which an interval says approximate: `python -m benchmarks.clusters`."""
+
+
+def clustered(metric: Metric, view: View, found: Estimate, *, entity: str, days: Callable[[], Sequence[View]]) -> Estimate:
+    """Return a KPI with its interval over days, else over entities (the column that names them, empty for none), else as it was found.
+
+    Where there are entities and the KPI is no mean over rows, it says that its interval takes rows as independent.
+    """
+    kind = metric.row_mean
+    if not isfinite(found.low):
+        return found
+    by_day = over_days(kind, found, kind.sums(view), [kind.sums(day) for day in days()]) if kind is not None else None
+    if by_day is not None:
+        return by_day
+    return _over_entities(kind, metric.name, view, found, entity) if entity else found
+
+
+def over_days(kind: RowMean, found: Estimate, whole: RowSums, days: Sequence[RowSums]) -> Estimate | None:
+    """Return an estimate with its interval taken from how days differ, None where fewer than five have rows, or they are not all of them."""
+    some = [day for day in days if day.n]
+    if len(some) < LEAST_SPANS or not isfinite(found.low) or sum(day.n for day in some) != whole.n:
+        return None
+    made = clusters(np.array([day.total for day in some]), np.array([day.n for day in some], float))
+    told = kind.at_least(_told(kind, found, made, if_alike=made.rows), whole)
+    return _saying(told, found, f"interval over {counted(len(some), 'day')}") if isfinite(told.low) else None
+
+
+def rows_taken_apart(found: Estimate, entity: str) -> Estimate:
+    """Return an estimate that says what its interval takes as independent, where rows are about entities."""
+    said = f"the interval takes rows of one {entity} as independent"
+    return _saying(found, found, said) if entity and isfinite(found.low) else found
+
+
+def _over_entities(kind: RowMean | None, name: str, view: View, found: Estimate, entity: str) -> Estimate:
+    part = view.parts.get((BY_ENTITY + name, KNOWN), Counts())
+    made = clusters_of(part)
+    if kind is None or made.rows != found.n:
+        return rows_taken_apart(found, entity)
+    if made.worth < LEAST_WORTH:
+        said = f"no interval: {'all' if made.count == 1 else 'nearly all'} rows are of one {entity}"
+        return _saying(replace(found, low=nan, high=nan), found, said)
+    told = kind.at_least(_told(kind, found, made), kind.sums(view))
+    return _saying(told, found, _named(kind, told, made, part.nulls, entity)) if isfinite(told.low) else rows_taken_apart(found, entity)
+
+
+def _told(kind: RowMean, found: Estimate, made: Clusters, if_alike: float | None = None) -> Estimate:
+    return clustered_share(found.value, made, if_alike=if_alike) if kind.is_share else clustered_mean(found.value, made)
+
+
+def _named(kind: RowMean, told: Estimate, made: Clusters, nobody: int, entity: str) -> str:
+    """Return over how many entities an interval is, and whether these are enough."""
+    hits = independent_rows(told.value, made) * min(told.value, 1 - told.value) if kind.is_share else LEAST_HITS
+    is_rough = made.worth < LEAST_ENTITIES or hits < LEAST_HITS
+    said = f"{'approximate ' if is_rough else ''}interval over {counted(made.count - nobody, 'value')} of {entity}"
+    return f"{said} and {counted(nobody, 'row')} without one" if nobody else said
+
+
+def _saying(told: Estimate, found: Estimate, said: str) -> Estimate:
+    return replace(told, n=found.n, reason="; ".join(filter(None, [found.reason, said])))
