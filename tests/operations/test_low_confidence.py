@@ -91,6 +91,9 @@ def test_classes_without_labels_are_measured_from_their_probabilities(tmp_path):
     assert found["entropy", "", 15].state == "done"
     assert found["entropy", "", 15].reference_value is not None
     assert 0 <= found["low_confidence_ratio", "", 15].value <= 1
+    drift = [s for s in home.lake.newest(Score) if s.metric == "psi" and s.segment]
+    assert {s.feature for s in drift} == {"@prediction"}, "what was decided is followed in each segment"
+    assert len({s.segment for s in drift}) > 1
 
 
 @pytest.mark.parametrize(

@@ -166,8 +166,9 @@ def readings(frame: Frame, sums: BySegment) -> Iterator[Score]:
 
 def _features(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
     reference = frame.reference_sums.get(segment, {})
+    output = SCORE if SCORE in frame.fitted else "@prediction"
     for name, bins in frame.fitted.items():
-        if segment and name != SCORE:
+        if segment and name != output:
             continue
         ours, theirs = (FeatureView(bins, s.get((FEATURE, name, ""), Counts()), is_coarse=bool(segment)) for s in (sums, reference))
         for metric in catalogue.of("feature", stored_only=False):

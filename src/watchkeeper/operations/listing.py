@@ -26,6 +26,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force, stored_bins
 from watchkeeper.operations.costs import costs_by
 from watchkeeper.operations.due import last_ended
+from watchkeeper.operations.fit import PREDICTION
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.pairs import LEAST_CORRELATION, name_of
@@ -88,8 +89,9 @@ def _asked(found: Iterable[Score], wanted: Wanted) -> list[Score]:
 def silence(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime) -> str:
     """Say why there may be no score of what is asked for."""
     said = [why for name in sorted(wanted.metrics) if (why := _silence_of(home, monitor, wanted, name, now))]
-    if not said and wanted.segment and wanted.feature not in (None, EVERY, SCORE):
-        return f"In segments no feature is measured but the model's output, {SCORE}: `--feature {SCORE}`, or leave `--segment` out."
+    output = PREDICTION if monitor.task == "multiclass" and monitor.columns.score is None else SCORE
+    if not said and wanted.segment and wanted.feature not in (None, EVERY, output):
+        return f"In segments no feature is measured but the model's output, {output}: `--feature {output}`, or leave `--segment` out."
     return " ".join(said) or "`watchkeeper status` tells what was measured."
 
 
