@@ -69,6 +69,8 @@ class Frame:
     errors: Callable[[Window, str, Sums], ExpectedErrors] | None = None
     errors_of_reference: ExpectedErrors | None = None
     class_calibrations: dict[str, Calibrations | str] = field(default_factory=dict)
+    uncalibrated: str = ""
+    """Why there is nothing to compare a version's numbers with; empty when there is."""
     asked: Collection[str] = ()
     """Classes that are measured one by one although they are not among the most frequent: those of targets, and of a question."""
 
@@ -339,7 +341,7 @@ def _score(
         bins=frame.bins,
         coverage=coverage,
         state=state,
-        reason=reason,
+        reason="; ".join(dict.fromkeys(filter(None, (frame.uncalibrated, reason)))),
         computed_at=frame.now,
     )
 
