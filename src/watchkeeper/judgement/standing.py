@@ -19,7 +19,7 @@ from watchkeeper.judgement.spans import during_text
 from watchkeeper.monitor import Days, Monitor
 from watchkeeper.profiles.groups import NULL, REST
 from watchkeeper.windows import Window, local_midnight
-from watchkeeper.words import version_text, window_text
+from watchkeeper.words import counted, listed, version_text, window_text
 
 LEAST_OF_REFERENCE, LEAST_APART, MOST_APART = 100, 20, 20
 """Rows of a version with which a window belongs to its reference, or with which it is measured apart; and how many are."""
@@ -54,9 +54,14 @@ class Standing:
         return not self.why
 
 
-def name_of(version: str) -> str:
+def named_version(version: str) -> str:
     """Return what a version is called where numbers are told; rows that name none have a name of their own."""
     return version or NULL
+
+
+def are_many(monitor: Monitor, rows: RowsOfVersions) -> bool:
+    """Tell whether there is anything to be told of versions: several have rows, or the monitor names one."""
+    return len({version for _, version in rows}) > 1 or bool(monitor.versions.references)
 
 
 def version_of_model(monitor: Monitor, rows: RowsOfVersions) -> str | None:
@@ -77,7 +82,7 @@ def standings(monitor: Monitor, rows: RowsOfVersions, due: datetime) -> list[Sta
     every: dict[str, Counter[Window]] = defaultdict(Counter)
     for (environment, _), mine in by_window.items():
         every[environment].update(mine)
-    return [_standing(monitor, key, by_window, every[key[0]], of_model, due) for key, mine in by_window.items() if mine]
+    return [_standing(monitor, key, mine, every[key[0]], rows, of_model, due) for key, mine in by_window.items() if mine]
 
 
 def _by_window(monitor: Monitor, mine: Mapping[datetime, int]) -> Counter[Window]:
@@ -87,21 +92,19 @@ def _by_window(monitor: Monitor, mine: Mapping[datetime, int]) -> Counter[Window
     return +found
 
 
-def _standing(
-    monitor: Monitor, key: tuple[str, str], rows: Mapping[tuple[str, str], Rows], every: Rows, of_model: str | None, due: datetime
-) -> Standing:
-    (environment, version), mine = key, rows[key]
+def _standing(monitor: Monitor, key: tuple[str, str], mine: Rows, every: Rows, rows: RowsOfVersions, of_model: str | None, due: datetime) -> Standing:
+    environment, version = key
     known = Standing(version=version, environment=environment, first=min(mine), last=max(mine), rows=sum(mine.values()), source="model")
-    days = monitor.versions.references.get(name_of(version))
+    days = monitor.versions.references.get(named_version(version))
     if days is not None:
         return _named(monitor, replace(known, source="named"), days, rows, due)
     return known if version == of_model else _own(monitor, replace(known, source="own", environments=[environment]), mine, every, due)
 
 
-def _named(monitor: Monitor, known: Standing, days: Days, rows: Mapping[tuple[str, str], Rows], due: datetime) -> Standing:
+def _named(monitor: Monitor, known: Standing, days: Days, rows: RowsOfVersions, due: datetime) -> Standing:
     """Give a version the days named as its reference: its rows of the monitor's environment, or, where it has none there, of all others."""
     span = Window(local_midnight(days.from_, monitor.timezone), local_midnight(days.to, monitor.timezone))
-    there = sorted(e for (e, version), mine in rows.items() if version == known.version and any(w.overlaps(span) for w in mine))
+    there = sorted(e for (e, version), mine in rows.items() if version == known.version and any(start in span for start in mine))
     text = window_text(span.start, span.end, monitor.timezone)
     if not there:
         row = f"row of {version_text(known.version)}" if known.version else "row without a version"
@@ -197,6 +200,17 @@ def _since(monitor: Monitor, rows: RowsOfVersions, version: str, span: Window) -
     return begun
 
 
-def named_versions(monitor: Monitor, found: Collection[Standing]) -> list[str]:
+def reference_text(monitor: Monitor, standing: Standing) -> str:
+    """Return in words what a calibrated version is compared with."""
+    if standing.source == "model":
+        return "the model's reference"
+    text = window_text(standing.reference[0].start, standing.reference[-1].end, monitor.timezone)
+    if standing.source == "named":
+        where = "" if standing.environment in standing.environments else f", in {listed(standing.environments)}"
+        return f"the days named for it, {text}{where}"
+    return f"its first {counted(len(standing.reference), monitor.window)}, {text}"
+
+
+def unseen(monitor: Monitor, found: Collection[Standing]) -> list[str]:
     """Return the versions for which the monitor names a reference, and of which no row has landed."""
-    return [name for name in monitor.versions.references if name not in {name_of(s.version) for s in found}]
+    return [name for name in monitor.versions.references if name not in {named_version(s.version) for s in found}]

@@ -6,7 +6,7 @@ versions around an incident (versions.py).
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.standing import Standing, apart, name_of, standings
+from watchkeeper.judgement.standing import Standing, apart, are_many, named_version, standings
 from watchkeeper.measures.readings import Frame, readings
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.rollup import Basis, frame_of
-from watchkeeper.operations.sums import ReferenceSums, added, content_of, rows_by_version, sums_over
+from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, frame_of, reference_of
+from watchkeeper.operations.sums import ReferenceSums, added, content_of, of_environment, parts_within, rows_by_version, sums_over
 from watchkeeper.profiles.groups import REST
 from watchkeeper.records import Score, key
 from watchkeeper.windows import Window
@@ -64,14 +64,14 @@ class VersionBook:
 NO_VERSIONS = VersionBook()
 
 
-def version_book(home: Home, monitor: Monitor, basis: Basis, *, now: datetime) -> VersionBook:
-    """Return what is known of the versions; nothing where rows name none, or all are of one that the monitor says nothing of."""
+def version_book(home: Home, monitor: Monitor, basis: Basis, *, now: datetime, of_one: bool = False) -> VersionBook:
+    """Return what is known of the versions; nothing where rows name none, or, unless `of_one`, all are of one that the monitor says nothing of."""
     if monitor.columns.version is None:
         return NO_VERSIONS
     rows = rows_by_version(home, monitor, basis.bins, basis.fitted, now=now)
-    if len({version for _, version in rows}) <= 1 and not monitor.versions.references:
+    if not of_one and not are_many(monitor, rows):
         return NO_VERSIONS
-    found = {(s.environment, s.version): s for s in known_standings(home, monitor, basis, now=now)}
+    found = {(s.environment, s.version): s for s in standings(monitor, rows, basis.maturity.until(monitor.grid, now))}
     by_start: dict[datetime, list[tuple[str, str, int]]] = defaultdict(list)
     for (environment, version), mine in rows.items():
         for start, n in mine.items():
@@ -81,14 +81,6 @@ def version_book(home: Home, monitor: Monitor, basis: Basis, *, now: datetime) -
     return VersionBook(
         of_model, found, {k: _rests_on(basis, s) for k, s in found.items() if s.is_calibrated}, starts, [by_start[at] for at in starts]
     )
-
-
-def known_standings(home: Home, monitor: Monitor, basis: Basis, *, now: datetime) -> list[Standing]:
-    """Return how each version stands in each environment, none where rows name none."""
-    if monitor.columns.version is None:
-        return []
-    rows = rows_by_version(home, monitor, basis.bins, basis.fitted, now=now)
-    return standings(monitor, rows, basis.maturity.until(monitor.grid, now))
 
 
 def _rests_on(basis: Basis, standing: Standing) -> str:
@@ -125,9 +117,34 @@ def version_scores(
     for version in told:
         reference, why = reference_of_version(home, monitor, basis, book, frame.environment, version, of_model, now=frame.now)
         against = frame_of(home, monitor, frame.window, frame.grain, basis, reference, frame.now, metrics=frame.metrics)
-        mine = replace(against, environment=frame.environment, version=name_of(version), uncalibrated=why)
+        mine = replace(against, environment=frame.environment, version=named_version(version), asked=frame.asked, uncalibrated=why)
         yield from readings(mine, added(whole.filter(pc.field("version") == version)))
     if rest and (frame.metrics is None or "rows" in frame.metrics):
         said = f"{counted(len(rest), 'version')} with few rows, told together: `watchkeeper versions list {monitor.model}`"
         together = readings(replace(frame, version=REST, metrics={"rows"}, has_labels=False), added(whole.filter(among("version", rest))))
         yield from (replace(score, reference="", reason=said) for score in together)
+
+
+def rolled_up_versions(
+    home: Home,
+    monitor: Monitor,
+    windows: Iterable[Window],
+    grain: str,
+    *,
+    now: datetime,
+    metrics: Collection[str] | None = None,
+    feature: str | None = None,
+) -> Iterator[Score]:
+    """Yield scores of versions in any windows, in order of time, from the sums of their parts; also of a version that had all rows of a window."""
+    basis = basis_of(home, monitor, now=now)
+    if basis is None:
+        return
+    book = replace(version_book(home, monitor, basis, now=now, of_one=True), of_model=None)
+    of_model = reference_of(home, monitor, basis, now=now, metrics=metrics)
+    of_outputs = are_of_outputs(basis, metrics)
+    for window in windows:
+        frame = frame_of(home, monitor, window, grain, basis, of_model, now, metrics=metrics, feature=feature)
+        parts = parts_within(home, monitor, basis.bins, window.start, window.end, now=now, of_whole=True, of_outputs=of_outputs, feature=feature)
+        for environment in sorted(pc.unique(parts.column("environment")).to_pylist()):
+            here = replace(frame, environment=environment)
+            yield from version_scores(home, monitor, basis, book, here, of_environment(parts, environment), of_model)

@@ -18,6 +18,7 @@ from watchkeeper.site.class_tables import Confusion, class_tables
 from watchkeeper.site.figures import Figure, Frame, figure, usual_of
 from watchkeeper.site.overview import OverviewRow, overview_cells
 from watchkeeper.site.render import page
+from watchkeeper.site.version_table import VersionList, version_table
 from watchkeeper.words import counted, metric_text, moment_text, window_text
 
 KPIS: Mapping[str, tuple[str, ...]] = {
@@ -49,6 +50,7 @@ class ModelFacts:
     segments: Sequence[Score] = ()
     classes: Sequence[Score] = ()
     confusion: Confusion | None = None
+    versions: VersionList | None = None
     incidents: Sequence[Incident] = ()
     validations: Sequence[Validation] = ()
     batches: Sequence[Batch] = ()
@@ -99,6 +101,7 @@ def model_page(facts: ModelFacts, *, frame: Frame, workspace: str) -> str:
         sections=_sections(facts.monitor, by_metric, frame),
         classes=class_tables(facts.confusion, facts.classes, frame.timezone),
         segments=segment_table(facts.segments, facts.monitor),
+        versions=version_table(facts.versions, frame.timezone) if facts.versions else None,
         features=feature_table(facts.whole, frame),
         quality=quality_table(facts.validations, facts.batches, frame.timezone),
         others=sorted((s for s in facts.whole if s.window_end == last and not s.feature), key=lambda s: s.metric),
