@@ -163,7 +163,8 @@ def succession(monitor: Monitor, rows: RowsOfVersions, span: Window) -> Successi
     usual, inside = of_reference(monitor, rows), _inside(monitor, rows, span)
     if not usual or not inside:
         return None
-    of_model, version = _most(usual), _most(inside)
+    of_model = _most(usual)
+    version = max(inside, key=lambda v: (inside[v], v == of_model, v))
     since = None if version == of_model else _since(monitor, rows, version, span)
     return None if since is None else Succession(version, since, of_model, usual[of_model] / usual.total())
 
@@ -188,12 +189,12 @@ def _most(rows: Mapping[str, int]) -> str:
 
 
 def _since(monitor: Monitor, rows: RowsOfVersions, version: str, span: Window) -> Window | None:
-    """Return the first window of the unbroken run, led by a version, that reaches into a span."""
+    """Return the first window of the unbroken run that reaches into a span, in all of which a version had most rows."""
     by_version = {v: _by_window(monitor, mine) for (e, v), mine in rows.items() if e == monitor.environment}
     every = sorted({w for mine in by_version.values() for w in mine if w.start < span.end}, reverse=True)
     begun: Window | None = None
     for window in every:
-        if _most({v: mine[window] for v, mine in by_version.items()}) == version:
+        if all(by_version[version][window] > mine[window] for v, mine in by_version.items() if v != version):
             begun = window
         elif begun is not None or window.end <= span.start:
             break
