@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from watchkeeper.spelling import Day, Duration, Lasting, Moment, Name, Size, WebAddress, Zone, one_label
+from watchkeeper.spelling import Day, Duration, Lasting, Moment, Name, Size, WebAddress, Zone, named_by_text, one_label
 from watchkeeper.windows import Grain, Grid, local_midnight
 
+_CALIBRATED_AFTER: dict[Grain, int] = {"hour": 168, "day": 14, "week": 8, "month": 8}
 Task = Literal["binary", "multiclass", "regression", "ranking"]
 
 
@@ -116,6 +117,31 @@ class Reference(Words):
             message = f"`to` ({self.to}) must come after `from` ({self.from_})"
             raise ValueError(message)
         return self
+
+
+class Days(Words):
+    """Whole days of the lake, in the monitor's time zone."""
+
+    from_: Day = Field(alias="from")
+    to: Day = Field(description="exclusive")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Days":
+        if self.to <= self.from_:
+            message = f"`to` ({self.to}) must come after `from` ({self.from_})"
+            raise ValueError(message)
+        return self
+
+
+class Versions(Words):
+    """What the numbers of one version of the model are compared with; they come with deploys and need not be named."""
+
+    calibrated_after: int | None = Field(
+        None, ge=1, le=10_000, description="so many first windows of a new version are its reference; default: 168 hours, 14 days, 8 weeks or months"
+    )
+    references: Annotated[dict[str, Days], BeforeValidator(named_by_text)] = Field(
+        default_factory=dict, description="version -> days that are its reference instead"
+    )
 
 
 class Target(Words):
@@ -236,6 +262,7 @@ class Monitor(Words):
     )
     threshold: float = Field(0.5, description="binary: a score at or above is a positive decision, where no prediction column is named")
     reference: Reference
+    versions: Versions = Versions()
     window: Grain = "day"
     features: list[str] | None = Field(None, description="default: every other column")
     segments: list[str] = Field(default_factory=list, description="columns, each a dimension of its own; a&b for a pair")
@@ -284,6 +311,11 @@ class Monitor(Words):
         if self.reference.from_ is None or self.reference.to is None:
             return None
         return local_midnight(self.reference.from_, self.timezone), local_midnight(self.reference.to, self.timezone)
+
+    @property
+    def calibrated_after(self) -> int:
+        """How many windows of its own a version needs to have a reference: a week of hours, two of days, eight longer windows."""
+        return self.versions.calibrated_after or _CALIBRATED_AFTER[self.window]
 
     @property
     def named_columns(self) -> set[str]:

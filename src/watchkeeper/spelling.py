@@ -121,6 +121,21 @@ def one_label(value: Any) -> Any:
     return value
 
 
+def named_by_text(said: Any) -> Any:
+    """Return a mapping with its whole-numbered keys as text; of a number such as 1.10 the last digit is lost, so it must be quoted.
+
+    >>> named_by_text({3: "a", "v4": "b"})
+    {'3': 'a', 'v4': 'b'}
+    """
+    if not isinstance(said, dict):
+        return said
+    for name in said:
+        if not isinstance(name, str) and type(name) is not int:
+            message = f"{name} is not read as text; write it in quotes"
+            raise ValueError(message)
+    return {str(name): value for name, value in said.items()}
+
+
 def utc(moment: datetime) -> datetime:
     """Return a moment in UTC; one without a zone is taken to be UTC."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -225,6 +225,17 @@ def points(change: float) -> str:
     return f"{rounded:+d} point{'' if abs(rounded) == 1 else 's'}"
 
 
+def version_text(version: str) -> str:
+    """Return what rows of one version are called; an empty version is that of rows that name none.
+
+    >>> version_text("5"), version_text("version-5"), version_text("")
+    ('version 5', 'version-5', 'rows without a version')
+    """
+    if not version:
+        return "rows without a version"
+    return version if version.lower().startswith("version") else f"version {version}"
+
+
 def expectation_text(name: str) -> str:
     """Return an expectation's type in words.
 

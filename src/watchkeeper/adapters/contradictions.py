@@ -36,6 +36,9 @@ def contradictions(monitor: Monitor) -> Iterator[Contradiction]:
     yield from _of_case(monitor)
     if monitor.task == "binary" and not 0 <= monitor.threshold <= 1:
         yield Contradiction(("threshold",), f"threshold: {monitor.threshold} lies outside [0, 1], where a probability must be")
+    if monitor.versions.references and monitor.columns.version is None:
+        hint = "name the column that holds the version as `columns.version`"
+        yield Contradiction(("versions", "references"), "versions.references: the monitor names no column that tells versions apart", hint)
     yield from _of_kpis(monitor)
     for index, target in enumerate(monitor.targets):
         yield from _of_target(monitor, target, ("targets", index))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -184,10 +184,13 @@ def _explain(kind: type[BaseModel], document: Document, mistake: Mapping[str, An
 def _keys(kind: type[BaseModel], path: Path) -> list[str]:
     """Return the keys valid at `path` of `kind`."""
     here: type[BaseModel] | None = kind
+    is_name = False
     for step in path:
-        if here is None or isinstance(step, int):
+        if here is None or isinstance(step, int) or is_name:
+            is_name = False
             continue
-        here = next((_model_in(f.annotation) for n, f in here.model_fields.items() if step in (n, f.alias)), None)
+        annotation = next((f.annotation for n, f in here.model_fields.items() if step in (n, f.alias)), None)
+        here, is_name = _model_in(annotation), get_origin(annotation) is dict
     return [] if here is None else [f.alias or n for n, f in here.model_fields.items()]
 
 

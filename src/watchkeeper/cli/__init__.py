@@ -19,7 +19,7 @@ VERBS = (
     Verb("scores", "watch", "List what was measured."),
     Verb("incidents", "watch", "List what is wrong, and why."),
     Verb("change", "change", "Record a release, or another change to a model."),
-    Verb("versions", "versions", "Compare two versions of a model."),
+    Verb("versions", "versions", "List the versions of a model, or compare two."),
     Verb("digest", "watch", "Show what a stakeholder reads in a minute."),
     Verb("explain", "explain", "Tell all that is known of one prediction."),
     Verb("sample", "explain", "List predictions worth reading."),

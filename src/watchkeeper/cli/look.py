@@ -83,7 +83,9 @@ def status_dict(found: ModelStatus) -> dict[str, Any]:
 
 def _say_remarks(status: ModelStatus) -> None:
     row = status.overview
-    for line in [part for part in (row.reason, row.maturity) if part] + [f"{i.severity} {i.incident_id}: {i.headline}" for i in row.incidents]:
+    for line in [part for part in (row.reason, row.maturity, row.versions and f"versions: {row.versions}") if part] + [
+        f"{i.severity} {i.incident_id}: {i.headline}" for i in row.incidents
+    ]:
         say(f"{row.model}: {line}")
     last = max((o.window_end for o in status.operations if len(o.due) > _MANY_DUE), default=None)
     if last is not None:

@@ -100,6 +100,9 @@ def scores(
     segment: Annotated[
         str | None, typer.Option(metavar="SEGMENT", help="Only this segment, such as carrier=VX; `all` for every one.", show_default=False)
     ] = None,
+    version: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Only this version of the model; `all` for every one apart.", show_default=False)
+    ] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First day.", show_default=False)] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Day after the last.", show_default=False)] = None,
     by: Annotated[
@@ -118,6 +121,7 @@ def scores(
         metrics=frozenset(metric or ()),
         feature=feature,
         segment=segment,
+        version=version,
         start=first,
         end=last,
         grain=by.value if by else None,

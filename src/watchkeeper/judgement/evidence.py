@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.judgement.episodes import Episode
+from watchkeeper.judgement.standing import Succession
 from watchkeeper.judgement.versions import Versions
 from watchkeeper.records import Change, Score, Signal
 
@@ -108,6 +109,7 @@ class Evidence:
     refused: list[Refused] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     versions: Versions | None = None
+    succession: Succession | None = None
     not_measured: list[str] = field(default_factory=list)
     told_at: datetime | None = None
 

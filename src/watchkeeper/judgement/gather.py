@@ -26,6 +26,7 @@ from watchkeeper.judgement.evidence import (
     segment_excesses,
     segment_shares,
 )
+from watchkeeper.judgement.standing import Succession
 from watchkeeper.judgement.story import lead_of
 from watchkeeper.judgement.versions import BEFORE_A_WINDOW, Versions
 from watchkeeper.measures import catalogue
@@ -38,7 +39,8 @@ from watchkeeper.windows import Window
 class Known:
     """All that bears on any episode of one model; `scores` has rows as in sql/judged_scores.sql.
 
-    `versions` looks up which model versions answered at an episode's onset; `broken` and `set_aside` look up what intake found in
+    `versions` looks up which model versions answered at an episode's onset, `succession` whether another version than that of the reference
+    answered in a stretch of time; `broken` and `set_aside` look up what intake found in
     a stretch of time: expectations that rows broke, and how many rows of a source are held, with the commonest reason. `broken_then`
     does as `broken` for files that hold any row of the time. `refused` looks up files of a source that came then and were refused whole.
     """
@@ -52,6 +54,7 @@ class Known:
     set_aside: Callable[[Window, str], tuple[int, str]] = lambda _window, _source: (0, "")
     refused: Callable[[Window, str], list[Refused]] = lambda _window, _source: []
     versions: Callable[[Episode], Versions | None] = lambda _: None
+    succession: Callable[[Window], Succession | None] = lambda _: None
     told_at: datetime | None = None
 
     def changes_near(self, episode: Episode) -> list[Change]:
@@ -104,6 +107,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         refused=known.refused(Window(start, episode.end), source),
         changes=known.changes_near(episode),
         versions=known.versions(episode) if episode.family != "data" else None,
+        succession=known.succession(Window(start, episode.end)) if episode.family not in ("data", "target") else None,
         not_measured=[name for name, is_known in (("latency", bool(monitor.columns.latency)), ("GPU", known.has_gpu)) if not is_known],
         told_at=known.told_at,
     )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.measures import catalogue
+from watchkeeper.measures.catalogue import Metric
 from watchkeeper.monitor import Monitor
 from watchkeeper.words import metric_text, number_text
 
@@ -51,13 +52,18 @@ def doubt(monitor: Monitor, scores: pa.Table) -> str:
     about = (pc.field("metric") == metric.name) & (pc.field("segment") == "") & (pc.field("grain") == monitor.window)
     final = scores.filter(about & (pc.field("state") == "mature") & pc.field("value").is_valid()).sort_by("window_start")
     values, starts = np.asarray(final.column("value"), float), final.column("window_start").to_pylist()
-    reference, after = values[[span[0] <= start < span[1] for start in starts]], values[[start >= span[1] for start in starts]]
+    said = learned_by_heart(metric, values[[span[0] <= start < span[1] for start in starts]], values[[start >= span[1] for start in starts]])
+    return said and f"not judged by what is usual: {said}"
+
+
+def learned_by_heart(metric: Metric, reference: Floats, after: Floats) -> str:
+    """Return what tells that a reference's scores are of rows that the model was trained on, empty where nothing does; values are of final windows in order."""
     sign = -1.0 if metric.direction == "lower_is_better" else 1.0
     if not is_too_good(sign * reference, sign * after):
         return ""
     usual, since = float(reference.mean()), float(after.mean())
     was, now = number_text(usual, metric.unit, [since]), number_text(since, metric.unit, [usual])
     return (
-        f"not judged by what is usual: {metric_text(metric.name)} is {was} in the reference and {now} from its end on, as when the reference's scores "
+        f"{metric_text(metric.name)} is {was} in the reference and {now} from its end on, as when the reference's scores "
         "are of rows that the model was trained on; give the reference out-of-fold scores, or name another one"
     )

@@ -13,6 +13,7 @@ from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.places import concentrated, where, worst_of
 from watchkeeper.judgement.spans import during_text, span_text
+from watchkeeper.judgement.standing import succession_text
 from watchkeeper.measures.own import unit_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Cause, Score, Signal, Story
@@ -30,7 +31,7 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
     return Story(
         headline=headline,
         when=when,
-        facts=facts,
+        facts=[*facts, *_succeeded(monitor, evidence)],
         causes=found,
         ruled_out=ruled_out(evidence) if is_of_model else [],
         not_measured=[*evidence.not_measured, *(unknown(evidence) if is_of_model else [])],
@@ -169,6 +170,12 @@ def _labels(evidence: Evidence) -> list[tuple[str, str]]:
     sure = _sure(evidence)
     caveat = f' "{sure[0].capitalize()}" counts the missing as {"positive" if sure[0] == "at most" else "negative"}.' if sure else ""
     return [("Labels", f"{known:,} of {every:,} ({percent(known / max(1, every))}).{caveat}")]
+
+
+def _succeeded(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
+    """Tell whose numbers are called usual, where another version has answered since."""
+    found = evidence.succession
+    return [] if found is None else [("Versions", f"{succession_text(monitor, found, evidence.told_at)}.")]
 
 
 def _hits(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:

@@ -124,6 +124,8 @@ def vanished_categories(reference: FeatureView, analysis: FeatureView) -> Estima
     """How many categories with at least 1 % of the reference do not occur, though 20 or more of each were to be expected."""
     if reference.bins.kind != "category":
         return undefined("numbers have no categories")
+    if reference.counts.valued == 0:
+        return undefined(_ONE_SIDED[1], analysis.counts.valued)
     share = reference.fine / max(1, reference.counts.valued)
     expected = share * analysis.counts.valued
     gone = (analysis.fine == 0) & (share >= _COMMON) & (expected >= 20)  # noqa: PLR2004 - stated above

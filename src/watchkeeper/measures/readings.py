@@ -75,6 +75,8 @@ class Frame:
     """The column that says whom a row is about, so that rows of one are no independent witnesses; empty for none."""
     days: Callable[[], Sequence[BySegment]] | None = None
     """The label parts of each day of a window of some days, None for shorter ones."""
+    uncalibrated: str = ""
+    """Why there is nothing to compare a version's numbers with; empty when there is."""
     asked: Collection[str] = ()
     """Classes that are measured one by one although they are not among the most frequent: those of targets, and of a question."""
     threshold: float | None = 0.5
@@ -383,7 +385,7 @@ def _score(
         bins=frame.bins,
         coverage=coverage,
         state=state,
-        reason=reason,
+        reason="; ".join(dict.fromkeys(filter(None, (frame.uncalibrated, reason)))),
         computed_at=frame.now,
     )
 

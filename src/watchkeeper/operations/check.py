@@ -18,6 +18,7 @@ from watchkeeper.adapters.workspace import Home, load_monitors, monitor_document
 from watchkeeper.adapters.yaml_lines import Document
 from watchkeeper.adapters.yaml_lines import Path as Key
 from watchkeeper.errors import ConfigurationError, UnreachableError, UnreadableError
+from watchkeeper.judgement.standing import named_version, unseen
 from watchkeeper.monitor import Monitor, Place
 from watchkeeper.operations.asking import prepared
 from watchkeeper.operations.bins_in_force import reference_problem, stored_bins, too_short
@@ -28,6 +29,7 @@ from watchkeeper.operations.suite_fit import unanswerable
 from watchkeeper.operations.trust import awaits_reference, reference_doubt
 from watchkeeper.operations.twins import dropped_twins, twin_text
 from watchkeeper.operations.verdict import suite_file
+from watchkeeper.operations.version_list import known_standings, version_doubt
 from watchkeeper.profiles.kinds import source_of
 from watchkeeper.records import Source
 
@@ -95,6 +97,13 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
     if awaits_reference(home, monitor, now):
         hint = "until then nothing is judged; name days of which there are rows"
         yield _finding("warning", document, ("reference",), reference_problem(monitor, now=now), hint)
+    known = known_standings(home, monitor, now=now) if monitor.versions.references else []
+    for name in unseen(monitor, known) if known else ():
+        there = sorted({named_version(s.version) for s in known})
+        yield _finding("warning", document, ("versions", "references", name), f"no row of version '{name}' has landed", _near(name, there))
+    for standing in known:
+        if standing.source == "named" and (why := standing.why or version_doubt(home, monitor, standing, now=now)):
+            yield _finding("warning", document, ("versions", "references", named_version(standing.version)), why)
     if monitor.sensitive and (why := not_audited(monitor)[0]):
         yield _finding("warning", document, ("sensitive",), why, "the columns are not audited")
     yield from _of_columns(home, monitor, document)

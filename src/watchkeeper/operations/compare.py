@@ -4,7 +4,7 @@ Belongs here: which rows are compared, and the differences. Does not: the KPIs (
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
+from watchkeeper.judgement.standing import named_version
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.readings import label_view
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.convert import as_text
 from watchkeeper.operations.join import joined, labelled
 from watchkeeper.operations.maturity import maturity_of
+from watchkeeper.operations.version_list import known_standings
+from watchkeeper.profiles.groups import NULL
 from watchkeeper.profiles.labelled import Labelled, pieces
 from watchkeeper.profiles.losses import errors, losses
 from watchkeeper.profiles.parts import LABEL
@@ -37,6 +40,7 @@ COMPARED = {
 DECISIVE = {"binary": ("log_loss", "roc_auc", "accuracy"), "regression": ("mae",), "multiclass": ("accuracy", "log_loss")}
 """By which a newer version is called worse: whether it ranks, decides and knows its chances."""
 LEAST_PAIRS = 100
+_THERE = "`watchkeeper versions list {}` tells which there are."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +62,13 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What came of comparing two versions, over which time."""
+    """What came of comparing two versions, over which time; `uncalibrated` says of which of them it is not known what is usual, and why."""
 
     older: str
     newer: str
     window: Window
     differences: Sequence[Difference]
+    uncalibrated: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_worse(self) -> bool:
@@ -96,18 +101,26 @@ def compare(home: Home, monitor: Monitor, older: str, newer: str, *, now: dateti
     rows = None if found is None else found.rows
     if rows is None or rows.num_rows == 0:
         raise UsageError("no rows of that time have landed", where="--window", then="`watchkeeper scores` shows which windows there are.")
-    version = np.asarray(as_text(rows.column("version")).fill_null("").combine_chunks().to_numpy(zero_copy_only=False), str)
+    version = np.asarray(as_text(rows.column("version")).fill_null(NULL).combine_chunks().to_numpy(zero_copy_only=False), str)
     group = np.where(version == older, 0, np.where(version == newer, 1, -1))
     values = labelled(monitor, rows, {})
     told = [name for place, name in enumerate((older, newer)) if not (group == place).any()]
     if told:
-        raise UsageError(f"version {told[0]!r} has no rows there", where=monitor.model, then="`watchkeeper scores` lists versions.")
-    return Comparison(older=older, newer=newer, window=span, differences=list(_differences(monitor, values, group, _pairs(rows, values, group))))
+        raise UsageError(f"version {told[0]!r} has no rows there", where=monitor.model, then=_THERE.format(monitor.model))
+    differences = list(_differences(monitor, values, group, _pairs(rows, values, group)))
+    return Comparison(older=older, newer=newer, window=span, differences=differences, uncalibrated=_uncalibrated(home, monitor, both, now))
+
+
+def _uncalibrated(home: Home, monitor: Monitor, versions: tuple[str, str], now: datetime) -> dict[str, str]:
+    """Return why a version is uncalibrated in every environment that it ran in."""
+    found = known_standings(home, monitor, now=now)
+    every = {v: [s for s in found if named_version(s.version) == v] for v in versions}
+    return {v: mine[0].why for v, mine in every.items() if mine and not any(s.is_calibrated for s in mine)}
 
 
 def _spans(home: Home, monitor: Monitor, versions: tuple[str, str], now: datetime) -> Mapping[str, tuple[datetime, datetime]]:
     """Return when each version scored first and last."""
-    events, version = home.lake.dataset(f"events/{monitor.model}"), pc.field(monitor.columns.version or "").cast(pa.string())
+    events, version = home.lake.dataset(f"events/{monitor.model}"), pc.coalesce(pc.field(monitor.columns.version or "").cast(pa.string()), NULL)
     if events is None:
         raise UsageError("no rows have landed", where=monitor.model, then="Run `watchkeeper run`.")
     known = (pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP)) & version.isin(list(versions))
@@ -116,7 +129,7 @@ def _spans(home: Home, monitor: Monitor, versions: tuple[str, str], now: datetim
     by_version = {r["version"]: (r["at_min"], r["at_max"]) for r in spans}
     missing = [v for v in versions if v not in by_version]
     if missing:
-        raise UsageError(f"no rows of version {missing[0]!r} have landed", where=monitor.model, then="`watchkeeper sql` tells which there are.")
+        raise UsageError(f"no rows of version {missing[0]!r} have landed", where=monitor.model, then=_THERE.format(monitor.model))
     return by_version
 
 

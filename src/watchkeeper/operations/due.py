@@ -15,6 +15,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.rollup import Basis
 from watchkeeper.operations.sums import Ledger, reference_revision
+from watchkeeper.operations.version_book import VersionBook
 from watchkeeper.records import Run, key
 from watchkeeper.windows import Grid, Window
 
@@ -77,7 +78,7 @@ def _microseconds(moment: datetime) -> int:
 
 
 def due_windows(
-    monitor: Monitor, basis: Basis, grid: Grid, now: datetime, start: datetime | None, end: datetime | None, known: Known
+    monitor: Monitor, basis: Basis, versions: VersionBook, grid: Grid, now: datetime, start: datetime | None, end: datetime | None, known: Known
 ) -> Iterator[Due]:
     """Yield the windows of a grid within [start, end) that rest on something else now than when they were measured last."""
     parts = basis.parts
@@ -87,7 +88,8 @@ def due_windows(
     span = Window(max(first, start) if start else first, min(last, end) if end else last)
     usual = f"{key(*(monitor.reference_span or ()))[:8]}.{reference_revision(monitor, parts)}{_still_due(monitor, basis, now)}"
     for window in grid.between(span.start, span.end):
-        inputs = f"{basis.bins}/{usual}/{parts.revision(window)}/{basis.maturity.state_of(window, now)}/{silence_of(parts, window, now)}"
+        state, own = basis.maturity.state_of(window, now), versions.inputs(window)
+        inputs = f"{basis.bins}/{usual}/{parts.revision(window)}/{state}/{silence_of(parts, window, now)}{own and f'/{own}'}"
         if known.rested_on(window) != inputs:
             yield Due(window, inputs, known.next_revision(window, now))
 

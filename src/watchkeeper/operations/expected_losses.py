@@ -26,6 +26,7 @@ from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import Rows, as_numbers, is_numeric
 from watchkeeper.profiles.conditions import MISSING, condition_cells
 from watchkeeper.profiles.counts import Counts
+from watchkeeper.profiles.groups import NULL
 from watchkeeper.profiles.kinds import Derived, source_of
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.parts import FEATURE
@@ -126,13 +127,14 @@ def _strange(models: LossModels, sums: Sums) -> str:
 def _blocks(home: Home, monitor: Monitor, models: LossModels, windows: Collection[Window], version: str, now: datetime) -> Iterator[Block]:
     roles = monitor.columns
     extra = [c for c in (roles.environment, roles.version if version else None) if c]
+    told = ((roles.environment, monitor.environment, monitor.environment), (roles.version, version, NULL))
     for rows in rows_within(
         home, monitor, windows, lambda there: [*_columns(monitor, models.names, there), *(c for c in extra if c in there)], now=now
     ):
         mine = pc.is_valid(rows.column("wk_time"))
-        for column, wanted in ((roles.environment, monitor.environment), (roles.version, version)):
+        for column, wanted, unnamed in told:
             if column in rows.column_names and wanted:
-                mine = pc.and_(mine, pc.equal(pc.fill_null(pc.cast(rows.column(column), pa.string()), monitor.environment), wanted))
+                mine = pc.and_(mine, pc.equal(pc.fill_null(pc.cast(rows.column(column), pa.string()), unnamed), wanted))
         yield _block(monitor, models.bins, models.names, Derived(rows.filter(mine), "wk_time", monitor.timezone))
 
 

@@ -18,6 +18,7 @@ from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.incidents import alongside, fold
+from watchkeeper.judgement.standing import named_version
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST
@@ -28,6 +29,8 @@ from watchkeeper.operations.costs import costs_by
 from watchkeeper.operations.due import last_ended
 from watchkeeper.operations.fit import PREDICTION
 from watchkeeper.operations.rollup import rolled_up
+from watchkeeper.operations.version_book import rolled_up_versions
+from watchkeeper.operations.version_list import known_standings
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.pairs import LEAST_CORRELATION, name_of
 from watchkeeper.records import CLASS, SEVERITIES, Action, Change, IncidentEvent, Score, Signal
@@ -46,11 +49,12 @@ _ALWAYS = frozenset({GAP_TO_REST.name, *COST_METRICS})
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """Which scores are asked for; None is no limit, but features and segments show only on demand."""
+    """Which scores are asked for; None is no limit, but features, segments and versions show only on demand."""
 
     metrics: frozenset[str] = frozenset()
     feature: str | None = None
     segment: str | None = None
+    version: str | None = None
     start: datetime | None = None
     end: datetime | None = None
     grain: Grain | str | None = None
@@ -60,7 +64,9 @@ class Wanted:
         if self.metrics and score.metric not in self.metrics:
             return False
         feature = self.feature if self.feature is not None else (EVERY if self.metrics else "")
-        return feature in (EVERY, score.feature) and (self.segment or "") in (EVERY, score.segment)
+        return feature in (EVERY, score.feature) and all(
+            (said or "") in (EVERY, name) for said, name in ((self.segment, score.segment), (self.version, score.version))
+        )
 
 
 def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime) -> list[Score]:
@@ -73,7 +79,11 @@ def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime
     _known(monitor, wanted.metrics)
     wanted = _in_order(home, monitor, wanted, now)
     grain = wanted.grain or monitor.window
-    is_stored = grain == monitor.window and wanted.metrics <= catalogue.stored_of(monitor.task) | _ALWAYS | {m.name for m in own_kpis(monitor)}
+    is_stored = (
+        not wanted.version
+        and grain == monitor.window
+        and wanted.metrics <= catalogue.stored_of(monitor.task) | _ALWAYS | {m.name for m in own_kpis(monitor)}
+    )
     out = _asked(_stored(home, monitor, wanted, now) if is_stored else _rolled(home, monitor, str(grain), wanted, now), wanted)
     if not out and is_stored and (wanted.feature or "").startswith(CLASS):
         out = _asked(_rolled(home, monitor, str(grain), wanted, now), wanted)  # one of the seldom classes
@@ -83,11 +93,13 @@ def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime
 
 
 def _asked(found: Iterable[Score], wanted: Wanted) -> list[Score]:
-    return sorted((s for s in found if wanted.matches(s)), key=lambda s: (s.window_start, s.metric, s.feature, s.segment))
+    return sorted((s for s in found if wanted.matches(s)), key=lambda s: (s.window_start, s.metric, s.feature, s.segment, s.version))
 
 
 def silence(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime) -> str:
     """Say why there may be no score of what is asked for."""
+    if wanted.version and wanted.segment:
+        return "Versions are not measured in segments: leave `--segment` or `--version` out."
     said = [why for name in sorted(wanted.metrics) if (why := _silence_of(home, monitor, wanted, name, now))]
     output = PREDICTION if monitor.task == "multiclass" and monitor.columns.score is None else SCORE
     if not said and wanted.segment and wanted.feature not in (None, EVERY, output):
@@ -148,6 +160,9 @@ def _known_about(home: Home, monitor: Monitor, wanted: Wanted, now: datetime) ->
     """
     mine = (pc.field("model") == monitor.model) & (pc.field("computed_at") <= pa.scalar(now, TIMESTAMP))
     found = home.lake.read(Score.TABLE, columns=["feature", "segment"], where=mine)
+    versions = sorted({named_version(s.version) for s in known_standings(home, monitor, now=now)})
+    if wanted.version and wanted.version != EVERY and wanted.version not in versions:
+        raise UsageError(f"no row of {monitor.model} is of version {wanted.version!r}", where="--version", then=_nearest(wanted.version, versions))
     for what, name in (("feature", wanted.feature), ("segment", wanted.segment)):
         valid = [] if found is None else sorted(v for v in pc.unique(found[what]).to_pylist() if v)
         if what == "feature" and (bins := stored_bins(home, monitor, now=now)):
@@ -167,6 +182,7 @@ def _stored(home: Home, monitor: Monitor, wanted: Wanted, now: datetime) -> list
         where &= among("metric", wanted.metrics)
     if wanted.segment != EVERY:
         where &= pc.field("segment") == (wanted.segment or "")
+    where &= pc.field("version") == ""
     return home.lake.newest(Score, as_of=now, where=where)
 
 
@@ -183,6 +199,10 @@ def _rolled(home: Home, monitor: Monitor, grain: str, wanted: Wanted, now: datet
     bins = stored_bins(home, monitor, now=now)
     if grain == "hour" and bins is not None and bins.grain != "hour":
         raise UsageError(f"profiles of {monitor.model} are kept by {bins.grain}", where="--by", then="Ask for days or longer.")
+    metrics, feature = wanted.metrics or None, wanted.feature if wanted.feature != EVERY else None
+    if wanted.version:
+        yield from rolled_up_versions(home, monitor, grid.between(start, end), grain, now=now, metrics=metrics, feature=feature)
+        return
     yield from rolled_up(
         home,
         monitor,
@@ -190,9 +210,9 @@ def _rolled(home: Home, monitor: Monitor, grain: str, wanted: Wanted, now: datet
         now=now,
         start=start,
         end=end,
-        metrics=wanted.metrics or None,
+        metrics=metrics,
         of_whole=not wanted.segment,
-        feature=wanted.feature if wanted.feature != EVERY else None,
+        feature=feature,
     )
 
 

@@ -4,7 +4,7 @@ Belongs here: scores of windows, and what changed about them. Does not: which wi
 (profile.py).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import isclose
@@ -17,7 +17,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import stored_of
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST
 from watchkeeper.measures.own import own_kpis
-from watchkeeper.measures.readings import Frame, readings
+from watchkeeper.measures.readings import NOT_EVALUATED, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import reference_problem
 from watchkeeper.operations.due import MEASURE, Due, due_windows, known_measurings, last_ended, silence_of
@@ -25,10 +25,12 @@ from watchkeeper.operations.maturity import learned
 from watchkeeper.operations.pieces import PART_BYTES, parted, share_of_memory
 from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, by_window, days_of, frame_of, reference_of
 from watchkeeper.operations.spread import Spread, in_turn
-from watchkeeper.operations.sums import added, of_environment, parts_within
+from watchkeeper.operations.sums import ReferenceSums, added, of_environment, parts_within
+from watchkeeper.operations.version_book import VersionBook, version_book, version_scores
 from watchkeeper.records import Run, Score
 from watchkeeper.windows import Grid, Window
 
+NOT_APART = "this version is not measured apart in this window any more"
 _WINDOWS, _SCORES_AT_ONCE = 32, 10_000
 _SILENT = {
     "empty": "no events landed for this window",
@@ -59,10 +61,11 @@ def measure(
     basis = replace(basis, maturity=learned(home, monitor, basis.bins, now=now))
     done: list[Run] = []
     book, known = _Book(home, monitor, now), known_measurings(home, monitor, now, is_kept=not recompute)
+    versions = version_book(home, monitor, basis, now=now)
     pieces = [
         piece
         for grid in (monitor.grid, *monitor.promise_grids)
-        for piece in _pieces(home, monitor, basis, grid, list(due_windows(monitor, basis, grid, now, start, end, known)), now)
+        for piece in _pieces(home, monitor, basis, versions, grid, list(due_windows(monitor, basis, versions, grid, now, start, end, known)), now)
     ]
     if pieces:
         reference_of(home, monitor, basis, now=now)  # read once here, and not by each thread
@@ -80,6 +83,7 @@ class WindowsPiece:
     home: Home
     monitor: Monitor
     basis: Basis
+    versions: VersionBook
     grid: Grid
     due: tuple[Due, ...]
     now: datetime
@@ -114,12 +118,12 @@ class _Book:
         self.scores, self.runs = [], []
 
 
-def _pieces(home: Home, monitor: Monitor, basis: Basis, grid: Grid, due: list[Due], now: datetime) -> Iterator[WindowsPiece]:
+def _pieces(home: Home, monitor: Monitor, basis: Basis, versions: VersionBook, grid: Grid, due: list[Due], now: datetime) -> Iterator[WindowsPiece]:
     """Cut due windows into pieces whose parts memory can hold, those between them included; a window is never cut."""
     begins = [d.window.start for d in due[:1]] + [d.window.end for d in due]
     costs = [(basis.parts.size(Window(begin, d.window.end)) * PART_BYTES, 1) for begin, d in zip(begins, due, strict=False)]
     for some in parted(due, costs, (share_of_memory(home), _WINDOWS)):
-        yield WindowsPiece(home, monitor, basis, grid, tuple(some), now)
+        yield WindowsPiece(home, monitor, basis, versions, grid, tuple(some), now)
 
 
 def measured(piece: WindowsPiece) -> tuple[list[Score], list[Run]]:
@@ -134,8 +138,7 @@ def measured(piece: WindowsPiece) -> tuple[list[Score], list[Run]]:
     scores: list[Score] = []
     runs: list[Run] = []
     for each in due:
-        frame = frame_of(home, monitor, each.window, grid.grain, basis, reference, now, metrics=metrics)
-        made = list(_of_window(monitor, frame, found.get(each.window.start)))
+        made = list(_of_window(piece, each.window, reference, metrics, found.get(each.window.start)))
         scores += made
         runs.append(_run(monitor, each, silence_of(basis.parts, each.window, now), len(made), now))
     return scores, runs
@@ -163,19 +166,17 @@ def _metrics(monitor: Monitor, grid: Grid) -> set[str]:
     return promised | stored if grid == monitor.grid else promised
 
 
-def _of_window(monitor: Monitor, frame: Frame, parts: pa.Table | None) -> Iterator[Score]:
-    """Yield the window's scores: per environment all versions together, and each version where there are several."""
+def _of_window(piece: WindowsPiece, window: Window, reference: ReferenceSums, metrics: Collection[str], parts: pa.Table | None) -> Iterator[Score]:
+    """Yield the window's scores by environment: of all versions together, then of those that are measured apart."""
+    frame = frame_of(piece.home, piece.monitor, window, piece.grid.grain, piece.basis, reference, piece.now, metrics=metrics)
     if parts is None:
         yield from (s for s in readings(replace(frame, has_labels=False, metrics={"rows"}), {}) if s.metric == "rows")
         return
     for environment in sorted(pc.unique(parts.column("environment")).to_pylist()):
         mine = of_environment(parts, environment)
-        whole = mine.filter(pc.equal(mine.column("segment"), ""))
-        versions = sorted(pc.unique(mine.column("version")).to_pylist())
-        by_version = {v: whole.filter(pc.equal(whole.column("version"), v)) for v in versions if len(versions) > 1}
-        for version, these in {"": mine, **by_version}.items():
-            days = days_of(monitor, frame.window, these, frame.metrics)
-            yield from readings(replace(frame, environment=environment, version=version, days=days), added(these))
+        here = replace(frame, environment=environment)
+        yield from readings(replace(here, days=days_of(piece.monitor, window, mine, metrics)), added(mine))
+        yield from version_scores(piece.home, piece.monitor, piece.basis, piece.versions, here, mine, reference)
 
 
 def _changed(home: Home, monitor: Monitor, scores: list[Score], now: datetime) -> list[Score]:
@@ -185,7 +186,30 @@ def _changed(home: Home, monitor: Monitor, scores: list[Score], now: datetime) -
     time = pc.field("window_start")
     span = (time >= pa.scalar(min(s.window_start for s in scores), TIMESTAMP)) & (time <= pa.scalar(max(s.window_start for s in scores), TIMESTAMP))
     known = {_identity(s): s for s in home.lake.newest(Score, as_of=now, where=span & (pc.field("model") == monitor.model))}
-    return list(_restated(scores, known))
+    return [*_restated(scores, known), *_no_longer_apart(scores, known, now)]
+
+
+def _no_longer_apart(scores: list[Score], known: dict[tuple[object, ...], Score], now: datetime) -> Iterator[Score]:
+    """Withdraw the numbers of versions that were measured apart in these windows and are not any more: another one is the model's, or had more rows."""
+    made = {_identity(s) for s in scores}
+    windows = {(s.window_start, s.grain) for s in scores}
+    for name, before in known.items():
+        if before.version and before.reason != NOT_APART and name not in made and (before.window_start, before.grain) in windows:
+            yield replace(
+                before,
+                value=None,
+                se=None,
+                low=None,
+                high=None,
+                bound_low=None,
+                bound_high=None,
+                reference="",
+                reference_value=None,
+                state=NOT_EVALUATED,
+                reason=NOT_APART,
+                revision=before.revision + 1,
+                computed_at=now,
+            )
 
 
 def _restated(scores: Iterable[Score], known: dict[tuple[object, ...], Score]) -> Iterator[Score]:

@@ -14,12 +14,14 @@ from watchkeeper.adapters import charts
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.judgement.standing import are_many
 from watchkeeper.measures.classes import most_frequent
 from watchkeeper.measures.views import MulticlassView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
 from watchkeeper.operations.rollup import labels_within, rolled_up
 from watchkeeper.operations.segments import segments
+from watchkeeper.operations.version_list import known_rows, listed_versions
 from watchkeeper.records import CLASS, Batch, Digest, IncidentEvent, Score, Signal, Validation
 from watchkeeper.site.class_tables import CLASS_KPIS, Confusion
 from watchkeeper.site.figures import Frame
@@ -92,6 +94,7 @@ def model_facts(home: Home, monitor: Monitor, row: OverviewRow, found: Shared, l
         split=_split(home, monitor, row, found.now),
         classes=_class_scores(home, monitor, confusion, found.now),
         confusion=confusion,
+        versions=listed_versions(home, monitor, now=found.now) if are_many(monitor, known_rows(home, monitor, now=found.now)) else None,
         incidents=found.incidents_of(monitor.model),
         validations=[v for v in found.validations if v.model == monitor.model],
         batches=[b for b in found.batches if b.model == monitor.model],

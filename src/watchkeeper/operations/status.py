@@ -23,6 +23,7 @@ from watchkeeper.operations.promises import promises
 from watchkeeper.operations.quarantine import held
 from watchkeeper.operations.trust import why_not_judged
 from watchkeeper.operations.unevaluated import newest_of, unevaluated
+from watchkeeper.operations.version_list import versions_text
 from watchkeeper.records import Action, Batch, IncidentEvent, Run, Score, Severity
 from watchkeeper.site.overview import OpenIncident, OverviewRow, state_of
 from watchkeeper.windows import Window
@@ -152,6 +153,7 @@ def _overview_row(home: Home, monitor: Monitor, operations: Sequence[OperationSt
         targets=promises(home, monitor, now=now),
         label_coverage=label_coverage(scores),
         maturity=maturity_of(home, monitor, now=now).text if monitor.labels else "",
+        versions=versions_text(home, monitor, last, now=now),
         **_cost(scores),
     )
 

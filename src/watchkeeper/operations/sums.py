@@ -5,16 +5,17 @@ Belongs here: reading parts of the table `profiles` and adding them up. Does not
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema
+from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema, as_list
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.standing import RowsOfVersions
 from watchkeeper.measures.estimated_classes import Calibrations
 from watchkeeper.measures.likeness import ReferenceRows
 from watchkeeper.measures.readings import BySegment, by_segment
@@ -59,6 +60,11 @@ class Ledger:
         """Tell whether any part starts at or after a moment."""
         return bool(self.starts) and self.starts[-1] >= moment
 
+    def inside(self, window: Window) -> Iterable[tuple[datetime, int]]:
+        """Return the starts of a window's parts, each with how many begin then."""
+        here = self._inside(window)
+        return zip(self.starts[here], self.parts[here], strict=True)
+
     def _inside(self, window: Window) -> slice:
         return slice(bisect_left(self.starts, window.start), bisect_left(self.starts, window.end))
 
@@ -83,6 +89,36 @@ def _ledger(home: Home, monitor: Monitor, bins: str, now: datetime) -> Ledger:
 
 
 _LEDGERS: dict[tuple[str, int, str, str, datetime], Ledger] = {}
+
+
+def rows_by_version(home: Home, monitor: Monitor, bins: str, names: Collection[str], *, now: datetime) -> RowsOfVersions:
+    """Return the rows of each version in each environment by the hour or day that parts span; kept in this process until a part is added.
+
+    Rows are counted by the model's output among the `names` that are counted, or without one by the fullest of them.
+    """
+    found = home.lake.table(Profile.TABLE)
+    name = (home.lake.address, found.version() if found else -1, monitor.model, bins, now)
+    if name not in _VERSIONS:
+        _VERSIONS.clear() if len(_VERSIONS) > _KEPT else None
+        told = [n for n in names if n.startswith("@")][:1] or sorted(names)
+        mine = _mine(monitor, bins, now) & (pc.field("kind") == FEATURE) & (pc.field("segment") == "") & pc.field("feature").isin(told)
+        columns = ["window_start", "version", "environment", "batch_id", "n", "revision"]
+        rows = home.lake.read(Profile.TABLE, columns=columns, where=mine)
+        _VERSIONS[name] = {} if rows is None else _by_version(newest_scans(rows))
+    return _VERSIONS[name]
+
+
+def _by_version(rows: pa.Table) -> RowsOfVersions:
+    key = ["environment", "version", "window_start"]
+    of_batches = rows.group_by([*key, "batch_id"]).aggregate([("n", "max")])
+    whole = of_batches.group_by(key).aggregate([("n_max", "sum")]).sort_by([(name, "ascending") for name in key])
+    out: dict[tuple[str, str], dict[datetime, int]] = {}
+    for environment, version, start, n in zip(*(as_list(whole.column(c)) for c in (*key, "n_max_sum")), strict=True):
+        out.setdefault((environment, version), {})[start] = n
+    return out
+
+
+_VERSIONS: dict[tuple[str, int, str, str, datetime], RowsOfVersions] = {}
 
 
 def parts_within(
@@ -171,22 +207,37 @@ def reference_sums(home: Home, monitor: Monitor, bins: str, found: Ledger, *, no
     start, end = monitor.reference_span or (now, now)
     name = f"{home.lake.address} {key(monitor.model, bins, start, end, reference_revision(monitor, found), min(end, labels_due))}"
     if name not in _REFERENCES:
-        sums = _of_reference(home, monitor, bins, found, now, labels_due)
+        spans = [Window(start, end)] if start < end else []
+        sums = sums_over(home, monitor, bins, found, spans, pc.field("environment") == monitor.environment, now=now, labels_due=labels_due)
         _REFERENCES.clear() if len(_REFERENCES) > _KEPT else None
         _REFERENCES[name] = ReferenceSums(key(monitor.model, bins, start, end, content_of(sums))[:12], sums)
     return _REFERENCES[name]
 
 
-def _of_reference(home: Home, monitor: Monitor, bins: str, found: Ledger, now: datetime, labels_due: datetime) -> BySegment:
-    """Add the reference's parts up, some of its windows at a time: it may be larger than memory."""
-    start, end = monitor.reference_span or (now, now)
-    inside = [(begin, n) for begin, n in zip(found.starts, found.parts, strict=True) if start <= begin < end]
+def sums_over(
+    home: Home,
+    monitor: Monitor,
+    bins: str,
+    found: Ledger,
+    spans: Sequence[Window],
+    of: pc.Expression,
+    *,
+    now: datetime,
+    labels_due: datetime,
+    of_whole: bool = False,
+) -> BySegment:
+    """Add the parts of a reference up, some of its windows at a time: it may be larger than memory.
+
+    `spans` are in order and apart, `of` says whose parts count, and of windows that end after `labels_due` no label does.
+    """
+    inside = [each for span in spans for each in found.inside(span)]
     at_once = min(_PARTS_AT_ONCE, home.memory_bytes // _OF_MEMORY // PART_BYTES)
     sums: dict[tuple[str, str, str, str], Counts] = {}
     for some in parted([begin for begin, _ in inside], [(n,) for _, n in inside], (at_once,)):
-        parts = parts_within(home, monitor, bins, some[0], some[-1] + timedelta.resolution, now=now)
-        parts = parts.filter((pc.field("kind") != LABEL) | (pc.field("window_start") < pa.scalar(labels_due, TIMESTAMP)))
-        for name, counts in gathered(of_environment(parts, monitor.environment), _BY).items():
+        parts = parts_within(home, monitor, bins, some[0], some[-1] + timedelta.resolution, now=now, of_whole=of_whole)
+        is_due = (pc.field("kind") != LABEL) | (pc.field("window_start") < pa.scalar(labels_due, TIMESTAMP))
+        mine = parts.filter(of & is_due & pc.field("window_start").isin(pa.array(some, TIMESTAMP)))
+        for name, counts in gathered(mine, _BY).items():
             sums[name] = add([sums[name], counts]) if name in sums else counts
     return by_segment(sums.items())
 

@@ -11,9 +11,12 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.arrow_records import TIMESTAMP, to_arrow
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.honesty import TOLD_BY, doubt
+from watchkeeper.judgement.standing import succession_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force, reference_problem, stored_bins, too_short
+from watchkeeper.operations.versions import succession_in
 from watchkeeper.records import Score
+from watchkeeper.windows import Window
 
 
 def why_not_judged(home: Home, monitor: Monitor, *, now: datetime) -> str:
@@ -42,4 +45,14 @@ def reference_doubt(home: Home, monitor: Monitor, *, now: datetime) -> str:
     metric = TOLD_BY.get(monitor.task, "")
     about = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment) & (pc.field("version") == "")
     about &= (pc.field("metric") == metric) & (pc.field("segment") == "") & (pc.field("grain") == monitor.window) & in_force(home, monitor, now=now)
-    return doubt(monitor, to_arrow(Score, home.lake.newest(Score, as_of=now, where=about)))
+    said = doubt(monitor, to_arrow(Score, home.lake.newest(Score, as_of=now, where=about)))
+    return said and f"{said}{_or_a_version(home, monitor, now)}"
+
+
+def _or_a_version(home: Home, monitor: Monitor, now: datetime) -> str:
+    """Return that another version took over as the reference ended, which looks the same; empty where none did."""
+    span = monitor.reference_span
+    found = succession_in(home, monitor, Window(span[1], now), now=now) if span else None
+    if span is None or found is None or found.since.start >= monitor.grid.at(span[1]).end:
+        return ""
+    return f"; or it is the version: {succession_text(monitor, found, now)}"

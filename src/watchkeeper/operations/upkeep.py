@@ -16,6 +16,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.parts import MARK
 from watchkeeper.records import RECORDS, GpuSample, HostSample, Profile, Quarantined, Score, Signal, Validation
+from watchkeeper.windows import local_midnight
 
 READERS_KEEP_HOURS = 7 * 24
 """A file that a commit replaced is deleted this long after: a reader that opened the table before still finds it."""
@@ -40,10 +41,10 @@ def upkeep(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> lis
 
 
 def horizon(monitor: Monitor, now: datetime) -> datetime:
-    """Return the moment before which a monitor keeps nothing: whole windows older than `keep`, but never any of its reference."""
-    start = monitor.grid.at(now - monitor.keep).start
-    span = monitor.reference_span
-    return min(start, span[0]) if span else start
+    """Return the moment before which a monitor keeps nothing: whole windows older than `keep`, but never any of its reference, or of one named for a version."""
+    start, span = monitor.grid.at(now - monitor.keep).start, monitor.reference_span
+    named = [local_midnight(days.from_, monitor.timezone) for days in monitor.versions.references.values()]
+    return min([start, *named, *([span[0]] if span else [])])
 
 
 def _removals(monitors: Mapping[str, Monitor], now: datetime) -> Iterator[tuple[str, Removal]]:

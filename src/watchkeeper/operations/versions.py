@@ -1,4 +1,4 @@
-"""Versions at work: how many rows each model version had around the onset of an incident, and how they differ in the same windows.
+"""Versions at work: how many rows each model version had around the onset of an incident, how they differ in the same windows, and which took over.
 
 Belongs here: reading parts by version. Does not: which versions count as come (judgement/versions.py).
 """
@@ -15,13 +15,13 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import Episode
+from watchkeeper.judgement.standing import RowsOfVersions, Succession, succession
 from watchkeeper.judgement.versions import BEFORE_A_WINDOW, WEEK, Came, Versions, versions
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.readings import readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, frame_of, reference_of
-from watchkeeper.operations.sums import added, of_environment, parts_within
-from watchkeeper.profiles.parts import FEATURE, gathered
+from watchkeeper.operations.sums import added, of_environment, parts_within, rows_by_version
 from watchkeeper.records import Score, Signal
 from watchkeeper.windows import Window
 
@@ -35,14 +35,22 @@ def versions_at_onset(home: Home, monitor: Monitor, episode: Episode, lead: Sign
     start, end = episode.start, episode.first_end
     begin = start - 2 * (BEFORE_A_WINDOW + WEEK)
     metric = _metric(monitor, lead)
-    of_outputs = are_of_outputs(basis, {metric} if metric else {"rows"})
-    parts = parts_within(home, monitor, basis.bins, begin, episode.end, now=now, of_whole=not segment, of_outputs=of_outputs)
-    mine = of_environment(parts, monitor.environment)
-    found = versions(_rows(mine), start, end)
-    if found is None or not metric:
+    rows = rows_by_version(home, monitor, basis.bins, basis.fitted, now=now)
+    found = versions(_rows(monitor, rows, Window(begin, episode.end)), start, end)
+    if found is None or not found.came or not metric:
         return found
-    here = mine.filter(pc.field("segment") == segment)
+    of_outputs = are_of_outputs(basis, {metric})
+    parts = parts_within(home, monitor, basis.bins, begin, episode.end, now=now, of_whole=not segment, of_outputs=of_outputs)
+    here = of_environment(parts, monitor.environment).filter(pc.field("segment") == segment)
     return replace(found, came=[_compared(home, monitor, basis, here, c, metric, now) for c in found.came])
+
+
+def succession_in(home: Home, monitor: Monitor, window: Window, *, now: datetime) -> Succession | None:
+    """Return which other version than that of the model's reference answered most in a stretch of time, None where none did or rows name none."""
+    basis = basis_of(home, monitor, now=now)
+    if basis is None or monitor.columns.version is None:
+        return None
+    return succession(monitor, rows_by_version(home, monitor, basis.bins, basis.fitted, now=now), window)
 
 
 def _metric(monitor: Monitor, lead: Signal) -> str:
@@ -52,12 +60,13 @@ def _metric(monitor: Monitor, lead: Signal) -> str:
     return name if found is not None and not lead.feature and name != "rows" else ""
 
 
-def _rows(parts: pa.Table) -> dict[datetime, dict[str, int]]:
-    """Return the rows of each version in each window of the profiles: as many as its fullest column has."""
-    features = parts.filter((pc.field("kind") == FEATURE) & (pc.field("segment") == ""))
+def _rows(monitor: Monitor, rows: RowsOfVersions, span: Window) -> dict[datetime, dict[str, int]]:
+    """Return the rows of each version by start of an hour or a day in a span, in the monitor's environment."""
     out: dict[datetime, dict[str, int]] = defaultdict(dict)
-    for (start, version, _), counts in gathered(features, ("window_start", "version", "feature")).items():
-        out[start][version] = max(counts.n, out[start].get(version, 0))
+    for (environment, version), mine in rows.items():
+        for start, n in mine.items() if environment == monitor.environment else ():
+            if start in span:
+                out[start][version] = n
     return out
 
 

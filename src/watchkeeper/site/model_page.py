@@ -19,6 +19,7 @@ from watchkeeper.site.figures import Figure, Frame, figure, usual_of
 from watchkeeper.site.overview import OverviewRow, overview_cells
 from watchkeeper.site.render import page
 from watchkeeper.site.segments import SegmentReport, split_lines
+from watchkeeper.site.version_table import VersionList, version_table
 from watchkeeper.words import counted, metric_text, moment_text, window_text
 
 KPIS: Mapping[str, tuple[str, ...]] = {
@@ -51,6 +52,7 @@ class ModelFacts:
     split: SegmentReport | None = None
     classes: Sequence[Score] = ()
     confusion: Confusion | None = None
+    versions: VersionList | None = None
     incidents: Sequence[Incident] = ()
     validations: Sequence[Validation] = ()
     batches: Sequence[Batch] = ()
@@ -102,6 +104,7 @@ def model_page(facts: ModelFacts, *, frame: Frame, workspace: str) -> str:
         classes=class_tables(facts.confusion, facts.classes, frame.timezone),
         segments=segment_table(facts.segments, facts.monitor),
         splits=split_lines(facts.monitor, facts.split) if facts.split else [],
+        versions=version_table(facts.versions, frame.timezone) if facts.versions else None,
         features=feature_table(facts.whole, frame),
         quality=quality_table(facts.validations, facts.batches, frame.timezone),
         others=sorted((s for s in facts.whole if s.window_end == last and not s.feature), key=lambda s: s.metric),

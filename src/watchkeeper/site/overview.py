@@ -54,6 +54,7 @@ class OverviewRow:
     targets: list[Promise] = field(default_factory=list)
     label_coverage: float | None = None
     maturity: str = ""
+    versions: str = ""
     cost_usd: float | None = None
     is_cost_synthetic: bool = False
 
