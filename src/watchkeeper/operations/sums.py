@@ -31,7 +31,7 @@ from watchkeeper.windows import Window
 
 _BY = ("segment", "kind", "feature", "outcome")
 _PARTS_AT_ONCE, _OF_MEMORY = 8_000, 8
-_KEPT = 64  # ledgers and references of so many models and moments
+KEPT = 64  # ledgers and references of so many models and moments
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def ledger(home: Home, monitor: Monitor, bins: str, *, now: datetime) -> Ledger:
     found = home.lake.table(Profile.TABLE)
     name = (home.lake.address, found.version() if found else -1, monitor.model, bins, now)
     if name not in _LEDGERS:
-        _LEDGERS.clear() if len(_LEDGERS) > _KEPT else None
+        _LEDGERS.clear() if len(_LEDGERS) > KEPT else None
         _LEDGERS[name] = _ledger(home, monitor, bins, now)
     return _LEDGERS[name]
 
@@ -172,7 +172,7 @@ def reference_sums(home: Home, monitor: Monitor, bins: str, found: Ledger, *, no
     name = f"{home.lake.address} {key(monitor.model, bins, start, end, reference_revision(monitor, found), min(end, labels_due))}"
     if name not in _REFERENCES:
         sums = _of_reference(home, monitor, bins, found, now, labels_due)
-        _REFERENCES.clear() if len(_REFERENCES) > _KEPT else None
+        _REFERENCES.clear() if len(_REFERENCES) > KEPT else None
         _REFERENCES[name] = ReferenceSums(key(monitor.model, bins, start, end, content_of(sums))[:12], sums)
     return _REFERENCES[name]
 
