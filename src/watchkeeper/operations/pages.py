@@ -21,7 +21,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.fairness import AUDITS, audits
 from watchkeeper.operations.look import FOLDER
-from watchkeeper.operations.shown import Shared, around, frame_of, model_facts, shared, stretch
+from watchkeeper.operations.shown import Shared, around, frame_of, model_facts, shared, split_of, stretch
 from watchkeeper.operations.status import overview_rows
 from watchkeeper.records import Digest
 from watchkeeper.site.digest_page import digest_page
@@ -31,6 +31,7 @@ from watchkeeper.site.index_page import index_page
 from watchkeeper.site.model_page import model_page
 from watchkeeper.site.overview import OverviewRow
 from watchkeeper.site.published import signals_of
+from watchkeeper.site.segments import split_lines
 from watchkeeper.words import moment_text
 
 _MANIFEST = ".pages.json"
@@ -102,13 +103,16 @@ def _write_incident(site: Site, home: Home, monitor: Monitor, incident: Incident
     events, links = found.events[incident.id], _looks(home, incident.model, "../", [incident])
     beside = alongside(incident.id, found.incidents)
     scores = around(home, monitor, worst_signal(signals), incident, found.now)
+    split = split_of(home, monitor, worst_signal(signals), incident, found.now)
+    told = split_lines(monitor, split) if split else []
+    shown = stretch(incident)
 
     def render() -> str:
         return incident_page(
-            incident, events, signals, scores, frame=frame, workspace=site.workspace, shown=stretch(incident), links=links, beside=beside
+            incident, events, signals, scores, frame=frame, workspace=site.workspace, shown=shown, links=links, beside=beside, splits=told
         )
 
-    site.page(f"incidents/{incident.id}.html", (incident, events, signals, scores, links, beside), render)
+    site.page(f"incidents/{incident.id}.html", (incident, events, signals, scores, links, beside, told), render)
 
 
 def _earlier(home: Home, found: Shared, monitors: Mapping[str, Monitor]) -> set[str]:

@@ -4,9 +4,10 @@ Belongs here: which windows and which number are looked at, and reading their pa
 words (site/segments.py).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -16,14 +17,15 @@ from watchkeeper.measures import catalogue
 from watchkeeper.measures.catalogue import Metric
 from watchkeeper.measures.own import own_kpis
 from watchkeeper.measures.readings import label_view
-from watchkeeper.measures.row_means import RowMean, RowSums
+from watchkeeper.measures.row_means import RowSums
 from watchkeeper.measures.segment_mix import Counted, Sums, split_by
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import reference_problem
 from watchkeeper.operations.maturity import latest_due_week
 from watchkeeper.operations.rollup import Basis, basis_of, by_window
-from watchkeeper.operations.sums import added, label_parts
+from watchkeeper.operations.sums import KEPT, added, label_parts, reference_revision
 from watchkeeper.profiles.groups import dimension_of
+from watchkeeper.records import key
 from watchkeeper.site.segments import SegmentReport
 from watchkeeper.windows import Grid, Window
 from watchkeeper.words import counted, listed
@@ -50,8 +52,8 @@ def segments(home: Home, monitor: Monitor, *, now: datetime, metric: str | None 
     if span is None:
         return replace(nothing, reason="no predictions have landed whose labels are due")
     span = _whole_parts(monitor, basis, span)
-    state = basis.maturity.state_of(span, now)
-    return _told(home, monitor, basis, asked, replace(nothing, window=span, is_provisional=state != "mature"), now)
+    is_provisional = basis.maturity.state_of(span, now) != "mature"
+    return _told(home, monitor, basis, asked, replace(nothing, window=span, is_provisional=is_provisional), now)
 
 
 def usual_metric(monitor: Monitor) -> str:
@@ -76,14 +78,18 @@ def _asked(monitor: Monitor, name: str) -> Metric:
     if monitor.labels is None or monitor.task == "ranking":
         said = "has no labels, so that nobody knows how segments did" if monitor.labels is None else "ranks, which has no KPIs of rows"
         raise UsageError(f"the model {said}", where=monitor.model, then="`watchkeeper scores` lists what is measured.")
-    every = [m for m in (*catalogue.CATALOGUE, *own_kpis(monitor)) if m.subject == monitor.task and m.row_mean is not None]
-    found = next((m for m in every if m.name == name), None)
-    if found is None:
-        names = [m.name for m in every]
+    every = split_metrics(monitor)
+    if name not in every:
         known = any(m.name == name for m in catalogue.of(monitor.task, stored_only=False))
         what = f"{name} is no mean over rows, so that its change has no parts" if known else f"no KPI of this model is called {name!r}"
-        raise UsageError(what, where="--metric", then=f"Those that are means over rows: {', '.join(names)}.")
-    return found
+        raise UsageError(what, where="--metric", then=f"Those that are means over rows: {', '.join(every)}.")
+    return every[name]
+
+
+def split_metrics(monitor: Monitor) -> dict[str, Metric]:
+    """Return the KPIs of a model that are means over rows, whose change has parts."""
+    every = (*catalogue.CATALOGUE, *own_kpis(monitor)) if monitor.labels is not None else ()
+    return {m.name: m for m in every if m.subject == monitor.task and m.row_mean is not None}
 
 
 def _whole_parts(monitor: Monitor, basis: Basis, span: Window) -> Window:
@@ -92,42 +98,59 @@ def _whole_parts(monitor: Monitor, basis: Basis, span: Window) -> Window:
 
 
 def _told(home: Home, monitor: Monitor, basis: Basis, metric: Metric, nothing: SegmentReport, now: datetime) -> SegmentReport:
-    kind, reference = metric.row_mean, monitor.reference_span
-    if kind is None or reference is None or nothing.window is None:
+    kind = metric.row_mean
+    if kind is None or nothing.window is None:
         return nothing
-    due = min(reference[1], basis.labels_due(monitor, now))
-    parts = [label_parts(home, monitor, basis.bins, span, kind.needs, now=now) for span in (Window(reference[0], due), nothing.window)]
-    wrong = list(_undefined(monitor, metric, parts))
+    sides = {
+        "the reference": _of_reference(home, monitor, basis, metric, now),
+        "the window": _days(monitor, metric, label_parts(home, monitor, basis.bins, nothing.window, kind.needs, now=now)),
+    }
+    wrong = [f"{name} has {side.wrong}" for name, side in sides.items() if side.wrong]
     if wrong:
         return replace(nothing, reason=listed(wrong))
-    days = [list(_by_day(monitor, kind, side)) for side in parts]
-    whole = [side[""] for side in map(_added, days)]
+    days = [side.sums for side in sides.values()]
+    before, after = (_added(side)[""] for side in days)
     made = [split_by(dimension, kind, *(_of_dimension(side, dimension, monitor) for side in days)) for dimension in monitor.segments]
-    apart = not all(split.days for split in made if split is not None)
+    splits = tuple(split for split in made if split is not None)
     return replace(
         nothing,
-        value=kind.interval(whole[1]),
-        reference_value=whole[0].mean,
-        splits=tuple(split for split in made if split is not None),
-        rows_of_one=monitor.columns.entity or "" if apart else "",
+        value=kind.interval(after),
+        reference_value=before.mean,
+        splits=splits,
+        rows_of_one=(monitor.columns.entity or "") if any(not split.days for split in splits) else "",
     )
 
 
-def _undefined(monitor: Monitor, metric: Metric, parts: Sequence[pa.Table]) -> Iterator[str]:
-    """Yield why the number is none, or rests on too few rows, in the reference or in the window."""
-    for side, name in zip(parts, ("the reference", "the window"), strict=True):
-        view = label_view(added(side).get("", {}), monitor.task)
-        found = metric.function(view)
-        if not found.is_defined:
-            yield f"{name} has none: {found.reason}"
-        elif found.n < metric.least:
-            yield f"{name} has {counted(found.n, 'row')} of it, and it takes {metric.least}"
+class _Days(NamedTuple):
+    """A KPI's sums of each day, of all rows and by segment; and what is wrong where they make no number."""
+
+    sums: list[dict[str, RowSums]]
+    wrong: str = ""
 
 
-def _by_day(monitor: Monitor, kind: RowMean, parts: pa.Table) -> Iterator[dict[str, RowSums]]:
-    """Yield the sums of each day, of all rows and by segment."""
-    for day in by_window(Grid("day", monitor.timezone), parts).values():
-        yield {segment: kind.sums(label_view(sums, monitor.task)) for segment, sums in added(day).items()}
+_REFERENCES: dict[str, _Days] = {}
+
+
+def _of_reference(home: Home, monitor: Monitor, basis: Basis, metric: Metric, now: datetime) -> _Days:
+    """Return the reference's days, as far as its labels are due; kept in this process while no part of it changes."""
+    start, end = monitor.reference_span or (now, now)
+    span, revision = Window(start, min(end, basis.labels_due(monitor, now))), reference_revision(monitor, basis.parts)
+    name = f"{home.lake.address} {key(monitor.model, basis.bins, metric.name, span.start, span.end, revision)}"
+    if name not in _REFERENCES:
+        _REFERENCES.clear() if len(_REFERENCES) > KEPT else None
+        needs = metric.row_mean.needs if metric.row_mean else ()
+        _REFERENCES[name] = _days(monitor, metric, label_parts(home, monitor, basis.bins, span, needs, now=now))
+    return _REFERENCES[name]
+
+
+def _days(monitor: Monitor, metric: Metric, parts: pa.Table) -> _Days:
+    found = metric.function(label_view(added(parts).get("", {}), monitor.task))
+    if metric.row_mean is None or not found.is_defined or found.n < metric.least:
+        return _Days(
+            [], f"no {metric.name}: {found.reason}" if not found.is_defined else f"{counted(found.n, 'row')} of it, and it takes {metric.least}"
+        )
+    days = map(added, by_window(Grid("day", monitor.timezone), parts).values())
+    return _Days([{segment: metric.row_mean.sums(label_view(sums, monitor.task)) for segment, sums in day.items()} for day in days])
 
 
 def _added(days: Sequence[Sums]) -> dict[str, RowSums]:

@@ -20,7 +20,7 @@ from watchkeeper.measures.views import MulticlassView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
 from watchkeeper.operations.rollup import labels_within, rolled_up
-from watchkeeper.operations.segments import segments
+from watchkeeper.operations.segments import segments, split_metrics
 from watchkeeper.operations.version_list import known_rows, listed_versions
 from watchkeeper.records import CLASS, Batch, Digest, IncidentEvent, Score, Signal, Validation
 from watchkeeper.site.class_tables import CLASS_KPIS, Confusion
@@ -122,6 +122,14 @@ def around(home: Home, monitor: Monitor, signal: Signal | None, incident: Incide
     return [s for s in found if any(s.window_start in w for w in asked)]
 
 
+def split_of(home: Home, monitor: Monitor, signal: Signal | None, incident: Incident, now: datetime) -> SegmentReport | None:
+    """Return what segments explain of an incident whose number is a mean over rows of the whole, None where that cannot be said, or not yet."""
+    if signal is None or signal.feature or signal.segment or not monitor.segments or signal.metric not in split_metrics(monitor):
+        return None
+    found = segments(home, monitor, now=now, metric=signal.metric, window=Window(incident.window_start, incident.window_end))
+    return found if found.splits and not found.is_provisional else None
+
+
 def _scores(home: Home, monitor: Monitor, now: datetime, *, since: datetime, where: pc.Expression) -> list[Score]:
     of_model = (pc.field("model") == monitor.model) & (pc.field("grain") == monitor.window) & (pc.field("version") == "")
     of_model &= (pc.field("environment") == monitor.environment) & (pc.field("window_start") >= pc.scalar(since).cast(TIMESTAMP))
@@ -142,7 +150,7 @@ def _segment_scores(home: Home, monitor: Monitor, row: OverviewRow, now: datetim
 
 def _split(home: Home, monitor: Monitor, row: OverviewRow, now: datetime) -> SegmentReport | None:
     """Return what that month's change of the main KPI is of the segments' mix and of themselves, None where there is none."""
-    if not monitor.segments or monitor.labels is None or monitor.task == "ranking" or row.window_end is None:
+    if not monitor.segments or not split_metrics(monitor) or row.window_end is None:
         return None
     return segments(home, monitor, now=now, window=_month(monitor, row.window_end))
 

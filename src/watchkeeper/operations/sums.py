@@ -32,7 +32,7 @@ from watchkeeper.windows import Window
 
 _BY = ("segment", "kind", "feature", "outcome")
 _PARTS_AT_ONCE, _OF_MEMORY = 8_000, 8
-_KEPT = 64  # ledgers and references of so many models and moments
+KEPT = 64  # ledgers and references of so many models and moments
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def ledger(home: Home, monitor: Monitor, bins: str, *, now: datetime) -> Ledger:
     found = home.lake.table(Profile.TABLE)
     name = (home.lake.address, found.version() if found else -1, monitor.model, bins, now)
     if name not in _LEDGERS:
-        _LEDGERS.clear() if len(_LEDGERS) > _KEPT else None
+        _LEDGERS.clear() if len(_LEDGERS) > KEPT else None
         _LEDGERS[name] = _ledger(home, monitor, bins, now)
     return _LEDGERS[name]
 
@@ -99,7 +99,7 @@ def rows_by_version(home: Home, monitor: Monitor, bins: str, names: Collection[s
     found = home.lake.table(Profile.TABLE)
     name = (home.lake.address, found.version() if found else -1, monitor.model, bins, now)
     if name not in _VERSIONS:
-        _VERSIONS.clear() if len(_VERSIONS) > _KEPT else None
+        _VERSIONS.clear() if len(_VERSIONS) > KEPT else None
         told = [n for n in names if n.startswith("@")][:1] or sorted(names)
         mine = _mine(monitor, bins, now) & (pc.field("kind") == FEATURE) & (pc.field("segment") == "") & pc.field("feature").isin(told)
         columns = ["window_start", "version", "environment", "batch_id", "n", "revision"]
@@ -209,7 +209,7 @@ def reference_sums(home: Home, monitor: Monitor, bins: str, found: Ledger, *, no
     if name not in _REFERENCES:
         spans = [Window(start, end)] if start < end else []
         sums = sums_over(home, monitor, bins, found, spans, pc.field("environment") == monitor.environment, now=now, labels_due=labels_due)
-        _REFERENCES.clear() if len(_REFERENCES) > _KEPT else None
+        _REFERENCES.clear() if len(_REFERENCES) > KEPT else None
         _REFERENCES[name] = ReferenceSums(key(monitor.model, bins, start, end, content_of(sums))[:12], sums)
     return _REFERENCES[name]
 

@@ -57,10 +57,11 @@ def incident_page(
     shown: Window | None = None,
     links: Sequence[tuple[str, str]] = (),
     beside: Sequence[Incident] = (),
+    splits: Sequence[str] = (),
 ) -> str:
     """Return the page; `scores` are those of the worst signal's metric in the time `shown` and the reference, `links` (text, address).
 
-    `beside` are the others of that time.
+    `beside` are the others of that time, `splits` what segments explain.
     """
     ordered = in_order(events)
     return page(
@@ -74,6 +75,7 @@ def incident_page(
         facts=_facts(incident, frame.timezone),
         figure=figure(scores, frame, shown=shown),
         segments=_segments(signals),
+        splits=splits,
         is_undecided=len(undecided(_named(incident))) > 1,
         causes=[_cause_text(c, frame.timezone) for c in _named(incident)],
         timeline=[Happened(e.at, _event_text(e, frame.timezone)) for e in ordered],

@@ -4,7 +4,7 @@ Belongs here: sums over clusters -> `Estimate`. Does not: what a cluster is and 
 """
 
 from dataclasses import dataclass, replace
-from math import isfinite, sqrt
+from math import isfinite, nan, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,14 +44,17 @@ class Clusters:
         The ratio's linear form (Liang and Zeger 1986), sum (x - value d)^2 / (sum d)^2, times k / (k - 1) for the k clusters they are
         worth: of equal sizes that is the usual m / (m - 1), and of unequal ones it leaves no bias where rows are independent.
         """
-        scatter = max(0.0, self.squares - 2 * value * self.products + value * value * self.sizes)
-        return self.worth / (self.worth - 1) * scatter / self.rows**2 if self.worth > 1 else float("nan")
+        scatter = self.squares - 2 * value * self.products + value * value * self.sizes
+        if self.worth <= 1 or not isfinite(scatter):
+            return nan
+        return self.worth / (self.worth - 1) * max(0.0, scatter) / self.rows**2
 
 
 def clusters(totals: Floats, rows: Floats) -> Clusters:
     """Return the sums over clusters of so many `rows` with these `totals`, both of shape (clusters,); those without rows are none."""
     x, d = totals[rows > 0], rows[rows > 0]
-    return Clusters(len(d), float(d.sum()), float(d @ d), float(x @ d), float(x @ x))
+    with np.errstate(over="ignore"):  # of totals near the largest float the squares may be infinite, and leave no interval
+        return Clusters(len(d), float(d.sum()), float(d @ d), float(x @ d), float(x @ x))
 
 
 def clustered_mean(value: float, found: Clusters) -> Estimate:
