@@ -238,7 +238,9 @@ class Score:
     KEY: ClassVar[tuple[str, ...]] = ("model", "version", "environment", "metric", "method", "feature", "segment", "window_start", "grain")
 
     model: Of[str, "the monitor"]
-    version: Of[str, "model version; empty for all together"] = ""
+    version: Of[
+        str, "model version, where it is measured apart; `(null)` for rows that name none, `(other)` for those with few rows; empty for all together"
+    ] = ""
     environment: Of[str, "production, staging, ..."] = "production"
     metric: Of[str, "name in the catalogue"]
     method: Of[str, "how it was computed; `10 reference bins` are the coarse cells, `all reference bins` the fine ones (docs/profiles.md)"]
@@ -256,7 +258,7 @@ class Score:
     bound_low: Of[float | None, "worst case over the labels still missing, lower"] = None
     bound_high: Of[float | None, "worst case over the labels still missing, upper"] = None
     n: Of[int, "rows it rests on"] = 0
-    reference: Of[str, "id of the reference profile; empty for what is compared with none"] = ""
+    reference: Of[str, "id of the reference profile, of a version its own; empty for what is compared with none"] = ""
     reference_value: Of[float | None, "the same number on the reference"] = None
     bins: Of[str, "version of the bins"] = ""
     coverage: Of[float | None, "share of the window's predictions with a label"] = None

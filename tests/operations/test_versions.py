@@ -308,7 +308,7 @@ def test_a_model_that_begins_to_log_its_version_was_one_before(tmp_path):
     assert watch(home, now=BEGIN + 30 * DAY).failures == []
     assert {s.reference for s in scored(home, "mae", "(null)").values()} == {s.reference for s in scored(home, "mae", "").values()}
     assert {s.state for s in scored(home, "estimated_mae", "(null)").values()} == {"done"}
-    assert {s.reason for s in scored(home, "mae").values()} == {""}
+    assert not any("uncalibrated" in s.reason for s in scored(home, "mae").values())
 
 
 ODD = ["<b>2</b>", "release 2, final", "2/β?é", 'it\'s "2"', "2026-01-01", "\u2028", " "]

@@ -13,6 +13,7 @@ from watchkeeper.judgement.evidence import Broken
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.promises import Promise, when_text
 from watchkeeper.judgement.spans import span_text
+from watchkeeper.judgement.standing import Succession, succession_text
 from watchkeeper.judgement.verdict import Reason, reason_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import SEVERITIES, Score, Signal
@@ -55,6 +56,7 @@ class DigestFacts:
     told_at: datetime | None = None
     reason: Reason | None = None
     later: int = 0
+    succession: Succession | None = None
 
     @property
     def scores_moved(self) -> bool:
@@ -100,6 +102,7 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
     made = [
         ("", _opening(facts)),
         ("Quality", _quality(monitor, facts)),
+        ("Versions", f"{succession_text(monitor, facts.succession, facts.told_at)}." if facts.succession else ""),
         ("Own numbers", _own_numbers(monitor, facts)),
         ("Promises", _promises(monitor, facts)),
         ("Why", _why(monitor, facts)),

@@ -343,7 +343,8 @@ def _stated(frame: Frame, metric: Metric, estimate: Estimate, state: str, rows: 
         what = counted(rows, "labelled row" if metric.needs_labels else "row")
         return _score(frame, metric, Estimate(float("nan"), n=rows), INSUFFICIENT, f"{what}, at least {metric.least} are needed", usual=usual, **more)
     if not estimate.is_defined:
-        return _score(frame, metric, estimate, NOT_EVALUATED, estimate.reason, usual=usual, **more)
+        reason = "" if frame.uncalibrated and metric.compares else estimate.reason
+        return _score(frame, metric, estimate, NOT_EVALUATED, reason, usual=usual, **more)
     return _score(frame, metric, estimate, state, estimate.reason, usual=usual, **more)
 
 

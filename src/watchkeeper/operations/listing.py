@@ -201,7 +201,7 @@ def _rolled(home: Home, monitor: Monitor, grain: str, wanted: Wanted, now: datet
         raise UsageError(f"profiles of {monitor.model} are kept by {bins.grain}", where="--by", then="Ask for days or longer.")
     metrics, feature = wanted.metrics or None, wanted.feature if wanted.feature != EVERY else None
     if wanted.version:
-        yield from rolled_up_versions(home, monitor, grid.between(start, end), grain, now=now, metrics=metrics, feature=feature)
+        yield from rolled_up_versions(home, monitor, list(grid.between(start, end)), grain, now=now, metrics=metrics, feature=feature)
         return
     yield from rolled_up(
         home,

@@ -31,6 +31,7 @@ from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.rollup import rolled_up, usual_range
 from watchkeeper.operations.trust import why_not_judged
+from watchkeeper.operations.versions import succession_in
 from watchkeeper.records import Batch, Digest, IncidentEvent, Score, Signal, key
 from watchkeeper.windows import Grid, Window
 
@@ -196,6 +197,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         told_at=now,
         reason=reason_of(graded, found),
         later=sum(i.is_open and i.window_start >= window.end for i in incidents),
+        succession=succession_in(home, monitor, window, now=now),
     )
 
 
@@ -221,7 +223,7 @@ def _usual(home: Home, monitor: Monitor, grid: Grid, now: datetime) -> dict[str,
 
 def _cost(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[dict[str, float], bool]:
     time = pc.field("window_start")
-    inside = (pc.field("model") == monitor.model) & (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
+    inside = (pc.field("model") == monitor.model) & (pc.field("version") == "") & (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
     mine = [s for s in home.lake.newest(Score, as_of=now, where=inside & among("metric", COST_METRICS)) if s.value is not None]
     totals = {m: sum(s.value or 0.0 for s in mine if s.metric == m) for m in ("gpu_hours", "gpu_cost") if any(s.metric == m for s in mine)}
     predictions = sum(s.n for s in mine if s.metric == "cost_per_1000_predictions")
@@ -233,7 +235,7 @@ def _cost(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[
 def _restated(home: Home, monitor: Monitor, window: Window, delay: timedelta, now: datetime) -> int:
     """Count figures of the period that labels or rows arriving after its labels were due have changed, those they made possible included.
 
-    What they are compared with may change alone, which does not count.
+    What they are compared with may change alone, which does not count; nor do those of one version, which a digest does not tell.
     """
     time = pc.field("window_start")
     inside = (pc.field("model") == monitor.model) & (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))

@@ -6,13 +6,14 @@ versions around an incident (versions.py).
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from watchkeeper.adapters.arrow_records import as_list
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.standing import Standing, apart, are_many, named_version, standings
@@ -130,23 +131,27 @@ def version_scores(
 def rolled_up_versions(
     home: Home,
     monitor: Monitor,
-    windows: Iterable[Window],
+    windows: Sequence[Window],
     grain: str,
     *,
     now: datetime,
     metrics: Collection[str] | None = None,
     feature: str | None = None,
 ) -> Iterator[Score]:
-    """Yield scores of versions in any windows, in order of time, from the sums of their parts; also of a version that had all rows of a window."""
+    """Yield scores of versions in any windows, given in order of time, from the sums of their parts; also of a version that had all rows of a window."""
     basis = basis_of(home, monitor, now=now)
-    if basis is None:
+    if basis is None or not windows:
         return
     book = replace(version_book(home, monitor, basis, now=now, of_one=True), of_model=None)
-    of_model = reference_of(home, monitor, basis, now=now, metrics=metrics)
-    of_outputs = are_of_outputs(basis, metrics)
+    of_model, of_outputs = reference_of(home, monitor, basis, now=now, metrics=metrics), are_of_outputs(basis, metrics)
+    span = Window(windows[0].start, windows[-1].end)
+    every = parts_within(home, monitor, basis.bins, span.start, span.end, now=now, of_whole=True, of_outputs=of_outputs, feature=feature)
+    every = every.sort_by("window_start")
+    starts = as_list(every.column("window_start"))
     for window in windows:
         frame = frame_of(home, monitor, window, grain, basis, of_model, now, metrics=metrics, feature=feature)
-        parts = parts_within(home, monitor, basis.bins, window.start, window.end, now=now, of_whole=True, of_outputs=of_outputs, feature=feature)
+        first, after = bisect_left(starts, window.start), bisect_left(starts, window.end)
+        parts = every.slice(first, after - first)
         for environment in sorted(pc.unique(parts.column("environment")).to_pylist()):
             here = replace(frame, environment=environment)
             yield from version_scores(home, monitor, basis, book, here, of_environment(parts, environment), of_model)
