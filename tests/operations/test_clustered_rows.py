@@ -250,6 +250,16 @@ def test_only_monitors_with_an_entity_are_counted_otherwise_than_before() -> Non
     assert layout(by_customer).endswith('"by entity"]')
 
 
+def test_promises_of_weeks_have_intervals_over_days(tmp_path: Path) -> None:
+    home = land(tmp_path / "home", "binary", lambda _: None, targets=[{"metric": "recall", "at_least": 0.1}])
+    weeks = [s for s in home.lake.newest(Score) if (s.metric, s.grain) == ("recall", "week")]
+    assert {s.reason for s in weeks} == {"interval over 7 days"}
+    values = [row_means("binary", day_of("binary", d))["recall"] for d in range(14, 21)]
+    found = next(s for s in weeks if s.window_start == BEGIN + 14 * DAY)
+    rows, which = np.concatenate([v[mine] for mine, v in values]), np.repeat(np.arange(7), [mine.sum() for mine, _ in values])
+    agrees(found, robust(rows, which, is_share=True))
+
+
 def test_own_kpis_are_clustered_where_they_are_means(tmp_path: Path) -> None:
     home = land(tmp_path / "home", "binary", lambda _: None, days=16, kpis=[KPI, KPI | {"name": "whole", "aggregate": "sum"}])
     found = scores_of(home, 15)

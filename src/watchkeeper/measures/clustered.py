@@ -19,7 +19,7 @@ from watchkeeper.stats.clusters import LEAST_SPANS, LEAST_WORTH, Clusters, clust
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.words import counted
 
-LEAST_ENTITIES, LEAST_HITS = 30, 10
+LEAST_ENTITIES, LEAST_HITS = 30, 20
 """Entities of equal size, and of shares independent hits and misses, below which an interval says approximate: `python -m benchmarks.clusters`."""
 
 
@@ -71,10 +71,15 @@ def _told(kind: RowMean, found: Estimate, made: Clusters, if_alike: float | None
 
 def _named(kind: RowMean, told: Estimate, made: Clusters, nobody: int, entity: str) -> str:
     """Return over how many entities an interval is, and whether these are enough."""
-    hits = independent_rows(told.value, made) * min(told.value, 1 - told.value) if kind.is_share else LEAST_HITS
-    is_rough = made.worth < LEAST_ENTITIES or hits < LEAST_HITS
-    said = f"{'approximate ' if is_rough else ''}interval over {counted(made.count - nobody, 'value')} of {entity}"
+    rough = "approximate " if is_approximate(told.value, made, is_share=kind.is_share) else ""
+    said = f"{rough}interval over {counted(made.count - nobody, 'value')} of {entity}"
     return f"{said} and {counted(nobody, 'row')} without one" if nobody else said
+
+
+def is_approximate(value: float, made: Clusters, *, is_share: bool) -> bool:
+    """Tell whether entities are too few, or of shares the hits or misses, for an interval that covers what it says."""
+    hits = independent_rows(value, made) * min(value, 1 - value) if is_share else LEAST_HITS
+    return made.worth < LEAST_ENTITIES or hits < LEAST_HITS
 
 
 def _saying(told: Estimate, found: Estimate, said: str) -> Estimate:
