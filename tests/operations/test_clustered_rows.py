@@ -16,8 +16,10 @@ from entity_world import BEGIN, DAYS, KPI, NOW, ROWS, TASKS, brought_up, day_of,
 from watchkeeper.adapters.workspace import Home, load_monitor
 from watchkeeper.operations.bins_in_force import layout, stored_bins
 from watchkeeper.operations.listing import Wanted, listed_scores
+from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import Profile, Score
+from watchkeeper.windows import Grid
 from worlds import DAY, watched
 
 Floats = NDArray[np.float64]
@@ -138,6 +140,21 @@ def test_a_week_s_interval_is_over_its_days(task: str, homes: Callable[[str], Ho
         agrees(found[metric, ""], robust(values, which, is_share=metric in SHARES, claimed=claimed, if_alike=len(values)))
         assert found[metric, ""].reason.endswith("interval over 7 days")
         assert "clustered" not in found[metric, ""].method
+
+
+def test_of_what_happened_in_a_week_customers_of_each_day_count_apart(homes: Callable[[str], Home]) -> None:
+    """A digest tells of the week itself, and not of days like these."""
+    home = homes("binary")
+    monitor, days = load_monitor(home, "parcels"), [day_of("binary", d) for d in range(14, 21)]
+    grid, span = Grid("week", "UTC"), {"start": BEGIN + 14 * DAY, "end": BEGIN + 21 * DAY}
+    (found,) = rolled_up(home, monitor, grid, now=NOW, metrics={"brier"}, of_whole=True, **span)
+    values = np.concatenate([row_means("binary", day)["brier"][1] for day in days])
+    whom = [f"{name} on day {d}" for d, day in enumerate(days) for name in named(day["customer"])]
+    agrees(found, robust(values, whom, is_share=False))
+    people = sum(len({c for c in day["customer"] if c is not None}) for day in days)
+    nobody = sum(c is None for day in days for c in day["customer"])
+    assert found.reason == f"interval over {people} values of customer and {nobody} rows without one, those of each day apart"
+    assert found.method == "t, clustered by customer"
 
 
 def test_what_is_no_mean_over_rows_says_what_its_interval_takes(homes: Callable[[str], Home]) -> None:

@@ -23,10 +23,11 @@ LEAST_ENTITIES, LEAST_HITS = 30, 20
 """Entities of equal size, and of shares independent hits and misses, below which an interval says approximate: `python -m benchmarks.clusters`."""
 
 
-def clustered(metric: Metric, view: View, found: Estimate, *, entity: str, days: Callable[[], Sequence[View]]) -> Estimate:
+def clustered(metric: Metric, view: View, found: Estimate, *, entity: str, apart: str, days: Callable[[], Sequence[View]]) -> Estimate:
     """Return a KPI with its interval over days, else over entities (the column that names them, empty for none), else as it was found.
 
-    Where there are entities and the KPI is no mean over rows, it says that its interval takes rows as independent.
+    `apart` names the stretch of time, of several, in each of which an entity counts as another one: what is known of them does not tell
+    that it came again. Where there are entities and the KPI is no mean over rows, it says that its interval takes rows as independent.
     """
     kind = metric.row_mean
     if not isfinite(found.low):
@@ -34,7 +35,7 @@ def clustered(metric: Metric, view: View, found: Estimate, *, entity: str, days:
     by_day = over_days(kind, found, kind.sums(view), [kind.sums(day) for day in days()]) if kind is not None else None
     if by_day is not None:
         return by_day
-    return _over_entities(kind, metric.name, view, found, entity) if entity else found
+    return _over_entities(kind, metric.name, view, found, entity, apart) if entity else found
 
 
 def over_days(kind: RowMean, found: Estimate, whole: RowSums, days: Sequence[RowSums]) -> Estimate | None:
@@ -53,7 +54,7 @@ def rows_taken_apart(found: Estimate, entity: str) -> Estimate:
     return _saying(found, found, said) if entity and isfinite(found.low) else found
 
 
-def _over_entities(kind: RowMean | None, name: str, view: View, found: Estimate, entity: str) -> Estimate:
+def _over_entities(kind: RowMean | None, name: str, view: View, found: Estimate, entity: str, apart: str) -> Estimate:
     part = view.parts.get((BY_ENTITY + name, KNOWN), Counts())
     made = clusters_of(part)
     if kind is None or made.rows != found.n:
@@ -62,7 +63,9 @@ def _over_entities(kind: RowMean | None, name: str, view: View, found: Estimate,
         said = f"no interval: {'all' if made.count == 1 else 'nearly all'} rows are of one {entity}"
         return _saying(replace(found, low=nan, high=nan), found, said)
     told = kind.at_least(_told(kind, found, made), kind.sums(view))
-    return _saying(told, found, _named(kind, told, made, part.nulls, entity)) if isfinite(told.low) else rows_taken_apart(found, entity)
+    if not isfinite(told.low):
+        return rows_taken_apart(found, entity)
+    return _saying(told, found, _named(kind, told, made, part.nulls, entity) + (f", those of each {apart} apart" if apart else ""))
 
 
 def _told(kind: RowMean, found: Estimate, made: Clusters, if_alike: float | None = None) -> Estimate:

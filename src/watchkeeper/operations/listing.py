@@ -193,6 +193,7 @@ def _rolled(home: Home, monitor: Monitor, grain: str, wanted: Wanted, now: datet
         metrics=wanted.metrics or None,
         of_whole=not wanted.segment,
         feature=wanted.feature if wanted.feature != EVERY else None,
+        over_days=True,
     )
 
 
