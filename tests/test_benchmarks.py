@@ -104,3 +104,13 @@ def test_the_coverage_benchmark_prints_how_often_intervals_hold_the_truth():
     assert min(c["n"] for c in promised if c["metric"] == "mae") == 1_000
     assert {"log_loss", "average_precision", "f1", "rmse", "error_p95", "lift_at_10"} <= {c["metric"] for c in found["cells"]}
     assert 0.9 < sum(c["covered"] for c in promised) / len(promised) <= 1
+
+
+def test_the_clusters_benchmark_prints_how_often_intervals_over_clusters_and_over_rows_hold():
+    found = json.loads(run("benchmarks.clusters", "--runs", "10", "--json"))
+    assert found["summary"]["cells"] == len(found["cells"]) == 178
+    assert {(c["of"], c["kind"]) for c in found["cells"]} >= {("entities", "share .05"), ("entities", "mean, skewed"), ("days", "share .2")}
+    assert all(0 <= c[what] <= 1 for c in found["cells"] for what in ("clusters", "rows", "approximate"))
+    low, high = found["summary"]["rows of entities that are alike"]
+    assert low < 0.7
+    assert low < high

@@ -16,8 +16,10 @@ from entity_world import BEGIN, DAYS, KPI, NOW, ROWS, TASKS, brought_up, day_of,
 from watchkeeper.adapters.workspace import Home, load_monitor
 from watchkeeper.operations.bins_in_force import layout, stored_bins
 from watchkeeper.operations.listing import Wanted, listed_scores
+from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import Profile, Score
+from watchkeeper.windows import Grid
 from worlds import DAY, watched
 
 Floats = NDArray[np.float64]
@@ -140,6 +142,21 @@ def test_a_week_s_interval_is_over_its_days(task: str, homes: Callable[[str], Ho
         assert "clustered" not in found[metric, ""].method
 
 
+def test_of_what_happened_in_a_week_customers_of_each_day_count_apart(homes: Callable[[str], Home]) -> None:
+    """A digest tells of the week itself, and not of days like these."""
+    home = homes("binary")
+    monitor, days = load_monitor(home, "parcels"), [day_of("binary", d) for d in range(14, 21)]
+    grid, span = Grid("week", "UTC"), {"start": BEGIN + 14 * DAY, "end": BEGIN + 21 * DAY}
+    (found,) = rolled_up(home, monitor, grid, now=NOW, metrics={"brier"}, of_whole=True, **span)
+    values = np.concatenate([row_means("binary", day)["brier"][1] for day in days])
+    whom = [f"{name} on day {d}" for d, day in enumerate(days) for name in named(day["customer"])]
+    agrees(found, robust(values, whom, is_share=False))
+    people = sum(len({c for c in day["customer"] if c is not None}) for day in days)
+    nobody = sum(c is None for day in days for c in day["customer"])
+    assert found.reason == f"interval over {people} values of customer and {nobody} rows without one, those of each day apart"
+    assert found.method == "t, clustered by customer"
+
+
 def test_what_is_no_mean_over_rows_says_what_its_interval_takes(homes: Callable[[str], Home]) -> None:
     for task, metrics in {
         "binary": ("roc_auc", "average_precision", "f1", "matthews"),
@@ -248,6 +265,16 @@ def test_only_monitors_with_an_entity_are_counted_otherwise_than_before() -> Non
     plain, by_customer = watched(), watched(columns=TASKS["binary"]["columns"])
     assert "by entity" not in layout(plain)
     assert layout(by_customer).endswith('"by entity"]')
+
+
+def test_promises_of_weeks_have_intervals_over_days(tmp_path: Path) -> None:
+    home = land(tmp_path / "home", "binary", lambda _: None, targets=[{"metric": "recall", "at_least": 0.1}])
+    weeks = [s for s in home.lake.newest(Score) if (s.metric, s.grain) == ("recall", "week")]
+    assert {s.reason for s in weeks} == {"interval over 7 days"}
+    values = [row_means("binary", day_of("binary", d))["recall"] for d in range(14, 21)]
+    found = next(s for s in weeks if s.window_start == BEGIN + 14 * DAY)
+    rows, which = np.concatenate([v[mine] for mine, v in values]), np.repeat(np.arange(7), [mine.sum() for mine, _ in values])
+    agrees(found, robust(rows, which, is_share=True))
 
 
 def test_own_kpis_are_clustered_where_they_are_means(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ from conftest import PARCELS, new_home, parcels_world
 from watchkeeper.adapters.workspace import Home, load_monitor
 from watchkeeper.cli import app
 from watchkeeper.errors import UsageError
-from watchkeeper.operations.compare import Comparison, _verdict, compare
+from watchkeeper.operations.compare import Comparison, _over_entities, _Paired, _pulls, _verdict, compare
 from watchkeeper.operations.ingest import ingest
+from watchkeeper.profiles.clusters import Entities
 from watchkeeper.stats.differences import difference
-from watchkeeper.stats.intervals import proportion
+from watchkeeper.stats.intervals import Estimate, mean, proportion
 from watchkeeper.windows import Window
 from worlds import DAY
 
@@ -59,6 +60,36 @@ def home(tmp_path_factory) -> Home:
 
 def compared(home: Home, newer: str, **more) -> Comparison:
     return compare(home, load_monitor(home, "parcels"), "1", newer, now=NOW, **more)
+
+
+@pytest.mark.parametrize("is_paired", [False, True])
+def test_rows_of_one_customer_are_one_witness_of_a_difference(is_paired):
+    """Of two versions that are the same, with customers of whom each is easy or hard, and likes the one or the other where both scored the same rows."""
+    held = naive = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        whose, group = rng.integers(0, 60, 1_200), rng.integers(0, 2, 1_200)
+        lost = (rng.random(1_200) < np.where(rng.random(60) < 0.5, 0.1, 0.7)[whose]).astype(float)
+        pairs = None
+        if is_paired:
+            whose, group = np.concatenate([whose, whose]), np.repeat([0, 1], 1_200)
+            lost = np.concatenate([lost, lost + rng.normal(0, 1, 60)[whose[:1_200]]])
+            pairs = _Paired(np.arange(1_200), np.arange(1_200, 2_400))
+            apart = lost[1_200:] - lost[:1_200]
+            plain = mean(float(apart.sum()), float((apart**2).sum()), len(apart))
+        else:
+            sides = [lost[group == g] for g in (1, 0)]
+            plain = difference(*(mean(float(s.sum()), float((s**2).sum()), len(s)) for s in sides))
+        found = _over_entities(plain, _pulls(lost, group, pairs), Entities(whose))
+        held += found.low <= 0 <= found.high
+        naive += plain.low <= 0 <= plain.high
+    assert 276 <= held <= 297, held
+    assert naive < (200 if is_paired else 300)
+
+
+def test_a_customer_alone_tells_no_difference():
+    found = _over_entities(Estimate(0.1, 0.01, 0.08, 0.12, 50), np.full(50, 0.01), Entities(np.zeros(50, np.int64)))
+    assert not np.isfinite(found.low)
 
 
 def test_the_same_prediction_of_another_version_or_stage_is_another_event(home):

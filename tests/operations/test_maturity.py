@@ -79,6 +79,22 @@ def test_the_delay_is_learned_from_the_times_of_the_reference_s_labels(make_home
     assert states(home, now)[date(2025, 1, 19)] == "provisional"
 
 
+def test_a_label_that_is_corrected_later_comes_when_it_is_right(make_home: Callable[..., Home]) -> None:
+    """A tenth is wrong for four days: what is known after two hours is not what counts. Labels said again take no longer for that."""
+    home, now = make_home(LEARNING), FIRST + 20 * DAY
+    delivered(home.root, 20, lambda _rng, _n: 2.0)
+    for path in sorted((home.root / "inbox").glob("delivered-*")):
+        labels = pq.read_table(path).to_pylist()
+        wrong = [row | {"was_late": not row["was_late"]} if i % 10 == 0 else row for i, row in enumerate(labels)]
+        right = [row | {"delivered_at": row["delivered_at"] + timedelta(hours=94)} for row in labels[::10]]
+        again = [row | {"delivered_at": row["delivered_at"] + timedelta(hours=200)} for row in labels[1::10]]
+        pq.write_table(pa.Table.from_pylist([*wrong, *right, *again], schema=pq.read_schema(path)), path)
+    watch(home, now=now)
+    (row,) = records(home)
+    assert row["delay_hours"] == pytest.approx(96, abs=1)
+    assert due(home, now).after == timedelta(days=5)
+
+
 def test_what_was_learned_stays_and_a_run_of_then_gives_what_it_gave_then(make_home: Callable[..., Home]) -> None:
     home, then = make_home(LEARNING), FIRST + 15 * DAY
     delivered(home.root, 14, lambda _rng, _n: 5.0)

@@ -18,6 +18,7 @@ from watchkeeper.adapters.workspace import Home, load_monitor
 from watchkeeper.cli import app
 from watchkeeper.errors import UsageError
 from watchkeeper.measures.segment_mix import SegmentSplit
+from watchkeeper.operations.listing import Wanted, listed_scores
 from watchkeeper.operations.segments import segments
 from watchkeeper.operations.watch import present, watch
 from watchkeeper.site.segments import SegmentReport, segment_lines, split_lines
@@ -185,6 +186,24 @@ def test_each_segment_and_pair_has_its_rows_its_interval_and_its_gap_to_the_rest
         assert part.gap.value == pytest.approx(value.mean() - rest.mean(), abs=1e-6)
         reach = np.hypot(value.mean() - low, stats.t.ppf(0.975, len(rest) - 1) * stats.sem(rest))
         assert part.gap.value - part.gap.low == pytest.approx(reach, rel=1e-3)
+
+
+def test_stored_scores_of_pairs_have_rows_interval_and_gap_to_the_rest(home: Home) -> None:
+    day = day_of(21)
+    wanted = Wanted(start=MIXED.start, end=MIXED.start + DAY, segment="all")
+    found = {(s.metric, s.segment): s for s in listed_scores(home, load_monitor(home, "parcels"), wanted, now=NOW) if not s.feature}
+    _, of = rows_of(range(21, 22))
+    gaps = day["was_late"] - day["p_late"]
+    pairs = sorted(set(of["carrier&depot"].tolist()))
+    assert len(pairs) == 8
+    for pair in pairs:
+        mine = of["carrier&depot"] == pair
+        rate, gap = found["positive_rate", pair], found["calibration_gap_to_rest", pair]
+        low, high = stats.binomtest(int(day["was_late"][mine].sum()), int(mine.sum())).proportion_ci(method="wilson")
+        assert (rate.n, rate.low, rate.high) == (mine.sum(), pytest.approx(low), pytest.approx(high))
+        assert gap.n == mine.sum()
+        assert gap.value == pytest.approx(gaps[mine].mean() - gaps[~mine].mean(), abs=1e-6)
+        assert gap.low < gap.value < gap.high
 
 
 def test_a_week_s_intervals_are_over_days_and_a_day_s_over_rows(home: Home) -> None:

@@ -89,6 +89,11 @@ def compare_versions(
         shared = f", {counted(pairs, 'prediction')} made by both compared row by row" if pairs else ""
         say(f"{model}, {newer} beside {older}, {window_text(found.window.start, found.window.end, monitor.timezone)}{shared}")
         show(found.differences, as_json=False, columns=_COLUMNS)
+        if found.entity:
+            said = (
+                f"Rows of one {found.entity} are one witness in the intervals of means. The others take rows to be independent, and decide nothing."
+            )
+            say(said)
         for why in found.uncalibrated.values():
             say(f"{why[:1].upper()}{why[1:]}. What is compared is the two with each other.")
     if found.is_worse:

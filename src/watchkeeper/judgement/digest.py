@@ -21,6 +21,7 @@ from watchkeeper.windows import grain_of
 from watchkeeper.words import counted, listed, measured_text, metric_text, number_text, percent, percent_interval
 
 RESTATED = ", restated"
+_ROUNDING = 1e-6
 _MAIN = {"binary": "log_loss", "regression": "mae", "multiclass": "accuracy"}
 
 
@@ -178,7 +179,7 @@ def _foreseen(monitor: Monitor, facts: DigestFacts, main: str) -> str:
     if not facts.is_final or realised is None or realised.value is None:
         return f" From the scores alone, {said}: an estimate, blind to a change of what the inputs mean."
     low, high = realised.value if realised.low is None else realised.low, realised.value if realised.high is None else realised.high
-    if low <= foreseen.high and foreseen.low <= high:  # either may be the other
+    if low - _ROUNDING <= foreseen.high and foreseen.low <= high + _ROUNDING:  # either may be the other
         return ""
     worse = realised.value > foreseen.high if realised.direction == "lower_is_better" else realised.value < foreseen.low
     return f" The scores alone had promised {_number(monitor, facts, foreseen.metric)}: what came is {'worse' if worse else 'better'} than inputs explain."

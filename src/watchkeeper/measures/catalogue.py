@@ -44,6 +44,7 @@ class Metric:
     names the KPI that the number stands for; its function takes what scores mean in the reference, and the analysis.
     `of_chances` tells that it is of the chances a model gives, and so is measured of models without labels too.
     `only` says of which kind of feature it is a number, `row_mean` how it is the mean of a value over rows, where it is one.
+    `is_total` tells a sum over rows, which that of a reference of another length is nothing to compare with.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Metric:
     of_chances: bool = False
     only: Literal["", "numeric", "category"] = ""
     row_mean: RowMean | None = None
+    is_total: bool = False
 
     @property
     def range(self) -> tuple[float, float]:

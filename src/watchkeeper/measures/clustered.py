@@ -19,14 +19,15 @@ from watchkeeper.stats.clusters import LEAST_SPANS, LEAST_WORTH, Clusters, clust
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.words import counted
 
-LEAST_ENTITIES, LEAST_HITS = 30, 10
+LEAST_ENTITIES, LEAST_HITS = 30, 20
 """Entities of equal size, and of shares independent hits and misses, below which an interval says approximate: `python -m benchmarks.clusters`."""
 
 
-def clustered(metric: Metric, view: View, found: Estimate, *, entity: str, days: Callable[[], Sequence[View]]) -> Estimate:
+def clustered(metric: Metric, view: View, found: Estimate, *, entity: str, apart: str, days: Callable[[], Sequence[View]]) -> Estimate:
     """Return a KPI with its interval over days, else over entities (the column that names them, empty for none), else as it was found.
 
-    Where there are entities and the KPI is no mean over rows, it says that its interval takes rows as independent.
+    `apart` names the stretch of time, of several, in each of which an entity counts as another one: what is known of them does not tell
+    that it came again. Where there are entities and the KPI is no mean over rows, it says that its interval takes rows as independent.
     """
     kind = metric.row_mean
     if not isfinite(found.low):
@@ -34,7 +35,7 @@ def clustered(metric: Metric, view: View, found: Estimate, *, entity: str, days:
     by_day = over_days(kind, found, kind.sums(view), [kind.sums(day) for day in days()]) if kind is not None else None
     if by_day is not None:
         return by_day
-    return _over_entities(kind, metric.name, view, found, entity) if entity else found
+    return _over_entities(kind, metric.name, view, found, entity, apart) if entity else found
 
 
 def over_days(kind: RowMean, found: Estimate, whole: RowSums, days: Sequence[RowSums]) -> Estimate | None:
@@ -53,7 +54,7 @@ def rows_taken_apart(found: Estimate, entity: str) -> Estimate:
     return _saying(found, found, said) if entity and isfinite(found.low) else found
 
 
-def _over_entities(kind: RowMean | None, name: str, view: View, found: Estimate, entity: str) -> Estimate:
+def _over_entities(kind: RowMean | None, name: str, view: View, found: Estimate, entity: str, apart: str) -> Estimate:
     part = view.parts.get((BY_ENTITY + name, KNOWN), Counts())
     made = clusters_of(part)
     if kind is None or made.rows != found.n:
@@ -62,7 +63,9 @@ def _over_entities(kind: RowMean | None, name: str, view: View, found: Estimate,
         said = f"no interval: {'all' if made.count == 1 else 'nearly all'} rows are of one {entity}"
         return _saying(replace(found, low=nan, high=nan), found, said)
     told = kind.at_least(_told(kind, found, made), kind.sums(view))
-    return _saying(told, found, _named(kind, told, made, part.nulls, entity)) if isfinite(told.low) else rows_taken_apart(found, entity)
+    if not isfinite(told.low):
+        return rows_taken_apart(found, entity)
+    return _saying(told, found, _named(kind, told, made, part.nulls, entity) + (f", those of each {apart} apart" if apart else ""))
 
 
 def _told(kind: RowMean, found: Estimate, made: Clusters, if_alike: float | None = None) -> Estimate:
@@ -71,10 +74,15 @@ def _told(kind: RowMean, found: Estimate, made: Clusters, if_alike: float | None
 
 def _named(kind: RowMean, told: Estimate, made: Clusters, nobody: int, entity: str) -> str:
     """Return over how many entities an interval is, and whether these are enough."""
-    hits = independent_rows(told.value, made) * min(told.value, 1 - told.value) if kind.is_share else LEAST_HITS
-    is_rough = made.worth < LEAST_ENTITIES or hits < LEAST_HITS
-    said = f"{'approximate ' if is_rough else ''}interval over {counted(made.count - nobody, 'value')} of {entity}"
+    rough = "approximate " if is_approximate(told.value, made, is_share=kind.is_share) else ""
+    said = f"{rough}interval over {counted(made.count - nobody, 'value')} of {entity}"
     return f"{said} and {counted(nobody, 'row')} without one" if nobody else said
+
+
+def is_approximate(value: float, made: Clusters, *, is_share: bool) -> bool:
+    """Tell whether entities are too few, or of shares the hits or misses, for an interval that covers what it says."""
+    hits = independent_rows(value, made) * min(value, 1 - value) if is_share else LEAST_HITS
+    return made.worth < LEAST_ENTITIES or hits < LEAST_HITS
 
 
 def _saying(told: Estimate, found: Estimate, said: str) -> Estimate:

@@ -39,6 +39,7 @@ def _metric(monitor: Monitor, kpi: Kpi) -> Metric:
         needs_labels=True,
         in_segments=True,
         row_mean=of_quantity(OWN + kpi.name) if kpi.aggregate == "mean" else None,
+        is_total=kpi.aggregate == "sum",
     )
 
 

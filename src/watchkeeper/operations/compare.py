@@ -4,13 +4,15 @@ Belongs here: which rows are compared, and the differences. Does not: the KPIs (
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import nan, sqrt
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
@@ -20,9 +22,11 @@ from watchkeeper.measures import catalogue
 from watchkeeper.measures.readings import label_view
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.convert import as_text
+from watchkeeper.operations.entities import entities_of
 from watchkeeper.operations.join import joined, labelled
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.version_list import known_standings
+from watchkeeper.profiles.clusters import Entities
 from watchkeeper.profiles.groups import NULL
 from watchkeeper.profiles.labelled import Labelled, pieces
 from watchkeeper.profiles.losses import errors, losses
@@ -68,6 +72,8 @@ class Comparison:
     newer: str
     window: Window
     differences: Sequence[Difference]
+    entity: str = ""
+    """The column whose rows of one value are one witness, where the monitor names it: the differences of means are told so, others decide nothing."""
     uncalibrated: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -107,8 +113,10 @@ def compare(home: Home, monitor: Monitor, older: str, newer: str, *, now: dateti
     told = [name for place, name in enumerate((older, newer)) if not (group == place).any()]
     if told:
         raise UsageError(f"version {told[0]!r} has no rows there", where=monitor.model, then=_THERE.format(monitor.model))
-    differences = list(_differences(monitor, values, group, _pairs(rows, values, group)))
-    return Comparison(older=older, newer=newer, window=span, differences=differences, uncalibrated=_uncalibrated(home, monitor, both, now))
+    differences = list(_differences(monitor, values, group, _pairs(rows, values, group), entities_of(rows)))
+    standing = _uncalibrated(home, monitor, both, now)
+    entity = monitor.columns.entity or ""
+    return Comparison(older=older, newer=newer, window=span, differences=differences, entity=entity, uncalibrated=standing)
 
 
 def _uncalibrated(home: Home, monitor: Monitor, versions: tuple[str, str], now: datetime) -> dict[str, str]:
@@ -158,7 +166,7 @@ def _pairs(rows: pa.Table, values: Labelled, group: NDArray[np.int64]) -> _Paire
     return _Paired(places[0][left], places[1][right])
 
 
-def _differences(monitor: Monitor, values: Labelled, group: NDArray[np.int64], paired: _Paired) -> Iterator[Difference]:
+def _differences(monitor: Monitor, values: Labelled, group: NDArray[np.int64], paired: _Paired, entities: Entities | None) -> Iterator[Difference]:
     counts = [(p.feature, p.outcome, p.count(group, 2)) for p in pieces(monitor.task, values)]
     sides = [{(LABEL, feature, outcome): c.of(g) for feature, outcome, c in counts} for g in (0, 1)]
     views = [label_view({k: c for k, c in side.items() if c.n}, monitor.task) for side in sides]
@@ -167,8 +175,11 @@ def _differences(monitor: Monitor, values: Labelled, group: NDArray[np.int64], p
         if metric is None:
             continue
         older, newer = (metric.function(view) for view in views)
-        losses = _losses(monitor.task, name, values) if len(paired.older) >= LEAST_PAIRS else None
+        every = _losses(monitor.task, name, values)
+        losses = every if len(paired.older) >= LEAST_PAIRS else None
         found = difference(newer, older) if losses is None else _row_by_row(losses[paired.newer] - losses[paired.older])
+        if entities is not None and every is not None and found.is_defined:
+            found = _over_entities(found, _pulls(every, group, paired if losses is not None else None), entities)
         yield Difference(
             metric=name,
             older=_or_none(older.value),
@@ -180,8 +191,33 @@ def _differences(monitor: Monitor, values: Labelled, group: NDArray[np.int64], p
             n_older=older.n,
             n_newer=newer.n,
             pairs=0 if losses is None else len(paired.older),
-            is_decisive=name in DECISIVE[monitor.task],
+            is_decisive=name in DECISIVE[monitor.task] and (entities is None or every is not None),
         )
+
+
+def _pulls(losses: Floats, group: NDArray[np.int64], paired: _Paired | None) -> Floats:
+    """Return by how much each row moves the difference of two means, or the mean of differences: they add up to nought."""
+    out = np.zeros(len(losses))
+    if paired is not None:
+        apart = losses[paired.newer] - losses[paired.older]
+        out[paired.newer] = (apart - apart.mean()) / len(apart)
+        return out
+    for side, sign in ((0, -1.0), (1, 1.0)):
+        mine = np.flatnonzero((group == side) & np.isfinite(losses))
+        out[mine] = sign * (losses[mine] - losses[mine].mean()) / max(1, len(mine))
+    return out
+
+
+def _over_entities(found: Estimate, pulls: Floats, entities: Entities) -> Estimate:
+    """Return a difference with the interval it has when rows of one entity are one witness (Liang and Zeger 1986), of either version; t."""
+    of = np.where(entities.codes >= 0, entities.codes, entities.codes.max(initial=0) + 1 + np.arange(len(pulls)))
+    whose, place = np.unique(of[pulls != 0], return_inverse=True)
+    m = len(whose)
+    if m < 2:  # noqa: PLR2004 - one entity has nobody to differ from
+        return replace(found, se=nan, low=nan, high=nan)
+    se = sqrt(m / (m - 1) * float(np.sum(np.bincount(place, weights=pulls[pulls != 0]) ** 2)))
+    half = float(stdtrit(m - 1, 0.975)) * se
+    return replace(found, se=se, low=found.value - half, high=found.value + half)
 
 
 def _losses(task: str, metric: str, values: Labelled) -> Floats | None:

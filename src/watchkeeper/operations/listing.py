@@ -213,6 +213,7 @@ def _rolled(home: Home, monitor: Monitor, grain: str, wanted: Wanted, now: datet
         metrics=metrics,
         of_whole=not wanted.segment,
         feature=feature,
+        over_days=True,
     )
 
 

@@ -223,7 +223,12 @@ def _usual(home: Home, monitor: Monitor, grid: Grid, now: datetime) -> dict[str,
 
 def _cost(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[dict[str, float], bool]:
     time = pc.field("window_start")
-    inside = (pc.field("model") == monitor.model) & (pc.field("version") == "") & (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
+    inside = (
+        (pc.field("model") == monitor.model)
+        & (pc.field("version") == "")
+        & (time >= pa.scalar(window.start, TIMESTAMP))
+        & (time < pa.scalar(window.end, TIMESTAMP))
+    )
     mine = [s for s in home.lake.newest(Score, as_of=now, where=inside & among("metric", COST_METRICS)) if s.value is not None]
     totals = {m: sum(s.value or 0.0 for s in mine if s.metric == m) for m in ("gpu_hours", "gpu_cost") if any(s.metric == m for s in mine)}
     predictions = sum(s.n for s in mine if s.metric == "cost_per_1000_predictions")

@@ -82,10 +82,12 @@ def rolled_up(
     metrics: Collection[str] | None = None,
     of_whole: bool = False,
     feature: str | None = None,
+    over_days: bool = False,
 ) -> Iterator[Score]:
     """Yield scores of other windows (or of metrics not stored), computed from the sums of their parts, not averaged.
 
-    With `of_whole` segments are left out, with `feature` all other features.
+    With `of_whole` segments are left out, with `feature` all other features. Intervals are those of a window's rows: how sure is what
+    happened in it. With `over_days` they are over the days of longer windows: how sure that is of other days like these.
     """
     basis = basis_of(home, monitor, now=now)
     if basis is None:
@@ -99,7 +101,7 @@ def rolled_up(
         if window.start in found:
             here = found[window.start]
             frame = frame_of(home, monitor, window, grain.grain, basis, reference, now, metrics=metrics, feature=feature)
-            yield from readings(replace(frame, days=days_of(monitor, window, here, metrics)), added(here))
+            yield from readings(replace(frame, days=days_of(monitor, window, here, metrics) if over_days else None), added(here))
 
 
 def usual_range(home: Home, monitor: Monitor, grain: Grid, metric: str, *, now: datetime) -> tuple[float, float] | None:
@@ -226,6 +228,7 @@ def frame_of(
         pairs=basis.pairs,
         own=own_kpis(monitor),
         entity=monitor.columns.entity or "",
+        part=basis.grain,
         usual=reference.usual,
         calibrations=reference.calibrations,
         rows=reference.rows.get(""),

@@ -144,7 +144,8 @@ def _segment_scores(home: Home, monitor: Monitor, row: OverviewRow, now: datetim
         return []
     month = _month(monitor, row.window_end)
     metrics = (*SEGMENT_KPIS[monitor.task], *(k.name for k in monitor.kpis))
-    found = rolled_up(home, monitor, Grid("month", monitor.timezone), now=now, start=month.start, end=month.end, metrics=metrics)
+    grid = Grid("month", monitor.timezone)
+    found = rolled_up(home, monitor, grid, now=now, start=month.start, end=month.end, metrics=metrics, over_days=True)
     return [s for s in found if s.segment and s.metric in metrics]
 
 

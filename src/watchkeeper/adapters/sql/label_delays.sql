@@ -1,13 +1,21 @@
--- How long the first label of a prediction took to come, by two clocks: `told`, when the truth became known by the label's own time, and
+-- How long the label that counts took to come (of corrected ones the first that said what the last says), by two clocks: `told`, when the truth became known by the label's own time, and
 -- `landed`, when it landed, of predictions that landed while they were fresh (what was loaded later says nothing); `any` counts them all.
 -- grain: one clock.  inputs: predictions(id, time, landed_at), labels(id, labelled_at, wk_landed_at).  reader: operations/maturity.py
 -- All times are hours. `followed` is how long the oldest quarter has been followed at least: there `first_delay` is the 99th percentile of the
 -- delays no longer than that. `delay` is that of all predictions followed at least twice as long as `first_delay`.
-WITH known AS (
-    SELECT id, min(labelled_at) FILTER (labelled_at <> wk_landed_at) AS told_at, min(wk_landed_at) AS landed_at
-    FROM labels
-    WHERE wk_landed_at <= $now AND id IN (SELECT id FROM predictions)
-    GROUP BY id
+WITH told AS (
+    SELECT id, label, labelled_at, wk_landed_at FROM labels WHERE wk_landed_at <= $now AND id IN (SELECT id FROM predictions)
+),
+last AS (SELECT id, arg_max(label, (labelled_at, wk_landed_at)) AS label FROM told GROUP BY id HAVING min(label) <> max(label)),
+before AS (  -- until when another label stood, of predictions that were labelled differently
+    SELECT t.id, max(t.labelled_at) AS labelled_at, max(t.wk_landed_at) AS wk_landed_at
+    FROM told AS t JOIN last AS l USING (id) WHERE t.label <> l.label GROUP BY t.id
+),
+known AS (
+    SELECT t.id, min(t.labelled_at) FILTER (t.labelled_at <> t.wk_landed_at) AS told_at, min(t.wk_landed_at) AS landed_at
+    FROM told AS t LEFT JOIN before AS b USING (id)
+    WHERE b.id IS NULL OR (t.labelled_at, t.wk_landed_at) > (b.labelled_at, b.wk_landed_at)
+    GROUP BY t.id
 ),
 ends AS (
     SELECT least($now, max(labelled_at)) AS told, least($now, max(wk_landed_at)) AS landed FROM labels WHERE wk_landed_at <= $now
