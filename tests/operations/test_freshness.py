@@ -2,26 +2,35 @@
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import duckdb
 import pytest
 
 import worlds_site as world
-from watchkeeper.adapters.workspace import Home, load_monitors
+from conftest import new_home
+from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.operations.watch import present
 from watchkeeper.records import Score
 
 
-@pytest.fixture
-def shown(make_home) -> Home:
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace whose pages and published file have been made."""
-    home = make_home(json_of(world.monitor()), name="shown")
+    home = new_home(tmp_path_factory.mktemp("made") / "home", json_of(world.monitor()))
     world.build(home.root)
     present(home, now=world.NOW)
-    return home
+    return home.root
+
+
+@pytest.fixture
+def shown(made_once: Path, tmp_path: Path) -> Home:
+    """A copy of it, as it was left."""
+    return find_home(shutil.copytree(made_once, tmp_path / "home"))
 
 
 def json_of(monitor) -> dict:
