@@ -191,7 +191,7 @@ def options(*words: str) -> set[str]:
     [main] = entry_points(group="console_scripts", name=words[0])
     with redirect_stdout(StringIO()) as printed, pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [*words, "--help"])
-        with pytest.raises(SystemExit, match="^0$"):
+        with pytest.raises(SystemExit, match=r"^0$"):
             main.load()()
     return set(re.findall(r"--[a-z][\w-]*", printed.getvalue()))
 
