@@ -2,35 +2,34 @@
 
 import dataclasses
 import os
-import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import duckdb
 import pytest
 
 import worlds_site as world
 from conftest import new_home
-from watchkeeper.adapters.workspace import Home, find_home, load_monitors
+from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.operations.watch import present
 from watchkeeper.records import Score
 
 
 @pytest.fixture(scope="module")
-def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A workspace whose pages and published file have been made."""
-    home = new_home(tmp_path_factory.mktemp("made") / "home", json_of(world.monitor()))
+    home = new_home(tmp_path_factory.mktemp("made") / "shown", json_of(world.monitor()))
     world.build(home.root)
     present(home, now=world.NOW)
-    return home.root
+    return home
 
 
 @pytest.fixture
-def shown(made_once: Path, tmp_path: Path) -> Home:
-    """A copy of it, as it was left."""
-    return find_home(shutil.copytree(made_once, tmp_path / "home"))
+def shown(made_once: Home, copy_of: Callable[[Home], Home]) -> Home:
+    """A copy of it."""
+    return copy_of(made_once)
 
 
 def json_of(monitor) -> dict:
