@@ -5,6 +5,7 @@ Belongs here: fixtures used by more than one folder of tests. Does not: fixtures
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -84,6 +85,12 @@ def make_home(tmp_path: Path) -> Callable[..., Home]:
         return new_home(tmp_path / name, *monitors, **workspace)
 
     return make
+
+
+@pytest.fixture
+def copy_of(tmp_path: Path) -> Callable[[Home], Home]:
+    """Return a maker of copies of a workspace that tests of a file share."""
+    return lambda home: find_home(shutil.copytree(home.root, tmp_path / "copy" / home.root.name))
 
 
 @pytest.fixture

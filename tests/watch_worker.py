@@ -1,7 +1,7 @@
-"""Runs of the watch in processes that can be killed, and what they leave behind, to compare with a clean run.
+"""Runs of the watch and of an intake in processes that can be killed, and what they leave behind, to compare with a clean run.
 
-Belongs here: starting `watch` in a child that has its imports ready, and the state of a workspace without its timing.
-Does not: the worlds (worlds.py).
+Belongs here: starting `watch` or `ingest` in a child that has its imports ready, and the state of a workspace without its
+timing. Does not: the worlds (worlds.py).
 """
 
 import multiprocessing
@@ -12,13 +12,14 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from watchkeeper.adapters.workspace import Home, find_home
+from watchkeeper.adapters.workspace import Home, find_home, load_monitor
 from watchkeeper.judgement.incidents import fold
+from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import Action, Batch, Digest, IncidentEvent, Run, Score
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["watchkeeper.operations.watch", "polars", "duckdb", "slack_sdk", "deltalake"])
+_FORKS.set_forkserver_preload(["watchkeeper.operations.watch", "polars", "duckdb", "slack_sdk", "deltalake", "adbc_driver_postgresql.dbapi"])
 
 
 def started(home: Home, now: datetime, environment: Mapping[str, str] | None = None) -> BaseProcess:
@@ -28,11 +29,24 @@ def started(home: Home, now: datetime, environment: Mapping[str, str] | None = N
     return process
 
 
+def started_intake(home: Home, model: str, now: datetime, environment: Mapping[str, str]) -> BaseProcess:
+    """Start taking in what is new of a model, in a process of its own."""
+    process = _FORKS.Process(target=_take_in, args=(str(home.root), model, now, dict(environment)))
+    process.start()
+    return process
+
+
 def _watch(root: str, now: datetime, environment: dict[str, str]) -> None:
     os.environ.update(environment)
     done = watch(find_home(Path(root)), now=now)
     if done.failures or done.problems:
         raise SystemExit(1)
+
+
+def _take_in(root: str, model: str, now: datetime, environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    home = find_home(Path(root))
+    ingest(home, load_monitor(home, model), now=now)
 
 
 def state(home: Home) -> dict[str, Any]:

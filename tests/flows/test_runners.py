@@ -119,10 +119,15 @@ def test_a_year_is_more_than_one_piece(alone: Home) -> None:
     assert commits(alone, Profile.TABLE) > 1
 
 
+@pytest.fixture(scope="module")
+def by_threads(landed: Path) -> Home:
+    """All pieces done in threads."""
+    return by_hand(copied(landed, "in-threads"), in_threads)
+
+
 @pytest.mark.parametrize("table", [Profile.TABLE, Score.TABLE, Run.TABLE])
-def test_threads_leave_what_one_after_the_other_does(alone: Home, landed: Path, table: str) -> None:
-    threads = by_hand(copied(landed, f"threads-{table}"), in_threads)
-    assert unlike(stored(threads, table), stored(alone, table)) == []
+def test_threads_leave_what_one_after_the_other_does(alone: Home, by_threads: Home, table: str) -> None:
+    assert unlike(stored(by_threads, table), stored(alone, table)) == []
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Queries put to a real PostgreSQL: new rows land exactly once, whatever repeats, breaks or is killed."""
 
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import pytest
 
 from intake_world import LATER, LOANS, NOW, DyingLake, Killed, expect, held, ids, landed, suite
 from postgres import PASSWORD, Database
+from watch_worker import started_intake
 from watchkeeper.adapters.databases import PART_ROWS
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.workspace import Home, load_monitor
@@ -38,11 +38,12 @@ TABLE = """create table loans (
 EVENTS: dict[str, Any] = {"sql": "select * from loans", "connection": "shop", "watermark": "updated_at", "lookback": "2d"}
 ONE_DAY: dict[str, Any] = {"reference": {"from": "2025-02-01", "to": "2025-02-02"}, "private": []}
 TESTS = Path(__file__).parents[1]
+SHOP = "WATCHKEEPER_CONNECTION_SHOP"
 
 
 @pytest.fixture
 def db(postgres: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
-    monkeypatch.setenv("WATCHKEEPER_CONNECTION_SHOP", postgres.url)
+    monkeypatch.setenv(SHOP, postgres.url)
     postgres.do(TABLE)
     return postgres
 
@@ -440,22 +441,6 @@ def test_a_source_that_breaks_in_the_middle_lands_nothing_of_that_answer(
     assert sum(b.rows_landed for b in take(home)) == 199_999
 
 
-WORKER = """
-import sys
-from datetime import datetime
-from pathlib import Path
-from watchkeeper.adapters.databases import PART_ROWS
-from watchkeeper.adapters.lake import Lake
-from watchkeeper.adapters.workspace import find_home, load_monitor
-from watchkeeper.operations.ingest import ingest
-import adbc_driver_postgresql.dbapi, polars
-home = find_home(Path(sys.argv[1]))
-print("ready", flush=True)
-ingest(home, load_monitor(home, "loans"), now=datetime.fromisoformat(sys.argv[2]))
-print("done", flush=True)
-"""
-
-
 def total(home: Home) -> dict[str, int]:
     """Return rows landed, as batches tell it and as they are profiled."""
     profile(home, loans(home), now=LATER)
@@ -488,14 +473,12 @@ def test_a_run_that_dies_between_any_two_commits_is_completed_by_the_next(db: Da
     assert deaths == 5
 
 
-def _undisturbed(home: Home) -> float:
+def _undisturbed(home: Home, db: Database) -> float:
     """Return the seconds that a run takes on this machine when nobody kills it."""
-    process = subprocess.Popen([sys.executable, "-c", WORKER, str(home.root), NOW.isoformat()], stdout=subprocess.PIPE, text=True, cwd=TESTS)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
     began = time.monotonic()
-    assert process.stdout.read() == "done\n"
-    process.wait()
+    process = started_intake(home, "loans", NOW, {SHOP: db.url})
+    process.join()
+    assert process.exitcode == 0
     return time.monotonic() - began
 
 
@@ -506,15 +489,14 @@ def test_runs_that_are_killed_at_random_moments_lose_nothing_and_repeat_nothing(
         "insert into loans select 'x' || i, timestamptz '2025-02-01 10:00+00' + i * interval '1 second', 0.5, i % 7, 1, '2025-02-10' from generate_series(1, 8000) i",
         "insert into loans select 'bad' || i, '2025-02-01 10:00+00', 1.5, 1, 1, '2025-02-10' from generate_series(1, 10) i",
     )
-    kills, seconds = 0, _undisturbed(make(**ONE_DAY, name="undisturbed"))
+    _undisturbed(make(**ONE_DAY, name="warm"), db)  # the first child waits for the imports, the others do not
+    kills, seconds = 0, _undisturbed(make(**ONE_DAY, name="undisturbed"), db)
     for share in (0.02, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8):
-        process = subprocess.Popen([sys.executable, "-c", WORKER, str(home.root), NOW.isoformat()], stdout=subprocess.PIPE, text=True, cwd=TESTS)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+        process = started_intake(home, "loans", NOW, {SHOP: db.url})
         time.sleep(share * seconds)
-        process.send_signal(signal.SIGKILL)
-        kills += process.stdout.read() != "done\n"
-        process.wait()
+        process.kill()
+        process.join()
+        kills += process.exitcode != 0
     assert kills >= 3
     take(home, now=LATER)
     assert take(home, now=LATER + timedelta(hours=1)) == []

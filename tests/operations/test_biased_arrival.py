@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import PARCELS, parcels_world
-from measure_world import label_parts
+from measure_world import label_parts_of_groups
 from watchkeeper.adapters.arrow_records import to_arrow
 from watchkeeper.adapters.workspace import Home, load_monitor
 from watchkeeper.judgement.signals import charted, judged_metrics, pages, signals
@@ -59,18 +59,19 @@ class World:
         delay = np.where(self.truth == self.first, rng.uniform(0.02, 0.4, (DAYS, ROWS)), rng.uniform(7.0, 21.0, (DAYS, ROWS)))
         self.known = np.arange(DAYS)[:, None] + rng.random((DAYS, ROWS)) + delay
 
-    def parts(self, day: int, now: float) -> dict[tuple[str, str, str], Any]:
-        """Return the label parts of a day as known at `now`."""
-        score, truth = self.score[day], np.where(self.known[day] <= now, self.truth[day], np.nan)
-        found = label_parts("binary", Labelled(score, (score >= 0.5).astype(np.int64), truth))
-        return {(LABEL, *key): counts for key, counts in found.items()}
+    def parts(self, days: int, now: float) -> list[dict[tuple[str, str, str], Any]]:
+        """Return the label parts of the first days, day by day, as known at `now`."""
+        score, truth = self.score[:days].ravel(), np.where(self.known <= now, self.truth, np.nan)[:days].ravel()
+        rows = Labelled(score, (score >= 0.5).astype(np.int64), truth)
+        found = label_parts_of_groups("binary", rows, np.repeat(np.arange(days), ROWS), days)
+        return [{(LABEL, *key): counts for key, counts in of_day.items()} for of_day in found]
 
     def scores(self, now: float, metrics: set[str]) -> list[Score]:
         """Return the scores of all days that are over at `now`."""
         out: list[Score] = []
-        for day in range(min(DAYS, int(now))):
+        for day, parts in enumerate(self.parts(min(DAYS, int(now)), now)):
             frame = _frame(Window(START + day * DAY, START + (day + 1) * DAY), START + now * DAY, metrics)
-            made = self.due.get(day) or list(readings(frame, {"": self.parts(day, now)}))
+            made = self.due.get(day) or list(readings(frame, {"": parts}))
             if frame.is_mature:
                 self.due[day] = made
             out += made

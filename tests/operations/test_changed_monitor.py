@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from conftest import PARCELS
+from conftest import PARCELS, new_home
 from watchkeeper.adapters.workspace import Home, find_home, load_monitor
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.operations.listing import Wanted, listed_scores
@@ -18,14 +18,20 @@ from worlds import parcels_days
 NOW = datetime(2025, 1, 26, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def watched(make_home: Callable[..., Home]) -> Home:
+@pytest.fixture(scope="module")
+def watched_once(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Twenty-five days of parcels, the last four of them bad, and one open incident."""
-    home = make_home(PARCELS)
+    home = new_home(tmp_path_factory.mktemp("watched") / "home", PARCELS)
     parcels_days(home.root, date(2025, 1, 1), 25, rows=120, late=dict.fromkeys(range(21, 25), 0.6))
     watch(home, now=NOW)
     assert [i.is_open for i in incidents(home)] == [True]
     return home
+
+
+@pytest.fixture
+def watched(watched_once: Home, copy_of: Callable[[Home], Home]) -> Home:
+    """A copy of it, whose monitor may be edited."""
+    return copy_of(watched_once)
 
 
 def incidents(home: Home) -> list[Incident]:

@@ -4,24 +4,32 @@ import dataclasses
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 
 import duckdb
 import pytest
 
 import worlds_site as world
+from conftest import new_home
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.operations.watch import present
 from watchkeeper.records import Score
 
 
-@pytest.fixture
-def shown(make_home) -> Home:
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A workspace whose pages and published file have been made."""
-    home = make_home(json_of(world.monitor()), name="shown")
+    home = new_home(tmp_path_factory.mktemp("made") / "shown", json_of(world.monitor()))
     world.build(home.root)
     present(home, now=world.NOW)
     return home
+
+
+@pytest.fixture
+def shown(made_once: Home, copy_of: Callable[[Home], Home]) -> Home:
+    """A copy of it."""
+    return copy_of(made_once)
 
 
 def json_of(monitor) -> dict:

@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from intake_world import expect, suite
@@ -118,7 +120,7 @@ def test_two_runs_at_once_end_like_one_and_send_each_message_once(world, clean):
 
 
 def test_the_command_twice_at_once_with_a_suite_sends_each_message_once(world, slack):
-    home = arrived(world("commands"), MOMENTS[-1])
+    home = a_file_a_week(arrived(world("commands"), MOMENTS[-1]))
     suite(home, "parcels_events", expect("expect_column_values_to_be_between", column="weight_kg", min_value=0, max_value=4.0))
     runs = [_command(home, MOMENTS[-1], slack) for _ in range(2)]
     assert [run.wait(120) for run in runs] == [0, 0]
@@ -130,6 +132,19 @@ def test_the_command_twice_at_once_with_a_suite_sends_each_message_once(world, s
     finished(started(home, MOMENTS[-1], to(slack)))
     assert state(home) == left
     assert set(messages(slack).values()) == {1}
+
+
+def a_file_a_week(home: Home) -> Home:
+    """Put the days of the inbox together: a suite is loaded for each file."""
+    inbox = home.root / "inbox"
+    for kind in ("parcels", "delivered"):
+        for week in range(0, len(files := sorted(inbox.glob(f"{kind}-*.parquet"))), 7):
+            days = files[week : week + 7]
+            rows = pa.concat_tables([pq.read_table(day) for day in days])
+            for day in days:
+                day.unlink()
+            pq.write_table(rows, inbox / f"{kind}-week-{week}.parquet")
+    return home
 
 
 def _words(home: Home) -> list[str]:
