@@ -149,7 +149,7 @@ def _measured(home: Home, monitor: Monitor, windows: Sequence[Window], now: date
         return {}
     time = pc.field("window_start")
     inside = (time >= pa.scalar(windows[0].start, TIMESTAMP)) & (time < pa.scalar(windows[-1].end, TIMESTAMP))
-    known = (pc.field("model") == monitor.model) & (pc.field("computed_at") <= pa.scalar(now, TIMESTAMP))
+    known = (pc.field("model") == monitor.model) & (pc.field("version") == "") & (pc.field("computed_at") <= pa.scalar(now, TIMESTAMP))
     rows = home.lake.read(Score.TABLE, columns=["window_start", "computed_at"], where=inside & known)
     made = [] if rows is None else rows.group_by("window_start").aggregate([("computed_at", "max"), ("computed_at", "count")]).to_pylist()
     of = {w: [r for r in made if r["window_start"] in w] for w in windows}
