@@ -7,8 +7,9 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ from watchkeeper.adapters.settings import without_telemetry
 from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.cli import app
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.ingest import ingest
+from watchkeeper.operations.profile import profile
 
 without_telemetry()
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # scikit-learn's: as many test runs as processors are under way, and threads that wait spin
@@ -59,6 +62,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files of slow tests, so that no processor waits at the end for another one's last file."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Have the loops of the scan compiled and kept before there are processes that would each compile them."""
+    with TemporaryDirectory() as folder:
+        home = new_home(Path(folder) / "compiled", PARCELS)
+        for day in range(1, 17):
+            parcels_files(home, date(2025, 1, day), rows=20)
+        monitor, now = load_monitors(home)[0]["parcels"], datetime(2025, 1, 18, tzinfo=UTC)
+        ingest(home, monitor, now=now)
+        profile(home, monitor, now=now)
 
 
 @pytest.fixture(autouse=True)
@@ -108,15 +123,16 @@ def parcels(home: Home) -> Monitor:
 @pytest.fixture
 def parcels_of_day(home: Home) -> Callable[..., tuple[Path, Path]]:
     """Return a writer of one day's files into the inbox: `parcels_of_day(date(2025, 1, 1), rows=200, late=0.2)`."""
+    return lambda day, **about: parcels_files(home, day, **about)
 
-    def write(day: Any, *, rows: int = 200, late: float = 0.2, seed: int = 0) -> tuple[Path, Path]:
-        events, labels = parcels_world(datetime(day.year, day.month, day.day, tzinfo=UTC), rows=rows, late=late, seed=seed)
-        paths = home.root / "inbox" / f"parcels-{day}.parquet", home.root / "inbox" / f"delivered-{day}.parquet"
-        pq.write_table(events, paths[0])
-        pq.write_table(labels, paths[1])
-        return paths
 
-    return write
+def parcels_files(home: Home, day: date, *, rows: int = 200, late: float = 0.2, seed: int = 0) -> tuple[Path, Path]:
+    """Write the files of one day into an inbox."""
+    events, labels = parcels_world(datetime(day.year, day.month, day.day, tzinfo=UTC), rows=rows, late=late, seed=seed)
+    paths = home.root / "inbox" / f"parcels-{day}.parquet", home.root / "inbox" / f"delivered-{day}.parquet"
+    pq.write_table(events, paths[0])
+    pq.write_table(labels, paths[1])
+    return paths
 
 
 def parcels_world(start: datetime, *, rows: int = 200, late: float = 0.2, seed: int = 0) -> tuple[pa.Table, pa.Table]:
