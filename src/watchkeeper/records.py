@@ -199,7 +199,8 @@ class Profile:
     segment: Of[str, "canonical segment, empty for the whole"]
     kind: Of[str, "feature, label, group (a label part of a value of a sensitive column), loss, service, pair or mark"]
     feature: Of[
-        str, "column or row function; `@class=fraud` and `@decided=fraud` for the probability of a class where rows were decided otherwise, and so"
+        str,
+        "column or row function; `@class=fraud` and `@decided=fraud` for the probability of a class where rows were decided otherwise, and so; `entity:mae` for what the entities of rows add up to in a KPI",
     ]
     outcome: Of[
         str,
@@ -243,7 +244,10 @@ class Score:
     ] = ""
     environment: Of[str, "production, staging, ..."] = "production"
     metric: Of[str, "name in the catalogue"]
-    method: Of[str, "how it was computed; `10 reference bins` are the coarse cells, `all reference bins` the fine ones (docs/profiles.md)"]
+    method: Of[
+        str,
+        "how it was computed; `10 reference bins` are the coarse cells, `all reference bins` the fine ones (docs/profiles.md); `clustered by` the column that says whom rows are about",
+    ]
     unit: Of[str, "ratio, nats, probability, ms, usd, ..."]
     direction: Of[str, "higher_is_better, lower_is_better, closer_to_zero or none"]
     feature: Of[str, "feature it is about, empty for the model; `@class=fraud` for one class of several against all others"] = ""
@@ -252,7 +256,7 @@ class Score:
     window_end: Of[datetime, "end of the window, exclusive"]
     grain: Of[str, "hour, day, week or month"]
     value: Of[float | None, "the number; null when state says why"] = None
-    se: Of[float | None, "standard error from the rows' sampling alone"] = None
+    se: Of[float | None, "standard error of the sampling of rows; of entities or days where method or reason name them"] = None
     low: Of[float | None, "lower end of the 95 % interval"] = None
     high: Of[float | None, "upper end of the 95 % interval"] = None
     bound_low: Of[float | None, "worst case over the labels still missing, lower"] = None

@@ -267,14 +267,15 @@ def test_only_monitors_with_an_entity_are_counted_otherwise_than_before() -> Non
     assert layout(by_customer).endswith('"by entity"]')
 
 
-def test_promises_of_weeks_have_intervals_over_days(tmp_path: Path) -> None:
+def test_a_promise_is_judged_by_its_own_week(tmp_path: Path) -> None:
+    """Whether it was kept is a fact about that week, and not about days like its own."""
     home = land(tmp_path / "home", "binary", lambda _: None, targets=[{"metric": "recall", "at_least": 0.1}])
-    weeks = [s for s in home.lake.newest(Score) if (s.metric, s.grain) == ("recall", "week")]
-    assert {s.reason for s in weeks} == {"interval over 7 days"}
-    values = [row_means("binary", day_of("binary", d))["recall"] for d in range(14, 21)]
-    found = next(s for s in weeks if s.window_start == BEGIN + 14 * DAY)
-    rows, which = np.concatenate([v[mine] for mine, v in values]), np.repeat(np.arange(7), [mine.sum() for mine, _ in values])
-    agrees(found, robust(rows, which, is_share=True))
+    week = next(s for s in home.lake.newest(Score) if (s.metric, s.grain, s.window_start) == ("recall", "week", BEGIN + 14 * DAY))
+    days = [day_of("binary", d) for d in range(14, 21)]
+    found = [(row_means("binary", day)["recall"], named(day["customer"])) for day in days]
+    whom = [f"{whom[i]} on day {d}" for d, ((mine, _), whom) in enumerate(found) for i in np.flatnonzero(mine)]
+    agrees(week, robust(np.concatenate([values[mine] for (mine, values), _ in found]), whom, is_share=True))
+    assert week.reason.endswith("those of each day apart")
 
 
 def test_own_kpis_are_clustered_where_they_are_means(tmp_path: Path) -> None:

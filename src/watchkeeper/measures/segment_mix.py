@@ -130,8 +130,8 @@ def _side(side: Counted, names: Sequence[str]) -> Side:
 
 def _part(made: Split, place: int, name: str, kind: RowMean, before: Counted, after: Counted) -> SegmentPart:
     ours, theirs, whole = after.sums.get(name, _NONE), before.sums.get(name, _NONE), after.sums[""]
-    value = _valued(kind, ours, [day.get(name, _NONE) for day in after.days])
-    rest = _valued(kind, whole.less(ours), [day[""].less(day.get(name, _NONE)) for day in after.days])
+    value = valued(kind, ours, [day.get(name, _NONE) for day in after.days])
+    rest = valued(kind, whole.less(ours), [day[""].less(day.get(name, _NONE)) for day in after.days])
     return SegmentPart(
         segment=name,
         n=ours.n,
@@ -146,7 +146,7 @@ def _part(made: Split, place: int, name: str, kind: RowMean, before: Counted, af
     )
 
 
-def _valued(kind: RowMean, sums: RowSums, days: Sequence[RowSums]) -> Estimate:
+def valued(kind: RowMean, sums: RowSums, days: Sequence[RowSums]) -> Estimate:
     """Return a mean over rows with its interval: over days where five or more have rows, else of independent rows."""
     found = kind.interval(sums)
     return over_days(kind, found, sums, days) or found

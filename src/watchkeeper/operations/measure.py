@@ -23,7 +23,7 @@ from watchkeeper.operations.bins_in_force import reference_problem
 from watchkeeper.operations.due import MEASURE, Due, due_windows, known_measurings, last_ended, silence_of
 from watchkeeper.operations.maturity import learned
 from watchkeeper.operations.pieces import PART_BYTES, parted, share_of_memory
-from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, by_window, days_of, frame_of, reference_of
+from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, by_window, frame_of, reference_of
 from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.operations.sums import ReferenceSums, added, of_environment, parts_within
 from watchkeeper.operations.version_book import VersionBook, version_book, version_scores
@@ -175,7 +175,7 @@ def _of_window(piece: WindowsPiece, window: Window, reference: ReferenceSums, me
     for environment in sorted(pc.unique(parts.column("environment")).to_pylist()):
         mine = of_environment(parts, environment)
         here = replace(frame, environment=environment)
-        yield from readings(replace(here, days=days_of(piece.monitor, window, mine, metrics)), added(mine))
+        yield from readings(here, added(mine))
         yield from version_scores(piece.home, piece.monitor, piece.basis, piece.versions, here, mine, reference)
 
 

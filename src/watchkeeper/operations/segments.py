@@ -4,9 +4,10 @@ Belongs here: which windows and which number are looked at, and reading their pa
 words (site/segments.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from watchkeeper.measures.catalogue import Metric
 from watchkeeper.measures.own import own_kpis
 from watchkeeper.measures.readings import label_view
 from watchkeeper.measures.row_means import RowSums
-from watchkeeper.measures.segment_mix import Counted, Sums, split_by
+from watchkeeper.measures.segment_mix import Counted, split_by, valued
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import reference_problem
 from watchkeeper.operations.maturity import latest_due_week
@@ -109,13 +110,13 @@ def _told(home: Home, monitor: Monitor, basis: Basis, metric: Metric, nothing: S
     if wrong:
         return replace(nothing, reason=listed(wrong))
     days = [side.sums for side in sides.values()]
-    before, after = (_added(side)[""] for side in days)
+    before, after = ([day[""] for day in side] for side in days)
     made = [split_by(dimension, kind, *(_of_dimension(side, dimension, monitor) for side in days)) for dimension in monitor.segments]
     splits = tuple(split for split in made if split is not None)
     return replace(
         nothing,
-        value=kind.interval(after),
-        reference_value=before.mean,
+        value=valued(kind, _sum(after), after),
+        reference_value=_sum(before).mean,
         splits=splits,
         rows_of_one=(monitor.columns.entity or "") if any(not split.days for split in splits) else "",
     )
@@ -153,15 +154,11 @@ def _days(monitor: Monitor, metric: Metric, parts: pa.Table) -> _Days:
     return _Days([{segment: metric.row_mean.sums(label_view(sums, monitor.task)) for segment, sums in day.items()} for day in days])
 
 
-def _added(days: Sequence[Sums]) -> dict[str, RowSums]:
-    """Return the sums over days."""
-    out: dict[str, RowSums] = {}
-    for day in days:
-        for name, part in day.items():
-            out[name] = out[name].more(part) if name in out else part
-    return out
+def _sum(parts: Iterable[RowSums]) -> RowSums:
+    return reduce(RowSums.more, parts, RowSums(0, 0.0, 0.0))
 
 
 def _of_dimension(days: Sequence[Mapping[str, RowSums]], dimension: str, monitor: Monitor) -> Counted:
     mine = [{name: part for name, part in day.items() if not name or dimension_of(name, monitor.segments) == dimension} for day in days]
-    return Counted(_added(mine), [day for day in mine if day[""].n])
+    names = dict.fromkeys(name for day in mine for name in day)
+    return Counted({name: _sum(day[name] for day in mine if name in day) for name in names}, [day for day in mine if day[""].n])

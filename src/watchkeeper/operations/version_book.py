@@ -110,16 +110,27 @@ def reference_of_version(
 
 
 def version_scores(
-    home: Home, monitor: Monitor, basis: Basis, book: VersionBook, frame: Frame, parts: pa.Table, of_model: ReferenceSums
+    home: Home,
+    monitor: Monitor,
+    basis: Basis,
+    book: VersionBook,
+    frame: Frame,
+    parts: pa.Table,
+    of_model: ReferenceSums,
+    *,
+    over_days: bool = False,
 ) -> Iterator[Score]:
-    """Yield the scores of the versions of a window that are measured apart, and how many rows the others had; `parts` are those of one environment."""
+    """Yield the scores of the versions of a window that are measured apart, and how many rows the others had; `parts` are those of one environment.
+
+    With `over_days` intervals are over the days of longer windows, as in `rolled_up`.
+    """
     told, rest = book.apart(frame.environment, frame.window)
     whole = parts.filter(pc.field("segment") == "") if told or rest else parts
     for version in told:
         reference, why = reference_of_version(home, monitor, basis, book, frame.environment, version, of_model, now=frame.now)
         against = frame_of(home, monitor, frame.window, frame.grain, basis, reference, frame.now, metrics=frame.metrics)
         these = whole.filter(pc.field("version") == version)
-        days = days_of(monitor, frame.window, these, frame.metrics)
+        days = days_of(monitor, frame.window, these, frame.metrics) if over_days else None
         mine = replace(against, environment=frame.environment, version=named_version(version), asked=frame.asked, uncalibrated=why, days=days)
         yield from readings(mine, added(these))
     if rest and (frame.metrics is None or "rows" in frame.metrics):
@@ -154,4 +165,4 @@ def rolled_up_versions(
         parts = every.slice(first, after - first)
         for environment in sorted(pc.unique(parts.column("environment")).to_pylist()):
             here = replace(frame, environment=environment)
-            yield from version_scores(home, monitor, basis, book, here, of_environment(parts, environment), of_model)
+            yield from version_scores(home, monitor, basis, book, here, of_environment(parts, environment), of_model, over_days=True)
