@@ -206,15 +206,6 @@ def test_stored_scores_of_pairs_have_rows_interval_and_gap_to_the_rest(home: Hom
         assert gap.low < gap.value < gap.high
 
 
-def test_a_week_s_intervals_are_over_days_and_a_day_s_over_rows(home: Home) -> None:
-    assert {s.days for s in asked(home, MIXED).splits} == {7}
-    assert {s.days for s in asked(home, Window(MIXED.start, MIXED.start + DAY)).splits} == {0}
-    losses, _ = rows_of(range(21, 28))
-    of_days = losses.reshape(7, ROWS).mean(axis=1)
-    value = asked(home, MIXED).value
-    assert value.value == pytest.approx(of_days.mean())
-
-
 @pytest.mark.parametrize("metric", ["brier", "accuracy", "positive_rate", "calibration_gap", "recall", "precision", "specificity"])
 def test_any_mean_over_rows_can_be_asked_for(home: Home, metric: str) -> None:
     made = [day_of(d) for d in range(21, 28)]
@@ -269,7 +260,7 @@ def test_the_command_tells_one_sentence_a_dimension_and_a_table(home: Home) -> N
     assert "the mix explains" in lines[1]
     assert lines[2].startswith("By depot: of the rise of log loss by ")
     assert ", most of it depot south (" in lines[2]
-    assert any(line.startswith("Intervals are over 7 days") for line in lines)
+    assert any(line.startswith("Intervals take rows as independent: they are of these days") for line in lines)
     assert sum(line.startswith(("carrier=", "depot=")) for line in lines) == 6
 
 

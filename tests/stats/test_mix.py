@@ -16,14 +16,8 @@ AFTER = np.array([0.2, 0.3, 0.1, 0.2, 0.0, 0.2]), np.array([0.2, 0.4, 0.6, 0.9, 
 """Shares and means: group 4 vanishes, group 5 appears, group 3 grows without being otherwise."""
 
 
-def side(group: NDArray[np.int64], values: Floats, day: NDArray[np.int64] | None = None) -> Side:
-    rows, totals, squares = (np.bincount(group, weights=w, minlength=GROUPS).astype(float) for w in (None, values, values**2))
-    if day is None:
-        return Side(rows, totals, squares)
-    days = int(day.max()) + 1
-    place = day * GROUPS + group
-    by_day = [np.bincount(place, weights=w, minlength=days * GROUPS).reshape(days, GROUPS).astype(float) for w in (None, values)]
-    return Side(rows, totals, squares, *by_day)
+def side(group: NDArray[np.int64], values: Floats) -> Side:
+    return Side(*(np.bincount(group, weights=w, minlength=GROUPS).astype(float) for w in (None, values, values**2)))
 
 
 def drawn(rng: np.random.Generator, shares: Floats, means: Floats, rows: int) -> tuple[NDArray[np.int64], Floats]:
@@ -126,34 +120,3 @@ def test_standard_errors_are_those_seen_and_intervals_cover():
         seen, told = np.std([e.value for e in found]), np.mean([e.se for e in found])
         assert told == pytest.approx(seen, rel=0.1), name
         assert 0.92 <= np.mean([e.low <= TRUTHS[name] <= e.high for e in found]) <= 0.98, name
-
-
-def test_where_days_differ_intervals_are_over_days_and_cover():
-    """The share of groups and the level of all rows wander from day to day; rows as independent would cover far less."""
-    rng = np.random.default_rng(6)
-
-    def wandering(shares: Floats, means: Floats, days: int) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
-        made = [(drawn(rng, rng.dirichlet(np.maximum(shares, 1e-9) * 60), means, 150), rng.normal(0, 0.1)) for _ in range(days)]
-        groups, values = (np.concatenate(c) for c in zip(*[(g, x + level) for (g, x), level in made], strict=True))
-        return groups, values, np.repeat(np.arange(days), 150)
-
-    both: dict[str, list[tuple[bool, bool]]] = {name: [] for name in PARTS}
-    for _ in range(300):
-        before, after = wandering(*BEFORE, 28), wandering(*AFTER, 14)
-        by_day, by_row = Split(side(*before), side(*after)), Split(side(*before[:2]), side(*after[:2]))
-        for name, part in PARTS.items():
-            one, other = part(by_day), part(by_row)
-            both[name].append((one.low <= TRUTHS[name] <= one.high, other.low <= TRUTHS[name] <= other.high))
-    for name, found in both.items():
-        ours, of_rows = np.mean(found, axis=0)
-        assert 0.91 <= ours <= 0.985, name
-        assert name == "one group" or of_rows < 0.88, name
-
-
-def test_fewer_than_five_days_leave_rows_independent():
-    rng = np.random.default_rng(7)
-    group, values = drawn(rng, *AFTER, 400)
-    four, five = (side(group, values, np.arange(400) % days) for days in (4, 5))
-    assert not four.is_by_span
-    assert five.is_by_span
-    assert Split(side(group, values), four).mix().se == Split(side(group, values), side(group, values)).mix().se

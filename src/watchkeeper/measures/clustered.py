@@ -32,13 +32,13 @@ def clustered(metric: Metric, view: View, found: Estimate, *, entity: str, apart
     kind = metric.row_mean
     if not isfinite(found.low):
         return found
-    by_day = over_days(kind, found, kind.sums(view), [kind.sums(day) for day in days()]) if kind is not None else None
+    by_day = _over_days(kind, found, kind.sums(view), [kind.sums(day) for day in days()]) if kind is not None else None
     if by_day is not None:
         return by_day
     return _over_entities(kind, metric.name, view, found, entity, apart) if entity else found
 
 
-def over_days(kind: RowMean, found: Estimate, whole: RowSums, days: Sequence[RowSums]) -> Estimate | None:
+def _over_days(kind: RowMean, found: Estimate, whole: RowSums, days: Sequence[RowSums]) -> Estimate | None:
     """Return an estimate with its interval taken from how days differ, None where fewer than five have rows, or they are not all of them."""
     some = [day for day in days if day.n]
     if len(some) < LEAST_SPANS or not isfinite(found.low) or sum(day.n for day in some) != whole.n:

@@ -4,11 +4,8 @@ Belongs here: which windows and which number are looked at, and reading their pa
 words (site/segments.py).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import reduce
-from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -19,11 +16,11 @@ from watchkeeper.measures.catalogue import Metric
 from watchkeeper.measures.own import own_kpis
 from watchkeeper.measures.readings import label_view
 from watchkeeper.measures.row_means import RowSums
-from watchkeeper.measures.segment_mix import Counted, split_by, valued
+from watchkeeper.measures.segment_mix import split_by
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import reference_problem
 from watchkeeper.operations.maturity import latest_due_week
-from watchkeeper.operations.rollup import Basis, basis_of, by_window
+from watchkeeper.operations.rollup import Basis, basis_of
 from watchkeeper.operations.sums import KEPT, added, label_parts, reference_revision
 from watchkeeper.profiles.groups import dimension_of
 from watchkeeper.records import key
@@ -102,63 +99,46 @@ def _told(home: Home, monitor: Monitor, basis: Basis, metric: Metric, nothing: S
     kind = metric.row_mean
     if kind is None or nothing.window is None:
         return nothing
-    sides = {
-        "the reference": _of_reference(home, monitor, basis, metric, now),
-        "the window": _days(monitor, metric, label_parts(home, monitor, basis.bins, nothing.window, kind.needs, now=now)),
-    }
-    wrong = [f"{name} has {side.wrong}" for name, side in sides.items() if side.wrong]
-    if wrong:
+    before = _of_reference(home, monitor, basis, metric, now)
+    after = _sides(monitor, metric, label_parts(home, monitor, basis.bins, nothing.window, kind.needs, now=now))
+    wrong = [f"{name} has {side}" for name, side in (("the reference", before), ("the window", after)) if isinstance(side, str)]
+    if isinstance(before, str) or isinstance(after, str):
         return replace(nothing, reason=listed(wrong))
-    days = [side.sums for side in sides.values()]
-    before, after = ([day[""] for day in side] for side in days)
-    made = [split_by(dimension, kind, *(_of_dimension(side, dimension, monitor) for side in days)) for dimension in monitor.segments]
-    splits = tuple(split for split in made if split is not None)
+    made = [split_by(dimension, kind, *(_of_dimension(side, dimension, monitor) for side in (before, after))) for dimension in monitor.segments]
     return replace(
         nothing,
-        value=valued(kind, _sum(after), after),
-        reference_value=_sum(before).mean,
-        splits=splits,
-        rows_of_one=(monitor.columns.entity or "") if any(not split.days for split in splits) else "",
+        value=kind.interval(after[""]),
+        reference_value=before[""].mean,
+        splits=tuple(split for split in made if split is not None),
+        rows_of_one=monitor.columns.entity or "",
     )
 
 
-class _Days(NamedTuple):
-    """A KPI's sums of each day, of all rows and by segment; and what is wrong where they make no number."""
-
-    sums: list[dict[str, RowSums]]
-    wrong: str = ""
+_REFERENCES: dict[str, dict[str, RowSums] | str] = {}
 
 
-_REFERENCES: dict[str, _Days] = {}
-
-
-def _of_reference(home: Home, monitor: Monitor, basis: Basis, metric: Metric, now: datetime) -> _Days:
-    """Return the reference's days, as far as its labels are due; kept in this process while no part of it changes."""
+def _of_reference(home: Home, monitor: Monitor, basis: Basis, metric: Metric, now: datetime) -> dict[str, RowSums] | str:
+    """Return the reference's side, as far as its labels are due; kept in this process while no part of it changes."""
     start, end = monitor.reference_span or (now, now)
     span, revision = Window(start, min(end, basis.labels_due(monitor, now))), reference_revision(monitor, basis.parts)
     name = f"{home.lake.address} {key(monitor.model, basis.bins, metric.name, span.start, span.end, revision)}"
     if name not in _REFERENCES:
         _REFERENCES.clear() if len(_REFERENCES) > KEPT else None
         needs = metric.row_mean.needs if metric.row_mean else ()
-        _REFERENCES[name] = _days(monitor, metric, label_parts(home, monitor, basis.bins, span, needs, now=now))
+        _REFERENCES[name] = _sides(monitor, metric, label_parts(home, monitor, basis.bins, span, needs, now=now))
     return _REFERENCES[name]
 
 
-def _days(monitor: Monitor, metric: Metric, parts: pa.Table) -> _Days:
-    found = metric.function(label_view(added(parts).get("", {}), monitor.task))
-    if metric.row_mean is None or not found.is_defined or found.n < metric.least:
-        return _Days(
-            [], f"no {metric.name}: {found.reason}" if not found.is_defined else f"{counted(found.n, 'row')} of it, and it takes {metric.least}"
-        )
-    days = map(added, by_window(Grid("day", monitor.timezone), parts).values())
-    return _Days([{segment: metric.row_mean.sums(label_view(sums, monitor.task)) for segment, sums in day.items()} for day in days])
+def _sides(monitor: Monitor, metric: Metric, parts: pa.Table) -> dict[str, RowSums] | str:
+    """Return a KPI's sums over all rows and by segment, or what is wrong where they make no number."""
+    views = {segment: label_view(sums, monitor.task) for segment, sums in added(parts).items()}
+    found = metric.function(views[""])
+    if metric.row_mean is None or not found.is_defined:
+        return f"no {metric.name}: {found.reason}"
+    if found.n < metric.least:
+        return f"{counted(found.n, 'row')} of it, and it takes {metric.least}"
+    return {segment: metric.row_mean.sums(view) for segment, view in views.items()}
 
 
-def _sum(parts: Iterable[RowSums]) -> RowSums:
-    return reduce(RowSums.more, parts, RowSums(0, 0.0, 0.0))
-
-
-def _of_dimension(days: Sequence[Mapping[str, RowSums]], dimension: str, monitor: Monitor) -> Counted:
-    mine = [{name: part for name, part in day.items() if not name or dimension_of(name, monitor.segments) == dimension} for day in days]
-    names = dict.fromkeys(name for day in mine for name in day)
-    return Counted({name: _sum(day[name] for day in mine if name in day) for name in names}, [day for day in mine if day[""].n])
+def _of_dimension(sums: dict[str, RowSums], dimension: str, monitor: Monitor) -> dict[str, RowSums]:
+    return {name: part for name, part in sums.items() if not name or dimension_of(name, monitor.segments) == dimension}

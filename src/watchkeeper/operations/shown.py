@@ -145,7 +145,7 @@ def _segment_scores(home: Home, monitor: Monitor, row: OverviewRow, now: datetim
     month = _month(monitor, row.window_end)
     metrics = (*SEGMENT_KPIS[monitor.task], *(k.name for k in monitor.kpis))
     grid = Grid("month", monitor.timezone)
-    found = rolled_up(home, monitor, grid, now=now, start=month.start, end=month.end, metrics=metrics, over_days=True)
+    found = rolled_up(home, monitor, grid, now=now, start=month.start, end=month.end, metrics=metrics)
     return [s for s in found if s.segment and s.metric in metrics]
 
 

@@ -175,11 +175,8 @@ def segment_table(scores: Sequence[Score], monitor: Monitor) -> Table | None:
     left = f" The {len(lines) - _SEGMENTS_SHOWN} smallest are left out." if len(lines) > _SEGMENTS_SHOWN else ""
     end = max(s.window_end for s in scores if s.window_start == newest)
     waits = " Provisional: labels are still due." if any(s.state == "provisional" and s.window_start == newest for s in scores) else ""
-    over = " over its days" if any("interval over" in s.reason and s.reason.endswith("days") for s in scores) else ""
     return Table(
-        caption=f"{window_text(newest, end, monitor.timezone)}, with 95 % intervals{over}.{waits}{left}",
-        lines=lines[:_SEGMENTS_SHOWN],
-        metrics=metrics,
+        caption=f"{window_text(newest, end, monitor.timezone)}, with 95 % intervals.{waits}{left}", lines=lines[:_SEGMENTS_SHOWN], metrics=metrics
     )
 
 

@@ -23,7 +23,7 @@ NOTE = "What segments are themselves is told, and not why; a segment on one side
 class SegmentReport:
     """A KPI of a window beside the reference, by each dimension; where there is none, `reason` says why.
 
-    `rows_of_one` names the column of whose rows intervals take each as independent, where they do and there is one.
+    `rows_of_one` names the column that says whom rows are about, empty where there is none: intervals take rows as independent.
     """
 
     model: str
@@ -47,7 +47,7 @@ def segment_lines(monitor: Monitor, found: SegmentReport) -> list[str]:
     lines = [f"{where}{metric_text(found.metric)} {value} over {counted(found.value.n, 'row')}, in the reference {usual}."]
     if found.is_provisional:
         lines.append("Labels of these days are still due, and those that came first are a biased sample.")
-    return [*lines, *split_lines(monitor, found), *_notes(found)]
+    return [*lines, *split_lines(monitor, found), _note(found)]
 
 
 def split_lines(monitor: Monitor, found: SegmentReport) -> list[str]:
@@ -87,13 +87,9 @@ def _few(names: Sequence[str]) -> str:
     return listed([*(segment_text(n) for n in names[:_NAMED]), *([f"{more} more"] if more > 0 else [])])
 
 
-def _notes(found: SegmentReport) -> Iterator[str]:
-    days = {split.days for split in found.splits}
-    if days and 0 not in days:
-        yield f"Intervals are over {counted(max(days), 'day')} here, and over those of the reference. {NOTE}"
-    else:
-        of_one = f", those of one {found.rows_of_one} too" if found.rows_of_one else ""
-        yield f"Intervals take rows as independent{of_one}. {NOTE}"
+def _note(found: SegmentReport) -> str:
+    of_one = f", those of one {found.rows_of_one} too" if found.rows_of_one else ""
+    return f"Intervals take rows as independent{of_one}: they are of these days, and not of days like them. {NOTE}"
 
 
 def segment_cells(monitor: Monitor, found: SegmentReport, limit: int) -> list[dict[str, Any]]:

@@ -14,31 +14,23 @@ so its mean is taken as the same on both sides: all of it is mix, and nothing of
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, nan, sqrt
+from math import nan, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
 
-from watchkeeper.stats.clusters import LEAST_SPANS, Clusters
-from watchkeeper.stats.intervals import Estimate
+from watchkeeper.stats.intervals import Z95, Estimate
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Side:
-    """Rows of each group before or after: how many, the sums of their values and of the squares, all of shape (groups,).
-
-    `span_rows` and `span_totals`, of shape (spans, groups), are the same rows by stretches of time. With five or more of these the
-    variance is that between them, since the rows of one day have more in common than those of two; else rows are independent.
-    """
+    """Independent rows of each group before or after: how many, the sums of their values and of the squares, all of shape (groups,)."""
 
     rows: Floats
     totals: Floats
     squares: Floats
-    span_rows: Floats | None = None
-    span_totals: Floats | None = None
 
     @cached_property
     def n(self) -> float:
@@ -62,11 +54,6 @@ class Side:
         out: Floats = np.divide(self.totals, self.rows, out=np.zeros(len(self.rows)), where=self.rows > 0)
         return out
 
-    @property
-    def is_by_span(self) -> bool:
-        """Tell whether the variance is that between stretches of time."""
-        return self.span_rows is not None and int((self.span_rows.sum(axis=1) > 0).sum()) >= LEAST_SPANS
-
     @cached_property
     def _variances(self) -> Floats:
         """The variance of one row of each group; of groups of one row that of all groups pooled."""
@@ -75,28 +62,19 @@ class Side:
         out: Floats = np.divide(scatter, self.rows - 1, out=np.full(len(scatter), pooled), where=self.rows > 1)
         return out
 
-    def variance_of_mean(self) -> tuple[float, float]:
-        """Return the variance of the mean of all rows, the same by whatever groups they are told apart, and its degrees of freedom."""
-        if self.is_by_span or self.n <= 1:
-            return self.variance(self.means, self.shares)
+    def variance_of_mean(self) -> float:
+        """Return the variance of the mean of all rows, the same by whatever groups they are told apart; nan of one row."""
         scatter = max(0.0, float(self.squares.sum()) - self.n * self.mean**2)
-        return scatter / (self.n - 1) / self.n, inf
+        return scatter / (self.n - 1) / self.n if self.n > 1 else nan
 
-    def variance(self, of_share: Floats, of_mean: Floats) -> tuple[float, float]:
-        """Return the variance of a function of shares and means by its gradient (delta method), and its degrees of freedom.
+    def variance(self, of_share: Floats, of_mean: Floats) -> float:
+        """Return the variance of a function of shares and means by its gradient a, b (delta method), v being the variance of one row.
 
-        Of independent rows: (sum_s w_s (a_s - sum_t w_t a_t)^2 + sum_s b_s^2 v_s / w_s) / n for the gradients a and b and the
-        variance v of one row. Between stretches of time: that of their parts of the linear form, k / (k - 1) sum_t part_t^2.
+        (sum_s w_s (a_s - sum_t w_t a_t)^2 + sum_s b_s^2 v_s / w_s) / n
         """
         centred = of_share - float(self.shares @ of_share)
         slopes = np.divide(of_mean, self.shares, out=np.zeros(len(of_mean)), where=self.rows > 0)
-        if not self.is_by_span or self.span_rows is None or self.span_totals is None:
-            inside = float(self.shares @ (slopes**2 * self._variances))
-            return (float(self.shares @ centred**2) + inside) / self.n, inf
-        parts = (self.span_rows @ centred + (self.span_totals - self.span_rows * self.means) @ slopes) / self.n
-        spans = self.span_rows.sum(axis=1)
-        worth = Clusters(len(spans), self.n, float(spans @ spans), 0.0, 0.0).worth
-        return (worth / (worth - 1) * float(parts @ parts), worth - 1) if worth > 1 else (nan, nan)
+        return (float(self.shares @ centred**2) + float(self.shares @ (slopes**2 * self._variances))) / self.n
 
 
 @dataclass(frozen=True)
@@ -174,12 +152,9 @@ class Split:
         """Return how much of a group's level is the mean of a side."""
         return np.where(self._both, 0.5, (side.rows > 0).astype(float))
 
-    def _told(self, value: float, *sides: tuple[float, float]) -> Estimate:
-        """Return a value with Student's interval, of Satterthwaite's degrees of freedom."""
-        variance = sum(v for v, _ in sides)
+    def _told(self, value: float, *variances: float) -> Estimate:
+        variance = sum(variances)
         if not variance >= 0:
             return Estimate(value, n=int(self.after.n))
-        spread = sum(v * v / freedom for v, freedom in sides)
-        reach = float(stdtrit(variance**2 / spread, 0.975)) if spread > 0 else float(ndtri(0.975))
         se = sqrt(variance)
-        return Estimate(value, se, value - reach * se, value + reach * se, int(self.after.n))
+        return Estimate(value, se, value - Z95 * se, value + Z95 * se, int(self.after.n))
