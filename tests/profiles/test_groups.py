@@ -13,7 +13,7 @@ from measure_world import assert_same, quickly
 from watchkeeper.profiles.bins import fit_category
 from watchkeeper.profiles.counted import of_rows
 from watchkeeper.profiles.counts import add
-from watchkeeper.profiles.groups import MOST_VALUES, NULL, REST, Grouping, GroupKey
+from watchkeeper.profiles.groups import MOST_VALUES, MOST_VERSIONS, NULL, REST, Grouping, GroupKey
 from watchkeeper.windows import Grid
 
 moments = st.datetimes(datetime(2013, 3, 8), datetime(2013, 3, 13)).map(lambda t: t.replace(tzinfo=UTC))  # noqa: DTZ001 - made UTC at once
@@ -100,6 +100,17 @@ def test_pieces_number_their_rows_as_one_table_would_and_sizes_count_them(pieces
     assert parted is not None
     assert {k: n for k, n in zip(parted.keys, parted.sizes.tolist(), strict=True) if n} == expected
     assert ours.whole.sizes.sum() == expected.total()
+
+
+def test_of_thousands_of_versions_a_thousand_keep_their_names_and_no_row_is_lost():
+    ours, versions = grouping("s"), [f"build-{i % 3000}" for i in range(6000)]
+    for rows in (table(6000, version=versions, s=["x"] * 6000), table(3, version=["build-0", "build-2999", None], s=["x"] * 3)):
+        ours.number(rows)
+    for dimension in ours.dimensions:
+        sizes = {k.version: n for k, n in zip(dimension.keys, dimension.sizes.tolist(), strict=True)}
+        assert len(sizes) == MOST_VERSIONS + 2
+        assert [sizes[v] for v in ("build-0", "build-999", REST, "")] == [3, 2, 4001, 1]
+        assert sum(sizes.values()) == 6003
 
 
 def test_rows_of_other_batches_belong_to_no_group():

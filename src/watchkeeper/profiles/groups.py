@@ -17,7 +17,7 @@ from watchkeeper.profiles.columns import Rows, as_codes, bounds_of, moments_of
 from watchkeeper.windows import Grid
 
 Ints = NDArray[np.int64]
-MOST_VALUES = 200
+MOST_VALUES, MOST_VERSIONS = 200, 1_000
 REST = "(other)"
 NULL = "(null)"
 _ROOM = 4
@@ -112,7 +112,7 @@ class Grouping:
 
     `columns` says where the role `time`, `batch`, `version` or `environment` is read; what it leaves out is the same for all
     rows, as in `same`. `batches` are those whose rows count; empty for all. `known` are the bins that say which segment
-    values keep their names.
+    values keep their names; of versions the first thousand that are met do.
     """
 
     grid: Grid
@@ -164,8 +164,11 @@ class Grouping:
         if column not in rows.column_names:
             return _Coded(None, [default])
         codes, texts = as_codes(rows.column(column))
-        lookup = np.array([*(-1 if self._is_left_out(role, t) else i for i, t in enumerate(texts)), len(texts)], np.int64)
-        names = [*texts, default]
+        if role == "version":
+            texts = [self._kept(role, text, MOST_VERSIONS) for text in texts]
+        place = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+        lookup = np.array([*(-1 if self._is_left_out(role, t) else place[t] for t in texts), len(place)], np.int64)
+        names = [*place, default]
         return _Coded(None, names[:1]) if len(texts) == 1 and lookup[0] == 0 and codes.min(initial=0) == 0 else _Coded(lookup[codes], names)
 
     def _is_left_out(self, role: str, text: str) -> bool:
@@ -191,9 +194,13 @@ class Grouping:
             return text if bins.known[text] < len(bins.categories) else REST
         if bins is not None and bins.others:
             return REST
-        met = self._met.setdefault(column, {})
+        return self._kept(f"segment {column}", text, MOST_VALUES)
+
+    def _kept(self, what: str, text: str, most: int) -> str:
+        """Return a text, or the name of the rest once so many others were met."""
+        met = self._met.setdefault(what, {})
         if text not in met:
-            met[text] = text if len(met) < MOST_VALUES else REST
+            met[text] = text if len(met) < most else REST
         return met[text]
 
 
