@@ -91,8 +91,8 @@ def test_a_label_that_is_corrected_later_comes_when_it_is_right(make_home: Calla
         pq.write_table(pa.Table.from_pylist([*wrong, *right, *again], schema=pq.read_schema(path)), path)
     watch(home, now=now)
     (row,) = records(home)
-    assert row["delay_hours"] == pytest.approx(96, abs=1)
-    assert due(home, now).after == timedelta(days=5)
+    assert row["delay_hours"] == pytest.approx(96, abs=1e-6)
+    assert due(home, now).after == timedelta(days=4)
 
 
 def test_what_was_learned_stays_and_a_run_of_then_gives_what_it_gave_then(make_home: Callable[..., Home]) -> None:

@@ -105,13 +105,14 @@ def duration_text(length: timedelta) -> str:
 
 
 def rounded_up(hours: float) -> timedelta:
-    """Return a delay rounded up to hours below two days, else to days.
+    """Return a delay rounded up to hours below two days, else to days; what is beyond by less than a second is not.
 
-    >>> rounded_up(29.2), rounded_up(100.0)
-    (datetime.timedelta(days=1, seconds=21600), datetime.timedelta(days=5))
+    >>> rounded_up(29.2), rounded_up(100.0), rounded_up(96.00000001)
+    (datetime.timedelta(days=1, seconds=21600), datetime.timedelta(days=5), datetime.timedelta(days=4))
     """
+    delay = timedelta(seconds=int(hours * 3600))
     step = timedelta(hours=1) if hours < _IN_HOURS / timedelta(hours=1) else timedelta(days=1)
-    return step * max(1, math.ceil(hours * timedelta(hours=1) / step))
+    return step * max(1, math.ceil(delay / step))
 
 
 def maturity_of(home: Home, monitor: Monitor, *, now: datetime, bins: str | None = None) -> Maturity:
