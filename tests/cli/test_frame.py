@@ -286,3 +286,14 @@ def test_the_program_is_named_so_that_the_command_can_be_pasted(tmp_path: Path, 
 def test_the_lake_of_a_home_is_opened_only_when_asked_for(home):
     assert isinstance(home.lake, Lake)
     assert not (home.root / "warehouse" / "lake").exists()
+
+
+def test_linear_algebra_has_no_helper_threads_that_spin(home):
+    code = (
+        "from watchkeeper.cli import app; app(['scores', 'parcels'], standalone_mode=False); import numpy; "
+        "from threadpoolctl import threadpool_info; print([p['num_threads'] for p in threadpool_info() if p['user_api'] == 'blas'])"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**kept, "WATCHKEEPER_HOME": str(home.root)})
+    threads = json.loads(done.stdout.splitlines()[-1])
+    assert threads == [1] * len(threads) != []

@@ -69,6 +69,14 @@ def give_memory_back() -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
+def without_idle_threads() -> None:
+    """Have numpy's linear algebra use one thread: its helpers spin while they wait, which doubled the CPU time of measuring and sped nothing up.
+
+    It looks when numpy is loaded, so whoever loads it first calls this before.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def child_environment(**more: str) -> dict[str, str]:
     """Return the environment for a child process: ours, telemetry off, and `more`."""
     return {**os.environ, **TELEMETRY_OFF, **more}

@@ -17,7 +17,7 @@ import typer
 import typer.main
 from typer.core import TyperGroup
 
-from watchkeeper.adapters.settings import without_telemetry
+from watchkeeper.adapters.settings import without_idle_threads, without_telemetry
 from watchkeeper.adapters.workspace import Home, find_home
 from watchkeeper.cli.output import complain
 from watchkeeper.errors import BugError, UnwritableError, UsageError, WatchkeeperError
@@ -89,6 +89,7 @@ class Verbs(TyperGroup):
         """Run the command; a WatchkeeperError is printed without a traceback."""
         gc.set_threshold(_ALLOCATIONS, 50, 100)
         without_telemetry()
+        without_idle_threads()
         try:
             return super().invoke(ctx)
         except _OF_THE_FRAME as error:

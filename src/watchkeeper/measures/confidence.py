@@ -60,8 +60,9 @@ def low_confidence_ratio(view: BinaryView) -> Estimate:
     """Share of scores that lie near the threshold, see `near`; Wilson."""
     if not view.threshold.is_defined:
         return undefined(view.threshold.reason, _scored(view))
-    is_near = [int(s.counts[_near(on_the_grid(s.cells), view.threshold.value)].sum()) for s in map(view.score, _ALL)]
-    return _said(view, proportion(sum(is_near), _scored(view)))
+    cells, rows = _every_score(view)
+    is_near = int(rows[_near(on_the_grid(cells), view.threshold.value)].sum())
+    return _said(view, proportion(is_near, _scored(view)))
 
 
 def entropy(view: BinaryView) -> Estimate:
@@ -69,14 +70,19 @@ def entropy(view: BinaryView) -> Estimate:
 
     Scores count as the middle of their cell of the grid: off by less than .001 for any row, and by far less in the mean.
     """
-    values = [(entropies(*_chances(s.cells)), s.counts) for s in map(view.score, _ALL)]
-    total, squares = (sum(float(np.sum(v**power * rows)) for v, rows in values) for power in (1, 2))
-    return _said(view, mean(total, squares, _scored(view)))
-
-
-def _chances(cells: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    cells, rows = _every_score(view)
     p = scores_of(cells)
-    return p, 1 - p
+    values = entropies(p, 1 - p)
+    return _said(view, mean(float(np.dot(values, rows)), float(np.dot(values**2, rows)), _scored(view)))
+
+
+def _every_score(view: BinaryView) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return cells of scores and their rows, whatever the outcome."""
+    parts = [view.score(o) for o in _ALL]
+    found: tuple[NDArray[np.int64], NDArray[np.int64]] = view.once(
+        "every score", lambda: (np.concatenate([s.cells for s in parts]), np.concatenate([s.counts for s in parts]))
+    )
+    return found
 
 
 def _scored(view: BinaryView) -> int:

@@ -111,7 +111,7 @@ class Scores:
 
     def _are_tied(self, mine: Groups, groups: int) -> Mask:
         """Tell in which groups so many pairs of rows share a cell that a ranking by cells could be off by more than .005, though their scores differ."""
-        counted = of_rows(self.grid.astype(np.int64), None, np.zeros(len(mine), bool), mine.astype(np.int64), groups)
+        counted = of_rows(self.grid, None, np.zeros(len(mine), bool), mine, groups)
         owner, occupied = np.repeat(np.arange(groups), np.diff(counted.ends)), np.diff(counted.ends)
         pairs = np.bincount(owner, weights=counted.counts.astype(float) ** 2, minlength=groups)
         is_tied: Mask = (pairs > TIED * counted.n.astype(float) ** 2) & (counted.n >= WORTH * occupied)

@@ -5,6 +5,7 @@ Belongs here: the columns, and making them of dense counters or of rows. Does no
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from watchkeeper.profiles.counts import Counts
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Codes = NDArray[np.integer[Any]]
 NULL, NAN, POS_INF, NEG_INF = range(4)
 """Columns of `odd`: values that are none."""
 _DENSE = 4
@@ -100,10 +102,6 @@ class Counted:
         """Return the same rows with what is kept by cell alone."""
         return replace(self, moments=_no_moments(self.groups))
 
-    def without_cells(self) -> "Counted":
-        """Return the moments alone."""
-        return replace(self, ends=np.zeros(self.groups + 1, np.int64), cells=self.cells[:0], counts=self.counts[:0], sums=self.sums[:0])
-
     def renamed(self, names: Ints) -> "Counted":
         """Return the same rows with cell c called `names[c]`."""
         owner = np.repeat(np.arange(self.groups), np.diff(self.ends))
@@ -122,31 +120,54 @@ def of_counters(n: Ints, width: int, counts: Ints, sums: Floats, moments: Floats
     return Counted(n, odd[:groups], whole, ends, used % max(1, width), counts[used], kept)
 
 
-def of_rows(cells: Ints, values: Floats | None, nulls: NDArray[np.bool_], group: Ints, groups: int) -> Counted:
-    """Count rows whose cells are given; those of group -1 belong to none, `values` add moments and sums."""
+def of_rows(
+    cells: Codes,
+    values: Floats | None,
+    nulls: NDArray[np.bool_],
+    group: Codes,
+    groups: int,
+    *,
+    has_extremes: bool = True,
+    has_cells: bool = True,
+    has_sums: bool = True,
+) -> Counted:
+    """Count rows whose cells are given; those of group -1 belong to none, `values` add moments and sums.
+
+    What is not wanted is not worked out: the smallest and the largest value, what is kept by cell, and of that the sums.
+    """
     inside = group >= 0
-    n = np.bincount(group[inside], minlength=groups)
+    if not inside.all():
+        cells, nulls, group = cells[inside], nulls[inside], group[inside]
+        values = None if values is None else values[inside]
+    n = np.bincount(group, minlength=groups)
     odd = np.zeros((groups, 4), np.int64)
-    odd[:, NULL] = np.bincount(group[inside & nulls], minlength=groups)
-    celled = inside & ~nulls
+    if nulls.any():
+        odd[:, NULL] = np.bincount(group[nulls], minlength=groups)
+        cells, group, values = cells[~nulls], group[~nulls], None if values is None else values[~nulls]
     if values is None:
-        return Counted(n, odd, _no_moments(groups), *_tallied(group[celled], cells[celled], None, groups))
-    is_nan, is_finite = np.isnan(values), np.isfinite(values)
-    for column, mask in ((NAN, is_nan), (POS_INF, values == np.inf), (NEG_INF, values == -np.inf)):
-        odd[:, column] = np.bincount(group[celled & mask], minlength=groups)
-    finite, celled = celled & is_finite, celled & ~is_nan
-    whole = _tallied(group[celled], cells[celled], np.where(is_finite, values, 0.0)[celled], groups)
-    return Counted(n, odd, _moments(values[finite], group[finite], groups), *whole)
+        return Counted(n, odd, _no_moments(groups), *_tallied(group, cells, None, groups))
+    is_finite = np.isfinite(values)
+    finite, of_finite = values, group
+    if not is_finite.all():
+        finite, of_finite, is_nan = values[is_finite], group[is_finite], np.isnan(values)
+        for column, mask in ((NAN, is_nan), (POS_INF, values == np.inf), (NEG_INF, values == -np.inf)):
+            odd[:, column] = np.bincount(group[mask], minlength=groups)
+        cells, group, values = cells[~is_nan], group[~is_nan], np.where(is_finite, values, 0.0)[~is_nan]
+    moments = _moments(finite, of_finite, groups, has_extremes=has_extremes)
+    if not has_cells:
+        nothing = np.empty(0, np.int64)
+        return Counted(n, odd, moments, np.zeros(groups + 1, np.int64), nothing, nothing, np.empty(0))
+    return Counted(n, odd, moments, *_tallied(group, cells, values if has_sums else None, groups))
 
 
-def _tallied(group: Ints, cells: Ints, values: Floats | None, groups: int) -> tuple[Ints, Ints, Ints, Floats]:
+def _tallied(group: Codes, cells: Codes, values: Floats | None, groups: int) -> tuple[Ints, Ints, Ints, Floats]:
     """Return ends, cells, counts and sums of rows."""
     if len(cells) and cells.max() > _FAR:
         names, near = np.unique(cells, return_inverse=True)
         ends, places, counts, sums = _tallied(group, near, values, groups)
-        return ends, names[places], counts, sums
+        return ends, names[places].astype(np.int64), counts, sums
     width = int(cells.max()) + 1 if len(cells) else 1
-    where = group * width + cells
+    where = group.astype(np.int64) * width + cells
     size = groups * width
     if size > _DENSE * len(where):
         used, where = np.unique(where, return_inverse=True)
@@ -160,13 +181,14 @@ def _tallied(group: Ints, cells: Ints, values: Floats | None, groups: int) -> tu
     return ends, (used[some] % width).astype(np.int64), counts[some].astype(np.int64), sums
 
 
-def _moments(values: Floats, group: Ints, groups: int) -> Floats:
+def _moments(values: Floats, group: Codes, groups: int, *, has_extremes: bool) -> Floats:
     out = _no_moments(groups)
     out[:, 0] = np.bincount(group, weights=values, minlength=groups)
     with np.errstate(over="ignore"):
         out[:, 1] = np.bincount(group, weights=values * values, minlength=groups)
-    np.minimum.at(out[:, 2], group, values)
-    np.maximum.at(out[:, 3], group, values)
+    if has_extremes:
+        np.minimum.at(out[:, 2], group, values)
+        np.maximum.at(out[:, 3], group, values)
     return out
 
 

@@ -45,9 +45,18 @@ def logit_ends(cells: Cells) -> tuple[Floats, Floats]:
     >>> low.round(3).tolist(), high.round(3).tolist()
     ([0.0, 0.5, 1.0], [0.0, 0.502, 1.0])
     """
-    low = np.where(cells >= LOGIT_CELLS - 1, 1.0, np.where(cells <= 1, 0.0, _step_end(cells - 1)))
-    high = np.where(cells <= 0, 0.0, np.where(cells >= LOGIT_CELLS - 2, 1.0, _step_end(cells)))
+    return _LOW[cells], _HIGH[cells]
+
+
+def _logit_ends() -> tuple[Floats, Floats]:
+    """Return the ends of all logit cells."""
+    ends = 1 / (1 + np.exp(_LOGIT_REACH - np.arange(LOGIT_CELLS) * _LOGIT_STEP))
+    low, high = np.roll(ends, 1), ends
+    low[:2], low[-1], high[0], high[-2:] = 0.0, 1.0, 0.0, 1.0
     return low, high
+
+
+_LOW, _HIGH = _logit_ends()
 
 
 def exact_cells(p: Floats) -> Cells:
@@ -71,9 +80,12 @@ def rounded(cells: Cells) -> Cells:
 
 def ends_of(cells: Cells) -> tuple[Floats, Floats]:
     """Return the lowest and the highest score of each cell: of an exact one itself, else the ends of a step of the grid."""
-    low, high = logit_ends(np.where(cells < EXACT, cells, 0))
+    is_step = cells < EXACT
+    if is_step.all():
+        return logit_ends(cells)
+    low, high = logit_ends(np.where(is_step, cells, 0))
     score = np.maximum(cells - EXACT, 0).view(np.float64)
-    return np.where(cells < EXACT, low, score), np.where(cells < EXACT, high, score)
+    return np.where(is_step, low, score), np.where(is_step, high, score)
 
 
 def scores_of(cells: Cells) -> Floats:
@@ -84,12 +96,8 @@ def scores_of(cells: Cells) -> Floats:
 
 def on_the_grid(cells: Cells) -> Cells:
     """Return the logit cell of each cell, exact ones included."""
-    return np.where(cells < EXACT, cells, logit_cells(scores_of(cells)))
-
-
-def _step_end(cells: Cells) -> Floats:
-    ends: Floats = 1 / (1 + np.exp(_LOGIT_REACH - cells * _LOGIT_STEP))
-    return ends
+    is_step = cells < EXACT
+    return cells if is_step.all() else np.where(is_step, cells, logit_cells(scores_of(cells)))
 
 
 def signed_log_cells(x: Floats) -> Cells:

@@ -90,14 +90,11 @@ class Piece:
         mine = np.where(self.rows, group, -1)
         if self.scores is not None and self.among is not None:
             codes, names = self.scores.among(self.among, group, groups, is_whole=is_whole)
-            counted = (
-                of_rows(codes.astype(np.int64), self.coded.values, self.coded.nulls, mine.astype(np.int64), groups).without_extremes().without_sums()
-            )
+            counted = of_rows(codes, self.coded.values, self.coded.nulls, mine, groups, has_extremes=False, has_sums=False)
             return replace(counted, cells=names[counted.cells])
-        counted = of_rows(self.coded.cells, self.coded.values, self.coded.nulls, mine, groups).without_extremes()
-        if self.is_sum:
-            return counted.without_cells()
-        return counted.without_sums() if self.places is None else counted.renamed(self.places)
+        kept = {"has_cells": not self.is_sum, "has_sums": self.places is not None}
+        counted = of_rows(self.coded.cells, self.coded.values, self.coded.nulls, mine, groups, has_extremes=False, **kept)
+        return counted if self.places is None else counted.renamed(self.places)
 
 
 def binary_pieces(rows: Labelled) -> list[Piece]:
