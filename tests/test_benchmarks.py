@@ -114,3 +114,35 @@ def test_the_clusters_benchmark_prints_how_often_intervals_over_clusters_and_ove
     low, high = found["summary"]["rows of entities that are alike"]
     assert low < 0.7
     assert low < high
+
+
+STREAMS = """
+from types import SimpleNamespace
+import numpy as np
+NUM, CAT = ["weight", "distance"], ["depot"]
+def specs():
+    return {name: SimpleNamespace(name=name, R=28, M=7, wpw=7) for name in ("calm", "in_grams")}
+class Stream:
+    def __init__(self, spec, seed):
+        self.s, self.seed = spec, seed
+    def window(self, t):
+        rng = np.random.default_rng([self.seed, t])
+        weight, distance, p = rng.gamma(2, 1, 300), rng.normal(50, 9, 300), rng.beta(2, 5, 300)
+        if self.s.name == "in_grams" and t >= 28 + 3:
+            weight = weight * 1000
+        depot, seg = rng.integers(0, 3, 300), rng.integers(0, 2, 300)
+        return {"weight": weight, "distance": distance, "depot": depot, "seg": seg, "p": p, "y": rng.random(300) < p, "delay": np.full(300, 2)}
+"""
+
+
+@pytest.mark.slow
+def test_the_detection_benchmark_writes_the_alerts_of_each_stream_once(tmp_path):
+    (tmp_path / "streams.py").write_text(STREAMS)
+    given = ["--streams", str(tmp_path / "streams.py"), "--streams-seeds", "0:1", "--out", str(tmp_path / "alerts.jsonl"), "--processes", "1"]
+    run("benchmarks.detection", *given, "--only", "calm")
+    run("benchmarks.detection", *given)
+    lines = {line["stream"]: line for line in map(json.loads, (tmp_path / "alerts.jsonl").read_text().splitlines())}
+    assert len((tmp_path / "alerts.jsonl").read_text().splitlines()) == 2
+    assert lines["calm"]["alerts"] == []
+    assert {tuple(a) for a in lines["in_grams"]["alerts"]} >= {(t, "feature", "weight") for t in range(3, 7)}
+    assert min(a[0] for a in lines["in_grams"]["alerts"]) == 3
