@@ -16,7 +16,7 @@ from watchkeeper.profiles.clusters import BY_ENTITY, GROUPS, clusters_by_group, 
 from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.labelled import KNOWN
 from watchkeeper.stats.clusters import LEAST_SPANS, LEAST_WORTH, Clusters, clustered_mean, clustered_share, clusters, independent_rows
-from watchkeeper.stats.intervals import Estimate
+from watchkeeper.stats.intervals import Estimate, root
 from watchkeeper.words import counted
 
 LEAST_ENTITIES, LEAST_HITS = 30, 20
@@ -27,7 +27,7 @@ def clustered(metric: Metric, view: View, found: Estimate, *, entity: str, days:
     """Return a KPI with its interval over days, else over entities (the column that names them, empty for none), else as it was found.
 
     Over several windows or versions an entity may come again, and the interval is over groups of entities; of segments these are not kept,
-    and it says so. Where there are entities and the KPI is no mean over rows, it says that its interval takes rows as independent.
+    and it says so. Where there are entities and the KPI is neither a mean over rows nor the root of one, it says that its interval takes rows as independent.
     """
     kind = metric.row_mean
     if not isfinite(found.low):
@@ -70,6 +70,8 @@ def _over_entities(kind: RowMean | None, name: str, view: View, found: Estimate,
 
 
 def _told(kind: RowMean, found: Estimate, made: Clusters, if_alike: float | None = None) -> Estimate:
+    if kind.is_root:
+        return root(clustered_mean(found.value**2, made))
     return clustered_share(found.value, made, if_alike=if_alike) if kind.is_share else clustered_mean(found.value, made)
 
 

@@ -35,12 +35,13 @@ _KPIS = {
     "log_loss": "log_loss",
     "brier": "brier",
     "abs_error": "mae",
+    "squared_error": "rmse",
     ERROR: "bias",
     "truth": "truth_mean",
     "abs_error_ratio": "mape",
     SYMMETRIC: "smape",
 }
-"""The KPI of each quantity whose mean it is."""
+"""The KPI of each quantity whose mean it is, or the root of it."""
 
 
 @dataclass(frozen=True, slots=True)
