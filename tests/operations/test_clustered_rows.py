@@ -1,5 +1,6 @@
 """Rows that repeat: intervals of KPIs take whom they are about, or days, as independent, and say so; the oracle is written from the rows."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from math import sqrt
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
@@ -15,6 +17,8 @@ from scipy import optimize, stats
 from entity_world import BEGIN, DAYS, KPI, NOW, ROWS, TASKS, brought_up, day_of, monitor_of, row_means, tables_of
 from watchkeeper.adapters.workspace import Home, load_monitor
 from watchkeeper.operations.bins_in_force import layout, stored_bins
+from watchkeeper.operations.entities import entities_of
+from watchkeeper.operations.join import ENTITY
 from watchkeeper.operations.listing import Wanted, listed_scores
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.operations.watch import watch
@@ -142,25 +146,106 @@ def test_a_week_s_interval_is_over_its_days(task: str, homes: Callable[[str], Ho
         assert "clustered" not in found[metric, ""].method
 
 
-def test_of_what_happened_in_a_week_customers_of_each_day_count_apart(homes: Callable[[str], Home]) -> None:
+def grouped(customers: Sequence[str | None], parcels: Sequence[str]) -> list[str]:
+    """Return the group of each row's customer, of a row without one that of the row itself."""
+    found = entities_of(pa.table({ENTITY: pa.array(customers, pa.string()), "id": list(parcels)}))
+    return [str(g) for g in found.groups]
+
+
+def test_a_customer_is_in_one_group_in_every_scan() -> None:
+    names = [f"customer {i}" for i in range(6_400)]
+    whole = grouped(names, names)
+    assert grouped(names[::-2], names[::-2]) == whole[::-2]
+    assert grouped([None] * 6_400, names) == whole
+    sizes = np.bincount(np.array(whole, int), minlength=64)
+    assert len(sizes) == 64
+    assert stats.chisquare(sizes).pvalue > 0.001
+
+
+def test_of_what_happened_in_a_week_customers_who_come_back_are_one_witness(homes: Callable[[str], Home]) -> None:
     """A digest tells of the week itself, and not of days like these."""
     home = homes("binary")
     monitor, days = load_monitor(home, "parcels"), [day_of("binary", d) for d in range(14, 21)]
     grid, span = Grid("week", "UTC"), {"start": BEGIN + 14 * DAY, "end": BEGIN + 21 * DAY}
     (found,) = rolled_up(home, monitor, grid, now=NOW, metrics={"brier"}, of_whole=True, **span)
     values = np.concatenate([row_means("binary", day)["brier"][1] for day in days])
-    whom = [f"{name} on day {d}" for d, day in enumerate(days) for name in named(day["customer"])]
-    agrees(found, robust(values, whom, is_share=False))
-    people = sum(len({c for c in day["customer"] if c is not None}) for day in days)
-    nobody = sum(c is None for day in days for c in day["customer"])
-    assert found.reason == f"interval over {people} values of customer and {nobody} rows without one, those of each day apart"
+    agrees(found, robust(values, [g for day in days for g in grouped(day["customer"], day["parcel"])], is_share=False))
+    assert found.reason == "interval over 64 groups of values of customer"
     assert found.method == "t, clustered by customer"
+
+
+def test_of_segments_of_a_week_it_is_said_that_customers_count_again(homes: Callable[[str], Home]) -> None:
+    home = homes("binary")
+    found = rolled_up(
+        home, load_monitor(home, "parcels"), Grid("week", "UTC"), now=NOW, start=BEGIN + 14 * DAY, end=BEGIN + 21 * DAY, metrics={"recall"}
+    )
+    of_segments = [s for s in found if s.segment and s.low is not None]
+    assert len(of_segments) > 5
+    for score in of_segments:
+        assert re.fullmatch(
+            r"approximate interval over \d+ values of customer( and \d+ rows? without one)?: "
+            "those that come back at other times or in other versions count again",
+            score.reason,
+        )
+
+
+def faithful(day: dict[str, Any]) -> None:
+    """Have the same 200 customers come every day, some of whom are always late and some never."""
+    d = int(day["parcel"][0].split("-")[0])
+    who = np.random.default_rng([d, 5]).integers(0, 200, ROWS)
+    always = np.random.default_rng(6).random(200) < 0.4
+    day.update(customer=[f"c{i}" for i in who], was_late=always[who], version=np.where(np.arange(ROWS) % 2, "1", "2").tolist())
+
+
+def test_customers_who_come_back_every_day_do_not_make_a_week_surer(tmp_path: Path) -> None:
+    home = land(tmp_path / "home", "binary", faithful, days=21)
+    monitor, days = load_monitor(home, "parcels"), [day_of("binary", d) for d in range(14, 21)]
+    for day in days:
+        faithful(day)
+    (week,) = rolled_up(
+        home, monitor, Grid("week", "UTC"), now=NOW, start=BEGIN + 14 * DAY, end=BEGIN + 21 * DAY, metrics={"positive_rate"}, of_whole=True
+    )
+    late = np.concatenate([day["was_late"] for day in days]).astype(float)
+    whom = [c for day in days for c in day["customer"]]
+    apart = [f"{c} on day {d}" for d, day in enumerate(days) for c in day["customer"]]
+    width = week.high - week.low
+    true, narrow = (r["high"] - r["low"] for r in (robust(late, names, is_share=True) for names in (whom, apart)))
+    assert narrow < 0.6 * true
+    assert width == pytest.approx(true, rel=0.25)
+
+
+def test_a_customer_whom_two_versions_served_on_a_day_is_one_witness(tmp_path: Path) -> None:
+    columns = TASKS["binary"]["columns"] | {"version": "version"}
+    home, day = land(tmp_path / "home", "binary", faithful, days=16, columns=columns), day_of("binary", 15)
+    faithful(day)
+    found = scores_of(home, 15)["positive_rate", ""]
+    agrees(found, robust(day["was_late"].astype(float), grouped(day["customer"], day["parcel"]), is_share=True))
+    assert found.reason == "interval over 64 groups of values of customer"
+    apart = [
+        s for s in home.lake.newest(Score) if s.metric == "positive_rate" and s.version and s.window_start == BEGIN + 15 * DAY and s.grain == "day"
+    ]
+    assert [(s.version, s.reason.split("interval over ")[1]) for s in sorted(apart, key=lambda s: s.version)] == [
+        (v, f"{len({c for c, w in zip(day['customer'], day['version'], strict=True) if w == v})} values of customer") for v in "12"
+    ]
+
+
+@pytest.mark.parametrize(("days", "said"), [(1, "interval over {} values of customer"), (7, "interval over 7 days")])
+def test_the_interval_of_rmse_is_that_of_its_mean_square(homes: Callable[[str], Home], days: int, said: str) -> None:
+    made = [day_of("regression", d) for d in range(14, 14 + days)]
+    squares = np.concatenate([(day["hours"] - day["took"]) ** 2 for day in made])
+    whom = named(made[0]["customer"]) if days == 1 else [str(d) for d in range(7) for _ in range(ROWS)]
+    mean = robust(squares, whom, is_share=False)
+    value, half = sqrt(mean["value"]), (mean["high"] - mean["value"]) / (2 * sqrt(mean["value"]))
+    found = scores_of(homes("regression"), 14, days=days, grain="day" if days == 1 else "week")["rmse", ""]
+    agrees(found, {"value": value, "se": mean["se"] / (2 * value), "low": value - half, "high": value + half})
+    assert said.format(len({c for c in made[0]["customer"] if c is not None})) in found.reason
+    assert found.method == ("delta, clustered by customer" if days == 1 else "delta")
 
 
 def test_what_is_no_mean_over_rows_says_what_its_interval_takes(homes: Callable[[str], Home]) -> None:
     for task, metrics in {
         "binary": ("roc_auc", "average_precision", "f1", "matthews"),
-        "regression": ("rmse", "r2"),
+        "regression": ("r2",),
         "multiclass": ("macro_f1",),
     }.items():
         for days in ({}, {"days": 7, "grain": "week"}):
@@ -264,7 +349,7 @@ def test_rows_of_a_customer_lie_in_one_part_of_a_day(homes: Callable[[str], Home
 def test_only_monitors_with_an_entity_are_counted_otherwise_than_before() -> None:
     plain, by_customer = watched(), watched(columns=TASKS["binary"]["columns"])
     assert "by entity" not in layout(plain)
-    assert layout(by_customer).endswith('"by entity"]')
+    assert layout(by_customer).endswith('"by entity, and by group of entities"]')
 
 
 def test_a_promise_is_judged_by_its_own_week(tmp_path: Path) -> None:
@@ -272,10 +357,10 @@ def test_a_promise_is_judged_by_its_own_week(tmp_path: Path) -> None:
     home = land(tmp_path / "home", "binary", lambda _: None, targets=[{"metric": "recall", "at_least": 0.1}])
     week = next(s for s in home.lake.newest(Score) if (s.metric, s.grain, s.window_start) == ("recall", "week", BEGIN + 14 * DAY))
     days = [day_of("binary", d) for d in range(14, 21)]
-    found = [(row_means("binary", day)["recall"], named(day["customer"])) for day in days]
-    whom = [f"{whom[i]} on day {d}" for d, ((mine, _), whom) in enumerate(found) for i in np.flatnonzero(mine)]
+    found = [(row_means("binary", day)["recall"], grouped(day["customer"], day["parcel"])) for day in days]
+    whom = [whom[i] for (mine, _), whom in found for i in np.flatnonzero(mine)]
     agrees(week, robust(np.concatenate([values[mine] for (mine, values), _ in found]), whom, is_share=True))
-    assert week.reason.endswith("those of each day apart")
+    assert week.reason.endswith("interval over 64 groups of values of customer")
 
 
 def test_own_kpis_are_clustered_where_they_are_means(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_rows_of_one_customer_are_one_witness_of_a_difference(is_paired):
         else:
             sides = [lost[group == g] for g in (1, 0)]
             plain = difference(*(mean(float(s.sum()), float((s**2).sum()), len(s)) for s in sides))
-        found = _over_entities(plain, _pulls(lost, group, pairs), Entities(whose))
+        found = _over_entities(plain, _pulls(lost, group, pairs), Entities(whose, whose % 64))
         held += found.low <= 0 <= found.high
         naive += plain.low <= 0 <= plain.high
     assert 276 <= held <= 297, held
@@ -88,7 +88,7 @@ def test_rows_of_one_customer_are_one_witness_of_a_difference(is_paired):
 
 
 def test_a_customer_alone_tells_no_difference():
-    found = _over_entities(Estimate(0.1, 0.01, 0.08, 0.12, 50), np.full(50, 0.01), Entities(np.zeros(50, np.int64)))
+    found = _over_entities(Estimate(0.1, 0.01, 0.08, 0.12, 50), np.full(50, 0.01), Entities(np.zeros(50, np.int64), np.zeros(50, np.int64)))
     assert not np.isfinite(found.low)
 
 

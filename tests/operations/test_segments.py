@@ -18,6 +18,7 @@ from watchkeeper.adapters.workspace import Home, load_monitor
 from watchkeeper.cli import app
 from watchkeeper.errors import UsageError
 from watchkeeper.measures.segment_mix import SegmentSplit
+from watchkeeper.monitor import Kpi
 from watchkeeper.operations.listing import Wanted, listed_scores
 from watchkeeper.operations.segments import segments
 from watchkeeper.operations.watch import present, watch
@@ -278,6 +279,29 @@ def test_what_has_no_parts_is_refused_with_what_has(home: Home) -> None:
     assert "roc_auc is no mean over rows" in done.output
     assert "log_loss, brier, calibration_gap" in done.output
     assert run(home, "parcels", "--metric", "nonsense").exit_code == 2
+
+
+def test_a_sum_is_refused_with_what_to_declare_instead(home: Home) -> None:
+    monitor = load_monitor(home, "parcels")
+    total = Kpi(name="lost", sql="CASE WHEN label = 1 THEN 5 ELSE 0 END", direction="lower_is_better", aggregate="sum")
+    with pytest.raises(UsageError, match=r"lost is a sum over rows, so that its change is .* `aggregate: mean`"):
+        segments(home, monitor.model_copy(update={"kpis": (total,)}), now=NOW, metric="lost")
+    mean = total.model_copy(update={"name": "loss", "aggregate": "mean"})
+    with pytest.raises(UsageError) as told:
+        segments(home, monitor.model_copy(update={"kpis": (total, mean)}), now=NOW, metric="lost")
+    assert told.value.then.endswith(", loss.")
+
+
+def test_choices_are_those_that_can_be_told_of_this_model(tmp_path: Path) -> None:
+    """A model that logs decisions alone has no losses of scores to choose from, and every choice gives an answer."""
+    columns = {name: column for name, column in PARCELS["columns"].items() if name != "score"}
+    home = brought_up(tmp_path / "home", columns=columns, segments=["carrier"])
+    with pytest.raises(UsageError, match="brier is of scores or probabilities, and the monitor names no columns of these") as told:
+        asked(home, WORSE, "brier")
+    choices = told.value.then.removeprefix("Those that are means over rows: ").removesuffix(".").split(", ")
+    assert choices == ["positive_rate", "flagged_ratio", "accuracy", "precision", "recall", "specificity"]
+    for name in choices:
+        assert asked(home, WORSE, name).splits, name
 
 
 @pytest.mark.parametrize(("changes", "said"), [({"segments": []}, "declares no segments"), ({"labels": None}, "has no labels")])

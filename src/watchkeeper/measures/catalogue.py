@@ -43,7 +43,7 @@ class Metric:
     needs; below it the score is `insufficient`. `stored` ones are computed at each run, the others on request. `estimates`
     names the KPI that the number stands for; its function takes what scores mean in the reference, and the analysis.
     `of_chances` tells that it is of the chances a model gives, and so is measured of models without labels too.
-    `only` says of which kind of feature it is a number, `row_mean` how it is the mean of a value over rows, where it is one.
+    `only` says of which kind of feature it is a number, `row_mean` how it is the mean of a value over rows, or the root of one, where it is.
     `is_total` tells a sum over rows, which that of a reference of another length is nothing to compare with.
     """
 
@@ -309,7 +309,7 @@ CATALOGUE: tuple[Metric, ...] = (
     _gap("accuracy_gap", "accuracy", "ratio"),
     _gap("log_loss_gap", "log_loss", "nats"),
     _kpi("mae", "regression", performance.mae, "t", "truth", DOWN, in_segments=True, row_mean=row_means.MAE),
-    _kpi("rmse", "regression", performance.rmse, "delta", "truth", DOWN),
+    _kpi("rmse", "regression", performance.rmse, "delta", "truth", DOWN, row_mean=row_means.RMSE),
     _kpi("bias", "regression", performance.bias, "t", "truth", ZERO, in_segments=True, row_mean=row_means.BIAS),
     _kpi("mape", "regression", performance.mape, "t", "ratio", DOWN, row_mean=row_means.MAPE),
     _kpi("r2", "regression", performance.r2, "Olkin-Finn", "ratio", UP, least=20),

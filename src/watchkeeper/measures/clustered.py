@@ -12,22 +12,22 @@ import numpy as np
 
 from watchkeeper.measures.catalogue import Metric
 from watchkeeper.measures.row_means import RowMean, RowSums, View
-from watchkeeper.profiles.clusters import BY_ENTITY, clusters_of
+from watchkeeper.profiles.clusters import BY_ENTITY, GROUPS, clusters_by_group, clusters_of, is_of_one_part
 from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.labelled import KNOWN
 from watchkeeper.stats.clusters import LEAST_SPANS, LEAST_WORTH, Clusters, clustered_mean, clustered_share, clusters, independent_rows
-from watchkeeper.stats.intervals import Estimate
+from watchkeeper.stats.intervals import Estimate, root
 from watchkeeper.words import counted
 
 LEAST_ENTITIES, LEAST_HITS = 30, 20
 """Entities of equal size, and of shares independent hits and misses, below which an interval says approximate: `python -m benchmarks.clusters`."""
 
 
-def clustered(metric: Metric, view: View, found: Estimate, *, entity: str, apart: str, days: Callable[[], Sequence[View]]) -> Estimate:
+def clustered(metric: Metric, view: View, found: Estimate, *, entity: str, days: Callable[[], Sequence[View]]) -> Estimate:
     """Return a KPI with its interval over days, else over entities (the column that names them, empty for none), else as it was found.
 
-    `apart` names the stretch of time, of several, in each of which an entity counts as another one: what is known of them does not tell
-    that it came again. Where there are entities and the KPI is no mean over rows, it says that its interval takes rows as independent.
+    Over several windows or versions an entity may come again, and the interval is over groups of entities; of segments these are not kept,
+    and it says so. Where there are entities and the KPI is neither a mean over rows nor the root of one, it says that its interval takes rows as independent.
     """
     kind = metric.row_mean
     if not isfinite(found.low):
@@ -35,7 +35,7 @@ def clustered(metric: Metric, view: View, found: Estimate, *, entity: str, apart
     by_day = _over_days(kind, found, kind.sums(view), [kind.sums(day) for day in days()]) if kind is not None else None
     if by_day is not None:
         return by_day
-    return _over_entities(kind, metric.name, view, found, entity, apart) if entity else found
+    return _over_entities(kind, metric.name, view, found, entity) if entity else found
 
 
 def _over_days(kind: RowMean, found: Estimate, whole: RowSums, days: Sequence[RowSums]) -> Estimate | None:
@@ -54,29 +54,38 @@ def rows_taken_apart(found: Estimate, entity: str) -> Estimate:
     return _saying(found, found, said) if entity and isfinite(found.low) else found
 
 
-def _over_entities(kind: RowMean | None, name: str, view: View, found: Estimate, entity: str, apart: str) -> Estimate:
+def _over_entities(kind: RowMean | None, name: str, view: View, found: Estimate, entity: str) -> Estimate:
     part = view.parts.get((BY_ENTITY + name, KNOWN), Counts())
-    made = clusters_of(part)
+    by_group = None if is_of_one_part(part) else clusters_by_group(part)
+    made = by_group or clusters_of(part)
     if kind is None or made.rows != found.n:
         return rows_taken_apart(found, entity)
     if made.worth < LEAST_WORTH:
-        said = f"no interval: {'all' if made.count == 1 else 'nearly all'} rows are of one {entity}"
+        said = f"no interval: {'all' if part.n == 1 else 'nearly all'} rows are of {'few values of' if by_group else 'one'} {entity}"
         return _saying(replace(found, low=nan, high=nan), found, said)
     told = kind.at_least(_told(kind, found, made), kind.sums(view))
     if not isfinite(told.low):
         return rows_taken_apart(found, entity)
-    return _saying(told, found, _named(kind, told, made, part.nulls, entity) + (f", those of each {apart} apart" if apart else ""))
+    return _saying(told, found, _named(kind, told, made, part, entity))
 
 
 def _told(kind: RowMean, found: Estimate, made: Clusters, if_alike: float | None = None) -> Estimate:
+    if kind.is_root:
+        return root(clustered_mean(found.value**2, made))
     return clustered_share(found.value, made, if_alike=if_alike) if kind.is_share else clustered_mean(found.value, made)
 
 
-def _named(kind: RowMean, told: Estimate, made: Clusters, nobody: int, entity: str) -> str:
-    """Return over how many entities an interval is, and whether these are enough."""
-    rough = "approximate " if is_approximate(told.value, made, is_share=kind.is_share) else ""
-    said = f"{rough}interval over {counted(made.count - nobody, 'value')} of {entity}"
-    return f"{said} and {counted(nobody, 'row')} without one" if nobody else said
+def _named(kind: RowMean, told: Estimate, made: Clusters, part: Counts, entity: str) -> str:
+    """Return over what an interval is, and whether there is enough of it."""
+    is_sum = not is_of_one_part(part)
+    is_by_group = is_sum and len(part.sums) > 0
+    rough = "approximate " if (is_sum and not is_by_group) or is_approximate(told.value, made, is_share=kind.is_share) else ""
+    if is_by_group:
+        return f"{rough}interval over {GROUPS} groups of values of {entity}"
+    nobody = part.nulls
+    said = f"{rough}interval over {counted(part.n - nobody, 'value')} of {entity}"
+    said = f"{said} and {counted(nobody, 'row')} without one" if nobody else said
+    return f"{said}: those that come back at other times or in other versions count again" if is_sum else said
 
 
 def is_approximate(value: float, made: Clusters, *, is_share: bool) -> bool:

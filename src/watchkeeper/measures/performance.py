@@ -17,7 +17,7 @@ from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.grids import ends_of
 from watchkeeper.profiles.labelled import NEGATIVE, PENDING, POSITIVE, TINY, TRUTH_CENTRED
 from watchkeeper.stats import ranking
-from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, at_least_as_unsure, auc_interval, mean, proportion, ratio_of_counts, undefined
+from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, at_least_as_unsure, auc_interval, mean, proportion, ratio_of_counts, root, undefined
 from watchkeeper.words import counted
 
 Floats = NDArray[np.float64]
@@ -273,9 +273,7 @@ def rmse(view: RegressionView) -> Estimate:
     squared = mean_of(e)
     if not squared.is_defined or squared.value <= 0:
         return Estimate(0.0, n=e.n) if squared.is_defined else squared
-    value = sqrt(squared.value)
-    se = squared.se / (2 * value)
-    return Estimate(value, se, value - Z95 * se, value + Z95 * se, e.n, squared.reason)
+    return root(squared)
 
 
 def bias(view: RegressionView) -> Estimate:

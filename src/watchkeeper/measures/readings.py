@@ -6,7 +6,7 @@ not_evaluated). Does not: the formulas, or where parts come from (operations/mea
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache, partial
 from math import isfinite
 from typing import Any
@@ -30,7 +30,7 @@ from watchkeeper.profiles.parts import FEATURE, LABEL, PAIR, SERVICE
 from watchkeeper.records import CLASS, Score
 from watchkeeper.stats.calibration import Calibration
 from watchkeeper.stats.intervals import Estimate, undefined
-from watchkeeper.windows import Grain, Window
+from watchkeeper.windows import Window
 from watchkeeper.words import counted
 
 Sums = Mapping[tuple[str, str, str], Counts]
@@ -73,8 +73,6 @@ class Frame:
     class_calibrations: dict[str, Calibrations | str] = field(default_factory=dict)
     entity: str = ""
     """The column that says whom a row is about, so that rows of one are no independent witnesses; empty for none."""
-    part: Grain = "day"
-    """The stretch of time that a part spans, in which alone rows of one entity are known to be of one."""
     days: Callable[[], Sequence[BySegment]] | None = None
     """The label parts of each day of a window of some days, None for shorter ones."""
     uncalibrated: str = ""
@@ -90,12 +88,6 @@ class Frame:
         """Return how a number is computed; of windows of some days the reason says what its interval is over."""
         is_clustered = self.entity and self.days is None and metric.row_mean is not None and not feature
         return f"{metric.method}, clustered by {self.entity}" if is_clustered else metric.method
-
-    @property
-    def apart(self) -> str:
-        """The stretch of time that the window holds several of, empty where it is one."""
-        longest = timedelta(hours=1) if self.part == "hour" else timedelta(hours=25)
-        return self.part if self.window.end - self.window.start > longest else ""
 
     def by_day(self, segment: str) -> "Sequence[LabelView]":
         """Return the label parts of each day of the window, none where there are not some."""
@@ -300,7 +292,7 @@ def _kpi_score(
     measure, usually = _of_kpi(metric, known)
     has_usual = not metric.is_total and bool(usual.labelled or (metric.of_chances and usual.pending))
     usual_value = frame.usually(metric.name, feature, segment, lambda: usually(usual)) if has_usual else None
-    found = clustered(metric, view, measure(view), entity=frame.entity, apart=frame.apart, days=days)
+    found = clustered(metric, view, measure(view), entity=frame.entity, days=days)
     return _stated(frame, metric, found, state, rows, usual_value, feature=feature, segment=segment, coverage=coverage, bounds=bounds)
 
 

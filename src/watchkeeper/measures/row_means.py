@@ -5,7 +5,7 @@ where rows are not alike (clustered.py) or lie in groups (segment_mix.py).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -44,11 +44,15 @@ class RowSums(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RowMean:
-    """How a KPI is the mean of a value over rows: its sums, the quantities of label parts that these need, and whether the value is yes or no."""
+    """How a KPI is the mean of a value over rows: its sums, the quantities of label parts that these need, and whether the value is yes or no.
+
+    Of one that is the root of such a mean (`is_root`), the sums are those of the mean.
+    """
 
     sums: Callable[[Any], RowSums]
     needs: frozenset[str]
     is_share: bool = False
+    is_root: bool = False
 
     def interval(self, sums: RowSums) -> Estimate:
         """Return the mean with the interval of independent rows."""
@@ -122,3 +126,4 @@ FLAGGED_RATIO, ACCURACY, PRECISION, RECALL, SPECIFICITY = (
     RowMean(sums, _OF_DECISIONS, is_share=True) for sums in (_flagged, _right, _precise, _found, _spared)
 )
 MAE, MAPE, SMAPE, BIAS, TRUTH_MEAN = (of_quantity(name) for name in ("abs_error", "abs_error_ratio", SYMMETRIC, ERROR, "truth"))
+RMSE = replace(of_quantity("squared_error"), is_root=True)

@@ -32,7 +32,7 @@ _CHANCES = "chances by class, and how unsure"
 """What label parts of multiclass models hold since they were first written; those without it are profiled again."""
 _UNSURE = "how unsure"
 """What is counted of models without labels since low confidence is measured; those without it are profiled again."""
-_ENTITIES = "by entity"
+_ENTITIES = "by entity, and by group of entities"
 """The same of models whose rows are about entities."""
 _PAIRS, _PAIRS_KIND = "@pairs", "pairs"
 _COUNTED = ("task", "window", "timezone", "environment", "columns", "features", "segments", "sensitive", "private", "positive", "threshold")

@@ -4,13 +4,19 @@ Belongs here: the column -> codes. Does not: what is counted of them (profiles/c
 (measures/clustered.py).
 """
 
+import zlib
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from watchkeeper.operations.convert import as_text
 from watchkeeper.operations.join import ENTITY
-from watchkeeper.profiles.clusters import Entities
+from watchkeeper.profiles.clusters import GROUPS, Entities
+
+_MIXING = 2_654_435_761
+"""Knuth's multiplier: names that differ in their last letter alone go anywhere."""
 
 
 def entities_of(rows: pa.Table) -> Entities | None:
@@ -19,6 +25,16 @@ def entities_of(rows: pa.Table) -> Entities | None:
         return None
     column = rows.column(ENTITY)
     unknown = np.asarray(pc.is_null(column, nan_is_null=True).combine_chunks())
-    codes = pc.dictionary_encode(as_text(column), null_encoding="encode").combine_chunks()
-    found = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
-    return Entities(np.where(unknown, -1, np.asarray(found.indices, np.int64)))
+    encoded = pc.dictionary_encode(as_text(column), null_encoding="encode").combine_chunks()
+    found = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
+    codes = np.where(unknown, -1, np.asarray(found.indices, np.int64))
+    groups = _grouped(found.dictionary)[np.asarray(found.indices, np.int64)]
+    groups[unknown] = _grouped(as_text(rows.column("id")).filter(pa.array(unknown)))
+    return Entities(codes, groups)
+
+
+def _grouped(names: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
+    """Return the group of each name, by a hash of its text: the same in every scan, whatever else is in it."""
+    hashed = np.array([zlib.crc32((name or "").encode()) for name in names.to_pylist()], np.uint64)
+    mixed = (hashed * np.uint64(_MIXING)) & np.uint64(0xFFFFFFFF)
+    return np.asarray(mixed * np.uint64(GROUPS) >> np.uint64(32), np.int64)

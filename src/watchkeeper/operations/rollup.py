@@ -228,7 +228,6 @@ def frame_of(
         pairs=basis.pairs,
         own=own_kpis(monitor),
         entity=monitor.columns.entity or "",
-        part=basis.grain,
         usual=reference.usual,
         calibrations=reference.calibrations,
         rows=reference.rows.get(""),

@@ -28,6 +28,8 @@ from watchkeeper.site.segments import SegmentReport
 from watchkeeper.windows import Grid, Window
 from watchkeeper.words import counted, listed
 
+_OF_SCORES = frozenset({"log_loss", "brier", "calibration_gap", "score_mean"})
+
 
 def segments(home: Home, monitor: Monitor, *, now: datetime, metric: str | None = None, window: Window | None = None) -> SegmentReport:
     """Return how a KPI of a window differs from the reference, by each declared dimension; pairs are dimensions of their own.
@@ -58,8 +60,11 @@ def usual_metric(monitor: Monitor) -> str:
     """Return the KPI that segments are compared by where none is named: the log loss where there are probabilities, else errors."""
     if monitor.task == "regression":
         return "mae"
-    has_chances = monitor.columns.score if monitor.task == "binary" else monitor.columns.probabilities
-    return "log_loss" if has_chances else "accuracy"
+    return "log_loss" if _has_chances(monitor) else "accuracy"
+
+
+def _has_chances(monitor: Monitor) -> bool:
+    return bool(monitor.columns.score if monitor.task == "binary" else monitor.columns.probabilities)
 
 
 def _asked(monitor: Monitor, name: str) -> Metric:
@@ -78,16 +83,25 @@ def _asked(monitor: Monitor, name: str) -> Metric:
         raise UsageError(f"the model {said}", where=monitor.model, then="`watchkeeper scores` lists what is measured.")
     every = split_metrics(monitor)
     if name not in every:
-        known = any(m.name == name for m in catalogue.of(monitor.task, stored_only=False))
-        what = f"{name} is no mean over rows, so that its change has no parts" if known else f"no KPI of this model is called {name!r}"
-        raise UsageError(what, where="--metric", then=f"Those that are means over rows: {', '.join(every)}.")
+        raise UsageError(_unsplit(monitor, name), where="--metric", then=f"Those that are means over rows: {', '.join(every)}.")
     return every[name]
 
 
+def _unsplit(monitor: Monitor, name: str) -> str:
+    """Return why the change of a number has no parts."""
+    if any(m.name == name and m.is_total for m in own_kpis(monitor)):
+        return f"{name} is a sum over rows, so that its change is first of all how many rows there are; a KPI of its SQL with `aggregate: mean` has parts"
+    if monitor.task != "regression" and name in _OF_SCORES:
+        return f"{name} is of scores or probabilities, and the monitor names no columns of these"
+    known = any(m.name == name for m in catalogue.of(monitor.task, stored_only=False))
+    return f"{name} is no mean over rows, so that its change has no parts" if known else f"no KPI of this model is called {name!r}"
+
+
 def split_metrics(monitor: Monitor) -> dict[str, Metric]:
-    """Return the KPIs of a model that are means over rows, whose change has parts."""
+    """Return the KPIs of a model that are means over rows, whose change has parts; without scores those of decisions alone."""
     every = (*catalogue.CATALOGUE, *own_kpis(monitor)) if monitor.labels is not None else ()
-    return {m.name: m for m in every if m.subject == monitor.task and m.row_mean is not None}
+    lacking = _OF_SCORES if monitor.task != "regression" and not _has_chances(monitor) else frozenset()
+    return {m.name: m for m in every if m.subject == monitor.task and m.row_mean is not None and not m.row_mean.is_root and m.name not in lacking}
 
 
 def _whole_parts(monitor: Monitor, basis: Basis, span: Window) -> Window:

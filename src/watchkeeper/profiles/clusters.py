@@ -3,9 +3,11 @@
 Belongs here: rows of entities -> the parts of each KPI that is a mean over rows. Does not: what follows from them (stats/clusters.py),
 or where the entities are read (operations/entities.py).
 
-Such a part holds moments over the entities of its rows, and nothing of any single one: `n` entities (of which `nulls` are rows
-of nobody, each by itself), as `sum` and `sum2` the sums of x d and of x^2 for entities of d rows that add up to x, and as counts of two
-cells the sums of d and of d^2. Parts add up as if an entity were another one in each window.
+Such a part holds moments over the entities of its rows: `n` entities (of which `nulls` are rows of nobody, each by itself), as `sum`
+and `sum2` the sums of x d and of x^2 for entities of d rows that add up to x, and as counts of two cells the sums of d and of d^2. Moments
+add up as if an entity were another one in each part. So a third cell counts the parts, and of the whole further ones hold the rows and the
+total of each of 64 groups: an entity is in the same group everywhere, so that these add up whoever comes again (a random-groups variance,
+Wolter 2007, chapter 2).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,59 +17,65 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from watchkeeper.profiles.counted import NULL, Counted
+from watchkeeper.profiles.counted import NULL, Counted, of_counters
 from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.labelled import ERROR, KNOWN, OWN, SYMMETRIC, Labelled, Piece
-from watchkeeper.stats.clusters import Clusters
+from watchkeeper.stats.clusters import Clusters, clusters
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 BY_ENTITY = "entity:"
 """What the name of such a part begins with; the KPI's follows."""
-_ROWS, _SIZES = 0, 1
+GROUPS = 64
+"""Into how many groups entities are put, by a hash of what names them."""
+_ROWS, _SIZES, _PARTS = 0, 1, 2
+_FIRST = 3
 _KPIS = {
     "log_loss": "log_loss",
     "brier": "brier",
     "abs_error": "mae",
+    "squared_error": "rmse",
     ERROR: "bias",
     "truth": "truth_mean",
     "abs_error_ratio": "mape",
     SYMMETRIC: "smape",
 }
-"""The KPI of each quantity whose mean it is."""
+"""The KPI of each quantity whose mean it is, or the root of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entities:
-    """Whom each row is about: a code, -1 for nobody."""
+    """Whom each row is about: a code, -1 for nobody; and the group 0 .. 63 of each row, the same for all rows of an entity wherever they are."""
 
     codes: Ints
+    groups: Ints
     _pairs: dict[int, tuple[Any, "_Pairs"]] = field(default_factory=dict, repr=False)
 
     def pairs(self, group: NDArray[np.integer[Any]]) -> "_Pairs":
         """Return each group's entities, found once for all that is counted of the same groups."""
         if id(group) not in self._pairs:
-            self._pairs[id(group)] = (group, _paired(self.codes, np.asarray(group, np.int64)))
+            self._pairs[id(group)] = (group, _paired(self.codes, self.groups, np.asarray(group, np.int64)))
         return self._pairs[id(group)][1]
 
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
-    """Entities by group: the pair of each row, and the group of each pair and whether it is a row of nobody."""
+    """Entities by group: the pair of each row, and the group of each pair, whether it is a row of nobody, and which of the 64 its entity is in."""
 
     of_row: Ints
     group: Ints
     is_nobody: Bools
+    place: Ints
 
 
-def _paired(codes: Ints, group: Ints) -> _Pairs:
+def _paired(codes: Ints, places: Ints, group: Ints) -> _Pairs:
     """Number the pairs of group and entity; a row of nobody is an entity of its own."""
     people = int(codes.max(initial=-1)) + 1
     own = np.where(codes < 0, people + np.arange(len(codes)), codes)
     size = people + len(codes) + 1
-    names, of_row = np.unique(group * size + own, return_inverse=True)
-    return _Pairs(of_row.astype(np.int64), names // size, names % size >= people)
+    names, first, of_row = np.unique(group * size + own, return_index=True, return_inverse=True)
+    return _Pairs(of_row.astype(np.int64), names // size, names % size >= people, places[first])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +91,8 @@ class EntityPiece:
     is_exact: bool = True
     """Whether moments keep all their digits in segments too: what is reckoned from them is a small difference of large numbers."""
 
-    def count(self, group: NDArray[np.integer[Any]], groups: int, *, is_whole: bool = True) -> Counted:  # noqa: ARG002 - segments are counted alike
-        """Return the moments of each group 0 .. groups-1 over its entities; rows of group -1 belong to none."""
+    def count(self, group: NDArray[np.integer[Any]], groups: int, *, is_whole: bool = True) -> Counted:
+        """Return the moments of each group 0 .. groups-1 over its entities, of the whole those of 64 groups of them; rows of group -1 belong to none."""
         pairs, mine = self.entities.pairs(group), self.rows & (np.asarray(group) >= 0)
         place, pairs_there = pairs.of_row[mine], len(pairs.group)
         sizes = np.bincount(place, minlength=pairs_there)
@@ -98,23 +106,34 @@ class EntityPiece:
         odd = np.zeros((groups, 4), np.int64)
         odd[:, NULL] = np.bincount(of[pairs.is_nobody[some]], minlength=groups)
         n = np.bincount(of, minlength=groups)
-        return Counted(n, odd, moments, *_cells(n, of, d, groups), np.empty(0))
-
-
-def _cells(n: Ints, of: Ints, d: Ints, groups: int) -> tuple[Ints, Ints, Ints]:
-    """Return ends, cells and counts: of each group that has entities their rows and the squares of these."""
-    both = np.zeros((groups, 2), np.int64)
-    np.add.at(both[:, _ROWS], of, d)
-    np.add.at(both[:, _SIZES], of, d * d)
-    is_there = n > 0
-    ends = np.concatenate([[0], np.cumsum(2 * is_there)]).astype(np.int64)
-    return ends, np.tile(np.array([_ROWS, _SIZES], np.int64), int(is_there.sum())), both[is_there].ravel()
+        width = _FIRST + GROUPS * is_whole
+        counts, sums = np.zeros((groups, width), np.int64), np.zeros((groups, width) if is_whole else 0)
+        np.add.at(counts[:, _ROWS], of, d)
+        np.add.at(counts[:, _SIZES], of, d * d)
+        counts[:, _PARTS] = n > 0
+        if is_whole:
+            where = (of, _FIRST + pairs.place[some])
+            np.add.at(counts, where, d)
+            np.add.at(sums, where, x)
+        return of_counters(n, width, counts.ravel(), sums.ravel(), moments, odd)
 
 
 def clusters_of(part: Counts) -> Clusters:
     """Return the sums over entities that a part holds."""
-    rows, sizes = part.dense(2).tolist() if len(part.cells) else (0, 0)
+    rows, sizes, _ = part.dense(_FIRST + GROUPS)[:_FIRST].tolist()
     return Clusters(part.n, float(rows), float(sizes), part.sum, part.sum2)
+
+
+def is_of_one_part(part: Counts) -> bool:
+    """Tell whether no entity can be in it twice: it is no sum of several windows, or of several versions."""
+    return int(part.dense(_FIRST + GROUPS)[_PARTS]) <= 1
+
+
+def clusters_by_group(part: Counts) -> Clusters | None:
+    """Return the sums over groups of entities, each of which is in one; None where a part does not have them, as those of segments do not."""
+    if not len(part.sums):
+        return None
+    return clusters(part.dense_sums(_FIRST + GROUPS)[_FIRST:], part.dense(_FIRST + GROUPS)[_FIRST:].astype(float))
 
 
 def with_entities(counted: Iterable[Piece], task: str, rows: Labelled, entities: Entities | None) -> Iterator[Piece | EntityPiece]:

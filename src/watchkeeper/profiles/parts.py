@@ -48,7 +48,7 @@ def part_rows(counted: Counted, keys: pa.Table, *, kind: str, feature: str, outc
     """Return the groups that have rows as rows of the table, without what `whole_rows` adds.
 
     Sums per cell are kept in multiples of a unit, else in single precision, 7 digits. Parts of segments are many and hold few rows each: theirs are
-    left out, with the smallest and the largest value, and their moments are kept in single precision too, unless they are asked for exactly.
+    left out, with the smallest and the largest value, and their moments are kept in single precision too. What is asked for exactly keeps all digits.
     """
     if not counted.n.all():
         some = np.flatnonzero(counted.n)
@@ -68,7 +68,10 @@ def part_rows(counted: Counted, keys: pa.Table, *, kind: str, feature: str, outc
         "sum2": squares,
         "cells": _lists(_gaps(counted.cells, sizes), sizes),
         "counts": _lists(counted.counts, sizes),
-        "sums": _lists(np.round(counted.sums / unit) * unit if unit else _single(counted.sums), sizes if len(counted.sums) else nothing),
+        "sums": _lists(
+            np.round(counted.sums / unit) * unit if unit else counted.sums if is_exact else _single(counted.sums),
+            sizes if len(counted.sums) else nothing,
+        ),
     }
     return pa.table({**{name: keys.column(name) for name in keys.column_names}, **columns})
 
