@@ -93,7 +93,7 @@ def _unsplit(monitor: Monitor, name: str) -> str:
         return f"{name} is a sum over rows, so that its change is first of all how many rows there are; a KPI of its SQL with `aggregate: mean` has parts"
     if monitor.task != "regression" and name in _OF_SCORES:
         return f"{name} is of scores or probabilities, and the monitor names no columns of these"
-    known = any(m.name == name for m in catalogue.of(monitor.task, stored_only=False))
+    known = any(m.name == name and m.subject == monitor.task for m in catalogue.CATALOGUE)
     return f"{name} is no mean over rows, so that its change has no parts" if known else f"no KPI of this model is called {name!r}"
 
 
