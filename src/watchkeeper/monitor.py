@@ -8,9 +8,9 @@ import re
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from watchkeeper.spelling import Day, Duration, Lasting, Moment, Name, Size, WebAddress, Zone, named_by_text, one_label
+from watchkeeper.spelling import Day, Duration, Lasting, Moment, Name, Size, WebAddress, Zone, named_by_text, one_label, segment_name
 from watchkeeper.windows import Grain, Grid, local_midnight
 
 _CALIBRATED_AFTER: dict[Grain, int] = {"hour": 168, "day": 14, "week": 8, "month": 8}
@@ -279,6 +279,12 @@ class Monitor(Words):
     suite: str | None = Field(None, description="expectation suite of the events; default: <model>_events")
     labels_suite: str | None = Field(None, description="expectation suite of the labels; default: <model>_labels")
     keep: Lasting = Field(timedelta(days=800), description="rows older than this are removed by upkeep")
+
+    @field_validator("targets", mode="after")
+    @classmethod
+    def _of_segments(cls, targets: list[Target], told: ValidationInfo) -> list[Target]:
+        declared = told.data.get("segments", ())
+        return [t.model_copy(update={"segment": segment_name(t.segment, declared)}) for t in targets]
 
     @model_validator(mode="after")
     def _whole(self) -> "Monitor":

@@ -1,9 +1,10 @@
 """The forms in which people write values in files and options: durations, sizes, moments, time zones, names, labels.
 
-Belongs here: text -> value, with a sentence for what is none. Does not: which keys take them (monitor.py).
+Belongs here: text -> value, with a sentence for what is none, and how segments are spelled. Does not: which keys take them (monitor.py).
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -111,6 +112,43 @@ def known_name(name: str) -> str:
         message = f"{name!r} is no name: it begins with a letter and holds letters, digits, `_` and `-` only; write for example {proposed}"
         raise ValueError(message)
     return name
+
+
+def segment_value(value: str) -> str:
+    """Return a value as it stands in the name of a segment, where `&` begins the next column: `carrier=VX&origin=EWR`.
+
+    >>> segment_value("H&M"), segment_value("a=b"), segment_value("100 %"), segment_value("%26")
+    ('H%26M', 'a=b', '100 %', '%2526')
+    """
+    return re.sub("%(?=2[56])", "%25", value).replace("&", "%26")
+
+
+def segment_pairs(name: str) -> list[tuple[str, str]]:
+    """Return the columns of a segment, each with its value as it is in the rows.
+
+    >>> segment_pairs("shop=H%26M&size=a=b")
+    [('shop', 'H&M'), ('size', 'a=b')]
+    """
+    sides = (pair.partition("=") for pair in name.split("&")) if name else ()
+    return [(column, re.sub("%2([56])", lambda m: "%" if m[1] == "5" else "&", value)) for column, _, value in sides]
+
+
+def segment_name(said: str, declared: Sequence[str]) -> str:
+    """Return the name of a segment that people, or an earlier release, have spelled with a `&` in a value; else what was said.
+
+    Where each side of a `&` begins with a column that is declared, it parts them; of a value that holds even that, people write `%26`.
+
+    >>> segment_name("shop=H&M", ["shop", "shop&size"]), segment_name("shop=H&M&size=3", ["shop", "shop&size"]), segment_name("x", ["shop"])
+    ('shop=H%26M', 'shop=H%26M&size=3', 'x')
+    """
+    known = {column for each in declared for column in each.split("&")}
+    if "&" not in said or all("=" in side and side.partition("=")[0] in known for side in said.split("&")):
+        return said
+    for columns in sorted((each.split("&") for each in declared), key=len, reverse=True):
+        found = re.fullmatch("&".join(f"{re.escape(column)}=(.*)" for column in columns), said, re.DOTALL)
+        if found:
+            return "&".join(f"{column}={segment_value(value)}" for column, value in zip(columns, found.groups(), strict=True))
+    return said
 
 
 def one_label(value: Any) -> Any:

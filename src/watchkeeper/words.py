@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from watchkeeper.records import ATTRIBUTION, CLASS
+from watchkeeper.spelling import segment_pairs
 
 COUNTS = ("count", "rows", "categories")
 _UNITS = ("ms", "hours", "kWh")
@@ -276,6 +277,8 @@ def metric_text(metric: str, feature: str = "", segment: str = "") -> str:
 
     >>> metric_text("calibration_gap", segment="carrier=VX&origin=EWR")
     'calibration gap, carrier VX and origin EWR'
+    >>> metric_text("recall", segment="shop=H%26M")
+    'recall, shop H&M'
     >>> metric_text("psi", "dest"), metric_text("roc_auc"), metric_text("estimated_mae")
     ('PSI of dest', 'AUC', 'estimated MAE')
     >>> metric_text("recall", "@class=fraud")
@@ -288,5 +291,5 @@ def metric_text(metric: str, feature: str = "", segment: str = "") -> str:
     about = feature.removeprefix("@")
     about = about.replace("=", " " if feature.startswith(CLASS) else " of ", 1) if feature.startswith((CLASS, ATTRIBUTION)) else about
     parts = [named, about]
-    where = " and ".join(pair.replace("=", " ", 1) for pair in segment.split("&")) if segment else ""
+    where = " and ".join(f"{column} {value}" for column, value in segment_pairs(segment))
     return " of ".join(p for p in parts if p) + (f", {where}" if where else "")

@@ -262,6 +262,16 @@ def test_check_warns_of_a_reference_that_is_not_over_or_has_no_rows(watchkeeper:
     assert [f["what"] for f in told(early)] == ["the reference ends on 2025-01-15; measuring starts then"]
 
 
+def test_check_may_be_asked_as_of_another_moment(watchkeeper: Callable[..., Result], parcels_of_day, home):
+    parcels_of_day(date(2025, 1, 20))
+    watchkeeper("ingest", "parcels", "--now", "2025-02-01")
+    assert "the reference ends on 2025-01-15; measuring starts then" in watchkeeper("check", "--now", "2025-01-10T00:00Z").output
+    assert "the reference is empty: no events between" in watchkeeper("check", "--now", "2025-02-01").output
+    refused = watchkeeper("check", "--now", "soon")
+    assert refused.exit_code == 2
+    assert "'soon' is not a moment" in refused.output
+
+
 def test_check_tells_monitor_and_suite_mistakes_together(watchkeeper: Callable[..., Result], home):
     (home.monitors_dir / "trucks.yaml").write_text("model: trucks\ntask: binray\n")
     (home.suites_dir / "parcels_events.json").write_text('{"expectations": [{"type": "expect_nonsense", "kwargs": {}}]}')

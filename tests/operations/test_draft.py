@@ -237,6 +237,48 @@ def test_a_probability_is_found_for_every_class():
     assert answers(drafted(rows, labels(list("abc") * 40)))["columns.probabilities"] == {"a": "p_a", "b": "p_b", "c": "prob_c"}
 
 
+def test_a_decision_that_is_named_still_finds_the_score_it_follows():
+    rng = np.random.default_rng(3)
+    risk = rng.uniform(0, 1, ROWS)
+    rows = events(risk=risk, share=rng.uniform(0, 1, ROWS), outcome_is=risk >= 0.4).drop_columns("score")
+    told = drafted(rows, labels([0, 1] * 60), prediction="outcome_is", label="returned")
+    assert (told.questions, told.left_out) == ([], [])
+    assert {answers(told)[k] for k in ("columns.prediction", "columns.score")} == {"outcome_is", "risk"}
+    why = next(a.why for a in told.answers if a.key == "columns.score")
+    assert why.startswith("between 0 and 1, and `outcome_is` is positive where it is 0.4")
+
+
+def test_a_decision_named_like_a_score_is_not_taken_for_it():
+    told = drafted(events(pred_score=[0, 1] * 60), labels([0, 1] * 60), prediction="pred_score")
+    assert {answers(told)[k] for k in ("columns.prediction", "columns.score")} == {"pred_score", "score"}
+
+
+def test_a_decision_without_a_score_says_what_is_left_out_and_how_to_name_it():
+    rows = events(share=np.random.default_rng(3).uniform(0, 1, ROWS), sent_back=[False, True, True] * 40).drop_columns("score")
+    told = drafted(rows, labels([0, 1] * 60), prediction="sent_back")
+    assert "columns.score" not in answers(told)
+    (told_of,) = told.left_out
+    assert told_of.startswith("no column was found with the probability behind `sent_back`, so that AUC, log loss and estimates are left out")
+    assert told_of.endswith("name it by --score (`share` lies between 0 and 1)")
+    assert drafted(rows, labels([0, 1] * 60), prediction="sent_back", score="share").left_out == []
+
+
+def test_a_class_that_never_came_true_keeps_its_probability():
+    rows, truth = of_three_classes()
+    told = drafted(rows, labels(np.minimum(truth, 1)), task="multiclass", prediction="klasse", label="returned")
+    assert (answers(told)["columns.probabilities"], told.left_out) == ({"0": "prob 0", "1": "prob 1", "2": "prob 2"}, [])
+
+
+def test_probabilities_of_other_classes_are_left_out_and_named():
+    rows, _ = of_three_classes()
+    told = drafted(rows, labels(["fine", "late", "lost"] * 40), task="multiclass", prediction="klasse", label="returned")
+    assert "columns.probabilities" not in answers(told)
+    (said,) = told.left_out
+    assert said.startswith("`prob 0`, `prob 1`, `prob 2` look like probabilities of classes, but none is of ")
+    assert "fine" in said
+    assert said.endswith("name each class's in `columns.probabilities` of the monitor file")
+
+
 def test_a_column_that_is_not_there_names_the_nearest():
     with pytest.raises(UsageError, match=r"--time: there is no column 'placd_at'. Did you mean 'placed_at'\?"):
         drafted(events(), time="placd_at")

@@ -58,6 +58,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Home:
         COST | {"name": "whole_cost", "aggregate": "sum"},
         {"name": "kilos_on_time", "sql": "CASE WHEN label = 0 THEN weight_kg END", "direction": "none"},
         {"name": "odd", "sql": "1 / (weight_kg - weight_kg)", "direction": "none"},
+        {"name": "nan", "sql": "CASE WHEN depot = 'north' THEN 'NaN'::DOUBLE ELSE weight_kg END", "direction": "none"},
         {"name": "broken", "sql": "CAST(depot AS INTEGER)", "direction": "none"},
     ]
     home = new_home(tmp_path_factory.mktemp("own") / "home", with_kpis(*asked, targets=[{"metric": "cost_of_errors", "at_most": 30.0, "per": "day"}]))
@@ -108,6 +109,17 @@ def test_what_fails_or_is_infinite_says_so_and_stops_no_other(watched: Home) -> 
     assert broken.state == "not_evaluated"
     assert broken.reason.startswith("broken failed on 120 rows: Conversion Error: Could not convert string '")
     assert broken.value is None
+
+
+def test_a_value_that_is_no_number_is_no_null(watched: Home) -> None:
+    events, _ = parcels_world(FIRST + 16 * DAY, rows=120)
+    depots = np.asarray(events["depot"])
+    whole = of_day(watched, "nan", date(2025, 1, 17))
+    assert (whole.state, whole.value, whole.n) == ("not_evaluated", None, (depots == "north").sum())
+    assert whole.reason == f"nan failed on {whole.n} rows: it is NaN, not a number; write NULL for rows that do not count"
+    other = next(d for d in sorted(set(depots.tolist())) if d != "north")
+    of_other = of_day(watched, "nan", date(2025, 1, 17), f"depot={other}")
+    assert (of_other.n, of_other.state) == ((depots == other).sum(), "mature")
 
 
 def test_it_is_judged_by_what_is_usual(watched: Home) -> None:
@@ -227,7 +239,8 @@ def test_values_are_those_of_duckdb(sql: str, values: list[float]) -> None:
     found = evaluated(sql, pa.table({"x": [1.0, 0.0, None], "odd name": [1, 2, 3]}))
     assert fault_of(sql) == ""
     np.testing.assert_array_equal(found.values, values)
-    assert not found.failed.any()
+    assert found.failed.tolist() == [sql == "x / 0" and place == 1 for place in range(3)]
+    assert found.why == ("it is NaN, not a number; write NULL for rows that do not count" if sql == "x / 0" else "")
 
 
 def test_a_row_that_fails_does_not_take_the_others_along() -> None:

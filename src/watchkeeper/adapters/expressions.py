@@ -16,18 +16,20 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 _ALLOWED = frozenset({"CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR", "BETWEEN", "TYPE"})
 _KINDS = {"SUBQUERY": "a subquery", "WINDOW": "a window function", "STAR": "a star", "PARAMETER": "a parameter", "LAMBDA": "a lambda"}
 _REFUSED = frozenset({"getenv", "current_setting", "getvariable", "age"})  # of one time `age` reads the clock
 _LONGEST = 10_000
+_NAN = "it is NaN, not a number; write NULL for rows that do not count"
 _MEMORY = "1GB"  # beside the rows; an expression that takes more has failed
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """An expression's value for each row, NaN where it is null, and which rows it failed on; `why` is what went wrong on the first."""
+    """An expression's value for each row, NaN where it is null, and which rows it failed on, which a NaN is too; `why` is what went wrong on the first."""
 
     values: NDArray[np.float64]
     failed: NDArray[np.bool_]
@@ -77,9 +79,10 @@ def evaluated(expression: str, rows: pa.Table) -> Evaluated:
         except duckdb.Error as error:  # of a type that the columns do not have, say: no row of it can be computed
             return Evaluated(np.full(rows.num_rows, np.nan), np.ones(rows.num_rows, bool), _said(error))
         failed = np.asarray(made.column("failed").combine_chunks().to_numpy(zero_copy_only=False), bool)
-        values = made.column("v").combine_chunks().fill_null(np.nan).to_numpy(zero_copy_only=False)
+        values = made.column("v").combine_chunks()
         why = _first_failure(connection, expression, int(np.flatnonzero(failed)[0])) if failed.any() else ""
-    return Evaluated(np.asarray(values, np.float64), failed, why)
+    is_nan = np.asarray(pc.fill_null(pc.is_nan(values), fill_value=False))
+    return Evaluated(np.asarray(values.fill_null(np.nan)), failed | is_nan, why or (_NAN if is_nan.any() else ""))
 
 
 def _first_failure(connection: duckdb.DuckDBPyConnection, expression: str, place: int) -> str:

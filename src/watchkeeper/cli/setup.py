@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from watchkeeper.cli.frame import HomeOption, moment, open_home
+from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
 from watchkeeper.cli.output import JsonOption, complain, say, show, show_json
 from watchkeeper.errors import ConfigurationError, UsageError
 
@@ -123,12 +123,12 @@ def add(
         say("Next: read them, correct what is wrong, and run `watchkeeper check`.")
 
 
-def check(ctx: typer.Context, *, home: HomeOption = None, as_json: JsonOption = False) -> None:
+def check(ctx: typer.Context, *, now: NowOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Check all monitors and suites, and the columns they name against the newest data. Exits with 3 on a mistake."""
     from watchkeeper.operations.check import check as examine
 
     place = open_home(ctx, home)
-    checked = examine(place, now=moment(None, place))
+    checked = examine(place, now=moment(now, place))
     if as_json:
         show_json(checked)
     else:

@@ -9,6 +9,7 @@ from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence, SegmentShare
 from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor
+from watchkeeper.spelling import segment_pairs
 from watchkeeper.words import metric_text, number_text, percent
 
 _WORST, _MORE = 3, 0.05
@@ -60,7 +61,7 @@ def is_told_with(segment: Episode, whole: Episode, evidence_of: Callable[[Episod
 
 
 def _dimension(segment: str) -> str:
-    return " and ".join(pair.partition("=")[0] for pair in segment.split("&"))
+    return " and ".join(column for column, _ in segment_pairs(segment))
 
 
 def _dimension_text(monitor: Monitor, dimension: str, found: Sequence[SegmentShare], *, is_one: bool) -> str:
@@ -72,7 +73,7 @@ def _dimension_text(monitor: Monitor, dimension: str, found: Sequence[SegmentSha
 
 
 def _value(segment: str) -> str:
-    return " and ".join(pair.partition("=")[2] for pair in segment.split("&"))
+    return " and ".join(value for _, value in segment_pairs(segment))
 
 
 def _of_excess(segment: SegmentShare) -> str:

@@ -36,7 +36,7 @@ _ANY_TIME = datetime(9000, 1, 1, tzinfo=UTC)  # a draft asks for no row whether 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What was guessed, what must still be said, and the files written (none while something must be said); `left_out` are columns."""
+    """What was guessed, what must still be said, and the files written (none while something must be said); `left_out` says what of the data is not used."""
 
     model: str
     guesses: list[Answer]
@@ -88,6 +88,7 @@ def add(home: Home, model: str, *, events: Given, labels: Given | None, said: Sa
     if left_out:
         sources = kept_columns
         told = draft(model, sources["events"], sources.get("labels"), said=said, timezone=home.workspace.timezone)
+    left_out = [*left_out, *told.left_out]
     if told.questions:
         return Added(model, told.answers, told.questions, [], [], left_out)
     text = monitor_text(told.answers, " and ".join(p.name if isinstance(p, Path) else f"a query to {p.connection}" for p in given.values()))

@@ -22,7 +22,8 @@ from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.monitor import Monitor, Task
 from watchkeeper.operations import guesses, truths, wordings
 from watchkeeper.operations.times import READABLE, to_utc
-from watchkeeper.operations.traits import is_number
+from watchkeeper.operations.traits import is_number, is_share
+from watchkeeper.words import listed
 
 SAID = "you said so"
 _MOST = 0.5
@@ -93,6 +94,8 @@ class Draft:
     said: Said
     answers: list[Answer] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    """Sentences about what a model of this task could have and this draft has not."""
 
     def tell(self, key: str, value: Any, why: str) -> None:
         """Add an answer."""
@@ -210,7 +213,10 @@ def _outputs(told: Draft, events: pa.Table, truth: pa.ChunkedArray | None) -> No
         return
     task = str(found[0])
     told.tell("task", task, found[1])
-    guess = guesses.score_column(events, task, told.taken()) if task in ("binary", "regression") else None
+    named_already = told.taken() | {n for n in (told.said.prediction,) if n and task == "binary"}
+    guess = guesses.score_column(events, task, named_already) if task in ("binary", "regression") else None
+    if task == "binary" and guess is None and told.said.prediction in events.column_names:
+        guess = guesses.score_of_decision(events, str(told.said.prediction), named_already, _positive_label(told, truth))
     score = told.column("columns.score", "score", guess, events)
     if task == "binary" and score:
         _require_chances(score, events)
@@ -227,10 +233,36 @@ def _outputs(told: Draft, events: pa.Table, truth: pa.ChunkedArray | None) -> No
         _positive(told, truth)
     if task == "binary" and score and prediction is None:
         told.tell("threshold", Monitor.model_fields["threshold"].default, "assumed: no decision column found")
+    if task == "binary" and score is None and prediction:
+        _without_score(told, events, prediction)
     if task == "multiclass" and prediction:
-        classes = pc.unique(pc.drop_null(truth if truth is not None else events[prediction])).to_pylist()
-        if shares := guesses.probabilities(events, classes):
-            told.tell("columns.probabilities", *shares)
+        _probabilities(told, events, prediction, truth)
+
+
+def _without_score(told: Draft, events: pa.Table, prediction: str) -> None:
+    """Say that there are decisions alone, and which columns could be the score."""
+    numbers = [n for n in events.column_names if n not in told.taken() and is_number(events[n]) and is_share(events[n])]
+    could = f" ({', '.join(f'`{n}`' for n in numbers)} {'lies' if len(numbers) == 1 else 'lie'} between 0 and 1)" if numbers else ""
+    told.left_out.append(
+        f"no column was found with the probability behind `{prediction}`, so that AUC, log loss and estimates are left out; name it by --score{could}"
+    )
+
+
+def _probabilities(told: Draft, events: pa.Table, prediction: str, truth: pa.ChunkedArray | None) -> None:
+    """Settle the probability of each class that came true, was decided, or has a column beside theirs; say what is left out."""
+    columns = [events[prediction], *([truth] if truth is not None else [])]
+    classes = list(dict.fromkeys(str(c) for column in columns for c in pc.unique(pc.drop_null(column)).to_pylist()))
+    family = guesses.families(events)
+    if set(classes) <= family.keys():
+        told.tell("columns.probabilities", dict(family), "one probability for each class, and they add up to 1")
+    elif shares := guesses.probabilities(events, classes):
+        told.tell("columns.probabilities", *shares)
+    elif family:
+        lacking = [c for c in classes if c not in family]
+        told.left_out.append(
+            f"{', '.join(f'`{n}`' for n in family.values())} look like probabilities of classes, but none is of {listed(lacking)}, so that they are left out; "
+            "name each class's in `columns.probabilities` of the monitor file"
+        )
 
 
 def _require_chances(score: str, events: pa.Table) -> None:

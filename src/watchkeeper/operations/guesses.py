@@ -123,6 +123,17 @@ def decision_column(events: pa.Table, score: str | None, taken: Collection[str],
     return best, f"two values, and positive where `{score}` is {least:.3g} or more{nearly}"
 
 
+def score_of_decision(events: pa.Table, decision: str, taken: Collection[str], positive: object) -> Guess | None:
+    """Return the numbers between 0 and 1 that a decision follows by one threshold, whatever they are called; the closest, where several are."""
+    decided = is_positive(events[decision], positive)
+    shares = [n for n in events.column_names if n not in taken and n != decision and pa.types.is_floating(events[n].type) and is_share(events[n])]
+    found = {name: split for name in shares if (split := _split(_numbers(events, [name])[:, 0], decided)) is not None}
+    if not found:
+        return None
+    best = min(found, key=lambda n: found[n][1])
+    return best, f"between 0 and 1, and `{decision}` is positive where it is {found[best][0]:.3g} or more"
+
+
 def _is_plain(column: pa.ChunkedArray) -> bool:
     return is_text(column) or is_number(column) or bool(pa.types.is_boolean(column.type))
 

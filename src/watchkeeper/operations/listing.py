@@ -37,6 +37,7 @@ from watchkeeper.records import CLASS, SEVERITIES, Action, Change, IncidentEvent
 from watchkeeper.site.links import incident_links
 from watchkeeper.site.message import incident_message, text
 from watchkeeper.site.published import incident_rows, story_of
+from watchkeeper.spelling import segment_name
 from watchkeeper.windows import Grain, Grid
 from watchkeeper.words import listed, moment_text
 
@@ -77,6 +78,7 @@ def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime
 
     """
     _known(monitor, wanted.metrics)
+    wanted = replace(wanted, segment=segment_name(wanted.segment, monitor.segments) if wanted.segment else wanted.segment)
     wanted = _in_order(home, monitor, wanted, now)
     grain = wanted.grain or monitor.window
     is_stored = (

@@ -21,6 +21,7 @@ from watchkeeper.operations.convert import as_text
 from watchkeeper.operations.join import in_environment, joined, labelled
 from watchkeeper.operations.rollup import threshold_of
 from watchkeeper.profiles.labelled import Labelled, binary_pieces, margins
+from watchkeeper.spelling import segment_name, segment_pairs
 from watchkeeper.windows import Window
 
 Kind = Literal["low_confidence", "wrong", "any"]
@@ -81,10 +82,10 @@ def _lately(home: Home, monitor: Monitor) -> Window | None:
 
 
 def _of_segment(monitor: Monitor, rows: pa.Table, segment: str) -> pa.Table:
-    for part in segment.split("&") if segment else ():
-        column, is_pair, value = part.partition("=")
-        known = sorted({c for declared in monitor.segments for c in declared.split("&")})
-        if not is_pair or column not in known or column in monitor.private:
+    known = sorted({c for declared in monitor.segments for c in declared.split("&")})
+    name = segment_name(segment, [*monitor.segments, *known])
+    for part, (column, value) in zip(name.split("&"), segment_pairs(name), strict=False):
+        if "=" not in part or column not in known or column in monitor.private:
             raise UsageError(
                 f"{part!r} names no segment", where="--segment", then=f"Write COLUMN=VALUE; the monitor keeps apart: {', '.join(known) or 'none'}."
             )

@@ -22,10 +22,12 @@ from watchkeeper.measures.readings import BySegment, by_segment
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.expected_losses import LossModels
 from watchkeeper.operations.pieces import PART_BYTES, parted
+from watchkeeper.operations.sensitive import attributes
 from watchkeeper.profiles.counts import Counts, add
 from watchkeeper.profiles.labelled import DECISION, ERROR, SCORE
 from watchkeeper.profiles.parts import FEATURE, GROUP, LABEL, LISTS, LOSS, MARK, PAIR, gathered, moments_alone, newest_scans
 from watchkeeper.records import CLASS, Profile, key
+from watchkeeper.spelling import segment_name
 from watchkeeper.stats.calibration import Calibration
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.windows import Window
@@ -149,7 +151,18 @@ def parts_within(
     if feature and not feature.startswith(CLASS):
         inside &= ((pc.field("kind") == FEATURE) & (pc.field("feature") == feature)) | (pc.field("kind") == PAIR)
     rows = home.lake.read(Profile.TABLE, where=_mine(monitor, bins, now) & inside, in_order=True)
-    return arrow_schema(Profile).empty_table() if rows is None else newest_scans(rows)
+    return (
+        arrow_schema(Profile).empty_table() if rows is None else _spelled(newest_scans(rows), attributes(monitor) if of_groups else monitor.segments)
+    )
+
+
+def _spelled(parts: pa.Table, declared: Sequence[str]) -> pa.Table:
+    """Return parts with the names of their segments as they are spelled today: earlier ones hold a `&` of a value as it was."""
+    names = parts.column("segment").combine_chunks().dictionary_encode()
+    today = [segment_name(name, declared) for name in names.dictionary.to_pylist()]
+    if today == names.dictionary.to_pylist():
+        return parts
+    return parts.set_column(parts.column_names.index("segment"), "segment", pa.array(today, pa.string()).take(names.indices))
 
 
 def label_parts(home: Home, monitor: Monitor, bins: str, span: Window, needed: Collection[str], *, now: datetime) -> pa.Table:
@@ -165,7 +178,7 @@ def label_parts(home: Home, monitor: Monitor, bins: str, span: Window, needed: C
     for name in LISTS:
         others = others.append_column(decided.schema.field(name), pa.nulls(others.num_rows, decided.schema.field(name).type))
     both = pa.concat_tables([decided, moments_alone(others).select(decided.column_names)])
-    return of_environment(newest_scans(both), monitor.environment)
+    return _spelled(of_environment(newest_scans(both), monitor.environment), monitor.segments)
 
 
 def added(parts: pa.Table) -> BySegment:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import Rows, as_codes, bounds_of, moments_of
+from watchkeeper.spelling import segment_value
 from watchkeeper.windows import Grid
 
 Ints = NDArray[np.int64]
@@ -182,7 +183,7 @@ class Grouping:
             kept = list(dict.fromkeys(values))
             place = np.array([kept.index(v) for v in values], np.int64)
             codes = codes * len(kept) + place[coded]
-            names = [f"{left}&{column}={value}" if left else f"{column}={value}" for left in names for value in kept]
+            names = [f"{left}&{column}={segment_value(value)}" if left else f"{column}={segment_value(value)}" for left in names for value in kept]
         return _Coded(codes, names)
 
     def _name(self, column: str, text: str | None) -> str:
