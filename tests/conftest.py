@@ -32,6 +32,7 @@ without_telemetry()
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # scikit-learn's: as many test runs as processors are under way, and threads that wait spin
 
 _NOBODY = 65534
+_SERVED = "tests/flows/served/"
 _SETTINGS = (
     "WATCHKEEPER_HOME",
     "SLACK_BOT_TOKEN",
@@ -62,6 +63,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files of slow tests, so that no processor waits at the end for another one's last file."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadfile`: give the files that share a server to one process, one after the other, as if they were one file."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return _SERVED if file.startswith(_SERVED) else file
+
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(optionalhook=True)

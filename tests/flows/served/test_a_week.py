@@ -35,11 +35,16 @@ def year() -> list[Parcel]:
 
 @pytest.fixture(scope="module")
 def two(starting: Starting, year: list[Parcel], tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Home]:
-    """Two workspaces that stand alike on 23 April, a week's files waiting in both, one of them damaged."""
+    """Two workspaces that stand alike on 23 April, a week's files waiting in both, one of them damaged.
+
+    Their suites come with that week: to check the months before it would take longer than the week itself.
+    """
     root = tmp_path_factory.mktemp("week")
     first = settled(root / "by-watch")
+    first.suites_dir.rename(root / "suites")
     arrive(first, year, BEFORE - timedelta(days=22), BEFORE)
     assert watch(first, now=BEFORE).failures == []
+    (root / "suites").rename(first.suites_dir)
     arrive(first, year, BEFORE, AFTER)
     damaged = first.root / "inbox" / "flights-cut-short.parquet"
     damaged.write_bytes(b"PAR1")
