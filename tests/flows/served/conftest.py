@@ -9,7 +9,7 @@ from watchkeeper.adapters.prefect_server import PrefectServer
 from watchkeeper.adapters.processes import Family
 from watchkeeper.adapters.workspace import Home
 
-_NOT_NEEDED = "CANCELLATION_CLEANUP CLEANUP_RECONCILER FOREMAN LATE_RUNS PAUSE_EXPIRATIONS REPOSSESSOR SCHEDULER TRIGGERS".split()
+_NOT_NEEDED = ["CANCELLATION_CLEANUP", "CLEANUP_RECONCILER", "FOREMAN", "LATE_RUNS", "PAUSE_EXPIRATIONS", "REPOSSESSOR", "SCHEDULER", "TRIGGERS"]
 """What looks after deployments, workers and schedules every few seconds; here are none."""
 
 
