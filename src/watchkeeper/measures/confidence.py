@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.measures.views import BinaryView, MulticlassView
-from watchkeeper.profiles.grids import logit_cells, logit_ends, on_the_grid, scores_of
+from watchkeeper.profiles.counts import Counts
+from watchkeeper.profiles.grids import logit_cells, logit_ends, rows_of_steps, scores_of
 from watchkeeper.profiles.labelled import ENTROPY, LOW_MARGIN, NEAR, NEGATIVE, PENDING, POSITIVE, entropies
 from watchkeeper.stats.intervals import Estimate, mean, proportion, undefined
 
@@ -45,10 +46,7 @@ def learned_threshold(view: BinaryView) -> Estimate:
     flag as many.
     """
     flagged, passed = np.sum([view.decided(o) for o in _ALL], axis=0).tolist()
-    scores = [view.score(o).moved(on_the_grid) for o in _ALL]
-    cells = np.concatenate([s.cells for s in scores])
-    order = np.argsort(cells, kind="stable")
-    cells, rows = cells[order], np.concatenate([s.counts for s in scores])[order]
+    cells, rows = _every_score(view)
     if not flagged or not passed or not rows.sum():
         return undefined("the reference does not hold both decisions with scores, so that no threshold is known", int(rows.sum()))
     above = np.cumsum(rows[::-1])[::-1]
@@ -61,7 +59,7 @@ def low_confidence_ratio(view: BinaryView) -> Estimate:
     if not view.threshold.is_defined:
         return undefined(view.threshold.reason, _scored(view))
     cells, rows = _every_score(view)
-    is_near = int(rows[_near(on_the_grid(cells), view.threshold.value)].sum())
+    is_near = int(rows[_near(cells, view.threshold.value)].sum())
     return _said(view, proportion(is_near, _scored(view)))
 
 
@@ -77,12 +75,15 @@ def entropy(view: BinaryView) -> Estimate:
 
 
 def _every_score(view: BinaryView) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return cells of scores and their rows, whatever the outcome."""
-    parts = [view.score(o) for o in _ALL]
-    found: tuple[NDArray[np.int64], NDArray[np.int64]] = view.once(
-        "every score", lambda: (np.concatenate([s.cells for s in parts]), np.concatenate([s.counts for s in parts]))
-    )
+    """Return the cells of the grid that hold scores, in ascending order, and their rows, whatever the outcome."""
+    found: tuple[NDArray[np.int64], NDArray[np.int64]] = view.once("every score", lambda: _on_the_grid([view.score(o) for o in _ALL]))
     return found
+
+
+def _on_the_grid(parts: list[Counts]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    rows = np.sum([rows_of_steps(part.cells, part.counts) for part in parts], axis=0)
+    cells = np.flatnonzero(rows)
+    return cells, rows[cells]
 
 
 def _scored(view: BinaryView) -> int:

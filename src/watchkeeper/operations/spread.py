@@ -13,6 +13,8 @@ from itertools import islice
 from os import cpu_count
 from typing import Any, Protocol
 
+from pyarrow import default_memory_pool
+
 AT_ONCE = 8
 """At most so many pieces are under way in one process: memory is shared out for so many (pieces.py)."""
 
@@ -71,6 +73,7 @@ def ahead(begin: Callable[[Any], "Future[Any] | Any"], pieces: Sequence[Any], at
         begun.extend(begin(piece) for piece in islice(waiting, at_once))
         while begun:
             made = begun.popleft().result()
+            default_memory_pool().release_unused()  # what allocators keep of a piece would add to what the next ones take
             begun.extend(begin(piece) for piece in islice(waiting, 1))
             yield made
     finally:

@@ -252,6 +252,7 @@ def sums_over(
         mine = parts.filter(of & is_due & pc.field("window_start").isin(pa.array(some, TIMESTAMP)))
         for name, counts in gathered(mine, _BY).items():
             sums[name] = add([sums[name], counts]) if name in sums else counts
+        pa.default_memory_pool().release_unused()  # the next ones come on top of what allocators keep of these
     return by_segment(sums.items())
 
 

@@ -25,6 +25,8 @@ _PER_SIDE = SIGNED_LOG_CELLS // 2 - 1
 
 LATENCY_STEP = 0.02
 
+_AT_ONCE = 1 << 15
+
 
 def logit_cells(p: Floats) -> Cells:
     """Return the cell of each probability: 0 for p <= 0, 4095 for p >= 1 (exact atoms), else 4,094 steps of the logit.
@@ -98,6 +100,19 @@ def on_the_grid(cells: Cells) -> Cells:
     """Return the logit cell of each cell, exact ones included."""
     is_step = cells < EXACT
     return cells if is_step.all() else np.where(is_step, cells, logit_cells(scores_of(cells)))
+
+
+def rows_of_steps(cells: Cells, rows: Cells) -> Cells:
+    """Return how many rows lie in each logit cell, shape (4096,), from cells of either kind and their rows.
+
+    >>> rows_of_steps(np.array([2048, EXACT + np.float64(0.5).view(np.int64)]), np.array([2, 3]))[2048].item()
+    5
+    """
+    found = np.zeros(LOGIT_CELLS)
+    for begin in range(0, len(cells), _AT_ONCE):  # single scores may be as many as rows: what is worked out on the way is kept small
+        some = slice(begin, begin + _AT_ONCE)
+        found += np.bincount(on_the_grid(cells[some]), weights=rows[some], minlength=LOGIT_CELLS)
+    return found.astype(np.int64)
 
 
 def signed_log_cells(x: Floats) -> Cells:
