@@ -71,7 +71,8 @@ def test_the_fairness_benchmark_prints_how_often_audits_are_wrong_and_how_often_
 def test_the_kpis_benchmark_prints_what_a_month_costs_beside_the_floor():
     found = json.loads(run("benchmarks.kpis", "--rows", "30000", "--runs", "1", "--json"))
     assert found["scores"] > 3_000
-    assert set(found["ratio_to_floor"]) == {"all", "joined and counted", "measured from profiles"}
+    assert set(found["ratio_to_floor"]) == {"all", "asked in SQL", "joined and counted", "measured from profiles"}
+    assert found["ratio_to_sql"] > 0
     assert all(spent > 0 for spent in found["cpu_s"].values())
 
 
