@@ -30,6 +30,7 @@ import numpy as np
 import pyarrow as pa
 
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.measures.catalogue import find
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.measure import measure
@@ -142,12 +143,13 @@ def alerts_of(signals: list[dict[str, Any]], setting: Setting) -> list[Alert]:
 def _named(signal: dict[str, Any]) -> tuple[str, str]:
     """Return kind and target: what a signal is about."""
     feature, segment = signal["feature"], signal["segment"]
+    metric = find(signal["metric"])
     if signal["family"] in ("kpi", "segment", "target"):
         return "kpi", signal["metric"] + (f"@{segment}" if segment else "")
     if not feature or feature.startswith("@"):
         return "dataset", "*"
-    if "|" in feature:
-        return "correlation", feature
+    if metric is not None and metric.subject == "pair":
+        return "correlation", feature.replace("*", "|")
     return ("segment", f"{feature}@{segment}") if segment else ("feature", feature)
 
 

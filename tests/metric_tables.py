@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from measure_world import NAN, binary, decided, feature, multiclass, regression, scanned
+from watchkeeper.measures.segment_shift import Sides
 from watchkeeper.measures.views import FeatureView, ServiceView
 from watchkeeper.profiles.bins import FeatureBins, fit_category, fit_numeric
 from watchkeeper.profiles.counted import of_rows
@@ -224,7 +225,43 @@ def pair_tables() -> dict[str, Rows]:
     }
 
 
+SEGMENT_CELLS = 6
+
+
+def segment_rows(kind: str, reference, window, segments: int) -> Rows:
+    """Rows as (cells, segments) of a reference and of a window; kept as `score` and `every`, `truth` and `said`."""
+    sides = [
+        Sides(
+            np.array([np.bincount(cells[segment == s], minlength=SEGMENT_CELLS) for s in range(segments)], float).reshape(segments, SEGMENT_CELLS),
+            np.bincount(cells, minlength=SEGMENT_CELLS).astype(float),
+        )
+        for cells, segment in (reference, window)
+    ]
+    names = [f"s={s}" for s in range(segments)]
+    return Rows((names, kind, *sides), window[0], window[1], reference[0], reference[1])
+
+
+def segment_tables() -> dict[str, Rows]:
+    rng = np.random.default_rng(12)
+    draw = lambda n, k=8: (rng.integers(0, SEGMENT_CELLS, n), rng.integers(0, k, n))  # noqa: E731
+    reference, window = draw(6000), draw(1600)
+    moved = np.where((window[1] == 3) & (rng.random(1600) < 0.7), 5, window[0])
+    everywhere = np.where(rng.random(1600) < 0.7, 5, window[0])
+    return {
+        "nothing moved": segment_rows("numeric", reference, window, 8),
+        "one segment moved": segment_rows("numeric", reference, (moved, window[1]), 8),
+        "all moved alike": segment_rows("numeric", reference, (everywhere, window[1]), 8),
+        "categories of one segment": segment_rows("category", reference, (moved, window[1]), 8),
+        "a new segment": segment_rows("numeric", draw(6000, 7), (moved, window[1]), 8),
+        "few rows each": segment_rows("numeric", reference, (moved[:100], window[1][:100]), 8),
+        "one segment has all": segment_rows("numeric", (reference[0], np.zeros(6000, int)), (moved, np.zeros(1600, int)), 1),
+        "a constant": segment_rows("numeric", (np.full(6000, 2), reference[1]), (np.full(1600, 2), window[1]), 8),
+        "no reference": segment_rows("category", (np.empty(0, int), np.empty(0, int)), (moved, window[1]), 8),
+    }
+
+
 TABLES = {
+    "segments": segment_tables(),
     "pair": pair_tables(),
     "binary": binary_tables(),
     "regression": regression_tables(),

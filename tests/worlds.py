@@ -90,6 +90,7 @@ def scores(
             "state": "provisional" if d in waiting else "insufficient" if np.isnan(value) else "mature",
             "coverage": 1.0,
             "reference_value": 0.0,
+            "reason": "",
             "grain": grain,
         }
         for (feature, segment), series in zip(names, values, strict=True)
@@ -99,7 +100,7 @@ def scores(
 
 
 _SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("metric", "feature", "segment", "direction", "state", "grain")]
+    [(name, pa.string()) for name in ("metric", "feature", "segment", "direction", "state", "grain", "reason")]
     + [(name, TIMESTAMP) for name in ("window_start", "window_end")]
     + [(name, pa.float64()) for name in ("value", "se", "low", "high", "bound_low", "bound_high", "coverage", "reference_value")]
     + [("n", pa.int64())]

@@ -299,6 +299,7 @@ class Signal:
     p: Of[float, "chance of something this far out in a normal window; 0 for a broken target"]
     n: Of[int, "rows it rests on"] = 0
     expects: Of[str, "what the suite expects, in words; of a private column without values"] = ""
+    reason: Of[str, "what the score says of itself, such as the segment in which a feature moved most"] = ""
     state: Of[str, "provisional or mature, as the score was; withdrawn when restated to normal"]
     computed_at: Of[datetime, "the `now` of the judgement"]
 

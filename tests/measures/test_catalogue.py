@@ -243,6 +243,41 @@ KNOWN = {"binary": CALIBRATION, "multiclass": BY_CLASS, "class": BY_CLASS[CLASSE
 OF_CLASS = KNOWN["class"]
 
 
+def segment_shift(r: Rows) -> float:
+    """Row by row: each segment's mean against that of all other rows, less the same in the reference, beyond what chance may make of so many."""
+    (_, kind, *_), (window, where), (reference, there) = r.args, (r.truth, r.said), (r.score, r.every)
+    if len(reference) == 0:
+        return NAN
+    rank = (stats.rankdata(reference) - 0.5) / len(reference)
+    functions = []
+    for order in (1, 2) if kind == "numeric" else range(6):
+        if kind == "numeric":
+            by_cell = {c: np.polynomial.legendre.Legendre.basis(order)(2 * rank[reference == c][0] - 1) for c in set(reference)}
+        else:
+            by_cell = {c: float(c == order) for c in range(6)}
+        raw = np.array([by_cell[c] for c in reference])
+        if raw.std() > 1e-12:
+            functions.append((order, {c: (value - raw.mean()) / raw.std() for c, value in by_cell.items()}))
+    bounds, tests = [], []
+    for s in sorted(set(where)):
+        mine, theirs = where == s, there == s
+        if min(mine.sum(), (~mine).sum()) < 20 or min(theirs.sum(), (~theirs).sum()) < 100:
+            continue
+        tests += [True] * 2 if kind == "numeric" else []
+        for order, f in functions:
+            share = np.mean(reference == order)
+            if kind != "numeric" and mine.sum() * min(share, 1 - share) < 5:
+                continue
+            tests += [] if kind == "numeric" else [True]
+            here, usual = (np.array([f[c] for c in cells]) for cells in (window, reference))
+            gap = here[mine].mean() - here[~mine].mean() - usual[theirs].mean() + usual[~theirs].mean()
+            bounds.append((abs(gap), np.sqrt(sum(1 / side.sum() for side in (mine, ~mine, theirs, ~theirs)))))
+    if not tests:
+        return NAN
+    z = stats.norm.isf(1e-4 / (2 * len(tests)))
+    return max([0.0, *(gap - z * error for gap, error in bounds)])
+
+
 def mae_gap(r: Rows) -> float:
     return sk.mean_absolute_error(r.truth, r.score) - 4.0 if len(r.truth) >= 0.9 * len(r.every) else NAN
 
@@ -442,6 +477,7 @@ ORACLES: dict[tuple[str, str], Oracle] = {
     ("feature", "unseen_ratio"): Oracle(unseen_ratio),
     ("feature", "vanished_categories"): Oracle(vanished),
     ("feature", "mean"): Oracle(mean_value),
+    ("segments", "segment_shift"): Oracle(segment_shift, 1e-9),
     ("pair", "correlation"): Oracle(pearson, 1e-9),
     ("binary", "roc_auc"): Oracle(needs_both(sk.roc_auc_score), 1e-3, 200, usual_scores_only=True),
     ("binary", "average_precision"): Oracle(

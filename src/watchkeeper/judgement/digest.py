@@ -16,6 +16,7 @@ from watchkeeper.judgement.spans import span_text
 from watchkeeper.judgement.standing import Succession, succession_text
 from watchkeeper.judgement.verdict import Reason, reason_text
 from watchkeeper.monitor import Monitor
+from watchkeeper.profiles.pairs import parts_of
 from watchkeeper.records import SEVERITIES, Score, Signal
 from watchkeeper.windows import grain_of
 from watchkeeper.words import counted, listed, measured_text, metric_text, number_text, percent, percent_interval
@@ -234,10 +235,32 @@ def _data(facts: DigestFacts) -> str:
     moved = sorted({s.feature for s in facts.notices if s.metric == "psi" and not s.feature.startswith("@")})
     if moved:
         said += f" Inputs differ from the reference ({', '.join(moved[:4])}{f' and {len(moved) - 4} more' if len(moved) > 4 else ''}): a notice, no alarm."  # noqa: PLR2004 - names that fit a line
+    said += _hidden(facts)
     if facts.scores_moved:
         worst = max((s for s in facts.notices if s.metric == "psi" and s.feature == "@score"), key=lambda s: s.value)
         said += f" The model's own scores differ from the reference (PSI up to {number_text(worst.value)}, usually {number_text(worst.expected)}): a notice."
     return said
+
+
+def _hidden(facts: DigestFacts) -> str:
+    """Say of inputs what the whole of each does not show: a shift in one segment alone, and pairs that no longer go together."""
+    worst: dict[tuple[str, str], Signal] = {}
+    for signal in facts.notices:
+        name = (signal.metric, signal.feature)
+        usual = worst.get(name, signal)
+        worst[name] = max(usual, signal, key=lambda s: abs(s.value - s.expected))
+    apart = [f"{s.feature} ({s.reason})" for (metric, _), s in sorted(worst.items()) if metric == "segment_shift"]
+    pairs = [
+        f"{' and '.join(parts_of(s.feature))} (correlation {number_text(s.value)}, usually {number_text(s.expected)})"
+        for (metric, _), s in sorted(worst.items())
+        if metric == "correlation"
+    ]
+    said = f" Moved in one segment and not in the rest: {_some(apart)}: a notice." if apart else ""
+    return said + (f" Go together otherwise than in the reference: {_some(pairs)}: a notice." if pairs else "")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")  # noqa: PLR2004 - that fit a line
 
 
 def _labels(facts: DigestFacts) -> str:

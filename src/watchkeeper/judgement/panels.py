@@ -3,7 +3,7 @@
 Belongs here: the table of judged scores -> arrays. Does not: reading it (operations/judge.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,20 +42,41 @@ class Series:
     is_reference: NDArray[np.bool_]
     place: NDArray[np.int64]
     slots: int
+    said: Mapping[tuple[int, int], str]
+    """What scores say of themselves, where they do."""
 
     def panel(self) -> Panel:
         """Return what is charted: mature numbers, on the rule's scale; provisional ones wait for `with_favourable`."""
         value = np.where(self.is_provisional, np.nan, self.value)
         variance = np.nan_to_num(self.se, nan=0.0) ** 2
+        if self.rule.by_chance:
+            value = self._at_usual_rows(value)
         if self.rule.in_logs:
             variance = variance / np.maximum(value, _TINY) ** 2
             value = in_logs(value)
         return Panel(self.rule.metric, self.names, value, np.nan_to_num(variance, nan=0.0), self.place, self.is_reference, self.slots)
 
+    def _at_usual_rows(self, value: Floats) -> Floats:
+        """Return numbers as they would be with as many rows as the reference's windows usually have, of windows that have fewer.
+
+        What chance adds is at most what is usual altogether; a window of more rows has a smaller number, and is left as it is.
+        """
+        rows, reference = np.maximum(self.n, 1.0), self.is_reference
+        usual, usual_rows = (_row_medians(np.where(reference, of, np.nan))[:, None] for of in (value, rows))
+        by_chance = np.fmin(self.rule.by_chance, usual * usual_rows)
+        more = by_chance * np.maximum(0.0, 1 / rows - 1 / usual_rows)
+        return np.where(more > 0, value * usual / (usual + more), value)
+
     def favourable(self, centre: Floats) -> Floats:
         """Return each number as kindly as the missing labels allow: the end of its bounds nearest to what is usual."""
         kind = np.clip(centre, self.bound_low, self.bound_high)
         return np.where(self.is_provisional, kind, self.value)
+
+
+def _row_medians(values: Floats) -> Floats:
+    """Return the median of the numbers in each row, NaN where there are none."""
+    ordered, seen = np.sort(values, axis=1), np.isfinite(values).sum(axis=1)
+    return np.where(seen > 0, ordered[np.arange(len(ordered)), np.maximum(0, seen - 1) // 2], np.nan)
 
 
 def in_logs(values: Floats) -> Floats:
@@ -93,7 +114,13 @@ def series(rule: Rule, scores: pa.Table, windows: Sequence[tuple[datetime, datet
         is_reference=starts < _micros(reference_end),
         place=places([start for start, _ in windows], timezone, slots),
         slots=slots,
+        said=_said(mine.column("reason"), row, column),
     )
+
+
+def _said(reasons: pa.ChunkedArray, row: NDArray[np.int64], column: NDArray[np.int64]) -> dict[tuple[int, int], str]:
+    some = np.flatnonzero(np.asarray(pc.greater(pc.binary_length(reasons), 0)))
+    return dict(zip(zip(row[some].tolist(), column[some].tolist(), strict=True), reasons.take(pa.array(some)).to_pylist(), strict=True))
 
 
 def _names(mine: pa.Table) -> tuple[list[tuple[str, str]], NDArray[np.int64]]:

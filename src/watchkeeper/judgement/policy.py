@@ -20,7 +20,9 @@ class Rule:
     `tolerance` is the smallest change worth anyone's time, in the metric's unit (or its logarithm when `in_logs`, or as
     a share of what is usual when `is_relative`); `memories` are weights of the slow charts beside the sudden one. `of_hours` are more
     of these where windows are hours: one hour's rows may be too few to tell a shift by that a day's rows show at once. A number
-    whose interval is wider than `widest` says nothing: an AUC of one positive may be anything.
+    whose interval is wider than `widest` says nothing: an AUC of one positive may be anything. One below `negligible` is never out of
+    line, however still it lay before. `by_chance` is what a number is by chance alone, times the rows: a PSI over ten cells is 9 / n, so that
+    a window of few rows has a larger one though nothing moved.
     """
 
     metric: str
@@ -36,6 +38,8 @@ class Rule:
     of: int = 1
     least_reference_rows: int = 0
     widest: float = inf
+    negligible: float = -inf
+    by_chance: float = 0.0
 
     def memories_of(self, windows_per_day: int) -> tuple[float, ...]:
         """Return the weights of the slow charts for windows of such a length."""
@@ -65,7 +69,11 @@ RULES: tuple[Rule, ...] = (
     Rule(metric="error_ratio", family="service", level="page", tolerance=0.0025, memories=(0.2,)),
     Rule(metric="latency_p95", family="service", level="page", tolerance=0.1, in_logs=True, memories=(0.2,)),
     Rule(metric="rows", family="data", level="notice", tolerance=0.2, in_logs=True),
-    Rule(metric="psi", family="covariate", level="notice", tolerance=0.1, in_logs=True, of_hours=(0.05,)),
+    Rule(metric="psi", family="covariate", level="notice", tolerance=0.1, in_logs=True, negligible=0.01, by_chance=9.0),
+    Rule(metric="loc", family="covariate", level="notice", tolerance=0.05, memories=(0.2,), of_hours=(0.05,)),
+    Rule(metric="spread", family="covariate", level="notice", tolerance=0.05, memories=(0.2,), of_hours=(0.05,)),
+    Rule(metric="segment_shift", family="covariate", level="notice", tolerance=0.1),
+    Rule(metric="correlation", family="covariate", level="notice", tolerance=0.05, memories=(0.2,)),
     Rule(metric="score_mean", family="covariate", level="notice", tolerance=0.02, memories=(0.2,)),
 )
 

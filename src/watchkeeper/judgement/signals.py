@@ -82,6 +82,7 @@ def _chart(found: Series) -> Charted:
         p = np.where(np.isfinite(chart), p, np.nan)
         z, is_slow = np.where(p < best, chart, z), is_slow | (p < best)
         best = np.fmin(best, p)
+    best = np.where(found.value < found.rule.negligible, 1.0, best)
     tests = 1 + len(memories)
     return Charted(found, panel, normal, judged, z, np.minimum(1.0, tests * best), is_slow, tolerance)
 
@@ -157,6 +158,7 @@ def _raised(monitor: Monitor, environment: str, chart: Charted, mask: NDArray[np
             normal_high=shown(float(high[w])),
             p=float(chart.p[j, w]),
             n=int(np.nan_to_num(found.n[j, w])),
+            reason=found.said.get((int(j), int(w)), ""),
             state="provisional" if found.is_provisional[j, w] else "mature",
             computed_at=now,
         )

@@ -21,13 +21,14 @@ from watchkeeper.measures import (
     lift,
     performance,
     row_means,
+    segment_shift,
     service,
 )
 from watchkeeper.measures.row_means import RowMean
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.stats.smooth import MOMENTS
 
-Subject = Literal["feature", "pair", "binary", "regression", "multiclass", "class", "service"]
+Subject = Literal["feature", "segments", "pair", "binary", "regression", "multiclass", "class", "service"]
 Direction = Literal["higher_is_better", "lower_is_better", "closer_to_zero", "none"]
 UP: Direction = "higher_is_better"
 DOWN: Direction = "lower_is_better"
@@ -72,6 +73,8 @@ class Metric:
         return _RANGES.get(self.name) or _RANGES_OF_UNITS.get(self.unit, (-inf, inf))
 
 
+JUDGED = ("loc", "spread")
+"""Moments that are judged: with a direction, a slow change of some windows adds up."""
 _WEIGHTED = "CBPE: scores as calibrated on the reference, weighted to the inputs where errors depend on them (PAPE)"
 _RANGES = {
     **dict.fromkeys(("accuracy_gap", "calibration_gap"), (-1.0, 1.0)),
@@ -203,7 +206,10 @@ CATALOGUE: tuple[Metric, ...] = (
     _drift("chi_square", drift.chi_square, "all reference bins, Pearson"),
     _drift("chi_square_p", drift.chi_square_p, "all reference bins, Pearson", "probability", direction=NONE),
     _drift("wasserstein", drift.wasserstein, "all reference bins at their means", "feature", only="numeric"),
-    *(_drift(m, partial(drift.moment, m), "Legendre at mid-ranks, t", "sd", direction=ZERO, least=20, only="numeric") for m in MOMENTS),
+    *(
+        _drift(m, partial(drift.moment, m), "Legendre at mid-ranks, t", "sd", direction=ZERO, least=20, only="numeric", stored=m in JUDGED)
+        for m in MOMENTS
+    ),
     _quality("null_ratio", drift.null_ratio, "Wilson"),
     _quality("unseen_ratio", drift.unseen_ratio, "Wilson", only="category"),
     _quality("vanished_categories", drift.vanished_categories, "count", "categories", only="category"),
@@ -229,7 +235,17 @@ CATALOGUE: tuple[Metric, ...] = (
         direction=NONE,
         family="drift",
         least=20,
-        stored=False,
+    ),
+    Metric(
+        name="segment_shift",
+        subject="segments",
+        function=segment_shift.segment_shift,
+        method="ranks or shares of 10 reference bins, Bonferroni over segments",
+        unit="sd",
+        direction=DOWN,
+        family="drift",
+        least=100,
+        compares=True,
     ),
     _kpi("roc_auc", "binary", performance.roc_auc, "logit grid, Newcombe 5", "ratio", UP, least=50, in_segments=True),
     _kpi("average_precision", "binary", performance.average_precision, "logit grid, logit interval", "ratio", UP, least=50),
@@ -444,7 +460,7 @@ def find(name: str, subject: str | None = None) -> Metric | None:
 
 def subjects_of(task: str) -> frozenset[str]:
     """Return what the numbers of a task's models are about."""
-    return frozenset({"feature", "pair", "service", task, *(["class"] if task == "multiclass" else [])})
+    return frozenset({"feature", "segments", "pair", "service", task, *(["class"] if task == "multiclass" else [])})
 
 
 def stored_of(task: str) -> frozenset[str]:

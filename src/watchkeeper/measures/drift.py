@@ -19,6 +19,7 @@ from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, mean, proportio
 _COMMON = 0.01
 _ONE_SIDED = ("the window has no values", "the reference has no values")
 _LEAST_OF_A_PAIR = 4
+_LEAST_OTHERS = 15
 _ALMOST_ONE = 1 - 1e-12
 _NO_SPREAD, _ROUNDING = 0.01, 10
 """Of normal scores, which have a variance of 1 in the reference; sums are rounded, and less of it says nothing."""
@@ -84,11 +85,17 @@ def chi_square_p(reference: FeatureView, analysis: FeatureView) -> Estimate:
 
 
 def moment(name: str, reference: FeatureView, analysis: FeatureView) -> Estimate:
-    """Mean of a moment's row function over the window, at the reference's mid-ranks; less the reference's own mean, which ties shift."""
+    """Mean of a moment's row function over the window, at the reference's mid-ranks; less the reference's own mean, which ties shift.
+
+    Of a feature that mostly has one value it takes as many rows as give 15 of another: the mean of fewer is far from normal.
+    """
     if reference.bins.kind != "numeric":
         return undefined("categories have no order")
     if reference.counts.valued == 0 or analysis.counts.valued == 0:
         return undefined(_ONE_SIDED[analysis.counts.valued > 0], analysis.counts.valued)
+    others = analysis.counts.valued * (1 - float(reference.fine.max()) / reference.counts.valued)
+    if others < _LEAST_OTHERS:
+        return undefined(f"in the reference {1 - others / analysis.counts.valued:.0%} are alike, and too few rows are left", analysis.counts.valued)
     values = smooth.legendre(smooth.mid_ranks(reference.fine), name)
     usual = float(np.dot(values, reference.fine) / reference.counts.valued)
     found = mean(float(np.dot(values, analysis.fine)), float(np.dot(values**2, analysis.fine)), analysis.counts.valued)

@@ -21,6 +21,7 @@ from watchkeeper.measures.estimated_classes import Calibrations, calibrations_of
 from watchkeeper.measures.estimated_errors import ExpectedErrors
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST, gap_to_rest
 from watchkeeper.measures.likeness import ReferenceRows, Weighing, weighing, window_cells
+from watchkeeper.measures.segment_shift import sides
 from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView, RegressionView, ServiceView
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts
@@ -156,6 +157,7 @@ def readings(frame: Frame, sums: BySegment) -> Iterator[Score]:
     """Yield every score of the window: the whole first, then each segment of it."""
     whole = sums.get("", {})
     yield from _features(frame, whole, "")
+    yield from _segment_shifts(frame, sums)
     yield from _pairs(frame, whole)
     yield from _service(frame, whole, "")
     yield from _kpis(frame, whole, "")
@@ -176,6 +178,24 @@ def _features(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
         for metric in catalogue.of("feature", stored_only=False):
             if frame.wants(metric) and (metric.in_segments or not segment) and _applies(metric, bins, name):
                 yield _feature_score(frame, metric, name, segment, theirs, ours)
+
+
+def _segment_shifts(frame: Frame, sums: BySegment) -> Iterator[Score]:
+    """Yield for each feature how far it moved in the segment where it moved most against the rest."""
+    wanted = [metric for metric in catalogue.of("segments", stored_only=False) if frame.wants(metric)]
+    names = sorted(s for s in sums if s and s in frame.reference_sums)
+    if not wanted or not names:
+        return
+    for name, bins in frame.fitted.items():
+        if name.startswith("@") or (FEATURE, name, "") not in sums[""]:
+            continue
+        theirs, ours = (
+            sides(bins, names, {s: FeatureView(bins, by[s][FEATURE, name, ""], is_coarse=bool(s)) for s in by if (FEATURE, name, "") in by[s]})
+            for by in (frame.reference_sums, sums)
+        )
+        for metric in wanted:
+            found = metric.function(names, bins.kind, theirs, ours)
+            yield _stated(frame, metric, found, DONE, found.n, None, feature=name)
 
 
 def _applies(metric: Metric, bins: FeatureBins, name: str) -> bool:

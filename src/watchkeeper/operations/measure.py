@@ -23,7 +23,7 @@ from watchkeeper.operations.bins_in_force import reference_problem
 from watchkeeper.operations.due import MEASURE, Due, due_windows, known_measurings, last_ended, silence_of
 from watchkeeper.operations.maturity import learned
 from watchkeeper.operations.pieces import PART_BYTES, parted, share_of_memory
-from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, by_window, frame_of, reference_of
+from watchkeeper.operations.rollup import Basis, are_of_outputs, are_of_segments, basis_of, by_window, frame_of, reference_of
 from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.operations.sums import ReferenceSums, added, of_environment, parts_within
 from watchkeeper.operations.version_book import VersionBook, version_book, version_scores
@@ -131,7 +131,7 @@ def measured(piece: WindowsPiece) -> tuple[list[Score], list[Run]]:
     home, monitor, basis, grid, due, now = piece.home, piece.monitor, piece.basis, piece.grid, piece.due, piece.now
     metrics = _metrics(monitor, grid)
     reference = reference_of(home, monitor, basis, now=now, metrics=metrics)
-    of_whole = grid != monitor.grid and not any(t.segment for t in monitor.targets)
+    of_whole = grid != monitor.grid and not any(t.segment for t in monitor.targets) and not are_of_segments(metrics)
     of_outputs = are_of_outputs(basis, metrics)
     parts = parts_within(home, monitor, basis.bins, due[0].window.start, due[-1].window.end, now=now, of_whole=of_whole, of_outputs=of_outputs)
     found = by_window(grid, parts)

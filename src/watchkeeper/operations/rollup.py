@@ -93,15 +93,17 @@ def rolled_up(
     if basis is None:
         return
     reference = reference_of(home, monitor, basis, now=now, metrics=metrics)
+    are_apart = of_whole and not are_of_segments(metrics)
     parts = parts_within(
-        home, monitor, basis.bins, start, end, now=now, of_whole=of_whole, of_outputs=are_of_outputs(basis, metrics), feature=feature
+        home, monitor, basis.bins, start, end, now=now, of_whole=are_apart, of_outputs=are_of_outputs(basis, metrics), feature=feature
     )
     found = by_window(grain, of_environment(parts, monitor.environment))
     for window in grain.between(start, end):
         if window.start in found:
             here = found[window.start]
             frame = frame_of(home, monitor, window, grain.grain, basis, reference, now, metrics=metrics, feature=feature)
-            yield from readings(replace(frame, days=days_of(monitor, window, here, metrics) if over_days else None), added(here))
+            made = readings(replace(frame, days=days_of(monitor, window, here, metrics) if over_days else None), added(here))
+            yield from (score for score in made if not (of_whole and score.segment))
 
 
 def usual_range(home: Home, monitor: Monitor, grain: Grid, metric: str, *, now: datetime) -> tuple[float, float] | None:
@@ -161,8 +163,13 @@ def _within(windows: Collection[tuple[datetime, datetime]]) -> pc.Expression:
 
 def are_of_outputs(basis: Basis, metrics: Collection[str] | None) -> bool:
     """Tell whether metrics can be had without the parts of the columns that the model was given."""
-    of_features = {m.name for m in CATALOGUE if m.subject in ("feature", "pair") or m.estimates}
+    of_features = {m.name for m in CATALOGUE if m.subject in ("feature", "segments", "pair") or m.estimates}
     return metrics is not None and not of_features.intersection(metrics) and any(name.startswith("@") for name in basis.fitted)
+
+
+def are_of_segments(metrics: Collection[str] | None) -> bool:
+    """Tell whether a metric was asked for that is a number of the whole, and takes the parts of its segments to tell."""
+    return metrics is not None and any(m.subject == "segments" and m.name in metrics for m in CATALOGUE)
 
 
 def by_window(grid: Grid, parts: pa.Table) -> dict[datetime, pa.Table]:

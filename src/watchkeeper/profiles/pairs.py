@@ -53,6 +53,16 @@ def name_of(pair: Pair) -> str:
     return "*".join(pair)
 
 
+def parts_of(name: str) -> Pair:
+    """Return the two features of a pair's name.
+
+    >>> parts_of("price*weight")
+    ('price', 'weight')
+    """
+    left, _, right = name.partition("*")
+    return left, right
+
+
 def related(names: Sequence[str], scores: Floats) -> tuple[Pair, ...]:
     """Return the pairs of features whose normal scores go together in a sample of the reference, the closest 200 at most.
 

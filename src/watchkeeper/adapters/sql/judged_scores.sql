@@ -1,6 +1,6 @@
 -- The newest revision of every score that is judged.
 -- grain: one score.  inputs: scores.  reader: operations/judge.py
-SELECT metric, feature, segment, direction, window_start, window_end, value, se, low, high, bound_low, bound_high, n, state, coverage, reference_value, grain
+SELECT metric, feature, segment, direction, window_start, window_end, value, se, low, high, bound_low, bound_high, n, state, reason, coverage, reference_value, grain
 FROM scores
 WHERE model = $model AND environment = $environment AND version = ''
   AND computed_at <= $now AND list_contains($bins, bins) AND list_contains($metrics, metric)
