@@ -36,11 +36,16 @@ def is_foreign(column: pa.ChunkedArray, positive: object) -> pa.ChunkedArray:
     >>> is_foreign(pa.chunked_array([["1", "no", "2", None]]), 1).to_pylist()
     [False, False, True, False]
     """
-    if not spellings(positive) <= _TRUTHS:
+    if has_name(positive):
         return pa.chunked_array([pa.repeat(pa.scalar(False), len(column))])
     known = pa.array(sorted(_TRUTHS))
     lower = _lower(column)
     return pc.and_(pc.is_valid(lower), pc.invert(pc.is_in(lower, known)))
+
+
+def has_name(positive: object) -> bool:
+    """Tell whether a label has a name of its own, and is neither true nor false."""
+    return not spellings(positive) <= _TRUTHS
 
 
 def spellings(positive: object) -> frozenset[str]:
