@@ -200,11 +200,11 @@ class Profile:
     kind: Of[str, "feature, label, group (a label part of a value of a sensitive column), loss, service, pair or mark"]
     feature: Of[
         str,
-        "column or row function; `@class=fraud` and `@decided=fraud` for the probability of a class where rows were decided otherwise, and so; `entity:mae` for what the entities of rows add up to in a KPI",
+        "column or row function; `@label` for the labels of a binary model by their texts; `@class=fraud` and `@decided=fraud` for the probability of a class where rows were decided otherwise, and so; `entity:mae` for what the entities of rows add up to in a KPI",
     ]
     outcome: Of[
         str,
-        "for label parts: the true class, of one class against all others 1 or 0; `every` of all rows; empty while there is no label, and for other parts",
+        "for label parts: the true class, of `@label` the text, of one class against all others 1 or 0; `every` of all rows; empty while there is no label, and for other parts",
     ] = ""
     n: Of[int, "rows"]
     nulls: Of[int, "null values"] = 0

@@ -4,7 +4,7 @@ Belongs here: text -> value, with a sentence for what is none, and how segments 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -114,13 +114,24 @@ def known_name(name: str) -> str:
     return name
 
 
-def segment_value(value: str) -> str:
-    """Return a value as it stands in the name of a segment, where `&` begins the next column: `carrier=VX&origin=EWR`.
+def segment_of(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return the name of a segment from its columns, each with its value as it is in the rows; of none it is the whole, and empty.
 
-    >>> segment_value("H&M"), segment_value("a=b"), segment_value("100 %"), segment_value("%26")
-    ('H%26M', 'a=b', '100 %', '%2526')
+    A `&` begins the next column, so that of a value is written `%26`, and a `%26` or `%25` of a value `%2526` or `%2525`.
+
+    >>> segment_of([("carrier", "VX"), ("origin", "EWR")]), segment_of([("shop", "H&M")]), segment_of([("shop", "%26")]), segment_of([])
+    ('carrier=VX&origin=EWR', 'shop=H%26M', 'shop=%2526', '')
     """
-    return re.sub("%(?=2[56])", "%25", value).replace("&", "%26")
+    return "&".join(f"{column}={re.sub('%(?=2[56])', '%25', value).replace('&', '%26')}" for column, value in pairs)
+
+
+def is_segment(text: str) -> bool:
+    """Tell whether a text says of each column which value it has.
+
+    >>> is_segment("carrier=VX&origin=EWR"), is_segment("carrier"), is_segment("")
+    (True, False, False)
+    """
+    return all("=" in side for side in text.split("&"))
 
 
 def segment_pairs(name: str) -> list[tuple[str, str]]:
@@ -142,13 +153,26 @@ def segment_name(said: str, declared: Sequence[str]) -> str:
     ('shop=H%26M', 'shop=H%26M&size=3', 'x')
     """
     known = {column for each in declared for column in each.split("&")}
-    if "&" not in said or all("=" in side and side.partition("=")[0] in known for side in said.split("&")):
+    if "&" not in said or (is_segment(said) and all(column in known for column, _ in segment_pairs(said))):
         return said
     for columns in sorted((each.split("&") for each in declared), key=len, reverse=True):
         found = re.fullmatch("&".join(f"{re.escape(column)}=(.*)" for column in columns), said, re.DOTALL)
         if found:
-            return "&".join(f"{column}={segment_value(value)}" for column, value in zip(columns, found.groups(), strict=True))
+            return segment_of(zip(columns, found.groups(), strict=True))
     return said
+
+
+def dimension_of(segment: str, dimensions: Sequence[str]) -> str:
+    """Return which dimension a segment is of, such as `carrier&origin` for `carrier=VX&origin=EWR`; empty for none of them.
+
+    Those of most columns are tried first: a value that an earlier release, or a person, wrote may hold anything.
+
+    >>> dimension_of("carrier=VX&origin=EWR", ["carrier", "origin", "carrier&origin"]), dimension_of("tail=N1", ["carrier"])
+    ('carrier&origin', '')
+    """
+    forms = {name: "&".join(f"{re.escape(column)}=.*" for column in name.split("&")) for name in dimensions}
+    longest = sorted(forms, key=lambda name: -name.count("&"))
+    return next((name for name in longest if re.fullmatch(forms[name], segment, re.DOTALL)), "")
 
 
 def one_label(value: Any) -> Any:

@@ -55,6 +55,7 @@ def test_status_as_json_has_stable_keys(root):
         "files_held",
         "windows_without_rows",
         "maturity",
+        "new_classes",
         "versions",
     }
     assert {o["operation"]: (o["outcome"], o["window_end"], o["due"], o["left_out"]) for o in row["operations"]} == {

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -246,6 +247,92 @@ def test_a_decision_that_is_named_still_finds_the_score_it_follows():
     assert {answers(told)[k] for k in ("columns.prediction", "columns.score")} == {"outcome_is", "risk"}
     why = next(a.why for a in told.answers if a.key == "columns.score")
     assert why.startswith("between 0 and 1, and `outcome_is` is positive where it is 0.4")
+
+
+def of_two(*names: str) -> pa.Table:
+    """Return events with two columns that add up to 1, named in this order: the first is drawn, the second its complement."""
+    first = np.random.default_rng(3).uniform(0.01, 0.99, ROWS)
+    return pa.table({**events().drop_columns("score").to_pydict(), **dict(zip(names, (first, 1 - first), strict=True))})
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+@pytest.mark.parametrize(
+    ("names", "truth", "positive", "score"),
+    [
+        (("prob_0", "prob_1"), [0, 1], None, "prob_1"),
+        (("predict_proba_0", "predict_proba_1"), [False, True], None, "predict_proba_1"),
+        (("prob_0", "prob_1"), [0, 1], "0", "prob_0"),
+        (("prob_0", "score"), [0, 1], None, "score"),
+        (("p_no", "p_yes"), ["no", "yes"], None, "p_yes"),
+        (("probStays", "probGoes"), ["stays", "goes"], "goes", "probGoes"),
+        (("p_on_time", "p_late"), ["on time", "late"], None, "p_late"),
+        (("p_rest", "p_late"), ["on time", "late"], None, "p_late"),
+        (("score_neg", "score_pos"), ["stays", "goes"], "goes", "score_pos"),
+        (("p_kept", "p_return"), [0, 1], None, "p_return"),
+        (("p_not_returned", "p_returned"), [0, 1], None, "p_returned"),
+    ],
+)
+def test_of_two_columns_that_add_up_to_1_the_positive_labels_is_the_score(names, truth, positive, score, is_reversed):
+    told = drafted(of_two(*(names[::-1] if is_reversed else names)), labels(truth * 60), positive=positive)
+    assert told.questions == []
+    (other,) = {*names} - {score}
+    why = next(a.why for a in told.answers if a.key == "columns.score")
+    assert (answers(told)["columns.score"], why) == (score, f"adds up to 1 with `{other}`, and by the names it is that of the positive label")
+
+
+@pytest.mark.parametrize("names", [("prob_0", "prob_1"), ("prob_1", "prob_0")])
+def test_without_labels_true_is_positive(names):
+    assert answers(drafted(of_two(*names)))["columns.score"] == "prob_1"
+
+
+@pytest.mark.parametrize("said", [{}, {"prediction": "is_returned"}])
+def test_the_prediction_tells_which_of_two_columns_is_the_score(said):
+    rows = of_two("score_a", "score_b")
+    is_returned = np.asarray(rows["score_b"]) >= 0.7
+    told = drafted(rows.append_column("is_returned", [is_returned]), labels([0, 1] * 60), **said)
+    assert (told.questions, answers(told)["columns.score"], answers(told)["columns.prediction"]) == ([], "score_b", "is_returned")
+
+
+@pytest.mark.parametrize("names", [("score_a", "score_b"), ("prob_0", "prob_1")])
+def test_two_columns_that_nothing_tells_apart_are_asked_about(names):
+    """Classes with names are in no order: whether `prob_1` is that of `goes` is not known."""
+    told = drafted(of_two(*names), labels(["stays", "goes"] * 60), positive="goes")
+    assert [(q.option, q.what) for q in told.questions] == [
+        ("--score", f"which of `{names[0]}` and `{names[1]}` is the probability of the positive label; they add up to 1")
+    ]
+    assert "columns.score" not in answers(told)
+    assert told.left_out == []
+    again = drafted(of_two(*names), labels(["stays", "goes"] * 60), positive="goes", score=names[1])
+    assert (again.questions, answers(again)["columns.score"]) == ([], names[1])
+
+
+def test_a_choice_made_by_the_other_column_does_not_tell_which_is_the_score():
+    """An offer is accepted where no return is expected."""
+    rows = of_two("score_a", "score_b")
+    told = drafted(rows.append_column("decision", [np.asarray(rows["score_a"]) >= 0.4]), labels([0, 1] * 60))
+    assert [q.option for q in told.questions] == ["--score"]
+
+
+def test_which_label_is_positive_is_asked_before_which_column_is_its_probability():
+    told = drafted(of_two("prob_stays", "prob_goes"), labels(["stays", "goes"] * 60))
+    assert ([q.option for q in told.questions], "columns.score" in answers(told)) == (["--positive"], False)
+    told = drafted(of_two("prob_stays", "prob_goes"), labels(["stays", "goes"] * 60), positive="goes")
+    assert (told.questions, answers(told)["columns.score"]) == ([], "prob_goes")
+
+
+def test_scores_that_are_missing_in_some_rows_still_add_up():
+    rows = of_two("prob_0", "prob_1")
+    gone = pa.array(np.arange(ROWS) < 30)
+    for name in ("prob_0", "prob_1"):
+        rows = rows.set_column(rows.column_names.index(name), name, pc.if_else(gone, None, rows[name]))
+    assert answers(drafted(rows, labels([0, 1] * 60)))["columns.score"] == "prob_1"
+
+
+def test_two_scores_that_do_not_add_up_to_1_are_no_pair():
+    rng = np.random.default_rng(5)
+    rows = events(score_b=rng.uniform(0, 1, ROWS))
+    told = drafted(rows, labels([0, 1] * 60))
+    assert (told.questions, answers(told)["columns.score"]) == ([], "score")
 
 
 def test_a_decision_named_like_a_score_is_not_taken_for_it():

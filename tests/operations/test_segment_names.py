@@ -22,7 +22,7 @@ from watchkeeper.operations.watch import watch
 from watchkeeper.profiles.parts import LABEL
 from watchkeeper.records import Profile, Score
 from watchkeeper.site.explanation import explanation_lines
-from watchkeeper.spelling import segment_name, segment_pairs, segment_value
+from watchkeeper.spelling import segment_name, segment_of, segment_pairs
 from watchkeeper.windows import Window
 from worlds import DAY
 
@@ -57,7 +57,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.mark.parametrize("value", [*DEPOTS, "", "&", "%", "%2", "%25", "%2&6", "%%26", "%2526", "a%25&b"])
 def test_a_value_is_read_from_the_name_as_it_was(value: str) -> None:
-    name = f"depot={segment_value(value)}&van={segment_value('&')}"
+    name = segment_of([("depot", value), ("van", "&")])
     assert segment_pairs(name) == [("depot", value), ("van", "&")]
     assert segment_name(name, ["depot&van"]) == name
 
@@ -67,7 +67,7 @@ def test_each_value_is_a_segment_of_its_own(home: Home) -> None:
         s for s in home.lake.newest(Score) if (s.metric, s.grain, s.version, s.window_start) == ("rows", "day", "", BEGIN + 15 * DAY) and s.segment
     ]
     of_depots = {s.segment: s.n for s in found if s.segment.startswith("depot=") and "&" not in s.segment}
-    assert of_depots == {f"depot={segment_value(d)}": ROWS // len(DEPOTS) for d in DEPOTS}
+    assert of_depots == {segment_of([("depot", d)]): ROWS // len(DEPOTS) for d in DEPOTS}
     pairs = {s.segment: s.value for s in found if "&" in s.segment}
     assert pairs["depot=x&van=1"] == 20  # those of the depot x alone, and not those of the depot `x&van=1`
     assert len(pairs) == 2 * len(DEPOTS)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from watchkeeper.adapters.yaml_lines import Path
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import CLASS
+from watchkeeper.spelling import dimension_of
 
 _SHARED_ROLES = frozenset({"entity", "trace_id", "host"})  # of which another column may well hold the same
 _UNCLOSED = re.compile(r"\[(?!!?\]?[^\]]*\])")  # fnmatch takes such a bracket for a character of the name
@@ -182,7 +183,7 @@ def _of_target(monitor: Monitor, target: Target, path: Path) -> Iterator[Contrad
         yield Contradiction((*path, "segment"), f"metric '{metric}' is not measured in segments", "leave `segment` out")
     if mine:
         yield from _of_limits(target, min(m.range[0] for m in mine), max(m.range[1] for m in mine), path)
-    if target.segment and not any(_is_of(target.segment, declared) for declared in monitor.segments):
+    if target.segment and not dimension_of(target.segment, monitor.segments):
         known = f"declared: {', '.join(monitor.segments)}" if monitor.segments else "declare its column in `segments`"
         yield Contradiction((*path, "segment"), f"segment '{target.segment}' is of no declared segment", known)
 
@@ -221,11 +222,6 @@ def _of_limits(target: Target, low: float, high: float, path: Path) -> Iterator[
         if limit is not None and not low <= limit <= high:
             hint = "write a share as 0.7, not as 70" if (low, high) == (0, 1) else ""
             yield Contradiction((*path, name), f"{name}: {limit:g} is no value of '{target.metric}', which {span}", hint)
-
-
-def _is_of(segment: str, declared: str) -> bool:
-    """Tell whether a segment such as `carrier=VX` is one of those that `carrier` declares."""
-    return re.fullmatch("&".join(f"{re.escape(column)}=.*" for column in declared.split("&")), segment, re.DOTALL) is not None
 
 
 def _said(path: Path) -> str:

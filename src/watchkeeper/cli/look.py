@@ -83,7 +83,8 @@ def status_dict(found: ModelStatus) -> dict[str, Any]:
 
 def _say_remarks(status: ModelStatus) -> None:
     row = status.overview
-    for line in [part for part in (row.reason, row.maturity, row.versions and f"versions: {row.versions}") if part] + [
+    classes, versions = row.new_classes and f"labels: {row.new_classes}", row.versions and f"versions: {row.versions}"
+    for line in [part for part in (row.reason, row.maturity, classes, versions) if part] + [
         f"{i.severity} {i.incident_id}: {i.headline}" for i in row.incidents
     ]:
         say(f"{row.model}: {line}")

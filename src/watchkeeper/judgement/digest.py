@@ -45,6 +45,7 @@ class DigestFacts:
     quarantine_reasons: Sequence[tuple[str, int]]
     is_final: bool
     labels_aside: int = 0
+    label_classes: Sequence[str] = ()
     is_judged: bool = True
     broken: Sequence[Broken] = ()
     cost: Mapping[str, float] = field(default_factory=dict)
@@ -272,7 +273,7 @@ def _labels(facts: DigestFacts) -> str:
     rest = coverage.n - known - aside
     held = f"; {aside:,} came and {'was' if aside == 1 else 'were'} set aside" if aside else ""
     tail = f"; {rest:,} {'never came' if facts.is_final and not facts.failed else 'not here yet'}" if rest else ""
-    return f"{known:,} of {coverage.n:,} ({percent(coverage.value, digits=1)}){held}{tail}."
+    return f"{known:,} of {coverage.n:,} ({percent(coverage.value, digits=1)}){held}{tail}.{''.join(f' {said[:1].upper()}{said[1:]}.' for said in facts.label_classes)}"
 
 
 def _cost(facts: DigestFacts) -> str:

@@ -14,6 +14,7 @@ from scipy.special import stdtrit
 from watchkeeper.measures.criteria import CRITERIA, SIDES, Criterion
 from watchkeeper.measures.views import BinaryView, RegressionView
 from watchkeeper.profiles.labelled import NEGATIVE, PENDING, POSITIVE
+from watchkeeper.spelling import segment_of, segment_pairs
 from watchkeeper.stats.differences import POWER, difference, prior_strength, ratio, rows_needed, shrunk, z_of
 from watchkeeper.stats.intervals import OVERFLOW, Estimate, proportion, undefined
 from watchkeeper.words import counted
@@ -191,7 +192,8 @@ def _priors(share: tuple[str, str], groups: Mapping[str, Tally], single: Mapping
     every = _share_of(whole, share)
     expected = {}
     for group in groups:
-        sides = [single[side] for side in group.split("&") if side in single] if "&" in group else []
+        pairs = segment_pairs(group)
+        sides = [single[side] for pair in pairs if (side := segment_of([pair])) in single] if len(pairs) > 1 else []
         guess = sum(_share_of(s, share) - every for s in sides if s[rows]) + every
         expected[group] = min(max(guess, 1e-3), 1 - 1e-3)
     some = [g for g, part in groups.items() if part[rows] > 0]

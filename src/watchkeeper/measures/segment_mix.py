@@ -11,6 +11,7 @@ import numpy as np
 
 from watchkeeper.measures.row_means import RowMean, RowSums
 from watchkeeper.profiles.groups import NULL
+from watchkeeper.spelling import segment_of
 from watchkeeper.stats.differences import difference
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.stats.mix import Side, Split
@@ -65,7 +66,7 @@ def split_by(dimension: str, kind: RowMean, before: Sums, after: Sums) -> Segmen
 
     Rows that no segment holds, since they landed before the column was there, are of the segment whose value is null.
     """
-    nobody = "&".join(f"{column}={NULL}" for column in dimension.split("&"))
+    nobody = segment_of((column, NULL) for column in dimension.split("&"))
     before, after = _complete(before, nobody), _complete(after, nobody)
     if before[""].n == 0 or after[""].n == 0:
         return None

@@ -18,6 +18,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConfigurationError
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.classes import has_name
 from watchkeeper.operations.fit import fit
 from watchkeeper.profiles.bins import FeatureBins, version
 from watchkeeper.profiles.pairs import Pair
@@ -34,6 +35,8 @@ _UNSURE = "how unsure"
 """What is counted of models without labels since low confidence is measured; those without it are profiled again."""
 _ENTITIES = "by entity, and by group of entities"
 """The same of models whose rows are about entities."""
+_LABELS = "labels by their texts"
+"""The same of binary models whose labels have names."""
 _PAIRS, _PAIRS_KIND = "@pairs", "pairs"
 _COUNTED = ("task", "window", "timezone", "environment", "columns", "features", "segments", "sensitive", "private", "positive", "threshold")
 
@@ -159,9 +162,16 @@ def layout(monitor: Monitor) -> str:
         *([_CHANCES] if has_chances else []),
         *([_UNSURE] if labels is None and monitor.gives_chances else []),
         *([_ENTITIES] if labels is not None and monitor.columns.entity else []),
+        *([_LABELS] if names_labels(monitor) else []),
     ]
     told = [_FORM, said, [labels.join, labels.column] if labels else None, *own, *more]
     return json.dumps(told, sort_keys=True)
+
+
+def names_labels(monitor: Monitor) -> bool:
+    """Tell whether labels of a binary model are counted by their texts: where one with a name is positive, any other text is taken for negative."""
+    labels = monitor.labels
+    return monitor.task == "binary" and labels is not None and labels.column not in monitor.private and has_name(monitor.positive)
 
 
 def too_short(monitor: Monitor) -> str:

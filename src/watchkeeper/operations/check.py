@@ -22,6 +22,7 @@ from watchkeeper.judgement.standing import named_version, unseen
 from watchkeeper.monitor import Monitor, Place
 from watchkeeper.operations.asking import prepared
 from watchkeeper.operations.bins_in_force import reference_problem, stored_bins, too_short
+from watchkeeper.operations.label_classes import remarks
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.own_kpis import ROLES
 from watchkeeper.operations.sensitive import not_audited
@@ -92,8 +93,7 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
         yield _finding("warning", document, ("reference", "to"), short, "let reference.to be a later day")
     if doubt := reference_doubt(home, monitor, now=now):
         yield _finding("warning", document, ("reference",), doubt, "see docs/monitor-file.md, Reference")
-    if not (due := maturity_of(home, monitor, now=now)).is_settled and stored_bins(home, monitor, now=now):
-        yield _finding("warning", document, ("labels", "mature_after"), due.text)
+    yield from _of_labels(home, monitor, document, now)
     if awaits_reference(home, monitor, now):
         hint = "until then nothing is judged; name days of which there are rows"
         yield _finding("warning", document, ("reference",), reference_problem(monitor, now=now), hint)
@@ -107,6 +107,13 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
     if monitor.sensitive and (why := not_audited(monitor)[0]):
         yield _finding("warning", document, ("sensitive",), why, "the columns are not audited")
     yield from _of_columns(home, monitor, document)
+
+
+def _of_labels(home: Home, monitor: Monitor, document: Document, now: datetime) -> Iterator[Finding]:
+    if not (due := maturity_of(home, monitor, now=now)).is_settled and stored_bins(home, monitor, now=now):
+        yield _finding("warning", document, ("labels", "mature_after"), due.text)
+    for said in filter(None, remarks(home, monitor, now=now)):
+        yield _finding("warning", document, ("labels", "column"), said, "see docs/late-labels.md, Labels of other classes")
 
 
 def _of_columns(home: Home, monitor: Monitor, document: Document) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ def is_positive(column: pa.ChunkedArray, positive: object) -> NDArray[np.float64
     [0.0, 1.0, nan]
     """
     lower = _lower(column)
-    hit = pc.cast(pc.is_in(lower, pa.array(sorted(_spellings(positive)))), pa.float64())
+    hit = pc.cast(pc.is_in(lower, pa.array(sorted(spellings(positive)))), pa.float64())
     return np.asarray(pc.if_else(pc.is_null(lower), pa.scalar(np.nan), hit).combine_chunks(), dtype=float)
 
 
@@ -36,16 +36,28 @@ def is_foreign(column: pa.ChunkedArray, positive: object) -> pa.ChunkedArray:
     >>> is_foreign(pa.chunked_array([["1", "no", "2", None]]), 1).to_pylist()
     [False, False, True, False]
     """
-    if not _spellings(positive) <= _TRUTHS:
+    if has_name(positive):
         return pa.chunked_array([pa.repeat(pa.scalar(False), len(column))])
     known = pa.array(sorted(_TRUTHS))
     lower = _lower(column)
     return pc.and_(pc.is_valid(lower), pc.invert(pc.is_in(lower, known)))
 
 
-def _spellings(positive: object) -> frozenset[str]:
+def has_name(positive: object) -> bool:
+    """Tell whether a label has a name of its own, and is neither true nor false."""
+    return not spellings(positive) <= _TRUTHS
+
+
+def spellings(positive: object) -> frozenset[str]:
+    """Return the texts, in small letters, that mean a label: of true and false every spelling."""
     said = text_of(positive).lower()
     return next((texts for texts in (_TRUE_TEXTS, _FALSE_TEXTS) if said in texts), frozenset({said}))
+
+
+def opposite_spellings(positive: object) -> frozenset[str]:
+    """Return the texts that mean the opposite of true or of false; of a class with a name none is known."""
+    ours = spellings(positive)
+    return _TRUTHS - ours if ours <= _TRUTHS else frozenset()
 
 
 def _lower(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -20,7 +20,7 @@ from watchkeeper.adapters.monitor_files import nearest
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.monitor import Monitor, Task
-from watchkeeper.operations import guesses, truths, wordings
+from watchkeeper.operations import guesses, halves, truths, wordings
 from watchkeeper.operations.times import READABLE, to_utc
 from watchkeeper.operations.traits import is_number, is_share
 from watchkeeper.words import listed
@@ -213,13 +213,7 @@ def _outputs(told: Draft, events: pa.Table, truth: pa.ChunkedArray | None) -> No
         return
     task = str(found[0])
     told.tell("task", task, found[1])
-    named_already = told.taken() | {n for n in (told.said.prediction,) if n and task == "binary"}
-    guess = guesses.score_column(events, task, named_already) if task in ("binary", "regression") else None
-    if task == "binary" and guess is None and told.said.prediction in events.column_names:
-        guess = guesses.score_of_decision(events, str(told.said.prediction), named_already, _positive_label(told, truth))
-    score = told.column("columns.score", "score", guess, events)
-    if task == "binary" and score:
-        _require_chances(score, events)
+    score, is_open = _score(told, events, task, (name, truth))
     kin = [n for n in (score, name) if n]
     decided = guesses.prediction_column(events, task, told.taken(), kin) if task in ("binary", "multiclass") else None
     if task == "multiclass" and decided is None:
@@ -228,15 +222,46 @@ def _outputs(told: Draft, events: pa.Table, truth: pa.ChunkedArray | None) -> No
     if task == "binary" and decided is None:
         decided = guesses.decision_column(events, score, told.taken(), _positive_label(told, truth))
     prediction = told.column("columns.prediction", "prediction", decided, events)
-    _ask_for_output(told, events, task, score, prediction)
+    if not is_open:
+        _ask_for_output(told, events, task, score, prediction)
     if task == "binary" and truth is not None:
         _positive(told, truth)
     if task == "binary" and score and prediction is None:
         told.tell("threshold", Monitor.model_fields["threshold"].default, "assumed: no decision column found")
-    if task == "binary" and score is None and prediction:
+    if task == "binary" and score is None and prediction and not is_open:
         _without_score(told, events, prediction)
     if task == "multiclass" and prediction:
         _probabilities(told, events, prediction, truth)
+
+
+def _score(told: Draft, events: pa.Table, task: str, truth: tuple[str, pa.ChunkedArray | None]) -> tuple[str | None, bool]:
+    """Settle the column of the score; tell whether a person must say first which of two it is."""
+    is_binary = task == "binary"
+    named_already = told.taken() | {n for n in (told.said.prediction,) if n and is_binary}
+    guess = guesses.score_column(events, task, named_already) if task in ("binary", "regression") else None
+    if is_binary and guess is None and told.said.prediction in events.column_names:
+        guess = guesses.score_of_decision(events, str(told.said.prediction), named_already, _positive_label(told, truth[1]))
+    of_positive = _of_positive(told, events, truth, guess) if is_binary and guess is not None and told.said.score is None else guess
+    score = told.column("columns.score", "score", of_positive, events)
+    if is_binary and score:
+        _require_chances(score, events)
+    return score, guess is not None and of_positive is None
+
+
+def _of_positive(told: Draft, events: pa.Table, truth: tuple[str, pa.ChunkedArray | None], guess: guesses.Guess) -> guesses.Guess | None:
+    """Return the guess, or of two columns that add up to 1 that of the positive label; None, and a question, where nothing tells which it is."""
+    score = str(guess[0])
+    others = halves.complements(events, score, told.taken() | {n for n in (told.said.prediction,) if n})
+    if not others:
+        return guess
+    if told.said.positive is None and truth[1] is not None and truths.positive(truth[1]) is None:
+        return None  # which label is positive is asked for, and the answer may settle this too
+    outcome = halves.Outcome.of(*truth, _positive_label(told, truth[1]))
+    found = next((g for other in others if (g := halves.of_positive(events, (score, other), outcome, told.said.prediction))), None)
+    if found is None:
+        both = listed([f"`{n}`" for n in (score, *others)])
+        told.questions.append(Question("--score", f"which of {both} is the probability of the positive label; they add up to 1"))
+    return found
 
 
 def _without_score(told: Draft, events: pa.Table, prediction: str) -> None:

@@ -38,7 +38,7 @@ from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.parts import FEATURE
 from watchkeeper.records import ATTRIBUTION, Batch, Change, IncidentEvent, Run, Validation
 from watchkeeper.site.explanation import MASK, Explanation, Input, Truth
-from watchkeeper.spelling import segment_value
+from watchkeeper.spelling import segment_of
 from watchkeeper.stats.calibration import Calibration
 
 
@@ -230,7 +230,7 @@ def _segments(monitor: Monitor, row: pa.Table, hidden: Collection[str]) -> Itera
     for declared in monitor.segments:
         columns = declared.split("&")
         if all(c in row.column_names and c not in hidden for c in columns):
-            yield "&".join(f"{c}={segment_value(_text(row, c) or '(null)')}" for c in columns)
+            yield segment_of((c, _text(row, c) or "(null)") for c in columns)
 
 
 def _findings(home: Home, batch: Batch | None, now: datetime) -> Sequence[Validation]:

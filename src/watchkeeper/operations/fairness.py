@@ -30,6 +30,7 @@ from watchkeeper.profiles.groups import NULL, REST
 from watchkeeper.profiles.labelled import ERROR, SCORE
 from watchkeeper.records import Run
 from watchkeeper.site.fairness_page import FairnessReport, fairness_page
+from watchkeeper.spelling import segment_of, segment_pairs
 from watchkeeper.windows import Window
 from watchkeeper.words import counted, window_text
 
@@ -136,17 +137,13 @@ def _views(monitor: Monitor, sums: BySegment, names: Mapping[str, str]) -> Itera
         attribute = attribute_of(monitor, group)
         if attribute:
             view = kind({(feature, outcome): c for (_, feature, outcome), c in counts.items()})
-            found[attribute][_name(monitor, attribute, group, names)] = view
+            found[attribute][_name(monitor, group, names)] = view
     yield from ((attribute, found[attribute]) for attribute in attributes(monitor) if attribute in found)
 
 
-def _name(monitor: Monitor, attribute: str, group: str, names: Mapping[str, str]) -> str:
+def _name(monitor: Monitor, group: str, names: Mapping[str, str]) -> str:
     """Return what a group is shown as; a value of a private column by the first digits of its hash."""
-    columns = attribute.split("&")
-    first, _, second = group.partition(f"&{columns[1]}=") if len(columns) > 1 else (group, "", "")
-    values = [first.removeprefix(f"{columns[0]}="), second][: len(columns)]
-    shown = [v if c not in monitor.private or v in (NULL, REST) else names.get(v, f"#{v[:_MARK]}") for c, v in zip(columns, values, strict=True)]
-    return "&".join(f"{c}={v}" for c, v in zip(columns, shown, strict=True))
+    return segment_of((c, v if c not in monitor.private or v in (NULL, REST) else names.get(v, f"#{v[:_MARK]}")) for c, v in segment_pairs(group))
 
 
 def _private_names(home: Home, monitor: Monitor, span: Window, *, now: datetime) -> dict[str, str]:

@@ -81,11 +81,16 @@ def score_column(events: pa.Table, task: str, taken: Collection[str]) -> Guess |
     """Return the model's number: a probability (binary) or the predicted number (regression), told by its name."""
     numbers = [n for n in events.column_names if n not in taken and is_number(events[n])]
     if task == "regression":
-        named = sorted((n for n in numbers if _PREDICTED.search(n) or _SCORE.search(n)), key=lambda n: not _PREDICTED.search(n))
+        named = sorted((n for n in numbers if is_named_score(n)), key=lambda n: not _PREDICTED.search(n))
         return (named[0], "numbers, and named like a prediction") if named else None
-    shares = [n for n in numbers if is_share(events[n]) and (_SCORE.search(n) or _PREDICTED.search(n))]
+    shares = [n for n in numbers if is_share(events[n]) and is_named_score(n)]
     shares.sort(key=lambda n: not _SCORE.search(n))
     return (shares[0], "between 0 and 1, and named like a score") if shares else None
+
+
+def is_named_score(column: str) -> bool:
+    """Tell whether a column is named like what a model gives."""
+    return bool(_SCORE.search(column) or _PREDICTED.search(column))
 
 
 def prediction_column(events: pa.Table, task: str, taken: Collection[str], kin: Sequence[str]) -> Guess | None:
@@ -169,7 +174,7 @@ def families(events: pa.Table) -> Mapping[str, str]:
         for pattern in _OF_CLASS:
             if said := pattern.fullmatch(name):
                 found.setdefault(f"{pattern.pattern}{said['word'].lower()}", {})[said["label"]] = name
-    whole = [each for each in found.values() if len(each) >= _FEWEST_CLASSES and _adds_up(events, list(each.values()))]
+    whole = [each for each in found.values() if len(each) >= _FEWEST_CLASSES and adds_up(events, list(each.values()))]
     return max(whole, key=len, default={})
 
 
@@ -193,8 +198,11 @@ def _numbers(events: pa.Table, columns: Sequence[str]) -> np.ndarray:
     return np.column_stack([np.asarray(pc.cast(events[name], pa.float64(), safe=False).fill_null(np.nan), dtype=float) for name in columns])
 
 
-def _adds_up(events: pa.Table, columns: Sequence[str]) -> bool:
-    return bool(np.mean(np.abs(_numbers(events, columns).sum(axis=1) - 1) < _ROUNDED) >= _NEARLY_ALL)
+def adds_up(events: pa.Table, columns: Sequence[str]) -> bool:
+    """Tell whether columns add up to 1 in nearly every row that has them all."""
+    sums = _numbers(events, columns).sum(axis=1)
+    known = sums[np.isfinite(sums)]
+    return bool(len(known) and np.mean(np.abs(known - 1) < _ROUNDED) >= _NEARLY_ALL)
 
 
 def by_name(events: pa.Table, taken: Collection[str]) -> dict[str, Guess]:

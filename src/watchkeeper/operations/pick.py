@@ -21,7 +21,7 @@ from watchkeeper.operations.convert import as_text
 from watchkeeper.operations.join import in_environment, joined, labelled
 from watchkeeper.operations.rollup import threshold_of
 from watchkeeper.profiles.labelled import Labelled, binary_pieces, margins
-from watchkeeper.spelling import segment_name, segment_pairs
+from watchkeeper.spelling import is_segment, segment_name, segment_pairs
 from watchkeeper.windows import Window
 
 Kind = Literal["low_confidence", "wrong", "any"]
@@ -84,10 +84,10 @@ def _lately(home: Home, monitor: Monitor) -> Window | None:
 def _of_segment(monitor: Monitor, rows: pa.Table, segment: str) -> pa.Table:
     known = sorted({c for declared in monitor.segments for c in declared.split("&")})
     name = segment_name(segment, [*monitor.segments, *known])
-    for part, (column, value) in zip(name.split("&"), segment_pairs(name), strict=False):
-        if "=" not in part or column not in known or column in monitor.private:
+    for column, value in segment_pairs(name):
+        if not is_segment(name) or column not in known or column in monitor.private:
             raise UsageError(
-                f"{part!r} names no segment", where="--segment", then=f"Write COLUMN=VALUE; the monitor keeps apart: {', '.join(known) or 'none'}."
+                f"{name!r} names no segment", where="--segment", then=f"Write COLUMN=VALUE; the monitor keeps apart: {', '.join(known) or 'none'}."
             )
         rows = rows.filter(pc.equal(pc.fill_null(as_text(rows.column(column)), "(null)"), value))
     return rows

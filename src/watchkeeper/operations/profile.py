@@ -18,7 +18,7 @@ from watchkeeper.adapters.row_groups import row_groups
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConflictError
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.bins_in_force import Fitted, bins_of
+from watchkeeper.operations.bins_in_force import Fitted, bins_of, names_labels
 from watchkeeper.operations.entities import entities_of
 from watchkeeper.operations.join import Touched, joined, labelled, touched
 from watchkeeper.operations.losses import loss_parts
@@ -30,7 +30,7 @@ from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.profiles.clusters import with_entities
 from watchkeeper.profiles.groups import Grouping
 from watchkeeper.profiles.kinds import Derived, source_of
-from watchkeeper.profiles.labelled import pieces, unlabelled_pieces
+from watchkeeper.profiles.labelled import pieces, text_pieces, unlabelled_pieces
 from watchkeeper.profiles.losses import losses
 from watchkeeper.profiles.pairs import UNIT, pairing
 from watchkeeper.profiles.parts import FEATURE, LABEL, LABELS_BATCH, MARK, PAIR, Origin, key_columns, mark_rows, part_rows, whole_rows
@@ -249,7 +249,8 @@ def _label_parts(piece: LabelsPiece) -> Iterator[pa.Table]:
     yield from group_parts(monitor, found, both.rows, quantities)
     if monitor.labels is None:
         quantities = unlabelled_pieces(monitor.task, rows) if monitor.gives_chances else []
-    every = itertools.chain(quantities, own_label_pieces(monitor, both, rows))
+    texts = text_pieces(pc.utf8_lower(both.rows.column("label")).to_pylist()) if names_labels(monitor) else []
+    every = itertools.chain(quantities, texts, own_label_pieces(monitor, both, rows))
     for one in with_entities(every, monitor.task, rows, entities_of(both.rows) if monitor.labels is not None else None):
         for place, (group, names) in enumerate(zip(groups, keys, strict=True)):
             if place == 0 or not one.is_of_whole:

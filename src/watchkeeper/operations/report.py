@@ -27,6 +27,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.failures import unmended
 from watchkeeper.operations.faults import WORTH_A_LINE, Intake
+from watchkeeper.operations.label_classes import of_period
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.rollup import rolled_up, usual_range
@@ -185,6 +186,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         quarantine_reasons=reasons,
         files_refused=intake.files_refused(window),
         labels_aside=intake.set_aside(window, ("labels",))[0],
+        label_classes=of_period(home, monitor, window, now=now),
         is_judged=not not_judged,
         broken=intake.broken(window, least=WORTH_A_LINE),
         failed="; ".join(f"{r.operation} failed ({r.reason.rstrip('.')})" for r in unmended(home, monitor, now=now)),

@@ -22,9 +22,9 @@ from watchkeeper.operations.bins_in_force import reference_problem
 from watchkeeper.operations.maturity import latest_due_week
 from watchkeeper.operations.rollup import Basis, basis_of
 from watchkeeper.operations.sums import KEPT, added, label_parts, reference_revision
-from watchkeeper.profiles.groups import dimension_of
 from watchkeeper.records import key
 from watchkeeper.site.segments import SegmentReport
+from watchkeeper.spelling import dimension_of
 from watchkeeper.windows import Grid, Window
 from watchkeeper.words import counted, listed
 

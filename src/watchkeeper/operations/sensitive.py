@@ -16,9 +16,10 @@ from watchkeeper.operations.bins_in_force import Fitted
 from watchkeeper.operations.convert import as_text
 from watchkeeper.operations.fit import private_name
 from watchkeeper.operations.join import SENSITIVE
-from watchkeeper.profiles.groups import Grouping, dimension_of
+from watchkeeper.profiles.groups import Grouping
 from watchkeeper.profiles.labelled import Piece
 from watchkeeper.profiles.parts import GROUP, LABELS_BATCH, key_columns, part_rows
+from watchkeeper.spelling import dimension_of
 from watchkeeper.windows import Grid
 
 _ROLES = ("time", "version", "environment")

@@ -17,6 +17,7 @@ from watchkeeper.judgement.episodes import MISSING_ROWS
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
+from watchkeeper.operations.label_classes import remarks
 from watchkeeper.operations.lost import lost_rows
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.promises import promises
@@ -138,7 +139,10 @@ def _overview_row(home: Home, monitor: Monitor, operations: Sequence[OperationSt
     silent = "" if any(i.is_open and i.subject == MISSING_ROWS for i in incidents) else silence_text(operations, monitor)
     gone = [f"table {lost.table} {lost.what}: `watchkeeper doctor` says how to mend it" for lost in lost_rows(home, monitor, taken_in)]
     unjudged = why_not_judged(home, monitor, now=now)
-    behind = "; ".join(part for part in (*gone, unjudged, behind_text(operations), silent, *unevaluated(home, newest_of(taken_in))) if part)
+    one_class, new_classes = remarks(home, monitor, now=now)
+    behind = "; ".join(
+        part for part in (*gone, unjudged, one_class, behind_text(operations), silent, *unevaluated(home, newest_of(taken_in))) if part
+    )
     return OverviewRow(
         model=monitor.model,
         owner=monitor.owner,
@@ -153,6 +157,7 @@ def _overview_row(home: Home, monitor: Monitor, operations: Sequence[OperationSt
         targets=promises(home, monitor, now=now),
         label_coverage=label_coverage(scores),
         maturity=maturity_of(home, monitor, now=now).text if monitor.labels else "",
+        new_classes=new_classes,
         versions=versions_text(home, monitor, last, now=now),
         **_cost(scores),
     )

@@ -181,6 +181,16 @@ def label_parts(home: Home, monitor: Monitor, bins: str, span: Window, needed: C
     return _spelled(of_environment(newest_scans(both), monitor.environment), monitor.segments)
 
 
+def label_counts(home: Home, monitor: Monitor, bins: str, since: datetime, features: Collection[str], *, now: datetime) -> pa.Table:
+    """Return how many rows each part of some label quantities has, of the whole and the monitor's environment: window_start, feature, outcome, n."""
+    inside = (pc.field("window_start") >= pa.scalar(since, TIMESTAMP)) & (pc.field("kind") == LABEL) & (pc.field("segment") == "")
+    columns = ["window_start", "feature", "outcome", "n", "environment", "batch_id", "revision"]
+    rows = home.lake.read(Profile.TABLE, columns=columns, where=_mine(monitor, bins, now) & inside & among("feature", features))
+    if rows is None:
+        rows = arrow_schema(Profile).empty_table().select(columns)
+    return of_environment(newest_scans(rows), monitor.environment)
+
+
 def added(parts: pa.Table) -> BySegment:
     """Return the sums by segment and quantity, over windows, batches, versions and whatever else the parts differ in."""
     return by_segment(gathered(parts, _BY).items())

@@ -3,7 +3,6 @@
 Belongs here: rows -> group numbers and their names, piece after piece. Does not: counting (scan.py).
 """
 
-import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import Rows, as_codes, bounds_of, moments_of
-from watchkeeper.spelling import segment_value
+from watchkeeper.spelling import segment_of
 from watchkeeper.windows import Grid
 
 Ints = NDArray[np.int64]
@@ -176,15 +175,15 @@ class Grouping:
         return role == "batch" and bool(self.batches) and text not in self.batches
 
     def _values(self, rows: Rows, columns: Sequence[str]) -> _Coded:
-        codes, names = np.zeros(rows.num_rows, np.int64), [""]
+        codes, pairs = np.zeros(rows.num_rows, np.int64), [()]  # type: tuple[NDArray[np.int64], list[tuple[tuple[str, str], ...]]]
         for column in columns:
             coded, texts = as_codes(rows.column(column))
             values = [self._name(column, t) for t in [*texts, None]]
             kept = list(dict.fromkeys(values))
             place = np.array([kept.index(v) for v in values], np.int64)
             codes = codes * len(kept) + place[coded]
-            names = [f"{left}&{column}={segment_value(value)}" if left else f"{column}={segment_value(value)}" for left in names for value in kept]
-        return _Coded(codes, names)
+            pairs = [(*left, (column, value)) for left in pairs for value in kept]
+        return _Coded(codes, [segment_of(each) for each in pairs])
 
     def _name(self, column: str, text: str | None) -> str:
         """Return what a segment value is called: rare ones of a column with many, and new ones beyond two hundred, are the rest."""
@@ -203,19 +202,6 @@ class Grouping:
         if text not in met:
             met[text] = text if len(met) < most else REST
         return met[text]
-
-
-def dimension_of(segment: str, dimensions: Sequence[str]) -> str:
-    """Return which dimension a segment is of, such as `carrier&origin` for `carrier=VX&origin=EWR`; empty for none of them.
-
-    A value may hold anything, so those of most columns are tried first.
-
-    >>> dimension_of("carrier=VX&origin=EWR", ["carrier", "origin", "carrier&origin"])
-    'carrier&origin'
-    """
-    forms = {name: "&".join(f"{re.escape(column)}=.*" for column in name.split("&")) for name in dimensions}
-    longest = sorted(forms, key=lambda name: -name.count("&"))
-    return next((name for name in longest if re.fullmatch(forms[name], segment, re.DOTALL)), "")
 
 
 def starts_of(grid: Grid, moments: Ints) -> list[datetime]:

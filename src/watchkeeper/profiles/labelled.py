@@ -5,7 +5,7 @@ Belongs here: score, decision and label of rows -> parts whose sums give every K
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,6 +31,9 @@ ENTROPY, LOW_MARGIN = "entropy", "low_margin"
 NEAR = 0.05
 """How near to a threshold a score says that the model is unsure; two classes lead each other by twice as much."""
 TRUTH_CENTRED = "truth_centred"
+LABEL_TEXT = "@label"
+"""What labels of a binary model are counted under by their texts, where these are names."""
+MOST_TEXTS = 20
 OWN, FAILED = "own:", "failed: "
 ABOVE, SYMMETRIC = "error_above", "symmetric_error_ratio"
 NO_CLASS = 0
@@ -231,6 +234,15 @@ def _class_pieces(name: str, chance: Floats, rows: Labelled) -> Iterator[Piece]:
 
 def _sum(feature: str, rows: NDArray[np.bool_], values: Floats, outcome: str = KNOWN) -> Piece:
     return Piece(feature, outcome, rows, Coded(np.zeros(len(values), np.int64), np.zeros(len(values), bool), values), is_sum=True)
+
+
+def text_pieces(texts: Sequence[str | None]) -> list[Piece]:
+    """Return how many rows have each label text, of the twenty that most have; those without a label are in none."""
+    names, codes = np.unique(np.array([t or "" for t in texts], object).astype(str), return_inverse=True)
+    rows = np.bincount(codes, minlength=len(names))
+    order = [i for i in np.argsort(-rows, kind="stable") if names[i]][:MOST_TEXTS]
+    nothing = np.zeros(len(codes), np.int64)
+    return [Piece(LABEL_TEXT, str(names[i]), codes == i, Coded(nothing, nothing.astype(bool)), is_sum=True, is_of_whole=True) for i in order]
 
 
 def own_pieces(name: str, values: Floats, failed: NDArray[np.bool_], why: str) -> list[Piece]:

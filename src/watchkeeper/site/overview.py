@@ -54,6 +54,7 @@ class OverviewRow:
     targets: list[Promise] = field(default_factory=list)
     label_coverage: float | None = None
     maturity: str = ""
+    new_classes: str = ""
     versions: str = ""
     cost_usd: float | None = None
     is_cost_synthetic: bool = False
@@ -120,6 +121,7 @@ def overview_markdown(rows: Sequence[OverviewRow]) -> str:
 
 def _remarks(rows: Sequence[OverviewRow]) -> list[str]:
     lines = [f"- **{r.model}**: {_escaped(r.reason)}" for r in worst_first(rows) if r.reason]
+    lines += [f"- **{r.model}**: labels: {_escaped(r.new_classes)}" for r in worst_first(rows) if r.new_classes]
     lines += [f"- **{r.model}** ({i.severity}): {_escaped(i.headline)}" for r in worst_first(rows) for i in r.incidents]
     return lines
 
