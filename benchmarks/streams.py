@@ -138,12 +138,6 @@ def _of_customers(change: Change) -> None:
         change.columns[name] = change.columns[name][who]
 
 
-def _of_holidays(change: Change) -> None:
-    """Move everything on three single days, one of them in the reference."""
-    if change.t in (20, change.stream.s.R + 6, change.stream.s.R + 19):
-        change.columns["x6"] = change.columns["x6"] * 1.3
-
-
 def _with_new_names(change: Change) -> None:
     """Give a category that holds names of which some are new in every window."""
     new = change.some(0.03)
@@ -179,11 +173,10 @@ _QUIET: tuple[Spec, ...] = (
     Spec("n_hours_wander", null=True, **_HOURLY, wander=lambda s: _season(s, 0.3) + _ar(s, 0.1, 0.9)),
     Spec("n_slow_wander", null=True, wander=lambda s: _ar(s, 0.15, 0.93), R=84),
     Spec("n_weekly", null=True, wander=lambda s: _season(s, 0.4)),
-    Spec("n_volume", null=True, rows=lambda s, t: int(s.n * (10 if t % 11 == 5 else 0.1 if t % 13 == 7 else 1))),
-    Spec("n_grows", null=True, rows=lambda s, t: int(s.n * 100 ** (max(0, t - s.s.R) / s.s.M)), n=300),
+    Spec("n_volume", null=True, rows=lambda s, t: int(s.s.n * (10 if t % 11 == 5 else 0.1 if t % 13 == 7 else 1))),
+    Spec("n_grows", null=True, rows=lambda s, t: int(s.s.n * 100 ** (max(0, t - s.s.R) / s.s.M)), n=300),
     Spec("n_busy", null=True, n=20_000, R=28, M=14, wander=lambda s: _ar(s, 0.03, 0.5)),
     Spec("n_customers", null=True, always=_of_customers),
-    Spec("n_holidays", null=True, always=_of_holidays),
     Spec("n_new_names", null=True, always=_with_new_names),
     Spec("n_few", null=True, n=60),
     Spec("n_short", null=True, R=14),

@@ -268,7 +268,9 @@ class Monitor(Words):
     segments: list[str] = Field(default_factory=list, description="columns, each a dimension of its own; a&b for a pair")
     sensitive: list[str] = Field(default_factory=list, description="columns that stand for protected groups; each, and each pair, is audited")
     private: list[str] = Field(default_factory=list, description="columns that leave the lake only as counts")
-    calendar: dict[str, list[date]] = Field(default_factory=dict, description="name -> days on which the unusual is usual")
+    calendar: dict[str, list[date]] = Field(
+        default_factory=dict, description="name to days, such as holidays: they are neither learned from nor judged by what is usual"
+    )
     id_scope: Duration = Field(timedelta(days=90), description="an id counts as landed before when its event lies this close")
     targets: list[Target] = Field(default_factory=list)
     kpis: list[Kpi] = Field(default_factory=list, description="KPIs of your own, beside those of the task")

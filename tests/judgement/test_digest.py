@@ -271,3 +271,17 @@ def test_moved_scores_of_a_model_without_labels_are_no_quiet_week():
     assert headline(monitor(labels=None), week).startswith("parcels, 13 to 19 January: its scores moved, and no label tells whether that is harm.")
     assert "The model's own scores differ from the reference (PSI up to 2.45, usually 0.005" in dict(lines(monitor(labels=None), week))["Data"]
     assert mood(facts(notices=[moved])) == "quiet"
+
+
+def test_what_the_whole_of_a_feature_hides_is_told_by_name():
+    apart = replace(
+        signal("segment_shift", 0.5, family="covariate", feature="weight_kg"), expected=0.0, reason="most in depot=north: +1.20 standard deviations"
+    )
+    weaker = replace(apart, value=0.3, reason="most in depot=south: +0.90 standard deviations")
+    pair = replace(signal("correlation", -0.7, family="covariate", feature="weight_kg*price"), expected=0.7)
+    moved = signal("loc", 0.4, family="covariate", feature="price")
+    data = said(facts(notices=[weaker, apart, pair, moved]))["Data"]
+    assert "Inputs differ from the reference (price)" in data
+    assert "Moved in one segment and not in the rest: weight_kg (most in depot=north: +1.20 standard deviations): a notice." in data
+    assert "south" not in data
+    assert "Go together otherwise than in the reference: weight_kg and price (correlation -0.700, usually 0.700): a notice." in data

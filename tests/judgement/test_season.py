@@ -1,12 +1,12 @@
 """What is usual differs by hour and weekday where traffic does, and the band holds what it says."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 
-from watchkeeper.judgement.season import centre, places, slots_of, usual_of
-from worlds import START, judged, noise, scores, watched
+from watchkeeper.judgement.season import centre, on_calendar, places, slots_of, usual_of
+from worlds import DAY, START, judged, noise, scores, watched
 
 HOUR = timedelta(hours=1)
 HOURS = [START + n * HOUR for n in range(28 * 24)]
@@ -85,3 +85,33 @@ def test_rows_of_an_hour_are_held_against_the_same_hour_of_the_week():
     ]
     assert 1100 < found[0].normal_low < found[0].expected < found[0].normal_high < 1400
     assert found[1].expected == pytest.approx(found[2].expected, rel=0.03)
+
+
+def test_days_the_calendar_names_are_neither_learned_from_nor_judged():
+    values = noise(1, 90)
+    values[0, [20, 70, 75]] = 3.0
+    found = judged(watched(), scores(values))
+    assert {round((s.window_start - START) / DAY) for s in found} <= {70, 75}, "a wild day in the reference makes every day look usual"
+    days = {"feast": [(START + d * DAY).date() for d in (20, 70)]}
+    named = judged(watched(calendar=days), scores(values))
+    assert [round((s.window_start - START) / DAY) for s in named] == [75]
+    assert named[0].normal_high < 0.2
+
+
+def test_rows_missing_on_a_day_the_calendar_names_are_not_missed_and_a_promise_holds():
+    rows = np.full((1, 70), 1000.0)
+    rows[0, [62, 66]] = 0.0
+    days = {"closed": [(START + 62 * DAY).date()]}
+    found = judged(watched(calendar=days), scores(rows, metric="rows", se=np.nan))
+    assert {round((s.window_start - START) / DAY) for s in found if s.rule == "shortfall"} == {66}
+    promised = watched(calendar=days, targets=[{"metric": "recall", "at_least": 0.5, "per": "day"}])
+    recall = np.full((1, 70), 0.8)
+    recall[0, 62] = 0.1
+    assert [s.rule for s in judged(promised, scores(recall, metric="recall", se=0.01))] == ["target"]
+
+
+def test_an_hour_belongs_to_the_day_of_the_monitors_clock_and_a_week_is_never_left_out():
+    monitor = watched(timezone="Europe/Berlin", calendar={"feast": [date(2025, 3, 3)]})
+    late = datetime(2025, 3, 2, 23, tzinfo=UTC)
+    windows = [(late - HOUR, late), (late, late + HOUR), (late, late + DAY), (late, late + 7 * DAY)]
+    assert on_calendar(monitor, windows).tolist() == [False, True, True, False]

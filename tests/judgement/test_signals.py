@@ -4,11 +4,13 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from watchkeeper.judgement.policy import RULES, level_of_family
 from watchkeeper.judgement.signals import judged_metrics, pages
-from worlds import START, Floats, day_of, judged, noise, scores, wandering, watched, weekly
+from watchkeeper.records import Signal
+from worlds import DAY, START, Floats, day_of, judged, noise, scores, wandering, watched, weekly
 
 SEEDS = 30
 REFERENCE, JUDGED = 90, 90
@@ -234,3 +236,49 @@ def test_a_provisional_promise_is_asked_no_more_than_the_final_one():
 
 def test_a_target_on_any_metric_is_read():
     assert judged_metrics(watched(targets=[{"metric": "f1", "at_least": 0.4}])) == sorted({r.metric for r in RULES} | {"f1", "label_coverage"})
+
+
+def psi_of(values, n) -> list[Signal]:
+    table = scores(values, se=np.nan, metric="psi", names=[("weight_kg", "")])
+    table = table.set_column(table.column_names.index("n"), "n", pa.array(n, pa.int64()))
+    return judged(watched(60), table)
+
+
+def chance_psi(seed, n):
+    """PSI over ten cells where nothing moved: a chi-square of nine degrees of freedom over the rows."""
+    return (np.random.default_rng(seed).chisquare(9, len(n)) / n)[None]
+
+
+def test_windows_of_few_rows_have_a_larger_psi_and_are_no_notice():
+    n = np.full(120, 5_000)
+    n[[70, 80, 90, 100]] = 250, 120, 500, 1_000
+    assert [psi_of(chance_psi(seed, n), n) for seed in range(10)] == [[]] * 10
+    full = np.full(120, 5_000)
+    told = [{round((s.window_start - START) / DAY) for s in psi_of(chance_psi(seed, n), full)} for seed in range(10)]
+    assert sum(len({70, 80} & days) for days in told) > 14, "else the rows behind a window would not matter"
+
+
+def test_a_real_shift_in_a_window_of_few_rows_is_a_notice():
+    n = np.full(120, 5_000)
+    n[80] = 500
+    values = chance_psi(1, n)
+    values[0, 80] = 0.4
+    assert [round((s.window_start - START) / DAY) for s in psi_of(values, n)] == [80]
+
+
+def test_a_psi_that_is_small_is_no_matter_however_still_it_lay():
+    values = np.abs(noise(3, 120, sd=0.00001)) + 0.0001
+    values[0, 80:] = 0.009
+    assert psi_of(values, np.full(120, 1_000_000)) == []
+    values[0, 100:] = 0.02
+    assert {round((s.window_start - START) / DAY) for s in psi_of(values, np.full(120, 1_000_000))} == set(range(100, 120))
+
+
+def test_a_signal_says_what_its_score_says_of_itself():
+    values = np.zeros((1, 70))
+    values[0, 65] = 0.6
+    table = scores(values, se=np.nan, metric="segment_shift", names=[("weight_kg", "")])
+    reasons = ["most in depot=north: +1.20 standard deviations" if v else "" for v in table.column("value").to_pylist()]
+    table = table.set_column(table.column_names.index("reason"), "reason", pa.array(reasons))
+    found = judged(watched(60), table)
+    assert [(s.level, s.feature, s.reason) for s in found] == [("notice", "weight_kg", reasons[65])]

@@ -23,6 +23,7 @@ from watchkeeper.words import counted, listed, measured_text, metric_text, numbe
 
 RESTATED = ", restated"
 _ROUNDING = 1e-6
+_OF_SHAPE = ("psi", "loc", "spread")
 _MAIN = {"binary": "log_loss", "regression": "mae", "multiclass": "accuracy"}
 
 
@@ -233,7 +234,7 @@ def _data(facts: DigestFacts) -> str:
     if facts.broken:
         many = [f"{percent(b.share)} of {b.column} (usually {percent(b.usual)})" for b in facts.broken[:3]]
         said += f" Landed, but not as the suite expects: {', '.join(many)}."
-    moved = sorted({s.feature for s in facts.notices if s.metric == "psi" and not s.feature.startswith("@")})
+    moved = sorted({s.feature for s in facts.notices if s.metric in _OF_SHAPE and not s.feature.startswith("@")})
     if moved:
         said += f" Inputs differ from the reference ({', '.join(moved[:4])}{f' and {len(moved) - 4} more' if len(moved) > 4 else ''}): a notice, no alarm."  # noqa: PLR2004 - names that fit a line
     said += _hidden(facts)

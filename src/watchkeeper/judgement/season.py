@@ -8,11 +8,13 @@ A place is a weekday, or for hours an hour of the week. Places are told apart on
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
+
+from watchkeeper.monitor import Monitor
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -21,6 +23,8 @@ LEAST_FOR_RANGE = 20
 _TAIL = 0.025
 _CYCLES = 3
 _DAYS = 7
+_LONGEST = timedelta(hours=25)
+"""A day on which clocks are put back."""
 _HOURS = 24
 KINDS = ("", "weekday", "hour of the day", "hour of the week")
 
@@ -58,6 +62,12 @@ def places(starts: Sequence[datetime], timezone: str, slots: int) -> Places:
     zone = ZoneInfo(timezone)
     local = [start.astimezone(zone) for start in starts]
     return np.array([at.weekday() * slots + (at.hour if slots > 1 else 0) for at in local], np.int64)
+
+
+def on_calendar(monitor: Monitor, windows: Sequence[tuple[datetime, datetime]]) -> NDArray[np.bool_]:
+    """Tell which windows lie on a day that the monitor's calendar names, by its own clock; weeks and months are never left out for a day of theirs."""
+    named, zone = {day for days in monitor.calendar.values() for day in days}, ZoneInfo(monitor.timezone)
+    return np.array([end - start <= _LONGEST and start.astimezone(zone).date() in named for start, end in windows], bool)
 
 
 def centre(values: Floats, place: Places, slots: int) -> tuple[Floats, int, str]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from watchkeeper.judgement.normal import Floats, Normal, Panel, chances, deviations, learn, slow, sudden, usual_ranges
 from watchkeeper.judgement.panels import Series, series, unscaled
 from watchkeeper.judgement.policy import Rule, level_of_family, rules_of
+from watchkeeper.judgement.season import on_calendar
 from watchkeeper.judgement.shortfall import shortfalls
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import Signal, key
@@ -47,12 +48,13 @@ def judged_metrics(monitor: Monitor) -> list[str]:
 
 
 def charted(monitor: Monitor, scores: pa.Table, windows: Sequence[tuple[datetime, datetime]]) -> list[Charted]:
-    """Learn what is normal for every judged metric and chart it."""
+    """Learn what is normal for every judged metric and chart it; days that the monitor's calendar names are neither learned from nor judged."""
     span = monitor.reference_span
     if span is None or not windows:
         return []
     laid = (series(rule, scores, windows, span[1], monitor.timezone) for rule in rules_of(monitor))
-    return [_chart(s) for s in laid if s is not None and s.is_reference.any()]
+    named = on_calendar(monitor, windows)
+    return [_chart(s, named) for s in laid if s is not None and s.is_reference.any()]
 
 
 def signals(monitor: Monitor, environment: str, charts: Sequence[Charted], scores: pa.Table, now: datetime) -> list[Signal]:
@@ -60,16 +62,17 @@ def signals(monitor: Monitor, environment: str, charts: Sequence[Charted], score
     found = [
         *_learned(monitor, environment, charts, now),
         *_promises(monitor, environment, scores, now),
-        *shortfalls(monitor, environment, scores, now),
+        *shortfalls(monitor, environment, _without_named_days(monitor, scores), now),
     ]
     return sorted(found, key=lambda s: (s.window_start, s.family, s.metric, s.feature, s.segment))
 
 
-def _chart(found: Series) -> Charted:
+def _chart(found: Series, named: NDArray[np.bool_]) -> Charted:
     panel = found.panel()
+    panel = replace(panel, value=np.where(named, np.nan, panel.value))
     normal = learn(panel)
     centre = normal.centre[:, panel.place]
-    judged = np.where(found.is_provisional, found.favourable(centre), panel.value)
+    judged = np.where(found.is_provisional & ~named, found.favourable(centre), panel.value)
     panel = replace(panel, value=judged)
     deviation = deviations(panel, normal)
     tolerance = found.rule.tolerance * (_usual_size(normal.centre) if found.rule.is_relative else 1.0)
@@ -85,6 +88,13 @@ def _chart(found: Series) -> Charted:
     best = np.where(found.value < found.rule.negligible, 1.0, best)
     tests = 1 + len(memories)
     return Charted(found, panel, normal, judged, z, np.minimum(1.0, tests * best), is_slow, tolerance)
+
+
+def _without_named_days(monitor: Monitor, scores: pa.Table) -> pa.Table:
+    if not monitor.calendar:
+        return scores
+    windows = list(zip(scores.column("window_start").to_pylist(), scores.column("window_end").to_pylist(), strict=True))
+    return scores.filter(pa.array(~on_calendar(monitor, windows)))
 
 
 def _usual_size(centre: Floats) -> float:
