@@ -147,3 +147,12 @@ def test_the_detection_benchmark_writes_the_alerts_of_each_stream_once(tmp_path)
     assert lines["calm"]["alerts"] == []
     assert {tuple(a) for a in lines["in_grams"]["alerts"]} >= {(t, "feature", "weight") for t in range(3, 7)}
     assert min(a[0] for a in lines["in_grams"]["alerts"]) == 3
+
+
+@pytest.mark.slow
+def test_the_judging_benchmark_finds_what_is_wrong_once():
+    found = json.loads(run("benchmarks.judging", "--models", "10", "--json"))
+    assert found["opened"][0] >= 1
+    assert found["opened"][1] == 0
+    assert found["scores"] > 30_000
+    assert all(spent > 0 for spent in found["cpu_s"].values())
