@@ -225,7 +225,8 @@ def pair_tables() -> dict[str, Rows]:
     }
 
 
-SEGMENT_CELLS = 6
+SEGMENT_CELLS = 7
+"""Six of values, and one of rows without."""
 
 
 def segment_rows(kind: str, reference, window, segments: int) -> Rows:
@@ -243,7 +244,7 @@ def segment_rows(kind: str, reference, window, segments: int) -> Rows:
 
 def segment_tables() -> dict[str, Rows]:
     rng = np.random.default_rng(12)
-    draw = lambda n, k=8: (rng.integers(0, SEGMENT_CELLS, n), rng.integers(0, k, n))  # noqa: E731
+    draw = lambda n, k=8: (rng.integers(0, SEGMENT_CELLS - 1, n), rng.integers(0, k, n))  # noqa: E731
     reference, window = draw(6000), draw(1600)
     moved = np.where((window[1] == 3) & (rng.random(1600) < 0.7), 5, window[0])
     everywhere = np.where(rng.random(1600) < 0.7, 5, window[0])
@@ -256,6 +257,11 @@ def segment_tables() -> dict[str, Rows]:
         "few rows each": segment_rows("numeric", reference, (moved[:100], window[1][:100]), 8),
         "one segment has all": segment_rows("numeric", (reference[0], np.zeros(6000, int)), (moved, np.zeros(1600, int)), 1),
         "a constant": segment_rows("numeric", (np.full(6000, 2), reference[1]), (np.full(1600, 2), window[1]), 8),
+        "missing in one segment": segment_rows("numeric", reference, (np.where(moved == window[0], moved, 6), window[1]), 8),
+        "always some missing": segment_rows(
+            "numeric", (np.where(rng.random(6000) < 0.2, 6, reference[0]), reference[1]), (np.where(rng.random(1600) < 0.2, 6, moved), window[1]), 8
+        ),
+        "a new category in one segment": segment_rows("category", (np.minimum(reference[0], 4), reference[1]), (moved, window[1]), 8),
         "no reference": segment_rows("category", (np.empty(0, int), np.empty(0, int)), (moved, window[1]), 8),
     }
 

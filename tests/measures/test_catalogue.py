@@ -243,38 +243,46 @@ KNOWN = {"binary": CALIBRATION, "multiclass": BY_CLASS, "class": BY_CLASS[CLASSE
 OF_CLASS = KNOWN["class"]
 
 
+def share_shift(r: Rows) -> float:
+    """The category whose share surely changed most, by what chance does not make of so many."""
+    if r.args[0].bins.kind != "category":
+        return NAN
+    theirs, ours = shares(r)
+    if not theirs.sum() or not ours.sum():
+        return NAN
+    usual, now = theirs / theirs.sum(), ours / ours.sum()
+    spread = np.maximum(usual, 0.01)
+    error = np.sqrt(spread * (1 - spread) * (1 / ours.sum() + 1 / theirs.sum()))
+    return float(np.max(np.maximum(0, np.abs(now - usual) - stats.norm.isf(1e-4 / (2 * len(usual))) * error)))
+
+
 def segment_shift(r: Rows) -> float:
     """Row by row: each segment's mean against that of all other rows, less the same in the reference, beyond what chance may make of so many."""
     (_, kind, *_), (window, where), (reference, there) = r.args, (r.truth, r.said), (r.score, r.every)
-    if len(reference) == 0:
-        return NAN
-    rank = (stats.rankdata(reference) - 0.5) / len(reference)
-    functions = []
-    for order in (1, 2) if kind == "numeric" else range(6):
-        if kind == "numeric":
-            by_cell = {c: np.polynomial.legendre.Legendre.basis(order)(2 * rank[reference == c][0] - 1) for c in set(reference)}
-        else:
-            by_cell = {c: float(c == order) for c in range(6)}
-        raw = np.array([by_cell[c] for c in reference])
-        if raw.std() > 1e-12:
-            functions.append((order, {c: (value - raw.mean()) / raw.std() for c, value in by_cell.items()}))
-    bounds, tests = [], []
+    missing, functions = 6, []
+    if kind == "numeric":
+        valued = reference[reference < missing]
+        rank = dict(zip(valued, (stats.rankdata(valued) - 0.5) / max(1, len(valued)), strict=True))
+        for order in (1, 2):
+            shape = {c: np.polynomial.legendre.Legendre.basis(order)(2 * rank.get(c, 0.5) - 1) for c in range(missing)}
+            middle = np.mean([shape[c] for c in valued]) if len(valued) else 0.0
+            functions.append(({c: v - middle for c, v in shape.items()} | {missing: 0.0}, False))
+    functions += [({c: float(c == cell) for c in range(missing + 1)}, True) for cell in (range(missing + 1) if kind == "category" else [missing])]
+    bounds = []
     for s in sorted(set(where)):
         mine, theirs = where == s, there == s
         if min(mine.sum(), (~mine).sum()) < 20 or min(theirs.sum(), (~theirs).sum()) < 100:
             continue
-        tests += [True] * 2 if kind == "numeric" else []
-        for order, f in functions:
-            share = np.mean(reference == order)
-            if kind != "numeric" and mine.sum() * min(share, 1 - share) < 5:
+        for of, is_share in functions:
+            if is_share and mine.sum() < 50:
                 continue
-            tests += [] if kind == "numeric" else [True]
-            here, usual = (np.array([f[c] for c in cells]) for cells in (window, reference))
+            here, usual = (np.array([of[c] for c in cells]) for cells in (window, reference))
             gap = here[mine].mean() - here[~mine].mean() - usual[theirs].mean() + usual[~theirs].mean()
-            bounds.append((abs(gap), np.sqrt(sum(1 / side.sum() for side in (mine, ~mine, theirs, ~theirs)))))
-    if not tests:
+            sd = max(usual.std(), np.sqrt(0.05 * 0.95) if is_share else 0.0)
+            bounds.append((abs(gap) / sd if sd > 1e-12 else 0.0, np.sqrt(sum(1 / side.sum() for side in (mine, ~mine, theirs, ~theirs)))))
+    if not bounds:
         return NAN
-    z = stats.norm.isf(1e-4 / (2 * len(tests)))
+    z = stats.norm.isf(1e-4 / (2 * len(bounds)))
     return max([0.0, *(gap - z * error for gap, error in bounds)])
 
 
@@ -472,6 +480,7 @@ ORACLES: dict[tuple[str, str], Oracle] = {
     ("feature", "chi_square"): Oracle(lambda r: float(chi_square(r)[0]), relative=True),
     ("feature", "chi_square_p"): Oracle(lambda r: float(chi_square(r)[1])),
     **{("feature", name): Oracle(moment(order)) for order, name in enumerate(MOMENTS, start=1)},
+    ("feature", "share_shift"): Oracle(share_shift),
     ("feature", "wasserstein"): Oracle(wasserstein, 0.25),
     ("feature", "null_ratio"): Oracle(null_ratio),
     ("feature", "unseen_ratio"): Oracle(unseen_ratio),

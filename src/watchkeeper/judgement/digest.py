@@ -23,7 +23,7 @@ from watchkeeper.words import counted, listed, measured_text, metric_text, numbe
 
 RESTATED = ", restated"
 _ROUNDING = 1e-6
-_OF_SHAPE = ("psi", "loc", "spread")
+_OF_SHAPE = ("psi", "loc", "spread", "share_shift")
 _MAIN = {"binary": "log_loss", "regression": "mae", "multiclass": "accuracy"}
 
 

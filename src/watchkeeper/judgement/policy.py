@@ -72,6 +72,7 @@ RULES: tuple[Rule, ...] = (
     Rule(metric="psi", family="covariate", level="notice", tolerance=0.1, in_logs=True, negligible=0.01, by_chance=9.0),
     Rule(metric="loc", family="covariate", level="notice", tolerance=0.05, memories=(0.2,), of_hours=(0.05,)),
     Rule(metric="spread", family="covariate", level="notice", tolerance=0.05, memories=(0.2,), of_hours=(0.05,)),
+    Rule(metric="share_shift", family="covariate", level="notice", tolerance=0.02),
     Rule(metric="segment_shift", family="covariate", level="notice", tolerance=0.1),
     Rule(metric="correlation", family="covariate", level="notice", tolerance=0.05, memories=(0.2,)),
     Rule(metric="score_mean", family="covariate", level="notice", tolerance=0.02, memories=(0.2,)),

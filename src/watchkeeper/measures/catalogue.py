@@ -210,6 +210,14 @@ CATALOGUE: tuple[Metric, ...] = (
         _drift(m, partial(drift.moment, m), "Legendre at mid-ranks, t", "sd", direction=ZERO, least=20, only="numeric", stored=m in JUDGED)
         for m in MOMENTS
     ),
+    _drift(
+        "share_shift",
+        drift.share_shift,
+        "all reference categories, Bonferroni",
+        "ratio",
+        stored=True,
+        only="category",
+    ),
     _quality("null_ratio", drift.null_ratio, "Wilson"),
     _quality("unseen_ratio", drift.unseen_ratio, "Wilson", only="category"),
     _quality("vanished_categories", drift.vanished_categories, "count", "categories", only="category"),

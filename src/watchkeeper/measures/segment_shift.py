@@ -3,8 +3,9 @@
 Belongs here: counts of segments beside those of all rows, in the reference and in a window -> one number a feature. Does not: how
 all rows moved (drift.py), or what is unusual (judgement/).
 
-Of numbers it is the mean and the spread of ranks (`stats/smooth.py`), of categories the share of each, in units of the reference's
-standard deviation: the gap of a segment to all other rows, less the same gap in the reference. What moves everywhere moves no gap.
+Of numbers it is the mean and the spread of ranks (`stats/smooth.py`), of categories the share of each, of both the share of missing values,
+in units of the reference's standard deviation: the gap of a segment to all other rows, less the same gap in the reference. What moves
+everywhere moves no gap. A share below a twentieth counts as a twentieth, which few rows do not pass by chance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,14 +23,15 @@ from watchkeeper.stats.intervals import Estimate, undefined
 Floats = NDArray[np.float64]
 SURE = 1e-4
 """The chance that any segment of a feature passes for moved where none did, however many there are."""
-LEAST_ROWS, LEAST_REFERENCE_ROWS, LEAST_IN_CELL = 20, 100, 5.0
+LEAST_ROWS, LEAST_REFERENCE_ROWS, LEAST_FOR_SHARES = 20, 100, 50
+LEAST_SHARE = 0.05
 _NO_SEGMENTS = "no segment has 20 rows here and 100 in the reference beside other rows"
 _KINDS = ("loc", "spread")
 
 
 @dataclass(frozen=True)
 class Sides:
-    """Coarse counts of one feature: of each segment, shape (segments, cells), and of all rows, shape (cells,)."""
+    """Coarse counts of one feature, and of rows without a value behind them: of each segment, shape (segments, cells + 1), and of all rows, shape (cells + 1,)."""
 
     segments: Floats
     whole: Floats
@@ -37,8 +39,12 @@ class Sides:
 
 def sides(bins: FeatureBins, names: Sequence[str], views: Mapping[str, FeatureView]) -> Sides:
     """Return the counts of some segments, zero where a segment has none, and of all rows under the empty name."""
-    counts = [views[name].coarse if name in views else np.zeros(bins.coarse_size) for name in ("", *names)]
-    return Sides(np.array(counts[1:], float).reshape(len(names), bins.coarse_size), np.asarray(counts[0], float))
+    counts = [_cells(views[name]) if name in views else np.zeros(bins.coarse_size + 1) for name in ("", *names)]
+    return Sides(np.array(counts[1:], float).reshape(len(names), bins.coarse_size + 1), np.asarray(counts[0], float))
+
+
+def _cells(view: FeatureView) -> Floats:
+    return np.append(view.coarse, view.counts.nulls + view.counts.nans).astype(float)
 
 
 def segment_shift(names: Sequence[str], kind: str, reference: Sides, analysis: Sides) -> Estimate:
@@ -49,34 +55,40 @@ def segment_shift(names: Sequence[str], kind: str, reference: Sides, analysis: S
     reason names the segment. Rows count as independent.
     """
     n = int(analysis.whole.sum())
-    values = _row_functions(kind, reference.whole)
     there = _are_enough(reference, analysis)
-    if not there.any() or not values.shape[1]:
+    values, are_shares = _row_functions(kind, reference.whole)
+    judged = there[:, None] & (~are_shares | (analysis.segments.sum(axis=1) >= LEAST_FOR_SHARES)[:, None])
+    if not judged.any():
         return undefined(_NO_SEGMENTS, n)
     moved = _gaps(analysis, values) - _gaps(reference, values)
     error = np.sqrt(sum(1 / np.maximum(1, rows) for side in (analysis, reference) for rows in _rows(side)))[:, None]
-    judged = there[:, None] & _are_full(kind, reference, analysis)
     bound = np.where(judged, np.abs(moved) - _quantile(int(judged.sum())) * error, -np.inf)
-    place, statistic = divmod(int(np.argmax(bound)), bound.shape[1])
-    if bound[place, statistic] <= 0:
+    place, function = divmod(int(np.argmax(bound)), bound.shape[1])
+    if bound[place, function] <= 0:
         return Estimate(0.0, n=n)
-    said = (
-        f"most in {names[place]}: {moved[place, statistic]:+.2f} standard deviations against the rest, {int(analysis.segments[place].sum()):,} rows"
-    )
-    return Estimate(float(bound[place, statistic]), n=n, reason=said)
+    of = "of missing values " if function == values.shape[1] - 1 else ""
+    said = f"most in {names[place]}: {of}{moved[place, function]:+.2f} standard deviations against the rest, {int(analysis.segments[place].sum()):,} rows"
+    return Estimate(float(bound[place, function]), n=n, reason=said)
 
 
-def _row_functions(kind: str, reference: Floats) -> Floats:
-    """Return what a row in each cell counts as, shape (cells, functions): of mean 0 and variance 1 over the reference's rows."""
-    share = reference / max(1.0, reference.sum())
+def _row_functions(kind: str, reference: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return what a row in each cell counts as, shape (cells + 1, functions), and which functions are shares; the last is that of missing values.
+
+    All are of mean 0 and variance 1 over the reference's rows, shares of a variance no less than that of a twentieth.
+    """
+    cells = len(reference) - 1
+    raw, shares = np.eye(cells + 1), np.ones(cells + 1, bool)
     if kind == "numeric":
-        ranks = smooth.mid_ranks(reference.astype(np.int64))
-        raw = np.column_stack([smooth.legendre(ranks, name) for name in _KINDS])
-    else:
-        raw = np.eye(len(reference))
-    centred = np.nan_to_num(raw - share @ raw)
-    size = np.sqrt(share @ centred**2)
-    return np.asarray(np.divide(centred, size, out=np.zeros_like(centred), where=size > 0), float)
+        valued = reference[:-1]
+        ranks = np.nan_to_num(smooth.mid_ranks(valued.astype(np.int64)), nan=0.5)
+        shapes = np.column_stack([smooth.legendre(ranks, name) for name in _KINDS])
+        shapes -= valued @ shapes / max(1.0, valued.sum())
+        raw = np.column_stack([np.vstack([shapes, np.zeros(len(_KINDS))]), raw[:, -1]])  # a row without a value says nothing of its place
+        shares = np.array([*(False for _ in _KINDS), True])
+    weight = reference / max(1.0, reference.sum())
+    centred = raw - weight @ raw
+    size = np.sqrt(np.maximum(weight @ centred**2, np.where(shares, LEAST_SHARE * (1 - LEAST_SHARE), 0.0)))
+    return np.divide(centred, size, out=np.zeros_like(centred), where=size > 0), shares
 
 
 def _rows(side: Sides) -> tuple[Floats, Floats]:
@@ -98,15 +110,6 @@ def _are_enough(reference: Sides, analysis: Sides) -> NDArray[np.bool_]:
     enough = [np.minimum(*_rows(side)) >= least for side, least in ((reference, LEAST_REFERENCE_ROWS), (analysis, LEAST_ROWS))]
     both: NDArray[np.bool_] = enough[0] & enough[1]
     return both
-
-
-def _are_full(kind: str, reference: Sides, analysis: Sides) -> NDArray[np.bool_]:
-    """Tell of which segments and row functions the mean is near enough to normal: of a category, where some are to be expected."""
-    inside = analysis.segments.sum(axis=1)[:, None]
-    if kind == "numeric":
-        return np.ones((len(inside), len(_KINDS)), bool)
-    share = reference.whole / max(1.0, reference.whole.sum())
-    return np.asarray(inside * np.minimum(share, 1 - share)[None, :] >= LEAST_IN_CELL, bool)
 
 
 def _quantile(tests: int) -> float:
