@@ -180,17 +180,38 @@ def _root(path: Path | None) -> Path:
     )
 
 
+def monitor_at(home: Home, path: Path) -> Monitor:
+    """Return the monitor of a file that lies anywhere, over the workspace's defaults: one that is tried before it is put in its place.
+
+    Raises:
+        ConfigurationError: it has mistakes (all of them in the text), or cannot be read.
+
+    """
+    monitor, problems = understand(Monitor, _laid(home, [path])[0])
+    if monitor is None:
+        raise mistakes(problems)
+    return dated(home, monitor)
+
+
 def monitor_documents(home: Home) -> list[Document]:
     """Return the monitor files over their defaults; a file named after its model comes first, so that a copy never displaces it."""
+    files = sorted(p for p in home.monitors_dir.glob("*.yaml") if not p.name.startswith("_"))
+    return sorted(_laid(home, files), key=lambda d: d.data.get("model") != d.stem)
+
+
+def _laid(home: Home, files: Sequence[Path]) -> list[Document]:
+    """Return monitor files over the workspace's defaults."""
     defaults = (
         read_yaml(home.monitors_dir / DEFAULTS_FILE, _name(home, DEFAULTS_FILE))
         if (home.monitors_dir / DEFAULTS_FILE).exists()
         else Document(DEFAULTS_FILE)
     )
     shared = Document(WORKSPACE_FILE, {"timezone": home.workspace.timezone})
-    files = sorted(p for p in home.monitors_dir.glob("*.yaml") if not p.name.startswith("_"))
-    own = [_said(read_yaml(path, _name(home, path.name))) for path in files]
-    return [_inherit(document, defaults, shared) for document in sorted(own, key=lambda d: d.data.get("model") != d.stem)]
+    return [_inherit(_said(read_yaml(path, _named(home, path))), defaults, shared) for path in files]
+
+
+def _named(home: Home, path: Path) -> str:
+    return _name(home, path.name) if path.parent == home.monitors_dir else str(path)
 
 
 def _said(document: Document) -> Document:

@@ -18,6 +18,7 @@ VERBS = (
     Verb("status", "look", "Show how every model stands."),
     Verb("scores", "watch", "List what was measured."),
     Verb("incidents", "watch", "List what is wrong, and why."),
+    Verb("rehearse", "rehearse", "Try an edited monitor on the past."),
     Verb("change", "change", "Record a release, or another change to a model."),
     Verb("versions", "versions", "List the versions of a model, or compare two."),
     Verb("digest", "watch", "Show what a stakeholder reads in a minute."),

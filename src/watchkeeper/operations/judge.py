@@ -61,6 +61,14 @@ def judge(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> list
 
 
 def _of_model(home: Home, monitor: Monitor, now: datetime) -> tuple[list[Signal], list[IncidentEvent]]:
+    mine = pc.field("model") == monitor.model
+    known: list[IncidentEvent] = home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment))
+    current, events = judged(home, monitor, fold(known), now=now)
+    return _news(home.lake.newest(Signal, as_of=now, where=mine), current, now), events
+
+
+def judged(home: Home, monitor: Monitor, known: Sequence[Incident], *, now: datetime) -> tuple[list[Signal], list[IncidentEvent]]:
+    """Return all signals of a model's scores as known at `now`, and what they change about the incidents that are known; nothing is written."""
     scores = judged_scores(home, monitor, now=now)
     daily = scores.filter(pc.field("grain") == monitor.window)
     windows = _windows(daily)
@@ -72,10 +80,7 @@ def _of_model(home: Home, monitor: Monitor, now: datetime) -> tuple[list[Signal]
     scores = pa.concat_tables([scores, checked.scores], promote_options="default")
     if doubt(monitor, scores):
         current = [replace(s, level="notice") if s.family in ("kpi", "segment") else s for s in current]
-    mine = pc.field("model") == monitor.model
-    known = home.lake.newest(Signal, as_of=now, where=mine)
-    events = _developments(intake, current, charts, scores)
-    return _news(known, current, now), events
+    return current, _developments(intake, current, charts, scores, known)
 
 
 def _windows(scores: pa.Table) -> list[tuple[datetime, datetime]]:
@@ -100,10 +105,11 @@ def judged_scores(home: Home, monitor: Monitor, *, now: datetime) -> pa.Table:
     return ask(connection, statement("judged_scores"), asked)
 
 
-def _developments(intake: Intake, current: list[Signal], charts: list[Charted], scores: pa.Table) -> list[IncidentEvent]:
+def _developments(
+    intake: Intake, current: list[Signal], charts: list[Charted], scores: pa.Table, incidents: Sequence[Incident]
+) -> list[IncidentEvent]:
     home, monitor, now = intake.home, intake.monitor, intake.now
     mine = pc.field("model") == monitor.model
-    incidents = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment)))
     daily = scores.filter(pc.field("grain") == monitor.window)
     wait = maturity_of(home, monitor, now=now).wait
     believed = [e for e in _episodes(monitor, pages(current), scores, wait, now, charts) if matching(incidents, e) or is_borne_out(e, daily)]
