@@ -147,6 +147,7 @@ class Bins:
     coarse: Of[list[int], "fine cell -> coarse cell, used for segments"] = field(default_factory=list)
     normal_scores: Of[list[float], "of numbers, the normal quantile at the middle of each bin's ranks in the reference"] = field(default_factory=list)
     unit: Of[float, "of numbers, what sums per bin are multiples of; 0 where they are rounded to seven digits"] = 0.0
+    novelty: Of[float, "of categories, the share of rows to come whose name is new, by the reference's names that came once"] = 0.0
     grain: Of[str, "hour or day: what a part spans in time, by the traffic of the reference"] = "day"
     computed_at: Of[datetime, "the `now` of the fit"]
 

@@ -282,3 +282,26 @@ def test_a_signal_says_what_its_score_says_of_itself():
     table = table.set_column(table.column_names.index("reason"), "reason", pa.array(reasons))
     found = judged(watched(60), table)
     assert [(s.level, s.feature, s.reason) for s in found] == [("notice", "weight_kg", reasons[65])]
+
+
+def unseen_of(values, novelty) -> set[int]:
+    table = scores(values, se=0.005, metric="unseen_ratio", names=[("product", "")])
+    table = table.set_column(table.column_names.index("reference_value"), "reference_value", pa.array(np.full(table.num_rows, novelty)))
+    return {round((s.window_start - START) / DAY) for s in judged(watched(60), table)}
+
+
+def test_new_names_page_beyond_those_that_the_reference_says_will_come():
+    """The reference's own windows have none: the names were taken from them."""
+    values = np.concatenate([np.zeros(60), 0.04 + noise(1, 60, sd=0.003)[0]])[None]
+    assert unseen_of(values, 0.0) == set(range(60, 120)), "where every name came many times, new ones are a fault"
+    assert unseen_of(values, 0.04) == set()
+    values[0, 100:] = 0.2
+    assert unseen_of(values, 0.04) == set(range(100, 120))
+
+
+def test_a_number_that_is_mostly_nothing_is_out_of_line_far_beyond_the_largest_of_the_reference():
+    values = np.zeros((1, 120))
+    values[0, [10, 30, 50]] = 0.2
+    values[0, [80, 90]] = 0.45, 0.7
+    found = judged(watched(60), scores(values, se=np.nan, metric="segment_shift", names=[("weight_kg", "")]))
+    assert [round((s.window_start - START) / DAY) for s in found] == [90], "beyond .1 and twice .2"

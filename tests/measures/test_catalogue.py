@@ -244,16 +244,21 @@ OF_CLASS = KNOWN["class"]
 
 
 def share_shift(r: Rows) -> float:
-    """The category whose share surely changed most, by what chance does not make of so many."""
+    """Of the categories that share a coarse bin, the one whose share surely changed most, by what chance does not make of so many."""
     if r.args[0].bins.kind != "category":
         return NAN
     theirs, ours = shares(r)
     if not theirs.sum() or not ours.sum():
         return NAN
     usual, now = theirs / theirs.sum(), ours / ours.sum()
-    spread = np.maximum(usual, 0.01)
-    error = np.sqrt(spread * (1 - spread) * (1 / ours.sum() + 1 / theirs.sum()))
-    return float(np.max(np.maximum(0, np.abs(now - usual) - stats.norm.isf(1e-4 / (2 * len(usual))) * error)))
+    coarse = list(r.args[0].bins.coarse)
+    rare = [i for i, c in enumerate(coarse) if coarse.count(c) > 1]
+    bounds = [0.0]
+    for i in rare:
+        spread = max(usual[i], 0.01)
+        error = np.sqrt(spread * (1 - spread) * (1 / ours.sum() + 1 / theirs.sum()))
+        bounds.append(abs(now[i] - usual[i]) - stats.norm.isf(1e-4 / (2 * len(rare))) * error)
+    return float(max(bounds))
 
 
 def segment_shift(r: Rows) -> float:

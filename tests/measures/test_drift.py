@@ -58,3 +58,36 @@ def test_a_side_without_values_has_no_distance_and_says_so(metric):
     some, none = feature(NUMBERS, np.arange(10.0)), FeatureView(NUMBERS, Counts(n=5, nulls=5))
     for sides in ((some, none), (none, some)):
         assert metric(*sides).reason == ("the window has no values" if sides[0] is some else "the reference has no values")
+
+
+def test_names_that_came_once_say_how_many_new_ones_are_to_come():
+    names = fit_category("product", {"tea": 900, "salt": 60} | {f"once {i}": 1 for i in range(40)})
+    assert names.novelty == 0.04
+    nothing = FeatureView(names, Counts(n=1000, cells=np.arange(42), counts=np.array([900, 60] + [1] * 40)))
+    assert drift.unseen_to_come(nothing).value == 0.04
+    assert TOWNS.novelty == 0
+
+
+def test_new_names_move_no_psi_and_no_share_where_they_are_usual():
+    names = fit_category("product", {f"often {i}": 110 for i in range(8)} | {f"once {i}": 1 for i in range(120)})
+    reference = FeatureView(names, Counts(n=1000, cells=np.arange(128), counts=np.array([110] * 8 + [1] * 120)))
+    with_new = FeatureView(names, Counts(n=1000, cells=np.array([*range(8), names.unseen]), counts=np.array([110] * 8 + [120])))
+    assert drift.psi(reference, with_new).value < 0.001
+    more = FeatureView(names, Counts(n=1000, cells=np.array([*range(8), names.unseen]), counts=np.array([80] * 8 + [360])))
+    assert drift.psi(reference, more).value > 0.1
+    closed = fit_category("town", {f"often {i}": 110 for i in range(8)} | {f"twice {i}": 2 for i in range(60)})
+    usual = FeatureView(closed, Counts(n=1000, cells=np.arange(68), counts=np.array([110] * 8 + [2] * 60)))
+    strange = FeatureView(closed, Counts(n=1000, cells=np.array([*range(8), closed.unseen]), counts=np.array([110] * 8 + [120])))
+    assert drift.psi(usual, strange).value > 0.5
+
+
+def test_a_rare_category_that_gains_is_named_though_the_psi_hardly_moves():
+    many = fit_category("level", {f"level {i:02}": 1000 // (i + 1) for i in range(20)})
+    usual = np.array([1000 // (i + 1) for i in range(20)])
+    reference = FeatureView(many, Counts(n=int(usual.sum()), cells=np.arange(20), counts=usual))
+    moved = usual.copy()
+    moved[19] += 200
+    found = drift.share_shift(reference, FeatureView(many, Counts(n=int(moved.sum()), cells=np.arange(20), counts=moved)))
+    assert 0.02 < found.value < 200 / moved.sum()
+    assert found.reason == "most that of level 19, which gained"
+    assert drift.share_shift(reference, reference).value == 0

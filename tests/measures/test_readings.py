@@ -82,7 +82,9 @@ def test_every_stored_metric_of_the_task_and_of_each_feature_is_read():
     found = read(sums_of(2000, latency=True))
     wanted = {(m.name, "", "") for m in (*catalogue.of("binary"), *catalogue.of("service"))}
     wanted |= {(name, feature, "") for name in ("psi", "null_ratio") for feature in FITTED}
-    wanted |= {(name, "town", "") for name in ("unseen_ratio", "vanished_categories")}
+    wanted |= {(name, feature, "") for name in ("loc", "spread") for feature in FITTED if feature != "town"}
+    wanted |= {(name, "town", "") for name in ("unseen_ratio", "vanished_categories", "share_shift")}
+    wanted |= {("segment_shift", feature, "") for feature in FITTED if not feature.startswith("@")}
     assert {key for key in found if not key[2]} == wanted
 
 
@@ -96,7 +98,8 @@ def test_correlations_of_pairs_are_read_when_asked_for_beside_the_reference_s():
     assert (score.state, score.value, score.n, score.reference_value, score.reference) == ("done", 0.5, 90, 0.2, "r1")
     assert score.low < 0.5 < score.high
     assert found["correlation", "distance*weight", ""].state == "insufficient"
-    assert not [k for k in read(sums_of(500), pairs=asked["pairs"]) if k[0] == "correlation"], "it is not stored"
+    stored = read({"": {(PAIR, "", ""): sums}}, reference_sums={"": {(PAIR, "", ""): usual}}, pairs=asked["pairs"])
+    assert {k for k in stored if k[0] == "correlation"} == set(found)
 
 
 def test_segments_have_their_score_their_kpis_and_their_gap_to_the_rest():

@@ -79,13 +79,13 @@ def deviations(panel: Panel, normal: Normal) -> Floats:
     return panel.value - normal.centre[:, panel.place]
 
 
-def sudden(panel: Panel, normal: Normal, deviation: Floats, tolerance: float) -> Floats:
-    """Return z of each window by itself; the first `tolerance` of a deviation is never counted."""
+def sudden(panel: Panel, normal: Normal, deviation: Floats, tolerance: Floats) -> Floats:
+    """Return z of each window by itself; the first `tolerance`, shape (series, 1), of a deviation is never counted."""
     spread = np.sqrt(normal.tau2[:, None] + panel.variance + normal.centre_variance[:, None])
     return _beyond(deviation, tolerance) / np.maximum(spread, 1e-12)
 
 
-def slow(panel: Panel, normal: Normal, deviation: Floats, tolerance: float, weight: float) -> Floats:
+def slow(panel: Panel, normal: Normal, deviation: Floats, tolerance: Floats, weight: float) -> Floats:
     """Return z of an exponentially weighted mean started after the reference; each step is capped at three spreads.
 
     The cap keeps one wild window from echoing through the days after it; its own noise, which is as wild, does not widen it.
@@ -104,7 +104,7 @@ def slow(panel: Panel, normal: Normal, deviation: Floats, tolerance: float, weig
         steps += seen
         wander = weight / (2 - weight) * (1 - (1 - weight) ** (2 * steps)) * normal.tau2 * memory
         total = np.sqrt(wander + noise + normal.centre_variance)
-        out[seen, w] = (_beyond(state, tolerance) / np.maximum(total, 1e-12))[seen]
+        out[seen, w] = (_beyond(state, tolerance[:, 0]) / np.maximum(total, 1e-12))[seen]
     return out
 
 
@@ -126,7 +126,7 @@ def usual_ranges(panel: Panel, normal: Normal, series: int) -> tuple[Floats, Flo
     return centre + low, centre + high
 
 
-def _beyond(deviation: Floats, tolerance: float) -> Floats:
+def _beyond(deviation: Floats, tolerance: Floats) -> Floats:
     return np.sign(deviation) * np.maximum(0.0, np.abs(deviation) - tolerance)
 
 

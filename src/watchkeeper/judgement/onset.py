@@ -46,7 +46,7 @@ def _walked(signal: Signal, chart: Charted) -> datetime:
     starts, side = [start for start, _ in found.windows], np.sign(signal.value - signal.expected)
     j, w = found.names.index((signal.feature, signal.segment)), starts.index(signal.window_start)
     low, high = usual_ranges(chart.panel, chart.normal, j)
-    value, z = chart.panel.value[j], sudden(chart.panel, chart.normal, deviations(chart.panel, chart.normal), 0.0)[j]
+    value, z = chart.panel.value[j], sudden(chart.panel, chart.normal, deviations(chart.panel, chart.normal), np.zeros((1, 1)))[j]
     outside = np.where(side > 0, value > high, value < low) & (side * z > Z95) & ~found.is_provisional[j] & ~found.is_reference
     while w and outside[w - 1]:
         w -= 1

@@ -20,7 +20,7 @@ from watchkeeper.windows import grain_of
 
 _TINY = 1e-3
 _BETWEEN = "\x1f"
-_NUMBERS = ("value", "se", "low", "high", "bound_low", "bound_high", "n")
+_NUMBERS = ("value", "se", "low", "high", "bound_low", "bound_high", "n", "reference_value")
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Series:
     bound_low: Floats
     bound_high: Floats
     n: Floats
+    reference_value: Floats
     is_provisional: NDArray[np.bool_]
     is_reference: NDArray[np.bool_]
     place: NDArray[np.int64]
@@ -62,7 +63,7 @@ class Series:
         What chance adds is at most what is usual altogether; a window of more rows has a smaller number, and is left as it is.
         """
         rows, reference = np.maximum(self.n, 1.0), self.is_reference
-        usual, usual_rows = (_row_medians(np.where(reference, of, np.nan))[:, None] for of in (value, rows))
+        usual, usual_rows = (row_medians(np.where(reference, of, np.nan))[:, None] for of in (value, rows))
         by_chance = np.fmin(self.rule.by_chance, usual * usual_rows)
         more = by_chance * np.maximum(0.0, 1 / rows - 1 / usual_rows)
         return np.where(more > 0, value * usual / (usual + more), value)
@@ -73,7 +74,7 @@ class Series:
         return np.where(self.is_provisional, kind, self.value)
 
 
-def _row_medians(values: Floats) -> Floats:
+def row_medians(values: Floats) -> Floats:
     """Return the median of the numbers in each row, NaN where there are none."""
     ordered, seen = np.sort(values, axis=1), np.isfinite(values).sum(axis=1)
     return np.where(seen > 0, ordered[np.arange(len(ordered)), np.maximum(0, seen - 1) // 2], np.nan)

@@ -22,7 +22,9 @@ class Rule:
     of these where windows are hours: one hour's rows may be too few to tell a shift by that a day's rows show at once. A number
     whose interval is wider than `widest` says nothing: an AUC of one positive may be anything. One below `negligible` is never out of
     line, however still it lay before. `by_chance` is what a number is by chance alone, times the rows: a PSI over ten cells is 9 / n, so that
-    a window of few rows has a larger one though nothing moved.
+    a window of few rows has a larger one though nothing moved. Of one that is `beside_reference` the reference's windows do not say what is
+    usual, but its reference value does: of new names there are none in the rows that the names were taken from; up to half as many more
+    are no matter. One that is mostly 0 has no scatter to speak of, and is out of line beyond `times_largest` the largest of the reference.
     """
 
     metric: str
@@ -40,6 +42,8 @@ class Rule:
     widest: float = inf
     negligible: float = -inf
     by_chance: float = 0.0
+    beside_reference: bool = False
+    times_largest: float = 0.0
 
     def memories_of(self, windows_per_day: int) -> tuple[float, ...]:
         """Return the weights of the slow charts for windows of such a length."""
@@ -65,15 +69,14 @@ RULES: tuple[Rule, ...] = (
         least_reference_rows=200,
     ),
     Rule(metric="null_ratio", family="data", level="page", tolerance=0.05),
-    Rule(metric="unseen_ratio", family="data", level="page", tolerance=0.01),
+    Rule(metric="unseen_ratio", family="data", level="page", tolerance=0.01, beside_reference=True),
     Rule(metric="error_ratio", family="service", level="page", tolerance=0.0025, memories=(0.2,)),
     Rule(metric="latency_p95", family="service", level="page", tolerance=0.1, in_logs=True, memories=(0.2,)),
-    Rule(metric="rows", family="data", level="notice", tolerance=0.2, in_logs=True),
     Rule(metric="psi", family="covariate", level="notice", tolerance=0.1, in_logs=True, negligible=0.01, by_chance=9.0),
     Rule(metric="loc", family="covariate", level="notice", tolerance=0.05, memories=(0.2,), of_hours=(0.05,)),
     Rule(metric="spread", family="covariate", level="notice", tolerance=0.05, memories=(0.2,), of_hours=(0.05,)),
-    Rule(metric="share_shift", family="covariate", level="notice", tolerance=0.02),
-    Rule(metric="segment_shift", family="covariate", level="notice", tolerance=0.1),
+    Rule(metric="share_shift", family="covariate", level="notice", tolerance=0.02, times_largest=2.0),
+    Rule(metric="segment_shift", family="covariate", level="notice", tolerance=0.1, times_largest=2.0),
     Rule(metric="correlation", family="covariate", level="notice", tolerance=0.05, memories=(0.2,)),
     Rule(metric="score_mean", family="covariate", level="notice", tolerance=0.02, memories=(0.2,)),
 )

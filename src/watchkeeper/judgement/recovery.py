@@ -35,7 +35,7 @@ def are_back(charts: Sequence[Charted], run: Sequence[Signal], quiet: Sequence[d
     then, _ = _pooled(chart, j, np.array([run[0].window_start <= start <= run[-1].window_start for start in starts]))
     if not np.isfinite(since):
         return False
-    is_in_line = side * since - chart.tolerance <= Z95 * spread
+    is_in_line = side * since - chart.tolerance[j, 0] <= Z95 * spread
     return bool(is_in_line and (len(quiet) >= HOURS or side * since + Z95 * spread < side * then / 2))
 
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from watchkeeper.judgement.normal import Floats, Normal, Panel, chances, deviations, learn, slow, sudden, usual_ranges
-from watchkeeper.judgement.panels import Series, series, unscaled
+from watchkeeper.judgement.panels import Series, row_medians, series, unscaled
 from watchkeeper.judgement.policy import Rule, level_of_family, rules_of
 from watchkeeper.judgement.season import on_calendar
 from watchkeeper.judgement.shortfall import shortfalls
@@ -25,6 +25,7 @@ from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import Signal, key
 from watchkeeper.stats.testing import benjamini_hochberg
 
+_MORE_OF_THE_NEW = 0.5
 _WINDOWS_PER_DAY = {"hour": 24.0, "day": 1.0, "week": 1 / 7, "month": 1 / 30.4}
 
 
@@ -39,7 +40,7 @@ class Charted:
     z: Floats
     p: Floats
     is_slow: NDArray[np.bool_]
-    tolerance: float
+    tolerance: Floats
 
 
 def judged_metrics(monitor: Monitor) -> list[str]:
@@ -70,12 +71,16 @@ def signals(monitor: Monitor, environment: str, charts: Sequence[Charted], score
 def _chart(found: Series, named: NDArray[np.bool_]) -> Charted:
     panel = found.panel()
     panel = replace(panel, value=np.where(named, np.nan, panel.value))
-    normal = learn(panel)
+    normal, tolerance = learn(panel), np.full((len(panel.value), 1), found.rule.tolerance)
+    if found.rule.beside_reference:
+        expected = np.nan_to_num(row_medians(found.reference_value))[:, None]
+        normal, tolerance = replace(normal, centre=np.fmax(normal.centre, expected)), tolerance + _MORE_OF_THE_NEW * expected
     centre = normal.centre[:, panel.place]
     judged = np.where(found.is_provisional & ~named, found.favourable(centre), panel.value)
     panel = replace(panel, value=judged)
     deviation = deviations(panel, normal)
-    tolerance = found.rule.tolerance * (_usual_size(normal.centre) if found.rule.is_relative else 1.0)
+    if found.rule.is_relative:
+        tolerance = tolerance * _usual_size(normal.centre)
     z = sudden(panel, normal, deviation, tolerance)
     best, is_slow = chances(z, normal, found.direction), np.zeros(z.shape, bool)
     memories = found.rule.memories_of(panel.slots)
@@ -85,9 +90,17 @@ def _chart(found: Series, named: NDArray[np.bool_]) -> Charted:
         p = np.where(np.isfinite(chart), p, np.nan)
         z, is_slow = np.where(p < best, chart, z), is_slow | (p < best)
         best = np.fmin(best, p)
-    best = np.where(found.value < found.rule.negligible, 1.0, best)
+    best = np.where(found.value < np.maximum(found.rule.negligible, _beyond_the_largest(found)), 1.0, best)
     tests = 1 + len(memories)
     return Charted(found, panel, normal, judged, z, np.minimum(1.0, tests * best), is_slow, tolerance)
+
+
+def _beyond_the_largest(found: Series) -> Floats:
+    """Return what a number that is mostly 0 must be beyond, shape (series, 1): its tolerance, and some times the largest of the reference's windows."""
+    if not found.rule.times_largest:
+        return np.full((len(found.value), 1), -np.inf)
+    largest = np.nan_to_num(np.where(found.is_reference, found.value, 0.0)).max(axis=1, keepdims=True)
+    return np.asarray(found.rule.tolerance + found.rule.times_largest * largest, float)
 
 
 def _without_named_days(monitor: Monitor, scores: pa.Table) -> pa.Table:

@@ -45,7 +45,7 @@ class Metric:
     names the KPI that the number stands for; its function takes what scores mean in the reference, and the analysis.
     `of_chances` tells that it is of the chances a model gives, and so is measured of models without labels too.
     `only` says of which kind of feature it is a number, `row_mean` how it is the mean of a value over rows, or the root of one, where it is.
-    `is_total` tells a sum over rows, which that of a reference of another length is nothing to compare with.
+    `usual` is what the reference says is to be expected where that is not its own number. `is_total` tells a sum over rows, which that of a reference of another length is nothing to compare with.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Metric:
     only: Literal["", "numeric", "category"] = ""
     row_mean: RowMean | None = None
     is_total: bool = False
+    usual: Callable[[Any], Estimate] | None = None
 
     @property
     def range(self) -> tuple[float, float]:
@@ -116,9 +117,7 @@ def _drift(
     )
 
 
-def _quality(
-    name: str, function: Callable[..., Estimate], method: str, unit: str = "ratio", *, only: Literal["", "category"] = "", least: int = 1
-) -> Metric:
+def _quality(name: str, function: Callable[..., Estimate], method: str, unit: str = "ratio", **more: Any) -> Metric:
     return Metric(
         name=name,
         subject="feature",
@@ -127,9 +126,8 @@ def _quality(
         unit=unit,
         direction="lower_is_better",
         family="quality",
-        least=least,
         compares=True,
-        only=only,
+        **more,
     )
 
 
@@ -219,7 +217,7 @@ CATALOGUE: tuple[Metric, ...] = (
         only="category",
     ),
     _quality("null_ratio", drift.null_ratio, "Wilson"),
-    _quality("unseen_ratio", drift.unseen_ratio, "Wilson", only="category"),
+    _quality("unseen_ratio", drift.unseen_ratio, "Wilson", only="category", usual=drift.unseen_to_come),
     _quality("vanished_categories", drift.vanished_categories, "count", "categories", only="category"),
     Metric(
         name="mean",

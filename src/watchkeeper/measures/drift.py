@@ -12,12 +12,12 @@ from math import isfinite
 import numpy as np
 from scipy.special import ndtri
 
-from watchkeeper.measures.views import FeatureView
+from watchkeeper.measures.views import FeatureView, Ints
 from watchkeeper.profiles.pairs import PairSums
 from watchkeeper.stats import distances, smooth
 from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, mean, proportion, undefined
 
-_COMMON = 0.01
+_COMMON, _USUALLY_NEW = 0.01, 0.001
 _CHANCE = 1e-4
 _ONE_SIDED = ("the window has no values", "the reference has no values")
 _LEAST_OF_A_PAIR = 4
@@ -36,9 +36,14 @@ def _distance(value: float, analysis: FeatureView) -> Estimate:
 def psi(reference: FeatureView, analysis: FeatureView) -> Estimate:
     """Population stability index over the (at most ten) coarse bins, half a count added to each used one.
 
-    Of categories these are the seven most frequent, the other kept ones together, `other` and `unseen`.
+    Of categories these are the seven most frequent, the other kept ones together, `other` and `unseen`; the last three are one where new
+    names are usual, as they are of rows that hold ids or product names.
     """
-    return _distance(distances.psi(reference.coarse, analysis.coarse), analysis)
+    rare = reference.bins.coarse_size
+    if reference.bins.novelty >= _USUALLY_NEW:
+        rare = reference.bins.coarse[max(0, len(reference.bins.categories) - 1)]
+    ours, theirs = (np.append(side.coarse[:rare], side.coarse[rare:].sum()) for side in (analysis, reference))
+    return _distance(distances.psi(theirs, ours), analysis)
 
 
 def jensen_shannon(reference: FeatureView, analysis: FeatureView) -> Estimate:
@@ -130,23 +135,42 @@ def unseen_ratio(reference: FeatureView, analysis: FeatureView) -> Estimate:
 
 
 def share_shift(reference: FeatureView, analysis: FeatureView) -> Estimate:
-    """By how much at least the share of the category that changed most has changed; 0 where none surely did.
+    """By how much at least the share of the rare category that changed most has changed; 0 where none surely did.
 
-    The change less as many standard errors as that of no category goes beyond by chance, but for one time in 10,000 (Bonferroni); a share below
-    .01 has the error of one. A rare category that gains is lost in a PSI, which takes the rare ones together.
+    Rare are those that the PSI's bins hold together, where one that gains is lost; all others have a bin of their own there. It is the
+    change less as many standard errors as that of no category goes beyond by chance, but for one time in 10,000 (Bonferroni); a share
+    below .01 has the error of one.
     """
     if reference.bins.kind != "category":
         return undefined("numbers have no categories")
     n, usual_n = analysis.counts.valued, reference.counts.valued
     if min(n, usual_n) == 0:
         return undefined(_ONE_SIDED[n > 0], n)
-    usual, now = reference.fine / usual_n, analysis.fine / n
+    usual, now = (_without_new(side.fine, reference) / side.counts.valued for side in (reference, analysis))
+    together = reference.bins.fold[: len(usual)]
+    is_rare = np.bincount(together)[together] > 1
+    if not is_rare.any():
+        return Estimate(0.0, n=n)
     spread = np.maximum(usual, _COMMON)
     error = np.sqrt(spread * (1 - spread) * (1 / n + 1 / usual_n))
-    sure = np.maximum(0.0, np.abs(now - usual) + ndtri(_CHANCE / (2 * len(usual))) * error)
+    sure = np.where(is_rare, np.maximum(0.0, np.abs(now - usual) + ndtri(_CHANCE / (2 * is_rare.sum())) * error), 0.0)
     most = int(np.argmax(sure))
     said = f"most that of {reference.bins.label(most)}, which {'gained' if now[most] > usual[most] else 'lost'}" if sure[most] > 0 else ""
     return Estimate(float(sure[most]), n=n, reason=said)
+
+
+def _without_new(fine: Ints, reference: FeatureView) -> Ints:
+    """Return counts by category, with unseen ones among the other rare ones where new names are usual."""
+    if reference.bins.novelty < _USUALLY_NEW:
+        return fine
+    return np.append(fine[:-2], fine[-2:].sum())
+
+
+def unseen_to_come(reference: FeatureView) -> Estimate:
+    """Share of values in a category the reference never had that is to be expected: that of the reference's rows whose name came once."""
+    if reference.bins.kind != "category":
+        return undefined("numbers have no categories")
+    return Estimate(reference.bins.novelty, n=reference.counts.valued)
 
 
 def vanished_categories(reference: FeatureView, analysis: FeatureView) -> Estimate:

@@ -211,7 +211,8 @@ def _feature_score(frame: Frame, metric: Metric, name: str, segment: str, theirs
         )
     rows = ours.counts.n if metric.family == "quality" else ours.counts.valued
     estimate = metric.function(theirs, ours)
-    usual = frame.usually(metric.name, name, segment, lambda: metric.function(theirs, theirs)) if theirs.counts.n else None
+    expected = partial(metric.usual, theirs) if metric.usual else partial(metric.function, theirs, theirs)
+    usual = frame.usually(metric.name, name, segment, expected) if theirs.counts.n else None
     return _stated(frame, metric, estimate, DONE, rows, usual, feature=name, segment=segment)
 
 

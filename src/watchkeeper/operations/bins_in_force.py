@@ -207,6 +207,7 @@ def _to_record(model: str, name: str, grain: Grain, bins: FeatureBins, now: date
         coarse=list(bins.coarse),
         normal_scores=list(bins.normal_scores),
         unit=bins.unit,
+        novelty=bins.novelty,
         grain=grain,
         computed_at=now,
     )
@@ -222,4 +223,5 @@ def _from_record(row: Bins) -> FeatureBins:
         tuple(int(c) for c in np.asarray(row.coarse)),
         tuple(row.normal_scores),
         row.unit,
+        row.novelty,
     )

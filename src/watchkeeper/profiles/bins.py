@@ -53,6 +53,8 @@ class FeatureBins:
     normal_scores: tuple[float, ...] = ()
     unit: float = 0.0
     """Of numbers: sums per cell are kept in multiples of it, a power of two near a 128th of the spread; 0 for no such rounding."""
+    novelty: float = 0.0
+    """Of categories: the share of rows to come whose name the reference never had, by the share of its rows whose name it had once (Good 1953)."""
 
     @property
     def size(self) -> int:
@@ -156,7 +158,9 @@ def fit_category(feature: str, counts: Mapping[str, int]) -> FeatureBins:
     rest = common if len(kept) > common else common - 1
     coarse = [min(i, rest) if i >= common else i for i in range(len(kept))]
     other = max(coarse, default=-1) + 1
-    return FeatureBins(feature, "category", categories=tuple(kept), others=tuple(sorted(others)), coarse=(*coarse, other, other + 1))
+    novelty = sum(count == 1 for count in counts.values()) / max(1, sum(counts.values()))
+    cells = (*coarse, other, other + 1)
+    return FeatureBins(feature, "category", categories=tuple(kept), others=tuple(sorted(others)), coarse=cells, novelty=novelty)
 
 
 def _coarsened(counts: NDArray[np.int64]) -> tuple[int, ...]:
