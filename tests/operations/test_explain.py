@@ -4,14 +4,16 @@ from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
-from conftest import PARCELS, new_home
+from conftest import PARCELS, new_home, parcels_world
 from intake_world import expect, suite
 from watchkeeper.adapters.workspace import load_monitor
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.change import record_change
 from watchkeeper.operations.explain import explain
+from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.pick import pick
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import Profile, Run, Score
@@ -84,7 +86,7 @@ def test_all_that_is_known_is_told(home, monitor):
     found = explain(home, monitor, HEAVY, now=NOW)
     said = lines(monitor, found)
     assert said[""].startswith(f"parcels, {HEAVY}, Wed 22 Jan 2025, ")
-    assert "of reference predictions with such a score" in said["Score"]
+    assert "reference predictions that scored within 0.02 of it, " in said["Score"]
     assert said["Unusual inputs"].startswith("weight_kg 500: above all of the reference, whose highest is ")
     assert said["Version"] == "1; release of Wed 1 Jan 2025, 00:00: first model (depth 4, trees 50)"
     assert said["Moved by"].startswith("weight_kg 500 by +49.9, above all of the reference, whose highest is ")
@@ -96,9 +98,37 @@ def test_all_that_is_known_is_told(home, monitor):
     assert said["Label"].startswith(("positive, known Wed 22 Jan", "positive, known Thu 23 Jan", "not positive, known"))
 
 
-def test_the_score_s_chance_is_that_of_the_reference(home, monitor):
+def test_how_rows_with_about_such_a_score_came_out_is_counted_in_the_reference(home, monitor):
+    """By the rows themselves, and no curve: where no row of the reference scored so, that is said."""
     found = explain(home, monitor, "20250103-00003", now=NOW)
-    assert found.chance == pytest.approx(found.score, abs=0.1), "scores of this world are chances"
+    events, labels = home.lake.read("events/parcels"), home.lake.read("labels/parcels")
+    came = dict(zip(labels.column("id").to_pylist(), labels.column("label").to_pylist(), strict=True))
+    near = [
+        came[r["parcel"]].lower() in ("true", "1")
+        for r in events.to_pylist()
+        if r["sent_at"] < FIRST + 14 * DAY and r["parcel"] in came and abs(r["p_late"] - found.score) <= found.alike.within
+    ]
+    assert found.alike.within == 0.02
+    assert (found.alike.n, found.alike.positive) == (len(near), sum(near))
+    assert found.alike.n >= 50
+
+
+def test_an_id_is_found_letter_by_letter_and_the_monitors_environment_before_a_shadow(make_home):
+    home = make_home(PARCELS | {"columns": PARCELS["columns"] | {"id": "number", "environment": "site"}, "labels": None}, name="shadowed")
+    monitor = load_monitor(home, "parcels")
+    events, _ = parcels_world(FIRST, rows=40)
+    both = []
+    for site, shift in (("production", 0), ("staging", 1)):
+        rows = events.append_column("number", pa.array(range(1000, 1040))).append_column("site", pa.array([site] * 40))
+        moved = pc.add(rows.column("sent_at"), pa.scalar(timedelta(seconds=shift), pa.duration("us")))
+        both.append(rows.set_column(rows.column_names.index("sent_at"), "sent_at", moved))
+    for site, rows in zip(("production", "staging"), both, strict=True):
+        pq.write_table(rows, home.root / "inbox" / f"parcels-{site}.parquet")
+    ingest(home, monitor, now=NOW)
+    found = explain(home, monitor, "1003", now=NOW)
+    assert (found.environment, found.times_landed) == ("production", 2)
+    with pytest.raises(UsageError, match="letter by letter"):
+        explain(home, monitor, "1003.0", now=NOW)
 
 
 def test_what_the_reference_never_had_is_said(home, monitor):

@@ -178,6 +178,20 @@ def test_days_without_predictions_and_a_model_before_its_reference_say_so(binary
     assert "the reference" in worst_slice(empty, load_monitor(empty, "parcels"), now=NOW).reason
 
 
+def test_without_a_window_it_waits_until_it_is_known_when_labels_are_due(tmp_path: Path) -> None:
+    labels = {k: v for k, v in PARCELS["labels"].items() if k not in ("mature_after", "time")}
+    place = new_home(tmp_path / "waiting", PARCELS | {"labels": labels})
+    for d in range(15):
+        events, _ = day_of("binary", d)
+        pq.write_table(events, place.root / "inbox" / f"parcels-{d:02d}.parquet")
+    monitor = load_monitor(place, "parcels")
+    ingest(place, monitor, now=NOW)
+    profile(place, monitor, now=NOW)
+    found = worst_slice(place, monitor, now=NOW)
+    assert found.window is None
+    assert found.reason.startswith("how long labels take is learned when the reference is whole and measured")
+
+
 def test_the_default_window_ends_where_labels_are_due(binary: Home) -> None:
     monitor = load_monitor(binary, "parcels")
     found = worst_slice(binary, monitor, now=BEGIN + 20 * DAY)

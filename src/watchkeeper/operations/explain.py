@@ -16,7 +16,6 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.measures.confidence import near
-from watchkeeper.measures.estimated import calibration_of
 from watchkeeper.measures.rarity import NOWHERE, Place, place_of
 from watchkeeper.measures.readings import BySegment, label_view
 from watchkeeper.measures.views import BinaryView, FeatureView
@@ -34,16 +33,17 @@ from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import as_numbers
 from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.kinds import Derived
-from watchkeeper.profiles.labelled import SCORE
+from watchkeeper.profiles.labelled import NEGATIVE, POSITIVE, SCORE
 from watchkeeper.profiles.parts import FEATURE
 from watchkeeper.records import ATTRIBUTION, Batch, Change, IncidentEvent, Run, Validation
-from watchkeeper.site.explanation import MASK, Explanation, Input, Truth
+from watchkeeper.site.explanation import MASK, Alike, Explanation, Input, Truth
 from watchkeeper.spelling import segment_of
-from watchkeeper.stats.calibration import Calibration
+
+_REACHES, _ENOUGH = (0.02, 0.05), 50
 
 
 def explain(home: Home, monitor: Monitor, name: str, *, now: datetime, private_reason: str | None = None) -> Explanation:
-    """Return what is known of the prediction with an id; of several with the same id, of the latest.
+    """Return what is known of the prediction with an id; of several with the same id, of the latest in the monitor's environment, else of the latest.
 
     Private columns are masked unless `private_reason` says why they are needed; that is kept in `runs`.
 
@@ -54,15 +54,24 @@ def explain(home: Home, monitor: Monitor, name: str, *, now: datetime, private_r
     rows = _rows(home, monitor, name, now)
     if rows is None or rows.num_rows == 0:
         raise _unknown(home, monitor, name, now)
-    row = rows.slice(rows.num_rows - 1)
+    row = _told_of(monitor, rows)
     found = _explained(home, monitor, name, row, now, has_private=private_reason is not None, times=rows.num_rows)
     if private_reason is not None:
         home.lake.append_records(Run, [private_shown(monitor.model, "explain", name, private_reason, rows=1, now=now)])
     return found
 
 
+def _told_of(monitor: Monitor, rows: pa.Table) -> pa.Table:
+    """Return the row that is told of: the last one of the monitor's environment, since a shadow may have scored the same id; else the last."""
+    column = monitor.columns.environment
+    if column in rows.column_names:
+        place = [i for i in range(rows.num_rows) if _text(rows.slice(i, 1), column) == monitor.environment]
+        return rows.slice(place[-1] if place else rows.num_rows - 1, 1)
+    return rows.slice(rows.num_rows - 1)
+
+
 def _rows(home: Home, monitor: Monitor, name: str, now: datetime) -> pa.Table | None:
-    """Return the rows of an id by their time, None where there is no such table."""
+    """Return the rows of an id, letter by letter, by their time; None where there is no such table."""
     events = home.lake.dataset(f"events/{monitor.model}")
     if events is None:
         return None
@@ -71,7 +80,9 @@ def _rows(home: Home, monitor: Monitor, name: str, now: datetime) -> pa.Table | 
     if len(misfits):
         return None
     is_it = pc.field(column).isin(asked.combine_chunks()) & (pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP))
-    return events.to_table(filter=is_it).sort_by([("wk_time", "ascending"), ("wk_landed_at", "ascending")])
+    found = events.to_table(filter=is_it)
+    found = found.filter(pc.equal(as_text(found.column(column)), name))  # a number may be written in several ways, and its labels are found by one
+    return found.sort_by([("wk_time", "ascending"), ("wk_landed_at", "ascending")])
 
 
 def _unknown(home: Home, monitor: Monitor, name: str, now: datetime) -> UsageError:
@@ -108,7 +119,7 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
         score_place=place,
         decision=_decision(monitor, row, score),
         threshold=_threshold(home, monitor, score, now),
-        chance=None if place.below in (0.0, 1.0) and not place.share else _chance(monitor, usual, score),
+        alike=_alike(monitor, usual, score),
         status=_text(row, roles.status),
         latency_ms=_number(row, roles.latency),
         trace_id=_text(row, roles.trace_id),
@@ -177,11 +188,19 @@ def _place(name: str, fitted_bins: Mapping[str, FeatureBins], usual: BySegment, 
     return place_of(FeatureView(fitted_bins[name], usual.get("", {}).get((FEATURE, name, ""), Counts())), value)
 
 
-def _chance(monitor: Monitor, usual: BySegment, score: float | None) -> float | None:
-    """Return which share of reference rows with such a score was positive."""
+def _alike(monitor: Monitor, usual: BySegment, score: float | None) -> Alike | None:
+    """Return how the labelled reference rows with about such a score came out: within .02 of it, or where these are fewer than 50 within .05."""
     view = label_view(usual.get("", {}), monitor.task) if monitor.task == "binary" and score is not None else None
-    known = calibration_of(view) if isinstance(view, BinaryView) else None
-    return float(known.of(np.array([score]))[0]) if isinstance(known, Calibration) else None
+    if not isinstance(view, BinaryView) or score is None or not view.scored:
+        return None
+    (positives, negatives), scores = view.by_score(POSITIVE, NEGATIVE)
+    found = Alike(0.0, 0, 0)
+    for reach in _REACHES:
+        near_it = np.abs(scores - score) <= reach
+        found = Alike(reach, int((positives + negatives)[near_it].sum()), int(positives[near_it].sum()))
+        if found.n >= _ENOUGH:
+            break
+    return found
 
 
 def _inputs(monitor: Monitor, row: pa.Table, fitted_bins: Mapping[str, FeatureBins], usual: BySegment, hidden: Collection[str]) -> Iterator[Input]:

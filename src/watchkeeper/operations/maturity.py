@@ -131,9 +131,9 @@ def maturity_of(home: Home, monitor: Monitor, *, now: datetime, bins: str | None
 
 
 def latest_due_week(home: Home, monitor: Monitor, due: Maturity, *, now: datetime) -> Window | None:
-    """Return the seven days up to the last window whose labels are due and that has predictions or comes before some."""
+    """Return the seven days up to the last window whose labels are due and that has predictions or comes before some; None while no window's are."""
     newest = home.lake.newest_moment(f"events/{monitor.model}", "wk_time")
-    if newest is None or monitor.labels is None:
+    if newest is None or monitor.labels is None or due.source == "unknown":
         return None
     end = min(monitor.grid.at(newest).end, due.until(monitor.grid, now))
     return Window(utc(end.astimezone(ZoneInfo(monitor.timezone)) - _WEEK), end)

@@ -55,7 +55,8 @@ def worst_slice(home: Home, monitor: Monitor, *, now: datetime, window: Window |
     if found is None:
         return replace(nothing, reason=reference_problem(monitor, now=now))
     if span is None:
-        return replace(nothing, reason="no predictions have landed whose labels are due")
+        why = due.due_text if due.source == "unknown" else "no predictions have landed whose labels are due"
+        return replace(nothing, reason=f"{why}; name days with --window to search those whose labels came")
     _check_memory(home, monitor, span, found, now)
     both = joined(home, monitor, [span], now=now)
     if both is None or both.rows.num_rows == 0:

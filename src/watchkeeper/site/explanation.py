@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,14 @@ from watchkeeper.words import counted, expectation_text, metric_text, moment_tex
 
 MASK = "***"
 _SHOWN = 8
+
+
+class Alike(NamedTuple):
+    """How reference rows with about a score came out: `n` labelled ones within so much of it, of which so many were positive."""
+
+    within: float
+    n: int
+    positive: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +63,7 @@ class Explanation:
     score_place: Place
     decision: str
     threshold: float | None
-    chance: float | None
+    alike: Alike | None
     status: str
     latency_ms: float | None
     trace_id: str
@@ -121,13 +129,20 @@ def _score(monitor: Monitor, found: Explanation) -> str:
     if monitor.task != "binary":
         return f"{number_text(found.score)}, {found.score_place.said}" if found.score_place.said else number_text(found.score)
     parts = [f"{found.score:.3f}", found.score_place.said]
-    if found.chance is not None:
-        parts.append(f"of reference {monitor.wording.rows} with such a score {percent(found.chance)} were {monitor.wording.positive}")
+    if found.alike is not None:
+        parts.append(_alike(monitor, found.alike))
     if found.threshold is not None:
         side = "at or above" if found.score >= found.threshold else "below"
         unsure = ": low confidence" if near(np.array([found.score]), found.threshold)[0] else ""
         parts.append(f"{side} the threshold {found.threshold:.3g} by {abs(found.score - found.threshold):.3f}{unsure}")
     return "; ".join(p for p in parts if p)
+
+
+def _alike(monitor: Monitor, found: Alike) -> str:
+    rows, within = monitor.wording.rows, f"within {found.within:g} of it"
+    if not found.n:
+        return f"no reference {rows} that were labelled scored {within}"
+    return f"of {found.n:,} reference {rows} that scored {within}, {percent(found.positive / found.n)} were {monitor.wording.positive}"
 
 
 def _label(monitor: Monitor, found: Explanation) -> str:
@@ -199,7 +214,8 @@ def _landed(monitor: Monitor, found: Explanation) -> str:
     if found.batch is None:
         return ""
     said = f"{moment_text(found.batch.landed_at, monitor.timezone)} in {found.batch.name}, row {found.row_number}"
-    said += f", its id {counted(found.times_landed, 'time')} in the lake: the last one is told of" if found.times_landed > 1 else ""
+    if found.times_landed > 1:
+        said += f", its id {counted(found.times_landed, 'time')} in the lake: the last one{f' in {found.environment}' if monitor.columns.environment else ''} is told of"
     broken = [f"{f.column or 'the table'}: {f.why or expectation_text(f.expectation)}" for f in found.findings]
     return said + (f"; of its file did not hold: {'; '.join(broken)}" if broken else "; all that was checked of its file held")
 
