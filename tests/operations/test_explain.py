@@ -104,7 +104,7 @@ def test_how_rows_with_about_such_a_score_came_out_is_counted_in_the_reference(h
     events, labels = home.lake.read("events/parcels"), home.lake.read("labels/parcels")
     came = dict(zip(labels.column("id").to_pylist(), labels.column("label").to_pylist(), strict=True))
     near = [
-        came[r["parcel"]].lower() in ("true", "1")
+        bool(came[r["parcel"]])
         for r in events.to_pylist()
         if r["sent_at"] < FIRST + 14 * DAY and r["parcel"] in came and abs(r["p_late"] - found.score) <= found.alike.within
     ]
