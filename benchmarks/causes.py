@@ -127,7 +127,7 @@ def _samples(world: Plan) -> Iterator[GpuSample]:
                 memory_total_bytes=_MEMORY,
                 temperature_c=float(rng.normal(91 if hot else 62, 2)),
                 sm_clock_mhz=int(rng.normal(900 if hot else 1_900, 40)),
-                throttle_reasons=["hw_thermal_slowdown"] if hot and rng.random() < 0.8 else [],
+                throttle_reasons=["hardware_thermal"] if hot and rng.random() < 0.8 else [],
             )
 
 
@@ -160,17 +160,18 @@ def _scored(world: Plan, told: Incident | None) -> dict[str, Any]:
     faults = [f for f in world.faults if f.kind]
     return {
         "found": True,
-        "top1": any(_names(f, causes[:1]) for f in faults) if faults else not causes,
-        "top3": all(_names(f, first) for f in faults) if faults else not causes,
+        "top1": any(_names(f, causes[:1], told) for f in faults) if faults else not causes,
+        "top3": all(_names(f, first, told) for f in faults) if faults else not causes,
         "causes": [[c.kind, c.subject, c.share] for c in causes],
         "headline": f"{told.family}: {told.headline}",
         "onset_error": abs((told.window_start - START) / DAY - world.onset),
     }
 
 
-def _names(fault: Fault, causes: Sequence[Cause]) -> bool:
-    """Tell whether one of the causes is what was planted."""
-    return any(c.kind == fault.kind and (not fault.names or any(n in c.subject for n in fault.names)) for c in causes)
+def _names(fault: Fault, causes: Sequence[Cause], told: Incident) -> bool:
+    """Tell whether one of the causes is what was planted; a segment is named too where the incident is about it alone."""
+    about = told.subject if told.family == "segment" else ""
+    return any(c.kind == fault.kind and (not fault.names or any(n in f"{c.subject} {about}" for n in fault.names)) for c in causes)
 
 
 def summed(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
