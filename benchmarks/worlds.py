@@ -10,6 +10,7 @@ underrates strong wind and the region `north`.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,6 +188,19 @@ def stale(rng: np.random.Generator) -> Fault:
     return Fault("data", (name,), sent=partial(_put, name, lambda _, x: np.full(len(x), value)))
 
 
+def default_value(rng: np.random.Generator) -> Fault:
+    """One input has a default where its source gives nothing."""
+    name, value = (("weight_kg", 0.0), ("distance_km", 999.0), ("depot_load", -1.0), ("weight_kg", 99.0))[rng.integers(4)]
+    share = rng.uniform(0.4, 0.9)
+    return Fault("data", (name,), sent=partial(_put, name, lambda day, x: np.where(day.some(share), value, x)))
+
+
+def codes_exchanged(_: np.random.Generator) -> Fault:
+    """Two carriers have exchanged their codes: none is new, and the rows of each are another's."""
+    exchanged = lambda _, x: np.select([x == "white", x == "red"], ["red", "white"], x)  # noqa: E731 - a step as short as this
+    return Fault("data", ("carrier",), sent=partial(_put, "carrier", exchanged))
+
+
 def repeated_rows(rng: np.random.Generator) -> Fault:
     """A join upstream writes the rows of one region many times, under new ids."""
     times = int(rng.integers(9, 14))
@@ -226,6 +240,16 @@ def segment_mix(rng: np.random.Generator) -> Fault:
     """A region that the model underrates has far more of the rows."""
     share = rng.uniform(0.3, 0.5)
     return Fault("mix", ("north",), inputs=partial(_put, "region", lambda day, x: np.where(day.some(share), "north", x)))
+
+
+def new_client(rng: np.random.Generator) -> Fault:
+    """A client that nobody knew comes with many rows, of which the model knows little."""
+    share = rng.uniform(0.25, 0.5)
+
+    def turn(day: Day) -> None:
+        day.odds = day.odds + 2.0 * (day.columns["client"] == "willow")
+
+    return Fault("mix", ("willow",), inputs=partial(_put, "client", lambda day, x: np.where(day.some(share), "willow", x)), outcome=turn)
 
 
 # -- the outcome ------------------------------------------------------------------------------------------------------------------------
@@ -272,6 +296,15 @@ def label_fault(rng: np.random.Generator) -> Fault:
         day.outcome = np.full(day.rows, value)
 
     return Fault("labels", ("label",), labels=spoil)
+
+
+def labels_turned(_: np.random.Generator) -> Fault:
+    """The labels mean the opposite of what they meant."""
+
+    def turn(day: Day) -> None:
+        day.outcome = ~day.outcome.astype(bool)
+
+    return Fault("labels", ("label",), labels=turn)
 
 
 # -- changes ----------------------------------------------------------------------------------------------------------------------------
@@ -425,11 +458,23 @@ def harmless_release(_: np.random.Generator) -> Fault:
     return Fault("", served=partial(_of_version, 0.5, 0.0, 0.0), change=("release", "5", "same weights, new image"))
 
 
+def release_of_the_same(_: np.random.Generator) -> Fault:
+    """A new version, just as good, answers all from then on; it is recorded."""
+    return Fault("", served=partial(_of_version, 1.0, 0.0, 0.0), change=("release", "5", "same weights, new image"))
+
+
+def harmless_config(_: np.random.Generator) -> Fault:
+    """A setting is changed and recorded that moves nothing."""
+    return Fault("", change=("config", "", "longer timeout of the gateway"))
+
+
 Kind = Callable[[np.random.Generator], Fault]
 ALONE: tuple[Kind, ...] = (
-    null_burst, unit_change, unseen_categories, stale, repeated_rows, rows_missing, labels_missing, covariate_shift, segment_mix,
-    concept_everywhere, concept_in_region, concept_in_segment, label_fault, release_recorded, release_beside, release_in_place,
-    pipeline_change, scaling_change, slow_host, gpu_throttled, gpu_full, traffic_volume, traffic_of_client,
+    null_burst, unit_change, unseen_categories, stale, default_value, codes_exchanged, repeated_rows, rows_missing, labels_missing,
+    covariate_shift, segment_mix, new_client,
+    concept_everywhere, concept_in_region, concept_in_segment, label_fault, labels_turned,
+    release_recorded, release_beside, release_in_place, pipeline_change, scaling_change,
+    slow_host, gpu_throttled, gpu_full, traffic_volume, traffic_of_client,
 )  # fmt: skip
 TOGETHER: dict[str, tuple[Kind, Kind]] = {
     "nulls and concept": (null_burst, concept_everywhere),
@@ -440,8 +485,12 @@ DECOYS: dict[str, tuple[Kind, Kind]] = {
     "concept beside a drift": (concept_everywhere, harmless_drift),
     "segment beside a drift": (concept_in_segment, harmless_drift),
     "concept beside a release": (concept_in_region, harmless_release),
+    "concept beside a whole release": (concept_everywhere, release_of_the_same),
+    "concept beside a config": (concept_in_segment, harmless_config),
     "nulls beside a release": (null_burst, harmless_release),
+    "unit beside a drift": (unit_change, harmless_drift),
     "storm beside a release": (covariate_shift, harmless_release),
+    "mix beside a whole release": (segment_mix, release_of_the_same),
     "release beside a drift": (release_beside, harmless_drift),
     "slow host beside a release": (slow_host, harmless_release),
 }
@@ -451,11 +500,11 @@ NAMES: tuple[str, ...] = (*(k.__name__ for k in ALONE), *TOGETHER, *DECOYS, *(k.
 
 def plan(name: str, seed: int) -> Plan:
     """Return a world by its name and seed."""
-    place = NAMES.index(name)
+    place = crc32(name.encode())
     rng = np.random.default_rng([seed, place])
     single = {k.__name__: k for k in (*ALONE, *WITHOUT_A_TRACE)}
     kinds = TOGETHER.get(name) or DECOYS.get(name) or (single[name],)
     made = tuple(kind(rng) for kind in kinds)
     faults, decoys = (made[:1], made[1:]) if name in DECOYS else (made, ())
     lasts = int(rng.integers(4, 8))
-    return Plan(name, faults, decoys, int(rng.integers(REFERENCE + QUIET, MOST_DAYS - lasts - 3)), lasts, seed * 1000 + place)
+    return Plan(name, faults, decoys, int(rng.integers(REFERENCE + QUIET, MOST_DAYS - lasts - 3)), lasts, seed * 2**32 + place)

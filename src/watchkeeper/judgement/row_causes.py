@@ -13,21 +13,39 @@ from dataclasses import replace
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence
 from watchkeeper.judgement.traces import LEAST_ROWS, Mix, Place, told_mix
 from watchkeeper.records import Cause
-from watchkeeper.words import percent, points
+from watchkeeper.words import number_text, percent, points
 
 _ALL, _WORTH_NAMING = 0.98, 0.2
+_WORSE, _AS_WELL = 0.3, 0.1  # nats of log loss; the share of what is worse
 _REPEATED = 0.1
 
 
 def of_labels(evidence: Evidence) -> list[Cause]:
-    """Return the fault of the label process that makes nearly all labels alike, whatever the inputs; none where they differ."""
-    if evidence.traces.labels is None:
+    """Return the fault of the label process that makes nearly all labels alike, whatever the inputs, or turns them round; none where neither is so."""
+    if evidence.traces.labels is None or evidence.traces.labels[2] < LEAST_ROWS:
         return []
     rate, usual, n = evidence.traces.labels
-    if n < LEAST_ROWS or 1 - _ALL <= rate <= _ALL or not 1 - _ALL < usual < _ALL:
+    onset = min(evidence.windows)
+    if not 1 - _ALL <= rate <= _ALL and 1 - _ALL < usual < _ALL:
+        subject = (
+            f"the labels: {percent(rate)} are positive whatever the inputs, usually {percent(usual)}; look at how they are made before the model"
+        )
+        return [Cause(kind="labels", subject=subject, share=1.0, onset=onset, evidence_for=[f"{n:,} labels, of high scores and low ones alike"])]
+    if evidence.traces.turned is None:
         return []
-    subject = f"the labels: {percent(rate)} of them are positive whatever the inputs, usually {percent(usual)}; look at the label before the model"
-    return [Cause(kind="labels", subject=subject, share=1.0, onset=min(evidence.windows), evidence_for=[f"{n:,} labels, of all scores alike"])]
+    as_they_are, turned, before = evidence.traces.turned
+    if as_they_are - before < _WORSE or turned - before > _AS_WELL * (as_they_are - before):
+        return []
+    support = [f"log loss {number_text(as_they_are)}, turned round {number_text(turned)}, usually {number_text(before)}"]
+    return [
+        Cause(
+            kind="labels",
+            subject="the labels are turned round: their opposite fits the scores as labels usually do",
+            share=1.0,
+            onset=onset,
+            evidence_for=support,
+        )
+    ]
 
 
 def share_of_holes(evidence: Evidence, names: Sequence[str]) -> float | None:

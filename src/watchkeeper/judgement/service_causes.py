@@ -31,7 +31,9 @@ def _of_place(evidence: Evidence) -> list[Cause]:
     support = [f"{percent(place.share_of_rows)} of requests and {percent(min(1.0, place.share_of_change))} of the change", _extent(evidence, place)]
     if place.role == "host":
         return [
-            Cause(kind="infrastructure", subject=f"one host, {place.where}", share=min(1.0, place.share_of_change), onset=onset, evidence_for=support)
+            Cause(
+                kind="infrastructure", subject=f"host {place.where} alone", share=min(1.0, place.share_of_change), onset=onset, evidence_for=support
+            )
         ]
     times = _growth(evidence, place)
     subject = f"{times:.1f} times the usual requests of {place.where}" if times >= _MANY else f"requests of {place.where}"

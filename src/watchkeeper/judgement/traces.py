@@ -17,19 +17,21 @@ from numpy.typing import NDArray
 
 from watchkeeper.stats.intervals import Z95
 from watchkeeper.stats.mix import Side, Split
+from watchkeeper.words import percent
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 LEAST_ROWS = 100
-_MOST_OF_IT, _TIMES, _SURE = 0.6, 4.0, 4.5
+_MOST_OF_IT, _MORE_THAN_ALL, _TIMES, _SURE = 0.6, 2.0, 4.0, 4.5
 _LEAST_IN_A_PLACE = 30
 _STILL, _HALF, _BURST = 0.95, 0.5, 0.3
 _QUANTILES = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
 _ALIKE = 0.03
 _FAR = 9.0
 _HOLE = 0.2
+_EXCHANGED = 0.15
 _SURELY, _ENOUGH = 0.2, 0.4
 UNITS = (1.609344, 2.204623, 2.54, 3.28084, 3.6, 1.852, 10.0, 12.0, 24.0, 60.0, 86.4, 100.0, 1_000.0, 1_024.0, 3_600.0, 1e6)
 """Factors between units of one quantity: miles, pounds, inches, feet, metres per second, sea miles, hours, minutes, percent, thousands, and so on."""
@@ -110,6 +112,7 @@ class Traces:
     """All that rows show; `change` is by how much the leading number is another than it was, with its standard error.
 
     `outcome` is the rate of positive labels in the place, now and usually; `labels` that of all, now and usually, and how many there are now;
+    `turned` the log loss of labels as they are, turned round, and usually;
     `grown` the rows of each value of a service column, now and usually, and `gpus` what these did, in words.
     """
 
@@ -123,6 +126,7 @@ class Traces:
     repeats: Repeats | None = None
     holes: Sequence[Hole] = ()
     labels: tuple[float, float, int] | None = None
+    turned: tuple[float, float, float] | None = None
     grown: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     sides: tuple[float, float] = (0.0, 0.0)
     gpus: Sequence[str] = ()
@@ -197,7 +201,7 @@ def place_of(columns: Sequence[Column], value: Floats, is_during: Bools) -> Plac
         for first, last in _runs(np.flatnonzero(both), is_ordered=column.is_ordered):
             inside = slice(first, last + 1)
             share, of_rows = float(moved[inside].sum()) / whole, float(during.rows[inside][both[inside]].sum()) / rows
-            if share < _MOST_OF_IT or of_rows >= 1 or share * (1 - of_rows) < _TIMES * of_rows * (1 - share):
+            if not _MOST_OF_IT <= share <= _MORE_THAN_ALL or of_rows >= 1 or share * (1 - of_rows) < _TIMES * of_rows * (1 - share):
                 continue
             n = of_rows * rows
             apart = moved[inside].sum() / n - (whole - moved[inside].sum()) / (rows - n)
@@ -242,10 +246,25 @@ def odd_of(feature: str, before: Floats, during: Floats) -> Odd | None:
     usual = float((before == top).mean())
     still = float(np.unique(before, return_counts=True)[1].max() / len(before))
     if share >= _STILL and still < _HALF:
-        return Odd(feature, "still", f"{feature} stands still: {share:.0%} of rows have {top:g}, usually {usual:.1%}", share)
+        return Odd(feature, "still", f"{feature} stands still: {percent(share)} of rows have {top:g}, usually {percent(usual)}", share)
     if share - usual >= _BURST and usual < _BURST / 3:
-        return Odd(feature, "value", f"{feature} is {top:g} in {share:.0%} of rows, usually in {usual:.1%}", share)
+        return Odd(feature, "value", f"{feature} is {top:g} in {percent(share)} of rows, usually in {percent(usual)}", share)
     return _of_unit(feature, before, during)
+
+
+def exchanged(feature: str, cells: Ints, said: Callable[[int, int], str], is_during: Bools) -> Odd | None:
+    """Tell categories whose codes were exchanged: the shares are what they were, but of others; None where that is not so."""
+    size = int(cells.max(initial=-1)) + 1
+    before, now = (np.bincount(cells[side & (cells >= 0)], minlength=size).astype(float) for side in (~is_during, is_during))
+    if min(before.sum(), now.sum()) < LEAST_ROWS:
+        return None
+    before, now = before / before.sum(), now / now.sum()
+    moved = np.flatnonzero(np.abs(now - before) >= _EXCHANGED)
+    noise = 3 * float(np.sqrt(0.25 / is_during.sum()))
+    if len(moved) < 2 or np.abs(np.sort(now) - np.sort(before)).max() > noise:  # noqa: PLR2004 - an exchange takes two
+        return None
+    told = "; ".join(f"{said(int(c), int(c))} in {percent(now[c])} of rows, usually {percent(before[c])}" for c in moved[:3])
+    return Odd(feature, "factor", f"codes of {feature} are exchanged: {told}")
 
 
 def _of_unit(feature: str, before: Floats, during: Floats) -> Odd | None:

@@ -93,7 +93,9 @@ def segment_columns(rows: BothSides) -> Iterator[Column]:
 def _by_value(name: str, role: str, values: pa.ChunkedArray, chosen: Bools) -> Iterator[Column]:
     codes, texts = as_codes(pc.cast(values, pa.string()))
     if 1 < len(texts) <= _MOST_VALUES:
-        yield Column(name, role, np.asarray(codes, np.int64)[chosen], lambda first, _: segment_of([(name, texts[first])]))
+        yield Column(
+            name, role, np.asarray(codes, np.int64)[chosen], lambda first, _: texts[first] if role == "host" else segment_of([(name, texts[first])])
+        )
 
 
 def _gpus(home: Home, monitor: Monitor, sides: Sequence[Window], now: datetime) -> list[str]:

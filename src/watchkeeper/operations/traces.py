@@ -17,7 +17,22 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
-from watchkeeper.judgement.traces import LEAST_ROWS, Column, Odd, Repeats, Traces, change_of, hole_of, mixes_of, odd_of, place_of, told_mix, without
+from watchkeeper.judgement.traces import (
+    LEAST_ROWS,
+    Column,
+    Odd,
+    Place,
+    Repeats,
+    Traces,
+    change_of,
+    exchanged,
+    hole_of,
+    mixes_of,
+    odd_of,
+    place_of,
+    told_mix,
+    without,
+)
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.join import Joined, in_environment, joined, labelled, predictions_of
@@ -28,6 +43,7 @@ from watchkeeper.operations.service_traces import BothSides, segment_columns, se
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import as_codes, as_numbers
 from watchkeeper.profiles.conditions import condition_cells, condition_text, run_text
+from watchkeeper.profiles.labelled import Labelled
 from watchkeeper.profiles.losses import losses
 from watchkeeper.spelling import segment_pairs
 from watchkeeper.windows import Window
@@ -98,7 +114,7 @@ def _of_quality(rows: BothSides, metric: str) -> Traces:
     made = replace(made, repeats=_repeats(kept, value, is_during), holes=[h for h in holes if h is not None])
     if monitor.task != "binary":
         return made
-    return replace(made, labels=_labels(truth, is_during), outcome=_inside(place, every, truth, is_during))
+    return replace(made, labels=_labels(truth, is_during), turned=_turned(said, chosen, is_during), outcome=_inside(place, every, truth, is_during))
 
 
 def _labels(truth: Floats, is_during: Bools) -> tuple[float, float, int]:
@@ -108,11 +124,23 @@ def _labels(truth: Floats, is_during: Bools) -> tuple[float, float, int]:
     return (float(now.mean()) if len(now) else np.nan), (float(before.mean()) if len(before) else np.nan), len(now)
 
 
-def _inside(place: object, columns: Sequence[Column], truth: Floats, is_during: Bools) -> tuple[float, float] | None:
+def _turned(said: Labelled, chosen: Bools, is_during: Bools) -> tuple[float, float, float] | None:
+    """Return the mean log loss of the bad windows' labels, of their opposites, and of the labels before; None where there are none."""
+    as_they_are, opposite = (losses("binary", replace(said, truth=truth)) for truth in (said.truth, 1 - said.truth))
+    if as_they_are is None or opposite is None:
+        return None
+    lost, turned = as_they_are.loss[chosen], opposite.loss[chosen]
+    known = np.isfinite(lost)
+    if not (known & is_during).any() or not (known & ~is_during).any():
+        return None
+    return float(lost[known & is_during].mean()), float(turned[known & is_during].mean()), float(lost[known & ~is_during].mean())
+
+
+def _inside(place: Place | None, columns: Sequence[Column], truth: Floats, is_during: Bools) -> tuple[float, float] | None:
     """Return the rate of positive labels in a place, now and usually."""
-    for column in columns if place is not None else ():
-        if column.name == place.column and column.role == place.role:  # type: ignore[attr-defined]
-            here = (column.cells >= place.first) & (column.cells <= place.last) & np.isfinite(truth)  # type: ignore[attr-defined]
+    for column in columns:
+        if place is not None and (column.name, column.role) == (place.column, place.role):
+            here = (column.cells >= place.first) & (column.cells <= place.last) & np.isfinite(truth)
             return float(truth[here & is_during].mean()), float(truth[here & ~is_during].mean())
     return None
 
@@ -129,11 +157,12 @@ def _inputs(rows: BothSides) -> tuple[list[Odd], list[Column], list[NDArray[np.i
             found, nulls = as_numbers(values)
             known = np.where(nulls, np.nan, found)[rows.chosen]
             one = odd_of(name, known[~is_during], known[is_during])
-            odd += [one] if one is not None else []
             codes.append(np.unique(known, return_inverse=True)[1].astype(np.int64))
         else:
             said = partial(_one, bins)
+            one = exchanged(name, cells, said, is_during)
             codes.append(np.asarray(as_codes(values)[0], np.int64)[rows.chosen])
+        odd += [one] if one is not None else []
         columns.append(
             Column(name, "feature", cells, said, is_ordered=bins.kind == "numeric", unseen=bins.unseen if bins.kind == "category" else _NEVER)
         )
