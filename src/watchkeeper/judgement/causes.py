@@ -1,7 +1,7 @@
 """Causes: what the evidence supports, what it rules out, and "unknown" when it supports nothing.
 
 Belongs here: tests on evidence -> ranked causes. Does not: gathering evidence (evidence.py), changes and releases
-(changes.py), words around it (story.py).
+(changes.py), what rows show (row_causes.py), services (service_causes.py), words around it (story.py).
 
 The split: observed - usual = (expected - usual expected) + (gap - usual gap). The first part is what the model's inputs
 account for, the second what they do not; where the two run against each other, the scores made the gap and not the outcome.
@@ -17,6 +17,8 @@ from dataclasses import replace
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.changes import cleared, of_changes
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused
+from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
+from watchkeeper.judgement.service_causes import of_service
 from watchkeeper.records import Cause, Signal
 from watchkeeper.words import counted, percent, points, weeks_text
 
@@ -33,16 +35,44 @@ _SCORES_MOVED_TOO = "the model's scores moved against the outcome"
 
 
 def causes(evidence: Evidence) -> list[Cause]:
-    """Return the causes that tested evidence supports, the largest share first; empty means unknown.
+    """Return the causes that tested evidence supports, the likeliest first; empty means unknown.
 
-    Data that broke while the scores moved is what moved them: it comes first, with their share.
+    What broke first in the chain explains what follows from it: labels that say one thing of every row come first, then data that broke while the
+    scores moved, a change that came as the scores moved though no input did, and what rows show of where the outcome or the mix changed.
     """
-    found, data = [*of_changes(evidence), *(_split(evidence) if evidence.lead.metric in OF_A_RATE else [])], _data(evidence)
-    moved = next((c for c in found if c.subject.startswith((_SCORES_MOVED, _SCORES_MOVED_TOO))), None)
-    if data and moved:
-        found = [c for c in found if c is not moved]
-        data = [replace(data[0], share=moved.share, evidence_for=[*data[0].evidence_for, *moved.evidence_for]), *data[1:]]
-    return sorted([*data, *found], key=lambda c: -(c.share if c.share is not None else _HALF if c.evidence_for else 0.0))
+    if evidence.lead.family == "service":
+        return of_service(evidence)
+    spoilt = of_labels(evidence)
+    changes, split = of_changes(evidence), _split(evidence) if evidence.lead.metric in OF_A_RATE and not spoilt else []
+    moved = next((c for c in split if c.subject.startswith((_SCORES_MOVED, _SCORES_MOVED_TOO))), None)
+    data = [*_data(evidence), *of_inputs(evidence, have_scores_moved=moved is not None or not split)]
+    others = [c for c in split if c is not moved]
+    before = [*data, *changes] if moved is None else _moved_by(evidence, moved, data, changes)
+    found = [*before, *(of_places(evidence, others) if not spoilt and moved is None else others)]
+    return [*spoilt, *sorted(found, key=lambda c: -_weight(c))]
+
+
+def _weight(cause: Cause) -> float:
+    """Return by what causes are ranked: their share; without one a half where anything speaks for it. Broken data that accounts for most precedes what follows from it."""
+    share = cause.share if cause.share is not None else _HALF if cause.evidence_for else 0.0
+    return 1.0 + share if cause.kind == "data" and cause.share is not None and share >= _HALF else share
+
+
+def _moved_by(evidence: Evidence, moved: Cause, data: list[Cause], changes: list[Cause]) -> list[Cause]:
+    """Return data, changes, and scores that moved; what explains that has its share, and it is then not told by itself.
+
+    A config or the data that people changed may move inputs and scores, broken data too; a release moves scores, but no input. Where rows of two
+    versions were compared, what they say stands.
+    """
+    if not data and any(c.kind == "release" and (c.share or 0.0) >= _HALF for c in changes):
+        return changes
+    timely = [c for c in changes if c.share is None and c.evidence_for]
+    by = next((c for c in timely if c.kind in ("config", "data")), None) or next(iter(data), None)
+    by = by or (next((c for c in timely if c.kind == "release"), None) if not evidence.moved else None)
+    if by is None:
+        return [*data, *changes, moved]
+    told = replace(by, share=moved.share, evidence_for=[*by.evidence_for, *moved.evidence_for])
+    return [told, *(c for c in (*data, *changes) if c is not by)]
 
 
 def undecided(found: Sequence[Cause]) -> list[Cause]:
@@ -213,4 +243,5 @@ def _data(evidence: Evidence) -> list[Cause]:
         support = [f"{worst.feature}: {percent(worst.value)} of rows {what}, usually {percent(worst.expected)}"]
     support += [f"{percent(b.share)} of {b.column} not as the suite expects ({b.expectation}), usually {percent(b.usual)}" for b in broken[:3]]
     onset = min([s.window_start for s in faults] or evidence.windows)
-    return [Cause(kind="data", subject=f"{FAULTY}: {', '.join(names[:4])}", onset=onset, evidence_for=support)]
+    share = share_of_holes(evidence, names)
+    return [Cause(kind="data", subject=f"{FAULTY}: {', '.join(names[:4])}", share=share, onset=onset, evidence_for=support)]

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.standing import Succession
+from watchkeeper.judgement.traces import Traces
 from watchkeeper.judgement.versions import Versions
 from watchkeeper.records import Change, Score, Signal
 
@@ -110,6 +111,8 @@ class Evidence:
     changes: list[Change] = field(default_factory=list)
     versions: Versions | None = None
     succession: Succession | None = None
+    traces: Traces = field(default_factory=Traces)
+    volume: tuple[float, float, float] | None = None
     not_measured: list[str] = field(default_factory=list)
     told_at: datetime | None = None
 
@@ -140,6 +143,18 @@ def drift_between(scores: pa.Table, start: datetime, end: datetime) -> dict[str,
     for feature, value in zip(rows.column("feature").to_pylist(), rows.column("value").to_pylist(), strict=True):
         out.setdefault(feature, []).append(value)
     return out
+
+
+def volume_of(scores: pa.Table, start: datetime, end: datetime) -> tuple[float, float, float] | None:
+    """Return the rows of a window in [start, end), and the median and the most of a window in the 56 days before; None without any of these."""
+    kind = scores.schema.field("window_start").type
+    rows = scores.filter((pc.field("metric") == "rows") & (pc.field("segment") == "") & pc.field("value").is_valid())
+    sides = []
+    for first, last in ((start, end), (start - ROLLING, start)):
+        inside = (pc.field("window_start") >= pa.scalar(first, kind)) & (pc.field("window_start") < pa.scalar(last, kind))
+        sides.append(np.asarray(rows.filter(inside).column("value").cast(pa.float64()), float))
+    now, before = sides
+    return (float(now.mean()), float(np.median(before)), float(before.max())) if len(now) and len(before) >= _LEAST_BASELINE else None
 
 
 def baseline_of(scores: pa.Table, start: datetime) -> timedelta:

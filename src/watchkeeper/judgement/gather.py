@@ -25,9 +25,11 @@ from watchkeeper.judgement.evidence import (
     moved_features,
     segment_excesses,
     segment_shares,
+    volume_of,
 )
 from watchkeeper.judgement.standing import Succession
 from watchkeeper.judgement.story import lead_of
+from watchkeeper.judgement.traces import Traces
 from watchkeeper.judgement.versions import BEFORE_A_WINDOW, Versions
 from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor
@@ -42,7 +44,7 @@ class Known:
     `versions` looks up which model versions answered at an episode's onset, `succession` whether another version than that of the reference
     answered in a stretch of time; `broken` and `set_aside` look up what intake found in
     a stretch of time: expectations that rows broke, and how many rows of a source are held, with the commonest reason. `broken_then`
-    does as `broken` for files that hold any row of the time. `refused` looks up files of a source that came then and were refused whole.
+    does as `broken` for files that hold any row of the time. `traces` looks up what rows show of an episode. `refused` looks up files of a source that came then and were refused whole.
     """
 
     scores: pa.Table
@@ -55,6 +57,7 @@ class Known:
     refused: Callable[[Window, str], list[Refused]] = lambda _window, _source: []
     versions: Callable[[Episode], Versions | None] = lambda _: None
     succession: Callable[[Window], Succession | None] = lambda _: None
+    traces: Callable[[Episode], Traces | None] = lambda _: None
     told_at: datetime | None = None
 
     def changes_near(self, episode: Episode) -> list[Change]:
@@ -108,6 +111,8 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         changes=known.changes_near(episode),
         versions=known.versions(episode) if episode.family != "data" else None,
         succession=known.succession(Window(start, episode.end)) if episode.family not in ("data", "target") else None,
+        traces=known.traces(episode) or Traces(),
+        volume=volume_of(known.scores, start, episode.end),
         not_measured=[name for name, is_known in (("latency", bool(monitor.columns.latency)), ("GPU", known.has_gpu)) if not is_known],
         told_at=known.told_at,
     )

@@ -200,6 +200,10 @@ def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: S
     worst = next((s.segment for s in worst_of(evidence)), "")
     if kind == "data":
         steps.append("repair the data first; do not retrain on it.")
+    elif kind == "labels":
+        steps.append(f"do not distrust the model yet: ask {owner} how these labels were made; do not retrain on them.")
+    elif kind in ("infrastructure", "traffic"):
+        steps.append(f"look there first: {found[0].subject}.")
     elif kind in ("release", "config"):
         steps.append("look at that change first; roll it back if the figures agree.")
     elif kind == "concept" and evidence.gap is not None:
@@ -209,7 +213,7 @@ def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: S
     else:
         place = f"{worst}, " if worst and any(s.metric for s in evidence.segments) else ""
         steps.append(f"look closer at {place}{span_text(monitor, episode.start, episode.end, evidence.told_at)}; ask {owner} what changed.")
-    if kind != "data" and (time := _too_short(episode)):
+    if kind not in ("data", "labels", "infrastructure", "traffic") and (time := _too_short(episode)):
         steps.append(f"Do not retrain on {time}.")
     return steps
 

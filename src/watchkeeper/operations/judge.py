@@ -33,6 +33,7 @@ from watchkeeper.operations.breaks import broken_expectations
 from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.rollup import pooled_scores
+from watchkeeper.operations.traces import traces
 from watchkeeper.operations.versions import succession_in, versions_at_onset
 from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Severity, Signal, Story
 from watchkeeper.windows import Window
@@ -125,6 +126,7 @@ def _developments(
         refused=intake.refused,
         versions=lambda episode: versions_at_onset(home, monitor, episode, lead_of(episode.signals), now=now),
         succession=lambda window: succession_in(home, monitor, window, now=now),
+        traces=lambda episode: traces(home, monitor, episode, lead_of(episode.signals).metric, now=now),
         told_at=now,
     )
     told = [e for e in found if not matching(incidents, e) and any(is_told_with(e, w, partial(_evidence, home, monitor, known, now)) for w in found)]

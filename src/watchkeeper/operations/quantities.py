@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import is_private, outputs_of, private_name
 from watchkeeper.profiles.bins import FeatureBins
-from watchkeeper.profiles.columns import Ints
+from watchkeeper.profiles.columns import Ints, as_codes
 from watchkeeper.profiles.grids import LATENCY_STEP, latency_cells
 from watchkeeper.profiles.parts import FEATURE, SERVICE
 from watchkeeper.profiles.scan import Gridded, Numbers, Quantity, Texts, of_category
@@ -44,6 +47,12 @@ def countings(monitor: Monitor, bins: Mapping[str, FeatureBins]) -> Iterator[Cou
         yield Counting(SERVICE, LATENCY, Gridded(monitor.columns.latency, _LATENCY_CELLS, latency_cells))
     if monitor.columns.status:
         yield Counting(SERVICE, STATUS, Texts(monitor.columns.status, 2, _errors, np.arange(2)))
+
+
+def is_error(statuses: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Tell which rows failed, by their status; one without is none."""
+    codes, texts = as_codes(pc.cast(statuses, pa.string()))
+    return np.append(_errors(texts), 0).astype(bool)[codes]
 
 
 def _errors(statuses: Sequence[str]) -> Ints:

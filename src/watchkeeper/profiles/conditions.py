@@ -41,6 +41,15 @@ def condition_text(bins: FeatureBins, cell: int) -> str:
     return _of_numbers(bins, *(int(place) for place in np.flatnonzero(bins.fold == cell)[[0, -1]]))
 
 
+def run_text(bins: FeatureBins, first: int, last: int) -> str:
+    """Return what neighbouring cells of a number hold, in words.
+
+    >>> run_text(FeatureBins("wind", "numeric", edges=(1.0, 2.0, 7.0), coarse=(0, 1, 2, 3)), 1, 3)
+    'wind > 1'
+    """
+    return _of_numbers(bins, int(np.flatnonzero(bins.fold == first)[0]), int(np.flatnonzero(bins.fold == last)[-1]))
+
+
 def _of_numbers(bins: FeatureBins, first: int, last: int) -> str:
     """Return what neighbouring fine cells hold; an edge just below a value that many rows have is said by that value."""
     edges, name = bins.edges, bins.feature

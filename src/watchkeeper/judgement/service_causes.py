@@ -1,0 +1,77 @@
+"""Causes of a service that is slow or fails: a host, a client, the GPUs, more requests than usual, a release.
+
+Belongs here: evidence about a service's incident -> ranked causes. Does not: reading it (operations/service_traces.py), causes of a model's quality
+(causes.py).
+
+The rules: what lies in one host or one segment comes first, with its share. Of what is everywhere GPUs that are held down or full come before more
+requests than any window of the weeks before had, at least half more than usual; these before a change that only came at that time. All of it is attribution, not experiment.
+"""
+
+from watchkeeper.judgement.changes import of_changes
+from watchkeeper.judgement.evidence import Evidence
+from watchkeeper.judgement.traces import Place
+from watchkeeper.records import Cause
+from watchkeeper.words import percent
+
+_MANY, _HALF = 1.5, 0.5
+
+
+def of_service(evidence: Evidence) -> list[Cause]:
+    """Return the causes that evidence supports, the likeliest first; empty means unknown."""
+    changes = sorted(of_changes(evidence), key=lambda c: -(c.share or 0.0))
+    tested = [c for c in changes if c.share is not None and c.share >= _HALF]
+    return [*tested, *_of_place(evidence), *_of_gpus(evidence), *_of_volume(evidence), *(c for c in changes if c not in tested)]
+
+
+def _of_place(evidence: Evidence) -> list[Cause]:
+    place = evidence.traces.place
+    if place is None:
+        return []
+    onset = min(evidence.windows)
+    support = [f"{percent(place.share_of_rows)} of requests and {percent(min(1.0, place.share_of_change))} of the change", _extent(evidence, place)]
+    if place.role == "host":
+        return [
+            Cause(
+                kind="infrastructure", subject=f"host {place.where} alone", share=min(1.0, place.share_of_change), onset=onset, evidence_for=support
+            )
+        ]
+    times = _growth(evidence, place)
+    subject = f"{times:.1f} times the usual requests of {place.where}" if times >= _MANY else f"requests of {place.where}"
+    return [Cause(kind="traffic", subject=subject, share=min(1.0, place.share_of_change), onset=onset, evidence_for=support)]
+
+
+def _extent(evidence: Evidence, place: Place) -> str:
+    if evidence.lead.metric == "error_ratio":
+        return f"{percent(place.now)} of them fail, usually {percent(place.usual)}"
+    return f"they take {2.718281828 ** (place.now - place.usual):.1f} times as long as usual"
+
+
+def _growth(evidence: Evidence, place: Place) -> float:
+    """Return how many times the usual rows of a window a place has."""
+    now, usual = evidence.traces.grown.get(place.where, (0.0, 0.0))
+    every_now, every_usual = evidence.traces.sides
+    if evidence.volume is None or not usual or not every_now:
+        return 1.0
+    return now / every_now * evidence.volume[0] / (usual / every_usual * evidence.volume[1])
+
+
+def _of_gpus(evidence: Evidence) -> list[Cause]:
+    against = [f"most of it lies in {evidence.traces.place.where}"] if evidence.traces.place is not None else []
+    return [Cause(kind="infrastructure", subject=said, onset=min(evidence.windows), evidence_against=against) for said in evidence.traces.gpus]
+
+
+def _of_volume(evidence: Evidence) -> list[Cause]:
+    if evidence.volume is None:
+        return []
+    now, usual, most = evidence.volume
+    if now <= most or now < _MANY * usual:
+        return []
+    subject = f"{now / usual:.1f} times the usual requests"
+    return [
+        Cause(
+            kind="traffic",
+            subject=subject,
+            onset=min(evidence.windows),
+            evidence_for=[f"{now:,.0f} in a window, usually {usual:,.0f} and at most {most:,.0f}"],
+        )
+    ]

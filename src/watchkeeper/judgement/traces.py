@@ -1,0 +1,287 @@
+"""Traces: what the rows of bad windows show beside those of the weeks before, column by column.
+
+Belongs here: rows of both sides -> where a number changed, what other shares of its rows account for, and inputs that are no longer what
+they were. Does not: reading rows (operations/traces.py), what follows from them (causes.py, service_causes.py).
+
+A number's change is split by the cells of a column (stats/mix.py): other shares of the cells, or another number inside them. A place is named
+when it carries most of what changed inside cells, its rows several times as much of it as others, and by more than chance
+makes of so many places.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from watchkeeper.stats.intervals import Z95
+from watchkeeper.stats.mix import Side, Split
+from watchkeeper.words import percent
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+LEAST_ROWS = 100
+_MOST_OF_IT, _MORE_THAN_ALL, _TIMES, _SURE = 0.6, 2.0, 4.0, 4.5
+_LEAST_IN_A_PLACE = 30
+_STILL, _HALF, _BURST = 0.95, 0.5, 0.3
+_QUANTILES = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
+_ALIKE = 0.03
+_FAR = 9.0
+_HOLE = 0.2
+_EXCHANGED = 0.15
+_SURELY, _ENOUGH = 0.2, 0.4
+UNITS = (1.609344, 2.204623, 2.54, 3.28084, 3.6, 1.852, 10.0, 12.0, 24.0, 60.0, 86.4, 100.0, 1_000.0, 1_024.0, 3_600.0, 1e6)
+"""Factors between units of one quantity: miles, pounds, inches, feet, metres per second, sea miles, hours, minutes, percent, thousands, and so on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The cell of each row in one column, `-1` where it has no value; `said` names cells from first to last, which are neighbours where `is_ordered`; `unseen` is that of new categories."""
+
+    name: str
+    role: str
+    cells: Ints
+    said: Callable[[int, int], str]
+    is_ordered: bool = False
+    unseen: int = -2
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a number changed: its mean there now and usually, and which share of the rows and of the whole change that is."""
+
+    column: str
+    role: str
+    where: str
+    now: float
+    usual: float
+    share_of_rows: float
+    share_of_change: float
+    first: int = 0
+    last: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What other shares of a column's cells account for in a number's change, as a share with its 95 % interval, and the cell that does most of it."""
+
+    column: str
+    role: str
+    where: str
+    share: float
+    low: float
+    high: float
+    rows_now: float
+    rows_usual: float
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """An input that is not what it was, in words; `how` is `still`, `value`, `unit`, or `factor` where the world itself may have made it so."""
+
+    feature: str
+    how: str
+    text: str
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """Rows that say the same as another of their window: their share now and usually, and the number's change without them, as a share of what it is."""
+
+    share: float
+    usual: float
+    left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """An input without a usable value in more rows than usual: their share now and usually, and the number's change in all other rows, as a share of what it is."""
+
+    feature: str
+    share: float
+    usual: float
+    left: float
+
+
+@dataclass(frozen=True)
+class Traces:
+    """All that rows show; `change` is by how much the leading number is another than it was, with its standard error.
+
+    `outcome` is the rate of positive labels in the place, now and usually; `labels` that of all, now and usually, and how many there are now;
+    `turned` the log loss of labels as they are, turned round, and usually;
+    `grown` the rows of each value of a service column, now and usually, and `gpus` what these did, in words.
+    """
+
+    rows: int = 0
+    change: float = 0.0
+    se: float = 0.0
+    place: Place | None = None
+    outcome: tuple[float, float] | None = None
+    mixes: Sequence[Mix] = ()
+    odd: Sequence[Odd] = ()
+    repeats: Repeats | None = None
+    holes: Sequence[Hole] = ()
+    labels: tuple[float, float, int] | None = None
+    turned: tuple[float, float, float] | None = None
+    grown: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    sides: tuple[float, float] = (0.0, 0.0)
+    gpus: Sequence[str] = ()
+
+
+def change_of(value: Floats, is_during: Bools) -> tuple[float, float]:
+    """Return by how much the mean of known values is another in the bad windows, and its standard error."""
+    known = np.isfinite(value)
+    now, before = value[known & is_during], value[known & ~is_during]
+    if min(len(now), len(before)) < 2:  # noqa: PLR2004 - a variance takes two
+        return 0.0, 0.0
+    return float(now.mean() - before.mean()), float(np.sqrt(now.var(ddof=1) / len(now) + before.var(ddof=1) / len(before)))
+
+
+def _sums(cells: Ints, value: Floats, size: int) -> tuple[Floats, Floats, Floats]:
+    weights = (np.ones(len(value)), value, value**2)
+    rows, totals, squares = (np.bincount(cells, each, minlength=size).astype(np.float64) for each in weights)
+    return rows, totals, squares
+
+
+def _sides(column: Column, value: Floats, is_during: Bools) -> tuple[Side, Side]:
+    """Return the sums of each cell before and during; the first is of rows without a value."""
+    known = np.isfinite(value)
+    size = int(column.cells.max(initial=-1)) + 2
+    before, during = known & ~is_during, known & is_during
+    return Side(*_sums(column.cells[before] + 1, value[before], size)), Side(*_sums(column.cells[during] + 1, value[during], size))
+
+
+def mixes_of(columns: Sequence[Column], value: Floats, is_during: Bools) -> list[Mix]:
+    """Return what each column's other shares account for in the change of a mean, those that surely account for some, the largest first."""
+    out = []
+    for column in columns:
+        before, during = _sides(column, value, is_during)
+        split = Split(before, during)
+        change, mix = split.change().value, split.mix()
+        if not change or mix.se is None or not np.isfinite(mix.se):
+            continue
+        share, doubt = mix.value / change, Z95 * mix.se / abs(change)
+        top = int(np.argmax(np.sign(change) * split.mixes * (during.shares > before.shares)))
+        if share - doubt > 0 and top:
+            said = column.said(top - 1, top - 1)
+            shares = (float(during.shares[top]), float(before.shares[top]))
+            out.append(Mix(column.name, column.role, said, share, max(0.0, share - doubt), min(1.0, share + doubt), *shares))
+    return sorted(out, key=lambda m: -m.share)
+
+
+def told_mix(mixes: Sequence[Mix]) -> Mix | None:
+    """Return the mix that accounts for most, where it surely accounts for a fifth and likely for two fifths."""
+    return next((m for m in mixes if m.low >= _SURELY and m.share >= _ENOUGH), None)
+
+
+def without(mix: Mix, columns: Sequence[Column], value: Floats, is_during: Bools) -> Floats:
+    """Return a number less what it usually is in the cells of a column, so that other shares of these no longer change its mean."""
+    column = next(c for c in columns if (c.name, c.role) == (mix.column, mix.role))
+    before, _ = _sides(column, value, is_during)
+    out: Floats = value - before.means[column.cells + 1]
+    return out
+
+
+def place_of(columns: Sequence[Column], value: Floats, is_during: Bools) -> Place | None:
+    """Return the place that most of a mean's change comes from, None where no place stands out."""
+    found: list[tuple[float, Place]] = []
+    for column in columns:
+        before, during = _sides(column, value, is_during)
+        both = (before.rows >= _LEAST_IN_A_PLACE) & (during.rows >= _LEAST_IN_A_PLACE / 2)
+        both[0] = False
+        moved = np.where(both, (during.means - before.means) * during.rows, 0.0)
+        noise = np.where(both, during.rows**2 * (_variance(during) + _variance(before)), 0.0)
+        whole, rows = float(moved.sum()), float(during.rows[both].sum())
+        if not whole or both.sum() < 2:  # noqa: PLR2004 - a place needs a rest
+            continue
+        for first, last in _runs(np.flatnonzero(both), is_ordered=column.is_ordered):
+            inside = slice(first, last + 1)
+            share, of_rows = float(moved[inside].sum()) / whole, float(during.rows[inside][both[inside]].sum()) / rows
+            if not _MOST_OF_IT <= share <= _MORE_THAN_ALL or of_rows >= 1 or share * (1 - of_rows) < _TIMES * of_rows * (1 - share):
+                continue
+            n = of_rows * rows
+            apart = moved[inside].sum() / n - (whole - moved[inside].sum()) / (rows - n)
+            doubt = np.sqrt(noise[inside].sum() / n**2 + (noise.sum() - noise[inside].sum()) / (rows - n) ** 2)
+            if abs(apart) > _SURE * doubt:
+                now, usual = (float(side.totals[inside].sum() / side.rows[inside].sum()) for side in (during, before))
+                here = Place(column.name, column.role, column.said(first - 1, last - 1), now, usual, of_rows, share, first - 1, last - 1)
+                found.append((float(abs(apart) / doubt), here))
+    return max(found, key=lambda each: each[0])[1] if found else None
+
+
+def _variance(side: Side) -> Floats:
+    """Return the variance of each cell's mean."""
+    rows = np.maximum(side.rows, 1.0)
+    scatter = np.maximum(0.0, side.squares / rows - side.means**2)
+    out: Floats = scatter / rows + 1.0 / rows**2 / 12
+    return out
+
+
+def _runs(cells: Ints, *, is_ordered: bool) -> list[tuple[int, int]]:
+    """Return the cells one by one, and where they are in order all runs of neighbours."""
+    single = [(int(c), int(c)) for c in cells]
+    return single + ([(int(a), int(b)) for a, b in combinations(cells, 2)] if is_ordered else [])
+
+
+def hole_of(feature: str, is_empty: Bools, value: Floats, is_during: Bools) -> Hole | None:
+    """Return an input of which more rows than usual have nothing usable, None where that is not so, or nearly all have none."""
+    now, usual = float(is_empty[is_during].mean()), float(is_empty[~is_during].mean())
+    change, left = change_of(value, is_during)[0], change_of(np.where(is_empty, np.nan, value), is_during)[0]
+    if now - usual < _HOLE or now > 1 - _HOLE / 4 or not change:
+        return None
+    return Hole(feature, now, usual, left / change)
+
+
+def odd_of(feature: str, before: Floats, during: Floats) -> Odd | None:
+    """Return what is odd about the numbers of an input: it stands still, one value fills it, or its unit is another."""
+    before, during = before[np.isfinite(before)], during[np.isfinite(during)]
+    if min(len(before), len(during)) < LEAST_ROWS:
+        return None
+    values, counts = np.unique(during, return_counts=True)
+    top, share = float(values[counts.argmax()]), float(counts.max() / len(during))
+    usual = float((before == top).mean())
+    still = float(np.unique(before, return_counts=True)[1].max() / len(before))
+    if share >= _STILL and still < _HALF:
+        return Odd(feature, "still", f"{feature} stands still: {percent(share)} of rows have {top:g}, usually {percent(usual)}", share)
+    if share - usual >= _BURST and usual < _BURST / 3:
+        return Odd(feature, "value", f"{feature} is {top:g} in {percent(share)} of rows, usually in {percent(usual)}", share)
+    return _of_unit(feature, before, during)
+
+
+def exchanged(feature: str, cells: Ints, said: Callable[[int, int], str], is_during: Bools) -> Odd | None:
+    """Tell categories whose codes were exchanged: the shares are what they were, but of others; None where that is not so."""
+    size = int(cells.max(initial=-1)) + 1
+    before, now = (np.bincount(cells[side & (cells >= 0)], minlength=size).astype(float) for side in (~is_during, is_during))
+    if min(before.sum(), now.sum()) < LEAST_ROWS:
+        return None
+    before, now = before / before.sum(), now / now.sum()
+    moved = np.flatnonzero(np.abs(now - before) >= _EXCHANGED)
+    noise = 3 * float(np.sqrt(0.25 / is_during.sum()))
+    if len(moved) < 2 or np.abs(np.sort(now) - np.sort(before)).max() > noise:  # noqa: PLR2004 - an exchange takes two
+        return None
+    told = "; ".join(f"{said(int(c), int(c))} in {percent(now[c])} of rows, usually {percent(before[c])}" for c in moved[:3])
+    return Odd(feature, "factor", f"codes of {feature} are exchanged: {told}")
+
+
+def _of_unit(feature: str, before: Floats, during: Floats) -> Odd | None:
+    """Tell another unit: all quantiles are the same multiple of what they were, and that is a factor between units, or far from one."""
+    was, now = (np.quantile(side, _QUANTILES) for side in (before, during))
+    if (was <= 0).any() or (now <= 0).any():
+        return None
+    ratios = np.log(now / was)
+    factor = float(np.exp(np.median(ratios)))
+    scatter = 3 * float(np.std(np.log(during[during > 0]))) / np.sqrt(len(during))
+    alike = max(_ALIKE, scatter)
+    nearest = min(abs(abs(np.log(factor)) - np.log(unit)) for unit in UNITS)
+    if np.ptp(ratios) > 2.5 * alike or not (nearest < alike or abs(np.log(factor)) > np.log(_FAR)) or abs(np.log(factor)) < _ALIKE * 5:
+        return None
+    times = f"{factor:.3g} times" if factor > 1 else f"1/{1 / factor:.3g} of"
+    return Odd(
+        feature,
+        "unit" if abs(np.log(factor)) > np.log(_FAR) else "factor",
+        f"{feature} comes in another unit: all its values are {times} what they were",
+    )

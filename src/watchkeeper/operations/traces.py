@@ -1,0 +1,188 @@
+"""Traces of an incident: the rows of its windows and of the weeks before, read and compared column by column.
+
+Belongs here: which rows and columns are read, and how many at most. Does not: what is found in them (judgement/traces.py), or what follows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.episodes import Episode
+from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
+from watchkeeper.judgement.traces import (
+    LEAST_ROWS,
+    Column,
+    Odd,
+    Place,
+    Repeats,
+    Traces,
+    change_of,
+    exchanged,
+    hole_of,
+    mixes_of,
+    odd_of,
+    place_of,
+    told_mix,
+    without,
+)
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.bins_in_force import stored_bins
+from watchkeeper.operations.join import Joined, in_environment, joined, labelled, predictions_of
+from watchkeeper.operations.losses import feature_columns
+from watchkeeper.operations.pieces import PER_JOINED_ROW
+from watchkeeper.operations.reference_rows import spread_out
+from watchkeeper.operations.service_traces import BothSides, segment_columns, service_traces
+from watchkeeper.profiles.bins import FeatureBins
+from watchkeeper.profiles.columns import as_codes, as_numbers
+from watchkeeper.profiles.conditions import condition_cells, condition_text, run_text
+from watchkeeper.profiles.labelled import Labelled
+from watchkeeper.profiles.losses import losses
+from watchkeeper.spelling import segment_pairs
+from watchkeeper.windows import Window
+
+MOST_ROWS = 200_000
+_OF_MEMORY = 8
+_NEVER = -2
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: datetime) -> Traces | None:
+    """Return what rows show of an episode that is led by a metric, None where there are none on either side.
+
+    At most 200,000 rows of each side are looked at, evenly spread.
+    """
+    found = stored_bins(home, monitor, now=now)
+    if found is None or episode.family == "data":
+        return None
+    sides = [Window(episode.start - ROLLING, episode.start), Window(episode.start, episode.end)]
+    both = joined(home, monitor, [w for side in sides for w in _some(home, monitor, side, now)], now=now)
+    if both is None or both.rows.num_rows == 0:
+        return None
+    is_during = np.asarray(pc.greater_equal(both.rows.column("time"), pa.scalar(episode.start, TIMESTAMP)).combine_chunks()).astype(bool)
+    chosen = np.asarray(in_environment(monitor, both.rows)).astype(bool) & _in_segment(both, episode)
+    rows = BothSides(monitor, both, dict(found.bins), chosen, is_during)
+    if min((chosen & is_during).sum(), (chosen & ~is_during).sum()) < LEAST_ROWS:
+        return None
+    return service_traces(home, rows, metric, sides, now) if episode.family == "service" else _of_quality(rows, metric)
+
+
+def _some(home: Home, monitor: Monitor, side: Window, now: datetime) -> list[Window]:
+    most = min(MOST_ROWS, home.memory_bytes // _OF_MEMORY // PER_JOINED_ROW)
+    return spread_out(monitor, side, predictions_of(home, monitor, [side], now=now), most)
+
+
+def _in_segment(both: Joined, episode: Episode) -> Bools:
+    inside = np.ones(both.rows.num_rows, bool)
+    for column, value in segment_pairs(episode.subject) if episode.family == "segment" else ():
+        if column in both.rows.column_names:
+            inside &= np.asarray(pc.equal(pc.fill_null(pc.cast(both.rows.column(column), pa.string()), ""), value)).astype(bool)
+    return inside
+
+
+def _of_quality(rows: BothSides, metric: str) -> Traces:
+    monitor, chosen, is_during = rows.monitor, rows.chosen, rows.is_during[rows.chosen]
+    said = labelled(monitor, rows.both.rows, rows.bins)
+    lost = losses(monitor.task, said)
+    truth = np.where(np.isfinite(said.score), said.truth, np.nan)[chosen]
+    odd, columns, kept = _inputs(rows)
+    made = Traces(rows=int(is_during.sum()), odd=odd)
+    if lost is None:
+        return made
+    gap = truth - said.score[chosen] if monitor.task in ("binary", "regression") else np.full(len(truth), np.nan)
+    loss = lost.loss[chosen]
+    value = gap if metric in OF_A_RATE or metric in ("bias", "mae") else loss
+    if metric in ("log_loss", "accuracy", "recall", "mae") and abs(change_of(gap, is_during)[0]) < 2 * change_of(gap, is_during)[1]:
+        value = loss
+    change, se = change_of(value, is_during)
+    every = [*columns, *segment_columns(rows)]
+    mixes = mixes_of(every, value, is_during) if abs(change) > 2 * se else []
+    mix = told_mix(mixes)
+    rest = value if mix is None else without(mix, every, value, is_during)
+    place = place_of(every, rest, is_during) if abs(change) > 2 * se else None
+    made = replace(made, change=change, se=se, place=place, mixes=mixes)
+    holes = (hole_of(c.name, (c.cells < 0) | (c.cells == c.unseen), value, is_during) for c in columns)
+    made = replace(made, repeats=_repeats(kept, value, is_during), holes=[h for h in holes if h is not None])
+    if monitor.task != "binary":
+        return made
+    return replace(made, labels=_labels(truth, is_during), turned=_turned(said, chosen, is_during), outcome=_inside(place, every, truth, is_during))
+
+
+def _labels(truth: Floats, is_during: Bools) -> tuple[float, float, int]:
+    """Return the rate of positive labels now and usually, and how many there are now."""
+    known = np.isfinite(truth)
+    now, before = truth[known & is_during], truth[known & ~is_during]
+    return (float(now.mean()) if len(now) else np.nan), (float(before.mean()) if len(before) else np.nan), len(now)
+
+
+def _turned(said: Labelled, chosen: Bools, is_during: Bools) -> tuple[float, float, float] | None:
+    """Return the mean log loss of the bad windows' labels, of their opposites, and of the labels before; None where there are none."""
+    as_they_are, opposite = (losses("binary", replace(said, truth=truth)) for truth in (said.truth, 1 - said.truth))
+    if as_they_are is None or opposite is None:
+        return None
+    lost, turned = as_they_are.loss[chosen], opposite.loss[chosen]
+    known = np.isfinite(lost)
+    if not (known & is_during).any() or not (known & ~is_during).any():
+        return None
+    return float(lost[known & is_during].mean()), float(turned[known & is_during].mean()), float(lost[known & ~is_during].mean())
+
+
+def _inside(place: Place | None, columns: Sequence[Column], truth: Floats, is_during: Bools) -> tuple[float, float] | None:
+    """Return the rate of positive labels in a place, now and usually."""
+    for column in columns:
+        if place is not None and (column.name, column.role) == (place.column, place.role):
+            here = (column.cells >= place.first) & (column.cells <= place.last) & np.isfinite(truth)
+            return float(truth[here & is_during].mean()), float(truth[here & ~is_during].mean())
+    return None
+
+
+def _inputs(rows: BothSides) -> tuple[list[Odd], list[Column], list[NDArray[np.int64]]]:
+    """Return what is odd about inputs, their columns, and codes of their values by which rows that repeat are known."""
+    odd, columns, codes = [], [], []
+    is_during = rows.is_during[rows.chosen]
+    for name, values in feature_columns(rows.monitor, rows.both, rows.bins):
+        bins = rows.bins[name]
+        cells = condition_cells(bins, values).astype(np.int64)[rows.chosen]
+        if bins.kind == "numeric":
+            said = partial(run_text, bins)
+            found, nulls = as_numbers(values)
+            known = np.where(nulls, np.nan, found)[rows.chosen]
+            one = odd_of(name, known[~is_during], known[is_during])
+            codes.append(np.unique(known, return_inverse=True)[1].astype(np.int64))
+        else:
+            said = partial(_one, bins)
+            one = exchanged(name, cells, said, is_during)
+            codes.append(np.asarray(as_codes(values)[0], np.int64)[rows.chosen])
+        odd += [one] if one is not None else []
+        columns.append(
+            Column(name, "feature", cells, said, is_ordered=bins.kind == "numeric", unseen=bins.unseen if bins.kind == "category" else _NEVER)
+        )
+    return odd, columns, codes
+
+
+def _one(bins: FeatureBins, first: int, _last: int) -> str:
+    return condition_text(bins, first)
+
+
+def _repeats(codes: Sequence[NDArray[np.int64]], value: Floats, is_during: Bools) -> Repeats | None:
+    """Return how many rows repeat another one in all of their inputs, None where inputs are too few or too coarse to tell rows by."""
+    if not codes:
+        return None
+    group = np.zeros(len(is_during), np.int64)
+    for code in codes:
+        group = np.unique(group * (int(code.max(initial=0)) + 2) + code + 1, return_inverse=True)[1].astype(np.int64)
+    _, first = np.unique(group * 2 + is_during, return_index=True)
+    is_first = np.zeros(len(group), bool)
+    is_first[first] = True
+    now, usual = float((~is_first)[is_during].mean()), float((~is_first)[~is_during].mean())
+    change, left = change_of(value, is_during)[0], change_of(np.where(is_first, value, np.nan), is_during)[0]
+    return Repeats(now, usual, left / change if change else 1.0)

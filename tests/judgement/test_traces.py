@@ -1,0 +1,110 @@
+"""What rows show: places, mixes and odd inputs, on rows whose truth is known."""
+
+import numpy as np
+import pytest
+
+from watchkeeper.judgement.traces import Column, exchanged, hole_of, mixes_of, odd_of, place_of, told_mix, without
+
+N = 4_000
+DURING = np.arange(N) >= N // 2
+WIND = np.tile(np.arange(10), N // 10)
+
+
+def column(cells, *, name="wind", role="feature", is_ordered=True):
+    return Column(name, role, np.asarray(cells, np.int64), lambda first, last: f"{name} {first} to {last}", is_ordered=is_ordered)
+
+
+NOWHERE, EVERYWHERE = np.zeros(N, bool), np.ones(N, bool)
+
+
+def gap(seed=0, *, where=NOWHERE, by=0.5):
+    """Return noise of half a unit, with more of it in some of the bad rows."""
+    return np.random.default_rng(seed).normal(0, 0.5, N) + by * (DURING & where)
+
+
+def test_a_change_in_neighbouring_cells_is_named_by_all_of_them():
+    place = place_of([column(WIND)], gap(where=WIND >= 7), DURING)
+    assert (place.first, place.last, place.where) == (7, 9, "wind 7 to 9")
+    assert place.share_of_rows == pytest.approx(0.3)
+    assert place.share_of_change == pytest.approx(1.0, abs=0.15)
+    assert place.now - place.usual == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_change_everywhere_has_no_place():
+    assert place_of([column(WIND)], gap(where=EVERYWHERE), DURING) is None
+
+
+def test_noise_has_no_place():
+    found = [place_of([column(np.random.default_rng(s).permutation(WIND)) for s in range(20)], gap(seed), DURING) for seed in range(30)]
+    assert found == [None] * 30
+
+
+def test_cells_that_are_in_no_order_are_named_one_by_one():
+    carrier = column(WIND, name="carrier", is_ordered=False)
+    assert place_of([carrier], gap(where=WIND == 4), DURING).where == "carrier 4 to 4"
+
+
+def test_more_rows_where_a_model_was_always_wrong_are_mix_and_no_change_of_the_outcome():
+    """The gap is 1 in cell 9, before as now; of it are 10 % of rows before and 55 % now."""
+    cells = np.where(DURING & (np.arange(N) % 2 == 0), 9, WIND)
+    value = gap() + (cells == 9)
+    [mix] = mixes_of([column(cells)], value, DURING)
+    assert mix.share == pytest.approx(1.0, abs=0.1)
+    assert mix.low > 0.8
+    assert mix.where == "wind 9 to 9"
+    assert (mix.rows_usual, mix.rows_now) == (pytest.approx(0.1, abs=0.03), pytest.approx(0.55, abs=0.06))
+    assert told_mix([mix]) is mix
+    rest = without(mix, [column(cells)], value, DURING)
+    assert rest[DURING].mean() - rest[~DURING].mean() == pytest.approx(0, abs=0.06)
+
+
+def test_other_shares_of_cells_that_are_alike_account_for_nothing():
+    cells = np.where(DURING & (np.arange(N) % 2 == 0), 9, WIND)
+    assert told_mix(mixes_of([column(cells)], gap(where=EVERYWHERE), DURING)) is None
+
+
+def weights(seed, n=2_000):
+    return np.random.default_rng(seed).gamma(2, 4, n)
+
+
+@pytest.mark.parametrize(
+    ("change", "how", "said"),
+    [
+        (lambda x: np.full(len(x), 13.0), "still", "weight stands still: 100 % of rows have 13, usually 0 %"),
+        (lambda x: np.where(np.arange(len(x)) % 2, x, -1.0), "value", "weight is -1 in 50 % of rows, usually in 0 %"),
+        (lambda x: x * 1_000, "unit", "times what they were"),
+        (lambda x: x / 1.609344, "factor", "weight comes in another unit: all its values are 1/1.6"),
+    ],
+)
+def test_an_input_that_is_not_what_it_was_is_told_by_how(change, how, said):
+    found = odd_of("weight", weights(1), change(weights(2)))
+    assert found.how == how
+    assert said in found.text
+
+
+@pytest.mark.parametrize("change", [lambda x: x, lambda x: x + 3, lambda x: 1.35 * x, lambda x: x[:50]])
+def test_an_input_that_merely_drifts_is_not_odd(change):
+    assert odd_of("weight", weights(1), change(weights(2))) is None
+
+
+def test_an_input_that_always_stood_still_is_not_odd():
+    assert odd_of("flag", np.zeros(2_000), np.zeros(2_000)) is None
+
+
+def test_codes_that_two_categories_exchanged_are_told_and_a_drift_is_not():
+    carrier = np.random.default_rng(3).choice(3, N, p=[0.6, 0.3, 0.1])
+    swapped = np.where(DURING, np.array([2, 1, 0])[carrier], carrier)
+    found = exchanged("carrier", swapped, lambda c, _: "abc"[c], DURING)
+    assert found.text.startswith("codes of carrier are exchanged: a in 1")
+    assert exchanged("carrier", carrier, lambda c, _: "abc"[c], DURING) is None
+    drifted = np.where(DURING & (np.arange(N) % 2 == 0), 1, carrier)
+    assert exchanged("carrier", drifted, lambda c, _: "abc"[c], DURING) is None
+
+
+def test_a_change_that_is_gone_where_an_input_is_there_is_of_the_rows_that_miss_it():
+    is_empty = DURING & (np.arange(N) % 2 == 0)
+    hole = hole_of("weight", is_empty, gap(where=is_empty, by=2.0), DURING)
+    assert hole.share == pytest.approx(0.5)
+    assert hole.left == pytest.approx(0, abs=0.05)
+    assert hole_of("weight", is_empty, gap(where=EVERYWHERE, by=2.0), DURING).left == pytest.approx(1, abs=0.05)
+    assert hole_of("weight", NOWHERE, gap(), DURING) is None
