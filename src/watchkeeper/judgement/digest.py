@@ -83,8 +83,13 @@ def headline(monitor: Monitor, facts: DigestFacts) -> str:
         gap = _value(facts, "calibration_gap")
         expected = rate - gap if gap is not None else said
         return f"{start} {percent(rate)} of {monitor.wording.rows} were {monitor.wording.positive} {_percents(facts, 'positive_rate')}; the model expected {percent(expected)}"
-    main = _MAIN.get(monitor.task, "")
+    main = _main(monitor)
     return f"{start} {metric_text(main)} {_number(monitor, facts, main)}" if main in facts.scores else start
+
+
+def _main(monitor: Monitor) -> str:
+    """Return the KPI that a digest leads with: of a model that logs no probabilities one of its decisions."""
+    return "accuracy" if monitor.decides_alone else _MAIN.get(monitor.task, "")
 
 
 def mood(facts: DigestFacts) -> str:
@@ -138,7 +143,7 @@ def _opening(facts: DigestFacts) -> str:
 
 
 def _quality(monitor: Monitor, facts: DigestFacts) -> str:
-    main = _MAIN.get(monitor.task, "")
+    main = _main(monitor)
     if not facts.scores:
         return f"not measured: no {monitor.wording.rows} landed"
     if main not in facts.scores:

@@ -97,7 +97,8 @@ def positive_rate(view: BinaryView) -> Estimate:
 def score_mean(view: BinaryView) -> Estimate:
     """Mean score of all predictions, labelled or not: the share of positives the model expects."""
     every = [view.score(o) for o in (POSITIVE, NEGATIVE, PENDING)]
-    return mean(sum(c.sum for c in every), sum(c.sum2 for c in every), sum(c.finite for c in every))
+    scored, rows = sum(c.finite for c in every), sum(c.n for c in every)
+    return mean(sum(c.sum for c in every), sum(c.sum2 for c in every), scored) if scored or not rows else undefined("no scores were logged", rows)
 
 
 def calibration_gap(view: BinaryView) -> Estimate:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP, to_arrow
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.honesty import TOLD_BY, doubt
+from watchkeeper.judgement.honesty import doubt, told_by
 from watchkeeper.judgement.standing import succession_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force, reference_problem, stored_bins, too_short
@@ -42,7 +42,7 @@ def awaits_reference(home: Home, monitor: Monitor, now: datetime) -> bool:
 
 def reference_doubt(home: Home, monitor: Monitor, *, now: datetime) -> str:
     """Return why a reference is not believed, empty when it is, or when there is too little to tell."""
-    metric = TOLD_BY.get(monitor.task, "")
+    metric = told_by(monitor)
     about = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment) & (pc.field("version") == "")
     about &= (pc.field("metric") == metric) & (pc.field("segment") == "") & (pc.field("grain") == monitor.window) & in_force(home, monitor, now=now)
     said = doubt(monitor, to_arrow(Score, home.lake.newest(Score, as_of=now, where=about)))

@@ -53,6 +53,8 @@ class Labelled:
     """Regression: a number near the truths, the same for all parts, from which their spread is reckoned without cancellation."""
     chances: Mapping[str, Floats] = field(default_factory=dict)
     """Multiclass: the probability of each class that has one; NaN where it was not logged."""
+    is_scored: bool = True
+    """Binary: whether the model logs probabilities; one that logs decisions alone has NaN for scores."""
 
 
 @dataclass(frozen=True, slots=True)
