@@ -35,6 +35,8 @@ TRUTH_SQUARED, TRUTH_CUBED = "truth_squared", "truth_cubed"
 """Powers of the centred truth; the sum of squares of the first is that of the fourth power."""
 ERROR_BY_TRUTH, SQUARED_ERROR_BY_TRUTH = "error_by_truth", "squared_error_by_truth"
 """Error and squared error, each times the centred truth: with them it is known how far the R squared of other rows would lie."""
+UNLOGGED = "@unlogged"
+"""What labelled rows without the probability of a class are counted under, by class."""
 LABEL_TEXT = "@label"
 """What labels of a binary model are counted under by their texts, where these are names."""
 MOST_TEXTS = 20
@@ -188,6 +190,7 @@ def multiclass_pieces(rows: Labelled) -> Iterator[Piece]:
             squares = np.sum([np.where(mine, p, 0.0) ** 2 for p in rows.chances.values()], axis=0)
             yield _sum("brier", mine, squares + 1 - 2 * np.where(mine, rows.probability_of_truth, 0.0))
         for name, chance in rows.chances.items():
+            yield replace(_sum(UNLOGGED, known & ~np.isfinite(chance), np.ones(len(chance)), name), is_of_whole=True)
             yield from _class_pieces(name, np.where(whole, chance, np.nan), rows)
 
 
