@@ -197,8 +197,8 @@ def _own_number(score: Score, usual: tuple[float, float] | None) -> str:
 def _foreseen(monitor: Monitor, facts: DigestFacts, main: str) -> str:
     """Return what scores alone foretell of the main KPI: while labels are missing, and afterwards where it came out otherwise."""
     foreseen, realised = facts.scores.get(f"estimated_{main}"), facts.scores.get(main)
-    if foreseen is None or foreseen.low is None or foreseen.high is None:
-        return ""
+    if not facts.is_judged or foreseen is None or foreseen.low is None or foreseen.high is None:
+        return ""  # by a reference that is not believed nothing can be foretold
     said = f"{metric_text(foreseen.metric)} {_number(monitor, facts, foreseen.metric)}"
     if not facts.is_final or realised is None or realised.value is None:
         return f" From the scores alone, {said}: an estimate, blind to a change of what the inputs mean."
