@@ -332,6 +332,11 @@ class Monitor(Words):
         return {*self.columns.named().values(), *(self.features or ()), *split, *self.sensitive, *(t.feature for t in self.targets if t.feature)}
 
     @property
+    def decides_alone(self) -> bool:
+        """Tell whether a binary model logs decisions and no probabilities: of such a model nothing is known that takes a score."""
+        return self.task == "binary" and self.columns.score is None
+
+    @property
     def gives_chances(self) -> bool:
         """Tell whether it can be counted how unsure the model is: of a score, or of the probabilities of two classes, none of which is private."""
         if self.task == "binary":

@@ -204,3 +204,17 @@ def test_many_classes_are_measured_at_once():
         warnings.simplefilter("error")
         assert classes.macro_f1(view).value == pytest.approx(sk.f1_score(truth, said, average="macro"))
     assert len(classes.most_frequent(view)) == classes.MOST_CLASSES
+
+
+def test_rows_that_lack_the_probability_of_a_class_are_counted_and_the_class_is_named():
+    truth, said = [0, 0, 1, 1, 2], [0, 1, 1, 1, 2]
+    chances = np.full((5, 3), 1 / 3)
+    chances[:, 0] = NAN
+    one_missing = multiclass(said, truth, ("red", "green", "blue"), chances)
+    found = classes.log_loss(one_missing)
+    assert (found.n, found.reason) == (3, "without 2 labelled rows of which a probability is missing: red")
+    for number in (classes.brier, classes.macro_roc_auc, classes.weighted_roc_auc):
+        assert number(one_missing).reason == "a probability is missing in every labelled row: red"
+    chances[:, 0] = [1 / 3, 1 / 3, 1 / 3, NAN, 1 / 3]
+    some = classes.brier(multiclass(said, truth, ("red", "green", "blue"), chances))
+    assert (some.n, some.reason) == (4, "without 1 labelled row of which a probability is missing: red")

@@ -1,36 +1,49 @@
 """Intervals of KPIs that have a formula of their own are that formula, and cover."""
 
-from math import log, sqrt
+from math import isnan, log, sqrt
 
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, r2_score
 
 from measure_world import binary, regression
 from watchkeeper.measures import performance
+from watchkeeper.measures.views import RegressionView
 
 
-def with_r2(share: float, n: int):
-    """Return n errors that leave 1 - share of the truth's variance unexplained."""
-    truth = np.tile([-1.0, 1.0], n // 2)
-    return regression(truth + sqrt(1 - share) * np.tile([1.0, 1.0, -1.0, -1.0], n // 4), truth)
+@pytest.mark.parametrize("shift", [0.0, 40.0])
+@pytest.mark.parametrize("said", [lambda x: x, lambda x: -0.3 * x + 0.4, lambda x: 0.0 * x], ids=["right", "worse than the mean", "constant"])
+def test_the_interval_of_r2_is_that_of_drawing_again(said, shift):
+    rng = np.random.default_rng(3)
+    signal = rng.gamma(2.0, 1.0, 600)
+    truth = signal + rng.normal(size=600) + shift
+    guess = said(signal) + shift
+    ours = performance.r2(regression(guess, truth))
+    assert ours.value == pytest.approx(r2_score(truth, guess))
+    drawn = [r2_score(truth[rows], guess[rows]) for rows in rng.integers(0, 600, (1_000, 600))]
+    assert ours.se == pytest.approx(np.std(drawn), rel=0.12)
+    assert (ours.low, ours.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.35 * np.std(drawn))
 
 
-def test_r2_has_olkin_and_finns_standard_error():
-    ours = performance.r2(with_r2(0.5, 20))
-    assert ours.value == pytest.approx(0.5)
-    assert ours.se == pytest.approx(sqrt(4 * 0.5 * 0.5**2 * 18**2 / ((20**2 - 1) * 23)))
-
-
-def test_the_interval_of_r2_covers_where_the_truth_is_normal():
+@pytest.mark.parametrize("slope", [1.0, -0.5])
+def test_the_interval_of_r2_covers(slope):
     rng = np.random.default_rng(0)
+    truly = 1 - ((1 - slope) ** 2 + 1) / 2  # the truth is the guess and as much noise, the prediction a multiple of the guess
     covered = []
     for _ in range(300):
         guess = rng.normal(size=150)
-        ours = performance.r2(regression(guess, guess + rng.normal(size=150)))
-        covered.append(ours.low <= 0.5 <= ours.high)
-    assert 0.88 <= np.mean(covered) <= 0.98
+        ours = performance.r2(regression(slope * guess, guess + rng.normal(size=150)))
+        covered.append(ours.low <= truly <= ours.high)
+    assert 0.9 <= np.mean(covered) <= 0.98
+
+
+def test_an_r2_of_one_and_one_of_earlier_parts_have_no_interval_and_say_so():
+    whole = performance.r2(regression([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0]))
+    assert (whole.value, isnan(whole.se), whole.reason) == (1.0, True, "no interval at 1")
+    view = regression([1.0, 2.5, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0])
+    earlier = performance.r2(RegressionView({k: v for k, v in view.parts.items() if k[0] != "truth_squared"}))
+    assert (isnan(earlier.se), earlier.reason) == (True, "no interval: some of these rows were counted by an earlier release")
 
 
 def test_average_precision_has_the_interval_of_its_logit():

@@ -65,7 +65,7 @@ def test_labels_of_positives_only_are_named_in_status_check_and_digest(make_home
     assert new == ""
     (row,) = status(home, {"parcels": monitor}, now=NOW)
     assert said in row.overview.reason
-    assert row.overview.state == "behind"
+    assert row.overview.state == "unjudged"
     assert any(f.what == said and f.line for f in check(home, now=NOW).findings)
     week = Window(FIRST + 19 * DAY, FIRST + 24 * DAY)
     assert f". A{said[1:]}." in digest_of(home, monitor, week, now=NOW, period="week").text

@@ -16,6 +16,7 @@ from watchkeeper.operations.status import status
 from watchkeeper.operations.trust import reference_doubt
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import IncidentEvent, Signal
+from watchkeeper.site.overview import overview_cells
 from watchkeeper.windows import Window
 from worlds import DAY, parcels_days
 
@@ -79,3 +80,14 @@ def test_a_reference_moved_to_days_without_rows_is_told_where_people_look(homes,
     (row,) = status(home, {"parcels": moved}, now=NOW)
     assert "nothing is judged: the reference" in row.overview.reason
     assert row.overview.state != "fine"
+
+
+def test_the_state_has_one_name_and_the_digest_tells_no_estimate_by_such_a_reference(homes):
+    home = homes["in-sample"]
+    monitor = load_monitor(home, "parcels")
+    (row,) = status(home, {"parcels": monitor}, now=NOW)
+    assert overview_cells(row.overview)["state"] == "not judged"
+    told = digest_of(home, monitor, Window(FIRST + 19 * DAY, FIRST + 26 * DAY), now=NOW, period="week")
+    assert ": not judged" in told.headline
+    assert "scores alone" not in told.text
+    assert "log loss" in told.text

@@ -42,6 +42,7 @@ def test_the_worst_open_incident_is_the_state_and_a_notice_needs_nobody():
     incidents = [OpenIncident(incident_id=s, severity=s, headline="") for s in ("notice", "critical", "warning")]
     assert state_of(incidents, is_behind=True, has_scores=True) == "critical"
     assert state_of(incidents[:1], is_behind=True, has_scores=True) == "behind"
+    assert state_of(incidents[:1], is_behind=False, is_judged=False, has_scores=True) == "unjudged"
     assert state_of(incidents[:1], is_behind=False, has_scores=True) == "notice"
     assert state_of([], is_behind=False, has_scores=False) == "new"
 

@@ -12,7 +12,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
 from watchkeeper.records import Score
 
-_USUAL = {"binary": ("roc_auc", "log_loss"), "multiclass": ("accuracy",), "regression": ("rmse", "mae"), "ranking": ("ndcg",)}
+_USUAL = {"binary": ("roc_auc", "log_loss", "accuracy"), "multiclass": ("accuracy",), "regression": ("rmse", "mae"), "ranking": ("ndcg",)}
 _SPAN = timedelta(days=60)
 
 

@@ -32,6 +32,7 @@ class DigestFacts:
     """All that a digest may tell; scores are of the whole period, by metric.
 
     Incidents are as grave as they were in the period; `reason` is what makes it as bad as it was; `later` counts the open incidents that began after it; `is_correction` when words told before no longer hold; `failed` names the steps that could not be done.
+    `blind` says why no label tells how good the model was, `is_mostly_aside` that more events are in quarantine (`events_aside`) than landed.
     """
 
     start: datetime
@@ -48,6 +49,9 @@ class DigestFacts:
     labels_aside: int = 0
     label_classes: Sequence[str] = ()
     is_judged: bool = True
+    blind: str = ""
+    is_mostly_aside: bool = False
+    events_aside: int = 0
     broken: Sequence[Broken] = ()
     cost: Mapping[str, float] = field(default_factory=dict)
     cost_is_synthetic: bool = False
@@ -78,13 +82,26 @@ def headline(monitor: Monitor, facts: DigestFacts) -> str:
     gravest = max(facts.incidents, key=lambda i: SEVERITIES.index(i.severity), default=None)
     if facts.reason is None and gravest is not None and gravest.family != "kpi" and gravest.severity in SEVERITIES[2:]:
         return f"{start} {gravest.headline}"
+    if gravest is None and (facts.is_mostly_aside or facts.blind):
+        landed = round(_value(facts, "rows") or 0.0)
+        aside = f"{facts.events_aside:,} of {facts.events_aside + landed:,} {monitor.wording.rows} are in quarantine, and in no figure"
+        return f"{start} {aside if facts.is_mostly_aside else _capital(facts.blind)}"
     rate, said = _value(facts, "positive_rate"), _value(facts, "score_mean")
     if monitor.task == "binary" and rate is not None and said is not None:
         gap = _value(facts, "calibration_gap")
         expected = rate - gap if gap is not None else said
         return f"{start} {percent(rate)} of {monitor.wording.rows} were {monitor.wording.positive} {_percents(facts, 'positive_rate')}; the model expected {percent(expected)}"
-    main = _MAIN.get(monitor.task, "")
+    main = _main(monitor)
     return f"{start} {metric_text(main)} {_number(monitor, facts, main)}" if main in facts.scores else start
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _main(monitor: Monitor) -> str:
+    """Return the KPI that a digest leads with: of a model that logs no probabilities one of its decisions."""
+    return "accuracy" if monitor.decides_alone else _MAIN.get(monitor.task, "")
 
 
 def mood(facts: DigestFacts) -> str:
@@ -96,6 +113,8 @@ def mood(facts: DigestFacts) -> str:
     if not facts.is_judged:
         return "not judged"
     worst = max((SEVERITIES.index(i.severity) for i in facts.incidents), default=0)
+    if worst == 0 and (facts.is_mostly_aside or facts.blind):
+        return "most rows set aside" if facts.is_mostly_aside else "not judged"
     if worst == 0 and facts.scores_moved and "label_coverage" not in facts.scores:
         return "its scores moved, and no label tells whether that is harm"
     return ("quiet", "some trouble", "bad", "very bad")[worst]
@@ -125,6 +144,8 @@ def _opening(facts: DigestFacts) -> str:
     over = ": what was wrong is over" if facts.incidents else ""
     which = f" of this {grain_of(facts.end - facts.start)}" if facts.later else ""
     needs = f"{counted(len(still), 'open incident')} need{'' if len(still) > 1 else 's'} you." if still else f"Nothing{which} needs you now{over}."
+    if not still and (facts.is_mostly_aside or facts.blind or not facts.is_judged):
+        needs = f"No incident{which} is open, which is no sign of health: {'most rows were not seen' if facts.is_mostly_aside else 'nobody can judge the model'}."
     if facts.later:
         needs += f" {counted(facts.later, 'open incident')} began later."
     said = ["This replaces what was said before."] if facts.is_correction else []
@@ -138,7 +159,7 @@ def _opening(facts: DigestFacts) -> str:
 
 
 def _quality(monitor: Monitor, facts: DigestFacts) -> str:
-    main = _MAIN.get(monitor.task, "")
+    main = _main(monitor)
     if not facts.scores:
         return f"not measured: no {monitor.wording.rows} landed"
     if main not in facts.scores:
@@ -176,8 +197,8 @@ def _own_number(score: Score, usual: tuple[float, float] | None) -> str:
 def _foreseen(monitor: Monitor, facts: DigestFacts, main: str) -> str:
     """Return what scores alone foretell of the main KPI: while labels are missing, and afterwards where it came out otherwise."""
     foreseen, realised = facts.scores.get(f"estimated_{main}"), facts.scores.get(main)
-    if foreseen is None or foreseen.low is None or foreseen.high is None:
-        return ""
+    if not facts.is_judged or foreseen is None or foreseen.low is None or foreseen.high is None:
+        return ""  # by a reference that is not believed nothing can be foretold
     said = f"{metric_text(foreseen.metric)} {_number(monitor, facts, foreseen.metric)}"
     if not facts.is_final or realised is None or realised.value is None:
         return f" From the scores alone, {said}: an estimate, blind to a change of what the inputs mean."
@@ -290,7 +311,11 @@ def _cost(facts: DigestFacts) -> str:
 def _next(facts: DigestFacts) -> str:
     told = sorted(facts.incidents, key=lambda i: (i.family == "target", not i.is_open, -SEVERITIES.index(i.severity)))
     steps = [step for i in told[:1] if i.story for step in i.story.next_steps]
-    return " ".join(steps) if steps else "nothing to do."
+    if steps:
+        return " ".join(steps)
+    if facts.is_mostly_aside:
+        return "`watchkeeper quarantine list` says why rows are set aside: mend them at their source, or correct the suite or the monitor, then `watchkeeper quarantine release`."
+    return "see that labels are delivered; `watchkeeper check` says what is known of them." if facts.blind else "nothing to do."
 
 
 def _value(facts: DigestFacts, metric: str) -> float | None:

@@ -15,10 +15,14 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.words import metric_text, number_text
 
 Floats = NDArray[np.float64]
-TOLD_BY = {"binary": "roc_auc", "regression": "mae", "multiclass": "accuracy"}
-"""The KPI that tells, by task: one that the share of positives does not move."""
+_TOLD_BY = {"binary": "roc_auc", "regression": "mae", "multiclass": "accuracy"}
 _LATELY, _AT_ONCE, _OF_IT = 28, 4, 0.7
 _SPREADS, _ERRORS, _AS_GOOD = 2.0, 5.0, 0.1
+
+
+def told_by(monitor: Monitor) -> str:
+    """Return the KPI that tells, empty for a task without one: one that the share of positives does not move."""
+    return "balanced_accuracy" if monitor.decides_alone else _TOLD_BY.get(monitor.task, "")
 
 
 def is_too_good(reference: Floats, after: Floats) -> bool:
@@ -46,7 +50,7 @@ def doubt(monitor: Monitor, scores: pa.Table) -> str:
 
     `scores` has at least the columns metric, segment, grain, window_start, value and state, as in sql/judged_scores.sql.
     """
-    metric, span = catalogue.find(TOLD_BY.get(monitor.task, ""), monitor.task), monitor.reference_span
+    metric, span = catalogue.find(told_by(monitor), monitor.task), monitor.reference_span
     if metric is None or span is None or monitor.labels is None:
         return ""
     about = (pc.field("metric") == metric.name) & (pc.field("segment") == "") & (pc.field("grain") == monitor.window)

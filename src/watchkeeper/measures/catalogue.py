@@ -334,7 +334,7 @@ CATALOGUE: tuple[Metric, ...] = (
     _kpi("rmse", "regression", performance.rmse, "delta", "truth", DOWN, row_mean=row_means.RMSE),
     _kpi("bias", "regression", performance.bias, "t", "truth", ZERO, in_segments=True, row_mean=row_means.BIAS),
     _kpi("mape", "regression", performance.mape, "t", "ratio", DOWN, row_mean=row_means.MAPE),
-    _kpi("r2", "regression", performance.r2, "Olkin-Finn", "ratio", UP, least=20),
+    _kpi("r2", "regression", performance.r2, "delta", "ratio", UP, least=20),
     _estimated_error("mae"),
     _estimated_error("rmse", stored=False),
     _estimated_error("bias", ZERO, stored=False),

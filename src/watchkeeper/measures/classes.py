@@ -7,7 +7,7 @@ Each row has one class and one decision, so the micro averages of precision, rec
 rows; balanced accuracy is the macro recall. Each has one name here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from watchkeeper.measures.views import BinaryView, ClassView, MulticlassView
 from watchkeeper.profiles.counts import Counts
 from watchkeeper.stats import confusion
 from watchkeeper.stats.intervals import Estimate, mean, undefined
+from watchkeeper.words import counted
 
 MOST_CLASSES = 20
 """How many classes are measured one by one in each window; others are on request."""
@@ -81,12 +82,33 @@ def brier(view: MulticlassView) -> Estimate:
 def _mean_loss(view: MulticlassView, name: str) -> Estimate:
     loss: Counts = view.loss(name)
     if not loss.n:
-        return undefined("no probabilities were logged", view.labelled)
+        return undefined(_unscored(view), view.labelled)
     found = mean(loss.sum, loss.sum2, loss.n)
     left_out = [c for c in view.classes if view.with_chances and c not in view.with_chances]
     rows = sum(view.rows_of(c) for c in left_out)
-    told = f"without {rows:,} labels of classes that have no probability: {', '.join(left_out[:3])}{', ...' if len(left_out) > 3 else ''}"  # noqa: PLR2004
-    return replace(found, reason="; ".join(filter(None, (found.reason, told)))) if left_out else found
+    lacking = view.labelled - rows - loss.n
+    told = [f"without {counted(rows, 'label')} of classes that have no probability: {_some(left_out)}"] if left_out else []
+    if lacking > 0:  # of which classes is known of the whole alone
+        told.append(
+            f"without {counted(lacking, 'labelled row')} of which a probability is missing{f': {_some(view.unlogged)}' if view.unlogged else ''}"
+        )
+    return replace(found, reason="; ".join(filter(None, (found.reason, *told))))
+
+
+def _unscored(view: MulticlassView) -> str:
+    """Return why no labelled row has what a number of probabilities takes."""
+    if not view.labelled:
+        return "no labels"
+    were_logged = any(view.unlogged.get(name, 0) < view.labelled for name in view.with_chances)
+    return (
+        f"a probability is missing in every labelled row: {_some(view.unlogged)}" if view.unlogged and were_logged else "no probabilities were logged"
+    )
+
+
+def _some(names: Iterable[str]) -> str:
+    """Return the first three of some classes."""
+    first = list(names)
+    return f"{', '.join(first[:3])}{', ...' if len(first) > 3 else ''}"  # noqa: PLR2004
 
 
 def macro_roc_auc(view: MulticlassView) -> Estimate:
@@ -103,7 +125,9 @@ def _mean_auc(view: MulticlassView, *, by_rows: bool) -> Estimate:
     """Average the classes that were and that have a probability."""
     names = [c for c in view.classes if c in view.with_chances]
     if not names:
-        return undefined("no probabilities were logged" if view.labelled else "no labels", view.labelled)
+        return undefined(_unscored(view), view.labelled)
+    if view.unlogged and not any(view.of_class(c).scored for c in names):
+        return undefined(_unscored(view), view.labelled)
     found = [performance.roc_auc(view.of_class(c)) for c in names]
     return averaged(found, [view.rows_of(c) if by_rows else 1 for c in names])
 

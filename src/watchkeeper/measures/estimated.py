@@ -29,6 +29,8 @@ _ALL, _LABELLED = (POSITIVE, NEGATIVE, PENDING), (POSITIVE, NEGATIVE)
 
 def calibration_of(reference: BinaryView) -> Calibration | str:
     """Return what scores mean in the reference, or why that cannot be said."""
+    if reference.labelled and not reference.scored:
+        return "no scores were logged in the reference, and an estimate is made of scores"
     if reference.scored < LEAST_LABELLED:
         return f"the reference has {reference.scored:,} labelled rows with a score, {LEAST_LABELLED} are needed to say what a score means"
     (positives, negatives), scores = reference.by_score(*_LABELLED)

@@ -7,7 +7,7 @@ several classes (classes.py).
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import isfinite, nan, sqrt
+from math import exp, isfinite, nan, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 from watchkeeper.measures.views import BinaryView, MulticlassView, RegressionView
 from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.grids import ends_of
-from watchkeeper.profiles.labelled import NEGATIVE, PENDING, POSITIVE, TINY, TRUTH_CENTRED
+from watchkeeper.profiles.labelled import (
+    ERROR_BY_TRUTH,
+    NEGATIVE,
+    PENDING,
+    POSITIVE,
+    SQUARED_ERROR_BY_TRUTH,
+    TINY,
+    TRUTH_CENTRED,
+    TRUTH_CUBED,
+    TRUTH_SQUARED,
+)
 from watchkeeper.stats import ranking
 from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, at_least_as_unsure, auc_interval, mean, proportion, ratio_of_counts, root, undefined
 from watchkeeper.words import counted
@@ -28,6 +38,7 @@ outcome for functions of the confusion, rows of either for a ROC AUC, the denomi
 """
 _ROUGH = 0.005
 _ROUNDING = 1e-12
+_WIDEST = 500.0
 
 
 # Binary
@@ -97,7 +108,8 @@ def positive_rate(view: BinaryView) -> Estimate:
 def score_mean(view: BinaryView) -> Estimate:
     """Mean score of all predictions, labelled or not: the share of positives the model expects."""
     every = [view.score(o) for o in (POSITIVE, NEGATIVE, PENDING)]
-    return mean(sum(c.sum for c in every), sum(c.sum2 for c in every), sum(c.finite for c in every))
+    scored, rows = sum(c.finite for c in every), sum(c.n for c in every)
+    return mean(sum(c.sum for c in every), sum(c.sum2 for c in every), scored) if scored or not rows else undefined("no scores were logged", rows)
 
 
 def calibration_gap(view: BinaryView) -> Estimate:
@@ -287,18 +299,36 @@ def mape(view: RegressionView) -> Estimate:
 
 
 def r2(view: RegressionView) -> Estimate:
-    """Share of the truth's variance explained; interval of Olkin and Finn 1995 for one predictor, approximate."""
+    """Share of the truth's variance explained, below 0 where the mean of the truth would have been the better prediction.
+
+    The interval is that of rows drawn again, by the delta method on the logarithm of 1 - R squared; it takes no prediction to be right in the mean.
+    """
     truth, squared = view.of(TRUTH_CENTRED), view.of("squared_error")
     n = truth.n
     spread = truth.sum2 - truth.sum * truth.sum / n if n else 0.0
     if squared.finite < squared.n or not isfinite(spread) or not isfinite(squared.sum):
         return undefined(OVERFLOW, n)
-    if n < 4 or spread <= _ROUNDING * truth.sum2:  # noqa: PLR2004 - the variance below needs four rows
+    if n < 4 or spread <= _ROUNDING * truth.sum2:  # noqa: PLR2004 - so few say nothing of a spread
         return undefined("fewer than four labels" if n < 4 else "the truth is constant", n)  # noqa: PLR2004
-    value = 1 - squared.sum / spread
-    share = min(max(value, 0.0), 1.0)
-    se = sqrt(4 * share * (1 - share) ** 2 * (n - 2) ** 2 / ((n * n - 1) * (n + 3)))
-    return Estimate(value, se, value - Z95 * se, value + Z95 * se, n, "approximate interval")
+    unexplained = squared.sum / spread
+    if view.of(TRUTH_SQUARED).n < n:
+        return Estimate(1 - unexplained, n=n, reason="no interval: some of these rows were counted by an earlier release")
+    if unexplained == 0:
+        return Estimate(1.0, n=n, reason="no interval at 1")
+    se = sqrt(max(0.0, _pulls_squared(view, unexplained)) / (n - 1) * n) / spread
+    if not isfinite(se):
+        return Estimate(1 - unexplained, n=n, reason="the squares are too large to add up: no interval")
+    wide = exp(min(Z95 * se / unexplained, _WIDEST))
+    return Estimate(1 - unexplained, se, 1 - unexplained * wide, 1 - unexplained / wide, n, "approximate interval")
+
+
+def _pulls_squared(view: RegressionView, unexplained: float) -> float:
+    """Return the sum over rows of (e^2 - q (y - mean y)^2)^2, where q is the part of the variance that is not explained, from sums about another centre."""
+    centred, squares, cubes = (view.of(name) for name in (TRUTH_CENTRED, TRUTH_SQUARED, TRUTH_CUBED))
+    n, off = centred.n, centred.sum / centred.n
+    fourth = squares.sum2 - 4 * off * cubes.sum + 6 * off**2 * squares.sum - 4 * off**3 * centred.sum + n * off**4
+    both = view.of(ERROR_BY_TRUTH).sum2 - 2 * off * view.of(SQUARED_ERROR_BY_TRUTH).sum + off**2 * view.of("squared_error").sum
+    return float(view.of("squared_error").sum2 - 2 * unexplained * both + unexplained**2 * fourth)
 
 
 def truth_mean(view: RegressionView) -> Estimate:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts, add
 from watchkeeper.profiles.grids import EXACT, on_the_grid, rounded, scores_of
-from watchkeeper.profiles.labelled import DECIDED, DECISION, ERROR, EVERY, KNOWN, NEGATIVE, NO_CLASS, PENDING, POSITIVE, SCORE, class_cell
+from watchkeeper.profiles.labelled import DECIDED, DECISION, ERROR, EVERY, KNOWN, NEGATIVE, NO_CLASS, PENDING, POSITIVE, SCORE, UNLOGGED, class_cell
 from watchkeeper.records import CLASS
 from watchkeeper.stats.intervals import Estimate
 
@@ -288,6 +288,12 @@ class MulticlassView:
     def loss(self, name: str) -> Counts:
         """Return the moments of a loss over labelled rows, where probabilities were logged."""
         return self.parts.get((name, KNOWN), _NOTHING)
+
+    @cached_property
+    def unlogged(self) -> dict[str, int]:
+        """How many labelled rows lack the probability of a class, of the classes of which one does, the most first."""
+        found = {outcome: counts.n for (feature, outcome), counts in self.parts.items() if feature == UNLOGGED and counts.n}
+        return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))
 
     def of(self, name: str) -> Counts:
         """Return the moments of a row function over all rows, where probabilities were logged."""

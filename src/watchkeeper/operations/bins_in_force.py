@@ -37,6 +37,8 @@ _ENTITIES = "by entity, and by group of entities"
 """The same of models whose rows are about entities."""
 _LABELS = "labels by their texts"
 """The same of binary models whose labels have names."""
+_DECISIONS = "decisions are no scores"
+"""What is counted of binary models that log decisions alone; those whose 0 and 1 were counted as probabilities are profiled again."""
 _PAIRS, _PAIRS_KIND = "@pairs", "pairs"
 _COUNTED = ("task", "window", "timezone", "environment", "columns", "features", "segments", "sensitive", "private", "positive", "threshold")
 
@@ -163,6 +165,7 @@ def layout(monitor: Monitor) -> str:
         *([_UNSURE] if labels is None and monitor.gives_chances else []),
         *([_ENTITIES] if labels is not None and monitor.columns.entity else []),
         *([_LABELS] if names_labels(monitor) else []),
+        *([_DECISIONS] if monitor.decides_alone else []),
     ]
     told = [_FORM, said, [labels.join, labels.column] if labels else None, *own, *more]
     return json.dumps(told, sort_keys=True)

@@ -260,10 +260,11 @@ def labelled(monitor: Monitor, rows: pa.Table, bins: dict[str, FeatureBins]) -> 
     """Return joined rows as the arrays that a label profile counts."""
     if monitor.task == "multiclass":
         return _multiclass(rows, bins)
-    score = _numbers(rows, "score" if "score" in rows.column_names else "prediction")
     if monitor.task == "binary":
+        score = np.full(rows.num_rows, np.nan) if monitor.decides_alone else _numbers(rows, "score")
         truth = is_positive(rows.column("label"), monitor.positive)
-        return Labelled(score, _decision(monitor, rows, score), truth)
+        return Labelled(score, _decision(monitor, rows, score), truth, is_scored=not monitor.decides_alone)
+    score = _numbers(rows, "score" if "score" in rows.column_names else "prediction")
     edges = bins[SCORE].edges if SCORE in bins else ()
     return Labelled(score, np.full(len(score), -1, np.int64), _numbers(rows, "label"), centre=edges[len(edges) // 2] if edges else 0.0)
 

@@ -54,6 +54,12 @@ def pick(
     """
     if kind == "low_confidence" and monitor.task not in ("binary", "multiclass"):
         raise UsageError(f"a {monitor.task} model gives no chances to be unsure of", where="--low-confidence", then="Ask for --wrong.")
+    if kind == "low_confidence" and (monitor.decides_alone or (monitor.task == "multiclass" and len(monitor.columns.probabilities) < 2)):  # noqa: PLR2004
+        raise UsageError(
+            f"{monitor.model} logs its decisions and no probabilities, so that nobody knows how sure it was of them",
+            where="--low-confidence",
+            then=f"Name `columns.{'score' if monitor.decides_alone else 'probabilities'}` in its monitor file, or ask for --wrong.",
+        )
     if kind == "wrong" and monitor.labels is None:
         raise UsageError("this model has no labels, so that nobody knows what was wrong", where="--wrong", then="Ask for --low-confidence.")
     span = window or _lately(home, monitor)

@@ -31,7 +31,7 @@ from watchkeeper.operations.label_classes import of_period
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.rollup import rolled_up, usual_range
-from watchkeeper.operations.trust import why_not_judged
+from watchkeeper.operations.trust import blind_text, is_most, why_not_judged
 from watchkeeper.operations.versions import succession_in
 from watchkeeper.records import Batch, Digest, IncidentEvent, Score, Signal, key
 from watchkeeper.windows import Grid, Window
@@ -170,9 +170,12 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
     graded = [within(i, found) for i in inside if i.family != "segment"]
     intake = Intake(home, monitor, now)
     quarantined, reasons = intake.set_aside(window, ("events", "labels"))
+    events_aside, landed = intake.set_aside(window)[0], round(whole["rows"].value or 0.0) if "rows" in whole else 0
     cost, is_synthetic = _cost(home, monitor, window, now)
     not_judged = why_not_judged(home, monitor, now=now)
     due = maturity_of(home, monitor, now=now)
+    is_final = monitor.labels is None or due.is_reached(window.end, now)
+    coverage = whole.get("label_coverage") if is_final or due.source == "unknown" else None
     return DigestFacts(
         start=window.start,
         end=window.end,
@@ -190,7 +193,10 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         is_judged=not not_judged,
         broken=intake.broken(window, least=WORTH_A_LINE),
         failed="; ".join(f"{r.operation} failed ({r.reason.rstrip('.')})" for r in unmended(home, monitor, now=now)),
-        is_final=monitor.labels is None or due.is_reached(window.end, now),
+        is_final=is_final,
+        blind="" if coverage is None else blind_text(due, [coverage.value or 0.0]),
+        is_mostly_aside=is_most(events_aside, landed),
+        events_aside=events_aside,
         cost=cost,
         cost_is_synthetic=is_synthetic,
         currency=monitor.cost.currency,

@@ -13,16 +13,17 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.episodes import MISSING_ROWS
+from watchkeeper.judgement.episodes import MISSING_LABELS, MISSING_ROWS
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
+from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.label_classes import remarks
 from watchkeeper.operations.lost import lost_rows
-from watchkeeper.operations.maturity import maturity_of
+from watchkeeper.operations.maturity import Maturity, maturity_of
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.quarantine import held
-from watchkeeper.operations.trust import why_not_judged
+from watchkeeper.operations.trust import blind_text, is_most, why_not_judged
 from watchkeeper.operations.unevaluated import newest_of, unevaluated
 from watchkeeper.operations.version_list import versions_text
 from watchkeeper.records import Action, Batch, IncidentEvent, Run, Score, Severity
@@ -78,8 +79,8 @@ def status(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, proble
     ]
     for monitor in monitors.values():
         operations = operation_statuses([r for r in runs if r.model == monitor.model], monitor, now)
-        overview = _overview_row(home, monitor, operations, [i for i in incidents if i.model == monitor.model], now)
         rows, files = held(home, monitor, now=now)
+        overview = _overview_row(home, monitor, operations, [i for i in incidents if i.model == monitor.model], rows, now)
         mine = [a for a in failed if a.model == monitor.model]
         found.append(ModelStatus(overview=overview, operations=operations, failed_actions=mine, rows_held=rows, files_held=files))
     return found
@@ -130,7 +131,9 @@ def _misconfigured(where: str, problems: Sequence[Problem]) -> ModelStatus:
     return ModelStatus(overview=OverviewRow(model=where, state="misconfigured", reason="; ".join(str(p) for p in problems)))
 
 
-def _overview_row(home: Home, monitor: Monitor, operations: Sequence[OperationStatus], incidents: Sequence[Incident], now: datetime) -> OverviewRow:
+def _overview_row(
+    home: Home, monitor: Monitor, operations: Sequence[OperationStatus], incidents: Sequence[Incident], rows_held: int, now: datetime
+) -> OverviewRow:
     measured = next((o for o in operations if o.operation == "measure"), None)
     last = None if measured is None else measured.last_done
     scores = [] if measured is None else _recent_scores(home, monitor, last.end if last else measured.window_end, now)
@@ -138,16 +141,18 @@ def _overview_row(home: Home, monitor: Monitor, operations: Sequence[OperationSt
     taken_in: list[Batch] = home.lake.newest(Batch, as_of=now, where=pc.field("model") == monitor.model)
     silent = "" if any(i.is_open and i.subject == MISSING_ROWS for i in incidents) else silence_text(operations, monitor)
     gone = [f"table {lost.table} {lost.what}: `watchkeeper doctor` says how to mend it" for lost in lost_rows(home, monitor, taken_in)]
-    unjudged = why_not_judged(home, monitor, now=now)
     one_class, new_classes = remarks(home, monitor, now=now)
-    behind = "; ".join(
-        part for part in (*gone, unjudged, one_class, behind_text(operations), silent, *unevaluated(home, newest_of(taken_in))) if part
-    )
+    due = maturity_of(home, monitor, now=now)
+    aside = "" if last is None else _set_aside(home, monitor, scores, last, rows_held, now)
+    behind = "; ".join(filter(None, (*gone, behind_text(operations), silent, aside, *unevaluated(home, newest_of(taken_in)))))
+    blind = "" if any(i.is_open and i.subject == MISSING_LABELS for i in incidents) else _blind(monitor, due, scores)
+    unjudged = "; ".join(filter(None, (why_not_judged(home, monitor, now=now), one_class, blind)))
     return OverviewRow(
         model=monitor.model,
         owner=monitor.owner,
-        state=state_of(still_open, is_behind=bool(behind), has_scores=bool(scores)),
-        reason=behind or (measured.reason if measured is not None and measured.outcome == "insufficient" else ""),
+        state=state_of(still_open, is_behind=bool(behind), is_judged=not unjudged, has_scores=bool(scores)),
+        reason="; ".join(filter(None, (behind, unjudged)))
+        or (measured.reason if measured is not None and measured.outcome == "insufficient" else ""),
         timezone=monitor.timezone,
         window_start=None if last is None else last.start,
         window_end=None if last is None else last.end,
@@ -156,7 +161,7 @@ def _overview_row(home: Home, monitor: Monitor, operations: Sequence[OperationSt
         incidents=still_open,
         targets=promises(home, monitor, now=now),
         label_coverage=label_coverage(scores),
-        maturity=maturity_of(home, monitor, now=now).text if monitor.labels else "",
+        maturity=due.text if monitor.labels else "",
         new_classes=new_classes,
         versions=versions_text(home, monitor, last, now=now),
         **_cost(scores),
@@ -169,6 +174,23 @@ def _recent_scores(home: Home, monitor: Monitor, last: datetime, now: datetime) 
     where &= in_force(home, monitor, now=now)
     found: list[Score] = home.lake.newest(Score, as_of=now, where=where)
     return found
+
+
+def _blind(monitor: Monitor, due: Maturity, scores: Sequence[Score]) -> str:
+    """Return why no label tells how good the model is, empty where some do, or where none is asked for."""
+    known = [s for s in scores if s.metric == "label_coverage" and not s.segment and not s.version and s.environment == monitor.environment]
+    return blind_text(due, [s.value for s in known if s.value is not None and (s.state == "mature" or due.source == "unknown")])
+
+
+def _set_aside(home: Home, monitor: Monitor, scores: Sequence[Score], last: Window, held_rows: int, now: datetime) -> str:
+    """Return that more rows of the latest week are in quarantine than landed, empty where they are not."""
+    week = Window(last.end - _WEEK, last.end)
+    mine = [s for s in scores if s.metric == "rows" and not s.segment and not s.version and s.environment == monitor.environment]
+    landed = round(sum(s.value or 0.0 for s in mine if s.window_start in week))
+    aside = Intake(home, monitor, now).set_aside(week)[0] if held_rows > landed else 0
+    if not is_most(aside, landed):
+        return ""
+    return f"{aside:,} of {aside + landed:,} {monitor.wording.rows} of the latest week are in quarantine, and in no number"
 
 
 def open_incidents(incidents: Sequence[Incident]) -> list[OpenIncident]:

@@ -3,6 +3,7 @@
 Belongs here: reading that KPI. Does not: the rule (judgement/honesty.py), what is left undone for it (judge.py).
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import pyarrow as pa
@@ -10,10 +11,11 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP, to_arrow
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.honesty import TOLD_BY, doubt
+from watchkeeper.judgement.honesty import doubt, told_by
 from watchkeeper.judgement.standing import succession_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force, reference_problem, stored_bins, too_short
+from watchkeeper.operations.maturity import Maturity
 from watchkeeper.operations.versions import succession_in
 from watchkeeper.records import Score
 from watchkeeper.windows import Window
@@ -26,6 +28,20 @@ def why_not_judged(home: Home, monitor: Monitor, *, now: datetime) -> str:
     if stored_bins(home, monitor, now=now) is not None and awaits_reference(home, monitor, now):
         return f"nothing is judged: {reference_problem(monitor, now=now)}"
     return reference_doubt(home, monitor, now=now)
+
+
+def blind_text(due: Maturity, coverage: Sequence[float]) -> str:
+    """Return why no label tells how good a model is, empty where some do; `coverage` is the share of labels in windows whose labels should be here."""
+    if due.source == "none":
+        return ""
+    if coverage and not any(coverage):
+        return "no label of its predictions has come, so that nobody knows how good it is: see that labels are delivered, and that their ids are those of the predictions"
+    return f"no number of its quality is final: {due.why}" if coverage and due.source == "unknown" else ""
+
+
+def is_most(aside: int, landed: int) -> bool:
+    """Tell whether so many rows were set aside that numbers of the others say little of all."""
+    return aside > landed
 
 
 def awaits_reference(home: Home, monitor: Monitor, now: datetime) -> bool:
@@ -42,7 +58,7 @@ def awaits_reference(home: Home, monitor: Monitor, now: datetime) -> bool:
 
 def reference_doubt(home: Home, monitor: Monitor, *, now: datetime) -> str:
     """Return why a reference is not believed, empty when it is, or when there is too little to tell."""
-    metric = TOLD_BY.get(monitor.task, "")
+    metric = told_by(monitor)
     about = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment) & (pc.field("version") == "")
     about &= (pc.field("metric") == metric) & (pc.field("segment") == "") & (pc.field("grain") == monitor.window) & in_force(home, monitor, now=now)
     said = doubt(monitor, to_arrow(Score, home.lake.newest(Score, as_of=now, where=about)))

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.honesty import TOLD_BY, learned_by_heart
+from watchkeeper.judgement.honesty import learned_by_heart, told_by
 from watchkeeper.judgement.standing import (
     RowsOfVersions,
     Standing,
@@ -42,7 +42,7 @@ def listed_versions(home: Home, monitor: Monitor, *, now: datetime) -> VersionLi
     """Return what is known of the versions of a model; nothing where rows name none, or nothing is measured yet."""
     found = known_standings(home, monitor, now=now)
     window = _lately(home, monitor, found, now) if monitor.labels else None
-    metric = TOLD_BY.get(monitor.task, "") if window else ""
+    metric = told_by(monitor) if window else ""
     scores = rolled_up_versions(home, monitor, [window], monitor.window, now=now, metrics={metric}) if window and metric else ()
     by_version = {(s.environment, s.version): s for s in scores if not s.feature and s.metric == metric}
     lines = [_line(home, monitor, s, by_version.get((s.environment, named_version(s.version))), now) for s in found]
@@ -83,7 +83,7 @@ def version_doubt(home: Home, monitor: Monitor, standing: Standing, *, now: date
 
     Its first windows are not asked: they were scored as they came.
     """
-    metric = catalogue.find(TOLD_BY.get(monitor.task, ""), monitor.task)
+    metric = catalogue.find(told_by(monitor), monitor.task)
     if standing.source != "named" or not standing.reference or metric is None or monitor.labels is None:
         return ""
     about = (pc.field("model") == monitor.model) & (pc.field("version") == named_version(standing.version)) & (pc.field("grain") == monitor.window)

@@ -31,6 +31,12 @@ ENTROPY, LOW_MARGIN = "entropy", "low_margin"
 NEAR = 0.05
 """How near to a threshold a score says that the model is unsure; two classes lead each other by twice as much."""
 TRUTH_CENTRED = "truth_centred"
+TRUTH_SQUARED, TRUTH_CUBED = "truth_squared", "truth_cubed"
+"""Powers of the centred truth; the sum of squares of the first is that of the fourth power."""
+ERROR_BY_TRUTH, SQUARED_ERROR_BY_TRUTH = "error_by_truth", "squared_error_by_truth"
+"""Error and squared error, each times the centred truth: with them it is known how far the R squared of other rows would lie."""
+UNLOGGED = "@unlogged"
+"""What labelled rows without the probability of a class are counted under, by class."""
 LABEL_TEXT = "@label"
 """What labels of a binary model are counted under by their texts, where these are names."""
 MOST_TEXTS = 20
@@ -53,6 +59,8 @@ class Labelled:
     """Regression: a number near the truths, the same for all parts, from which their spread is reckoned without cancellation."""
     chances: Mapping[str, Floats] = field(default_factory=dict)
     """Multiclass: the probability of each class that has one; NaN where it was not logged."""
+    is_scored: bool = True
+    """Binary: whether the model logs probabilities; one that logs decisions alone has NaN for scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +136,18 @@ def _regression_pieces(rows: Labelled) -> list[Piece]:
     error = np.where(known, rows.score - rows.truth, 0.0)
     size = np.abs(rows.truth)
     nothing = np.zeros(len(error), bool)
+    centred = np.where(known, rows.truth - rows.centre, 0.0)
     return [
         Piece(ERROR, KNOWN, known, Coded(signed_log_cells(error), nothing, error)),
         Piece(SCORE, PENDING, ~np.isfinite(rows.truth), Coded(np.zeros(len(error), np.int64), nothing)),
         _sum("abs_error", known, np.abs(error)),
         _sum("squared_error", known, error**2),
         _sum("truth", known, rows.truth),
-        _sum(TRUTH_CENTRED, known, rows.truth - rows.centre),
+        _sum(TRUTH_CENTRED, known, centred),
+        _of_whole(TRUTH_SQUARED, known, centred**2),
+        _of_whole(TRUTH_CUBED, known, centred**3),
+        _of_whole(ERROR_BY_TRUTH, known, error * centred),
+        _of_whole(SQUARED_ERROR_BY_TRUTH, known, error**2 * centred),
         _sum("abs_error_ratio", known & (size > 0), np.abs(error) / np.where(size > 0, size, 1.0)),
         _sum(ABOVE, known, np.maximum(error, 0.0)),
         _sum(SYMMETRIC, known, _symmetric(np.where(known, rows.score, 0.0), np.where(known, rows.truth, 0.0))),
@@ -177,6 +190,7 @@ def multiclass_pieces(rows: Labelled) -> Iterator[Piece]:
             squares = np.sum([np.where(mine, p, 0.0) ** 2 for p in rows.chances.values()], axis=0)
             yield _sum("brier", mine, squares + 1 - 2 * np.where(mine, rows.probability_of_truth, 0.0))
         for name, chance in rows.chances.items():
+            yield replace(_sum(UNLOGGED, known & ~np.isfinite(chance), np.ones(len(chance)), name), is_of_whole=True)
             yield from _class_pieces(name, np.where(whole, chance, np.nan), rows)
 
 
@@ -234,6 +248,10 @@ def _class_pieces(name: str, chance: Floats, rows: Labelled) -> Iterator[Piece]:
 
 def _sum(feature: str, rows: NDArray[np.bool_], values: Floats, outcome: str = KNOWN) -> Piece:
     return Piece(feature, outcome, rows, Coded(np.zeros(len(values), np.int64), np.zeros(len(values), bool), values), is_sum=True)
+
+
+def _of_whole(feature: str, rows: NDArray[np.bool_], values: Floats) -> Piece:
+    return replace(_sum(feature, rows, values), is_of_whole=True)
 
 
 def text_pieces(texts: Sequence[str | None]) -> list[Piece]:

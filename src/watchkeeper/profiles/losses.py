@@ -32,8 +32,10 @@ class Losses:
 def losses(task: str, rows: Labelled) -> Losses | None:
     """Return the losses of rows, None for a task without labels of its own.
 
-    Of binary models log loss, of classes log loss where their probabilities are given, else 0 or 1; of a regression the absolute error.
+    Of binary models and of classes log loss where their probabilities are given, else 0 or 1; of a regression the absolute error.
     """
+    if task == "binary" and not rows.is_scored:
+        return Losses(np.asarray(errors(task, rows), np.float64), np.zeros(len(rows.truth)))
     if task == "multiclass":
         return Losses(np.where(rows.truth >= 0, _loss_of_classes(rows), np.nan), np.zeros(len(rows.truth)))
     if task not in ("binary", "regression"):

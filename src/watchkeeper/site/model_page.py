@@ -28,6 +28,8 @@ KPIS: Mapping[str, tuple[str, ...]] = {
     "multiclass": ("accuracy", "log_loss", "macro_f1", "macro_roc_auc"),
     "ranking": (),
 }
+_OF_DECISIONS = ("accuracy", "balanced_accuracy", "recall", "precision")
+"""Those of a binary model that logs no probabilities."""
 SEGMENT_KPIS: Mapping[str, tuple[str, ...]] = {
     "binary": ("calibration_gap", "recall", "roc_auc"),
     "regression": ("bias", "mae"),
@@ -127,7 +129,7 @@ def _by_metric(scores: Sequence[Score]) -> dict[tuple[str, str], list[Score]]:
 
 def _sections(monitor: Monitor, by_metric: Mapping[tuple[str, str], list[Score]], frame: Frame) -> list[tuple[str, list[Figure]]]:
     promised = {(t.metric, t.feature): t for t in monitor.targets if not t.segment}
-    shown = dict.fromkeys([*((m, "") for m in (*KPIS[monitor.task], *_own(monitor))), *promised])
+    shown = dict.fromkeys([*((m, "") for m in (*_kpis(monitor), *_own(monitor))), *promised])
 
     def drawn(*about: tuple[str, str]) -> list[Figure]:
         made = (
@@ -143,6 +145,10 @@ def _sections(monitor: Monitor, by_metric: Mapping[tuple[str, str], list[Score]]
         ("Traffic", drawn(*((m, "") for m in _SERVICE))),
         (_cost_heading(by_metric), drawn(*((m, "") for m in _COST))),
     ]
+
+
+def _kpis(monitor: Monitor) -> tuple[str, ...]:
+    return _OF_DECISIONS if monitor.decides_alone else KPIS[monitor.task]
 
 
 def _own(monitor: Monitor) -> list[str]:

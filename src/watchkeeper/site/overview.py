@@ -13,14 +13,15 @@ from watchkeeper.judgement.promises import Promise, value_text
 from watchkeeper.records import SEVERITIES, Severity
 from watchkeeper.words import number_text, percent, window_text
 
-State = Literal["misconfigured", "critical", "high", "warning", "behind", "notice", "new", "fine"]
-STATES: tuple[State, ...] = ("misconfigured", "critical", "high", "warning", "behind", "notice", "new", "fine")
+State = Literal["misconfigured", "critical", "high", "warning", "behind", "unjudged", "notice", "new", "fine"]
+STATES: tuple[State, ...] = ("misconfigured", "critical", "high", "warning", "behind", "unjudged", "notice", "new", "fine")
 STATE_TEXTS: dict[State, str] = {
     "misconfigured": "monitor file is wrong",
     "critical": "critical incident",
     "high": "high incident",
     "warning": "warning",
     "behind": "behind",
+    "unjudged": "not judged",
     "notice": "notice",
     "new": "no data yet",
     "fine": "fine",
@@ -61,8 +62,8 @@ class OverviewRow:
 
     @property
     def needs_somebody(self) -> bool:
-        """Tell whether a person should look: an incident that pages, a broken promise, or a watch that does not work."""
-        return self.state in ("misconfigured", "critical", "high", "warning", "behind") or bool(self.targets_broken)
+        """Tell whether a person should look: an incident that pages, a broken promise, a watch that does not work, or a model that nobody can judge."""
+        return self.state in ("misconfigured", "critical", "high", "warning", "behind", "unjudged") or bool(self.targets_broken)
 
     @property
     def targets_kept(self) -> int:
@@ -80,8 +81,8 @@ def worst_first(rows: Sequence[OverviewRow]) -> list[OverviewRow]:
     return sorted(rows, key=lambda r: (STATES.index(r.state), r.model))
 
 
-def state_of(incidents: Sequence[OpenIncident], *, is_behind: bool, has_scores: bool) -> State:
-    """Return the state of a model whose monitor can be read.
+def state_of(incidents: Sequence[OpenIncident], *, is_behind: bool, has_scores: bool, is_judged: bool = True) -> State:
+    """Return the state of a model whose monitor can be read: behind while the watch does not see all, not judged while nobody can tell how good it is.
 
     >>> state_of([], is_behind=False, has_scores=True)
     'fine'
@@ -91,6 +92,8 @@ def state_of(incidents: Sequence[OpenIncident], *, is_behind: bool, has_scores: 
         return severity
     if is_behind:
         return "behind"
+    if not is_judged:
+        return "unjudged"
     if severity:
         return "notice"
     return "fine" if has_scores else "new"
