@@ -158,6 +158,7 @@ def test_the_judging_benchmark_finds_what_is_wrong_once():
     assert all(spent > 0 for spent in found["cpu_s"].values())
 
 
+@pytest.mark.slow
 def test_the_causes_benchmark_prints_how_often_the_planted_cause_is_told(tmp_path):
     given = ["benchmarks.causes", "--seeds", "0:1", "--only", "null_burst,label_fault,fails_everywhere", "--processes", "1"]
     out = ["--out", str(tmp_path / "worlds.jsonl")]
