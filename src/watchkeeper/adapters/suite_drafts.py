@@ -71,7 +71,12 @@ def _ids(monitor: Monitor, source: Source) -> set[str | None]:
 def _of_events(draft: _Draft, monitor: Monitor) -> Iterator[dict[str, Any]]:
     columns = monitor.columns
     yield draft.filled(columns.id, "critical", "a prediction without an id can be joined to no label")
-    yield draft.say("expect_column_values_to_be_unique", "critical", "an id names one prediction", column=columns.id)
+    apart = [column for column in (columns.version, columns.environment) if column in draft.rows.column_names]
+    if apart:
+        why = f"an id names one prediction; that of another `{'` or `'.join(str(c) for c in apart)}` is another one"
+        yield draft.say("expect_compound_columns_to_be_unique", "critical", why, column_list=[columns.id, *apart])
+    else:
+        yield draft.say("expect_column_values_to_be_unique", "critical", "an id names one prediction", column=columns.id)
     yield draft.filled(columns.time, "critical", "a prediction without a time belongs to no window")
     if columns.score is not None:
         yield from _of_score(draft, monitor, columns.score)
