@@ -77,6 +77,20 @@ def test_the_truth_makes_the_task(truth, predicted, task):
 
 
 @pytest.mark.parametrize(
+    ("name", "numbers", "task"),
+    [("forecast", [i / 7 for i in range(ROWS)], "regression"), ("weight", [i / 7 for i in range(ROWS)], "multiclass"), ("score", None, None)],
+    ids=["a number with decimals is foretold", "no output is a number", "a share is foretold"],
+)
+def test_a_few_whole_numbers_are_classes_unless_the_output_is_a_number(name, numbers, task):
+    rows = events() if numbers is None else events(**{name: numbers}).drop_columns("score")
+    told = drafted(rows, labels([0, 1, 2] * 40))
+    assert answers(told).get("task") == task
+    if task is None:
+        (asked,) = [q for q in told.questions if q.option == "--task"]
+        assert asked.what.endswith("(`returned` holds 0, 1, 2)")
+
+
+@pytest.mark.parametrize(
     ("column", "values", "task"),
     [("score", [0.2, 0.9] * 60, "binary"), ("predicted", ["a", "b", "c"] * 40, "multiclass"), ("forecast", [12.5, 80.0] * 60, "regression")],
 )

@@ -4,7 +4,8 @@ Belongs here: the one action behind `watchkeeper add`. Does not: what is guessed
 """
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -24,10 +25,12 @@ from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.adapters.yaml_lines import parse_yaml
 from watchkeeper.errors import UnreadableError, UsageError
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.cast import cast
+from watchkeeper.operations.cast import Cast, cast
 from watchkeeper.operations.draft import SAID, Answer, Draft, Question, Said, Source, draft, glob_of, named
+from watchkeeper.operations.lots import without_values
 from watchkeeper.operations.monitor_text import monitor_text
 from watchkeeper.operations.twins import dropped_twins, twin_text
+from watchkeeper.words import counted
 
 _MOST_FILES, _ROWS_TO_LEARN_FROM = 1000, 100_000
 _PATIENCE = timedelta(minutes=10)
@@ -93,8 +96,10 @@ def add(home: Home, model: str, *, events: Given, labels: Given | None, said: Sa
         return Added(model, told.answers, told.questions, [], [], left_out)
     text = monitor_text(told.answers, " and ".join(p.name if isinstance(p, Path) else f"a query to {p.connection}" for p in given.values()))
     monitor = _understood(text, target.name)
+    landed = {kind: cast(Reading.whole(source.rows), monitor, kind, now=_ANY_TIME) for kind, source in _by_kind(sources)}
+    left_out += filter(None, (_set_aside(rows, kind, sources[kind].rows.num_rows) for kind, rows in landed.items()))
     create(target, text)
-    written, kept = _write_suites(home, monitor, sources)
+    written, kept = _write_suites(home, monitor, landed)
     return Added(model, told.answers, [], [_name(home, target), *written], kept, left_out)
 
 
@@ -190,25 +195,33 @@ def _understood(text: str, name: str) -> Monitor:
     return monitor
 
 
-def _write_suites(home: Home, monitor: Monitor, sources: dict[str, Source]) -> tuple[list[str], list[str]]:
-    written, kept = [], []
+def _by_kind(sources: dict[str, Source]) -> Iterator[tuple[Literal["events", "labels"], Source]]:
     kinds: tuple[Literal["events", "labels"], ...] = ("events", "labels")
-    for kind in kinds:
-        if kind not in sources:
-            continue
+    yield from ((kind, sources[kind]) for kind in kinds if kind in sources)
+
+
+def _set_aside(landed: Cast, kind: str, rows: int) -> str:
+    """Say how many rows of what a draft was learned from intake would set aside, and why most of them; empty where it would none."""
+    rejected = landed.rejects.reasons
+    if not rejected:
+        return ""
+    reason, many = Counter(without_values(reasons[0]) for reasons in rejected.values()).most_common(1)[0]
+    which = f", {many:,} of them since" if many < len(rejected) else ":"
+    return f"{len(rejected):,} of {counted(rows, 'row')} of the {kind} will be set aside when taken in{which} {reason}; is this the right task, column and unit?"
+
+
+def _write_suites(home: Home, monitor: Monitor, landed: dict[Literal["events", "labels"], Cast]) -> tuple[list[str], list[str]]:
+    """Write a suite for rows as it sees them when they are taken in: without the unusable ones, a whole-number score as a number."""
+    written, kept = [], []
+    for kind, rows in landed.items():
         path = home.suites_dir / f"{monitor.suite_names[kind]}.json"
         if path.exists():
             kept.append(_name(home, path))
             continue
-        drafted = draft_suite(_as_landed(sources[kind].rows, monitor, kind), monitor=monitor, source=kind)
+        drafted = draft_suite(rows.view, monitor=monitor, source=kind, set_aside=len(rows.rejects.reasons))
         create(path, json.dumps(drafted, indent=2, ensure_ascii=False, default=str) + "\n")
         written.append(_name(home, path))
     return written, kept
-
-
-def _as_landed(rows: pa.Table, monitor: Monitor, kind: Literal["events", "labels"]) -> pa.Table:
-    """Return rows as a suite sees them when they are taken in: without the unusable ones, a whole-number score as a number."""
-    return cast(Reading.whole(rows), monitor, kind, now=_ANY_TIME).view
 
 
 def _name(home: Home, path: Path) -> str:

@@ -26,7 +26,7 @@ from watchkeeper.operations.traits import is_number, is_share
 from watchkeeper.words import listed
 
 SAID = "you said so"
-_MOST = 0.5
+_MOST, _FEW_SHOWN = 0.5, 20
 _SAID_ROLES = {"version": "version-column", "latency": "latency"}  # role -> option
 _LONGEST_REFERENCE_DAYS = 90
 _WEEKLY_BELOW, _WEEKLY_FROM_DAYS = 30, 56
@@ -209,7 +209,9 @@ def _outputs(told: Draft, events: pa.Table, truth: pa.ChunkedArray | None) -> No
     name = next((a.value for a in told.answers if a.key == "labels.column"), "")
     found = (told.said.task, SAID) if told.said.task else truths.task((name, truth) if truth is not None else None, events)
     if found is None:
-        told.questions.append(Question("--task", "what kind of task it is: binary, multiclass, regression"))
+        values = [] if truth is None else sorted(pc.unique(pc.drop_null(truth)).to_pylist())
+        held = f" (`{name}` holds {', '.join(str(v) for v in values)})" if 0 < len(values) <= _FEW_SHOWN else ""
+        told.questions.append(Question("--task", f"what kind of task it is: binary, multiclass, regression{held}"))
         return
     task = str(found[0])
     told.tell("task", task, found[1])
