@@ -4,9 +4,10 @@ Belongs here: the one action behind `watchkeeper add`. Does not: what is guessed
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,8 @@ from watchkeeper.operations.monitor_text import monitor_text
 from watchkeeper.operations.twins import dropped_twins, twin_text
 from watchkeeper.words import counted
 
+_INDEX = re.compile(r"__index_level_\d+__")
+"""What pandas calls the numbers of its rows where it writes them down."""
 _MOST_FILES, _ROWS_TO_LEARN_FROM = 1000, 100_000
 _PATIENCE = timedelta(minutes=10)
 _ANY_TIME = datetime(9000, 1, 1, tzinfo=UTC)  # a draft asks for no row whether it lies in the future
@@ -86,12 +89,13 @@ def add(home: Home, model: str, *, events: Given, labels: Given | None, said: Sa
     marks = {ask.watermark for ask in given.values() if isinstance(ask, Ask) and ask.watermark}
     if marks and not any("watermark" in source.place for source in sources.values()):
         raise UsageError(f"no query has a column '{marks.pop()}'", where="--watermark", then="Name the one that says when a row changed last.")
+    sources, indexes = _without_indexes(sources, said)
     told = draft(model, sources["events"], sources.get("labels"), said=said, timezone=home.workspace.timezone)
     kept_columns, left_out = _without_twins(sources, told)
     if left_out:
         sources = kept_columns
         told = draft(model, sources["events"], sources.get("labels"), said=said, timezone=home.workspace.timezone)
-    left_out = [*left_out, *told.left_out]
+    left_out = [*indexes, *left_out, *told.left_out]
     if told.questions:
         return Added(model, told.answers, told.questions, [], [], left_out)
     text = monitor_text(told.answers, " and ".join(p.name if isinstance(p, Path) else f"a query to {p.connection}" for p in given.values()))
@@ -108,6 +112,17 @@ def _without_twins(sources: dict[str, Source], told: Draft) -> tuple[dict[str, S
     dropped = {kind: dropped_twins(source.rows.column_names, wanted=told.taken()) for kind, source in sources.items()}
     kept = {kind: replace(source, rows=source.rows.drop_columns(list(dropped[kind]))) for kind, source in sources.items()}
     return kept, [twin_text(*twins) for of_source in dropped.values() for twins in of_source.items()]
+
+
+def _without_indexes(sources: dict[str, Source], said: Said) -> tuple[dict[str, Source], list[str]]:
+    """Return the sources without the row numbers that pandas writes, and the sentences about these; one that a person named stays."""
+    named_ones = {name for value in asdict(said).values() for name in (value if isinstance(value, list) else [value])}
+    found = {kind: [n for n in source.rows.column_names if _INDEX.fullmatch(n) and n not in named_ones] for kind, source in sources.items()}
+    kept = {kind: replace(source, rows=source.rows.drop_columns(found[kind]), unused=tuple(found[kind])) for kind, source in sources.items()}
+    told = [
+        f"`{name}` of the {kind} is the index of pandas, no input of the model: it is left out" for kind, names in found.items() for name in names
+    ]
+    return kept, told
 
 
 def _of_query(ask: Ask) -> Source:
@@ -207,7 +222,7 @@ def _set_aside(landed: Cast, kind: str, rows: int) -> str:
         return ""
     reason, many = Counter(without_values(reasons[0]) for reasons in rejected.values()).most_common(1)[0]
     which = f", {many:,} of them since" if many < len(rejected) else ":"
-    return f"{len(rejected):,} of {counted(rows, 'row')} of the {kind} will be set aside when taken in{which} {reason}; is this the right task, column and unit?"
+    return f"{len(rejected):,} of {counted(rows, 'row')} of the {kind} will be set aside when taken in{which} {reason}; see that task, column and unit are the right ones"
 
 
 def _write_suites(home: Home, monitor: Monitor, landed: dict[Literal["events", "labels"], Cast]) -> tuple[list[str], list[str]]:

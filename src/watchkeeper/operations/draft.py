@@ -77,6 +77,8 @@ class Source:
     why: str
     others: Callable[[Sequence[str]], pa.Table] | None = None
     every: Callable[[str], tuple[pa.ChunkedArray, str]] | None = None
+    unused: tuple[str, ...] = ()
+    """Columns of the files that are not among the rows, and that no model was given."""
 
     def times(self, column: str) -> tuple[pa.ChunkedArray, str]:
         """Return the column of times of all there is, and whose days these are."""
@@ -335,8 +337,9 @@ def _rest(told: Draft, source: Source, *, time: str | None, timezone: str, in_ev
     if time is not None:
         _reference(told, time, *source.times(time), timezone)
     taken = told.taken()
-    if in_events:
-        told.tell("features", [n for n in events.column_names if n not in taken], "every other column, without the truth")
+    if in_events or source.unused:
+        without = listed([*(["the truth"] if in_events else []), *(f"`{name}`" for name in source.unused)])
+        told.tell("features", [n for n in events.column_names if n not in taken], f"every other column, without {without}")
     given = told.said.segments
     for column in given or ():
         require(column, events, "segments")
