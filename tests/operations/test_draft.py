@@ -370,6 +370,22 @@ def test_a_class_that_never_came_true_keeps_its_probability():
     assert (answers(told)["columns.probabilities"], told.left_out) == ({"0": "prob 0", "1": "prob 1", "2": "prob 2"}, [])
 
 
+def test_a_class_of_labels_without_a_probability_leaves_those_of_the_others_and_is_named():
+    rows, truth = of_three_classes()
+    rows = rows.set_column(rows.column_names.index("prob 0"), "prob 0", pc.if_else(pa.array(np.arange(ROWS) < 10), None, rows["prob 0"]))
+    told = drafted(rows, labels(np.where(np.arange(ROWS) % 20 == 0, 7, truth)), task="multiclass", prediction="klasse", label="returned")
+    assert answers(told)["columns.probabilities"] == {"0": "prob 0", "1": "prob 1", "2": "prob 2"}
+    (said,) = told.left_out
+    assert said.startswith("no column is the probability of `7`, of which there are labels")
+
+
+def test_classes_without_probabilities_say_what_is_left_out():
+    rows = events(said=["a", "b", "c"] * 40).drop_columns("score")
+    told = drafted(rows, labels(["a", "b", "c"] * 40), prediction="said")
+    (said,) = told.left_out
+    assert said.startswith("no columns were found with the probabilities behind `said`, so that AUC, log loss and estimates are left out")
+
+
 def test_probabilities_of_other_classes_are_left_out_and_named():
     rows, _ = of_three_classes()
     told = drafted(rows, labels(["fine", "late", "lost"] * 40), task="multiclass", prediction="klasse", label="returned")

@@ -277,21 +277,41 @@ def _without_score(told: Draft, events: pa.Table, prediction: str) -> None:
     )
 
 
+def _without_probabilities(told: Draft, events: pa.Table, prediction: str) -> None:
+    """Say that there are decisions alone, and which columns could be probabilities."""
+    numbers = [n for n in events.column_names if n not in told.taken() and is_share(events[n])]
+    could = f" ({listed([f'`{n}`' for n in numbers[:_FEW_SHOWN]])} lie between 0 and 1)" if len(numbers) > 1 else ""
+    told.left_out.append(
+        f"no columns were found with the probabilities behind `{prediction}`, so that AUC, log loss and estimates are left out; "
+        f"name each class's in `columns.probabilities` of the monitor file{could}"
+    )
+
+
 def _probabilities(told: Draft, events: pa.Table, prediction: str, truth: pa.ChunkedArray | None) -> None:
     """Settle the probability of each class that came true, was decided, or has a column beside theirs; say what is left out."""
-    columns = [events[prediction], *([truth] if truth is not None else [])]
-    classes = list(dict.fromkeys(str(c) for column in columns for c in pc.unique(pc.drop_null(column)).to_pylist()))
+    decided, true = (
+        {str(c) for c in pc.unique(pc.drop_null(column)).to_pylist()} if column is not None else set() for column in (events[prediction], truth)
+    )
+    classes = sorted(decided | true)
     family = guesses.families(events)
     if set(classes) <= family.keys():
         told.tell("columns.probabilities", dict(family), "one probability for each class, and they add up to 1")
     elif shares := guesses.probabilities(events, classes):
         told.tell("columns.probabilities", *shares)
+    elif family and decided <= family.keys() and true & family.keys():
+        told.tell("columns.probabilities", dict(family), "one probability for each class that is decided, and they add up to 1")
+        without = listed([f"`{c}`" for c in classes if c not in family])
+        told.left_out.append(
+            f"no column is the probability of {without}, of which there are labels: these rows have no log loss, and classes are not estimated"
+        )
     elif family:
         lacking = [c for c in classes if c not in family]
         told.left_out.append(
             f"{', '.join(f'`{n}`' for n in family.values())} look like probabilities of classes, but none is of {listed(lacking)}, so that they are left out; "
             "name each class's in `columns.probabilities` of the monitor file"
         )
+    else:
+        _without_probabilities(told, events, prediction)
 
 
 def _require_chances(score: str, events: pa.Table) -> None:
