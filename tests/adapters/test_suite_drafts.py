@@ -60,10 +60,10 @@ def test_a_draft_holds_for_the_next_day(tmp_path: Path, parcels: Monitor, events
 
 def test_only_what_makes_a_row_unusable_is_critical(parcels: Monitor, events: pa.Table) -> None:
     suite = draft_suite(events, monitor=parcels, source="events")
-    critical = {(e["type"], e["kwargs"]["column"]) for e in suite["expectations"] if e["severity"] == "critical"}
+    critical = {(e["type"], e["kwargs"].get("column", "")) for e in suite["expectations"] if e["severity"] == "critical"}
     assert critical == {
         ("expect_column_values_to_not_be_null", "parcel"),
-        ("expect_column_values_to_be_unique", "parcel"),
+        ("expect_compound_columns_to_be_unique", ""),
         ("expect_column_values_to_not_be_null", "sent_at"),
         ("expect_column_values_to_not_be_null", "p_late"),
         ("expect_column_values_to_be_between", "p_late"),
@@ -108,7 +108,7 @@ def test_infinity_draws_no_range_around_itself(tmp_path: Path, parcels: Monitor,
 
 def test_an_empty_file_drafts_what_needs_no_rows(parcels: Monitor, events: pa.Table) -> None:
     suite = draft_suite(events.slice(0, 0), monitor=parcels, source="events")
-    assert severities(suite, "expect_column_values_to_be_unique") == {"parcel": "critical"}
+    assert severities(suite, "expect_compound_columns_to_be_unique") == {"": "critical"}
 
 
 def test_zeros_and_ones_are_drafted_as_these_two(tmp_path: Path, parcels: Monitor, events: pa.Table) -> None:
@@ -130,7 +130,23 @@ def test_whole_number_ids_go_on_beyond_those_of_the_first_file(
     suite = draft_suite(numbered(0), monitor=parcels, source=source)
     assert failures(numbered(10_000), suite, tmp_path) == []
     twice = pa.concat_tables([numbered(10_000), numbered(10_000).slice(0, 1)])
-    assert "expect_column_values_to_be_unique/parcel" in failures(twice, suite, tmp_path)
+    assert any("to_be_unique" in name for name in failures(twice, suite, tmp_path))
+
+
+@pytest.mark.parametrize("roles", [["version"], ["environment"], ["version", "environment"], []])
+def test_an_id_comes_once_in_each_version_and_environment(tmp_path: Path, parcels: Monitor, events: pa.Table, roles: list[str]) -> None:
+    """As intake tells events apart: what production and a shadow say of one id are two events."""
+    base = events.drop_columns("version").append_column("version", pa.array(["1"] * events.num_rows))
+    base = base.append_column("environment", pa.array(["production"] * events.num_rows))
+    columns = {k: v for k, v in parcels.columns.model_dump().items() if k not in ("version", "environment")} | {role: role for role in roles}
+    suite = draft_suite(base, monitor=but(parcels, columns=columns), source="events")
+    for role in ("version", "environment"):
+        shadow = base.set_column(base.column_names.index(role), role, pa.array(["other"] * base.num_rows))
+        both = pa.concat_tables([base.slice(0, 200), shadow.slice(0, 200)])
+        found = [name for name in failures(both, suite, tmp_path) if "to_be_unique" in name]
+        assert (found == []) == (role in roles)
+    twice = pa.concat_tables([base, base.slice(0, 1)])
+    assert any("to_be_unique" in name for name in failures(twice, suite, tmp_path))
 
 
 def test_two_entities_are_no_set_that_a_third_breaks(parcels: Monitor, events: pa.Table) -> None:

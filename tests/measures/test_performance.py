@@ -46,6 +46,15 @@ def test_an_r2_of_one_and_one_of_earlier_parts_have_no_interval_and_say_so():
     assert (isnan(earlier.se), earlier.reason) == (True, "no interval: some of these rows were counted by an earlier release")
 
 
+def test_mape_says_how_many_rows_have_a_truth_of_nought():
+    some = performance.mape(regression([1.0, 3.0, 2.0, 5.0], [0.0, 2.0, 0.0, 4.0]))
+    assert (some.value, some.n) == (pytest.approx((0.5 + 0.25) / 2), 2)
+    assert some.reason.endswith("without 2 rows whose truth is 0")
+    none = performance.mape(regression([1.0, 2.0], [0.0, 0.0]))
+    assert (none.is_defined, none.reason) == (False, "the truth is 0 in every labelled row")
+    assert "truth is 0" not in performance.mape(regression([1.0, 2.0], [1.0, 1.0])).reason
+
+
 def test_average_precision_has_the_interval_of_its_logit():
     rng = np.random.default_rng(1)
     truth = (rng.random(400) < 0.2).astype(float)

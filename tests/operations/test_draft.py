@@ -77,6 +77,20 @@ def test_the_truth_makes_the_task(truth, predicted, task):
 
 
 @pytest.mark.parametrize(
+    ("name", "numbers", "task"),
+    [("forecast", [i / 7 for i in range(ROWS)], "regression"), ("weight", [i / 7 for i in range(ROWS)], "multiclass"), ("score", None, None)],
+    ids=["a number with decimals is foretold", "no output is a number", "a share is foretold"],
+)
+def test_a_few_whole_numbers_are_classes_unless_the_output_is_a_number(name, numbers, task):
+    rows = events() if numbers is None else events(**{name: numbers}).drop_columns("score")
+    told = drafted(rows, labels([0, 1, 2] * 40))
+    assert answers(told).get("task") == task
+    if task is None:
+        (asked,) = [q for q in told.questions if q.option == "--task"]
+        assert asked.what.endswith("(`returned` holds 0, 1, 2)")
+
+
+@pytest.mark.parametrize(
     ("column", "values", "task"),
     [("score", [0.2, 0.9] * 60, "binary"), ("predicted", ["a", "b", "c"] * 40, "multiclass"), ("forecast", [12.5, 80.0] * 60, "regression")],
 )
@@ -354,6 +368,22 @@ def test_a_class_that_never_came_true_keeps_its_probability():
     rows, truth = of_three_classes()
     told = drafted(rows, labels(np.minimum(truth, 1)), task="multiclass", prediction="klasse", label="returned")
     assert (answers(told)["columns.probabilities"], told.left_out) == ({"0": "prob 0", "1": "prob 1", "2": "prob 2"}, [])
+
+
+def test_a_class_of_labels_without_a_probability_leaves_those_of_the_others_and_is_named():
+    rows, truth = of_three_classes()
+    rows = rows.set_column(rows.column_names.index("prob 0"), "prob 0", pc.if_else(pa.array(np.arange(ROWS) < 10), None, rows["prob 0"]))
+    told = drafted(rows, labels(np.where(np.arange(ROWS) % 20 == 0, 7, truth)), task="multiclass", prediction="klasse", label="returned")
+    assert answers(told)["columns.probabilities"] == {"0": "prob 0", "1": "prob 1", "2": "prob 2"}
+    (said,) = told.left_out
+    assert said.startswith("no column is the probability of `7`, of which there are labels")
+
+
+def test_classes_without_probabilities_say_what_is_left_out():
+    rows = events(said=["a", "b", "c"] * 40).drop_columns("score")
+    told = drafted(rows, labels(["a", "b", "c"] * 40), prediction="said")
+    (said,) = told.left_out
+    assert said.startswith("no columns were found with the probabilities behind `said`, so that AUC, log loss and estimates are left out")
 
 
 def test_probabilities_of_other_classes_are_left_out_and_named():

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Source
-from watchkeeper.words import percent
+from watchkeeper.words import counted, percent
 
 _TYPE = "expect_column_values_to_be_of_type"
 _FEW = 30  # distinct texts that still make a set a person would read
@@ -27,6 +27,7 @@ class _Draft:
 
     rows: pa.Table
     owner: str
+    whose: str = "the first file"
 
     def say(self, kind: str, severity: str, why: str, **kwargs: Any) -> dict[str, Any]:
         return {"type": kind, "kwargs": kwargs, "severity": severity, "meta": {"owner": self.owner, "why": why}}
@@ -35,13 +36,14 @@ class _Draft:
         return self.say("expect_column_values_to_not_be_null", severity, why, column=column)
 
 
-def draft_suite(rows: pa.Table, *, monitor: Monitor, source: Source) -> dict[str, Any]:
+def draft_suite(rows: pa.Table, *, monitor: Monitor, source: Source, set_aside: int = 0) -> dict[str, Any]:
     """Return a suite for files like `rows`, as the JSON of Great Expectations.
 
-    Values of private columns and of ids are not written into it.
+    `set_aside` is how many rows of the file are not among them, since none could be used. Values of private columns and of ids are not written into it.
     """
     kept = rows.select([name for name in rows.column_names if not name.startswith("wk_")])
-    draft = _Draft(kept, monitor.owner or "data team")
+    whose = f"the first file, without {counted(set_aside, 'row')} that could not be used," if set_aside else "the first file"
+    draft = _Draft(kept, monitor.owner or "data team", whose)
     roles = _of_events(draft, monitor) if source == "events" else _of_labels(draft, monitor)
     expectations = [*roles, *_of_table(draft)]
     judged = {(e["kwargs"].get("column"), e["type"]) for e in expectations} | {(name, _TYPE) for name in _cast_by_intake(monitor, source)}
@@ -71,7 +73,12 @@ def _ids(monitor: Monitor, source: Source) -> set[str | None]:
 def _of_events(draft: _Draft, monitor: Monitor) -> Iterator[dict[str, Any]]:
     columns = monitor.columns
     yield draft.filled(columns.id, "critical", "a prediction without an id can be joined to no label")
-    yield draft.say("expect_column_values_to_be_unique", "critical", "an id names one prediction", column=columns.id)
+    apart = [column for column in (columns.version, columns.environment) if column in draft.rows.column_names]
+    if apart:
+        why = f"an id names one prediction; that of another `{'` or `'.join(str(c) for c in apart)}` is another one"
+        yield draft.say("expect_compound_columns_to_be_unique", "critical", why, column_list=[columns.id, *apart])
+    else:
+        yield draft.say("expect_column_values_to_be_unique", "critical", "an id names one prediction", column=columns.id)
     yield draft.filled(columns.time, "critical", "a prediction without a time belongs to no window")
     if columns.score is not None:
         yield from _of_score(draft, monitor, columns.score)
@@ -104,7 +111,7 @@ def _of_table(draft: _Draft) -> Iterator[dict[str, Any]]:
         "expect_table_columns_to_match_set", "warning", "the columns of the first file", column_set=draft.rows.column_names, exact_match=False
     )
     yield draft.say(
-        "expect_table_row_count_to_be_between", "warning", f"the first file held {n:,} rows", min_value=max(1, n // 10), max_value=max(10, n * 10)
+        "expect_table_row_count_to_be_between", "warning", f"{draft.whose} held {n:,} rows", min_value=max(1, n // 10), max_value=max(10, n * 10)
     )
 
 
@@ -138,7 +145,7 @@ def _of_numbers(draft: _Draft, name: str, column: pa.ChunkedArray) -> Iterator[d
     if len(finite) == 0:
         return
     if sorted(pc.unique(finite).to_pylist()) == [0.0, 1.0]:
-        yield draft.say("expect_column_values_to_be_in_set", "warning", "the first file held 0 and 1 only", column=name, value_set=[0, 1])
+        yield draft.say("expect_column_values_to_be_in_set", "warning", f"{draft.whose} held 0 and 1 only", column=name, value_set=[0, 1])
         return
     low, high = pc.min(finite).as_py(), pc.max(finite).as_py()
     room = (high - low) or max(abs(high), 1.0)

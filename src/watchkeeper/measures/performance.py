@@ -294,8 +294,13 @@ def bias(view: RegressionView) -> Estimate:
 
 
 def mape(view: RegressionView) -> Estimate:
-    """Mean absolute error relative to the truth, over rows whose truth is not zero."""
-    return mean_of(view.of("abs_error_ratio"))
+    """Mean absolute error relative to the truth, over rows whose truth is not zero; the others are told."""
+    ratios = view.of("abs_error_ratio")
+    zeros = view.error.n - ratios.n
+    if zeros and not ratios.n:
+        return undefined("the truth is 0 in every labelled row", zeros)
+    found = mean_of(ratios)
+    return replace(found, reason="; ".join(filter(None, (found.reason, f"without {counted(zeros, 'row')} whose truth is 0")))) if zeros > 0 else found
 
 
 def r2(view: RegressionView) -> Estimate:

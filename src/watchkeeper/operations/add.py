@@ -4,8 +4,10 @@ Belongs here: the one action behind `watchkeeper add`. Does not: what is guessed
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -24,11 +26,15 @@ from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.adapters.yaml_lines import parse_yaml
 from watchkeeper.errors import UnreadableError, UsageError
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.cast import cast
+from watchkeeper.operations.cast import Cast, cast
 from watchkeeper.operations.draft import SAID, Answer, Draft, Question, Said, Source, draft, glob_of, named
+from watchkeeper.operations.lots import without_values
 from watchkeeper.operations.monitor_text import monitor_text
 from watchkeeper.operations.twins import dropped_twins, twin_text
+from watchkeeper.words import counted
 
+_INDEX = re.compile(r"__index_level_\d+__")
+"""What pandas calls the numbers of its rows where it writes them down."""
 _MOST_FILES, _ROWS_TO_LEARN_FROM = 1000, 100_000
 _PATIENCE = timedelta(minutes=10)
 _ANY_TIME = datetime(9000, 1, 1, tzinfo=UTC)  # a draft asks for no row whether it lies in the future
@@ -83,18 +89,21 @@ def add(home: Home, model: str, *, events: Given, labels: Given | None, said: Sa
     marks = {ask.watermark for ask in given.values() if isinstance(ask, Ask) and ask.watermark}
     if marks and not any("watermark" in source.place for source in sources.values()):
         raise UsageError(f"no query has a column '{marks.pop()}'", where="--watermark", then="Name the one that says when a row changed last.")
+    sources, indexes = _without_indexes(sources, said)
     told = draft(model, sources["events"], sources.get("labels"), said=said, timezone=home.workspace.timezone)
     kept_columns, left_out = _without_twins(sources, told)
     if left_out:
         sources = kept_columns
         told = draft(model, sources["events"], sources.get("labels"), said=said, timezone=home.workspace.timezone)
-    left_out = [*left_out, *told.left_out]
+    left_out = [*indexes, *left_out, *told.left_out]
     if told.questions:
         return Added(model, told.answers, told.questions, [], [], left_out)
     text = monitor_text(told.answers, " and ".join(p.name if isinstance(p, Path) else f"a query to {p.connection}" for p in given.values()))
     monitor = _understood(text, target.name)
+    landed = {kind: cast(Reading.whole(source.rows), monitor, kind, now=_ANY_TIME) for kind, source in _by_kind(sources)}
+    left_out += filter(None, (_set_aside(rows, kind, sources[kind].rows.num_rows) for kind, rows in landed.items()))
     create(target, text)
-    written, kept = _write_suites(home, monitor, sources)
+    written, kept = _write_suites(home, monitor, landed)
     return Added(model, told.answers, [], [_name(home, target), *written], kept, left_out)
 
 
@@ -103,6 +112,17 @@ def _without_twins(sources: dict[str, Source], told: Draft) -> tuple[dict[str, S
     dropped = {kind: dropped_twins(source.rows.column_names, wanted=told.taken()) for kind, source in sources.items()}
     kept = {kind: replace(source, rows=source.rows.drop_columns(list(dropped[kind]))) for kind, source in sources.items()}
     return kept, [twin_text(*twins) for of_source in dropped.values() for twins in of_source.items()]
+
+
+def _without_indexes(sources: dict[str, Source], said: Said) -> tuple[dict[str, Source], list[str]]:
+    """Return the sources without the row numbers that pandas writes, and the sentences about these; one that a person named stays."""
+    named_ones = {name for value in asdict(said).values() for name in (value if isinstance(value, list) else [value])}
+    found = {kind: [n for n in source.rows.column_names if _INDEX.fullmatch(n) and n not in named_ones] for kind, source in sources.items()}
+    kept = {kind: replace(source, rows=source.rows.drop_columns(found[kind]), unused=tuple(found[kind])) for kind, source in sources.items()}
+    told = [
+        f"`{name}` of the {kind} is the index of pandas, no input of the model: it is left out" for kind, names in found.items() for name in names
+    ]
+    return kept, told
 
 
 def _of_query(ask: Ask) -> Source:
@@ -190,25 +210,33 @@ def _understood(text: str, name: str) -> Monitor:
     return monitor
 
 
-def _write_suites(home: Home, monitor: Monitor, sources: dict[str, Source]) -> tuple[list[str], list[str]]:
-    written, kept = [], []
+def _by_kind(sources: dict[str, Source]) -> Iterator[tuple[Literal["events", "labels"], Source]]:
     kinds: tuple[Literal["events", "labels"], ...] = ("events", "labels")
-    for kind in kinds:
-        if kind not in sources:
-            continue
+    yield from ((kind, sources[kind]) for kind in kinds if kind in sources)
+
+
+def _set_aside(landed: Cast, kind: str, rows: int) -> str:
+    """Say how many rows of what a draft was learned from intake would set aside, and why most of them; empty where it would none."""
+    rejected = landed.rejects.reasons
+    if not rejected:
+        return ""
+    reason, many = Counter(without_values(reasons[0]) for reasons in rejected.values()).most_common(1)[0]
+    which = f", {many:,} of them since" if many < len(rejected) else ":"
+    return f"{len(rejected):,} of {counted(rows, 'row')} of the {kind} will be set aside when taken in{which} {reason}; see that task, column and unit are the right ones"
+
+
+def _write_suites(home: Home, monitor: Monitor, landed: dict[Literal["events", "labels"], Cast]) -> tuple[list[str], list[str]]:
+    """Write a suite for rows as it sees them when they are taken in: without the unusable ones, a whole-number score as a number."""
+    written, kept = [], []
+    for kind, rows in landed.items():
         path = home.suites_dir / f"{monitor.suite_names[kind]}.json"
         if path.exists():
             kept.append(_name(home, path))
             continue
-        drafted = draft_suite(_as_landed(sources[kind].rows, monitor, kind), monitor=monitor, source=kind)
+        drafted = draft_suite(rows.view, monitor=monitor, source=kind, set_aside=len(rows.rejects.reasons))
         create(path, json.dumps(drafted, indent=2, ensure_ascii=False, default=str) + "\n")
         written.append(_name(home, path))
     return written, kept
-
-
-def _as_landed(rows: pa.Table, monitor: Monitor, kind: Literal["events", "labels"]) -> pa.Table:
-    """Return rows as a suite sees them when they are taken in: without the unusable ones, a whole-number score as a number."""
-    return cast(Reading.whole(rows), monitor, kind, now=_ANY_TIME).view
 
 
 def _name(home: Home, path: Path) -> str:

@@ -26,7 +26,7 @@ from watchkeeper.operations.traits import is_number, is_share
 from watchkeeper.words import listed
 
 SAID = "you said so"
-_MOST = 0.5
+_MOST, _FEW_SHOWN = 0.5, 20
 _SAID_ROLES = {"version": "version-column", "latency": "latency"}  # role -> option
 _LONGEST_REFERENCE_DAYS = 90
 _WEEKLY_BELOW, _WEEKLY_FROM_DAYS = 30, 56
@@ -77,6 +77,8 @@ class Source:
     why: str
     others: Callable[[Sequence[str]], pa.Table] | None = None
     every: Callable[[str], tuple[pa.ChunkedArray, str]] | None = None
+    unused: tuple[str, ...] = ()
+    """Columns of the files that are not among the rows, and that no model was given."""
 
     def times(self, column: str) -> tuple[pa.ChunkedArray, str]:
         """Return the column of times of all there is, and whose days these are."""
@@ -209,7 +211,9 @@ def _outputs(told: Draft, events: pa.Table, truth: pa.ChunkedArray | None) -> No
     name = next((a.value for a in told.answers if a.key == "labels.column"), "")
     found = (told.said.task, SAID) if told.said.task else truths.task((name, truth) if truth is not None else None, events)
     if found is None:
-        told.questions.append(Question("--task", "what kind of task it is: binary, multiclass, regression"))
+        values = [] if truth is None else sorted(pc.unique(pc.drop_null(truth)).to_pylist())
+        held = f" (`{name}` holds {', '.join(str(v) for v in values)})" if 0 < len(values) <= _FEW_SHOWN else ""
+        told.questions.append(Question("--task", f"what kind of task it is: binary, multiclass, regression{held}"))
         return
     task = str(found[0])
     told.tell("task", task, found[1])
@@ -273,21 +277,41 @@ def _without_score(told: Draft, events: pa.Table, prediction: str) -> None:
     )
 
 
+def _without_probabilities(told: Draft, events: pa.Table, prediction: str) -> None:
+    """Say that there are decisions alone, and which columns could be probabilities."""
+    numbers = [n for n in events.column_names if n not in told.taken() and is_share(events[n])]
+    could = f" ({listed([f'`{n}`' for n in numbers[:_FEW_SHOWN]])} lie between 0 and 1)" if len(numbers) > 1 else ""
+    told.left_out.append(
+        f"no columns were found with the probabilities behind `{prediction}`, so that AUC, log loss and estimates are left out; "
+        f"name each class's in `columns.probabilities` of the monitor file{could}"
+    )
+
+
 def _probabilities(told: Draft, events: pa.Table, prediction: str, truth: pa.ChunkedArray | None) -> None:
     """Settle the probability of each class that came true, was decided, or has a column beside theirs; say what is left out."""
-    columns = [events[prediction], *([truth] if truth is not None else [])]
-    classes = list(dict.fromkeys(str(c) for column in columns for c in pc.unique(pc.drop_null(column)).to_pylist()))
+    decided, true = (
+        {str(c) for c in pc.unique(pc.drop_null(column)).to_pylist()} if column is not None else set() for column in (events[prediction], truth)
+    )
+    classes = sorted(decided | true)
     family = guesses.families(events)
     if set(classes) <= family.keys():
         told.tell("columns.probabilities", dict(family), "one probability for each class, and they add up to 1")
     elif shares := guesses.probabilities(events, classes):
         told.tell("columns.probabilities", *shares)
+    elif family and decided <= family.keys() and true & family.keys():
+        told.tell("columns.probabilities", dict(family), "one probability for each class that is decided, and they add up to 1")
+        without = listed([f"`{c}`" for c in classes if c not in family])
+        told.left_out.append(
+            f"no column is the probability of {without}, of which there are labels: these rows have no log loss, and classes are not estimated"
+        )
     elif family:
         lacking = [c for c in classes if c not in family]
         told.left_out.append(
             f"{', '.join(f'`{n}`' for n in family.values())} look like probabilities of classes, but none is of {listed(lacking)}, so that they are left out; "
             "name each class's in `columns.probabilities` of the monitor file"
         )
+    else:
+        _without_probabilities(told, events, prediction)
 
 
 def _require_chances(score: str, events: pa.Table) -> None:
@@ -333,8 +357,9 @@ def _rest(told: Draft, source: Source, *, time: str | None, timezone: str, in_ev
     if time is not None:
         _reference(told, time, *source.times(time), timezone)
     taken = told.taken()
-    if in_events:
-        told.tell("features", [n for n in events.column_names if n not in taken], "every other column, without the truth")
+    if in_events or source.unused:
+        without = listed([*(["the truth"] if in_events else []), *(f"`{name}`" for name in source.unused)])
+        told.tell("features", [n for n in events.column_names if n not in taken], f"every other column, without {without}")
     given = told.said.segments
     for column in given or ():
         require(column, events, "segments")

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.operations.convert import as_text
 from watchkeeper.operations.guesses import Guess, families, prediction_column, score_column
-from watchkeeper.operations.traits import distinct, is_measured, is_text
+from watchkeeper.operations.traits import distinct, is_measured, is_share, is_text
 from watchkeeper.words import counted, percent
 
 _FEW_CLASSES = 20
@@ -71,7 +71,8 @@ def positive(label: pa.ChunkedArray) -> Guess | None:
     return (named[0], f"of {_listed(values)}") if len(named) == 1 else None
 
 
-def _task_of_truth(name: str, truth: pa.ChunkedArray, events: pa.Table) -> Guess:
+def _task_of_truth(name: str, truth: pa.ChunkedArray, events: pa.Table) -> Guess | None:
+    """Return the task; None where a few whole numbers may be classes, and no output tells."""
     count = distinct(truth)
     if pa.types.is_boolean(truth.type) or (count <= 2 and not is_measured(truth)):  # noqa: PLR2004 - two outcomes are binary
         return "binary", f"`{name}` holds {_listed(pc.unique(pc.drop_null(truth)).to_pylist())}"
@@ -83,6 +84,16 @@ def _task_of_truth(name: str, truth: pa.ChunkedArray, events: pa.Table) -> Guess
     values = {str(value) for value in pc.unique(pc.drop_null(truth)).to_pylist()} if count <= _FEW_CLASSES and not is_measured(truth) else set()
     if values and values <= families(events).keys():
         return "multiclass", f"`{name}` holds {counted(count, 'whole number')}, each with a probability"
+    return _of_number(name, count, events, are_few_whole=bool(values))
+
+
+def _of_number(name: str, count: int, events: pa.Table, *, are_few_whole: bool) -> Guess | None:
+    """Return the task of labels that are numbers: a few whole ones are classes, unless a number is foretold."""
+    said = score_column(events, "regression", ())
+    if are_few_whole and said is None:
+        return "multiclass", f"`{name}` holds {counted(count, 'whole number')}, and no output is a number"
+    if are_few_whole and said is not None and is_share(events[said[0]]):
+        return None  # a number between 0 and 1 foretells none of these: neither classes nor numbers
     return "regression", f"`{name}` holds {counted(count, 'different number')}"
 
 
