@@ -28,7 +28,7 @@ _MOST_OF_IT, _MORE_THAN_ALL, _TIMES, _SURE = 0.6, 2.0, 4.0, 4.5
 _LEAST_IN_A_PLACE = 30
 _STILL, _HALF, _BURST = 0.95, 0.5, 0.3
 _QUANTILES = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
-_ALIKE = 0.03
+_ALIKE, _WITHIN, _LEAST_FACTOR = 0.01, 3.0, 0.15
 _FAR = 9.0
 _HOLE = 0.2
 _EXCHANGED = 0.15
@@ -269,19 +269,25 @@ def exchanged(feature: str, cells: Ints, said: Callable[[int, int], str], is_dur
 
 def _of_unit(feature: str, before: Floats, during: Floats) -> Odd | None:
     """Tell another unit: all quantiles are the same multiple of what they were, and that is a factor between units, or far from one."""
-    was, now = (np.quantile(side, _QUANTILES) for side in (before, during))
-    if (was <= 0).any() or (now <= 0).any():
+    (was, doubt_was), (now, doubt_now) = (_log_quantiles(side) for side in (before, during))
+    ratios, doubts = now - was, np.sqrt(doubt_was**2 + doubt_now**2 + _ALIKE**2)
+    if not np.isfinite(ratios).all():
         return None
-    ratios = np.log(now / was)
-    factor = float(np.exp(np.median(ratios)))
-    scatter = 3 * float(np.std(np.log(during[during > 0]))) / np.sqrt(len(during))
-    alike = max(_ALIKE, scatter)
-    nearest = min(abs(abs(np.log(factor)) - np.log(unit)) for unit in UNITS)
-    if np.ptp(ratios) > 2.5 * alike or not (nearest < alike or abs(np.log(factor)) > np.log(_FAR)) or abs(np.log(factor)) < _ALIKE * 5:
+    weights = 1 / doubts**2
+    factor, doubt = float(ratios @ weights / weights.sum()), float(1 / np.sqrt(weights.sum()))
+    if (np.abs(ratios - factor) > _WITHIN * doubts).any() or abs(factor) < _WITHIN * doubt + _LEAST_FACTOR:
         return None
-    times = f"{factor:.3g} times" if factor > 1 else f"1/{1 / factor:.3g} of"
+    if min(abs(abs(factor) - np.log(unit)) for unit in UNITS) > _WITHIN * doubt and abs(factor) < np.log(_FAR):
+        return None
+    times = f"{np.exp(factor):.3g} times" if factor > 0 else f"1/{np.exp(-factor):.3g} of"
     return Odd(
-        feature,
-        "unit" if abs(np.log(factor)) > np.log(_FAR) else "factor",
-        f"{feature} comes in another unit: all its values are {times} what they were",
+        feature, "unit" if abs(factor) > np.log(_FAR) else "factor", f"{feature} comes in another unit: all its values are {times} what they were"
     )
+
+
+def _log_quantiles(values: Floats) -> tuple[Floats, Floats]:
+    """Return the logarithms of some quantiles with their standard errors, from the order statistics beside them; not finite where values are not positive."""
+    spread = np.sqrt(_QUANTILES * (1 - _QUANTILES) / len(values))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, middle, high = np.log(np.quantile(values, np.clip([_QUANTILES - spread, _QUANTILES, _QUANTILES + spread], 0, 1)))
+    return middle, (high - low) / 2

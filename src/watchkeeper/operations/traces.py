@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.episodes import Episode
+from watchkeeper.judgement.episodes import Episode, windows_out_of_line
 from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
 from watchkeeper.judgement.traces import (
     LEAST_ROWS,
@@ -64,7 +64,7 @@ def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: 
     found = stored_bins(home, monitor, now=now)
     if found is None or episode.family == "data":
         return None
-    sides = [Window(episode.start - ROLLING, episode.start), Window(episode.start, episode.end)]
+    sides = [[Window(episode.start - ROLLING, episode.start)], windows_out_of_line(episode)]
     both = joined(home, monitor, [w for side in sides for w in _some(home, monitor, side, now)], now=now)
     if both is None or both.rows.num_rows == 0:
         return None
@@ -76,9 +76,11 @@ def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: 
     return service_traces(home, rows, metric, sides, now) if episode.family == "service" else _of_quality(rows, metric)
 
 
-def _some(home: Home, monitor: Monitor, side: Window, now: datetime) -> list[Window]:
-    most = min(MOST_ROWS, home.memory_bytes // _OF_MEMORY // PER_JOINED_ROW)
-    return spread_out(monitor, side, predictions_of(home, monitor, [side], now=now), most)
+def _some(home: Home, monitor: Monitor, side: Sequence[Window], now: datetime) -> list[Window]:
+    """Return windows of a side that hold about as many rows as are looked at, evenly spread over it."""
+    most = min(MOST_ROWS, home.memory_bytes // _OF_MEMORY // PER_JOINED_ROW) // len(side)
+    rows = predictions_of(home, monitor, side, now=now) // len(side)
+    return [part for window in side for part in spread_out(monitor, window, rows, most)]
 
 
 def _in_segment(both: Joined, episode: Episode) -> Bools:
