@@ -62,15 +62,17 @@ class Episode:
 
 
 def windows_out_of_line(episode: Episode) -> list[Window]:
-    """Return the windows of an episode in which a number lay outside what is usual by itself, those before its first alarm included; all, where none did.
+    """Return the windows of an episode that alarmed by themselves, and those before its first alarm; where none did, those outside what is usual, else all.
 
     A chart of slow changes remembers: it may still alarm when what it is about is over.
     """
-    mine = {Window(s.window_start, s.window_end) for s in episode.signals if _is_outside(s)}
-    first = episode.signals[0].window_start
+    outside = [s for s in episode.signals if _is_outside(s)]
+    mine = {Window(s.window_start, s.window_end) for s in [s for s in outside if s.rule != "slow"] or outside}
+    first = min(mine).start if mine else episode.start
     if not mine:
         return [Window(episode.start, episode.end)]
-    return sorted({*mine, *([Window(episode.start, first)] if episode.start < first else [])})
+    onset = episode.onset if episode.onset is not None and first == episode.signals[0].window_start else first
+    return sorted({*mine, *([Window(onset, first)] if onset < first else [])})
 
 
 def _is_outside(signal: Signal) -> bool:

@@ -269,10 +269,10 @@ def exchanged(feature: str, cells: Ints, said: Callable[[int, int], str], is_dur
 
 def _of_unit(feature: str, before: Floats, during: Floats) -> Odd | None:
     """Tell another unit: all quantiles are the same multiple of what they were, and that is a factor between units, or far from one."""
+    if min(np.quantile(side, _QUANTILES[0] / 2) for side in (before, during)) <= 0:
+        return None
     (was, doubt_was), (now, doubt_now) = (_log_quantiles(side) for side in (before, during))
     ratios, doubts = now - was, np.sqrt(doubt_was**2 + doubt_now**2 + _ALIKE**2)
-    if not np.isfinite(ratios).all():
-        return None
     weights = 1 / doubts**2
     factor, doubt = float(ratios @ weights / weights.sum()), float(1 / np.sqrt(weights.sum()))
     if (np.abs(ratios - factor) > _WITHIN * doubts).any() or abs(factor) < _WITHIN * doubt + _LEAST_FACTOR:
@@ -286,8 +286,7 @@ def _of_unit(feature: str, before: Floats, during: Floats) -> Odd | None:
 
 
 def _log_quantiles(values: Floats) -> tuple[Floats, Floats]:
-    """Return the logarithms of some quantiles with their standard errors, from the order statistics beside them; not finite where values are not positive."""
+    """Return the logarithms of some quantiles with their standard errors from the order statistics beside them; values are positive, and a hundred at least."""
     spread = np.sqrt(_QUANTILES * (1 - _QUANTILES) / len(values))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        low, middle, high = np.log(np.quantile(values, np.clip([_QUANTILES - spread, _QUANTILES, _QUANTILES + spread], 0, 1)))
+    low, middle, high = np.log(np.quantile(values, [_QUANTILES - spread, _QUANTILES, _QUANTILES + spread]))
     return middle, (high - low) / 2
