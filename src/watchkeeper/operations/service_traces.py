@@ -7,6 +7,7 @@ Belongs here: reading these of the windows of an incident. Does not: the rows th
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -47,6 +48,11 @@ class BothSides:
     chosen: Bools
     is_during: Bools
 
+    @cached_property
+    def day(self) -> NDArray[np.int64]:
+        """The number of each row's day, UTC."""
+        return np.asarray(pc.cast(self.both.rows.column("time"), pa.int64()).combine_chunks()) // 86_400_000_000
+
 
 def service_traces(home: Home, rows: BothSides, metric: str, sides: Sequence[Sequence[Window]], now: datetime) -> Traces:
     """Return which hosts or segments a change of the leading figure lies in, and what the GPUs did."""
@@ -75,7 +81,7 @@ def service_traces(home: Home, rows: BothSides, metric: str, sides: Sequence[Seq
         rows=int(is_during.sum()),
         change=change,
         se=se,
-        place=place_of(columns, value, is_during) if abs(change) > 2 * se else None,
+        place=place_of(columns, value, is_during, rows.day[chosen]) if abs(change) > 2 * se else None,
         grown=grown,
         sides=(float(is_during.sum()), float((~is_during).sum())),
         gpus=_gpus(home, monitor, sides, now),
