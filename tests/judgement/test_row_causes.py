@@ -139,3 +139,9 @@ def test_gpus_come_before_volume_and_volume_before_a_coincidence():
 def test_a_busy_day_such_as_there_was_before_is_no_cause():
     assert causes(service(volume=(1_600.0, 1_000.0, 1_700.0))) == []
     assert causes(service(volume=(1_300.0, 1_000.0, 1_200.0))) == []
+
+
+def test_scores_that_ran_ahead_of_an_outcome_that_hardly_moved_are_not_the_inputs_share():
+    """Usually 20 % late and expected; now 21 % late, 25 % expected, a difference of 4 points within 2: of one point's move inputs are no share."""
+    [cause] = causes(evidence(rate=0.21, gap=-0.04, usual_rate=0.2, moved=[Moved("carrier", 9.0)]))
+    assert cause.subject == "the model's scores moved, not the outcome; so did carrier"

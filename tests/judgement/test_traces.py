@@ -7,6 +7,8 @@ from watchkeeper.judgement.traces import Column, exchanged, hole_of, mixes_of, o
 
 N = 4_000
 DURING = np.arange(N) >= N // 2
+DAY = np.arange(N) // 100
+"""Twenty days before, and twenty bad ones."""
 WIND = np.tile(np.arange(10), N // 10)
 
 
@@ -23,7 +25,7 @@ def gap(seed=0, *, where=NOWHERE, by=0.5):
 
 
 def test_a_change_in_neighbouring_cells_is_named_by_all_of_them():
-    place = place_of([column(WIND)], gap(where=WIND >= 7), DURING)
+    place = place_of([column(WIND)], gap(where=WIND >= 7), DURING, DAY)
     assert (place.first, place.last, place.where) == (7, 9, "wind 7 to 9")
     assert place.share_of_rows == pytest.approx(0.3)
     assert place.share_of_change == pytest.approx(1.0, abs=0.15)
@@ -31,24 +33,24 @@ def test_a_change_in_neighbouring_cells_is_named_by_all_of_them():
 
 
 def test_a_change_everywhere_has_no_place():
-    assert place_of([column(WIND)], gap(where=EVERYWHERE), DURING) is None
+    assert place_of([column(WIND)], gap(where=EVERYWHERE), DURING, DAY) is None
 
 
 def test_noise_has_no_place():
-    found = [place_of([column(np.random.default_rng(s).permutation(WIND)) for s in range(20)], gap(seed), DURING) for seed in range(30)]
+    found = [place_of([column(np.random.default_rng(s).permutation(WIND)) for s in range(20)], gap(seed), DURING, DAY) for seed in range(30)]
     assert found == [None] * 30
 
 
 def test_cells_that_are_in_no_order_are_named_one_by_one():
     carrier = column(WIND, name="carrier", is_ordered=False)
-    assert place_of([carrier], gap(where=WIND == 4), DURING).where == "carrier 4 to 4"
+    assert place_of([carrier], gap(where=WIND == 4), DURING, DAY).where == "carrier 4 to 4"
 
 
 def test_more_rows_where_a_model_was_always_wrong_are_mix_and_no_change_of_the_outcome():
     """The gap is 1 in cell 9, before as now; of it are 10 % of rows before and 55 % now."""
     cells = np.where(DURING & (np.arange(N) % 2 == 0), 9, WIND)
     value = gap() + (cells == 9)
-    [mix] = mixes_of([column(cells)], value, DURING)
+    [mix] = mixes_of([column(cells)], value, DURING, DAY)
     assert mix.share == pytest.approx(1.0, abs=0.1)
     assert mix.low > 0.8
     assert mix.where == "wind 9 to 9"
@@ -60,7 +62,7 @@ def test_more_rows_where_a_model_was_always_wrong_are_mix_and_no_change_of_the_o
 
 def test_other_shares_of_cells_that_are_alike_account_for_nothing():
     cells = np.where(DURING & (np.arange(N) % 2 == 0), 9, WIND)
-    assert told_mix(mixes_of([column(cells)], gap(where=EVERYWHERE), DURING)) is None
+    assert told_mix(mixes_of([column(cells)], gap(where=EVERYWHERE), DURING, DAY)) is None
 
 
 def weights(seed, n=2_000):
@@ -77,18 +79,18 @@ def weights(seed, n=2_000):
     ],
 )
 def test_an_input_that_is_not_what_it_was_is_told_by_how(change, how, said):
-    found = odd_of("weight", weights(1), change(weights(2)))
+    found = odd_of("weight", weights(1), change(weights(2)), DAY[:2_000])
     assert found.how == how
     assert said in found.text
 
 
 @pytest.mark.parametrize("change", [lambda x: x, lambda x: x + 3, lambda x: 1.35 * x, lambda x: x[:50]])
 def test_an_input_that_merely_drifts_is_not_odd(change):
-    assert odd_of("weight", weights(1), change(weights(2))) is None
+    assert odd_of("weight", weights(1), change(weights(2)), DAY[:2_000]) is None
 
 
 def test_an_input_that_always_stood_still_is_not_odd():
-    assert odd_of("flag", np.zeros(2_000), np.zeros(2_000)) is None
+    assert odd_of("flag", np.zeros(2_000), np.zeros(2_000), DAY[:2_000]) is None
 
 
 def test_codes_that_two_categories_exchanged_are_told_and_a_drift_is_not():
@@ -108,3 +110,19 @@ def test_a_change_that_is_gone_where_an_input_is_there_is_of_the_rows_that_miss_
     assert hole.left == pytest.approx(0, abs=0.05)
     assert hole_of("weight", is_empty, gap(where=EVERYWHERE, by=2.0), DURING).left == pytest.approx(1, abs=0.05)
     assert hole_of("weight", NOWHERE, gap(), DURING) is None
+
+
+def test_the_day_of_the_week_stands_still_on_every_day():
+    before = (np.arange(2_000) // 100 % 7).astype(float)
+    assert odd_of("weekday", before, np.full(200, 3.0), DAY[:2_000]) is None
+
+
+def test_weather_that_is_the_same_all_day_is_no_place_and_of_few_such_days_no_mix():
+    """Days differ by half a unit; one value of the weather was there on two days before, a bad one and a usual one, and on all bad days."""
+    wander = np.random.default_rng(5).normal(0, 0.5, 40)
+    wander[[3, 11]] = 1.2, 0.0
+    wander[20:] += 1.0
+    weather = column(np.where(np.isin(DAY, [3, 11]) | DURING, 9, DAY % 3), name="pressure")
+    value = gap() + wander[DAY]
+    assert place_of([weather], value, DURING, DAY) is None
+    assert told_mix(mixes_of([weather], value, DURING, DAY)) is None

@@ -142,7 +142,8 @@ def _split(evidence: Evidence) -> list[Cause]:
     outcome, scores, doubt = moves
     unexplained = outcome - scores
     if abs(unexplained) < max(_WORTH_POINTS, doubt):
-        return _inputs(evidence, scores, outcome)
+        have_run_ahead = abs(unexplained) > doubt and abs(scores) > max(2 * abs(outcome), _WORTH_POINTS / 2)
+        return [_model(evidence, outcome, scores, 1.0)] if have_run_ahead else _inputs(evidence, scores, outcome)
     if outcome * unexplained > 0 and scores * outcome >= 0:
         is_shared = scores / outcome >= _WORTH_NAMING or evidence.moved
         return [_concept(evidence, outcome, scores, unexplained / outcome, doubt), *(_inputs(evidence, scores, outcome) if is_shared else [])]

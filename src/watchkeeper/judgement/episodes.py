@@ -15,6 +15,7 @@ from datetime import datetime
 
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.records import SEVERITIES, Severity, Signal
+from watchkeeper.windows import Window
 
 GAP = 2
 GAP_OF_HOURS = 23
@@ -58,6 +59,25 @@ class Episode:
     def end(self) -> datetime:
         """End of its last window."""
         return max(s.window_end for s in self.signals)
+
+
+def windows_out_of_line(episode: Episode) -> list[Window]:
+    """Return the windows of an episode that alarmed by themselves, and those before its first alarm; where none did, those outside what is usual, else all.
+
+    A chart of slow changes remembers: it may still alarm when what it is about is over.
+    """
+    outside = [s for s in episode.signals if _is_outside(s)]
+    mine = {Window(s.window_start, s.window_end) for s in [s for s in outside if s.rule != "slow"] or outside}
+    first = min(mine).start if mine else episode.start
+    if not mine:
+        return [Window(episode.start, episode.end)]
+    onset = episode.onset if episode.onset is not None and first == episode.signals[0].window_start else first
+    return sorted({*mine, *([Window(onset, first)] if onset < first else [])})
+
+
+def _is_outside(signal: Signal) -> bool:
+    above = signal.normal_high is not None and signal.value > signal.normal_high
+    return above or (signal.normal_low is not None and signal.value < signal.normal_low)
 
 
 def subject_of(signal: Signal) -> str:

@@ -18,6 +18,7 @@ from watchkeeper.judgement.standing import Succession
 from watchkeeper.judgement.traces import Traces
 from watchkeeper.judgement.versions import Versions
 from watchkeeper.records import Change, Score, Signal
+from watchkeeper.windows import Window
 
 ROLLING = timedelta(days=56)
 OF_SEGMENTS = {"regression": ("mae", "bias"), "multiclass": ("accuracy", "log_loss")}
@@ -145,16 +146,17 @@ def drift_between(scores: pa.Table, start: datetime, end: datetime) -> dict[str,
     return out
 
 
-def volume_of(scores: pa.Table, start: datetime, end: datetime) -> tuple[float, float, float] | None:
-    """Return the rows of a window in [start, end), and the median and the most of a window in the 56 days before; None without any of these."""
+def volume_of(scores: pa.Table, windows: Sequence[Window], start: datetime) -> tuple[float, float, float] | None:
+    """Return the rows of a window among some, and the median and the most of one in the 56 days before `start`; None without any of these."""
     kind = scores.schema.field("window_start").type
-    rows = scores.filter((pc.field("metric") == "rows") & (pc.field("segment") == "") & pc.field("value").is_valid())
-    sides = []
-    for first, last in ((start, end), (start - ROLLING, start)):
-        inside = (pc.field("window_start") >= pa.scalar(first, kind)) & (pc.field("window_start") < pa.scalar(last, kind))
-        sides.append(np.asarray(rows.filter(inside).column("value").cast(pa.float64()), float))
-    now, before = sides
-    return (float(now.mean()), float(np.median(before)), float(before.max())) if len(now) and len(before) >= _LEAST_BASELINE else None
+    since = pc.field("window_start") >= pa.scalar(start - ROLLING, kind)
+    rows = scores.filter((pc.field("metric") == "rows") & (pc.field("segment") == "") & pc.field("value").is_valid() & since)
+    sides: tuple[list[float], list[float]] = ([], [])
+    for begun, value in zip(rows.column("window_start").to_pylist(), rows.column("value").to_pylist(), strict=True):
+        if begun < start or any(begun in w for w in windows):
+            sides[begun >= start].append(float(value))
+    before, now = sides
+    return (float(np.mean(now)), float(np.median(before)), max(before)) if now and len(before) >= _LEAST_BASELINE else None
 
 
 def baseline_of(scores: pa.Table, start: datetime) -> timedelta:

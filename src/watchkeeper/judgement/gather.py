@@ -10,7 +10,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from watchkeeper.judgement.breaks import BROKEN
-from watchkeeper.judgement.episodes import Episode
+from watchkeeper.judgement.episodes import Episode, windows_out_of_line
 from watchkeeper.judgement.evidence import (
     OF_A_RATE,
     OF_SEGMENTS,
@@ -112,7 +112,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         versions=known.versions(episode) if episode.family != "data" else None,
         succession=known.succession(Window(start, episode.end)) if episode.family not in ("data", "target") else None,
         traces=known.traces(episode) or Traces(),
-        volume=volume_of(known.scores, start, episode.end),
+        volume=volume_of(known.scores, windows_out_of_line(episode), start),
         not_measured=[name for name, is_known in (("latency", bool(monitor.columns.latency)), ("GPU", known.has_gpu)) if not is_known],
         told_at=known.told_at,
     )

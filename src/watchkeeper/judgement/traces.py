@@ -25,10 +25,10 @@ Bools = NDArray[np.bool_]
 
 LEAST_ROWS = 100
 _MOST_OF_IT, _MORE_THAN_ALL, _TIMES, _SURE = 0.6, 2.0, 4.0, 4.5
-_LEAST_IN_A_PLACE = 30
+_LEAST_IN_A_PLACE, _LEAST_A_DAY, _LEAST_DAYS, _LARGEST, _TRIED = 30, 5, 10, 0.75, 10
 _STILL, _HALF, _BURST = 0.95, 0.5, 0.3
 _QUANTILES = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
-_ALIKE = 0.03
+_ALIKE, _WITHIN, _LEAST_FACTOR = 0.01, 3.0, 0.15
 _FAR = 9.0
 _HOLE = 0.2
 _EXCHANGED = 0.15
@@ -155,8 +155,11 @@ def _sides(column: Column, value: Floats, is_during: Bools) -> tuple[Side, Side]
     return Side(*_sums(column.cells[before] + 1, value[before], size)), Side(*_sums(column.cells[during] + 1, value[during], size))
 
 
-def mixes_of(columns: Sequence[Column], value: Floats, is_during: Bools) -> list[Mix]:
-    """Return what each column's other shares account for in the change of a mean, those that surely account for some, the largest first."""
+def mixes_of(columns: Sequence[Column], value: Floats, is_during: Bools, day: Ints) -> list[Mix]:
+    """Return what each column's other shares account for in the change of a mean, those that surely account for some, the largest first.
+
+    Rows of one day are no independent witnesses (all of them have its weather): what is likely told is told with the interval of a jackknife over days.
+    """
     out = []
     for column in columns:
         before, during = _sides(column, value, is_during)
@@ -165,12 +168,27 @@ def mixes_of(columns: Sequence[Column], value: Floats, is_during: Bools) -> list
         if not change or mix.se is None or not np.isfinite(mix.se):
             continue
         share, doubt = mix.value / change, Z95 * mix.se / abs(change)
+        if share >= _ENOUGH and share - doubt > 0:
+            doubt = max(doubt, Z95 * _by_days(column, value, is_during, day))
         top = int(np.argmax(np.sign(change) * split.mixes * (during.shares > before.shares)))
         if share - doubt > 0 and top:
             said = column.said(top - 1, top - 1)
             shares = (float(during.shares[top]), float(before.shares[top]))
             out.append(Mix(column.name, column.role, said, share, max(0.0, share - doubt), min(1.0, share + doubt), *shares))
     return sorted(out, key=lambda m: -m.share)
+
+
+def _by_days(column: Column, value: Floats, is_during: Bools, day: Ints) -> float:
+    """Return the standard error of a mix's share by leaving out one day after the other."""
+    out = 0.0
+    for side in (~is_during, is_during):
+        days = np.unique(day[side & np.isfinite(value)])
+        if len(days) < 2:  # noqa: PLR2004 - of one day nothing is left
+            continue
+        splits = (Split(*_sides(column, np.where(side & (day == d), np.nan, value), is_during)) for d in days)
+        shares = np.array([s.mix().value / (s.change().value or np.inf) for s in splits])
+        out += (len(days) - 1) / len(days) * float(((shares - shares.mean()) ** 2).sum())
+    return float(np.sqrt(out))
 
 
 def told_mix(mixes: Sequence[Mix]) -> Mix | None:
@@ -186,9 +204,12 @@ def without(mix: Mix, columns: Sequence[Column], value: Floats, is_during: Bools
     return out
 
 
-def place_of(columns: Sequence[Column], value: Floats, is_during: Bools) -> Place | None:
-    """Return the place that most of a mean's change comes from, None where no place stands out."""
-    found: list[tuple[float, Place]] = []
+def place_of(columns: Sequence[Column], value: Floats, is_during: Bools, day: Ints) -> Place | None:
+    """Return the place that most of a mean's change comes from, None where no place stands out.
+
+    It stands out from other rows of the same days, and from by how much these differ from day to day.
+    """
+    found: list[tuple[float, Place, Column]] = []
     for column in columns:
         before, during = _sides(column, value, is_during)
         both = (before.rows >= _LEAST_IN_A_PLACE) & (during.rows >= _LEAST_IN_A_PLACE / 2)
@@ -201,7 +222,7 @@ def place_of(columns: Sequence[Column], value: Floats, is_during: Bools) -> Plac
         for first, last in _runs(np.flatnonzero(both), is_ordered=column.is_ordered):
             inside = slice(first, last + 1)
             share, of_rows = float(moved[inside].sum()) / whole, float(during.rows[inside][both[inside]].sum()) / rows
-            if not _MOST_OF_IT <= share <= _MORE_THAN_ALL or of_rows >= 1 or share * (1 - of_rows) < _TIMES * of_rows * (1 - share):
+            if not _MOST_OF_IT <= share <= _MORE_THAN_ALL or of_rows > _LARGEST or share * (1 - of_rows) < _TIMES * of_rows * (1 - share):
                 continue
             n = of_rows * rows
             apart = moved[inside].sum() / n - (whole - moved[inside].sum()) / (rows - n)
@@ -209,8 +230,29 @@ def place_of(columns: Sequence[Column], value: Floats, is_during: Bools) -> Plac
             if abs(apart) > _SURE * doubt:
                 now, usual = (float(side.totals[inside].sum() / side.rows[inside].sum()) for side in (during, before))
                 here = Place(column.name, column.role, column.said(first - 1, last - 1), now, usual, of_rows, share, first - 1, last - 1)
-                found.append((float(abs(apart) / doubt), here))
-    return max(found, key=lambda each: each[0])[1] if found else None
+                found.append((float(abs(apart) / doubt), here, column))
+    best = sorted(found, key=lambda each: -each[0])[:_TRIED]
+    return next((place for _, place, column in best if _stands_out_by_day(place, column, value, is_during, day)), None)
+
+
+def _stands_out_by_day(place: Place, column: Column, value: Floats, is_during: Bools, day: Ints) -> bool:
+    """Tell whether a place differs from the rest of its own days by more than it does from day to day."""
+    known = np.isfinite(value)
+    inside = (column.cells >= place.first) & (column.cells <= place.last)
+    numbers = np.unique(day, return_inverse=True)[1]
+    size = int(numbers.max(initial=0)) + 1
+    rows, means = [], []
+    for side in (known & inside, known & ~inside):
+        n = np.bincount(numbers[side], minlength=size)
+        rows.append(n)
+        means.append(np.bincount(numbers[side], value[side], minlength=size) / np.maximum(n, 1))
+    both = (rows[0] >= _LEAST_A_DAY) & (rows[1] >= _LEAST_A_DAY)
+    is_bad = np.bincount(numbers[is_during], minlength=size) > 0
+    apart = means[0] - means[1]
+    now, before = apart[both & is_bad], apart[both & ~is_bad]
+    if len(now) == 0 or len(before) < _LEAST_DAYS:
+        return False
+    return bool(abs(now.mean() - before.mean()) > _WITHIN * before.std(ddof=1) * np.sqrt(1 / len(now) + 1 / len(before)))
 
 
 def _variance(side: Side) -> Floats:
@@ -236,18 +278,21 @@ def hole_of(feature: str, is_empty: Bools, value: Floats, is_during: Bools) -> H
     return Hole(feature, now, usual, left / change)
 
 
-def odd_of(feature: str, before: Floats, during: Floats) -> Odd | None:
-    """Return what is odd about the numbers of an input: it stands still, one value fills it, or its unit is another."""
-    before, during = before[np.isfinite(before)], during[np.isfinite(during)]
+def odd_of(feature: str, before: Floats, during: Floats, day: Ints) -> Odd | None:
+    """Return what is odd about the numbers of an input: it stands still, one value fills it, or its unit is another; `day` is that of each one before.
+
+    The day of the week stands still on every day: what counts is by how much one value usually fills a day.
+    """
+    day, before, during = day[np.isfinite(before)], before[np.isfinite(before)], during[np.isfinite(during)]
     if min(len(before), len(during)) < LEAST_ROWS:
         return None
     values, counts = np.unique(during, return_counts=True)
     top, share = float(values[counts.argmax()]), float(counts.max() / len(during))
     usual = float((before == top).mean())
-    still = float(np.unique(before, return_counts=True)[1].max() / len(before))
+    still = float(np.quantile([np.unique(before[day == d], return_counts=True)[1].max() / (day == d).sum() for d in np.unique(day)], 0.9))
     if share >= _STILL and still < _HALF:
         return Odd(feature, "still", f"{feature} stands still: {percent(share)} of rows have {top:g}, usually {percent(usual)}", share)
-    if share - usual >= _BURST and usual < _BURST / 3:
+    if share - still >= _BURST and usual < _BURST / 3:
         return Odd(feature, "value", f"{feature} is {top:g} in {percent(share)} of rows, usually in {percent(usual)}", share)
     return _of_unit(feature, before, during)
 
@@ -269,19 +314,24 @@ def exchanged(feature: str, cells: Ints, said: Callable[[int, int], str], is_dur
 
 def _of_unit(feature: str, before: Floats, during: Floats) -> Odd | None:
     """Tell another unit: all quantiles are the same multiple of what they were, and that is a factor between units, or far from one."""
-    was, now = (np.quantile(side, _QUANTILES) for side in (before, during))
-    if (was <= 0).any() or (now <= 0).any():
+    if min(np.quantile(side, _QUANTILES[0] / 2) for side in (before, during)) <= 0:
         return None
-    ratios = np.log(now / was)
-    factor = float(np.exp(np.median(ratios)))
-    scatter = 3 * float(np.std(np.log(during[during > 0]))) / np.sqrt(len(during))
-    alike = max(_ALIKE, scatter)
-    nearest = min(abs(abs(np.log(factor)) - np.log(unit)) for unit in UNITS)
-    if np.ptp(ratios) > 2.5 * alike or not (nearest < alike or abs(np.log(factor)) > np.log(_FAR)) or abs(np.log(factor)) < _ALIKE * 5:
+    (was, doubt_was), (now, doubt_now) = (_log_quantiles(side) for side in (before, during))
+    ratios, doubts = now - was, np.sqrt(doubt_was**2 + doubt_now**2 + _ALIKE**2)
+    weights = 1 / doubts**2
+    factor, doubt = float(ratios @ weights / weights.sum()), float(1 / np.sqrt(weights.sum()))
+    if (np.abs(ratios - factor) > _WITHIN * doubts).any() or abs(factor) < _WITHIN * doubt + _LEAST_FACTOR:
         return None
-    times = f"{factor:.3g} times" if factor > 1 else f"1/{1 / factor:.3g} of"
+    if min(abs(abs(factor) - np.log(unit)) for unit in UNITS) > _WITHIN * doubt and abs(factor) < np.log(_FAR):
+        return None
+    times = f"{np.exp(factor):.3g} times" if factor > 0 else f"1/{np.exp(-factor):.3g} of"
     return Odd(
-        feature,
-        "unit" if abs(np.log(factor)) > np.log(_FAR) else "factor",
-        f"{feature} comes in another unit: all its values are {times} what they were",
+        feature, "unit" if abs(factor) > np.log(_FAR) else "factor", f"{feature} comes in another unit: all its values are {times} what they were"
     )
+
+
+def _log_quantiles(values: Floats) -> tuple[Floats, Floats]:
+    """Return the logarithms of some quantiles with their standard errors from the order statistics beside them; values are positive, and a hundred at least."""
+    spread = np.sqrt(_QUANTILES * (1 - _QUANTILES) / len(values))
+    low, middle, high = np.log(np.quantile(values, [_QUANTILES - spread, _QUANTILES, _QUANTILES + spread]))
+    return middle, (high - low) / 2

@@ -7,6 +7,7 @@ Belongs here: reading these of the windows of an incident. Does not: the rows th
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -47,8 +48,13 @@ class BothSides:
     chosen: Bools
     is_during: Bools
 
+    @cached_property
+    def day(self) -> NDArray[np.int64]:
+        """The number of each row's day, UTC."""
+        return np.asarray(pc.cast(self.both.rows.column("time"), pa.int64()).combine_chunks()) // 86_400_000_000
 
-def service_traces(home: Home, rows: BothSides, metric: str, sides: Sequence[Window], now: datetime) -> Traces:
+
+def service_traces(home: Home, rows: BothSides, metric: str, sides: Sequence[Sequence[Window]], now: datetime) -> Traces:
     """Return which hosts or segments a change of the leading figure lies in, and what the GPUs did."""
     monitor, chosen, is_during = rows.monitor, rows.chosen, rows.is_during[rows.chosen]
     roles = monitor.columns
@@ -75,7 +81,7 @@ def service_traces(home: Home, rows: BothSides, metric: str, sides: Sequence[Win
         rows=int(is_during.sum()),
         change=change,
         se=se,
-        place=place_of(columns, value, is_during) if abs(change) > 2 * se else None,
+        place=place_of(columns, value, is_during, rows.day[chosen]) if abs(change) > 2 * se else None,
         grown=grown,
         sides=(float(is_during.sum()), float((~is_during).sum())),
         gpus=_gpus(home, monitor, sides, now),
@@ -98,17 +104,17 @@ def _by_value(name: str, role: str, values: pa.ChunkedArray, chosen: Bools) -> I
         )
 
 
-def _gpus(home: Home, monitor: Monitor, sides: Sequence[Window], now: datetime) -> list[str]:
+def _gpus(home: Home, monitor: Monitor, sides: Sequence[Sequence[Window]], now: datetime) -> list[str]:
     """Return what the model's GPUs did that they do not usually do, in words."""
     mine = among("host", monitor.cost.hosts) | (pc.field("model") == monitor.model) if monitor.cost.hosts else pc.field("model") == monitor.model
     before, during = (
         home.lake.read(
             GpuSample.TABLE,
             columns=["throttle_reasons", "memory_used_bytes", "memory_total_bytes", "temperature_c"],
-            where=mine & ~pc.field("is_synthetic") & (pc.field("sampled_at") > pa.scalar(max(w.start, w.end - _LONGEST), TIMESTAMP)) & (pc.field("sampled_at") <= pa.scalar(min(w.end, now), TIMESTAMP)),
+            where=mine & ~pc.field("is_synthetic") & _sampled(side, now),
         )
-        for w in sides
-    )  # fmt: skip
+        for side in sides
+    )
     if before is None or during is None or not before.num_rows or not during.num_rows:
         return []
     out = []
@@ -127,6 +133,14 @@ def _gpus(home: Home, monitor: Monitor, sides: Sequence[Window], now: datetime) 
     if used[0] >= _FULL and used[0] - used[1] >= _FULLER:
         out.append(f"GPU memory was {percent(used[0])} full, usually {percent(used[1])}")
     return out
+
+
+def _sampled(windows: Sequence[Window], now: datetime) -> pc.Expression:
+    """Match readings of some windows, of long ones of their last 28 days."""
+    at, inside = pc.field("sampled_at"), pc.scalar(False)
+    for w in windows:
+        inside |= (at > pa.scalar(max(w.start, w.end - _LONGEST), TIMESTAMP)) & (at <= pa.scalar(min(w.end, now), TIMESTAMP))
+    return inside
 
 
 def _held(samples: pa.Table) -> tuple[float, str]:

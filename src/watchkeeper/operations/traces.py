@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.episodes import Episode
+from watchkeeper.judgement.episodes import Episode, windows_out_of_line
 from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
 from watchkeeper.judgement.traces import (
     LEAST_ROWS,
@@ -64,7 +64,7 @@ def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: 
     found = stored_bins(home, monitor, now=now)
     if found is None or episode.family == "data":
         return None
-    sides = [Window(episode.start - ROLLING, episode.start), Window(episode.start, episode.end)]
+    sides = [[Window(episode.start - ROLLING, episode.start)], windows_out_of_line(episode)]
     both = joined(home, monitor, [w for side in sides for w in _some(home, monitor, side, now)], now=now)
     if both is None or both.rows.num_rows == 0:
         return None
@@ -76,9 +76,11 @@ def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: 
     return service_traces(home, rows, metric, sides, now) if episode.family == "service" else _of_quality(rows, metric)
 
 
-def _some(home: Home, monitor: Monitor, side: Window, now: datetime) -> list[Window]:
-    most = min(MOST_ROWS, home.memory_bytes // _OF_MEMORY // PER_JOINED_ROW)
-    return spread_out(monitor, side, predictions_of(home, monitor, [side], now=now), most)
+def _some(home: Home, monitor: Monitor, side: Sequence[Window], now: datetime) -> list[Window]:
+    """Return windows of a side that hold about as many rows as are looked at, evenly spread over it."""
+    most = min(MOST_ROWS, home.memory_bytes // _OF_MEMORY // PER_JOINED_ROW) // len(side)
+    rows = predictions_of(home, monitor, side, now=now) // len(side)
+    return [part for window in side for part in spread_out(monitor, window, rows, most)]
 
 
 def _in_segment(both: Joined, episode: Episode) -> Bools:
@@ -104,11 +106,12 @@ def _of_quality(rows: BothSides, metric: str) -> Traces:
     if metric in ("log_loss", "accuracy", "recall", "mae") and abs(change_of(gap, is_during)[0]) < 2 * change_of(gap, is_during)[1]:
         value = loss
     change, se = change_of(value, is_during)
+    day = rows.day[chosen]
     every = [*columns, *segment_columns(rows)]
-    mixes = mixes_of(every, value, is_during) if abs(change) > 2 * se else []
+    mixes = mixes_of(every, value, is_during, day) if abs(change) > 2 * se else []
     mix = told_mix(mixes)
     rest = value if mix is None else without(mix, every, value, is_during)
-    place = place_of(every, rest, is_during) if abs(change) > 2 * se else None
+    place = place_of(every, rest, is_during, day) if abs(change) > 2 * se else None
     made = replace(made, change=change, se=se, place=place, mixes=mixes)
     holes = (hole_of(c.name, (c.cells < 0) | (c.cells == c.unseen), value, is_during) for c in columns)
     made = replace(made, repeats=_repeats(kept, value, is_during), holes=[h for h in holes if h is not None])
@@ -148,7 +151,7 @@ def _inside(place: Place | None, columns: Sequence[Column], truth: Floats, is_du
 def _inputs(rows: BothSides) -> tuple[list[Odd], list[Column], list[NDArray[np.int64]]]:
     """Return what is odd about inputs, their columns, and codes of their values by which rows that repeat are known."""
     odd, columns, codes = [], [], []
-    is_during = rows.is_during[rows.chosen]
+    is_during, day = rows.is_during[rows.chosen], rows.day[rows.chosen]
     for name, values in feature_columns(rows.monitor, rows.both, rows.bins):
         bins = rows.bins[name]
         cells = condition_cells(bins, values).astype(np.int64)[rows.chosen]
@@ -156,7 +159,7 @@ def _inputs(rows: BothSides) -> tuple[list[Odd], list[Column], list[NDArray[np.i
             said = partial(run_text, bins)
             found, nulls = as_numbers(values)
             known = np.where(nulls, np.nan, found)[rows.chosen]
-            one = odd_of(name, known[~is_during], known[is_during])
+            one = odd_of(name, known[~is_during], known[is_during], day[~is_during])
             codes.append(np.unique(known, return_inverse=True)[1].astype(np.int64))
         else:
             said = partial(_one, bins)
