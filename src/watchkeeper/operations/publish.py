@@ -65,10 +65,12 @@ def _write(home: Home, monitors: Mapping[str, Monitor], path: Path, now: datetim
 def _copy(home: Home, connection: duckdb.DuckDBPyConnection, record: type, now: datetime) -> None:
     name = record.TABLE  # type: ignore[attr-defined]
     connection.register(name, home.lake.dataset(name) or arrow_schema(record).empty_table())
+    connection.register("today", arrow_schema(record).empty_table())  # a table of an earlier release lacks the columns that came since
     order = ", ".join(quoted(k) for k in record.KEY)  # type: ignore[attr-defined]
-    kept = f"SELECT {_columns(record)} FROM ({newest_sql(record, name)}) AS kept WHERE {_allowed(record)} ORDER BY {order}"
+    kept = f"SELECT {_columns(record)} FROM (SELECT * FROM ({newest_sql(record, name)}) UNION ALL BY NAME FROM today) AS kept WHERE {_allowed(record)} ORDER BY {order}"
     connection.execute(f"CREATE TABLE published.{name} AS {kept}", {"as_of": now, "since": now - KEPT} if record is Score else {"as_of": now})
     connection.unregister(name)
+    connection.unregister("today")
 
 
 def _allowed(record: type) -> str:
