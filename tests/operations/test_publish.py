@@ -102,7 +102,12 @@ def test_nothing_private_is_in_it(tmp_path):
     home, watched = Home(tmp_path), world.monitor()
     score = world._scores(watched, world.days(watched)[0])[0]
     home.lake.append_records(
-        Score, [score, dataclasses.replace(score, segment="carrier=VX&passenger=secret-1"), dataclasses.replace(score, segment="carrier=UA")]
+        Score,
+        [
+            dataclasses.replace(score, reason="most in passenger=secret-4: +1.2 standard deviations"),
+            dataclasses.replace(score, segment="carrier=VX&passenger=secret-1"),
+            dataclasses.replace(score, segment="carrier=UA", reason="clustered by day"),
+        ],
     )
     seen = dataclasses.replace(world._validation(world.days(watched)[0]), expectation_id="p", column="passenger", observed="secret-2")
     open_one = dataclasses.replace(seen, expectation_id="q", column="wind_speed", observed="max 31")
@@ -110,7 +115,7 @@ def test_nothing_private_is_in_it(tmp_path):
     home.lake.append_records(Validation, [seen, open_one, unknown])
     world.add_events(home, watched, rows_a_day=3, days_back=2)
     publish(home, {watched.model: watched}, now=world.NOW)
-    assert asked(home.published, "SELECT segment FROM scores ORDER BY 1") == [("",), ("carrier=UA",)]
+    assert asked(home.published, "SELECT segment, reason FROM scores ORDER BY 1") == [("", ""), ("carrier=UA", "clustered by day")]
     assert asked(home.published, "SELECT observed FROM validations ORDER BY 1") == [("",), ("",), ("max 31",)]
     assert b"secret-" not in home.published.read_bytes()
 

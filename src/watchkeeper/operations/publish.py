@@ -90,6 +90,9 @@ def _column(record: type, field: pa.Field) -> str:
     name = quoted(field.name)
     if field.type == TIMESTAMP:
         return f"{name} AT TIME ZONE 'UTC' AS {name}"
+    if record in (Score, Signal) and field.name == "reason":
+        named = "EXISTS (SELECT 1 FROM private AS p WHERE p.model = kept.model AND p.name <> '' AND contains(kept.reason, p.name || '='))"
+        return f"CASE WHEN {named} THEN '' ELSE reason END AS reason"
     if record is Validation and field.name == "observed":
         seen = "EXISTS (SELECT 1 FROM private AS p WHERE p.model = kept.model AND (p.name = kept.\"column\" OR p.name = '*'))"
         return f"CASE WHEN {seen} OR NOT EXISTS (SELECT 1 FROM private AS p WHERE p.model = kept.model) THEN '' ELSE observed END AS observed"
