@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from watchkeeper.judgement.traces import Column, exchanged, hole_of, mixes_of, odd_of, place_of, told_mix, without
+from watchkeeper.judgement.odd_inputs import exchanged, hole_of, odd_of
+from watchkeeper.judgement.traces import Column, mixes_of, place_of, told_mix, without
 
 N = 4_000
 DURING = np.arange(N) >= N // 2

@@ -17,22 +17,8 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import Episode, windows_out_of_line
 from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
-from watchkeeper.judgement.traces import (
-    LEAST_ROWS,
-    Column,
-    Odd,
-    Place,
-    Repeats,
-    Traces,
-    change_of,
-    exchanged,
-    hole_of,
-    mixes_of,
-    odd_of,
-    place_of,
-    told_mix,
-    without,
-)
+from watchkeeper.judgement.odd_inputs import LEAST_ROWS, Odd, Repeats, change_of, exchanged, hole_of, odd_of
+from watchkeeper.judgement.traces import Column, Place, Traces, mixes_of, place_of, told_mix, without
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.join import Joined, in_environment, joined, labelled, predictions_of
