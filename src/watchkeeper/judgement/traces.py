@@ -3,7 +3,8 @@
 Belongs here: rows of both sides -> where a number changed, and what other shares of its rows account for. Does not: reading rows
 (operations/traces.py), inputs that are odd (odd_inputs.py), what follows from them (row_causes.py, service_causes.py).
 
-A number's change is split by the cells of a column (stats/mix.py): other shares of the cells, or another number inside them. A place is named
+Of a number's change other shares of a column's cells account for what they would have made had each cell stayed as it was (Kitagawa's rates at the
+old level: a symmetric split gives mix a half of what changed in a cell that all rows are in now). A place is named
 when it carries most of what changed inside cells, its rows several times as much of it as others, and by more than chance
 makes of so many places.
 """
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.judgement.odd_inputs import Hole, Odd, Repeats
 from watchkeeper.stats.intervals import Z95
-from watchkeeper.stats.mix import Side, Split
+from watchkeeper.stats.mix import Side
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -117,19 +118,33 @@ def mixes_of(columns: Sequence[Column], value: Floats, is_during: Bools, day: In
     out = []
     for column in columns:
         before, during = _sides(column, value, is_during)
-        split = Split(before, during)
-        change, mix = split.change().value, split.mix()
-        if not change or mix.se is None or not np.isfinite(mix.se):
+        share, parts = _mix(column, before, during)
+        change = during.mean - before.mean if during.n and before.n else 0.0
+        top = int(np.argmax(parts * (during.shares > before.shares))) if change else 0
+        if not top or share <= 0:
             continue
-        share, doubt = mix.value / change, Z95 * mix.se / abs(change)
-        if share >= _ENOUGH and share - doubt > 0:
+        noise = np.where(before.rows > 0, _variance(before), _variance(during))
+        doubt = Z95 * float(np.sqrt(((during.shares - before.shares) ** 2 * noise).sum())) / abs(change)
+        if share >= _ENOUGH and share > doubt:
             doubt = max(doubt, Z95 * _by_days(column, value, is_during, day))
-        top = int(np.argmax(np.sign(change) * split.mixes * (during.shares > before.shares)))
-        if share - doubt > 0 and top:
-            said = column.said(top - 1, top - 1)
+        if share > doubt:
             shares = (float(during.shares[top]), float(before.shares[top]))
-            out.append(Mix(column.name, column.role, said, share, max(0.0, share - doubt), min(1.0, share + doubt), *shares))
+            out.append(Mix(column.name, column.role, column.said(top - 1, top - 1), share, max(0.0, share - doubt), min(1.0, share + doubt), *shares))
     return sorted(out, key=lambda m: -m.share)
+
+
+def _mix(column: Column, before: Side, during: Side) -> tuple[float, Floats]:
+    """Return the share of a mean's change that other shares of cells account for, were each as it was before, and that of each cell.
+
+    A category that is new has no before: it is as it is now. A range of a number that is new is as all rows were.
+    """
+    nothing = np.zeros(len(before.rows))
+    change = during.mean - before.mean if during.n and before.n else 0.0
+    if not change:
+        return 0.0, nothing
+    level = np.where(before.rows > 0, before.means, before.mean if column.is_ordered else during.means)
+    parts: Floats = (during.shares - before.shares) * (level - before.mean) / change
+    return float(parts.sum()), parts
 
 
 def _by_days(column: Column, value: Floats, is_during: Bools, day: Ints) -> float:
@@ -139,8 +154,8 @@ def _by_days(column: Column, value: Floats, is_during: Bools, day: Ints) -> floa
         days = np.unique(day[side & np.isfinite(value)])
         if len(days) < 2:  # noqa: PLR2004 - of one day nothing is left
             continue
-        splits = (Split(*_sides(column, np.where(side & (day == d), np.nan, value), is_during)) for d in days)
-        shares = np.array([s.mix().value / (s.change().value or np.inf) for s in splits])
+        left_out = (_sides(column, np.where(side & (day == d), np.nan, value), is_during) for d in days)
+        shares = np.array([_mix(column, *sides)[0] for sides in left_out])
         out += (len(days) - 1) / len(days) * float(((shares - shares.mean()) ** 2).sum())
     return float(np.sqrt(out))
 
@@ -154,7 +169,7 @@ def without(mix: Mix, columns: Sequence[Column], value: Floats, is_during: Bools
     """Return a number less what it usually is in the cells of a column, so that other shares of these no longer change its mean."""
     column = next(c for c in columns if (c.name, c.role) == (mix.column, mix.role))
     before, _ = _sides(column, value, is_during)
-    out: Floats = value - before.means[column.cells + 1]
+    out: Floats = value - np.where(before.rows > 0, before.means, before.mean)[column.cells + 1]
     return out
 
 
