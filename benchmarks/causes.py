@@ -27,8 +27,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks import worlds
-from benchmarks.worlds import Fault, Plan
+from benchmarks import days, worlds
+from benchmarks.days import Fault
+from benchmarks.worlds import Plan
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
@@ -55,10 +56,10 @@ def monitor() -> Monitor:
             "events": {"files": "inbox/*"},
             "labels": {"files": "labels/*", "join": "id", "column": "y", "mature_after": "24h"},
             "columns": {"id": "id", "time": "at", "score": "p", "version": "version", "latency": "latency_ms", "status": "status", "host": "host"},
-            "reference": {"from": START.date(), "to": (START + worlds.REFERENCE * DAY).date()},
-            "features": [*worlds.NUMBERS, *worlds.CATEGORIES],
-            "segments": list(worlds.SEGMENTS),
-            "cost": {"hosts": list(worlds.HOSTS)},
+            "reference": {"from": START.date(), "to": (START + days.REFERENCE * DAY).date()},
+            "features": [*days.NUMBERS, *days.CATEGORIES],
+            "segments": list(days.SEGMENTS),
+            "cost": {"hosts": list(days.HOSTS)},
         }
     )
 
@@ -66,7 +67,7 @@ def monitor() -> Monitor:
 def land(home: Home, world: Plan) -> None:
     """Put all days of a world into the lake as intake leaves them, with the changes that were recorded and what the GPUs did."""
     events, labels, batches = [], [], []
-    for t in range(worlds.MOST_DAYS):
+    for t in range(days.MOST_DAYS):
         day, begin = world.day(t), START + t * DAY
         rows, end = day.rows, begin + DAY
         if rows:
@@ -110,10 +111,10 @@ def _changes(world: Plan) -> Iterator[Change]:
 
 def _samples(world: Plan) -> Iterator[GpuSample]:
     rng = np.random.default_rng([world.seed, 99])
-    for hour in range(24 * worlds.MOST_DAYS):
+    for hour in range(24 * days.MOST_DAYS):
         faults = world.faults if world.onset <= hour // 24 < world.end else ()
         hot, full = any(f.throttled for f in faults), any(f.full for f in faults)
-        for host in worlds.HOSTS:
+        for host in days.HOSTS:
             yield GpuSample(
                 sampled_at=START + (hour + 1) * DAY / 24,
                 interval_s=3600.0,
@@ -137,7 +138,7 @@ def judged(name: str, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         home, watched = Home(Path(folder)), monitor()
         land(home, world)
-        now = START + (worlds.MOST_DAYS + 1) * DAY + timedelta(hours=1)
+        now = START + (days.MOST_DAYS + 1) * DAY + timedelta(hours=1)
         profile(home, watched, now=now)
         measure(home, watched, now=now)
         judge(home, {MODEL: watched}, now=now)

@@ -8,7 +8,8 @@ from evidence_world import START, signal
 from evidence_world import evidence as of_monday
 from watchkeeper.judgement.causes import causes
 from watchkeeper.judgement.evidence import Moved
-from watchkeeper.judgement.traces import Hole, Mix, Odd, Place, Repeats, Traces
+from watchkeeper.judgement.odd_inputs import Hole, Odd, Repeats
+from watchkeeper.judgement.traces import Mix, Place, Traces
 from watchkeeper.judgement.versions import Versions
 from watchkeeper.records import Change
 

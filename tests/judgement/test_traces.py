@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from watchkeeper.judgement.traces import Column, exchanged, hole_of, mixes_of, odd_of, place_of, told_mix, without
+from watchkeeper.judgement.odd_inputs import exchanged, hole_of, odd_of
+from watchkeeper.judgement.traces import Column, mixes_of, place_of, told_mix, without
 
 N = 4_000
 DURING = np.arange(N) >= N // 2
@@ -126,3 +127,12 @@ def test_weather_that_is_the_same_all_day_is_no_place_and_of_few_such_days_no_mi
     value = gap() + wander[DAY]
     assert place_of([weather], value, DURING, DAY) is None
     assert told_mix(mixes_of([weather], value, DURING, DAY)) is None
+
+
+def test_a_category_that_is_new_is_mix_and_a_cell_that_all_rows_are_in_now_is_no_half_of_it():
+    client = np.where(DURING & (np.arange(N) % 2 == 0), 10, WIND)
+    [mix] = mixes_of([column(client, name="client", role="segment", is_ordered=False)], gap(where=client == 10), DURING, DAY)
+    assert (mix.where, mix.rows_usual) == ("client 10 to 10", 0.0)
+    assert mix.share == pytest.approx(1.0, abs=0.1)
+    cold = column(np.where(DURING, 9, WIND))
+    assert mixes_of([cold], gap(where=EVERYWHERE, by=1.0), DURING, DAY) == [], "the outcome changed there: before, that cell was as all others"

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence
-from watchkeeper.judgement.traces import LEAST_ROWS, Mix, Place, told_mix
+from watchkeeper.judgement.odd_inputs import LEAST_ROWS
+from watchkeeper.judgement.traces import Mix, Place, told_mix
 from watchkeeper.records import Cause
 from watchkeeper.words import number_text, percent, points
 

@@ -1,9 +1,10 @@
 """Traces: what the rows of bad windows show beside those of the weeks before, column by column.
 
-Belongs here: rows of both sides -> where a number changed, what other shares of its rows account for, and inputs that are no longer what
-they were. Does not: reading rows (operations/traces.py), what follows from them (causes.py, service_causes.py).
+Belongs here: rows of both sides -> where a number changed, and what other shares of its rows account for. Does not: reading rows
+(operations/traces.py), inputs that are odd (odd_inputs.py), what follows from them (row_causes.py, service_causes.py).
 
-A number's change is split by the cells of a column (stats/mix.py): other shares of the cells, or another number inside them. A place is named
+Of a number's change other shares of a column's cells account for what they would have made had each cell stayed as it was (Kitagawa's rates at the
+old level: a symmetric split gives mix a half of what changed in a cell that all rows are in now). A place is named
 when it carries most of what changed inside cells, its rows several times as much of it as others, and by more than chance
 makes of so many places.
 """
@@ -15,26 +16,18 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from watchkeeper.judgement.odd_inputs import Hole, Odd, Repeats
 from watchkeeper.stats.intervals import Z95
-from watchkeeper.stats.mix import Side, Split
-from watchkeeper.words import percent
+from watchkeeper.stats.mix import Side
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-LEAST_ROWS = 100
 _MOST_OF_IT, _MORE_THAN_ALL, _TIMES, _SURE = 0.6, 2.0, 4.0, 4.5
 _LEAST_IN_A_PLACE, _LEAST_A_DAY, _LEAST_DAYS, _LARGEST, _TRIED = 30, 5, 10, 0.75, 10
-_STILL, _HALF, _BURST = 0.95, 0.5, 0.3
-_QUANTILES = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
-_ALIKE, _WITHIN, _LEAST_FACTOR = 0.01, 3.0, 0.15
-_FAR = 9.0
-_HOLE = 0.2
-_EXCHANGED = 0.15
+_WITHIN = 3.0  # spreads from day to day
 _SURELY, _ENOUGH = 0.2, 0.4
-UNITS = (1.609344, 2.204623, 2.54, 3.28084, 3.6, 1.852, 10.0, 12.0, 24.0, 60.0, 86.4, 100.0, 1_000.0, 1_024.0, 3_600.0, 1e6)
-"""Factors between units of one quantity: miles, pounds, inches, feet, metres per second, sea miles, hours, minutes, percent, thousands, and so on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,35 +71,6 @@ class Mix:
     rows_usual: float
 
 
-@dataclass(frozen=True, slots=True)
-class Odd:
-    """An input that is not what it was, in words; `how` is `still`, `value`, `unit`, or `factor` where the world itself may have made it so."""
-
-    feature: str
-    how: str
-    text: str
-    share: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Repeats:
-    """Rows that say the same as another of their window: their share now and usually, and the number's change without them, as a share of what it is."""
-
-    share: float
-    usual: float
-    left: float
-
-
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """An input without a usable value in more rows than usual: their share now and usually, and the number's change in all other rows, as a share of what it is."""
-
-    feature: str
-    share: float
-    usual: float
-    left: float
-
-
 @dataclass(frozen=True)
 class Traces:
     """All that rows show; `change` is by how much the leading number is another than it was, with its standard error.
@@ -132,15 +96,6 @@ class Traces:
     gpus: Sequence[str] = ()
 
 
-def change_of(value: Floats, is_during: Bools) -> tuple[float, float]:
-    """Return by how much the mean of known values is another in the bad windows, and its standard error."""
-    known = np.isfinite(value)
-    now, before = value[known & is_during], value[known & ~is_during]
-    if min(len(now), len(before)) < 2:  # noqa: PLR2004 - a variance takes two
-        return 0.0, 0.0
-    return float(now.mean() - before.mean()), float(np.sqrt(now.var(ddof=1) / len(now) + before.var(ddof=1) / len(before)))
-
-
 def _sums(cells: Ints, value: Floats, size: int) -> tuple[Floats, Floats, Floats]:
     weights = (np.ones(len(value)), value, value**2)
     rows, totals, squares = (np.bincount(cells, each, minlength=size).astype(np.float64) for each in weights)
@@ -163,19 +118,33 @@ def mixes_of(columns: Sequence[Column], value: Floats, is_during: Bools, day: In
     out = []
     for column in columns:
         before, during = _sides(column, value, is_during)
-        split = Split(before, during)
-        change, mix = split.change().value, split.mix()
-        if not change or mix.se is None or not np.isfinite(mix.se):
+        share, parts = _mix(column, before, during)
+        change = during.mean - before.mean if during.n and before.n else 0.0
+        top = int(np.argmax(parts * (during.shares > before.shares))) if change else 0
+        if not top or share <= 0:
             continue
-        share, doubt = mix.value / change, Z95 * mix.se / abs(change)
-        if share >= _ENOUGH and share - doubt > 0:
+        noise = np.where(before.rows > 0, _variance(before), _variance(during))
+        doubt = Z95 * float(np.sqrt(((during.shares - before.shares) ** 2 * noise).sum())) / abs(change)
+        if share >= _ENOUGH and share > doubt:
             doubt = max(doubt, Z95 * _by_days(column, value, is_during, day))
-        top = int(np.argmax(np.sign(change) * split.mixes * (during.shares > before.shares)))
-        if share - doubt > 0 and top:
-            said = column.said(top - 1, top - 1)
+        if share > doubt:
             shares = (float(during.shares[top]), float(before.shares[top]))
-            out.append(Mix(column.name, column.role, said, share, max(0.0, share - doubt), min(1.0, share + doubt), *shares))
+            out.append(Mix(column.name, column.role, column.said(top - 1, top - 1), share, max(0.0, share - doubt), min(1.0, share + doubt), *shares))
     return sorted(out, key=lambda m: -m.share)
+
+
+def _mix(column: Column, before: Side, during: Side) -> tuple[float, Floats]:
+    """Return the share of a mean's change that other shares of cells account for, were each as it was before, and that of each cell.
+
+    A category that is new has no before: it is as it is now. A range of a number that is new is as all rows were.
+    """
+    nothing = np.zeros(len(before.rows))
+    change = during.mean - before.mean if during.n and before.n else 0.0
+    if not change:
+        return 0.0, nothing
+    level = np.where(before.rows > 0, before.means, before.mean if column.is_ordered else during.means)
+    parts: Floats = (during.shares - before.shares) * (level - before.mean) / change
+    return float(parts.sum()), parts
 
 
 def _by_days(column: Column, value: Floats, is_during: Bools, day: Ints) -> float:
@@ -185,8 +154,8 @@ def _by_days(column: Column, value: Floats, is_during: Bools, day: Ints) -> floa
         days = np.unique(day[side & np.isfinite(value)])
         if len(days) < 2:  # noqa: PLR2004 - of one day nothing is left
             continue
-        splits = (Split(*_sides(column, np.where(side & (day == d), np.nan, value), is_during)) for d in days)
-        shares = np.array([s.mix().value / (s.change().value or np.inf) for s in splits])
+        left_out = (_sides(column, np.where(side & (day == d), np.nan, value), is_during) for d in days)
+        shares = np.array([_mix(column, *sides)[0] for sides in left_out])
         out += (len(days) - 1) / len(days) * float(((shares - shares.mean()) ** 2).sum())
     return float(np.sqrt(out))
 
@@ -200,7 +169,7 @@ def without(mix: Mix, columns: Sequence[Column], value: Floats, is_during: Bools
     """Return a number less what it usually is in the cells of a column, so that other shares of these no longer change its mean."""
     column = next(c for c in columns if (c.name, c.role) == (mix.column, mix.role))
     before, _ = _sides(column, value, is_during)
-    out: Floats = value - before.means[column.cells + 1]
+    out: Floats = value - np.where(before.rows > 0, before.means, before.mean)[column.cells + 1]
     return out
 
 
@@ -267,71 +236,3 @@ def _runs(cells: Ints, *, is_ordered: bool) -> list[tuple[int, int]]:
     """Return the cells one by one, and where they are in order all runs of neighbours."""
     single = [(int(c), int(c)) for c in cells]
     return single + ([(int(a), int(b)) for a, b in combinations(cells, 2)] if is_ordered else [])
-
-
-def hole_of(feature: str, is_empty: Bools, value: Floats, is_during: Bools) -> Hole | None:
-    """Return an input of which more rows than usual have nothing usable, None where that is not so, or nearly all have none."""
-    now, usual = float(is_empty[is_during].mean()), float(is_empty[~is_during].mean())
-    change, left = change_of(value, is_during)[0], change_of(np.where(is_empty, np.nan, value), is_during)[0]
-    if now - usual < _HOLE or now > 1 - _HOLE / 4 or not change:
-        return None
-    return Hole(feature, now, usual, left / change)
-
-
-def odd_of(feature: str, before: Floats, during: Floats, day: Ints) -> Odd | None:
-    """Return what is odd about the numbers of an input: it stands still, one value fills it, or its unit is another; `day` is that of each one before.
-
-    The day of the week stands still on every day: what counts is by how much one value usually fills a day.
-    """
-    day, before, during = day[np.isfinite(before)], before[np.isfinite(before)], during[np.isfinite(during)]
-    if min(len(before), len(during)) < LEAST_ROWS:
-        return None
-    values, counts = np.unique(during, return_counts=True)
-    top, share = float(values[counts.argmax()]), float(counts.max() / len(during))
-    usual = float((before == top).mean())
-    still = float(np.quantile([np.unique(before[day == d], return_counts=True)[1].max() / (day == d).sum() for d in np.unique(day)], 0.9))
-    if share >= _STILL and still < _HALF:
-        return Odd(feature, "still", f"{feature} stands still: {percent(share)} of rows have {top:g}, usually {percent(usual)}", share)
-    if share - still >= _BURST and usual < _BURST / 3:
-        return Odd(feature, "value", f"{feature} is {top:g} in {percent(share)} of rows, usually in {percent(usual)}", share)
-    return _of_unit(feature, before, during)
-
-
-def exchanged(feature: str, cells: Ints, said: Callable[[int, int], str], is_during: Bools) -> Odd | None:
-    """Tell categories whose codes were exchanged: the shares are what they were, but of others; None where that is not so."""
-    size = int(cells.max(initial=-1)) + 1
-    before, now = (np.bincount(cells[side & (cells >= 0)], minlength=size).astype(float) for side in (~is_during, is_during))
-    if min(before.sum(), now.sum()) < LEAST_ROWS:
-        return None
-    before, now = before / before.sum(), now / now.sum()
-    moved = np.flatnonzero(np.abs(now - before) >= _EXCHANGED)
-    noise = 3 * float(np.sqrt(0.25 / is_during.sum()))
-    if len(moved) < 2 or np.abs(np.sort(now) - np.sort(before)).max() > noise:  # noqa: PLR2004 - an exchange takes two
-        return None
-    told = "; ".join(f"{said(int(c), int(c))} in {percent(now[c])} of rows, usually {percent(before[c])}" for c in moved[:3])
-    return Odd(feature, "factor", f"codes of {feature} are exchanged: {told}")
-
-
-def _of_unit(feature: str, before: Floats, during: Floats) -> Odd | None:
-    """Tell another unit: all quantiles are the same multiple of what they were, and that is a factor between units, or far from one."""
-    if min(np.quantile(side, _QUANTILES[0] / 2) for side in (before, during)) <= 0:
-        return None
-    (was, doubt_was), (now, doubt_now) = (_log_quantiles(side) for side in (before, during))
-    ratios, doubts = now - was, np.sqrt(doubt_was**2 + doubt_now**2 + _ALIKE**2)
-    weights = 1 / doubts**2
-    factor, doubt = float(ratios @ weights / weights.sum()), float(1 / np.sqrt(weights.sum()))
-    if (np.abs(ratios - factor) > _WITHIN * doubts).any() or abs(factor) < _WITHIN * doubt + _LEAST_FACTOR:
-        return None
-    if min(abs(abs(factor) - np.log(unit)) for unit in UNITS) > _WITHIN * doubt and abs(factor) < np.log(_FAR):
-        return None
-    times = f"{np.exp(factor):.3g} times" if factor > 0 else f"1/{np.exp(-factor):.3g} of"
-    return Odd(
-        feature, "unit" if abs(factor) > np.log(_FAR) else "factor", f"{feature} comes in another unit: all its values are {times} what they were"
-    )
-
-
-def _log_quantiles(values: Floats) -> tuple[Floats, Floats]:
-    """Return the logarithms of some quantiles with their standard errors from the order statistics beside them; values are positive, and a hundred at least."""
-    spread = np.sqrt(_QUANTILES * (1 - _QUANTILES) / len(values))
-    low, middle, high = np.log(np.quantile(values, [_QUANTILES - spread, _QUANTILES, _QUANTILES + spread]))
-    return middle, (high - low) / 2

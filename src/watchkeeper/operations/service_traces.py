@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.traces import Column, Traces, change_of, place_of
+from watchkeeper.judgement.odd_inputs import change_of
+from watchkeeper.judgement.traces import Column, Traces, place_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import is_private
 from watchkeeper.operations.join import Joined

@@ -17,22 +17,8 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import Episode, windows_out_of_line
 from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
-from watchkeeper.judgement.traces import (
-    LEAST_ROWS,
-    Column,
-    Odd,
-    Place,
-    Repeats,
-    Traces,
-    change_of,
-    exchanged,
-    hole_of,
-    mixes_of,
-    odd_of,
-    place_of,
-    told_mix,
-    without,
-)
+from watchkeeper.judgement.odd_inputs import LEAST_ROWS, Odd, Repeats, change_of, exchanged, hole_of, odd_of
+from watchkeeper.judgement.traces import Column, Place, Traces, mixes_of, place_of, told_mix, without
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.join import Joined, in_environment, joined, labelled, predictions_of
@@ -40,7 +26,7 @@ from watchkeeper.operations.losses import feature_columns
 from watchkeeper.operations.pieces import PER_JOINED_ROW
 from watchkeeper.operations.reference_rows import spread_out
 from watchkeeper.operations.service_traces import BothSides, segment_columns, service_traces
-from watchkeeper.profiles.bins import FeatureBins
+from watchkeeper.profiles.bins import FeatureBins, code_numeric
 from watchkeeper.profiles.columns import as_codes, as_numbers
 from watchkeeper.profiles.conditions import condition_cells, condition_text, run_text
 from watchkeeper.profiles.labelled import Labelled
@@ -96,7 +82,7 @@ def _of_quality(rows: BothSides, metric: str) -> Traces:
     said = labelled(monitor, rows.both.rows, rows.bins)
     lost = losses(monitor.task, said)
     truth = np.where(np.isfinite(said.score), said.truth, np.nan)[chosen]
-    odd, columns, kept = _inputs(rows)
+    odd, columns, finer, kept = _inputs(rows)
     made = Traces(rows=int(is_during.sum()), odd=odd)
     if lost is None:
         return made
@@ -107,10 +93,11 @@ def _of_quality(rows: BothSides, metric: str) -> Traces:
         value = loss
     change, se = change_of(value, is_during)
     day = rows.day[chosen]
-    every = [*columns, *segment_columns(rows)]
-    mixes = mixes_of(every, value, is_during, day) if abs(change) > 2 * se else []
+    segments = list(segment_columns(rows))
+    every = [*columns, *segments]
+    mixes = mixes_of([*finer, *segments], value, is_during, day) if abs(change) > 2 * se else []
     mix = told_mix(mixes)
-    rest = value if mix is None else without(mix, every, value, is_during)
+    rest = value if mix is None else without(mix, [*finer, *segments], value, is_during)
     place = place_of(every, rest, is_during, day) if abs(change) > 2 * se else None
     made = replace(made, change=change, se=se, place=place, mixes=mixes)
     holes = (hole_of(c.name, (c.cells < 0) | (c.cells == c.unseen), value, is_during) for c in columns)
@@ -148,9 +135,9 @@ def _inside(place: Place | None, columns: Sequence[Column], truth: Floats, is_du
     return None
 
 
-def _inputs(rows: BothSides) -> tuple[list[Odd], list[Column], list[NDArray[np.int64]]]:
-    """Return what is odd about inputs, their columns, and codes of their values by which rows that repeat are known."""
-    odd, columns, codes = [], [], []
+def _inputs(rows: BothSides) -> tuple[list[Odd], list[Column], list[Column], list[NDArray[np.int64]]]:
+    """Return what is odd about inputs, their columns by cells that people are told and by finer ones, and codes of their values by which rows that repeat are known."""
+    odd, columns, finer, codes = [], [], [], []
     is_during, day = rows.is_during[rows.chosen], rows.day[rows.chosen]
     for name, values in feature_columns(rows.monitor, rows.both, rows.bins):
         bins = rows.bins[name]
@@ -162,14 +149,19 @@ def _inputs(rows: BothSides) -> tuple[list[Odd], list[Column], list[NDArray[np.i
             one = odd_of(name, known[~is_during], known[is_during], day[~is_during])
             codes.append(np.unique(known, return_inverse=True)[1].astype(np.int64))
         else:
-            said = partial(_one, bins)
+            said, known = partial(_one, bins), np.empty(0)
             one = exchanged(name, cells, said, is_during)
             codes.append(np.asarray(as_codes(values)[0], np.int64)[rows.chosen])
         odd += [one] if one is not None else []
-        columns.append(
-            Column(name, "feature", cells, said, is_ordered=bins.kind == "numeric", unseen=bins.unseen if bins.kind == "category" else _NEVER)
-        )
-    return odd, columns, codes
+        is_number = bins.kind == "numeric"
+        columns.append(Column(name, "feature", cells, said, is_ordered=is_number, unseen=_NEVER if is_number else bins.unseen))
+        fine = np.where(np.isnan(known), -1, code_numeric(bins, known)) if is_number else cells
+        finer.append(replace(columns[-1], cells=fine, said=partial(_in_fine_cells, bins) if is_number else said))
+    return odd, columns, finer, codes
+
+
+def _in_fine_cells(bins: FeatureBins, first: int, _last: int) -> str:
+    return bins.label(first)
 
 
 def _one(bins: FeatureBins, first: int, _last: int) -> str:

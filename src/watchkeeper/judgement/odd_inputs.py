@@ -1,0 +1,133 @@
+"""Odd inputs: what is no longer as it was in the inputs of bad windows, though it landed.
+
+Belongs here: values of an input before and now -> what is odd about them, rows that repeat or miss something. Does not: where a number changed
+(traces.py), what follows (row_causes.py).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from watchkeeper.words import percent
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+LEAST_ROWS = 100
+_STILL, _HALF, _BURST = 0.95, 0.5, 0.3
+_QUANTILES = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
+_ALIKE, _WITHIN, _LEAST_FACTOR = 0.01, 3.0, 0.15
+_FAR = 9.0
+_HOLE = 0.2
+_EXCHANGED = 0.15
+UNITS = (1.609344, 2.204623, 2.54, 3.28084, 3.6, 1.852, 10.0, 12.0, 24.0, 60.0, 86.4, 100.0, 1_000.0, 1_024.0, 3_600.0, 1e6)
+"""Factors between units of one quantity: miles, pounds, inches, feet, metres per second, sea miles, hours, minutes, percent, thousands, and so on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """An input that is not what it was, in words; `how` is `still`, `value`, `unit`, or `factor` where the world itself may have made it so."""
+
+    feature: str
+    how: str
+    text: str
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """Rows that say the same as another of their window: their share now and usually, and the number's change without them, as a share of what it is."""
+
+    share: float
+    usual: float
+    left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """An input without a usable value in more rows than usual: their share now and usually, and the number's change in all other rows, as a share of what it is."""
+
+    feature: str
+    share: float
+    usual: float
+    left: float
+
+
+def change_of(value: Floats, is_during: Bools) -> tuple[float, float]:
+    """Return by how much the mean of known values is another in the bad windows, and its standard error."""
+    known = np.isfinite(value)
+    now, before = value[known & is_during], value[known & ~is_during]
+    if min(len(now), len(before)) < 2:  # noqa: PLR2004 - a variance takes two
+        return 0.0, 0.0
+    return float(now.mean() - before.mean()), float(np.sqrt(now.var(ddof=1) / len(now) + before.var(ddof=1) / len(before)))
+
+
+def hole_of(feature: str, is_empty: Bools, value: Floats, is_during: Bools) -> Hole | None:
+    """Return an input of which more rows than usual have nothing usable, None where that is not so, or nearly all have none."""
+    now, usual = float(is_empty[is_during].mean()), float(is_empty[~is_during].mean())
+    change, left = change_of(value, is_during)[0], change_of(np.where(is_empty, np.nan, value), is_during)[0]
+    if now - usual < _HOLE or now > 1 - _HOLE / 4 or not change:
+        return None
+    return Hole(feature, now, usual, left / change)
+
+
+def odd_of(feature: str, before: Floats, during: Floats, day: Ints) -> Odd | None:
+    """Return what is odd about the numbers of an input: it stands still, one value fills it, or its unit is another; `day` is that of each one before.
+
+    The day of the week stands still on every day: what counts is by how much one value usually fills a day.
+    """
+    day, before, during = day[np.isfinite(before)], before[np.isfinite(before)], during[np.isfinite(during)]
+    if min(len(before), len(during)) < LEAST_ROWS:
+        return None
+    values, counts = np.unique(during, return_counts=True)
+    top, share = float(values[counts.argmax()]), float(counts.max() / len(during))
+    usual = float((before == top).mean())
+    still = float(np.quantile([np.unique(before[day == d], return_counts=True)[1].max() / (day == d).sum() for d in np.unique(day)], 0.9))
+    if share >= _STILL and still < _HALF:
+        return Odd(feature, "still", f"{feature} stands still: {percent(share)} of rows have {top:g}, usually {percent(usual)}", share)
+    if share - still >= _BURST and usual < _BURST / 3:
+        return Odd(feature, "value", f"{feature} is {top:g} in {percent(share)} of rows, usually in {percent(usual)}", share)
+    return _of_unit(feature, before, during)
+
+
+def exchanged(feature: str, cells: Ints, said: Callable[[int, int], str], is_during: Bools) -> Odd | None:
+    """Tell categories whose codes were exchanged: the shares are what they were, but of others; None where that is not so."""
+    size = int(cells.max(initial=-1)) + 1
+    before, now = (np.bincount(cells[side & (cells >= 0)], minlength=size).astype(float) for side in (~is_during, is_during))
+    if min(before.sum(), now.sum()) < LEAST_ROWS:
+        return None
+    before, now = before / before.sum(), now / now.sum()
+    moved = np.flatnonzero(np.abs(now - before) >= _EXCHANGED)
+    noise = 3 * float(np.sqrt(0.25 / is_during.sum()))
+    if len(moved) < 2 or np.abs(np.sort(now) - np.sort(before)).max() > noise:  # noqa: PLR2004 - an exchange takes two
+        return None
+    told = "; ".join(f"{said(int(c), int(c))} in {percent(now[c])} of rows, usually {percent(before[c])}" for c in moved[:3])
+    return Odd(feature, "factor", f"codes of {feature} are exchanged: {told}")
+
+
+def _of_unit(feature: str, before: Floats, during: Floats) -> Odd | None:
+    """Tell another unit: all quantiles are the same multiple of what they were, and that is a factor between units, or far from one."""
+    if min(np.quantile(side, _QUANTILES[0] / 2) for side in (before, during)) <= 0:
+        return None
+    (was, doubt_was), (now, doubt_now) = (_log_quantiles(side) for side in (before, during))
+    ratios, doubts = now - was, np.sqrt(doubt_was**2 + doubt_now**2 + _ALIKE**2)
+    weights = 1 / doubts**2
+    factor, doubt = float(ratios @ weights / weights.sum()), float(1 / np.sqrt(weights.sum()))
+    if (np.abs(ratios - factor) > _WITHIN * doubts).any() or abs(factor) < _WITHIN * doubt + _LEAST_FACTOR:
+        return None
+    if min(abs(abs(factor) - np.log(unit)) for unit in UNITS) > _WITHIN * doubt and abs(factor) < np.log(_FAR):
+        return None
+    times = f"{np.exp(factor):.3g} times" if factor > 0 else f"1/{np.exp(-factor):.3g} of"
+    return Odd(
+        feature, "unit" if abs(factor) > np.log(_FAR) else "factor", f"{feature} comes in another unit: all its values are {times} what they were"
+    )
+
+
+def _log_quantiles(values: Floats) -> tuple[Floats, Floats]:
+    """Return the logarithms of some quantiles with their standard errors from the order statistics beside them; values are positive, and a hundred at least."""
+    spread = np.sqrt(_QUANTILES * (1 - _QUANTILES) / len(values))
+    low, middle, high = np.log(np.quantile(values, [_QUANTILES - spread, _QUANTILES, _QUANTILES + spread]))
+    return middle, (high - low) / 2
