@@ -139,7 +139,9 @@ def test_a_silence_that_is_not_said_plainly_is_refused_with_what_to_do(home: Hom
 def test_what_is_over_or_lasts_cannot_be_silenced(home: Home):
     happen(home, event(), event(incident="i2"), replace(event("resolved", day=1, incident="i2"), why=LASTED))
     resolve(home, "i1", who="bob", why="a false alarm", now=NOW)
-    with pytest.raises(UsageError, match="is over already: resolved by bob on .* and cannot be silenced. `watchkeeper incidents` lists what goes on"):
+    with pytest.raises(
+        UsageError, match=r"is over already: resolved by bob on .* and cannot be silenced\. `watchkeeper incidents` lists what goes on"
+    ):
         silenced(home, now=NOW + HOUR)
     with pytest.raises(UsageError, match="is closed as lasting, is known and tells nobody any more, so that it need not be silenced"):
         silenced(home, About(incident="i2"), now=MONDAY + 3 * DAY)

@@ -14,7 +14,7 @@ from watchkeeper.cli.frame import HomeOption, NowOption, day, moment, open_home
 from watchkeeper.cli.output import JsonOption, say, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.care import acknowledge, resolve
-from watchkeeper.operations.incident_book import incident_called, known_incidents
+from watchkeeper.operations.incident_book import incident_called, known_incidents, silence_of
 from watchkeeper.operations.listing import incident_listing
 from watchkeeper.operations.silence import About, end_silence, silence, silences_in_force
 from watchkeeper.records import Silence
@@ -117,6 +117,9 @@ def resolve_it(
         _show(place, done.id, at)
     else:
         say(f"{done.id} of {done.model} is resolved by {done.closed_by}: {done.headline}")
+        if (silent := silence_of(place, done, now=at)) is not None:
+            zone = _zone(place, done.model)
+            say(f"It is silenced until {moment_text(silent.until, zone)} ({zone}); then those who know of it are told that it is over.")
 
 
 def _show(home: Home, incident_id: str, now: datetime) -> None:

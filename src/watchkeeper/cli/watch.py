@@ -171,11 +171,12 @@ def list_incidents(
 
 
 def _by(incident: Mapping[str, Any], timezone: str) -> str:
-    """Return which person put an incident into its state, a silence's end, and why; empty where nobody did."""
-    if incident["who"] in ("", OURSELVES):
-        return ""
+    """Return which person put an incident into its state, a silence's end, why, and who else looks after it; empty where nobody did."""
+    seen = incident["acknowledged_by"] if incident["state"] == "silenced" else ""
     until = f" until {moment_text(incident['until'], timezone)}" if incident["until"] else ""
-    return f"{incident['who']}{until}" + (f": {incident['why']}" if incident["why"] else "")
+    why = f": {incident['why']}" if incident["why"] else ""
+    said = "" if incident["who"] in ("", OURSELVES) else f"{incident['who']}{until}{why}"
+    return f"{said}; acknowledged by {seen}" if seen else said
 
 
 def _cause_text(found: Sequence[Cause]) -> str:

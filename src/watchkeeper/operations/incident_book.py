@@ -42,6 +42,11 @@ def covering(home: Home, incidents: Iterable[Incident], silences: Sequence[Silen
     return found
 
 
+def silence_of(home: Home, incident: Incident, *, now: datetime) -> Silence | None:
+    """Return the silence in which an incident is, also one that is over, of whose end people are told after it."""
+    return rules.in_force(covering(home, [incident], known_silences(home, now=now), now=now).get(incident.id, ()), now)
+
+
 def _signals(home: Home, models: Iterable[str], now: datetime) -> Mapping[str, Signal]:
     names = set(models)
     return {s.signal_id: s for s in home.lake.newest(Signal, as_of=now, where=among("model", names))} if names else {}
