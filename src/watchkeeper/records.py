@@ -316,7 +316,7 @@ class IncidentEvent:
     incident_id: Of[str, "hash of model, subject and opening window"]
     model: Of[str, "the monitor"]
     environment: Of[str, "production, staging, ..."] = "production"
-    event: Of[str, "opened, joined, updated, acknowledged, silenced or resolved"]
+    event: Of[str, "opened, joined, updated, acknowledged or resolved; silences are in `silences`"]
     family: Of[str, "family of its first signal"]
     subject: Of[str, "what it is about: kpi, a segment, a feature, a source"]
     severity: Of[str, "notice, warning, high or critical after this event"]
@@ -327,6 +327,25 @@ class IncidentEvent:
     who: Of[str, "person or `watchkeeper`"] = "watchkeeper"
     why: Of[str, "reason given"] = ""
     at: Of[datetime, "the `now` of the decision"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """Somebody asked not to be told of something until a moment; one that is ended early has a second row."""
+
+    TABLE: ClassVar[str] = "silences"
+    KEY: ClassVar[tuple[str, ...]] = ("silence_id", "event")
+
+    silence_id: Of[str, "hash of what it is about, until when, by whom, why and the moment"]
+    event: Of[str, "begun, or ended before its time"] = "begun"
+    model: Of[str, "the monitor"]
+    incident_id: Of[str, "the one incident it is about; empty where it is about all that open while it lasts"] = ""
+    metric: Of[str, "only incidents of which every signal is of this metric; empty for any"] = ""
+    segment: Of[str, "only incidents of which every signal is of this segment or a part of it; empty for any"] = ""
+    until: Of[datetime, "when it ends: that moment is told of again"]
+    who: Of[str, "who began it, or ended it"]
+    why: Of[str, "reason given"] = ""
+    at: Of[datetime, "the `now` of the beginning, or of the end before its time"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -448,6 +467,7 @@ RECORDS = (
     Score,
     Signal,
     IncidentEvent,
+    Silence,
     Action,
     Digest,
     Run,

@@ -38,7 +38,7 @@ def test_every_deployment_is_a_flow_with_a_form_that_explains_itself(deployment:
 
 
 def test_all_but_what_a_person_starts_have_a_schedule_of_their_own():
-    assert [d.name for d in SHIPPED if not d.schedules] == ["change", "backfill"]
+    assert [d.name for d in SHIPPED if not d.schedules] == ["change", "ack", "silence", "resolve", "backfill"]
 
 
 def test_respond_follows_each_intake():
@@ -67,6 +67,8 @@ def test_one_flow_runs_once_at_a_time():
         ("intake", {"models": None}, "intake-all-2026-01-05T07:30Z"),
         ("digest", {"period": "day"}, "digest-day-2026-01-05T07:30Z"),
         ("change", {"model": "parcels"}, "change-parcels-2026-01-05T07:30Z"),
+        ("ack", {"incident": "4f0c9a1b", "who": "ann"}, "ack-4f0c9a1b-2026-01-05T07:30Z"),
+        ("silence", {"incident": "", "model": "parcels"}, "silence-parcels-2026-01-05T07:30Z"),
         ("upkeep", {}, "upkeep-2026-01-05T07:30Z"),
     ],
 )

@@ -267,3 +267,87 @@ def test_the_headline_of_a_resolved_incident_tells_what_it_was(watch):
     watch.sees([signal(3)], day=3)
     watch.sees([signal(3)], day=6)
     assert watch.incidents[0].headline == "kpi: 1 signals, warning"
+
+
+# Closed by hand
+
+
+def close(watch: Watch, *, day: int, who: str = "ann", why: str = "the feed was mended") -> None:
+    """Close the only incident on the morning after `day`, as operations/care.py does."""
+    at, [one] = START + (day + 1) * DAY + timedelta(hours=8), watch.incidents
+    watch.events.append(
+        replace(
+            watch.events[0],
+            event_id=key(one.id, "resolved", who, at),
+            event="resolved",
+            signals=[],
+            story="{}",
+            severity=one.severity,
+            window_start=one.window_start,
+            window_end=one.window_end,
+            who=who,
+            why=why,
+            at=at,
+        )
+    )
+
+
+def test_what_a_person_closed_stays_closed_while_nothing_new_is_out_of_line(watch):
+    watch.sees([signal(3), signal(4)], day=4)
+    close(watch, day=4)
+    assert [watch.sees([signal(3), signal(4)], day=day) for day in range(5, 45)] == [[]] * 40
+    [one] = watch.incidents
+    assert (one.state, one.closed_by, one.why, one.is_closed_by_hand) == ("resolved", "ann", "the feed was mended", True)
+
+
+def test_the_final_word_on_a_known_signal_does_not_open_it_again_nor_does_another_metric_of_its_windows(watch):
+    watch.sees([signal(3, state="provisional")], day=3)
+    close(watch, day=3)
+    assert watch.sees([signal(3)], day=4) == []
+    assert watch.sees([signal(3), signal(3, metric="log_loss")], day=5) == []
+    assert watch.incidents[0].state == "resolved"
+
+
+def test_a_new_bad_window_opens_it_again_as_its_next_chapter_which_ends_by_itself(watch):
+    watch.sees([signal(3)], day=3)
+    close(watch, day=3)
+    found = [signal(3), signal(4)]
+    assert watch.sees(found, day=4) == ["joined"]
+    [one] = watch.incidents
+    assert (one.state, one.closed_by, one.resolved_at) == ("open", "", None)
+    assert [watch.sees(found, day=day) for day in range(5, 9)] == [[], [], ["resolved"], []]
+    assert (watch.incidents[0].state, watch.incidents[0].closed_by) == ("resolved", "watchkeeper")
+
+
+def test_signals_taken_back_after_a_person_closed_it_tell_no_second_end(watch):
+    watch.sees([signal(3, family="data", metric="null_ratio")], day=3)
+    close(watch, day=3)
+    assert [watch.sees([], day=day) for day in range(4, 9)] == [[]] * 5
+    assert not watch.incidents[0].is_withdrawn
+
+
+def test_a_chapter_opened_again_lasts_four_weeks_of_its_own_before_it_is_called_lasting(watch):
+    found = [signal(3 + d) for d in range(60)]
+    watch.sees(found[:26], day=28)
+    close(watch, day=28)
+    assert watch.sees(found[:31], day=33) == ["joined"]
+    assert watch.sees(found[:56], day=58) == ["joined"]
+    assert watch.incidents[0].state == "open"
+    assert watch.sees(found[:59], day=61) == ["joined", "resolved"]
+    assert watch.incidents[0].state == "lasting"
+
+
+def test_an_acknowledgement_is_of_one_chapter(watch):
+    watch.sees([signal(3)], day=3)
+    watch.events.append(replace(watch.events[0], event_id="a", event="acknowledged", signals=[], story="{}", who="ann", at=START + 4 * DAY + DAY / 3))
+    close(watch, day=4, who="bob")
+    watch.sees([signal(3), signal(4), signal(5)], day=5)
+    [one] = watch.incidents
+    assert (one.state, one.acknowledgement) == ("open", None)
+
+
+@pytest.mark.parametrize("why", [RESTATED, LASTED])
+def test_a_reason_in_our_own_words_is_still_that_of_a_person(watch, why):
+    watch.sees([signal(3)], day=3)
+    close(watch, day=3, why=why)
+    assert (watch.incidents[0].state, watch.incidents[0].is_withdrawn) == ("resolved", False)

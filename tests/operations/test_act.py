@@ -135,13 +135,6 @@ def test_an_update_that_says_nothing_new_is_passed_over(home: Home, run, slack: 
     assert outcomes(run(happen(home, worse), slack.as_bot)) == [("update", "sent")]
 
 
-def test_a_silenced_incident_sends_no_updates_but_its_end(home: Home, run, slack: Slack):
-    run(happen(home, event(), event("silenced", day=0, at=MONDAY + DAY + 7 * HOUR, who="anna")), slack.as_bot)
-    rows = run(happen(home, event("joined", day=1)), slack.as_bot)
-    assert [(r.state, r.reason) for r in rows] == [("skipped", "silenced by anna")]
-    assert outcomes(run(happen(home, event("resolved", day=2)), slack.as_bot)) == [("resolve", "sent")]
-
-
 def test_old_history_is_not_sent_in_bulk_but_a_late_verdict_is(home: Home, run, slack: Slack):
     """Judged now, what was over long ago is old news; a window whose labels were due only now is not."""
     now = MONDAY + 10 * DAY
@@ -303,7 +296,14 @@ def test_a_digest_without_slack_is_a_file(home: Home, run):
     [
         (
             {"docs": "https://docs.example/", "prefect": "https://prefect.example"},
-            ["https://docs.example/incidents/i1.html", "https://prefect.example/deployments"],
+            [
+                "https://docs.example/incidents/i1.html",
+                "https://prefect.example/deployments",
+                *(
+                    f"https://prefect.example/deployments?deployments.flowOrDeploymentNameLike={verb}&flowOrDeploymentName={verb}"
+                    for verb in ("ack", "silence", "resolve")
+                ),
+            ],
         ),
         ({}, []),
     ],

@@ -85,7 +85,7 @@ def _say_remarks(status: ModelStatus) -> None:
     row = status.overview
     classes, versions = row.new_classes and f"labels: {row.new_classes}", row.versions and f"versions: {row.versions}"
     for line in [part for part in (row.reason, row.maturity, classes, versions) if part] + [
-        f"{i.severity} {i.incident_id}: {i.headline}" for i in row.incidents
+        f"{i.severity} {i.incident_id}{'' if i.state == 'open' else f' ({i.state})'}: {i.headline}" for i in row.incidents
     ]:
         say(f"{row.model}: {line}")
     last = max((o.window_end for o in status.operations if len(o.due) > _MANY_DUE), default=None)

@@ -5,7 +5,7 @@ Belongs here: their arguments and how results are printed. Does not: the work (o
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -19,7 +19,9 @@ from watchkeeper.cli.frame import HomeOption, NowOption, day, days, moment, open
 from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, complain, say, set_aside_lines, show, show_json, window_so_far
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.causes import undecided
+from watchkeeper.judgement.incidents import OURSELVES
 from watchkeeper.judgement.notices import STALE, STALE_AFTER
+from watchkeeper.operations.incident_book import incident_called, known_incidents
 from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores, silence
 from watchkeeper.operations.report import digest_of, newest_digest
 from watchkeeper.operations.spread import in_threads
@@ -30,7 +32,7 @@ from watchkeeper.words import COUNTS, counted, moment_text, window_text
 
 Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Models; else all.", show_default=False)]
 _SCORES = ("metric", "feature", "segment", "version", "window", "value", "low", "high", "n", "reference_value", "coverage", "state", "reason")
-_INCIDENTS = ("id", "model", "state", "severity", "window", "headline", "cause")
+_INCIDENTS = ("id", "model", "state", "severity", "window", "headline", "cause", "by")
 
 
 class By(StrEnum):
@@ -160,10 +162,21 @@ def list_incidents(
             **i,
             "window": window_text(i["window_start"], i["window_end"], zones.get(i["model"], "UTC")),
             "cause": _cause_text([Cause(**c) for c in i["causes"]]),
+            "by": _by(i, zones.get(i["model"], "UTC")),
         }
         for i in found
     ]
-    show(rows, as_json=False, columns=_INCIDENTS, empty="Nothing is wrong." if not everything else "Nothing has been wrong.")
+    columns = [c for c in _INCIDENTS if c != "by" or any(row["by"] for row in rows)]
+    show(rows, as_json=False, columns=columns, empty="Nothing is wrong." if not everything else "Nothing has been wrong.")
+
+
+def _by(incident: Mapping[str, Any], timezone: str) -> str:
+    """Return which person put an incident into its state, a silence's end, why, and who else looks after it; empty where nobody did."""
+    seen = incident["acknowledged_by"] if incident["state"] == "silenced" else ""
+    until = f" until {moment_text(incident['until'], timezone)}" if incident["until"] else ""
+    why = f": {incident['why']}" if incident["why"] else ""
+    said = "" if incident["who"] in ("", OURSELVES) else f"{incident['who']}{until}{why}"
+    return f"{said}; acknowledged by {seen}" if seen else said
 
 
 def _cause_text(found: Sequence[Cause]) -> str:
@@ -182,14 +195,11 @@ def show_incident(
     """Show one incident whole: since when, how bad, for whom, why, what was ruled out, what to do."""
     place = open_home(ctx, home)
     at = moment(now, place)
-    found = [i for i in incident_listing(place, models=None, resolved=True, now=at) if i["id"].startswith(incident)]
-    if len(found) != 1:
-        what = "no incident has" if not found else f"{len(found)} incidents have"
-        raise UsageError(f"{what} an id that begins with {incident!r}", then="`watchkeeper incidents --all` lists them.")
+    chosen = incident_called(known_incidents(place, now=at), incident).id
     if as_json:
-        show_json(found[0])
+        show_json(next(i for i in incident_listing(place, models=None, resolved=True, now=at) if i["id"] == chosen))
     else:
-        say(_incident_text(place, found[0]["id"], at))
+        say(_incident_text(place, chosen, at))
 
 
 def digest(

@@ -73,7 +73,12 @@ def name_of(verb: str, parameters: dict[str, Any], due_at: datetime) -> str:
     >>> name_of("digest", {"period": "week"}, datetime(2026, 1, 5, 7, 30, tzinfo=UTC))
     'digest-week-2026-01-05T07:30Z'
     """
-    about = parameters.get("period") or parameters.get("model") or (_about(parameters["models"]) if "models" in parameters else "")
+    about = (
+        parameters.get("period")
+        or parameters.get("incident")
+        or parameters.get("model")
+        or (_about(parameters["models"]) if "models" in parameters else "")
+    )
     days = [f"{parameters[k]:%Y-%m-%d}" for k in ("start", "end") if parameters.get(k)]
     return "-".join([verb, *([about] if about else []), "..".join(days) or f"{due_at.astimezone(UTC):%Y-%m-%dT%H:%MZ}"])
 

@@ -4,28 +4,34 @@ Belongs here: what is new about episodes, and the fold of events into an inciden
 (episodes.py), the cause (causes.py), the words (story.py).
 
 An incident still going on after `LASTING` is closed as lasting: it stays in the digest, and the same subject opens no new one
-until it has been clear.
+until it has been clear. One that a person closed opens again by windows that were not known to be bad then, and by nothing else.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from watchkeeper.judgement.episodes import Episode, needs_labels, severity_of
-from watchkeeper.judgement.notices import in_order
-from watchkeeper.records import SEVERITIES, IncidentEvent, Severity, Signal, Story, key
+from watchkeeper.records import SEVERITIES, IncidentEvent, Severity, Signal, Silence, Story, key
 from watchkeeper.words import moment_text
 
 LASTING = timedelta(days=28)
 LATE_ROWS = timedelta(days=7)
 RESTATED = "restated: with what has landed since, nothing is out of line"
+OURSELVES = "watchkeeper"
 LASTED = "lasts: the state is known and stays in the digest; no new incident opens until it has been clear"
+
+_SEQUENCE = ("opened", "joined", "updated", "acknowledged", "resolved")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """An incident as its events have left it; `state` is open, acknowledged, silenced, lasting or resolved."""
+    """An incident as its events have left it; `state` is open, acknowledged, silenced, lasting or resolved.
+
+    Silenced is one that a silence (silences.py) covers; events alone never say so.
+    """
 
     id: str
     model: str
@@ -46,6 +52,10 @@ class Incident:
     story: Story | None = None
     told_at: datetime | None = None
     why: str = ""
+    closed_by: str = ""
+    reopened_at: datetime | None = None
+    acknowledgement: IncidentEvent | None = None
+    silence: Silence | None = None
 
     @property
     def is_open(self) -> bool:
@@ -55,7 +65,17 @@ class Incident:
     @property
     def is_withdrawn(self) -> bool:
         """Tell whether what landed later took it back: it never was."""
-        return self.why == RESTATED and not self.is_open
+        return self.why == RESTATED and not self.is_open and not self.is_closed_by_hand
+
+    @property
+    def is_closed_by_hand(self) -> bool:
+        """Tell whether a person closed it."""
+        return self.closed_by not in ("", OURSELVES)
+
+
+def in_order(events: Iterable[IncidentEvent]) -> list[IncidentEvent]:
+    """Return events in the order in which they happened; those of one moment in the order of an incident's life."""
+    return sorted(events, key=lambda e: (e.at, _SEQUENCE.index(e.event), e.window_start, e.event_id))
 
 
 def fold(events: Iterable[IncidentEvent]) -> list[Incident]:
@@ -79,23 +99,26 @@ def alongside(incident_id: str, incidents: Iterable[Incident]) -> list[Incident]
 
 
 def _folded(history: Sequence[IncidentEvent]) -> Incident:
-    first, last = history[0], history[-1]
+    course = [e for e in history if e.event != "acknowledged"]
+    first, last = course[0], course[-1]
     told_by = [(s, e.at) for e in history if e.event != "resolved" and (s := Story.from_json(e.story)) is not None]
-    told = [e.event for e in history if e.event in ("acknowledged", "silenced", "resolved")]
-    reopened = told and told[-1] == "resolved" and last.event != "resolved"
-    closed = "lasting" if last.why == LASTED else "resolved"
+    is_closed = last.event == "resolved"
+    lasts = is_closed and last.why == LASTED and last.who == OURSELVES
+    reopenings = [(ended, n) for n, (ended, e) in enumerate(pairwise(course), 1) if ended.event == "resolved" != e.event]
+    chapter = history[history.index(course[reopenings[-1][1]]) if reopenings else 0 :]
+    acknowledgement = next((e for e in reversed(chapter) if e.event == "acknowledged"), None)
     return Incident(
         id=first.incident_id,
         model=first.model,
         environment=first.environment,
-        state="open" if not told or reopened else closed if told[-1] == "resolved" else told[-1],
+        state="lasting" if lasts else "resolved" if is_closed else "acknowledged" if acknowledgement else "open",
         severity=max((e.severity for e in history), key=SEVERITIES.index),
         family=first.family,
         subject=first.subject,
         opened_at=first.at,
         detected_at=first.at,
         onset_at=min(e.window_start for e in history),
-        resolved_at=last.at if last.event == "resolved" and last.why != LASTED else None,
+        resolved_at=last.at if is_closed and not lasts else None,
         window_start=min(e.window_start for e in history),
         window_end=max(e.window_end for e in history),
         headline=told_by[-1][0].headline if told_by else first.subject,
@@ -104,7 +127,15 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         story=told_by[-1][0] if told_by else None,
         told_at=told_by[-1][1] if told_by else None,
         why=last.why,
+        closed_by=last.who if is_closed else "",
+        reopened_at=max((course[n].at for ended, n in reopenings if is_by_hand(ended)), default=None),
+        acknowledgement=acknowledgement,
     )
+
+
+def is_by_hand(event: IncidentEvent) -> bool:
+    """Tell whether an event is that a person closed the incident."""
+    return event.event == "resolved" and event.who != OURSELVES
 
 
 Teller = Callable[[Episode, Severity], Story]
@@ -177,7 +208,12 @@ def _of_episode(whose: "_Whose", incident: Incident | None, episode: Episode, te
 
 
 def _goes_on(incident: Incident, episode: Episode) -> bool:
-    """Tell whether there may be news: it is open, or what came later shows that it was closed too early."""
+    """Tell whether there may be news: it is open, or what came later shows that it was closed too early.
+
+    What a person closed was known; only a window that was not yet out of line then is news of it.
+    """
+    if incident.is_closed_by_hand:
+        return any(s.window_end > incident.window_end for s in episode.signals)
     return incident.is_open or incident.why == RESTATED or (incident.why != LASTED and not episode.is_over)
 
 
@@ -191,13 +227,14 @@ def _closing(whose: "_Whose", incident: Incident | None, episode: Episode, now: 
     if episode.is_over:
         story = tell_end(episode) if tell_end else None
         return [_event(whose, episode, "resolved", severity, now, story=story, why=f"clear since {_since(episode.end, whose.timezone)}")]
-    if incident is not None and now - incident.opened_at >= LASTING:
+    if incident is not None and not incident.is_closed_by_hand and now - (incident.reopened_at or incident.opened_at) >= LASTING:
         return [_event(whose, episode, "resolved", severity, now, why=LASTED)]
     return []
 
 
 def _is_just_over(incident: Incident, now: datetime) -> bool:
-    ended = None if needs_labels(incident.family, incident.subject) or incident.is_withdrawn else incident.resolved_at
+    stays = needs_labels(incident.family, incident.subject) or incident.is_withdrawn or incident.is_closed_by_hand
+    ended = None if stays else incident.resolved_at
     return ended is not None and now - ended <= LATE_ROWS
 
 

@@ -6,21 +6,25 @@ retries (outbox.py).
 The rules: incidents in production that are or were more than a notice are told. What could have been told more than
 seven days ago, never was, and is over, is not told in bulk now; what still goes on is told however long ago it began. One run sends at most one message about one incident: the opening
 with the newest story, the newest update, or the resolution; what it replaces is passed over, and so is an update that says
-nothing new.
+nothing new. While a silence lasts nothing is told: it is passed over, but for the end of what people believe goes on, which waits
+until the silence is over. What nobody was told of opens with the first news that may be told.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from watchkeeper.records import SEVERITIES, IncidentEvent
+from watchkeeper.judgement.silences import in_force
+from watchkeeper.records import SEVERITIES, IncidentEvent, Silence
 
 STALE_AFTER = timedelta(days=7)
 STALE = "older than 7 days"
+SILENCED = "silenced by "
 Kind = Literal["open", "update", "resolve"]
+Fate = Literal["told", "passed over", "silenced"]
+"""What became of an event: people were told, or it was passed over, as another message says as much or as there was a silence."""
 _KINDS: dict[str, Kind] = {"opened": "open", "joined": "update", "updated": "update", "resolved": "resolve"}
-_SEQUENCE = ("opened", "joined", "updated", "acknowledged", "silenced", "resolved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,6 @@ class Notice:
     skip: str = ""
 
 
-def in_order(events: Iterable[IncidentEvent]) -> list[IncidentEvent]:
-    """Return events in the order in which they happened; those of one moment in the order of an incident's life."""
-    return sorted(events, key=lambda e: (e.at, _SEQUENCE.index(e.event), e.window_start, e.event_id))
-
-
 def severity_so_far(history: Sequence[IncidentEvent]) -> str:
     """Return the worst severity that an incident has had."""
     return max((e.severity for e in history), key=SEVERITIES.index, default="notice")
@@ -48,27 +47,41 @@ def is_stale(at: datetime, window_end: datetime, *, now: datetime, mature_after:
     return now - min(at, window_end + mature_after) > STALE_AFTER
 
 
-def notices(history: Sequence[IncidentEvent], decided: Mapping[str, bool], *, now: datetime, mature_after: timedelta) -> list[Notice]:
+def notices(
+    history: Sequence[IncidentEvent], decided: Mapping[str, Fate], *, now: datetime, mature_after: timedelta, silences: Sequence[Silence] = ()
+) -> list[Notice]:
     """Return what to do about the events of one incident, given in order, that were not decided yet.
 
-    `decided` maps decided events to whether they were told. The end of what was told is told too, however long ago its
-    last bad window was: it takes windows without trouble to call it over.
+    `decided` maps decided events to what became of them, `silences` are those that cover the incident, past ones too. The end of
+    what was told is told too, however long ago its last bad window was: it takes windows without trouble to call it over.
     """
-    is_known, goes_on = any(decided.values()), _goes_on(history)
+    told = _told(history)
+    is_known, goes_on, silence = "told" in decided.values(), _goes_on(history), in_force(silences, now)
     fresh: list[tuple[IncidentEvent, Kind]] = []
     found: list[Notice] = []
-    for event, kind in _told(history):
-        if event.event_id in decided:
+    for event, kind in told:
+        is_held = silence is not None and kind == "resolve" and event is told[-1][0] and _is_believed_on(told, decided)
+        if event.event_id in decided or is_held:
             continue
         is_awaited = kind == "resolve" and (is_known or bool(fresh))
-        since = event.at if is_awaited else event.window_end
-        if not goes_on and is_stale(event.at, since, now=now, mature_after=mature_after):
+        at = max([event.at, *(s.until for s in silences if event.at < s.until <= now)]) if is_awaited else event.at
+        if not goes_on and is_stale(at, at if is_awaited else event.window_end, now=now, mature_after=mature_after):
             found.append(Notice(event, kind, event, STALE))
-        elif kind == "update" and (silence := _silence(history, event)):
-            found.append(Notice(event, kind, event, f"silenced by {silence.who}"))
+        elif silence is not None:
+            found.append(Notice(event, kind, event, silenced_text(silence)))
         else:
             fresh.append((event, kind))
-    return found + _coalesced(fresh, _last_said(history, decided))
+    return found + _coalesced(fresh, _last_said(history, decided), is_known=is_known)
+
+
+def silenced_text(silence: Silence) -> str:
+    """Return why something is not told while a silence lasts."""
+    return f"{SILENCED}{silence.who} until {silence.until:%d %b %Y, %H:%M} UTC: {silence.why}"
+
+
+def _is_believed_on(told: Sequence[tuple[IncidentEvent, Kind]], decided: Mapping[str, Fate]) -> bool:
+    """Tell whether the last that people were told of an incident is not its end."""
+    return next((kind != "resolve" for event, kind in reversed(told) if decided.get(event.event_id) == "told"), False)
 
 
 def _goes_on(history: Sequence[IncidentEvent]) -> bool:
@@ -89,20 +102,16 @@ def _told(history: Sequence[IncidentEvent]) -> list[tuple[IncidentEvent, Kind]]:
     return told
 
 
-def _silence(history: Sequence[IncidentEvent], event: IncidentEvent) -> IncidentEvent | None:
-    return next((e for e in history if e.event == "silenced" and e.at <= event.at), None)
-
-
-def _last_said(history: Sequence[IncidentEvent], decided: Mapping[str, bool]) -> tuple[str, str] | None:
+def _last_said(history: Sequence[IncidentEvent], decided: Mapping[str, Fate]) -> tuple[str, str] | None:
     """Return what people were told last about an incident: its severity then, and the story; None after its end."""
-    told = [(e, kind) for e, kind in _told(history) if e.event_id in decided]
+    told = [(e, kind) for e, kind in _told(history) if decided.get(e.event_id, "silenced") != "silenced"]
     if not told or told[-1][1] == "resolve":
         return None
     last = told[-1][0]
     return severity_so_far(history[: history.index(last) + 1]), last.story
 
 
-def _coalesced(fresh: Sequence[tuple[IncidentEvent, Kind]], said: tuple[str, str] | None) -> list[Notice]:
+def _coalesced(fresh: Sequence[tuple[IncidentEvent, Kind]], said: tuple[str, str] | None, *, is_known: bool) -> list[Notice]:
     if not fresh:
         return []
     newest, newest_kind = fresh[-1]
@@ -114,5 +123,7 @@ def _coalesced(fresh: Sequence[tuple[IncidentEvent, Kind]], said: tuple[str, str
         passed = [Notice(e, k, e, "told with the opening") for e, k in fresh if e is not opening]
         return [Notice(opening, "open", newest), *passed]
     passed = [Notice(e, k, e, "a newer update took its place") for e, k in fresh[:-1]]
+    if not is_known:
+        return [*passed, Notice(newest, "open", newest)]
     is_said = said == (max(said[0], newest.severity, key=SEVERITIES.index), newest.story) if said else False
     return [*passed, Notice(newest, newest_kind, newest, "it would repeat what was told last" if is_said else "")]

@@ -18,7 +18,7 @@ LEAST_WINDOWS = 3
 def is_asked(history: Sequence[IncidentEvent], rule: Retraining | None) -> bool:
     """Tell whether an incident is grave enough, and about the model itself, so that retraining must be decided."""
     newest = history[-1]
-    if rule is None or newest.environment != "production" or newest.family not in FAMILIES or newest.event == "acknowledged":
+    if rule is None or newest.environment != "production" or newest.family not in FAMILIES:
         return False
     return SEVERITIES.index(newest.severity) >= SEVERITIES.index(rule.severity)
 
@@ -33,7 +33,7 @@ def objection(history: Sequence[IncidentEvent], story: Story, monitor: Monitor, 
 
 
 def _settled(history: Sequence[IncidentEvent], asked: Sequence[Standing]) -> str:
-    if any(e.event == "resolved" for e in history):
+    if next(e.event for e in reversed(history) if e.event != "acknowledged") == "resolved":
         return "the incident is over"
     if any(t.action.incident_id == history[0].incident_id for t in asked):
         return "retraining was already asked for in this incident"

@@ -21,11 +21,12 @@ from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import DeliveryError
 from watchkeeper.judgement import outbox
-from watchkeeper.judgement.notices import in_order
+from watchkeeper.judgement.incidents import fold, in_order
 from watchkeeper.judgement.outbox import Standing
 from watchkeeper.monitor import Alerts, Monitor
+from watchkeeper.operations.incident_book import covering, known_silences
 from watchkeeper.operations.maturity import maturity_of
-from watchkeeper.operations.plan import Known, plan
+from watchkeeper.operations.plan import KINDS, Known, plan
 from watchkeeper.records import Action, Digest, IncidentEvent
 
 LONGEST_WAIT_S = 300.0
@@ -40,16 +41,18 @@ def act(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, settings:
     """
     settings = settings or Settings.from_environment()
     ledger = Ledger(home.lake)
-    planned = plan(_known(home, monitors, settings, ledger.standings, now))
-    if not planned and not _is_any_due(ledger, monitors, now):
+    known = _known(home, monitors, settings, ledger.standings, now)
+    planned = plan(known)
+    if not planned and not any(_is_due(s, ledger, known) for s in ledger.standings.values()):
         return []
     with lease(home.lake, "act", wait_s=LONGEST_WAIT_S):
         if not ledger.is_current():
             ledger = Ledger(home.lake)
-            planned = plan(_known(home, monitors, settings, ledger.standings, now))
+            known = _known(home, monitors, settings, ledger.standings, now)
+            planned = plan(known)
         ledger.write(planned)
         skipped = [row for row in planned if row.state == "skipped"]
-        return skipped + _send(ledger, monitors, now=now, post=post or courier(settings, home.outbox_dir))
+        return skipped + _send(ledger, known, post=post or courier(settings, home.outbox_dir))
 
 
 class Ledger:
@@ -80,9 +83,12 @@ class Ledger:
         self.standings = outbox.fold(self._rows)
 
 
-def _is_any_due(ledger: Ledger, monitors: Mapping[str, Monitor], now: datetime) -> bool:
-    standings = ledger.standings
-    return any(outbox.is_due(s, standings, now=now, cooldown=_cooldown(s, monitors)) for s in standings.values())
+def _is_due(standing: Standing, ledger: Ledger, known: Known) -> bool:
+    """Tell whether an action may be tried now; a message about what is silenced waits."""
+    is_message = standing.action.kind in KINDS
+    if is_message and known.silence_of(standing.action.incident_id):
+        return False
+    return outbox.is_due(standing, ledger.standings, now=known.now, cooldown=_cooldown(standing, known.monitors))
 
 
 def _known(home: Home, monitors: Mapping[str, Monitor], settings: Settings, standings: dict[str, Standing], now: datetime) -> Known:
@@ -91,20 +97,21 @@ def _known(home: Home, monitors: Mapping[str, Monitor], settings: Settings, stan
         histories[event.incident_id].append(event)
     digests = home.lake.newest(Digest, as_of=now)
     waits = {name: maturity_of(home, monitor, now=now).wait for name, monitor in monitors.items()}
-    return Known(home, monitors, histories, digests, standings, targets(settings), waits, now)
+    silences = known_silences(home, now=now)
+    incidents = fold(event for history in histories.values() for event in history) if silences else []
+    covered = covering(home, incidents, silences, now=now)
+    return Known(home, monitors, histories, digests, standings, targets(settings), waits, now, covered)
 
 
-def _send(ledger: Ledger, monitors: Mapping[str, Monitor], *, now: datetime, post: Post) -> list[Action]:
+def _send(ledger: Ledger, known: Known, *, post: Post) -> list[Action]:
     """Send what is due in the order it was planned; a target that fails thrice, or asks for a wait, is left to the next run."""
     outcomes: list[Action] = []
     strikes: Counter[str] = Counter()
     for action_id in list(ledger.standings):
         standing = ledger.standings[action_id]
-        if strikes[standing.action.target] >= STRIKES or not outbox.is_due(
-            standing, ledger.standings, now=now, cooldown=_cooldown(standing, monitors)
-        ):
+        if strikes[standing.action.target] >= STRIKES or not _is_due(standing, ledger, known):
             continue
-        outcome, weight = _attempt(standing, ledger, monitors.get(standing.action.model), now=now, post=post)
+        outcome, weight = _attempt(standing, ledger, known.monitors.get(standing.action.model), now=known.now, post=post)
         strikes[standing.action.target] = strikes[standing.action.target] + weight if weight else 0
         ledger.write([outcome])
         outcomes.append(outcome)

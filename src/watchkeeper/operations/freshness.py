@@ -14,7 +14,9 @@ from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.swap import write_whole
 from watchkeeper.adapters.warehouse import clock_of
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.silences import is_in_force
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.incident_book import known_silences
 from watchkeeper.operations.look import FOLDER
 from watchkeeper.records import RECORDS, Quarantined
 
@@ -22,7 +24,7 @@ _STAMP = ".published.json"
 
 
 def print_of(home: Home, monitors: Mapping[str, Monitor], problems: Sequence[Problem], *, now: datetime) -> str:
-    """Return a print of what can be seen at `now`: tables, monitors, reports, and the day, since old rows fall out of lists.
+    """Return a print of what can be seen at `now`: tables, monitors, reports, silences that last, and the day, since old rows fall out of lists.
 
     Of two moments after the newest row of the lake the later one shows nothing more.
     """
@@ -35,7 +37,8 @@ def print_of(home: Home, monitors: Mapping[str, Monitor], problems: Sequence[Pro
     known = [at for at in newest if at is not None]
     seen = min(now, max(known)) if known and len(known) == sum(v is not None for _, v in versions) else now
     looks = sorted(p.name for p in (home.site_dir / FOLDER).glob("*.html"))
-    said = (versions, seen.isoformat(), f"{now:%Y-%m-%d}", home.workspace, sorted(monitors.items()), [str(p) for p in problems], looks)
+    silent = [s.silence_id for s in known_silences(home, now=now) if is_in_force(s, now)]
+    said = (versions, silent, seen.isoformat(), f"{now:%Y-%m-%d}", home.workspace, sorted(monitors.items()), [str(p) for p in problems], looks)
     return hashlib.sha256(repr(said).encode()).hexdigest()
 
 

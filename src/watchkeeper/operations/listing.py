@@ -17,7 +17,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import UsageError
-from watchkeeper.judgement.incidents import alongside, fold
+from watchkeeper.judgement.incidents import Incident, alongside
 from watchkeeper.judgement.standing import named_version
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS
@@ -28,14 +28,16 @@ from watchkeeper.operations.bins_in_force import in_force, stored_bins
 from watchkeeper.operations.costs import costs_by
 from watchkeeper.operations.due import last_ended
 from watchkeeper.operations.fit import PREDICTION
+from watchkeeper.operations.incident_book import known_incidents
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.operations.version_book import rolled_up_versions
 from watchkeeper.operations.version_list import known_standings
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.pairs import LEAST_CORRELATION, name_of
 from watchkeeper.records import CLASS, SEVERITIES, Action, Change, IncidentEvent, Score, Signal
+from watchkeeper.site.care import care_lines
 from watchkeeper.site.links import incident_links
-from watchkeeper.site.message import incident_message, text
+from watchkeeper.site.message import Line, incident_message, text
 from watchkeeper.site.published import incident_rows, story_of
 from watchkeeper.spelling import segment_name
 from watchkeeper.windows import Grain, Grid
@@ -144,10 +146,11 @@ def _in_order(home: Home, monitor: Monitor, wanted: Wanted, now: datetime) -> Wa
 def _known(monitor: Monitor, metrics: frozenset[str]) -> None:
     valid = sorted(catalogue.NAMES | {m.name for m in own_kpis(monitor)} | set(COST_METRICS) | {GAP_TO_REST.name})
     for name in metrics - set(valid):
-        raise UsageError(f"no metric is called {name!r}", where="--metric", then=_nearest(name, valid))
+        raise UsageError(f"no metric is called {name!r}", where="--metric", then=nearest(name, valid))
 
 
-def _nearest(name: str, valid: Sequence[str]) -> str:
+def nearest(name: str, valid: Sequence[str]) -> str:
+    """Return the sentence that says which of the valid names may have been meant."""
     near = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
     some = ", ".join([*valid[:_SHOWN], *([f"and {len(valid) - _SHOWN} more"] if len(valid) > _SHOWN else [])])
     return f"Did you mean {' or '.join(near)}?" if near else f"Those there are: {some or 'none yet'}."
@@ -164,13 +167,13 @@ def _known_about(home: Home, monitor: Monitor, wanted: Wanted, now: datetime) ->
     found = home.lake.read(Score.TABLE, columns=["feature", "segment"], where=mine)
     versions = sorted({named_version(s.version) for s in known_standings(home, monitor, now=now)})
     if wanted.version and wanted.version != EVERY and wanted.version not in versions:
-        raise UsageError(f"no row of {monitor.model} is of version {wanted.version!r}", where="--version", then=_nearest(wanted.version, versions))
+        raise UsageError(f"no row of {monitor.model} is of version {wanted.version!r}", where="--version", then=nearest(wanted.version, versions))
     for what, name in (("feature", wanted.feature), ("segment", wanted.segment)):
         valid = [] if found is None else sorted(v for v in pc.unique(found[what]).to_pylist() if v)
         if what == "feature" and (bins := stored_bins(home, monitor, now=now)):
             valid = sorted({*valid, *map(name_of, bins.pairs)})
         if name and name != EVERY and name not in valid:
-            raise UsageError(f"no score of {monitor.model} is about a {what} {name!r}", where=f"--{what}", then=_nearest(name, valid))
+            raise UsageError(f"no score of {monitor.model} is about a {what} {name!r}", where=f"--{what}", then=nearest(name, valid))
 
 
 def _stored(home: Home, monitor: Monitor, wanted: Wanted, now: datetime) -> list[Score]:
@@ -223,40 +226,39 @@ def incident_listing(home: Home, *, models: Sequence[str] | None, resolved: bool
     """Return incidents with the keys of `watchkeeper incidents --json`: what goes on, the gravest first, then the rest in the order it opened."""
     if models:
         load_monitors(home, models)
-    events: list[IncidentEvent] = home.lake.newest(IncidentEvent, as_of=now)
-    incidents = [i for i in fold(events) if (resolved or i.state != "resolved") and (not models or i.model in models)]
+    incidents = [i for i in known_incidents(home, now=now) if (resolved or i.state != "resolved") and (not models or i.model in models)]
     incidents.sort(key=lambda i: (_STANDING.get(i.state, 0), -SEVERITIES.index(i.severity) if i.state != "resolved" else 0))
     rows = incident_rows(incidents, home.lake.newest(Signal, as_of=now), home.lake.newest(Action, as_of=now))
-    links = home.workspace.links
     return [
-        asdict(r) | {k: json.loads(getattr(r, k)) for k in _JSON} | {"links": dict(incident_links(links, home.site_dir, incident_id=r.id))}
-        for r in rows
+        asdict(r) | {k: json.loads(getattr(r, k)) for k in _JSON} | {"links": dict(_links(home, i))} for i, r in zip(incidents, rows, strict=True)
     ]
+
+
+def _links(home: Home, incident: Incident) -> list[Line]:
+    return incident_links(home.workspace.links, home.site_dir, incident_id=incident.id, is_over=not incident.is_open)
 
 
 def told(home: Home, incident_id: str, *, now: datetime) -> str:
     """Return an incident as its message tells it."""
-    every: list[IncidentEvent] = home.lake.newest(IncidentEvent, as_of=now)
-    events, incidents = [e for e in every if e.incident_id == incident_id], fold(every)
+    incidents = known_incidents(home, now=now)
+    events: list[IncidentEvent] = home.lake.newest(IncidentEvent, as_of=now, where=pc.field("incident_id") == incident_id)
     incident = next(i for i in incidents if i.id == incident_id)
     monitor = load_monitors(home, None)[0].get(incident.model)
-    newest = max((e for e in events if e.event != "resolved"), key=lambda e: e.at)
-    links = incident_links(home.workspace.links, home.site_dir, incident_id=incident_id)
+    newest = max((e for e in events if e.event not in ("acknowledged", "resolved")), key=lambda e: e.at)
+    zone = monitor.timezone if monitor else "UTC"
     message = incident_message(
         story_of(incident),
         newest,
         severity=incident.severity,
         channel=monitor.channel if monitor else "",
-        links=links,
+        links=_links(home, incident),
         beside=alongside(incident_id, incidents),
     )
+    cared = "".join(f"{label} {said}.\n" for label, said in care_lines(incident, zone) if label != "Closed")
     lasting = f"Closed: {incident.why}.\n" if incident.state == "lasting" else ""
-    ended = (
-        f"Resolved on {moment_text(incident.resolved_at, monitor.timezone if monitor else 'UTC')}: {incident.why}.\n"
-        if incident.resolved_at
-        else lasting
-    )
-    return text(message) + ended
+    by = f" by {incident.closed_by}" if incident.is_closed_by_hand else ""
+    ended = f"Resolved{by} on {moment_text(incident.resolved_at, zone)}: {incident.why}.\n" if incident.resolved_at else lasting
+    return text(message) + cared + ended
 
 
 def recorded_changes(home: Home, models: Sequence[str] | None, *, now: datetime) -> list[Change]:

@@ -17,6 +17,7 @@ from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.swap import write_whole
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, alongside
+from watchkeeper.judgement.silences import during
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.fairness import AUDITS, audits
@@ -24,6 +25,7 @@ from watchkeeper.operations.look import FOLDER
 from watchkeeper.operations.shown import Shared, around, frame_of, model_facts, shared, split_of, stretch
 from watchkeeper.operations.status import overview_rows
 from watchkeeper.records import Digest
+from watchkeeper.site.care import silences_told
 from watchkeeper.site.digest_page import digest_page
 from watchkeeper.site.figures import Frame
 from watchkeeper.site.incident_page import incident_page, worst_signal
@@ -79,7 +81,7 @@ def pages(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, problem
     found = shared(home, now=now)
     rows = overview_rows(home, monitors, now=now, problems=problems)
     for row in rows:
-        if row.model in monitors and not site.stands(f"@{row.model}", made_from, row):
+        if row.model in monitors and not site.stands(f"@{row.model}", made_from, row, [(i.id, i.state) for i in found.incidents_of(row.model)]):
             _write_model(site, home, monitors[row.model], row, found)
     zones = {m.model: m.timezone for m in monitors.values()}
     earlier = _earlier(home, found, monitors)
@@ -106,13 +108,24 @@ def _write_incident(site: Site, home: Home, monitor: Monitor, incident: Incident
     split = split_of(home, monitor, worst_signal(signals), incident, found.now)
     told = split_lines(monitor, split) if split else []
     shown = stretch(incident)
+    silences = silences_told(during(found.silences.get(incident.id, ()), incident), monitor.timezone, found.now)
 
     def render() -> str:
         return incident_page(
-            incident, events, signals, scores, frame=frame, workspace=site.workspace, shown=shown, links=links, beside=beside, splits=told
+            incident,
+            events,
+            signals,
+            scores,
+            frame=frame,
+            workspace=site.workspace,
+            shown=shown,
+            links=links,
+            beside=beside,
+            splits=told,
+            silences=silences,
         )
 
-    site.page(f"incidents/{incident.id}.html", (incident, events, signals, scores, links, beside, told), render)
+    site.page(f"incidents/{incident.id}.html", (incident, events, signals, scores, links, beside, told, silences), render)
 
 
 def _earlier(home: Home, found: Shared, monitors: Mapping[str, Monitor]) -> set[str]:

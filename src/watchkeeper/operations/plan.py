@@ -6,21 +6,24 @@ Nothing here writes, and the same records always give the same plan with the sam
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement import outbox, retraining
 from watchkeeper.judgement.episodes import needs_labels
-from watchkeeper.judgement.incidents import alongside, fold
-from watchkeeper.judgement.notices import STALE, Notice, in_order, is_stale, notices, severity_so_far
+from watchkeeper.judgement.incidents import Incident, alongside, fold, in_order, is_by_hand
+from watchkeeper.judgement.notices import SILENCED, STALE, Fate, Notice, is_stale, notices, severity_so_far, silenced_text
 from watchkeeper.judgement.outbox import Standing
+from watchkeeper.judgement.silences import in_force
 from watchkeeper.monitor import Monitor
-from watchkeeper.records import Action, Digest, IncidentEvent, Story, key
+from watchkeeper.records import Action, Digest, IncidentEvent, Silence, Story, key
+from watchkeeper.site.care import care_lines
 from watchkeeper.site.links import digest_links, incident_links
 from watchkeeper.site.message import Message, belated_message, digest_message, ending, incident_message, text
+from watchkeeper.words import moment_text
 
 TARGETS = ("slack", "file", "webhook", "event")
 KINDS = ("open", "update", "resolve")
@@ -39,6 +42,12 @@ class Known:
     waits: Mapping[str, timedelta]
     """How long after a window each model's labels are due."""
     now: datetime
+    silences: Mapping[str, Sequence[Silence]] = field(default_factory=dict)
+    """Incident id -> those that cover it, past ones too."""
+
+    def silence_of(self, incident_id: str) -> Silence | None:
+        """Return the silence in which an incident is, if any."""
+        return in_force(self.silences.get(incident_id, ()), self.now)
 
 
 def plan(known: Known) -> list[Action]:
@@ -48,20 +57,41 @@ def plan(known: Known) -> list[Action]:
         monitor = known.monitors.get(history[0].model)
         if monitor is None:
             continue
-        found = notices(history, _decided(history, known.standings), now=known.now, mature_after=_wait(known, history[0]))
+        found = notices(
+            history,
+            _decided(history, known.standings),
+            now=known.now,
+            mature_after=_wait(known, history[0]),
+            silences=known.silences.get(history[0].incident_id, ()),
+        )
         rows += [_told(known, monitor, history, notice, target) for notice in found for target in known.targets]
         rows += _retrain(known, monitor, history, found, rows)
     rows += [row for digest in known.digests for row in _digest(known, digest)]
-    return rows + [_passed_over(known, old, why) for old, why in outbox.superseded(rows, known.standings)]
+    overtaken = {old.action_id: (old, why) for old, why in (*_unsent(known), *outbox.superseded(rows, known.standings))}
+    return rows + [_passed_over(known, old, why) for old, why in overtaken.values()]
 
 
-def _decided(history: Sequence[IncidentEvent], standings: Mapping[str, Standing]) -> dict[str, bool]:
-    """Return the events that have an action for any target, and whether one of these was more than skipped.
+def _unsent(known: Known) -> Iterator[tuple[Action, str]]:
+    """Yield messages that wait and are about what is silenced by now; the end of what people know of waits on (act.py)."""
+    for standing in known.standings.values():
+        action = standing.action
+        if standing.state == "waiting" and action.kind in ("open", "update") and (silence := known.silence_of(action.incident_id)):
+            yield action, silenced_text(silence)
+
+
+def _decided(history: Sequence[IncidentEvent], standings: Mapping[str, Standing]) -> dict[str, Fate]:
+    """Return the events that have an action for any target, and what became of them: told, if one of these was more than skipped.
 
     Any target: one that is configured later does not tell old news again.
     """
     found = {e.event_id: [standings[k] for kind in KINDS for t in TARGETS if (k := key(e.event_id, kind, t)) in standings] for e in history}
-    return {event_id: any(s.state != "skipped" for s in those) for event_id, those in found.items() if those}
+    return {event_id: _fate(those) for event_id, those in found.items() if those}
+
+
+def _fate(standings: Sequence[Standing]) -> Fate:
+    if any(s.state != "skipped" for s in standings):
+        return "told"
+    return "silenced" if any(s.reason.startswith(SILENCED) for s in standings) else "passed over"
 
 
 def _wait(known: Known, event: IncidentEvent) -> timedelta:
@@ -87,7 +117,7 @@ def _told(known: Known, monitor: Monitor, history: Sequence[IncidentEvent], noti
 
 
 def _message(known: Known, history: Sequence[IncidentEvent], notice: Notice, target: str, *, severity: str, channel: str) -> Message:
-    links = incident_links(known.home.workspace.links, known.home.site_dir, incident_id=notice.event.incident_id)
+    links = incident_links(known.home.workspace.links, known.home.site_dir, incident_id=notice.event.incident_id, is_over=notice.kind == "resolve")
     story = _story(history, notice.teller)
     if notice.kind == "resolve":
         story = ending(notice.event, story)
@@ -97,7 +127,16 @@ def _message(known: Known, history: Sequence[IncidentEvent], notice: Notice, tar
         return belated_message(opening, story, notice.event, severity=severity, channel=channel, links=links)
     every = fold(event for one in known.histories.values() if one[0].model == notice.event.model for event in one)
     beside = alongside(notice.event.incident_id, every)
-    return incident_message(story, notice.event, severity=severity, channel=channel, links=links, beside=beside)
+    cared = [] if notice.kind == "resolve" else _cared(known, history, notice, next(i for i in every if i.id == notice.event.incident_id))
+    return incident_message(story, notice.event, severity=severity, channel=channel, links=links, beside=beside, cared=cared)
+
+
+def _cared(known: Known, history: Sequence[IncidentEvent], notice: Notice, incident: Incident) -> list[tuple[str, str]]:
+    """Return what people did with an incident that goes on: that somebody had closed it, and that somebody looks after it."""
+    zone = known.monitors[incident.model].timezone
+    before = next((e for e in reversed(history[: history.index(notice.event)]) if e.event != "acknowledged"), None)
+    closed = [("Open again", f"resolved by {before.who} on {moment_text(before.at, zone)}: {before.why}")] if before and is_by_hand(before) else []
+    return [*closed, *care_lines(incident, zone)]
 
 
 def _story(history: Sequence[IncidentEvent], event: IncidentEvent) -> Story:

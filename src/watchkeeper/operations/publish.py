@@ -15,9 +15,9 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema, to_arrow
 from watchkeeper.adapters.swap import aside, unwritable
 from watchkeeper.adapters.warehouse import connect, newest_sql, quoted, statement
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.incidents import fold
 from watchkeeper.monitor import Monitor
-from watchkeeper.records import Action, Batch, IncidentEvent, Run, Score, Signal, Validation
+from watchkeeper.operations.incident_book import known_incidents
+from watchkeeper.records import Action, Batch, Run, Score, Signal, Validation
 from watchkeeper.site.published import CostRow, IncidentRow, described, incident_rows
 
 KEPT = timedelta(days=400)
@@ -107,7 +107,7 @@ def _private(monitors: Mapping[str, Monitor]) -> pa.Table:
 
 def incident_table(home: Home, *, now: datetime) -> pa.Table:
     """Return one row an incident, as people ask for it, as of `now`."""
-    incidents = fold(home.lake.newest(IncidentEvent, as_of=now))
+    incidents = known_incidents(home, now=now)
     return to_arrow(IncidentRow, incident_rows(incidents, home.lake.newest(Signal, as_of=now), home.lake.newest(Action, as_of=now)))
 
 

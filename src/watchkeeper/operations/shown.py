@@ -14,15 +14,17 @@ from watchkeeper.adapters import charts
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.judgement.silences import marked
 from watchkeeper.judgement.standing import are_many
 from watchkeeper.measures.classes import most_frequent
 from watchkeeper.measures.views import MulticlassView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
+from watchkeeper.operations.incident_book import covering, known_silences
 from watchkeeper.operations.rollup import labels_within, rolled_up
 from watchkeeper.operations.segments import segments, split_metrics
 from watchkeeper.operations.version_list import known_rows, listed_versions
-from watchkeeper.records import CLASS, Batch, Digest, IncidentEvent, Score, Signal, Validation
+from watchkeeper.records import CLASS, Batch, Digest, IncidentEvent, Score, Signal, Silence, Validation
 from watchkeeper.site.class_tables import CLASS_KPIS, Confusion
 from watchkeeper.site.figures import Frame
 from watchkeeper.site.model_page import SEGMENT_KPIS, ModelFacts
@@ -42,6 +44,8 @@ class Shared:
 
     now: datetime
     incidents: Sequence[Incident]
+    silences: Mapping[str, Sequence[Silence]]
+    """Incident id -> those that cover it, past ones too."""
     events: Mapping[str, Sequence[IncidentEvent]]
     signals: Mapping[str, Signal]
     digests: Sequence[Digest]
@@ -60,9 +64,12 @@ def shared(home: Home, *, now: datetime) -> Shared:
     for event in sorted(events, key=lambda e: (e.at, e.event_id)):
         by_incident[event.incident_id].append(event)
     lately = now - _QUALITY
+    incidents, silences = fold(events), known_silences(home, now=now)
+    covered = covering(home, incidents, silences, now=now)
     return Shared(
         now=now,
-        incidents=fold(events),
+        incidents=[marked(i, covered.get(i.id, ()), now) for i in incidents],
+        silences=covered,
         events=by_incident,
         signals={s.signal_id: s for s in home.lake.newest(Signal, as_of=now)},
         digests=sorted(home.lake.newest(Digest, as_of=now), key=lambda d: d.digest_id),

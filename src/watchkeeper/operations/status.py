@@ -14,10 +14,11 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import MISSING_LABELS, MISSING_ROWS
-from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.judgement.incidents import Incident
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
 from watchkeeper.operations.faults import Intake
+from watchkeeper.operations.incident_book import known_incidents
 from watchkeeper.operations.label_classes import remarks
 from watchkeeper.operations.lost import lost_rows
 from watchkeeper.operations.maturity import Maturity, maturity_of
@@ -26,7 +27,7 @@ from watchkeeper.operations.quarantine import held
 from watchkeeper.operations.trust import blind_text, is_most, why_not_judged
 from watchkeeper.operations.unevaluated import newest_of, unevaluated
 from watchkeeper.operations.version_list import versions_text
-from watchkeeper.records import Action, Batch, IncidentEvent, Run, Score, Severity
+from watchkeeper.records import Action, Batch, Run, Score, Severity
 from watchkeeper.site.overview import OpenIncident, OverviewRow, state_of
 from watchkeeper.windows import Window
 from watchkeeper.words import counted, moment_text
@@ -72,7 +73,7 @@ class ModelStatus:
 def status(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, problems: Sequence[Problem] = ()) -> list[ModelStatus]:
     """Return how each model stands as of `now`; a monitor file that cannot be read is a row of its own."""
     runs: list[Run] = home.lake.newest(Run, as_of=now)
-    incidents = fold(home.lake.newest(IncidentEvent, as_of=now))
+    incidents = known_incidents(home, now=now)
     failed = _failed_actions(home.lake.newest(Action, as_of=now))
     found = [
         _misconfigured(where, [p for p in problems if (p.model or p.file) == where]) for where in dict.fromkeys(p.model or p.file for p in problems)
@@ -195,7 +196,9 @@ def _set_aside(home: Home, monitor: Monitor, scores: Sequence[Score], last: Wind
 
 def open_incidents(incidents: Sequence[Incident]) -> list[OpenIncident]:
     """Return what is not resolved, worst first."""
-    found = [OpenIncident(incident_id=i.id, severity=cast("Severity", i.severity), headline=i.headline) for i in incidents if i.is_open]
+    found = [
+        OpenIncident(incident_id=i.id, severity=cast("Severity", i.severity), headline=i.headline, state=i.state) for i in incidents if i.is_open
+    ]
     return sorted(found, key=lambda i: get_args(Severity).index(i.severity), reverse=True)
 
 

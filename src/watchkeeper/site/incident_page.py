@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from watchkeeper.judgement.causes import undecided
-from watchkeeper.judgement.incidents import Incident
-from watchkeeper.judgement.notices import in_order
+from watchkeeper.judgement.incidents import Incident, in_order
 from watchkeeper.records import Cause, IncidentEvent, Score, Signal
+from watchkeeper.site.care import care_lines
 from watchkeeper.site.figures import Frame, figure
 from watchkeeper.site.published import story_of
 from watchkeeper.site.render import page
@@ -58,10 +58,11 @@ def incident_page(
     links: Sequence[tuple[str, str]] = (),
     beside: Sequence[Incident] = (),
     splits: Sequence[str] = (),
+    silences: Sequence[tuple[datetime, str]] = (),
 ) -> str:
     """Return the page; `scores` are those of the worst signal's metric in the time `shown` and the reference, `links` (text, address).
 
-    `beside` are the others of that time, `splits` what segments explain.
+    `beside` are the others of that time, `splits` what segments explain, `silences` (moment, text) those that covered it.
     """
     ordered = in_order(events)
     return page(
@@ -78,7 +79,7 @@ def incident_page(
         splits=splits,
         is_undecided=len(undecided(_named(incident))) > 1,
         causes=[_cause_text(c, frame.timezone) for c in _named(incident)],
-        timeline=[Happened(e.at, _event_text(e, frame.timezone)) for e in ordered],
+        timeline=sorted([*(Happened(e.at, _event_text(e, frame.timezone)) for e in ordered), *(Happened(*s) for s in silences)], key=lambda h: h.at),
         signals=signals,
         links=links,
         beside=beside,
@@ -96,7 +97,7 @@ def _facts(incident: Incident, timezone: str) -> list[tuple[str, str]]:
         ("Detected", moment_text(incident.detected_at or incident.opened_at, timezone)),
         ("Resolved", moment_text(incident.resolved_at, timezone)),
     ]
-    return [(label, text) for label, text in told if text] + list(story_of(incident).facts)
+    return [*((label, text) for label, text in told if text), *care_lines(incident, timezone), *story_of(incident).facts]
 
 
 def _segments(signals: Sequence[Signal]) -> list[str]:

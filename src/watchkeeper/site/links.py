@@ -9,15 +9,24 @@ from pathlib import Path
 from watchkeeper.monitor import Links
 from watchkeeper.site.message import Line
 
+VERBS = ("ack", "silence", "resolve")
 
-def incident_links(bases: Links, site: Path, *, incident_id: str) -> list[Line]:
-    """Return (label, address) of everything to look at or to do about an incident; pages that may not exist are checked in `site`."""
+
+def incident_links(bases: Links, site: Path, *, incident_id: str, is_over: bool = False) -> list[Line]:
+    """Return (label, address) of everything to look at, and while it is not over to do, about an incident; pages that may not exist are checked in `site`."""
     return [
         *_page(bases, "Incident", f"incidents/{incident_id}.html"),
         *(_page(bases, "Look", f"looks/{incident_id}.html") if (site / "looks" / f"{incident_id}.html").exists() else []),
         *_validation(bases, site),
         *([("Rerun", f"{bases.prefect.rstrip('/')}/deployments")] if bases.prefect else []),
+        *([] if is_over else _verbs(bases)),
     ]
+
+
+def _verbs(bases: Links) -> list[Line]:
+    """Return where people act on an incident: the list of deployments, with those of the verb's name; each of Prefect's two UIs reads its own key."""
+    base = f"{bases.prefect.rstrip('/')}/deployments" if bases.prefect else ""
+    return [(verb.capitalize(), f"{base}?deployments.flowOrDeploymentNameLike={verb}&flowOrDeploymentName={verb}") for verb in VERBS if base]
 
 
 def digest_links(bases: Links, *, digest_id: str) -> list[Line]:

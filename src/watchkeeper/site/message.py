@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from watchkeeper.judgement.causes import undecided
-from watchkeeper.judgement.incidents import Incident
+from watchkeeper.judgement.incidents import OURSELVES, Incident
 from watchkeeper.records import Cause, Digest, IncidentEvent, Story
 from watchkeeper.words import percent, percent_interval
 
@@ -50,24 +50,39 @@ def ending(event: IncidentEvent, last: Story) -> Story:
     own = Story.from_json(event.story)
     if own is not None:
         return own
+    by = "" if event.who == OURSELVES else f" by {event.who}"
     return Story(
-        headline=event.why if event.why.startswith("lasts") else f"resolved: {event.why or 'nothing is out of line any more'}",
+        headline=event.why if not by and event.why.startswith("lasts") else f"resolved{by}: {event.why or 'nothing is out of line any more'}",
         when="",
         facts=[("It was", last.headline)],
     )
 
 
 def incident_message(
-    story: Story, event: IncidentEvent, *, severity: str, channel: str, links: Sequence[Line] = (), beside: Sequence[Incident] = ()
+    story: Story,
+    event: IncidentEvent,
+    *,
+    severity: str,
+    channel: str,
+    links: Sequence[Line] = (),
+    beside: Sequence[Incident] = (),
+    cared: Sequence[Line] = (),
 ) -> Message:
-    """Return the message about an incident as `story` tells it; `beside` holds the model's others at that time, the gravest first."""
+    """Return the message about an incident as `story` tells it.
+
+    `beside` holds the model's others at that time, the gravest first; `cared` what people did with it.
+    """
     is_over = event.event == "resolved"
     first = _first(event, beside)
     return Message(
         icon=ICONS["resolved" if is_over else severity],
         title=_titled(event.model, story.headline),
         lead=story.when,
-        facts=[*([] if is_over else [("Look first at", f"`{i.id}` ({i.severity}{_over(i)}): {i.headline}.") for i in first]), *story.facts],
+        facts=[
+            *([] if is_over else [("Look first at", f"`{i.id}` ({i.severity}{_over(i)}): {i.headline}.") for i in first]),
+            *((label, _sentence(said)) for label, said in cared),
+            *story.facts,
+        ],
         verdict=_closing(story) if is_over else [*_verdict(story), *_beside([i for i in beside if i not in first])],
         footer=_footer(event.incident_id, severity, channel),
         links=list(links),

@@ -36,6 +36,7 @@ class OpenIncident:
     incident_id: str
     severity: Severity
     headline: str
+    state: str = "open"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,11 @@ def overview_markdown(rows: Sequence[OverviewRow]) -> str:
 def _remarks(rows: Sequence[OverviewRow]) -> list[str]:
     lines = [f"- **{r.model}**: {_escaped(r.reason)}" for r in worst_first(rows) if r.reason]
     lines += [f"- **{r.model}**: labels: {_escaped(r.new_classes)}" for r in worst_first(rows) if r.new_classes]
-    lines += [f"- **{r.model}** ({i.severity}): {_escaped(i.headline)}" for r in worst_first(rows) for i in r.incidents]
+    lines += [
+        f"- **{r.model}** ({i.severity}{'' if i.state == 'open' else f', {i.state}'}): {_escaped(i.headline)}"
+        for r in worst_first(rows)
+        for i in r.incidents
+    ]
     return lines
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.records import Action, Signal, Story
+from watchkeeper.site.care import Said, last_said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,10 @@ class IncidentRow:
     model: Of[str, "the monitor"]
     state: Of[str, "open, acknowledged, silenced, lasting (known, and told no more) or resolved"]
     severity: Of[str, "notice, warning, high or critical; all but notice page"]
+    acknowledged_by: Of[str, "who looks after it; empty where nobody said so"]
+    who: Of[str, "who acknowledged, silenced or closed it, as `state` says; empty while nobody did"]
+    why: Of[str, "the reason given with that"]
+    until: Of[datetime | None, "when the silence ends that it is in"]
     opened_at: Of[datetime, "when it was opened"]
     onset_at: Of[datetime | None, "since when things have been wrong, as far as is known"]
     detected_at: Of[datetime | None, "when it was first seen"]
@@ -91,9 +96,12 @@ def story_of(incident: Incident) -> Story:
 
 
 def _incident_row(incident: Incident, signals: Sequence[Signal], actions: Sequence[Action]) -> IncidentRow:
-    told, made = story_of(incident), ("signals", "causes", "ruled_out", "not_measured", "actions", "next_steps")
+    told, said = story_of(incident), last_said(incident)
+    made = ("signals", "causes", "ruled_out", "not_measured", "actions", "next_steps", "acknowledged_by", *Said.__dataclass_fields__)
     return IncidentRow(
         **{f.name: getattr(incident, f.name) for f in dataclasses.fields(IncidentRow) if f.name not in made},
+        **dataclasses.asdict(said),
+        acknowledged_by=incident.acknowledgement.who if incident.acknowledgement else "",
         signals=_json([_picked(s, "metric", "feature", "segment", "window_start", "value", "low", "high") for s in signals]),
         causes=_json([dataclasses.asdict(c) for c in told.causes]),
         ruled_out=list(told.ruled_out),
