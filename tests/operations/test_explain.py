@@ -148,6 +148,34 @@ def test_a_label_that_is_waited_for_and_one_that_never_came(home, monitor):
     assert lines(monitor, explain(home, monitor, ODD, now=NOW))["Label"] == "never came; it was due by Fri 24 Jan 2025, 12:00"
 
 
+def test_a_label_that_waits_in_quarantine_came(home, monitor, make_home):
+    other = make_home(PARCELS, name="held")
+    events, labels = parcels_world(FIRST, rows=40)
+    known = labels.to_pylist()
+    known[3]["was_late"] = None
+    pq.write_table(events, other.root / "inbox" / "parcels-1.parquet")
+    odd = pa.Table.from_pylist([{**r, "was_late": "perhaps" if i == 3 else str(r["was_late"])} for i, r in enumerate(known)])
+    pq.write_table(odd, other.root / "inbox" / "delivered-1.parquet")
+    its = load_monitor(other, "parcels")
+    ingest(other, its, now=NOW)
+    said = lines(its, explain(other, its, known[3]["parcel"], now=NOW))["Label"]
+    assert said.startswith("came, and waits in quarantine (")
+    assert "perhaps" in said or "was_late" in said
+
+
+def test_a_prediction_of_classes_says_how_sure_the_model_was(make_home):
+    columns = PARCELS["columns"] | {"score": None, "probabilities": {"early": "p_early", "late": "p_late2", "lost": "p_lost"}, "prediction": "says"}
+    other = make_home(PARCELS | {"task": "multiclass", "columns": columns, "labels": None, "segments": []}, name="classes")
+    events, _ = parcels_world(FIRST, rows=5)
+    for name, p in (("p_early", 0.2), ("p_late2", 0.55), ("p_lost", 0.25)):
+        events = events.append_column(name, pa.array([p] * 5))
+    pq.write_table(events.append_column("says", pa.array(["late"] * 5)), other.root / "inbox" / "parcels-1.parquet")
+    its = load_monitor(other, "parcels")
+    ingest(other, its, now=NOW)
+    found = explain(other, its, events.column("parcel")[0].as_py(), now=NOW)
+    assert lines(its, found)["Score"] == "late 0.550, lost 0.250, early 0.200; late leads by 0.300"
+
+
 def test_private_inputs_are_masked_unless_a_reason_is_given_which_is_kept(home, monitor):
     (masked,) = [i for i in explain(home, monitor, HEAVY, now=NOW).inputs if i.name == "insured"]
     assert (masked.value, masked.place.said) == ("***", "")

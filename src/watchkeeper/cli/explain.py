@@ -25,6 +25,7 @@ from watchkeeper.errors import UsageError
 from watchkeeper.operations.explain import explain as explained
 from watchkeeper.operations.pick import Kind, pick
 from watchkeeper.site.explanation import Explanation, explanation_lines, value_text
+from watchkeeper.words import moment_text
 
 
 def register(app: typer.Typer) -> None:
@@ -85,4 +86,6 @@ def sample(
     kind: Kind = "low_confidence" if is_unsure else "wrong" if is_wrong else "any"
     found = pick(place, monitor, kind, now=moment(now, place), window=span, segment=segment, limit=limit)
     columns = ("id", "at", "version", "score", "decision", "label", "margin", "error")
-    show(found, as_json=as_json, columns=columns, empty="No prediction of these days is like that.", is_exact=False)
+    rows = found if as_json else [{**as_dict(one), "at": moment_text(one.at, monitor.timezone)} for one in found]
+    title = f"{model}, times in {monitor.timezone}"
+    show(rows, as_json=as_json, columns=columns, title=title, empty="No prediction of these days is like that.", is_exact=False)

@@ -106,6 +106,7 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
     batch = next(iter(home.lake.newest(Batch, as_of=now, where=pc.field("batch_id") == row.column("wk_batch")[0].as_py())), None)
     version = _text(row, roles.version)
     truths = list(_truths(home, monitor, name, now)) if monitor.labels else []
+    hides_labels = monitor.labels is not None and bool({monitor.labels.column, monitor.labels.join} & set(hidden))
     segments = list(_segments(monitor, row, hidden))
     window = monitor.grid.at(at)
     due = maturity_of(home, monitor, now=now)
@@ -125,7 +126,9 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
         trace_id=_text(row, roles.trace_id),
         host=_text(row, roles.host),
         inputs=list(_inputs(monitor, row, fitted_bins, usual, hidden)),
-        truths=truths if monitor.labels is None or not {monitor.labels.column, monitor.labels.join} & set(hidden) else [],
+        truths=[] if hides_labels else truths,
+        label_held="" if truths or hides_labels else _label_held(home, monitor, name, now),
+        chances=_chances(monitor, row, hidden),
         labels_due=None if due.source in ("none", "unknown") else window.end + due.after,
         is_mature=due.state_of(window, now) == "mature",
         segments=segments,
@@ -243,6 +246,21 @@ def _truths(home: Home, monitor: Monitor, name: str, now: datetime) -> Iterator[
             known_at=one.column("labelled_at")[0].as_py(),
             landed_at=one.column("wk_landed_at")[0].as_py(),
         )
+
+
+def _label_held(home: Home, monitor: Monitor, name: str, now: datetime) -> str:
+    """Return why the label of an id waits in quarantine, empty where none does."""
+    if monitor.labels is None:
+        return ""
+    held = [e for e in standing(home, monitor, now=now) if e.state == "held" and e.source == "labels" and e.row_number != WHOLE_FILE]
+    mine = [e for e in held if text_of(row_of(e.row).get(monitor.labels.join)) == name]
+    return "; ".join(mine[-1].reasons).rstrip(".") if mine else ""
+
+
+def _chances(monitor: Monitor, row: pa.Table, hidden: Collection[str]) -> Sequence[tuple[str, float]]:
+    """Return the probability of each class that was logged, the likeliest first."""
+    found = {name: _number(row, column) for name, column in monitor.columns.probabilities.items() if column not in hidden}
+    return sorted(((name, p) for name, p in found.items() if p is not None), key=lambda pair: (-pair[1], pair[0]))
 
 
 def _segments(monitor: Monitor, row: pa.Table, hidden: Collection[str]) -> Iterator[str]:

@@ -70,6 +70,10 @@ class Explanation:
     host: str
     inputs: Sequence[Input]
     truths: Sequence[Truth]
+    label_held: str
+    """Why the label waits in quarantine, empty where none does."""
+    chances: Sequence[tuple[str, float]]
+    """The probability of each class, the likeliest first."""
     labels_due: datetime | None
     is_mature: bool
     segments: Sequence[str]
@@ -124,6 +128,8 @@ def _named(monitor: Monitor, label: str) -> str:
 
 
 def _score(monitor: Monitor, found: Explanation) -> str:
+    if found.chances:
+        return _chances(found.chances)
     if found.score is None:
         return "none was logged"
     if monitor.task != "binary":
@@ -138,6 +144,12 @@ def _score(monitor: Monitor, found: Explanation) -> str:
     return "; ".join(p for p in parts if p)
 
 
+def _chances(chances: Sequence[tuple[str, float]]) -> str:
+    """Say how sure a model of classes was: its likeliest classes, and by how much the first leads."""
+    said = ", ".join(f"{name} {p:.3f}" for name, p in chances[:3])
+    return f"{said}; {chances[0][0]} leads by {chances[0][1] - chances[1][1]:.3f}" if len(chances) > 1 else said
+
+
 def _alike(monitor: Monitor, found: Alike) -> str:
     rows, within = monitor.wording.rows, f"within {found.within:g} of it"
     if not found.n:
@@ -149,6 +161,8 @@ def _label(monitor: Monitor, found: Explanation) -> str:
     if not found.truths:
         if monitor.labels is None:
             return "this model has no labels"
+        if found.label_held:
+            return f"came, and waits in quarantine ({found.label_held})"
         if found.labels_due is None:
             return "not here yet; how long labels take is not known yet"
         due = moment_text(found.labels_due, monitor.timezone)
