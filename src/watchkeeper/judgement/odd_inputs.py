@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from watchkeeper.words import percent
+from watchkeeper.words import limit_text, percent
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -120,7 +120,8 @@ def _of_unit(feature: str, before: Floats, during: Floats) -> Odd | None:
         return None
     if min(abs(abs(factor) - np.log(unit)) for unit in UNITS) > _WITHIN * doubt and abs(factor) < np.log(_FAR):
         return None
-    times = f"{np.exp(factor):.3g} times" if factor > 0 else f"1/{np.exp(-factor):.3g} of"
+    size = limit_text(float(f"{np.exp(abs(factor)):.3g}"))
+    times = f"{size} times" if factor > 0 else f"1/{size} of"
     return Odd(
         feature, "unit" if abs(factor) > np.log(_FAR) else "factor", f"{feature} comes in another unit: all its values are {times} what they were"
     )
