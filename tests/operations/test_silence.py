@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import duckdb
 import pytest
 
 from incident_world import DAY, MONDAY, event, happen
@@ -22,6 +23,7 @@ from watchkeeper.operations.listing import incident_listing, told
 from watchkeeper.operations.pages import pages
 from watchkeeper.operations.silence import About, end_silence, silence, silences_in_force
 from watchkeeper.operations.status import overview_rows
+from watchkeeper.operations.watch import present
 from watchkeeper.records import Action, Signal, Silence
 
 HOUR = timedelta(hours=1)
@@ -269,6 +271,20 @@ def test_the_pages_and_the_overview_show_it_until_it_is_over(home: Home, parcels
     after = page("incidents/i1.html", UNTIL)
     assert "open ·" in after
     assert "The silence was over." in after
+
+
+def test_the_published_file_shows_it_and_is_made_anew_when_it_is_over_though_nothing_else_happened(home: Home):
+    happen(home, event())
+    silenced(home, until=NOW + 6 * HOUR)
+
+    def published(now: datetime) -> tuple[str, str, str, datetime | None]:
+        present(home, None, now=now)
+        with duckdb.connect(home.published, read_only=True) as connection:
+            [row] = connection.execute("SELECT state, who, why, until FROM incidents").fetchall()
+        return row
+
+    assert published(NOW) == ("silenced", "ann", "the fix ships on Friday", (NOW + 6 * HOUR).replace(tzinfo=None))
+    assert published(NOW + 6 * HOUR) == ("open", "", "", None)
 
 
 def test_a_silence_stands_in_the_way_of_no_retraining(home: Home, parcels: Monitor):
