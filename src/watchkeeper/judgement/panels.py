@@ -66,7 +66,7 @@ class Series:
         usual, usual_rows = (row_medians(np.where(reference, of, np.nan))[:, None] for of in (value, rows))
         by_chance = np.fmin(self.rule.by_chance, usual * usual_rows)
         more = by_chance * np.maximum(0.0, 1 / rows - 1 / usual_rows)
-        return np.where(more > 0, value * usual / (usual + more), value)
+        return value * np.where(more > 0, usual, 1.0) / np.where(more > 0, usual + more, 1.0)
 
     def favourable(self, centre: Floats) -> Floats:
         """Return each number as kindly as the missing labels allow: the end of its bounds nearest to what is usual."""
