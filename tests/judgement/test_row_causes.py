@@ -38,7 +38,7 @@ def test_a_changed_outcome_is_told_with_the_place_it_comes_from_and_the_rates_th
 
 
 def test_other_shares_of_rows_take_their_part_from_a_change_of_the_outcome():
-    half = Mix("region", "segment", "region=north", 0.5, 0.4, 0.6, 0.4, 0.05)
+    half = Mix("region", "segment", "region=north", 0.5, 0.4, 0.4, 0.05)
     found = causes(evidence(traces=Traces(mixes=[half])))
     assert told(found) == [("mix", 0.5), ("concept", 0.5)]
     assert found[0].subject == "the mix of region changed: more rows of region=north"
@@ -48,7 +48,7 @@ def test_other_shares_of_rows_take_their_part_from_a_change_of_the_outcome():
 
 
 def test_a_mix_that_may_account_for_nothing_is_not_told():
-    doubtful = Mix("region", "segment", "region=north", 0.5, 0.1, 0.9, 0.4, 0.05)
+    doubtful = Mix("region", "segment", "region=north", 0.5, 0.1, 0.4, 0.05)
     assert told(causes(evidence(traces=Traces(mixes=[doubtful])))) == [("concept", 1.0)]
 
 
@@ -104,9 +104,9 @@ def test_rows_that_are_repeated_come_first_when_the_change_is_gone_without_them(
 
 def test_faulty_data_has_the_share_that_is_gone_where_the_input_is_there():
     fault = signal("null_ratio", 0.7, family="data", feature="weight", expected=0.01)
-    holed = evidence(faults=[fault], traces=Traces(holes=[Hole("weight", 0.7, 0.01, 0.2)]))
+    holed = evidence(faults=[fault], traces=Traces(holes=[Hole("weight", 0.2)]))
     assert told(causes(holed))[0] == ("data", 0.8)
-    harmless = evidence(faults=[fault], traces=Traces(holes=[Hole("weight", 0.7, 0.01, 1.0)]))
+    harmless = evidence(faults=[fault], traces=Traces(holes=[Hole("weight", 1.0)]))
     assert told(causes(harmless))[0] == ("concept", 1.0)
 
 

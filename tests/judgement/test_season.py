@@ -121,3 +121,13 @@ def test_an_hour_belongs_to_the_day_of_the_monitors_clock_and_a_week_is_never_le
     late = datetime(2025, 3, 2, 23, tzinfo=UTC)
     windows = [(late - HOUR, late), (late, late + HOUR), (late, late + DAY), (late, late + 7 * DAY)]
     assert on_calendar(monitor, windows).tolist() == [False, True, True, False]
+
+
+def test_a_day_the_calendar_names_makes_nothing_else_look_usual():
+    """Also of a number that is mostly nothing, which is held against the largest of the reference."""
+    values = np.zeros((1, 90))
+    values[0, [20, 75]] = 0.9, 0.5
+    days = {"feast": [(START + 20 * DAY).date()]}
+    assert judged(watched(), scores(values, metric="segment_shift", se=np.nan)) == []
+    found = judged(watched(calendar=days), scores(values, metric="segment_shift", se=np.nan))
+    assert [round((s.window_start - START) / DAY) for s in found] == [75]

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from evidence_world import signal
 from incident_world import DAY, MONDAY, event
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.judgement.notices import STALE, Fate, notices
 from watchkeeper.judgement.silences import covers, during, in_force, marked
 from watchkeeper.judgement.silences import fold as folded
-from watchkeeper.records import IncidentEvent, Signal, Silence
+from watchkeeper.records import IncidentEvent, Silence
 
 HOUR = timedelta(hours=1)
 MORNING = MONDAY + DAY + 6 * HOUR
@@ -20,26 +21,6 @@ MORNING = MONDAY + DAY + 6 * HOUR
 
 def silence(at: datetime = MONDAY, until: datetime = MONDAY + 10 * DAY, **more: Any) -> Silence:
     return Silence(**{"silence_id": "s1", "model": "parcels", "until": until, "who": "ann", "why": "a known fault", "at": at} | more)
-
-
-def signal(metric: str, segment: str = "", state: str = "mature") -> Signal:
-    return Signal(
-        signal_id=f"{metric}{segment}",
-        model="parcels",
-        environment="production",
-        family="kpi",
-        level="page",
-        rule="sudden",
-        metric=metric,
-        segment=segment,
-        window_start=MONDAY,
-        window_end=MONDAY + DAY,
-        value=0.2,
-        expected=0.0,
-        p=0.001,
-        state=state,
-        computed_at=MORNING,
-    )
 
 
 def incident(*events: IncidentEvent) -> Incident:
@@ -64,7 +45,7 @@ def incident(*events: IncidentEvent) -> Incident:
     ],
 )
 def test_a_silence_covers_an_incident_of_which_every_signal_is_what_it_is_about(about, signals, is_covered):
-    assert covers(silence(**about), incident(), [signal(*s) for s in signals]) is is_covered
+    assert covers(silence(**about), incident(), [signal(metric, segment=segment) for metric, segment in signals]) is is_covered
 
 
 def test_a_signal_that_was_taken_back_keeps_no_incident_from_being_silent():

@@ -9,6 +9,7 @@ from evidence_world import episode, evidence, monitor, score, signal
 from watchkeeper.judgement.evidence import SegmentShare
 from watchkeeper.judgement.spans import during_text, span_text
 from watchkeeper.judgement.story import ending, story
+from watchkeeper.judgement.traces import Traces
 from watchkeeper.records import Story
 from worlds import DAY, START
 
@@ -310,3 +311,10 @@ def test_a_number_that_is_no_mean_of_rows_is_told_of_the_window_it_comes_from():
     """An AUC over several days also ranks the days."""
     found = [signal("roc_auc", value, expected=0.67, day=day, p=p) for day, value, p in ((7, 0.51, 1e-6), (8, 0.44, 1e-9))]
     assert told(*found, how=evidence(found[1], found[0])).headline.startswith("AUC 0.440 on Tue 14 January")
+
+
+def test_causes_that_were_looked_for_in_a_part_of_the_rows_say_so():
+    assert "Rows read" not in dict(told().facts)
+    found = signal()
+    said = told(found, how=evidence(found, traces=Traces(read=(400_000, 3_000_000))))
+    assert dict(said.facts)["Rows read"].startswith("400,000 of 3,000,000, evenly spread over the bad windows and the weeks before;")

@@ -107,7 +107,6 @@ def test_codes_that_two_categories_exchanged_are_told_and_a_drift_is_not():
 def test_a_change_that_is_gone_where_an_input_is_there_is_of_the_rows_that_miss_it():
     is_empty = DURING & (np.arange(N) % 2 == 0)
     hole = hole_of("weight", is_empty, gap(where=is_empty, by=2.0), DURING)
-    assert hole.share == pytest.approx(0.5)
     assert hole.left == pytest.approx(0, abs=0.05)
     assert hole_of("weight", is_empty, gap(where=EVERYWHERE, by=2.0), DURING).left == pytest.approx(1, abs=0.05)
     assert hole_of("weight", NOWHERE, gap(), DURING) is None

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 import worlds_site as world
+from evidence_world import signal
 from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema, to_arrow
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UnwritableError
@@ -164,22 +165,7 @@ def test_moments_of_every_copied_record_become_timestamps():
 
 def test_a_table_that_an_earlier_release_began_is_published_with_the_columns_that_came_since(tmp_path):
     home = Home(tmp_path)
-    signal = Signal(
-        signal_id="s",
-        model="m",
-        environment="production",
-        family="kpi",
-        level="page",
-        rule="sudden",
-        metric="log_loss",
-        window_start=world.NOW,
-        window_end=world.NOW + timedelta(days=1),
-        value=1.0,
-        expected=0.5,
-        p=0.001,
-        state="mature",
-        computed_at=world.NOW,
-    )
-    home.lake.append("signals", to_arrow(Signal, [signal]).drop_columns(["reason", "expects"]))
-    publish(home, {}, now=world.NOW + timedelta(days=2))
+    found = signal("log_loss")
+    home.lake.append("signals", to_arrow(Signal, [found]).drop_columns(["reason", "expects"]))
+    publish(home, {}, now=found.computed_at)
     assert asked(home.published, "SELECT metric, reason, typeof(reason) FROM signals") == [("log_loss", None, "VARCHAR")]

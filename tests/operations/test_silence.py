@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
+from evidence_world import signal
 from incident_world import DAY, MONDAY, event, happen
 from slack_standin import Slack, broken
 from watchkeeper.adapters.settings import Settings
@@ -55,26 +56,6 @@ def silenced(home: Home, about: About = ONE, *, until: datetime = UNTIL, now: da
 
 
 WHY = "silenced by ann until 08 Mar 2025, 00:00 UTC: the fix ships on Friday"
-
-
-def signal(name: str, metric: str, segment: str = "") -> Signal:
-    return Signal(
-        signal_id=name,
-        model="parcels",
-        environment="production",
-        family="kpi",
-        level="page",
-        rule="sudden",
-        metric=metric,
-        segment=segment,
-        window_start=MONDAY,
-        window_end=MONDAY + DAY,
-        value=0.2,
-        expected=0.0,
-        p=0.001,
-        state="mature",
-        computed_at=MONDAY + DAY,
-    )
 
 
 def test_a_silence_is_kept_whole_and_the_incident_says_by_whom_until_when_and_why(home: Home):
@@ -179,7 +160,8 @@ def test_an_incident_that_opens_in_a_silence_of_its_model_is_silent_too_and_that
     ],
 )
 def test_a_metric_or_a_segment_of_a_model_silences_what_is_about_that_alone(home: Home, run, about: About, silent: set[str]):
-    home.lake.append_records(Signal, [signal("a", "log_loss"), signal("b", "calibration_gap", "depot=north"), signal("c", "roc_auc")])
+    found = {"a": signal("log_loss"), "b": signal("calibration_gap", segment="depot=north"), "c": signal("roc_auc")}
+    home.lake.append_records(Signal, [replace(one, signal_id=name, computed_at=MONDAY + DAY) for name, one in found.items()])
     happen(
         home,
         event(signals=["a"]),

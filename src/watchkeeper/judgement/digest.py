@@ -23,6 +23,7 @@ from watchkeeper.words import counted, listed, measured_text, metric_text, numbe
 
 RESTATED = ", restated"
 _ROUNDING = 1e-6
+_NAMED = 4  # features that fit a line
 _OF_SHAPE = ("psi", "loc", "spread", "share_shift")
 _MAIN = {"binary": "log_loss", "regression": "mae", "multiclass": "accuracy"}
 
@@ -257,7 +258,7 @@ def _data(facts: DigestFacts) -> str:
         said += f" Landed, but not as the suite expects: {', '.join(many)}."
     moved = sorted({s.feature for s in facts.notices if s.metric in _OF_SHAPE and not s.feature.startswith("@")})
     if moved:
-        said += f" Inputs differ from the reference ({', '.join(moved[:4])}{f' and {len(moved) - 4} more' if len(moved) > 4 else ''}): a notice, no alarm."  # noqa: PLR2004 - names that fit a line
+        said += f" Inputs differ from the reference ({_some(moved)}): a notice, no alarm."
     said += _hidden(facts)
     if facts.scores_moved:
         worst = max((s for s in facts.notices if s.metric == "psi" and s.feature == "@score"), key=lambda s: s.value)
@@ -267,23 +268,23 @@ def _data(facts: DigestFacts) -> str:
 
 def _hidden(facts: DigestFacts) -> str:
     """Say of inputs what the whole of each does not show: a shift in one segment alone, and pairs that no longer go together."""
-    worst: dict[tuple[str, str], Signal] = {}
-    for signal in facts.notices:
-        name = (signal.metric, signal.feature)
-        usual = worst.get(name, signal)
-        worst[name] = max(usual, signal, key=lambda s: abs(s.value - s.expected))
-    apart = [f"{s.feature} ({s.reason})" for (metric, _), s in sorted(worst.items()) if metric == "segment_shift"]
+    apart = [f"{s.feature} ({s.reason})" for s in _worst(facts, "segment_shift")]
     pairs = [
         f"{' and '.join(parts_of(s.feature))} (correlation {number_text(s.value)}, usually {number_text(s.expected)})"
-        for (metric, _), s in sorted(worst.items())
-        if metric == "correlation"
+        for s in _worst(facts, "correlation")
     ]
     said = f" Moved in one segment and not in the rest: {_some(apart)}: a notice." if apart else ""
     return said + (f" Go together otherwise than in the reference: {_some(pairs)}: a notice." if pairs else "")
 
 
+def _worst(facts: DigestFacts, metric: str) -> list[Signal]:
+    """Return the notice of each feature, by name, that lies farthest from what is usual."""
+    mine = sorted((s for s in facts.notices if s.metric == metric), key=lambda s: (s.feature, abs(s.value - s.expected)))
+    return list({s.feature: s for s in mine}.values())
+
+
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")  # noqa: PLR2004 - that fit a line
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def _labels(facts: DigestFacts) -> str:
@@ -295,7 +296,7 @@ def _labels(facts: DigestFacts) -> str:
     rest = coverage.n - known - aside
     held = f"; {aside:,} came and {'was' if aside == 1 else 'were'} set aside" if aside else ""
     tail = f"; {rest:,} {'never came' if facts.is_final and not facts.failed else 'not here yet'}" if rest else ""
-    return f"{known:,} of {coverage.n:,} ({percent(coverage.value, digits=1)}){held}{tail}.{''.join(f' {said[:1].upper()}{said[1:]}.' for said in facts.label_classes)}"
+    return f"{known:,} of {coverage.n:,} ({percent(coverage.value, digits=1)}){held}{tail}.{''.join(f' {_capital(said)}.' for said in facts.label_classes)}"
 
 
 def _cost(facts: DigestFacts) -> str:

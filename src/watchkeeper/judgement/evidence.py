@@ -80,7 +80,11 @@ class Refused(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known about an episode; `None` means not measured. `whole` is the leading number over all its windows, where that is a mean of rows."""
+    """What is known about an episode; `None` means not measured.
+
+    `whole` is the leading number over all its windows, where that is a mean of rows; `traces` what the rows of its bad windows show; `volume` the
+    rows of such a window, and the median and the most of one in the weeks before.
+    """
 
     windows: list[datetime]
     first_end: datetime

@@ -287,17 +287,23 @@ def _event(
 
 
 def _ended(incident: Incident, why: str, now: datetime) -> IncidentEvent:
+    return event_about(incident, "resolved", key(incident.id, "resolved", why), why=why, now=now)
+
+
+def event_about(incident: Incident, event: str, event_id: str, *, why: str, now: datetime, who: str = OURSELVES) -> IncidentEvent:
+    """Return an event about an incident as it stands, which brings no signal and no story."""
     return IncidentEvent(
-        event_id=key(incident.id, "resolved", why),
+        event_id=event_id,
         incident_id=incident.id,
         model=incident.model,
         environment=incident.environment,
-        event="resolved",
+        event=event,
         family=incident.family,
         subject=incident.subject,
         severity=incident.severity,
         window_start=incident.window_start,
         window_end=incident.window_end,
+        who=who,
         why=why,
         at=now,
     )

@@ -34,7 +34,6 @@ class Odd:
     feature: str
     how: str
     text: str
-    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +47,9 @@ class Repeats:
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """An input without a usable value in more rows than usual: their share now and usually, and the number's change in all other rows, as a share of what it is."""
+    """An input without a usable value in more rows than usual: the number's change in all other rows, as a share of what it is."""
 
     feature: str
-    share: float
-    usual: float
     left: float
 
 
@@ -71,7 +68,7 @@ def hole_of(feature: str, is_empty: Bools, value: Floats, is_during: Bools) -> H
     change, left = change_of(value, is_during)[0], change_of(np.where(is_empty, np.nan, value), is_during)[0]
     if now - usual < _HOLE or now > 1 - _HOLE / 4 or not change:
         return None
-    return Hole(feature, now, usual, left / change)
+    return Hole(feature, left / change)
 
 
 def odd_of(feature: str, before: Floats, during: Floats, day: Ints) -> Odd | None:
@@ -87,9 +84,9 @@ def odd_of(feature: str, before: Floats, during: Floats, day: Ints) -> Odd | Non
     usual = float((before == top).mean())
     still = float(np.quantile([np.unique(before[day == d], return_counts=True)[1].max() / (day == d).sum() for d in np.unique(day)], 0.9))
     if share >= _STILL and still < _HALF:
-        return Odd(feature, "still", f"{feature} stands still: {percent(share)} of rows have {top:g}, usually {percent(usual)}", share)
+        return Odd(feature, "still", f"{feature} stands still: {percent(share)} of rows have {top:g}, usually {percent(usual)}")
     if share - still >= _BURST and usual < _BURST / 3:
-        return Odd(feature, "value", f"{feature} is {top:g} in {percent(share)} of rows, usually in {percent(usual)}", share)
+        return Odd(feature, "value", f"{feature} is {top:g} in {percent(share)} of rows, usually in {percent(usual)}")
     return _of_unit(feature, before, during)
 
 

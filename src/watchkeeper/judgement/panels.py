@@ -75,7 +75,7 @@ class Series:
 
 
 def row_medians(values: Floats) -> Floats:
-    """Return the median of the numbers in each row, NaN where there are none."""
+    """Return the median of the numbers in each row, of an even number of them the lower one; NaN where there are none."""
     ordered, seen = np.sort(values, axis=1), np.isfinite(values).sum(axis=1)
     return np.where(seen > 0, ordered[np.arange(len(ordered)), np.maximum(0, seen - 1) // 2], np.nan)
 

@@ -67,6 +67,8 @@ def places(starts: Sequence[datetime], timezone: str, slots: int) -> Places:
 def on_calendar(monitor: Monitor, windows: Sequence[tuple[datetime, datetime]]) -> NDArray[np.bool_]:
     """Tell which windows lie on a day that the monitor's calendar names, by its own clock; weeks and months are never left out for a day of theirs."""
     named, zone = {day for days in monitor.calendar.values() for day in days}, ZoneInfo(monitor.timezone)
+    if not named:
+        return np.zeros(len(windows), bool)
     return np.array([end - start <= _LONGEST and start.astimezone(zone).date() in named for start, end in windows], bool)
 
 

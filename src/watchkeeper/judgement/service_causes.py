@@ -7,6 +7,8 @@ The rules: what lies in one host or one segment comes first, with its share. Of 
 requests than any window of the weeks before had, at least half more than usual; these before a change that only came at that time. All of it is attribution, not experiment.
 """
 
+from math import exp
+
 from watchkeeper.judgement.changes import of_changes
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.traces import Place
@@ -43,7 +45,7 @@ def _of_place(evidence: Evidence) -> list[Cause]:
 def _extent(evidence: Evidence, place: Place) -> str:
     if evidence.lead.metric == "error_ratio":
         return f"{percent(place.now)} of them fail, usually {percent(place.usual)}"
-    return f"they take {2.718281828 ** (place.now - place.usual):.1f} times as long as usual"
+    return f"they take {exp(place.now - place.usual):.1f} times as long as usual"
 
 
 def _growth(evidence: Evidence, place: Place) -> float:

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from scipy.special import pdtr
 
 from watchkeeper.judgement.normal import LEAST_WINDOWS
-from watchkeeper.judgement.season import places, slots_of
+from watchkeeper.judgement.season import on_calendar, places, slots_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Signal, key
 
@@ -38,10 +38,12 @@ def shortfalls(monitor: Monitor, environment: str, scores: pa.Table, now: dateti
 
 
 def _windows(monitor: Monitor, scores: pa.Table, metric: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the scores of a metric of the model: in the reference, and after it, in order."""
+    """Return the scores of a metric of the model, but for days that the calendar names: in the reference, and after it, in order."""
     span = monitor.reference_span
     about = (pc.field("metric") == metric) & (pc.field("segment") == "") & (pc.field("grain") == monitor.window)
-    rows = scores.filter(about).sort_by("window_start").to_pylist()
+    every = scores.filter(about).sort_by("window_start").to_pylist()
+    is_named = on_calendar(monitor, [(r["window_start"], r["window_end"]) for r in every])
+    rows = [row for row, named in zip(every, is_named.tolist(), strict=True) if not named]
     reference = [r for r in rows if span is not None and r["window_start"] < span[1]]
     return reference, rows[len(reference) :]
 

@@ -63,7 +63,7 @@ def signals(monitor: Monitor, environment: str, charts: Sequence[Charted], score
     found = [
         *_learned(monitor, environment, charts, now),
         *_promises(monitor, environment, scores, now),
-        *shortfalls(monitor, environment, _without_named_days(monitor, scores), now),
+        *shortfalls(monitor, environment, scores, now),
     ]
     return sorted(found, key=lambda s: (s.window_start, s.family, s.metric, s.feature, s.segment))
 
@@ -90,24 +90,17 @@ def _chart(found: Series, named: NDArray[np.bool_]) -> Charted:
         p = np.where(np.isfinite(chart), p, np.nan)
         z, is_slow = np.where(p < best, chart, z), is_slow | (p < best)
         best = np.fmin(best, p)
-    best = np.where(found.value < np.maximum(found.rule.negligible, _beyond_the_largest(found)), 1.0, best)
+    best = np.where(found.value < np.maximum(found.rule.negligible, _beyond_the_largest(found, named)), 1.0, best)
     tests = 1 + len(memories)
     return Charted(found, panel, normal, judged, z, np.minimum(1.0, tests * best), is_slow, tolerance)
 
 
-def _beyond_the_largest(found: Series) -> Floats:
-    """Return what a number that is mostly 0 must be beyond, shape (series, 1): its tolerance, and some times the largest of the reference's windows."""
+def _beyond_the_largest(found: Series, named: NDArray[np.bool_]) -> Floats:
+    """Return what a number that is mostly 0 must be beyond, shape (series, 1): its tolerance, and some times the largest of the reference's windows, but for `named` ones."""
     if not found.rule.times_largest:
         return np.full((len(found.value), 1), -np.inf)
-    largest = np.nan_to_num(np.where(found.is_reference, found.value, 0.0)).max(axis=1, keepdims=True)
+    largest = np.nan_to_num(np.where(found.is_reference & ~named, found.value, 0.0)).max(axis=1, keepdims=True)
     return np.asarray(found.rule.tolerance + found.rule.times_largest * largest, float)
-
-
-def _without_named_days(monitor: Monitor, scores: pa.Table) -> pa.Table:
-    if not monitor.calendar:
-        return scores
-    windows = list(zip(scores.column("window_start").to_pylist(), scores.column("window_end").to_pylist(), strict=True))
-    return scores.filter(pa.array(~on_calendar(monitor, windows)))
 
 
 def _usual_size(centre: Floats) -> float:

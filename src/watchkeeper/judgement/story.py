@@ -31,7 +31,7 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
     return Story(
         headline=headline,
         when=when,
-        facts=[*facts, *_succeeded(monitor, evidence)],
+        facts=[*facts, *_succeeded(monitor, evidence), *_read(evidence)],
         causes=found,
         ruled_out=ruled_out(evidence) if is_of_model else [],
         not_measured=[*evidence.not_measured, *(unknown(evidence) if is_of_model else [])],
@@ -170,6 +170,16 @@ def _labels(evidence: Evidence) -> list[tuple[str, str]]:
     sure = _sure(evidence)
     caveat = f' "{sure[0].capitalize()}" counts the missing as {"positive" if sure[0] == "at most" else "negative"}.' if sure else ""
     return [("Labels", f"{known:,} of {every:,} ({percent(known / max(1, every))}).{caveat}")]
+
+
+def _read(evidence: Evidence) -> list[tuple[str, str]]:
+    """Say that causes were looked for in a part of the rows, where that is so: shares of rows are estimates then."""
+    if evidence.traces.read is None:
+        return []
+    some, every = evidence.traces.read
+    return [
+        ("Rows read", f"{some:,} of {every:,}, evenly spread over the bad windows and the weeks before; shares of rows in the causes are of these.")
+    ]
 
 
 def _succeeded(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:

@@ -59,30 +59,27 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """What other shares of a column's cells account for in a number's change, as a share with its 95 % interval, and the cell that does most of it."""
+    """What other shares of a column's cells account for in a number's change, as a share with the lower end of its 95 % interval, and the cell that does most of it."""
 
     column: str
     role: str
     where: str
     share: float
     low: float
-    high: float
     rows_now: float
     rows_usual: float
 
 
 @dataclass(frozen=True)
 class Traces:
-    """All that rows show; `change` is by how much the leading number is another than it was, with its standard error.
+    """All that rows show; `read` is how many rows were looked at and how many there are, where these are more.
 
     `outcome` is the rate of positive labels in the place, now and usually; `labels` that of all, now and usually, and how many there are now;
     `turned` the log loss of labels as they are, turned round, and usually;
     `grown` the rows of each value of a service column, now and usually, and `gpus` what these did, in words.
     """
 
-    rows: int = 0
-    change: float = 0.0
-    se: float = 0.0
+    read: tuple[int, int] | None = None
     place: Place | None = None
     outcome: tuple[float, float] | None = None
     mixes: Sequence[Mix] = ()
@@ -129,7 +126,7 @@ def mixes_of(columns: Sequence[Column], value: Floats, is_during: Bools, day: In
             doubt = max(doubt, Z95 * _by_days(column, value, is_during, day))
         if share > doubt:
             shares = (float(during.shares[top]), float(before.shares[top]))
-            out.append(Mix(column.name, column.role, column.said(top - 1, top - 1), share, max(0.0, share - doubt), min(1.0, share + doubt), *shares))
+            out.append(Mix(column.name, column.role, column.said(top - 1, top - 1), share, max(0.0, share - doubt), *shares))
     return sorted(out, key=lambda m: -m.share)
 
 

@@ -26,7 +26,7 @@ from watchkeeper.measures import (
 )
 from watchkeeper.measures.row_means import RowMean
 from watchkeeper.stats.intervals import Estimate
-from watchkeeper.stats.smooth import MOMENTS
+from watchkeeper.stats.smooth import MOMENTS, PLACE_AND_WIDTH
 
 Subject = Literal["feature", "segments", "pair", "binary", "regression", "multiclass", "class", "service"]
 Direction = Literal["higher_is_better", "lower_is_better", "closer_to_zero", "none"]
@@ -74,8 +74,6 @@ class Metric:
         return _RANGES.get(self.name) or _RANGES_OF_UNITS.get(self.unit, (-inf, inf))
 
 
-JUDGED = ("loc", "spread")
-"""Moments that are judged: with a direction, a slow change of some windows adds up."""
 _WEIGHTED = "CBPE: scores as calibrated on the reference, weighted to the inputs where errors depend on them (PAPE)"
 _RANGES = {
     **dict.fromkeys(("accuracy_gap", "calibration_gap"), (-1.0, 1.0)),
@@ -205,7 +203,7 @@ CATALOGUE: tuple[Metric, ...] = (
     _drift("chi_square_p", drift.chi_square_p, "all reference bins, Pearson", "probability", direction=NONE),
     _drift("wasserstein", drift.wasserstein, "all reference bins at their means", "feature", only="numeric"),
     *(
-        _drift(m, partial(drift.moment, m), "Legendre at mid-ranks, t", "sd", direction=ZERO, least=20, only="numeric", stored=m in JUDGED)
+        _drift(m, partial(drift.moment, m), "Legendre at mid-ranks, t", "sd", direction=ZERO, least=20, only="numeric", stored=m in PLACE_AND_WIDTH)
         for m in MOMENTS
     ),
     _drift(

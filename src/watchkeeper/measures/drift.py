@@ -10,15 +10,14 @@ others. All else is taken over the fine ones.
 from math import isfinite
 
 import numpy as np
-from scipy.special import ndtri
 
 from watchkeeper.measures.views import FeatureView, Ints
 from watchkeeper.profiles.pairs import PairSums
 from watchkeeper.stats import distances, smooth
 from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, mean, proportion, undefined
+from watchkeeper.stats.testing import beyond_chance
 
 _COMMON, _USUALLY_NEW = 0.01, 0.001
-_CHANCE = 1e-4
 _ONE_SIDED = ("the window has no values", "the reference has no values")
 _LEAST_OF_A_PAIR = 4
 _LEAST_OTHERS = 15
@@ -39,11 +38,14 @@ def psi(reference: FeatureView, analysis: FeatureView) -> Estimate:
     Of categories these are the seven most frequent, the other kept ones together, `other` and `unseen`; the last three are one where new
     names are usual, as they are of rows that hold ids or product names.
     """
-    rare = reference.bins.coarse_size
-    if reference.bins.novelty >= _USUALLY_NEW:
-        rare = reference.bins.coarse[max(0, len(reference.bins.categories) - 1)]
-    ours, theirs = (np.append(side.coarse[:rare], side.coarse[rare:].sum()) for side in (analysis, reference))
+    rare = reference.bins.coarse[max(0, len(reference.bins.categories) - 1)] if reference.bins.novelty >= _USUALLY_NEW else 0
+    theirs, ours = (_from_one_on(side.coarse, rare) for side in (reference, analysis))
     return _distance(distances.psi(theirs, ours), analysis)
+
+
+def _from_one_on(counts: Ints, first: int) -> Ints:
+    """Return counts with those from a cell on in one, as they are where that is the first."""
+    return np.append(counts[:first], counts[first:].sum()) if first else counts
 
 
 def jensen_shannon(reference: FeatureView, analysis: FeatureView) -> Estimate:
@@ -146,24 +148,18 @@ def share_shift(reference: FeatureView, analysis: FeatureView) -> Estimate:
     n, usual_n = analysis.counts.valued, reference.counts.valued
     if min(n, usual_n) == 0:
         return undefined(_ONE_SIDED[n > 0], n)
-    usual, now = (_without_new(side.fine, reference) / side.counts.valued for side in (reference, analysis))
+    other = len(reference.bins.categories) if reference.bins.novelty >= _USUALLY_NEW else 0
+    usual, now = (_from_one_on(side.fine, other) / side.counts.valued for side in (reference, analysis))
     together = reference.bins.fold[: len(usual)]
     is_rare = np.bincount(together)[together] > 1
     if not is_rare.any():
         return Estimate(0.0, n=n)
     spread = np.maximum(usual, _COMMON)
     error = np.sqrt(spread * (1 - spread) * (1 / n + 1 / usual_n))
-    sure = np.where(is_rare, np.maximum(0.0, np.abs(now - usual) + ndtri(_CHANCE / (2 * is_rare.sum())) * error), 0.0)
+    sure = np.where(is_rare, np.maximum(0.0, np.abs(now - usual) - beyond_chance(int(is_rare.sum())) * error), 0.0)
     most = int(np.argmax(sure))
     said = f"most that of {reference.bins.label(most)}, which {'gained' if now[most] > usual[most] else 'lost'}" if sure[most] > 0 else ""
     return Estimate(float(sure[most]), n=n, reason=said)
-
-
-def _without_new(fine: Ints, reference: FeatureView) -> Ints:
-    """Return counts by category, with unseen ones among the other rare ones where new names are usual."""
-    if reference.bins.novelty < _USUALLY_NEW:
-        return fine
-    return np.append(fine[:-2], fine[-2:].sum())
 
 
 def unseen_to_come(reference: FeatureView) -> Estimate:

@@ -13,20 +13,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from watchkeeper.measures.views import FeatureView
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.stats import smooth
 from watchkeeper.stats.intervals import Estimate, undefined
+from watchkeeper.stats.testing import beyond_chance
 
 Floats = NDArray[np.float64]
-SURE = 1e-4
-"""The chance that any segment of a feature passes for moved where none did, however many there are."""
 LEAST_ROWS, LEAST_REFERENCE_ROWS, LEAST_FOR_SHARES = 20, 100, 50
 LEAST_SHARE = 0.05
 _NO_SEGMENTS = "no segment has 20 rows here and 100 in the reference beside other rows"
-_KINDS = ("loc", "spread")
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ def segment_shift(names: Sequence[str], kind: str, reference: Sides, analysis: S
         return undefined(_NO_SEGMENTS, n)
     moved = _gaps(analysis, values) - _gaps(reference, values)
     error = np.sqrt(sum(1 / np.maximum(1, rows) for side in (analysis, reference) for rows in _rows(side)))[:, None]
-    bound = np.where(judged, np.abs(moved) - _quantile(int(judged.sum())) * error, -np.inf)
+    bound = np.where(judged, np.abs(moved) - beyond_chance(int(judged.sum())) * error, -np.inf)
     place, function = divmod(int(np.argmax(bound)), bound.shape[1])
     if bound[place, function] <= 0:
         return Estimate(0.0, n=n)
@@ -81,10 +78,12 @@ def _row_functions(kind: str, reference: Floats) -> tuple[Floats, NDArray[np.boo
     if kind == "numeric":
         valued = reference[:-1]
         ranks = np.nan_to_num(smooth.mid_ranks(valued.astype(np.int64)), nan=0.5)
-        shapes = np.column_stack([smooth.legendre(ranks, name) for name in _KINDS])
+        shapes = np.column_stack([smooth.legendre(ranks, name) for name in smooth.PLACE_AND_WIDTH])
         shapes -= valued @ shapes / max(1.0, valued.sum())
-        raw = np.column_stack([np.vstack([shapes, np.zeros(len(_KINDS))]), raw[:, -1]])  # a row without a value says nothing of its place
-        shares = np.array([*(False for _ in _KINDS), True])
+        raw = np.column_stack(
+            [np.vstack([shapes, np.zeros(len(smooth.PLACE_AND_WIDTH))]), raw[:, -1]]
+        )  # a row without a value says nothing of its place
+        shares = np.array([*(False for _ in smooth.PLACE_AND_WIDTH), True])
     weight = reference / max(1.0, reference.sum())
     centred = raw - weight @ raw
     size = np.sqrt(np.maximum(weight @ centred**2, np.where(shares, LEAST_SHARE * (1 - LEAST_SHARE), 0.0)))
@@ -110,7 +109,3 @@ def _are_enough(reference: Sides, analysis: Sides) -> NDArray[np.bool_]:
     enough = [np.minimum(*_rows(side)) >= least for side, least in ((reference, LEAST_REFERENCE_ROWS), (analysis, LEAST_ROWS))]
     both: NDArray[np.bool_] = enough[0] & enough[1]
     return both
-
-
-def _quantile(tests: int) -> float:
-    return float(-ndtri(SURE / (2 * max(1, tests))))

@@ -9,13 +9,10 @@ from datetime import datetime
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
-from watchkeeper.judgement.incidents import OURSELVES, Incident
-from watchkeeper.operations.incident_book import incident_called, known_incidents
+from watchkeeper.judgement.incidents import OURSELVES, Incident, event_about
+from watchkeeper.operations.incident_book import JUDGING, incident_called, known_incidents
 from watchkeeper.records import IncidentEvent, key
 from watchkeeper.words import moment_text
-
-JUDGING = "judge"
-"""The lease of whoever changes incidents."""
 
 
 def acknowledge(home: Home, incident: str, *, who: str, why: str = "", now: datetime) -> Incident:
@@ -98,18 +95,4 @@ def _over(incident: Incident) -> str:
 
 
 def _event(incident: Incident, event: str, who: str, why: str, now: datetime) -> IncidentEvent:
-    return IncidentEvent(
-        event_id=key(incident.id, event, who, why, now),
-        incident_id=incident.id,
-        model=incident.model,
-        environment=incident.environment,
-        event=event,
-        family=incident.family,
-        subject=incident.subject,
-        severity=incident.severity,
-        window_start=incident.window_start,
-        window_end=incident.window_end,
-        who=who,
-        why=why,
-        at=now,
-    )
+    return event_about(incident, event, key(incident.id, event, who, why, now), who=who, why=why, now=now)

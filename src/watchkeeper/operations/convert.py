@@ -22,6 +22,7 @@ from watchkeeper.adapters.text_files import ABSENT, AS_WRITTEN
 from watchkeeper.adapters.widening import fits_float
 from watchkeeper.operations.times import moment_of, to_utc
 from watchkeeper.operations.values import values_of
+from watchkeeper.profiles.groups import NULL
 
 DATE = pa.date32()
 NOUNS = {
@@ -205,3 +206,12 @@ def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     ['1', None]
     """
     return fitted(column, pa.string(), "UTC")[0]
+
+
+def has_value(column: pa.ChunkedArray, value: str) -> pa.ChunkedArray:
+    """Tell which rows have a value as segments name it: its text, and `(null)` where there is none.
+
+    >>> has_value(pa.chunked_array([["a", None]]), "(null)").to_pylist()
+    [False, True]
+    """
+    return pc.equal(pc.fill_null(as_text(column), NULL), value)

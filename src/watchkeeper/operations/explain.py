@@ -32,10 +32,11 @@ from watchkeeper.operations.values import values_of
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import as_numbers
 from watchkeeper.profiles.counts import Counts
+from watchkeeper.profiles.groups import NULL
 from watchkeeper.profiles.kinds import Derived
 from watchkeeper.profiles.labelled import NEGATIVE, POSITIVE, SCORE
 from watchkeeper.profiles.parts import FEATURE
-from watchkeeper.records import ATTRIBUTION, Batch, Change, IncidentEvent, Run, Validation
+from watchkeeper.records import ATTRIBUTION, Batch, Change, IncidentEvent, Quarantined, Run, Source, Validation
 from watchkeeper.site.explanation import MASK, Alike, Explanation, Input, Truth
 from watchkeeper.spelling import segment_of
 
@@ -64,10 +65,9 @@ def explain(home: Home, monitor: Monitor, name: str, *, now: datetime, private_r
 def _told_of(monitor: Monitor, rows: pa.Table) -> pa.Table:
     """Return the row that is told of: the last one of the monitor's environment, since a shadow may have scored the same id; else the last."""
     column = monitor.columns.environment
-    if column in rows.column_names:
-        place = [i for i in range(rows.num_rows) if _text(rows.slice(i, 1), column) == monitor.environment]
-        return rows.slice(place[-1] if place else rows.num_rows - 1, 1)
-    return rows.slice(rows.num_rows - 1)
+    mine = rows.filter(pc.equal(as_text(rows.column(column)), monitor.environment)) if column in rows.column_names else rows
+    chosen = mine if mine.num_rows else rows
+    return chosen.slice(chosen.num_rows - 1)
 
 
 def _rows(home: Home, monitor: Monitor, name: str, now: datetime) -> pa.Table | None:
@@ -86,8 +86,7 @@ def _rows(home: Home, monitor: Monitor, name: str, now: datetime) -> pa.Table | 
 
 
 def _unknown(home: Home, monitor: Monitor, name: str, now: datetime) -> UsageError:
-    held = [e for e in standing(home, monitor, now=now) if e.state == "held" and e.source == "events" and e.row_number != WHOLE_FILE]
-    waiting = [e for e in held if text_of(row_of(e.row).get(monitor.columns.id)) == name]
+    waiting = _waiting(home, monitor, "events", monitor.columns.id, name, now)
     if not waiting:
         return UsageError(f"no prediction with the id {name!r} has landed", where=monitor.model, then="Ids are compared as text, letter by letter.")
     return UsageError(
@@ -252,9 +251,14 @@ def _label_held(home: Home, monitor: Monitor, name: str, now: datetime) -> str:
     """Return why the label of an id waits in quarantine, empty where none does."""
     if monitor.labels is None:
         return ""
-    held = [e for e in standing(home, monitor, now=now) if e.state == "held" and e.source == "labels" and e.row_number != WHOLE_FILE]
-    mine = [e for e in held if text_of(row_of(e.row).get(monitor.labels.join)) == name]
-    return "; ".join(mine[-1].reasons).rstrip(".") if mine else ""
+    waiting = _waiting(home, monitor, "labels", monitor.labels.join, name, now)
+    return "; ".join(waiting[-1].reasons).rstrip(".") if waiting else ""
+
+
+def _waiting(home: Home, monitor: Monitor, source: Source, column: str, name: str, now: datetime) -> list[Quarantined]:
+    """Return the rows of a source that are held in quarantine and have an id in a column."""
+    held = [e for e in standing(home, monitor, now=now) if e.state == "held" and e.source == source and e.row_number != WHOLE_FILE]
+    return [e for e in held if text_of(row_of(e.row).get(column)) == name]
 
 
 def _chances(monitor: Monitor, row: pa.Table, hidden: Collection[str]) -> Sequence[tuple[str, float]]:
@@ -267,7 +271,7 @@ def _segments(monitor: Monitor, row: pa.Table, hidden: Collection[str]) -> Itera
     for declared in monitor.segments:
         columns = declared.split("&")
         if all(c in row.column_names and c not in hidden for c in columns):
-            yield segment_of((c, _text(row, c) or "(null)") for c in columns)
+            yield segment_of((c, _text(row, c) or NULL) for c in columns)
 
 
 def _findings(home: Home, batch: Batch | None, now: datetime) -> Sequence[Validation]:

@@ -15,6 +15,8 @@ from watchkeeper.judgement import silences as rules
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.records import IncidentEvent, Signal, Silence
 
+JUDGING = "judge"
+"""The lease of whoever changes incidents."""
 _NAMED = 5
 
 

@@ -3,7 +3,7 @@
 Belongs here: reading what is judged and writing what came out, under the workspace lease. Does not: the rules (judgement/).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -31,11 +31,12 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.breaks import broken_expectations
 from watchkeeper.operations.faults import Intake
+from watchkeeper.operations.incident_book import JUDGING
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.rollup import pooled_scores
 from watchkeeper.operations.traces import traces
 from watchkeeper.operations.versions import succession_in, versions_at_onset
-from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Severity, Signal, Story
+from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Signal, Story
 from watchkeeper.windows import Window
 
 Measured = tuple[datetime, datetime, float]
@@ -49,7 +50,7 @@ def judge(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> list
     All signals are worked out anew from all scores, so a restated score changes what is said about its window, and a
     repeated run finds nothing new.
     """
-    with lease(home.lake, "judge"):
+    with lease(home.lake, JUDGING):
         out: list[IncidentEvent] = []
         found: list[Signal] = []
         for monitor in monitors.values():
@@ -129,15 +130,16 @@ def _developments(
         traces=lambda episode: traces(home, monitor, episode, lead_of(episode.signals).metric, now=now),
         told_at=now,
     )
-    told = [e for e in found if not matching(incidents, e) and any(is_told_with(e, w, partial(_evidence, home, monitor, known, now)) for w in found)]
+    evidence = _once(partial(_evidence, home, monitor, known, now))
+    told = [e for e in found if not matching(incidents, e) and any(is_told_with(e, w, evidence) for w in found)]
     return developments(
         monitor.model,
         monitor.environment,
         incidents,
         [e for e in found if e not in told],
-        partial(_tell, home, monitor, known, now),
+        lambda episode, _severity: story(monitor, episode, evidence(episode)),
         now,
-        tell_end=partial(_tell_end, home, monitor, known, now),
+        tell_end=lambda episode: _tell_end(home, monitor, known, now, episode, evidence(episode)),
         timezone=monitor.timezone,
         is_judged=partial(_is_judged, monitor, daily, wait, now),
         learned=known.news_about,
@@ -186,12 +188,20 @@ def _final(scores: pa.Table, wait: timedelta, now: datetime) -> dict[str, set[da
     return out
 
 
-def _tell(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode, severity: Severity) -> Story:  # noqa: ARG001 - the words do not depend on it
-    return story(monitor, episode, _evidence(home, monitor, known, now, episode))
+def _once(evidence_of: Callable[[Episode], Evidence]) -> Callable[[Episode], Evidence]:
+    """Return the same, that gathers the evidence about an episode the first time it is asked for: rows are read for it."""
+    found: dict[tuple[str, str, datetime, datetime], Evidence] = {}
+
+    def evidence(episode: Episode) -> Evidence:
+        name = (episode.family, episode.subject, episode.start, episode.end)
+        if name not in found:
+            found[name] = evidence_of(episode)
+        return found[name]
+
+    return evidence
 
 
-def _tell_end(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode) -> Story:
-    evidence = _evidence(home, monitor, known, now, episode)
+def _tell_end(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode, evidence: Evidence) -> Story:
     lead = evidence.lead
     about = (pc.field("metric") == lead.metric) & (pc.field("feature") == lead.feature) & (pc.field("segment") == lead.segment)
     after = known.scores.filter(about & (pc.field("window_start") >= pa.scalar(episode.end, TIMESTAMP)) & (pc.field("state") != "provisional"))

@@ -139,6 +139,11 @@ def latest_due_week(home: Home, monitor: Monitor, due: Maturity, *, now: datetim
     return Window(utc(end.astimezone(ZoneInfo(monitor.timezone)) - _WEEK), end)
 
 
+def no_due_week(due: Maturity) -> str:
+    """Return why there is no week whose labels are due."""
+    return due.due_text if due.source == "unknown" else "no predictions have landed whose labels are due"
+
+
 def learned(home: Home, monitor: Monitor, bins: str, *, now: datetime) -> Maturity:
     """Return when labels are due, learning it where it is not stated and was not learned with these bins.
 

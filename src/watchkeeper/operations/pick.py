@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from watchkeeper.adapters.workspace import Home
@@ -17,7 +16,7 @@ from watchkeeper.errors import UsageError
 from watchkeeper.measures.confidence import learned_threshold
 from watchkeeper.measures.views import BinaryView
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.convert import as_text
+from watchkeeper.operations.convert import as_text, has_value
 from watchkeeper.operations.join import in_environment, joined, labelled
 from watchkeeper.operations.rollup import threshold_of
 from watchkeeper.profiles.labelled import Labelled, binary_pieces, margins
@@ -95,7 +94,7 @@ def _of_segment(monitor: Monitor, rows: pa.Table, segment: str) -> pa.Table:
             raise UsageError(
                 f"{name!r} names no segment", where="--segment", then=f"Write COLUMN=VALUE; the monitor keeps apart: {', '.join(known) or 'none'}."
             )
-        rows = rows.filter(pc.equal(pc.fill_null(as_text(rows.column(column)), "(null)"), value))
+        rows = rows.filter(has_value(rows.column(column), value))
     return rows
 
 

@@ -28,6 +28,7 @@ from watchkeeper.operations.quantities import countings
 from watchkeeper.operations.sensitive import group_parts, has_label_parts
 from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.profiles.clusters import with_entities
+from watchkeeper.profiles.columns import as_codes
 from watchkeeper.profiles.groups import Grouping
 from watchkeeper.profiles.kinds import Derived, source_of
 from watchkeeper.profiles.labelled import pieces, text_pieces, unlabelled_pieces
@@ -249,7 +250,7 @@ def _label_parts(piece: LabelsPiece) -> Iterator[pa.Table]:
     yield from group_parts(monitor, found, both.rows, quantities)
     if monitor.labels is None:
         quantities = unlabelled_pieces(monitor.task, rows) if monitor.gives_chances else []
-    texts = text_pieces(pc.utf8_lower(both.rows.column("label")).to_pylist()) if names_labels(monitor) else []
+    texts = text_pieces(*as_codes(pc.utf8_lower(both.rows.column("label")))) if names_labels(monitor) else []
     every = itertools.chain(quantities, texts, own_label_pieces(monitor, both, rows))
     for one in with_entities(every, monitor.task, rows, entities_of(both.rows) if monitor.labels is not None else None):
         for place, (group, names) in enumerate(zip(groups, keys, strict=True)):

@@ -16,7 +16,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.judge import judged
-from watchkeeper.records import IncidentEvent, Score
+from watchkeeper.records import SEVERITIES, IncidentEvent, Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,7 @@ class Pair:
         """Tell what the monitor would have changed: gone, new, same, graver or milder."""
         if self.after is None or self.before is None:
             return "gone" if self.after is None else "new"
-        order = ("notice", "warning", "high", "critical")
-        moved = order.index(self.after.severity) - order.index(self.before.severity)
+        moved = SEVERITIES.index(self.after.severity) - SEVERITIES.index(self.before.severity)
         return "same" if moved == 0 else "graver" if moved > 0 else "milder"
 
 
@@ -64,7 +63,7 @@ class Rehearsal:
 def rehearse(home: Home, monitor: Monitor, *, since: datetime, now: datetime) -> Rehearsal:
     """Judge what was measured by a monitor as it is given, as if for the first time, and set it beside the incidents that were recorded.
 
-    Only incidents whose windows reach into [since, now) count, and no others that were taken back. Both are of the monitor's environment.
+    Incidents count whose windows reach into [since, now), but for those that were taken back; all are of the monitor's environment.
     """
     mine = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment)
     recorded: list[IncidentEvent] = home.lake.newest(IncidentEvent, as_of=now, where=mine)

@@ -93,9 +93,9 @@ def rolled_up(
     if basis is None:
         return
     reference = reference_of(home, monitor, basis, now=now, metrics=metrics)
-    are_apart = of_whole and not are_of_segments(metrics)
+    needs_no_segments = of_whole and not are_of_segments(metrics)
     parts = parts_within(
-        home, monitor, basis.bins, start, end, now=now, of_whole=are_apart, of_outputs=are_of_outputs(basis, metrics), feature=feature
+        home, monitor, basis.bins, start, end, now=now, of_whole=needs_no_segments, of_outputs=are_of_outputs(basis, metrics), feature=feature
     )
     found = by_window(grain, of_environment(parts, monitor.environment))
     for window in grain.between(start, end):

@@ -19,7 +19,7 @@ from watchkeeper.measures.row_means import RowSums
 from watchkeeper.measures.segment_mix import split_by
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import reference_problem
-from watchkeeper.operations.maturity import latest_due_week
+from watchkeeper.operations.maturity import latest_due_week, no_due_week
 from watchkeeper.operations.rollup import Basis, basis_of
 from watchkeeper.operations.sums import KEPT, added, label_parts, reference_revision
 from watchkeeper.records import key
@@ -46,11 +46,9 @@ def segments(home: Home, monitor: Monitor, *, now: datetime, metric: str | None 
     nothing = SegmentReport(model=monitor.model, metric=asked.name, unit=asked.unit, window=window)
     if basis is None:
         return replace(nothing, reason=reference_problem(monitor, now=now))
-    if window is None and basis.maturity.source == "unknown":
-        return replace(nothing, reason=basis.maturity.due_text)
     span = window or latest_due_week(home, monitor, basis.maturity, now=now)
     if span is None:
-        return replace(nothing, reason="no predictions have landed whose labels are due")
+        return replace(nothing, reason=no_due_week(basis.maturity))
     span = _whole_parts(monitor, basis, span)
     is_provisional = basis.maturity.state_of(span, now) != "mature"
     return _told(home, monitor, basis, asked, replace(nothing, window=span, is_provisional=is_provisional), now)

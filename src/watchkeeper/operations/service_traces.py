@@ -4,6 +4,7 @@ Belongs here: reading these of the windows of an incident. Does not: the rows th
 (judgement/service_causes.py).
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -79,9 +80,6 @@ def service_traces(home: Home, rows: BothSides, metric: str, sides: Sequence[Seq
         for i in range(int(c.cells.max(initial=-1)) + 1)
     }
     return Traces(
-        rows=int(is_during.sum()),
-        change=change,
-        se=se,
         place=place_of(columns, value, is_during, rows.day[chosen]) if abs(change) > 2 * se else None,
         grown=grown,
         sides=(float(is_during.sum()), float((~is_during).sum())),
@@ -147,6 +145,5 @@ def _sampled(windows: Sequence[Window], now: datetime) -> pc.Expression:
 def _held(samples: pa.Table) -> tuple[float, str]:
     """Return the share of readings in which clocks were held down, and what for, the commonest first."""
     reasons = [[r for r in each if r not in _NOT_THROTTLED] for each in samples.column("throttle_reasons").to_pylist() if each is not None]
-    every = [r for each in reasons for r in each]
-    common = sorted(set(every), key=lambda r: -every.count(r))
-    return sum(map(bool, reasons)) / max(1, len(reasons)), ", ".join(common[:2]).replace("_", " ")
+    common = [reason for reason, _ in Counter(r for each in reasons for r in each).most_common(2)]
+    return sum(map(bool, reasons)) / max(1, len(reasons)), ", ".join(common).replace("_", " ")

@@ -13,8 +13,8 @@ from watchkeeper.errors import UsageError
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.signals import judged_metrics
 from watchkeeper.judgement.silences import is_in_force
-from watchkeeper.operations.care import JUDGING, going_on, person, reason
-from watchkeeper.operations.incident_book import incident_called, known_incidents, known_silences
+from watchkeeper.operations.care import going_on, person, reason
+from watchkeeper.operations.incident_book import JUDGING, incident_called, known_incidents, known_silences
 from watchkeeper.operations.listing import nearest
 from watchkeeper.records import Silence, key
 from watchkeeper.spelling import is_segment, segment_name, segment_pairs, utc

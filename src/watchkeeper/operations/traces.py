@@ -21,6 +21,7 @@ from watchkeeper.judgement.odd_inputs import LEAST_ROWS, Odd, Repeats, change_of
 from watchkeeper.judgement.traces import Column, Place, Traces, mixes_of, place_of, told_mix, without
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
+from watchkeeper.operations.convert import has_value
 from watchkeeper.operations.join import Joined, in_environment, joined, labelled, predictions_of
 from watchkeeper.operations.losses import feature_columns
 from watchkeeper.operations.pieces import PER_JOINED_ROW
@@ -51,7 +52,8 @@ def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: 
     if found is None or episode.family == "data":
         return None
     sides = [[Window(episode.start - ROLLING, episode.start)], windows_out_of_line(episode)]
-    both = joined(home, monitor, [w for side in sides for w in _some(home, monitor, side, now)], now=now)
+    every = [predictions_of(home, monitor, side, now=now) for side in sides]
+    both = joined(home, monitor, [w for side, rows in zip(sides, every, strict=True) for w in _some(home, monitor, side, rows)], now=now)
     if both is None or both.rows.num_rows == 0:
         return None
     is_during = np.asarray(pc.greater_equal(both.rows.column("time"), pa.scalar(episode.start, TIMESTAMP)).combine_chunks()).astype(bool)
@@ -59,21 +61,26 @@ def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: 
     rows = BothSides(monitor, both, dict(found.bins), chosen, is_during)
     if min((chosen & is_during).sum(), (chosen & ~is_during).sum()) < LEAST_ROWS:
         return None
-    return service_traces(home, rows, metric, sides, now) if episode.family == "service" else _of_quality(rows, metric)
+    made = service_traces(home, rows, metric, sides, now) if episode.family == "service" else _of_quality(rows, metric)
+    is_part = any(rows > _most(home) for rows in every)
+    return replace(made, read=(both.rows.num_rows, sum(every))) if is_part else made
 
 
-def _some(home: Home, monitor: Monitor, side: Sequence[Window], now: datetime) -> list[Window]:
-    """Return windows of a side that hold about as many rows as are looked at, evenly spread over it."""
-    most = min(MOST_ROWS, home.memory_bytes // _OF_MEMORY // PER_JOINED_ROW) // len(side)
-    rows = predictions_of(home, monitor, side, now=now) // len(side)
-    return [part for window in side for part in spread_out(monitor, window, rows, most)]
+def _most(home: Home) -> int:
+    """Return how many rows of a side are looked at, at most."""
+    return min(MOST_ROWS, home.memory_bytes // _OF_MEMORY // PER_JOINED_ROW)
+
+
+def _some(home: Home, monitor: Monitor, side: Sequence[Window], rows: int) -> list[Window]:
+    """Return windows of a side, which has so many rows, that hold about as many as are looked at, evenly spread over it."""
+    return [part for window in side for part in spread_out(monitor, window, rows // len(side), _most(home) // len(side))]
 
 
 def _in_segment(both: Joined, episode: Episode) -> Bools:
     inside = np.ones(both.rows.num_rows, bool)
     for column, value in segment_pairs(episode.subject) if episode.family == "segment" else ():
         if column in both.rows.column_names:
-            inside &= np.asarray(pc.equal(pc.fill_null(pc.cast(both.rows.column(column), pa.string()), ""), value)).astype(bool)
+            inside &= np.asarray(has_value(both.rows.column(column), value)).astype(bool)
     return inside
 
 
@@ -83,7 +90,7 @@ def _of_quality(rows: BothSides, metric: str) -> Traces:
     lost = losses(monitor.task, said)
     truth = np.where(np.isfinite(said.score), said.truth, np.nan)[chosen]
     odd, columns, finer, kept = _inputs(rows)
-    made = Traces(rows=int(is_during.sum()), odd=odd)
+    made = Traces(odd=odd)
     if lost is None:
         return made
     gap = truth - said.score[chosen] if monitor.task in ("binary", "regression") else np.full(len(truth), np.nan)
@@ -99,7 +106,7 @@ def _of_quality(rows: BothSides, metric: str) -> Traces:
     mix = told_mix(mixes)
     rest = value if mix is None else without(mix, [*finer, *segments], value, is_during)
     place = place_of(every, rest, is_during, day) if abs(change) > 2 * se else None
-    made = replace(made, change=change, se=se, place=place, mixes=mixes)
+    made = replace(made, place=place, mixes=mixes)
     holes = (hole_of(c.name, (c.cells < 0) | (c.cells == c.unseen), value, is_during) for c in columns)
     made = replace(made, repeats=_repeats(kept, value, is_during), holes=[h for h in holes if h is not None])
     if monitor.task != "binary":

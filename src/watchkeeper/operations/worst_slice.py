@@ -19,7 +19,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import Fitted, reference_problem, stored_bins
 from watchkeeper.operations.join import Joined, in_environment, joined, labelled, predictions_of
 from watchkeeper.operations.losses import feature_columns
-from watchkeeper.operations.maturity import latest_due_week, maturity_of
+from watchkeeper.operations.maturity import latest_due_week, maturity_of, no_due_week
 from watchkeeper.operations.pieces import PER_JOINED_ROW
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.conditions import condition_cells, condition_text
@@ -55,8 +55,7 @@ def worst_slice(home: Home, monitor: Monitor, *, now: datetime, window: Window |
     if found is None:
         return replace(nothing, reason=reference_problem(monitor, now=now))
     if span is None:
-        why = due.due_text if due.source == "unknown" else "no predictions have landed whose labels are due"
-        return replace(nothing, reason=f"{why}; name days with --window to search those whose labels came")
+        return replace(nothing, reason=no_due_week(due))
     _check_memory(home, monitor, span, found, now)
     both = joined(home, monitor, [span], now=now)
     if both is None or both.rows.num_rows == 0:

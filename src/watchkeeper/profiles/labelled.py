@@ -254,13 +254,12 @@ def _of_whole(feature: str, rows: NDArray[np.bool_], values: Floats) -> Piece:
     return replace(_sum(feature, rows, values), is_of_whole=True)
 
 
-def text_pieces(texts: Sequence[str | None]) -> list[Piece]:
-    """Return how many rows have each label text, of the twenty that most have; those without a label are in none."""
-    names, codes = np.unique(np.array([t or "" for t in texts], object).astype(str), return_inverse=True)
-    rows = np.bincount(codes, minlength=len(names))
-    order = [i for i in np.argsort(-rows, kind="stable") if names[i]][:MOST_TEXTS]
+def text_pieces(codes: NDArray[np.integer[Any]], texts: Sequence[str | None]) -> list[Piece]:
+    """Return how many rows have each label text, of the twenty that most have; `codes` are those of rows into `texts`, and rows without a label are in none."""
+    rows = np.bincount(codes, minlength=len(texts))
+    named = sorted((i for i, text in enumerate(texts) if text and rows[i]), key=lambda i: (-rows[i], texts[i]))[:MOST_TEXTS]
     nothing = np.zeros(len(codes), np.int64)
-    return [Piece(LABEL_TEXT, str(names[i]), codes == i, Coded(nothing, nothing.astype(bool)), is_sum=True, is_of_whole=True) for i in order]
+    return [Piece(LABEL_TEXT, str(texts[i]), codes == i, Coded(nothing, nothing.astype(bool)), is_sum=True, is_of_whole=True) for i in named]
 
 
 def own_pieces(name: str, values: Floats, failed: NDArray[np.bool_], why: str) -> list[Piece]:

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 MOMENTS = ("loc", "spread", "skew", "tails")
+PLACE_AND_WIDTH = MOMENTS[:2]
+"""Those that are judged: with a direction, so that a slow change of some windows adds up."""
 
 
 def mid_ranks(reference: NDArray[np.int64]) -> Floats:

@@ -1,10 +1,13 @@
-"""Multiple testing: which of many p-values to believe at a stated rate of false ones.
+"""Multiple testing: which of many p-values, or differences, to believe at a stated rate of false ones.
 
-Belongs here: procedures over p-values. Does not: where p-values come from (judgement/normal.py).
+Belongs here: procedures over many tests. Does not: where p-values come from (judgement/normal.py).
 """
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
+
+_SURE = 1e-4
 
 
 def benjamini_hochberg(p: NDArray[np.float64], level: float) -> NDArray[np.bool_]:
@@ -30,3 +33,12 @@ def adjusted(p: NDArray[np.float64]) -> NDArray[np.float64]:
     scaled = p[order] * len(order) / np.arange(1, len(order) + 1)
     out[order] = np.minimum.accumulate(scaled[::-1])[::-1]
     return out
+
+
+def beyond_chance(tests: int) -> float:
+    """Return how many standard errors the largest of so many differences of nothing stays within, but for one time in 10,000 (Bonferroni).
+
+    >>> round(beyond_chance(1), 2), round(beyond_chance(40), 2)
+    (3.89, 4.71)
+    """
+    return float(-ndtri(_SURE / (2 * max(1, tests))))
