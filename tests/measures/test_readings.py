@@ -10,8 +10,9 @@ import pytest
 
 from measure_world import NAN, counted, decided, scanned
 from watchkeeper.measures import catalogue
+from watchkeeper.measures.frame import Frame, by_segment
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST
-from watchkeeper.measures.readings import Frame, by_segment, readings
+from watchkeeper.measures.readings import readings
 from watchkeeper.profiles.bins import fit_category, fit_numeric
 from watchkeeper.profiles.counted import of_rows
 from watchkeeper.profiles.counts import Counts, add

@@ -11,7 +11,7 @@ import pytest
 from conftest import new_home
 from watchkeeper.adapters.workspace import load_monitor
 from watchkeeper.operations.add import Added, add
-from watchkeeper.operations.draft import Said
+from watchkeeper.operations.drafting import Said
 from watchkeeper.operations.fit import features_of
 from worlds import parcels_days
 

@@ -20,7 +20,8 @@ from watchkeeper.adapters.arrow_records import to_arrow
 from watchkeeper.adapters.workspace import Home, load_monitor
 from watchkeeper.judgement.signals import charted, judged_metrics, pages, signals
 from watchkeeper.measures import catalogue
-from watchkeeper.measures.readings import Frame, readings
+from watchkeeper.measures.frame import Frame
+from watchkeeper.measures.readings import readings
 from watchkeeper.operations.maturity import Maturity, maturity_of
 from watchkeeper.operations.query import query
 from watchkeeper.operations.report import digest_of

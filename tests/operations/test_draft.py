@@ -19,7 +19,8 @@ from watchkeeper.adapters.yaml_lines import parse_yaml
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor, Wording
 from watchkeeper.operations.add import _times
-from watchkeeper.operations.draft import Answer, Draft, Said, Source, _reference, draft, glob_of
+from watchkeeper.operations.draft import _reference, draft, glob_of
+from watchkeeper.operations.drafting import Answer, Draft, Said, Source
 from watchkeeper.operations.monitor_text import monitor_text
 
 START = datetime(2025, 1, 1, 9, tzinfo=UTC)

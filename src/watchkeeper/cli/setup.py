@@ -80,7 +80,7 @@ def add(
     """Draft a monitor and its expectation suites from data, and say what was guessed and why."""
     from watchkeeper.operations.add import Ask, Given
     from watchkeeper.operations.add import add as draft
-    from watchkeeper.operations.draft import Said
+    from watchkeeper.operations.drafting import Said
 
     said = Said(
         owner=owner,

@@ -4,9 +4,8 @@ Belongs here: applying the catalogue to views and stating each outcome (done, pr
 not_evaluated). Does not: the formulas, or where parts come from (operations/measure.py).
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from math import isfinite
 from typing import Any
@@ -16,141 +15,20 @@ from watchkeeper.measures.catalogue import Metric
 from watchkeeper.measures.classes import most_frequent
 from watchkeeper.measures.clustered import clustered, rows_taken_apart
 from watchkeeper.measures.confidence import learned_threshold
-from watchkeeper.measures.estimated import calibration_of, weighted
-from watchkeeper.measures.estimated_classes import Calibrations, calibrations_of
-from watchkeeper.measures.estimated_errors import ExpectedErrors
+from watchkeeper.measures.frame import VIEWS, BySegment, Frame, Known, LabelView, Sums, label_view, outcomes, service_view
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST, gap_to_rest
-from watchkeeper.measures.likeness import ReferenceRows, Weighing, weighing, window_cells
 from watchkeeper.measures.segment_shift import sides
-from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView, RegressionView, ServiceView
+from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.labelled import SCORE
-from watchkeeper.profiles.pairs import Pair, name_of, sums_of
-from watchkeeper.profiles.parts import FEATURE, LABEL, PAIR, SERVICE
+from watchkeeper.profiles.pairs import name_of, sums_of
+from watchkeeper.profiles.parts import FEATURE, PAIR
 from watchkeeper.records import CLASS, Score
-from watchkeeper.stats.calibration import Calibration
 from watchkeeper.stats.intervals import Estimate, undefined
-from watchkeeper.windows import Window
 from watchkeeper.words import counted
 
-Sums = Mapping[tuple[str, str, str], Counts]
-BySegment = Mapping[str, Sums]
-LabelView = BinaryView | RegressionView | MulticlassView
-
 DONE, PROVISIONAL, MATURE, INSUFFICIENT, NOT_EVALUATED = "done", "provisional", "mature", "insufficient", "not_evaluated"
-_VIEWS: dict[str, Callable[[dict[tuple[str, str], Counts]], LabelView]] = {
-    "binary": BinaryView,
-    "regression": RegressionView,
-    "multiclass": MulticlassView,
-}
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What all numbers of one window share: whose they are, where, and against what."""
-
-    model: str
-    task: str
-    window: Window
-    grain: str
-    bins: str
-    fitted: Mapping[str, FeatureBins]
-    reference: str
-    reference_sums: BySegment
-    is_mature: bool
-    has_labels: bool
-    now: datetime
-    version: str = ""
-    environment: str = "production"
-    metrics: Collection[str] | None = None
-    pairs: Sequence[Pair] = ()
-    own: Sequence[Metric] = ()
-    usual: dict[tuple[str, str, str], Estimate] = field(default_factory=dict)
-    calibrations: dict[str, Calibration | str] = field(default_factory=dict)
-    rows: ReferenceRows | None = None
-    errors: Callable[[Window, str, Sums], ExpectedErrors] | None = None
-    errors_of_reference: ExpectedErrors | None = None
-    class_calibrations: dict[str, Calibrations | str] = field(default_factory=dict)
-    entity: str = ""
-    """The column that says whom a row is about, so that rows of one are no independent witnesses; empty for none."""
-    days: Callable[[], Sequence[BySegment]] | None = None
-    """The label parts of each day of a window of some days, None for shorter ones."""
-    uncalibrated: str = ""
-    """Why there is nothing to compare a version's numbers with; empty when there is."""
-    asked: Collection[str] = ()
-    """Classes that are measured one by one although they are not among the most frequent: those of targets, and of a question."""
-    threshold: float | None = 0.5
-    """Binary: the score that decisions turn at, None where the model decides by itself: then the reference tells."""
-    gives_chances: bool = True
-    """Whether there are scores or probabilities to be unsure of."""
-
-    def method_of(self, metric: Metric, feature: str) -> str:
-        """Return how a number is computed; of windows of some days the reason says what its interval is over."""
-        is_clustered = self.entity and self.days is None and metric.row_mean is not None and not feature
-        return f"{metric.method}, clustered by {self.entity}" if is_clustered else metric.method
-
-    def by_day(self, segment: str) -> "Sequence[LabelView]":
-        """Return the label parts of each day of the window, none where there are not some."""
-        return [label_view(day.get(segment, {}), self.task) for day in self.days()] if self.days is not None else []
-
-    def wants(self, metric: Metric) -> bool:
-        """Tell whether a metric is asked for: by name, or because it is stored."""
-        return metric.stored if self.metrics is None else metric.name in self.metrics
-
-    def usually(self, metric: str, feature: str, segment: str, compute: Callable[[], Estimate]) -> Estimate:
-        """Return a metric on the reference, computed once for all windows."""
-        place = (metric, feature, segment)
-        if place not in self.usual:
-            self.usual[place] = compute()
-        return self.usual[place]
-
-    def calibration(self) -> Calibration | str:
-        """Return what scores mean in the reference, or why that cannot be said; learned once for all windows."""
-        if "" not in self.calibrations:
-            self.calibrations[""] = calibration_of(_outcomes(self.reference_sums.get("", {})))
-        return self.calibrations[""]
-
-    def known(self, sums: Sums) -> "Known | str":
-        """Return what the reference knows of rows with the inputs of a window, or why it knows nothing."""
-        if self.task == "regression":
-            return self._known_errors(sums)
-        found = self.calibration_by_class() if self.task == "multiclass" else self.calibration()
-        if isinstance(found, str):
-            return found
-        if not isinstance(found, Calibration) or self.rows is None:
-            return Known(found, found)
-        like = self._weighing(self.rows, sums)
-        return Known(found if like.weights is None else weighted(self.rows, like.weights, found), found, like.said)
-
-    def calibration_by_class(self) -> Calibrations | str:
-        """Return what the probability of each class means in the reference, learned once for all windows, or why that cannot be said."""
-        if "" not in self.class_calibrations:
-            self.class_calibrations[""] = calibrations_of(MulticlassView(_of_labels(self.reference_sums.get("", {}))))
-        return self.class_calibrations[""]
-
-    def _known_errors(self, sums: Sums) -> "Known | str":
-        if self.errors is None or self.errors_of_reference is None:
-            return "estimates of errors were not asked for"
-        return Known(self.errors(self.window, self.version, sums), self.errors_of_reference)
-
-    def _weighing(self, rows: ReferenceRows, sums: Sums) -> Weighing:
-        return weighing(rows, self.window, lambda name: window_cells(FeatureView(self.fitted[name], sums.get((FEATURE, name, ""), Counts()))))
-
-
-@dataclass(frozen=True)
-class Known:
-    """What the reference knows of rows like those of a window, what it knows of its own, and what is to be said of the difference."""
-
-    of_window: Calibration | Calibrations | ExpectedErrors
-    of_reference: Calibration | Calibrations | ExpectedErrors
-    said: str = ""
-
-    def of_class(self, name: str) -> "Known | str":
-        """Return the same of one class against all others."""
-        if not isinstance(self.of_window, dict) or name not in self.of_window:
-            return "the reference has no probabilities of this class"
-        return Known(self.of_window[name], self.of_window[name], self.said)
 
 
 def readings(frame: Frame, sums: BySegment) -> Iterator[Score]:
@@ -244,24 +122,8 @@ def _service(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
         )
 
 
-def service_view(sums: Sums, task: str) -> ServiceView:
-    """Return rows, latencies and errors; rows are counted by the score where there is one, else by any feature."""
-    score = sums.get((FEATURE, SCORE if task != "multiclass" else "@prediction", ""))
-    rows = score.n if score is not None else max((c.n for (kind, _, _), c in sums.items() if kind == FEATURE), default=0)
-    return ServiceView(rows, sums.get((SERVICE, "@latency", ""), Counts()), sums.get((SERVICE, "@status", ""), Counts()))
-
-
-def label_view(sums: Sums, task: str) -> LabelView:
-    """Return the label parts of a window as the task's view."""
-    return _VIEWS[task](_of_labels(sums))
-
-
-def _of_labels(sums: Sums) -> dict[tuple[str, str], Counts]:
-    return {(feature, outcome): c for (kind, feature, outcome), c in sums.items() if kind == LABEL}
-
-
 def _kpis(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
-    if frame.task not in _VIEWS:
+    if frame.task not in VIEWS:
         return
     view, usual = (_with_threshold(frame, label_view(s, frame.task), s) for s in (sums, frame.reference_sums.get(segment, {})))
     every = (*catalogue.of(frame.task, stored_only=False), *frame.own)  # type: ignore[arg-type]
@@ -278,7 +140,7 @@ def _with_threshold(frame: Frame, view: LabelView, sums: Sums) -> LabelView:
     """Return a binary view that knows the score decisions turn at, and whether scores are no probabilities."""
     if not isinstance(view, BinaryView) or not frame.gives_chances:
         return view
-    learned = lambda: learned_threshold(_outcomes(frame.reference_sums.get("", {})))  # noqa: E731
+    learned = lambda: learned_threshold(outcomes(frame.reference_sums.get("", {})))  # noqa: E731
     threshold = frame.usually("@threshold", "", "", learned) if frame.threshold is None else Estimate(frame.threshold)
     scores = sums.get((FEATURE, SCORE, ""), Counts())
     return replace(view, threshold=threshold, goes_beyond=scores.low < 0 or scores.high > 1)
@@ -338,8 +200,8 @@ def _gap_to_rest(frame: Frame, whole: Sums, sums: Sums, segment: str) -> Iterato
     """Yield how far a segment's calibration gap lies from that of all other rows."""
     if frame.task != "binary" or not frame.has_labels or not (frame.metrics is None or GAP_TO_REST.name in frame.metrics):
         return
-    everything, ours = _outcomes(whole), _outcomes(sums)
-    usual = frame.usually(GAP_TO_REST.name, "", segment, lambda: gap_to_rest(*(_outcomes(frame.reference_sums.get(s, {})) for s in ("", segment))))
+    everything, ours = outcomes(whole), outcomes(sums)
+    usual = frame.usually(GAP_TO_REST.name, "", segment, lambda: gap_to_rest(*(outcomes(frame.reference_sums.get(s, {})) for s in ("", segment))))
     every = ours.labelled + ours.pending
     yield _stated(
         frame,
@@ -351,10 +213,6 @@ def _gap_to_rest(frame: Frame, whole: Sums, sums: Sums, segment: str) -> Iterato
         segment=segment,
         coverage=ours.labelled / every if every else None,
     )
-
-
-def _outcomes(sums: Sums) -> BinaryView:
-    return BinaryView(_of_labels(sums))
 
 
 def _stated(frame: Frame, metric: Metric, estimate: Estimate, state: str, rows: int, usual: Estimate | None, **more: Any) -> Score:
@@ -413,11 +271,3 @@ def _score(
 
 def _or_none(value: float) -> float | None:
     return float(value) if isfinite(value) else None
-
-
-def by_segment(sums: Iterable[tuple[tuple[str, str, str, str], Counts]]) -> dict[str, dict[tuple[str, str, str], Counts]]:
-    """Regroup sums keyed (segment, kind, feature, outcome)."""
-    out: dict[str, dict[tuple[str, str, str], Counts]] = {"": {}}
-    for (segment, kind, feature, outcome), counts in sums:
-        out.setdefault(segment, {})[kind, feature, outcome] = counts
-    return out

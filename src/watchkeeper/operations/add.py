@@ -27,7 +27,8 @@ from watchkeeper.adapters.yaml_lines import parse_yaml
 from watchkeeper.errors import UnreadableError, UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.cast import Cast, cast
-from watchkeeper.operations.draft import SAID, Answer, Draft, Question, Said, Source, draft, glob_of, named
+from watchkeeper.operations.draft import draft, glob_of, named
+from watchkeeper.operations.drafting import SAID, Answer, Draft, Question, Said, Source
 from watchkeeper.operations.lots import without_values
 from watchkeeper.operations.monitor_text import monitor_text
 from watchkeeper.operations.twins import dropped_twins, twin_text

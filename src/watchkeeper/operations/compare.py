@@ -19,7 +19,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.standing import named_version
 from watchkeeper.measures import catalogue
-from watchkeeper.measures.readings import label_view
+from watchkeeper.measures.frame import label_view
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.convert import as_text
 from watchkeeper.operations.entities import entities_of

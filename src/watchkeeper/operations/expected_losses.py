@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.estimated_errors import ExpectedErrors
+from watchkeeper.measures.frame import Sums
 from watchkeeper.measures.likeness import LEAST_LIKE, MOST_OUTSIDE
 from watchkeeper.measures.loss_model import LEAST_DAYS, Loss, LossModel, fitted, fold_of
-from watchkeeper.measures.readings import Sums
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import is_private
 from watchkeeper.operations.join import in_environment, joined, labelled, rows_within

@@ -16,8 +16,8 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.measures.confidence import near
+from watchkeeper.measures.frame import BySegment, label_view
 from watchkeeper.measures.rarity import NOWHERE, Place, place_of
-from watchkeeper.measures.readings import BySegment, label_view
 from watchkeeper.measures.views import BinaryView, FeatureView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.audit import private_shown

@@ -18,7 +18,7 @@ from watchkeeper.adapters.swap import write_whole
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.measures.fairness import Statement, View, audit
-from watchkeeper.measures.readings import BySegment
+from watchkeeper.measures.frame import BySegment
 from watchkeeper.measures.views import BinaryView, RegressionView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.audit import private_shown

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from watchkeeper.adapters.yaml_lines import parse_yaml
-from watchkeeper.operations.draft import SAID, Answer
+from watchkeeper.operations.drafting import SAID, Answer
 
 _ORDER = (
     "model",

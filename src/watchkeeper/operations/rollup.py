@@ -15,8 +15,9 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import CATALOGUE
 from watchkeeper.measures.confidence import learned_threshold
+from watchkeeper.measures.frame import BySegment, Frame, LabelView, label_view
 from watchkeeper.measures.own import own_kpis
-from watchkeeper.measures.readings import BySegment, Frame, LabelView, label_view, readings
+from watchkeeper.measures.readings import readings
 from watchkeeper.measures.views import BinaryView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import bins_of

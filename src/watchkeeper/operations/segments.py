@@ -13,8 +13,8 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.catalogue import Metric
+from watchkeeper.measures.frame import label_view
 from watchkeeper.measures.own import own_kpis
-from watchkeeper.measures.readings import label_view
 from watchkeeper.measures.row_means import RowSums
 from watchkeeper.measures.segment_mix import split_by
 from watchkeeper.monitor import Monitor

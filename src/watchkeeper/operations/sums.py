@@ -17,8 +17,8 @@ from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.standing import RowsOfVersions
 from watchkeeper.measures.estimated_classes import Calibrations
+from watchkeeper.measures.frame import BySegment, by_segment
 from watchkeeper.measures.likeness import ReferenceRows
-from watchkeeper.measures.readings import BySegment, by_segment
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.expected_losses import LossModels
 from watchkeeper.operations.pieces import PART_BYTES, parted

@@ -17,7 +17,8 @@ from watchkeeper.adapters.arrow_records import as_list
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.standing import Standing, apart, are_many, named_version, standings
-from watchkeeper.measures.readings import Frame, readings
+from watchkeeper.measures.frame import Frame
+from watchkeeper.measures.readings import readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, days_of, frame_of, reference_of
 from watchkeeper.operations.sums import ReferenceSums, added, content_of, of_environment, parts_within, rows_by_version, sums_over
