@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from watchkeeper.judgement.episodes import Episode, episodes, severity_of, subject_of
+from watchkeeper.judgement.episodes import AGAIN, Episode, episodes, severity_of, subject_of
 from watchkeeper.judgement.incidents import LASTED, RESTATED, Incident, developments, fold
 from watchkeeper.records import IncidentEvent, Severity, Signal, Story, key
 from watchkeeper.words import moment_text
@@ -63,7 +63,7 @@ class Watch:
         """Judge on the morning after `day`; return what was new."""
         now = START + (day + 1) * DAY + timedelta(hours=6)
         windows = [START + d * DAY for d in range(day + 1)]
-        found = episodes(signals, windows, MEASURED)
+        found = episodes(signals, windows, MEASURED, again=AGAIN)
         new = developments("parcels", "production", fold(self.events), found, tell, now, tell_end=tell_end)
         self.events += new
         return [e.event for e in new]
@@ -135,6 +135,33 @@ def test_two_quiet_windows_do_not_split_a_story_and_three_do():
     windows = [START + d * DAY for d in range(30)]
     assert len(episodes([signal(3), signal(6)], windows, MEASURED)) == 1
     assert len(episodes([signal(3), signal(7)], windows, MEASURED)) == 2
+
+
+BEFORE = [signal(3), signal(4), signal(5)]
+"""What lasted three windows, and ended on day 6."""
+
+
+def test_what_lasted_and_comes_again_within_a_week_opens_again(watch):
+    watch.sees(BEFORE, day=5)
+    assert watch.sees(BEFORE, day=8) == ["resolved"]
+    assert watch.sees([*BEFORE, signal(13)], day=13) == ["joined"]
+    [one] = watch.incidents
+    assert (one.state, one.window_start, one.window_end) == ("open", START + 3 * DAY, START + 14 * DAY)
+    assert watch.sees([*BEFORE, signal(13)], day=16) == ["resolved"]
+    assert watch.sees([*BEFORE, signal(13)], day=17) == []
+
+
+def test_what_comes_again_and_is_over_when_first_seen_is_told_and_resolved(watch):
+    watch.sees(BEFORE, day=8)
+    assert watch.sees([*BEFORE, signal(13)], day=20) == ["joined", "resolved"]
+    assert [i.state for i in watch.incidents] == ["resolved"]
+
+
+@pytest.mark.parametrize(("first", "again"), [(BEFORE, 14), (BEFORE[:2], 12), (BEFORE[:1], 8)])
+def test_what_comes_later_or_had_not_lasted_is_another_incident(watch, first, again):
+    watch.sees(first, day=8)
+    assert watch.sees([*first, signal(again)], day=again) == ["opened"]
+    assert [i.state for i in watch.incidents] == ["resolved", "open"]
 
 
 def test_windows_without_numbers_do_not_end_a_story():

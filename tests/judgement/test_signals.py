@@ -70,6 +70,28 @@ def test_a_slow_drift_is_found_within_weeks_though_no_day_stands_out():
     assert np.median(delays) <= 21
 
 
+@pytest.mark.parametrize("metric", ["calibration_gap", "log_loss"])
+def test_a_small_shift_that_lasts_is_found_by_what_adds_up(metric):
+    """Of .05 beside a scatter of .05: neither a day nor the last few days tell it within a budget of a page a month."""
+    found = []
+    for seed in range(12):
+        values = noise(seed, 180, sd=0.05)
+        values[0, 90:] += 0.05
+        days = {day_of(s) for s in pages(judged(watched(90), scores(values, se=0.01, metric=metric))) if s.rule == "slow"}
+        assert all(d >= 90 for d in days)
+        found.append(min(days, default=999) - 90)
+    assert np.median(found) <= 40
+    assert np.mean(np.array(found) <= 90) >= 0.9
+
+
+def test_days_whose_labels_are_missing_add_no_evidence():
+    values = noise(5, 150, sd=0.05)
+    values[0, 90:] += 0.05
+    open_days = {d: (-0.5, 0.6) for d in range(90, 150)}
+    assert pages(judged(watched(90), scores(values, se=0.01, provisional=open_days))) == []
+    assert pages(judged(watched(90), scores(values, se=0.01))) != []
+
+
 def test_a_drift_of_one_segment_is_found_and_named():
     values = noise(3, 100, sd=0.04, series=5)
     values[2, 70:] += 0.2

@@ -4,14 +4,15 @@ Belongs here: what a signal is about, and which signals are one story. Does not:
 becomes of an episode (incidents.py).
 
 The rules: page signals about one subject form an episode while no more than `GAP` evaluated windows lie clear between two of
-them; three clear windows end it. A window for which nothing was measured is neither: silence is no sign of health. Hours tell less: what comes
-within a day, or before they are back (recovery.py), goes on.
+them; three clear windows end it. A window for which nothing was measured is neither: silence is no sign of health. What lasted three windows and
+comes again within `AGAIN` of its end is the same story, which goes on. Hours tell less: what comes within a day, or before they are back
+(recovery.py), goes on.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.records import SEVERITIES, Severity, Signal
@@ -20,6 +21,7 @@ from watchkeeper.windows import Window
 GAP = 2
 GAP_OF_HOURS = 23
 CLEAR = 3
+AGAIN = timedelta(days=7)
 MISSING_ROWS, MISSING_LABELS = "missing rows", "missing labels"
 _FAULTS = {
     "null_ratio": "missing values",
@@ -101,13 +103,14 @@ def episodes(
     *,
     gap: int = GAP,
     clear: int = CLEAR,
+    again: timedelta = timedelta(0),
     are_back: AreBack = lambda _run, _quiet: True,
 ) -> list[Episode]:
     """Return the episodes of page signals; `windows` are the starts of all judged windows of their grain, ascending.
 
     An episode goes on over at most `gap` windows without a signal, and is over after `clear` ones without in which a number of
-    its metrics is final; `final` gives the windows in which a metric has such a number. Until `are_back` says of the windows
-    without, up to the next signal, that they are in line, it goes on.
+    its metrics is final; `final` gives the windows in which a metric has such a number. One of `CLEAR` windows with a signal goes on with what
+    begins within `again` of its last. Until `are_back` says of the windows without, up to the next signal, that they are in line, it goes on.
     """
     by_subject: dict[tuple[str, str], list[Signal]] = defaultdict(list)
     for signal in signals:
@@ -122,7 +125,8 @@ def episodes(
 
         def is_apart(run: Sequence[Signal], after: Signal) -> bool:
             is_far = place.get(after.window_start, 0) - place.get(run[-1].window_start, 0) > gap + 1
-            return is_far and are_back(run, [w for w in quiet(run) if w < after.window_start])
+            comes_again = after.window_start - run[-1].window_end <= again and len({s.window_start for s in run}) >= CLEAR
+            return is_far and not comes_again and are_back(run, [w for w in quiet(run) if w < after.window_start])
 
         runs = _runs(sorted(mine, key=lambda s: (s.window_start, s.metric)), is_apart)
         for run in runs:

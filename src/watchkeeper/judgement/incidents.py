@@ -214,7 +214,8 @@ def _goes_on(incident: Incident, episode: Episode) -> bool:
     """
     if incident.is_closed_by_hand:
         return any(s.window_end > incident.window_end for s in episode.signals)
-    return incident.is_open or incident.why == RESTATED or (incident.why != LASTED and not episode.is_over)
+    is_longer = any(s.window_start >= incident.window_end for s in episode.signals)
+    return incident.is_open or incident.why == RESTATED or (incident.why != LASTED and (is_longer or not episode.is_over))
 
 
 def _is_past(incident: Incident, episode: Episode) -> bool:

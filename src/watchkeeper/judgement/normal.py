@@ -1,6 +1,6 @@
 """What is normal for a number: season, wander between windows, and sampling noise, learned from the reference's windows.
 
-Belongs here: the noise model and the charts (sudden and slow). Does not: the season (season.py), which numbers are charted and
+Belongs here: the noise model and the charts (sudden, slow, and what surprises). Does not: the season (season.py), which numbers are charted and
 what an alarm means (signals.py). A panel is all series of one metric, so that wander is pooled within one kind of statistic.
 
 Model: m_jt = mu_j(place of the week) + W_jt + e_jt, with Var e_jt known from n and W an AR(1) with variance tau2_j, correlation phi.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr
+from scipy.special import ndtri, stdtr
 
 from watchkeeper.judgement.season import centre as centre_of
 from watchkeeper.judgement.season import spread
@@ -108,14 +108,36 @@ def slow(panel: Panel, normal: Normal, deviation: Floats, tolerance: Floats, wei
     return out
 
 
+def surprises(panel: Panel, normal: Normal, deviation: Floats, tolerance: Floats, side: int) -> Floats:
+    """Return how far beyond what those before it let expect each window after the reference lies on a side, as standard normal numbers given these.
+
+    Wander is followed from window to window (Kalman 1960), so that what it explains is no surprise. A lasting shift of `tolerance`, shape (series, 1), is none.
+    """
+    noise, ahead, doubt = panel.variance, np.zeros(len(deviation)), normal.tau2.copy()
+    out = np.full_like(deviation, np.nan)
+    for w in range(deviation.shape[1]):
+        ahead, doubt = normal.phi * ahead, normal.phi**2 * doubt + (1 - normal.phi**2) * normal.tau2
+        seen = np.isfinite(deviation[:, w])
+        off = np.where(seen, deviation[:, w] - ahead, 0.0)
+        total = doubt + noise[:, w]
+        z = (side * off - tolerance[:, 0]) / np.maximum(np.sqrt(total + normal.centre_variance), 1e-12)
+        out[seen, w] = z[seen]
+        gain = np.where(seen, doubt / np.maximum(total, 1e-300), 0.0)
+        ahead, doubt = ahead + gain * off, doubt * (1 - gain)
+    out[:, panel.is_reference] = np.nan
+    return np.asarray(np.sign(out) * -ndtri(np.maximum(stdtr(normal.freedom[:, None], -np.abs(out)), 1e-300)), float)
+
+
 def chances(z: Floats, normal: Normal, direction: str) -> Floats:
     """Return p-values: two-sided for numbers that should stay where they are, else for the bad side only."""
     freedom = normal.freedom[:, None] if z.ndim > 1 else normal.freedom
-    if direction == "lower_is_better":
-        return np.asarray(stdtr(freedom, -z), float)
-    if direction == "higher_is_better":
-        return np.asarray(stdtr(freedom, z), float)
-    return np.asarray(2 * stdtr(freedom, -np.abs(z)), float)
+    sides = sides_of(direction)
+    return np.asarray(stdtr(freedom, -sides[0] * z) if len(sides) == 1 else 2 * stdtr(freedom, -np.abs(z)), float)
+
+
+def sides_of(direction: str) -> tuple[int, ...]:
+    """Return on which sides of what is usual a number is out of line: above (1), below (-1)."""
+    return {"lower_is_better": (1,), "higher_is_better": (-1,)}.get(direction, (-1, 1))
 
 
 def usual_ranges(panel: Panel, normal: Normal, series: int) -> tuple[Floats, Floats]:

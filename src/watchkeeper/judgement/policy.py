@@ -18,7 +18,7 @@ class Rule:
     """How one metric is judged.
 
     `tolerance` is the smallest change worth anyone's time, in the metric's unit (or its logarithm when `in_logs`, or as
-    a share of what is usual when `is_relative`); `memories` are weights of the slow charts beside the sudden one. `of_hours` are more
+    a share of what is usual when `is_relative`); `memories` are weights of the slow charts beside the sudden one, and an `e_detector` looks for what lasts. `of_hours` are more
     of these where windows are hours: one hour's rows may be too few to tell a shift by that a day's rows show at once. A number
     whose interval is wider than `widest` says nothing: an AUC of one positive may be anything. One below `negligible` is never out of
     line, however still it lay before. `by_chance` is what a number is by chance alone, times the rows: a PSI over ten cells is 9 / n, so that
@@ -32,6 +32,7 @@ class Rule:
     level: Level
     tolerance: float
     memories: tuple[float, ...] = ()
+    e_detector: bool = False
     of_hours: tuple[float, ...] = ()
     in_logs: bool = False
     is_relative: bool = False
@@ -51,12 +52,12 @@ class Rule:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule(metric="calibration_gap", family="kpi", level="page", tolerance=0.02, memories=(0.2,)),
-    Rule(metric="log_loss", family="kpi", level="page", tolerance=0.02, memories=(0.2,)),
-    Rule(metric="roc_auc", family="kpi", level="page", tolerance=0.02, memories=(0.2,), widest=0.4),
-    Rule(metric="accuracy", family="kpi", level="page", tolerance=0.02, memories=(0.2,)),
-    Rule(metric="mae", family="kpi", level="page", tolerance=0.05, is_relative=True, memories=(0.2,)),
-    Rule(metric="bias", family="kpi", level="page", tolerance=0.02, memories=(0.2,)),
+    Rule(metric="calibration_gap", family="kpi", level="page", tolerance=0.02, memories=(0.2,), e_detector=True),
+    Rule(metric="log_loss", family="kpi", level="page", tolerance=0.02, memories=(0.2,), e_detector=True),
+    Rule(metric="roc_auc", family="kpi", level="page", tolerance=0.02, memories=(0.2,), e_detector=True, widest=0.4),
+    Rule(metric="accuracy", family="kpi", level="page", tolerance=0.02, memories=(0.2,), e_detector=True),
+    Rule(metric="mae", family="kpi", level="page", tolerance=0.05, is_relative=True, memories=(0.2,), e_detector=True),
+    Rule(metric="bias", family="kpi", level="page", tolerance=0.02, memories=(0.2,), e_detector=True),
     Rule(
         metric="calibration_gap_to_rest",
         family="segment",
@@ -89,11 +90,13 @@ def rules_of(monitor: Monitor) -> tuple[Rule, ...]:
 
 
 def _own(metric: str, level: Level) -> Rule:
-    return Rule(metric=metric, family="kpi", level=level, tolerance=0.05, is_relative=True, memories=(0.2,))
+    return Rule(metric=metric, family="kpi", level=level, tolerance=0.05, is_relative=True, memories=(0.2,), e_detector=True)
 
 
 WEIGHTS: dict[Family, float] = {"kpi": 0.4, "segment": 0.25, "data": 0.2, "service": 0.15, "covariate": 1.0}
 NOTICES_PER_WEEK = 0.1
+LEAST_RUN_DAYS = 365.0
+"""How long, in the mean, the e-detectors of a family take until one of them alarms though nothing changed; longer where the budget is small."""
 STRICTEST = 0.05
 
 

@@ -16,13 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from watchkeeper.judgement.normal import Floats, Normal, Panel, chances, deviations, learn, slow, sudden, usual_ranges
+from watchkeeper.judgement.normal import Floats, Normal, Panel, chances, deviations, learn, sides_of, slow, sudden, surprises, usual_ranges
 from watchkeeper.judgement.panels import Series, row_medians, series, unscaled
-from watchkeeper.judgement.policy import Rule, level_of_family, rules_of
+from watchkeeper.judgement.policy import LEAST_RUN_DAYS, Rule, level_of_family, rules_of
 from watchkeeper.judgement.season import on_calendar
 from watchkeeper.judgement.shortfall import shortfalls
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import Signal, key
+from watchkeeper.stats.detectors import e_detector
 from watchkeeper.stats.testing import benjamini_hochberg
 
 _MORE_OF_THE_NEW = 0.5
@@ -37,7 +38,6 @@ class Charted:
     panel: Panel
     normal: Normal
     judged: Floats
-    z: Floats
     p: Floats
     is_slow: NDArray[np.bool_]
     tolerance: Floats
@@ -54,8 +54,28 @@ def charted(monitor: Monitor, scores: pa.Table, windows: Sequence[tuple[datetime
     if span is None or not windows:
         return []
     laid = (series(rule, scores, windows, span[1], monitor.timezone) for rule in rules_of(monitor))
+    known = [s for s in laid if s is not None and s.is_reference.any()]
     named = on_calendar(monitor, windows)
-    return [_chart(s, named) for s in laid if s is not None and s.is_reference.any()]
+    return [_chart(s, named, _bar(monitor, s, known)) for s in known]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """The evidence at which an e-detector alarms, and the p-value that this counts as."""
+
+    evidence: float
+    p: float
+
+
+def _bar(monitor: Monitor, one: Series, all_of_them: Sequence[Series]) -> _Bar:
+    """Return the bar for the series of one metric beside all others of their family: as many windows as the mean run without cause is to take, times the series."""
+    together = sum(len(s.names) for s in all_of_them if (s.rule.family, s.rule.level) == (one.rule.family, one.rule.level))
+    p = _budget(monitor, one.rule) / (_charts(one) * together)
+    return _Bar(max(together * LEAST_RUN_DAYS * _WINDOWS_PER_DAY[monitor.window], 1 / p), p)
+
+
+def _charts(found: Series) -> int:
+    return 1 + len(found.rule.memories_of(found.slots)) + found.rule.e_detector
 
 
 def signals(monitor: Monitor, environment: str, charts: Sequence[Charted], scores: pa.Table, now: datetime) -> list[Signal]:
@@ -68,7 +88,7 @@ def signals(monitor: Monitor, environment: str, charts: Sequence[Charted], score
     return sorted(found, key=lambda s: (s.window_start, s.family, s.metric, s.feature, s.segment))
 
 
-def _chart(found: Series, named: NDArray[np.bool_]) -> Charted:
+def _chart(found: Series, named: NDArray[np.bool_], bar: _Bar) -> Charted:
     panel = found.panel()
     panel = replace(panel, value=np.where(named, np.nan, panel.value))
     normal, tolerance = learn(panel), np.full((len(panel.value), 1), found.rule.tolerance)
@@ -81,18 +101,37 @@ def _chart(found: Series, named: NDArray[np.bool_]) -> Charted:
     deviation = deviations(panel, normal)
     if found.rule.is_relative:
         tolerance = tolerance * _usual_size(normal.centre)
-    z = sudden(panel, normal, deviation, tolerance)
-    best, is_slow = chances(z, normal, found.direction), np.zeros(z.shape, bool)
-    memories = found.rule.memories_of(panel.slots)
-    for weight in memories:
-        chart = slow(panel, normal, deviation, tolerance / 2, weight)
-        p = np.where(np.sign(chart) == np.sign(deviation), chances(chart, normal, found.direction), 1.0)
-        p = np.where(np.isfinite(chart), p, np.nan)
-        z, is_slow = np.where(p < best, chart, z), is_slow | (p < best)
+    best = chances(sudden(panel, normal, deviation, tolerance), normal, found.direction)
+    slower = [
+        _remembered(slow(panel, normal, deviation, tolerance / 2, weight), normal, deviation, found.direction)
+        for weight in found.rule.memories_of(panel.slots)
+    ]
+    if found.rule.e_detector:
+        final = replace(panel, value=np.where(found.is_provisional, np.nan, panel.value))
+        slower.append(_added_up(final, normal, tolerance, found.direction, bar))
+    is_slow = np.zeros(best.shape, bool)
+    for p in slower:
+        is_slow |= p < best
         best = np.fmin(best, p)
     best = np.where(found.value < np.maximum(found.rule.negligible, _beyond_the_largest(found, named)), 1.0, best)
-    tests = 1 + len(memories)
-    return Charted(found, panel, normal, judged, z, np.minimum(1.0, tests * best), is_slow, tolerance)
+    return Charted(found, panel, normal, judged, np.minimum(1.0, _charts(found) * best), is_slow, tolerance)
+
+
+def _remembered(chart: Floats, normal: Normal, deviation: Floats, direction: str) -> Floats:
+    """Return the p-values of a slow chart, of windows that lie on its side."""
+    p = np.where(np.sign(chart) == np.sign(deviation), chances(chart, normal, direction), 1.0)
+    return np.where(np.isfinite(chart), p, np.nan)
+
+
+def _added_up(panel: Panel, normal: Normal, tolerance: Floats, direction: str, bar: _Bar) -> Floats:
+    """Return what the evidence of a lasting shift counts as, of windows that lie on its side: a p-value that is at the bar when the evidence is."""
+    deviation, sides = deviations(panel, normal), sides_of(direction)
+    out = np.where(np.isfinite(deviation), 1.0, np.nan)
+    for side in sides:
+        evidence = e_detector(surprises(panel, normal, deviation, tolerance, side), len(sides) * bar.evidence) / len(sides)
+        counts = np.where(np.sign(deviation) == side, bar.p * bar.evidence / np.maximum(evidence, 1e-300), 1.0)
+        out = np.where(np.isfinite(evidence), np.minimum(out, counts), out)
+    return out
 
 
 def _beyond_the_largest(found: Series, named: NDArray[np.bool_]) -> Floats:
@@ -113,11 +152,13 @@ def _learned(monitor: Monitor, environment: str, charts: Sequence[Charted], now:
     for chart in charts:
         by_family[chart.series.rule.family, chart.series.rule.level].append(chart)
     for members in by_family.values():
-        rule = members[0].series.rule
-        budget = level_of_family(rule.family, rule.level, monitor.alerts.false_alarms_per_day, _WINDOWS_PER_DAY[monitor.window])
-        believed = _believed(members, budget)
+        believed = _believed(members, _budget(monitor, members[0].series.rule))
         for chart, mask in zip(members, believed, strict=True):
             yield from _raised(monitor, environment, chart, _persistent(chart.series.rule, mask, monitor.window), now)
+
+
+def _budget(monitor: Monitor, rule: Rule) -> float:
+    return level_of_family(rule.family, rule.level, monitor.alerts.false_alarms_per_day, _WINDOWS_PER_DAY[monitor.window])
 
 
 def _believed(members: Sequence[Charted], budget: float) -> list[NDArray[np.bool_]]:

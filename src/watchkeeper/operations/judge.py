@@ -15,7 +15,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list, to_arrow
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.episodes import GAP_OF_HOURS, Episode, episodes, needs_labels
+from watchkeeper.judgement.episodes import AGAIN, GAP_OF_HOURS, Episode, episodes, needs_labels
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
 from watchkeeper.judgement.honesty import doubt
@@ -166,7 +166,7 @@ def _episodes(monitor: Monitor, found: list[Signal], scores: pa.Table, wait: tim
         here = scores.filter(pc.field("grain") == grid.grain)
         windows = [start for start, _ in _windows(here)]
         mine = [s for s in found if grid.at(s.window_start) == Window(s.window_start, s.window_end)]
-        own = {"gap": GAP_OF_HOURS, "are_back": partial(are_back, charts)} if grid.grain == "hour" else {}
+        own = {"gap": GAP_OF_HOURS, "are_back": partial(are_back, charts)} if grid.grain == "hour" else {"again": AGAIN}
         slack = own if grid == monitor.grid else {"gap": 0, "clear": 1}
         out += episodes(mine, windows, _final(here, wait, now), **slack)
     return sorted(out, key=lambda e: (e.start, e.subject))

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement import outbox, retraining
 from watchkeeper.judgement.episodes import needs_labels
-from watchkeeper.judgement.incidents import Incident, alongside, fold, in_order, is_by_hand
+from watchkeeper.judgement.incidents import RESTATED, Incident, alongside, fold, in_order, is_by_hand
 from watchkeeper.judgement.notices import SILENCED, STALE, Fate, Notice, is_stale, notices, severity_so_far, silenced_text
 from watchkeeper.judgement.outbox import Standing
 from watchkeeper.judgement.silences import in_force
@@ -132,11 +132,15 @@ def _message(known: Known, history: Sequence[IncidentEvent], notice: Notice, tar
 
 
 def _cared(known: Known, history: Sequence[IncidentEvent], notice: Notice, incident: Incident) -> list[tuple[str, str]]:
-    """Return what people did with an incident that goes on: that somebody had closed it, and that somebody looks after it."""
+    """Return what became of an incident that goes on: that it was over, or somebody had closed it, and that somebody looks after it."""
     zone = known.monitors[incident.model].timezone
     before = next((e for e in reversed(history[: history.index(notice.event)]) if e.event != "acknowledged"), None)
-    closed = [("Open again", f"resolved by {before.who} on {moment_text(before.at, zone)}: {before.why}")] if before and is_by_hand(before) else []
+    closed = [("Open again", _was_over(before, zone))] if before is not None and before.event == "resolved" and before.why != RESTATED else []
     return [*closed, *care_lines(incident, zone)]
+
+
+def _was_over(event: IncidentEvent, zone: str) -> str:
+    return f"resolved by {event.who} on {moment_text(event.at, zone)}: {event.why}" if is_by_hand(event) else f"it was {event.why}"
 
 
 def _story(history: Sequence[IncidentEvent], event: IncidentEvent) -> Story:
