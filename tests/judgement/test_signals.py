@@ -87,7 +87,7 @@ def test_a_small_shift_that_lasts_is_found_by_what_adds_up(metric):
 def test_days_whose_labels_are_missing_add_no_evidence():
     values = noise(5, 150, sd=0.05)
     values[0, 90:] += 0.05
-    open_days = {d: (-0.5, 0.6) for d in range(90, 150)}
+    open_days = dict.fromkeys(range(90, 150), (-0.5, 0.6))
     assert pages(judged(watched(90), scores(values, se=0.01, provisional=open_days))) == []
     assert pages(judged(watched(90), scores(values, se=0.01))) != []
 
