@@ -21,6 +21,7 @@ from watchkeeper.windows import grain_of
 from watchkeeper.words import limit_text, listed, measured_text, metric_text, number_text, percent, percent_interval, points
 
 _LONG, _LONG_ENOUGH = 3, timedelta(days=14)
+_WORTH_TELLING = 0.02
 
 
 def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
@@ -137,7 +138,32 @@ def _plain(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     low, high = (_number(monitor, lead, end, beside=(lead.normal_low, lead.normal_high)) for end in (lead.normal_low, lead.normal_high))
     usual = f" 95 % of {_like(monitor)} lie between {low} and {high}."
     how = " A slow change: no single window stands out." if _is_slow(episode, lead) else ""
-    return headline, f"{day}, {monitor.timezone}.{usual}{how}", [*_labels(evidence), *where(monitor, evidence), *_hits(monitor, evidence)]
+    return (
+        headline,
+        f"{day}, {monitor.timezone}.{usual}{how}",
+        [*_labels(evidence), *where(monitor, evidence), *_missed_rate(monitor, evidence), *_hits(monitor, evidence)],
+    )
+
+
+def _missed_rate(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
+    """Say of a number that is no rate that the model expected surely more, or fewer, than came."""
+    gap, came = evidence.gap, evidence.observed
+    if (
+        evidence.is_provisional
+        or evidence.expected is None
+        or came is None
+        or came.value is None
+        or gap is None
+        or gap.low is None
+        or gap.high is None
+    ):
+        return []
+    least = max(gap.low, -gap.high)
+    if least < _WORTH_TELLING:
+        return []
+    many = "few" if gap.low > 0 else "many"
+    said = f"{percent(came.value)} of {monitor.wording.rows} were {monitor.wording.positive}; the model expected {percent(evidence.expected)}, too {many}."
+    return [("Rate", said)]
 
 
 def _of_all(monitor: Monitor, episode: Episode, evidence: Evidence) -> str:
