@@ -22,6 +22,7 @@ VERBS = (
     Verb("silence", "care", "Ask not to be told of something until a moment."),
     Verb("resolve", "care", "Close an incident by hand."),
     Verb("rehearse", "rehearse", "Try an edited monitor on the past."),
+    Verb("limits", "limits", "Tell what change of each number would be noticed."),
     Verb("change", "change", "Record a release, or another change to a model."),
     Verb("versions", "versions", "List the versions of a model, or compare two."),
     Verb("digest", "watch", "Show what a stakeholder reads in a minute."),

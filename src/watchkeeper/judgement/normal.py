@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtr
+from scipy.special import digamma, ndtri, polygamma, stdtr
 
 from watchkeeper.judgement.season import centre as centre_of
 from watchkeeper.judgement.season import spread
@@ -62,15 +62,15 @@ def learn(panel: Panel) -> Normal:
     windows = np.isfinite(values).sum(axis=1)
     left = np.maximum(1.0, windows - columns)
     scatter = np.nansum(residual**2, axis=1) / left
-    noise = _row_means(variances)
-    ratio = _shrunk(scatter, noise, left)
+    noise = row_means(variances)
+    ratio, prior = _shrunk(scatter, noise, left)
     phi = _memory(residual, ratio, windows)
     grown = (1 + phi) / (1 - phi)
     wander = np.where(noise > 0, (ratio - 1) * noise, scatter) / np.maximum(0.3, 1 - columns / np.maximum(1, windows) * grown)
     tau2 = np.where(windows >= LEAST_WINDOWS, np.maximum(0.0, wander), COLD_WANDER**2)
     centre_variance = columns / np.maximum(1, windows) * (noise + tau2 * grown)
     share = np.where(ratio > 1, 1 - 1 / ratio, 0.0)
-    freedom = np.maximum(4.0, (SHRINK + left) * (1 - phi**2 * share) / (1 + phi**2 * share))
+    freedom = np.maximum(4.0, (prior + left) * (1 - phi**2 * share) / (1 + phi**2 * share))
     return Normal(centre, tau2, phi, centre_variance, freedom, windows)
 
 
@@ -90,12 +90,12 @@ def slow(panel: Panel, normal: Normal, deviation: Floats, tolerance: Floats, wei
 
     The cap keeps one wild window from echoing through the days after it; its own noise, which is as wild, does not widen it.
     """
-    usual = _row_means(panel.variance[:, panel.is_reference])[:, None]
+    usual = row_means(panel.variance[:, panel.is_reference])[:, None]
     spread = np.sqrt(normal.tau2[:, None] + np.minimum(panel.variance, 2 * usual))
     capped = np.clip(deviation, -3 * spread, 3 * spread)
     out = np.full_like(deviation, np.nan)
     state, noise, steps = np.zeros(len(deviation)), np.zeros(len(deviation)), np.zeros(len(deviation))
-    memory = (1 + normal.phi * (1 - weight)) / (1 - normal.phi * (1 - weight))
+    memory = kept_by_memory(normal.phi, weight)
     is_seen, step, doubt = np.isfinite(capped), np.nan_to_num(capped), np.nan_to_num(panel.variance)
     for w in np.flatnonzero(~panel.is_reference):
         seen = is_seen[:, w]
@@ -106,6 +106,11 @@ def slow(panel: Panel, normal: Normal, deviation: Floats, tolerance: Floats, wei
         total = np.sqrt(wander + noise + normal.centre_variance)
         out[seen, w] = (_beyond(state, tolerance[:, 0]) / np.maximum(total, 1e-12))[seen]
     return out
+
+
+def kept_by_memory(phi: float, weight: float) -> float:
+    """Return by how much wander that remembers widens a weighted mean's variance (AR(1), weights falling by 1 - `weight`)."""
+    return (1 + phi * (1 - weight)) / (1 - phi * (1 - weight))
 
 
 def surprises(panel: Panel, normal: Normal, deviation: Floats, tolerance: Floats, side: int) -> Floats:
@@ -143,7 +148,7 @@ def sides_of(direction: str) -> tuple[int, ...]:
 def usual_ranges(panel: Panel, normal: Normal, series: int) -> tuple[Floats, Floats]:
     """Return what 95 % of reference windows lie between, at the place of each window; of few windows, by wander and sampling noise."""
     reference, centre = panel.is_reference, normal.centre[series, panel.place]
-    half = 1.96 * float(np.sqrt(normal.tau2[series] + _row_means(panel.variance[[series]][:, reference])[0]))
+    half = 1.96 * float(np.sqrt(normal.tau2[series] + row_means(panel.variance[[series]][:, reference])[0]))
     low, high = spread(panel.value[series, reference] - centre[reference]) or (-half, half)
     return centre + low, centre + high
 
@@ -152,18 +157,38 @@ def _beyond(deviation: Floats, tolerance: Floats) -> Floats:
     return np.sign(deviation) * np.maximum(0.0, np.abs(deviation) - tolerance)
 
 
-def _row_means(values: Floats) -> Floats:
+def row_means(values: Floats) -> Floats:
+    """Return the mean of the numbers in each row, 0 where there are none."""
     seen = np.isfinite(values)
     means: Floats = np.where(seen, values, 0.0).sum(axis=1) / np.maximum(1, seen.sum(axis=1))
     return means
 
 
-def _shrunk(spread: Floats, noise: Floats, left: Floats) -> Floats:
-    """Return over-dispersion per series, drawn towards the panel's median (empirical Bayes, Smyth 2004), at least 1."""
-    raw = np.where(noise > 0, spread / np.maximum(noise, 1e-300), np.nan)
-    middle = float(np.nanmedian(raw)) if np.isfinite(raw).any() else 1.0
-    shrunk: Floats = np.maximum(1.0, (SHRINK * middle + left * np.nan_to_num(raw, nan=middle)) / (SHRINK + left))
-    return shrunk
+def _shrunk(spread: Floats, noise: Floats, left: Floats) -> tuple[Floats, float]:
+    """Return over-dispersion per series, at least 1, drawn towards what the panel's have in common, and how many windows that counts as.
+
+    The more alike they are beyond chance the more it counts (empirical Bayes, Smyth 2004, section 6.2), up to `SHRINK`.
+    """
+    raw = np.where((noise > 0) & (spread > 0), spread / np.maximum(noise, 1e-300), np.nan)
+    known = np.isfinite(raw)
+    if not known.any():
+        return np.ones(len(raw)), SHRINK
+    half = left[known] / 2
+    logs = np.log(raw[known]) - digamma(half) + np.log(half)
+    beyond = float(logs.var(ddof=1) - polygamma(1, half).mean()) if len(logs) > 1 else 0.0
+    prior = min(SHRINK, 2 * _inverse_trigamma(beyond)) if beyond > 0 else SHRINK
+    middle = float(np.exp(np.median(logs) + digamma(prior / 2) - np.log(prior / 2)))
+    shrunk: Floats = np.maximum(1.0, (prior * middle + left * np.where(known, raw, middle)) / (prior + left))
+    return shrunk, prior
+
+
+def _inverse_trigamma(value: float) -> float:
+    """Return x with trigamma(x) = `value` (Newton, as in Smyth 2004, appendix)."""
+    x = 0.5 + 1 / value
+    for _ in range(20):
+        at = float(polygamma(1, x))
+        x += at * (1 - at / value) / float(polygamma(2, x))
+    return x
 
 
 def _memory(residual: Floats, ratio: Floats, windows: NDArray[np.int64]) -> float:

@@ -4,7 +4,7 @@ Belongs here: the table of judged scores -> arrays. Does not: reading it (operat
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -56,6 +56,12 @@ class Series:
             variance = variance / np.maximum(value, _TINY) ** 2
             value = in_logs(value)
         return Panel(self.rule.metric, self.names, value, np.nan_to_num(variance, nan=0.0), self.place, self.is_reference, self.slots)
+
+    def among(self, kept: NDArray[np.bool_], learned: NDArray[np.bool_]) -> "Series":
+        """Return the same of some windows alone, of which those `learned` are the reference; both are of the windows there are."""
+        grids = {name: getattr(self, name)[:, kept] for name in (*_NUMBERS, "is_provisional")}
+        windows = [window for window, is_kept in zip(self.windows, kept.tolist(), strict=True) if is_kept]
+        return replace(self, **grids, windows=windows, place=self.place[kept], is_reference=learned[kept], said={})
 
     def _at_usual_rows(self, value: Floats) -> Floats:
         """Return numbers as they would be with as many rows as the reference's windows usually have, of windows that have fewer.

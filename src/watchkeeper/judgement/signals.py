@@ -32,7 +32,10 @@ _WINDOWS_PER_DAY = {"hour": 24.0, "day": 1.0, "week": 1 / 7, "month": 1 / 30.4}
 
 @dataclass(frozen=True)
 class Charted:
-    """One metric's series with what is normal for them and each window's p-value; arrays are (series, windows)."""
+    """One metric's series with what is normal for them and each window's p-value; arrays are (series, windows), `tolerance` and `least` (series, 1).
+
+    What is below `least` is never out of line.
+    """
 
     series: Series
     panel: Panel
@@ -41,6 +44,13 @@ class Charted:
     p: Floats
     is_slow: NDArray[np.bool_]
     tolerance: Floats
+    least: Floats
+
+    @property
+    def is_calibrated(self) -> NDArray[np.bool_]:
+        """Which series have enough of a reference for their rule."""
+        rows = np.nansum(np.where(self.series.is_reference, self.series.n, 0.0), axis=1)
+        return np.asarray(self.normal.is_calibrated & (rows >= self.series.rule.least_reference_rows), bool)
 
 
 def judged_metrics(monitor: Monitor) -> list[str]:
@@ -55,8 +65,13 @@ def charted(monitor: Monitor, scores: pa.Table, windows: Sequence[tuple[datetime
         return []
     laid = (series(rule, scores, windows, span[1], monitor.timezone) for rule in rules_of(monitor))
     known = [s for s in laid if s is not None and s.is_reference.any()]
-    named = on_calendar(monitor, windows)
-    return [_chart(s, named, _bar(monitor, s, known)) for s in known]
+    return charted_series(monitor, known)
+
+
+def charted_series(monitor: Monitor, found: Sequence[Series]) -> list[Charted]:
+    """Learn what is normal for series from the windows that they call reference, and chart all others."""
+    named = on_calendar(monitor, found[0].windows) if found else np.zeros(0, bool)
+    return [_chart(s, named, _bar(monitor, s, found)) for s in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +85,12 @@ class _Bar:
 def _bar(monitor: Monitor, one: Series, all_of_them: Sequence[Series]) -> _Bar:
     """Return the bar for the series of one metric beside all others of their family: as many windows as the mean run without cause is to take, times the series."""
     together = sum(len(s.names) for s in all_of_them if (s.rule.family, s.rule.level) == (one.rule.family, one.rule.level))
-    p = _budget(monitor, one.rule) / (_charts(one) * together)
+    p = budget_of(monitor, one.rule) / (charts_of(one) * together)
     return _Bar(max(together * LEAST_RUN_DAYS * _WINDOWS_PER_DAY[monitor.window], 1 / p), p)
 
 
-def _charts(found: Series) -> int:
+def charts_of(found: Series) -> int:
+    """Return how many charts a number is held against."""
     return 1 + len(found.rule.memories_of(found.slots)) + found.rule.e_detector
 
 
@@ -113,8 +129,9 @@ def _chart(found: Series, named: NDArray[np.bool_], bar: _Bar) -> Charted:
     for p in slower:
         is_slow |= p < best
         best = np.fmin(best, p)
-    best = np.where(found.value < np.maximum(found.rule.negligible, _beyond_the_largest(found, named)), 1.0, best)
-    return Charted(found, panel, normal, judged, np.minimum(1.0, _charts(found) * best), is_slow, tolerance)
+    least = np.maximum(found.rule.negligible, _beyond_the_largest(found, named))
+    best = np.where(found.value < least, 1.0, best)
+    return Charted(found, panel, normal, judged, np.minimum(1.0, charts_of(found) * best), is_slow, tolerance, least)
 
 
 def _remembered(chart: Floats, normal: Normal, deviation: Floats, direction: str) -> Floats:
@@ -148,33 +165,32 @@ def _usual_size(centre: Floats) -> float:
 
 
 def _learned(monitor: Monitor, environment: str, charts: Sequence[Charted], now: datetime) -> Iterator[Signal]:
+    for chart, mask in believed(monitor, charts):
+        yield from _raised(monitor, environment, chart, mask, now)
+
+
+def believed(monitor: Monitor, charts: Iterable[Charted]) -> Iterator[tuple[Charted, NDArray[np.bool_]]]:
+    """Yield each chart and which of its numbers, shape (series, windows), are out of line within the budget of its family."""
     by_family: dict[tuple[str, str], list[Charted]] = defaultdict(list)
     for chart in charts:
         by_family[chart.series.rule.family, chart.series.rule.level].append(chart)
     for members in by_family.values():
-        believed = _believed(members, _budget(monitor, members[0].series.rule))
-        for chart, mask in zip(members, believed, strict=True):
-            yield from _raised(monitor, environment, chart, _persistent(chart.series.rule, mask, monitor.window), now)
+        for chart, mask in zip(members, _believed(members, budget_of(monitor, members[0].series.rule)), strict=True):
+            yield chart, _persistent(chart.series.rule, mask, monitor.window)
 
 
-def _budget(monitor: Monitor, rule: Rule) -> float:
+def budget_of(monitor: Monitor, rule: Rule) -> float:
+    """Return how many windows with a false alarm of a rule's family are accepted, as a share of windows."""
     return level_of_family(rule.family, rule.level, monitor.alerts.false_alarms_per_day, _WINDOWS_PER_DAY[monitor.window])
 
 
 def _believed(members: Sequence[Charted], budget: float) -> list[NDArray[np.bool_]]:
     """Apply Benjamini-Hochberg over all series of a family, window by window."""
     sizes = [len(c.p) for c in members]
-    p = np.vstack([np.where(_has_reference(c), c.p, np.nan) for c in members])
+    p = np.vstack([np.where(c.is_calibrated[:, None], c.p, np.nan) for c in members])
     p[:, members[0].series.is_reference] = np.nan
     rejected = np.column_stack([benjamini_hochberg(p[:, w], budget) for w in range(p.shape[1])])
     return [np.asarray(part, bool) for part in np.split(rejected, np.cumsum(sizes)[:-1])]
-
-
-def _has_reference(chart: Charted) -> NDArray[np.bool_]:
-    """Tell which series have enough of a reference for their rule."""
-    rows = np.nansum(np.where(chart.series.is_reference, chart.series.n, 0.0), axis=1)
-    enough: NDArray[np.bool_] = (chart.normal.is_calibrated & (rows >= chart.series.rule.least_reference_rows))[:, None]
-    return enough
 
 
 def _persistent(rule: Rule, mask: NDArray[np.bool_], window: str) -> NDArray[np.bool_]:

@@ -6,6 +6,7 @@ Belongs here: mean and sum over labelled rows, and what keeps them from being kn
 
 from dataclasses import replace
 from functools import partial
+from math import inf
 
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.catalogue import Metric
@@ -67,5 +68,15 @@ def own_kpi(name: str, view: View, *, is_sum: bool = False) -> Estimate:
 
 def unit_of(monitor: Monitor, metric: str) -> str:
     """Return the unit of a metric, a monitor's own ones included; empty where it is not known."""
-    found = next((m for m in own_kpis(monitor) if m.name == metric), None) or catalogue.find(metric)
+    found = _found(monitor, metric)
     return found.unit if found else ""
+
+
+def range_of(monitor: Monitor, metric: str) -> tuple[float, float]:
+    """Return the least and the greatest value that a metric can have, a monitor's own ones included; infinite where there is no end."""
+    found = _found(monitor, metric)
+    return found.range if found else (-inf, inf)
+
+
+def _found(monitor: Monitor, metric: str) -> Metric | None:
+    return next((m for m in own_kpis(monitor) if m.name == metric), None) or catalogue.find(metric)

@@ -18,11 +18,14 @@ from watchkeeper.adapters.workspace import Home, load_monitors, monitor_document
 from watchkeeper.adapters.yaml_lines import Document
 from watchkeeper.adapters.yaml_lines import Path as Key
 from watchkeeper.errors import ConfigurationError, UnreachableError, UnreadableError
+from watchkeeper.judgement.self_audit import self_audit
 from watchkeeper.judgement.standing import named_version, unseen
 from watchkeeper.monitor import Monitor, Place
 from watchkeeper.operations.asking import prepared
 from watchkeeper.operations.bins_in_force import reference_problem, stored_bins, too_short
+from watchkeeper.operations.judge import charts_of_model
 from watchkeeper.operations.label_classes import remarks
+from watchkeeper.operations.limits import wild_text
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.own_kpis import ROLES
 from watchkeeper.operations.sensitive import not_audited
@@ -93,6 +96,8 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
         yield _finding("warning", document, ("reference", "to"), short, "let reference.to be a later day")
     if doubt := reference_doubt(home, monitor, now=now):
         yield _finding("warning", document, ("reference",), doubt, "see docs/monitor-file.md, Reference")
+    for said in wild_text(self_audit(monitor, charts_of_model(home, monitor, now=now))):
+        yield _finding("warning", document, ("reference",), said, f"`watchkeeper limits {monitor.model}` shows when")
     yield from _of_labels(home, monitor, document, now)
     if awaits_reference(home, monitor, now):
         hint = "until then nothing is judged; name days of which there are rows"

@@ -24,6 +24,7 @@ from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.onset import with_onsets
 from watchkeeper.judgement.places import is_told_with
 from watchkeeper.judgement.recovery import HOURS, are_back
+from watchkeeper.judgement.self_audit import self_audit, without_wild
 from watchkeeper.judgement.signals import Charted, charted, judged_metrics, pages, signals
 from watchkeeper.judgement.story import ending, lead_of, story
 from watchkeeper.measures.readings import DONE
@@ -80,9 +81,16 @@ def judged(home: Home, monitor: Monitor, known: Sequence[Incident], *, now: date
     checked = broken_expectations(intake, [Window(*w) for w in windows], current)
     current += checked.signals
     scores = pa.concat_tables([scores, checked.scores], promote_options="default")
+    current = without_wild(current, self_audit(monitor, charts))
     if doubt(monitor, scores):
         current = [replace(s, level="notice") if s.family in ("kpi", "segment") else s for s in current]
     return current, _developments(intake, current, charts, scores, known)
+
+
+def charts_of_model(home: Home, monitor: Monitor, *, now: datetime) -> list[Charted]:
+    """Return what is usual of every judged number of a model and how its windows lie to that, as known at `now`."""
+    daily = judged_scores(home, monitor, now=now).filter(pc.field("grain") == monitor.window)
+    return charted(monitor, daily, _windows(daily))
 
 
 def _windows(scores: pa.Table) -> list[tuple[datetime, datetime]]:

@@ -1,0 +1,95 @@
+"""Limits: the smallest change of each number that would be noticed, by the same charts and the same budget that judge it.
+
+Belongs here: charts -> changes. Does not: the charts (signals.py, normal.py), what is printed (operations/limits.py, cli/limits.py).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri, stdtrit
+
+from watchkeeper.judgement.normal import Floats, kept_by_memory, row_means, sides_of
+from watchkeeper.judgement.panels import unscaled
+from watchkeeper.judgement.signals import Charted, budget_of, charts_of
+from watchkeeper.monitor import Monitor
+
+POWER = 0.8
+_FOUR_OF_FIVE = float(ndtri(POWER))
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What of a number would be noticed four times of five, as changes in its unit: `at_once` in one window, `lasting` while it lasts.
+
+    None where the reference has too few windows or rows to judge it: then it is not calibrated.
+    """
+
+    metric: str
+    feature: str
+    segment: str
+    family: str
+    level: str
+    usual: float | None
+    at_once: float | None
+    lasting: float | None
+    windows: int
+    is_calibrated: bool
+
+
+def limits(monitor: Monitor, charts: Sequence[Charted]) -> list[Limit]:
+    """Return the limits of every number that is judged by what is usual, in order of the charts."""
+    together = Counter[tuple[str, str]]()
+    for chart in charts:
+        together[chart.series.rule.family, chart.series.rule.level] += len(chart.series.names)
+    return [
+        limit
+        for chart in charts
+        for limit in _of_chart(chart, budget_of(monitor, chart.series.rule) / together[chart.series.rule.family, chart.series.rule.level])
+    ]
+
+
+def _of_chart(chart: Charted, level: float) -> Iterator[Limit]:
+    """Yield the limits of a chart's series; `level` is the p-value at which one of them alarms by itself."""
+    series, normal, rule = chart.series, chart.normal, chart.series.rule
+    sides = sides_of(series.direction)
+    beyond = -stdtrit(normal.freedom, level / charts_of(series) / len(sides)) + _FOUR_OF_FIVE
+    noise = row_means(chart.panel.variance[:, series.is_reference])
+    once = chart.tolerance[:, 0] + beyond * np.sqrt(normal.tau2 + noise + normal.centre_variance)
+    lasting = _lasting(chart, noise, beyond)
+    centre = row_means(normal.centre[:, series.place[series.is_reference]])
+    for j, (feature, segment) in enumerate(series.names):
+        known = bool(chart.is_calibrated[j]) and bool(np.isfinite(centre[j]))
+        least = float(chart.least[j, 0] - centre[j])
+        at_once, while_it_lasts = (
+            _moved(chart, float(centre[j]), max(change, least), sides) for change in (float(once[j]), float(min(once[j], lasting[j])))
+        )
+        yield Limit(
+            metric=rule.metric,
+            feature=feature,
+            segment=segment,
+            family=rule.family,
+            level=rule.level,
+            usual=unscaled(rule, float(centre[j])) if np.isfinite(centre[j]) else None,
+            at_once=at_once if known else None,
+            lasting=while_it_lasts if known else None,
+            windows=int(normal.windows[j]),
+            is_calibrated=known,
+        )
+
+
+def _lasting(chart: Charted, noise: Floats, beyond: Floats) -> Floats:
+    """Return the least change that a slow chart shows once it has seen enough of it; infinite where there is none."""
+    normal, out = chart.normal, np.full(len(noise), np.inf)
+    for weight in chart.series.rule.memories_of(chart.panel.slots):
+        wander = normal.tau2 * kept_by_memory(normal.phi, weight)
+        total = np.sqrt(weight / (2 - weight) * (wander + noise) + normal.centre_variance)
+        out = np.minimum(out, chart.tolerance[:, 0] / 2 + beyond * total)
+    return out
+
+
+def _moved(chart: Charted, centre: float, change: float, sides: Iterable[int]) -> float:
+    """Return a change on the rule's scale as one of the number itself, towards the side on which it is smaller."""
+    rule = chart.series.rule
+    return min(abs(unscaled(rule, centre + side * change) - unscaled(rule, centre)) for side in (sides if not rule.in_logs else (1,)))
