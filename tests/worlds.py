@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from conftest import PARCELS, parcels_world
 from watchkeeper.adapters.arrow_records import TIMESTAMP
-from watchkeeper.judgement.signals import charted, signals
+from watchkeeper.judgement.charts import charted
+from watchkeeper.judgement.signals import signals
 from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Signal

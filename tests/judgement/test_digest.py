@@ -10,6 +10,7 @@ from evidence_world import episode, evidence, monitor, score, signal
 from watchkeeper.judgement.digest import DigestFacts, headline, lines, mood
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.promises import Promise
+from watchkeeper.judgement.settling import SETTLED
 from watchkeeper.judgement.story import story
 from watchkeeper.judgement.verdict import Reason, reason_of, within
 from worlds import DAY, START
@@ -271,6 +272,16 @@ def test_moved_scores_of_a_model_without_labels_are_no_quiet_week():
     assert headline(monitor(labels=None), week).startswith("parcels, 13 to 19 January: its scores moved, and no label tells whether that is harm.")
     assert "The model's own scores differ from the reference (PSI up to 2.45, usually 0.005" in dict(lines(monitor(labels=None), week))["Data"]
     assert mood(facts(notices=[moved])) == "quiet"
+
+
+def test_what_lasts_without_harm_is_said_a_last_time():
+    moved = signal("loc", 0.4, family="covariate", feature="price")
+    last = replace(signal("spread", 0.4, family="covariate", feature="weight_kg"), reason=SETTLED)
+    one = said(facts(notices=[moved, last]))["Data"]
+    assert "Inputs differ from the reference (price, weight_kg)" in one
+    assert "That of weight_kg lasts and did no harm: from here on it is compared with how it has been since." in one
+    both = said(facts(notices=[replace(moved, reason=SETTLED), last]))["Data"]
+    assert "That of price, weight_kg lasts and did no harm: from here on they are compared with how they have been since." in both
 
 
 def test_what_the_whole_of_a_feature_hides_is_told_by_name():

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from watchkeeper.judgement.charts import charted
 from watchkeeper.judgement.limits import limits
 from watchkeeper.judgement.self_audit import self_audit, without_wild
-from watchkeeper.judgement.signals import charted, pages
+from watchkeeper.judgement.signals import pages
 from worlds import DAY, START, Floats, day_of, judged, noise, scores, wandering, watched
 
 REFERENCE = 90

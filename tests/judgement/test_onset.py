@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import numpy as np
 
+from watchkeeper.judgement.charts import charted
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.onset import with_onsets
-from watchkeeper.judgement.signals import charted, pages, signals
+from watchkeeper.judgement.signals import pages, signals
 from worlds import START, noise, scores, watched
 
 HOUR = timedelta(hours=1)

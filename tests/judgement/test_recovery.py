@@ -5,8 +5,9 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from watchkeeper.judgement.charts import charted
 from watchkeeper.judgement.episodes import Episode
-from watchkeeper.judgement.signals import charted, pages, signals
+from watchkeeper.judgement.signals import pages, signals
 from watchkeeper.operations.judge import _episodes
 from worlds import START, noise, scores, watched
 

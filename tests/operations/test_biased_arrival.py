@@ -18,7 +18,8 @@ from conftest import PARCELS, parcels_world
 from measure_world import label_parts_of_groups
 from watchkeeper.adapters.arrow_records import to_arrow
 from watchkeeper.adapters.workspace import Home, load_monitor
-from watchkeeper.judgement.signals import charted, judged_metrics, pages, signals
+from watchkeeper.judgement.charts import charted
+from watchkeeper.judgement.signals import judged_metrics, pages, signals
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.frame import Frame
 from watchkeeper.measures.readings import readings

@@ -12,6 +12,7 @@ from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.evidence import Broken
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.promises import Promise, when_text
+from watchkeeper.judgement.settling import SETTLED
 from watchkeeper.judgement.spans import span_text
 from watchkeeper.judgement.standing import Succession, succession_text
 from watchkeeper.judgement.verdict import Reason, reason_text
@@ -259,6 +260,9 @@ def _data(facts: DigestFacts) -> str:
     moved = sorted({s.feature for s in facts.notices if s.metric in _OF_SHAPE and not s.feature.startswith("@")})
     if moved:
         said += f" Inputs differ from the reference ({_some(moved)}): a notice, no alarm."
+    if lasting := sorted({s.feature for s in facts.notices if s.reason.endswith(SETTLED)}):
+        it, is_, was = ("it", "is", "has been") if len(lasting) == 1 else ("they", "are", "have been")
+        said += f" That of {_some(lasting)} lasts and did no harm: from here on {it} {is_} compared with how {it} {was} since."
     said += _hidden(facts)
     if facts.scores_moved:
         worst = max((s for s in facts.notices if s.metric == "psi" and s.feature == "@score"), key=lambda s: s.value)

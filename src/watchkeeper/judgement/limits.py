@@ -1,6 +1,6 @@
 """Limits: the smallest change of each number that would be noticed, by the same charts and the same budget that judge it.
 
-Belongs here: charts -> changes. Does not: the charts (signals.py, normal.py), what is printed (operations/limits.py, cli/limits.py).
+Belongs here: charts -> changes. Does not: the charts (charts.py, normal.py), what is printed (operations/limits.py, cli/limits.py).
 """
 
 from collections import Counter
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from watchkeeper.judgement.charts import Charted, budget_of, charts_of
 from watchkeeper.judgement.normal import Floats, kept_by_memory, row_means, sides_of
 from watchkeeper.judgement.panels import unscaled
-from watchkeeper.judgement.signals import Charted, budget_of, charts_of
 from watchkeeper.monitor import Monitor
 
 POWER = 0.8

@@ -1,7 +1,7 @@
 """What is normal for a number: season, wander between windows, and sampling noise, learned from the reference's windows.
 
 Belongs here: the noise model and the charts (sudden, slow, and what surprises). Does not: the season (season.py), which numbers are charted and
-what an alarm means (signals.py). A panel is all series of one metric, so that wander is pooled within one kind of statistic.
+what an alarm means (charts.py). A panel is all series of one metric, so that wander is pooled within one kind of statistic.
 
 Model: m_jt = mu_j(place of the week) + W_jt + e_jt, with Var e_jt known from n and W an AR(1) with variance tau2_j, correlation phi.
 """
@@ -135,7 +135,11 @@ def surprises(panel: Panel, normal: Normal, deviation: Floats, tolerance: Floats
 
 def chances(z: Floats, normal: Normal, direction: str) -> Floats:
     """Return p-values: two-sided for numbers that should stay where they are, else for the bad side only."""
-    freedom = normal.freedom[:, None] if z.ndim > 1 else normal.freedom
+    return chances_of(z, normal.freedom[:, None] if z.ndim > 1 else normal.freedom, direction)
+
+
+def chances_of(z: Floats, freedom: Floats, direction: str) -> Floats:
+    """Return p-values of Student's t with so much freedom, as `chances` does."""
     sides = sides_of(direction)
     return np.asarray(stdtr(freedom, -sides[0] * z) if len(sides) == 1 else 2 * stdtr(freedom, -np.abs(z)), float)
 

@@ -1,6 +1,6 @@
 """Onset: since when an episode's numbers have been out of line, which is often before the first window that alarmed.
 
-Belongs here: walking back from the first alarm. Does not: what alarms (signals.py), what an episode is (episodes.py).
+Belongs here: walking back from the first alarm. Does not: what alarms (charts.py), what an episode is (episodes.py).
 
 The rule: windows right before the first alarm belong to the episode while the number that alarmed was itself outside what 95 % of
 reference windows keep, on the same side, and by more than its own noise. An earlier episode of the same subject, the reference, and a window without a final number
@@ -13,9 +13,9 @@ from datetime import datetime
 
 import numpy as np
 
+from watchkeeper.judgement.charts import Charted
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.normal import deviations, sudden, usual_ranges
-from watchkeeper.judgement.signals import Charted
 from watchkeeper.records import Signal
 from watchkeeper.stats.intervals import Z95
 

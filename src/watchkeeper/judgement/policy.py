@@ -1,6 +1,6 @@
 """The policy: which numbers are judged, what they may set off, and how the alert budget is shared out.
 
-Belongs here: one row a judged metric. Does not: how it is judged (signals.py), what normal is (normal.py).
+Belongs here: one row a judged metric. Does not: how it is judged (charts.py), what normal is (normal.py).
 """
 
 from dataclasses import dataclass

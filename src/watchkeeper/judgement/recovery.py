@@ -1,6 +1,6 @@
 """Recovery: whether the hours after the last alarm show that what was wrong is over.
 
-Belongs here: the rule for hours. Does not: which signals are one story (episodes.py), what alarms (signals.py).
+Belongs here: the rule for hours. Does not: which signals are one story (episodes.py), what alarms (charts.py).
 
 An hour may have too few rows to alarm by itself, so hours without an alarm are in line only together. They are back when their pooled
 number is not surely beyond what is usual, and lies surely nearer to that than to the trouble's; once there is a day of them, the first is enough.
@@ -12,9 +12,9 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from watchkeeper.judgement.charts import Charted
 from watchkeeper.judgement.episodes import CLEAR
 from watchkeeper.judgement.normal import deviations
-from watchkeeper.judgement.signals import Charted
 from watchkeeper.records import Signal
 from watchkeeper.stats.intervals import Z95
 

@@ -1,6 +1,6 @@
 """The self-audit: what the policy would have paged for in the reference itself, and which numbers are too wild to page for.
 
-Belongs here: replaying the policy over the reference's windows. Does not: the policy (policy.py, signals.py), the words (operations/limits.py).
+Belongs here: replaying the policy over the reference's windows. Does not: the policy (policy.py, charts.py), the words (operations/limits.py).
 
 The reference is cut into `FOLDS` stretches of time; each is judged by what the others say is usual. What alarms there is either a trouble that the
 reference should not call usual, or a number that the policy does not fit. One story now and then is the first. A number of which so many
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import pdtrc
 
+from watchkeeper.judgement.charts import Charted, believed, budget_of, charted_series
 from watchkeeper.judgement.episodes import GAP
-from watchkeeper.judgement.signals import Charted, believed, budget_of, charted_series
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Signal
 

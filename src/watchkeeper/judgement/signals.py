@@ -1,12 +1,10 @@
 """Signals: the scores that are out of line, within a stated budget of false alarms, and the promises that were broken.
 
-Belongs here: charts -> p-values -> what is believed. Does not: what normal is (normal.py), which metrics (policy.py),
+Belongs here: what is believed of charts, promises and shortfalls -> records. Does not: what is believed (charts.py), which metrics (policy.py),
 incidents (incidents.py).
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from math import isfinite
@@ -16,82 +14,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from watchkeeper.judgement.normal import Floats, Normal, Panel, chances, deviations, learn, sides_of, slow, sudden, surprises, usual_ranges
-from watchkeeper.judgement.panels import Series, row_medians, series, unscaled
-from watchkeeper.judgement.policy import LEAST_RUN_DAYS, Rule, level_of_family, rules_of
-from watchkeeper.judgement.season import on_calendar
+from watchkeeper.judgement.charts import Charted, believed
+from watchkeeper.judgement.panels import unscaled
+from watchkeeper.judgement.policy import rules_of
+from watchkeeper.judgement.settling import SETTLED, settled
 from watchkeeper.judgement.shortfall import shortfalls
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import Signal, key
-from watchkeeper.stats.detectors import e_detector
-from watchkeeper.stats.testing import benjamini_hochberg
-
-_MORE_OF_THE_NEW = 0.5
-_WINDOWS_PER_DAY = {"hour": 24.0, "day": 1.0, "week": 1 / 7, "month": 1 / 30.4}
-
-
-@dataclass(frozen=True)
-class Charted:
-    """One metric's series with what is normal for them and each window's p-value; arrays are (series, windows), `tolerance` and `least` (series, 1).
-
-    What is below `least` is never out of line.
-    """
-
-    series: Series
-    panel: Panel
-    normal: Normal
-    judged: Floats
-    p: Floats
-    is_slow: NDArray[np.bool_]
-    tolerance: Floats
-    least: Floats
-
-    @property
-    def is_calibrated(self) -> NDArray[np.bool_]:
-        """Which series have enough of a reference for their rule."""
-        rows = np.nansum(np.where(self.series.is_reference, self.series.n, 0.0), axis=1)
-        return np.asarray(self.normal.is_calibrated & (rows >= self.series.rule.least_reference_rows), bool)
 
 
 def judged_metrics(monitor: Monitor) -> list[str]:
     """Return the names of the metrics that signals can come from."""
     return sorted({r.metric for r in rules_of(monitor)} | {t.metric for t in monitor.targets} | {"label_coverage"})
-
-
-def charted(monitor: Monitor, scores: pa.Table, windows: Sequence[tuple[datetime, datetime]]) -> list[Charted]:
-    """Learn what is normal for every judged metric and chart it; days that the monitor's calendar names are neither learned from nor judged."""
-    span = monitor.reference_span
-    if span is None or not windows:
-        return []
-    laid = (series(rule, scores, windows, span[1], monitor.timezone) for rule in rules_of(monitor))
-    known = [s for s in laid if s is not None and s.is_reference.any()]
-    return charted_series(monitor, known)
-
-
-def charted_series(monitor: Monitor, found: Sequence[Series]) -> list[Charted]:
-    """Learn what is normal for series from the windows that they call reference, and chart all others."""
-    named = on_calendar(monitor, found[0].windows) if found else np.zeros(0, bool)
-    return [_chart(s, named, _bar(monitor, s, found)) for s in found]
-
-
-@dataclass(frozen=True, slots=True)
-class _Bar:
-    """The evidence at which an e-detector alarms, and the p-value that this counts as."""
-
-    evidence: float
-    p: float
-
-
-def _bar(monitor: Monitor, one: Series, all_of_them: Sequence[Series]) -> _Bar:
-    """Return the bar for the series of one metric beside all others of their family: as many windows as the mean run without cause is to take, times the series."""
-    together = sum(len(s.names) for s in all_of_them if (s.rule.family, s.rule.level) == (one.rule.family, one.rule.level))
-    p = budget_of(monitor, one.rule) / (charts_of(one) * together)
-    return _Bar(max(together * LEAST_RUN_DAYS * _WINDOWS_PER_DAY[monitor.window], 1 / p), p)
-
-
-def charts_of(found: Series) -> int:
-    """Return how many charts a number is held against."""
-    return 1 + len(found.rule.memories_of(found.slots)) + found.rule.e_detector
 
 
 def signals(monitor: Monitor, environment: str, charts: Sequence[Charted], scores: pa.Table, now: datetime) -> list[Signal]:
@@ -104,102 +38,9 @@ def signals(monitor: Monitor, environment: str, charts: Sequence[Charted], score
     return sorted(found, key=lambda s: (s.window_start, s.family, s.metric, s.feature, s.segment))
 
 
-def _chart(found: Series, named: NDArray[np.bool_], bar: _Bar) -> Charted:
-    panel = found.panel()
-    panel = replace(panel, value=np.where(named, np.nan, panel.value))
-    normal, tolerance = learn(panel), np.full((len(panel.value), 1), found.rule.tolerance)
-    if found.rule.beside_reference:
-        expected = np.nan_to_num(row_medians(found.reference_value))[:, None]
-        normal, tolerance = replace(normal, centre=np.fmax(normal.centre, expected)), tolerance + _MORE_OF_THE_NEW * expected
-    centre = normal.centre[:, panel.place]
-    judged = np.where(found.is_provisional & ~named, found.favourable(centre), panel.value)
-    panel = replace(panel, value=judged)
-    deviation = deviations(panel, normal)
-    if found.rule.is_relative:
-        tolerance = tolerance * _usual_size(normal.centre)
-    best = chances(sudden(panel, normal, deviation, tolerance), normal, found.direction)
-    slower = [
-        _remembered(slow(panel, normal, deviation, tolerance / 2, weight), normal, deviation, found.direction)
-        for weight in found.rule.memories_of(panel.slots)
-    ]
-    if found.rule.e_detector:
-        final = replace(panel, value=np.where(found.is_provisional, np.nan, panel.value))
-        slower.append(_added_up(final, normal, tolerance, found.direction, bar))
-    is_slow = np.zeros(best.shape, bool)
-    for p in slower:
-        is_slow |= p < best
-        best = np.fmin(best, p)
-    least = np.maximum(found.rule.negligible, _beyond_the_largest(found, named))
-    best = np.where(found.value < least, 1.0, best)
-    return Charted(found, panel, normal, judged, np.minimum(1.0, charts_of(found) * best), is_slow, tolerance, least)
-
-
-def _remembered(chart: Floats, normal: Normal, deviation: Floats, direction: str) -> Floats:
-    """Return the p-values of a slow chart, of windows that lie on its side."""
-    p = np.where(np.sign(chart) == np.sign(deviation), chances(chart, normal, direction), 1.0)
-    return np.where(np.isfinite(chart), p, np.nan)
-
-
-def _added_up(panel: Panel, normal: Normal, tolerance: Floats, direction: str, bar: _Bar) -> Floats:
-    """Return what the evidence of a lasting shift counts as, of windows that lie on its side: a p-value that is at the bar when the evidence is."""
-    deviation, sides = deviations(panel, normal), sides_of(direction)
-    out = np.where(np.isfinite(deviation), 1.0, np.nan)
-    for side in sides:
-        evidence = e_detector(surprises(panel, normal, deviation, tolerance, side), len(sides) * bar.evidence) / len(sides)
-        counts = np.where(np.sign(deviation) == side, bar.p * bar.evidence / np.maximum(evidence, 1e-300), 1.0)
-        out = np.where(np.isfinite(evidence), np.minimum(out, counts), out)
-    return out
-
-
-def _beyond_the_largest(found: Series, named: NDArray[np.bool_]) -> Floats:
-    """Return what a number that is mostly 0 must be beyond, shape (series, 1): its tolerance, and some times the largest of the reference's windows, but for `named` ones."""
-    if not found.rule.times_largest:
-        return np.full((len(found.value), 1), -np.inf)
-    largest = np.nan_to_num(np.where(found.is_reference & ~named, found.value, 0.0)).max(axis=1, keepdims=True)
-    return np.asarray(found.rule.tolerance + found.rule.times_largest * largest, float)
-
-
-def _usual_size(centre: Floats) -> float:
-    known = np.abs(centre[np.isfinite(centre)])
-    return float(known.mean()) if known.size else 0.0
-
-
 def _learned(monitor: Monitor, environment: str, charts: Sequence[Charted], now: datetime) -> Iterator[Signal]:
-    for chart, mask in believed(monitor, charts):
+    for chart, mask in believed(monitor, settled(list(believed(monitor, charts)))):
         yield from _raised(monitor, environment, chart, mask, now)
-
-
-def believed(monitor: Monitor, charts: Iterable[Charted]) -> Iterator[tuple[Charted, NDArray[np.bool_]]]:
-    """Yield each chart and which of its numbers, shape (series, windows), are out of line within the budget of its family."""
-    by_family: dict[tuple[str, str], list[Charted]] = defaultdict(list)
-    for chart in charts:
-        by_family[chart.series.rule.family, chart.series.rule.level].append(chart)
-    for members in by_family.values():
-        for chart, mask in zip(members, _believed(members, budget_of(monitor, members[0].series.rule)), strict=True):
-            yield chart, _persistent(chart.series.rule, mask, monitor.window)
-
-
-def budget_of(monitor: Monitor, rule: Rule) -> float:
-    """Return how many windows with a false alarm of a rule's family are accepted, as a share of windows."""
-    return level_of_family(rule.family, rule.level, monitor.alerts.false_alarms_per_day, _WINDOWS_PER_DAY[monitor.window])
-
-
-def _believed(members: Sequence[Charted], budget: float) -> list[NDArray[np.bool_]]:
-    """Apply Benjamini-Hochberg over all series of a family, window by window."""
-    sizes = [len(c.p) for c in members]
-    p = np.vstack([np.where(c.is_calibrated[:, None], c.p, np.nan) for c in members])
-    p[:, members[0].series.is_reference] = np.nan
-    rejected = np.column_stack([benjamini_hochberg(p[:, w], budget) for w in range(p.shape[1])])
-    return [np.asarray(part, bool) for part in np.split(rejected, np.cumsum(sizes)[:-1])]
-
-
-def _persistent(rule: Rule, mask: NDArray[np.bool_], window: str) -> NDArray[np.bool_]:
-    """Keep an alarm only when `persists` of the last `of` windows alarmed; a week or a month out of line has persisted."""
-    if rule.persists <= 1 or _WINDOWS_PER_DAY[window] < 1:
-        return mask
-    padded = np.cumsum(np.pad(mask.astype(int), ((0, 0), (rule.of, 0))), axis=1)
-    kept: NDArray[np.bool_] = mask & (padded[:, rule.of :] - padded[:, : -rule.of] >= rule.persists)
-    return kept
 
 
 def _raised(monitor: Monitor, environment: str, chart: Charted, mask: NDArray[np.bool_], now: datetime) -> Iterator[Signal]:
@@ -207,8 +48,7 @@ def _raised(monitor: Monitor, environment: str, chart: Charted, mask: NDArray[np
     for j, w in zip(*np.nonzero(mask), strict=True):
         feature, segment = found.names[j]
         start, end = found.windows[w]
-        low, high = usual_ranges(chart.panel, chart.normal, int(j))
-        centre = float(chart.normal.centre[j, found.place[w]])
+        centre, low, high = chart.usual(int(j))
         value = float((chart.judged if found.is_provisional[j, w] else found.value)[j, w])
         shown = partial(unscaled, found.rule)
         yield Signal(
@@ -226,12 +66,14 @@ def _raised(monitor: Monitor, environment: str, chart: Charted, mask: NDArray[np
             value=value,
             low=_or_none(found.low[j, w]),
             high=_or_none(found.high[j, w]),
-            expected=shown(centre),
+            expected=shown(float(centre[w])),
             normal_low=shown(float(low[w])),
             normal_high=shown(float(high[w])),
             p=float(chart.p[j, w]),
             n=int(np.nan_to_num(found.n[j, w])),
-            reason=found.said.get((int(j), int(w)), ""),
+            reason="; ".join(
+                filter(None, (found.said.get((int(j), int(w))), SETTLED if chart.settled is not None and chart.settled.when[j, w] else ""))
+            ),
             state="provisional" if found.is_provisional[j, w] else "mature",
             computed_at=now,
         )

@@ -15,6 +15,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list, to_arrow
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.charts import Charted, charted
 from watchkeeper.judgement.episodes import AGAIN, GAP_OF_HOURS, Episode, episodes, needs_labels
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
@@ -25,7 +26,7 @@ from watchkeeper.judgement.onset import with_onsets
 from watchkeeper.judgement.places import is_told_with
 from watchkeeper.judgement.recovery import HOURS, are_back
 from watchkeeper.judgement.self_audit import self_audit, without_wild
-from watchkeeper.judgement.signals import Charted, charted, judged_metrics, pages, signals
+from watchkeeper.judgement.signals import judged_metrics, pages, signals
 from watchkeeper.judgement.story import ending, lead_of, story
 from watchkeeper.measures.readings import DONE
 from watchkeeper.monitor import Monitor
