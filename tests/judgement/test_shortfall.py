@@ -38,6 +38,12 @@ def test_fewer_rows_than_usual_are_no_page():
     assert found(rows(d70=90.0)) == []
 
 
+def test_traffic_that_swung_so_in_the_reference_is_no_page_and_less_is():
+    """A tenth twice, on a Monday and a Thursday; then a tenth on a Tuesday, and on a Friday a hundredth."""
+    assert found(rows(d14=30.0, d24=30.0, d71=30.0, d74=3.0)) == [74]
+    assert found(rows(d14=30.0, d71=30.0)) == [71], "once is no swing"
+
+
 @pytest.mark.parametrize(("hours", "days"), [(25, []), (47, []), (48, [70])])
 def test_a_day_without_rows_may_be_late_until_two_more_have_ended(hours, days):
     assert found(rows(d70=0.0), now=START + 71 * DAY + hours * HOUR) == days

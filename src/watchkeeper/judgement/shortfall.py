@@ -3,7 +3,8 @@
 Belongs here: far too few rows or labels -> signals. Does not: rows that are merely fewer than usual (the rule for `rows` in policy.py).
 
 The rule: on this weekday (of hours: at this hour) no window of the reference had fewer than five times these rows, and so few
-would come by chance less than once in 10,000 times (Poisson, over the windows since rows were last enough). A window
+would come by chance less than once in 10,000 times (Poisson, over the windows since rows were last enough). Where two windows of the reference had
+as small a share of what is usual at their place, on whatever day, traffic swings so, and it takes a fifth of that. A window
 without any row counts when two more have ended, and a day at least: until then its file may only be late.
 
 Of labels a window whose labels are due is asked: less than half of the least share that any reference window has, and by chance
@@ -69,12 +70,13 @@ def _of_rows(monitor: Monitor, environment: str, scores: pa.Table, now: datetime
     waited = came = 0.0
     for row in after:
         like, value = usual.like(row["window_start"]), float(row["value"] or 0.0)
-        if value >= _SHARE * min(like):
+        least = min(min(like), usual.swing * median(like))
+        if value >= _SHARE * least:
             waited, came = (0.0, 0.0) if value else (waited, came)
             continue
         if value == 0 and now < row["window_end"] + max(2 * (row["window_end"] - row["window_start"]), _LATE):
             continue
-        waited, came = waited + min(like), came + value
+        waited, came = waited + least, came + value
         chance = float(pdtr(came, waited))
         if chance < _CHANCE:
             yield _signal(monitor, environment, row, like, chance, now)
@@ -89,6 +91,14 @@ class _Usual:
         self._by_place: dict[int, list[float]] = defaultdict(list)
         for row, value in zip(reference, self._every, strict=True):
             self._by_place[self._place(row["window_start"])].append(value)
+
+        self.swing = self._swing(reference)
+        """The least share of what is usual at its place that two windows with rows had: as few came before."""
+
+    def _swing(self, reference: Sequence[dict[str, Any]]) -> float:
+        usual = [(float(r["value"] or 0.0), median(self.like(r["window_start"]))) for r in reference]
+        shares = sorted(value / typical for value, typical in usual if value and typical)
+        return min(1.0, shares[1]) if len(shares) > 1 else 1.0
 
     def _place(self, start: datetime) -> int:
         return int(places([start], self._timezone, self._slots)[0])
