@@ -70,7 +70,7 @@ def _of_rows(monitor: Monitor, environment: str, scores: pa.Table, now: datetime
     waited = came = 0.0
     for row in after:
         like, value = usual.like(row["window_start"]), float(row["value"] or 0.0)
-        least = min(min(like), usual.swing * median(like))
+        least = min(*like, usual.swing * median(like))
         if value >= _SHARE * least:
             waited, came = (0.0, 0.0) if value else (waited, came)
             continue
