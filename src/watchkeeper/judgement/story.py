@@ -67,21 +67,18 @@ def _back(lead: Signal, since: Sequence[float]) -> str:
 
 def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     """Tell of a rate that is not what the model expected."""
-    lead = evidence.lead
-    if (
-        lead.metric not in ("calibration_gap", "log_loss")
-        or evidence.observed is None
-        or evidence.observed.value is None
-        or evidence.expected is None
-    ):
+    lead, observed, expected = evidence.lead, evidence.observed, evidence.expected
+    if lead.metric not in ("calibration_gap", "log_loss") or observed is None or observed.value is None or expected is None:
+        return _plain(monitor, episode, evidence)
+    if lead.metric == "log_loss" and not evidence.is_provisional and abs(observed.value - expected) < _WORTH_TELLING:
         return _plain(monitor, episode, evidence)
     day = span_text(monitor, episode.start, episode.end, evidence.told_at)
     during = during_text(monitor, episode.start, episode.end, evidence.told_at)
     rows, positive = monitor.wording.rows, monitor.wording.positive
     sure = _sure(evidence)
-    rate = f"{sure[0]} {percent(sure[1])}" if sure else percent(evidence.observed.value)
-    headline = f"{rate} of {rows} {during} were {positive}; the model expected {percent(evidence.expected)}{concentrated(evidence)}"
-    miss = (sure[1] if sure else evidence.observed.value) - evidence.expected
+    rate = f"{sure[0]} {percent(sure[1])}" if sure else percent(observed.value)
+    headline = f"{rate} of {rows} {during} were {positive}; the model expected {percent(expected)}{concentrated(evidence)}"
+    miss = (sure[1] if sure else observed.value) - expected
     said = points(miss) if sure is None else f"at least {points(miss)}" if sure[0] == "at least" else f"{points(miss)} or less"
     usual = f"; 95 % of {_like(monitor)} lie between {_pts(lead.normal_low)} and {_pts(lead.normal_high)}" if lead.metric == "calibration_gap" else ""
     when = f"{day}, {monitor.timezone}. Miss: {said}{usual}."
