@@ -312,6 +312,7 @@ class Signal:
     expects: Of[str, "what the suite expects, in words; of a private column without values"] = ""
     reason: Of[str, "what the score says of itself, such as the segment in which a feature moved most"] = ""
     state: Of[str, "provisional or mature, as the score was; withdrawn when restated to normal"]
+    revision: Of[int, "0 at first, +1 when it became mature, was withdrawn or came back"] = 0
     computed_at: Of[datetime, "the `now` of the judgement"]
 
 

@@ -329,6 +329,12 @@ def _news(known: list[Signal], current: list[Signal], now: datetime) -> list[Sig
     """Return signals that are new, became mature, or were withdrawn because their score was restated."""
     before = {s.signal_id: s for s in known}
     now_found = {s.signal_id for s in current}
-    fresh = [s for s in current if s.signal_id not in before or (before[s.signal_id].state, before[s.signal_id].level) != (s.state, s.level)]
-    gone = [replace(s, state="withdrawn", computed_at=now) for s in known if s.signal_id not in now_found and s.state != "withdrawn"]
-    return [*fresh, *gone]
+    first = [s for s in current if s.signal_id not in before]
+    again = [(s, before[s.signal_id]) for s in current if s.signal_id in before]
+    other = [replace(s, revision=old.revision + 1) for s, old in again if (old.state, old.level) != (s.state, s.level)]
+    gone = [
+        replace(s, state="withdrawn", revision=s.revision + 1, computed_at=now)
+        for s in known
+        if s.signal_id not in now_found and s.state != "withdrawn"
+    ]
+    return [*first, *other, *gone]
