@@ -24,6 +24,6 @@ def baselines_of(home: Home, monitor: Monitor, *, now: datetime) -> list[Baselin
     return fold(home.lake.newest(Baseline, as_of=now, where=mine))
 
 
-def monitor_at_time(home: Home, monitor: Monitor, moment: datetime, *, now: datetime) -> Monitor:
+def in_era(home: Home, monitor: Monitor, moment: datetime, *, now: datetime) -> Monitor:
     """Return the monitor with the reference that a window which starts at a moment is compared with."""
     return era_of(eras_of(home, monitor, now=now), moment).monitor

@@ -21,7 +21,7 @@ from watchkeeper.measures.readings import readings
 from watchkeeper.measures.views import BinaryView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import bins_of
-from watchkeeper.operations.eras import eras_of, monitor_at_time
+from watchkeeper.operations.eras import eras_of, in_era
 from watchkeeper.operations.expected_losses import errors_of_reference, expected_errors, loss_models
 from watchkeeper.operations.maturity import Maturity, maturity_of
 from watchkeeper.operations.reference_rows import reference_rows
@@ -132,7 +132,7 @@ def pooled_scores(
     basis = basis_of(home, monitor, now=now)
     if basis is None or not windows:
         return
-    monitor = monitor_at_time(home, monitor, min(start for start, _ in windows), now=now)
+    monitor = in_era(home, monitor, min(start for start, _ in windows), now=now)
     reference = reference_of(home, monitor, basis, now=now, metrics=metrics)
     span = Window(min(start for start, _ in windows), max(end for _, end in windows))
     every = parts_within(home, monitor, basis.bins, span.start, span.end, now=now, of_outputs=are_of_outputs(basis, metrics))
