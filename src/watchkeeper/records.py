@@ -432,7 +432,7 @@ class Run:
     KEY: ClassVar[tuple[str, ...]] = ("model", "operation", "window_start", "window_end")
 
     model: Of[str, "the monitor"]
-    operation: Of[str, "ingest, profile, measure, judge, act or report"]
+    operation: Of[str, "ingest, profile, measure, judge, act or report; `measure` and an id for the windows of a new normal beside itself"]
     window_start: Of[datetime, "the window"]
     window_end: Of[datetime, "the window, exclusive"]
     outcome: Of[str, "done, empty (no rows, though later ones came), insufficient, late (no rows yet), failed or missed (no rows since before it)"]

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import PARCELS
 from eras_world import BEGIN, FIRST, NOW, SAID, SHIFT, SINCE, WATCHED, brought_up, days, declare, shifted_home
-from watchkeeper.adapters.workspace import Home, load_monitor
+from watchkeeper.adapters.workspace import Home, find_home, load_monitor
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.monitor import Reference
@@ -203,6 +203,25 @@ def test_of_two_new_normals_each_counts_until_the_next(watched: Home):
     assert [i.state for i in known_incidents(watched, now=now)] == ["resolved", "resolved"]
 
 
+def test_a_reference_of_the_monitor_file_that_was_moved_beyond_it_takes_its_place(watched: Home):
+    declare(watched)
+    brought_up(watched)
+    file = watched.root / "deployments" / "monitors" / "parcels.yaml"
+    file.write_text(file.read_text().replace("2025-01-01", "2025-01-21").replace("2025-01-15", "2025-02-05"))
+    assert [era.since for era in eras_listed(watched, "parcels", now=NOW)] == [None]
+    brought_up(watched, NOW + timedelta(hours=1))
+    assert len({s.reference for s in scores(watched, "psi", "weight_kg", NOW + timedelta(hours=1)).values()}) == 1
+
+
+def test_lost_numbers_of_its_own_days_are_made_again(watched: Home):
+    declare(watched)
+    brought_up(watched)
+    shutil.rmtree(watched.root / "warehouse" / "lake" / ReferenceScore.TABLE)
+    again = find_home(watched.root)
+    brought_up(again, NOW + timedelta(hours=1))
+    assert len({s.window_start for s in again.lake.newest(ReferenceScore)}) == SINCE - SHIFT
+
+
 def test_the_days_of_a_new_normal_are_kept_as_long_as_it_stands(watched: Home):
     made = declare(watched).baseline
     moved = Reference(**{"from": FIRST + 25 * DAY, "to": FIRST + 32 * DAY})
@@ -215,7 +234,7 @@ def test_the_days_of_a_new_normal_are_kept_as_long_as_it_stands(watched: Home):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"end": FIRST + 25 * DAY}, "from, to: only 5 days of these days have rows, and what is usual takes 8 to learn. Name a longer time"),
+        ({"end": FIRST + 25 * DAY}, "from, to: only 5 of these days have rows, and what is usual takes 8 to learn. Name a longer time"),
         ({"start": FIRST + 34 * DAY, "end": FIRST + 20 * DAY}, "from, to: `to` (2025-01-21) must come after `from` (2025-02-04)."),
         ({"end": FIRST + 60 * DAY}, "to: 2025-03-02 lies in the future: the newest day that is over is Fri 7 Feb 2025."),
         ({"end": FIRST + 38 * DAY}, "to: the labels of these days are not all due: labels are due 36 h after a window ends. Name earlier days"),

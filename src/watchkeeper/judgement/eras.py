@@ -52,11 +52,13 @@ def fold(events: Iterable[Baseline]) -> list[Baseline]:
 def eras(monitor: Monitor, baselines: Sequence[Baseline]) -> list[Era]:
     """Return the eras of a model in order of time; of new normals that begin at one moment the one declared last counts.
 
-    A monitor that is an era's already has this one alone.
+    One that began before the monitor file's reference ends is void: that was moved to later days since. A monitor that is an era's already
+    has this one alone.
     """
     if monitor.is_rebased:
         return [Era(monitor)]
-    mine = {b.since: b for b in baselines if (b.model, b.environment) == (monitor.model, monitor.environment)}
+    span, whose = monitor.reference_span, (monitor.model, monitor.environment)
+    mine = {b.since: b for b in baselines if (b.model, b.environment) == whose and (span is None or b.since >= span[1])}
     made = [Era(monitor), *(Era(_rebased(monitor, b), since, None, b) for since, b in sorted(mine.items()))]
     return [_until(era, after) for era, after in pairwise(made)] + made[-1:]
 

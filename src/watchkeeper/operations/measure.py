@@ -90,7 +90,8 @@ def _written(book: "_Book", basis: Basis, pieces: "list[WindowsPiece]", spread: 
 def _reference_measured(home: Home, era: Era, baseline: Baseline, basis: Basis, *, now: datetime, is_kept: bool, spread: Spread) -> None:
     """Bring up to date what the windows of a new normal are beside their own sum: before it began they were compared with another reference."""
     monitor, operation = era.monitor, f"{MEASURE} {baseline.baseline_id}"
-    known = known_measurings(home, monitor, now, is_kept=is_kept, operation=operation)
+    is_there = home.lake.table(ReferenceScore.TABLE) is not None
+    known = known_measurings(home, monitor, now, is_kept=is_kept and is_there, operation=operation)
     own = Era(monitor, baseline.starts_at, baseline.ends_at)
     due = list(due_windows(own, basis, NO_VERSIONS, monitor.grid, now, None, None, known))
     pieces = [replace(p, baseline=baseline) for p in _pieces(home, monitor, basis, NO_VERSIONS, monitor.grid, due, now)]

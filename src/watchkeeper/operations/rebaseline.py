@@ -23,7 +23,7 @@ from watchkeeper.operations.incident_book import JUDGING
 from watchkeeper.operations.rollup import basis_of
 from watchkeeper.records import Baseline, IncidentEvent, key
 from watchkeeper.windows import Window, local_midnight
-from watchkeeper.words import counted, window_text
+from watchkeeper.words import window_text
 
 _LISTS = "`watchkeeper rebaseline {model} --list` shows those that stand."
 
@@ -131,7 +131,7 @@ def _require_known(home: Home, monitor: Monitor, days: Window, now: datetime) ->
     known = [w for w in windows if basis.parts.revision(w)]
     if len(known) < LEAST_WINDOWS:
         _refuse(
-            f"only {counted(len(known), monitor.window)} of these days {'has' if len(known) == 1 else 'have'} rows, and what is usual takes {LEAST_WINDOWS} to learn",
+            f"only {len(known)} of these {monitor.window}s {'has' if len(known) == 1 else 'have'} rows, and what is usual takes {LEAST_WINDOWS} to learn",
             "Name a longer time, or wait until there is one.",
             "from, to",
         )
