@@ -1,51 +1,45 @@
 """Judge: from scores to signals, and from signals to incidents with causes.
 
-Belongs here: reading what is judged and writing what came out, under the workspace lease. Does not: the rules (judgement/).
+Belongs here: writing what came out, under the workspace lease, and the incidents. Does not: the signals of each era (era_signals.py), the
+rules (judgement/).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list, to_arrow
-from watchkeeper.adapters.lake import among
+from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list
 from watchkeeper.adapters.leases import lease
-from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import GAP_OF_HOURS, Episode, episodes, needs_labels
 from watchkeeper.judgement.eras import Era, era_of, new_normal_text
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
-from watchkeeper.judgement.honesty import doubt
 from watchkeeper.judgement.incidents import Incident, developments, fold, matching
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.onset import with_onsets
 from watchkeeper.judgement.places import is_told_with
 from watchkeeper.judgement.recovery import HOURS, are_back
-from watchkeeper.judgement.signals import Charted, charted, judged_metrics, pages, signals
+from watchkeeper.judgement.signals import Charted, pages
 from watchkeeper.judgement.story import ending, lead_of, story
 from watchkeeper.measures.readings import DONE
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.bins_in_force import stored_bins
-from watchkeeper.operations.breaks import broken_expectations
-from watchkeeper.operations.eras import eras_of
+from watchkeeper.operations.era_signals import Judged, between, judged_eras, windows_of
 from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.incident_book import JUDGING
 from watchkeeper.operations.maturity import maturity_of
-from watchkeeper.operations.measure import compared_metrics
 from watchkeeper.operations.rollup import pooled_scores
 from watchkeeper.operations.traces import traces
 from watchkeeper.operations.versions import succession_in, versions_at_onset
-from watchkeeper.records import Baseline, Change, GpuSample, IncidentEvent, ReferenceScore, Score, Signal, Story
+from watchkeeper.records import Change, GpuSample, IncidentEvent, Signal, Story
 from watchkeeper.windows import Window
 
 Measured = tuple[datetime, datetime, float]
 """The start and end of a stretch of time, and a number of it."""
-CONTEXT = ("positive_rate", "calibration_gap", "recall", "score_mean", "psi", "rows")
 
 
 def judge(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> list[IncidentEvent]:
@@ -75,81 +69,8 @@ def _of_model(home: Home, monitor: Monitor, now: datetime) -> tuple[list[Signal]
 
 def judged(home: Home, monitor: Monitor, known: Sequence[Incident], *, now: datetime) -> tuple[list[Signal], list[IncidentEvent]]:
     """Return all signals of a model's scores as known at `now`, and what they change about the incidents that are known; nothing is written."""
-    scores, eras = judged_scores(home, monitor, now=now), eras_of(home, monitor, now=now)
-    found = [_judged_in(home, era, _scores_of(home, era, scores, now) if len(eras) > 1 else scores, now) for era in eras]
+    found = judged_eras(home, monitor, now=now)
     return [signal for one in found for signal in one.signals], _developments(home, monitor, found, known, now)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One era of a model as it is judged: its scores and those of its reference, the charts and signals of these, and what intake found."""
-
-    era: Era
-    scores: pa.Table
-    charts: Sequence[Charted]
-    signals: list[Signal]
-    intake: Intake
-
-    @property
-    def daily(self) -> pa.Table:
-        """The scores of the monitor's own windows."""
-        return self.scores.filter(pc.field("grain") == self.era.monitor.window)
-
-
-def _judged_in(home: Home, era: Era, scores: pa.Table, now: datetime) -> Judged:
-    monitor, intake = era.monitor, Intake(home, era.monitor, now)
-    daily = scores.filter(pc.field("grain") == monitor.window)
-    windows = _windows(daily)
-    charts = charted(monitor, daily, windows)
-    current = signals(monitor, monitor.environment, charts, scores, now)
-    checked = broken_expectations(intake, [Window(*w) for w in windows], current)
-    current += checked.signals
-    scores = pa.concat_tables([scores, checked.scores], promote_options="default")
-    if doubt(monitor, scores):
-        current = [replace(s, level="notice") if s.family in ("kpi", "segment") else s for s in current]
-    return Judged(era, scores, charts, current, intake)
-
-
-def _scores_of(home: Home, era: Era, scores: pa.Table, now: datetime) -> pa.Table:
-    """Return the scores of an era's windows, and of the windows of its reference as they are beside that."""
-    mine = scores.filter(_between(era.since, era.until))
-    if era.baseline is None:
-        return mine
-    own, compared = scores.filter(_between(era.baseline.starts_at, era.baseline.ends_at)), compared_metrics(era.monitor)
-    beside = judged_scores(home, era.monitor, now=now, baseline=era.baseline)
-    return pa.concat_tables([own.filter(~among("metric", compared)), beside, mine])
-
-
-def _between(start: datetime | None, end: datetime | None) -> pc.Expression:
-    time, inside = pc.field("window_start"), pc.scalar(True)
-    if start is not None:
-        inside &= time >= pa.scalar(start, TIMESTAMP)
-    return inside if end is None else inside & (time < pa.scalar(end, TIMESTAMP))
-
-
-def _windows(scores: pa.Table) -> list[tuple[datetime, datetime]]:
-    """Return the windows that have scores, in order."""
-    distinct = scores.group_by("window_start").aggregate([("window_end", "max")]).sort_by("window_start")
-    return list(zip(as_list(distinct.column("window_start")), as_list(distinct.column("window_end_max")), strict=True))
-
-
-def judged_scores(home: Home, monitor: Monitor, *, now: datetime, baseline: Baseline | None = None) -> pa.Table:
-    """Return the newest revision of every score that is judged or bears on a judgement; of a baseline those of its own windows beside their sum."""
-    bins = stored_bins(home, monitor, now=now)
-    asked = {
-        "model": monitor.model,
-        "environment": monitor.environment,
-        "now": now,
-        "metrics": sorted({*judged_metrics(monitor), *CONTEXT}),
-        "bins": ["", *([bins.version] if bins else [])],
-    }
-    connection = connect(home, {"scores": Score.TABLE} if baseline is None else {})
-    if baseline is not None:
-        beside = home.lake.read(ReferenceScore.TABLE, where=pc.field("baseline_id") == baseline.baseline_id)
-        connection.register("scores", to_arrow(ReferenceScore, []) if beside is None else beside)
-    elif home.lake.table(Score.TABLE) is None:
-        connection.register("scores", to_arrow(Score, []))
-    return ask(connection, statement("judged_scores"), asked)
 
 
 def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], incidents: Sequence[Incident], now: datetime) -> list[IncidentEvent]:
@@ -200,7 +121,7 @@ def _promises_broken(monitor: Monitor, found: Sequence[Judged], wait: timedelta,
     broken = [s for one in found for s in pages(one.signals) if s.family == "target"]
     if not broken:
         return []
-    every = pa.concat_tables([one.scores.filter(_between(one.era.since, one.era.until)) for one in found], promote_options="default")
+    every = pa.concat_tables([one.scores.filter(between(one.era.since, one.era.until)) for one in found], promote_options="default")
     return _episodes(monitor, broken, every, wait, now, ())
 
 
@@ -242,7 +163,7 @@ def _is_judged(one: Judged, label_wait: timedelta, now: datetime, incident: Inci
     span, wait = one.era.monitor.reference_span, label_wait if needs_labels(incident.family, incident.subject) else timedelta(0)
     if span is None or incident.window_start < span[1] or now < incident.window_end + wait:
         return False
-    measured = [start for start, _ in _windows(one.daily.filter(pc.field("value").is_valid()))]
+    measured = [start for start, _ in windows_of(one.daily.filter(pc.field("value").is_valid()))]
     learned = sum(start < span[1] for start in measured) >= LEAST_WINDOWS or incident.family == "target"
     return learned and any(incident.window_start <= start < incident.window_end for start in measured)
 
@@ -252,7 +173,7 @@ def _episodes(monitor: Monitor, found: list[Signal], scores: pa.Table, wait: tim
     out = []
     for grid in (monitor.grid, *monitor.promise_grids):
         here = scores.filter(pc.field("grain") == grid.grain)
-        windows = [start for start, _ in _windows(here)]
+        windows = [start for start, _ in windows_of(here)]
         mine = [s for s in found if grid.at(s.window_start) == Window(s.window_start, s.window_end)]
         own = {"gap": GAP_OF_HOURS, "are_back": partial(are_back, charts)} if grid.grain == "hour" else {}
         slack = own if grid == monitor.grid else {"gap": 0, "clear": 1}
