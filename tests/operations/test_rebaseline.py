@@ -10,13 +10,14 @@ import pytest
 
 from conftest import PARCELS
 from eras_world import BEGIN, FIRST, NOW, SAID, SHIFT, SINCE, WATCHED, brought_up, days, declare, shifted_home
-from watchkeeper.adapters.workspace import Home, find_home, load_monitor
+from watchkeeper.adapters.workspace import Home, find_home, load_monitor, load_monitors
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.monitor import Reference
 from watchkeeper.operations.act import act
 from watchkeeper.operations.incident_book import known_incidents
 from watchkeeper.operations.measure import measure
+from watchkeeper.operations.pages import pages
 from watchkeeper.operations.rebaseline import eras_listed, rebaseline, take_back
 from watchkeeper.operations.rollup import OF_COUNTS
 from watchkeeper.operations.upkeep import horizon
@@ -132,6 +133,10 @@ def test_what_leaves_the_new_normal_is_out_of_line_also_where_it_was_usual_once(
     assert not {day for _, _, day in found} & set(range(SINCE, 38))
     first, second = known_incidents(watched, now=now)
     assert (first.why, second.state, second.window_start) == (SAID, "open", BEGIN + 38 * DAY)
+    pages(watched, load_monitors(watched)[0], now=now)
+    named = "<dt>Compared with</dt><dd>21 Jan to 3 Feb 2025, new normal since Tue 4 Feb 2025, by ann: a new carrier</dd>"
+    told = {i.id: (watched.site_dir / "incidents" / f"{i.id}.html").read_text() for i in (first, second)}
+    assert [named in " ".join(told[i.id].split()) for i in (first, second)] == [False, True]
 
 
 def test_numbers_of_its_own_days_are_kept_beside_itself(watched: Home):
@@ -260,6 +265,15 @@ def test_a_model_that_is_unknown_or_was_never_measured_or_whose_reference_is_fil
     files = make_home(PARCELS | {"reference": {"files": "inbox/parcels-2025-01-*.parquet"}}, name="files")
     with pytest.raises(UsageError, match="the reference of this monitor is files"):
         declare(files)
+
+
+def test_days_within_a_week_are_refused_where_windows_are_weeks(make_home: Callable[..., Home]):
+    weekly = make_home(PARCELS | {"window": "week", "reference": {"from": "2024-01-01", "to": "2024-06-03"}}, name="weekly")
+    with pytest.raises(UsageError) as refused:
+        declare(weekly, start=date(2024, 7, 1), end=date(2024, 10, 2))
+    assert str(refused.value) == (
+        "from, to: 2024-10-02 lies within a week (30 Sep to 6 Oct 2024), and what is usual is learned of whole ones. Name its first day."
+    )
 
 
 def test_an_id_that_names_no_new_normal_is_refused(watched: Home):

@@ -100,6 +100,11 @@ def _asked(monitor: Monitor, start: date, end: date, since: date | None, now: da
     if end <= start:
         _refuse(f"`to` ({end}) must come after `from` ({start})", "The days are those from `from` up to, not including, `to`.", "from, to")
     days = Window(local_midnight(start, monitor.timezone), local_midnight(end, monitor.timezone))
+    for day, moment in ((start, days.start), (end, days.end)):
+        inside = monitor.grid.at(moment)
+        if moment not in (inside.start, inside.end):
+            text = window_text(inside.start, inside.end, monitor.timezone)
+            _refuse(f"{day} lies within a {monitor.window} ({text}), and what is usual is learned of whole ones", "Name its first day.", "from, to")
     begins, span = local_midnight(since or end, monitor.timezone), monitor.reference_span
     over = last_ended(monitor, now).end
     if days.end > over:
