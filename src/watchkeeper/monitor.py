@@ -119,6 +119,10 @@ class Reference(Words):
         return self
 
 
+class NewNormal(Reference):
+    """Days that people declared the new normal of a model, in place of the reference that its monitor file names; no row of them is read."""
+
+
 class Days(Words):
     """Whole days of the lake, in the monitor's time zone."""
 
@@ -319,6 +323,11 @@ class Monitor(Words):
         if self.reference.from_ is None or self.reference.to is None:
             return None
         return local_midnight(self.reference.from_, self.timezone), local_midnight(self.reference.to, self.timezone)
+
+    @property
+    def is_rebased(self) -> bool:
+        """Tell whether this is the monitor as windows of a new normal are judged by it (judgement/eras.py)."""
+        return isinstance(self.reference, NewNormal)
 
     @property
     def calibrated_after(self) -> int:

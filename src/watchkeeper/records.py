@@ -274,6 +274,16 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceScore(Score):
+    """One number about a window of a new normal, beside the sum of that: from these what is usual of numbers that compare is learned."""
+
+    TABLE: ClassVar[str] = "reference_scores"
+    KEY: ClassVar[tuple[str, ...]] = ("baseline_id", *Score.KEY)
+
+    baseline_id: Of[str, "the new normal, in `baselines`"] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
     """One score found out of line: a page (wakes somebody) or a notice (goes into the digest)."""
 
@@ -302,6 +312,7 @@ class Signal:
     expects: Of[str, "what the suite expects, in words; of a private column without values"] = ""
     reason: Of[str, "what the score says of itself, such as the segment in which a feature moved most"] = ""
     state: Of[str, "provisional or mature, as the score was; withdrawn when restated to normal"]
+    revision: Of[int, "0 at first, +1 when it became mature, was withdrawn or came back"] = 0
     computed_at: Of[datetime, "the `now` of the judgement"]
 
 
@@ -346,6 +357,25 @@ class Silence:
     who: Of[str, "who began it, or ended it"]
     why: Of[str, "reason given"] = ""
     at: Of[datetime, "the `now` of the beginning, or of the end before its time"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """Days that somebody declared the new normal of a model, since a moment; one that was taken back has a second row."""
+
+    TABLE: ClassVar[str] = "baselines"
+    KEY: ClassVar[tuple[str, ...]] = ("baseline_id", "event")
+
+    baseline_id: Of[str, "hash of what it is about, by whom, why and the moment"]
+    event: Of[str, "begun, or ended: taken back"] = "begun"
+    model: Of[str, "the monitor"]
+    environment: Of[str, "production, staging, ..."]
+    since: Of[datetime, "windows that start then or later are compared with these days, until the next new normal"]
+    starts_at: Of[datetime, "start of the first of its days"]
+    ends_at: Of[datetime, "end of the last of its days, exclusive"]
+    who: Of[str, "who declared it, or took it back"]
+    why: Of[str, "reason given"] = ""
+    at: Of[datetime, "the `now` of the declaration, or of the taking back"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -402,7 +432,7 @@ class Run:
     KEY: ClassVar[tuple[str, ...]] = ("model", "operation", "window_start", "window_end")
 
     model: Of[str, "the monitor"]
-    operation: Of[str, "ingest, profile, measure, judge, act or report"]
+    operation: Of[str, "ingest, profile, measure, judge, act or report; `measure` and an id for the windows of a new normal beside itself"]
     window_start: Of[datetime, "the window"]
     window_end: Of[datetime, "the window, exclusive"]
     outcome: Of[str, "done, empty (no rows, though later ones came), insufficient, late (no rows yet), failed or missed (no rows since before it)"]
@@ -465,9 +495,11 @@ RECORDS = (
     LabelDelay,
     Profile,
     Score,
+    ReferenceScore,
     Signal,
     IncidentEvent,
     Silence,
+    Baseline,
     Action,
     Digest,
     Run,

@@ -38,7 +38,7 @@ def test_every_deployment_is_a_flow_with_a_form_that_explains_itself(deployment:
 
 
 def test_all_but_what_a_person_starts_have_a_schedule_of_their_own():
-    assert [d.name for d in SHIPPED if not d.schedules] == ["change", "ack", "silence", "resolve", "backfill"]
+    assert [d.name for d in SHIPPED if not d.schedules] == ["change", "ack", "silence", "resolve", "rebaseline", "backfill"]
 
 
 def test_respond_follows_each_intake():

@@ -82,13 +82,13 @@ def test_the_account_of_what_happened_stays(loans: Home):
 def test_the_reference_stays_however_old_it_is(make_home: Callable[..., Home]):
     home = make_home({**KEPT_60_DAYS, "reference": {"from": "2025-01-01", "to": "2025-01-08"}})
     monitor = load_monitors(home)[0]["loans"]
-    assert horizon(monitor, NOW) == datetime(2025, 1, 1, tzinfo=UTC)
+    assert horizon(home, monitor, NOW) == datetime(2025, 1, 1, tzinfo=UTC)
 
 
 def test_only_whole_windows_go(loans: Home):
     """Half a day's events would be measured as a quiet day."""
     monitor = load_monitors(loans)[0]["loans"]
-    assert horizon(monitor, NOW) == datetime(2025, 4, 16, tzinfo=UTC)
+    assert horizon(loans, monitor, NOW) == datetime(2025, 4, 16, tzinfo=UTC)
 
 
 def test_small_files_are_merged_and_read_the_same(loans: Home):

@@ -13,7 +13,7 @@ import worlds_site as world
 from watchkeeper.adapters.charts import png, svg
 from watchkeeper.judgement.incidents import fold
 from watchkeeper.site.charts import NARROW, PAGE, PICTURE, WIDE, Shade, metric_chart
-from watchkeeper.site.figures import Frame, figure, shades, usual_of
+from watchkeeper.site.figures import Frame, Normal, figure, shades, usual_of
 from watchkeeper.windows import Window
 
 WATCHED = world.monitor()
@@ -41,6 +41,30 @@ def test_the_usual_band_holds_95_percent_of_reference_windows():
 def test_a_short_reference_says_nothing_about_what_is_usual():
     assert usual_of(SCORES[:19], FRAME) is None
     assert usual_of(SCORES, dataclasses.replace(FRAME, reference=None)) is None
+
+
+def test_the_band_steps_where_a_new_normal_begins_and_is_learned_from_its_days_beside_themselves():
+    since, days = SCORES[70].window_start, Window(SCORES[40].window_start, SCORES[65].window_start)
+    own = [dataclasses.replace(s, value=s.value + 10) for s in SCORES[40:65]]
+    normal = Normal(since=since, days=days, said="a new normal", beside={("log_loss", ""): own})
+    frame = dataclasses.replace(FRAME, normals=[normal])
+    bands = usual_of(SCORES, frame).of([s.window_start for s in SCORES])
+    assert [band.low > 5 for band in bands] == [s.window_start >= since for s in SCORES]
+    assert bands[0] == usual_of(SCORES, FRAME).of([SCORES[0].window_start])[0]
+    made = figure(SCORES, frame)
+    assert "it steps with each new normal" in made.legend
+    assert (
+        marks(chart(SCORES, usual=usual_of(SCORES, frame))).count("area") == 1 + marks(chart(SCORES, usual=usual_of(SCORES, FRAME))).count("area") + 1
+    )
+    assert (frame.compared_with(since), frame.compared_with(days.start)) == ("a new normal", "")
+
+
+def test_a_new_normal_of_few_days_has_no_band_and_none_before_it_is_lost():
+    since = SCORES[70].window_start
+    few = Normal(since=since, days=Window(SCORES[60].window_start, SCORES[69].window_start), said="few", beside={})
+    bands = usual_of(SCORES, dataclasses.replace(FRAME, normals=[few])).of([s.window_start for s in SCORES])
+    assert [band is None for band in bands] == [s.window_start >= since for s in SCORES]
+    assert "grey band" not in figure(SCORES, dataclasses.replace(FRAME, normals=[few])).legend
 
 
 def test_provisional_windows_are_hollow_points_and_mature_ones_are_not_drawn_twice():

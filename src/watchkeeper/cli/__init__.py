@@ -21,6 +21,7 @@ VERBS = (
     Verb("ack", "care", "Say that you look after an incident."),
     Verb("silence", "care", "Ask not to be told of something until a moment."),
     Verb("resolve", "care", "Close an incident by hand."),
+    Verb("rebaseline", "rebaseline", "Say that some days are the new normal."),
     Verb("rehearse", "rehearse", "Try an edited monitor on the past."),
     Verb("limits", "limits", "Tell what change of each number would be noticed."),
     Verb("change", "change", "Record a release, or another change to a model."),

@@ -49,7 +49,7 @@ def ack(
     """Say that somebody looks after an incident; it stays open, and its messages go on."""
     place = open_home(ctx, home)
     at = moment(now, place)
-    done = acknowledge(place, incident, who=_who(who), why=reason, now=at)
+    done = acknowledge(place, incident, who=who_acts(who), why=reason, now=at)
     if as_json:
         _show(place, done.id, at)
     else:
@@ -87,11 +87,11 @@ def silence_it(
         _list(place, at, as_json=as_json)
         return
     if end is not None:
-        done = end_silence(place, end, who=_who(who), why=reason, now=at)
+        done = end_silence(place, end, who=who_acts(who), why=reason, now=at)
         said = f"{done.silence_id} is over: of {silence_about(done)} people are told again, at the next news."
     else:
         zone = _zone(place, incident_called(known_incidents(place, now=at), incident).model if incident else model)
-        done = silence(place, about, until=_until(until, at, zone), who=_who(who), why=reason, now=at)
+        done = silence(place, about, until=_until(until, at, zone), who=who_acts(who), why=reason, now=at)
         said = f"Silenced as {done.silence_id}: {silence_about(done)}, until {moment_text(done.until, zone)} ({zone})."
     if as_json:
         show_json(_row(done))
@@ -112,7 +112,7 @@ def resolve_it(
     """Close an incident by hand; the next run tells that once. Windows that are out of line later open it again."""
     place = open_home(ctx, home)
     at = moment(now, place)
-    done = resolve(place, incident, who=_who(who), why=reason, now=at)
+    done = resolve(place, incident, who=who_acts(who), why=reason, now=at)
     if as_json:
         _show(place, done.id, at)
     else:
@@ -155,7 +155,7 @@ def _until(text: str | None, now: datetime, timezone: str) -> datetime:
         raise UsageError(f"{text!r} is neither a time nor how long", where="--until", then=then) from error
 
 
-def _who(said: str | None) -> str:
+def who_acts(said: str | None) -> str:
     """Return who acts: as said, else the login name.
 
     Raises:

@@ -84,7 +84,8 @@ def status_dict(found: ModelStatus) -> dict[str, Any]:
 def _say_remarks(status: ModelStatus) -> None:
     row = status.overview
     classes, versions = row.new_classes and f"labels: {row.new_classes}", row.versions and f"versions: {row.versions}"
-    for line in [part for part in (row.reason, row.maturity, classes, versions) if part] + [
+    normal = row.compared_with and f"compared with {row.compared_with}"
+    for line in [part for part in (row.reason, row.maturity, classes, versions, normal) if part] + [
         f"{i.severity} {i.incident_id}{'' if i.state == 'open' else f' ({i.state})'}: {i.headline}" for i in row.incidents
     ]:
         say(f"{row.model}: {line}")

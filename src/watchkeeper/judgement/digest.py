@@ -34,6 +34,7 @@ class DigestFacts:
     """All that a digest may tell; scores are of the whole period, by metric.
 
     Incidents are as grave as they were in the period; `reason` is what makes it as bad as it was; `later` counts the open incidents that began after it; `is_correction` when words told before no longer hold; `failed` names the steps that could not be done.
+    `compared_with` names the new normal that is the reference of the period, empty where that is the monitor file's.
     `blind` says why no label tells how good the model was, `is_mostly_aside` that more events are in quarantine (`events_aside`) than landed.
     """
 
@@ -67,6 +68,7 @@ class DigestFacts:
     reason: Reason | None = None
     later: int = 0
     succession: Succession | None = None
+    compared_with: str = ""
 
     @property
     def scores_moved(self) -> bool:
@@ -127,6 +129,7 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
     made = [
         ("", _opening(facts)),
         ("Quality", _quality(monitor, facts)),
+        ("Compared with", f"{facts.compared_with}." if facts.compared_with else ""),
         ("Versions", f"{succession_text(monitor, facts.succession, facts.told_at)}." if facts.succession else ""),
         ("Own numbers", _own_numbers(monitor, facts)),
         ("Promises", _promises(monitor, facts)),

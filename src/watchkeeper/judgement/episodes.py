@@ -39,13 +39,19 @@ AreBack = Callable[[Sequence[Signal], Sequence[datetime]], bool]
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """Signals about one subject with no long pause between them; `onset` is since when their numbers were out of line, where that was earlier."""
+    """Signals about one subject with no long pause between them; `onset` is since when their numbers were out of line, where that was earlier.
+
+    `since` is when the era began that it is judged in, None for the first. One that went on until the next era began is over with it;
+    `ended` says so.
+    """
 
     subject: str
     family: str
     signals: list[Signal]
     is_over: bool
     onset: datetime | None = None
+    since: datetime | None = None
+    ended: str = ""
 
     @property
     def start(self) -> datetime:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from watchkeeper.judgement.episodes import Episode, needs_labels, severity_of
+from watchkeeper.judgement.eras import NEW_NORMAL
 from watchkeeper.records import SEVERITIES, IncidentEvent, Severity, Signal, Silence, Story, key
 from watchkeeper.words import moment_text
 
@@ -66,6 +67,11 @@ class Incident:
     def is_withdrawn(self) -> bool:
         """Tell whether what landed later took it back: it never was."""
         return self.why == RESTATED and not self.is_open and not self.is_closed_by_hand
+
+    @property
+    def is_normal_now(self) -> bool:
+        """Tell whether it ended since somebody declared a new normal."""
+        return self.why.startswith(NEW_NORMAL) and not self.is_open and not self.is_closed_by_hand
 
     @property
     def is_closed_by_hand(self) -> bool:
@@ -155,12 +161,14 @@ def developments(
     timezone: str = "UTC",
     is_judged: Callable[[Incident], bool] = lambda _incident: True,
     learned: Learned = lambda _episode, _since: "",
+    normal_now: Callable[[Incident], str] = lambda _incident: "",
 ) -> list[IncidentEvent]:
     """Return what is new: incidents to open, signals that join, stories to bring up to date, and incidents that are over.
 
     `tell` gives the story of an incident as it stands, `tell_end` that of its end; `learned` says what bears on an episode and
     became known since a moment, other than its signals. An open incident of which nothing is out
-    of line any more is over only where `is_judged` says that its windows could still be found so. Rows may be late: one that waited for no label
+    of line any more is over only where `is_judged` says that its windows could still be found so, and `normal_now` says whether a new normal
+    that was declared since is why. Rows may be late: one that waited for no label
     is taken back in the same way for a week after it was over.
     """
     out: list[IncidentEvent] = []
@@ -182,13 +190,14 @@ def developments(
         ]
     for incident in known:
         if incident.id not in taken and (incident.is_open or _is_just_over(incident, now)) and is_judged(incident):
-            out.append(_ended(incident, RESTATED, now))
+            out.append(_ended(incident, normal_now(incident) or RESTATED, now))
     return out
 
 
 def matching(known: Sequence[Incident], episode: Episode) -> Incident | None:
-    """Return the incident that an episode belongs to: the newest of its subject whose windows it overlaps."""
+    """Return the incident that an episode belongs to: the newest of its subject and era whose windows it overlaps."""
     same = [i for i in known if i.subject == episode.subject and i.family == episode.family]
+    same = [i for i in same if episode.since is None or i.window_start >= episode.since]
     return next(
         (i for i in reversed(same) if i.window_start < episode.end and episode.start < max(i.window_end, i.window_start + timedelta(seconds=1))), None
     )
@@ -199,7 +208,7 @@ def _of_episode(whose: "_Whose", incident: Incident | None, episode: Episode, te
     if incident is None:
         return [_event(whose, episode, "opened", severity, now, episode.signals, tell(episode, severity))]
     fresh = [s for s in episode.signals if _mark(s) not in incident.marks] if _goes_on(incident, episode) or _is_past(incident, episode) else []
-    if incident.is_withdrawn:
+    if incident.is_withdrawn or (incident.is_normal_now and not episode.is_over):
         fresh = fresh or episode.signals
     if fresh:
         return [_event(whose, episode, "joined", severity, now, fresh, tell(episode, severity))]
@@ -225,6 +234,8 @@ def _is_past(incident: Incident, episode: Episode) -> bool:
 
 def _closing(whose: "_Whose", incident: Incident | None, episode: Episode, now: datetime, tell_end: EndTeller | None) -> list[IncidentEvent]:
     severity = severity_of(episode)
+    if episode.ended:
+        return [_event(whose, episode, "resolved", severity, now, why=episode.ended)]
     if episode.is_over:
         story = tell_end(episode) if tell_end else None
         return [_event(whose, episode, "resolved", severity, now, story=story, why=f"clear since {_since(episode.end, whose.timezone)}")]
@@ -234,7 +245,7 @@ def _closing(whose: "_Whose", incident: Incident | None, episode: Episode, now: 
 
 
 def _is_just_over(incident: Incident, now: datetime) -> bool:
-    stays = needs_labels(incident.family, incident.subject) or incident.is_withdrawn or incident.is_closed_by_hand
+    stays = needs_labels(incident.family, incident.subject) or incident.is_withdrawn or incident.is_normal_now or incident.is_closed_by_hand
     ended = None if stays else incident.resolved_at
     return ended is not None and now - ended <= LATE_ROWS
 

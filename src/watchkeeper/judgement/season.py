@@ -9,6 +9,7 @@ A place is a weekday, or for hours an hour of the week. Places are told apart on
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import isfinite
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -39,17 +40,40 @@ class Range:
 
 @dataclass(frozen=True)
 class Usual:
-    """What is usual at each place of the week; `kind` says by what the places differ, and is empty where they do not."""
+    """What is usual at each place of the week; `kind` says by what the places differ, and is empty where they do not.
+
+    `later` holds since when another is usual, in order. Where too little is known to say, ends are NaN.
+    """
 
     timezone: str
     kind: str
     low: Floats
     high: Floats
+    later: tuple[tuple[datetime, "Usual"], ...] = ()
 
-    def of(self, starts: Sequence[datetime]) -> list[Range]:
-        """Return what is usual for the windows that start then."""
+    @property
+    def is_known(self) -> bool:
+        """Tell whether anything is known to be usual."""
+        return bool(np.isfinite(self.low).any())
+
+    def at(self, start: datetime) -> "Usual":
+        """Return what is usual when a window starts."""
+        return next((usual for since, usual in reversed(self.later) if start >= since), self)
+
+    def of(self, starts: Sequence[datetime]) -> list[Range | None]:
+        """Return what is usual for the windows that start then, None where too little is known to say."""
         found = places(starts, self.timezone, len(self.low) // _DAYS)
-        return [Range(low, high) for low, high in zip(self.low[found].tolist(), self.high[found].tolist(), strict=True)]
+        ends = zip(self.low[found].tolist(), self.high[found].tolist(), strict=True)
+        ranges = [Range(low, high) if isfinite(low) else None for low, high in ends]
+        for since, usual in self.later:
+            ranges = [after if start >= since else before for start, before, after in zip(starts, ranges, usual.of(starts), strict=True)]
+        return ranges
+
+
+def unknown(timezone: str, grain: str) -> Usual:
+    """Return that it is not known what is usual."""
+    nothing = np.full(_DAYS * slots_of(grain), np.nan)
+    return Usual(timezone, "", nothing, nothing)
 
 
 def slots_of(grain: str) -> int:

@@ -56,7 +56,8 @@ class Frame:
     own: Sequence[Metric] = ()
     usual: dict[tuple[str, str, str], Estimate] = field(default_factory=dict)
     calibrations: dict[str, Calibration | str] = field(default_factory=dict)
-    rows: ReferenceRows | None = None
+    rows: ReferenceRows | str | None = None
+    """Labelled rows of the reference, None where it has none, or why they are not read: then nothing is estimated."""
     errors: Callable[[Window, str, Sums], ExpectedErrors] | None = None
     errors_of_reference: ExpectedErrors | None = None
     class_calibrations: dict[str, Calibrations | str] = field(default_factory=dict)
@@ -108,6 +109,8 @@ class Frame:
             return found
         if not isinstance(found, Calibration) or self.rows is None:
             return Known(found, found)
+        if isinstance(self.rows, str):
+            return self.rows
         like = self._weighing(self.rows, sums)
         return Known(found if like.weights is None else weighted(self.rows, like.weights, found), found, like.said)
 

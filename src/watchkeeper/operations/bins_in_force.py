@@ -56,7 +56,7 @@ def bins_of(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:
     """Return the bins in force, fitting them when the reference has just become whole.
 
     None while the reference has not ended yet or holds no rows; `reference_problem` says which. A change of the reference
-    keeps the bins. A change of what is counted (see `layout`) fits them anew, and all landed rows are profiled again.
+    keeps the bins, and so does a new normal. A change of what is counted (see `layout`) fits them anew, and all landed rows are profiled again.
 
     Raises:
         ConfigurationError: bins are to be fitted, and no landed row has the score or the decision that the monitor names.
@@ -66,7 +66,7 @@ def bins_of(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:
     if stored is not None:
         return stored
     span = monitor.reference_span
-    if span is None or now < span[1]:
+    if span is None or now < span[1] or monitor.is_rebased:
         return None
     _require_outputs(home, monitor)
     found = fitted(home, monitor, now=now)

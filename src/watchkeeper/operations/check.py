@@ -23,7 +23,7 @@ from watchkeeper.judgement.standing import named_version, unseen
 from watchkeeper.monitor import Monitor, Place
 from watchkeeper.operations.asking import prepared
 from watchkeeper.operations.bins_in_force import reference_problem, stored_bins, too_short
-from watchkeeper.operations.judge import charts_of_model
+from watchkeeper.operations.era_signals import charted_now
 from watchkeeper.operations.label_classes import remarks
 from watchkeeper.operations.limits import wild_text
 from watchkeeper.operations.maturity import maturity_of
@@ -96,7 +96,7 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
         yield _finding("warning", document, ("reference", "to"), short, "let reference.to be a later day")
     if doubt := reference_doubt(home, monitor, now=now):
         yield _finding("warning", document, ("reference",), doubt, "see docs/monitor-file.md, Reference")
-    for said in wild_text(self_audit(monitor, charts_of_model(home, monitor, now=now))):
+    for said in wild_text(self_audit(*charted_now(home, monitor, now=now))):
         yield _finding("warning", document, ("reference",), said, f"`watchkeeper limits {monitor.model}` shows when")
     yield from _of_labels(home, monitor, document, now)
     if awaits_reference(home, monitor, now):

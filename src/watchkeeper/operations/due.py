@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.eras import Era
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.rollup import Basis
 from watchkeeper.operations.sums import Ledger, reference_revision
@@ -52,9 +53,9 @@ class Known:
         return revision + 1 if at == _microseconds(now) else 0
 
 
-def known_measurings(home: Home, monitor: Monitor, now: datetime, *, is_kept: bool) -> Known:
+def known_measurings(home: Home, monitor: Monitor, now: datetime, *, is_kept: bool, operation: str = MEASURE) -> Known:
     """Return how each window was measured last, as known at `now`; not `is_kept`, all are to be done again."""
-    mine = (pc.field("model") == monitor.model) & (pc.field("operation") == MEASURE) & (pc.field("outcome") != "failed")
+    mine = (pc.field("model") == monitor.model) & (pc.field("operation") == operation) & (pc.field("outcome") != "failed")
     mine &= pc.field("computed_at") <= pa.scalar(now, TIMESTAMP)
     there = home.lake.dataset(Run.TABLE)
     if there is None:
@@ -78,16 +79,16 @@ def _microseconds(moment: datetime) -> int:
 
 
 def due_windows(
-    monitor: Monitor, basis: Basis, versions: VersionBook, grid: Grid, now: datetime, start: datetime | None, end: datetime | None, known: Known
+    era: Era, basis: Basis, versions: VersionBook, grid: Grid, now: datetime, start: datetime | None, end: datetime | None, known: Known
 ) -> Iterator[Due]:
-    """Yield the windows of a grid within [start, end) that rest on something else now than when they were measured last."""
-    parts = basis.parts
+    """Yield the windows of an era, of a grid and within [start, end), that rest on something else now than when they were measured last."""
+    monitor, parts = era.monitor, basis.parts
     if parts.is_empty:
         return
     first, last = parts.starts[0], last_of(grid, now).end
-    span = Window(max(first, start) if start else first, min(last, end) if end else last)
+    span = era.within(max(first, start) if start else first, min(last, end) if end else last)
     usual = f"{key(*(monitor.reference_span or ()))[:8]}.{reference_revision(monitor, parts)}{_still_due(monitor, basis, now)}"
-    for window in grid.between(span.start, span.end):
+    for window in (w for w in grid.between(span.start, span.end) if w.start in era):
         state, own = basis.maturity.state_of(window, now), versions.inputs(window)
         inputs = f"{basis.bins}/{usual}/{parts.revision(window)}/{state}/{silence_of(parts, window, now)}{own and f'/{own}'}"
         if known.rested_on(window) != inputs:

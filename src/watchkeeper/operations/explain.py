@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
+from watchkeeper.judgement.eras import era_of, reference_text
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.measures.confidence import near
 from watchkeeper.measures.frame import BySegment, label_view
@@ -23,6 +24,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.audit import private_shown
 from watchkeeper.operations.classes import is_positive
 from watchkeeper.operations.convert import as_text, fitted, text_of
+from watchkeeper.operations.eras import eras_of
 from watchkeeper.operations.fit import features_of, is_private, private_name
 from watchkeeper.operations.lots import WHOLE_FILE
 from watchkeeper.operations.maturity import maturity_of
@@ -99,7 +101,8 @@ def _unknown(home: Home, monitor: Monitor, name: str, now: datetime) -> UsageErr
 def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: datetime, *, has_private: bool, times: int) -> Explanation:
     roles, at = monitor.columns, row.column("wk_time")[0].as_py()
     hidden: Collection[str] = () if has_private else monitor.private
-    fitted_bins, usual = _reference(home, monitor, now)
+    era = era_of(eras_of(home, monitor, now=now), monitor.grid.at(at).start)
+    fitted_bins, usual = _reference(home, era.monitor, now)
     score = _number(row, roles.score)
     place = _place(SCORE, fitted_bins, usual, score)
     batch = next(iter(home.lake.newest(Batch, as_of=now, where=pc.field("batch_id") == row.column("wk_batch")[0].as_py())), None)
@@ -118,7 +121,7 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
         score=score,
         score_place=place,
         decision=_decision(monitor, row, score),
-        threshold=_threshold(home, monitor, score, now),
+        threshold=_threshold(home, era.monitor, score, now),
         alike=_alike(monitor, usual, score),
         status=_text(row, roles.status),
         latency_ms=_number(row, roles.latency),
@@ -137,6 +140,7 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
         changes=_changes(home, monitor, version, now),
         incidents=_incidents(home, monitor, at, segments, now),
         times_landed=times,
+        compared_with=reference_text(era),
     )
 
 

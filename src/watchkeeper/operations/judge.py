@@ -1,6 +1,7 @@
 """Judge: from scores to signals, and from signals to incidents with causes.
 
-Belongs here: reading what is judged and writing what came out, under the workspace lease. Does not: the rules (judgement/).
+Belongs here: writing what came out, under the workspace lease, and the incidents. Does not: the signals of each era (era_signals.py), the
+rules (judgement/).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,39 +12,35 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list, to_arrow
+from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list
 from watchkeeper.adapters.leases import lease
-from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.charts import Charted, charted
+from watchkeeper.judgement.charts import Charted
 from watchkeeper.judgement.episodes import AGAIN, GAP_OF_HOURS, Episode, episodes, needs_labels
+from watchkeeper.judgement.eras import Era, era_of, new_normal_text
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
-from watchkeeper.judgement.honesty import doubt
 from watchkeeper.judgement.incidents import Incident, developments, fold, matching
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.onset import with_onsets
 from watchkeeper.judgement.places import is_told_with
 from watchkeeper.judgement.recovery import HOURS, are_back
-from watchkeeper.judgement.self_audit import self_audit, without_wild
-from watchkeeper.judgement.signals import judged_metrics, pages, signals
+from watchkeeper.judgement.signals import pages
 from watchkeeper.judgement.story import ending, lead_of, story
 from watchkeeper.measures.readings import DONE
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.bins_in_force import stored_bins
-from watchkeeper.operations.breaks import broken_expectations
+from watchkeeper.operations.era_signals import Judged, between, judged_eras, windows_of
 from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.incident_book import JUDGING
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.rollup import pooled_scores
 from watchkeeper.operations.traces import traces
 from watchkeeper.operations.versions import succession_in, versions_at_onset
-from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Signal, Story
+from watchkeeper.records import Change, GpuSample, IncidentEvent, Signal, Story
 from watchkeeper.windows import Window
 
 Measured = tuple[datetime, datetime, float]
 """The start and end of a stretch of time, and a number of it."""
-CONTEXT = ("positive_rate", "calibration_gap", "recall", "score_mean", "psi", "rows")
 
 
 def judge(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> list[IncidentEvent]:
@@ -73,63 +70,75 @@ def _of_model(home: Home, monitor: Monitor, now: datetime) -> tuple[list[Signal]
 
 def judged(home: Home, monitor: Monitor, known: Sequence[Incident], *, now: datetime) -> tuple[list[Signal], list[IncidentEvent]]:
     """Return all signals of a model's scores as known at `now`, and what they change about the incidents that are known; nothing is written."""
-    scores = judged_scores(home, monitor, now=now)
-    daily = scores.filter(pc.field("grain") == monitor.window)
-    windows = _windows(daily)
-    charts = charted(monitor, daily, windows)
-    current = signals(monitor, monitor.environment, charts, scores, now)
-    intake = Intake(home, monitor, now)
-    checked = broken_expectations(intake, [Window(*w) for w in windows], current)
-    current += checked.signals
-    scores = pa.concat_tables([scores, checked.scores], promote_options="default")
-    current = without_wild(current, self_audit(monitor, charts))
-    if doubt(monitor, scores):
-        current = [replace(s, level="notice") if s.family in ("kpi", "segment") else s for s in current]
-    return current, _developments(intake, current, charts, scores, known)
+    found = judged_eras(home, monitor, now=now)
+    return [signal for one in found for signal in one.signals], _developments(home, monitor, found, known, now)
 
 
-def charts_of_model(home: Home, monitor: Monitor, *, now: datetime) -> list[Charted]:
-    """Return what is usual of every judged number of a model and how its windows lie to that, as known at `now`."""
-    daily = judged_scores(home, monitor, now=now).filter(pc.field("grain") == monitor.window)
-    return charted(monitor, daily, _windows(daily))
+def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], incidents: Sequence[Incident], now: datetime) -> list[IncidentEvent]:
+    wait, eras = maturity_of(home, monitor, now=now).wait, [one.era for one in found]
+    believed: list[Episode] = []
+    for one in found:
+        mine = [e for e in _of_era(one, wait, now) if matching(incidents, e) or is_borne_out(e, one.daily)]
+        believed += with_onsets(mine, one.charts)
+    promised = _promises_broken(monitor, found, wait, now)
+    told_of = sorted([*believed, *promised], key=lambda e: (e.start, e.subject))
+    known = _knowledge(home, monitor, found, now)
+
+    def at(moment: datetime) -> tuple[Judged, Known]:
+        place = eras.index(era_of(eras, moment))
+        return found[place], known[place]
+
+    def gathered(episode: Episode) -> Evidence:
+        one, mine = at(episode.start)
+        return _evidence(home, one.era.monitor, mine, now, episode)
+
+    evidence = _once(gathered)
+    told = [e for e in told_of if not matching(incidents, e) and any(is_told_with(e, w, evidence) for w in told_of)]
+    return developments(
+        monitor.model,
+        monitor.environment,
+        incidents,
+        [e for e in told_of if e not in told],
+        lambda episode, _severity: story(monitor, episode, evidence(episode)),
+        now,
+        tell_end=lambda episode: _tell_end(home, at(episode.start)[0].era.monitor, at(episode.start)[1], now, episode, evidence(episode)),
+        timezone=monitor.timezone,
+        is_judged=lambda incident: _is_judged(at(incident.window_start)[0], wait, now, incident),
+        learned=known[-1].news_about,
+        normal_now=lambda incident: _normal_now(at(incident.window_start)[0].era, incident),
+    )
 
 
-def _windows(scores: pa.Table) -> list[tuple[datetime, datetime]]:
-    """Return the windows that have scores, in order."""
-    distinct = scores.group_by("window_start").aggregate([("window_end", "max")]).sort_by("window_start")
-    return list(zip(as_list(distinct.column("window_start")), as_list(distinct.column("window_end_max")), strict=True))
+def _of_era(one: Judged, wait: timedelta, now: datetime) -> list[Episode]:
+    """Return the episodes of an era but for promises; what goes on when the next era begins is over with this one."""
+    era = one.era
+    learned = [s for s in pages(one.signals) if s.family != "target"]
+    out = [replace(e, since=era.since) for e in _episodes(era.monitor, learned, one.scores, wait, now, one.charts)]
+    return [e if e.is_over or not era.after else replace(e, is_over=True, ended=era.after) for e in out]
 
 
-def judged_scores(home: Home, monitor: Monitor, *, now: datetime) -> pa.Table:
-    """Return the newest revision of every score that is judged or bears on a judgement."""
-    bins = stored_bins(home, monitor, now=now)
-    asked = {
-        "model": monitor.model,
-        "environment": monitor.environment,
-        "now": now,
-        "metrics": sorted({*judged_metrics(monitor), *CONTEXT}),
-        "bins": ["", *([bins.version] if bins else [])],
-    }
-    connection = connect(home, {"scores": Score.TABLE})
-    if home.lake.table(Score.TABLE) is None:
-        connection.register("scores", to_arrow(Score, []))
-    return ask(connection, statement("judged_scores"), asked)
+def _promises_broken(monitor: Monitor, found: Sequence[Judged], wait: timedelta, now: datetime) -> list[Episode]:
+    """Return the episodes of broken promises: a limit that is fixed knows no eras."""
+    broken = [s for one in found for s in pages(one.signals) if s.family == "target"]
+    if not broken:
+        return []
+    every = pa.concat_tables([one.scores.filter(between(one.era.since, one.era.until)) for one in found], promote_options="default")
+    return _episodes(monitor, broken, every, wait, now, ())
 
 
-def _developments(
-    intake: Intake, current: list[Signal], charts: list[Charted], scores: pa.Table, incidents: Sequence[Incident]
-) -> list[IncidentEvent]:
-    home, monitor, now = intake.home, intake.monitor, intake.now
-    mine = pc.field("model") == monitor.model
-    daily = scores.filter(pc.field("grain") == monitor.window)
-    wait = maturity_of(home, monitor, now=now).wait
-    believed = [e for e in _episodes(monitor, pages(current), scores, wait, now, charts) if matching(incidents, e) or is_borne_out(e, daily)]
-    found = with_onsets(believed, charts)
-    known = Known(
-        daily,
-        current,
-        home.lake.newest(Change, as_of=now, where=mine),
-        _has_gpu(home, monitor),
+def _knowledge(home: Home, monitor: Monitor, found: Sequence[Judged], now: datetime) -> list[Known]:
+    """Return for each era what bears on its episodes."""
+    changes, has_gpu = home.lake.newest(Change, as_of=now, where=pc.field("model") == monitor.model), _has_gpu(home, monitor)
+    return [_known_in(home, one, changes, now, has_gpu=has_gpu) for one in found]
+
+
+def _known_in(home: Home, one: Judged, changes: Sequence[Change], now: datetime, *, has_gpu: bool) -> Known:
+    monitor, intake = one.era.monitor, one.intake
+    return Known(
+        one.daily,
+        one.signals,
+        changes,
+        has_gpu,
         broken=intake.broken,
         broken_then=intake.broken_then,
         set_aside=partial(_set_aside, intake),
@@ -139,31 +148,23 @@ def _developments(
         traces=lambda episode: traces(home, monitor, episode, lead_of(episode.signals).metric, now=now),
         told_at=now,
     )
-    evidence = _once(partial(_evidence, home, monitor, known, now))
-    told = [e for e in found if not matching(incidents, e) and any(is_told_with(e, w, evidence) for w in found)]
-    return developments(
-        monitor.model,
-        monitor.environment,
-        incidents,
-        [e for e in found if e not in told],
-        lambda episode, _severity: story(monitor, episode, evidence(episode)),
-        now,
-        tell_end=lambda episode: _tell_end(home, monitor, known, now, episode, evidence(episode)),
-        timezone=monitor.timezone,
-        is_judged=partial(_is_judged, monitor, daily, wait, now),
-        learned=known.news_about,
-    )
 
 
-def _is_judged(monitor: Monitor, daily: pa.Table, label_wait: timedelta, now: datetime, incident: Incident) -> bool:
+def _normal_now(era: Era, incident: Incident) -> str:
+    """Return that a new normal which was declared after an incident opened is why nothing of it is out of line any more; empty where none was."""
+    begun = era.baseline
+    return new_normal_text(begun, era.monitor.timezone) if begun is not None and begun.at >= incident.opened_at else ""
+
+
+def _is_judged(one: Judged, label_wait: timedelta, now: datetime, incident: Incident) -> bool:
     """Tell whether today's monitor can say of an incident's windows that nothing is wrong: final ones, against what is usual.
 
     It cannot when the reference was moved to where nothing is known, or the labels' time was made longer.
     """
-    span, wait = monitor.reference_span, label_wait if needs_labels(incident.family, incident.subject) else timedelta(0)
+    span, wait = one.era.monitor.reference_span, label_wait if needs_labels(incident.family, incident.subject) else timedelta(0)
     if span is None or incident.window_start < span[1] or now < incident.window_end + wait:
         return False
-    measured = [start for start, _ in _windows(daily.filter(pc.field("value").is_valid()))]
+    measured = [start for start, _ in windows_of(one.daily.filter(pc.field("value").is_valid()))]
     learned = sum(start < span[1] for start in measured) >= LEAST_WINDOWS or incident.family == "target"
     return learned and any(incident.window_start <= start < incident.window_end for start in measured)
 
@@ -173,7 +174,7 @@ def _episodes(monitor: Monitor, found: list[Signal], scores: pa.Table, wait: tim
     out = []
     for grid in (monitor.grid, *monitor.promise_grids):
         here = scores.filter(pc.field("grain") == grid.grain)
-        windows = [start for start, _ in _windows(here)]
+        windows = [start for start, _ in windows_of(here)]
         mine = [s for s in found if grid.at(s.window_start) == Window(s.window_start, s.window_end)]
         own = {"gap": GAP_OF_HOURS, "are_back": partial(are_back, charts)} if grid.grain == "hour" else {"again": AGAIN}
         slack = own if grid == monitor.grid else {"gap": 0, "clear": 1}
@@ -250,6 +251,12 @@ def _news(known: list[Signal], current: list[Signal], now: datetime) -> list[Sig
     """Return signals that are new, became mature, or were withdrawn because their score was restated."""
     before = {s.signal_id: s for s in known}
     now_found = {s.signal_id for s in current}
-    fresh = [s for s in current if s.signal_id not in before or (before[s.signal_id].state, before[s.signal_id].level) != (s.state, s.level)]
-    gone = [replace(s, state="withdrawn", computed_at=now) for s in known if s.signal_id not in now_found and s.state != "withdrawn"]
-    return [*fresh, *gone]
+    first = [s for s in current if s.signal_id not in before]
+    again = [(s, before[s.signal_id]) for s in current if s.signal_id in before]
+    other = [replace(s, revision=old.revision + 1) for s, old in again if (old.state, old.level) != (s.state, s.level)]
+    gone = [
+        replace(s, state="withdrawn", revision=s.revision + 1, computed_at=now)
+        for s in known
+        if s.signal_id not in now_found and s.state != "withdrawn"
+    ]
+    return [*first, *other, *gone]

@@ -15,6 +15,7 @@ from watchkeeper.judgement.label_classes import LabelClasses, new_classes_text, 
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import names_labels, stored_bins
 from watchkeeper.operations.classes import spellings
+from watchkeeper.operations.eras import in_era
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.sums import label_counts
 from watchkeeper.profiles.labelled import DECISION, LABEL_TEXT, PENDING
@@ -49,13 +50,13 @@ def label_classes(home: Home, monitor: Monitor, *, now: datetime) -> LabelClasse
 
 def remarks(home: Home, monitor: Monitor, *, now: datetime) -> tuple[str, str]:
     """Say that labels come of one class only, and which classes that the reference never had came lately; each empty when it is not so."""
-    found = label_classes(home, monitor, now=now)
+    found = label_classes(home, in_era(home, monitor, now, now=now), now=now)
     return one_class_text(monitor, found), new_classes_text(monitor, found, Window(now - LATELY, now))
 
 
 def of_period(home: Home, monitor: Monitor, window: Window, *, now: datetime) -> list[str]:
     """Return what is to be said of the classes of a period's labels."""
-    found = label_classes(home, monitor, now=now)
+    found = label_classes(home, in_era(home, monitor, window.start, now=now), now=now)
     return [said for said in (one_class_text(monitor, found, window), new_classes_text(monitor, found, window)) if said]
 
 

@@ -12,7 +12,7 @@ from watchkeeper.judgement.limits import Limit, limits
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.self_audit import LEAST, Audited, self_audit
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.judge import charts_of_model
+from watchkeeper.operations.era_signals import charted_now
 from watchkeeper.operations.trust import why_not_judged
 from watchkeeper.words import counted, listed, metric_text, window_text
 
@@ -32,7 +32,7 @@ class Limits:
 
 def limits_of(home: Home, monitor: Monitor, *, now: datetime) -> Limits:
     """Return what would be noticed of a model as known at `now`, by its reference and its budget."""
-    charts = charts_of_model(home, monitor, now=now)
+    monitor, charts = charted_now(home, monitor, now=now)
     numbers = limits(monitor, charts)
     windows = max((int(c.series.is_reference.sum()) for c in charts), default=0)
     audit = self_audit(monitor, charts)

@@ -19,6 +19,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError, WatchkeeperError
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.eras import in_era
 from watchkeeper.operations.fit import features_of
 from watchkeeper.profiles.kinds import source_of
 from watchkeeper.records import SEVERITIES, IncidentEvent, Severity
@@ -95,7 +96,7 @@ def _file_name(monitor: Monitor, window: Window, incident: Incident | None) -> s
 
 
 def _written(home: Home, monitor: Monitor, window: Window, path: Path, now: datetime) -> Path:
-    span = monitor.reference_span
+    span = in_era(home, monitor, window.start, now=now).reference_span
     if span is None:
         raise UsageError(
             "the reference is files, and none of them has landed", where=monitor.model, then="Run `watchkeeper run` once they are there."

@@ -5,7 +5,7 @@ Belongs here: scores of windows, and what changed about them. Does not: which wi
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from math import isclose
 
@@ -14,20 +14,23 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.measures.catalogue import stored_of
+from watchkeeper.judgement.eras import Era
+from watchkeeper.judgement.policy import rules_of
+from watchkeeper.measures.catalogue import CATALOGUE, stored_of
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST
 from watchkeeper.measures.own import own_kpis
 from watchkeeper.measures.readings import NOT_EVALUATED, readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import reference_problem
 from watchkeeper.operations.due import MEASURE, Due, due_windows, known_measurings, last_ended, silence_of
+from watchkeeper.operations.eras import eras_of
 from watchkeeper.operations.maturity import learned
 from watchkeeper.operations.pieces import PART_BYTES, parted, share_of_memory
 from watchkeeper.operations.rollup import Basis, are_of_outputs, are_of_segments, basis_of, by_window, frame_of, reference_of
 from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.operations.sums import ReferenceSums, added, of_environment, parts_within
-from watchkeeper.operations.version_book import VersionBook, version_book, version_scores
-from watchkeeper.records import Run, Score
+from watchkeeper.operations.version_book import NO_VERSIONS, VersionBook, version_book, version_scores
+from watchkeeper.records import Baseline, ReferenceScore, Run, Score
 from watchkeeper.windows import Grid, Window
 
 NOT_APART = "this version is not measured apart in this window any more"
@@ -52,7 +55,7 @@ def measure(
     """Write the scores of all due windows in [start, end) (default: all), and what became of each window.
 
     A window is due when it has ended and something that its scores rest on changed: rows or labels arrived for it or for the
-    reference, or its labels became mature. With `recompute`, every window asked for is computed again. Scores that came out the
+    reference, its labels became mature, or a new normal was declared (or taken back) that it is compared with. With `recompute`, every window asked for is computed again. Scores that came out the
     same are not written. Many windows are written in several commits, so that a killed run goes on where it stood.
     """
     basis = basis_of(home, monitor, now=now)
@@ -60,20 +63,39 @@ def measure(
         return _insufficient(home, monitor, now)
     basis = replace(basis, maturity=learned(home, monitor, basis.bins, now=now))
     done: list[Run] = []
-    book, known = _Book(home, monitor, now), known_measurings(home, monitor, now, is_kept=not recompute)
-    versions = version_book(home, monitor, basis, now=now)
-    pieces = [
-        piece
-        for grid in (monitor.grid, *monitor.promise_grids)
-        for piece in _pieces(home, monitor, basis, versions, grid, list(due_windows(monitor, basis, versions, grid, now, start, end, known)), now)
-    ]
+    eras, known = eras_of(home, monitor, now=now), known_measurings(home, monitor, now, is_kept=not recompute)
+    for era in eras:
+        versions = version_book(home, era.monitor, basis, now=now)
+        due = {g: list(due_windows(era, basis, versions, g, now, start, end, known)) for g in (monitor.grid, *monitor.promise_grids)}
+        pieces = [piece for grid, some in due.items() for piece in _pieces(home, era.monitor, basis, versions, grid, some, now)]
+        done += _written(_Book(home, monitor, now), basis, pieces, spread)
+    for era in eras:
+        if era.baseline is not None:
+            _reference_measured(home, era, era.baseline, basis, now=now, is_kept=not recompute, spread=spread)
+    return done
+
+
+def _written(book: "_Book", basis: Basis, pieces: "list[WindowsPiece]", spread: Spread) -> list[Run]:
+    """Measure pieces of one era, and write what came of it."""
+    done: list[Run] = []
     if pieces:
-        reference_of(home, monitor, basis, now=now)  # read once here, and not by each thread
+        reference_of(book.home, pieces[0].monitor, basis, now=book.now)  # read once here, and not by each thread
     for scores, runs in spread("measuring windows", measured, pieces):
         book.add(scores, runs)
         done += runs
     book.commit()
     return done
+
+
+def _reference_measured(home: Home, era: Era, baseline: Baseline, basis: Basis, *, now: datetime, is_kept: bool, spread: Spread) -> None:
+    """Bring up to date what the windows of a new normal are beside their own sum: before it began they were compared with another reference."""
+    monitor, operation = era.monitor, f"{MEASURE} {baseline.baseline_id}"
+    is_there = home.lake.table(ReferenceScore.TABLE) is not None
+    known = known_measurings(home, monitor, now, is_kept=is_kept and is_there, operation=operation)
+    own = Era(monitor, baseline.starts_at, baseline.ends_at)
+    due = list(due_windows(own, basis, NO_VERSIONS, monitor.grid, now, None, None, known))
+    pieces = [replace(p, baseline=baseline) for p in _pieces(home, monitor, basis, NO_VERSIONS, monitor.grid, due, now)]
+    _written(_Book(home, monitor, now, ReferenceScore, operation), basis, pieces, spread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +109,8 @@ class WindowsPiece:
     grid: Grid
     due: tuple[Due, ...]
     now: datetime
+    baseline: Baseline | None = None
+    """The new normal whose own windows these are, where they are beside it."""
 
     @property
     def name(self) -> str:
@@ -101,6 +125,8 @@ class _Book:
     home: Home
     monitor: Monitor
     now: datetime
+    record: type[Score] = Score
+    operation: str = MEASURE
     scores: list[Score] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
 
@@ -113,8 +139,8 @@ class _Book:
 
     def commit(self) -> None:
         """Write what was taken: scores first, then that their windows are done."""
-        self.home.lake.append_records(Score, _changed(self.home, self.monitor, self.scores, self.now))
-        self.home.lake.append_records(Run, self.runs)
+        self.home.lake.append_records(self.record, _changed(self.home, self.monitor, self.record, self.scores, self.now))
+        self.home.lake.append_records(Run, [replace(run, operation=self.operation) for run in self.runs])
         self.scores, self.runs = [], []
 
 
@@ -129,9 +155,9 @@ def _pieces(home: Home, monitor: Monitor, basis: Basis, versions: VersionBook, g
 def measured(piece: WindowsPiece) -> tuple[list[Score], list[Run]]:
     """Return the scores of a piece's windows, and what became of each window."""
     home, monitor, basis, grid, due, now = piece.home, piece.monitor, piece.basis, piece.grid, piece.due, piece.now
-    metrics = _metrics(monitor, grid)
+    metrics = _metrics(monitor, grid) if piece.baseline is None else compared_metrics(monitor)
     reference = reference_of(home, monitor, basis, now=now, metrics=metrics)
-    of_whole = grid != monitor.grid and not any(t.segment for t in monitor.targets) and not are_of_segments(metrics)
+    of_whole = (grid != monitor.grid or piece.baseline is not None) and not any(t.segment for t in monitor.targets) and not are_of_segments(metrics)
     of_outputs = are_of_outputs(basis, metrics)
     parts = parts_within(home, monitor, basis.bins, due[0].window.start, due[-1].window.end, now=now, of_whole=of_whole, of_outputs=of_outputs)
     found = by_window(grid, parts)
@@ -139,7 +165,7 @@ def measured(piece: WindowsPiece) -> tuple[list[Score], list[Run]]:
     runs: list[Run] = []
     for each in due:
         made = list(_of_window(piece, each.window, reference, metrics, found.get(each.window.start)))
-        scores += made
+        scores += made if piece.baseline is None else _of_reference(monitor, piece.baseline, made)
         runs.append(_run(monitor, each, silence_of(basis.parts, each.window, now), len(made), now))
     return scores, runs
 
@@ -166,6 +192,18 @@ def _metrics(monitor: Monitor, grid: Grid) -> set[str]:
     return promised | stored if grid == monitor.grid else promised
 
 
+def compared_metrics(monitor: Monitor) -> set[str]:
+    """Return what is judged and compares rows with those of a reference, so that it is another number beside another one."""
+    return {r.metric for r in rules_of(monitor)} & {m.name for m in CATALOGUE if m.subject in ("feature", "segments", "pair")}
+
+
+def _of_reference(monitor: Monitor, baseline: Baseline, made: Iterable[Score]) -> Iterator[Score]:
+    """Yield numbers of the whole as those of a new normal's own window."""
+    for score in made:
+        if not score.segment and not score.version and score.environment == monitor.environment and score.metric != "rows":
+            yield ReferenceScore(**{f.name: getattr(score, f.name) for f in fields(Score)}, baseline_id=baseline.baseline_id)
+
+
 def _of_window(piece: WindowsPiece, window: Window, reference: ReferenceSums, metrics: Collection[str], parts: pa.Table | None) -> Iterator[Score]:
     """Yield the window's scores by environment: of all versions together, then of those that are measured apart."""
     frame = frame_of(piece.home, piece.monitor, window, piece.grid.grain, piece.basis, reference, piece.now, metrics=metrics)
@@ -179,13 +217,13 @@ def _of_window(piece: WindowsPiece, window: Window, reference: ReferenceSums, me
         yield from version_scores(piece.home, piece.monitor, piece.basis, piece.versions, here, mine, reference)
 
 
-def _changed(home: Home, monitor: Monitor, scores: list[Score], now: datetime) -> list[Score]:
+def _changed(home: Home, monitor: Monitor, record: type[Score], scores: list[Score], now: datetime) -> list[Score]:
     """Return the scores that are new or came out differently, the latter with the next revision."""
     if not scores:
         return []
     time = pc.field("window_start")
     span = (time >= pa.scalar(min(s.window_start for s in scores), TIMESTAMP)) & (time <= pa.scalar(max(s.window_start for s in scores), TIMESTAMP))
-    known = {_identity(s): s for s in home.lake.newest(Score, as_of=now, where=span & (pc.field("model") == monitor.model))}
+    known = {_identity(s): s for s in home.lake.newest(record, as_of=now, where=span & (pc.field("model") == monitor.model))}
     return [*_restated(scores, known), *_no_longer_apart(scores, known, now)]
 
 
@@ -222,7 +260,7 @@ def _restated(scores: Iterable[Score], known: dict[tuple[object, ...], Score]) -
 
 
 def _identity(score: Score) -> tuple[object, ...]:
-    return tuple(getattr(score, k) for k in Score.KEY)
+    return tuple(getattr(score, k) for k in score.KEY)
 
 
 def _same(before: Score, after: Score) -> bool:

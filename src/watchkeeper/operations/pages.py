@@ -93,7 +93,7 @@ def pages(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, problem
 
 
 def _write_model(site: Site, home: Home, monitor: Monitor, row: OverviewRow, found: Shared) -> None:
-    frame = frame_of(monitor, found)
+    frame = frame_of(home, monitor, found)
     facts = model_facts(home, monitor, row, found, _looks(home, monitor.model, "../", found.incidents_of(monitor.model)))
     site.page(f"models/{monitor.model}.html", facts, lambda: model_page(facts, frame=frame, workspace=site.workspace))
     for incident in facts.incidents:

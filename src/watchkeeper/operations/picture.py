@@ -25,7 +25,7 @@ def picture(home: Home, monitor: Monitor, *, metric: str, now: datetime) -> byte
     scores = [s for s in whole_scores(home, monitor, now, since=now - SHOWN) if s.metric == metric and not s.feature]
     if not any(s.value is not None for s in scores):
         raise UsageError(f"no window has a number for {metric!r}", where=monitor.model, then="`watchkeeper scores` lists what there is.")
-    frame = frame_of(monitor, shared(home, now=now))
+    frame = frame_of(home, monitor, shared(home, now=now))
     drawn = metric_chart(
         scores,
         timezone=frame.timezone,

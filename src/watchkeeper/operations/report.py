@@ -18,6 +18,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.digest import RESTATED, DigestFacts, headline, lines
+from watchkeeper.judgement.eras import era_of, reference_text
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.judgement.verdict import reason_of, within
 from watchkeeper.measures import catalogue
@@ -25,6 +26,7 @@ from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
 from watchkeeper.measures.own import own_kpis
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
+from watchkeeper.operations.eras import baselines_of, eras_of
 from watchkeeper.operations.failures import unmended
 from watchkeeper.operations.faults import WORTH_A_LINE, Intake
 from watchkeeper.operations.label_classes import of_period
@@ -173,6 +175,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
     events_aside, landed = intake.set_aside(window)[0], round(whole["rows"].value or 0.0) if "rows" in whole else 0
     cost, is_synthetic = _cost(home, monitor, window, now)
     not_judged = why_not_judged(home, monitor, now=now)
+    era = era_of(eras_of(home, monitor, now=now), window.start)
     due = maturity_of(home, monitor, now=now)
     is_final = monitor.labels is None or due.is_reached(window.end, now)
     coverage = whole.get("label_coverage") if is_final or due.source == "unknown" else None
@@ -180,7 +183,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         start=window.start,
         end=window.end,
         scores=whole,
-        usual=_usual(home, monitor, grid, now),
+        usual=_usual(home, era.monitor, grid, now),
         incidents=graded,
         segments=_segments(incidents, window),
         notices=[s for s in found if s.level == "notice"],
@@ -205,7 +208,8 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         told_at=now,
         reason=reason_of(graded, found),
         later=sum(i.is_open and i.window_start >= window.end for i in incidents),
-        succession=succession_in(home, monitor, window, now=now),
+        succession=succession_in(home, era.monitor, window, now=now),
+        compared_with=reference_text(era),
     )
 
 
@@ -248,7 +252,8 @@ def _cost(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[
 def _restated(home: Home, monitor: Monitor, window: Window, delay: timedelta, now: datetime) -> int:
     """Count figures of the period that labels or rows arriving after its labels were due have changed, those they made possible included.
 
-    What they are compared with may change alone, which does not count; nor do those of one version, which a digest does not tell.
+    What they are compared with may change alone, which does not count, nor does what they were before a new normal was declared; nor do
+    those of one version, which a digest does not tell.
     """
     time = pc.field("window_start")
     inside = (pc.field("model") == monitor.model) & (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
@@ -262,6 +267,9 @@ def _restated(home: Home, monitor: Monitor, window: Window, delay: timedelta, no
     due = pc.add(rows.column("window_end"), pa.scalar(delay, pa.duration("us")))
     rows = rows.filter(pc.greater_equal(rows.column("computed_at"), due))
     rows = rows.set_column(rows.column_names.index("value"), "value", pc.round(rows.column("value"), _DIGITS))
+    for normal in baselines_of(home, monitor, now=now):
+        of_before = (pc.field("window_start") >= pa.scalar(normal.since, TIMESTAMP)) & (pc.field("computed_at") < pa.scalar(normal.at, TIMESTAMP))
+        rows = rows.filter(~of_before)
     counted = rows.group_by(list(Score.KEY)).aggregate([("value", "count_distinct", pc.CountOptions(mode="all"))])
     return int(pc.sum(pc.greater(counted.column("value_count_distinct"), 1)).as_py() or 0)
 

@@ -21,10 +21,11 @@ from watchkeeper.measures.readings import readings
 from watchkeeper.measures.views import BinaryView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import bins_of
+from watchkeeper.operations.eras import eras_of, in_era
 from watchkeeper.operations.expected_losses import errors_of_reference, expected_errors, loss_models
 from watchkeeper.operations.maturity import Maturity, maturity_of
 from watchkeeper.operations.reference_rows import reference_rows
-from watchkeeper.operations.sums import Ledger, ReferenceSums, added, ledger, of_environment, parts_within, reference_sums
+from watchkeeper.operations.sums import NOTHING, Ledger, ReferenceSums, added, ledger, of_environment, parts_within, reference_sums
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.labelled import DECISION
 from watchkeeper.profiles.pairs import Pair
@@ -33,6 +34,8 @@ from watchkeeper.records import CLASS, Score
 from watchkeeper.stats.clusters import LEAST_SPANS
 from watchkeeper.stats.intervals import Estimate, undefined
 from watchkeeper.windows import Grain, Grid, Window
+
+OF_COUNTS = "not estimated since the new normal: its rows are not read again, only their counts are added up"
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,14 @@ def basis_of(home: Home, monitor: Monitor, *, now: datetime) -> Basis | None:
 
 
 def reference_of(home: Home, monitor: Monitor, basis: Basis, *, now: datetime, metrics: Collection[str] | None = None) -> ReferenceSums:
-    """Return the reference's sums, with the labels of its mature windows alone; its labelled rows too where a metric that is asked for (default: all that are stored) is an estimate."""
-    due = basis.labels_due(monitor, now)
+    """Return the reference's sums, with the labels of its mature windows alone; its labelled rows too where a metric that is asked for (default: all that are stored) is an estimate, but never those of a new normal."""
+    due, of_counts = basis.labels_due(monitor, now), OF_COUNTS if monitor.is_rebased else ""
     found = reference_sums(home, monitor, basis.bins, basis.parts, now=now, labels_due=due)
     if any(m.estimates and m.subject == monitor.task and (m.stored if metrics is None else m.name in metrics) for m in CATALOGUE):
         if monitor.task == "regression" and "" not in found.losses:
-            found.losses[""] = loss_models(home, monitor, basis.fitted, now=now, labels_due=due)
+            found.losses[""] = of_counts or loss_models(home, monitor, basis.fitted, now=now, labels_due=due)
         if monitor.task == "binary" and "" not in found.rows:
-            found.rows[""] = reference_rows(home, monitor, basis.fitted, now=now, labels_due=due)
+            found.rows[""] = of_counts or reference_rows(home, monitor, basis.fitted, now=now, labels_due=due)
     return found
 
 
@@ -87,28 +90,30 @@ def rolled_up(
 ) -> Iterator[Score]:
     """Yield scores of other windows (or of metrics not stored), computed from the sums of their parts, not averaged.
 
+    Each window is compared with the reference of its era, unless the monitor is that of an era already.
     With `of_whole` segments are left out, with `feature` all other features. Intervals are those of a window's rows: how sure is what
     happened in it. With `over_days` they are over the days of longer windows: how sure that is of other days like these.
     """
     basis = basis_of(home, monitor, now=now)
     if basis is None:
         return
-    reference = reference_of(home, monitor, basis, now=now, metrics=metrics)
     needs_no_segments = of_whole and not are_of_segments(metrics)
     parts = parts_within(
         home, monitor, basis.bins, start, end, now=now, of_whole=needs_no_segments, of_outputs=are_of_outputs(basis, metrics), feature=feature
     )
     found = by_window(grain, of_environment(parts, monitor.environment))
-    for window in grain.between(start, end):
-        if window.start in found:
+    for era in eras_of(home, monitor, now=now):
+        windows = [w for w in grain.between(start, end) if w.start in found and w.start in era]
+        reference = reference_of(home, era.monitor, basis, now=now, metrics=metrics) if windows else NOTHING
+        for window in windows:
             here = found[window.start]
-            frame = frame_of(home, monitor, window, grain.grain, basis, reference, now, metrics=metrics, feature=feature)
+            frame = frame_of(home, era.monitor, window, grain.grain, basis, reference, now, metrics=metrics, feature=feature)
             made = readings(replace(frame, days=days_of(monitor, window, here, metrics) if over_days else None), added(here))
             yield from (score for score in made if not (of_whole and score.segment))
 
 
 def usual_range(home: Home, monitor: Monitor, grain: Grid, metric: str, *, now: datetime) -> tuple[float, float] | None:
-    """Return the least and the largest value of a metric of the model over the reference's periods, None below two of them."""
+    """Return the least and the largest value of a metric of the model over the periods of the monitor's reference, None below two of them."""
     basis, span = basis_of(home, monitor, now=now), monitor.reference_span
     if basis is None or span is None:
         return None
@@ -123,10 +128,11 @@ def usual_range(home: Home, monitor: Monitor, grain: Grid, metric: str, *, now: 
 def pooled_scores(
     home: Home, monitor: Monitor, windows: Collection[tuple[datetime, datetime]], metrics: Collection[str], *, now: datetime
 ) -> Iterator[Score]:
-    """Yield scores of several windows taken together, from the sum of their parts."""
+    """Yield scores of several windows taken together, from the sum of their parts, beside the reference of the first of them."""
     basis = basis_of(home, monitor, now=now)
     if basis is None or not windows:
         return
+    monitor = in_era(home, monitor, min(start for start, _ in windows), now=now)
     reference = reference_of(home, monitor, basis, now=now, metrics=metrics)
     span = Window(min(start for start, _ in windows), max(end for _, end in windows))
     every = parts_within(home, monitor, basis.bins, span.start, span.end, now=now, of_outputs=are_of_outputs(basis, metrics))

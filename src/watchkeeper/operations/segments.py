@@ -19,6 +19,7 @@ from watchkeeper.measures.row_means import RowSums
 from watchkeeper.measures.segment_mix import split_by
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import reference_problem
+from watchkeeper.operations.eras import in_era
 from watchkeeper.operations.maturity import latest_due_week, no_due_week
 from watchkeeper.operations.rollup import Basis, basis_of
 from watchkeeper.operations.sums import KEPT, added, label_parts, reference_revision
@@ -111,7 +112,7 @@ def _told(home: Home, monitor: Monitor, basis: Basis, metric: Metric, nothing: S
     kind = metric.row_mean
     if kind is None or nothing.window is None:
         return nothing
-    before = _of_reference(home, monitor, basis, metric, now)
+    before = _of_reference(home, in_era(home, monitor, nothing.window.start, now=now), basis, metric, now)
     after = _sides(monitor, metric, label_parts(home, monitor, basis.bins, nothing.window, kind.needs, now=now))
     wrong = [f"{name} has {side}" for name, side in (("the reference", before), ("the window", after)) if isinstance(side, str)]
     if isinstance(before, str) or isinstance(after, str):

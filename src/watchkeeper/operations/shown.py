@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from watchkeeper.adapters import charts
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.eras import Era, reference_text
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.judgement.silences import marked
 from watchkeeper.judgement.standing import are_many
@@ -20,13 +21,14 @@ from watchkeeper.measures.classes import most_frequent
 from watchkeeper.measures.views import MulticlassView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
+from watchkeeper.operations.eras import eras_of
 from watchkeeper.operations.incident_book import covering, known_silences
 from watchkeeper.operations.rollup import labels_within, rolled_up
 from watchkeeper.operations.segments import segments, split_metrics
 from watchkeeper.operations.version_list import known_rows, listed_versions
-from watchkeeper.records import CLASS, Batch, Digest, IncidentEvent, Score, Signal, Silence, Validation
+from watchkeeper.records import CLASS, Batch, Digest, IncidentEvent, ReferenceScore, Score, Signal, Silence, Validation
 from watchkeeper.site.class_tables import CLASS_KPIS, Confusion
-from watchkeeper.site.figures import Frame
+from watchkeeper.site.figures import Frame, Normal
 from watchkeeper.site.model_page import SEGMENT_KPIS, ModelFacts
 from watchkeeper.site.overview import OverviewRow
 from watchkeeper.site.segments import SegmentReport
@@ -78,7 +80,7 @@ def shared(home: Home, *, now: datetime) -> Shared:
     )
 
 
-def frame_of(monitor: Monitor, found: Shared) -> Frame:
+def frame_of(home: Home, monitor: Monitor, found: Shared) -> Frame:
     """Return what the figures of a model share."""
     return Frame(
         timezone=monitor.timezone,
@@ -86,7 +88,20 @@ def frame_of(monitor: Monitor, found: Shared) -> Frame:
         incidents=found.incidents_of(monitor.model),
         draw=charts.svg,
         unit=monitor.wording.unit,
+        normals=[_normal(home, monitor, era, found.now) for era in eras_of(home, monitor, now=found.now) if era.baseline is not None],
     )
+
+
+def _normal(home: Home, monitor: Monitor, era: Era, now: datetime) -> Normal:
+    """Return a new normal with the scores of its own windows beside itself."""
+    kept: list[ReferenceScore] = []
+    if era.baseline is not None:
+        mine = (pc.field("baseline_id") == era.baseline.baseline_id) & in_force(home, monitor, now=now)
+        kept = home.lake.newest(ReferenceScore, as_of=now, where=mine)
+    beside: dict[tuple[str, str], list[Score]] = defaultdict(list)
+    for score in kept:
+        beside[score.metric, score.feature].append(score)
+    return Normal(since=era.since or now, days=Window(*(era.monitor.reference_span or (now, now))), said=reference_text(era), beside=beside)
 
 
 def model_facts(home: Home, monitor: Monitor, row: OverviewRow, found: Shared, links: Sequence[tuple[str, str]]) -> ModelFacts:
@@ -120,11 +135,12 @@ def stretch(incident: Incident) -> Window:
 
 
 def around(home: Home, monitor: Monitor, signal: Signal | None, incident: Incident, now: datetime) -> list[Score]:
-    """Return the scores of a signal's metric in the time that an incident's page shows, and in the reference, which says what is usual."""
+    """Return the scores of a signal's metric in the time that an incident's page shows, and in each reference, which says what is usual."""
     if signal is None:
         return []
     same = (pc.field("metric") == signal.metric) & (pc.field("feature") == signal.feature) & (pc.field("segment") == signal.segment)
-    asked = [stretch(incident), *([Window(*monitor.reference_span)] if monitor.reference_span else [])]
+    spans = [era.monitor.reference_span for era in eras_of(home, monitor, now=now)]
+    asked = [stretch(incident), *(Window(*span) for span in spans if span is not None)]
     found = _scores(home, monitor, now, since=min(w.start for w in asked), where=same)
     return [s for s in found if any(s.window_start in w for w in asked)]
 

@@ -206,7 +206,7 @@ class ReferenceSums:
     """The reference's profile: the sum of its windows, and an id that says which parts went into it.
 
     `usual` remembers each metric on the reference, once it was computed, `ranges` each metric's range over its periods, `calibrations` and
-    `class_calibrations` what scores mean there, and `rows` and `losses` its labelled rows, which are read when something is to be estimated.
+    `class_calibrations` what scores mean there, and `rows` and `losses` its labelled rows, which are read when something is to be estimated, or why they are not.
     """
 
     id: str
@@ -214,11 +214,13 @@ class ReferenceSums:
     usual: dict[tuple[str, str, str], Estimate] = field(default_factory=dict)
     ranges: dict[tuple[str, str], tuple[float, float] | None] = field(default_factory=dict)
     calibrations: dict[str, Calibration | str] = field(default_factory=dict)
-    rows: dict[str, ReferenceRows | None] = field(default_factory=dict)
+    rows: dict[str, ReferenceRows | str | None] = field(default_factory=dict)
     losses: dict[str, LossModels | str] = field(default_factory=dict)
     class_calibrations: dict[str, Calibrations | str] = field(default_factory=dict)
 
 
+NOTHING = ReferenceSums("", {"": {}})
+"""What windows are compared with while there are none."""
 _REFERENCES: dict[str, ReferenceSums] = {}
 
 

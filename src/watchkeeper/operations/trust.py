@@ -15,6 +15,7 @@ from watchkeeper.judgement.honesty import doubt, told_by
 from watchkeeper.judgement.standing import succession_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force, reference_problem, stored_bins, too_short
+from watchkeeper.operations.eras import in_era
 from watchkeeper.operations.maturity import Maturity
 from watchkeeper.operations.versions import succession_in
 from watchkeeper.records import Score
@@ -58,7 +59,7 @@ def awaits_reference(home: Home, monitor: Monitor, now: datetime) -> bool:
 
 def reference_doubt(home: Home, monitor: Monitor, *, now: datetime) -> str:
     """Return why a reference is not believed, empty when it is, or when there is too little to tell."""
-    metric = told_by(monitor)
+    metric, monitor = told_by(monitor), in_era(home, monitor, now, now=now)
     about = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment) & (pc.field("version") == "")
     about &= (pc.field("metric") == metric) & (pc.field("segment") == "") & (pc.field("grain") == monitor.window) & in_force(home, monitor, now=now)
     said = doubt(monitor, to_arrow(Score, home.lake.newest(Score, as_of=now, where=about)))

@@ -14,8 +14,9 @@ from watchkeeper.adapters.leases import rewriting
 from watchkeeper.adapters.retention import Removal, remove_rows
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.eras import baselines_of
 from watchkeeper.profiles.parts import MARK
-from watchkeeper.records import RECORDS, GpuSample, HostSample, Profile, Quarantined, Score, Signal, Validation
+from watchkeeper.records import RECORDS, GpuSample, HostSample, Profile, Quarantined, ReferenceScore, Score, Signal, Validation
 from watchkeeper.windows import local_midnight
 
 READERS_KEEP_HOURS = 7 * 24
@@ -35,27 +36,29 @@ class Kept:
 def upkeep(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> list[Kept]:
     """Bring every table of the lake into shape as of `now`; return what was done, table by table. Harmless when repeated."""
     removed: dict[str, int] = {}
-    for table, removal in _removals(monitors, now):
+    for table, removal in _removals(home, monitors, now):
         removed[table] = removed.get(table, 0) + remove_rows(home.lake, table, removal)
     return [_shaped(home, table, removed.get(table, 0)) for table in _tables(monitors) if home.lake.table(table) is not None]
 
 
-def horizon(monitor: Monitor, now: datetime) -> datetime:
-    """Return the moment before which a monitor keeps nothing: whole windows older than `keep`, but never any of its reference, or of one named for a version."""
+def horizon(home: Home, monitor: Monitor, now: datetime) -> datetime:
+    """Return the moment before which a monitor keeps nothing: whole windows older than `keep`, but never any of its reference, of a new normal, or of one named for a version."""
     start, span = monitor.grid.at(now - monitor.keep).start, monitor.reference_span
     named = [local_midnight(days.from_, monitor.timezone) for days in monitor.versions.references.values()]
-    return min([start, *named, *([span[0]] if span else [])])
+    normal = [b.starts_at for b in baselines_of(home, monitor, now=now)]
+    return min([start, *named, *normal, *([span[0]] if span else [])])
 
 
-def _removals(monitors: Mapping[str, Monitor], now: datetime) -> Iterator[tuple[str, Removal]]:
+def _removals(home: Home, monitors: Mapping[str, Monitor], now: datetime) -> Iterator[tuple[str, Removal]]:
     for model, monitor in monitors.items():
-        before = horizon(monitor, now)
+        before = horizon(home, monitor, now)
         yield f"events/{model}", Removal("wk_time", before)
         yield f"labels/{model}", Removal("labelled_at", before)
         yield f"{Quarantined.TABLE}/{model}", Removal("at", before)
         yield Validation.TABLE, Removal("validated_at", before, model=model)
         yield Profile.TABLE, Removal("window_start", before, model=model, spare=("kind", MARK))
         yield Score.TABLE, Removal("window_start", before, model=model)
+        yield ReferenceScore.TABLE, Removal("window_start", before, model=model)
         yield Signal.TABLE, Removal("window_start", before, model=model)
     if monitors:
         longest = now - max(m.keep for m in monitors.values())

@@ -20,8 +20,9 @@ from watchkeeper.judgement.standing import Standing, apart, are_many, named_vers
 from watchkeeper.measures.frame import Frame
 from watchkeeper.measures.readings import readings
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.eras import eras_of
 from watchkeeper.operations.rollup import Basis, are_of_outputs, basis_of, days_of, frame_of, reference_of
-from watchkeeper.operations.sums import ReferenceSums, added, content_of, of_environment, parts_within, rows_by_version, sums_over
+from watchkeeper.operations.sums import NOTHING, ReferenceSums, added, content_of, of_environment, parts_within, rows_by_version, sums_over
 from watchkeeper.profiles.groups import REST
 from watchkeeper.records import Score, key
 from watchkeeper.windows import Window
@@ -154,16 +155,19 @@ def rolled_up_versions(
     basis = basis_of(home, monitor, now=now)
     if basis is None or not windows:
         return
-    book = replace(version_book(home, monitor, basis, now=now, of_one=True), of_model=None)
-    of_model, of_outputs = reference_of(home, monitor, basis, now=now, metrics=metrics), are_of_outputs(basis, metrics)
+    of_outputs = are_of_outputs(basis, metrics)
     span = Window(windows[0].start, windows[-1].end)
     every = parts_within(home, monitor, basis.bins, span.start, span.end, now=now, of_whole=True, of_outputs=of_outputs, feature=feature)
     every = every.sort_by("window_start")
     starts = as_list(every.column("window_start"))
-    for window in windows:
-        frame = frame_of(home, monitor, window, grain, basis, of_model, now, metrics=metrics, feature=feature)
-        first, after = bisect_left(starts, window.start), bisect_left(starts, window.end)
-        parts = every.slice(first, after - first)
-        for environment in sorted(pc.unique(parts.column("environment")).to_pylist()):
-            here = replace(frame, environment=environment)
-            yield from version_scores(home, monitor, basis, book, here, of_environment(parts, environment), of_model, over_days=True)
+    for era in eras_of(home, monitor, now=now):
+        mine = [window for window in windows if window.start in era]
+        book = replace(version_book(home, era.monitor, basis, now=now, of_one=True), of_model=None) if mine else NO_VERSIONS
+        of_model = reference_of(home, era.monitor, basis, now=now, metrics=metrics) if mine else NOTHING
+        for window in mine:
+            frame = frame_of(home, era.monitor, window, grain, basis, of_model, now, metrics=metrics, feature=feature)
+            first, after = bisect_left(starts, window.start), bisect_left(starts, window.end)
+            parts = every.slice(first, after - first)
+            for environment in sorted(pc.unique(parts.column("environment")).to_pylist()):
+                here = replace(frame, environment=environment)
+                yield from version_scores(home, era.monitor, basis, book, here, of_environment(parts, environment), of_model, over_days=True)

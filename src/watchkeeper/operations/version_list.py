@@ -27,6 +27,7 @@ from watchkeeper.judgement.standing import (
 from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force, stored_bins
+from watchkeeper.operations.eras import in_era
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.sums import rows_by_version
 from watchkeeper.operations.version_book import rolled_up_versions
@@ -40,6 +41,7 @@ _TOLD = 2
 
 def listed_versions(home: Home, monitor: Monitor, *, now: datetime) -> VersionList:
     """Return what is known of the versions of a model; nothing where rows name none, or nothing is measured yet."""
+    monitor = in_era(home, monitor, now, now=now)
     found = known_standings(home, monitor, now=now)
     window = _lately(home, monitor, found, now) if monitor.labels else None
     metric = told_by(monitor) if window else ""

@@ -169,18 +169,21 @@ def _estimate(points: list[dict[str, Any]], palette: Palette) -> list[Any]:
 
 
 def _usual(usual: Usual | None, scores: Sequence[Score], timezone: str, palette: Palette) -> list[Any]:
-    """Return the band of what is usual: one for all windows, or where places of the week differ one that follows them."""
+    """Return the band of what is usual: one for all windows, or where places of the week differ, or there is a new normal, some that follow them."""
     import altair as alt
 
     if usual is None or not scores:
         return []
-    ranges = usual.of([s.window_start for s in scores])
-    if not usual.kind:
-        data = _rows([{"value": ranges[0].low, "to": ranges[0].high}])
+    known = [(s, r) for s, r in zip(scores, usual.of([s.window_start for s in scores]), strict=True) if r is not None]
+    if known and not usual.kind and not usual.later:
+        data = _rows([{"value": known[0][1].low, "to": known[0][1].high}])
         return [alt.Chart(data).mark_rect(color=palette.band, opacity=0.18).encode(y=_y(palette), y2="to:Q")]
-    steps = [{"at": _local(s.window_start, timezone), "value": r.low, "to": r.high} for s, r in zip(scores, ranges, strict=True)]
-    area = alt.Chart(_rows(steps)).mark_area(color=palette.band, opacity=0.3)
-    return [area.encode(x=_x(palette), y=_y(palette), y2="to:Q")]
+    steps: dict[int, list[dict[str, Any]]] = {}
+    for score, found in known:
+        step = {"at": _local(score.window_start, timezone), "value": found.low, "to": found.high}
+        steps.setdefault(id(usual.at(score.window_start)), []).append(step)
+    areas = (alt.Chart(_rows(some)).mark_area(color=palette.band, opacity=0.3) for some in steps.values())
+    return [area.encode(x=_x(palette), y=_y(palette), y2="to:Q") for area in areas]
 
 
 def _limit(limit: float | None, palette: Palette) -> list[Any]:

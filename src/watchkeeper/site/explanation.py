@@ -83,6 +83,8 @@ class Explanation:
     changes: Sequence[Change]
     incidents: Sequence[Incident]
     times_landed: int = 1
+    compared_with: str = ""
+    """The new normal that its score and inputs are compared with, empty where that is the reference of the monitor file."""
 
 
 def explanation_lines(monitor: Monitor, found: Explanation) -> list[tuple[str, str]]:
@@ -93,6 +95,7 @@ def explanation_lines(monitor: Monitor, found: Explanation) -> list[tuple[str, s
         ("Label", _label(monitor, found)),
         ("Moved by", _moved(found)),
         ("Unusual inputs", _unusual(found)),
+        ("Compared with", found.compared_with),
         ("Segments", ", ".join(metric_text("", segment=s).removeprefix(", ") for s in found.segments)),
         ("Served", _served(found)),
         ("Version", _version(monitor, found)),

@@ -3,7 +3,7 @@
 Belongs here: which scores make a figure, and what is usual beside them. Does not: drawing (charts.py) or the page (model_page.py).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -27,14 +27,29 @@ ROWS_SHOWN = 35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Normal:
+    """A new normal: since when, its days, what is said of it, and by metric and feature the scores of these days that compare, beside itself."""
+
+    since: datetime
+    days: Window
+    said: str
+    beside: Mapping[tuple[str, str], Sequence[Score]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """What all figures of a model share."""
+    """What all figures of a model share; `normals` in the order in which they begin."""
 
     timezone: str
     reference: tuple[datetime, datetime] | None
     incidents: Sequence[Incident]
     draw: Draw
     unit: str = ""
+    normals: Sequence[Normal] = ()
+
+    def compared_with(self, moment: datetime) -> str:
+        """Return what a window that starts at a moment is compared with where that is a new normal, else nothing."""
+        return next((normal.said for normal in reversed(self.normals) if moment >= normal.since), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +66,21 @@ class Figure:
 
 
 def usual_of(scores: Sequence[Score], frame: Frame) -> Usual | None:
-    """Return between what 95 % of the reference's own windows lie, None when it has too few to say; the same as signals say."""
-    if frame.reference is None:
+    """Return between what 95 % of the reference's own windows lie, in each era, None when none has enough to say; the same as signals say."""
+    if frame.reference is None or not scores:
         return None
-    found = [s for s in scores if s.value is not None and frame.reference[0] <= s.window_start < frame.reference[1]]
+    first = _usual_of([s for s in scores if s.window_start in Window(*frame.reference)], frame)
+    about, later = (scores[0].metric, scores[0].feature), []
+    for normal in frame.normals:
+        own = normal.beside.get(about) or [s for s in scores if s.window_start in normal.days]
+        later.append((normal.since, _usual_of(own, frame) or season.unknown(frame.timezone, scores[0].grain)))
+    if first is None and not any(usual.is_known for _, usual in later):
+        return None
+    return replace(first or season.unknown(frame.timezone, scores[0].grain), later=tuple(later))
+
+
+def _usual_of(scores: Sequence[Score], frame: Frame) -> Usual | None:
+    found = [s for s in scores if s.value is not None]
     rule = next((r for r in RULES if found and r.metric == found[0].metric and r.in_logs), None)
     values = np.array([s.value for s in found], float)
     usual = season.usual_of([s.window_start for s in found], in_logs(values) if rule else values, frame.timezone, found[0].grain) if found else None
@@ -108,8 +134,10 @@ def _spoken(title: str, known: Sequence[Score], usual: Usual | None, frame: Fram
     text += f", lowest {said(min(values))}, highest {said(max(values))}"
     if usual is None:
         return f"{text}."
-    band = usual.of([last.window_start])[0]
-    of = f" for its {usual.kind}" if usual.kind else ""
+    band, kind = usual.of([last.window_start])[0], usual.at(last.window_start).kind
+    if band is None:
+        return f"{text}."
+    of = f" for its {kind}" if kind else ""
     return (
         f"{text}; usual{of}, which 95 % of reference windows keep, is {said(band.low, beside=[band.high])} to {said(band.high, beside=[band.low])}."
     )
@@ -118,11 +146,14 @@ def _spoken(title: str, known: Sequence[Score], usual: Usual | None, frame: Fram
 def _legend(known: Sequence[Score], usual: Usual | None, limit: float | None, unit: str, *, is_shaded: bool, is_estimated: bool) -> str:
     said = partial(number_text, unit=known[-1].unit, truth=unit)
     parts = [f"Last: {said(known[-1].value)}"]
-    if usual and usual.kind:
-        parts.append(f"grey band: what is usual for each {usual.kind}, which 95 % of reference windows keep")
-    elif usual:
-        band = usual.of([known[-1].window_start])[0]
+    last = known[-1].window_start
+    band, kind = (usual.of([last])[0], usual.at(last).kind) if usual else (None, "")
+    if usual and band is not None and kind:
+        parts.append(f"grey band: what is usual for each {kind}, which 95 % of reference windows keep")
+    elif usual and band is not None:
         parts.append(f"grey band: 95 % of reference windows, {said(band.low, beside=[band.high])} to {said(band.high, beside=[band.low])}")
+    if usual and any(known[0].window_start < since <= last for since, _ in usual.later):
+        parts.append("it steps with each new normal")
     if any(s.low is not None for s in known):
         parts.append("blue: 95 % interval")
     if is_estimated:

@@ -73,7 +73,7 @@ def incident_page(
         incident=incident,
         story=story_of(incident),
         timezone=frame.timezone,
-        facts=_facts(incident, frame.timezone),
+        facts=_facts(incident, frame),
         figure=figure(scores, frame, shown=shown),
         segments=_segments(signals),
         splits=splits,
@@ -90,12 +90,14 @@ def _named(incident: Incident) -> list[Cause]:
     return [c for c in story_of(incident).causes if c.kind != "unknown"]
 
 
-def _facts(incident: Incident, timezone: str) -> list[tuple[str, str]]:
+def _facts(incident: Incident, frame: Frame) -> list[tuple[str, str]]:
+    timezone = frame.timezone
     told = [
         ("Windows out of line", window_text(incident.window_start, incident.window_end, timezone)),
         ("Wrong since", moment_text(incident.onset_at, timezone)),
         ("Detected", moment_text(incident.detected_at or incident.opened_at, timezone)),
         ("Resolved", moment_text(incident.resolved_at, timezone)),
+        ("Compared with", frame.compared_with(incident.window_start)),
     ]
     return [*((label, text) for label, text in told if text), *care_lines(incident, timezone), *story_of(incident).facts]
 

@@ -58,6 +58,8 @@ class OverviewRow:
     maturity: str = ""
     new_classes: str = ""
     versions: str = ""
+    compared_with: str = ""
+    """The new normal that its newest windows are compared with, empty where that is the reference of the monitor file."""
     cost_usd: float | None = None
     is_cost_synthetic: bool = False
 

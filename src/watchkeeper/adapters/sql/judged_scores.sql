@@ -1,5 +1,5 @@
 -- The newest revision of every score that is judged.
--- grain: one score.  inputs: scores.  reader: operations/judge.py
+-- grain: one score.  inputs: scores.  reader: operations/era_signals.py
 SELECT metric, feature, segment, direction, window_start, window_end, value, se, low, high, bound_low, bound_high, n, state, reason, coverage, reference_value, grain
 FROM scores
 WHERE model = $model AND environment = $environment AND version = ''

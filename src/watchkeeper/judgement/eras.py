@@ -1,0 +1,100 @@
+"""Eras: which reference a window is compared with and judged by: that of the monitor file, or a new normal since it began.
+
+Belongs here: baselines -> eras in order of time, the words that name them. Does not: reading and declaring them (operations/eras.py,
+operations/rebaseline.py), numbers (operations/measure.py).
+
+An era's monitor is the monitor with the era's days as its reference: whatever takes a monitor measures and judges by these.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from watchkeeper.monitor import Monitor, NewNormal
+from watchkeeper.records import Baseline
+from watchkeeper.windows import Window
+from watchkeeper.words import moment_text, window_text
+
+NEW_NORMAL = "new normal since "
+
+
+@dataclass(frozen=True, slots=True)
+class Era:
+    """A stretch of time whose windows share a reference; the first has no `since` and no `baseline`, the last no `until` and nothing `after` it.
+
+    `after` says what ended it.
+    """
+
+    monitor: Monitor
+    since: datetime | None = None
+    until: datetime | None = None
+    baseline: Baseline | None = None
+    after: str = ""
+
+    def __contains__(self, moment: object) -> bool:
+        """Tell whether a window that starts at a moment is of this era."""
+        return isinstance(moment, datetime) and (self.since is None or self.since <= moment) and (self.until is None or moment < self.until)
+
+    def within(self, start: datetime, end: datetime) -> Window:
+        """Return what of [start, end) is of this era; its end comes first where nothing is."""
+        return Window(max(start, self.since or start), min(end, self.until or end))
+
+
+def fold(events: Iterable[Baseline]) -> list[Baseline]:
+    """Return the new normals that stand, in the order in which they begin; those that were taken back are gone."""
+    every = list(events)
+    ended = {e.baseline_id for e in every if e.event == "ended"}
+    return sorted((e for e in every if e.event == "begun" and e.baseline_id not in ended), key=lambda b: (b.since, b.at, b.baseline_id))
+
+
+def eras(monitor: Monitor, baselines: Sequence[Baseline]) -> list[Era]:
+    """Return the eras of a model in order of time; of new normals that begin at one moment the one declared last counts.
+
+    One that began before the monitor file's reference ends is void: that was moved to later days since. A monitor that is an era's already
+    has this one alone.
+    """
+    if monitor.is_rebased:
+        return [Era(monitor)]
+    span, whose = monitor.reference_span, (monitor.model, monitor.environment)
+    mine = {b.since: b for b in baselines if (b.model, b.environment) == whose and (span is None or b.since >= span[1])}
+    made = [Era(monitor), *(Era(_rebased(monitor, b), since, None, b) for since, b in sorted(mine.items()))]
+    return [_until(era, after) for era, after in pairwise(made)] + made[-1:]
+
+
+def _until(era: Era, after: Era) -> Era:
+    return replace(era, until=after.since, after=new_normal_text(after.baseline, era.monitor.timezone) if after.baseline is not None else "")
+
+
+def _rebased(monitor: Monitor, baseline: Baseline) -> Monitor:
+    zone = ZoneInfo(monitor.timezone)
+    days = (moment.astimezone(zone).date() for moment in (baseline.starts_at, baseline.ends_at))
+    return monitor.model_copy(update={"reference": NewNormal(**dict(zip(("from_", "to"), days, strict=True)))})
+
+
+def era_of(found: Sequence[Era], moment: datetime) -> Era:
+    """Return the era that a window which starts at a moment is of."""
+    return next(era for era in found if moment in era)
+
+
+def new_normal_text(baseline: Baseline, timezone: str) -> str:
+    """Return why something ends with a new normal.
+
+    >>> from datetime import UTC
+    >>> may = datetime(2013, 5, 1, tzinfo=UTC)
+    >>> new_normal_text(
+    ...     Baseline(baseline_id="b", model="m", environment="", since=may, starts_at=may, ends_at=may, who="ann", why="a new carrier", at=may), "UTC"
+    ... )
+    'new normal since Wed 1 May 2013, by ann: a new carrier'
+    """
+    since = moment_text(baseline.since, timezone).removesuffix(", 00:00")
+    return f"{NEW_NORMAL}{since}, by {baseline.who}: {baseline.why}"
+
+
+def reference_text(era: Era) -> str:
+    """Return in words which days a new normal's windows are compared with, empty for those of the monitor file."""
+    if era.baseline is None:
+        return ""
+    zone = era.monitor.timezone
+    return f"{window_text(era.baseline.starts_at, era.baseline.ends_at, zone)}, {new_normal_text(era.baseline, zone)}"

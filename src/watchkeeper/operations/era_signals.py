@@ -1,0 +1,119 @@
+"""The eras of a model as they are judged: the scores of each, what is usual by its reference, and the signals.
+
+Belongs here: reading what is judged, era by era. Does not: the rules (judgement/), incidents (judge.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list, to_arrow
+from watchkeeper.adapters.lake import among
+from watchkeeper.adapters.warehouse import ask, connect, statement
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.charts import Charted, charted
+from watchkeeper.judgement.eras import Era
+from watchkeeper.judgement.honesty import doubt
+from watchkeeper.judgement.self_audit import self_audit, without_wild
+from watchkeeper.judgement.signals import judged_metrics, signals
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.bins_in_force import stored_bins
+from watchkeeper.operations.breaks import broken_expectations
+from watchkeeper.operations.eras import eras_of
+from watchkeeper.operations.faults import Intake
+from watchkeeper.operations.measure import compared_metrics
+from watchkeeper.records import Baseline, ReferenceScore, Score, Signal
+from watchkeeper.windows import Window
+
+CONTEXT = ("positive_rate", "calibration_gap", "recall", "score_mean", "psi", "rows")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One era of a model as it is judged: its scores and those of its reference, the charts and signals of these, and what intake found."""
+
+    era: Era
+    scores: pa.Table
+    charts: Sequence[Charted]
+    signals: list[Signal]
+    intake: Intake
+
+    @property
+    def daily(self) -> pa.Table:
+        """The scores of the monitor's own windows."""
+        return self.scores.filter(pc.field("grain") == self.era.monitor.window)
+
+
+def judged_eras(home: Home, monitor: Monitor, *, now: datetime) -> list[Judged]:
+    """Return the eras of a model, in order of time, each judged by its own reference as known at `now`."""
+    scores, eras = judged_scores(home, monitor, now=now), eras_of(home, monitor, now=now)
+    return [_judged_in(home, era, _scores_of(home, era, scores, now) if len(eras) > 1 else scores, now) for era in eras]
+
+
+def _judged_in(home: Home, era: Era, scores: pa.Table, now: datetime) -> Judged:
+    monitor, intake = era.monitor, Intake(home, era.monitor, now)
+    daily = scores.filter(pc.field("grain") == monitor.window)
+    windows = windows_of(daily)
+    charts = charted(monitor, daily, windows)
+    current = signals(monitor, monitor.environment, charts, scores, now)
+    checked = broken_expectations(intake, [Window(*w) for w in windows], current)
+    current += checked.signals
+    scores = pa.concat_tables([scores, checked.scores], promote_options="default")
+    current = without_wild(current, self_audit(monitor, charts))
+    if doubt(monitor, scores):
+        current = [replace(s, level="notice") if s.family in ("kpi", "segment") else s for s in current]
+    return Judged(era, scores, charts, current, intake)
+
+
+def charted_now(home: Home, monitor: Monitor, *, now: datetime) -> tuple[Monitor, list[Charted]]:
+    """Return the monitor with the reference that is in force, and what is usual by it of every judged number and how its windows lie to that."""
+    scores, eras = judged_scores(home, monitor, now=now), eras_of(home, monitor, now=now)
+    era = eras[-1]
+    daily = (_scores_of(home, era, scores, now) if len(eras) > 1 else scores).filter(pc.field("grain") == monitor.window)
+    return era.monitor, charted(era.monitor, daily, windows_of(daily))
+
+
+def _scores_of(home: Home, era: Era, scores: pa.Table, now: datetime) -> pa.Table:
+    """Return the scores of an era's windows, and of the windows of its reference as they are beside that."""
+    mine = scores.filter(between(era.since, era.until))
+    if era.baseline is None:
+        return mine
+    own, compared = scores.filter(between(era.baseline.starts_at, era.baseline.ends_at)), compared_metrics(era.monitor)
+    beside = judged_scores(home, era.monitor, now=now, baseline=era.baseline)
+    return pa.concat_tables([own.filter(~among("metric", compared)), beside, mine])
+
+
+def between(start: datetime | None, end: datetime | None) -> pc.Expression:
+    """Match the scores of windows that start in [start, end); None is no end."""
+    time, inside = pc.field("window_start"), pc.scalar(True)
+    if start is not None:
+        inside &= time >= pa.scalar(start, TIMESTAMP)
+    return inside if end is None else inside & (time < pa.scalar(end, TIMESTAMP))
+
+
+def windows_of(scores: pa.Table) -> list[tuple[datetime, datetime]]:
+    """Return the windows that have scores, in order."""
+    distinct = scores.group_by("window_start").aggregate([("window_end", "max")]).sort_by("window_start")
+    return list(zip(as_list(distinct.column("window_start")), as_list(distinct.column("window_end_max")), strict=True))
+
+
+def judged_scores(home: Home, monitor: Monitor, *, now: datetime, baseline: Baseline | None = None) -> pa.Table:
+    """Return the newest revision of every score that is judged or bears on a judgement; of a baseline those of its own windows beside their sum."""
+    bins = stored_bins(home, monitor, now=now)
+    asked = {
+        "model": monitor.model,
+        "environment": monitor.environment,
+        "now": now,
+        "metrics": sorted({*judged_metrics(monitor), *CONTEXT}),
+        "bins": ["", *([bins.version] if bins else [])],
+    }
+    connection = connect(home, {"scores": Score.TABLE} if baseline is None else {})
+    if baseline is not None:
+        beside = home.lake.read(ReferenceScore.TABLE, where=pc.field("baseline_id") == baseline.baseline_id)
+        connection.register("scores", to_arrow(ReferenceScore, []) if beside is None else beside)
+    elif home.lake.table(Score.TABLE) is None:
+        connection.register("scores", to_arrow(Score, []))
+    return ask(connection, statement("judged_scores"), asked)
