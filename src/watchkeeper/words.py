@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from watchkeeper.records import ATTRIBUTION, CLASS
+from watchkeeper.records import ATTRIBUTION, CLASS, Score
 from watchkeeper.spelling import segment_pairs
 
 COUNTS = ("count", "rows", "categories")
@@ -79,6 +79,31 @@ def standing_text(moment: datetime, timezone: str) -> str:
     'The clock of this workspace stands at Thu 2 Jan 2014, 13:00 (`now` in watchkeeper.yaml).'
     """
     return f"The clock of this workspace stands at {moment_text(moment, timezone)} (`now` in watchkeeper.yaml)."
+
+
+def not_over(grain: str) -> str:
+    """Return why numbers of a window are not final that has not ended.
+
+    >>> not_over("week")
+    'the week is not over'
+    """
+    return f"the {grain} is not over"
+
+
+def missing_labels_text(low: float | None, high: float | None, unit: str) -> str:
+    """Return between what a number lies whatever the labels that are missing say; empty where nothing limits it.
+
+    >>> missing_labels_text(0.61234, 0.75, "ratio"), missing_labels_text(None, None, "ratio")
+    ('between 0.612 and 0.750 whatever the missing labels say', '')
+    """
+    if low is None or high is None:
+        return ""
+    return f"between {number_text(low, unit, beside=[high])} and {number_text(high, unit, beside=[low])} whatever the missing labels say"
+
+
+def note_text(score: Score) -> str:
+    """Return what is to be said beside a score: why there is no number or what limits it, and its worst case."""
+    return "; ".join(filter(None, (score.reason, missing_labels_text(score.bound_low, score.bound_high, score.unit))))
 
 
 def weeks_text(length: timedelta) -> str:
