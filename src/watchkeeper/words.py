@@ -232,6 +232,15 @@ def percent(share: float | None, *, digits: int = 0) -> str:
     return f"< {2 * least * 100:.{digits}f} %" if 0 < share < least else f"{share * 100:.{digits}f} %"
 
 
+def share_text(share: float) -> str:
+    """Return a share in percent as a sentence has it, in which no sign stands beside "than".
+
+    >>> share_text(.487), share_text(.0004), share_text(.99996)
+    ('49 %', 'under 0.1 %', 'over 99.9 %')
+    """
+    return percent(share).replace("< ", "under ").replace("> ", "over ")
+
+
 def percent_interval(low: float | None, high: float | None) -> str:
     """Return the interval of a share whose unit has just been said.
 
