@@ -4,6 +4,7 @@ Belongs here: formatting of single values. Does not: sentences about incidents (
 """
 
 import math
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from watchkeeper.spelling import segment_pairs
 COUNTS = ("count", "rows", "categories")
 _UNITS = ("ms", "hours", "kWh")
 _SILENT = ("", "ratio", "probability", "index", "distance", "feature", "truth", "nats")  # of these a reader learns nothing from the name
+_BREAKING = ("Cc", "Zl", "Zp")  # control characters, and what Unicode parts lines and paragraphs by
 _NAMED = 5  # values of a set
 _LEAST, _MOST = 1e-4, 1e15
 _METRICS = {
@@ -47,6 +49,15 @@ def counted(count: int, thing: str) -> str:
     ('1 open incident', '4,708 windows', '0 batches', '3 classes')
     """
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}{'es' if thing.endswith(('ch', 's')) else 's'}"
+
+
+def one_line(text: str) -> str:
+    r"""Return a text in which what would break a line, or end a cell of a table, is spelled, as a value of a column may hold anything.
+
+    >>> print(one_line("north\n\tgate"), one_line("plain, ° and é"))
+    north\n\tgate plain, ° and é
+    """
+    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in _BREAKING else c for c in text)
 
 
 def listed(texts: Sequence[str]) -> str:
@@ -326,4 +337,4 @@ def metric_text(metric: str, feature: str = "", segment: str = "") -> str:
     about = about.replace("=", " " if feature.startswith(CLASS) else " of ", 1) if feature.startswith((CLASS, ATTRIBUTION)) else about
     parts = [named, about]
     where = " and ".join(f"{column} {value}" for column, value in segment_pairs(segment))
-    return " of ".join(p for p in parts if p) + (f", {where}" if where else "")
+    return one_line(" of ".join(p for p in parts if p) + (f", {where}" if where else ""))

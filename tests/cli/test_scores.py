@@ -63,3 +63,12 @@ def test_a_week_that_goes_on_is_not_done_whatever_its_numbers_rest_on(watched, w
 def test_what_is_stored_of_a_day_that_is_over_is_done(watched, watchkeeper: Callable):
     rows = asked(watchkeeper, watched, "--metric", "rows", "--from", "2025-01-20")
     assert [(s["window_start"][:10], s["state"], s["reason"]) for s in rows] == [(f"2025-01-{d}", "done", "") for d in (20, 21, 22)]
+
+
+@pytest.mark.parametrize("segment", ["all", "depot=north"])
+def test_a_number_that_is_not_kept_by_segment_says_so_and_where_it_is_to_be_had(watched, watchkeeper: Callable, segment):
+    """Accuracy is kept by segment of a model of several classes, and not of a binary one."""
+    said = watchkeeper("scores", "parcels", "--metric", "accuracy", "--segment", segment, *AT, at=watched).output
+    assert "accuracy is not measured in segments. `watchkeeper segments parcels --metric accuracy` has it of each." in said
+    assert "depot=north" in watchkeeper("segments", "parcels", "--metric", "accuracy", *AT, at=watched).stdout
+    assert "f1 is not measured in segments.\n" in watchkeeper("scores", "parcels", "--metric", "f1", "--segment", segment, *AT, at=watched).output

@@ -136,6 +136,8 @@ def scores(
         title=f"{model}, {wanted.grain or monitor.window}s in {monitor.timezone}",
         empty=f"No score matches. {silence(place, monitor, wanted, now=at)}",
     )
+    if found and segment and not any(s.segment for s in found):
+        complain(f"All rows alone. {silence(place, monitor, wanted, now=at)}")
 
 
 def _row(score: Score, timezone: str, now: datetime) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from watchkeeper.measures.rarity import NOWHERE, Place
 from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.groups import NULL
 from watchkeeper.records import Batch, Change, Validation
-from watchkeeper.words import counted, expectation_text, listed, metric_text, moment_text, number_text, share_text
+from watchkeeper.words import counted, expectation_text, listed, metric_text, moment_text, number_text, one_line, share_text
 
 MASK = "***"
 _SHOWN = 8
@@ -102,7 +102,7 @@ def explanation_lines(monitor: Monitor, found: Explanation) -> list[tuple[str, s
         ("Landed", _landed(monitor, found)),
         ("Incidents", "; ".join(_incident(i) for i in found.incidents) or "none in its window"),
     ]
-    return [(label, said) for label, said in made if said]
+    return [(label, one_line(said)) for label, said in made if said]
 
 
 def _verdict(monitor: Monitor, found: Explanation) -> str:
