@@ -12,16 +12,11 @@ functions as in production, at the end of the stream; signals of the monitored w
 A stream that is there already is not run again: a run that was stopped goes on.
 """
 
-import argparse
-import importlib.util
-import json
-import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -29,6 +24,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.alert_files import Asked, Line, module_of, parser_of, still_asked, write
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.catalogue import find
 from watchkeeper.monitor import Monitor
@@ -42,19 +38,6 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 POLICY = "watchkeeper"
 HOURS_A_WEEK = 168
 Alert = tuple[int, str, str]
-
-
-@cache
-def module_of(path: str) -> Any:
-    """Return a module of streams by its path."""
-    spec = importlib.util.spec_from_file_location("streams", path)
-    if spec is None or spec.loader is None:
-        message = f"{path} is no Python module"
-        raise SystemExit(message)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["streams"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @dataclass(frozen=True)
@@ -153,7 +136,7 @@ def _named(signal: dict[str, Any]) -> tuple[str, str]:
     return ("segment", f"{feature}@{segment}") if segment else ("feature", feature)
 
 
-def judged(path: str, name: str, seed: int) -> dict[str, Any]:
+def judged(path: str, name: str, seed: int) -> Line:
     """Run one stream through the shipped code; return its line."""
     streams = module_of(path)
     spec = streams.specs()[name]
@@ -170,34 +153,18 @@ def judged(path: str, name: str, seed: int) -> dict[str, Any]:
     return {"policy": POLICY, "stream": name, "seed": seed, "alerts": alerts_of([] if signals is None else signals.to_pylist(), setting)}
 
 
-def run(path: str, wanted: list[tuple[str, int]], processes: int) -> Iterator[dict[str, Any]]:
+def run(path: str, wanted: list[Asked], processes: int) -> Iterator[Line]:
     """Yield the line of each stream and seed as it comes."""
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(judged, path, name, seed) for name, seed in wanted]):
+        for done in as_completed([pool.submit(judged, path, name, seed) for _, name, seed in wanted]):
             yield done.result()
 
 
 def main() -> None:
     """Run and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--streams", required=True, help="the module of streams, a Python file")
-    parser.add_argument("--streams-seeds", required=True, metavar="A:B", help="seeds A up to but without B")
-    parser.add_argument("--out", required=True, type=Path, help="where alerts go, a JSON line for each stream and seed")
-    parser.add_argument("--only", default="", help="streams by name, with commas between (default: all)")
-    parser.add_argument("--processes", type=int, default=2, help="streams at a time (default: 2)")
-    given = parser.parse_args()
-    first, last = (int(text) for text in given.streams_seeds.split(":"))
-    names = given.only.split(",") if given.only else list(module_of(given.streams).specs())
-    before = given.out.read_text().splitlines() if given.out.exists() else []
-    there = {(line["stream"], line["seed"]) for line in map(json.loads, before)}
-    wanted = [(name, seed) for seed in range(first, last) for name in names if (name, seed) not in there]
-    with given.out.open("a") as out:
-        for place, line in enumerate(run(given.streams, wanted, given.processes), 1):
-            out.write(json.dumps(line) + "\n")
-            out.flush()
-            print(
-                f"{place:4}/{len(wanted)} {line['stream']} {line['seed']}: alerts in {len({a[0] for a in line['alerts']})} windows", file=sys.stderr
-            )
+    given = parser_of(__doc__).parse_args()
+    wanted = still_asked(given, [POLICY])
+    write(given.out, run(given.streams, wanted, given.processes), len(wanted))
 
 
 if __name__ == "__main__":

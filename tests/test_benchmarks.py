@@ -150,6 +150,27 @@ def test_the_detection_benchmark_writes_the_alerts_of_each_stream_once(tmp_path)
 
 
 @pytest.mark.slow
+def test_the_peers_benchmark_writes_what_another_tool_alerts_of_the_same_streams(tmp_path):
+    """Evidently as it is installed here, in the place of an environment of its own, which takes a package index."""
+    (tmp_path / "streams.py").write_text(STREAMS)
+    python = tmp_path / "peers" / "evidently" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    (tmp_path / "peers" / "evidently" / ".made").touch()
+    out = tmp_path / "alerts.jsonl"
+    out.write_text(json.dumps({"policy": "watchkeeper", "stream": "calm", "seed": 0, "alerts": []}) + "\n")
+    given = ["--streams", str(tmp_path / "streams.py"), "--streams-seeds", "0:1", "--out", str(out), "--processes", "1"]
+    for _ in range(2):
+        run("benchmarks.peers", *given, "--tools", "evidently", "--data", str(tmp_path))
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(line["policy"], line["stream"]) for line in lines] == [("watchkeeper", "calm"), ("evidently", "calm"), ("evidently", "in_grams")]
+    found = {line["stream"]: {tuple(a) for a in line["alerts"]} for line in lines[1:]}
+    assert {(t, "feature", "weight") for t in range(3, 7)} <= found["in_grams"]
+    assert {alert for alert in found["in_grams"] if alert[0] < 3} == {alert for alert in found["calm"] if alert[0] < 3}
+
+
+@pytest.mark.slow
 def test_the_judging_benchmark_finds_what_is_wrong_once():
     found = json.loads(run("benchmarks.judging", "--models", "10", "--json"))
     assert found["opened"][0] >= 1

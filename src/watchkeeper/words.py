@@ -4,17 +4,19 @@ Belongs here: formatting of single values. Does not: sentences about incidents (
 """
 
 import math
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from watchkeeper.records import ATTRIBUTION, CLASS
+from watchkeeper.records import ATTRIBUTION, CLASS, Score
 from watchkeeper.spelling import segment_pairs
 
 COUNTS = ("count", "rows", "categories")
 _UNITS = ("ms", "hours", "kWh")
 _SILENT = ("", "ratio", "probability", "index", "distance", "feature", "truth", "nats")  # of these a reader learns nothing from the name
+_BREAKING = ("Cc", "Zl", "Zp")  # control characters, and what Unicode parts lines and paragraphs by
 _NAMED = 5  # values of a set
 _LEAST, _MOST = 1e-4, 1e15
 _METRICS = {
@@ -49,6 +51,15 @@ def counted(count: int, thing: str) -> str:
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}{'es' if thing.endswith(('ch', 's')) else 's'}"
 
 
+def one_line(text: str) -> str:
+    r"""Return a text in which what would break a line, or end a cell of a table, is spelled, as a value of a column may hold anything.
+
+    >>> print(one_line("north\n\tgate"), one_line("plain, ° and é"))
+    north\n\tgate plain, ° and é
+    """
+    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in _BREAKING else c for c in text)
+
+
 def listed(texts: Sequence[str]) -> str:
     """Return several things in one breath.
 
@@ -79,6 +90,31 @@ def standing_text(moment: datetime, timezone: str) -> str:
     'The clock of this workspace stands at Thu 2 Jan 2014, 13:00 (`now` in watchkeeper.yaml).'
     """
     return f"The clock of this workspace stands at {moment_text(moment, timezone)} (`now` in watchkeeper.yaml)."
+
+
+def not_over(grain: str) -> str:
+    """Return why numbers of a window are not final that has not ended.
+
+    >>> not_over("week")
+    'the week is not over'
+    """
+    return f"the {grain} is not over"
+
+
+def missing_labels_text(low: float | None, high: float | None, unit: str) -> str:
+    """Return between what a number lies whatever the labels that are missing say; empty where nothing limits it.
+
+    >>> missing_labels_text(0.61234, 0.75, "ratio"), missing_labels_text(None, None, "ratio")
+    ('between 0.612 and 0.750 whatever the missing labels say', '')
+    """
+    if low is None or high is None:
+        return ""
+    return f"between {number_text(low, unit, beside=[high])} and {number_text(high, unit, beside=[low])} whatever the missing labels say"
+
+
+def note_text(score: Score) -> str:
+    """Return what is to be said beside a score: why there is no number or what limits it, and its worst case."""
+    return "; ".join(filter(None, (score.reason, missing_labels_text(score.bound_low, score.bound_high, score.unit))))
 
 
 def weeks_text(length: timedelta) -> str:
@@ -207,6 +243,15 @@ def percent(share: float | None, *, digits: int = 0) -> str:
     return f"< {2 * least * 100:.{digits}f} %" if 0 < share < least else f"{share * 100:.{digits}f} %"
 
 
+def share_text(share: float) -> str:
+    """Return a share in percent as a sentence has it, in which no sign stands beside "than".
+
+    >>> share_text(.487), share_text(.0004), share_text(.99996)
+    ('49 %', 'under 0.1 %', 'over 99.9 %')
+    """
+    return percent(share).replace("< ", "under ").replace("> ", "over ")
+
+
 def percent_interval(low: float | None, high: float | None) -> str:
     """Return the interval of a share whose unit has just been said.
 
@@ -292,4 +337,4 @@ def metric_text(metric: str, feature: str = "", segment: str = "") -> str:
     about = about.replace("=", " " if feature.startswith(CLASS) else " of ", 1) if feature.startswith((CLASS, ATTRIBUTION)) else about
     parts = [named, about]
     where = " and ".join(f"{column} {value}" for column, value in segment_pairs(segment))
-    return " of ".join(p for p in parts if p) + (f", {where}" if where else "")
+    return one_line(" of ".join(p for p in parts if p) + (f", {where}" if where else ""))

@@ -139,7 +139,7 @@ def test_a_mistake_is_not_tried_again_but_a_lost_connection_is():
 
 
 def test_a_table_cell_cannot_break_the_table():
-    assert table(["why"], [{"why": "a|b\nc"}]).splitlines()[-1] == "| a\\|b c |"
+    assert table(["why"], [{"why": "a|b\nc"}]).splitlines()[-1] == "| a\\|b\\nc |"
 
 
 def test_mistakes_in_prefect_yaml_are_told_with_their_lines(home: Home):

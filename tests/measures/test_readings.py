@@ -135,6 +135,15 @@ def test_a_mature_kpi_has_coverage_but_no_worst_cases():
     assert recall.coverage == pytest.approx(0.7, abs=0.05)
 
 
+def test_of_a_window_that_goes_on_no_number_is_final():
+    found = read(sums_of(2000), is_mature=False, grain="week", window=Window(DAY, DAY + timedelta(days=7)))
+    numbers = [s for s in found.values() if s.value is not None]
+    assert {s.state for s in numbers} == {"provisional"}
+    assert {s.reason.split("; ")[0] for s in numbers} == {"the week is not over"}
+    ended = read(sums_of(2000), grain="week", window=Window(DAY - timedelta(days=4), DAY + timedelta(days=3)))
+    assert not any("not over" in s.reason for s in ended.values())
+
+
 def test_too_few_rows_are_insufficient_and_say_how_many_are_needed():
     found = read(sums_of(12))
     psi, auc = found["psi", "distance", ""], found["roc_auc", "", ""]

@@ -62,6 +62,15 @@ def compared(home: Home, newer: str, **more) -> Comparison:
     return compare(home, load_monitor(home, "parcels"), "1", newer, now=NOW, **more)
 
 
+def test_a_version_is_not_compared_with_itself(home):
+    with pytest.raises(UsageError, match="'1' is named twice: a version is compared with another one"):
+        compared(home, "1")
+    asked = ["--home", str(home.root), "versions", "compare", "parcels", "2", "2", "--now", NOW.isoformat()]
+    refused = CliRunner().invoke(app, asked)
+    assert refused.exit_code == 2
+    assert "`watchkeeper versions list parcels` tells which there are." in refused.output
+
+
 @pytest.mark.parametrize("is_paired", [False, True])
 def test_rows_of_one_customer_are_one_witness_of_a_difference(is_paired):
     """Of two versions that are the same, with customers of whom each is easy or hard, and likes the one or the other where both scored the same rows."""

@@ -295,6 +295,55 @@ def test_of_two_columns_that_add_up_to_1_the_positive_labels_is_the_score(names,
     assert (answers(told)["columns.score"], why) == (score, f"adds up to 1 with `{other}`, and by the names it is that of the positive label")
 
 
+@pytest.mark.parametrize(
+    ("name", "truth", "positive"),
+    [
+        ("prob_0", [0, 1], None),
+        ("p_0", [False, True], None),
+        ("predict_proba_0", [0, 1], None),
+        ("prob_0", ["stays", "goes"], "goes"),
+        ("prob_stays", ["stays", "goes"], "goes"),
+        ("p_no", ["no", "yes"], None),
+        ("score_neg", ["stays", "goes"], "goes"),
+        ("p_not_returned", [0, 1], None),
+        ("no_return_prob", [0, 1], None),
+        ("no_fraud_score", [0, 1], None),
+    ],
+)
+def test_a_score_alone_that_is_named_after_the_negative_label_is_asked_about(name, truth, positive):
+    rows = events().rename_columns({"score": name})
+    told = drafted(rows, labels(truth * 60), positive=positive)
+    assert [q.option for q in told.questions] == ["--score"]
+    assert told.questions[0].what.startswith(f"which column is the probability of the positive label; `{name}` is named like that of another label")
+    assert "columns.score" not in answers(told)
+    again = drafted(rows, labels(truth * 60), positive=positive, score=name)
+    assert (again.questions, answers(again)["columns.score"]) == ([], name)
+
+
+@pytest.mark.parametrize(
+    ("name", "truth", "positive"),
+    [
+        ("prob_1", [0, 1], None),
+        ("prob_0", [0, 1], "0"),
+        ("prob_goes", ["stays", "goes"], "goes"),
+        ("p_no", ["no", "yes"], "no"),
+        ("p_returned", [0, 1], None),
+        ("score_v0", [0, 1], None),
+        ("probability", ["stays", "goes"], "goes"),
+    ],
+)
+def test_a_score_alone_that_is_named_otherwise_is_taken(name, truth, positive):
+    told = drafted(events().rename_columns({"score": name}), labels(truth * 60), positive=positive)
+    assert (told.questions, answers(told)["columns.score"]) == ([], name)
+
+
+def test_a_prediction_that_follows_a_score_upwards_tells_more_than_its_name():
+    rows = events().rename_columns({"score": "prob_0"})
+    up, down = (np.asarray(rows["prob_0"]) >= 0.6, np.asarray(rows["prob_0"]) < 0.6)
+    assert answers(drafted(rows.append_column("is_returned", [up]), labels([0, 1] * 60)))["columns.score"] == "prob_0"
+    assert [q.option for q in drafted(rows.append_column("is_returned", [down]), labels([0, 1] * 60)).questions] == ["--score"]
+
+
 @pytest.mark.parametrize("names", [("prob_0", "prob_1"), ("prob_1", "prob_0")])
 def test_without_labels_true_is_positive(names):
     assert answers(drafted(of_two(*names)))["columns.score"] == "prob_1"

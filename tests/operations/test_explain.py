@@ -1,21 +1,28 @@
 """One prediction: what is known of it, by its id, and which ones are worth reading."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from conftest import PARCELS, new_home, parcels_world
 from intake_world import expect, suite
+from measure_world import feature
 from watchkeeper.adapters.workspace import load_monitor
+from watchkeeper.cli import app
 from watchkeeper.errors import UsageError
+from watchkeeper.measures.rarity import place_of
 from watchkeeper.operations.change import record_change
 from watchkeeper.operations.explain import explain
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.pick import pick
 from watchkeeper.operations.watch import watch
+from watchkeeper.profiles.bins import fit_numeric
 from watchkeeper.records import Profile, Run, Score
 from watchkeeper.site.explanation import explanation_lines
 from watchkeeper.windows import Window
@@ -129,6 +136,54 @@ def test_an_id_is_found_letter_by_letter_and_the_monitors_environment_before_a_s
     assert (found.environment, found.times_landed) == ("production", 2)
     with pytest.raises(UsageError, match="letter by letter"):
         explain(home, monitor, "1003.0", now=NOW)
+
+
+def test_of_an_id_that_several_versions_scored_each_can_be_told_of(make_home):
+    home = make_home(PARCELS | {"labels": None}, name="released")
+    monitor = load_monitor(home, "parcels")
+    events, _ = parcels_world(FIRST, rows=40)
+    for version in ("1", "2"):
+        scored = pa.array([float(version) / 10] * 40)
+        rows = events.set_column(events.column_names.index("p_late"), "p_late", scored)
+        rows = rows.set_column(rows.column_names.index("version"), "version", pa.array([version] * 40))
+        pq.write_table(rows, home.root / "inbox" / f"parcels-{version}.parquet")
+    ingest(home, monitor, now=NOW)
+    name = events["parcel"][3].as_py()
+    told = {version: explain(home, monitor, name, now=NOW, version=version) for version in ("1", "2")}
+    assert [(v, f.version, f.score, f.versions, f.times_landed) for v, f in told.items()] == [
+        ("1", "1", 0.1, ("1", "2"), 1),
+        ("2", "2", 0.2, ("1", "2"), 1),
+    ]
+    assert lines(monitor, told["1"])["Version"] == "1; 2 scored this id too: `--version 2` tells of it"
+    latest = explain(home, monitor, name, now=NOW)
+    other = {"1": "2", "2": "1"}[latest.version]
+    assert f"`--version {other}` tells of it" in lines(monitor, latest)["Version"]
+    assert "its id 2 times in the lake" in lines(monitor, latest)["Landed"]
+    with pytest.raises(UsageError, match=r"--version: version '3' did not score '.*'\. Those that did: 1, 2\."):
+        explain(home, monitor, name, now=NOW, version="3")
+    shown = CliRunner().invoke(app, ["--home", str(home.root), "explain", "parcels", name, "--version", "1", "--json", "--now", NOW.isoformat()])
+    assert json.loads(shown.stdout)["score"] == 0.1
+
+
+def test_where_no_version_is_logged_none_can_be_asked_for(make_home):
+    columns = {k: v for k, v in PARCELS["columns"].items() if k != "version"}
+    home = make_home(PARCELS | {"labels": None, "columns": columns}, name="nameless")
+    monitor = load_monitor(home, "parcels")
+    events, _ = parcels_world(FIRST, rows=40)
+    pq.write_table(events, home.root / "inbox" / "parcels-1.parquet")
+    ingest(home, monitor, now=NOW)
+    with pytest.raises(UsageError, match="name no version"):
+        explain(home, monitor, events["parcel"][3].as_py(), now=NOW, version="1")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(1000.0, "higher than over 99.9 % of the reference"), (-1000.0, "lower than over 99.9 % of the reference")]
+)
+def test_a_place_near_an_end_of_the_reference_is_said_in_words(value, said):
+    rng = np.random.default_rng(0)
+    bins = fit_numeric("x", rng.normal(size=5_000))
+    values = np.concatenate([rng.normal(0, 0.5, 100_000), [value, 2 * value]])
+    assert place_of(feature(bins, values), value).said == said
 
 
 def test_what_the_reference_never_had_is_said(home, monitor):

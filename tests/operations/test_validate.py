@@ -175,3 +175,24 @@ def test_people_read_a_table_the_reasons_and_a_verdict(home: Home, file: Path, w
     said = watchkeeper("validate", "parcels", "--file", str(file), "--now", NOW.isoformat()).stdout
     assert "3 rows: weight_kg values must be less than or equal to 90" in said
     assert "Failed: 4 of 200 rows would be set aside." in said
+
+
+def test_a_file_without_the_column_of_versions_is_asked_about_its_ids_all_the_same(
+    home: Home, parcels: Monitor, parcels_of_day: Callable[..., Any]
+) -> None:
+    """The suite that `add` drafts names the column of versions: rows without it have none, as intake has it, and their ids are to differ."""
+    path, _ = parcels_of_day(date(2025, 1, 1))
+    once = {"type": "expect_compound_columns_to_be_unique", "kwargs": {"column_list": ["parcel", "version"]}, "severity": "critical"}
+    there = {"type": "expect_column_to_exist", "kwargs": {"column": "version"}, "severity": "warning"}
+    suite(home, once, there)
+    rows = pq.read_table(path).drop_columns(["version"])
+    pq.write_table(pa.concat_tables([rows, rows.slice(3, 2)]), path)
+    found = validate(home, parcels, now=NOW, file=path)
+    assert [(f.expectation, f.outcome) for f in found.findings] == [(once["type"], "fail"), (there["type"], "fail")]
+    assert found.is_evaluated
+    assert found.quarantined == 4
+    pq.write_table(rows, path)
+    alone = validate(home, parcels, now=NOW, file=path)
+    assert ([f.outcome for f in alone.findings], alone.quarantined) == (["pass", "fail"], 0)
+    done = ingest(home, parcels, now=NOW)
+    assert [(b.rows_landed, b.rows_quarantined) for b in done if b.source == "events"] == [(200, 0)]

@@ -12,7 +12,7 @@ import pytest
 import worlds_site as world
 from watchkeeper.adapters.charts import png, svg
 from watchkeeper.judgement.incidents import fold
-from watchkeeper.site.charts import NARROW, PAGE, PICTURE, WIDE, Shade, metric_chart
+from watchkeeper.site.charts import NARROW, PAGE, PICTURE, WIDE, Shade, hollow_text, metric_chart
 from watchkeeper.site.figures import Frame, Normal, figure, shades, usual_of
 from watchkeeper.windows import Window
 
@@ -111,9 +111,25 @@ def test_a_figure_speaks_its_numbers_and_keeps_the_newest_in_its_table():
     made = figure(SCORES, FRAME)
     assert made.rows[0] == SCORES[-1]
     assert made.left_out + len(made.rows) == len(SCORES)
-    assert f"last {SCORES[-1].value:.3f}," in made.spoken
+    assert f"last {SCORES[-1].value:.3f} (provisional)," in made.spoken
     assert "usual, which 95 % of reference windows keep, is" in made.spoken
-    assert "hollow: provisional" in made.legend
+    assert "hollow: the 2 newest points, provisional until their labels are due" in made.legend
+    assert made.legend.startswith(f"Last: {SCORES[-1].value:.3f} (provisional);")
+
+
+def test_a_caption_says_nothing_of_provisional_points_where_there_are_none():
+    mature = [s for s in SCORES if s.state != "provisional"]
+    assert "provisional" not in figure(mature, FRAME).legend
+    assert "provisional" not in figure(mature, FRAME).spoken
+    assert hollow_text(mature) == ""
+    assert hollow_text([*mature, SCORES[-1]]) == "hollow: the newest point, provisional until its labels are due"
+
+
+def test_a_final_point_between_gaps_is_drawn_and_not_hollow():
+    lone = [dataclasses.replace(s, value=None, low=None, high=None) if n != 4 else s for n, s in enumerate(SCORES[:9])]
+    (dot,) = (layer for layer in chart(lone)["layer"] if layer["mark"]["type"] == "point")
+    assert dot["mark"]["filled"] is True
+    assert [p["value"] for p in dot["data"]["values"]] == [SCORES[4].value]
 
 
 def test_a_metric_without_any_number_has_no_figure():

@@ -4,6 +4,7 @@ Belongs here: running a suite, and outcomes of three values. Does not: the files
 (gx_duckdb.py), finding rows (broken_rows.py), what follows from an outcome (operations/), the pages (validation_docs.py). No raw value leaves: results hold counts, aggregates and row numbers.
 """
 
+import copy
 import json
 import threading
 import warnings
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from watchkeeper.adapters.broken_rows import ON_ROWS, Look
@@ -29,6 +31,7 @@ __all__ = ["Checked", "Finding", "check", "draft_suite", "lint_suites"]
 
 TABLE = "batch"
 COLUMNS = "columns_of_batch"
+ALIKE = "wk_alike"
 _KEPT_OR_NOT = {"result_format": "BOOLEAN_ONLY"}
 _ON_COLUMNS = {"result_format": "BASIC", "partial_unexpected_count": 0}
 _HIDDEN = "(private)"
@@ -135,6 +138,7 @@ class Checked:
 def check(rows: pa.Table, suite_file: Path, *, private: Collection[str] = ()) -> Checked:
     """Run the suite over the rows, which carry their numbers in `wk_row`; no file means nothing to check.
 
+    A column of Arrow's null type is one that the file lacks, and that counts as empty: rows are asked about it, and it does not exist.
     An expectation that cannot be evaluated is an error and not a failure; the others are evaluated all the same.
     For private columns no aggregate is told either, and no value that the expectation names.
 
@@ -153,16 +157,32 @@ def check(rows: pa.Table, suite_file: Path, *, private: Collection[str] = ()) ->
 def _run(rows: pa.Table, suite: Suite, private: frozenset[str]) -> list[Finding]:
     from watchkeeper.adapters.gx_duckdb import batch, remembering
 
+    lacking = {f.name for f in rows.schema if pa.types.is_null(f.type)}
+    plain, on_rows = (_alike_in(lacking, part) for part in (suite.gx_plain, suite.gx_rows))
     with remembering(), _opened(rows) as connection, batch(_context(), connection, TABLE, suite.name) as gx_rows:
-        results = _results(gx_rows, suite.gx_plain, _KEPT_OR_NOT)
-        broken = [e for e in suite.gx_plain.expectations if not (results[e.id].success or _error(results[e.id].exception_info))]
-        counted = _with(suite.gx_rows, broken)
+        results = _results(gx_rows, plain, _KEPT_OR_NOT)
+        broken = [e for e in plain.expectations if not (results[e.id].success or _error(results[e.id].exception_info))]
+        counted = _with(on_rows, broken)
         results |= _results(gx_rows, counted, ON_ROWS)
         if suite.gx_columns.expectations:
             with batch(_context(), connection, COLUMNS, suite.name) as gx_columns:
                 results |= _results(gx_columns, suite.gx_columns, _ON_COLUMNS)
         look = Look(connection=connection, batch=gx_rows, table=TABLE, rows=rows.num_rows, gx={e.id: e for e in counted.expectations})
         return [_finding(expectation, results[expectation.expectation_id], look, private) for expectation in suite.expectations]
+
+
+def _alike_in(lacking: set[str], suite: Any) -> Any:
+    """Return a suite in which rows are told apart by the columns that are there: all are alike in one that is lacking, where GX takes empty ones to differ."""
+    if not any(lacking & set(e.configuration.kwargs.get("column_list") or ()) for e in suite.expectations):
+        return suite
+    made = []
+    for each in (e.configuration for e in suite.expectations):
+        listed = each.kwargs.get("column_list") or ()
+        if lacking & set(listed):
+            each = copy.deepcopy(each)  # noqa: PLW2901 - of this table alone
+            each.kwargs["column_list"] = list(dict.fromkeys(ALIKE if name in lacking else name for name in listed))
+        made.append(each)
+    return quiet_gx().ExpectationSuite(name=suite.name, expectations=made)
 
 
 def _with(suite: Any, expectations: list[Any]) -> Any:
@@ -191,8 +211,9 @@ def _opened(rows: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection that sees the rows and nothing else: a suite's own SQL reaches no file and no setting."""
     connection = _closed_database().cursor()
     try:
-        connection.register(TABLE, _in_utc(rows))
-        connection.register(COLUMNS, rows.select([name for name in rows.column_names if not name.startswith("wk_")]))
+        connection.register(TABLE, _as_asked(rows))
+        there = [f.name for f in rows.schema if not (f.name.startswith("wk_") or pa.types.is_null(f.type))]
+        connection.register(COLUMNS, rows.select(there))
         yield connection
     finally:
         connection.close()
@@ -207,10 +228,11 @@ def _closed_database() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _in_utc(rows: pa.Table) -> pa.Table:
-    """Drop the zone of timestamps, which are UTC inside; limits in suites carry none."""
+def _as_asked(rows: pa.Table) -> pa.Table:
+    """Drop the zone of timestamps, which are UTC inside; limits in suites carry none. What has no type becomes text, and `ALIKE` is the same in all rows."""
+    rows = rows.append_column(ALIKE, pa.array(np.zeros(rows.num_rows, np.int8)))
     naive = [f.with_type(pa.timestamp(f.type.unit)) if pa.types.is_timestamp(f.type) else f for f in rows.schema]
-    return rows.cast(pa.schema(naive))
+    return rows.cast(pa.schema([f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in naive]))
 
 
 def _finding(expectation: Expectation, result: Any, look: Look, private: frozenset[str]) -> Finding:

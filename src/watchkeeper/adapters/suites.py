@@ -20,7 +20,7 @@ from watchkeeper.errors import ConfigurationError
 
 QUERY = "unexpected_rows_expectation"
 _LOOK_AT_TYPES = ("expect_column_values_to_be_of_type", "expect_column_values_to_be_in_type_list")  # row-level for GX in pandas alone
-_LOOK_AT_COLUMNS = "expect_table_column"
+_LOOK_AT_COLUMNS = ("expect_table_column", "expect_column_to_exist")
 _WRITTEN = ("type", "kwargs", "meta", "description", "notes", "severity")
 
 

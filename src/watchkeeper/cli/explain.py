@@ -39,6 +39,7 @@ def explain(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The model that predicted.")],
     prediction: Annotated[str, typer.Argument(metavar="ID", help="The id of the prediction.")],
     *,
+    version: Annotated[str | None, typer.Option(metavar="VERSION", help="What this version said of it; else the latest.", show_default=False)] = None,
     as_json: JsonOption = False,
     private: PrivateOption = False,
     reason: PrivateReasonOption = "",
@@ -49,7 +50,7 @@ def explain(
     why = private_reason(reason, is_asked=private)
     place = open_home(ctx, home)
     monitor = load_monitor(place, model)
-    found = explained(place, monitor, prediction, now=moment(now, place), private_reason=why)
+    found = explained(place, monitor, prediction, now=moment(now, place), version=version, private_reason=why)
     if as_json:
         show_json(_as_json(found))
         return

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from watchkeeper.spelling import utc
-from watchkeeper.words import number_text, window_text
+from watchkeeper.words import number_text, one_line, window_text
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 NOBODY = "No model is watched yet. `watchkeeper add MODEL --events FILE` adds one."
@@ -123,7 +123,7 @@ def _text(value: Any) -> str:
 
 
 def cell(value: Any, *, is_exact: bool = False) -> str:
-    """Return a value as people read it in a table: nothing for None, numbers as everywhere (counts and money with all their digits), minutes.
+    r"""Return a value as people read it in a table: nothing for None, numbers as everywhere (counts and money with all their digits), minutes.
 
     With `is_exact` every number has all its digits: a row is shown for what is in it.
 
@@ -132,6 +132,11 @@ def cell(value: Any, *, is_exact: bool = False) -> str:
     ('0.123', '58,300', '13,245', '2013-04-22 06:30', '', 'a, b')
     >>> cell({"wind": 1048.36058}, is_exact=True)
     'wind: 1,048.36058'
+
+    What would break a row of the table is spelled, since a segment's value may hold anything.
+
+    >>> print(cell("depot=north\ngate"))
+    depot=north\ngate
     """
     if value is None:
         return ""
@@ -145,7 +150,7 @@ def cell(value: Any, *, is_exact: bool = False) -> str:
         value = [f"{k}: {cell(v, is_exact=is_exact)}" for k, v in value.items()]
     if isinstance(value, list | tuple):
         return ", ".join(cell(v, is_exact=is_exact) for v in value)
-    return _text(value)
+    return one_line(_text(value))
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str, *, is_exact: bool) -> None:

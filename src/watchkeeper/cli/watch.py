@@ -28,7 +28,7 @@ from watchkeeper.operations.spread import in_threads
 from watchkeeper.operations.watch import Watched, present, watch
 from watchkeeper.records import Cause, Score
 from watchkeeper.windows import Grid
-from watchkeeper.words import COUNTS, counted, moment_text, window_text
+from watchkeeper.words import COUNTS, counted, moment_text, note_text, window_text
 
 Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Models; else all.", show_default=False)]
 _SCORES = ("metric", "feature", "segment", "version", "window", "value", "low", "high", "n", "reference_value", "coverage", "state", "reason")
@@ -129,14 +129,20 @@ def scores(
         grain=by.value if by else None,
     )
     found = listed_scores(place, monitor, wanted, now=at)
-    rows = [s if as_json else {**as_dict(s), **_whole(s), "window": window_so_far(s.window_start, s.window_end, monitor.timezone, at)} for s in found]
     show(
-        rows,
+        found if as_json else [_row(s, monitor.timezone, at) for s in found],
         as_json=as_json,
         columns=[c for c in _SCORES if c != "version" or any(s.version for s in found)],
         title=f"{model}, {wanted.grain or monitor.window}s in {monitor.timezone}",
         empty=f"No score matches. {silence(place, monitor, wanted, now=at)}",
     )
+    if found and segment and not any(s.segment for s in found):
+        complain(f"All rows alone. {silence(place, monitor, wanted, now=at)}")
+
+
+def _row(score: Score, timezone: str, now: datetime) -> dict[str, Any]:
+    window = window_so_far(score.window_start, score.window_end, timezone, now)
+    return {**as_dict(score), **_whole(score), "window": window, "reason": note_text(score)}
 
 
 def list_incidents(

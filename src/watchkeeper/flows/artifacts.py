@@ -10,6 +10,7 @@ from typing import Any
 from watchkeeper.adapters.prefect_server import PAGES_VARIABLE
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.flows.selection import Selection
+from watchkeeper.words import one_line
 
 
 def publish(key: str, markdown: str, description: str) -> None:
@@ -36,7 +37,7 @@ def table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
     | --- | --- |
     | a | 3 |
     """
-    lines = [[str(row.get(c, "")).replace("|", "\\|").replace("\n", " ") for c in columns] for row in rows]
+    lines = [[one_line(str(row.get(c, ""))).replace("|", "\\|") for c in columns] for row in rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [list(columns), ["---"] * len(columns), *lines])
 
 

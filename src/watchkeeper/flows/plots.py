@@ -18,13 +18,13 @@ _SPAN = timedelta(days=60)
 
 def headline_plot(selection: Selection, model: str) -> str:
     """Return the plot as markdown; nothing while there is nothing to plot."""
-    from watchkeeper.site.charts import PICTURE, WIDE, metric_chart
+    from watchkeeper.site.charts import PICTURE, WIDE, hollow_text, metric_chart
 
     monitor = selection.monitors[model]
     for metric, limit in _candidates(monitor):
         scores = _scores(selection, monitor, metric)
         if any(s.value is not None for s in scores):
-            title = f"{model}: {metric.replace('_', ' ')}"
+            title = "; ".join(filter(None, (f"{model}: {metric.replace('_', ' ')}", hollow_text(scores))))
             chart = metric_chart(scores, timezone=monitor.timezone, palette=PICTURE, size=WIDE, limit=limit, title=title)
             return picture(chart, title)
     return ""

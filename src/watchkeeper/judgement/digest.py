@@ -20,7 +20,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.pairs import parts_of
 from watchkeeper.records import SEVERITIES, Score, Signal
 from watchkeeper.windows import grain_of
-from watchkeeper.words import counted, listed, measured_text, metric_text, number_text, percent, percent_interval
+from watchkeeper.words import counted, listed, measured_text, metric_text, number_text, one_line, percent, percent_interval
 
 RESTATED = ", restated"
 _ROUNDING = 1e-6
@@ -78,6 +78,10 @@ class DigestFacts:
 
 def headline(monitor: Monitor, facts: DigestFacts) -> str:
     """Return the one line that must be read."""
+    return one_line(_headline(monitor, facts))
+
+
+def _headline(monitor: Monitor, facts: DigestFacts) -> str:
     period = span_text(monitor, facts.start, facts.end, facts.told_at)
     so_far = "" if facts.is_final or not facts.scores else " (provisional)"
     start = f"{monitor.model}, {period}{RESTATED if facts.is_correction else ''}: {mood(facts)}{so_far}."
@@ -141,7 +145,7 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
         ("Not known", "; ".join(facts.not_known)),
         ("Next", _next(facts)),
     ]
-    return [(label, said) for label, said in made if said]
+    return [(label, one_line(said)) for label, said in made if said]
 
 
 def _opening(facts: DigestFacts) -> str:

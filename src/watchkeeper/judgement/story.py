@@ -18,7 +18,7 @@ from watchkeeper.measures.own import unit_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Cause, Score, Signal, Story
 from watchkeeper.windows import grain_of
-from watchkeeper.words import limit_text, listed, measured_text, metric_text, number_text, percent, percent_interval, points
+from watchkeeper.words import limit_text, listed, measured_text, metric_text, number_text, one_line, percent, percent_interval, points
 
 _LONG, _LONG_ENOUGH = 3, timedelta(days=14)
 _WORTH_TELLING = 0.02
@@ -30,7 +30,7 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
     headline, when, facts = _TELLERS.get(episode.family, _plain)(monitor, episode, evidence)
     is_of_model = episode.family in ("kpi", "segment", "target")
     return Story(
-        headline=headline,
+        headline=one_line(headline),
         when=when,
         facts=[*facts, *_succeeded(monitor, evidence), *_read(evidence)],
         causes=found,

@@ -22,6 +22,7 @@ from watchkeeper.profiles.parts import FEATURE, LABEL, SERVICE
 from watchkeeper.stats.calibration import Calibration
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.windows import Window
+from watchkeeper.words import not_over
 
 Sums = Mapping[tuple[str, str, str], Counts]
 BySegment = Mapping[str, Sums]
@@ -73,6 +74,11 @@ class Frame:
     """Binary: the score that decisions turn at, None where the model decides by itself: then the reference tells."""
     gives_chances: bool = True
     """Whether there are scores or probabilities to be unsure of."""
+
+    @property
+    def runs_on(self) -> str:
+        """Why nothing of the window is final whatever it rests on: it has not ended; empty once it has."""
+        return not_over(self.grain) if self.window.end > self.now else ""
 
     def method_of(self, metric: Metric, feature: str) -> str:
         """Return how a number is computed; of windows of some days the reason says what its interval is over."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from watchkeeper.measures.views import FeatureView
-from watchkeeper.words import number_text, percent
+from watchkeeper.words import number_text, share_text
 
 RARE = 0.01
 
@@ -41,7 +41,7 @@ def place_of(view: FeatureView, value: Any) -> Place:
 
 def _missing(view: FeatureView) -> Place:
     share = (view.counts.nulls + view.counts.nans) / view.counts.n
-    return Place(share=share, said=f"missing, as in {percent(share)} of the reference", is_unusual=share < RARE)
+    return Place(share=share, said=f"missing, as in {share_text(share)} of the reference", is_unusual=share < RARE)
 
 
 def _of_number(view: FeatureView, value: float) -> Place:
@@ -54,7 +54,7 @@ def _of_number(view: FeatureView, value: float) -> Place:
     if isfinite(known.low) and value < known.low:
         return Place(below=0.0, share=0.0, said=f"below all of the reference, whose lowest is {number_text(known.low)}", is_unusual=True)
     above = max(0.0, 1 - below - share)
-    said = f"higher than {percent(below)} of the reference" if below >= above else f"lower than {percent(above)} of the reference"
+    said = f"higher than {share_text(below)} of the reference" if below >= above else f"lower than {share_text(above)} of the reference"
     return Place(below=below, share=share, said=said, is_unusual=min(below, above) + share <= RARE)
 
 
@@ -64,6 +64,6 @@ def _of_category(view: FeatureView, value: str) -> Place:
         return Place(share=0.0, said="never seen in the reference", is_unusual=True)
     if cell == len(view.bins.categories):
         rest = float(view.fine[cell] / view.counts.valued)
-        return Place(said=f"among the rare ones, together {percent(rest)} of the reference", is_unusual=True)
+        return Place(said=f"among the rare ones, together {share_text(rest)} of the reference", is_unusual=True)
     share = float(view.fine[cell] / view.counts.valued)
-    return Place(share=share, said=f"{percent(share)} of the reference", is_unusual=share < RARE)
+    return Place(share=share, said=f"{share_text(share)} of the reference", is_unusual=share < RARE)

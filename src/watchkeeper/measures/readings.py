@@ -223,7 +223,8 @@ def _stated(frame: Frame, metric: Metric, estimate: Estimate, state: str, rows: 
     if not estimate.is_defined:
         reason = "" if frame.uncalibrated and metric.compares else estimate.reason
         return _score(frame, metric, estimate, NOT_EVALUATED, reason, usual=usual, **more)
-    return _score(frame, metric, estimate, state, estimate.reason, usual=usual, **more)
+    reason = "; ".join(filter(None, (frame.runs_on, estimate.reason)))
+    return _score(frame, metric, estimate, PROVISIONAL if frame.runs_on else state, reason, usual=usual, **more)
 
 
 def _score(

@@ -89,12 +89,14 @@ def compare(home: Home, monitor: Monitor, older: str, newer: str, *, now: dateti
     same ids, losses are compared row by row, which tells smaller differences.
 
     Raises:
-        UsageError: the model logs no version, has no labels, or the two never scored at the same time.
+        UsageError: the model logs no version, has no labels, the two are one, or they never scored at the same time.
 
     """
     if monitor.columns.version is None or monitor.labels is None:
         missing = "`columns.version`" if monitor.columns.version is None else "`labels`"
         raise UsageError(f"versions cannot be compared without {missing}", where=monitor.model, then="Name it in the monitor file.")
+    if older == newer:
+        raise UsageError(f"{older!r} is named twice: a version is compared with another one", where=monitor.model, then=_THERE.format(monitor.model))
     maturity = maturity_of(home, monitor, now=now)
     due, both = maturity.until(monitor.grid, now), (older, newer)
     span = _together(monitor, _spans(home, monitor, both, now), due) if window is None else Window(window.start, min(window.end, due))

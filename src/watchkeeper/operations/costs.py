@@ -20,10 +20,12 @@ from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import ConfigurationError
 from watchkeeper.measures.cost import COST_METRICS, Use, cost_scores, method, usage, withdrawn
 from watchkeeper.measures.prices import Price
+from watchkeeper.measures.readings import DONE, PROVISIONAL
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.lost import lost_costs
 from watchkeeper.records import Run, Score
 from watchkeeper.windows import Grid, Window
+from watchkeeper.words import not_over
 
 OPERATION = "costs"
 SETTLED = timedelta(days=35)
@@ -63,7 +65,14 @@ def costs_by(home: Home, monitor: Monitor, grid: Grid, *, now: datetime, start: 
         for uses in [found for (begun, _), found in mine.items() if begun == window.start]:
             used = usage(uses, spans[window.start], book, monitor.cost.currency)
             scores = cost_scores(used, monitor, window, predictions=counts.get(window.start, 0), now=now)
-            yield from (dataclasses.replace(s, grain=grid.grain) for s in scores)
+            yield from (_so_far(dataclasses.replace(s, grain=grid.grain), now) for s in scores)
+
+
+def _so_far(score: Score, now: datetime) -> Score:
+    """Return a score that says when its window goes on."""
+    if score.window_end <= now or score.state != DONE:
+        return score
+    return dataclasses.replace(score, state=PROVISIONAL, reason="; ".join(filter(None, (not_over(score.grain), score.reason))))
 
 
 def book_or_reason(home: Home) -> Sequence[Price] | str:

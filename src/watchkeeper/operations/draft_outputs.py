@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations import guesses, halves, truths
+from watchkeeper.operations.convert import text_of
 from watchkeeper.operations.drafting import SAID, Draft, Question
 from watchkeeper.operations.traits import is_number, is_share
 from watchkeeper.words import listed
@@ -69,7 +70,7 @@ def _of_positive(told: Draft, events: pa.Table, truth: tuple[str, pa.ChunkedArra
     score = str(guess[0])
     others = halves.complements(events, score, told.taken() | {n for n in (told.said.prediction,) if n})
     if not others:
-        return guess
+        return _alone(told, events, truth, guess)
     if told.said.positive is None and truth[1] is not None and truths.positive(truth[1]) is None:
         return None  # which label is positive is asked for, and the answer may settle this too
     outcome = halves.Outcome.of(*truth, _positive_label(told, truth[1]))
@@ -78,6 +79,17 @@ def _of_positive(told: Draft, events: pa.Table, truth: tuple[str, pa.ChunkedArra
         both = listed([f"`{n}`" for n in (score, *others)])
         told.questions.append(Question("--score", f"which of {both} is the probability of the positive label; they add up to 1"))
     return found
+
+
+def _alone(told: Draft, events: pa.Table, truth: tuple[str, pa.ChunkedArray | None], guess: guesses.Guess) -> guesses.Guess | None:
+    """Return the guess; None, and a question, where it is named like the probability of the negative label: every KPI would be turned upside down."""
+    score, positive = str(guess[0]), _positive_label(told, truth[1])
+    if not halves.is_of_negative(events, score, halves.Outcome.of(*truth, positive), told.said.prediction):
+        return guess
+    named = f"`{score}` is named like that of another label than {text_of(positive)}"
+    then = f"--score {score} where it is nevertheless; else log 1 - `{score}`, or name its label with --positive"
+    told.questions.append(Question("--score", f"which column is the probability of the positive label; {named}: {then}"))
+    return None
 
 
 def _without_score(told: Draft, events: pa.Table, prediction: str) -> None:

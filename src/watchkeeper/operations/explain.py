@@ -4,6 +4,7 @@ Belongs here: reading the row, its label, its batch and its window from the lake
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -45,23 +46,41 @@ from watchkeeper.spelling import segment_of
 _REACHES, _ENOUGH = (0.02, 0.05), 50
 
 
-def explain(home: Home, monitor: Monitor, name: str, *, now: datetime, private_reason: str | None = None) -> Explanation:
+def explain(home: Home, monitor: Monitor, name: str, *, now: datetime, version: str | None = None, private_reason: str | None = None) -> Explanation:
     """Return what is known of the prediction with an id; of several with the same id, of the latest in the monitor's environment, else of the latest.
 
-    Private columns are masked unless `private_reason` says why they are needed; that is kept in `runs`.
+    With `version` only what that version said counts. Private columns are masked unless `private_reason` says why they are needed; that is
+    kept in `runs`.
 
     Raises:
-        UsageError: no prediction with that id has landed; where one waits in quarantine, the reasons are told.
+        UsageError: no prediction with that id has landed, or none of that version; where one waits in quarantine, the reasons are told.
 
     """
     rows = _rows(home, monitor, name, now)
     if rows is None or rows.num_rows == 0:
         raise _unknown(home, monitor, name, now)
-    row = _told_of(monitor, rows)
-    found = _explained(home, monitor, name, row, now, has_private=private_reason is not None, times=rows.num_rows)
+    versions = _versions(monitor, rows)
+    rows = rows if version is None else _of_version(monitor, rows, name, version, versions)
+    made = _explained(home, monitor, name, _told_of(monitor, rows), now, has_private=private_reason is not None, times=rows.num_rows)
+    found = replace(made, versions=tuple(sorted(set(versions))))
     if private_reason is not None:
         home.lake.append_records(Run, [private_shown(monitor.model, "explain", name, private_reason, rows=1, now=now)])
     return found
+
+
+def _versions(monitor: Monitor, rows: pa.Table) -> list[str]:
+    """Return the version of each row; nothing where the model logs none."""
+    column = monitor.columns.version
+    return as_text(rows.column(column)).fill_null(NULL).to_pylist() if column in rows.column_names else []
+
+
+def _of_version(monitor: Monitor, rows: pa.Table, name: str, version: str, versions: Sequence[str]) -> pa.Table:
+    if version in versions:
+        return rows.filter(pa.array([v == version for v in versions]))
+    if not versions:
+        raise UsageError(f"the rows of {monitor.model} name no version", where="--version", then="Leave it out, or name `columns.version`.")
+    there = ", ".join(sorted(set(versions)))
+    raise UsageError(f"version {version!r} did not score {name!r}", where="--version", then=f"Those that did: {there}.")
 
 
 def _told_of(monitor: Monitor, rows: pa.Table) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Two columns that add up to 1: which of them is the probability of the positive label.
+"""Which of two columns that add up to 1 is the probability of the positive label, and whether one that stands alone is that of the other.
 
 Belongs here: the clues, from the surest on, and None where they say nothing or contradict each other. Does not: whether there is a score
 at all (guesses.py), or asking a person (draft.py). The other column taken for the score would turn every KPI of a model upside down.
@@ -21,6 +21,7 @@ _POSITIVE, _NEGATIVE, _NOT = frozenset({"pos", "positive"}), frozenset({"neg", "
 _ASIDE = frozenset({"was", "did", "has", "is", "label", "target", "truth", "true", "actual", "outcome", "y", "ground", "result"})
 _CHOICE = re.compile(r"decision|decided", re.IGNORECASE)  # what was done; it need not be what was expected
 _SHORTEST_STEM = 4
+_FIRST = "0"  # of two classes; where they have names it is not known which of them that is
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,28 @@ def of_positive(events: pa.Table, pair: tuple[str, str], outcome: Outcome, said:
     return _by_prediction(events, pair, outcome, said)
 
 
+def is_of_negative(events: pa.Table, column: str, outcome: Outcome, said: str | None = None) -> bool:
+    """Tell whether a score that stands alone is by its name that of the negative label, and no prediction follows it upwards.
+
+    >>> rows = pa.table({"prob_0": [0.9, 0.2]})
+    >>> is_of_negative(rows, "prob_0", Outcome("was_late", 1)), is_of_negative(rows, "prob_0", Outcome("was_late", 0))
+    (True, False)
+    """
+    return _names_negative(column, outcome) and _by_prediction(events, (column,), outcome, said) is None
+
+
+def _names_negative(column: str, outcome: Outcome) -> bool:
+    tokens = _tokens(column)
+    places = [place for place, token in enumerate(tokens) if token in _WORDS]
+    sides = (tokens[: places[0]], tokens[places[-1] + 1 :]) if places else (tokens,)
+    names = {"".join(t for t in tokens if t not in _WORDS), *map("".join, sides)} - {""}
+    if names & _plain(spellings(outcome.positive)):
+        return False
+    if names & (_plain(outcome.others | opposite_spellings(outcome.positive)) | _NEGATIVE | {_FIRST}):
+        return True
+    return (_by_truth(column, "", outcome) or -bool(_NOT & set(tokens))) < 0
+
+
 def _by_label(column: str, other: str, outcome: Outcome) -> int:
     """Tell by the labels: 1 where a column is named after the positive one, -1 after another, else 0."""
     names = _names(column, other)
@@ -82,7 +105,7 @@ def _by_truth(column: str, other: str, outcome: Outcome) -> int:  # noqa: ARG001
     return 1 if bool(_NOT & set(tokens)) == bool(_NOT & set(told)) else -1
 
 
-def _by_prediction(events: pa.Table, pair: tuple[str, str], outcome: Outcome, said: str | None) -> Guess | None:
+def _by_prediction(events: pa.Table, pair: tuple[str, ...], outcome: Outcome, said: str | None) -> Guess | None:
     truth = [outcome.column] if outcome.column else []
     found = prediction_column(events, "binary", {*pair, *truth}, truth)
     named = said or (found[0] if found and not _CHOICE.search(found[0]) else None)

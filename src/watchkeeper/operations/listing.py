@@ -30,6 +30,7 @@ from watchkeeper.operations.due import last_ended
 from watchkeeper.operations.fit import PREDICTION
 from watchkeeper.operations.incident_book import known_incidents
 from watchkeeper.operations.rollup import rolled_up
+from watchkeeper.operations.segments import split_metrics
 from watchkeeper.operations.version_book import rolled_up_versions
 from watchkeeper.operations.version_list import known_standings
 from watchkeeper.profiles.labelled import SCORE
@@ -119,8 +120,10 @@ def _silence_of(home: Home, monitor: Monitor, wanted: Wanted, metric: str, now: 
         return f"{metric} is a number of {listed(tasks)} models, and {monitor.model} is of the task {monitor.task}."
     if "pair" in subjects and (bins := stored_bins(home, monitor, now=now)) and not bins.pairs:
         return f"No two numeric features go together in the reference (a correlation of {LEAST_CORRELATION} or more), so no pair is counted."
-    if wanted.segment and not any(m.in_segments for m in (*every, GAP_TO_REST) if m.name == metric):
-        return f"{metric} is not measured in segments."
+    ours = catalogue.subjects_of(monitor.task) | {GAP_TO_REST.subject}
+    if wanted.segment and not any(m.in_segments for m in (*every, GAP_TO_REST) if m.name == metric and m.subject in ours):
+        taken_apart = f" `watchkeeper segments {monitor.model} --metric {metric}` has it of each." if metric in split_metrics(monitor) else ""
+        return f"{metric} is not measured in segments.{taken_apart}"
     return _lacking(monitor, metric, [m for m in every if m.name == metric])
 
 

@@ -10,9 +10,11 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.shown import SHOWN, frame_of, shared, whole_scores
-from watchkeeper.site.charts import PICTURE, POSTER, metric_chart
+from watchkeeper.site.charts import PICTURE, POSTER, hollow_text, metric_chart
 from watchkeeper.site.figures import shades, usual_of
 from watchkeeper.words import metric_text
+
+_KEY = "grey: 95 % of reference windows; shaded: incidents"
 
 
 def picture(home: Home, monitor: Monitor, *, metric: str, now: datetime) -> bytes:
@@ -33,6 +35,6 @@ def picture(home: Home, monitor: Monitor, *, metric: str, now: datetime) -> byte
         size=POSTER,
         usual=usual_of(scores, frame),
         shades=shades(scores[0], frame.incidents),
-        title=f"{monitor.model}: {metric_text(metric)} by {monitor.window}; grey: 95 % of reference windows; shaded: incidents",
+        title="\n".join(filter(None, (f"{monitor.model}: {metric_text(metric)} by {monitor.window}; {_KEY}", hollow_text(scores)))),
     )
     return png(drawn)

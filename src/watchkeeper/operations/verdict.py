@@ -47,7 +47,9 @@ def verdicts(home: Home, monitor: Monitor, source: Source, views: Sequence[pa.Ta
 
     """
     filled = [view for view in views if view.num_rows]
-    found = iter(check_all([_numbered(view) for view in filled], suite_file(home, monitor, source), private=monitor.private))
+    found = iter(
+        check_all([_numbered(_with_roles(view, monitor, source)) for view in filled], suite_file(home, monitor, source), private=monitor.private)
+    )
     return [_concluded(monitor, source, view, next(found)) if view.num_rows else Verdict(Checked()) for view in views]
 
 
@@ -56,6 +58,14 @@ def of_some_rows(found: Verdict) -> tuple[Verdict, int]:
     kept = [f for f in found.checked.findings if not f.expectation.startswith(_ROW_COUNT)]
     checked = replace(found.checked, findings=kept)
     return replace(found, checked=checked, fault="; ".join(f.reason for f in checked.refusals)), len(found.checked.findings) - len(kept)
+
+
+def _with_roles(view: pa.Table, monitor: Monitor, source: Source) -> pa.Table:
+    """Return events with an empty column for a version or an environment that the monitor names and a file lacks: intake takes such rows to have none."""
+    roles = (monitor.columns.version, monitor.columns.environment) if source == "events" else ()
+    for name in (n for n in roles if n is not None and n not in view.column_names):
+        view = view.append_column(name, pa.nulls(view.num_rows))
+    return view
 
 
 def _numbered(view: pa.Table) -> pa.Table:

@@ -92,9 +92,16 @@ def metric_chart(
         ]
         chart = alt.layer(*layers).properties(width=size.width, height=size.height)
         if title:
-            chart = chart.properties(title=alt.TitleParams(title, anchor="start", fontSize=15, color=palette.ink))
+            chart = chart.properties(title=alt.TitleParams(title.split("\n"), anchor="start", fontSize=15, color=palette.ink))
         found: dict[str, Any] = chart.configure(**_style(palette)).to_dict(validate=False)
     return found
+
+
+def hollow_text(scores: Sequence[Score]) -> str:
+    """Return what a caption says of the hollow points of a chart; empty where there are none."""
+    waiting = sum(s.value is not None and s.state == "provisional" for s in scores)
+    which = "the newest point, provisional until its" if waiting == 1 else f"the {waiting} newest points, provisional until their"
+    return f"hollow: {which} labels are due" if waiting else ""
 
 
 def resized(chart: dict[str, Any], size: Size) -> dict[str, Any]:
@@ -153,10 +160,15 @@ def _lines(points: list[dict[str, Any]], palette: Palette) -> list[Any]:
     interval = base.mark_area(color=palette.interval, opacity=0.16, invalid=gaps).encode(x=_x(palette), y=_y(palette, "low"), y2="high:Q")
     line = base.mark_line(color=palette.line, strokeWidth=1.6, invalid=gaps).encode(x=_x(palette), y=_y(palette))
     known = [n for n, p in enumerate(points) if p["value"] is not None]
-    dots = [points[n] for n in known if points[n]["is_provisional"] or {n - 1, n + 1}.isdisjoint(known)]
-    hollow = alt.Chart(_rows(dots)).mark_point(color=palette.line, filled=False, size=36, strokeWidth=1.6).encode(x=_x(palette), y=_y(palette))
+    hollow = [points[n] for n in known if points[n]["is_provisional"]]
+    alone = [points[n] for n in known if not points[n]["is_provisional"] and {n - 1, n + 1}.isdisjoint(known)]
+    dots = [
+        alt.Chart(_rows(some)).mark_point(color=palette.line, filled=is_filled, size=36, strokeWidth=1.6).encode(x=_x(palette), y=_y(palette))
+        for some, is_filled in ((alone, True), (hollow, False))
+        if some
+    ]
     has_interval = any(p["low"] is not None and p["high"] is not None for p in points)
-    return ([interval] if has_interval else []) + [line] + ([hollow] if dots else [])
+    return [*([interval] if has_interval else []), line, *dots]
 
 
 def _estimate(points: list[dict[str, Any]], palette: Palette) -> list[Any]:

@@ -15,8 +15,9 @@ from watchkeeper.judgement.incidents import Incident
 from watchkeeper.measures.confidence import near
 from watchkeeper.measures.rarity import NOWHERE, Place
 from watchkeeper.monitor import Monitor
+from watchkeeper.profiles.groups import NULL
 from watchkeeper.records import Batch, Change, Validation
-from watchkeeper.words import counted, expectation_text, metric_text, moment_text, number_text, percent
+from watchkeeper.words import counted, expectation_text, listed, metric_text, moment_text, number_text, one_line, share_text
 
 MASK = "***"
 _SHOWN = 8
@@ -85,6 +86,8 @@ class Explanation:
     times_landed: int = 1
     compared_with: str = ""
     """The new normal that its score and inputs are compared with, empty where that is the reference of the monitor file."""
+    versions: Sequence[str] = ()
+    """All that scored this id; of one alone is told."""
 
 
 def explanation_lines(monitor: Monitor, found: Explanation) -> list[tuple[str, str]]:
@@ -102,7 +105,7 @@ def explanation_lines(monitor: Monitor, found: Explanation) -> list[tuple[str, s
         ("Landed", _landed(monitor, found)),
         ("Incidents", "; ".join(_incident(i) for i in found.incidents) or "none in its window"),
     ]
-    return [(label, said) for label, said in made if said]
+    return [(label, one_line(said)) for label, said in made if said]
 
 
 def _verdict(monitor: Monitor, found: Explanation) -> str:
@@ -157,7 +160,7 @@ def _alike(monitor: Monitor, found: Alike) -> str:
     rows, within = monitor.wording.rows, f"within {found.within:g} of it"
     if not found.n:
         return f"no reference {rows} that were labelled scored {within}"
-    return f"of {found.n:,} reference {rows} that scored {within}, {percent(found.positive / found.n)} were {monitor.wording.positive}"
+    return f"of {found.n:,} reference {rows} that scored {within}, {share_text(found.positive / found.n)} were {monitor.wording.positive}"
 
 
 def _label(monitor: Monitor, found: Explanation) -> str:
@@ -218,7 +221,9 @@ def _served(found: Explanation) -> str:
 def _version(monitor: Monitor, found: Explanation) -> str:
     said = found.version if found.environment == monitor.environment else f"{found.version or 'not logged'}, in {found.environment}"
     notes = [f"{c.kind} of {moment_text(c.at, monitor.timezone)}{f': {c.note}' if c.note else ''}{_made_with(c)}" for c in found.changes]
-    return "; ".join([said, *notes]) if said else ""
+    others = [v for v in found.versions if v != (found.version or NULL)]
+    also = [f"{listed(others)} scored this id too: `--version {others[0]}` tells of {'it' if len(others) == 1 else 'that one'}"] if others else []
+    return "; ".join([said or NULL, *notes, *also]) if said or also else ""
 
 
 def _made_with(change: Change) -> str:

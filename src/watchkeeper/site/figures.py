@@ -18,7 +18,7 @@ from watchkeeper.judgement.panels import in_logs, unscaled
 from watchkeeper.judgement.policy import RULES
 from watchkeeper.judgement.season import Usual
 from watchkeeper.records import Score
-from watchkeeper.site.charts import NARROW, PAGE, WIDE, Shade, metric_chart, resized
+from watchkeeper.site.charts import NARROW, PAGE, WIDE, Shade, hollow_text, metric_chart, resized
 from watchkeeper.windows import Window
 from watchkeeper.words import limit_text, metric_text, number_text, window_text
 
@@ -130,7 +130,7 @@ def _spoken(title: str, known: Sequence[Score], usual: Usual | None, frame: Fram
     """Return what somebody who does not see the chart is told."""
     last, said = known[-1], partial(number_text, unit=known[-1].unit, truth=frame.unit)
     values = [s.value for s in known if s.value is not None]
-    text = f"{title}, {window_text(known[0].window_start, last.window_end, frame.timezone)}: last {said(last.value)}"
+    text = f"{title}, {window_text(known[0].window_start, last.window_end, frame.timezone)}: last {said(last.value)}{_so_far(last)}"
     text += f", lowest {said(min(values))}, highest {said(max(values))}"
     if usual is None:
         return f"{text}."
@@ -143,9 +143,13 @@ def _spoken(title: str, known: Sequence[Score], usual: Usual | None, frame: Fram
     )
 
 
+def _so_far(score: Score) -> str:
+    return " (provisional)" if score.state == "provisional" else ""
+
+
 def _legend(known: Sequence[Score], usual: Usual | None, limit: float | None, unit: str, *, is_shaded: bool, is_estimated: bool) -> str:
     said = partial(number_text, unit=known[-1].unit, truth=unit)
-    parts = [f"Last: {said(known[-1].value)}"]
+    parts = [f"Last: {said(known[-1].value)}{_so_far(known[-1])}"]
     last = known[-1].window_start
     band, kind = (usual.of([last])[0], usual.at(last).kind) if usual else (None, "")
     if usual and band is not None and kind:
@@ -160,6 +164,6 @@ def _legend(known: Sequence[Score], usual: Usual | None, limit: float | None, un
         parts.append("dotted: estimated without labels, blind to a change of what inputs mean")
     if limit is not None:
         parts.append(f"dashed: target {limit_text(limit)}")
-    if any(s.state == "provisional" for s in known):
-        parts.append("hollow: provisional")
+    if hollow := hollow_text(known):
+        parts.append(hollow)
     return "; ".join([*parts, *(["shaded: incidents"] if is_shaded else [])]) + "."

@@ -13,7 +13,7 @@ from typing import Any
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import OURSELVES, Incident
 from watchkeeper.records import Cause, Digest, IncidentEvent, Story
-from watchkeeper.words import percent, percent_interval
+from watchkeeper.words import one_line, percent, percent_interval
 
 Line = tuple[str, str]
 ICONS = {"notice": "🔵", "warning": "🟠", "high": "🔴", "critical": "🚨", "resolved": "✅", "digest": "📊"}
@@ -32,6 +32,13 @@ class Message:
     verdict: list[Line] = field(default_factory=list)
     footer: str = ""
     links: list[Line] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Spell what would break a line: values of rows are told, and may hold anything."""
+        for name in ("title", "lead"):
+            object.__setattr__(self, name, one_line(getattr(self, name)))
+        for name in ("facts", "verdict"):
+            object.__setattr__(self, name, [(label, one_line(said.strip())) for label, said in getattr(self, name)])
 
     @property
     def headline(self) -> str:

@@ -180,7 +180,10 @@ def segment_table(scores: Sequence[Score], monitor: Monitor) -> Table | None:
     lines.sort(key=lambda line: -line.n)
     left = f" The {len(lines) - _SEGMENTS_SHOWN} smallest are left out." if len(lines) > _SEGMENTS_SHOWN else ""
     end = max(s.window_end for s in scores if s.window_start == newest)
-    waits = " Provisional: labels are still due." if any(s.state == "provisional" and s.window_start == newest for s in scores) else ""
+    is_provisional = any(s.state == "provisional" and s.window_start == newest for s in scores)
+    waits = (
+        f" Provisional: {'the month is not over' if end > max(s.computed_at for s in scores) else 'labels are still due'}." if is_provisional else ""
+    )
     return Table(
         caption=f"{window_text(newest, end, monitor.timezone)}, with 95 % intervals.{waits}{left}", lines=lines[:_SEGMENTS_SHOWN], metrics=metrics
     )

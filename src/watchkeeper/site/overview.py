@@ -11,7 +11,7 @@ from typing import Literal
 
 from watchkeeper.judgement.promises import Promise, value_text
 from watchkeeper.records import SEVERITIES, Severity
-from watchkeeper.words import number_text, percent, window_text
+from watchkeeper.words import number_text, one_line, percent, window_text
 
 State = Literal["misconfigured", "critical", "high", "warning", "behind", "unjudged", "notice", "new", "fine"]
 STATES: tuple[State, ...] = ("misconfigured", "critical", "high", "warning", "behind", "unjudged", "notice", "new", "fine")
@@ -137,7 +137,7 @@ def _remarks(rows: Sequence[OverviewRow]) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    return escape(text, quote=False).replace("|", "\\|").replace("\n", " ")
+    return escape(one_line(text), quote=False).replace("|", "\\|")
 
 
 def _window(row: OverviewRow) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from watchkeeper.monitor import Monitor
 from watchkeeper.windows import Window
-from watchkeeper.words import counted, measured_text, number_text, percent, percent_interval, points, window_text
+from watchkeeper.words import counted, measured_text, number_text, one_line, percent, percent_interval, points, window_text
 
 LossName = Literal["wrong", "log loss", "absolute error"]
 
@@ -64,7 +64,7 @@ def slice_lines(monitor: Monitor, found: SliceSearch) -> list[str]:
     searched = f"{counted(found.candidates, 'slice')} of {counted(found.features, 'feature')}"
     return [
         *lines,
-        f"Worst where {worst.where}: {size}, {inside} against {outside} of the rest, {effect_text(monitor, found, worst)}.",
+        f"Worst where {one_line(worst.where)}: {size}, {inside} against {outside} of the rest, {effect_text(monitor, found, worst)}.",
         f"Chosen and ordered on one half of the rows, from {searched}; means and effects are those of the other half, which the choice did not see.",
         "This says where it fails, and not why.",
     ]
