@@ -44,6 +44,11 @@ def targets(settings: Settings) -> list[str]:
     return [people, *(["webhook"] if settings.webhook_url else []), *(["event"] if settings.prefect_api_url else [])]
 
 
+def has_channels(settings: Settings) -> bool:
+    """Tell whether a message to Slack reaches the channel that it names: a webhook has one channel of its own."""
+    return bool(settings.slack_bot_token)
+
+
 def courier(settings: Settings, folder: Path) -> Post:
     """Return the function that delivers a posting and returns its receipt; it raises DeliveryError."""
 

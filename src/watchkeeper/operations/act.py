@@ -14,19 +14,21 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from watchkeeper.adapters.delivery import Post, Posting, courier, targets
+from watchkeeper.adapters.delivery import Post, Posting, courier, has_channels, targets
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.alerts import Alerts
 from watchkeeper.errors import DeliveryError
 from watchkeeper.judgement import outbox
 from watchkeeper.judgement.incidents import fold, in_order
 from watchkeeper.judgement.outbox import Standing
-from watchkeeper.monitor import Alerts, Monitor
+from watchkeeper.monitor import Monitor
 from watchkeeper.operations.incident_book import covering, known_silences
+from watchkeeper.operations.known import KINDS, Known
 from watchkeeper.operations.maturity import maturity_of
-from watchkeeper.operations.plan import KINDS, Known, plan
+from watchkeeper.operations.plan import plan
 from watchkeeper.records import Action, Digest, IncidentEvent
 
 LONGEST_WAIT_S = 300.0
@@ -51,8 +53,8 @@ def act(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, settings:
             known = _known(home, monitors, settings, ledger.standings, now)
             planned = plan(known)
         ledger.write(planned)
-        skipped = [row for row in planned if row.state == "skipped"]
-        return skipped + _send(ledger, known, post=post or courier(settings, home.outbox_dir))
+        settled = [row for row in planned if row.state in ("skipped", "held")]
+        return settled + _send(ledger, known, post=post or courier(settings, home.outbox_dir))
 
 
 class Ledger:
@@ -84,9 +86,9 @@ class Ledger:
 
 
 def _is_due(standing: Standing, ledger: Ledger, known: Known) -> bool:
-    """Tell whether an action may be tried now; a message about what is silenced waits."""
-    is_message = standing.action.kind in KINDS
-    if is_message and known.silence_of(standing.action.incident_id):
+    """Tell whether an action may be tried now; a message about what is silenced waits, and one that quiet hours hold back."""
+    incident = standing.action.incident_id
+    if standing.action.kind in KINDS and (known.silence_of(incident) or known.quiet_until(incident)):
         return False
     return outbox.is_due(standing, ledger.standings, now=known.now, cooldown=_cooldown(standing, known.monitors))
 
@@ -100,7 +102,7 @@ def _known(home: Home, monitors: Mapping[str, Monitor], settings: Settings, stan
     silences = known_silences(home, now=now)
     incidents = fold(event for history in histories.values() for event in history) if silences else []
     covered = covering(home, incidents, silences, now=now)
-    return Known(home, monitors, histories, digests, standings, targets(settings), waits, now, covered)
+    return Known(home, monitors, histories, digests, standings, targets(settings), waits, now, covered, has_channels(settings))
 
 
 def _send(ledger: Ledger, known: Known, *, post: Post) -> list[Action]:

@@ -250,7 +250,7 @@ def told(home: Home, incident_id: str, *, now: datetime) -> str:
         story_of(incident),
         newest,
         severity=incident.severity,
-        channel=monitor.channel if monitor else "",
+        channel=monitor.channel_of(incident.severity, incident.family) if monitor else "",
         links=_links(home, incident),
         beside=alongside(incident_id, incidents),
     )
