@@ -21,6 +21,7 @@ from watchkeeper.errors import UsageError
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import OURSELVES
 from watchkeeper.judgement.notices import STALE, STALE_AFTER
+from watchkeeper.operations.grouping import messages_in
 from watchkeeper.operations.incident_book import incident_called, known_incidents
 from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores, silence
 from watchkeeper.operations.report import digest_of, newest_digest
@@ -288,7 +289,7 @@ def _tell_unsent(done: Watched) -> None:
 
 
 def _sent(done: Watched) -> int:
-    return sum(a.state == "sent" for a in done.actions)
+    return messages_in(done.actions)
 
 
 def _summary(done: Watched) -> dict[str, Any]:

@@ -29,6 +29,8 @@ class Standing:
     not_before: datetime
     thread: tuple[str, str, str]
     """Messages with the same thread are about the same thing and go to the same place, in order."""
+    group: str = ""
+    """Openings of the same group are told as one message."""
 
 
 def thread_of(action: Action) -> tuple[str, str, str]:
@@ -57,7 +59,11 @@ def _standing(rows: list[Action]) -> Standing:
     last = next((r for r in rows if r.state in ("sent", "skipped")), rows[-1])
     planned = next((r for r in rows if r.state == "planned"), rows[0])
     state = last.state if last.state in ("sent", "skipped", "held") else "failed" if last.attempt >= ATTEMPTS else "waiting"
-    return Standing(planned, state, last.attempt, last.receipt, last.reason, last.at, last.at + _wait(last), thread_of(planned))
+    return Standing(planned, state, last.attempt, last.receipt, last.reason, last.at, last.at + _wait(last), thread_of(planned), _group_of(planned))
+
+
+def _group_of(planned: Action) -> str:
+    return str(json.loads(planned.payload or "{}").get("group", "")) if planned.kind == "open" else ""
 
 
 def _wait(last: Action) -> timedelta:

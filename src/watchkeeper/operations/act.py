@@ -11,7 +11,7 @@ was sent, also by a run whose clock was ahead.
 import dataclasses
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from watchkeeper.adapters.delivery import Post, Posting, courier, has_channels, targets
@@ -25,6 +25,7 @@ from watchkeeper.judgement import outbox
 from watchkeeper.judgement.incidents import fold, in_order
 from watchkeeper.judgement.outbox import Standing
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.grouping import as_one, closed, outcome_payloads
 from watchkeeper.operations.incident_book import covering, known_silences
 from watchkeeper.operations.known import KINDS, Known
 from watchkeeper.operations.maturity import maturity_of
@@ -109,29 +110,38 @@ def _send(ledger: Ledger, known: Known, *, post: Post) -> list[Action]:
     """Send what is due in the order it was planned; a target that fails thrice, or asks for a wait, is left to the next run."""
     outcomes: list[Action] = []
     strikes: Counter[str] = Counter()
+    tried: set[str] = set()
     for action_id in list(ledger.standings):
         standing = ledger.standings[action_id]
-        if strikes[standing.action.target] >= STRIKES or not _is_due(standing, ledger, known):
+        if strikes[standing.action.target] >= STRIKES or action_id in tried or not _is_due(standing, ledger, known):
             continue
-        outcome, weight = _attempt(standing, ledger, known.monitors.get(standing.action.model), now=known.now, post=post)
+        together = [s for s in ledger.standings.values() if s.group == standing.group and _is_due(s, ledger, known)] if standing.group else [standing]
+        rows, weight = _attempt(together, ledger, known.monitors.get(standing.action.model), now=known.now, post=post)
         strikes[standing.action.target] = strikes[standing.action.target] + weight if weight else 0
-        ledger.write([outcome])
-        outcomes.append(outcome)
+        ledger.write(rows)
+        outcomes += rows
+        tried |= {row.action_id for row in rows}
     return outcomes
 
 
-def _attempt(standing: Standing, ledger: Ledger, monitor: Monitor | None, *, now: datetime, post: Post) -> tuple[Action, int]:
-    """Deliver one action; return its outcome and how much it counts against its target."""
+def _attempt(together: Sequence[Standing], ledger: Ledger, monitor: Monitor | None, *, now: datetime, post: Post) -> tuple[list[Action], int]:
+    """Deliver one action, or the openings of a group as one message; return the outcome of each and how much that counts against their target."""
+    standing, sent = together[0], as_one(together)
     opener = outbox.opener(standing, ledger.standings)
-    opened = None if opener is None else dataclasses.replace(opener.action, receipt=opener.receipt)
-    posting = Posting(action=standing.action, now=now, opener=opened, retraining=monitor.retraining if monitor else None)
-    tried = dataclasses.replace(standing.action, attempt=standing.attempts + 1, at=now)
+    posting = Posting(
+        action=sent,
+        now=now,
+        opener=None if opener is None else dataclasses.replace(opener.action, receipt=opener.receipt),
+        closed=closed(standing, opener, ledger.standings.values()) if opener and standing.action.kind == "resolve" else None,
+        retraining=monitor.retraining if monitor else None,
+    )
+    tried = [dataclasses.replace(s.action, attempt=s.attempts + 1, at=now) for s in together]
     try:
-        return dataclasses.replace(tried, state="sent", receipt=post(posting)), 0
+        receipt, kept = post(posting), outcome_payloads(together, sent)
     except DeliveryError as error:
         wait = {} if error.retry_after_s is None else {"retry_after_s": error.retry_after_s}
-        failed = dataclasses.replace(tried, state="failed", reason=str(error), payload=json.dumps(wait))
-        return failed, STRIKES if wait else 1
+        return [dataclasses.replace(row, state="failed", reason=str(error), payload=json.dumps(wait)) for row in tried], STRIKES if wait else 1
+    return [dataclasses.replace(row, state="sent", receipt=receipt, payload=payload) for row, payload in zip(tried, kept, strict=True)], 0
 
 
 def _cooldown(standing: Standing, monitors: Mapping[str, Monitor]) -> timedelta:

@@ -17,6 +17,7 @@ from watchkeeper.judgement.incidents import in_order
 from watchkeeper.judgement.notices import SILENCED, STALE, Fate, Notice, is_stale, notices, silenced_text
 from watchkeeper.judgement.outbox import Standing
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.grouping import grouped
 from watchkeeper.operations.known import TARGETS, Known, held_since, standings_of
 from watchkeeper.operations.messages import messages, payload_of, story_of
 from watchkeeper.records import Action, Digest, IncidentEvent, key
@@ -52,7 +53,7 @@ def plan(known: Known) -> list[Action]:
     rows += [row for digest in known.digests for row in _digest(known, digest)]
     taken = (*_unsent(known), *_released(known, rows), *outbox.superseded(rows, known.standings))
     overtaken = {old.action_id: (old, why) for old, why in taken}
-    return rows + [_passed_over(known, old, why) for old, why in overtaken.values()]
+    return grouped(rows) + [_passed_over(known, old, why) for old, why in overtaken.values()]
 
 
 def _unsent(known: Known) -> Iterator[tuple[Action, str]]:
