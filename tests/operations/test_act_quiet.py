@@ -189,6 +189,16 @@ def test_a_silence_in_the_night_is_a_silence_and_what_follows_it_is_told(slack: 
     assert run(MORNING + 3 * HOUR) == [("resolve", "sent", "")]
 
 
+def test_an_end_that_waited_for_the_morning_and_then_for_a_long_silence_is_told_after_it(slack: Slack, home: Home, run):
+    run(happen(home, event()))
+    happen(home, event("resolved", day=1, at=NIGHT))
+    run(NIGHT)
+    silence(home, About(model="parcels"), until=MORNING + 10 * DAY, who="ann", why="away", now=NIGHT + HOUR)
+    assert run(MORNING) == []
+    assert run(MORNING + 10 * DAY) == [("resolve", "sent", "")]
+    assert told(slack)[1:] == ["✅ parcels: resolved: 3 days clear"]
+
+
 def test_who_acknowledged_it_in_the_night_is_said_in_the_morning(slack: Slack, home: Home, run):
     happen(home, event(at=NIGHT))
     run(NIGHT)

@@ -73,7 +73,9 @@ def notices(
             continue
         is_awaited = kind == "resolve" and (is_known or bool(fresh))
         at = max([event.at, *(s.until for s in silences if event.at < s.until <= now)]) if is_awaited else event.at
-        at, due = (held[event.event_id],) * 2 if event.event_id in held else (at, at if is_awaited else event.window_end)
+        due = at if is_awaited else event.window_end
+        if event.event_id in held:
+            at = due = max(at, held[event.event_id])
         if not goes_on and is_stale(at, due, now=now, mature_after=mature_after):
             found.append(Notice(event, kind, event, STALE))
         elif silence is not None:
