@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = [
     {"client"},
-    {"errors", "windows", "records", "spelling", "monitor", "words"},
+    {"errors", "windows", "records", "spelling", "alerts", "monitor", "words"},
     {"stats"},
     {"profiles"},
     {"measures", "judgement"},

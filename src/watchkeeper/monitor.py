@@ -1,6 +1,7 @@
 """The words of a monitor file and of the workspace file, with their defaults.
 
-Belongs here: what may be said and what it means. Does not: finding and reading the files (adapters/workspace.py).
+Belongs here: what may be said and what it means. Does not: what `alerts` may say (alerts.py), finding and reading the files
+(adapters/workspace.py).
 """
 
 import math
@@ -8,19 +9,14 @@ import re
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from watchkeeper.spelling import Day, Duration, Lasting, Moment, Name, Size, WebAddress, Zone, named_by_text, one_label, segment_name
+from watchkeeper.alerts import Alerts, Routing
+from watchkeeper.spelling import Day, Duration, Lasting, Moment, Name, Size, WebAddress, Words, Zone, named_by_text, one_label, segment_name
 from watchkeeper.windows import Grain, Grid, local_midnight
 
 _CALIBRATED_AFTER: dict[Grain, int] = {"hour": 168, "day": 14, "week": 8, "month": 8}
 Task = Literal["binary", "multiclass", "regression", "ranking"]
-
-
-class Words(BaseModel):
-    """Base of every part of a monitor file: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Place(Words):
@@ -196,28 +192,6 @@ class Kpi(Words):
         return name
 
 
-class Alerts(Words):
-    """How many false alarms are accepted, and where pages go."""
-
-    false_alarms: str = Field("1 per month", description="pages without cause that are accepted: `N per week|month`")
-    channel: str | None = Field(None, description="where messages go; else the owner")
-    cooldown: Lasting = Field(timedelta(hours=6), description="least time between two updates of one incident")
-
-    @field_validator("false_alarms")
-    @classmethod
-    def _readable(cls, text: str) -> str:
-        if re.fullmatch(r"\d+(\.\d+)? per (day|week|month|year)", text) is None:
-            message = f"{text!r} is not a budget; write for example `1 per month`"
-            raise ValueError(message)
-        return text
-
-    @property
-    def false_alarms_per_day(self) -> float:
-        """The budget as a rate."""
-        number, _, unit = self.false_alarms.split()
-        return float(number) / {"day": 1.0, "week": 7.0, "month": 30.4, "year": 365.0}[unit]
-
-
 class Retraining(Words):
     """What to start when a model should be trained again; nothing starts unless one of the two is named."""
 
@@ -360,8 +334,12 @@ class Monitor(Words):
 
     @property
     def channel(self) -> str:
-        """Where messages about this model go."""
+        """Where messages about this model go that no route takes."""
         return self.alerts.channel or self.owner
+
+    def channel_of(self, severity: str, family: str) -> str:
+        """Return where messages about an incident as grave as that, of such a family, go; empty where nobody is named."""
+        return self.alerts.route_of(severity, family) or self.channel
 
 
 class Links(Words):
@@ -392,6 +370,7 @@ class Workspace(Words):
     lake: str = Field("warehouse/lake", description="folder, or s3://, gs://, abfss:// address")
     links: Links = Links()
     slack: Slack = Slack()
+    alerts: Routing = Routing()
     digest: Literal["day", "week"] = "week"
     now: Moment | None = Field(None, description="where the clock of this workspace stands still, for demos and replays; else it goes")
     memory_limit: Size | None = Field(None, description="what a process may take for data; else half of the machine's memory")

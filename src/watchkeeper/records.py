@@ -15,6 +15,7 @@ from typing import ClassVar, Literal
 Source = Literal["events", "labels"]
 Severity = Literal["notice", "warning", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("notice", "warning", "high", "critical")
+Family = Literal["kpi", "segment", "data", "target", "service", "cost", "covariate"]
 
 
 def key(*parts: object) -> str:
@@ -390,10 +391,10 @@ class Action:
     model: Of[str, "the monitor"]
     kind: Of[str, "open, update, resolve, digest, retrain or rollback"]
     target: Of[str, "slack, webhook, event, file, training"]
-    state: Of[str, "planned, sent, failed or skipped"]
+    state: Of[str, "planned, held (until quiet hours are over), sent, failed or skipped"]
     attempt: Of[int, "0 when planned, then 1, 2, ..."] = 0
     payload: Of[str, "what is to be sent, JSON; no secrets"] = "{}"
-    reason: Of[str, "why skipped or failed"] = ""
+    reason: Of[str, "why held, skipped or failed"] = ""
     receipt: Of[str, "what the receiver answered: message ts, run id"] = ""
     at: Of[datetime, "the `now` of this state"]
 

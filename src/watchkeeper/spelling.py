@@ -1,16 +1,17 @@
 """The forms in which people write values in files and options: durations, sizes, moments, time zones, names, labels.
 
-Belongs here: text -> value, with a sentence for what is none, and how segments are spelled. Does not: which keys take them (monitor.py).
+Belongs here: text -> value, with a sentence for what is none, how segments are spelled, and that an unknown key is a mistake. Does not: which
+keys take them (monitor.py, alerts.py).
 """
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from watchkeeper.windows import in_reckoning
 
@@ -18,6 +19,12 @@ _LONGEST = timedelta(days=36_525)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _BYTES = {"MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000}
 _LEAST_BYTES = 256_000_000
+
+
+class Words(BaseModel):
+    """Base of every part of a file that people write: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 def parse_duration(text: Any) -> timedelta:
@@ -103,6 +110,21 @@ def parse_moment(text: Any) -> datetime:
     except ValueError as error:
         message = f"{str(text)!r} is not a moment; write for example 2014-01-02T18:00Z"
         raise ValueError(message) from error
+
+
+def parse_clock(said: Any) -> time:
+    """Return the time of day that a text such as 22:00 names; 24:00 is the midnight that ends a day.
+
+    >>> parse_clock("07:30"), parse_clock("24:00")
+    (datetime.time(7, 30), datetime.time(0, 0))
+    """
+    if isinstance(said, time):
+        return said
+    match = re.fullmatch(r"\s*(\d{1,2}):([0-5]\d)\s*", str(said))
+    if match is None or (int(match[1]), match[2]) > (24, "00"):
+        message = f"{str(said)!r} is not a time of day; write hours and minutes, such as 22:00"
+        raise ValueError(message)
+    return time(int(match[1]) % 24, int(match[2]))
 
 
 def known_name(name: str) -> str:
@@ -203,6 +225,7 @@ def utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+Clock = Annotated[time, BeforeValidator(parse_clock)]
 Day = Annotated[date, AfterValidator(in_reckoning)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Lasting = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(lasting)]

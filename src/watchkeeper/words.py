@@ -117,6 +117,18 @@ def note_text(score: Score) -> str:
     return "; ".join(filter(None, (score.reason, missing_labels_text(score.bound_low, score.bound_high, score.unit))))
 
 
+def hours_text(hours: float) -> str:
+    """Return a length of time that is given in hours: below one in minutes, from two days on in days.
+
+    >>> hours_text(0.4), hours_text(5.5), hours_text(36), hours_text(58.1)
+    ('24 min', '5.5 h', '36 h', '2.4 days')
+    """
+    if round(hours * 60) < 60:  # noqa: PLR2004 - an hour
+        return f"{hours * 60:.0f} min"
+    value, unit = (hours, "h") if hours < 48 else (hours / 24, "days")  # noqa: PLR2004 - two days
+    return f"{value:.1f} {unit}".replace(".0 ", " ")
+
+
 def weeks_text(length: timedelta) -> str:
     """Return a length of time in weeks, one below two weeks in days.
 

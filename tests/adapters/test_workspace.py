@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,50 @@ def test_a_monitor_inherits_mappings_and_replaces_lists(said):
 def test_the_workspace_time_zone_is_inherited_unless_said_otherwise(said):
     home = said({"timezone": "Europe/Berlin"}, parcels=GOOD, trucks=GOOD.replace("parcels", "trucks") + "timezone: Asia/Tokyo\n")
     assert {m.model: m.timezone for m in load_monitors(home)[0].values()} == {"parcels": "Europe/Berlin", "trucks": "Asia/Tokyo"}
+
+
+def test_routes_and_quiet_hours_are_inherited_from_the_workspace_and_from_the_defaults(said):
+    night, oncall = {"from": "22:00", "to": "07:00"}, [{"severity": "critical", "channel": "#oncall"}]
+    own = "alerts: {routes: [{families: [data], channel: '#own'}], quiet_hours: {to: '08:00'}}\n"
+    home = said(
+        {"alerts": {"routes": oncall, "quiet_hours": night}},
+        parcels=GOOD,
+        trucks=GOOD.replace("parcels", "trucks") + own,
+        vans=GOOD.replace("parcels", "vans") + "alerts: {quiet_hours: null}\n",
+        _defaults="alerts: {channel: '#all'}\n",
+    )
+    monitors, problems = load_monitors(home)
+    assert problems == []
+    assert [monitors["parcels"].channel_of(s, "kpi") for s in ("high", "critical")] == ["#all", "#oncall"]
+    assert [monitors["trucks"].channel_of("critical", f) for f in ("kpi", "data")] == ["#all", "#own"]
+    ends = {name: None if m.alerts.quiet_hours is None else m.alerts.quiet_hours.to for name, m in monitors.items()}
+    assert ends == {"parcels": time(7), "trucks": time(8), "vans": None}
+
+
+@pytest.mark.parametrize(
+    ("alerts", "expected"),
+    [
+        ("{routes: [{severity: critcal, channel: '#a'}]}", "unknown alerts.routes.0.severity 'critcal' (line 6): did you mean 'critical'?"),
+        ("{routes: [{families: [kpi, costs], channel: '#a'}]}", "unknown alerts.routes.0.families.1 'costs' (line 6): did you mean 'cost'?"),
+        (
+            "{routes: [{families: [covariate], channel: '#a'}]}",
+            "unknown alerts.routes.0.families.0 'covariate' (line 6): valid here: cost, data, kpi, segment, service, target",
+        ),
+        ("{routes: [{severity: high}]}", "'alerts.routes.0.channel' is missing (line 6)"),
+        ("{routes: [{chanel: '#a', severity: high, channel: '#b'}]}", "unknown key 'chanel' (line 6): did you mean 'channel'?"),
+        ("{quiet_hours: {from: 22:00, to: 7}}", "alerts.quiet_hours.to: '7' is not a time of day; write hours and minutes, such as 22:00 (line 6)"),
+        ("{quiet_hours: {from: 22:00, to: 07:00, days: [fry]}}", "unknown alerts.quiet_hours.days.0 'fry' (line 6): did you mean 'fri'?"),
+        ("{quiet_hours: {from: 22:00, to: 07:00, except: crit}}", "unknown alerts.quiet_hours.except 'crit' (line 6): did you mean 'critical'?"),
+    ],
+)
+def test_a_mistake_in_routes_or_quiet_hours_names_the_nearest_right_word(said, alerts: str, expected: str):
+    assert told(said(parcels=GOOD + f"alerts: {alerts}\n")) == [f"deployments/monitors/parcels.yaml: {expected}"]
+
+
+def test_a_mistake_in_the_workspaces_routes_is_one_of_its_own_file(tmp_path: Path):
+    (tmp_path / "watchkeeper.yaml").write_text("alerts:\n  routes:\n    - {severity: hihg, channel: '#a'}\n")
+    with pytest.raises(ConfigurationError, match=r"watchkeeper.yaml: unknown alerts.routes.0.severity 'hihg' \(line 3\): did you mean 'high'\?"):
+        find_home(tmp_path)
 
 
 def test_defaults_of_a_section_are_only_for_monitors_that_have_it(said):

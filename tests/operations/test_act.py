@@ -47,6 +47,16 @@ def outcomes(rows: list[Action]) -> list[tuple[str, str]]:
     return [(row.kind, row.state) for row in rows]
 
 
+def with_updates(home: Home, run: Callable[..., list[Action]], slack: Slack, count: int) -> datetime:
+    """Let several incidents be known, of which each has news at the moment returned: openings of one run would be one message."""
+    names = [f"i{n}" for n in range(count)]
+    run(happen(home, *(event(incident=name) for name in names)), slack.as_bot)
+    slack.messages.clear()
+    slack.requests.clear()
+    slack.arrived.clear()
+    return happen(home, *(event("joined", incident=name, day=1) for name in names))
+
+
 def told(slack: Slack) -> list[str]:
     return [m["text"] for m in slack.messages]
 
@@ -203,10 +213,10 @@ def test_a_short_wait_is_waited_out_and_a_long_one_is_left_to_a_later_run(home: 
 
 
 def test_a_target_that_is_down_is_left_alone_after_three_failures(home: Home, run, slack: Slack):
-    now = happen(home, *(event(incident=f"i{n}") for n in range(6)))
+    now = with_updates(home, run, slack, 6)
     slack.faults.extend([broken()] * 3)
-    assert outcomes(run(now, slack.as_bot)) == [("open", "failed")] * 3
-    assert outcomes(run(now, slack.as_bot)) == [("open", "sent")] * 6
+    assert outcomes(run(now, slack.as_bot)) == [("update", "failed")] * 3
+    assert outcomes(run(now, slack.as_bot)) == [("update", "sent")] * 6
 
 
 def test_a_broken_pager_does_not_stop_slack(home: Home, run, slack: Slack):
@@ -425,19 +435,19 @@ def started(home: Home, slack: Slack, now: datetime, mode: str = "") -> subproce
 
 
 def test_killed_between_plan_and_sending_each_message_is_sent_once(home: Home, run, slack: Slack):
-    now = happen(home, *(event(incident=f"i{n}") for n in range(3)))
+    now = with_updates(home, run, slack, 3)
     child = started(home, slack, now, "before")
     assert child.stdout is not None
     assert child.stdout.readline() == "planned\n"
     child.kill()
     child.wait(10)
-    assert [a.state for a in home.lake.newest(Action)] == ["planned"] * 3
-    assert outcomes(run(now, slack.as_bot)) == [("open", "sent")] * 3
+    assert [a.state for a in home.lake.newest(Action) if a.kind == "update"] == ["planned"] * 3
+    assert outcomes(run(now, slack.as_bot)) == [("update", "sent")] * 3
     assert len(slack.keys()) == len(set(slack.keys())) == 3
 
 
 def test_killed_between_delivery_and_mark_only_the_one_in_flight_repeats_with_its_key(home: Home, run, slack: Slack):
-    now = happen(home, *(event(incident=f"i{n}") for n in range(3)))
+    now = with_updates(home, run, slack, 3)
     slack.release.clear()
     child = started(home, slack, now)
     assert slack.arrived.wait(30)
@@ -451,8 +461,22 @@ def test_killed_between_delivery_and_mark_only_the_one_in_flight_repeats_with_it
     assert len(set(slack.keys())) == 3
 
 
-def test_two_runs_at_once_send_each_message_once(home: Home, slack: Slack):
-    now = happen(home, *(event(incident=f"i{n}") for n in range(5)))
+def test_killed_while_one_message_about_three_is_in_flight_it_repeats_with_its_key(home: Home, run, slack: Slack):
+    now = happen(home, *(event(incident=f"i{n}") for n in range(3)))
+    slack.release.clear()
+    child = started(home, slack, now)
+    assert slack.arrived.wait(30)
+    child.kill()
+    child.wait(10)
+    slack.release.set()
+    assert outcomes(run(now, slack.as_bot)) == [("open", "sent")] * 3
+    assert run(now + HOUR, slack.as_bot) == []
+    assert len(slack.keys()) == 2
+    assert len(set(slack.keys())) == 1
+
+
+def test_two_runs_at_once_send_each_message_once(home: Home, run, slack: Slack):
+    now = with_updates(home, run, slack, 5)
     children = [started(home, slack, now + timedelta(seconds=n)) for n in range(2)]
     said = [child.communicate(timeout=60)[0] for child in children]
     assert sorted(said) == ["done 0\n", "done 5\n"]

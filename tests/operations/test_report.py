@@ -52,6 +52,24 @@ def test_a_bad_week_is_called_so_with_its_cause(home):
     assert figures["label_coverage"] == 1.0
 
 
+def test_that_an_incident_ends_after_its_week_was_told_is_no_correction_of_it(home):
+    """The digest is written anew for a figure that came again, and says by then how long the incident took."""
+    parcels_days(home.root, FIRST, 26)
+    watch(home, now=END_OF_WEEK)
+    monitors, told = load_monitors(home)[0], END_OF_WEEK + timedelta(hours=36)
+    opened = replace(event(at=END_OF_WEEK), window_start=MONDAY + DAY, window_end=MONDAY + 2 * DAY)
+    home.lake.append_records(IncidentEvent, [opened])
+    [first] = report(home, monitors, now=told)
+    assert "**Times:** detected after 6 days (1 incident)." in first.text
+    over = replace(opened, event_id="over", event="resolved", story="{}", why="3 days clear", at=told + DAY)
+    home.lake.append_records(IncidentEvent, [over])
+    again = next(s for s in home.lake.newest(Score) if s.window_start == MONDAY and s.metric == "log_loss" and not s.segment)
+    home.lake.append_records(Score, [replace(again, revision=again.revision + 1, computed_at=told + DAY)])
+    [second] = report(home, monitors, now=told + DAY)
+    assert "**Times:** detected after 6 days (1 incident), resolved after 2.5 days (1)." in second.text
+    assert (second.revision, second.corrections) == (1, 0)
+
+
 def test_a_digest_may_be_asked_for_before_it_is_final_and_says_so(home, parcels):
     parcels_days(home.root, FIRST, 23)
     now = BEGIN + 23 * DAY

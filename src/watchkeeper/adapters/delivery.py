@@ -4,7 +4,6 @@ Belongs here: which adapter takes which target, and short waits that a receiver 
 it is tried again (judgement/outbox.py), or what is said (site/).
 """
 
-import dataclasses
 import json
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from watchkeeper.adapters.settings import Settings
 from watchkeeper.errors import DeliveryError
 from watchkeeper.monitor import Retraining
 from watchkeeper.records import Action
-from watchkeeper.site.message import ICONS, Message, text
+from watchkeeper.site.message import Message, text
 
 LONGEST_WAIT_S = 5.0
 TRIES = 3
@@ -27,11 +26,12 @@ _EVENTS = {"open": "opened", "update": "updated", "resolve": "resolved", "digest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
-    """An action to deliver, with what it needs to know: the message that opened its thread, and how training starts."""
+    """An action to deliver, with what it needs to know: the message that opened its thread, what that says once this is told, and how training starts."""
 
     action: Action
     now: datetime
     opener: Action | None = None
+    closed: Message | None = None
     retraining: Retraining | None = None
 
 
@@ -42,6 +42,11 @@ def targets(settings: Settings) -> list[str]:
     """Return where messages go: Slack or files, and besides a webhook and Prefect where they are configured."""
     people = "slack" if settings.slack_bot_token or settings.slack_webhook_url else "file"
     return [people, *(["webhook"] if settings.webhook_url else []), *(["event"] if settings.prefect_api_url else [])]
+
+
+def has_channels(settings: Settings) -> bool:
+    """Tell whether a message to Slack reaches the channel that it names: a webhook has one channel of its own."""
+    return bool(settings.slack_bot_token)
 
 
 def courier(settings: Settings, folder: Path) -> Post:
@@ -69,11 +74,9 @@ def _deliver(posting: Posting, settings: Settings, folder: Path) -> str:
 
 def _to_slack(posting: Posting, message: Message, channel: str, settings: Settings) -> str:
     action, opener = posting.action, posting.opener
-    if opener is not None and action.kind == "resolve":
+    if opener is not None and posting.closed is not None:
         # before the reply: repeating an edit is harmless, repeating a reply is not
-        opened = Message.from_dict(json.loads(opener.payload)["message"])
-        over = dataclasses.replace(opened, icon=ICONS["resolved"], title=f"Resolved: {opened.title}")
-        slack.edit(over, settings=settings, receipt=opener.receipt)
+        slack.edit(posting.closed, settings=settings, receipt=opener.receipt)
     return slack.post(message, settings=settings, channel=channel, key=action.action_id, thread=opener.receipt if opener else "")
 
 

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from watchkeeper.adapters.monitor_files import mistakes, understand
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.adapters.yaml_lines import Document, read_yaml
-from watchkeeper.monitor import Words
+from watchkeeper.spelling import Words
 
 FILE = "deployments/prefect.yaml"
 _SHIPPED = Path(__file__).parent.parent / "templates" / FILE

@@ -26,7 +26,7 @@ _ADVICE = {
     "account_inactive": "Set SLACK_BOT_TOKEN to the token of an installed app.",
     "token_revoked": "Set SLACK_BOT_TOKEN to the token of an installed app.",
     "missing_scope": "Give the app the scope chat:write.",
-    "channel_not_found": "Name an existing channel in alerts.channel or owner, or invite the app to it.",
+    "channel_not_found": "Name an existing channel in alerts.routes, alerts.channel or owner, or invite the app to it.",
     "not_in_channel": "Invite the app to the channel.",
     "is_archived": "Name a channel that is not archived.",
 }

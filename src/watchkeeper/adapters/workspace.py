@@ -206,7 +206,8 @@ def _laid(home: Home, files: Sequence[Path]) -> list[Document]:
         if (home.monitors_dir / DEFAULTS_FILE).exists()
         else Document(DEFAULTS_FILE)
     )
-    shared = Document(WORKSPACE_FILE, {"timezone": home.workspace.timezone})
+    alerts = home.workspace.alerts.model_dump(by_alias=True, exclude_unset=True)
+    shared = Document(WORKSPACE_FILE, {"timezone": home.workspace.timezone, **({"alerts": alerts} if alerts else {})})
     return [_inherit(_said(read_yaml(path, _named(home, path))), defaults, shared) for path in files]
 
 

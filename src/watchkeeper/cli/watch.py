@@ -21,6 +21,7 @@ from watchkeeper.errors import UsageError
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import OURSELVES
 from watchkeeper.judgement.notices import STALE, STALE_AFTER
+from watchkeeper.operations.grouping import messages_in
 from watchkeeper.operations.incident_book import incident_called, known_incidents
 from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores, silence
 from watchkeeper.operations.report import digest_of, newest_digest
@@ -267,7 +268,18 @@ def _tell(done: Watched) -> None:
     opened, resolved = (sum(e.event == what for e in done.events) for what in ("opened", "resolved"))
     told = f"{counted(len(done.digests), 'digest')}, {counted(_sent(done), 'message')} sent"
     say(f"{counted(opened, 'incident')} opened, {resolved:,} resolved, {told}.")
+    for why, ids in _held(done).items():
+        say(f"{counted(len(ids), 'message')} {why if len(ids) == 1 else why.replace('waits', 'wait', 1)}.")
     _tell_unsent(done)
+
+
+def _held(done: Watched) -> dict[str, set[tuple[str, str]]]:
+    """Return what waits for the end of quiet hours, by the reason: each message once, however many receivers there are."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for action in done.actions:
+        if action.state == "held":
+            found.setdefault(action.reason, set()).add((action.incident_id, action.kind))
+    return found
 
 
 def _tell_unsent(done: Watched) -> None:
@@ -283,7 +295,7 @@ def _tell_unsent(done: Watched) -> None:
 
 
 def _sent(done: Watched) -> int:
-    return sum(a.state == "sent" for a in done.actions)
+    return messages_in(done.actions)
 
 
 def _summary(done: Watched) -> dict[str, Any]:

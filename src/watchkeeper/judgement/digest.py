@@ -15,6 +15,7 @@ from watchkeeper.judgement.promises import Promise, when_text
 from watchkeeper.judgement.settling import SETTLED
 from watchkeeper.judgement.spans import span_text
 from watchkeeper.judgement.standing import Succession, succession_text
+from watchkeeper.judgement.times import Medians
 from watchkeeper.judgement.verdict import Reason, reason_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.pairs import parts_of
@@ -67,6 +68,7 @@ class DigestFacts:
     told_at: datetime | None = None
     reason: Reason | None = None
     later: int = 0
+    times: Medians = field(default_factory=Medians)
     succession: Succession | None = None
     compared_with: str = ""
 
@@ -139,6 +141,7 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
         ("Promises", _promises(monitor, facts)),
         ("Why", _why(monitor, facts)),
         ("Quiet trouble", _quiet(facts)),
+        ("Times", f"{facts.times.text}." if facts.times.text else ""),
         ("Data", _data(facts)),
         ("Labels", _labels(facts)),
         (f"Cost{' (synthetic trace, not a bill)' if facts.cost_is_synthetic else ''}", _cost(facts)),

@@ -56,6 +56,7 @@ class Incident:
     closed_by: str = ""
     reopened_at: datetime | None = None
     acknowledgement: IncidentEvent | None = None
+    acknowledged_at: datetime | None = None
     silence: Silence | None = None
 
     @property
@@ -136,6 +137,7 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         closed_by=last.who if is_closed else "",
         reopened_at=max((course[n].at for ended, n in reopenings if is_by_hand(ended)), default=None),
         acknowledgement=acknowledgement,
+        acknowledged_at=next((e.at for e in history if e.event == "acknowledged"), None),
     )
 
 

@@ -13,6 +13,7 @@ until the silence is over. What nobody was told of opens with the first news tha
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Literal
 
 from watchkeeper.judgement.silences import in_force
@@ -48,11 +49,18 @@ def is_stale(at: datetime, window_end: datetime, *, now: datetime, mature_after:
 
 
 def notices(
-    history: Sequence[IncidentEvent], decided: Mapping[str, Fate], *, now: datetime, mature_after: timedelta, silences: Sequence[Silence] = ()
+    history: Sequence[IncidentEvent],
+    decided: Mapping[str, Fate],
+    *,
+    now: datetime,
+    mature_after: timedelta,
+    silences: Sequence[Silence] = (),
+    held: Mapping[str, datetime] = MappingProxyType({}),
 ) -> list[Notice]:
     """Return what to do about the events of one incident, given in order, that were not decided yet.
 
-    `decided` maps decided events to what became of them, `silences` are those that cover the incident, past ones too. The end of
+    `decided` maps decided events to what became of them, `silences` are those that cover the incident, past ones too; `held` are events
+    that waited for the end of quiet hours, with the moment since which they did: by that moment it is judged whether they are old news. The end of
     what was told is told too, however long ago its last bad window was: it takes windows without trouble to call it over.
     """
     told = _told(history)
@@ -65,7 +73,10 @@ def notices(
             continue
         is_awaited = kind == "resolve" and (is_known or bool(fresh))
         at = max([event.at, *(s.until for s in silences if event.at < s.until <= now)]) if is_awaited else event.at
-        if not goes_on and is_stale(at, at if is_awaited else event.window_end, now=now, mature_after=mature_after):
+        due = at if is_awaited else event.window_end
+        if event.event_id in held:
+            at = due = max(at, held[event.event_id])
+        if not goes_on and is_stale(at, due, now=now, mature_after=mature_after):
             found.append(Notice(event, kind, event, STALE))
         elif silence is not None:
             found.append(Notice(event, kind, event, silenced_text(silence)))

@@ -18,7 +18,7 @@ LONGEST_WAIT = timedelta(hours=4)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One action as it stands: `waiting`, `sent`, `skipped`, or `failed` for good after `ATTEMPTS` tries."""
+    """One action as it stands: `held` until it is planned, then `waiting`, `sent`, `skipped`, or `failed` for good after `ATTEMPTS` tries."""
 
     action: Action
     state: str
@@ -27,11 +27,16 @@ class Standing:
     reason: str
     at: datetime
     not_before: datetime
+    thread: tuple[str, str, str]
+    """Messages with the same thread are about the same thing and go to the same place, in order."""
+    group: str = ""
+    """Openings of the same group are told as one message."""
 
-    @property
-    def thread(self) -> tuple[str, str]:
-        """Messages with the same thread are about the same thing and go to the same place, in order."""
-        return self.action.incident_id, self.action.target
+
+def thread_of(action: Action) -> tuple[str, str, str]:
+    """Return the incident, the target and, of an incident's messages to Slack, the channel."""
+    said = json.loads(action.payload or "{}") if action.target == "slack" and action.kind != "digest" else {}
+    return action.incident_id, action.target, str(said.get("place", said.get("channel", "")))
 
 
 def fold(rows: Iterable[Action]) -> dict[str, Standing]:
@@ -39,7 +44,7 @@ def fold(rows: Iterable[Action]) -> dict[str, Standing]:
     grouped: dict[str, list[Action]] = defaultdict(list)
     for row in rows:
         grouped[row.action_id].append(row)
-    standings = [_standing(sorted(g, key=lambda r: (r.attempt, r.at))) for g in grouped.values()]
+    standings = [_standing(sorted(g, key=lambda r: (r.attempt, r.state != "held", r.at))) for g in grouped.values()]
     return {s.action.action_id: s for s in sorted(standings, key=_order)}
 
 
@@ -53,8 +58,12 @@ def _order(standing: Standing) -> tuple[datetime, int, str, str]:
 def _standing(rows: list[Action]) -> Standing:
     last = next((r for r in rows if r.state in ("sent", "skipped")), rows[-1])
     planned = next((r for r in rows if r.state == "planned"), rows[0])
-    state = last.state if last.state in ("sent", "skipped") else "failed" if last.attempt >= ATTEMPTS else "waiting"
-    return Standing(planned, state, last.attempt, last.receipt, last.reason, last.at, last.at + _wait(last))
+    state = last.state if last.state in ("sent", "skipped", "held") else "failed" if last.attempt >= ATTEMPTS else "waiting"
+    return Standing(planned, state, last.attempt, last.receipt, last.reason, last.at, last.at + _wait(last), thread_of(planned), _group_of(planned))
+
+
+def _group_of(planned: Action) -> str:
+    return str(json.loads(planned.payload or "{}").get("group", "")) if planned.kind == "open" else ""
 
 
 def _wait(last: Action) -> timedelta:
@@ -93,7 +102,7 @@ def superseded(planned: Iterable[Action], standings: Mapping[str, Standing]) -> 
         if new.state != "planned" or new.kind not in ("update", "resolve"):
             continue
         for old in standings.values():
-            if old.state != "waiting" or old.thread != (new.incident_id, new.target):
+            if old.state != "waiting" or old.thread != thread_of(new):
                 continue
             if new.kind == "resolve":
                 yield old.action, "the incident was resolved before this could be told"

@@ -8,8 +8,8 @@ from math import inf
 from typing import Literal
 
 from watchkeeper.monitor import Monitor
+from watchkeeper.records import Family
 
-Family = Literal["kpi", "segment", "data", "target", "service", "cost", "covariate"]
 Level = Literal["page", "notice"]
 
 

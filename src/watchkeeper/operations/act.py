@@ -11,22 +11,25 @@ was sent, also by a run whose clock was ahead.
 import dataclasses
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from watchkeeper.adapters.delivery import Post, Posting, courier, targets
+from watchkeeper.adapters.delivery import Post, Posting, courier, has_channels, targets
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.alerts import Alerts
 from watchkeeper.errors import DeliveryError
 from watchkeeper.judgement import outbox
 from watchkeeper.judgement.incidents import fold, in_order
 from watchkeeper.judgement.outbox import Standing
-from watchkeeper.monitor import Alerts, Monitor
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.grouping import as_one, closed, outcome_payloads
 from watchkeeper.operations.incident_book import covering, known_silences
+from watchkeeper.operations.known import KINDS, Known
 from watchkeeper.operations.maturity import maturity_of
-from watchkeeper.operations.plan import KINDS, Known, plan
+from watchkeeper.operations.plan import plan
 from watchkeeper.records import Action, Digest, IncidentEvent
 
 LONGEST_WAIT_S = 300.0
@@ -51,8 +54,8 @@ def act(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, settings:
             known = _known(home, monitors, settings, ledger.standings, now)
             planned = plan(known)
         ledger.write(planned)
-        skipped = [row for row in planned if row.state == "skipped"]
-        return skipped + _send(ledger, known, post=post or courier(settings, home.outbox_dir))
+        settled = [row for row in planned if row.state in ("skipped", "held")]
+        return settled + _send(ledger, known, post=post or courier(settings, home.outbox_dir))
 
 
 class Ledger:
@@ -84,9 +87,9 @@ class Ledger:
 
 
 def _is_due(standing: Standing, ledger: Ledger, known: Known) -> bool:
-    """Tell whether an action may be tried now; a message about what is silenced waits."""
-    is_message = standing.action.kind in KINDS
-    if is_message and known.silence_of(standing.action.incident_id):
+    """Tell whether an action may be tried now; a message about what is silenced waits, and one that quiet hours hold back."""
+    incident = standing.action.incident_id
+    if standing.action.kind in KINDS and (known.silence_of(incident) or known.quiet_until(incident)):
         return False
     return outbox.is_due(standing, ledger.standings, now=known.now, cooldown=_cooldown(standing, known.monitors))
 
@@ -100,36 +103,45 @@ def _known(home: Home, monitors: Mapping[str, Monitor], settings: Settings, stan
     silences = known_silences(home, now=now)
     incidents = fold(event for history in histories.values() for event in history) if silences else []
     covered = covering(home, incidents, silences, now=now)
-    return Known(home, monitors, histories, digests, standings, targets(settings), waits, now, covered)
+    return Known(home, monitors, histories, digests, standings, targets(settings), waits, now, covered, has_channels(settings))
 
 
 def _send(ledger: Ledger, known: Known, *, post: Post) -> list[Action]:
     """Send what is due in the order it was planned; a target that fails thrice, or asks for a wait, is left to the next run."""
     outcomes: list[Action] = []
     strikes: Counter[str] = Counter()
+    tried: set[str] = set()
     for action_id in list(ledger.standings):
         standing = ledger.standings[action_id]
-        if strikes[standing.action.target] >= STRIKES or not _is_due(standing, ledger, known):
+        if strikes[standing.action.target] >= STRIKES or action_id in tried or not _is_due(standing, ledger, known):
             continue
-        outcome, weight = _attempt(standing, ledger, known.monitors.get(standing.action.model), now=known.now, post=post)
+        together = [s for s in ledger.standings.values() if s.group == standing.group and _is_due(s, ledger, known)] if standing.group else [standing]
+        rows, weight = _attempt(together, ledger, known.monitors.get(standing.action.model), now=known.now, post=post)
         strikes[standing.action.target] = strikes[standing.action.target] + weight if weight else 0
-        ledger.write([outcome])
-        outcomes.append(outcome)
+        ledger.write(rows)
+        outcomes += rows
+        tried |= {row.action_id for row in rows}
     return outcomes
 
 
-def _attempt(standing: Standing, ledger: Ledger, monitor: Monitor | None, *, now: datetime, post: Post) -> tuple[Action, int]:
-    """Deliver one action; return its outcome and how much it counts against its target."""
+def _attempt(together: Sequence[Standing], ledger: Ledger, monitor: Monitor | None, *, now: datetime, post: Post) -> tuple[list[Action], int]:
+    """Deliver one action, or the openings of a group as one message; return the outcome of each and how much that counts against their target."""
+    standing, sent = together[0], as_one(together)
     opener = outbox.opener(standing, ledger.standings)
-    opened = None if opener is None else dataclasses.replace(opener.action, receipt=opener.receipt)
-    posting = Posting(action=standing.action, now=now, opener=opened, retraining=monitor.retraining if monitor else None)
-    tried = dataclasses.replace(standing.action, attempt=standing.attempts + 1, at=now)
+    posting = Posting(
+        action=sent,
+        now=now,
+        opener=None if opener is None else dataclasses.replace(opener.action, receipt=opener.receipt),
+        closed=closed(standing, opener, ledger.standings.values()) if opener and standing.action.kind == "resolve" else None,
+        retraining=monitor.retraining if monitor else None,
+    )
+    tried = [dataclasses.replace(s.action, attempt=s.attempts + 1, at=now) for s in together]
     try:
-        return dataclasses.replace(tried, state="sent", receipt=post(posting)), 0
+        receipt, kept = post(posting), outcome_payloads(together, sent)
     except DeliveryError as error:
         wait = {} if error.retry_after_s is None else {"retry_after_s": error.retry_after_s}
-        failed = dataclasses.replace(tried, state="failed", reason=str(error), payload=json.dumps(wait))
-        return failed, STRIKES if wait else 1
+        return [dataclasses.replace(row, state="failed", reason=str(error), payload=json.dumps(wait)) for row in tried], STRIKES if wait else 1
+    return [dataclasses.replace(row, state="sent", receipt=receipt, payload=payload) for row, payload in zip(tried, kept, strict=True)], 0
 
 
 def _cooldown(standing: Standing, monitors: Mapping[str, Monitor]) -> timedelta:

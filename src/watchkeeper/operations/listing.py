@@ -19,6 +19,7 @@ from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.incidents import Incident, alongside
 from watchkeeper.judgement.standing import named_version
+from watchkeeper.judgement.times import times_text, waited_for_labels
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST
@@ -29,6 +30,7 @@ from watchkeeper.operations.costs import costs_by
 from watchkeeper.operations.due import last_ended
 from watchkeeper.operations.fit import PREDICTION
 from watchkeeper.operations.incident_book import known_incidents
+from watchkeeper.operations.maturity import Maturity, maturity_of
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.operations.segments import split_metrics
 from watchkeeper.operations.version_book import rolled_up_versions
@@ -253,15 +255,24 @@ def told(home: Home, incident_id: str, *, now: datetime) -> str:
         story_of(incident),
         newest,
         severity=incident.severity,
-        channel=monitor.channel if monitor else "",
+        channel=monitor.channel_of(incident.severity, incident.family) if monitor else "",
         links=_links(home, incident),
         beside=alongside(incident_id, incidents),
     )
     cared = "".join(f"{label} {said}.\n" for label, said in care_lines(incident, zone) if label != "Closed")
     lasting = f"Closed: {incident.why}.\n" if incident.state == "lasting" else ""
     by = f" by {incident.closed_by}" if incident.is_closed_by_hand else ""
+    took = _took(home, monitor, incident, events, now)
     ended = f"Resolved{by} on {moment_text(incident.resolved_at, zone)}: {incident.why}.\n" if incident.resolved_at else lasting
-    return text(message) + cared + ended
+    return text(message) + cared + ended + (f"{took[:1].upper()}{took[1:]}.\n" if took else "")
+
+
+def _took(home: Home, monitor: Monitor | None, incident: Incident, events: Sequence[IncidentEvent], now: datetime) -> str:
+    """Return how long an incident took, and how much of that its labels did, where that is known."""
+    opening = min(events, key=lambda e: (e.at, e.event != "opened"))
+    due = maturity_of(home, monitor, now=now) if monitor else Maturity("none")
+    signals = home.lake.newest(Signal, as_of=now, where=among("signal_id", opening.signals)) if due.source in ("stated", "learned") else []
+    return times_text(incident, waited_for_labels(incident, opening, signals, due.after))
 
 
 def recorded_changes(home: Home, models: Sequence[str] | None, *, now: datetime) -> list[Change]:

@@ -1,57 +1,36 @@
 """What act is to do: incident events and digests, as of a moment, become rows of the outbox.
 
-Belongs here: putting the rules of judgement/ and the words of site/ together into actions. Does not: sending (act.py).
+Belongs here: putting the rules of judgement/ together into actions. Does not: what messages about incidents say (messages.py), sending
+(act.py).
 Nothing here writes, and the same records always give the same plan with the same keys.
 """
 
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement import outbox, retraining
 from watchkeeper.judgement.episodes import needs_labels
-from watchkeeper.judgement.incidents import RESTATED, Incident, alongside, fold, in_order, is_by_hand
-from watchkeeper.judgement.notices import SILENCED, STALE, Fate, Notice, is_stale, notices, severity_so_far, silenced_text
+from watchkeeper.judgement.incidents import in_order
+from watchkeeper.judgement.notices import SILENCED, STALE, Fate, Notice, is_stale, notices, silenced_text
 from watchkeeper.judgement.outbox import Standing
-from watchkeeper.judgement.silences import in_force
 from watchkeeper.monitor import Monitor
-from watchkeeper.records import Action, Digest, IncidentEvent, Silence, Story, key
-from watchkeeper.site.care import care_lines
-from watchkeeper.site.links import digest_links, incident_links
-from watchkeeper.site.message import Message, belated_message, digest_message, ending, incident_message, text
+from watchkeeper.operations.grouping import grouped
+from watchkeeper.operations.known import TARGETS, Known, held_since, standings_of
+from watchkeeper.operations.messages import messages, payload_of, story_of
+from watchkeeper.records import Action, Digest, IncidentEvent, key
+from watchkeeper.site.links import digest_links
+from watchkeeper.site.message import digest_message
 from watchkeeper.words import moment_text
 
-TARGETS = ("slack", "file", "webhook", "event")
-KINDS = ("open", "update", "resolve")
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """All that a plan rests on."""
-
-    home: Home
-    monitors: Mapping[str, Monitor]
-    histories: Mapping[str, list[IncidentEvent]]
-    digests: Sequence[Digest]
-    standings: Mapping[str, Standing]
-    targets: Sequence[str]
-    waits: Mapping[str, timedelta]
-    """How long after a window each model's labels are due."""
-    now: datetime
-    silences: Mapping[str, Sequence[Silence]] = field(default_factory=dict)
-    """Incident id -> those that cover it, past ones too."""
-
-    def silence_of(self, incident_id: str) -> Silence | None:
-        """Return the silence in which an incident is, if any."""
-        return in_force(self.silences.get(incident_id, ()), self.now)
+QUIET = "quiet hours"
+_OVERTAKEN = "another message said as much when the quiet hours were over"
 
 
 def plan(known: Known) -> list[Action]:
-    """Return the rows to commit before anything is sent: planned actions, and skipped ones with the reason."""
+    """Return the rows to commit before anything is sent: planned actions, held and skipped ones with the reason."""
     rows: list[Action] = []
     for history in known.histories.values():
         monitor = known.monitors.get(history[0].model)
@@ -63,12 +42,18 @@ def plan(known: Known) -> list[Action]:
             now=known.now,
             mature_after=_wait(known, history[0]),
             silences=known.silences.get(history[0].incident_id, ()),
+            held=held_since(history, known.standings),
         )
-        rows += [_told(known, monitor, history, notice, target) for notice in found for target in known.targets]
+        until = known.quiet_until(history[0].incident_id)
+        if until is None:
+            rows += [row for notice in found for target in known.targets for row in messages(known, monitor, history, notice, target)]
+        else:
+            rows += _held(known, monitor, history, found, until)
         rows += _retrain(known, monitor, history, found, rows)
     rows += [row for digest in known.digests for row in _digest(known, digest)]
-    overtaken = {old.action_id: (old, why) for old, why in (*_unsent(known), *outbox.superseded(rows, known.standings))}
-    return rows + [_passed_over(known, old, why) for old, why in overtaken.values()]
+    taken = (*_unsent(known), *_released(known, rows), *outbox.superseded(rows, known.standings))
+    overtaken = {old.action_id: (old, why) for old, why in taken}
+    return grouped(rows) + [_passed_over(known, old, why) for old, why in overtaken.values()]
 
 
 def _unsent(known: Known) -> Iterator[tuple[Action, str]]:
@@ -79,12 +64,40 @@ def _unsent(known: Known) -> Iterator[tuple[Action, str]]:
             yield action, silenced_text(silence)
 
 
+def _held(known: Known, monitor: Monitor, history: Sequence[IncidentEvent], found: Sequence[Notice], until: datetime) -> Iterator[Action]:
+    """Yield what waits for the end of quiet hours, and what no waiting would let people be told.
+
+    Nothing that waits is decided: when the quiet hours are over it is told as it then stands.
+    """
+    why = f"waits until {moment_text(until, monitor.timezone)}: {QUIET}"
+    for notice in found:
+        is_settled = notice.skip == STALE or notice.skip.startswith(SILENCED)
+        for target in known.targets if is_settled or not notice.skip else ():
+            row = messages(known, monitor, history, notice, target)[0]
+            before = known.standings.get(row.action_id)
+            if is_settled:
+                yield row
+            elif before is None or (before.state, before.reason) != ("held", why):
+                yield dataclasses.replace(row, state="held", reason=why)
+
+
+def _released(known: Known, rows: Sequence[Action]) -> Iterator[tuple[Action, str]]:
+    """Yield what waited for the end of quiet hours that are over, and was not planned: it is told by another message."""
+    planned = {row.action_id for row in rows}
+    for standing in known.standings.values():
+        action = standing.action
+        if standing.state != "held" or action.action_id in planned or action.model not in known.monitors:
+            continue
+        if action.incident_id in known.histories and not known.silence_of(action.incident_id) and known.quiet_until(action.incident_id) is None:
+            yield action, _OVERTAKEN
+
+
 def _decided(history: Sequence[IncidentEvent], standings: Mapping[str, Standing]) -> dict[str, Fate]:
     """Return the events that have an action for any target, and what became of them: told, if one of these was more than skipped.
 
-    Any target: one that is configured later does not tell old news again.
+    Any target: one that is configured later does not tell old news again. What waits for the end of quiet hours is not decided.
     """
-    found = {e.event_id: [standings[k] for kind in KINDS for t in TARGETS if (k := key(e.event_id, kind, t)) in standings] for e in history}
+    found = {e.event_id: [s for s in standings_of(e, standings) if s.state != "held"] for e in history}
     return {event_id: _fate(those) for event_id, those in found.items() if those}
 
 
@@ -99,85 +112,22 @@ def _wait(known: Known, event: IncidentEvent) -> timedelta:
     return known.waits.get(event.model, timedelta(0)) if needs_labels(event.family, event.subject) else timedelta(0)
 
 
-def _told(known: Known, monitor: Monitor, history: Sequence[IncidentEvent], notice: Notice, target: str) -> Action:
-    channel = monitor.channel or known.home.workspace.slack.channel or ""
-    severity = severity_so_far(history)
-    message = _message(known, history, notice, target, severity=severity, channel=channel)
-    return Action(
-        action_id=key(notice.event.event_id, notice.kind, target),
-        incident_id=notice.event.incident_id,
-        model=notice.event.model,
-        kind=notice.kind,
-        target=target,
-        state="skipped" if notice.skip else "planned",
-        payload=_payload(message, channel=channel, severity=severity, file=_file_name(notice, monitor.timezone)),
-        reason=notice.skip,
-        at=known.now,
-    )
-
-
-def _message(known: Known, history: Sequence[IncidentEvent], notice: Notice, target: str, *, severity: str, channel: str) -> Message:
-    links = incident_links(known.home.workspace.links, known.home.site_dir, incident_id=notice.event.incident_id, is_over=notice.kind == "resolve")
-    story = _story(history, notice.teller)
-    if notice.kind == "resolve":
-        story = ending(notice.event, story)
-    is_first = not any(s.state == "sent" and s.thread == (notice.event.incident_id, target) for s in known.standings.values())
-    if notice.kind == "resolve" and is_first:
-        opening = _story([e for e in history if e.event != "resolved"], history[0])
-        return belated_message(opening, story, notice.event, severity=severity, channel=channel, links=links)
-    every = fold(event for one in known.histories.values() if one[0].model == notice.event.model for event in one)
-    beside = alongside(notice.event.incident_id, every)
-    cared = [] if notice.kind == "resolve" else _cared(known, history, notice, next(i for i in every if i.id == notice.event.incident_id))
-    return incident_message(story, notice.event, severity=severity, channel=channel, links=links, beside=beside, cared=cared)
-
-
-def _cared(known: Known, history: Sequence[IncidentEvent], notice: Notice, incident: Incident) -> list[tuple[str, str]]:
-    """Return what became of an incident that goes on: that it was over, or somebody had closed it, and that somebody looks after it."""
-    zone = known.monitors[incident.model].timezone
-    before = next((e for e in reversed(history[: history.index(notice.event)]) if e.event != "acknowledged"), None)
-    closed = [("Open again", _was_over(before, zone))] if before is not None and before.event == "resolved" and before.why != RESTATED else []
-    return [*closed, *care_lines(incident, zone)]
-
-
-def _was_over(event: IncidentEvent, zone: str) -> str:
-    return f"resolved by {event.who} on {moment_text(event.at, zone)}: {event.why}" if is_by_hand(event) else f"it was {event.why}"
-
-
-def _story(history: Sequence[IncidentEvent], event: IncidentEvent) -> Story:
-    """Return the story of an event, or where it brings none the newest one of its incident."""
-    own = Story.from_json(event.story)
-    told = [s for s in (Story.from_json(e.story) for e in history) if s is not None]
-    plain = Story(headline=f"{event.family} incident about {event.subject or event.model}", when="")
-    return own or (told[-1] if told else plain)
-
-
-def _payload(message: Message, *, channel: str, severity: str, file: str) -> str:
-    content = {"channel": channel, "severity": severity, "file": file, "message": dataclasses.asdict(message), "text": text(message)}
-    return json.dumps(content, ensure_ascii=False)
-
-
-def _file_name(notice: Notice, timezone: str) -> str:
-    at = notice.event.at.astimezone(ZoneInfo(timezone))
-    clock = f"-{at:%H%M}" if notice.kind == "update" else ""
-    return f"{at:%Y-%m-%d}-{notice.event.incident_id}-{notice.kind}{clock}.md"
-
-
 def _retrain(known: Known, monitor: Monitor, history: Sequence[IncidentEvent], found: Sequence[Notice], rows: Sequence[Action]) -> list[Action]:
     """Return the decision about training the model again, when something new happened in an incident that asks for one."""
     if not found or not retraining.is_asked(history, monitor.retraining):
         return []
     newest = in_order(n.event for n in found)[-1]
-    if newest.event == "resolved" and len(found) == 1:
+    if (newest.event == "resolved" and len(found) == 1) or key(newest.event_id, "retrain", "training") in known.standings:
         return []
     triggers = [s for s in [*known.standings.values(), *outbox.fold(rows).values()] if s.action.kind == "retrain" and s.action.model == monitor.model]
     is_old = is_stale(newest.at, newest.window_end, now=known.now, mature_after=_wait(known, newest))
-    why = STALE if is_old else retraining.objection(history, _story(history, history[-1]), monitor, triggers, now=known.now)
+    why = STALE if is_old else retraining.objection(history, story_of(history, history[-1]), monitor, triggers, now=known.now)
     return [_trigger(history, newest, why, known.now)]
 
 
 def _trigger(history: Sequence[IncidentEvent], newest: IncidentEvent, why: str, now: datetime) -> Action:
     window = [min(e.window_start for e in history).isoformat(), max(e.window_end for e in history).isoformat()]
-    reason = _story(history, newest).headline
+    reason = story_of(history, newest).headline
     return Action(
         action_id=key(newest.event_id, "retrain", "training"),
         incident_id=newest.incident_id,
@@ -222,7 +172,7 @@ def _digest_action(known: Known, digest: Digest, *, revision: int, skip: str = "
         kind="digest",
         target=known.targets[0],
         state="skipped" if skip else "planned",
-        payload=_payload(message, channel=channel, severity="notice", file=f"{end:%Y-%m-%d}-{digest.digest_id}-digest{restated}.md"),
+        payload=payload_of(message, channel=channel, severity="notice", file=f"{end:%Y-%m-%d}-{digest.digest_id}-digest{restated}.md", place=channel),
         reason=skip,
         at=known.now,
     )

@@ -6,7 +6,7 @@ Belongs here: which periods are due and reading what a digest tells. Does not: i
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from math import isclose
 from typing import Any, Literal, NamedTuple
@@ -20,6 +20,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.digest import RESTATED, DigestFacts, headline, lines
 from watchkeeper.judgement.eras import era_of, reference_text
 from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.judgement.times import Medians, medians
 from watchkeeper.judgement.verdict import reason_of, within
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
@@ -42,6 +43,7 @@ Period = Literal["day", "week"]
 CATCH_UP = 8
 _RANGED = ("log_loss", "mae", "accuracy")
 _NEAR = 0.01
+_AFTERWARDS = ("**Labels:", "**Times:")
 _DIGITS = 9  # sums in another order differ beyond these
 _NUMBER = re.compile(r"\d[\d.,]*")
 
@@ -70,15 +72,15 @@ def _again(home: Home, monitor: Monitor, before: Digest, *, now: datetime) -> Di
 
 
 def _words(digest: Digest) -> list[str]:
-    """Return what a digest says of its period but for its numbers: without what is open now, and without the labels, which trickle in."""
-    told = [line.replace(RESTATED, "") for line in digest.text.splitlines() if line.startswith("**") and not line.startswith("**Labels:")]
+    """Return what a digest says of its period but for its numbers: without what goes on after it: what is open now, labels that trickle in, how long it took."""
+    told = [line.replace(RESTATED, "") for line in digest.text.splitlines() if line.startswith("**") and not line.startswith(_AFTERWARDS)]
     return [_NUMBER.sub("#", line) for line in told]
 
 
 def _are_near(made: Digest, before: Digest) -> bool:
     """Tell whether no figure moved by more than a hundredth: what nobody would decide otherwise for is told again to nobody."""
     ours, theirs = (json.loads(digest.facts) for digest in (made, before))
-    for name in {*ours, *theirs} - {"revision"}:
+    for name in {*ours, *theirs} - {"revision", *asdict(Medians())}:
         one, other = ours.get(name), theirs.get(name)
         is_number = isinstance(one, float) and isinstance(other, float)
         if one != other and not (is_number and isclose(one, other, rel_tol=_NEAR, abs_tol=_NEAR)):
@@ -92,6 +94,7 @@ def _written(monitor: Monitor, window: Window, facts: DigestFacts, *, now: datet
     body = [f"**{label}:** {text}" if label else text for label, text in lines(monitor, facts)]
     numbers: dict[str, Any] = {m: s.value for m, s in facts.scores.items()}
     numbers |= {"quarantined": facts.quarantined, "incidents": [i.id for i in facts.incidents], "revision": corrections}
+    numbers |= {name: value for name, value in asdict(facts.times).items() if value}
     return Digest(
         digest_id=key(monitor.model, period, window.start),
         model=monitor.model,
@@ -207,6 +210,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         not_known=_not_known(monitor, whole, cost, not_judged, is_synthetic=is_synthetic),
         told_at=now,
         reason=reason_of(graded, found),
+        times=medians(inside),
         later=sum(i.is_open and i.window_start >= window.end for i in incidents),
         succession=succession_in(home, era.monitor, window, now=now),
         compared_with=reference_text(era),

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import Incident, in_order
+from watchkeeper.judgement.times import times_text
 from watchkeeper.records import Cause, IncidentEvent, Score, Signal
 from watchkeeper.site.care import care_lines
 from watchkeeper.site.figures import Frame, figure
@@ -99,7 +100,12 @@ def _facts(incident: Incident, frame: Frame) -> list[tuple[str, str]]:
         ("Resolved", moment_text(incident.resolved_at, timezone)),
         ("Compared with", frame.compared_with(incident.window_start)),
     ]
-    return [*((label, text) for label, text in told if text), *care_lines(incident, timezone), *story_of(incident).facts]
+    return [*((label, text) for label, text in told if text), *_took(incident), *care_lines(incident, timezone), *story_of(incident).facts]
+
+
+def _took(incident: Incident) -> list[tuple[str, str]]:
+    said = times_text(incident)
+    return [("Times", f"{said[:1].upper()}{said[1:]}")] if said else []
 
 
 def _segments(signals: Sequence[Signal]) -> list[str]:

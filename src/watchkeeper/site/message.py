@@ -8,12 +8,13 @@ import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import OURSELVES, Incident
 from watchkeeper.records import Cause, Digest, IncidentEvent, Story
-from watchkeeper.words import one_line, percent, percent_interval
+from watchkeeper.words import moment_text, one_line, percent, percent_interval
 
 Line = tuple[str, str]
 ICONS = {"notice": "🔵", "warning": "🟠", "high": "🔴", "critical": "🚨", "resolved": "✅", "digest": "📊"}
@@ -101,6 +102,28 @@ def belated_message(opening: Story, end: Story, event: IncidentEvent, *, severit
     told = incident_message(opening, event, severity=severity, channel=channel, links=links)
     over: Line = ("Opened and resolved", f"{_sentence(end.headline.removeprefix('resolved: '))} This is the only message about it.")
     return dataclasses.replace(told, facts=[over, *opening.facts], verdict=_verdict(opening))
+
+
+def brief_message(
+    opening: Story,
+    end: Story,
+    event: IncidentEvent,
+    *,
+    opened_at: datetime,
+    severity: str,
+    channel: str,
+    timezone: str,
+    links: Sequence[Line] = (),
+) -> Message:
+    """Return the only message about an incident that came and went while messages waited: what it was, and that it is over."""
+    since, until = moment_text(opened_at, timezone), moment_text(event.at, timezone)
+    over = f"over ({end.headline.removeprefix('resolved: ').rstrip('.')}); opened {since}, resolved {until}"
+    return Message(
+        icon=ICONS["resolved"],
+        title=f"{_titled(event.model, opening.headline.rstrip('.'))}: {over}",
+        footer=_footer(event.incident_id, severity, channel),
+        links=list(links),
+    )
 
 
 def digest_message(digest: Digest, *, channel: str, links: Sequence[Line] = ()) -> Message:

@@ -13,8 +13,12 @@ from typing import Annotated as Of
 from typing import Any, ClassVar
 
 from watchkeeper.judgement.incidents import Incident
+from watchkeeper.judgement.times import Times, times_of
 from watchkeeper.records import Action, Signal, Story
 from watchkeeper.site.care import Said, last_said
+
+_PEOPLE = ("slack", "file", "webhook")
+"""Targets that people read; events of Prefect are for automations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,11 @@ class IncidentRow:
     onset_at: Of[datetime | None, "since when things have been wrong, as far as is known"]
     detected_at: Of[datetime | None, "when it was first seen"]
     resolved_at: Of[datetime | None, "when it was over; null while it is not, and of one that lasts"]
+    first_told_at: Of[datetime | None, "when the first message about it went out; null while none did"]
+    acknowledged_at: Of[datetime | None, "when somebody first said to look after it; null where nobody did"]
+    detect_hours: Of[float | None, "time to detect: from `onset_at` to `detected_at`; null where it was taken back"]
+    acknowledge_hours: Of[float | None, "time to acknowledge: from `detected_at` to `acknowledged_at`"]
+    resolve_hours: Of[float | None, "time to resolve: from `detected_at` to `resolved_at`; null where it was taken back"]
     window_start: Of[datetime, "first window out of line"]
     window_end: Of[datetime, "end of the last window out of line, exclusive"]
     headline: Of[str, "one line for people"]
@@ -97,10 +106,14 @@ def story_of(incident: Incident) -> Story:
 
 def _incident_row(incident: Incident, signals: Sequence[Signal], actions: Sequence[Action]) -> IncidentRow:
     told, said = story_of(incident), last_said(incident)
-    made = ("signals", "causes", "ruled_out", "not_measured", "actions", "next_steps", "acknowledged_by", *Said.__dataclass_fields__)
+    sent = [a.at for a in actions if a.state == "sent" and a.kind in ("open", "update", "resolve") and a.target in _PEOPLE]
+    made = ("signals", "causes", "ruled_out", "not_measured", "actions", "next_steps", "acknowledged_by", "first_told_at")
+    folded = {*made, *Said.__dataclass_fields__, *Times.__dataclass_fields__}
     return IncidentRow(
-        **{f.name: getattr(incident, f.name) for f in dataclasses.fields(IncidentRow) if f.name not in made},
+        **{f.name: getattr(incident, f.name) for f in dataclasses.fields(IncidentRow) if f.name not in folded},
         **dataclasses.asdict(said),
+        **dataclasses.asdict(times_of(incident)),
+        first_told_at=min(sent, default=None),
         acknowledged_by=incident.acknowledgement.who if incident.acknowledgement else "",
         signals=_json([_picked(s, "metric", "feature", "segment", "window_start", "value", "low", "high") for s in signals]),
         causes=_json([dataclasses.asdict(c) for c in told.causes]),
