@@ -49,8 +49,9 @@ def test_days_are_declared_listed_and_taken_back(home: Home, watchkeeper):
     )
     assert (made.who, made.why, made.since) == ("ann", "a new carrier", datetime(2025, 2, 2, 23, tzinfo=UTC))
     first, second = json.loads(printed(watchkeeper("rebaseline", "parcels", "--list", "--json", *AT)))
-    assert (first["compared with"], first["since"], first["until"]) == ("1 to 14 Jan 2025", None, "2025-02-02T23:00:00Z")
-    assert (second["compared with"], second["who"], second["why"]) == ("20 Jan to 2 Feb 2025", "ann", "a new carrier")
+    assert (first["compared_with"], first["since"], first["until"]) == ("1 to 14 Jan 2025", None, "2025-02-02T23:00:00Z")
+    assert (second["compared_with"], second["who"], second["why"]) == ("20 Jan to 2 Feb 2025", "ann", "a new carrier")
+    assert (second["starts_at"], second["ends_at"]) == ("2025-01-19T23:00:00Z", "2025-02-02T23:00:00Z")
     assert "20 Jan to 2 Feb 2025" in printed(watchkeeper("rebaseline", "parcels", "--list", *AT))
     said = printed(watchkeeper("rebaseline", "parcels", "--end", made.baseline_id[:5], "--who", "bob", "--reason", "it went", *AT))
     assert said == f"{made.baseline_id} is taken back: the next run compares windows of parcels as before it."

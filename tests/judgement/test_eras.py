@@ -3,7 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from watchkeeper.judgement.episodes import Episode
+import pytest
+
+from watchkeeper.judgement.episodes import Episode, across
 from watchkeeper.judgement.eras import era_of, eras, fold, new_normal_text, reference_text
 from watchkeeper.judgement.incidents import OURSELVES, developments
 from watchkeeper.judgement.incidents import fold as folded
@@ -97,9 +99,23 @@ def test_an_incident_that_goes_on_until_the_new_normal_is_over_with_it_once():
     assert happened([*known, *ended], episode(80, 90, is_over=True, ended=WHY), day=98) == []
 
 
-def test_what_is_out_of_line_by_the_new_normal_too_is_an_incident_of_its_own():
+@pytest.mark.parametrize(("first", "is_one"), [(90, True), (92, True), (93, False)])
+def test_what_is_out_of_line_by_both_normals_is_one_episode(first: int, *, is_one: bool):
+    old, new = episode(80, 90, is_over=True, ended=WHY), episode(first, 95, since=START + 90 * DAY)
+    found = across([old], [new], 2)
+    assert len(found) == (1 if is_one else 2)
+    assert (found[0].start, found[-1].end, found[-1].is_over) == (START + 80 * DAY, START + 95 * DAY, False)
+    assert (found[0].ended, found[0].since) == ("" if is_one else WHY, None)
+
+
+def test_what_was_over_before_the_new_normal_is_no_part_of_what_comes_after():
+    over = episode(80, 90, is_over=True)
+    assert len(across([over], [episode(90, 95, since=START + 90 * DAY)], 2)) == 2
+
+
+def test_what_comes_to_be_out_of_line_by_the_new_normal_is_an_incident_of_its_own():
     known = happened([], episode(80, 95), day=96)
-    both = (episode(80, 90, is_over=True, ended=WHY), episode(92, 95, since=START + 90 * DAY))
+    both = (episode(80, 90, is_over=True, ended=WHY), episode(93, 95, since=START + 90 * DAY))
     events = happened(known, *both, day=97)
     assert [e.event for e in events] == ["resolved", "opened"]
     assert len({e.incident_id for e in events}) == 2

@@ -181,6 +181,18 @@ def test_an_incident_of_later_windows_is_explained_by_it_too(home: Home):
     assert rows_of(home) == count
 
 
+def test_what_is_out_of_line_by_both_goes_on_as_one_incident(home: Home):
+    for first, count, late in ((0, 20, 0.2), (20, 14, 0.5), (34, 4, 0.9)):
+        days(home, first, count, late=late, is_heavy=False)
+    watch(home, now=WATCHED)
+    before = only(known_incidents(home, now=WATCHED))
+    declare(home)
+    brought_up(home)
+    after = only(known_incidents(home, now=NOW))
+    assert (after.id, after.state, after.why) == (before.id, "open", "")
+    assert {day for metric, _, day in signals(home) if metric == "calibration_gap"} >= {34, 35}
+
+
 def test_a_broken_promise_stays_broken(make_home: Callable[..., Home]):
     home = make_home(PARCELS | {"targets": [{"metric": "accuracy", "at_least": 0.75, "per": "day"}]})
     days(home, 0, SHIFT, late=0.2, is_heavy=False)

@@ -41,7 +41,7 @@ def page_of_classes(home, watched):
     confusion = Confusion(window=window, names=names, counts=counts, others=3)
     facts = dataclasses.replace(model_facts(home, watched, row, found, ()), confusion=confusion, classes=recall)
     path = home.site_dir / "models" / "classes.html"
-    path.write_text(model_page(facts, frame=frame_of(watched, found), workspace="classes"))
+    path.write_text(model_page(facts, frame=frame_of(home, watched, found), workspace="classes"))
     return path
 
 

@@ -16,7 +16,7 @@ from watchkeeper.judgement.eras import Era
 from watchkeeper.operations.rebaseline import Rebased, eras_listed, rebaseline, take_back
 from watchkeeper.words import moment_text, window_text
 
-_LISTED = ("id", "since", "compared with", "who", "why")
+_LISTED = ("id", "since", "compared_with", "who", "why")
 
 
 def register(app: typer.Typer) -> None:
@@ -100,7 +100,9 @@ def _row(era: Era) -> dict[str, object]:
         "id": made.baseline_id if made else "",
         "since": made.since if made else None,
         "until": era.until,
-        "compared with": window_text(*span, zone) if span else "files that have not landed",
+        "compared_with": window_text(*span, zone) if span else "files that have not landed",
+        "starts_at": span[0] if span else None,
+        "ends_at": span[1] if span else None,
         "who": made.who if made else "",
         "why": made.why if made else "the monitor file",
     }

@@ -11,7 +11,7 @@ comes again within `AGAIN` of its end is the same story, which goes on. Hours te
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from watchkeeper.judgement.breaks import BROKEN
@@ -41,8 +41,8 @@ AreBack = Callable[[Sequence[Signal], Sequence[datetime]], bool]
 class Episode:
     """Signals about one subject with no long pause between them; `onset` is since when their numbers were out of line, where that was earlier.
 
-    `since` is when the era began that it is judged in, None for the first. One that went on until the next era began is over with it;
-    `ended` says so.
+    `since` is when the era began that it is judged in, None for the first. One that went on until the next era began, and not in that, is
+    over with it; `ended` says so.
     """
 
     subject: str
@@ -139,6 +139,22 @@ def episodes(
             is_over = len(quiet(run)) >= clear and (run is not runs[-1] or are_back(run, quiet(run)))
             out.append(Episode(subject, family, run, is_over=is_over))
     return sorted(out, key=lambda e: (e.start, e.subject))
+
+
+def across(before: Sequence[Episode], after: Sequence[Episode], gap: int) -> list[Episode]:
+    """Return the episodes of earlier eras and of the next one; what is out of line by the new normal as it was by the old one is one episode.
+
+    It is where at most `gap` windows lie between the end of the one, which was over with its era, and the beginning of the other.
+    """
+    out, left = [], list(before)
+    for episode in sorted(after, key=lambda e: e.start):
+        reach = gap * (episode.signals[0].window_end - episode.signals[0].window_start)
+        same = [e for e in left if e.ended and (e.subject, e.family) == (episode.subject, episode.family) and episode.start <= e.end + reach]
+        for old in same[-1:]:
+            left.remove(old)
+            episode = replace(episode, signals=[*old.signals, *episode.signals], onset=old.onset, since=old.since)  # noqa: PLW2901 - it goes on
+        out.append(episode)
+    return sorted([*left, *out], key=lambda e: (e.start, e.subject))
 
 
 def _runs(signals: Sequence[Signal], is_apart: Callable[[Sequence[Signal], Signal], bool]) -> list[list[Signal]]:

@@ -16,7 +16,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.charts import Charted
-from watchkeeper.judgement.episodes import AGAIN, GAP_OF_HOURS, Episode, episodes, needs_labels
+from watchkeeper.judgement.episodes import AGAIN, GAP, GAP_OF_HOURS, Episode, across, episodes, needs_labels
 from watchkeeper.judgement.eras import Era, era_of, new_normal_text
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
@@ -79,7 +79,7 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
     believed: list[Episode] = []
     for one in found:
         mine = [e for e in _of_era(one, wait, now) if matching(incidents, e) or is_borne_out(e, one.daily)]
-        believed += with_onsets(mine, one.charts)
+        believed = across(believed, with_onsets(mine, one.charts), GAP_OF_HOURS if monitor.window == "hour" else GAP)
     promised = _promises_broken(monitor, found, wait, now)
     told_of = sorted([*believed, *promised], key=lambda e: (e.start, e.subject))
     known = _knowledge(home, monitor, found, now)
@@ -92,6 +92,10 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
         one, mine = at(episode.start)
         return _evidence(home, one.era.monitor, mine, now, episode)
 
+    def ended(episode: Episode) -> Story:
+        one, mine = at(episode.signals[-1].window_start)
+        return _tell_end(home, one.era.monitor, mine, now, episode, evidence(episode))
+
     evidence = _once(gathered)
     told = [e for e in told_of if not matching(incidents, e) and any(is_told_with(e, w, evidence) for w in told_of)]
     return developments(
@@ -101,7 +105,7 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
         [e for e in told_of if e not in told],
         lambda episode, _severity: story(monitor, episode, evidence(episode)),
         now,
-        tell_end=lambda episode: _tell_end(home, at(episode.start)[0].era.monitor, at(episode.start)[1], now, episode, evidence(episode)),
+        tell_end=ended,
         timezone=monitor.timezone,
         is_judged=lambda incident: _is_judged(at(incident.window_start)[0], wait, now, incident),
         learned=known[-1].news_about,
