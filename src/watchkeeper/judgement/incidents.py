@@ -9,7 +9,7 @@ until it has been clear. One that a person closed opens again by windows that we
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -56,6 +56,10 @@ class Incident:
     reopened_at: datetime | None = None
     acknowledgement: IncidentEvent | None = None
     silence: Silence | None = None
+    faults: tuple[str, ...] = ()
+    part_of: str = ""
+    parts: tuple["Incident", ...] = ()
+    """Those of other models that tell of the same fault (together.py)."""
 
     @property
     def is_open(self) -> bool:
@@ -71,6 +75,11 @@ class Incident:
     def is_closed_by_hand(self) -> bool:
         """Tell whether a person closed it."""
         return self.closed_by not in ("", OURSELVES)
+
+    @property
+    def models(self) -> list[str]:
+        """The models that it is about, its own first."""
+        return list(dict.fromkeys([self.model, *(p.model for p in self.parts)]))
 
 
 def in_order(events: Iterable[IncidentEvent]) -> list[IncidentEvent]:
@@ -130,6 +139,8 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         closed_by=last.who if is_closed else "",
         reopened_at=max((course[n].at for ended, n in reopenings if is_by_hand(ended)), default=None),
         acknowledgement=acknowledgement,
+        faults=tuple(first.faults),
+        part_of=first.part_of,
     )
 
 
@@ -141,6 +152,7 @@ def is_by_hand(event: IncidentEvent) -> bool:
 Teller = Callable[[Episode, Severity], Story]
 EndTeller = Callable[[Episode], Story]
 Learned = Callable[[Episode, datetime], str]
+FaultsOf = Callable[[Episode], list[str]]
 
 
 def developments(
@@ -155,11 +167,12 @@ def developments(
     timezone: str = "UTC",
     is_judged: Callable[[Incident], bool] = lambda _incident: True,
     learned: Learned = lambda _episode, _since: "",
+    faults_of: FaultsOf = lambda _episode: [],
 ) -> list[IncidentEvent]:
     """Return what is new: incidents to open, signals that join, stories to bring up to date, and incidents that are over.
 
     `tell` gives the story of an incident as it stands, `tell_end` that of its end; `learned` says what bears on an episode and
-    became known since a moment, other than its signals. An open incident of which nothing is out
+    became known since a moment, other than its signals; `faults_of` names what an episode is about that other models may be hit by as well. An open incident of which nothing is out
     of line any more is over only where `is_judged` says that its windows could still be found so. Rows may be late: one that waited for no label
     is taken back in the same way for a week after it was over.
     """
@@ -173,7 +186,7 @@ def developments(
             model, environment, timezone, incident.id if incident else key(model, environment, episode.family, episode.subject, episode.start)
         )
         out += [
-            *_of_episode(whose, incident, episode, tell, learned, now),
+            *_of_episode(whose, incident, episode, tell, learned, faults_of, now),
             *(
                 _closing(whose, incident, episode, now, tell_end)
                 if incident is None or _goes_on(incident, episode) or _is_past(incident, episode)
@@ -194,10 +207,13 @@ def matching(known: Sequence[Incident], episode: Episode) -> Incident | None:
     )
 
 
-def _of_episode(whose: "_Whose", incident: Incident | None, episode: Episode, tell: Teller, learned: Learned, now: datetime) -> list[IncidentEvent]:
+def _of_episode(
+    whose: "_Whose", incident: Incident | None, episode: Episode, tell: Teller, learned: Learned, faults_of: FaultsOf, now: datetime
+) -> list[IncidentEvent]:
     severity = severity_of(episode)
     if incident is None:
-        return [_event(whose, episode, "opened", severity, now, episode.signals, tell(episode, severity))]
+        opened = _event(whose, episode, "opened", severity, now, episode.signals, tell(episode, severity))
+        return [replace(opened, faults=faults_of(episode))]
     fresh = [s for s in episode.signals if _mark(s) not in incident.marks] if _goes_on(incident, episode) or _is_past(incident, episode) else []
     if incident.is_withdrawn:
         fresh = fresh or episode.signals

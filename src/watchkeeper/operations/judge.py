@@ -24,6 +24,7 @@ from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.onset import with_onsets
 from watchkeeper.judgement.places import is_told_with
 from watchkeeper.judgement.recovery import HOURS, are_back
+from watchkeeper.judgement.shared_faults import shared_faults
 from watchkeeper.judgement.signals import Charted, charted, judged_metrics, pages, signals
 from watchkeeper.judgement.story import ending, lead_of, story
 from watchkeeper.measures.readings import DONE
@@ -34,6 +35,7 @@ from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.incident_book import JUDGING
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.rollup import pooled_scores
+from watchkeeper.operations.together import sources, with_parts
 from watchkeeper.operations.traces import traces
 from watchkeeper.operations.versions import succession_in, versions_at_onset
 from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Signal, Story
@@ -45,7 +47,7 @@ CONTEXT = ("positive_rate", "calibration_gap", "recall", "score_mean", "psi", "r
 
 
 def judge(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> list[IncidentEvent]:
-    """Judge every model's scores as known at `now`; write signals and what is new about incidents.
+    """Judge every model's scores as known at `now`; write signals and what is new about incidents, also which of them are parts of one.
 
     All signals are worked out anew from all scores, so a restated score changes what is said about its window, and a
     repeated run finds nothing new.
@@ -57,6 +59,7 @@ def judge(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> list
             raised, events = _of_model(home, monitor, now)
             found += raised
             out += events
+        out = with_parts(home, out, now=now)
         home.lake.append_records(Signal, found)
         home.lake.append_records(IncidentEvent, out)
     return out
@@ -143,6 +146,9 @@ def _developments(
         timezone=monitor.timezone,
         is_judged=partial(_is_judged, monitor, daily, wait, now),
         learned=known.news_about,
+        faults_of=lambda episode: shared_faults(
+            episode, evidence(episode), story(monitor, episode, evidence(episode)).causes, sources(home, monitor)
+        ),
     )
 
 

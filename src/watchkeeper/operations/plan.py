@@ -9,15 +9,17 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement import outbox, retraining
 from watchkeeper.judgement.episodes import needs_labels
 from watchkeeper.judgement.incidents import Incident, alongside, fold, in_order, is_by_hand
-from watchkeeper.judgement.notices import SILENCED, STALE, Fate, Notice, is_stale, notices, severity_so_far, silenced_text
+from watchkeeper.judgement.notices import SILENCED, STALE, Fate, Notice, goes_on, is_stale, notices, severity_so_far, silenced_text
 from watchkeeper.judgement.outbox import Standing
 from watchkeeper.judgement.silences import in_force
+from watchkeeper.judgement.together import Course, Together, courses, together_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Action, Digest, IncidentEvent, Silence, Story, key
 from watchkeeper.site.care import care_lines
@@ -44,28 +46,45 @@ class Known:
     now: datetime
     silences: Mapping[str, Sequence[Silence]] = field(default_factory=dict)
     """Incident id -> those that cover it, past ones too."""
+    beside: Mapping[str, Monitor] = field(default_factory=dict)
+    """Monitors of other models that have incidents in one with these."""
+
+    def monitor_of(self, model: str) -> Monitor | None:
+        """Return the monitor of a model, one beside those that are acted for too; None where it is not watched."""
+        return self.monitors.get(model) or self.beside.get(model)
+
+    def channel_of(self, model: str) -> str | None:
+        """Return where messages about a model go, None where it is not watched."""
+        monitor = self.monitor_of(model)
+        return None if monitor is None else monitor.channel or self.home.workspace.slack.channel or ""
 
     def silence_of(self, incident_id: str) -> Silence | None:
-        """Return the silence in which an incident is, if any."""
-        return in_force(self.silences.get(incident_id, ()), self.now)
+        """Return the silence in which an incident is, if any, and all that are told of under its id and go on."""
+        own = in_force(self.silences.get(incident_id, ()), self.now)
+        with_it = next((c.incidents for c in courses(self.histories, self.channel_of) if c.lead == incident_id), []) if own else []
+        are_silent = (in_force(self.silences.get(name, ()), self.now) for name in with_it if goes_on(self.histories[name]))
+        return own if all(are_silent) else None
 
 
 def plan(known: Known) -> list[Action]:
     """Return the rows to commit before anything is sent: planned actions, and skipped ones with the reason."""
     rows: list[Action] = []
-    for history in known.histories.values():
-        monitor = known.monitors.get(history[0].model)
-        if monitor is None:
+    for course in courses(known.histories, known.channel_of):
+        history = course.events
+        if known.monitors.keys().isdisjoint(e.model for e in history):
             continue
         found = notices(
             history,
             _decided(history, known.standings),
             now=known.now,
-            mature_after=_wait(known, history[0]),
-            silences=known.silences.get(history[0].incident_id, ()),
+            mature_after=max(_wait(known, e) for e in history),
+            silences=known.silences,
         )
-        rows += [_told(known, monitor, history, notice, target) for notice in found for target in known.targets]
-        rows += _retrain(known, monitor, history, found, rows)
+        rows += [_told(known, course, notice, target) for notice in found for target in known.targets]
+        for name in course.incidents:
+            mine = course.of(name)
+            if (monitor := known.monitors.get(mine[0].model)) is not None:
+                rows += _retrain(known, monitor, mine, [n for n in found if n.event.incident_id == name], rows)
     rows += [row for digest in known.digests for row in _digest(known, digest)]
     overtaken = {old.action_id: (old, why) for old, why in (*_unsent(known), *outbox.superseded(rows, known.standings))}
     return rows + [_passed_over(known, old, why) for old, why in overtaken.values()]
@@ -99,42 +118,70 @@ def _wait(known: Known, event: IncidentEvent) -> timedelta:
     return known.waits.get(event.model, timedelta(0)) if needs_labels(event.family, event.subject) else timedelta(0)
 
 
-def _told(known: Known, monitor: Monitor, history: Sequence[IncidentEvent], notice: Notice, target: str) -> Action:
-    channel = monitor.channel or known.home.workspace.slack.channel or ""
-    severity = severity_so_far(history)
-    message = _message(known, history, notice, target, severity=severity, channel=channel)
+def _told(known: Known, course: Course, notice: Notice, target: str) -> Action:
+    channel, monitor = known.channel_of(course.model) or "", known.monitor_of(course.model)
+    severity = severity_so_far(course.events)
+    message = _message(known, course, notice, target, severity=severity, channel=channel)
+    timezone = monitor.timezone if monitor else known.home.workspace.timezone
     return Action(
         action_id=key(notice.event.event_id, notice.kind, target),
-        incident_id=notice.event.incident_id,
-        model=notice.event.model,
+        incident_id=course.lead,
+        model=course.model,
         kind=notice.kind,
         target=target,
         state="skipped" if notice.skip else "planned",
-        payload=_payload(message, channel=channel, severity=severity, file=_file_name(notice, monitor.timezone)),
+        payload=_payload(message, channel=channel, severity=severity, file=_file_name(course.lead, notice, timezone)),
         reason=notice.skip,
         at=known.now,
     )
 
 
-def _message(known: Known, history: Sequence[IncidentEvent], notice: Notice, target: str, *, severity: str, channel: str) -> Message:
-    links = incident_links(known.home.workspace.links, known.home.site_dir, incident_id=notice.event.incident_id, is_over=notice.kind == "resolve")
-    story = _story(history, notice.teller)
-    if notice.kind == "resolve":
-        story = ending(notice.event, story)
-    is_first = not any(s.state == "sent" and s.thread == (notice.event.incident_id, target) for s in known.standings.values())
-    if notice.kind == "resolve" and is_first:
+def _message(known: Known, course: Course, notice: Notice, target: str, *, severity: str, channel: str) -> Message:
+    is_over = notice.kind == "resolve"
+    links = incident_links(known.home.workspace.links, known.home.site_dir, incident_id=course.lead, is_over=is_over)
+    one = _spoken_of(course, is_over=is_over)
+    history = course.of(one)
+    event, teller = (_own(history, e, is_over=is_over) for e in (notice.event, notice.teller))
+    story = _story(history, teller)
+    if is_over:
+        story = ending(event, story)
+    every = fold(e for others in known.histories.values() if others[0].model == event.model for e in others)
+    together = _together(known, next(i for i in every if i.id == one))
+    told: dict[str, Any] = {"severity": severity, "channel": channel, "links": links, "together": together}
+    named = dataclasses.replace(event, incident_id=course.lead)
+    is_first = not any(s.state == "sent" and s.thread == (course.lead, target) for s in known.standings.values())
+    if is_over and is_first:
         opening = _story([e for e in history if e.event != "resolved"], history[0])
-        return belated_message(opening, story, notice.event, severity=severity, channel=channel, links=links)
-    every = fold(event for one in known.histories.values() if one[0].model == notice.event.model for event in one)
-    beside = alongside(notice.event.incident_id, every)
-    cared = [] if notice.kind == "resolve" else _cared(known, history, notice, next(i for i in every if i.id == notice.event.incident_id))
-    return incident_message(story, notice.event, severity=severity, channel=channel, links=links, beside=beside, cared=cared)
+        return belated_message(opening, story, named, **told)
+    cared = [] if is_over else _cared(known, history, event, next(i for i in every if i.id == one))
+    return incident_message(story, named, **told, beside=alongside(one, every), cared=cared)
 
 
-def _cared(known: Known, history: Sequence[IncidentEvent], notice: Notice, incident: Incident) -> list[tuple[str, str]]:
+def _spoken_of(course: Course, *, is_over: bool) -> str:
+    """Return the incident whose headline is told of several: the leading one, or while that is over and others go on the first of these."""
+    goes_on = {e.incident_id: e.event != "resolved" for e in course.events if e.event != "acknowledged"}
+    return course.lead if is_over else next((name for name in course.incidents if goes_on[name]), course.lead)
+
+
+def _own(history: Sequence[IncidentEvent], event: IncidentEvent, *, is_over: bool) -> IncidentEvent:
+    """Return an event if it is of an incident, else the last of the incident's own that says how it stands."""
+    if event in history:
+        return event
+    return next(e for e in reversed(history) if e.event != "acknowledged" and (is_over or e.event != "resolved"))
+
+
+def _together(known: Known, incident: Incident) -> Together:
+    """Return the incidents of other models that tell of the same fault, also those that are told of in another channel."""
+    leader = incident.part_of or incident.id
+    mine = [h for h in known.histories.values() if leader in (h[0].incident_id, h[0].part_of)]
+    return together_of(incident, fold(e for history in mine for e in history)) if len(mine) > 1 else Together()
+
+
+def _cared(known: Known, history: Sequence[IncidentEvent], event: IncidentEvent, incident: Incident) -> list[tuple[str, str]]:
     """Return what people did with an incident that goes on: that somebody had closed it, and that somebody looks after it."""
-    zone = known.monitors[incident.model].timezone
-    before = next((e for e in reversed(history[: history.index(notice.event)]) if e.event != "acknowledged"), None)
+    monitor = known.monitor_of(incident.model)
+    zone = monitor.timezone if monitor else known.home.workspace.timezone
+    before = next((e for e in reversed(history[: history.index(event)]) if e.event != "acknowledged"), None)
     closed = [("Open again", f"resolved by {before.who} on {moment_text(before.at, zone)}: {before.why}")] if before and is_by_hand(before) else []
     return [*closed, *care_lines(incident, zone)]
 
@@ -152,10 +199,10 @@ def _payload(message: Message, *, channel: str, severity: str, file: str) -> str
     return json.dumps(content, ensure_ascii=False)
 
 
-def _file_name(notice: Notice, timezone: str) -> str:
+def _file_name(lead: str, notice: Notice, timezone: str) -> str:
     at = notice.event.at.astimezone(ZoneInfo(timezone))
     clock = f"-{at:%H%M}" if notice.kind == "update" else ""
-    return f"{at:%Y-%m-%d}-{notice.event.incident_id}-{notice.kind}{clock}.md"
+    return f"{at:%Y-%m-%d}-{lead}-{notice.kind}{clock}.md"
 
 
 def _retrain(known: Known, monitor: Monitor, history: Sequence[IncidentEvent], found: Sequence[Notice], rows: Sequence[Action]) -> list[Action]:

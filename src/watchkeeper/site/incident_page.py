@@ -10,16 +10,19 @@ from datetime import datetime
 
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import Incident, in_order
+from watchkeeper.judgement.together import Together
 from watchkeeper.records import Cause, IncidentEvent, Score, Signal
 from watchkeeper.site.care import care_lines
 from watchkeeper.site.figures import Frame, figure
 from watchkeeper.site.published import story_of
 from watchkeeper.site.render import page
+from watchkeeper.site.together import own_text
 from watchkeeper.windows import Window
 from watchkeeper.words import counted, measured_text, metric_text, moment_text, number_text, percent, percent_interval, window_text
 
 _FAMILIES = ("kpi", "segment", "data", "target", "service", "cost", "covariate")
 _SEGMENTS_SHOWN = 12
+_ALONE = Together()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +60,13 @@ def incident_page(
     shown: Window | None = None,
     links: Sequence[tuple[str, str]] = (),
     beside: Sequence[Incident] = (),
+    together: Together = _ALONE,
     splits: Sequence[str] = (),
     silences: Sequence[tuple[datetime, str]] = (),
 ) -> str:
     """Return the page; `scores` are those of the worst signal's metric in the time `shown` and the reference, `links` (text, address).
 
-    `beside` are the others of that time, `splits` what segments explain, `silences` (moment, text) those that covered it.
+    `beside` are the others of that time, `together` what other models have of it, `splits` what segments explain, `silences` (moment, text) those that covered it.
     """
     ordered = in_order(events)
     return page(
@@ -83,6 +87,8 @@ def incident_page(
         signals=signals,
         links=links,
         beside=beside,
+        together=together,
+        own_text=own_text,
     )
 
 

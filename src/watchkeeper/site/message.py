@@ -12,12 +12,15 @@ from typing import Any
 
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import OURSELVES, Incident
+from watchkeeper.judgement.together import Together
 from watchkeeper.records import Cause, Digest, IncidentEvent, Story
+from watchkeeper.site.together import together_lines, too
 from watchkeeper.words import percent, percent_interval
 
 Line = tuple[str, str]
 ICONS = {"notice": "🔵", "warning": "🟠", "high": "🔴", "critical": "🚨", "resolved": "✅", "digest": "📊"}
 _BESIDE = 3
+_ALONE = Together()
 UNKNOWN = "unknown; nothing that was tested explains it."
 
 
@@ -67,18 +70,20 @@ def incident_message(
     links: Sequence[Line] = (),
     beside: Sequence[Incident] = (),
     cared: Sequence[Line] = (),
+    together: Together = _ALONE,
 ) -> Message:
     """Return the message about an incident as `story` tells it.
 
-    `beside` holds the model's others at that time, the gravest first; `cared` what people did with it.
+    `beside` holds the model's others at that time, the gravest first; `cared` what people did with it; `together` what other models have of it.
     """
     is_over = event.event == "resolved"
     first = _first(event, beside)
     return Message(
         icon=ICONS["resolved" if is_over else severity],
-        title=_titled(event.model, story.headline),
+        title=_titled(event.model, story.headline) + too(together, is_over=is_over),
         lead=story.when,
         facts=[
+            *together_lines(together),
             *([] if is_over else [("Look first at", f"`{i.id}` ({i.severity}{_over(i)}): {i.headline}.") for i in first]),
             *((label, _sentence(said)) for label, said in cared),
             *story.facts,
@@ -89,11 +94,20 @@ def incident_message(
     )
 
 
-def belated_message(opening: Story, end: Story, event: IncidentEvent, *, severity: str, channel: str, links: Sequence[Line] = ()) -> Message:
+def belated_message(
+    opening: Story,
+    end: Story,
+    event: IncidentEvent,
+    *,
+    severity: str,
+    channel: str,
+    links: Sequence[Line] = (),
+    together: Together = _ALONE,
+) -> Message:
     """Return the only message about an incident that was over before anything could be sent."""
-    told = incident_message(opening, event, severity=severity, channel=channel, links=links)
+    told = incident_message(opening, event, severity=severity, channel=channel, links=links, together=together)
     over: Line = ("Opened and resolved", f"{_sentence(end.headline.removeprefix('resolved: '))} This is the only message about it.")
-    return dataclasses.replace(told, facts=[over, *opening.facts], verdict=_verdict(opening))
+    return dataclasses.replace(told, facts=[over, *told.facts], verdict=_verdict(opening))
 
 
 def digest_message(digest: Digest, *, channel: str, links: Sequence[Line] = ()) -> Message:
