@@ -330,6 +330,7 @@ class IncidentEvent:
         default_factory=list
     )
     part_of: Of[str, "on opening: the incident of another model that tells of the same fault and leads; empty where it stands alone or leads"] = ""
+    split_from: Of[str, "on opening: the incident that it goes on from, whose cause changed; else empty"] = ""
     at: Of[datetime, "the `now` of the decision"]
 
 

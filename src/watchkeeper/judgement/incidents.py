@@ -20,6 +20,7 @@ from watchkeeper.words import moment_text
 LASTING = timedelta(days=28)
 LATE_ROWS = timedelta(days=7)
 RESTATED = "restated: with what has landed since, nothing is out of line"
+CAUSE_CHANGED = "the cause changed"
 OURSELVES = "watchkeeper"
 LASTED = "lasts: the state is known and stays in the digest; no new incident opens until it has been clear"
 
@@ -58,6 +59,7 @@ class Incident:
     silence: Silence | None = None
     faults: tuple[str, ...] = ()
     part_of: str = ""
+    split_from: str = ""
     parts: tuple["Incident", ...] = ()
     """Those of other models that tell of the same fault (together.py)."""
 
@@ -129,7 +131,7 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         onset_at=min(e.window_start for e in history),
         resolved_at=last.at if is_closed and not lasts else None,
         window_start=min(e.window_start for e in history),
-        window_end=max(e.window_end for e in history),
+        window_end=last.window_end if last.why.startswith(CAUSE_CHANGED) else max(e.window_end for e in history),
         headline=told_by[-1][0].headline if told_by else first.subject,
         signals=sorted({s.rstrip("?") for e in history for s in e.signals}),
         marks=tuple(sorted({s for e in history for s in e.signals})),
@@ -141,6 +143,7 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         acknowledgement=acknowledgement,
         faults=tuple(first.faults),
         part_of=first.part_of,
+        split_from=first.split_from,
     )
 
 

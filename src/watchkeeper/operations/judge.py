@@ -26,6 +26,7 @@ from watchkeeper.judgement.places import is_told_with
 from watchkeeper.judgement.recovery import HOURS, are_back
 from watchkeeper.judgement.shared_faults import shared_faults
 from watchkeeper.judgement.signals import Charted, charted, judged_metrics, pages, signals
+from watchkeeper.judgement.splits import Split, Tested, cut, kinds_before, split_events, split_of
 from watchkeeper.judgement.story import ending, lead_of, story
 from watchkeeper.measures.readings import DONE
 from watchkeeper.monitor import Monitor
@@ -118,7 +119,7 @@ def _developments(
     daily = scores.filter(pc.field("grain") == monitor.window)
     wait = maturity_of(home, monitor, now=now).wait
     believed = [e for e in _episodes(monitor, pages(current), scores, wait, now, charts) if matching(incidents, e) or is_borne_out(e, daily)]
-    found = with_onsets(believed, charts)
+    found = cut(with_onsets(believed, charts), incidents)
     known = Known(
         daily,
         current,
@@ -135,21 +136,33 @@ def _developments(
     )
     evidence = _once(partial(_evidence, home, monitor, known, now))
     told = [e for e in found if not matching(incidents, e) and any(is_told_with(e, w, evidence) for w in found)]
-    return developments(
+
+    def tell(episode: Episode) -> Story:
+        return story(monitor, episode, evidence(episode))
+
+    develop = partial(
+        developments,
         monitor.model,
         monitor.environment,
-        incidents,
-        [e for e in found if e not in told],
-        lambda episode, _severity: story(monitor, episode, evidence(episode)),
-        now,
+        tell=lambda episode, _severity: tell(episode),
+        now=now,
         tell_end=lambda episode: _tell_end(home, monitor, known, now, episode, evidence(episode)),
         timezone=monitor.timezone,
         is_judged=partial(_is_judged, monitor, daily, wait, now),
         learned=known.news_about,
-        faults_of=lambda episode: shared_faults(
-            episode, evidence(episode), story(monitor, episode, evidence(episode)).causes, sources(home, monitor)
-        ),
+        faults_of=lambda episode: shared_faults(episode, evidence(episode), tell(episode).causes, sources(home, monitor)),
     )
+    splits = _splits(incidents, found, lambda episode: (evidence(episode), tell(episode).causes))
+    apart, closed = [*told, *(s.episode for s in splits)], {s.incident.id for s in splits}
+    events = develop(known=[i for i in incidents if i.id not in closed], found=[e for e in found if e not in apart])
+    return [*events, *(e for s in splits for e in split_events(s, tell(s.before), develop(known=[], found=[s.since]), monitor.timezone, now))]
+
+
+def _splits(incidents: Sequence[Incident], found: Sequence[Episode], tested: Tested) -> list[Split]:
+    """Return the episodes whose newest windows have another cause than their incident was told with."""
+    pairs = [(incident, episode) for episode in found if (incident := matching(incidents, episode)) is not None]
+    looked = (split_of(incident, episode, tested, kinds_before(incident, incidents)) for incident, episode in pairs)
+    return [split for split in looked if split is not None]
 
 
 def _is_judged(monitor: Monitor, daily: pa.Table, label_wait: timedelta, now: datetime, incident: Incident) -> bool:

@@ -40,6 +40,7 @@ from watchkeeper.site.care import care_lines
 from watchkeeper.site.links import incident_links
 from watchkeeper.site.message import Line, incident_message, text
 from watchkeeper.site.published import incident_rows, story_of
+from watchkeeper.site.together import origin_lines
 from watchkeeper.spelling import segment_name
 from watchkeeper.windows import Grain, Grid
 from watchkeeper.words import listed, moment_text
@@ -262,7 +263,7 @@ def told(home: Home, incident_id: str, *, now: datetime) -> str:
         beside=alongside(incident_id, incidents),
         together=together_of(incident, incidents),
     )
-    cared = "".join(f"{label} {said}.\n" for label, said in care_lines(one, zone) if label != "Closed")
+    cared = "".join(f"{label} {said}.\n" for label, said in [*origin_lines(one), *care_lines(one, zone)] if label != "Closed")
     lasting = f"Closed: {one.why}.\n" if one.state == "lasting" else ""
     by = f" by {one.closed_by}" if one.is_closed_by_hand else ""
     ended = f"Resolved{by} on {moment_text(one.resolved_at, zone)}: {one.why}.\n" if one.resolved_at else lasting

@@ -25,6 +25,7 @@ from watchkeeper.records import Action, Digest, IncidentEvent, Silence, Story, k
 from watchkeeper.site.care import care_lines
 from watchkeeper.site.links import digest_links, incident_links
 from watchkeeper.site.message import Message, belated_message, digest_message, ending, incident_message, text
+from watchkeeper.site.together import origin_lines
 from watchkeeper.words import moment_text
 
 TARGETS = ("slack", "file", "webhook", "event")
@@ -178,12 +179,12 @@ def _together(known: Known, incident: Incident) -> Together:
 
 
 def _cared(known: Known, history: Sequence[IncidentEvent], event: IncidentEvent, incident: Incident) -> list[tuple[str, str]]:
-    """Return what people did with an incident that goes on: that somebody had closed it, and that somebody looks after it."""
+    """Return what came before of an incident that goes on: that somebody had closed it, what it goes on from, and that somebody looks after it."""
     monitor = known.monitor_of(incident.model)
     zone = monitor.timezone if monitor else known.home.workspace.timezone
     before = next((e for e in reversed(history[: history.index(event)]) if e.event != "acknowledged"), None)
     closed = [("Open again", f"resolved by {before.who} on {moment_text(before.at, zone)}: {before.why}")] if before and is_by_hand(before) else []
-    return [*closed, *care_lines(incident, zone)]
+    return [*closed, *origin_lines(incident), *care_lines(incident, zone)]
 
 
 def _story(history: Sequence[IncidentEvent], event: IncidentEvent) -> Story:

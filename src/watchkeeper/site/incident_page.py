@@ -16,7 +16,7 @@ from watchkeeper.site.care import care_lines
 from watchkeeper.site.figures import Frame, figure
 from watchkeeper.site.published import story_of
 from watchkeeper.site.render import page
-from watchkeeper.site.together import own_text
+from watchkeeper.site.together import origin_lines, own_text
 from watchkeeper.windows import Window
 from watchkeeper.words import counted, measured_text, metric_text, moment_text, number_text, percent, percent_interval, window_text
 
@@ -103,7 +103,7 @@ def _facts(incident: Incident, timezone: str) -> list[tuple[str, str]]:
         ("Detected", moment_text(incident.detected_at or incident.opened_at, timezone)),
         ("Resolved", moment_text(incident.resolved_at, timezone)),
     ]
-    return [*((label, text) for label, text in told if text), *care_lines(incident, timezone), *story_of(incident).facts]
+    return [*((label, text) for label, text in told if text), *origin_lines(incident), *care_lines(incident, timezone), *story_of(incident).facts]
 
 
 def _segments(signals: Sequence[Signal]) -> list[str]:

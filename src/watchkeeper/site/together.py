@@ -1,6 +1,7 @@
-"""An incident of several models in words: what they have in common, and each model's own headline.
+"""What an incident has to do with others, in words: with those of other models that tell of the same fault, and with the one it goes on from.
 
-Belongs here: those lines, for messages, the command line and pages. Does not: which incidents are one (judgement/together.py).
+Belongs here: those lines, for messages, the command line and pages. Does not: which incidents are one (judgement/together.py), or two
+(judgement/splits.py).
 """
 
 from watchkeeper.judgement.incidents import Incident
@@ -27,6 +28,11 @@ def together_lines(together: Together) -> list[tuple[str, str]]:
         return []
     of = f"{counted(len({i.model for i in together.others}) + 1, 'model')}: "
     return [("Same fault", f"{of}{'; '.join(together.faults)}."), *map(_own, together.others)]
+
+
+def origin_lines(incident: Incident) -> list[tuple[str, str]]:
+    """Return (label, text) of the incident that one goes on from."""
+    return [("Goes on from", f"{incident.split_from}, whose cause changed")] if incident.split_from else []
 
 
 def own_text(incident: Incident) -> str:
