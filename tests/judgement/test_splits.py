@@ -115,6 +115,16 @@ def test_it_is_looked_into_once_when_final_numbers_come_and_never_again():
     assert world.asked == 0
 
 
+def test_days_that_are_not_final_decide_nothing_and_are_in_one_of_the_two_by_their_time():
+    """The newest of seven days waits for labels, and so does the second."""
+    whole = days(7)
+    waiting = [replace(s, state="provisional") if d in (1, 6) else s for d, s in enumerate(whole.signals)]
+    found = split_of(known(), replace(whole, signals=waiting), World("oooolll").tested, [])
+    assert found is None, "of the newest three final days one is of the old cause"
+    found = split_of(known(), replace(whole, signals=waiting), World("ooollll").tested, [])
+    assert where(found) == (3, 4)
+
+
 def test_what_is_over_or_of_data_is_not_split():
     assert World("ooolll").split(known(state="resolved")) is None
     assert World("dddlll").split(known(DATA), family="data") is None

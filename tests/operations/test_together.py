@@ -190,6 +190,14 @@ def test_each_channel_is_told_once(make_home: Callable[..., Home], slack: Slack)
     assert watch(home, now=NOW + HOUR).actions == []
 
 
+def test_what_a_model_leads_that_is_watched_no_more_is_told_by_the_next(two: Home, slack: Slack):
+    watch(two, now=NOW)
+    (two.monitors_dir / "letters.yaml").unlink()
+    parcels_days(two.root, BEGIN.date(), 30, rows=120)
+    watch(two, now=NOW + 2 * DAY)
+    assert [m["text"] for m in incidents(slack)[1:]] == ["✅ parcels: resolved: restated: with what has landed since, nothing is out of line"]
+
+
 def test_trouble_of_the_same_day_in_different_sources_is_two_incidents(make_home: Callable[..., Home], slack: Slack):
     home = make_home(LETTERS | {"events": {"files": "inbox/sent-*.parquet"}}, PARCELS)
     parcels_days(home.root, BEGIN.date(), 22, rows=120)

@@ -42,8 +42,12 @@ class Split(NamedTuple):
 
 
 def split_of(incident: Incident, episode: Episode, tested: Tested, had: Collection[str]) -> Split | None:
-    """Return where the cause of an open incident changed, None where it did not surely; `had` holds the kinds it was split from."""
-    windows = sorted({s.window_start for s in episode.signals})
+    """Return where the cause of an open incident changed, None where it did not surely; `had` holds the kinds it was split from.
+
+    Windows that are not final are in one of the two by their time, and decide nothing.
+    """
+    open_ended = {s.window_start for s in episode.signals if s.state != "mature"}
+    windows = sorted({s.window_start for s in episode.signals} - open_ended)
     old = tested_kind(incident.story.causes) if incident.story is not None else ""
     if (
         not old
@@ -54,25 +58,24 @@ def split_of(incident: Incident, episode: Episode, tested: Tested, had: Collecti
     ):
         return None
     new = _alone(tested, _part(episode, windows[-_NEWEST:]), without=old)
-    if not new or new == old or new in had:
-        return None
-    kinds = {w: tested_kind(tested(_part(episode, [w]))[1]) for w in windows[-_NEWEST:]}
-    if old in kinds.values():
+    if not new or new == old or new in had or old in {tested_kind(tested(_part(episode, [w]))[1]) for w in windows[-_NEWEST:]}:
         return None
     at = len(windows) - _NEWEST
     while at > _LEAST_BEFORE and tested_kind(tested(_part(episode, [windows[at - 1]]))[1]) == new:
         at -= 1
-    before = replace(_part(episode, windows[:at]), onset=episode.onset, is_over=True)
-    since = replace(_part(episode, windows[at:]), is_over=episode.is_over)
-    is_sure = _alone(tested, before, without=new) == old and _alone(tested, since, without=old) == new
-    return Split(incident, episode, before, since) if is_sure else None
+    sides = _alone(tested, _part(episode, windows[:at]), without=new), _alone(tested, _part(episode, windows[at:]), without=old)
+    return Split(incident, episode, *_cut_at(episode, windows[at])) if sides == (old, new) else None
 
 
 def _is_news(incident: Incident, episode: Episode, windows: Sequence[datetime]) -> bool:
-    """Tell whether the newest windows are final, and the last of them was not told so before: it is looked into once."""
-    newest = [s for s in episode.signals if s.window_start in windows[-_NEWEST:]]
-    is_fresh = any(s.signal_id not in incident.marks for s in newest if s.window_start == windows[-1])
-    return is_fresh and all(s.state == "mature" for s in newest)
+    """Tell whether the newest final window was not told so before: it is looked into once."""
+    return any(s.window_start == windows[-1] and s.signal_id not in incident.marks for s in episode.signals)
+
+
+def _cut_at(episode: Episode, at: datetime) -> tuple[Episode, Episode]:
+    """Return an episode until a moment, which is over, and since then."""
+    before, since = ([s for s in episode.signals if (s.window_start >= at) == is_since] for is_since in (False, True))
+    return replace(episode, signals=before, is_over=True), replace(episode, signals=since, onset=None)
 
 
 def _part(episode: Episode, windows: Collection[datetime]) -> Episode:
@@ -115,12 +118,11 @@ def cut(found: Iterable[Episode], incidents: Iterable[Incident]) -> list[Episode
     """Return episodes, those that were split before as the stories that they were split into."""
     out = list(found)
     for incident in (i for i in incidents if i.split_from):
-        at = incident.window_start
         for episode in [e for e in out if (e.family, e.subject) == (incident.family, incident.subject)]:
-            before, since = ([s for s in episode.signals if (s.window_start >= at) == is_since] for is_since in (False, True))
-            if before and since:
-                out[out.index(episode)] = replace(episode, signals=before, is_over=True)
-                out.append(replace(episode, signals=since, onset=None))
+            pieces = _cut_at(episode, incident.window_start)
+            if all(piece.signals for piece in pieces):
+                out.remove(episode)
+                out += pieces
     return sorted(out, key=lambda e: (e.start, e.subject))
 
 

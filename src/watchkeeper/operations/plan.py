@@ -150,12 +150,19 @@ def _message(known: Known, course: Course, notice: Notice, target: str, *, sever
     together = _together(known, next(i for i in every if i.id == one))
     told: dict[str, Any] = {"severity": severity, "channel": channel, "links": links, "together": together}
     named = dataclasses.replace(event, incident_id=course.lead)
-    is_first = not any(s.state == "sent" and s.thread == (course.lead, target) for s in known.standings.values())
-    if is_over and is_first:
+    if is_over and not _is_known(known, course, target):
         opening = _story([e for e in history if e.event != "resolved"], history[0])
         return belated_message(opening, story, named, **told)
     cared = [] if is_over else _cared(known, history, event, next(i for i in every if i.id == one))
     return incident_message(story, named, **told, beside=alongside(one, every), cared=cared)
+
+
+def _is_known(known: Known, course: Course, target: str) -> bool:
+    """Tell whether a message about it went through, be it under the one that led until its model was watched no more."""
+    leader = course.of(course.lead)[0].part_of
+    is_gone = leader in known.histories and known.channel_of(known.histories[leader][0].model) is None
+    threads = {(name, target) for name in (course.lead, *([leader] if is_gone else []))}
+    return any(s.state == "sent" and s.thread in threads for s in known.standings.values())
 
 
 def _spoken_of(course: Course, *, is_over: bool) -> str:
@@ -172,9 +179,10 @@ def _own(history: Sequence[IncidentEvent], event: IncidentEvent, *, is_over: boo
 
 
 def _together(known: Known, incident: Incident) -> Together:
-    """Return the incidents of other models that tell of the same fault, also those that are told of in another channel."""
+    """Return the incidents of other watched models that tell of the same fault, also those that are told of in another channel."""
     leader = incident.part_of or incident.id
-    mine = [h for h in known.histories.values() if leader in (h[0].incident_id, h[0].part_of)]
+    every = (h for h in known.histories.values() if leader in (h[0].incident_id, h[0].part_of))
+    mine = [h for h in every if known.channel_of(h[0].model) is not None]
     return together_of(incident, fold(e for history in mine for e in history)) if len(mine) > 1 else Together()
 
 
