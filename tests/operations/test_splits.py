@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -27,12 +28,12 @@ def all_late(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
     return events, labels.set_column(1, "was_late", pa.array([True] * labels.num_rows))
 
 
-def lived(root: Path, course: str, *, runs: Iterable[int] | None = None) -> tuple[Home, datetime]:
+def lived(root: Path, course: str, *more: dict[str, Any], runs: Iterable[int] | None = None) -> tuple[Home, datetime]:
     """Return a workspace that was watched day by day through bad days, and the moment of the last run.
 
-    On each day the (o)utcome changed, or all (l)abels say late; on those of a dot nothing is wrong.
+    On each day the (o)utcome changed, or all (l)abels say late; on those of a dot nothing is wrong. `more` monitors read the same files.
     """
-    home = new_home(root, PARCELS)
+    home = new_home(root, PARCELS, *more)
     late = {FIRST + d: 0.6 for d, letter in enumerate(course) if letter == "o"}
     change = {FIRST + d: all_late for d, letter in enumerate(course) if letter == "l"}
     days = FIRST + len(course)
@@ -127,3 +128,14 @@ def test_the_one_that_goes_on_ends_when_it_is_clear_and_the_first_stays_closed(t
     assert first.resolved_at < second.resolved_at
     assert second.why.startswith("clear since")
     assert [e.event for e in home.lake.newest(IncidentEvent) if e.incident_id == first.id].count("resolved") == 1
+
+
+def test_what_two_models_split_into_is_one_incident_where_it_is_the_same_fault(tmp_path: Path):
+    """That the outcome changed for both is no fault that they share; that the labels of the file are all alike is."""
+    home, now = lived(tmp_path / "home", "ooooollll", PARCELS | {"model": "letters"}, runs=[27, 29, 31, 33, 34])
+    rows = [(r["models"], r["state"], r["split_from"]) for r in incident_listing(home, models=None, resolved=True, now=now)]
+    before = {i.model: i.id for i in known_incidents(home, now=now) if not i.split_from}
+    assert rows[0] == (["letters", "parcels"], "open", before["letters"])
+    assert sorted(rows[1:]) == [(["letters"], "resolved", ""), (["parcels"], "resolved", "")]
+    part = next(i for i in known_incidents(home, now=now) if i.part_of)
+    assert (part.model, part.split_from) == ("parcels", before["parcels"])
