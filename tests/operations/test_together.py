@@ -82,7 +82,7 @@ def test_it_shows_all_models_with_their_own_headlines_and_a_part_names_the_one_t
     watch(two, now=NOW)
     first, second = known_incidents(two, now=NOW)
     assert f"*parcels:* `{second.id}` warning: no predictions landed on Thu 23 January, usually 120." in told(two, first.id, now=NOW)
-    assert f"*letters:* `{first.id}` warning: no predictions landed on Thu 23 January, usually 120." in told(two, second.id, now=NOW)
+    assert f"*letters:* `{first.id}` leads, warning: no predictions landed on Thu 23 January, usually 120." in told(two, second.id, now=NOW)
     part = json.loads(watchkeeper("incidents", "show", second.id, "--json", "--now", NOW.isoformat(), at=two).output)
     assert (part["part_of"], part["models"]) == (first.id, ["parcels"])
     pages(two, load_monitors(two)[0], now=NOW)
@@ -141,7 +141,7 @@ def test_it_is_over_when_all_of_it_is_and_the_end_of_one_is_an_update(make_home:
     watch(home, ["parcels"], now=NOW + 2 * DAY + 2 * HOUR)
     opened, one_over, over = incidents(slack)
     assert one_over["text"] == "🟠 parcels: no predictions landed on Thu 23 January, usually 120"
-    assert f"*letters:* `{leading.id}` warning, resolved: no predictions" in json.dumps(one_over["blocks"], ensure_ascii=False)
+    assert f"*letters:* `{leading.id}` leads, warning, resolved: no predictions" in json.dumps(one_over["blocks"], ensure_ascii=False)
     assert over["text"].startswith("✅ letters: resolved: restated")
     assert over["text"].endswith("; parcels too")
     assert {m.get("thread_ts") for m in (one_over, over)} == {opened["ts"]}

@@ -36,7 +36,7 @@ from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.incident_book import JUDGING
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.rollup import pooled_scores
-from watchkeeper.operations.together import sources, with_parts
+from watchkeeper.operations.together import parts_marked, sources
 from watchkeeper.operations.traces import traces
 from watchkeeper.operations.versions import succession_in, versions_at_onset
 from watchkeeper.records import Change, GpuSample, IncidentEvent, Score, Signal, Story
@@ -60,7 +60,7 @@ def judge(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> list
             raised, events = _of_model(home, monitor, now)
             found += raised
             out += events
-        out = with_parts(home, out, now=now)
+        out = parts_marked(home, out, now=now)
         home.lake.append_records(Signal, found)
         home.lake.append_records(IncidentEvent, out)
     return out

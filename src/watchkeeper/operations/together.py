@@ -28,7 +28,7 @@ def _said(home: Home, place: Place) -> str:
     return f"files {os.path.relpath(path, root) if path.startswith(root + os.sep) else path}"
 
 
-def with_parts(home: Home, events: Sequence[IncidentEvent], *, now: datetime) -> list[IncidentEvent]:
+def parts_marked(home: Home, events: Sequence[IncidentEvent], *, now: datetime) -> list[IncidentEvent]:
     """Return new incident events, those openings marked as parts that tell of a fault another model has, or has now as well."""
     if not any(e.event == "opened" and e.faults for e in events):
         return list(events)

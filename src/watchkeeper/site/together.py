@@ -42,4 +42,4 @@ def own_text(incident: Incident) -> str:
 
 
 def _own(incident: Incident) -> tuple[str, str]:
-    return incident.model, f"`{incident.id}` {own_text(incident)}"
+    return incident.model, f"`{incident.id}` {'' if incident.part_of else 'leads, '}{own_text(incident)}"
