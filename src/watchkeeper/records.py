@@ -338,6 +338,11 @@ class IncidentEvent:
     story: Of[str, "headline, causes, ruled_out, not_measured, next_steps as measured then, JSON"] = "{}"
     who: Of[str, "person or `watchkeeper`"] = "watchkeeper"
     why: Of[str, "reason given"] = ""
+    faults: Of[list[str], "on opening: what it is about that lies outside the model, such as a source or a host, and may hit others too"] = field(
+        default_factory=list
+    )
+    part_of: Of[str, "on opening: the incident of another model that tells of the same fault and leads; empty where it stands alone or leads"] = ""
+    split_from: Of[str, "on opening: the incident that it goes on from, whose cause changed; else empty"] = ""
     at: Of[datetime, "the `now` of the decision"]
 
 

@@ -96,7 +96,7 @@ class Told:
 
     def at(self, now: datetime, *events: IncidentEvent) -> list[tuple[str, str, str]]:
         """Decide at a moment; return (kind, event, reason it was passed over)."""
-        found = notices([e for e in events if e.at <= now], self.decided, now=now, mature_after=timedelta(0), silences=self.silences)
+        found = notices([e for e in events if e.at <= now], self.decided, now=now, mature_after=timedelta(0), silences={"i1": self.silences})
         self.decided |= {n.event.event_id: "told" if not n.skip else "silenced" if n.skip.startswith("silenced") else "passed over" for n in found}
         return [(n.kind, n.event.event, n.skip) for n in found]
 

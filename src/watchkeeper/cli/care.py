@@ -123,7 +123,7 @@ def resolve_it(
 
 
 def _show(home: Home, incident_id: str, now: datetime) -> None:
-    show_json(next(i for i in incident_listing(home, models=None, resolved=True, now=now) if i["id"] == incident_id))
+    show_json(next(i for i in incident_listing(home, models=None, resolved=True, now=now, parts=True) if i["id"] == incident_id))
 
 
 def _list(home: Home, now: datetime, *, as_json: bool) -> None:

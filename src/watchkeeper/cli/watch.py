@@ -29,7 +29,7 @@ from watchkeeper.operations.spread import in_threads
 from watchkeeper.operations.watch import Watched, present, watch
 from watchkeeper.records import Cause, Score
 from watchkeeper.windows import Grid
-from watchkeeper.words import COUNTS, counted, moment_text, note_text, window_text
+from watchkeeper.words import COUNTS, counted, listed, moment_text, note_text, window_text
 
 Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Models; else all.", show_default=False)]
 _SCORES = ("metric", "feature", "segment", "version", "window", "value", "low", "high", "n", "reference_value", "coverage", "state", "reason")
@@ -167,6 +167,7 @@ def list_incidents(
     rows = [
         {
             **i,
+            "model": listed(i["models"]),
             "window": window_text(i["window_start"], i["window_end"], zones.get(i["model"], "UTC")),
             "cause": _cause_text([Cause(**c) for c in i["causes"]]),
             "by": _by(i, zones.get(i["model"], "UTC")),
@@ -204,7 +205,7 @@ def show_incident(
     at = moment(now, place)
     chosen = incident_called(known_incidents(place, now=at), incident).id
     if as_json:
-        show_json(next(i for i in incident_listing(place, models=None, resolved=True, now=at) if i["id"] == chosen))
+        show_json(next(i for i in incident_listing(place, models=None, resolved=True, now=at, parts=True) if i["id"] == chosen))
     else:
         say(_incident_text(place, chosen, at))
 

@@ -9,7 +9,7 @@ until it has been clear. One that a person closed opens again by windows that we
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -21,6 +21,7 @@ from watchkeeper.words import moment_text
 LASTING = timedelta(days=28)
 LATE_ROWS = timedelta(days=7)
 RESTATED = "restated: with what has landed since, nothing is out of line"
+CAUSE_CHANGED = "the cause changed"
 OURSELVES = "watchkeeper"
 LASTED = "lasts: the state is known and stays in the digest; no new incident opens until it has been clear"
 
@@ -58,6 +59,11 @@ class Incident:
     acknowledgement: IncidentEvent | None = None
     acknowledged_at: datetime | None = None
     silence: Silence | None = None
+    faults: tuple[str, ...] = ()
+    part_of: str = ""
+    split_from: str = ""
+    parts: tuple["Incident", ...] = ()
+    """Those of other models that tell of the same fault (together.py)."""
 
     @property
     def is_open(self) -> bool:
@@ -78,6 +84,11 @@ class Incident:
     def is_closed_by_hand(self) -> bool:
         """Tell whether a person closed it."""
         return self.closed_by not in ("", OURSELVES)
+
+    @property
+    def models(self) -> list[str]:
+        """The models that it is about, its own first."""
+        return list(dict.fromkeys([self.model, *(p.model for p in self.parts)]))
 
 
 def in_order(events: Iterable[IncidentEvent]) -> list[IncidentEvent]:
@@ -127,7 +138,7 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         onset_at=min(e.window_start for e in history),
         resolved_at=last.at if is_closed and not lasts else None,
         window_start=min(e.window_start for e in history),
-        window_end=max(e.window_end for e in history),
+        window_end=last.window_end if last.why.startswith(CAUSE_CHANGED) else max(e.window_end for e in history),
         headline=told_by[-1][0].headline if told_by else first.subject,
         signals=sorted({s.rstrip("?") for e in history for s in e.signals}),
         marks=tuple(sorted({s for e in history for s in e.signals})),
@@ -138,6 +149,9 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         reopened_at=max((course[n].at for ended, n in reopenings if is_by_hand(ended)), default=None),
         acknowledgement=acknowledgement,
         acknowledged_at=next((e.at for e in history if e.event == "acknowledged"), None),
+        faults=tuple(first.faults),
+        part_of=first.part_of,
+        split_from=first.split_from,
     )
 
 
@@ -149,6 +163,7 @@ def is_by_hand(event: IncidentEvent) -> bool:
 Teller = Callable[[Episode, Severity], Story]
 EndTeller = Callable[[Episode], Story]
 Learned = Callable[[Episode, datetime], str]
+FaultsOf = Callable[[Episode], list[str]]
 
 
 def developments(
@@ -164,13 +179,14 @@ def developments(
     is_judged: Callable[[Incident], bool] = lambda _incident: True,
     learned: Learned = lambda _episode, _since: "",
     normal_now: Callable[[Incident], str] = lambda _incident: "",
+    faults_of: FaultsOf = lambda _episode: [],
 ) -> list[IncidentEvent]:
     """Return what is new: incidents to open, signals that join, stories to bring up to date, and incidents that are over.
 
     `tell` gives the story of an incident as it stands, `tell_end` that of its end; `learned` says what bears on an episode and
-    became known since a moment, other than its signals. An open incident of which nothing is out
-    of line any more is over only where `is_judged` says that its windows could still be found so, and `normal_now` says whether a new normal
-    that was declared since is why. Rows may be late: one that waited for no label
+    became known since a moment, other than its signals; `faults_of` names what an episode is about that other models may be hit by as well.
+    An open incident of which nothing is out of line any more is over only where `is_judged` says that its windows could still be found so,
+    and `normal_now` says whether a new normal that was declared since is why. Rows may be late: one that waited for no label
     is taken back in the same way for a week after it was over.
     """
     out: list[IncidentEvent] = []
@@ -183,7 +199,7 @@ def developments(
             model, environment, timezone, incident.id if incident else key(model, environment, episode.family, episode.subject, episode.start)
         )
         out += [
-            *_of_episode(whose, incident, episode, tell, learned, now),
+            *_of_episode(whose, incident, episode, tell, learned, faults_of, now),
             *(
                 _closing(whose, incident, episode, now, tell_end)
                 if incident is None or _goes_on(incident, episode) or _is_past(incident, episode)
@@ -205,10 +221,13 @@ def matching(known: Sequence[Incident], episode: Episode) -> Incident | None:
     )
 
 
-def _of_episode(whose: "_Whose", incident: Incident | None, episode: Episode, tell: Teller, learned: Learned, now: datetime) -> list[IncidentEvent]:
+def _of_episode(
+    whose: "_Whose", incident: Incident | None, episode: Episode, tell: Teller, learned: Learned, faults_of: FaultsOf, now: datetime
+) -> list[IncidentEvent]:
     severity = severity_of(episode)
     if incident is None:
-        return [_event(whose, episode, "opened", severity, now, episode.signals, tell(episode, severity))]
+        opened = _event(whose, episode, "opened", severity, now, episode.signals, tell(episode, severity))
+        return [replace(opened, faults=faults_of(episode))]
     fresh = [s for s in episode.signals if _mark(s) not in incident.marks] if _goes_on(incident, episode) or _is_past(incident, episode) else []
     if incident.is_withdrawn or (incident.is_normal_now and not episode.is_over):
         fresh = fresh or episode.signals

@@ -7,10 +7,11 @@ The rules: incidents in production that are or were more than a notice are told.
 seven days ago, never was, and is over, is not told in bulk now; what still goes on is told however long ago it began. One run sends at most one message about one incident: the opening
 with the newest story, the newest update, or the resolution; what it replaces is passed over, and so is an update that says
 nothing new. While a silence lasts nothing is told: it is passed over, but for the end of what people believe goes on, which waits
-until the silence is over. What nobody was told of opens with the first news that may be told.
+until the silence is over. What nobody was told of opens with the first news that may be told. Of incidents that are one (together.py) the first opening
+opens and the last end resolves; all between is an update.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -25,7 +26,8 @@ SILENCED = "silenced by "
 Kind = Literal["open", "update", "resolve"]
 Fate = Literal["told", "passed over", "silenced"]
 """What became of an event: people were told, or it was passed over, as another message says as much or as there was a silence."""
-_KINDS: dict[str, Kind] = {"opened": "open", "joined": "update", "updated": "update", "resolved": "resolve"}
+_KINDS = ("opened", "joined", "updated", "resolved")
+_NO_SILENCES: Mapping[str, Sequence[Silence]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +56,31 @@ def notices(
     *,
     now: datetime,
     mature_after: timedelta,
-    silences: Sequence[Silence] = (),
+    silences: Mapping[str, Sequence[Silence]] = _NO_SILENCES,
     held: Mapping[str, datetime] = MappingProxyType({}),
 ) -> list[Notice]:
-    """Return what to do about the events of one incident, given in order, that were not decided yet.
+    """Return what to do about the events of one incident, or of several that are told of as one, given in order, that were not decided yet.
 
-    `decided` maps decided events to what became of them, `silences` are those that cover the incident, past ones too; `held` are events
+    `decided` maps decided events to what became of them, `silences` incidents to those that cover them, past ones too; `held` are events
     that waited for the end of quiet hours, with the moment since which they did: by that moment it is judged whether they are old news. The end of
     what was told is told too, however long ago its last bad window was: it takes windows without trouble to call it over.
     """
     told = _told(history)
-    is_known, goes_on, silence = "told" in decided.values(), _goes_on(history), in_force(silences, now)
+    is_known, lasts = "told" in decided.values(), goes_on(history)
     fresh: list[tuple[IncidentEvent, Kind]] = []
     found: list[Notice] = []
     for event, kind in told:
+        covering = silences.get(event.incident_id, ())
+        silence = in_force(covering, now)
         is_held = silence is not None and kind == "resolve" and event is told[-1][0] and _is_believed_on(told, decided)
         if event.event_id in decided or is_held:
             continue
-        is_awaited = kind == "resolve" and (is_known or bool(fresh))
-        at = max([event.at, *(s.until for s in silences if event.at < s.until <= now)]) if is_awaited else event.at
+        is_awaited = event.event == "resolved" and (is_known or bool(fresh))
+        at = max([event.at, *(s.until for s in covering if event.at < s.until <= now)]) if is_awaited else event.at
         due = at if is_awaited else event.window_end
         if event.event_id in held:
             at = due = max(at, held[event.event_id])
-        if not goes_on and is_stale(at, due, now=now, mature_after=mature_after):
+        if not lasts and is_stale(at, due, now=now, mature_after=mature_after):
             found.append(Notice(event, kind, event, STALE))
         elif silence is not None:
             found.append(Notice(event, kind, event, silenced_text(silence)))
@@ -95,34 +99,50 @@ def _is_believed_on(told: Sequence[tuple[IncidentEvent, Kind]], decided: Mapping
     return next((kind != "resolve" for event, kind in reversed(told) if decided.get(event.event_id) == "told"), False)
 
 
-def _goes_on(history: Sequence[IncidentEvent]) -> bool:
-    """Tell whether an incident, whose events are given in order, is not over."""
-    return next((e.event != "resolved" for e in reversed(history) if e.event in _KINDS), False)
+def goes_on(history: Sequence[IncidentEvent]) -> bool:
+    """Tell whether an incident, or any of several, whose events are given in order, is not over."""
+    return bool(history) and not _are_over(history)[-1]
+
+
+def _are_over(history: Sequence[IncidentEvent]) -> list[bool]:
+    """Tell after each event whether all incidents that it and those before it are about are over."""
+    over: dict[str, bool] = {}
+    out = []
+    for event in history:
+        if event.event in _KINDS:
+            over[event.incident_id] = event.event == "resolved"
+        out.append(all(over.values()))
+    return out
 
 
 def _told(history: Sequence[IncidentEvent]) -> list[tuple[IncidentEvent, Kind]]:
     told: list[tuple[IncidentEvent, Kind]] = []
+    are_over = _are_over(history)
     for position, event in enumerate(history):
         if event.event not in _KINDS or event.environment != "production" or severity_so_far(history[: position + 1]) == "notice":
             continue
-        kind = _KINDS[event.event]
-        is_first = not told
-        if is_first and kind == "resolve":
+        is_first, is_end = not told, event.event == "resolved"
+        if is_first and is_end:
             continue
-        told.append((event, "open" if is_first else kind))
+        told.append((event, "open" if is_first else "resolve" if is_end and are_over[position] else "update"))
     return told
 
 
-def _last_said(history: Sequence[IncidentEvent], decided: Mapping[str, Fate]) -> tuple[str, str] | None:
-    """Return what people were told last about an incident: its severity then, and the story; None after its end."""
+def _last_said(history: Sequence[IncidentEvent], decided: Mapping[str, Fate]) -> tuple[str, dict[str, str]] | None:
+    """Return what people were told last: the severity then, and the story of each incident; None after the end."""
     told = [(e, kind) for e, kind in _told(history) if decided.get(e.event_id, "silenced") != "silenced"]
     if not told or told[-1][1] == "resolve":
         return None
     last = told[-1][0]
-    return severity_so_far(history[: history.index(last) + 1]), last.story
+    return severity_so_far(history[: history.index(last) + 1]), _stories(e for e, _ in told)
 
 
-def _coalesced(fresh: Sequence[tuple[IncidentEvent, Kind]], said: tuple[str, str] | None, *, is_known: bool) -> list[Notice]:
+def _stories(told: Iterable[IncidentEvent]) -> dict[str, str]:
+    """Return what the last event of each incident says of it, and whether that is its end."""
+    return {e.incident_id: f"{e.event == 'resolved'} {e.story}" for e in told}
+
+
+def _coalesced(fresh: Sequence[tuple[IncidentEvent, Kind]], said: tuple[str, dict[str, str]] | None, *, is_known: bool) -> list[Notice]:
     if not fresh:
         return []
     newest, newest_kind = fresh[-1]
@@ -136,5 +156,7 @@ def _coalesced(fresh: Sequence[tuple[IncidentEvent, Kind]], said: tuple[str, str
     passed = [Notice(e, k, e, "a newer update took its place") for e, k in fresh[:-1]]
     if not is_known:
         return [*passed, Notice(newest, "open", newest)]
-    is_said = said == (max(said[0], newest.severity, key=SEVERITIES.index), newest.story) if said else False
+    is_said = False
+    if said is not None:
+        is_said = said == (max(said[0], newest.severity, key=SEVERITIES.index), said[1] | _stories(e for e, _ in fresh))
     return [*passed, Notice(newest, newest_kind, newest, "it would repeat what was told last" if is_said else "")]

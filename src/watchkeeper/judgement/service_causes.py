@@ -16,6 +16,7 @@ from watchkeeper.records import Cause
 from watchkeeper.words import percent
 
 _MANY, _HALF = 1.5, 0.5
+HOST_ALONE = "host {} alone"
 
 
 def of_service(evidence: Evidence) -> list[Cause]:
@@ -34,7 +35,11 @@ def _of_place(evidence: Evidence) -> list[Cause]:
     if place.role == "host":
         return [
             Cause(
-                kind="infrastructure", subject=f"host {place.where} alone", share=min(1.0, place.share_of_change), onset=onset, evidence_for=support
+                kind="infrastructure",
+                subject=HOST_ALONE.format(place.where),
+                share=min(1.0, place.share_of_change),
+                onset=onset,
+                evidence_for=support,
             )
         ]
     times = _growth(evidence, place)

@@ -35,9 +35,11 @@ def in_force(silences: Iterable[Silence], now: datetime) -> Silence | None:
 
 
 def covers(silence: Silence, incident: Incident, signals: Sequence[Signal]) -> bool:
-    """Tell whether a silence is about an incident, whose signals are given."""
-    if silence.incident_id or silence.model != incident.model:
-        return silence.incident_id == incident.id
+    """Tell whether a silence is about an incident, whose signals are given; one of a leading incident is about its parts."""
+    if silence.incident_id:
+        return silence.incident_id in (incident.id, incident.part_of)
+    if silence.model != incident.model:
+        return False
     standing = [s for s in signals if s.state != "withdrawn"] or signals
     return not (silence.metric or silence.segment) or (bool(standing) and all(_is_about(silence, s) for s in standing))
 

@@ -76,7 +76,8 @@ class Traces:
 
     `outcome` is the rate of positive labels in the place, now and usually; `labels` that of all, now and usually, and how many there are now;
     `turned` the log loss of labels as they are, turned round, and usually;
-    `grown` the rows of each value of a service column, now and usually, and `gpus` what these did, in words.
+    `grown` the rows of each value of a service column, now and usually, and `gpus` what these did, in words;
+    `gpu_hosts` the hosts on which they did, by these words.
     """
 
     read: tuple[int, int] | None = None
@@ -91,6 +92,7 @@ class Traces:
     grown: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     sides: tuple[float, float] = (0.0, 0.0)
     gpus: Sequence[str] = ()
+    gpu_hosts: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def _sums(cells: Ints, value: Floats, size: int) -> tuple[Floats, Floats, Floats]:

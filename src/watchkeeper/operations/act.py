@@ -18,7 +18,7 @@ from watchkeeper.adapters.delivery import Post, Posting, courier, has_channels, 
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.settings import Settings
-from watchkeeper.adapters.workspace import Home
+from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.alerts import Alerts
 from watchkeeper.errors import DeliveryError
 from watchkeeper.judgement import outbox
@@ -91,7 +91,7 @@ def _is_due(standing: Standing, ledger: Ledger, known: Known) -> bool:
     incident = standing.action.incident_id
     if standing.action.kind in KINDS and (known.silence_of(incident) or known.quiet_until(incident)):
         return False
-    return outbox.is_due(standing, ledger.standings, now=known.now, cooldown=_cooldown(standing, known.monitors))
+    return outbox.is_due(standing, ledger.standings, now=known.now, cooldown=_cooldown(known.monitor_of(standing.action.model)))
 
 
 def _known(home: Home, monitors: Mapping[str, Monitor], settings: Settings, standings: dict[str, Standing], now: datetime) -> Known:
@@ -99,11 +99,22 @@ def _known(home: Home, monitors: Mapping[str, Monitor], settings: Settings, stan
     for event in in_order(home.lake.newest(IncidentEvent, as_of=now)):
         histories[event.incident_id].append(event)
     digests = home.lake.newest(Digest, as_of=now)
-    waits = {name: maturity_of(home, monitor, now=now).wait for name, monitor in monitors.items()}
+    beside = _beside(home, histories, monitors)
+    waits = {name: maturity_of(home, monitor, now=now).wait for name, monitor in {**beside, **monitors}.items()}
     silences = known_silences(home, now=now)
     incidents = fold(event for history in histories.values() for event in history) if silences else []
     covered = covering(home, incidents, silences, now=now)
-    return Known(home, monitors, histories, digests, standings, targets(settings), waits, now, covered, has_channels(settings))
+    return Known(
+        home, monitors, histories, digests, standings, targets(settings), waits, now, covered, is_parted=has_channels(settings), beside=beside
+    )
+
+
+def _beside(home: Home, histories: Mapping[str, list[IncidentEvent]], monitors: Mapping[str, Monitor]) -> dict[str, Monitor]:
+    """Return the monitors of other models whose incidents are one with some of these models: what is told of one is told of all of it."""
+    pairs = [(histories[h[0].part_of][0].model, h[0].model) for h in histories.values() if h[0].part_of in histories]
+    missing = {model for pair in pairs for model in pair} - monitors.keys()
+    every = load_monitors(home)[0] if missing else {}
+    return {model: every[model] for model in sorted(missing) if model in every}
 
 
 def _send(ledger: Ledger, known: Known, *, post: Post) -> list[Action]:
@@ -116,7 +127,7 @@ def _send(ledger: Ledger, known: Known, *, post: Post) -> list[Action]:
         if strikes[standing.action.target] >= STRIKES or action_id in tried or not _is_due(standing, ledger, known):
             continue
         together = [s for s in ledger.standings.values() if s.group == standing.group and _is_due(s, ledger, known)] if standing.group else [standing]
-        rows, weight = _attempt(together, ledger, known.monitors.get(standing.action.model), now=known.now, post=post)
+        rows, weight = _attempt(together, ledger, known.monitor_of(standing.action.model), now=known.now, post=post)
         strikes[standing.action.target] = strikes[standing.action.target] + weight if weight else 0
         ledger.write(rows)
         outcomes += rows
@@ -144,6 +155,5 @@ def _attempt(together: Sequence[Standing], ledger: Ledger, monitor: Monitor | No
     return [dataclasses.replace(row, state="sent", receipt=receipt, payload=payload) for row, payload in zip(tried, kept, strict=True)], 0
 
 
-def _cooldown(standing: Standing, monitors: Mapping[str, Monitor]) -> timedelta:
-    monitor = monitors.get(standing.action.model)
+def _cooldown(monitor: Monitor | None) -> timedelta:
     return _DEFAULT_COOLDOWN if monitor is None else monitor.alerts.cooldown

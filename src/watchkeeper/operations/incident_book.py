@@ -13,6 +13,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement import silences as rules
 from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.judgement.together import with_parts
 from watchkeeper.records import IncidentEvent, Signal, Silence
 
 JUDGING = "judge"
@@ -21,10 +22,10 @@ _NAMED = 5
 
 
 def known_incidents(home: Home, *, now: datetime) -> list[Incident]:
-    """Return all incidents in the order they opened, those that are silenced at `now` with their silence."""
+    """Return all incidents in the order they opened, those that are silenced at `now` with their silence, those that lead with their parts."""
     incidents, silences = fold(home.lake.newest(IncidentEvent, as_of=now)), known_silences(home, now=now)
     by_incident = covering(home, incidents, silences, now=now)
-    return [rules.marked(i, by_incident.get(i.id, ()), now) for i in incidents]
+    return with_parts([rules.marked(i, by_incident.get(i.id, ()), now) for i in incidents])
 
 
 def known_silences(home: Home, *, now: datetime) -> list[Silence]:

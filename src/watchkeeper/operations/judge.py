@@ -25,7 +25,9 @@ from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.onset import with_onsets
 from watchkeeper.judgement.places import is_told_with
 from watchkeeper.judgement.recovery import HOURS, are_back
+from watchkeeper.judgement.shared_faults import shared_faults
 from watchkeeper.judgement.signals import pages
+from watchkeeper.judgement.splits import Split, Tested, cut, kinds_before, split_events, split_of
 from watchkeeper.judgement.story import ending, lead_of, story
 from watchkeeper.measures.readings import DONE
 from watchkeeper.monitor import Monitor
@@ -34,6 +36,7 @@ from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.incident_book import JUDGING
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.rollup import pooled_scores
+from watchkeeper.operations.together import parts_marked, sources
 from watchkeeper.operations.traces import traces
 from watchkeeper.operations.versions import succession_in, versions_at_onset
 from watchkeeper.records import Change, GpuSample, IncidentEvent, Signal, Story
@@ -44,7 +47,7 @@ Measured = tuple[datetime, datetime, float]
 
 
 def judge(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> list[IncidentEvent]:
-    """Judge every model's scores as known at `now`; write signals and what is new about incidents.
+    """Judge every model's scores as known at `now`; write signals and what is new about incidents, also which of them are parts of one.
 
     All signals are worked out anew from all scores, so a restated score changes what is said about its window, and a
     repeated run finds nothing new.
@@ -56,6 +59,7 @@ def judge(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> list
             raised, events = _of_model(home, monitor, now)
             found += raised
             out += events
+        out = parts_marked(home, out, now=now)
         home.lake.append_records(Signal, found)
         home.lake.append_records(IncidentEvent, out)
     return out
@@ -81,7 +85,7 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
         mine = [e for e in _of_era(one, wait, now) if matching(incidents, e) or is_borne_out(e, one.daily)]
         believed = across(believed, with_onsets(mine, one.charts), GAP_OF_HOURS if monitor.window == "hour" else GAP)
     promised = _promises_broken(monitor, found, wait, now)
-    told_of = sorted([*believed, *promised], key=lambda e: (e.start, e.subject))
+    told_of = cut([*believed, *promised], incidents)
     known = _knowledge(home, monitor, found, now)
 
     def at(moment: datetime) -> tuple[Judged, Known]:
@@ -98,19 +102,34 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
 
     evidence = _once(gathered)
     told = [e for e in told_of if not matching(incidents, e) and any(is_told_with(e, w, evidence) for w in told_of)]
-    return developments(
+
+    def tell(episode: Episode) -> Story:
+        return story(monitor, episode, evidence(episode))
+
+    develop = partial(
+        developments,
         monitor.model,
         monitor.environment,
-        incidents,
-        [e for e in told_of if e not in told],
-        lambda episode, _severity: story(monitor, episode, evidence(episode)),
-        now,
+        tell=lambda episode, _severity: tell(episode),
+        now=now,
         tell_end=ended,
         timezone=monitor.timezone,
         is_judged=lambda incident: _is_judged(at(incident.window_start)[0], wait, now, incident),
         learned=known[-1].news_about,
         normal_now=lambda incident: _normal_now(at(incident.window_start)[0].era, incident),
+        faults_of=lambda episode: shared_faults(episode, evidence(episode), tell(episode).causes, sources(home, monitor)),
     )
+    splits = _splits(incidents, told_of, lambda episode: (evidence(episode), tell(episode).causes))
+    apart, closed = [*told, *(s.episode for s in splits)], {s.incident.id for s in splits}
+    events = develop(known=[i for i in incidents if i.id not in closed], found=[e for e in told_of if e not in apart])
+    return [*events, *(e for s in splits for e in split_events(s, tell(s.before), develop(known=[], found=[s.since]), monitor.timezone, now))]
+
+
+def _splits(incidents: Sequence[Incident], found: Sequence[Episode], tested: Tested) -> list[Split]:
+    """Return the episodes whose newest windows have another cause than their incident was told with."""
+    pairs = [(incident, episode) for episode in found if (incident := matching(incidents, episode)) is not None]
+    looked = (split_of(incident, episode, tested, kinds_before(incident, incidents)) for incident, episode in pairs)
+    return [split for split in looked if split is not None]
 
 
 def _of_era(one: Judged, wait: timedelta, now: datetime) -> list[Episode]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.notices import severity_so_far
+from watchkeeper.judgement.notices import goes_on, severity_so_far
 from watchkeeper.judgement.outbox import Standing
 from watchkeeper.judgement.silences import in_force
+from watchkeeper.judgement.together import Course, courses
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Digest, IncidentEvent, Silence, key
 
@@ -35,19 +36,49 @@ class Known:
     """Incident id -> those that cover it, past ones too."""
     is_parted: bool = False
     """Whether Slack has a place for each channel: a bot posts where it is told to, a webhook into its own channel."""
+    beside: Mapping[str, Monitor] = field(default_factory=dict)
+    """Monitors of other models that have incidents in one with these."""
+
+    def monitor_of(self, model: str) -> Monitor | None:
+        """Return the monitor of a model, one beside those that are acted for too; None where it is not watched."""
+        return self.monitors.get(model) or self.beside.get(model)
+
+    def channel_of(self, model: str) -> str | None:
+        """Return the channel of a model, where no route takes an incident elsewhere; None where it is not watched."""
+        monitor = self.monitor_of(model)
+        return None if monitor is None else monitor.channel or self.home.workspace.slack.channel or ""
+
+    def course_of(self, incident_id: str) -> Course | None:
+        """Return what is told of as one with an incident, None where it is not known."""
+        if incident_id not in self.histories:
+            return None
+        leader = self.histories[incident_id][0].part_of or incident_id
+        related = {name: h for name, h in self.histories.items() if leader in (name, h[0].part_of)}
+        return next(c for c in courses(related, self.channel_of) if incident_id in c.incidents)
+
+    def is_acted_for(self, course: Course) -> bool:
+        """Tell whether any of the models that it is about is acted for."""
+        return not self.monitors.keys().isdisjoint(e.model for e in course.events)
 
     def silence_of(self, incident_id: str) -> Silence | None:
-        """Return the silence in which an incident is, if any."""
-        return in_force(self.silences.get(incident_id, ()), self.now)
+        """Return the silence in which an incident is, if any, and all that are told of under its id and go on."""
+        own = in_force(self.silences.get(incident_id, ()), self.now)
+        course = self.course_of(incident_id) if own else None
+        with_it = course.incidents if course is not None and course.lead == incident_id else []
+        are_silent = (in_force(self.silences.get(name, ()), self.now) for name in with_it if goes_on(self.histories[name]))
+        return own if all(are_silent) else None
 
     def quiet_until(self, incident_id: str) -> datetime | None:
-        """Return when the quiet hours are over in which messages about an incident, as grave as it is, wait; None where they need not."""
-        history = self.histories.get(incident_id)
-        monitor = self.monitors.get(history[0].model) if history else None
-        if not history or monitor is None or monitor.alerts.quiet_hours is None:
+        """Return when the quiet hours are over in which messages about an incident wait, None where they need not.
+
+        The hours are those of the model that leads, and it is as grave as all that is told of as one with it.
+        """
+        course = self.course_of(incident_id)
+        monitor = self.monitor_of(course.model) if course else None
+        if course is None or monitor is None or monitor.alerts.quiet_hours is None:
             return None
         quiet = monitor.alerts.quiet_hours
-        return None if quiet.lets_through(severity_so_far(history)) else quiet.until(self.now, monitor.timezone)
+        return None if quiet.lets_through(severity_so_far(course.events)) else quiet.until(self.now, monitor.timezone)
 
 
 def standings_of(event: IncidentEvent, standings: Mapping[str, Standing]) -> list[Standing]:

@@ -20,6 +20,7 @@ from watchkeeper.errors import UsageError
 from watchkeeper.judgement.incidents import Incident, alongside
 from watchkeeper.judgement.standing import named_version
 from watchkeeper.judgement.times import times_text, waited_for_labels
+from watchkeeper.judgement.together import as_one, leading, together_of
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST
@@ -42,6 +43,7 @@ from watchkeeper.site.care import care_lines
 from watchkeeper.site.links import incident_links
 from watchkeeper.site.message import Line, incident_message, text
 from watchkeeper.site.published import incident_rows, story_of
+from watchkeeper.site.together import origin_lines
 from watchkeeper.spelling import segment_name
 from watchkeeper.windows import Grain, Grid
 from watchkeeper.words import listed, moment_text
@@ -227,11 +229,16 @@ def _rolled(home: Home, monitor: Monitor, grain: str, wanted: Wanted, now: datet
     )
 
 
-def incident_listing(home: Home, *, models: Sequence[str] | None, resolved: bool, now: datetime) -> list[dict[str, Any]]:
-    """Return incidents with the keys of `watchkeeper incidents --json`: what goes on, the gravest first, then the rest in the order it opened."""
+def incident_listing(home: Home, *, models: Sequence[str] | None, resolved: bool, now: datetime, parts: bool = False) -> list[dict[str, Any]]:
+    """Return incidents with the keys of `watchkeeper incidents --json`: what goes on, the gravest first, then the rest in the order it opened.
+
+    One that several models have is there once, unless its `parts` are asked for as well.
+    """
     if models:
         load_monitors(home, models)
-    incidents = [i for i in known_incidents(home, now=now) if (resolved or i.state != "resolved") and (not models or i.model in models)]
+    every = known_incidents(home, now=now)
+    found = [as_one(i) for i in (every if parts else leading(every))]
+    incidents = [i for i in found if (resolved or i.state != "resolved") and (not models or not set(models).isdisjoint(i.models))]
     incidents.sort(key=lambda i: (_STANDING.get(i.state, 0), -SEVERITIES.index(i.severity) if i.state != "resolved" else 0))
     rows = incident_rows(incidents, home.lake.newest(Signal, as_of=now), home.lake.newest(Action, as_of=now))
     return [
@@ -248,22 +255,24 @@ def told(home: Home, incident_id: str, *, now: datetime) -> str:
     incidents = known_incidents(home, now=now)
     events: list[IncidentEvent] = home.lake.newest(IncidentEvent, as_of=now, where=pc.field("incident_id") == incident_id)
     incident = next(i for i in incidents if i.id == incident_id)
+    one = as_one(incident)
     monitor = load_monitors(home, None)[0].get(incident.model)
     newest = max((e for e in events if e.event not in ("acknowledged", "resolved")), key=lambda e: e.at)
     zone = monitor.timezone if monitor else "UTC"
     message = incident_message(
         story_of(incident),
         newest,
-        severity=incident.severity,
-        channel=monitor.channel_of(incident.severity, incident.family) if monitor else "",
+        severity=one.severity,
+        channel=monitor.channel_of(one.severity, one.family) if monitor else "",
         links=_links(home, incident),
         beside=alongside(incident_id, incidents),
+        together=together_of(incident, incidents),
     )
-    cared = "".join(f"{label} {said}.\n" for label, said in care_lines(incident, zone) if label != "Closed")
-    lasting = f"Closed: {incident.why}.\n" if incident.state == "lasting" else ""
-    by = f" by {incident.closed_by}" if incident.is_closed_by_hand else ""
+    cared = "".join(f"{label} {said}.\n" for label, said in [*origin_lines(one), *care_lines(one, zone)] if label != "Closed")
+    lasting = f"Closed: {one.why}.\n" if one.state == "lasting" else ""
+    by = f" by {one.closed_by}" if one.is_closed_by_hand else ""
     took = _took(home, monitor, incident, events, now)
-    ended = f"Resolved{by} on {moment_text(incident.resolved_at, zone)}: {incident.why}.\n" if incident.resolved_at else lasting
+    ended = f"Resolved{by} on {moment_text(one.resolved_at, zone)}: {one.why}.\n" if one.resolved_at else lasting
     return text(message) + cared + ended + (f"{took[:1].upper()}{took[1:]}.\n" if took else "")
 
 

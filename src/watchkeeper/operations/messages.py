@@ -8,35 +8,38 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from watchkeeper.judgement.incidents import RESTATED, Incident, alongside, fold, is_by_hand
+from watchkeeper.judgement.incidents import CAUSE_CHANGED, RESTATED, Incident, alongside, fold, is_by_hand
 from watchkeeper.judgement.notices import Kind, Notice, severity_so_far
 from watchkeeper.judgement.routes import addressed, threads_of
+from watchkeeper.judgement.together import Course, Together, together_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.known import Known, held_since
 from watchkeeper.records import Action, IncidentEvent, Story, key
 from watchkeeper.site.care import care_lines
 from watchkeeper.site.links import incident_links
 from watchkeeper.site.message import Message, belated_message, brief_message, ending, incident_message, text
+from watchkeeper.site.together import origin_lines
 from watchkeeper.words import listed, moment_text
 
 
-def messages(known: Known, monitor: Monitor, history: Sequence[IncidentEvent], notice: Notice, target: str) -> list[Action]:
-    """Return the messages about an event, one for each place of the target; what is not told is written down once."""
-    event, severity = notice.event, severity_so_far(history)
+def messages(known: Known, monitor: Monitor, course: Course, notice: Notice, target: str) -> list[Action]:
+    """Return the messages about an event of a course, whose lead has the monitor, one for each place of the target; what is not told is written down once."""
+    event, severity = notice.event, severity_so_far(course.events)
     channel = monitor.channel_of(severity, event.family) or known.home.workspace.slack.channel or ""
-    threads = threads_of(event.incident_id, target, known.standings.values())
+    threads = threads_of(course.lead, target, known.standings.values())
     places = addressed(notice.kind, channel, threads, is_parted=known.is_parted and target == "slack")
     return [
         Action(
             action_id=key(event.event_id, notice.kind, target, *([kind, place] if number else [])),
-            incident_id=event.incident_id,
-            model=event.model,
+            incident_id=course.lead,
+            model=course.model,
             kind=kind,
             target=target,
             state="skipped" if notice.skip else "planned",
-            payload=_payload(known, history, notice, _Place(target, kind, place, threads, channel)),
+            payload=_payload(known, monitor, course, notice, _Place(target, kind, place, threads, channel)),
             reason=notice.skip,
             at=known.now,
         )
@@ -55,46 +58,82 @@ class _Place:
     routed: str
 
 
-def _payload(known: Known, history: Sequence[IncidentEvent], notice: Notice, where: _Place) -> str:
-    severity = severity_so_far(history)
+def _payload(known: Known, monitor: Monitor, course: Course, notice: Notice, where: _Place) -> str:
+    severity = severity_so_far(course.events)
     channel = where.place if known.is_parted and where.target == "slack" else where.routed
-    message = _message(known, history, notice, where, severity=severity, channel=channel)
-    file = _file_name(notice, known.monitors[notice.event.model].timezone)
+    message = _message(known, monitor, course, notice, where, severity=severity, channel=channel)
+    file = _file_name(course.lead, notice, monitor.timezone)
     return payload_of(message, channel=channel, severity=severity, file=file, place=where.place)
 
 
-def _message(known: Known, history: Sequence[IncidentEvent], notice: Notice, where: _Place, *, severity: str, channel: str) -> Message:
-    event = notice.event
-    links = incident_links(known.home.workspace.links, known.home.site_dir, incident_id=event.incident_id, is_over=notice.kind == "resolve")
-    story = story_of(history, notice.teller)
-    if notice.kind == "resolve":
+def _message(known: Known, monitor: Monitor, course: Course, notice: Notice, where: _Place, *, severity: str, channel: str) -> Message:
+    is_over = notice.kind == "resolve"
+    links = incident_links(known.home.workspace.links, known.home.site_dir, incident_id=course.lead, is_over=is_over)
+    one = _spoken_of(course, is_over=is_over)
+    history = course.of(one)
+    event, teller = (_own(history, e, is_over=is_over) for e in (notice.event, notice.teller))
+    story = story_of(history, teller)
+    if is_over:
         story = ending(event, story)
-    thread = (event.incident_id, where.target, where.place if where.target == "slack" else "")
-    is_first = not any(s.state == "sent" and s.thread == thread for s in known.standings.values())
-    if notice.kind == "resolve" and is_first:
+    every = fold(e for others in known.histories.values() if others[0].model == event.model for e in others)
+    mine = next(i for i in every if i.id == one)
+    told: dict[str, Any] = {"severity": severity, "channel": channel, "links": links, "together": _together(known, mine)}
+    named = dataclasses.replace(event, incident_id=course.lead)
+    if is_over and not _is_known(known, course, where):
         opening = story_of([e for e in history if e.event != "resolved"], history[0])
-        if held_since(history, known.standings):
-            zone = known.monitors[event.model].timezone
-            return brief_message(opening, story, event, opened_at=history[0].at, severity=severity, channel=channel, links=links, timezone=zone)
-        return belated_message(opening, story, event, severity=severity, channel=channel, links=links)
-    every = fold(e for one in known.histories.values() if one[0].model == event.model for e in one)
-    beside = alongside(event.incident_id, every)
-    cared = [] if notice.kind == "resolve" else _cared(known, history, notice, next(i for i in every if i.id == event.incident_id))
+        if held_since(course.events, known.standings):
+            last = dataclasses.replace(named, at=notice.event.at)
+            return brief_message(opening, story, last, opened_at=course.events[0].at, timezone=monitor.timezone, **told)
+        return belated_message(opening, story, named, **told)
+    cared = [] if is_over else _cared(known, history, event, mine)
     if where.kind == "open" and where.threads:
         cared = [("Told so far", f"in {listed(where.threads)}"), *cared]
-    return incident_message(story, event, severity=severity, channel=channel, links=links, beside=beside, cared=cared)
+    return incident_message(story, named, **told, beside=alongside(one, every), cared=cared)
 
 
-def _cared(known: Known, history: Sequence[IncidentEvent], notice: Notice, incident: Incident) -> list[tuple[str, str]]:
-    """Return what became of an incident that goes on: that it was over, or somebody had closed it, and that somebody looks after it."""
-    zone = known.monitors[incident.model].timezone
-    before = next((e for e in reversed(history[: history.index(notice.event)]) if e.event != "acknowledged"), None)
+def _is_known(known: Known, course: Course, where: _Place) -> bool:
+    """Tell whether a message about it went through, be it under the one that led until its model was watched no more."""
+    leader = course.of(course.lead)[0].part_of
+    is_gone = leader in known.histories and known.channel_of(known.histories[leader][0].model) is None
+    place = where.place if where.target == "slack" else ""
+    threads = {(name, where.target, place) for name in (course.lead, *([leader] if is_gone else []))}
+    return any(s.state == "sent" and s.thread in threads for s in known.standings.values())
+
+
+def _spoken_of(course: Course, *, is_over: bool) -> str:
+    """Return the incident whose headline is told of several: the leading one, or while that is over and others go on the first of these."""
+    goes_on = {e.incident_id: e.event != "resolved" for e in course.events if e.event != "acknowledged"}
+    return course.lead if is_over else next((name for name in course.incidents if goes_on[name]), course.lead)
+
+
+def _own(history: Sequence[IncidentEvent], event: IncidentEvent, *, is_over: bool) -> IncidentEvent:
+    """Return an event if it is of an incident, else the last of the incident's own that says how it stands."""
+    if event in history:
+        return event
+    return next(e for e in reversed(history) if e.event != "acknowledged" and (is_over or e.event != "resolved"))
+
+
+def _together(known: Known, incident: Incident) -> Together:
+    """Return the incidents of other watched models that tell of the same fault, also those that are told of in another channel."""
+    leader = incident.part_of or incident.id
+    every = (h for h in known.histories.values() if leader in (h[0].incident_id, h[0].part_of))
+    mine = [h for h in every if known.channel_of(h[0].model) is not None]
+    return together_of(incident, fold(e for history in mine for e in history)) if len(mine) > 1 else Together()
+
+
+def _cared(known: Known, history: Sequence[IncidentEvent], event: IncidentEvent, incident: Incident) -> list[tuple[str, str]]:
+    """Return what came before of an incident that goes on: that it was over or closed, what it goes on from, and that somebody looks after it."""
+    monitor = known.monitor_of(incident.model)
+    zone = monitor.timezone if monitor else known.home.workspace.timezone
+    before = next((e for e in reversed(history[: history.index(event)]) if e.event != "acknowledged"), None)
     closed = [("Open again", _was_over(before, zone))] if before is not None and before.event == "resolved" and before.why != RESTATED else []
-    return [*closed, *care_lines(incident, zone)]
+    return [*closed, *origin_lines(incident), *care_lines(incident, zone)]
 
 
 def _was_over(event: IncidentEvent, zone: str) -> str:
-    return f"resolved by {event.who} on {moment_text(event.at, zone)}: {event.why}" if is_by_hand(event) else f"it was {event.why}"
+    if is_by_hand(event):
+        return f"resolved by {event.who} on {moment_text(event.at, zone)}: {event.why}"
+    return f"it was closed: {event.why}" if event.why.startswith(CAUSE_CHANGED) else f"it was {event.why}"
 
 
 def story_of(history: Sequence[IncidentEvent], event: IncidentEvent) -> Story:
@@ -111,7 +150,7 @@ def payload_of(message: Message, *, channel: str, severity: str, file: str, plac
     return json.dumps(content, ensure_ascii=False)
 
 
-def _file_name(notice: Notice, timezone: str) -> str:
+def _file_name(lead: str, notice: Notice, timezone: str) -> str:
     at = notice.event.at.astimezone(ZoneInfo(timezone))
     clock = f"-{at:%H%M}" if notice.kind == "update" else ""
-    return f"{at:%Y-%m-%d}-{notice.event.incident_id}-{notice.kind}{clock}.md"
+    return f"{at:%Y-%m-%d}-{lead}-{notice.kind}{clock}.md"

@@ -18,6 +18,7 @@ from watchkeeper.adapters.swap import write_whole
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, alongside
 from watchkeeper.judgement.silences import during
+from watchkeeper.judgement.together import as_one, leading, together_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.fairness import AUDITS, audits
@@ -103,7 +104,7 @@ def _write_model(site: Site, home: Home, monitor: Monitor, row: OverviewRow, fou
 def _write_incident(site: Site, home: Home, monitor: Monitor, incident: Incident, frame: Frame, found: Shared) -> None:
     signals = signals_of(incident, found.signals)
     events, links = found.events[incident.id], _looks(home, incident.model, "../", [incident])
-    beside = alongside(incident.id, found.incidents)
+    beside, together = alongside(incident.id, found.incidents), together_of(incident, found.incidents)
     scores = around(home, monitor, worst_signal(signals), incident, found.now)
     split = split_of(home, monitor, worst_signal(signals), incident, found.now)
     told = split_lines(monitor, split) if split else []
@@ -121,11 +122,16 @@ def _write_incident(site: Site, home: Home, monitor: Monitor, incident: Incident
             shown=shown,
             links=links,
             beside=beside,
+            together=together,
             splits=told,
             silences=silences,
         )
 
-    site.page(f"incidents/{incident.id}.html", (incident, events, signals, scores, links, beside, told, silences), render)
+    site.page(
+        f"incidents/{incident.id}.html",
+        (incident, events, signals, scores, links, beside, *([together] if together.others else []), told, silences),
+        render,
+    )
 
 
 def _earlier(home: Home, found: Shared, monitors: Mapping[str, Monitor]) -> set[str]:
@@ -146,7 +152,7 @@ def _write_digests(site: Site, home: Home, found: Shared, monitors: Mapping[str,
 
 
 def _write_index(site: Site, home: Home, rows: Sequence[OverviewRow], found: Shared, zones: Mapping[str, str], earlier: set[str]) -> None:
-    incidents = [i for i in found.incidents if i.model in zones]
+    incidents = [as_one(i) for i in leading([i for i in found.incidents if i.model in zones])]
     links = [*_validation_docs(home), *(link for row in rows for link in _looks(home, row.model, "", found.incidents_of(row.model)))]
     as_of = moment_text(found.now, home.workspace.timezone)
     standing = home.standing if found.now == home.workspace.now else ""

@@ -16,6 +16,7 @@ from watchkeeper.judgement.episodes import needs_labels
 from watchkeeper.judgement.incidents import in_order
 from watchkeeper.judgement.notices import SILENCED, STALE, Fate, Notice, is_stale, notices, silenced_text
 from watchkeeper.judgement.outbox import Standing
+from watchkeeper.judgement.together import Course, courses
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.grouping import grouped
 from watchkeeper.operations.known import TARGETS, Known, held_since, standings_of
@@ -32,24 +33,27 @@ _OVERTAKEN = "another message said as much when the quiet hours were over"
 def plan(known: Known) -> list[Action]:
     """Return the rows to commit before anything is sent: planned actions, held and skipped ones with the reason."""
     rows: list[Action] = []
-    for history in known.histories.values():
-        monitor = known.monitors.get(history[0].model)
-        if monitor is None:
+    for course in courses(known.histories, known.channel_of):
+        history, monitor = course.events, known.monitor_of(course.model)
+        if monitor is None or not known.is_acted_for(course):
             continue
         found = notices(
             history,
             _decided(history, known.standings),
             now=known.now,
-            mature_after=_wait(known, history[0]),
-            silences=known.silences.get(history[0].incident_id, ()),
+            mature_after=max(_wait(known, e) for e in history),
+            silences=known.silences,
             held=held_since(history, known.standings),
         )
-        until = known.quiet_until(history[0].incident_id)
+        until = known.quiet_until(course.lead)
         if until is None:
-            rows += [row for notice in found for target in known.targets for row in messages(known, monitor, history, notice, target)]
+            rows += [row for notice in found for target in known.targets for row in messages(known, monitor, course, notice, target)]
         else:
-            rows += _held(known, monitor, history, found, until)
-        rows += _retrain(known, monitor, history, found, rows)
+            rows += _held(known, monitor, course, found, until)
+        for name in course.incidents:
+            mine = course.of(name)
+            if (own := known.monitors.get(mine[0].model)) is not None:
+                rows += _retrain(known, own, mine, [n for n in found if n.event.incident_id == name], rows)
     rows += [row for digest in known.digests for row in _digest(known, digest)]
     taken = (*_unsent(known), *_released(known, rows), *outbox.superseded(rows, known.standings))
     overtaken = {old.action_id: (old, why) for old, why in taken}
@@ -64,7 +68,7 @@ def _unsent(known: Known) -> Iterator[tuple[Action, str]]:
             yield action, silenced_text(silence)
 
 
-def _held(known: Known, monitor: Monitor, history: Sequence[IncidentEvent], found: Sequence[Notice], until: datetime) -> Iterator[Action]:
+def _held(known: Known, monitor: Monitor, course: Course, found: Sequence[Notice], until: datetime) -> Iterator[Action]:
     """Yield what waits for the end of quiet hours, and what no waiting would let people be told.
 
     Nothing that waits is decided: when the quiet hours are over it is told as it then stands.
@@ -73,7 +77,7 @@ def _held(known: Known, monitor: Monitor, history: Sequence[IncidentEvent], foun
     for notice in found:
         is_settled = notice.skip == STALE or notice.skip.startswith(SILENCED)
         for target in known.targets if is_settled or not notice.skip else ():
-            row = messages(known, monitor, history, notice, target)[0]
+            row = messages(known, monitor, course, notice, target)[0]
             before = known.standings.get(row.action_id)
             if is_settled:
                 yield row
@@ -86,9 +90,10 @@ def _released(known: Known, rows: Sequence[Action]) -> Iterator[tuple[Action, st
     planned = {row.action_id for row in rows}
     for standing in known.standings.values():
         action = standing.action
-        if standing.state != "held" or action.action_id in planned or action.model not in known.monitors:
+        course = known.course_of(action.incident_id) if standing.state == "held" and action.action_id not in planned else None
+        if course is None or not known.is_acted_for(course):
             continue
-        if action.incident_id in known.histories and not known.silence_of(action.incident_id) and known.quiet_until(action.incident_id) is None:
+        if not known.silence_of(action.incident_id) and known.quiet_until(action.incident_id) is None:
             yield action, _OVERTAKEN
 
 

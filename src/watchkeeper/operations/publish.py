@@ -15,6 +15,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema, to_arrow
 from watchkeeper.adapters.swap import aside, unwritable
 from watchkeeper.adapters.warehouse import connect, newest_sql, quoted, statement
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.together import as_one
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.incident_book import known_incidents
 from watchkeeper.records import Action, Batch, Run, Score, Signal, Validation
@@ -107,7 +108,7 @@ def _private(monitors: Mapping[str, Monitor]) -> pa.Table:
 
 def incident_table(home: Home, *, now: datetime) -> pa.Table:
     """Return one row an incident, as people ask for it, as of `now`."""
-    incidents = known_incidents(home, now=now)
+    incidents = [as_one(i) for i in known_incidents(home, now=now)]
     return to_arrow(IncidentRow, incident_rows(incidents, home.lake.newest(Signal, as_of=now), home.lake.newest(Action, as_of=now)))
 
 

@@ -6,7 +6,7 @@ Belongs here: reading these of the windows of an incident. Does not: the rows th
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -64,7 +64,7 @@ def service_traces(home: Home, rows: BothSides, metric: str, sides: Sequence[Seq
     there = rows.both.events.schema.names
     wanted = [c for c in dict.fromkeys((name, roles.host)) if c and c in there]
     if name not in wanted:
-        return Traces(gpus=_gpus(home, monitor, sides, now))
+        return _with_gpus(Traces(), home, monitor, sides, now)
     table = rows.both.columns(wanted)
     if metric == "error_ratio":
         value = is_error(table.column(name)).astype(float)[chosen]
@@ -79,12 +79,12 @@ def service_traces(home: Home, rows: BothSides, metric: str, sides: Sequence[Seq
         for c in columns
         for i in range(int(c.cells.max(initial=-1)) + 1)
     }
-    return Traces(
+    made = Traces(
         place=place_of(columns, value, is_during, rows.day[chosen]) if abs(change) > 2 * se else None,
         grown=grown,
         sides=(float(is_during.sum()), float((~is_during).sum())),
-        gpus=_gpus(home, monitor, sides, now),
     )
+    return _with_gpus(made, home, monitor, sides, now)
 
 
 def segment_columns(rows: BothSides) -> Iterator[Column]:
@@ -103,25 +103,42 @@ def _by_value(name: str, role: str, values: pa.ChunkedArray, chosen: Bools) -> I
         )
 
 
-def _gpus(home: Home, monitor: Monitor, sides: Sequence[Sequence[Window]], now: datetime) -> list[str]:
-    """Return what the model's GPUs did that they do not usually do, in words."""
+def _with_gpus(made: Traces, home: Home, monitor: Monitor, sides: Sequence[Sequence[Window]], now: datetime) -> Traces:
+    """Return traces with what the model's GPUs did that they do not usually do, in words, and the hosts on which they did."""
     mine = among("host", monitor.cost.hosts) | (pc.field("model") == monitor.model) if monitor.cost.hosts else pc.field("model") == monitor.model
     before, during = (
         home.lake.read(
             GpuSample.TABLE,
-            columns=["throttle_reasons", "memory_used_bytes", "memory_total_bytes", "temperature_c"],
+            columns=["host", "throttle_reasons", "memory_used_bytes", "memory_total_bytes", "temperature_c"],
             where=mine & ~pc.field("is_synthetic") & _sampled(side, now),
         )
         for side in sides
     )
     if before is None or during is None or not before.num_rows or not during.num_rows:
-        return []
-    out = []
+        return made
+    hosts = {
+        name: [side.filter(pc.field("host") == name) for side in (before, during)] for name in sorted(pc.unique(during.column("host")).to_pylist())
+    }
+    found = {
+        said: [name for name, (was, here) in hosts.items() if was.num_rows and of(was, here)]
+        for of in (_throttled, _full)
+        if (said := of(before, during))
+    }
+    return replace(made, gpus=list(found), gpu_hosts=found)
+
+
+def _throttled(before: pa.Table, during: pa.Table) -> str:
+    """Return that clocks were held down, in words; empty where they were not, or no more than usual."""
     (was, _), (now_held, reasons) = _held(before), _held(during)
-    if now_held - was >= _THROTTLED:
-        heat = [float(pc.mean(side.column("temperature_c")).as_py() or np.nan) for side in (during, before)]
-        warm = f"; {heat[0]:.0f} °C, usually {heat[1]:.0f}" if np.isfinite(heat).all() else ""
-        out.append(f"GPU clocks were held down in {percent(now_held)} of readings, usually in {percent(was)} ({reasons}{warm})")
+    if now_held - was < _THROTTLED:
+        return ""
+    heat = [float(pc.mean(side.column("temperature_c")).as_py() or np.nan) for side in (during, before)]
+    warm = f"; {heat[0]:.0f} °C, usually {heat[1]:.0f}" if np.isfinite(heat).all() else ""
+    return f"GPU clocks were held down in {percent(now_held)} of readings, usually in {percent(was)} ({reasons}{warm})"
+
+
+def _full(before: pa.Table, during: pa.Table) -> str:
+    """Return that memory was full, in words; empty where it was not, or no more than usual."""
     used = [
         float(
             pc.mean(pc.divide(pc.cast(s.column("memory_used_bytes"), pa.float64()), pc.cast(s.column("memory_total_bytes"), pa.float64()))).as_py()
@@ -129,9 +146,9 @@ def _gpus(home: Home, monitor: Monitor, sides: Sequence[Sequence[Window]], now: 
         )
         for s in (during, before)
     ]
-    if used[0] >= _FULL and used[0] - used[1] >= _FULLER:
-        out.append(f"GPU memory was {percent(used[0])} full, usually {percent(used[1])}")
-    return out
+    if used[0] < _FULL or used[0] - used[1] < _FULLER:
+        return ""
+    return f"GPU memory was {percent(used[0])} full, usually {percent(used[1])}"
 
 
 def _sampled(windows: Sequence[Window], now: datetime) -> pc.Expression:

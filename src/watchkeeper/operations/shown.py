@@ -17,6 +17,7 @@ from watchkeeper.judgement.eras import Era, reference_text
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.judgement.silences import marked
 from watchkeeper.judgement.standing import are_many
+from watchkeeper.judgement.together import with_parts
 from watchkeeper.measures.classes import most_frequent
 from watchkeeper.measures.views import MulticlassView
 from watchkeeper.monitor import Monitor
@@ -70,7 +71,7 @@ def shared(home: Home, *, now: datetime) -> Shared:
     covered = covering(home, incidents, silences, now=now)
     return Shared(
         now=now,
-        incidents=[marked(i, covered.get(i.id, ()), now) for i in incidents],
+        incidents=with_parts([marked(i, covered.get(i.id, ()), now) for i in incidents]),
         silences=covered,
         events=by_incident,
         signals={s.signal_id: s for s in home.lake.newest(Signal, as_of=now)},

@@ -11,16 +11,19 @@ from datetime import datetime
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import Incident, in_order
 from watchkeeper.judgement.times import times_text
+from watchkeeper.judgement.together import Together
 from watchkeeper.records import Cause, IncidentEvent, Score, Signal
 from watchkeeper.site.care import care_lines
 from watchkeeper.site.figures import Frame, figure
 from watchkeeper.site.published import story_of
 from watchkeeper.site.render import page
+from watchkeeper.site.together import origin_lines, own_text
 from watchkeeper.windows import Window
 from watchkeeper.words import counted, measured_text, metric_text, moment_text, number_text, percent, percent_interval, window_text
 
 _FAMILIES = ("kpi", "segment", "data", "target", "service", "cost", "covariate")
 _SEGMENTS_SHOWN = 12
+_ALONE = Together()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,13 @@ def incident_page(
     shown: Window | None = None,
     links: Sequence[tuple[str, str]] = (),
     beside: Sequence[Incident] = (),
+    together: Together = _ALONE,
     splits: Sequence[str] = (),
     silences: Sequence[tuple[datetime, str]] = (),
 ) -> str:
     """Return the page; `scores` are those of the worst signal's metric in the time `shown` and the reference, `links` (text, address).
 
-    `beside` are the others of that time, `splits` what segments explain, `silences` (moment, text) those that covered it.
+    `beside` are the others of that time, `together` what other models have of it, `splits` what segments explain, `silences` (moment, text) those that covered it.
     """
     ordered = in_order(events)
     return page(
@@ -84,6 +88,8 @@ def incident_page(
         signals=signals,
         links=links,
         beside=beside,
+        together=together,
+        own_text=own_text,
     )
 
 
@@ -100,7 +106,8 @@ def _facts(incident: Incident, frame: Frame) -> list[tuple[str, str]]:
         ("Resolved", moment_text(incident.resolved_at, timezone)),
         ("Compared with", frame.compared_with(incident.window_start)),
     ]
-    return [*((label, text) for label, text in told if text), *_took(incident), *care_lines(incident, timezone), *story_of(incident).facts]
+    told = [*((label, text) for label, text in told if text), *_took(incident)]
+    return [*told, *origin_lines(incident), *care_lines(incident, timezone), *story_of(incident).facts]
 
 
 def _took(incident: Incident) -> list[tuple[str, str]]:

@@ -13,12 +13,15 @@ from typing import Any
 
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import OURSELVES, Incident
+from watchkeeper.judgement.together import Together
 from watchkeeper.records import Cause, Digest, IncidentEvent, Story
+from watchkeeper.site.together import together_lines, too
 from watchkeeper.words import moment_text, one_line, percent, percent_interval
 
 Line = tuple[str, str]
 ICONS = {"notice": "🔵", "warning": "🟠", "high": "🔴", "critical": "🚨", "resolved": "✅", "digest": "📊"}
 _BESIDE = 3
+_ALONE = Together()
 UNKNOWN = "unknown; nothing that was tested explains it."
 
 
@@ -75,18 +78,20 @@ def incident_message(
     links: Sequence[Line] = (),
     beside: Sequence[Incident] = (),
     cared: Sequence[Line] = (),
+    together: Together = _ALONE,
 ) -> Message:
     """Return the message about an incident as `story` tells it.
 
-    `beside` holds the model's others at that time, the gravest first; `cared` what people did with it.
+    `beside` holds the model's others at that time, the gravest first; `cared` what people did with it; `together` what other models have of it.
     """
     is_over = event.event == "resolved"
     first = _first(event, beside)
     return Message(
         icon=ICONS["resolved" if is_over else severity],
-        title=_titled(event.model, story.headline),
+        title=_titled(event.model, story.headline) + too(together, is_over=is_over),
         lead=story.when,
         facts=[
+            *together_lines(together),
             *([] if is_over else [("Look first at", f"`{i.id}` ({i.severity}{_over(i)}): {i.headline}.") for i in first]),
             *((label, _sentence(said)) for label, said in cared),
             *story.facts,
@@ -97,11 +102,20 @@ def incident_message(
     )
 
 
-def belated_message(opening: Story, end: Story, event: IncidentEvent, *, severity: str, channel: str, links: Sequence[Line] = ()) -> Message:
+def belated_message(
+    opening: Story,
+    end: Story,
+    event: IncidentEvent,
+    *,
+    severity: str,
+    channel: str,
+    links: Sequence[Line] = (),
+    together: Together = _ALONE,
+) -> Message:
     """Return the only message about an incident that was over before anything could be sent."""
-    told = incident_message(opening, event, severity=severity, channel=channel, links=links)
+    told = incident_message(opening, event, severity=severity, channel=channel, links=links, together=together)
     over: Line = ("Opened and resolved", f"{_sentence(end.headline.removeprefix('resolved: '))} This is the only message about it.")
-    return dataclasses.replace(told, facts=[over, *opening.facts], verdict=_verdict(opening))
+    return dataclasses.replace(told, facts=[over, *told.facts], verdict=_verdict(opening))
 
 
 def brief_message(
@@ -114,13 +128,14 @@ def brief_message(
     channel: str,
     timezone: str,
     links: Sequence[Line] = (),
+    together: Together = _ALONE,
 ) -> Message:
     """Return the only message about an incident that came and went while messages waited: what it was, and that it is over."""
     since, until = moment_text(opened_at, timezone), moment_text(event.at, timezone)
     over = f"over ({end.headline.removeprefix('resolved: ').rstrip('.')}); opened {since}, resolved {until}"
     return Message(
         icon=ICONS["resolved"],
-        title=f"{_titled(event.model, opening.headline.rstrip('.'))}: {over}",
+        title=f"{_titled(event.model, opening.headline.rstrip('.'))}{too(together, is_over=True)}: {over}",
         footer=_footer(event.incident_id, severity, channel),
         links=list(links),
     )

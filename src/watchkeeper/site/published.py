@@ -29,6 +29,9 @@ class IncidentRow:
 
     id: Of[str, "the incident"]
     model: Of[str, "the monitor"]
+    models: Of[list[str], "all models that it is about, where several have the same fault; `model` is the first"]
+    part_of: Of[str, "the incident that leads where another model had the same fault first; empty where it stands alone or leads"]
+    split_from: Of[str, "the incident that it goes on from, whose cause changed; else empty"]
     state: Of[str, "open, acknowledged, silenced, lasting (known, and told no more) or resolved"]
     severity: Of[str, "notice, warning, high or critical; all but notice page"]
     acknowledged_by: Of[str, "who looks after it; empty where nobody said so"]

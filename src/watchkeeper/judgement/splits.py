@@ -1,0 +1,153 @@
+"""Splits: an open incident whose newest windows have another cause alone is closed, and a new one goes on from there.
+
+Belongs here: whether and where an episode is two stories, and the events that say so. Does not: causes (causes.py), the life of each of the
+two after that (incidents.py).
+
+The rules are cautious, since a split that was wrong confuses more than one that was missed. The likely cause that was told must be one that was tested, and so must
+the new one, of another kind: from unknown to known is news of the same incident. The three newest windows, all final, show the new kind alone and nothing of the old one,
+taken together, and none of them leads with the old one alone; all windows before show the old kind alone and nothing of the new one. Where a change was recorded,
+or a version came, at the beginning of either, nothing is split: what they did later cannot be tested. What came of a split never splits back into a kind that it had before, so
+that a cause that flickers splits once at most.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+from watchkeeper.judgement.causes import undecided
+from watchkeeper.judgement.episodes import Episode
+from watchkeeper.judgement.evidence import Evidence
+from watchkeeper.judgement.incidents import CAUSE_CHANGED, Incident, event_about
+from watchkeeper.records import Cause, IncidentEvent, Story, key
+from watchkeeper.words import moment_text
+
+_NEWEST, _LEAST_BEFORE, _HALF = 3, 2, 0.5
+_OF_INPUTS = frozenset({"model", "covariate", "mix"})
+"""Kinds that pass into one another as evidence grows: the scores or the rows are others than they were."""
+_UNTESTED = frozenset({"release", "config", "price", "unknown"})
+_WITHOUT_SHARE = frozenset({"infrastructure", "traffic"})
+
+Tested = Callable[[Episode], tuple[Evidence, Sequence[Cause]]]
+"""Gives the evidence about an episode, and the causes that it supports."""
+
+
+class Split(NamedTuple):
+    """An episode that is two stories: that of a known incident until the cause changed, and what goes on since."""
+
+    incident: Incident
+    episode: Episode
+    before: Episode
+    since: Episode
+
+
+def split_of(incident: Incident, episode: Episode, tested: Tested, had: Collection[str]) -> Split | None:
+    """Return where the cause of an open incident changed, None where it did not surely; `had` holds the kinds it was split from.
+
+    Windows that are not final are in one of the two by their time, and decide nothing.
+    """
+    open_ended = {s.window_start for s in episode.signals if s.state != "mature"}
+    windows = sorted({s.window_start for s in episode.signals} - open_ended)
+    old = tested_kind(incident.story.causes) if incident.story is not None else ""
+    if (
+        not old
+        or not incident.is_open
+        or episode.family == "data"
+        or len(windows) < _NEWEST + _LEAST_BEFORE
+        or not _is_news(incident, episode, windows)
+    ):
+        return None
+    new = _alone(tested, _part(episode, windows[-_NEWEST:]), without=old)
+    if not new or new == old or new in had or old in {tested_kind(tested(_part(episode, [w]))[1]) for w in windows[-_NEWEST:]}:
+        return None
+    at = len(windows) - _NEWEST
+    while at > _LEAST_BEFORE and tested_kind(tested(_part(episode, [windows[at - 1]]))[1]) == new:
+        at -= 1
+    sides = _alone(tested, _part(episode, windows[:at]), without=new), _alone(tested, _part(episode, windows[at:]), without=old)
+    return Split(incident, episode, *_cut_at(episode, windows[at])) if sides == (old, new) else None
+
+
+def _is_news(incident: Incident, episode: Episode, windows: Sequence[datetime]) -> bool:
+    """Tell whether the newest final window was not told so before: it is looked into once."""
+    return any(s.window_start == windows[-1] and s.signal_id not in incident.marks for s in episode.signals)
+
+
+def _cut_at(episode: Episode, at: datetime) -> tuple[Episode, Episode]:
+    """Return an episode until a moment, which is over, and since then."""
+    before, since = ([s for s in episode.signals if (s.window_start >= at) == is_since] for is_since in (False, True))
+    return replace(episode, signals=before, is_over=True, ended=""), replace(episode, signals=since, onset=None)
+
+
+def _part(episode: Episode, windows: Collection[datetime]) -> Episode:
+    return replace(episode, signals=[s for s in episode.signals if s.window_start in windows], onset=None)
+
+
+def tested_kind(found: Sequence[Cause]) -> str:
+    """Return the kind of the likely cause where that is one, and was tested on rows; else nothing."""
+    level = undecided(found)
+    if len(level) != 1 or level[0].kind in _UNTESTED:
+        return ""
+    is_tested = level[0].kind in _WITHOUT_SHARE or (level[0].share is not None and level[0].share >= _HALF)
+    return _kind(level[0]) if is_tested else ""
+
+
+def _kind(cause: Cause) -> str:
+    return "inputs" if cause.kind in _OF_INPUTS else cause.kind
+
+
+def _alone(tested: Tested, episode: Episode, *, without: str) -> str:
+    """Return the kind that an episode shows where it shows nothing of another kind, and nothing changed as it began; else nothing."""
+    evidence, found = tested(episode)
+    has_changed = bool(evidence.changes) or (evidence.versions is not None and bool(evidence.versions.came))
+    is_faulty = bool(evidence.faults or evidence.broken or evidence.faulty_later or evidence.traces.odd)
+    shows = {*map(_kind, found), *(["data"] if is_faulty else [])}
+    return "" if has_changed or without in shows else tested_kind(found)
+
+
+def kinds_before(incident: Incident, incidents: Iterable[Incident]) -> set[str]:
+    """Return the kinds of the likely causes of those that an incident was split from, one after the other."""
+    by_id = {i.id: i for i in incidents}
+    found, one = set(), by_id.get(incident.split_from)
+    while one is not None:
+        found |= {tested_kind(one.story.causes)} if one.story is not None else set()
+        one = by_id.get(one.split_from)
+    return found
+
+
+def cut(found: Iterable[Episode], incidents: Iterable[Incident]) -> list[Episode]:
+    """Return episodes, those that were split before as the stories that they were split into."""
+    out = list(found)
+    for incident in (i for i in incidents if i.split_from):
+        for episode in [e for e in out if (e.family, e.subject) == (incident.family, incident.subject)]:
+            pieces = _cut_at(episode, incident.window_start)
+            if all(piece.signals for piece in pieces):
+                out.remove(episode)
+                out += pieces
+    return sorted(out, key=lambda e: (e.start, e.subject))
+
+
+def split_events(split: Split, was: Story, opened: Sequence[IncidentEvent], timezone: str, now: datetime) -> list[IncidentEvent]:
+    """Return the events of a split: the end of the one, told as it `was` until then, and the opening of the other, `opened`, each with the other's id."""
+    incident, first = split.incident, opened[0]
+    goes_on = Story.from_json(first.story)
+    since = moment_text(split.since.start, timezone).removesuffix(", 00:00")
+    why = f"{CAUSE_CHANGED} on {since}: {first.incident_id} goes on"
+    end = Story(
+        headline=f"closed: {CAUSE_CHANGED} on {since}; {first.incident_id} goes on",
+        when="",
+        facts=[("It was", f"{was.headline}."), ("Cause until then", f"{_subject(was)}."), ("Cause since", f"{_subject(goes_on)}.")],
+    )
+    ends = [
+        replace(
+            event_about(incident, what, key(incident.id, what, why), why=why, now=now),
+            window_start=split.before.start,
+            window_end=split.before.end,
+            story=told.to_json(),
+        )
+        for what, told in (("updated", was), ("resolved", end))
+    ]
+    return [*ends, replace(first, split_from=incident.id), *opened[1:]]
+
+
+def _subject(story: Story | None) -> str:
+    return story.causes[0].subject if story is not None and story.causes else "unknown"

@@ -1,0 +1,156 @@
+"""Incidents of several models that tell of one fault: which are parts of which, how they stand as one, and who is told where.
+
+Belongs here: pure rules over incidents and their events. Does not: what a fault is (shared_faults.py), the life of one model's incident
+(incidents.py), which events are told (notices.py).
+
+The rules: an incident becomes a part when it opens, never later. It becomes part of one of another model that goes on, is about the same
+subject, has a fault in common with it, and whose first window began at most `TOGETHER` before or after its own. That one leads: it
+opened first, or of those that open together it is the gravest, then the first by the model's name. A part leads nothing, and a model has no two
+incidents in one. Each keeps its own life underneath: together they are as open as the one that is most so.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from watchkeeper.judgement.incidents import Incident, fold, in_order
+from watchkeeper.records import SEVERITIES, IncidentEvent
+
+TOGETHER = timedelta(days=1)
+_MOST_OPEN = ("open", "acknowledged", "silenced", "lasting", "resolved")
+
+
+@dataclass
+class _Leading:
+    """An incident that others may become part of, by its opening, and the models that it is about so far."""
+
+    opened: IncidentEvent
+    models: set[str]
+
+    def takes(self, event: IncidentEvent) -> bool:
+        """Tell whether what opens is a part of it."""
+        mine = self.opened
+        same = (mine.environment, mine.family, mine.subject) == (event.environment, event.family, event.subject)
+        is_near = abs(mine.window_start - event.window_start) <= TOGETHER
+        return same and is_near and event.model not in self.models and not set(mine.faults).isdisjoint(event.faults)
+
+
+def with_parts_marked(events: Sequence[IncidentEvent], known: Sequence[IncidentEvent], now: datetime) -> list[IncidentEvent]:
+    """Return new events with those openings marked that are parts; `known` are the events of all models before."""
+    leading = list(_that_lead(known, now))
+    marks: dict[str, str] = {}
+    for event in sorted((e for e in events if e.event == "opened" and e.faults), key=lambda e: (-SEVERITIES.index(e.severity), e.model, e.event_id)):
+        found = next((one for one in leading if one.takes(event)), None)
+        if found is None:
+            leading.append(_Leading(event, {event.model}))
+        else:
+            found.models.add(event.model)
+            marks[event.event_id] = found.opened.incident_id
+    return [replace(e, part_of=marks[e.event_id]) if e.event_id in marks else e for e in events]
+
+
+def _that_lead(known: Sequence[IncidentEvent], now: datetime) -> Iterator[_Leading]:
+    """Yield the incidents that others may become part of: those that go on, in whole or in part, or opened this moment."""
+    openings = {e.incident_id: e for e in known if e.event == "opened" and e.faults}
+    for incident in leading(with_parts(fold(known))):
+        if incident.id in openings and not incident.part_of and (incident.opened_at == now or as_one(incident).is_open):
+            yield _Leading(openings[incident.id], set(incident.models))
+
+
+def with_parts(incidents: Sequence[Incident]) -> list[Incident]:
+    """Return incidents, in their order, those that lead with their parts."""
+    parts: dict[str, list[Incident]] = defaultdict(list)
+    for incident in incidents:
+        parts[incident.part_of].append(incident)
+    return [i if i.part_of else replace(i, parts=tuple(parts.get(i.id, ()))) for i in incidents]
+
+
+def leading(incidents: Sequence[Incident]) -> list[Incident]:
+    """Return incidents without those that are told of as parts of another one of them."""
+    names = {i.id for i in incidents}
+    return [i for i in incidents if i.part_of not in names]
+
+
+def as_one(incident: Incident) -> Incident:
+    """Return an incident as it stands with its parts: as open as the one that is most so, as grave as the gravest, and over when all are."""
+    if not incident.parts:
+        return incident
+    every = (incident, *incident.parts)
+    states = [_with_leading(i, incident) for i in every]
+    state = min(states, key=_MOST_OPEN.index)
+    so = next(i for i, its in zip(every, states, strict=True) if its == state)
+    ends = [i.resolved_at for i in every if i.resolved_at is not None]
+    return replace(
+        incident,
+        state=state,
+        severity=max((i.severity for i in every), key=SEVERITIES.index),
+        resolved_at=max(ends) if len(ends) == len(every) else None,
+        onset_at=min(i.onset_at for i in every),
+        window_start=min(i.window_start for i in every),
+        window_end=max(i.window_end for i in every),
+        silence=so.silence if state == "silenced" else None,
+        why=incident.why if incident.state == state else so.why,
+        closed_by=incident.closed_by if incident.state == state else so.closed_by,
+        acknowledgement=incident.acknowledgement or so.acknowledgement,
+        acknowledged_at=incident.acknowledged_at or so.acknowledged_at,
+    )
+
+
+def _with_leading(incident: Incident, first: Incident) -> str:
+    """Return the state of a part; whoever looks after the leading one looks after what joined it since."""
+    return "acknowledged" if incident.state == "open" and first.state == "acknowledged" else incident.state
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """The other incidents that tell of the same fault as one, the leading one first, and the faults that it has in common with any of them."""
+
+    others: list[Incident] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+def together_of(incident: Incident, incidents: Iterable[Incident]) -> Together:
+    """Return what an incident, be it leading or a part, has in common with others."""
+    leader = incident.part_of or incident.id
+    mine = sorted((i for i in incidents if leader in (i.id, i.part_of) and i.id != incident.id), key=lambda i: (i.id != leader, i.opened_at, i.model))
+    return Together(mine, [fault for fault in incident.faults if any(fault in other.faults for other in mine)])
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What happened to incidents that are told of as one, in order: those of one fault whose messages go to one channel.
+
+    It is told under the id of `lead`: the leading incident, or in another channel the first that opened there.
+    """
+
+    lead: str
+    events: Sequence[IncidentEvent]
+
+    @property
+    def model(self) -> str:
+        """The model of its lead."""
+        return next(e.model for e in self.events if e.incident_id == self.lead)
+
+    @property
+    def incidents(self) -> list[str]:
+        """The incidents that it is about, its lead first."""
+        return list(dict.fromkeys([self.lead, *(e.incident_id for e in self.events)]))
+
+    def of(self, incident_id: str) -> list[IncidentEvent]:
+        """Return what happened to one of them."""
+        return [e for e in self.events if e.incident_id == incident_id]
+
+
+def courses(histories: Mapping[str, Sequence[IncidentEvent]], channel_of: Callable[[str], str | None]) -> list[Course]:
+    """Return what is told of as one; `channel_of` gives the channel of a model, None where the model is not watched any more."""
+    told: dict[tuple[str, str | None], list[str]] = defaultdict(list)
+    for name, history in histories.items():
+        part_of = history[0].part_of
+        told[part_of if part_of in histories else name, channel_of(history[0].model)].append(name)
+    out = []
+    for (leader, _), names in told.items():
+        first = min(names, key=lambda n: (n != leader, histories[n][0].at, -SEVERITIES.index(histories[n][0].severity), histories[n][0].model))
+        events = histories[first] if len(names) == 1 else in_order(e for n in names for e in histories[n])
+        out.append(Course(first, events))
+    return out

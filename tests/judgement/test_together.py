@@ -1,0 +1,181 @@
+"""Which incidents are one: by a fault that was tested, at opening, near in time; never by time alone. Worked by hand."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from evidence_world import episode as episode_of
+from evidence_world import evidence, signal
+from incident_world import DAY, MONDAY, event
+from watchkeeper.judgement.causes import causes, of_faults
+from watchkeeper.judgement.evidence import Broken, Evidence, Refused
+from watchkeeper.judgement.incidents import fold
+from watchkeeper.judgement.odd_inputs import Odd, Repeats
+from watchkeeper.judgement.shared_faults import shared_faults
+from watchkeeper.judgement.together import as_one, courses, leading, with_parts, with_parts_marked
+from watchkeeper.judgement.traces import Place, Traces
+from watchkeeper.records import Cause, IncidentEvent
+
+FEED = "rows do not come (files inbox/*.parquet)"
+SOURCES = {"events": "files in/*", "labels": "files out/*"}
+AT = MONDAY + DAY + timedelta(hours=6)
+
+
+def opened(model: str, *, incident: str = "", faults: tuple[str, ...] = (FEED,), **more: Any) -> IncidentEvent:
+    """Return the opening of an incident about missing rows."""
+    about = {"family": "data", "subject": "missing rows", "severity": "warning"} | more
+    return replace(event(incident=incident or model, model=model, **about), faults=list(faults))
+
+
+def parts(new: list[IncidentEvent], known: list[IncidentEvent] | None = None) -> dict[str, str]:
+    """Return incident -> the one that it is a part of."""
+    return {e.incident_id: e.part_of for e in with_parts_marked(new, known or [], max(e.at for e in new)) if e.part_of}
+
+
+def test_of_those_that_open_together_the_gravest_leads_and_of_equals_the_first_by_name():
+    assert parts([opened("b"), opened("c"), opened("a")]) == {"b": "a", "c": "a"}
+    assert parts([opened("b"), opened("c", severity="high"), opened("a")]) == {"a": "c", "b": "c"}
+
+
+def test_what_opened_before_leads_however_grave_the_later_one_is():
+    assert parts([opened("a", severity="critical", at=AT + DAY)], [opened("b")]) == {"a": "b"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"faults": ("rows do not come (files other/*.parquet)",)},
+        {"faults": ()},
+        {"day": 2},
+        {"subject": "missing labels"},
+        {"family": "kpi"},
+        {"environment": "staging"},
+    ],
+    ids=str,
+)
+def test_without_a_fault_in_common_near_in_time_about_the_same_subject_each_stands_alone(more: dict[str, Any]):
+    assert parts([opened("a"), opened("b", **more)]) == {}
+
+
+def test_windows_that_begin_a_day_apart_are_near():
+    assert parts([opened("a"), opened("b", day=1)]) == {"b": "a"}
+
+
+def test_nothing_joins_what_is_over_but_what_opens_at_the_same_moment():
+    over = event("resolved", incident="a", model="a", family="data", subject="missing rows", at=AT)
+    assert parts([opened("b")], [opened("a"), over]) == {"b": "a"}
+    assert parts([opened("b", at=AT + DAY)], [opened("a"), over]) == {}
+
+
+def test_what_goes_on_in_a_part_alone_goes_on():
+    over = event("resolved", incident="a", model="a", family="data", subject="missing rows", at=AT)
+    part = replace(opened("b"), part_of="a")
+    assert parts([opened("c", at=AT + DAY)], [opened("a"), part, over]) == {"c": "a"}
+
+
+def test_a_model_has_no_two_incidents_in_one():
+    assert parts([opened("a", incident="second", day=1)], [opened("a"), replace(opened("b"), part_of="a")]) == {}
+
+
+def test_a_part_leads_nothing():
+    """The second of a chain shares a fault with the first and the third, which have none in common."""
+    chain = [opened("a", faults=("one",)), opened("b", faults=("one", "two")), opened("c", faults=("two",))]
+    assert parts(chain) == {"b": "a"}
+
+
+def test_the_whole_is_as_open_and_as_grave_as_the_worst_of_it_and_over_when_all_are():
+    every = [opened("a"), replace(opened("b", severity="critical"), part_of="a")]
+    over = [event("resolved", incident=name, model=name, day=3, family="data", subject="missing rows") for name in ("a", "b")]
+
+    def stands(*events: IncidentEvent) -> tuple[str, str, bool]:
+        [found] = leading(with_parts(fold([*every, *events])))
+        one = as_one(found)
+        return one.state, one.severity, one.resolved_at is None
+
+    assert stands() == ("open", "critical", True)
+    assert stands(event("acknowledged", incident="a", model="a", who="ann")) == ("acknowledged", "critical", True)
+    assert stands(event("acknowledged", incident="b", model="b", who="ann")) == ("open", "critical", True)
+    assert stands(over[0]) == stands(over[1]) == ("open", "critical", True)
+    assert stands(*over) == ("resolved", "critical", False)
+
+
+def test_of_a_part_whose_leading_one_is_not_known_the_part_is_shown():
+    [alone] = leading(with_parts(fold([replace(opened("b"), part_of="a")])))
+    assert as_one(alone).models == ["b"]
+
+
+def test_one_course_for_each_channel_and_one_for_each_model_that_nobody_watches():
+    histories = {"a": [opened("a")], **{n: [replace(opened(n), part_of="a")] for n in ("b", "c", "d")}, "e": [opened("e")]}
+    channels = {"a": "#x", "b": "#y", "c": "#x", "d": "#y", "e": "#x"}
+    told = {c.lead: c.incidents for c in courses(histories, channels.get)}
+    assert told == {"a": ["a", "c"], "b": ["b", "d"], "e": ["e"]}
+    gone = {c.lead: c.incidents for c in courses(histories, (channels | {"a": None}).get)}
+    assert gone == {"a": ["a"], "b": ["b", "d"], "c": ["c"], "e": ["e"]}
+
+
+# Which faults are shared
+
+
+def faults(how: Evidence, found: list[Cause] | None = None) -> list[str]:
+    """Return the shared faults of an episode."""
+    return shared_faults(episode_of(*how.signals), how, causes(how) if found is None else found, SOURCES)
+
+
+def data(metric: str, feature: str = "", **more: Any) -> Evidence:
+    return evidence(signal(metric, 0.6, family="data", feature=feature), **more)
+
+
+def of_data(how: Evidence) -> list[str]:
+    return faults(how, of_faults(how.signals, how.set_aside, how.refused))
+
+
+def test_the_fault_of_a_feed_is_its_source_and_why_nothing_came_of_it():
+    assert of_data(data("rows")) == ["rows do not come (files in/*)"]
+    assert of_data(data("label_coverage")) == ["labels do not come (files out/*)"]
+    assert of_data(data("rows", set_aside=(900, "no depot"))) == ["rows were set aside: no depot (files in/*)"]
+    assert of_data(data("rows", refused=[Refused("x.csv", "cut off")])) == ["x.csv was refused whole (files in/*)"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("null_ratio", "missing values in weight (files in/*)"),
+        ("unseen_ratio", "new categories in weight (files in/*)"),
+        ("unexpected_ratio", "values of weight not as the suite expects (files in/*)"),
+    ],
+)
+def test_the_fault_of_a_column_is_what_is_wrong_with_it_in_its_source(metric: str, said: str):
+    assert of_data(data(metric, "weight")) == [said]
+
+
+MOVED = {"rate": 0.2, "gap": -0.3}
+"""The scores moved and the outcome did not."""
+
+
+def test_a_kpi_shares_the_fault_of_its_likely_cause():
+    unit = Odd("weight", "unit", "weight comes in another unit: all its values are 2.2 times what they were")
+    assert faults(evidence(**MOVED, traces=Traces(odd=[unit]))) == ["weight is not as it was (another unit; files in/*)"]
+    fault = signal("null_ratio", 0.5, family="data", feature="weight")
+    assert faults(evidence(**MOVED, faults=[fault])) == ["missing values in weight (files in/*)"]
+    broken = Broken("weight", "no weight above 30", 0.6, 0.0)
+    assert faults(evidence(**MOVED, broken=[broken])) == ["values of weight not as the suite expects (files in/*)"]
+    assert faults(evidence(traces=Traces(repeats=Repeats(0.4, 0.0, 0.1)))) == ["rows repeat (files in/*)"]
+    assert faults(evidence(rate=1.0, gap=0.8, traces=Traces(labels=(1.0, 0.2, 900)))) == ["labels are not as they were (files out/*)"]
+
+
+def test_an_outcome_that_changed_or_an_unknown_cause_is_shared_with_nobody():
+    assert faults(evidence()) == []
+    assert faults(evidence(), []) == []
+
+
+def test_a_service_shares_its_host_whether_it_is_slow_alone_or_its_gpus_are():
+    slow = signal("latency_p95", 900.0, family="service", expected=300.0, normal_low=200.0, normal_high=400.0)
+    place = Place("host", "host", "gpu-1", 5.0, 4.0, 0.2, 0.9)
+    held = "GPU clocks were held down in 90 % of readings"
+    gpus = Traces(gpus=[held], gpu_hosts={held: ["gpu-1", "gpu-2"]})
+    assert faults(evidence(slow, versions=None, traces=Traces(place=place))) == ["host gpu-1"]
+    assert faults(evidence(slow, versions=None, traces=gpus)) == ["host gpu-1", "host gpu-2"]
+    client = replace(place, role="segment", where="client=oak")
+    assert faults(evidence(slow, versions=None, traces=Traces(place=client))) == []
