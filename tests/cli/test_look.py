@@ -57,6 +57,7 @@ def test_status_as_json_has_stable_keys(root):
         "maturity",
         "new_classes",
         "versions",
+        "compared_with",
     }
     assert {o["operation"]: (o["outcome"], o["window_end"], o["due"], o["left_out"]) for o in row["operations"]} == {
         "measure": ("done", "2013-05-01T04:00:00Z", [], []),

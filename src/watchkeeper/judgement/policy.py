@@ -73,7 +73,7 @@ RULES: tuple[Rule, ...] = (
     Rule(metric="unseen_ratio", family="data", level="page", tolerance=0.01, beside_reference=True),
     Rule(metric="error_ratio", family="service", level="page", tolerance=0.0025, memories=(0.2,)),
     Rule(metric="latency_p95", family="service", level="page", tolerance=0.1, in_logs=True, memories=(0.2,)),
-    Rule(metric="psi", family="covariate", level="notice", tolerance=0.1, in_logs=True, negligible=0.01, by_chance=9.0),
+    Rule(metric="psi", family="covariate", level="notice", tolerance=0.5, in_logs=True, e_detector=True, negligible=0.01, by_chance=9.0),
     Rule(metric="loc", family="covariate", level="notice", tolerance=0.05, memories=(0.2,), of_hours=(0.05,)),
     Rule(metric="spread", family="covariate", level="notice", tolerance=0.05, memories=(0.2,), of_hours=(0.05,)),
     Rule(metric="share_shift", family="covariate", level="notice", tolerance=0.02, times_largest=2.0),

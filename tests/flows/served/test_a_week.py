@@ -17,7 +17,19 @@ from watchkeeper.demo.model import score
 from watchkeeper.demo.run import MODEL
 from watchkeeper.judgement.incidents import fold
 from watchkeeper.operations.watch import watch
-from watchkeeper.records import RECORDS, SEVERITIES, Change, HostSample, IncidentEvent, LabelDelay, Quarantined, Silence, Watermark
+from watchkeeper.records import (
+    RECORDS,
+    SEVERITIES,
+    Baseline,
+    Change,
+    HostSample,
+    IncidentEvent,
+    LabelDelay,
+    Quarantined,
+    ReferenceScore,
+    Silence,
+    Watermark,
+)
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
@@ -94,7 +106,7 @@ def test_flows_and_watch_leave_the_same_rows(watched: Home, flown: Home, table: 
 
 def test_the_week_holds_what_is_compared(watched: Home):
     """Else equal would mean little: each table but those of what the demo has none of grew in that week."""
-    empty = {Change.TABLE, HostSample.TABLE, LabelDelay.TABLE, Silence.TABLE, Watermark.TABLE}
+    empty = {Baseline.TABLE, Change.TABLE, HostSample.TABLE, LabelDelay.TABLE, ReferenceScore.TABLE, Silence.TABLE, Watermark.TABLE}
     assert {t for t in TABLES if not watched.lake.read(t)} == empty
 
 
