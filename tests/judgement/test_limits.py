@@ -43,6 +43,21 @@ def test_a_lasting_change_of_the_limit_is_noticed_while_it_lasts():
     assert np.mean(found) >= 0.8
 
 
+def test_a_lasting_change_that_only_adds_up_is_noticed_within_eight_weeks_four_times_of_five():
+    """A PSI has no mean of the last weeks: its e-detector alone tells of less than one window does."""
+    found, halved = [], []
+    for seed in range(60):
+        values = np.exp(noise(seed, REFERENCE + 56, sd=0.5)) * 0.05
+        [limit] = limits(watched(REFERENCE), charts(values[:, :REFERENCE], se=np.nan, metric="psi"))
+        assert limit.lasting < limit.at_once / 1.5
+        for share, noticed in ((1.0, found), (0.3, halved)):
+            moved = values.copy()
+            moved[0, REFERENCE:] *= 1 + share * limit.lasting / limit.usual
+            noticed.append(any(s.rule == "slow" for s in judged(watched(REFERENCE), scores(moved, se=np.nan, metric="psi"))))
+    assert np.mean(found) >= 0.8
+    assert np.mean(halved) < 0.4
+
+
 def test_a_smaller_budget_notices_less():
     values = noise(1, REFERENCE)
     [often], [seldom] = (

@@ -85,6 +85,8 @@ def test_it_shows_all_models_with_their_own_headlines_and_a_part_names_the_one_t
     assert f"*letters:* `{first.id}` leads, warning: no predictions landed on Thu 23 January, usually 120." in told(two, second.id, now=NOW)
     part = json.loads(watchkeeper("incidents", "show", second.id, "--json", "--now", NOW.isoformat(), at=two).output)
     assert (part["part_of"], part["models"]) == (first.id, ["parcels"])
+    leads = json.loads(watchkeeper("incidents", "show", first.id, "--json", "--now", NOW.isoformat(), at=two).output)
+    assert part["first_told_at"] == leads["first_told_at"] is not None, "the message of the one that leads tells of it"
     pages(two, load_monitors(two)[0], now=NOW)
     page, of_part = ((two.site_dir / "incidents" / f"{i.id}.html").read_text() for i in (first, second))
     assert "The same fault in 2 models" in page

@@ -35,7 +35,7 @@ def show_limits(
 ) -> None:
     """Tell the smallest change of each number that would be noticed, and what the reference itself would have paged for.
 
-    A change of that size is noticed four times of five: in one window by itself (at once), or while it lasts for weeks. Both follow from
+    A change of that size is noticed four times of five: in one window by itself (at once), or within eight weeks of it (lasting). Both follow from
     the reference's own scatter and the budget of false alarms.
     """
     place = open_home(ctx, home)

@@ -45,7 +45,6 @@ class Charted:
     series: Series
     panel: Panel
     normal: Normal
-    judged: Floats
     p: Floats
     is_slow: NDArray[np.bool_]
     tolerance: Floats
@@ -81,22 +80,22 @@ def charted(monitor: Monitor, scores: pa.Table, windows: Sequence[tuple[datetime
 def charted_series(monitor: Monitor, found: Sequence[Series]) -> list[Charted]:
     """Learn what is normal for series from the windows that they call reference, and chart all others."""
     named = on_calendar(monitor, found[0].windows) if found else np.zeros(0, bool)
-    return [_chart(s, named, _bar(monitor, s, found)) for s in found]
+    return [_chart(s, named, bar_of(monitor, s, found)) for s in found]
 
 
 @dataclass(frozen=True, slots=True)
-class _Bar:
+class Bar:
     """The evidence at which an e-detector alarms, and the p-value that this counts as."""
 
     evidence: float
     p: float
 
 
-def _bar(monitor: Monitor, one: Series, all_of_them: Sequence[Series]) -> _Bar:
+def bar_of(monitor: Monitor, one: Series, all_of_them: Sequence[Series]) -> Bar:
     """Return the bar for the series of one metric beside all others of their family: as many windows as the mean run without cause is to take, times the series."""
     together = sum(len(s.names) for s in all_of_them if (s.rule.family, s.rule.level) == (one.rule.family, one.rule.level))
     p = budget_of(monitor, one.rule) / (charts_of(one) * together)
-    return _Bar(max(together * LEAST_RUN_DAYS * _WINDOWS_PER_DAY[monitor.window], 1 / p), p)
+    return Bar(max(together * LEAST_RUN_DAYS * _WINDOWS_PER_DAY[monitor.window], 1 / p), p)
 
 
 def charts_of(found: Series) -> int:
@@ -104,7 +103,7 @@ def charts_of(found: Series) -> int:
     return 1 + len(found.rule.memories_of(found.slots)) + found.rule.e_detector
 
 
-def _chart(found: Series, named: NDArray[np.bool_], bar: _Bar) -> Charted:
+def _chart(found: Series, named: NDArray[np.bool_], bar: Bar) -> Charted:
     panel = found.panel()
     panel = replace(panel, value=np.where(named, np.nan, panel.value))
     normal, tolerance = learn(panel), np.full((len(panel.value), 1), found.rule.tolerance)
@@ -131,7 +130,7 @@ def _chart(found: Series, named: NDArray[np.bool_], bar: _Bar) -> Charted:
         best = np.fmin(best, p)
     least = np.maximum(found.rule.negligible, _beyond_the_largest(found, named))
     best = np.where(found.value < least, 1.0, best)
-    return Charted(found, panel, normal, judged, np.minimum(1.0, charts_of(found) * best), is_slow, tolerance, least)
+    return Charted(found, panel, normal, np.minimum(1.0, charts_of(found) * best), is_slow, tolerance, least)
 
 
 def _remembered(chart: Floats, normal: Normal, deviation: Floats, direction: str) -> Floats:
@@ -140,7 +139,7 @@ def _remembered(chart: Floats, normal: Normal, deviation: Floats, direction: str
     return np.where(np.isfinite(chart), p, np.nan)
 
 
-def _added_up(panel: Panel, normal: Normal, tolerance: Floats, direction: str, bar: _Bar) -> Floats:
+def _added_up(panel: Panel, normal: Normal, tolerance: Floats, direction: str, bar: Bar) -> Floats:
     """Return what the evidence of a lasting shift counts as, of windows that lie on its side: a p-value that is at the bar when the evidence is."""
     deviation, sides = deviations(panel, normal), sides_of(direction)
     out = np.where(np.isfinite(deviation), 1.0, np.nan)

@@ -3,25 +3,27 @@
 Belongs here: charts -> changes. Does not: the charts (charts.py, normal.py), what is printed (operations/limits.py, cli/limits.py).
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from watchkeeper.judgement.charts import Charted, budget_of, charts_of
-from watchkeeper.judgement.normal import Floats, kept_by_memory, row_means, sides_of
-from watchkeeper.judgement.panels import unscaled
+from watchkeeper.judgement.charts import Bar, Charted, bar_of
+from watchkeeper.judgement.normal import Floats, kept_by_memory, row_means, sides_of, surprises
+from watchkeeper.judgement.panels import in_logs, unscaled
 from watchkeeper.monitor import Monitor
+from watchkeeper.stats.detectors import e_detector
 
-POWER = 0.8
+POWER, WITHIN = 0.8, timedelta(days=56)
+_HALVINGS = 12
 _FOUR_OF_FIVE = float(ndtri(POWER))
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What of a number would be noticed four times of five, as changes in its unit: `at_once` in one window, `lasting` while it lasts.
+    """What of a number would be noticed four times of five, as changes in its unit: `at_once` in one window, `lasting` within weeks of it.
 
     None where the reference has too few windows or rows to judge it: then it is not calibrated.
     """
@@ -40,31 +42,26 @@ class Limit:
 
 def limits(monitor: Monitor, charts: Sequence[Charted]) -> list[Limit]:
     """Return the limits of every number that is judged by what is usual, in order of the charts."""
-    together = Counter[tuple[str, str]]()
-    for chart in charts:
-        together[chart.series.rule.family, chart.series.rule.level] += len(chart.series.names)
-    return [
-        limit
-        for chart in charts
-        for limit in _of_chart(chart, budget_of(monitor, chart.series.rule) / together[chart.series.rule.family, chart.series.rule.level])
-    ]
+    every = [chart.series for chart in charts]
+    return [limit for chart in charts for limit in _of_chart(chart, bar_of(monitor, chart.series, every))]
 
 
-def _of_chart(chart: Charted, level: float) -> Iterator[Limit]:
-    """Yield the limits of a chart's series; `level` is the p-value at which one of them alarms by itself."""
+def _of_chart(chart: Charted, bar: Bar) -> Iterator[Limit]:
+    """Yield the limits of a chart's series; at the bar one of them alarms by itself."""
     series, normal, rule = chart.series, chart.normal, chart.series.rule
     sides = sides_of(series.direction)
-    beyond = -stdtrit(normal.freedom, level / charts_of(series) / len(sides)) + _FOUR_OF_FIVE
+    beyond = -stdtrit(normal.freedom, bar.p / len(sides)) + _FOUR_OF_FIVE
     noise = row_means(chart.panel.variance[:, series.is_reference])
     once = chart.tolerance[:, 0] + beyond * np.sqrt(normal.tau2 + noise + normal.centre_variance)
-    lasting = _lasting(chart, noise, beyond)
+    lasting = np.minimum(once, _lasting(chart, noise, beyond))
+    if rule.e_detector:
+        lasting = _added_up(chart, noise, lasting, bar)
+    floor = in_logs(chart.least[:, 0]) if rule.in_logs else chart.least[:, 0]
     centre = row_means(normal.centre[:, series.place[series.is_reference]])
     for j, (feature, segment) in enumerate(series.names):
         known = bool(chart.is_calibrated[j]) and bool(np.isfinite(centre[j]))
-        least = float(chart.least[j, 0] - centre[j])
-        at_once, while_it_lasts = (
-            _moved(chart, float(centre[j]), max(change, least), sides) for change in (float(once[j]), float(min(once[j], lasting[j])))
-        )
+        least = float(floor[j] - centre[j])
+        at_once, while_it_lasts = (_moved(chart, float(centre[j]), max(change, least), sides) for change in (float(once[j]), float(lasting[j])))
         yield Limit(
             metric=rule.metric,
             feature=feature,
@@ -87,6 +84,24 @@ def _lasting(chart: Charted, noise: Floats, beyond: Floats) -> Floats:
         total = np.sqrt(weight / (2 - weight) * (wander + noise) + normal.centre_variance)
         out = np.minimum(out, chart.tolerance[:, 0] / 2 + beyond * total)
     return out
+
+
+def _added_up(chart: Charted, noise: Floats, most: Floats, bar: Bar) -> Floats:
+    """Return the least change, at most `most`, of which an e-detector has enough evidence within `WITHIN`, where luck is that of one time in five."""
+    start, end = chart.series.windows[0]
+    steps = max(1, round(WITHIN / (end - start)))
+    later = replace(
+        chart.panel, variance=np.repeat(noise[:, None], steps, axis=1), is_reference=np.zeros(steps, bool), place=np.zeros(steps, np.int64)
+    )
+    sides = len(sides_of(chart.series.direction))
+    unlucky = _FOUR_OF_FIVE / np.sqrt(np.arange(1, steps + 1))
+    low, high = chart.tolerance[:, 0].copy(), most.copy()
+    for _ in range(_HALVINGS):
+        change = (low + high) / 2
+        z = surprises(later, chart.normal, np.repeat(change[:, None], steps, axis=1), chart.tolerance, 1) - unlucky
+        is_enough = (e_detector(z, sides * bar.evidence) >= sides * bar.evidence).any(axis=1)
+        low, high = np.where(is_enough, low, change), np.where(is_enough, change, high)
+    return high
 
 
 def _moved(chart: Charted, centre: float, change: float, sides: Iterable[int]) -> float:

@@ -101,8 +101,9 @@ def superseded(planned: Iterable[Action], standings: Mapping[str, Standing]) -> 
     for new in planned:
         if new.state != "planned" or new.kind not in ("update", "resolve"):
             continue
+        thread = thread_of(new)
         for old in standings.values():
-            if old.state != "waiting" or old.thread != thread_of(new):
+            if old.state != "waiting" or old.thread != thread:
                 continue
             if new.kind == "resolve":
                 yield old.action, "the incident was resolved before this could be told"

@@ -38,11 +38,11 @@ def _of(chart: Charted, mask: Bools, is_harmed: Bools | None) -> Charted:
     lasts, among, span = (round(time / (end - start)) for time in (LASTS, AMONG, OVER))
     if span < LEAST:
         return chart
-    since, when = _settles(np.isfinite(chart.judged) & ~found.is_reference, mask if is_harmed is None else mask & ~is_harmed, lasts, among)
+    since, when = _settles(np.isfinite(chart.panel.value) & ~found.is_reference, mask if is_harmed is None else mask & ~is_harmed, lasts, among)
     if not when.any():
         return chart
     is_settled = np.cumsum(np.pad(when, ((0, 0), (1, 0)))[:, :-1], axis=1) > 0
-    deviation = deviations(replace(chart.panel, value=chart.judged), normal)
+    deviation = deviations(chart.panel, normal)
     mean, variance, count = _before(deviation, since, span)
     usual = normal.tau2[:, None] + row_means(chart.panel.variance[:, found.is_reference])[:, None]
     scatter = np.fmax(variance, usual)

@@ -49,7 +49,7 @@ def _raised(monitor: Monitor, environment: str, chart: Charted, mask: NDArray[np
         feature, segment = found.names[j]
         start, end = found.windows[w]
         centre, low, high = chart.usual(int(j))
-        value = float((chart.judged if found.is_provisional[j, w] else found.value)[j, w])
+        value = float((chart.panel.value if found.is_provisional[j, w] else found.value)[j, w])
         shown = partial(unscaled, found.rule)
         yield Signal(
             signal_id=key(monitor.model, environment, "normal", found.rule.metric, feature, segment, start),

@@ -89,9 +89,9 @@ class Ledger:
 def _is_due(standing: Standing, ledger: Ledger, known: Known) -> bool:
     """Tell whether an action may be tried now; a message about what is silenced waits, and one that quiet hours hold back."""
     incident = standing.action.incident_id
-    if standing.action.kind in KINDS and (known.silence_of(incident) or known.quiet_until(incident)):
+    if not outbox.is_due(standing, ledger.standings, now=known.now, cooldown=_cooldown(known.monitor_of(standing.action.model))):
         return False
-    return outbox.is_due(standing, ledger.standings, now=known.now, cooldown=_cooldown(known.monitor_of(standing.action.model)))
+    return standing.action.kind not in KINDS or not (known.silence_of(incident) or known.quiet_until(incident))
 
 
 def _known(home: Home, monitors: Mapping[str, Monitor], settings: Settings, standings: dict[str, Standing], now: datetime) -> Known:
@@ -111,8 +111,11 @@ def _known(home: Home, monitors: Mapping[str, Monitor], settings: Settings, stan
 
 def _beside(home: Home, histories: Mapping[str, list[IncidentEvent]], monitors: Mapping[str, Monitor]) -> dict[str, Monitor]:
     """Return the monitors of other models whose incidents are one with some of these models: what is told of one is told of all of it."""
-    pairs = [(histories[h[0].part_of][0].model, h[0].model) for h in histories.values() if h[0].part_of in histories]
-    missing = {model for pair in pairs for model in pair} - monitors.keys()
+    together: dict[str, set[str]] = defaultdict(set)
+    for history in histories.values():
+        if history[0].part_of in histories:
+            together[history[0].part_of] |= {histories[history[0].part_of][0].model, history[0].model}
+    missing = {model for models in together.values() if models & monitors.keys() for model in models} - monitors.keys()
     every = load_monitors(home)[0] if missing else {}
     return {model: every[model] for model in sorted(missing) if model in every}
 

@@ -49,8 +49,8 @@ class Judged:
 
 def judged_eras(home: Home, monitor: Monitor, *, now: datetime) -> list[Judged]:
     """Return the eras of a model, in order of time, each judged by its own reference as known at `now`."""
-    scores, eras = judged_scores(home, monitor, now=now), eras_of(home, monitor, now=now)
-    return [_judged_in(home, era, _scores_of(home, era, scores, now) if len(eras) > 1 else scores, now) for era in eras]
+    eras, scores = eras_of(home, monitor, now=now), judged_scores(home, monitor, now=now)
+    return [_judged_in(home, era, _scores_of(home, era, scores, now), now) for era in eras]
 
 
 def _judged_in(home: Home, era: Era, scores: pa.Table, now: datetime) -> Judged:
@@ -70,15 +70,14 @@ def _judged_in(home: Home, era: Era, scores: pa.Table, now: datetime) -> Judged:
 
 def charted_now(home: Home, monitor: Monitor, *, now: datetime) -> tuple[Monitor, list[Charted]]:
     """Return the monitor with the reference that is in force, and what is usual by it of every judged number and how its windows lie to that."""
-    scores, eras = judged_scores(home, monitor, now=now), eras_of(home, monitor, now=now)
-    era = eras[-1]
-    daily = (_scores_of(home, era, scores, now) if len(eras) > 1 else scores).filter(pc.field("grain") == monitor.window)
+    era = eras_of(home, monitor, now=now)[-1]
+    daily = _scores_of(home, era, judged_scores(home, monitor, now=now), now).filter(pc.field("grain") == monitor.window)
     return era.monitor, charted(era.monitor, daily, windows_of(daily))
 
 
 def _scores_of(home: Home, era: Era, scores: pa.Table, now: datetime) -> pa.Table:
     """Return the scores of an era's windows, and of the windows of its reference as they are beside that."""
-    mine = scores.filter(between(era.since, era.until))
+    mine = scores if era.since is None and era.until is None else scores.filter(between(era.since, era.until))
     if era.baseline is None:
         return mine
     own, compared = scores.filter(between(era.baseline.starts_at, era.baseline.ends_at)), compared_metrics(era.monitor)

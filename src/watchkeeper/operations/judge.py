@@ -223,10 +223,10 @@ def _final(scores: pa.Table, wait: timedelta, now: datetime) -> dict[str, set[da
 
 def _once(evidence_of: Callable[[Episode], Evidence]) -> Callable[[Episode], Evidence]:
     """Return the same, that gathers the evidence about an episode the first time it is asked for: rows are read for it."""
-    found: dict[tuple[str, str, datetime, datetime], Evidence] = {}
+    found: dict[tuple[object, ...], Evidence] = {}
 
     def evidence(episode: Episode) -> Evidence:
-        name = (episode.family, episode.subject, episode.start, episode.end)
+        name = (episode.family, episode.subject, episode.start, *(s.signal_id for s in episode.signals))
         if name not in found:
             found[name] = evidence_of(episode)
         return found[name]

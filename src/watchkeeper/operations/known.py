@@ -6,6 +6,7 @@ Belongs here: that, and the questions asked of it in more than one place. Does n
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.notices import goes_on, severity_so_far
@@ -19,7 +20,7 @@ TARGETS = ("slack", "file", "webhook", "event")
 KINDS = ("open", "update", "resolve")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Known:
     """All that a plan rests on."""
 
@@ -48,13 +49,18 @@ class Known:
         monitor = self.monitor_of(model)
         return None if monitor is None else monitor.channel or self.home.workspace.slack.channel or ""
 
+    @cached_property
+    def courses(self) -> list[Course]:
+        """All that is told of, each thing once; those of one fault are one."""
+        return courses(self.histories, self.channel_of)
+
+    @cached_property
+    def _by_incident(self) -> dict[str, Course]:
+        return {name: course for course in self.courses for name in course.incidents}
+
     def course_of(self, incident_id: str) -> Course | None:
         """Return what is told of as one with an incident, None where it is not known."""
-        if incident_id not in self.histories:
-            return None
-        leader = self.histories[incident_id][0].part_of or incident_id
-        related = {name: h for name, h in self.histories.items() if leader in (name, h[0].part_of)}
-        return next(c for c in courses(related, self.channel_of) if incident_id in c.incidents)
+        return self._by_incident.get(incident_id)
 
     def is_acted_for(self, course: Course) -> bool:
         """Tell whether any of the models that it is about is acted for."""

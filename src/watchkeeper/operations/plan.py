@@ -16,7 +16,7 @@ from watchkeeper.judgement.episodes import needs_labels
 from watchkeeper.judgement.incidents import in_order
 from watchkeeper.judgement.notices import SILENCED, STALE, Fate, Notice, is_stale, notices, silenced_text
 from watchkeeper.judgement.outbox import Standing
-from watchkeeper.judgement.together import Course, courses
+from watchkeeper.judgement.together import Course
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.grouping import grouped
 from watchkeeper.operations.known import TARGETS, Known, held_since, standings_of
@@ -33,7 +33,7 @@ _OVERTAKEN = "another message said as much when the quiet hours were over"
 def plan(known: Known) -> list[Action]:
     """Return the rows to commit before anything is sent: planned actions, held and skipped ones with the reason."""
     rows: list[Action] = []
-    for course in courses(known.histories, known.channel_of):
+    for course in known.courses:
         history, monitor = course.events, known.monitor_of(course.model)
         if monitor is None or not known.is_acted_for(course):
             continue

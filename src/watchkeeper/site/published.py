@@ -6,6 +6,7 @@ Belongs here: their columns and their meaning. Does not: the records they come f
 import dataclasses
 import json
 import typing
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -92,8 +93,12 @@ def described(record: type) -> dict[str, str]:
 
 def incident_rows(incidents: Sequence[Incident], signals: Sequence[Signal], actions: Sequence[Action]) -> list[IncidentRow]:
     """Return one row an incident; `signals` and `actions` are those of the lake, joined here."""
-    by_id = {s.signal_id: s for s in signals}
-    return [_incident_row(i, signals_of(i, by_id), [a for a in actions if a.incident_id == i.id]) for i in incidents]
+    by_id, about = {s.signal_id: s for s in signals}, defaultdict[str, list[Action]](list)
+    for action in actions:
+        about[action.incident_id].append(action)
+    return [
+        _incident_row(i, signals_of(i, by_id), about[i.id], [*about[i.id], *(a for a in about[i.part_of] if a.at >= i.opened_at)]) for i in incidents
+    ]
 
 
 def signals_of(incident: Incident, by_id: Mapping[str, Signal]) -> list[Signal]:
@@ -107,9 +112,10 @@ def story_of(incident: Incident) -> Story:
     return incident.story or Story(headline=incident.headline, when="")
 
 
-def _incident_row(incident: Incident, signals: Sequence[Signal], actions: Sequence[Action]) -> IncidentRow:
+def _incident_row(incident: Incident, signals: Sequence[Signal], actions: Sequence[Action], telling: Sequence[Action]) -> IncidentRow:
+    """Return the row of an incident; `telling` are the actions that told of it: of a part also those of the one that leads, since it opened."""
     told, said = story_of(incident), last_said(incident)
-    sent = [a.at for a in actions if a.state == "sent" and a.kind in ("open", "update", "resolve") and a.target in _PEOPLE]
+    sent = [a.at for a in telling if a.state == "sent" and a.kind in ("open", "update", "resolve") and a.target in _PEOPLE]
     made = ("signals", "causes", "ruled_out", "not_measured", "actions", "next_steps", "acknowledged_by", "first_told_at")
     folded = {*made, *Said.__dataclass_fields__, *Times.__dataclass_fields__}
     return IncidentRow(
