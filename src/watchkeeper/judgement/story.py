@@ -131,36 +131,27 @@ def _plain(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     about = metric_text(lead.metric, lead.feature, lead.segment)
     day = span_text(monitor, episode.start, episode.end, evidence.told_at)
     typical = f"{_number(monitor, lead, lead.expected)} {'on' if monitor.window == 'day' else 'in'} a typical {monitor.window}"
-    headline = f"{about} {_of_all(monitor, episode, evidence)}, {typical}{concentrated(evidence, lead.metric)}"
+    rate = _missed_rate(monitor, evidence)
+    beside = "" if rate is None else f"; {rate}"
+    headline = f"{about} {_of_all(monitor, episode, evidence)}, {typical}{concentrated(evidence, lead.metric)}{beside}"
     low, high = (_number(monitor, lead, end, beside=(lead.normal_low, lead.normal_high)) for end in (lead.normal_low, lead.normal_high))
     usual = f" 95 % of {_like(monitor)} lie between {low} and {high}."
     how = " A slow change: no single window stands out." if _is_slow(episode, lead) else ""
     return (
         headline,
         f"{day}, {monitor.timezone}.{usual}{how}",
-        [*_labels(evidence), *where(monitor, evidence), *_missed_rate(monitor, evidence), *_hits(monitor, evidence)],
+        [*_labels(evidence), *where(monitor, evidence), *_hits(monitor, evidence)],
     )
 
 
-def _missed_rate(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
-    """Say of a number that is no rate that the model expected surely more, or fewer, than came."""
-    gap, came = evidence.gap, evidence.observed
-    if (
-        evidence.is_provisional
-        or evidence.expected is None
-        or came is None
-        or came.value is None
-        or gap is None
-        or gap.low is None
-        or gap.high is None
-    ):
-        return []
-    least = max(gap.low, -gap.high)
-    if least < _WORTH_TELLING:
-        return []
-    many = "few" if gap.low > 0 else "many"
-    said = f"{percent(came.value)} of {monitor.wording.rows} were {monitor.wording.positive}; the model expected {percent(evidence.expected)}, too {many}."
-    return [("Rate", said)]
+def _missed_rate(monitor: Monitor, evidence: Evidence) -> str | None:
+    """Say beside a number that is no rate that fewer, or more, came than the model surely expected; None where that is not so, or worth no word."""
+    gap, came, expected = evidence.gap, evidence.observed, evidence.expected
+    if evidence.is_provisional or expected is None or came is None or came.value is None or gap is None or gap.low is None or gap.high is None:
+        return None
+    if max(gap.low, -gap.high) < _WORTH_TELLING:
+        return None
+    return f"{'more' if gap.low > 0 else 'fewer'} {monitor.wording.rows} {monitor.wording.positive} than expected: {percent(came.value)}, not {percent(expected)}"
 
 
 def _of_all(monitor: Monitor, episode: Episode, evidence: Evidence) -> str:
