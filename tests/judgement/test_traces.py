@@ -94,14 +94,32 @@ def test_an_input_that_always_stood_still_is_not_odd():
     assert odd_of("flag", np.zeros(2_000), np.zeros(2_000), DAY[:2_000]) is None
 
 
+def codes_of(cells):
+    return exchanged("carrier", cells, "abc".__getitem__, DURING, DAY, 3)
+
+
 def test_codes_that_two_categories_exchanged_are_told_and_a_drift_is_not():
     carrier = np.random.default_rng(3).choice(3, N, p=[0.6, 0.3, 0.1])
     swapped = np.where(DURING, np.array([2, 1, 0])[carrier], carrier)
-    found = exchanged("carrier", swapped, lambda c, _: "abc"[c], DURING)
-    assert found.text.startswith("codes of carrier are exchanged: a in 1")
-    assert exchanged("carrier", carrier, lambda c, _: "abc"[c], DURING) is None
-    drifted = np.where(DURING & (np.arange(N) % 2 == 0), 1, carrier)
-    assert exchanged("carrier", drifted, lambda c, _: "abc"[c], DURING) is None
+    found = codes_of(swapped)
+    assert found.how == "codes"
+    assert found.text.startswith("codes of carrier are exchanged: a is 1")
+    assert codes_of(carrier) is None
+    assert codes_of(np.where(DURING & (np.arange(N) % 2 == 0), 1, carrier)) is None, "half of all went to one"
+
+
+def test_codes_are_exchanged_also_where_most_bad_days_are_over_or_some_days_before_had_it():
+    carrier = np.random.default_rng(3).choice(3, N, p=[0.6, 0.3, 0.1])
+    some = (DAY >= 17) & (DAY < 29)
+    assert codes_of(np.where(some, np.array([2, 1, 0])[carrier], carrier)) is not None
+    few = (DAY >= 20) & (DAY < 24)
+    assert codes_of(np.where(few, np.array([2, 1, 0])[carrier], carrier)) is None, "four bad days of twenty"
+
+
+def test_codes_of_days_with_few_rows_are_looked_at_together():
+    carrier = np.random.default_rng(3).choice(3, N, p=[0.6, 0.3, 0.1])
+    swapped = np.where(DURING, np.array([2, 1, 0])[carrier], carrier)
+    assert exchanged("carrier", swapped, "abc".__getitem__, DURING, np.arange(N) // 20, 3) is not None
 
 
 def test_a_change_that_is_gone_where_an_input_is_there_is_of_the_rows_that_miss_it():

@@ -17,6 +17,7 @@ from dataclasses import replace
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.changes import cleared, of_changes
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused
+from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text
 from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
 from watchkeeper.judgement.service_causes import of_service
 from watchkeeper.records import Cause, Signal
@@ -92,11 +93,24 @@ def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, ""), r
     """
     if signals[0].metric in ("rows", "label_coverage"):
         return [_of_missing(signals, *set_aside, refused)]
+    if signals[0].metric == EXCHANGED:
+        return _of_codes(signals)
     features = sorted({s.feature for s in signals})
     together = "they failed together, so look at their common source" if len(features) > 1 else "it failed alone, so look at this column first"
     worst = max(signals, key=lambda s: s.value)
     what = {"null_ratio": "missing values", BROKEN: "values not as the suite expects"}.get(worst.metric, "unknown categories")
     return [Cause(kind="data", subject=f"{what} in {', '.join(features)}", onset=min(s.window_start for s in signals), evidence_for=[together])]
+
+
+def _of_codes(signals: Sequence[Signal]) -> list[Cause]:
+    """Return for each feature of which codes were exchanged which ones, as the window with most rows shows it."""
+    out = []
+    for feature in dict.fromkeys(s.feature for s in signals):
+        mine = [s for s in signals if s.feature == feature]
+        subject = codes_text(feature, max(mine, key=lambda s: s.n).reason)
+        support = ["the shares are those there always were, under other codes; rows that really are others hardly end at just these"]
+        out.append(Cause(kind="data", subject=subject, onset=min(s.window_start for s in mine), evidence_for=support))
+    return out
 
 
 def _of_missing(signals: Sequence[Signal], count: int, reason: str, refused: Sequence[Refused]) -> Cause:
@@ -231,11 +245,12 @@ def _spreads(evidence: Evidence) -> list[str]:
 
 
 def _data(evidence: Evidence) -> list[Cause]:
-    faults = [s for s in evidence.faults if s.value >= _MISSING and s.feature]
+    codes = _of_codes([s for s in evidence.faults if s.metric == EXCHANGED])
+    faults = [s for s in evidence.faults if s.value >= _MISSING and s.feature and s.metric != EXCHANGED]
     at_fault = {s.feature for s in faults}
     broken = [b for b in evidence.broken if b.column not in at_fault]
     if not faults and not broken:
-        return []
+        return codes
     names = list(dict.fromkeys([*sorted(at_fault), *(b.column for b in broken)]))
     support = []
     if faults:
@@ -245,4 +260,4 @@ def _data(evidence: Evidence) -> list[Cause]:
     support += [f"{percent(b.share)} of {b.column} not as the suite expects ({b.expectation}), usually {percent(b.usual)}" for b in broken[:3]]
     onset = min([s.window_start for s in faults] or evidence.windows)
     share = share_of_holes(evidence, names)
-    return [Cause(kind="data", subject=f"{FAULTY}: {', '.join(names[:4])}", share=share, onset=onset, evidence_for=support)]
+    return [Cause(kind="data", subject=f"{FAULTY}: {', '.join(names[:4])}", share=share, onset=onset, evidence_for=support), *codes]

@@ -10,26 +10,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from watchkeeper.stats.exchanges import LEAST_ROWS, changed_places
 from watchkeeper.words import limit_text, percent
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-LEAST_ROWS = 100
 _STILL, _HALF, _BURST = 0.95, 0.5, 0.3
 _QUANTILES = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
 _ALIKE, _WITHIN, _LEAST_FACTOR = 0.01, 3.0, 0.15
 _FAR = 9.0
 _HOLE = 0.2
-_EXCHANGED = 0.15
+EXCHANGED = "exchanged_ratio"
+_OFTEN = 1 / 3
 UNITS = (1.609344, 2.204623, 2.54, 3.28084, 3.6, 1.852, 10.0, 12.0, 24.0, 60.0, 86.4, 100.0, 1_000.0, 1_024.0, 3_600.0, 1e6)
 """Factors between units of one quantity: miles, pounds, inches, feet, metres per second, sea miles, hours, minutes, percent, thousands, and so on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Odd:
-    """An input that is not what it was, in words; `how` is `still`, `value`, `unit`, or `factor` where the world itself may have made it so."""
+    """An input that is not what it was, in words; `how` is `still`, `value`, `unit`, `codes`, or `factor` where the world itself may have made it so."""
 
     feature: str
     how: str
@@ -90,19 +91,38 @@ def odd_of(feature: str, before: Floats, during: Floats, day: Ints) -> Odd | Non
     return _of_unit(feature, before, during)
 
 
-def exchanged(feature: str, cells: Ints, said: Callable[[int, int], str], is_during: Bools) -> Odd | None:
-    """Tell categories whose codes were exchanged: the shares are what they were, but of others; None where that is not so."""
-    size = int(cells.max(initial=-1)) + 1
-    before, now = (np.bincount(cells[side & (cells >= 0)], minlength=size).astype(float) for side in (~is_during, is_during))
-    if min(before.sum(), now.sum()) < LEAST_ROWS:
+def exchanged(feature: str, cells: Ints, said: Callable[[int], str], is_during: Bools, day: Ints, kept: int) -> Odd | None:
+    """Tell categories whose codes were exchanged: the shares are what they were, but of others; None where that is not so.
+
+    Usual is the median day: what was exchanged long before the bad windows began does not blur it. A third of the bad days must show it, as
+    windows out of line go on a little after the fault is over. Where days have too few rows they are taken together. Of `cells` only the first `kept` are one category each.
+    """
+    size = max(kept, int(cells.max(initial=-1)) + 1)
+    before, during = (_by_day(np.where(side, cells, -1), day, size) for side in (~is_during, is_during))
+    if min(before.sum(), during.sum()) < LEAST_ROWS:
         return None
-    before, now = before / before.sum(), now / now.sum()
-    moved = np.flatnonzero(np.abs(now - before) >= _EXCHANGED)
-    noise = 3 * float(np.sqrt(0.25 / is_during.sum()))
-    if len(moved) < 2 or np.abs(np.sort(now) - np.sort(before)).max() > noise:  # noqa: PLR2004 - an exchange takes two
+    usual = np.median(before / before.sum(axis=1, keepdims=True), axis=0) * before.sum()
+    found = [(counts, moved) for counts in during if len(moved := changed_places(usual, counts, kept))]
+    if len(found) < _OFTEN * len(during):
         return None
-    told = "; ".join(f"{said(int(c), int(c))} in {percent(now[c])} of rows, usually {percent(before[c])}" for c in moved[:3])
-    return Odd(feature, "factor", f"codes of {feature} are exchanged: {told}")
+    counts, moved = max(found, key=lambda each: float(each[0].sum()))
+    now, before_it = counts / counts.sum(), usual / usual.sum()
+    told = "; ".join(f"{said(int(c))} is {percent(now[c])} of values, usually {percent(before_it[c])}" for c in moved[:3])
+    return Odd(feature, "codes", codes_text(feature, told))
+
+
+def codes_text(feature: str, shares: str, during: str = "") -> str:
+    """Return that the codes of a feature are exchanged, when, and the shares that say so."""
+    return f"codes of {feature} are exchanged{' ' if during else ''}{during}: {shares}"
+
+
+def _by_day(cells: Ints, day: Ints, size: int) -> Floats:
+    """Return the rows of each cell on each day that has enough of them, shape (days, cells); where none has, of all days together."""
+    known = cells >= 0
+    places = np.unique(day, return_inverse=True)[1].astype(np.int64)
+    counts = np.bincount(places[known] * size + cells[known], minlength=size * (int(places.max(initial=0)) + 1)).reshape(-1, size).astype(float)
+    full = counts[counts.sum(axis=1) >= LEAST_ROWS]
+    return full if len(full) else counts.sum(axis=0, keepdims=True)
 
 
 def _of_unit(feature: str, before: Floats, during: Floats) -> Odd | None:

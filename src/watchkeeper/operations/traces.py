@@ -157,7 +157,7 @@ def _inputs(rows: BothSides) -> tuple[list[Odd], list[Column], list[Column], lis
             codes.append(np.unique(known, return_inverse=True)[1].astype(np.int64))
         else:
             said, known = partial(_one, bins), np.empty(0)
-            one = exchanged(name, cells, said, is_during)
+            one = exchanged(name, cells, bins.label, is_during, day, len(bins.categories))
             codes.append(np.asarray(as_codes(values)[0], np.int64)[rows.chosen])
         odd += [one] if one is not None else []
         is_number = bins.kind == "numeric"
