@@ -109,7 +109,7 @@ def test_codes_that_two_categories_exchanged_are_told_and_a_drift_is_not():
 
 
 def test_codes_are_exchanged_also_where_most_bad_days_are_over_or_some_days_before_had_it():
-    carrier = np.random.default_rng(3).choice(3, N, p=[0.6, 0.3, 0.1])
+    carrier = np.random.default_rng(3).choice(3, N, p=[0.75, 0.2, 0.05])
     some = (DAY >= 17) & (DAY < 29)
     assert codes_of(np.where(some, np.array([2, 1, 0])[carrier], carrier)) is not None
     few = (DAY >= 20) & (DAY < 24)

@@ -24,17 +24,38 @@ _FAR = 9.0
 _HOLE = 0.2
 EXCHANGED = "exchanged_ratio"
 _OFTEN = 1 / 3
-UNITS = (1.609344, 2.204623, 2.54, 3.28084, 3.6, 1.852, 10.0, 12.0, 24.0, 60.0, 86.4, 100.0, 1_000.0, 1_024.0, 3_600.0, 1e6)
-"""Factors between units of one quantity: miles, pounds, inches, feet, metres per second, sea miles, hours, minutes, percent, thousands, and so on."""
+UNITS = {
+    1.609344: "miles and kilometres",
+    2.204623: "kilograms and pounds",
+    2.54: "inches and centimetres",
+    3.28084: "metres and feet",
+    3.6: "metres per second and kilometres per hour",
+    1.852: "sea miles and kilometres",
+    10.0: "tens and units",
+    12.0: "feet and inches, or years and months",
+    24.0: "days and hours",
+    60.0: "hours and minutes, or minutes and seconds",
+    86.4: "kilobytes per second and megabytes per day",
+    100.0: "shares and percent, or metres and centimetres",
+    1_000.0: "thousands and units, such as kilograms and grams",
+    1_024.0: "kibibytes and bytes",
+    3_600.0: "hours and seconds",
+    1e6: "millions and units",
+}
+"""Factors between units of one quantity, and two that differ by each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Odd:
-    """An input that is not what it was, in words; `how` is `still`, `value`, `unit`, `codes`, or `factor` where the world itself may have made it so."""
+    """An input that is not what it was, in words; `how` is `still`, `value`, `unit`, `codes`, or `factor` where the world itself may have made it so.
+
+    `cells` are those of exchanged codes.
+    """
 
     feature: str
     how: str
     text: str
+    cells: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +69,7 @@ class Repeats:
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """An input without a usable value in more rows than usual: the number's change in all other rows, as a share of what it is."""
+    """An input without a usable value in more rows than usual, or of which codes were exchanged: the number's change in all other rows, as a share of what it is."""
 
     feature: str
     left: float
@@ -70,6 +91,13 @@ def hole_of(feature: str, is_empty: Bools, value: Floats, is_during: Bools) -> H
     if now - usual < _HOLE or now > 1 - _HOLE / 4 or not change:
         return None
     return Hole(feature, left / change)
+
+
+def hole_of_codes(odd: Odd, cells: Ints, value: Floats, is_during: Bools) -> Hole | None:
+    """Return an input of which codes were exchanged as one without a usable value where it has these; None where no other rows are left."""
+    kept = np.where(np.isin(cells, odd.cells), np.nan, value)
+    change, (left, se) = change_of(value, is_during)[0], change_of(kept, is_during)
+    return Hole(odd.feature, left / change) if change and se else None
 
 
 def odd_of(feature: str, before: Floats, during: Floats, day: Ints) -> Odd | None:
@@ -108,7 +136,7 @@ def exchanged(feature: str, cells: Ints, said: Callable[[int], str], is_during: 
     counts, moved = max(found, key=lambda each: float(each[0].sum()))
     now, before_it = counts / counts.sum(), usual / usual.sum()
     told = "; ".join(f"{said(int(c))} is {percent(now[c])} of values, usually {percent(before_it[c])}" for c in moved[:3])
-    return Odd(feature, "codes", codes_text(feature, told))
+    return Odd(feature, "codes", codes_text(feature, told), tuple(int(c) for c in moved))
 
 
 def codes_text(feature: str, shares: str, during: str = "") -> str:
@@ -132,16 +160,19 @@ def _of_unit(feature: str, before: Floats, during: Floats) -> Odd | None:
     (was, doubt_was), (now, doubt_now) = (_log_quantiles(side) for side in (before, during))
     ratios, doubts = now - was, np.sqrt(doubt_was**2 + doubt_now**2 + _ALIKE**2)
     weights = 1 / doubts**2
-    factor, doubt = float(ratios @ weights / weights.sum()), float(1 / np.sqrt(weights.sum()))
+    weights = weights / weights.sum()
+    factor, doubt = float(ratios @ weights), float(np.sqrt((weights * doubts) @ _correlations() @ (weights * doubts)))
     if (np.abs(ratios - factor) > _WITHIN * doubts).any() or abs(factor) < _WITHIN * doubt + _LEAST_FACTOR:
         return None
-    if min(abs(abs(factor) - np.log(unit)) for unit in UNITS) > _WITHIN * doubt and abs(factor) < np.log(_FAR):
+    unit = min(UNITS, key=lambda u: float(abs(abs(factor) - np.log(u))))
+    is_known = abs(abs(factor) - np.log(unit)) <= _WITHIN * doubt
+    if not is_known and abs(factor) < np.log(_FAR):
         return None
     size = limit_text(float(f"{np.exp(abs(factor)):.3g}"))
     times = f"{size} times" if factor > 0 else f"1/{size} of"
-    return Odd(
-        feature, "unit" if abs(factor) > np.log(_FAR) else "factor", f"{feature} comes in another unit: all its values are {times} what they were"
-    )
+    like = f", as between {UNITS[unit]} ({limit_text(float(f'{unit:.4g}'))})" if is_known else ""
+    said = f"{feature} comes in another unit: all its values are {times} what they were{like}"
+    return Odd(feature, "unit" if abs(factor) > np.log(_FAR) else "factor", said)
 
 
 def _log_quantiles(values: Floats) -> tuple[Floats, Floats]:
@@ -149,3 +180,10 @@ def _log_quantiles(values: Floats) -> tuple[Floats, Floats]:
     spread = np.sqrt(_QUANTILES * (1 - _QUANTILES) / len(values))
     low, middle, high = np.log(np.quantile(values, [_QUANTILES - spread, _QUANTILES, _QUANTILES + spread]))
     return middle, (high - low) / 2
+
+
+def _correlations() -> Floats:
+    """Return how the quantiles of one sample go together (Mosteller 1946): one with many large values has more of them in all its quantiles."""
+    lower, upper = np.minimum.outer(_QUANTILES, _QUANTILES), np.maximum.outer(_QUANTILES, _QUANTILES)
+    out: Floats = np.sqrt(lower * (1 - upper) / (upper * (1 - lower)))
+    return out

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence
-from watchkeeper.judgement.odd_inputs import LEAST_ROWS
+from watchkeeper.judgement.odd_inputs import LEAST_ROWS, Odd
 from watchkeeper.judgement.traces import Mix, Place, told_mix
 from watchkeeper.records import Cause
 from watchkeeper.words import number_text, percent, points
@@ -63,9 +63,8 @@ def of_inputs(evidence: Evidence, *, have_scores_moved: bool) -> list[Cause]:
     onset = min(evidence.windows)
     at_fault = {s.feature for s in evidence.faults} | {b.column for b in evidence.broken}
     odd = [o for o in evidence.traces.odd if o.feature not in at_fault and (have_scores_moved or o.how != "factor")]
-    out = [
-        Cause(kind="data", subject=o.text, onset=onset, evidence_for=["its values in these windows, beside those of the weeks before"]) for o in odd
-    ]
+    support = ["its values in these windows, beside those of the weeks before"]
+    out = [Cause(kind="data", subject=o.text, share=_share_of_codes(evidence, o), onset=onset, evidence_for=support) for o in odd]
     repeats = evidence.traces.repeats
     if repeats is not None and repeats.share >= _REPEATED and repeats.usual < repeats.share / 3 and 1 - repeats.left >= _WORTH_NAMING:
         subject = f"rows repeat: {percent(repeats.share)} say in all inputs the same as another one, usually {percent(repeats.usual)}"
@@ -74,6 +73,11 @@ def of_inputs(evidence: Evidence, *, have_scores_moved: bool) -> list[Cause]:
             0, Cause(kind="data", subject=subject, share=share, onset=onset, evidence_for=["each counted once, so much of the change is gone"])
         )
     return out
+
+
+def _share_of_codes(evidence: Evidence, odd: Odd) -> float | None:
+    """Return how much of a change is gone in rows whose codes were not exchanged; None of other odd inputs, that all rows have."""
+    return share_of_holes(evidence, [odd.feature]) if odd.how == "codes" else None
 
 
 def of_places(evidence: Evidence, split: Sequence[Cause]) -> list[Cause]:
