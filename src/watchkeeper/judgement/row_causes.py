@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence
-from watchkeeper.judgement.odd_inputs import LEAST_ROWS, Odd
+from watchkeeper.judgement.odd_inputs import Odd
 from watchkeeper.judgement.traces import Mix, Place, told_mix
 from watchkeeper.records import Cause
+from watchkeeper.stats.exchanges import LEAST_ROWS
 from watchkeeper.words import number_text, percent, points
 
 _ALL, _WORTH_NAMING = 0.98, 0.2

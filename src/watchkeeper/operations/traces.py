@@ -17,7 +17,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import Episode, windows_out_of_line
 from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
-from watchkeeper.judgement.odd_inputs import LEAST_ROWS, Odd, Repeats, change_of, exchanged, hole_of, hole_of_codes, odd_of
+from watchkeeper.judgement.odd_inputs import Odd, Repeats, change_of, exchanged, hole_of, hole_of_codes, odd_of
 from watchkeeper.judgement.traces import Column, Place, Traces, mixes_of, place_of, told_mix, without
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
@@ -33,6 +33,7 @@ from watchkeeper.profiles.conditions import condition_cells, condition_text, run
 from watchkeeper.profiles.labelled import Labelled
 from watchkeeper.profiles.losses import losses
 from watchkeeper.spelling import segment_pairs
+from watchkeeper.stats.exchanges import LEAST_ROWS
 from watchkeeper.windows import Window
 
 MOST_ROWS = 200_000
