@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from watchkeeper.judgement.odd_inputs import exchanged, hole_of, odd_of
+from watchkeeper.judgement.odd_inputs import exchanged, hole_of, hole_of_codes, odd_of
 from watchkeeper.judgement.traces import Column, mixes_of, place_of, told_mix, without
 
 N = 4_000
@@ -77,6 +77,7 @@ def weights(seed, n=2_000):
         (lambda x: np.where(np.arange(len(x)) % 2, x, -1.0), "value", "weight is -1 in 50 % of rows, usually in 0 %"),
         (lambda x: x * 1_000, "unit", "times what they were"),
         (lambda x: x / 1.609344, "factor", "weight comes in another unit: all its values are 1/1.6"),
+        (lambda x: x * 60, "unit", "as between hours and minutes, or minutes and seconds (60)"),
     ],
 )
 def test_an_input_that_is_not_what_it_was_is_told_by_how(change, how, said):
@@ -120,6 +121,22 @@ def test_codes_of_days_with_few_rows_are_looked_at_together():
     carrier = np.random.default_rng(3).choice(3, N, p=[0.6, 0.3, 0.1])
     swapped = np.where(DURING, np.array([2, 1, 0])[carrier], carrier)
     assert exchanged("carrier", swapped, "abc".__getitem__, DURING, np.arange(N) // 20, 3) is not None
+
+
+def test_a_change_that_is_gone_in_rows_of_other_codes_is_of_the_exchange():
+    carrier = np.random.default_rng(3).choice(3, N, p=[0.75, 0.2, 0.05])
+    swapped = np.where(DURING, np.array([1, 0, 2])[carrier], carrier)
+    found = codes_of(swapped)
+    assert found.cells == (0, 1)
+    assert hole_of_codes(found, swapped, gap(where=swapped < 2, by=2.0), DURING).left == pytest.approx(0, abs=0.1)
+    assert hole_of_codes(found, swapped, gap(where=EVERYWHERE, by=2.0), DURING).left == pytest.approx(1, abs=0.1)
+    assert hole_of_codes(found, swapped, np.where(swapped < 2, gap(), np.nan), DURING) is None, "no other rows are left"
+
+
+def test_the_factor_of_a_unit_is_no_surer_than_quantiles_of_one_sample_are():
+    """Of 150 draws of 300 rows most are taken for miles, whichever way they err together; quantiles that erred apart would be surer."""
+    draws = [odd_of("weight", weights(1), weights(100 + seed, 300) / 1.609344, DAY[:2_000]) for seed in range(150)]
+    assert sum(one is not None for one in draws) >= 140
 
 
 def test_a_change_that_is_gone_where_an_input_is_there_is_of_the_rows_that_miss_it():

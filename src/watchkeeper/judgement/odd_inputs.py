@@ -149,8 +149,8 @@ def _by_day(cells: Ints, day: Ints, size: int) -> Floats:
     known = cells >= 0
     places = np.unique(day, return_inverse=True)[1].astype(np.int64)
     counts = np.bincount(places[known] * size + cells[known], minlength=size * (int(places.max(initial=0)) + 1)).reshape(-1, size).astype(float)
-    full = counts[counts.sum(axis=1) >= LEAST_ROWS]
-    return full if len(full) else counts.sum(axis=0, keepdims=True)
+    full: Floats = counts[counts.sum(axis=1) >= LEAST_ROWS]
+    return full if len(full) else np.asarray(counts.sum(axis=0, keepdims=True), float)
 
 
 def _of_unit(feature: str, before: Floats, during: Floats) -> Odd | None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence
 from watchkeeper.judgement.odd_inputs import Odd
+from watchkeeper.judgement.places import carrier
 from watchkeeper.judgement.traces import Mix, Place, told_mix
 from watchkeeper.records import Cause
 from watchkeeper.stats.exchanges import LEAST_ROWS
@@ -126,8 +127,13 @@ def _with_mix(evidence: Evidence, mix: Mix, share: float, rest: Sequence[Cause])
 
 
 def _where(cause: Cause, evidence: Evidence) -> Cause:
-    """Return a change of the outcome with the place that most of it comes from."""
-    place = evidence.traces.place
+    """Return a change of the outcome with the place that most of it comes from: as rows show it, else the segment that the headline names."""
+    place, segment = evidence.traces.place, carrier(evidence)
+    if place is None and segment is not None and not segment.metric:
+        support = (
+            f"{percent(segment.share_of_rows)} of rows and {percent(min(1.0, segment.share_of_excess))} of the excess of all its windows are there"
+        )
+        return replace(cause, subject=f"{cause.subject}, where {segment.segment}", evidence_for=[*cause.evidence_for, support])
     if place is None:
         return cause
     support = [
