@@ -97,7 +97,7 @@ def of_places(evidence: Evidence, split: Sequence[Cause]) -> list[Cause]:
     if concept is not None and left >= _WORTH_NAMING:
         scale = left / whole if whole else 1.0
         ends = [None if end is None else end * scale for end in (concept.low, concept.high)]
-        out = [*out, _where(replace(concept, share=left, low=ends[0], high=ends[1]), evidence)]
+        out = [*out, _where(replace(concept, share=left, low=ends[0], high=ends[1]), evidence, is_all_of_it=mix is None)]
     elif concept is None and evidence.traces.place is not None and left >= _WORTH_NAMING:
         bare = Cause(
             kind="concept",
@@ -105,7 +105,7 @@ def of_places(evidence: Evidence, split: Sequence[Cause]) -> list[Cause]:
             share=min(left, evidence.traces.place.share_of_change),
             onset=min(evidence.windows),
         )
-        out = [*out, _where(bare, evidence)]
+        out = [*out, _where(bare, evidence, is_all_of_it=mix is None)]
     return out
 
 
@@ -126,20 +126,22 @@ def _with_mix(evidence: Evidence, mix: Mix, share: float, rest: Sequence[Cause])
     return [cause, *(c for c in rest if c is not same)]
 
 
-def _where(cause: Cause, evidence: Evidence) -> Cause:
-    """Return a change of the outcome with the place that most of it comes from: as rows show it, else the segment that the headline names."""
-    place, segment = evidence.traces.place, carrier(evidence)
-    if place is None and segment is not None and not segment.metric:
-        support = (
-            f"{percent(segment.share_of_rows)} of rows and {percent(min(1.0, segment.share_of_excess))} of the excess of all its windows are there"
-        )
-        return replace(cause, subject=f"{cause.subject}, where {segment.segment}", evidence_for=[*cause.evidence_for, support])
-    if place is None:
+def _where(cause: Cause, evidence: Evidence, *, is_all_of_it: bool) -> Cause:
+    """Return a change of the outcome with the place that most of it comes from: as rows show it, else the segment that the headline names.
+
+    Where the mix accounts for a part of the excess, a segment's share of the whole says nothing of the rest.
+    """
+    place, segment = evidence.traces.place, carrier(evidence) if is_all_of_it else None
+    if place is not None:
+        where, share, whole = place.where, place.share_of_change, f"change are there{_rates(evidence, place)}"
+        of_rows = place.share_of_rows
+    elif segment is not None and not segment.metric:
+        where, share, whole = segment.segment, segment.share_of_excess, "excess of all its windows are there"
+        of_rows = segment.share_of_rows
+    else:
         return cause
-    support = [
-        f"{percent(place.share_of_rows)} of rows and {percent(min(1.0, place.share_of_change))} of the change are there{_rates(evidence, place)}"
-    ]
-    return replace(cause, subject=f"{cause.subject}, where {place.where}", evidence_for=[*cause.evidence_for, *support])
+    support = f"{percent(of_rows)} of rows and {percent(min(1.0, share))} of the {whole}"
+    return replace(cause, subject=f"{cause.subject}, where {where}", evidence_for=[*cause.evidence_for, support])
 
 
 def _rates(evidence: Evidence, place: Place) -> str:
