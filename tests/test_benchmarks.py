@@ -181,13 +181,13 @@ def test_the_judging_benchmark_finds_what_is_wrong_once():
 
 @pytest.mark.slow
 def test_the_causes_benchmark_prints_how_often_the_planted_cause_is_told(tmp_path):
-    given = ["benchmarks.causes", "--seeds", "0:1", "--only", "null_burst,label_fault,fails_everywhere", "--processes", "1"]
+    given = ["benchmarks.causes", "--seeds", "0:1", "--only", "null_burst,codes_exchanged,label_fault,fails_everywhere", "--processes", "1"]
     out = ["--out", str(tmp_path / "worlds.jsonl")]
     found = json.loads(run(*given, *out, "--json"))
-    assert (found["worlds"], set(found["by_kind"])) == (3, {"null_burst", "label_fault", "fails_everywhere"})
+    assert (found["worlds"], set(found["by_kind"])) == (4, {"null_burst", "codes_exchanged", "label_fault", "fails_everywhere"})
     assert set(found) >= {"top1", "top3", "decoy_top1", "nothing_known", "onset_error_windows"}
     assert found["found"] == 1.0, "a planted incident opens"
-    assert found["by_kind"]["null_burst"]["top1"] == 1.0
+    assert found["by_kind"]["null_burst"]["top1"] == found["by_kind"]["codes_exchanged"]["top1"] == 1.0
     assert found["nothing_known"] == 1.0, "of what left no trace no cause is told"
     assert found["onset_error_windows"] <= 1
     assert "label_fault" in run(*given, *out), "worlds that are there already are not run again"

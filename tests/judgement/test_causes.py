@@ -22,7 +22,9 @@ from watchkeeper.judgement.evidence import (
     segment_excesses,
     segment_shares,
 )
+from watchkeeper.judgement.odd_inputs import Hole
 from watchkeeper.judgement.story import lead_of
+from watchkeeper.judgement.traces import Traces
 from watchkeeper.judgement.versions import Versions
 from worlds import DAY, START, noise, scores
 
@@ -147,6 +149,23 @@ def test_faulty_data_comes_first_and_only_when_it_is_much():
     data = next(c for c in found if c.kind == "data")
     assert data.subject == "faulty data: weight_kg"
     assert data.evidence_for == ["weight_kg: 70 % of rows missing, usually 1 %"]
+
+
+def test_exchanged_codes_come_before_what_follows_from_them():
+    """Most of the change is gone in rows that have other codes."""
+    codes = replace(signal("exchanged_ratio", 0.5, family="data", feature="depot"), reason="ulm is 10 % of values, usually 40 %")
+    found = causes(evidence(faults=[codes], traces=Traces(holes=[Hole("depot", 0.2)])))
+    assert [(c.kind, c.share) for c in found] == [("data", pytest.approx(0.8)), ("concept", pytest.approx(0.75))]
+    assert found[0].subject == "codes of depot are exchanged: ulm is 10 % of values, usually 40 %"
+
+
+def test_of_a_rare_outcome_a_small_move_is_explained_too():
+    """Usually 1 % are fraud and 1 % expected; now 3 %, and the model expects 1 %: 2 points are three times as many."""
+    rare = evidence(rate=0.03, gap=0.02, usual_rate=0.01, usual_gap=0.0)
+    sure = replace(rare, gap=score("calibration_gap", 0.02, se=0.002, reference_value=0.0))
+    assert [(c.kind, c.share) for c in causes(sure)] == [("concept", pytest.approx(1.0))]
+    assert causes(rare) != [], "2 points, give or take 1.96"
+    assert causes(replace(rare, gap=score("calibration_gap", 0.02, se=0.011, reference_value=0.0))) == []
 
 
 def test_what_was_tested_and_is_not_the_cause_is_listed():

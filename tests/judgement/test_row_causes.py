@@ -7,7 +7,7 @@ import pytest
 from evidence_world import START, signal
 from evidence_world import evidence as of_monday
 from watchkeeper.judgement.causes import causes
-from watchkeeper.judgement.evidence import Moved
+from watchkeeper.judgement.evidence import Moved, SegmentShare
 from watchkeeper.judgement.odd_inputs import Hole, Odd, Repeats
 from watchkeeper.judgement.traces import Mix, Place, Traces
 from watchkeeper.judgement.versions import Versions
@@ -45,6 +45,19 @@ def test_other_shares_of_rows_take_their_part_from_a_change_of_the_outcome():
     assert found[0].evidence_for[0] == "40 % of rows have region=north, usually 5 %"
     whole = causes(evidence(traces=Traces(mixes=[replace(half, share=0.95, low=0.9)])))
     assert told(whole) == [("mix", 0.95)]
+
+
+def test_without_a_place_in_the_rows_the_segment_of_the_headline_is_named_unless_the_mix_takes_a_part():
+    coast = SegmentShare("region=coast", 0.4, 0.6, 0.2, 0.1, 0.9)
+    [cause] = causes(evidence(segments=[coast]))
+    assert cause.subject == "the outcome changed, not the inputs, where region=coast"
+    assert cause.evidence_for[-1] == "10 % of rows and 90 % of the excess of all its windows are there"
+    [cause] = causes(evidence(segments=[coast], traces=Traces(place=WINDY)))
+    assert cause.subject.endswith("where wind > 14")
+    [cause] = causes(evidence(segments=[replace(coast, share_of_excess=0.5)]))
+    assert cause.subject == "the outcome changed, not the inputs"
+    half = Mix("region", "segment", "region=coast", 0.5, 0.4, 0.4, 0.05)
+    assert causes(evidence(segments=[coast], traces=Traces(mixes=[half])))[1].subject == "the outcome changed, not the inputs"
 
 
 def test_a_mix_that_may_account_for_nothing_is_not_told():

@@ -321,6 +321,15 @@ def test_new_names_page_beyond_those_that_the_reference_says_will_come():
     assert unseen_of(values, 0.04) == set(range(100, 120))
 
 
+def test_exchanged_codes_page_at_once_unless_the_reference_s_own_windows_have_them():
+    values = np.zeros((1, 90))
+    values[0, 70:72] = 0.5
+    table = scores(values, se=np.nan, metric="exchanged_ratio", names=[("carrier", "")])
+    assert [(s.level, s.family, day_of(s)) for s in judged(watched(60), table)] == [("page", "data", 70), ("page", "data", 71)]
+    values[0, 30] = 0.5
+    assert judged(watched(60), scores(values, se=np.nan, metric="exchanged_ratio", names=[("carrier", "")])) == []
+
+
 def test_a_number_that_is_mostly_nothing_is_out_of_line_far_beyond_the_largest_of_the_reference():
     values = np.zeros((1, 120))
     values[0, [10, 30, 50]] = 0.2

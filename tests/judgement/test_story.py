@@ -133,6 +133,14 @@ def test_unknown_categories_are_a_data_fault_too():
     assert told(fault).headline == "depot: a category never seen before in 30 % of rows on Mon 13 January, usually 0 %"
 
 
+def test_exchanged_codes_say_which_and_what_to_ask():
+    codes = "ulm is 10 % of values, usually 40 %; bonn is 40 % of values, usually 10 %"
+    said = told(replace(signal("exchanged_ratio", 0.5, family="data", feature="depot"), reason=codes))
+    assert said.headline == f"codes of depot are exchanged on Mon 13 January: {codes}"
+    assert [c.subject for c in said.causes] == [f"codes of depot are exchanged: {codes}"]
+    assert "whether the codes of depot were given anew" in said.next_steps[0]
+
+
 def test_a_broken_promise_says_what_was_promised():
     broken = signal("recall", 0.3, family="target", expected=0.5, normal_low=0.5, normal_high=None, low=0.25, high=0.35, p=0.0)
     assert told(broken).headline == "promise broken: recall 0.300 [0.250, 0.350] (Mon 13 January), promised at least 0.5"

@@ -143,6 +143,7 @@ def test_the_fault_of_a_feed_is_its_source_and_why_nothing_came_of_it():
     [
         ("null_ratio", "missing values in weight (files in/*)"),
         ("unseen_ratio", "new categories in weight (files in/*)"),
+        ("exchanged_ratio", "codes of weight are exchanged (files in/*)"),
         ("unexpected_ratio", "values of weight not as the suite expects (files in/*)"),
     ],
 )
@@ -159,6 +160,11 @@ def test_a_kpi_shares_the_fault_of_its_likely_cause():
     assert faults(evidence(**MOVED, traces=Traces(odd=[unit]))) == ["weight is not as it was (another unit; files in/*)"]
     fault = signal("null_ratio", 0.5, family="data", feature="weight")
     assert faults(evidence(**MOVED, faults=[fault])) == ["missing values in weight (files in/*)"]
+    codes = "ulm is 10 % of values, usually 40 %"
+    exchanged = replace(signal("exchanged_ratio", 0.5, family="data", feature="depot"), reason=codes)
+    assert faults(evidence(**MOVED, faults=[exchanged])) == ["codes of depot are exchanged (files in/*)"]
+    odd = Odd("depot", "codes", f"codes of depot are exchanged: {codes}", (0, 1))
+    assert faults(evidence(**MOVED, traces=Traces(odd=[odd]))) == ["codes of depot are exchanged (files in/*)"]
     broken = Broken("weight", "no weight above 30", 0.6, 0.0)
     assert faults(evidence(**MOVED, broken=[broken])) == ["values of weight not as the suite expects (files in/*)"]
     assert faults(evidence(traces=Traces(repeats=Repeats(0.4, 0.0, 0.1)))) == ["rows repeat (files in/*)"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from watchkeeper.judgement.odd_inputs import exchanged, hole_of, odd_of
+from watchkeeper.judgement.odd_inputs import exchanged, hole_of, hole_of_codes, odd_of
 from watchkeeper.judgement.traces import Column, mixes_of, place_of, told_mix, without
 
 N = 4_000
@@ -77,6 +77,7 @@ def weights(seed, n=2_000):
         (lambda x: np.where(np.arange(len(x)) % 2, x, -1.0), "value", "weight is -1 in 50 % of rows, usually in 0 %"),
         (lambda x: x * 1_000, "unit", "times what they were"),
         (lambda x: x / 1.609344, "factor", "weight comes in another unit: all its values are 1/1.6"),
+        (lambda x: x * 60, "unit", "as between hours and minutes, or minutes and seconds (60)"),
     ],
 )
 def test_an_input_that_is_not_what_it_was_is_told_by_how(change, how, said):
@@ -94,14 +95,48 @@ def test_an_input_that_always_stood_still_is_not_odd():
     assert odd_of("flag", np.zeros(2_000), np.zeros(2_000), DAY[:2_000]) is None
 
 
+def codes_of(cells):
+    return exchanged("carrier", cells, "abc".__getitem__, DURING, DAY, 3)
+
+
 def test_codes_that_two_categories_exchanged_are_told_and_a_drift_is_not():
     carrier = np.random.default_rng(3).choice(3, N, p=[0.6, 0.3, 0.1])
     swapped = np.where(DURING, np.array([2, 1, 0])[carrier], carrier)
-    found = exchanged("carrier", swapped, lambda c, _: "abc"[c], DURING)
-    assert found.text.startswith("codes of carrier are exchanged: a in 1")
-    assert exchanged("carrier", carrier, lambda c, _: "abc"[c], DURING) is None
-    drifted = np.where(DURING & (np.arange(N) % 2 == 0), 1, carrier)
-    assert exchanged("carrier", drifted, lambda c, _: "abc"[c], DURING) is None
+    found = codes_of(swapped)
+    assert found.how == "codes"
+    assert found.text.startswith("codes of carrier are exchanged: a is 1")
+    assert codes_of(carrier) is None
+    assert codes_of(np.where(DURING & (np.arange(N) % 2 == 0), 1, carrier)) is None, "half of all went to one"
+
+
+def test_codes_are_exchanged_also_where_most_bad_days_are_over_or_some_days_before_had_it():
+    carrier = np.random.default_rng(3).choice(3, N, p=[0.75, 0.2, 0.05])
+    some = (DAY >= 17) & (DAY < 29)
+    assert codes_of(np.where(some, np.array([2, 1, 0])[carrier], carrier)) is not None
+    few = (DAY >= 20) & (DAY < 24)
+    assert codes_of(np.where(few, np.array([2, 1, 0])[carrier], carrier)) is None, "four bad days of twenty"
+
+
+def test_codes_of_days_with_few_rows_are_looked_at_together():
+    carrier = np.random.default_rng(3).choice(3, N, p=[0.6, 0.3, 0.1])
+    swapped = np.where(DURING, np.array([2, 1, 0])[carrier], carrier)
+    assert exchanged("carrier", swapped, "abc".__getitem__, DURING, np.arange(N) // 20, 3) is not None
+
+
+def test_a_change_that_is_gone_in_rows_of_other_codes_is_of_the_exchange():
+    carrier = np.random.default_rng(3).choice(3, N, p=[0.75, 0.2, 0.05])
+    swapped = np.where(DURING, np.array([1, 0, 2])[carrier], carrier)
+    found = codes_of(swapped)
+    assert found.cells == (0, 1)
+    assert hole_of_codes(found, swapped, gap(where=swapped < 2, by=2.0), DURING).left == pytest.approx(0, abs=0.1)
+    assert hole_of_codes(found, swapped, gap(where=EVERYWHERE, by=2.0), DURING).left == pytest.approx(1, abs=0.1)
+    assert hole_of_codes(found, swapped, np.where(swapped < 2, gap(), np.nan), DURING) is None, "no other rows are left"
+
+
+def test_the_factor_of_a_unit_is_no_surer_than_quantiles_of_one_sample_are():
+    """Of 150 draws of 300 rows most are taken for miles, whichever way they err together; quantiles that erred apart would be surer."""
+    draws = [odd_of("weight", weights(1), weights(100 + seed, 300) / 1.609344, DAY[:2_000]) for seed in range(150)]
+    assert sum(one is not None for one in draws) >= 140
 
 
 def test_a_change_that_is_gone_where_an_input_is_there_is_of_the_rows_that_miss_it():

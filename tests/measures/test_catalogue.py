@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -209,6 +210,31 @@ def unseen_ratio(r: Rows) -> float:
         return NAN
     values, known = [v for v in r.said if v is not None], set(r.truth)
     return sum(v not in known for v in values) / len(values)
+
+
+def exchanged_ratio(r: Rows) -> float:
+    """Of all ways to give the usual shares to other categories, one by one, whether one fits each share, and how many rows it names anew."""
+    bins: FeatureBins = r.args[0].bins
+    if bins.kind == "numeric":
+        return NAN
+    theirs, ours = shares(r)
+    if min(theirs.sum(), ours.sum()) < 100:
+        return 0.0
+    usual, now = theirs / theirs.sum(), ours / ours.sum()
+
+    def slack(of: int, like: int) -> float:
+        share = max(now[of], usual[like], 0.01)
+        return float(0.03 + 2.5 * np.sqrt(share * (1 - share) * (1 / ours.sum() + 1 / theirs.sum())))
+
+    moved = [c for c in range(len(now)) if abs(now[c] - usual[c]) > slack(c, c)]
+    if any(c >= len(bins.categories) for c in moved) or len(moved) > 6:
+        return 0.0
+    for given in permutations(moved):
+        pairs = list(zip(moved, given, strict=True))
+        fits = all(abs(now[c] - usual[like]) <= slack(c, like) for c, like in pairs)
+        if fits and sum(abs(now[c] - usual[c]) >= 3 * slack(c, like) for c, like in pairs) >= 2:
+            return float(now[moved].sum())
+    return 0.0
 
 
 def vanished(r: Rows) -> float:
@@ -489,6 +515,7 @@ ORACLES: dict[tuple[str, str], Oracle] = {
     ("feature", "wasserstein"): Oracle(wasserstein, 0.25),
     ("feature", "null_ratio"): Oracle(null_ratio),
     ("feature", "unseen_ratio"): Oracle(unseen_ratio),
+    ("feature", "exchanged_ratio"): Oracle(exchanged_ratio),
     ("feature", "vanished_categories"): Oracle(vanished),
     ("feature", "mean"): Oracle(mean_value),
     ("segments", "segment_shift"): Oracle(segment_shift, 1e-9),

@@ -45,7 +45,16 @@ def test_categories_have_no_order_no_distance_and_no_mean(metric):
     assert metric(REFERENCE, REFERENCE).reason.startswith("categories have no")
 
 
-@pytest.mark.parametrize("metric", [drift.unseen_ratio, drift.vanished_categories])
+def test_categories_that_changed_places_are_told_with_their_shares():
+    usual = towns(ulm=600, bonn=300, kiel=90, jena=10)
+    found = drift.exchanged_ratio(usual, towns(ulm=300, bonn=600, kiel=90, jena=10))
+    assert (found.value, found.n) == (0.9, 1000)
+    assert found.reason == "ulm is 30 % of values, usually 60 %; bonn is 60 % of values, usually 30 %"
+    assert drift.exchanged_ratio(usual, usual).value == 0
+    assert not drift.exchanged_ratio(usual, FeatureView(TOWNS, Counts(n=5, nulls=5))).is_defined
+
+
+@pytest.mark.parametrize("metric", [drift.unseen_ratio, drift.exchanged_ratio, drift.vanished_categories])
 def test_numbers_have_no_categories(metric):
     view = feature(NUMBERS, np.arange(10.0))
     assert metric(view, view).reason == "numbers have no categories"

@@ -84,7 +84,7 @@ def test_every_stored_metric_of_the_task_and_of_each_feature_is_read():
     wanted = {(m.name, "", "") for m in (*catalogue.of("binary"), *catalogue.of("service"))}
     wanted |= {(name, feature, "") for name in ("psi", "null_ratio") for feature in FITTED}
     wanted |= {(name, feature, "") for name in ("loc", "spread") for feature in FITTED if feature != "town"}
-    wanted |= {(name, "town", "") for name in ("unseen_ratio", "vanished_categories", "share_shift")}
+    wanted |= {(name, "town", "") for name in ("unseen_ratio", "exchanged_ratio", "vanished_categories", "share_shift")}
     wanted |= {("segment_shift", feature, "") for feature in FITTED if not feature.startswith("@")}
     assert {key for key in found if not key[2]} == wanted
 

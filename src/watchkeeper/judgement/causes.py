@@ -17,6 +17,7 @@ from dataclasses import replace
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.changes import cleared, of_changes
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused
+from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text
 from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
 from watchkeeper.judgement.service_causes import of_service
 from watchkeeper.records import Cause, Signal
@@ -24,7 +25,7 @@ from watchkeeper.words import counted, percent, points, weeks_text
 
 FAULTY = "faulty data"
 _WORTH_NAMING = 0.2
-_WORTH_POINTS = 0.05
+_WORTH_POINTS, _WORTH_OF_A_RATE = 0.05, 0.1
 _HALF = 0.5
 _MISSING = 0.2
 _CLOSE = 0.1
@@ -92,11 +93,24 @@ def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, ""), r
     """
     if signals[0].metric in ("rows", "label_coverage"):
         return [_of_missing(signals, *set_aside, refused)]
+    if signals[0].metric == EXCHANGED:
+        return _of_codes(signals)
     features = sorted({s.feature for s in signals})
     together = "they failed together, so look at their common source" if len(features) > 1 else "it failed alone, so look at this column first"
     worst = max(signals, key=lambda s: s.value)
     what = {"null_ratio": "missing values", BROKEN: "values not as the suite expects"}.get(worst.metric, "unknown categories")
     return [Cause(kind="data", subject=f"{what} in {', '.join(features)}", onset=min(s.window_start for s in signals), evidence_for=[together])]
+
+
+def _of_codes(signals: Sequence[Signal]) -> list[Cause]:
+    """Return for each feature of which codes were exchanged which ones, as the window with most rows shows it."""
+    out = []
+    for feature in dict.fromkeys(s.feature for s in signals):
+        mine = [s for s in signals if s.feature == feature]
+        subject = codes_text(feature, max(mine, key=lambda s: s.n).reason)
+        support = ["the shares are those there always were, under other codes; rows that really are others hardly end at just these"]
+        out.append(Cause(kind="data", subject=subject, onset=min(s.window_start for s in mine), evidence_for=support))
+    return out
 
 
 def _of_missing(signals: Sequence[Signal], count: int, reason: str, refused: Sequence[Refused]) -> Cause:
@@ -141,18 +155,25 @@ def _split(evidence: Evidence) -> list[Cause]:
         return []
     outcome, scores, doubt = moves
     unexplained = outcome - scores
-    if abs(unexplained) < max(_WORTH_POINTS, doubt):
-        have_run_ahead = abs(unexplained) > doubt and abs(scores) > max(2 * abs(outcome), _WORTH_POINTS / 2)
+    worth = _worth(evidence)
+    if abs(unexplained) < max(worth, doubt):
+        have_run_ahead = abs(unexplained) > doubt and abs(scores) > max(2 * abs(outcome), worth / 2)
         return [_model(evidence, outcome, scores, 1.0)] if have_run_ahead else _inputs(evidence, scores, outcome)
     if outcome * unexplained > 0 and scores * outcome >= 0:
         is_shared = scores / outcome >= _WORTH_NAMING or evidence.moved
         return [_concept(evidence, outcome, scores, unexplained / outcome, doubt), *(_inputs(evidence, scores, outcome) if is_shared else [])]
     by_scores = -scores / unexplained if outcome * unexplained > 0 else 1.0
-    if abs(scores) < _WORTH_POINTS or by_scores < (_WORTH_NAMING if evidence.moved else _HALF - _CLOSE / 2):
+    if abs(scores) < worth or by_scores < (_WORTH_NAMING if evidence.moved else _HALF - _CLOSE / 2):
         return [_concept(evidence, outcome, scores, 1 - max(0.0, by_scores), doubt)]
-    if abs(outcome) < _WORTH_POINTS or by_scores > 1 - _WORTH_NAMING:
+    if abs(outcome) < worth or by_scores > 1 - _WORTH_NAMING:
         return [_model(evidence, outcome, scores, 1.0)]
     return [_concept(evidence, outcome, scores, 1 - by_scores, doubt), _model(evidence, outcome, scores, by_scores)]
+
+
+def _worth(evidence: Evidence) -> float:
+    """Return the least move of a rate that is worth an explanation: five points, and of a rare outcome, or a rare one that stays out, a tenth of its rate."""
+    usual = evidence.usual_observed or 0.0
+    return min(_WORTH_POINTS, _WORTH_OF_A_RATE * min(usual, 1 - usual)) if 0 < usual < 1 else _WORTH_POINTS
 
 
 def _moves(evidence: Evidence) -> tuple[float, float, float] | None:
@@ -167,10 +188,10 @@ def _moves(evidence: Evidence) -> tuple[float, float, float] | None:
 def _part_of_inputs(evidence: Evidence) -> float:
     """Return the part of the outcome's change that the model foresaw from its inputs; 0 when it foresaw none, or the outcome hardly changed."""
     moves = _moves(evidence) if evidence.lead.metric in OF_A_RATE else None
-    if moves is None or abs(moves[0]) < _WORTH_POINTS:
+    if moves is None or abs(moves[0]) < _worth(evidence):
         return 0.0
     outcome, scores, doubt = moves
-    overshot = abs(scores) - abs(outcome) >= max(_WORTH_POINTS, doubt)
+    overshot = abs(scores) - abs(outcome) >= max(_worth(evidence), doubt)
     return 0.0 if scores * outcome <= 0 or overshot else min(1.0, scores / outcome)
 
 
@@ -231,11 +252,17 @@ def _spreads(evidence: Evidence) -> list[str]:
 
 
 def _data(evidence: Evidence) -> list[Cause]:
-    faults = [s for s in evidence.faults if s.value >= _MISSING and s.feature]
+    exchanged = {s.feature for s in evidence.faults if s.metric == EXCHANGED}
+    codes = [
+        replace(cause, share=share_of_holes(evidence, [feature]))
+        for feature in sorted(exchanged)
+        for cause in _of_codes([s for s in evidence.faults if s.metric == EXCHANGED and s.feature == feature])
+    ]
+    faults = [s for s in evidence.faults if s.value >= _MISSING and s.feature and s.metric != EXCHANGED]
     at_fault = {s.feature for s in faults}
     broken = [b for b in evidence.broken if b.column not in at_fault]
     if not faults and not broken:
-        return []
+        return codes
     names = list(dict.fromkeys([*sorted(at_fault), *(b.column for b in broken)]))
     support = []
     if faults:
@@ -245,4 +272,4 @@ def _data(evidence: Evidence) -> list[Cause]:
     support += [f"{percent(b.share)} of {b.column} not as the suite expects ({b.expectation}), usually {percent(b.usual)}" for b in broken[:3]]
     onset = min([s.window_start for s in faults] or evidence.windows)
     share = share_of_holes(evidence, names)
-    return [Cause(kind="data", subject=f"{FAULTY}: {', '.join(names[:4])}", share=share, onset=onset, evidence_for=support)]
+    return [Cause(kind="data", subject=f"{FAULTY}: {', '.join(names[:4])}", share=share, onset=onset, evidence_for=support), *codes]

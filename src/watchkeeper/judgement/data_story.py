@@ -6,6 +6,7 @@ Belongs here: the words of data incidents. Does not: those about a model's quali
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
+from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text
 from watchkeeper.judgement.spans import during_text, span_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.words import counted, percent
@@ -23,6 +24,8 @@ def faults_told(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     day = span_text(monitor, episode.start, episode.end, evidence.told_at)
     during = during_text(monitor, episode.start, episode.end, evidence.told_at)
     worst = max(episode.signals, key=lambda s: s.value)
+    if worst.metric == EXCHANGED:
+        return codes_text(worst.feature, worst.reason, during), f"{day}, {monitor.timezone}.", _codes(episode)
     others = len({s.feature for s in episode.signals}) - 1
     names = worst.feature + (f" and {others} more feature{'s' if others > 1 else ''}" if others else "")
     what = "missing" if worst.metric == "null_ratio" else "a category never seen before"
@@ -34,6 +37,13 @@ def faults_told(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
     facts = [("Features", ", ".join(f"{s.feature} {percent(s.value)}{f' ({s.expects})' if s.expects else ''}" for s in listed[:_LISTED]) + more)]
     return headline, f"{day}, {monitor.timezone}.", facts
+
+
+def _codes(episode: Episode) -> list[tuple[str, str]]:
+    """Tell of other features whose codes are exchanged."""
+    worst = max(episode.signals, key=lambda s: s.value)
+    others = sorted({s.feature for s in episode.signals} - {worst.feature})
+    return [("Exchanged too", ", ".join(others))] if others else []
 
 
 def _missing(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
@@ -77,6 +87,9 @@ def mend_data(owner: str, episode: Episode, evidence: Evidence) -> str:
     if metric == BROKEN:
         wrong = "these rows landed as they came, and what rests on them may be wrong. If the values are right, correct the suite."
         return f"ask {owner} what happened to the source of {worst.feature}; {wrong}"
+    if metric == EXCHANGED:
+        wrong = "the model takes each code for what it meant before, so do not trust scores of these rows. If the shares are right, nothing is to be mended."
+        return f"ask {owner} whether the codes of {worst.feature} were given anew (a new encoder, another order of its table); {wrong}"
     return f"ask {owner} what happened to the source of {worst.feature}; scores of these rows rest on incomplete inputs."
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from watchkeeper.judgement.breaks import BROKEN
+from watchkeeper.judgement.odd_inputs import EXCHANGED
 from watchkeeper.records import SEVERITIES, Severity, Signal
 from watchkeeper.windows import Window
 
@@ -26,6 +27,7 @@ MISSING_ROWS, MISSING_LABELS = "missing rows", "missing labels"
 _FAULTS = {
     "null_ratio": "missing values",
     "unseen_ratio": "new categories",
+    EXCHANGED: "exchanged codes",
     BROKEN: "broken expectations",
     "rows": MISSING_ROWS,
     "label_coverage": MISSING_LABELS,

@@ -10,30 +10,52 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from watchkeeper.stats.exchanges import LEAST_ROWS, changed_places
 from watchkeeper.words import limit_text, percent
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-LEAST_ROWS = 100
 _STILL, _HALF, _BURST = 0.95, 0.5, 0.3
 _QUANTILES = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
 _ALIKE, _WITHIN, _LEAST_FACTOR = 0.01, 3.0, 0.15
 _FAR = 9.0
 _HOLE = 0.2
-_EXCHANGED = 0.15
-UNITS = (1.609344, 2.204623, 2.54, 3.28084, 3.6, 1.852, 10.0, 12.0, 24.0, 60.0, 86.4, 100.0, 1_000.0, 1_024.0, 3_600.0, 1e6)
-"""Factors between units of one quantity: miles, pounds, inches, feet, metres per second, sea miles, hours, minutes, percent, thousands, and so on."""
+EXCHANGED = "exchanged_ratio"
+_OFTEN = 1 / 3
+UNITS = {
+    1.609344: "miles and kilometres",
+    2.204623: "kilograms and pounds",
+    2.54: "inches and centimetres",
+    3.28084: "metres and feet",
+    3.6: "metres per second and kilometres per hour",
+    1.852: "sea miles and kilometres",
+    10.0: "tens and units",
+    12.0: "feet and inches, or years and months",
+    24.0: "days and hours",
+    60.0: "hours and minutes, or minutes and seconds",
+    86.4: "kilobytes per second and megabytes per day",
+    100.0: "shares and percent, or metres and centimetres",
+    1_000.0: "thousands and units, such as kilograms and grams",
+    1_024.0: "kibibytes and bytes",
+    3_600.0: "hours and seconds",
+    1e6: "millions and units",
+}
+"""Factors between units of one quantity, and two that differ by each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Odd:
-    """An input that is not what it was, in words; `how` is `still`, `value`, `unit`, or `factor` where the world itself may have made it so."""
+    """An input that is not what it was, in words; `how` is `still`, `value`, `unit`, `codes`, or `factor` where the world itself may have made it so.
+
+    `cells` are those of exchanged codes.
+    """
 
     feature: str
     how: str
     text: str
+    cells: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +69,7 @@ class Repeats:
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """An input without a usable value in more rows than usual: the number's change in all other rows, as a share of what it is."""
+    """An input without a usable value in more rows than usual, or of which codes were exchanged: the number's change in all other rows, as a share of what it is."""
 
     feature: str
     left: float
@@ -71,6 +93,13 @@ def hole_of(feature: str, is_empty: Bools, value: Floats, is_during: Bools) -> H
     return Hole(feature, left / change)
 
 
+def hole_of_codes(odd: Odd, cells: Ints, value: Floats, is_during: Bools) -> Hole | None:
+    """Return an input of which codes were exchanged as one without a usable value where it has these; None where no other rows are left."""
+    kept = np.where(np.isin(cells, odd.cells), np.nan, value)
+    change, (left, se) = change_of(value, is_during)[0], change_of(kept, is_during)
+    return Hole(odd.feature, left / change) if change and se else None
+
+
 def odd_of(feature: str, before: Floats, during: Floats, day: Ints) -> Odd | None:
     """Return what is odd about the numbers of an input: it stands still, one value fills it, or its unit is another; `day` is that of each one before.
 
@@ -90,19 +119,38 @@ def odd_of(feature: str, before: Floats, during: Floats, day: Ints) -> Odd | Non
     return _of_unit(feature, before, during)
 
 
-def exchanged(feature: str, cells: Ints, said: Callable[[int, int], str], is_during: Bools) -> Odd | None:
-    """Tell categories whose codes were exchanged: the shares are what they were, but of others; None where that is not so."""
-    size = int(cells.max(initial=-1)) + 1
-    before, now = (np.bincount(cells[side & (cells >= 0)], minlength=size).astype(float) for side in (~is_during, is_during))
-    if min(before.sum(), now.sum()) < LEAST_ROWS:
+def exchanged(feature: str, cells: Ints, said: Callable[[int], str], is_during: Bools, day: Ints, kept: int) -> Odd | None:
+    """Tell categories whose codes were exchanged: the shares are what they were, but of others; None where that is not so.
+
+    Usual is the median day: what was exchanged long before the bad windows began does not blur it. A third of the bad days must show it, as
+    windows out of line go on a little after the fault is over. Where days have too few rows they are taken together. Of `cells` only the first `kept` are one category each.
+    """
+    size = max(kept, int(cells.max(initial=-1)) + 1)
+    before, during = (_by_day(np.where(side, cells, -1), day, size) for side in (~is_during, is_during))
+    if min(before.sum(), during.sum()) < LEAST_ROWS:
         return None
-    before, now = before / before.sum(), now / now.sum()
-    moved = np.flatnonzero(np.abs(now - before) >= _EXCHANGED)
-    noise = 3 * float(np.sqrt(0.25 / is_during.sum()))
-    if len(moved) < 2 or np.abs(np.sort(now) - np.sort(before)).max() > noise:  # noqa: PLR2004 - an exchange takes two
+    usual = np.median(before / before.sum(axis=1, keepdims=True), axis=0) * before.sum()
+    found = [(counts, moved) for counts in during if len(moved := changed_places(usual, counts, kept))]
+    if len(found) < _OFTEN * len(during):
         return None
-    told = "; ".join(f"{said(int(c), int(c))} in {percent(now[c])} of rows, usually {percent(before[c])}" for c in moved[:3])
-    return Odd(feature, "factor", f"codes of {feature} are exchanged: {told}")
+    counts, moved = max(found, key=lambda each: float(each[0].sum()))
+    now, before_it = counts / counts.sum(), usual / usual.sum()
+    told = "; ".join(f"{said(int(c))} is {percent(now[c])} of values, usually {percent(before_it[c])}" for c in moved[:3])
+    return Odd(feature, "codes", codes_text(feature, told), tuple(int(c) for c in moved))
+
+
+def codes_text(feature: str, shares: str, during: str = "") -> str:
+    """Return that the codes of a feature are exchanged, when, and the shares that say so."""
+    return f"codes of {feature} are exchanged{' ' if during else ''}{during}: {shares}"
+
+
+def _by_day(cells: Ints, day: Ints, size: int) -> Floats:
+    """Return the rows of each cell on each day that has enough of them, shape (days, cells); where none has, of all days together."""
+    known = cells >= 0
+    places = np.unique(day, return_inverse=True)[1].astype(np.int64)
+    counts = np.bincount(places[known] * size + cells[known], minlength=size * (int(places.max(initial=0)) + 1)).reshape(-1, size).astype(float)
+    full: Floats = counts[counts.sum(axis=1) >= LEAST_ROWS]
+    return full if len(full) else np.asarray(counts.sum(axis=0, keepdims=True), float)
 
 
 def _of_unit(feature: str, before: Floats, during: Floats) -> Odd | None:
@@ -112,16 +160,19 @@ def _of_unit(feature: str, before: Floats, during: Floats) -> Odd | None:
     (was, doubt_was), (now, doubt_now) = (_log_quantiles(side) for side in (before, during))
     ratios, doubts = now - was, np.sqrt(doubt_was**2 + doubt_now**2 + _ALIKE**2)
     weights = 1 / doubts**2
-    factor, doubt = float(ratios @ weights / weights.sum()), float(1 / np.sqrt(weights.sum()))
+    weights = weights / weights.sum()
+    factor, doubt = float(ratios @ weights), float(np.sqrt((weights * doubts) @ _correlations() @ (weights * doubts)))
     if (np.abs(ratios - factor) > _WITHIN * doubts).any() or abs(factor) < _WITHIN * doubt + _LEAST_FACTOR:
         return None
-    if min(abs(abs(factor) - np.log(unit)) for unit in UNITS) > _WITHIN * doubt and abs(factor) < np.log(_FAR):
+    unit = min(UNITS, key=lambda u: float(abs(abs(factor) - np.log(u))))
+    is_known = abs(abs(factor) - np.log(unit)) <= _WITHIN * doubt
+    if not is_known and abs(factor) < np.log(_FAR):
         return None
     size = limit_text(float(f"{np.exp(abs(factor)):.3g}"))
     times = f"{size} times" if factor > 0 else f"1/{size} of"
-    return Odd(
-        feature, "unit" if abs(factor) > np.log(_FAR) else "factor", f"{feature} comes in another unit: all its values are {times} what they were"
-    )
+    like = f", as between {UNITS[unit]} ({limit_text(float(f'{unit:.4g}'))})" if is_known else ""
+    said = f"{feature} comes in another unit: all its values are {times} what they were{like}"
+    return Odd(feature, "unit" if abs(factor) > np.log(_FAR) else "factor", said)
 
 
 def _log_quantiles(values: Floats) -> tuple[Floats, Floats]:
@@ -129,3 +180,10 @@ def _log_quantiles(values: Floats) -> tuple[Floats, Floats]:
     spread = np.sqrt(_QUANTILES * (1 - _QUANTILES) / len(values))
     low, middle, high = np.log(np.quantile(values, [_QUANTILES - spread, _QUANTILES, _QUANTILES + spread]))
     return middle, (high - low) / 2
+
+
+def _correlations() -> Floats:
+    """Return how the quantiles of one sample go together (Mosteller 1946): one with many large values has more of them in all its quantiles."""
+    lower, upper = np.minimum.outer(_QUANTILES, _QUANTILES), np.maximum.outer(_QUANTILES, _QUANTILES)
+    out: Floats = np.sqrt(lower * (1 - upper) / (upper * (1 - lower)))
+    return out

@@ -71,6 +71,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(metric="null_ratio", family="data", level="page", tolerance=0.05),
     Rule(metric="unseen_ratio", family="data", level="page", tolerance=0.01, beside_reference=True),
+    Rule(metric="exchanged_ratio", family="data", level="page", tolerance=0.1, times_largest=1.0),
     Rule(metric="error_ratio", family="service", level="page", tolerance=0.0025, memories=(0.2,)),
     Rule(metric="latency_p95", family="service", level="page", tolerance=0.1, in_logs=True, memories=(0.2,)),
     Rule(metric="psi", family="covariate", level="notice", tolerance=0.5, in_logs=True, e_detector=True, negligible=0.01, by_chance=9.0),

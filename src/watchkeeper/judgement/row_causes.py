@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence
-from watchkeeper.judgement.odd_inputs import LEAST_ROWS
+from watchkeeper.judgement.odd_inputs import Odd
+from watchkeeper.judgement.places import carrier
 from watchkeeper.judgement.traces import Mix, Place, told_mix
 from watchkeeper.records import Cause
+from watchkeeper.stats.exchanges import LEAST_ROWS
 from watchkeeper.words import number_text, percent, points
 
 _ALL, _WORTH_NAMING = 0.98, 0.2
@@ -63,9 +65,8 @@ def of_inputs(evidence: Evidence, *, have_scores_moved: bool) -> list[Cause]:
     onset = min(evidence.windows)
     at_fault = {s.feature for s in evidence.faults} | {b.column for b in evidence.broken}
     odd = [o for o in evidence.traces.odd if o.feature not in at_fault and (have_scores_moved or o.how != "factor")]
-    out = [
-        Cause(kind="data", subject=o.text, onset=onset, evidence_for=["its values in these windows, beside those of the weeks before"]) for o in odd
-    ]
+    support = ["its values in these windows, beside those of the weeks before"]
+    out = [Cause(kind="data", subject=o.text, share=_share_of_codes(evidence, o), onset=onset, evidence_for=support) for o in odd]
     repeats = evidence.traces.repeats
     if repeats is not None and repeats.share >= _REPEATED and repeats.usual < repeats.share / 3 and 1 - repeats.left >= _WORTH_NAMING:
         subject = f"rows repeat: {percent(repeats.share)} say in all inputs the same as another one, usually {percent(repeats.usual)}"
@@ -74,6 +75,11 @@ def of_inputs(evidence: Evidence, *, have_scores_moved: bool) -> list[Cause]:
             0, Cause(kind="data", subject=subject, share=share, onset=onset, evidence_for=["each counted once, so much of the change is gone"])
         )
     return out
+
+
+def _share_of_codes(evidence: Evidence, odd: Odd) -> float | None:
+    """Return how much of a change is gone in rows whose codes were not exchanged; None of other odd inputs, that all rows have."""
+    return share_of_holes(evidence, [odd.feature]) if odd.how == "codes" else None
 
 
 def of_places(evidence: Evidence, split: Sequence[Cause]) -> list[Cause]:
@@ -91,7 +97,7 @@ def of_places(evidence: Evidence, split: Sequence[Cause]) -> list[Cause]:
     if concept is not None and left >= _WORTH_NAMING:
         scale = left / whole if whole else 1.0
         ends = [None if end is None else end * scale for end in (concept.low, concept.high)]
-        out = [*out, _where(replace(concept, share=left, low=ends[0], high=ends[1]), evidence)]
+        out = [*out, _where(replace(concept, share=left, low=ends[0], high=ends[1]), evidence, is_all_of_it=mix is None)]
     elif concept is None and evidence.traces.place is not None and left >= _WORTH_NAMING:
         bare = Cause(
             kind="concept",
@@ -99,7 +105,7 @@ def of_places(evidence: Evidence, split: Sequence[Cause]) -> list[Cause]:
             share=min(left, evidence.traces.place.share_of_change),
             onset=min(evidence.windows),
         )
-        out = [*out, _where(bare, evidence)]
+        out = [*out, _where(bare, evidence, is_all_of_it=mix is None)]
     return out
 
 
@@ -120,15 +126,22 @@ def _with_mix(evidence: Evidence, mix: Mix, share: float, rest: Sequence[Cause])
     return [cause, *(c for c in rest if c is not same)]
 
 
-def _where(cause: Cause, evidence: Evidence) -> Cause:
-    """Return a change of the outcome with the place that most of it comes from."""
-    place = evidence.traces.place
-    if place is None:
+def _where(cause: Cause, evidence: Evidence, *, is_all_of_it: bool) -> Cause:
+    """Return a change of the outcome with the place that most of it comes from: as rows show it, else the segment that the headline names.
+
+    Where the mix accounts for a part of the excess, a segment's share of the whole says nothing of the rest.
+    """
+    place, segment = evidence.traces.place, carrier(evidence) if is_all_of_it else None
+    if place is not None:
+        where, share, whole = place.where, place.share_of_change, f"change are there{_rates(evidence, place)}"
+        of_rows = place.share_of_rows
+    elif segment is not None and not segment.metric:
+        where, share, whole = segment.segment, segment.share_of_excess, "excess of all its windows are there"
+        of_rows = segment.share_of_rows
+    else:
         return cause
-    support = [
-        f"{percent(place.share_of_rows)} of rows and {percent(min(1.0, place.share_of_change))} of the change are there{_rates(evidence, place)}"
-    ]
-    return replace(cause, subject=f"{cause.subject}, where {place.where}", evidence_for=[*cause.evidence_for, *support])
+    support = f"{percent(of_rows)} of rows and {percent(min(1.0, share))} of the {whole}"
+    return replace(cause, subject=f"{cause.subject}, where {where}", evidence_for=[*cause.evidence_for, support])
 
 
 def _rates(evidence: Evidence, place: Place) -> str:

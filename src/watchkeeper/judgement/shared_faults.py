@@ -13,11 +13,17 @@ from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.causes import FAULTY, undecided
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
+from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text
 from watchkeeper.judgement.service_causes import HOST_ALONE
 from watchkeeper.records import Cause, Signal
 
-_WHAT = {"null_ratio": "missing values in {}", "unseen_ratio": "new categories in {}", BROKEN: "values of {} not as the suite expects"}
-_HOW = {"still": "it stands still", "value": "one value fills it", "unit": "another unit", "factor": "another unit or code"}
+_WHAT = {
+    "null_ratio": "missing values in {}",
+    "unseen_ratio": "new categories in {}",
+    EXCHANGED: "codes of {} are exchanged",
+    BROKEN: "values of {} not as the suite expects",
+}
+_HOW = {"still": "it stands still", "value": "one value fills it", "unit": "another unit", "factor": "another unit"}
 
 
 def shared_faults(episode: Episode, evidence: Evidence, found: Sequence[Cause], sources: Mapping[str, str]) -> list[str]:
@@ -57,7 +63,11 @@ def _of_columns(signals: Sequence[Signal], source: str) -> Iterator[str]:
 def _of_inputs(evidence: Evidence, cause: Cause, source: str) -> Iterator[str]:
     """Yield what is wrong with inputs, where that is what a cause is about; a recorded change of data is of one model."""
     odd = next((o for o in evidence.traces.odd if o.text == cause.subject), None)
-    if odd is not None:
+    codes = {o.feature for o in evidence.traces.odd if o.how == "codes"} | {s.feature for s in evidence.faults if s.metric == EXCHANGED}
+    mine = [feature for feature in sorted(codes) if cause.subject.startswith(codes_text(feature, ""))]
+    if mine:
+        yield from (f"{_WHAT[EXCHANGED].format(feature)} ({source})" for feature in mine)
+    elif odd is not None:
         yield f"{odd.feature} is not as it was ({_HOW.get(odd.how, odd.how)}; {source})"
     elif cause.subject.startswith("rows repeat:"):
         yield f"rows repeat ({source})"

@@ -216,6 +216,7 @@ CATALOGUE: tuple[Metric, ...] = (
     ),
     _quality("null_ratio", drift.null_ratio, "Wilson"),
     _quality("unseen_ratio", drift.unseen_ratio, "Wilson", only="category", usual=drift.unseen_to_come),
+    _quality("exchanged_ratio", drift.exchanged_ratio, "shares that are another's", only="category"),
     _quality("vanished_categories", drift.vanished_categories, "count", "categories", only="category"),
     Metric(
         name="mean",

@@ -14,13 +14,16 @@ import numpy as np
 from watchkeeper.measures.views import FeatureView, Ints
 from watchkeeper.profiles.pairs import PairSums
 from watchkeeper.stats import distances, smooth
+from watchkeeper.stats.exchanges import changed_places
 from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, mean, proportion, undefined
 from watchkeeper.stats.testing import beyond_chance
+from watchkeeper.words import percent
 
 _COMMON, _USUALLY_NEW = 0.01, 0.001
 _ONE_SIDED = ("the window has no values", "the reference has no values")
 _LEAST_OF_A_PAIR = 4
 _LEAST_OTHERS = 15
+_TOLD = 3
 _ALMOST_ONE = 1 - 1e-12
 _NO_SPREAD, _ROUNDING = 0.01, 10
 """Of normal scores, which have a variance of 1 in the reference; sums are rounded, and less of it says nothing."""
@@ -160,6 +163,19 @@ def share_shift(reference: FeatureView, analysis: FeatureView) -> Estimate:
     most = int(np.argmax(sure))
     said = f"most that of {reference.bins.label(most)}, which {'gained' if now[most] > usual[most] else 'lost'}" if sure[most] > 0 else ""
     return Estimate(float(sure[most]), n=n, reason=said)
+
+
+def exchanged_ratio(reference: FeatureView, analysis: FeatureView) -> Estimate:
+    """Share of values in categories that changed places: each of these has the share that another of them has in the reference; 0 where none surely did."""
+    if reference.bins.kind != "category":
+        return undefined("numbers have no categories")
+    n, usual_n = analysis.counts.valued, reference.counts.valued
+    if min(n, usual_n) == 0:
+        return undefined(_ONE_SIDED[n > 0], n)
+    usual, now = reference.fine, analysis.fine
+    moved = changed_places(usual, now, len(reference.bins.categories))
+    said = [f"{reference.bins.label(c)} is {percent(now[c] / n)} of values, usually {percent(usual[c] / usual_n)}" for c in moved.tolist()]
+    return Estimate(float(now[moved].sum() / n), n=n, reason="; ".join(said[:_TOLD]))
 
 
 def unseen_to_come(reference: FeatureView) -> Estimate:

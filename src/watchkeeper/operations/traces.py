@@ -17,7 +17,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import Episode, windows_out_of_line
 from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
-from watchkeeper.judgement.odd_inputs import LEAST_ROWS, Odd, Repeats, change_of, exchanged, hole_of, odd_of
+from watchkeeper.judgement.odd_inputs import Odd, Repeats, change_of, exchanged, hole_of, hole_of_codes, odd_of
 from watchkeeper.judgement.traces import Column, Place, Traces, mixes_of, place_of, told_mix, without
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
@@ -33,6 +33,7 @@ from watchkeeper.profiles.conditions import condition_cells, condition_text, run
 from watchkeeper.profiles.labelled import Labelled
 from watchkeeper.profiles.losses import losses
 from watchkeeper.spelling import segment_pairs
+from watchkeeper.stats.exchanges import LEAST_ROWS
 from watchkeeper.windows import Window
 
 MOST_ROWS = 200_000
@@ -107,7 +108,8 @@ def _of_quality(rows: BothSides, metric: str) -> Traces:
     rest = value if mix is None else without(mix, [*finer, *segments], value, is_during)
     place = place_of(every, rest, is_during, day) if abs(change) > 2 * se else None
     made = replace(made, place=place, mixes=mixes)
-    holes = (hole_of(c.name, (c.cells < 0) | (c.cells == c.unseen), value, is_during) for c in columns)
+    holes = [hole_of(c.name, (c.cells < 0) | (c.cells == c.unseen), value, is_during) for c in columns]
+    holes += [hole_of_codes(o, c.cells, value, is_during) for o in odd for c in columns if o.cells and c.name == o.feature]
     made = replace(made, repeats=_repeats(kept, value, is_during), holes=[h for h in holes if h is not None])
     if monitor.task != "binary":
         return made
@@ -157,7 +159,7 @@ def _inputs(rows: BothSides) -> tuple[list[Odd], list[Column], list[Column], lis
             codes.append(np.unique(known, return_inverse=True)[1].astype(np.int64))
         else:
             said, known = partial(_one, bins), np.empty(0)
-            one = exchanged(name, cells, said, is_during)
+            one = exchanged(name, cells, bins.label, is_during, day, len(bins.categories))
             codes.append(np.asarray(as_codes(values)[0], np.int64)[rows.chosen])
         odd += [one] if one is not None else []
         is_number = bins.kind == "numeric"
