@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from watchkeeper.monitor import Monitor, NewNormal
 from watchkeeper.records import Baseline
 from watchkeeper.windows import Window
-from watchkeeper.words import moment_text, window_text
+from watchkeeper.words import counted, moment_text, window_text
 
 NEW_NORMAL = "new normal since "
 ROLLING = "rolling"
@@ -118,8 +118,11 @@ def new_normal_text(baseline: Baseline, timezone: str) -> str:
     ... )
     'new normal since Wed 1 May 2013, by ann: a new carrier'
     """
-    since = moment_text(baseline.since, timezone).removesuffix(", 00:00")
-    return f"{NEW_NORMAL}{since}, by {baseline.who}: {baseline.why}"
+    return f"{NEW_NORMAL}{_since(baseline, timezone)}, by {baseline.who}: {baseline.why}"
+
+
+def _since(baseline: Baseline, timezone: str) -> str:
+    return moment_text(baseline.since, timezone).removesuffix(", 00:00")
 
 
 def reference_text(era: Era) -> str:
@@ -128,3 +131,18 @@ def reference_text(era: Era) -> str:
         return ""
     zone = era.monitor.timezone
     return f"{window_text(era.baseline.starts_at, era.baseline.ends_at, zone)}, {new_normal_text(era.baseline, zone)}"
+
+
+def step_text(step: Era) -> str:
+    """Return in words which days the inputs of a step's windows are compared with, and since when."""
+    if step.baseline is None:
+        return ""
+    zone, made = step.monitor.timezone, step.baseline
+    out = f" without {counted(len(made.left_out), step.monitor.window)}" if made.left_out else ""
+    return f"inputs with {window_text(made.starts_at, made.ends_at, zone)}{out}, rolling since {_since(made, zone)}"
+
+
+def compared_text(era: Era, moment: datetime) -> str:
+    """Return in words what a window that starts at a moment is compared with, empty where that is the reference of the monitor file alone."""
+    step = era.step_at(moment)
+    return "; ".join(filter(None, (reference_text(era), step_text(step) if step else "")))

@@ -18,12 +18,14 @@ from watchkeeper.judgement.eras import ROLLING, Era, is_step_of
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.policy import rules_of
 from watchkeeper.monitor import Monitor
-from watchkeeper.records import Baseline, key
+from watchkeeper.records import Baseline, Score, key
 from watchkeeper.windows import Window, local_midnight
-from watchkeeper.words import counted, window_text
+from watchkeeper.words import counted, metric_text, number_text, window_text
 
 LEAST_SHARE = 0.5
 """Of the windows that a step is to be made of, so many must be clean; else it is skipped."""
+MOVED_BY = 0.1
+"""From this PSI on it is said that an input has moved since the reference was declared."""
 _NAMED = 6
 
 
@@ -107,6 +109,27 @@ def step(monitor: Monitor, era: Era, since: datetime, seen: Sequence[Seen], now:
         kind=ROLLING,
         left_out=_holes(monitor, clean, start, end) if is_taken else [],
     )
+
+
+def moved_text(monitor: Monitor, declared: Window, since_then: Iterable[Score]) -> str:
+    """Return how far the days of a step are from those that people declared: inputs by their PSI, and the KPI that tells how good the model is.
+
+    >>> from datetime import UTC
+    >>> moved_text(Monitor.model_construct(timezone="UTC"), Window(datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 1, 15, tzinfo=UTC)), [])
+    'since 1 to 14 Jan 2025 no input by a PSI of 0.1 or more'
+    """
+    found = [s for s in since_then if s.value is not None]
+    far = sorted((s for s in found if s.metric == "psi" and (s.value or 0.0) >= MOVED_BY), key=lambda s: -(s.value or 0.0))
+    names = [f"{metric_text('', s.feature)} {number_text(s.value)}" for s in far[:_NAMED]] + (
+        [f"{len(far) - _NAMED} more"] if len(far) > _NAMED else []
+    )
+    inputs = f"inputs by a PSI of: {', '.join(names)}" if names else f"no input by a PSI of {MOVED_BY:g} or more"
+    kpis = [s for s in found if s.metric != "psi" and s.reference_value is not None]
+    told = [
+        f"{metric_text(s.metric)} {number_text(s.value, s.unit, [s.reference_value])}, then {number_text(s.reference_value, s.unit, [s.value])}"
+        for s in kpis
+    ]
+    return "; ".join([f"since {window_text(declared.start, declared.end, monitor.timezone)} {inputs}", *told])
 
 
 def step_id(monitor: Monitor, era: Era, since: datetime) -> str:

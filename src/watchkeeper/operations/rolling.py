@@ -12,14 +12,14 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.eras import ROLLING, Era
+from watchkeeper.judgement.eras import Era
 from watchkeeper.judgement.incidents import fold
 from watchkeeper.judgement.rolling import Seen, days_of, step, step_id, steps_due
 from watchkeeper.judgement.season import on_calendar
 from watchkeeper.judgement.self_audit import self_audit
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.era_signals import Judged, judged_eras
-from watchkeeper.operations.eras import eras_of
+from watchkeeper.operations.eras import eras_of, steps_known
 from watchkeeper.operations.incident_book import JUDGING
 from watchkeeper.operations.judge import alarms
 from watchkeeper.operations.measure import measure
@@ -66,23 +66,12 @@ def roll(home: Home, monitor: Monitor, *, now: datetime) -> list[Baseline]:
 
 def _due(home: Home, monitor: Monitor, basis: Basis, now: datetime) -> Iterator[tuple[Era, datetime]]:
     """Yield the steps that are not decided yet, each with its era; while nothing has landed since the reference there is nothing to roll on to."""
-    known, written = steps_known(home, monitor, now=now), {b.baseline_id for b in _steps(home, monitor, None)}
+    known, written = steps_known(home, monitor, now=now), {b.baseline_id for b in steps_known(home, monitor, now=None)}
     for era in eras_of(home, monitor, now=now):
         for since in steps_due(monitor, era, known, now):
             has_rows = era.begins is not None and any(True for _ in basis.parts.inside(Window(era.begins, since)))
             if has_rows and step_id(monitor, era, since) not in written:
                 yield era, since
-
-
-def steps_known(home: Home, monitor: Monitor, *, now: datetime) -> list[Baseline]:
-    """Return what is written about the steps of a rolling reference as known at `now`: taken, skipped or taken back."""
-    return _steps(home, monitor, now)
-
-
-def _steps(home: Home, monitor: Monitor, now: datetime | None) -> list[Baseline]:
-    mine = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment)
-    found: list[Baseline] = home.lake.newest(Baseline, as_of=now, where=mine)
-    return sorted((b for b in found if b.kind == ROLLING), key=lambda b: (b.since, b.at, b.event))
 
 
 def _decided(home: Home, monitor: Monitor, basis: Basis, due: Sequence[tuple[Era, datetime]], now: datetime) -> list[Baseline]:
