@@ -141,9 +141,9 @@ def _of_era(one: Judged, wait: timedelta, now: datetime) -> list[Episode]:
 
 
 def alarms(home: Home, monitor: Monitor, found: Sequence[Judged], *, now: datetime) -> list[Episode]:
-    """Return all that would page by the scores as known at `now`, borne out or not, promises included."""
+    """Return all that would page by the scores as known at `now`, since its numbers were out of line; borne out or not, promises included."""
     wait = maturity_of(home, monitor, now=now).wait
-    return [*(e for one in found for e in _of_era(one, wait, now)), *_promises_broken(monitor, found, wait, now)]
+    return [*(e for one in found for e in with_onsets(_of_era(one, wait, now), one.charts)), *_promises_broken(monitor, found, wait, now)]
 
 
 def _promises_broken(monitor: Monitor, found: Sequence[Judged], wait: timedelta, now: datetime) -> list[Episode]:
