@@ -3,9 +3,10 @@
 Belongs here: reading what is judged, era by era. Does not: the rules (judgement/), incidents (judge.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -90,22 +91,24 @@ def _steps_charted(home: Home, era: Era, daily: pa.Table, now: datetime, *, newe
         return
     goes = moved(era.monitor)
     compared, of_inputs = compared_metrics(era.monitor) & goes, daily.filter(among("metric", goes))
-    beside = _beside(home, [step.baseline.baseline_id for step in steps if step.baseline is not None])
+    beside = _beside(home, era.monitor, [step.baseline.baseline_id for step in steps if step.baseline is not None], compared, now)
     for step in steps:
         if step.baseline is None:
             continue
         made = step.baseline
         own = of_inputs.filter(between(made.starts_at, made.ends_at) & ~among("metric", compared))
         own = own.filter(~pc.field("window_start").isin(pa.array(made.left_out, TIMESTAMP)))
-        against = judged_scores(home, step.monitor, now=now, beside=beside.filter(pc.field("baseline_id") == made.baseline_id))
-        scores = pa.concat_tables([own, against.filter(among("metric", compared)), of_inputs.filter(between(step.since, step.until))])
+        against = beside.filter(pc.field("baseline_id") == made.baseline_id).drop_columns("baseline_id")
+        scores = pa.concat_tables([own, against, of_inputs.filter(between(step.since, step.until))])
         yield step, charted(step.monitor, scores, windows_of(scores))
 
 
-def _beside(home: Home, baseline_ids: Sequence[str]) -> pa.Table:
-    """Return the scores of the own windows of new normals, each beside its sum."""
-    found = home.lake.read(ReferenceScore.TABLE, where=among("baseline_id", baseline_ids))
-    return to_arrow(ReferenceScore, []) if found is None else found
+def _beside(home: Home, monitor: Monitor, baseline_ids: Sequence[str], metrics: Collection[str], now: datetime) -> pa.Table:
+    """Return the scores of the own windows of new normals, each beside its sum, with the id of which."""
+    found = home.lake.read(ReferenceScore.TABLE, where=among("baseline_id", baseline_ids) & among("metric", metrics))
+    connection = connect(home, {})
+    connection.register("reference_scores", to_arrow(ReferenceScore, []) if found is None else found)
+    return ask(connection, statement("judged_beside"), _asked(home, monitor, now) | {"metrics": sorted(metrics)})
 
 
 def charted_now(home: Home, monitor: Monitor, *, now: datetime) -> tuple[Monitor, list[Charted]]:
@@ -123,7 +126,7 @@ def _scores_of(home: Home, era: Era, scores: pa.Table, now: datetime) -> pa.Tabl
     if era.baseline is None:
         return mine
     own, compared = scores.filter(between(era.baseline.starts_at, era.baseline.ends_at)), compared_metrics(era.monitor)
-    beside = judged_scores(home, era.monitor, now=now, beside=_beside(home, [era.baseline.baseline_id]))
+    beside = _beside(home, era.monitor, [era.baseline.baseline_id], compared, now).drop_columns("baseline_id")
     return pa.concat_tables([own.filter(~among("metric", compared)), beside, mine])
 
 
@@ -141,19 +144,20 @@ def windows_of(scores: pa.Table) -> list[tuple[datetime, datetime]]:
     return list(zip(as_list(distinct.column("window_start")), as_list(distinct.column("window_end_max")), strict=True))
 
 
-def judged_scores(home: Home, monitor: Monitor, *, now: datetime, beside: pa.Table | None = None) -> pa.Table:
-    """Return the newest revision of every score that is judged or bears on a judgement, among `beside` where it is given."""
+def judged_scores(home: Home, monitor: Monitor, *, now: datetime) -> pa.Table:
+    """Return the newest revision of every score that is judged or bears on a judgement."""
+    connection = connect(home, {"scores": Score.TABLE})
+    if home.lake.table(Score.TABLE) is None:
+        connection.register("scores", to_arrow(Score, []))
+    return ask(connection, statement("judged_scores"), _asked(home, monitor, now))
+
+
+def _asked(home: Home, monitor: Monitor, now: datetime) -> dict[str, Any]:
     bins = stored_bins(home, monitor, now=now)
-    asked = {
+    return {
         "model": monitor.model,
         "environment": monitor.environment,
         "now": now,
         "metrics": sorted({*judged_metrics(monitor), *CONTEXT}),
         "bins": ["", *([bins.version] if bins else [])],
     }
-    connection = connect(home, {"scores": Score.TABLE} if beside is None else {})
-    if beside is not None:
-        connection.register("scores", beside)
-    elif home.lake.table(Score.TABLE) is None:
-        connection.register("scores", to_arrow(Score, []))
-    return ask(connection, statement("judged_scores"), asked)
