@@ -281,7 +281,7 @@ class ReferenceScore(Score):
     TABLE: ClassVar[str] = "reference_scores"
     KEY: ClassVar[tuple[str, ...]] = ("baseline_id", *Score.KEY)
 
-    baseline_id: Of[str, "the new normal, in `baselines`"] = ""
+    baseline_id: Of[str, "the new normal or the step, in `baselines`"] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
