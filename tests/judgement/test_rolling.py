@@ -226,3 +226,10 @@ def test_what_is_decided_has_one_id_whenever_that_is():
         step(monitor, first(monitor), since, clean(monitor, since, out), NOW + later * DAY) for later, out in ((0, {}), (9, {3: "no rows"}))
     )
     assert one.baseline_id == other.baseline_id
+
+
+def test_a_step_of_hours_is_made_of_whole_days():
+    monitor = rolls(30, window="hour", timezone="Europe/Berlin")
+    hours = days_of(monitor, first(monitor), START + 44 * DAY + timedelta(hours=9))
+    assert (hours[0].start, hours[-1].end) == (START + 16 * DAY - timedelta(hours=1), START + 44 * DAY - timedelta(hours=1))
+    assert len(hours) == 28 * 24

@@ -316,3 +316,17 @@ def test_the_list_has_each_step_with_what_it_left_out(rolled: Home, watchkeeper)
     ]
     assert [row["until"] for row in listed[1:]] == ["2025-02-12T00:00:00Z", "2025-02-26T00:00:00Z", None]
     assert listed[1]["left_out"] == ["2025-01-21T00:00:00Z", "2025-01-22T00:00:00Z", "2025-01-23T00:00:00Z"]
+
+
+def test_what_became_known_later_of_days_of_a_step_is_named_in_the_list(rolled: Home, watchkeeper):
+    for day in (50, 51, 52):
+        _, labels = parcels_world(BEGIN + day * DAY, rows=300, late=0.2, seed=0)
+        again = labels.set_column(labels.column_names.index("was_late"), "was_late", pc.invert(labels.column("was_late")))
+        place = again.column_names.index("delivered_at")
+        again = again.set_column(place, "delivered_at", pc.add(again.column("delivered_at"), DAY))
+        pq.write_table(again, rolled.root / "inbox" / f"delivered-again-{day}.parquet")
+    watch(rolled, now=NOW + DAY)
+    bad = next(i for i in known_incidents(rolled, now=NOW + DAY) if day_of(i.window_start) >= 50)
+    listed = json.loads(watchkeeper("rebaseline", "parcels", "--list", "--json", "--now", (NOW + DAY).isoformat(), at=rolled).stdout)
+    assert [f"bad since: incident {bad.id}" in row["why"] for row in listed] == [False, False, False, True]
+    assert len(known(rolled, NOW + DAY)) == 3

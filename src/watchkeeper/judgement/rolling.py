@@ -15,6 +15,7 @@ from math import ceil
 from zoneinfo import ZoneInfo
 
 from watchkeeper.judgement.eras import ROLLING, Era, is_step_of
+from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.policy import rules_of
 from watchkeeper.monitor import Monitor
@@ -109,6 +110,13 @@ def step(monitor: Monitor, era: Era, since: datetime, seen: Sequence[Seen], now:
         kind=ROLLING,
         left_out=_holes(monitor, clean, start, end) if is_taken else [],
     )
+
+
+def bad_since(taken: Era, incidents: Iterable[Incident]) -> list[Incident]:
+    """Return the incidents that days of a step belong to all the same, in order: they became known after it was taken."""
+    days = taken.monitor.reference_stretches
+    told = (i for i in incidents if not i.is_withdrawn and i.severity != "notice")
+    return sorted((i for i in told if any(d.overlaps(Window(i.window_start, i.window_end)) for d in days)), key=lambda i: (i.window_start, i.id))
 
 
 def moved_text(monitor: Monitor, declared: Window, since_then: Iterable[Score]) -> str:

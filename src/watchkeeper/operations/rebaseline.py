@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import NoReturn
 
+import pyarrow.compute as pc
+
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.workspace import Home, load_monitor
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.eras import ROLLING, Era, eras, is_step_of
 from watchkeeper.judgement.incidents import fold
 from watchkeeper.judgement.normal import LEAST_WINDOWS
+from watchkeeper.judgement.rolling import bad_since
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.care import person, reason
 from watchkeeper.operations.due import last_ended
@@ -92,11 +95,17 @@ def eras_listed(home: Home, model: str, *, now: datetime) -> list[Era]:
 
 
 def steps_listed(home: Home, model: str, era: Era, *, now: datetime) -> list[Baseline]:
-    """Return the steps of an era's rolling reference in order of time, those that were skipped too; those that were taken back are gone."""
+    """Return the steps of an era's rolling reference in order of time, those that were skipped too; those that were taken back are gone.
+
+    What became known since of a step's days is added to its reason.
+    """
     monitor = load_monitor(home, model)
     known = [] if monitor.reference.rolling is None else [b for b in steps_known(home, monitor, now=now) if is_step_of(era, b)]
     ended = {b.baseline_id for b in known if b.event == "ended"}
-    return [b for b in known if b.baseline_id not in ended]
+    mine = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment)
+    incidents = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine)) if known else []
+    bad = {s.since: ", ".join(f"incident {i.id}" for i in bad_since(s, incidents)) for s in era.steps}
+    return [replace(b, why=f"{b.why}; bad since: {bad[b.since]}") if bad.get(b.since) else b for b in known if b.baseline_id not in ended]
 
 
 def _asked(monitor: Monitor, start: date, end: date, since: date | None, now: datetime) -> tuple[Window, datetime]:
