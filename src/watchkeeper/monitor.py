@@ -13,8 +13,16 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 
 from watchkeeper.alerts import Alerts, Routing
 from watchkeeper.spelling import Day, Duration, Lasting, Moment, Name, Size, WebAddress, Words, Zone, named_by_text, one_label, segment_name
-from watchkeeper.windows import Grain, Grid, local_midnight
+from watchkeeper.windows import Grain, Grid, Window, local_midnight
 
+LEAST_TO_LEARN = 8
+"""Windows that it takes to learn what is usual."""
+_LONGEST_WINDOW: dict[Grain, timedelta] = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(weeks=1),
+    "month": timedelta(days=31),
+}
 _CALIBRATED_AFTER: dict[Grain, int] = {"hour": 168, "day": 14, "week": 8, "month": 8}
 Task = Literal["binary", "multiclass", "regression", "ranking"]
 
@@ -97,12 +105,35 @@ class Columns(Words):
         return {k: v for k, v in self.model_dump(exclude={"probabilities", "attributions"}).items() if v}
 
 
+class Rolling(Words):
+    """How inputs are compared with newer days as time goes on; what pages is judged by the reference as it was declared."""
+
+    every: Lasting = Field(timedelta(weeks=4), description="how often inputs get newer days to be compared with")
+    last: Lasting = Field(timedelta(weeks=12), description="how many days these are, counted back from the newest whose labels are due")
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "Rolling":
+        for name in ("every", "last"):
+            if getattr(self, name) % timedelta(days=1):
+                message = f"`{name}` is whole days; write for example 4w"
+                raise ValueError(message)
+        if self.last < self.every:
+            message = f"`last` ({_days_text(self.last)}) is shorter than `every` ({_days_text(self.every)}): days between two steps would never be compared with"
+            raise ValueError(message)
+        return self
+
+
+def _days_text(length: timedelta) -> str:
+    return f"{length.days // 7}w" if length.days % 7 == 0 else f"{length.days}d"
+
+
 class Reference(Words):
     """What is usual: windows of the lake, or files of its own (say a validation set with out-of-fold scores)."""
 
     from_: Day | None = Field(None, alias="from")
     to: Day | None = Field(None, description="exclusive")
     files: str | None = None
+    rolling: Rolling | None = Field(None, description="what inputs are compared with goes along with time; default: it stays")
 
     @model_validator(mode="after")
     def _one_form(self) -> "Reference":
@@ -116,7 +147,12 @@ class Reference(Words):
 
 
 class NewNormal(Reference):
-    """Days that people declared the new normal of a model, in place of the reference that its monitor file names; no row of them is read."""
+    """Days that are the new normal of a model, in place of the reference that its monitor file names; no row of them is read.
+
+    `left_out` are the starts of the windows among them that are no part of it.
+    """
+
+    left_out: tuple[datetime, ...] = ()
 
 
 class Days(Words):
@@ -274,7 +310,22 @@ class Monitor(Words):
         if self.task == "multiclass" and self.columns.prediction is None:
             message = "a multiclass monitor needs columns.prediction"
             raise ValueError(message)
+        self._require_room_to_roll()
         return self
+
+    def _require_room_to_roll(self) -> None:
+        rolling, length = self.reference.rolling, _LONGEST_WINDOW[self.window]
+        if rolling is None:
+            return
+        if rolling.every < length:
+            message = f"`reference.rolling.every` ({_days_text(rolling.every)}) is shorter than a {self.window}; write {_days_text(length)} or more"
+            raise ValueError(message)
+        if rolling.last < LEAST_TO_LEARN * length:
+            message = (
+                f"`reference.rolling.last` ({_days_text(rolling.last)}) has fewer than {LEAST_TO_LEARN} {self.window}s, and what is usual "
+                f"takes as many to learn; write {_days_text(LEAST_TO_LEARN * length)} or more"
+            )
+            raise ValueError(message)
 
     @property
     def places(self) -> dict[Literal["events", "labels"], Place]:
@@ -297,6 +348,23 @@ class Monitor(Words):
         if self.reference.from_ is None or self.reference.to is None:
             return None
         return local_midnight(self.reference.from_, self.timezone), local_midnight(self.reference.to, self.timezone)
+
+    @property
+    def reference_stretches(self) -> list[Window]:
+        """The stretches of time that the reference windows are: one, or several where some were left out."""
+        span = self.reference_span
+        if span is None or span[1] <= span[0]:
+            return []
+        begins, out = span[0], []
+        for hole in (self.grid.at(start) for start in sorted(self.reference_left_out)):
+            out += [Window(begins, hole.start)] if begins < hole.start else []
+            begins = max(begins, hole.end)
+        return [*out, *([Window(begins, span[1])] if begins < span[1] else [])]
+
+    @property
+    def reference_left_out(self) -> tuple[datetime, ...]:
+        """The starts of the windows of the reference's days that are no part of it."""
+        return self.reference.left_out if isinstance(self.reference, NewNormal) else ()
 
     @property
     def is_rebased(self) -> bool:

@@ -281,7 +281,7 @@ class ReferenceScore(Score):
     TABLE: ClassVar[str] = "reference_scores"
     KEY: ClassVar[tuple[str, ...]] = ("baseline_id", *Score.KEY)
 
-    baseline_id: Of[str, "the new normal, in `baselines`"] = ""
+    baseline_id: Of[str, "the new normal or the step, in `baselines`"] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -367,21 +367,23 @@ class Silence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """Days that somebody declared the new normal of a model, since a moment; one that was taken back has a second row."""
+    """Days that somebody declared the new normal of a model since a moment, or that its inputs rolled on to; one taken back has a second row."""
 
     TABLE: ClassVar[str] = "baselines"
     KEY: ClassVar[tuple[str, ...]] = ("baseline_id", "event")
 
     baseline_id: Of[str, "hash of what it is about, by whom, why and the moment"]
-    event: Of[str, "begun, or ended: taken back"] = "begun"
+    event: Of[str, "begun, ended: taken back, or skipped: a step of the rolling reference that was not taken"] = "begun"
     model: Of[str, "the monitor"]
     environment: Of[str, "production, staging, ..."]
     since: Of[datetime, "windows that start then or later are compared with these days, until the next new normal"]
     starts_at: Of[datetime, "start of the first of its days"]
     ends_at: Of[datetime, "end of the last of its days, exclusive"]
-    who: Of[str, "who declared it, or took it back"]
-    why: Of[str, "reason given"] = ""
-    at: Of[datetime, "the `now` of the declaration, or of the taking back"]
+    who: Of[str, "who declared it, or took it back; rolling for a step of the rolling reference"]
+    why: Of[str, "reason given; of a step how many windows it has, and which were left out, each with the reason"] = ""
+    at: Of[datetime, "the `now` of the declaration, of the step, or of the taking back"]
+    kind: Of[str, "declared: all is compared with it and judged by it; rolling: inputs alone, what pages is not"] = "declared"
+    left_out: Of[list[datetime], "starts of the windows within these days that are no part of it"] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home, reck
 from watchkeeper.cli.output import JsonOption, complain, say, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.eras import Era
-from watchkeeper.operations.rebaseline import Rebased, eras_listed, rebaseline, take_back
+from watchkeeper.operations.rebaseline import Rebased, eras_listed, rebaseline, steps_listed, take_back
+from watchkeeper.records import Baseline
 from watchkeeper.words import moment_text, window_text
 
 _LISTED = ("id", "since", "compared_with", "who", "why")
@@ -49,7 +50,8 @@ def rebaseline_it(
     if (is_list or taken_back is not None) and (start or end or since or (is_list and taken_back is not None)):
         raise UsageError("--list and --end stand alone", where="rebaseline", then="List or take back first, and declare a new normal after that.")
     if is_list:
-        rows = [_row(era) for era in eras_listed(place, model, now=at)]
+        found = eras_listed(place, model, now=at)
+        rows = [row for era in found for row in (_row(era), *(_step_row(era, made) for made in steps_listed(place, model, era, now=at)))]
         show(rows, as_json=as_json, columns=_LISTED, empty="")
         return
     if taken_back is not None:
@@ -105,4 +107,23 @@ def _row(era: Era) -> dict[str, object]:
         "ends_at": span[1] if span else None,
         "who": made.who if made else "",
         "why": made.why if made else "the monitor file",
+        "kind": "declared",
+        "left_out": [],
+    }
+
+
+def _step_row(era: Era, made: Baseline) -> dict[str, object]:
+    """Return a step of a rolling reference as it is listed; where it was skipped, windows are compared as before it."""
+    taken = era.step_at(made.since) if made.event == "begun" else None
+    return {
+        "id": made.baseline_id,
+        "since": made.since,
+        "until": taken.until if taken else None,
+        "compared_with": f"inputs: {window_text(made.starts_at, made.ends_at, era.monitor.timezone)}" if taken else "as before",
+        "starts_at": made.starts_at if taken else None,
+        "ends_at": made.ends_at if taken else None,
+        "who": made.who,
+        "why": made.why,
+        "kind": made.kind,
+        "left_out": made.left_out,
     }

@@ -33,12 +33,12 @@ _COLUMNS = ("model", "windows", "from", "to", "outcomes", "why")
 def measure_model(model: str, root: Path, now: datetime, start: datetime | None, end: datetime | None, *, recompute: bool) -> list[Run]:
     """Measure every window of one model that is due."""
     from watchkeeper.operations.lost import lost_scores
-    from watchkeeper.operations.measure import measure as bring_up_to_date
+    from watchkeeper.operations.rolling import measure_and_roll
 
     home = find_home(root)
     monitor = load_monitor(home, model)
     recompute = recompute or lost_scores(home, monitor)
-    runs = bring_up_to_date(home, monitor, now=now, start=start, end=end, recompute=recompute, spread=spread_here())
+    runs = measure_and_roll(home, monitor, now=now, start=start, end=end, recompute=recompute, spread=spread_here())
     get_run_logger().info("%s: %d windows", model, len(runs))
     return runs
 

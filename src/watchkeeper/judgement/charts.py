@@ -10,6 +10,7 @@ from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from watchkeeper.judgement.normal import Floats, Normal, Panel, chances, deviations, learn, sides_of, slow, sudden, surprises, usual_ranges
@@ -72,7 +73,8 @@ def charted(monitor: Monitor, scores: pa.Table, windows: Sequence[tuple[datetime
     span = monitor.reference_span
     if span is None or not windows:
         return []
-    laid = (series(rule, scores, windows, span[1], monitor.timezone) for rule in rules_of(monitor))
+    there = set(pc.unique(scores.column("metric")).to_pylist())
+    laid = (series(rule, scores, windows, span[1], monitor.timezone) for rule in rules_of(monitor) if rule.metric in there)
     known = [s for s in laid if s is not None and s.is_reference.any()]
     return charted_series(monitor, known)
 
@@ -182,8 +184,9 @@ def _believed(members: Sequence[Charted], budget: float) -> list[NDArray[np.bool
     """Apply Benjamini-Hochberg over all series of a family, window by window."""
     sizes = [len(c.p) for c in members]
     p = np.vstack([np.where(c.is_calibrated[:, None], c.p, np.nan) for c in members])
-    p[:, members[0].series.is_reference] = np.nan
-    rejected = np.column_stack([benjamini_hochberg(p[:, w], budget) for w in range(p.shape[1])])
+    rejected = np.zeros(p.shape, bool)
+    for w in np.flatnonzero(~members[0].series.is_reference):
+        rejected[:, w] = benjamini_hochberg(p[:, w], budget)
     return [np.asarray(part, bool) for part in np.split(rejected, np.cumsum(sizes)[:-1])]
 
 

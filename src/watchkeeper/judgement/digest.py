@@ -35,7 +35,7 @@ class DigestFacts:
     """All that a digest may tell; scores are of the whole period, by metric.
 
     Incidents are as grave as they were in the period; `reason` is what makes it as bad as it was; `later` counts the open incidents that began after it; `is_correction` when words told before no longer hold; `failed` names the steps that could not be done.
-    `compared_with` names the new normal that is the reference of the period, empty where that is the monitor file's.
+    `compared_with` names the new normal that is the reference of the period, empty where that is the monitor file's; `moved` says how far a rolling reference is from it.
     `blind` says why no label tells how good the model was, `is_mostly_aside` that more events are in quarantine (`events_aside`) than landed.
     """
 
@@ -71,6 +71,7 @@ class DigestFacts:
     times: Medians = field(default_factory=Medians)
     succession: Succession | None = None
     compared_with: str = ""
+    moved: str = ""
 
     @property
     def scores_moved(self) -> bool:
@@ -136,6 +137,7 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
         ("", _opening(facts)),
         ("Quality", _quality(monitor, facts)),
         ("Compared with", f"{facts.compared_with}." if facts.compared_with else ""),
+        ("Normal has moved", f"{facts.moved}." if facts.moved else ""),
         ("Versions", f"{succession_text(monitor, facts.succession, facts.told_at)}." if facts.succession else ""),
         ("Own numbers", _own_numbers(monitor, facts)),
         ("Promises", _promises(monitor, facts)),

@@ -14,11 +14,12 @@ from scipy.special import digamma, ndtri, polygamma, stdtr
 
 from watchkeeper.judgement.season import centre as centre_of
 from watchkeeper.judgement.season import spread
+from watchkeeper.monitor import LEAST_TO_LEARN
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 SHRINK = 10.0
-LEAST_WINDOWS = 8
+LEAST_WINDOWS = LEAST_TO_LEARN
 COLD_WANDER = 0.05
 
 

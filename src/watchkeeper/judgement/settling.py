@@ -8,9 +8,9 @@ then on is how it has been since the first of these, over at most the 56 days be
 and months there are too few, and these never settle. It settles for good: another reference is how to begin anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,14 @@ SETTLED = "lasts and did no harm: from here on compared with how it has been sin
 """What the last signal says of a number before it settles."""
 
 
-def settled(charts: Sequence[tuple[Charted, Bools]]) -> list[Charted]:
-    """Return charts, given with what is believed of them, of which those of inputs judge what has settled by the weeks before."""
+def settled(charts: Sequence[tuple[Charted, Bools]], harmed_then: Collection[datetime] = ()) -> list[Charted]:
+    """Return charts, given with what is believed of them, of which those of inputs judge what has settled by the weeks before.
+
+    `harmed_then` are the starts of windows in which a KPI paged, where its chart is not among these.
+    """
     harmed = [mask.any(axis=0) for chart, mask in charts if chart.series.rule.family == "kpi" and chart.series.rule.level == "page"]
+    if harmed_then and charts:
+        harmed.append(np.array([start in harmed_then for start, _ in charts[0][0].series.windows], bool))
     is_harmed = np.any(harmed, axis=0) if harmed else None
     return [_of(chart, mask, is_harmed) if chart.series.rule.family == "covariate" else chart for chart, mask in charts]
 

@@ -4,7 +4,7 @@ Belongs here: what is believed of charts, promises and shortfalls -> records. Do
 incidents (incidents.py).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from math import isfinite
@@ -38,8 +38,13 @@ def signals(monitor: Monitor, environment: str, charts: Sequence[Charted], score
     return sorted(found, key=lambda s: (s.window_start, s.family, s.metric, s.feature, s.segment))
 
 
-def _learned(monitor: Monitor, environment: str, charts: Sequence[Charted], now: datetime) -> Iterator[Signal]:
-    for chart, mask in believed(monitor, settled(list(believed(monitor, charts)))):
+def notices(monitor: Monitor, environment: str, charts: Sequence[Charted], harmed: Collection[datetime], now: datetime) -> list[Signal]:
+    """Return the signals of charts of inputs alone; a KPI paged in the windows that start when `harmed` says."""
+    return list(_learned(monitor, environment, charts, now, harmed))
+
+
+def _learned(monitor: Monitor, environment: str, charts: Sequence[Charted], now: datetime, harmed: Collection[datetime] = ()) -> Iterator[Signal]:
+    for chart, mask in believed(monitor, settled(list(believed(monitor, charts)), harmed)):
         yield from _raised(monitor, environment, chart, mask, now)
 
 

@@ -19,8 +19,8 @@ from watchkeeper.operations.bins_in_force import Fitted, fitted, put_in_force, r
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.lost import lost_scores
-from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
+from watchkeeper.operations.rolling import measure_and_roll
 from watchkeeper.operations.spread import Spread, Tell, in_turn, telling
 from watchkeeper.operations.watch import LONGEST_WAIT_S, Progress, Steps, Watched, tidy
 from watchkeeper.records import Run
@@ -96,7 +96,7 @@ def _of_model(home: Home, monitor: Monitor, now: datetime, asked: Asked, done: B
 
 def _measured(home: Home, monitor: Monitor, now: datetime, asked: Asked, spread: Spread) -> list[Run]:
     recompute = asked.recompute or lost_scores(home, monitor)
-    return measure(home, monitor, now=now, start=asked.start, end=asked.end, recompute=recompute, spread=spread)
+    return measure_and_roll(home, monitor, now=now, start=asked.start, end=asked.end, recompute=recompute, spread=spread)
 
 
 def _counted(home: Home, monitor: Monitor, now: datetime, asked: Asked, done: Backfilled, spread: Spread) -> int:

@@ -3,7 +3,7 @@
 Belongs here: what a window rests on, and what it rested on when it was measured last. Does not: measuring it (measure.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.eras import Era
 from watchkeeper.monitor import Monitor
@@ -53,17 +54,21 @@ class Known:
         return revision + 1 if at == _microseconds(now) else 0
 
 
-def known_measurings(home: Home, monitor: Monitor, now: datetime, *, is_kept: bool, operation: str = MEASURE) -> Known:
-    """Return how each window was measured last, as known at `now`; not `is_kept`, all are to be done again."""
-    mine = (pc.field("model") == monitor.model) & (pc.field("operation") == operation) & (pc.field("outcome") != "failed")
+def known_measurings(home: Home, monitor: Monitor, now: datetime, *, is_kept: bool, operations: Sequence[str] = (MEASURE,)) -> dict[str, Known]:
+    """Return by operation how each window was measured last, as known at `now`; not `is_kept`, all are to be done again."""
+    mine = (pc.field("model") == monitor.model) & among("operation", operations) & (pc.field("outcome") != "failed")
     mine &= pc.field("computed_at") <= pa.scalar(now, TIMESTAMP)
     there = home.lake.dataset(Run.TABLE)
     if there is None:
-        return Known({}, is_kept)
-    names = [n for n in ("window_start", "window_end", "computed_at", "revision", "inputs") if n in there.schema.names]
-    runs = there.to_table(columns=names, filter=mine)
+        return {operation: Known({}, is_kept) for operation in operations}
+    names = [n for n in ("operation", "window_start", "window_end", "computed_at", "revision", "inputs") if n in there.schema.names]
+    every = there.to_table(columns=names, filter=mine)
+    return {operation: _newest(every.filter(pc.field("operation") == operation), is_kept=is_kept) for operation in operations}
+
+
+def _newest(runs: pa.Table, *, is_kept: bool) -> Known:
     starts, ends, moments = (runs.column(n).cast(pa.int64()).to_pylist() for n in ("window_start", "window_end", "computed_at"))
-    revisions = pc.fill_null(runs.column("revision"), 0).to_pylist() if "revision" in names else [0] * runs.num_rows
+    revisions = pc.fill_null(runs.column("revision"), 0).to_pylist() if "revision" in runs.column_names else [0] * runs.num_rows
     newest: dict[tuple[int, int], tuple[int, int, str]] = {}
     for start, end, *found in zip(starts, ends, moments, revisions, runs.column("inputs").to_pylist(), strict=True):
         newest[start, end] = max(newest.get((start, end), (0, -1, "")), tuple(found))
@@ -87,12 +92,19 @@ def due_windows(
         return
     first, last = parts.starts[0], last_of(grid, now).end
     span = era.within(max(first, start) if start else first, min(last, end) if end else last)
-    usual = f"{key(*(monitor.reference_span or ()))[:8]}.{reference_revision(monitor, parts)}{_still_due(monitor, basis, now)}"
+    usual = f"{_compared(monitor, parts)}{_still_due(monitor, basis, now)}"
+    rolled = {step.since: f"/~{_compared(step.monitor, parts)}" for step in era.steps} if grid == monitor.grid else {}
     for window in (w for w in grid.between(span.start, span.end) if w.start in era):
         state, own = basis.maturity.state_of(window, now), versions.inputs(window)
-        inputs = f"{basis.bins}/{usual}/{parts.revision(window)}/{state}/{silence_of(parts, window, now)}{own and f'/{own}'}"
+        step = era.step_at(window.start) if rolled else None
+        inputs = f"{basis.bins}/{usual}{rolled[step.since] if step else ''}/{parts.revision(window)}/{state}/{silence_of(parts, window, now)}{own and f'/{own}'}"
         if known.rested_on(window) != inputs:
             yield Due(window, inputs, known.next_revision(window, now))
+
+
+def _compared(monitor: Monitor, parts: Ledger) -> str:
+    """Return what tells references apart: their windows, and the newest of their parts."""
+    return f"{key(*(monitor.reference_span or ()), *monitor.reference_left_out)[:8]}.{reference_revision(monitor, parts)}"
 
 
 def _still_due(monitor: Monitor, basis: Basis, now: datetime) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.eras import Era, era_of, eras, fold
+from watchkeeper.judgement.eras import ROLLING, Era, era_of, eras, fold
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Baseline
 
@@ -22,6 +22,13 @@ def baselines_of(home: Home, monitor: Monitor, *, now: datetime) -> list[Baselin
     """Return the new normals of a model that stand at `now`, in the order in which they begin."""
     mine = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment)
     return fold(home.lake.newest(Baseline, as_of=now, where=mine))
+
+
+def steps_known(home: Home, monitor: Monitor, *, now: datetime | None) -> list[Baseline]:
+    """Return what is written of the steps of a rolling reference, in order of time: taken, skipped or taken back; all where no `now` is given."""
+    mine = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment)
+    found: list[Baseline] = home.lake.newest(Baseline, as_of=now, where=mine)
+    return sorted((b for b in found if b.kind == ROLLING), key=lambda b: (b.since, b.at, b.event))
 
 
 def in_era(home: Home, monitor: Monitor, moment: datetime, *, now: datetime) -> Monitor:

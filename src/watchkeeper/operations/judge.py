@@ -140,6 +140,12 @@ def _of_era(one: Judged, wait: timedelta, now: datetime) -> list[Episode]:
     return [e if e.is_over or not era.after else replace(e, is_over=True, ended=era.after) for e in out]
 
 
+def alarms(home: Home, monitor: Monitor, found: Sequence[Judged], *, now: datetime) -> list[Episode]:
+    """Return all that would page by the scores as known at `now`, since its numbers were out of line; borne out or not, promises included."""
+    wait = maturity_of(home, monitor, now=now).wait
+    return [*(e for one in found for e in with_onsets(_of_era(one, wait, now), one.charts)), *_promises_broken(monitor, found, wait, now)]
+
+
 def _promises_broken(monitor: Monitor, found: Sequence[Judged], wait: timedelta, now: datetime) -> list[Episode]:
     """Return the episodes of broken promises: a limit that is fixed knows no eras."""
     broken = [s for one in found for s in pages(one.signals) if s.family == "target"]

@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.eras import Era
+from watchkeeper.judgement.eras import ROLLING, Era
 from watchkeeper.judgement.policy import rules_of
+from watchkeeper.judgement.rolling import moved
 from watchkeeper.measures.catalogue import CATALOGUE, stored_of
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST
 from watchkeeper.measures.own import own_kpis
@@ -55,23 +56,23 @@ def measure(
     """Write the scores of all due windows in [start, end) (default: all), and what became of each window.
 
     A window is due when it has ended and something that its scores rest on changed: rows or labels arrived for it or for the
-    reference, its labels became mature, or a new normal was declared (or taken back) that it is compared with. With `recompute`, every window asked for is computed again. Scores that came out the
-    same are not written. Many windows are written in several commits, so that a killed run goes on where it stood.
+    reference, its labels became mature, or what it is compared with is another one: a new normal was declared, a step of a rolling reference taken, or one taken back.
+    With `recompute`, every window asked for is computed again. Scores that came out the same are not written. Many windows are written in several commits, so that a killed run goes on where it stood.
     """
     basis = basis_of(home, monitor, now=now)
     if basis is None:
         return _insufficient(home, monitor, now)
     basis = replace(basis, maturity=learned(home, monitor, basis.bins, now=now))
     done: list[Run] = []
-    eras, known = eras_of(home, monitor, now=now), known_measurings(home, monitor, now, is_kept=not recompute)
+    eras, known = eras_of(home, monitor, now=now), known_measurings(home, monitor, now, is_kept=not recompute)[MEASURE]
     for era in eras:
         versions = version_book(home, era.monitor, basis, now=now)
         due = {g: list(due_windows(era, basis, versions, g, now, start, end, known)) for g in (monitor.grid, *monitor.promise_grids)}
-        pieces = [piece for grid, some in due.items() for piece in _pieces(home, era.monitor, basis, versions, grid, some, now)]
+        pieces = [
+            replace(piece, steps=era.steps) for grid, some in due.items() for piece in _pieces(home, era.monitor, basis, versions, grid, some, now)
+        ]
         done += _written(_Book(home, monitor, now), basis, pieces, spread)
-    for era in eras:
-        if era.baseline is not None:
-            _reference_measured(home, era, era.baseline, basis, now=now, is_kept=not recompute, spread=spread)
+    _references_measured(home, monitor, eras, basis, now=now, is_kept=not recompute, spread=spread)
     return done
 
 
@@ -87,15 +88,18 @@ def _written(book: "_Book", basis: Basis, pieces: "list[WindowsPiece]", spread: 
     return done
 
 
-def _reference_measured(home: Home, era: Era, baseline: Baseline, basis: Basis, *, now: datetime, is_kept: bool, spread: Spread) -> None:
-    """Bring up to date what the windows of a new normal are beside their own sum: before it began they were compared with another reference."""
-    monitor, operation = era.monitor, f"{MEASURE} {baseline.baseline_id}"
-    is_there = home.lake.table(ReferenceScore.TABLE) is not None
-    known = known_measurings(home, monitor, now, is_kept=is_kept and is_there, operation=operation)
-    own = Era(monitor, baseline.starts_at, baseline.ends_at)
-    due = list(due_windows(own, basis, NO_VERSIONS, monitor.grid, now, None, None, known))
-    pieces = [replace(p, baseline=baseline) for p in _pieces(home, monitor, basis, NO_VERSIONS, monitor.grid, due, now)]
-    _written(_Book(home, monitor, now, ReferenceScore, operation), basis, pieces, spread)
+def _references_measured(home: Home, monitor: Monitor, eras: Iterable[Era], basis: Basis, *, now: datetime, is_kept: bool, spread: Spread) -> None:
+    """Bring up to date what the windows of new normals and steps are beside their own sum: before these began they were compared with another reference."""
+    begun = [(each.monitor, each.baseline) for era in eras for each in (era, *era.steps) if each.baseline is not None]
+    operations = {baseline.baseline_id: f"{MEASURE} {baseline.baseline_id}" for _, baseline in begun}
+    is_there = bool(begun) and home.lake.table(ReferenceScore.TABLE) is not None
+    known = known_measurings(home, monitor, now, is_kept=is_kept and is_there, operations=list(operations.values())) if begun else {}
+    for rebased, baseline in begun:
+        operation, out = operations[baseline.baseline_id], set(baseline.left_out)
+        own = Era(rebased, baseline.starts_at, baseline.ends_at)
+        due = [d for d in due_windows(own, basis, NO_VERSIONS, rebased.grid, now, None, None, known[operation]) if d.window.start not in out]
+        pieces = [replace(p, baseline=baseline) for p in _pieces(home, rebased, basis, NO_VERSIONS, rebased.grid, due, now)]
+        _written(_Book(home, rebased, now, ReferenceScore, operation), basis, pieces, spread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,8 @@ class WindowsPiece:
     now: datetime
     baseline: Baseline | None = None
     """The new normal whose own windows these are, where they are beside it."""
+    steps: tuple[Era, ...] = ()
+    """Those of a rolling reference that inputs of windows of the monitor's own grid are compared with."""
 
     @property
     def name(self) -> str:
@@ -155,8 +161,8 @@ def _pieces(home: Home, monitor: Monitor, basis: Basis, versions: VersionBook, g
 def measured(piece: WindowsPiece) -> tuple[list[Score], list[Run]]:
     """Return the scores of a piece's windows, and what became of each window."""
     home, monitor, basis, grid, due, now = piece.home, piece.monitor, piece.basis, piece.grid, piece.due, piece.now
-    metrics = _metrics(monitor, grid) if piece.baseline is None else compared_metrics(monitor)
-    reference = reference_of(home, monitor, basis, now=now, metrics=metrics)
+    metrics = _metrics(monitor, grid) if piece.baseline is None else _of_baseline(monitor, piece.baseline)
+    beside = _Beside(piece, metrics)
     of_whole = (grid != monitor.grid or piece.baseline is not None) and not any(t.segment for t in monitor.targets) and not are_of_segments(metrics)
     of_outputs = are_of_outputs(basis, metrics)
     parts = parts_within(home, monitor, basis.bins, due[0].window.start, due[-1].window.end, now=now, of_whole=of_whole, of_outputs=of_outputs)
@@ -164,7 +170,7 @@ def measured(piece: WindowsPiece) -> tuple[list[Score], list[Run]]:
     scores: list[Score] = []
     runs: list[Run] = []
     for each in due:
-        made = list(_of_window(piece, each.window, reference, metrics, found.get(each.window.start)))
+        made = list(_of_window(piece, each.window, beside.of(each.window), found.get(each.window.start)))
         scores += made if piece.baseline is None else _of_reference(monitor, piece.baseline, made)
         runs.append(_run(monitor, each, silence_of(basis.parts, each.window, now), len(made), now))
     return scores, runs
@@ -204,17 +210,46 @@ def _of_reference(monitor: Monitor, baseline: Baseline, made: Iterable[Score]) -
             yield ReferenceScore(**{f.name: getattr(score, f.name) for f in fields(Score)}, baseline_id=baseline.baseline_id)
 
 
-def _of_window(piece: WindowsPiece, window: Window, reference: ReferenceSums, metrics: Collection[str], parts: pa.Table | None) -> Iterator[Score]:
+def _of_baseline(monitor: Monitor, baseline: Baseline) -> set[str]:
+    """Return what is measured of the own windows of a new normal, or of a step of a rolling reference."""
+    return compared_metrics(monitor) & moved(monitor) if baseline.kind == ROLLING else compared_metrics(monitor)
+
+
+class _Beside:
+    """What the metrics of a piece's windows are compared with: all with one reference, or those of inputs with that of a step."""
+
+    def __init__(self, piece: WindowsPiece, metrics: Collection[str]) -> None:
+        self.piece, self.metrics = piece, metrics
+        self.moved = moved(piece.monitor) if piece.steps and piece.grid == piece.monitor.grid else frozenset()
+
+    def of(self, window: Window) -> list[tuple[ReferenceSums, Collection[str]]]:
+        """Return the references of a window, each with the metrics that are compared with it; the first has the rows."""
+        step = next((s for s in self.piece.steps if window.start in s), None) if self.moved else None
+        if step is None:
+            return [(self._sums(self.piece.monitor, self.metrics), self.metrics)]
+        stays, goes = ({m for m in self.metrics if (m in self.moved) == goes_along} for goes_along in (False, True))
+        return [(self._sums(self.piece.monitor, stays), stays), (self._sums(step.monitor, goes), goes)]
+
+    def _sums(self, monitor: Monitor, metrics: Collection[str]) -> ReferenceSums:
+        return reference_of(self.piece.home, monitor, self.piece.basis, now=self.piece.now, metrics=metrics)
+
+
+def _of_window(piece: WindowsPiece, window: Window, beside: list[tuple[ReferenceSums, Collection[str]]], parts: pa.Table | None) -> Iterator[Score]:
     """Yield the window's scores by environment: of all versions together, then of those that are measured apart."""
-    frame = frame_of(piece.home, piece.monitor, window, piece.grid.grain, piece.basis, reference, piece.now, metrics=metrics)
+    frames = [
+        (frame_of(piece.home, piece.monitor, window, piece.grid.grain, piece.basis, reference, piece.now, metrics=metrics), reference)
+        for reference, metrics in beside
+    ]
     if parts is None:
-        yield from (s for s in readings(replace(frame, has_labels=False, metrics={"rows"}), {}) if s.metric == "rows")
+        yield from (s for s in readings(replace(frames[0][0], has_labels=False, metrics={"rows"}), {}) if s.metric == "rows")
         return
     for environment in sorted(pc.unique(parts.column("environment")).to_pylist()):
         mine = of_environment(parts, environment)
-        here = replace(frame, environment=environment)
-        yield from readings(here, added(mine))
-        yield from version_scores(piece.home, piece.monitor, piece.basis, piece.versions, here, mine, reference)
+        sums = added(mine)
+        for frame, reference in frames:
+            here = replace(frame, environment=environment)
+            yield from readings(here, sums)
+            yield from version_scores(piece.home, piece.monitor, piece.basis, piece.versions, here, mine, reference)
 
 
 def _changed(home: Home, monitor: Monitor, record: type[Score], scores: list[Score], now: datetime) -> list[Score]:

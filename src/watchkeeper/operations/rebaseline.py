@@ -9,16 +9,19 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import NoReturn
 
+import pyarrow.compute as pc
+
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.workspace import Home, load_monitor
 from watchkeeper.errors import UsageError
-from watchkeeper.judgement.eras import Era, eras
+from watchkeeper.judgement.eras import ROLLING, Era, eras, is_step_of
 from watchkeeper.judgement.incidents import fold
 from watchkeeper.judgement.normal import LEAST_WINDOWS
+from watchkeeper.judgement.rolling import bad_since
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.care import person, reason
 from watchkeeper.operations.due import last_ended
-from watchkeeper.operations.eras import baselines_of
+from watchkeeper.operations.eras import baselines_of, steps_known
 from watchkeeper.operations.incident_book import JUDGING
 from watchkeeper.operations.rollup import basis_of
 from watchkeeper.records import Baseline, IncidentEvent, key
@@ -91,6 +94,20 @@ def eras_listed(home: Home, model: str, *, now: datetime) -> list[Era]:
     return eras(monitor, baselines_of(home, monitor, now=now))
 
 
+def steps_listed(home: Home, model: str, era: Era, *, now: datetime) -> list[Baseline]:
+    """Return the steps of an era's rolling reference in order of time, those that were skipped too; those that were taken back are gone.
+
+    What became known since of a step's days is added to its reason.
+    """
+    monitor = load_monitor(home, model)
+    known = [] if monitor.reference.rolling is None else [b for b in steps_known(home, monitor, now=now) if is_step_of(era, b)]
+    ended = {b.baseline_id for b in known if b.event == "ended"}
+    mine = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment)
+    incidents = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine)) if known else []
+    bad = {s.since: ", ".join(f"incident {i.id}" for i in bad_since(s, incidents)) for s in era.steps}
+    return [replace(b, why=f"{b.why}; bad since: {bad[b.since]}") if bad.get(b.since) else b for b in known if b.baseline_id not in ended]
+
+
 def _asked(monitor: Monitor, start: date, end: date, since: date | None, now: datetime) -> tuple[Window, datetime]:
     """Return the days and the moment since when, refused where they are not in order or not over."""
     if monitor.reference.files is not None:
@@ -150,7 +167,7 @@ def _warnings(home: Home, monitor: Monitor, days: Window, begins: datetime, stan
     bad = [i for i in incidents if not i.is_withdrawn and i.window_start < days.end and days.start < i.window_end and i.severity != "notice"]
     told = [f"{i.id} ({i.severity}, {i.state}): {i.headline}" for i in bad]
     out = [f"What these days hold passes for usual from now on, and they were bad days: {said}." for said in told]
-    later = [b for b in standing if b.since > begins]
+    later = [b for b in standing if b.since > begins and b.kind != ROLLING]
     if later:
         out.append(f"It is the new normal until {later[0].since:%Y-%m-%d} only, when that of {later[0].who} begins ({later[0].baseline_id}).")
     return out

@@ -18,7 +18,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.digest import RESTATED, DigestFacts, headline, lines
-from watchkeeper.judgement.eras import era_of, reference_text
+from watchkeeper.judgement.eras import compared_text, era_of
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.judgement.times import Medians, medians
 from watchkeeper.judgement.verdict import reason_of, within
@@ -32,6 +32,7 @@ from watchkeeper.operations.failures import unmended
 from watchkeeper.operations.faults import WORTH_A_LINE, Intake
 from watchkeeper.operations.label_classes import of_period
 from watchkeeper.operations.maturity import maturity_of
+from watchkeeper.operations.normal_moved import normal_moved
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.rollup import rolled_up, usual_range
 from watchkeeper.operations.trust import blind_text, is_most, why_not_judged
@@ -179,6 +180,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
     cost, is_synthetic = _cost(home, monitor, window, now)
     not_judged = why_not_judged(home, monitor, now=now)
     era = era_of(eras_of(home, monitor, now=now), window.start)
+    last = min(window.end, era.until or window.end) - timedelta.resolution
     due = maturity_of(home, monitor, now=now)
     is_final = monitor.labels is None or due.is_reached(window.end, now)
     coverage = whole.get("label_coverage") if is_final or due.source == "unknown" else None
@@ -213,7 +215,8 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         times=medians(inside),
         later=sum(i.is_open and i.window_start >= window.end for i in incidents),
         succession=succession_in(home, era.monitor, window, now=now),
-        compared_with=reference_text(era),
+        compared_with=compared_text(era, last),
+        moved=normal_moved(home, monitor, era, last, now=now),
     )
 
 

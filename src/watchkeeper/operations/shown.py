@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters import charts
 from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.eras import Era, reference_text
+from watchkeeper.judgement.eras import ROLLING, reference_text, step_text
 from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.judgement.rolling import moved
 from watchkeeper.judgement.silences import marked
 from watchkeeper.judgement.standing import are_many
 from watchkeeper.judgement.together import with_parts
@@ -89,20 +91,30 @@ def frame_of(home: Home, monitor: Monitor, found: Shared) -> Frame:
         incidents=found.incidents_of(monitor.model),
         draw=charts.svg,
         unit=monitor.wording.unit,
-        normals=[_normal(home, monitor, era, found.now) for era in eras_of(home, monitor, now=found.now) if era.baseline is not None],
+        normals=_normals(home, monitor, found.now),
     )
 
 
-def _normal(home: Home, monitor: Monitor, era: Era, now: datetime) -> Normal:
-    """Return a new normal with the scores of its own windows beside itself."""
-    kept: list[ReferenceScore] = []
-    if era.baseline is not None:
-        mine = (pc.field("baseline_id") == era.baseline.baseline_id) & in_force(home, monitor, now=now)
-        kept = home.lake.newest(ReferenceScore, as_of=now, where=mine)
-    beside: dict[tuple[str, str], list[Score]] = defaultdict(list)
+def _normals(home: Home, monitor: Monitor, now: datetime) -> list[Normal]:
+    """Return the new normals and the steps of a rolling reference in order of time, each with the scores of its own windows beside itself."""
+    eras = eras_of(home, monitor, now=now)
+    begun = [(each, each.baseline) for era in eras for each in (era, *era.steps) if each.baseline is not None]
+    about = among("baseline_id", [made.baseline_id for _, made in begun]) & in_force(home, monitor, now=now)
+    kept: list[ReferenceScore] = home.lake.newest(ReferenceScore, as_of=now, where=about) if begun else []
+    beside: dict[str, dict[tuple[str, str], list[Score]]] = defaultdict(lambda: defaultdict(list))
     for score in kept:
-        beside[score.metric, score.feature].append(score)
-    return Normal(since=era.since or now, days=Window(*(era.monitor.reference_span or (now, now))), said=reference_text(era), beside=beside)
+        beside[score.baseline_id][score.metric, score.feature].append(score)
+    return [
+        Normal(
+            since=made.since,
+            days=Window(made.starts_at, made.ends_at),
+            said=step_text(era) if made.kind == ROLLING else reference_text(era),
+            beside=beside[made.baseline_id],
+            metrics=moved(monitor) if made.kind == ROLLING else None,
+            left_out=frozenset(made.left_out),
+        )
+        for era, made in begun
+    ]
 
 
 def model_facts(home: Home, monitor: Monitor, row: OverviewRow, found: Shared, links: Sequence[tuple[str, str]]) -> ModelFacts:

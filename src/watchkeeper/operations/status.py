@@ -14,7 +14,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.monitor_files import Problem
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import MISSING_LABELS, MISSING_ROWS
-from watchkeeper.judgement.eras import era_of, reference_text
+from watchkeeper.judgement.eras import compared_text, era_of
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
@@ -145,7 +145,8 @@ def _overview_row(
     silent = "" if any(i.is_open and i.subject == MISSING_ROWS for i in incidents) else silence_text(operations, monitor)
     gone = [f"table {lost.table} {lost.what}: `watchkeeper doctor` says how to mend it" for lost in lost_rows(home, monitor, taken_in)]
     one_class, new_classes = remarks(home, monitor, now=now)
-    due, era = maturity_of(home, monitor, now=now), era_of(eras_of(home, monitor, now=now), last.start if last else now)
+    at = last.start if last else now
+    due, era = maturity_of(home, monitor, now=now), era_of(eras_of(home, monitor, now=now), at)
     aside = "" if last is None else _set_aside(home, monitor, scores, last, rows_held, now)
     behind = "; ".join(filter(None, (*gone, behind_text(operations), silent, aside, *unevaluated(home, newest_of(taken_in)))))
     blind = "" if any(i.is_open and i.subject == MISSING_LABELS for i in incidents) else _blind(monitor, due, scores)
@@ -167,7 +168,7 @@ def _overview_row(
         maturity=due.text if monitor.labels else "",
         new_classes=new_classes,
         versions=versions_text(home, era.monitor, last, now=now),
-        compared_with=reference_text(era),
+        compared_with=compared_text(era, at),
         **_cost(scores),
     )
 

@@ -230,12 +230,14 @@ def reference_sums(home: Home, monitor: Monitor, bins: str, found: Ledger, *, no
     Of windows that end after `labels_due` no label counts: those that came first are a biased sample, and would pass for what is usual.
     """
     start, end = monitor.reference_span or (now, now)
-    name = f"{home.lake.address} {key(monitor.model, bins, start, end, reference_revision(monitor, found), min(end, labels_due))}"
+    out, revision = monitor.reference_left_out, reference_revision(monitor, found)
+    name = f"{home.lake.address} {key(monitor.model, bins, start, end, revision, min(end, labels_due), *out)}"
     if name not in _REFERENCES:
-        spans = [Window(start, end)] if start < end else []
-        sums = sums_over(home, monitor, bins, found, spans, pc.field("environment") == monitor.environment, now=now, labels_due=labels_due)
+        sums = sums_over(
+            home, monitor, bins, found, monitor.reference_stretches, pc.field("environment") == monitor.environment, now=now, labels_due=labels_due
+        )
         _REFERENCES.clear() if len(_REFERENCES) > KEPT else None
-        _REFERENCES[name] = ReferenceSums(key(monitor.model, bins, start, end, content_of(sums))[:12], sums)
+        _REFERENCES[name] = ReferenceSums(key(monitor.model, bins, start, end, content_of(sums), *out)[:12], sums)
     return _REFERENCES[name]
 
 
@@ -270,8 +272,7 @@ def sums_over(
 
 def reference_revision(monitor: Monitor, found: Ledger) -> int:
     """Return the newest revision of any part of the reference, 0 when it has none."""
-    span = monitor.reference_span
-    return found.revision(Window(*span)) if span else 0
+    return max((found.revision(stretch) for stretch in monitor.reference_stretches), default=0)
 
 
 def content_of(sums: BySegment) -> str:

@@ -23,10 +23,10 @@ from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.lost import lost_scores
 from watchkeeper.operations.lots import left_out
-from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.quarantine import set_aside
 from watchkeeper.operations.report import report
+from watchkeeper.operations.rolling import measure_and_roll
 from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.operations.unevaluated import unevaluated
 from watchkeeper.records import Action, Batch, Digest, IncidentEvent, Run
@@ -154,7 +154,9 @@ def _of_model(home: Home, monitor: Monitor, now: datetime, done: Watched, tell: 
             steps.attempt("ingest", lambda: done.batches.extend(ingest(home, monitor, now=now)))
             landed = dated(home, monitor)
             steps.attempt("profile", lambda: profile(home, landed, now=now, spread=spread))
-            steps.attempt("measure", lambda: done.runs.extend(measure(home, landed, now=now, recompute=lost_scores(home, landed), spread=spread)))
+            steps.attempt(
+                "measure", lambda: done.runs.extend(measure_and_roll(home, landed, now=now, recompute=lost_scores(home, landed), spread=spread))
+            )
 
     steps.attempt("watch", whole)
 

@@ -3,7 +3,7 @@
 Belongs here: which scores make a figure, and what is usual beside them. Does not: drawing (charts.py) or the page (model_page.py).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -28,12 +28,21 @@ ROWS_SHOWN = 35
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Normal:
-    """A new normal: since when, its days, what is said of it, and by metric and feature the scores of these days that compare, beside itself."""
+    """A new normal: since when, its days, what is said of it, and by metric and feature the scores of these days that compare, beside itself.
+
+    A step of a rolling reference is one for some `metrics` alone, and windows of its days may have been `left_out`.
+    """
 
     since: datetime
     days: Window
     said: str
     beside: Mapping[tuple[str, str], Sequence[Score]]
+    metrics: Collection[str] | None = None
+    left_out: Collection[datetime] = ()
+
+    def is_of(self, metric: str) -> bool:
+        """Tell whether a metric is compared with it, and judged by it."""
+        return self.metrics is None or metric in self.metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +57,8 @@ class Frame:
     normals: Sequence[Normal] = ()
 
     def compared_with(self, moment: datetime) -> str:
-        """Return what a window that starts at a moment is compared with where that is a new normal, else nothing."""
-        return next((normal.said for normal in reversed(self.normals) if moment >= normal.since), "")
+        """Return what a window that starts at a moment is compared with, and paged by, where that is a new normal, else nothing."""
+        return next((normal.said for normal in reversed(self.normals) if moment >= normal.since and normal.metrics is None), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +80,8 @@ def usual_of(scores: Sequence[Score], frame: Frame) -> Usual | None:
         return None
     first = _usual_of([s for s in scores if s.window_start in Window(*frame.reference)], frame)
     about, later = (scores[0].metric, scores[0].feature), []
-    for normal in frame.normals:
-        own = normal.beside.get(about) or [s for s in scores if s.window_start in normal.days]
+    for normal in (n for n in frame.normals if n.is_of(scores[0].metric)):
+        own = normal.beside.get(about) or [s for s in scores if s.window_start in normal.days and s.window_start not in normal.left_out]
         later.append((normal.since, _usual_of(own, frame) or season.unknown(frame.timezone, scores[0].grain)))
     if first is None and not any(usual.is_known for _, usual in later):
         return None
