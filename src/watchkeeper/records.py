@@ -495,7 +495,7 @@ class GpuProcess:
     interval_s: Of[float, "seconds it stands for"]
     host: Of[str, "host name"]
     device_uuid: Of[str, "the device it runs on, of a MIG slice the slice"]
-    pid: Of[int, "process id on the host; -1 where only a container is known (DCGM)"]
+    pid: Of[int, "process id on the host; -1, -2 and so on where only containers are known (DCGM)"]
     name: Of[str, "name of the program; never its arguments"] = ""
     model: Of[str, "model it serves, empty when unknown"] = ""
     version: Of[str, "version of the model, empty when unknown"] = ""
