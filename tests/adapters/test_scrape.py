@@ -18,7 +18,8 @@ requests_total{path="/",code="500"} 1
 # TYPE temperature gauge
 temperature{gpu="0"} 61.5
 temperature{gpu="1"} NaN
-no_type 3 1700000000000
+no_type{a="1"} 3 1700000000000
+no_type{a="2"} 4
 """
 
 
@@ -33,6 +34,7 @@ def test_families_have_their_samples_and_labels(server):
     found = scrape(f"{server.url}/metrics")
     assert list(found) == ["requests", "temperature", "no_type"]
     assert [(s.labels["code"], s.value) for s in found["requests"].samples] == [("200", 12.0), ("500", 1.0)]
+    assert [s.value for s in found["no_type"].samples] == [3.0, 4.0]
     assert found["temperature"].samples[0].labels == {"gpu": "0"}
     assert (server.requests[0].path, server.requests[0].headers["user-agent"]) == ("/metrics", "watchkeeper")
 

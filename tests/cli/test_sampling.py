@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nvml_world import NAME, NvmlWorld, needs_gcc
+from receiver import Answer, Receiver
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.records import GpuProcess, GpuSample, HostSample
 
@@ -142,6 +143,23 @@ def test_a_lake_that_is_away_at_the_end_leaves_the_readings_on_disk_and_says_so(
 def test_a_rule_for_a_model_that_is_in_no_file_is_refused(watchkeeper):
     result = watchkeeper("sample-gpus", "--once", "--container", "parcel=parcels-*")
     assert (result.exit_code, "Did you mean 'parcels'?" in result.output) == (2, True)
+
+
+def test_an_exporter_is_read_in_the_place_of_the_driver(home, no_driver):
+    page = (Path(__file__).parent.parent / "adapters" / "pages" / "dcgm.prom").read_text()
+    with Receiver() as server:
+        server.faults += [Answer(200, page), Answer(200, "<html></html>"), Answer(200, page)]
+        address = f"{server.url}/metrics"
+        arguments = ("--dcgm", address, "--container", "parcels=parcels-*", "--every", "0.2s", "--count", "3")
+        _, said = sampler(home, *arguments, env=no_driver).communicate(timeout=PATIENCE_S)
+    assert said.splitlines() == [
+        f"{address}, read every 0.2 s. Ctrl-C ends it.",
+        f"{address} gives no readings (answers a web page, and no metrics); the others go on.",
+        f"{address} gives readings again.",
+        "4 GPU reading(s), 2 process reading(s) and 3 host reading(s) landed.",
+    ]
+    assert {(s.source, s.host) for s in home.lake.newest(GpuSample)} == {("dcgm", "gpu-node-1")}
+    assert {(p.pid, p.model) for p in home.lake.newest(GpuProcess)} == {(-1, "parcels")}
 
 
 def _machines() -> list[object]:

@@ -66,7 +66,13 @@ def families(answer: Answer, *, where: str) -> dict[str, Metric]:
         raise UnreadableError("answers a web page, and no metrics", where=where, then=then)
     try:
         parse = openmetrics.text_string_to_metric_families if answer.content_type == _OPEN_METRICS else text_string_to_metric_families
-        return {family.name: family for family in parse(text)}
+        found: dict[str, Metric] = {}
+        for family in parse(text):
+            if family.name in found:  # samples without a TYPE come as a family each
+                found[family.name].samples += family.samples
+            else:
+                found[family.name] = family
+        return found
     except (ValueError, IndexError, KeyError) as error:
         said = " ".join(str(error).split())[:_SHOWN]
         raise UnreadableError(f"answers what is no metrics ({said or type(error).__name__})", where=where, then=then) from error
