@@ -171,7 +171,9 @@ def _entities(page: Mapping[str, Metric]) -> dict[tuple[str, str], _Entity]:
             if not uuid:
                 continue  # a switch, or a processor
             entity = found.setdefault((uuid, sample.labels.get("GPU_I_ID", "")), _Entity(sample.labels))
-            namespace, pod, container = (sample.labels.get(f"exported_{part}") or sample.labels.get(part, "") for part in ("namespace", "pod", "container"))
+            namespace, pod, container = (
+                sample.labels.get(f"exported_{part}") or sample.labels.get(part, "") for part in ("namespace", "pod", "container")
+            )
             if pod or container:
                 entity.workloads[namespace, pod, container] = None
             if _is_known(name, sample.value):

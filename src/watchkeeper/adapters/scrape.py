@@ -64,18 +64,18 @@ def families(answer: Answer, *, where: str) -> dict[str, Metric]:
     then = "Name the address of a metrics page, such as http://localhost:9400/metrics."
     if answer.content_type == "text/html" or text.lstrip()[:1] == "<":
         raise UnreadableError("answers a web page, and no metrics", where=where, then=then)
+    parse = openmetrics.text_string_to_metric_families if answer.content_type == _OPEN_METRICS else text_string_to_metric_families
+    found: dict[str, Metric] = {}
     try:
-        parse = openmetrics.text_string_to_metric_families if answer.content_type == _OPEN_METRICS else text_string_to_metric_families
-        found: dict[str, Metric] = {}
         for family in parse(text):
             if family.name in found:  # samples without a TYPE come as a family each
                 found[family.name].samples += family.samples
             else:
                 found[family.name] = family
-        return found
     except (ValueError, IndexError, KeyError) as error:
         said = " ".join(str(error).split())[:_SHOWN]
         raise UnreadableError(f"answers what is no metrics ({said or type(error).__name__})", where=where, then=then) from error
+    return found
 
 
 def fetch(url: str, *, accept: str = "*/*", headers: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S, at_most: int = AT_MOST) -> Answer:
