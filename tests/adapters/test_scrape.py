@@ -18,8 +18,7 @@ requests_total{path="/",code="500"} 1
 # TYPE temperature gauge
 temperature{gpu="0"} 61.5
 temperature{gpu="1"} NaN
-no_type{a="1"} 3 1700000000000
-no_type{a="2"} 4
+no_type 3 1700000000000
 """
 
 
@@ -34,9 +33,14 @@ def test_families_have_their_samples_and_labels(server):
     found = scrape(f"{server.url}/metrics")
     assert list(found) == ["requests", "temperature", "no_type"]
     assert [(s.labels["code"], s.value) for s in found["requests"].samples] == [("200", 12.0), ("500", 1.0)]
-    assert [s.value for s in found["no_type"].samples] == [3.0, 4.0]
     assert found["temperature"].samples[0].labels == {"gpu": "0"}
     assert (server.requests[0].path, server.requests[0].headers["user-agent"]) == ("/metrics", "watchkeeper")
+
+
+def test_series_whose_type_is_not_told_are_all_there(server):
+    server.faults.append(Answer(200, 'a{i="0"} 1\nb 2\na{i="1"} 3\n'))
+    found = scrape(server.url)
+    assert {name: [s.value for s in family.samples] for name, family in found.items()} == {"a": [1.0, 3.0], "b": [2.0]}
 
 
 def test_open_metrics_are_read_too(server):

@@ -64,14 +64,13 @@ def families(answer: Answer, *, where: str) -> dict[str, Metric]:
     then = "Name the address of a metrics page, such as http://localhost:9400/metrics."
     if answer.content_type == "text/html" or text.lstrip()[:1] == "<":
         raise UnreadableError("answers a web page, and no metrics", where=where, then=then)
-    parse = openmetrics.text_string_to_metric_families if answer.content_type == _OPEN_METRICS else text_string_to_metric_families
-    found: dict[str, Metric] = {}
     try:
+        parse = openmetrics.text_string_to_metric_families if answer.content_type == _OPEN_METRICS else text_string_to_metric_families
+        found: dict[str, Metric] = {}
         for family in parse(text):
-            if family.name in found:  # samples without a TYPE come as a family each
-                found[family.name].samples += family.samples
-            else:
-                found[family.name] = family
+            known = found.setdefault(family.name, family)
+            if known is not family:  # without a line of its type each series comes as a family of its own
+                known.samples += family.samples
     except (ValueError, IndexError, KeyError) as error:
         said = " ".join(str(error).split())[:_SHOWN]
         raise UnreadableError(f"answers what is no metrics ({said or type(error).__name__})", where=where, then=then) from error
