@@ -39,13 +39,14 @@ START = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 class Ahead:
-    """A clock that each wait moves on as long as asked, at once."""
+    """A clock that each wait moves on as long as asked, once what is landed aside has landed."""
 
-    def __init__(self) -> None:
-        self.elapsed = 0.0
+    def __init__(self, buffer: Buffer) -> None:
+        self.elapsed, self._buffer = 0.0, buffer
 
     def wait(self, seconds: float) -> bool:
         """Move on."""
+        self._buffer.settle()
         self.elapsed += seconds
         return False
 
@@ -89,7 +90,7 @@ def measured(folder: Path, readings: int, idle_s: float) -> dict[str, Any]:
         lake = Lake(folder / "lake")
         buffer = opened.enter_context(Buffer(lake, folder / "spool"))
         found = opened.enter_context(gpus(Owners(processes=[Rule("letters", "*serve_letters*")])))
-        clock = Ahead()
+        clock = Ahead(buffer)
         _run(found, buffer, clock, 12)  # what is loaded and looked up once
         before, began = time.process_time(), time.monotonic()
         _run(found, buffer, clock, readings)

@@ -220,3 +220,33 @@ def test_what_somebody_deleted_from_the_spool_is_counted_as_lost(tmp_path):
         files(tmp_path / "spool")[0].unlink()
         obstacle.unlink()
         assert (buffer.flush(), buffer.dropped, landed(tmp_path)) == (True, 1, [1, 2])
+
+
+def test_a_batch_that_cannot_land_keeps_later_ones_of_its_writer_back(tmp_path):
+    """A later number in the lake would say that it is there."""
+    lake, obstacle = blocked(tmp_path)
+    with Buffer(lake, tmp_path / "spool") as buffer:
+        buffer.add({HostSample: [host(1)]})
+        buffer.flush()
+        obstacle.unlink()
+        table = tmp_path / "lake" / GpuSample.TABLE
+        table.parent.mkdir(parents=True)
+        table.write_text("in the way of one table")
+        buffer.add({GpuSample: [gpu(2)], HostSample: [host(2)]})
+        assert not buffer.flush()
+        buffer.add({GpuSample: [gpu(3)], HostSample: [host(3)]})
+        assert not buffer.flush()
+        assert len(files(tmp_path / "spool")) == 3
+        table.unlink()
+        assert buffer.flush()
+    assert (landed(tmp_path), landed(tmp_path, GpuSample)) == ([1, 2, 3], [2, 3])
+
+
+def test_what_is_landed_aside_lands_once_while_readings_go_on(tmp_path):
+    with Buffer(Lake(tmp_path / "lake"), tmp_path / "spool") as buffer:
+        for second in range(60):
+            buffer.add({HostSample: [host(second)]})
+            buffer.flush_aside()
+        assert buffer.flush()
+        assert (buffer.held, buffer.dropped, buffer.landed) == (0, 0, {HostSample: 60})
+    assert (landed(tmp_path), files(tmp_path / "spool")) == (list(range(60)), [])

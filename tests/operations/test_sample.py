@@ -1,5 +1,7 @@
 """The sampler: what a reading stands for, when readings land, how it ends."""
 
+import itertools
+import time as clock
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nvml_world import NvmlWorld, needs_gcc
+from receiver import Answer, Receiver
 from watchkeeper.adapters.gpu_hours import gpu_uses
 from watchkeeper.adapters.gpu_look import GpuSource
 from watchkeeper.adapters.lake import Lake
@@ -26,9 +29,12 @@ class Time:
     def __init__(self, *, late: Iterable[float] = (), waits: int = 1_000_000) -> None:
         self.elapsed, self._late, self._waits = 0.0, iter(late), waits
         self.waited: list[float] = []
+        self.buffer: Buffer | None = None
 
     def wait(self, seconds: float) -> bool:
         self.waited.append(seconds)
+        if self.buffer is not None:
+            self.buffer.settle()  # it lands aside, and this clock leaves it no time
         self.elapsed += seconds + next(self._late, 0.0)
         return len(self.waited) >= self._waits
 
@@ -49,8 +55,9 @@ def sampled(
 ):
     """Run the sampler to its end; return the lake and the readings it told of."""
     lake, told = Lake(folder / "lake"), []
+    time.buffer = Buffer(lake)
     plan = Plan(every_s=every_s, host="gpu-1", model=model, count=count, flush_s=flush_s)
-    sample([found] if found else [], Buffer(lake), plan, time.pace, seen=told.append)
+    sample([found] if found else [], time.buffer, plan, time.pace, seen=told.append)
     return lake, told
 
 
@@ -130,6 +137,31 @@ class SetClock(Time):
             return self.wait(seconds)
 
         return Pace(now=lambda: START + timedelta(seconds=self.elapsed + self.off), seconds=lambda: self.elapsed, wait=wait)
+
+
+def test_a_lake_that_does_not_answer_costs_no_reading_and_no_time_between_readings(tmp_path):
+    """An object store that takes requests and answers none, as one does behind a firewall."""
+    with Receiver() as store:
+        store.release.clear()
+        options = {"AWS_ENDPOINT_URL": store.url, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "x", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+        told: list[Reading] = []
+
+        def wait(seconds: float) -> bool:
+            clock.sleep(seconds)
+            if len(told) < 20:
+                return False
+            store.faults.extend([Answer(403, "<Error/>")] * 100)
+            store.release.set()
+            return True
+
+        pace = Pace(now=lambda: datetime.now(UTC), seconds=clock.monotonic, wait=wait)
+        with Buffer(Lake("s3://bucket/lake", options), tmp_path / "spool") as buffer:
+            sample([], buffer, Plan(every_s=0.1, host="a", flush_s=0.3), pace, seen=told.append)
+            assert (buffer.held, buffer.is_durable, buffer.dropped) == (21, True, 0)
+            assert "the lake cannot be written" in buffer.fault
+        assert store.requests
+    times = [r.host.sampled_at for r in told]
+    assert max(later - sooner for sooner, later in itertools.pairwise(times)) < timedelta(seconds=8), "the store kept silent for all of them"
 
 
 @pytest.mark.parametrize("jump", [3600.0, -3600.0, 86_400.0])

@@ -29,7 +29,7 @@ _MOMENTS = {record: [n for n, hint in typing.get_type_hints(record).items() if h
 _DEFAULTS = {record: {f.name: f.default for f in dataclasses.fields(record)} for record in _KINDS.values()}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Batch:
     """Readings that land together; `path` is where they are on disk, None where they are in memory alone."""
 

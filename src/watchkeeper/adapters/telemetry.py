@@ -4,17 +4,15 @@ Belongs here: the bounded buffer. Does not: taking readings (nvml.py, dcgm.py, h
 them again (gpu_hours.py).
 """
 
+import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
-from deltalake.exceptions import DeltaError
-
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.spool import Batch, Readings, Spool, open_spools
-from watchkeeper.errors import WatchkeeperError
 
 HELD_AT_MOST = 200_000
 """Readings that wait, on disk or in memory; half a day of 8 GPUs with two processes each, read every ten seconds, is 108,000."""
@@ -33,6 +31,9 @@ class Buffer:
         self._current: Batch | None = None
         self._spools: list[Spool] = []
         self._alone, self._number = f"memory-{uuid.uuid4().hex}", 0
+        self._lock = threading.RLock()
+        self._lander: threading.Thread | None = None
+        self._on_their_way: list[Batch] = []
         self.landed: dict[type, int] = {}
         self.dropped = 0
         self.fault = ""
@@ -87,37 +88,65 @@ class Buffer:
     def flush(self) -> bool:
         """Land what is held, a commit per table; what cannot be landed stays, and `fault` says why."""
         self._close_current()
-        self.fault = ""
-        self._forget_removed()
-        for writer in dict.fromkeys(batch.writer for batch in self._waiting):
-            for group in _groups(batch for batch in self._waiting if batch.writer == writer):
-                if not self._land(group):
-                    break
+        self.settle()
+        self._land_all()
         return not self.fault
 
-    def _land(self, group: list[Batch]) -> bool:
-        """Land batches of one writer; return whether all of it is in the lake."""
+    def settle(self) -> None:
+        """Wait for what is being landed aside."""
+        if self._lander is not None:
+            self._lander.join()
+
+    def flush_aside(self) -> None:
+        """Land what is held while the next readings are taken: a lake that is slow to answer costs none of them."""
+        self._close_current()
+        if self._lander is None or not self._lander.is_alive():
+            self._lander = threading.Thread(target=self._land_all, name="landing", daemon=True)
+            self._lander.start()
+
+    def _land_all(self) -> None:
+        self._forget_removed()
+        with self._lock:
+            waiting = list(self._waiting)
+        faults = [self._land_in_order(several) for several in _by_writer(waiting)]
+        self.fault = next(filter(None, faults), "")
+
+    def _land_in_order(self, batches: Sequence[Batch]) -> str:
+        """Land batches of one writer up to the first that cannot be: a later number in the lake would say that all before it are there."""
+        return next(filter(None, map(self._land, _groups(batches))), "")
+
+    def _land(self, group: list[Batch]) -> str:
+        """Land batches of one writer; return why not all of it is in the lake, empty when it is."""
+        with self._lock:
+            group = [batch for batch in group if batch in self._waiting]  # the oldest may have had to go meanwhile
+            self._on_their_way = group
+        fault = self._commit(group)
+        with self._lock:
+            self._on_their_way = []
+            if not fault:
+                for batch in group:
+                    self.dropped += batch.unreadable
+                    self._waiting.remove(batch)
+        if not fault:
+            for batch in group:
+                batch.remove()
+        return fault
+
+    def _commit(self, group: list[Batch]) -> str:
         try:
             contents = {batch.number: batch.readings() for batch in group}
         except OSError as error:
-            self.fault = f"{error.filename} cannot be read ({error.strerror})"
-            return False
-        kinds = dict.fromkeys(record for readings in contents.values() for record in readings)
-        for record in kinds:
+            return f"{error.filename} cannot be read ({error.strerror})"
+        fault = ""
+        for record in dict.fromkeys(record for readings in contents.values() for record in readings):
+            rows = {number: readings.get(record, ()) for number, readings in contents.items()}
             try:
-                rows = {number: readings.get(record, ()) for number, readings in contents.items()}
                 new = self._lake.append_records_once(record, rows, writer=group[0].writer)
-            except (DeltaError, OSError, WatchkeeperError) as error:
-                self.fault = f"the lake cannot be written ({' '.join(str(error).split())})"
+            except Exception as error:  # noqa: BLE001 - whatever the lake says, readings go on, and wait
+                fault = f"the lake cannot be written ({' '.join(str(error).split())})"
                 continue
             self.landed[record] = self.landed.get(record, 0) + new
-        if self.fault:
-            return False
-        for batch in group:
-            self.dropped += batch.unreadable
-            self._waiting.remove(batch)
-            batch.remove()
-        return True
+        return fault
 
     def _begin(self) -> Batch:
         """Begin a batch: on disk, or where that is refused in memory."""
@@ -135,8 +164,9 @@ class Buffer:
             return
         if self._current.path is not None and not self.spool_fault:
             self._current.held = {}
-        self._waiting.append(self._current)
-        self._current = None
+        with self._lock:
+            self._waiting.append(self._current)
+            self._current = None
 
     def _attempt(self, write: Callable[[Spool], None]) -> None:
         try:
@@ -146,24 +176,30 @@ class Buffer:
 
     def _forget_removed(self) -> None:
         """Count what somebody deleted from the spool as lost."""
-        gone = [batch for batch in self._waiting if not batch.held and batch.path is not None and not batch.path.exists()]
-        for batch in gone:
-            self._waiting.remove(batch)
-            self.dropped += batch.count
+        with self._lock:
+            gone = [batch for batch in self._waiting if not batch.held and batch.path is not None and not batch.path.exists()]
+            for batch in gone:
+                self._waiting.remove(batch)
+                self.dropped += batch.count
 
     def _make_room(self) -> None:
-        """Let the oldest batches go until the rest may be held."""
-        excess = self.held - self._at_most
-        while excess > 0 and self._waiting:
-            oldest = self._waiting.popleft()
-            excess -= oldest.count
-            self.dropped += oldest.count
-            oldest.remove()
+        """Let the oldest batches go until the rest may be held; those that are being landed stay."""
+        with self._lock:
+            excess = self.held - self._at_most
+            for oldest in [batch for batch in self._waiting if batch not in self._on_their_way] if excess > 0 else []:
+                if excess > 0:
+                    self._waiting.remove(oldest)
+                    excess -= oldest.count
+                    self.dropped += oldest.count
+                    oldest.remove()
 
-    def _batches(self) -> Iterator[Batch]:
-        yield from self._waiting
-        if self._current is not None:
-            yield self._current
+    def _batches(self) -> list[Batch]:
+        with self._lock:
+            return [*self._waiting, *([self._current] if self._current is not None else [])]
+
+
+def _by_writer(batches: Sequence[Batch]) -> list[list[Batch]]:
+    return [[batch for batch in batches if batch.writer == writer] for writer in dict.fromkeys(batch.writer for batch in batches)]
 
 
 def _groups(batches: Iterable[Batch]) -> list[list[Batch]]:

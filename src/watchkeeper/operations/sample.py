@@ -70,7 +70,7 @@ def sample(sources: Sequence[GpuSource], buffer: Buffer, plan: Plan, pace: Pace,
     """
     meter, began, flushed = HostMeter(), pace.seconds(), pace.seconds()
     if buffer.found:
-        buffer.flush()
+        buffer.flush_aside()
     last: tuple[float, datetime] | None = None
     number, stopped = 0, False
     while True:
@@ -84,7 +84,7 @@ def sample(sources: Sequence[GpuSource], buffer: Buffer, plan: Plan, pace: Pace,
         if stopped or number == plan.count:
             break
         if at - flushed >= plan.flush_s:
-            buffer.flush()
+            buffer.flush_aside()
             flushed = at
         stopped = pace.wait(_until_next(pace.seconds() - began, plan.every_s))
     buffer.flush()
