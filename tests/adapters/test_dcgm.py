@@ -1,5 +1,6 @@
 """The DCGM exporter's page gives the records that the driver gives; a page that is none is told, and the next one is asked for."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,6 +130,20 @@ def test_a_page_that_hangs_is_a_fault_of_that_reading(server, tmp_path):
     server.release.clear()
     _, told = sampled(server, tmp_path, count=1, timeout_s=0.2)
     assert "no answer within 0.2 s" in told[0].look.faults[f"{server.url}/metrics"]
+
+
+def test_exporters_that_hang_make_nobody_elses_reading_late(server, tmp_path):
+    lake, told = Lake(tmp_path / "lake"), []
+    with Receiver() as silent:
+        silent.release.clear()
+        server.faults.append(Answer(200, PAGE))
+        exporters = [*(DcgmExporter(f"{silent.url}/{n}", timeout_s=1.0) for n in range(8)), DcgmExporter(server.url)]
+        pace = Pace(now=lambda: STAMP.sampled_at, seconds=lambda: 0.0, wait=lambda _: False)
+        began = time.monotonic()
+        sample(exporters, Buffer(lake), Plan(every_s=10.0, host="a", count=1), pace, seen=lambda reading: told.append((reading, time.monotonic())))
+    ((reading, at),) = told
+    assert at - began < 6, "eight of them, one after the other, would take eight seconds"
+    assert (len(reading.look.faults), len(reading.look.gpus)) == (8, 2)
 
 
 def sampled(server: Receiver, folder: Path, *, count: int = 3, timeout_s: float = 5.0) -> tuple[Lake, list[Reading]]:
