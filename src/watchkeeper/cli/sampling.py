@@ -151,7 +151,7 @@ class _Teller:
         if fault and fault != self._spool_fault:
             complain(f"{fault}: readings wait in memory alone, and are lost when the sampler is killed.")
         if dropped > self._dropped == 0:
-            complain(f"More readings wait than may be held: the oldest go. {self._buffer.fault[:1].upper()}{self._buffer.fault[1:]}".rstrip() + ".")
+            complain(f"Readings that waited are lost, the oldest first ({self._buffer.fault or 'the spool was damaged'}).")
         self._spool_fault, self._dropped = fault, dropped
 
 
