@@ -188,6 +188,22 @@ def test_numbers_rise_though_the_batches_are_gone(tmp_path):
     assert landed(tmp_path) == [0, 1, 2]
 
 
+def test_a_folder_whose_number_is_lost_is_landed_from_and_not_written_to(tmp_path):
+    """Its next numbers would be taken for those that landed."""
+    with Buffer(Lake(tmp_path / "lake"), tmp_path / "spool") as buffer:
+        for second in range(3):
+            buffer.add({HostSample: [host(second)]})
+            assert buffer.flush()
+    a_dead_one(tmp_path, 3)
+    (place,) = (tmp_path / "spool").iterdir()
+    (place / "number").unlink()
+    with Buffer(Lake(tmp_path / "lake"), tmp_path / "spool") as buffer:
+        buffer.add({HostSample: [host(4)]})
+        assert buffer.flush()
+    assert landed(tmp_path) == [0, 1, 2, 3, 4]
+    assert len(list((tmp_path / "spool").iterdir())) == 2
+
+
 def test_a_spool_that_cannot_be_used_is_said_and_readings_wait_in_memory(tmp_path):
     (tmp_path / "spool").write_text("in the way")
     buffer = Buffer(Lake(tmp_path / "lake"), tmp_path / "spool")

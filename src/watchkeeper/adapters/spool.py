@@ -71,7 +71,9 @@ class Spool:
         self._file: int | None = None
         there = [int(p.stem) for p in self._paths()]
         noted = folder / "number"
-        self.number = max([*there, int(noted.read_text() or 0) if noted.exists() else 0])
+        self.is_numbered = noted.exists()
+        """Whether it is known which numbers this writer gave; where it is not, they may be in the lake, and no more are given."""
+        self.number = max([*there, int(noted.read_text() or 0) if self.is_numbered else 0])
 
     def left(self) -> list[Batch]:
         """Return the batches that whoever held this folder before did not land, the oldest first."""
@@ -140,16 +142,32 @@ def open_spools(folder: Path) -> list[Spool]:
 
     """
     folder.mkdir(parents=True, exist_ok=True)
-    found: list[Spool] = []
-    while not found:
-        found = [Spool(place, lock) for place in sorted(p for p in folder.iterdir() if p.is_dir()) if (lock := _held(place)) is not None]
-        if not found:
-            (folder / uuid.uuid4().hex).mkdir()  # and held in the next round, unless another process was first
-    own, *others = found
+    others = [Spool(place, lock) for place in sorted(_places(folder)) if (lock := _held(place)) is not None]
+    own = next((spool for spool in others if spool.is_numbered), None)
+    while own is None:
+        place = _made(folder)
+        lock = _held(place)
+        own = None if lock is None else Spool(place, lock)  # None where another process was first
+    found = [own]
     for other in others:
-        if not other.left():
+        if other is not own and other.left():
+            found.append(other)
+        elif other is not own:
             other.release()
-    return [own, *(other for other in others if other.left())]
+    return found
+
+
+def _places(folder: Path) -> list[Path]:
+    return [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
+
+
+def _made(folder: Path) -> Path:
+    """Make a folder for a new writer, which appears with its number in it."""
+    name = uuid.uuid4().hex
+    aside = folder / f".{name}"
+    aside.mkdir()
+    (aside / "number").write_text("0")
+    return aside.rename(folder / name)
 
 
 def _held(place: Path) -> int | None:
