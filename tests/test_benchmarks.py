@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -191,3 +192,12 @@ def test_the_causes_benchmark_prints_how_often_the_planted_cause_is_told(tmp_pat
     assert found["nothing_known"] == 1.0, "of what left no trace no cause is told"
     assert found["onset_error_windows"] <= 1
     assert "label_fault" in run(*given, *out), "worlds that are there already are not run again"
+
+
+@pytest.mark.gcc
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed; it compiles the stand-in for NVML")
+def test_the_sampler_benchmark_prints_its_share_of_a_core():
+    found = json.loads(run("benchmarks.sampler", "--readings", "12", "--idle", "1", "--json"))
+    assert (found["gpus"], found["processes"], found["landed"]) == (8, 16, {"GpuSample": 24 * 8, "GpuProcess": 24 * 16})
+    assert 0 < found["cpu_s_per_reading"] / found["every_s"] < found["share_of_a_core"] + 1e-9
+    assert found["resident_mb"] > 0

@@ -32,6 +32,7 @@ OBJECTS = [document for path in sorted((FOLDER / "k8s").glob("*.yaml")) for docu
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 KUBERNETES = ("1.30", kubernetes_validate.latest_version())
 PAGE = (ROOT / "docs" / "cluster.md").read_text()
+SAMPLING = (ROOT / "docs" / "sampling.md").read_text()
 
 
 def program(name: str) -> str:
@@ -229,3 +230,23 @@ def test_the_template_of_jobs_is_prefects_own_but_for_its_defaults():
 def test_the_workspace_file_of_the_pods_is_one(tmp_path: Path):
     (tmp_path / "watchkeeper.yaml").write_text(named("ConfigMap")["watchkeeper-workspace"]["data"]["watchkeeper.yaml"])
     assert find_home(tmp_path).workspace.lake == "s3://watchkeeper/lake"
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
+def test_the_sampler_of_its_page_is_what_kubernetes_accepts_and_asks_for_what_there_is(version: str):
+    [text] = re.findall(r"^```yaml\n(.*?)^```$", SAMPLING, re.MULTILINE | re.DOTALL)
+    daemon = yaml.safe_load(text)
+    kubernetes_validate.validate(daemon, version, strict=True)
+    pod = daemon["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert container["image"] == f"watchkeeper:{VERSION}"
+    assert {w for w in container["command"] if w.startswith("--")} <= options(*container["command"][:2])
+    assert {m["name"] for m in container["volumeMounts"]} == {v["name"] for v in pod["volumes"]}
+    made = {(kind.capitalize(), name) for kind, name in re.findall(r"kubectl create (secret) generic ([\w-]+)", PAGE)}
+    assert set(references(pod)) <= {(o["kind"], o["metadata"]["name"]) for o in OBJECTS} | made
+
+
+def test_the_unit_of_the_samplers_page_calls_a_command_with_options_that_there_are():
+    [command] = re.findall(r"^ExecStart=\S+/(watchkeeper .+)$", SAMPLING, re.MULTILINE)
+    verb = command.split()
+    assert {w for w in verb if w.startswith("--")} <= options(*verb[:2])

@@ -473,6 +473,39 @@ class GpuSample:
     sm_clock_mhz: Of[int | None, "SM clock"] = None
     memory_clock_mhz: Of[int | None, "memory clock"] = None
     throttle_reasons: Of[list[str] | None, "why clocks were held down, empty when not, null when the driver does not say"] = None
+    parent_uuid: Of[str, "of a MIG slice the id of the GPU it is cut from, empty for a whole GPU"] = ""
+    fraction: Of[float, "share of a whole GPU that this device is: 1, or of a MIG slice its compute slices of those of the GPU"] = 1.0
+    energy_j: Of[float | None, "the driver's own energy counter, joules since it was loaded; falls when it is loaded again"] = None
+    memory_busy_ratio: Of[float | None, "share of time with memory read or written"] = None
+    pcie_received_bytes_s: Of[float | None, "bytes a second that came over PCIe"] = None
+    pcie_sent_bytes_s: Of[float | None, "bytes a second that went over PCIe"] = None
+    ecc_corrected: Of[int | None, "memory errors that were corrected since the driver was loaded"] = None
+    ecc_uncorrected: Of[int | None, "memory errors that were not"] = None
+    xids: Of[list[int] | None, "XID errors the driver told of since the reading before; null where it does not tell"] = None
+    source: Of[str, "nvml, or dcgm for readings of the DCGM exporter"] = "nvml"
+    is_synthetic: Of[bool, "true for a made-up trace"] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuProcess:
+    """One process on one GPU at one reading; which model it serves is what a GPU's seconds are split by."""
+
+    TABLE: ClassVar[str] = "telemetry/gpu_processes"
+    KEY: ClassVar[tuple[str, ...]] = ("host", "device_uuid", "pid", "sampled_at")
+
+    sampled_at: Of[datetime, "when it was read"]
+    interval_s: Of[float, "seconds it stands for"]
+    host: Of[str, "host name"]
+    device_uuid: Of[str, "the device it runs on, of a MIG slice the slice"]
+    pid: Of[int, "process id on the host; -1, -2 and so on where only containers are known (DCGM)"]
+    name: Of[str, "name of the program; never its arguments"] = ""
+    model: Of[str, "model it serves, empty when unknown"] = ""
+    version: Of[str, "version of the model, empty when unknown"] = ""
+    team: Of[str, "team that it works for, empty when unknown"] = ""
+    purpose: Of[str, "serving or training"] = "serving"
+    attributed_by: Of[str, "how its model is known: process, container, environment; empty when unknown"] = ""
+    memory_used_bytes: Of[int | None, "memory it uses on the device"] = None
+    sm_ratio: Of[float | None, "share of time its kernels ran"] = None
     is_synthetic: Of[bool, "true for a made-up trace"] = False
 
 
@@ -490,6 +523,12 @@ class HostSample:
     memory_used_bytes: Of[int, "memory in use"]
     memory_total_bytes: Of[int, "memory of the host"]
     load_1m: Of[float, "load average over a minute"]
+    io_wait_ratio: Of[float | None, "share of time processors waited for data; null where the system does not say"] = None
+    disk_read_bytes_s: Of[float | None, "bytes a second read from disks"] = None
+    disk_written_bytes_s: Of[float | None, "bytes a second written to disks"] = None
+    network_received_bytes_s: Of[float | None, "bytes a second received, but for loopback"] = None
+    network_sent_bytes_s: Of[float | None, "bytes a second sent, but for loopback"] = None
+    tcp_retransmitted_ratio: Of[float | None, "share of TCP segments sent again; null where the system does not say"] = None
     is_synthetic: Of[bool, "true for a made-up trace"] = False
 
 
@@ -512,6 +551,7 @@ RECORDS = (
     Digest,
     Run,
     GpuSample,
+    GpuProcess,
     HostSample,
 )
 

@@ -1,95 +1,16 @@
-"""sample-gpus and costs, as people and cron call them."""
+"""costs, as people call it."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from nvml_world import NAME, NvmlWorld, needs_gcc
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.demo.gpu_trace import land_gpu_trace
-from watchkeeper.records import GpuSample, HostSample
+from watchkeeper.records import GpuSample
 
-SAMPLER = [sys.executable, "-c", "from watchkeeper.cli import app; app()"]
 MONDAY = datetime(2025, 1, 20, tzinfo=UTC)
-PATIENCE_S = 60.0
-
-
-def sampler(home: Home, *arguments: str, env: dict[str, str]) -> subprocess.Popen[str]:
-    command = [*SAMPLER, "--home", str(home.root), "sample-gpus", *arguments]
-    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-@pytest.fixture
-def no_driver(tmp_path: Path) -> dict[str, str]:
-    """An environment in which the library that is found is no library, as on a host without a driver."""
-    folder = tmp_path / "empty"
-    folder.mkdir()
-    (folder / NAME).write_bytes(b"")
-    return {**os.environ, "LD_LIBRARY_PATH": str(folder)}
-
-
-def test_a_host_without_a_gpu_says_so_in_one_line_and_is_sampled(home, no_driver):
-    process = sampler(home, "--once", "--host", "box", env=no_driver)
-    _, said = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0
-    assert said.splitlines()[0].startswith("No GPU on box: no NVIDIA driver is installed")
-    assert said.splitlines()[1:] == ["0 GPU reading(s) and 1 host reading(s) landed."]
-    assert [s.host for s in home.lake.newest(HostSample)] == ["box"]
-
-
-@needs_gcc[0]
-@needs_gcc[1]
-def test_sigterm_ends_the_sampler_with_all_its_readings_landed(home, tmp_path):
-    world = NvmlWorld(tmp_path, "- count 2", "* utilisation 40")
-    process = sampler(home, "--every", "0.1s", "--json", env=world.environment)
-    assert process.stdout is not None
-    told = [json.loads(process.stdout.readline()) for _ in range(5)]
-    process.terminate()
-    rest, said = process.communicate(timeout=PATIENCE_S)
-    told += [json.loads(line) for line in rest.splitlines()]
-    assert (process.returncode, "2 GPU(s) on" in said) == (0, True)
-    landed = home.lake.newest(GpuSample)
-    assert len(landed) == 2 * len(told)
-    assert {s.utilisation_ratio for s in landed} == {0.4}
-    assert {g["device"] for line in told for g in line["gpus"]} == {0, 1}
-
-
-@needs_gcc[0]
-@needs_gcc[1]
-def test_a_gpu_lost_under_a_running_sampler_is_told_once_and_ctrl_c_ends_it(home, tmp_path):
-    world = NvmlWorld(tmp_path, "- count 2")
-    process = sampler(home, "--every", "0.1s", "--json", env=world.environment)
-    assert process.stdout is not None
-    process.stdout.readline()
-    world.say("0 lost !15")
-    deadline = time.monotonic() + PATIENCE_S
-    while json.loads(process.stdout.readline())["faults"] != {"0": "GPU is lost"}:
-        assert time.monotonic() < deadline
-    alone = [json.loads(process.stdout.readline()) for _ in range(3)]
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0
-    assert [[g["device"] for g in line["gpus"]] for line in alone] == [[1]] * 3
-    assert said.count("GPU 0 gives no readings (GPU is lost)") == 1
-
-
-def test_an_interval_that_is_no_time_is_wrong_usage(watchkeeper):
-    result = watchkeeper("sample-gpus", "--every", "often")
-    assert (result.exit_code, "'often' is not a duration" in result.output) == (2, True)
-
-
-def test_readings_are_not_kept_under_a_model_that_is_in_no_file(home, watchkeeper):
-    result = watchkeeper("sample-gpus", "--once", "--model", "parcel")
-    assert (result.exit_code, "Did you mean 'parcels'?" in result.output) == (2, True)
-    assert home.lake.table("telemetry") is None
 
 
 @pytest.fixture

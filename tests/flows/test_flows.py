@@ -15,6 +15,7 @@ from watchkeeper.errors import ConfigurationError, UsageError
 from watchkeeper.flows.artifacts import dated, table
 from watchkeeper.flows.fan_out import Outcome, conclude, may_help
 from watchkeeper.flows.selection import Selection, name_of, select, stretch
+from watchkeeper.records import HostSample
 
 ROOT = Path(__file__).parent.parent.parent
 SHIPPED = read_deployments(Home(Path("/nowhere")))
@@ -38,7 +39,7 @@ def test_every_deployment_is_a_flow_with_a_form_that_explains_itself(deployment:
 
 
 def test_all_but_what_a_person_starts_have_a_schedule_of_their_own():
-    assert [d.name for d in SHIPPED if not d.schedules] == ["change", "ack", "silence", "resolve", "rebaseline", "backfill"]
+    assert [d.name for d in SHIPPED if not d.schedules] == ["change", "ack", "silence", "resolve", "rebaseline", "backfill", "sample-gpus"]
 
 
 def test_respond_follows_each_intake():
@@ -125,6 +126,24 @@ def test_a_run_completes_when_all_models_did(home: Home):
     state = conclude(chosen(home), [Outcome(about="good", value=3)], "3 windows")
     assert state.is_completed()
     assert state.message == "3 windows"
+
+
+def test_a_run_on_a_gpu_host_samples_for_as_long_as_it_was_told_and_says_what_landed(home: Home, monkeypatch: pytest.MonkeyPatch, no_driver: None):
+    from watchkeeper.flows.sampling import sample_gpus
+
+    monkeypatch.setenv("WATCHKEEPER_HOME", str(home.root))
+    state = sample_gpus.fn(hours=0.5 / 3600, every="0.1s", host="box")
+    readings = home.lake.newest(HostSample)
+    assert {r.host for r in readings} == {"box"}
+    assert 0.1 <= sum(r.interval_s for r in readings) <= 2.0
+    assert state.message.startswith(f"0 GPU readings, 0 process readings, {len(readings)} host readings landed. No GPU on box: ")
+
+
+@pytest.fixture
+def no_driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without devices, whether this process has loaded the stand-in before or there is a driver."""
+    (tmp_path / "nvml.txt").write_text("- count 0\n")
+    monkeypatch.setenv("NVML_STANDIN", str(tmp_path / "nvml.txt"))
 
 
 def chosen(home: Home) -> Selection:

@@ -10,7 +10,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime
@@ -24,7 +24,7 @@ import pyarrow.fs as pafs
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list, from_arrow, to_arrow
+from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema, as_list, from_arrow, to_arrow
 from watchkeeper.adapters.datasets import dataset_of
 from watchkeeper.adapters.object_stores import files, said
 from watchkeeper.errors import ConflictError, UnreadableError, UnwritableError
@@ -203,6 +203,34 @@ class Lake:
         there = self._open.get(name) or self.table(name)  # as last seen: whether the log is longer by now does not matter
         is_younger = there is not None and not {f.name for f in there.schema().fields}.issuperset(made.column_names)
         self.append(name, made, guard=guard, schema_mode="merge" if is_younger else None)
+
+    def append_records_once(self, record: type, batches: Mapping[int, Sequence[Any]], *, writer: str) -> int:
+        """Append numbered batches of records in one commit, but for those up to the number that `writer` committed last; return how many rows were new.
+
+        The number is in the commit, so whoever was killed between it and taking note may repeat. Of one writer at a time batches
+        come in ascending order.
+
+        Raises:
+            ConflictError: another process committed as this writer meanwhile.
+
+        """
+        if not any(batches.values()):
+            return 0
+        name, schema = record.TABLE, arrow_schema(record)  # type: ignore[attr-defined]
+        self.create(name, schema)
+        seen = self.version(name, writer)
+        rows = [row for number, several in sorted(batches.items()) if number > seen for row in several]
+        if not rows:
+            return 0
+        there = self.table(name)
+        is_younger = there is not None and not {f.name for f in there.schema().fields}.issuperset(schema.names)
+        properties = CommitProperties(app_transactions=[Transaction(writer, max(batches))], max_commit_retries=20)
+        try:
+            self._write(name, to_arrow(record, rows), properties, "merge" if is_younger else None)
+        except CommitFailedError as error:
+            self._open.pop(name, None)
+            raise ConflictError(f"another process wrote under {writer}", where=name) from error
+        return len(rows)
 
     def version(self, name: str, app_id: str) -> int:
         """Return the version last committed under `app_id`, 0 when none; to be passed to `append` as the guard."""

@@ -1,30 +1,20 @@
 """GPUs as NVIDIA's management library (NVML) tells of them, through the binding nvidia-ml-py.
 
-Belongs here: one reading of every device, with None for what a device does not tell. Does not: when to read
-(operations/sample.py), the host's own processors (host.py).
+Belongs here: which devices there are, slices of them included, and what becomes of one that is lost. Does not: their sensors
+(nvml_sensors.py) and processes (nvml_processes.py), when to look (operations/sample.py), the host's own processors (host.py).
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import pynvml
 
-from watchkeeper.records import GpuSample
-
-_THROTTLES = {
-    pynvml.nvmlClocksEventReasonApplicationsClocksSetting: "application_clocks",
-    pynvml.nvmlClocksEventReasonSwPowerCap: "power_cap",
-    pynvml.nvmlClocksEventReasonHwSlowdown: "hardware_slowdown",
-    pynvml.nvmlClocksEventReasonSyncBoost: "sync_boost",
-    pynvml.nvmlClocksEventReasonSwThermalSlowdown: "software_thermal",
-    pynvml.nvmlClocksEventReasonHwThermalSlowdown: "hardware_thermal",
-    pynvml.nvmlClocksEventReasonHwPowerBrakeSlowdown: "power_brake",
-    pynvml.nvmlClocksEventReasonDisplayClockSetting: "display_clocks",
-}
-"""Bit -> why clocks are held down; that a GPU is idle is not among them."""
+from watchkeeper.adapters.gpu_look import Look, Stamp
+from watchkeeper.adapters.gpu_owners import Owners
+from watchkeeper.adapters.nvml_processes import ProcessMeter
+from watchkeeper.adapters.nvml_sensors import XidWatch, is_lost, read_gpu, read_slice, slices_of
 
 _ABSENT = {
     pynvml.NVML_ERROR_LIBRARY_NOT_FOUND: "no NVIDIA driver is installed (libnvidia-ml.so.1 was not found)",
@@ -32,125 +22,138 @@ _ABSENT = {
     pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: "the NVIDIA driver and its library are of different versions; restart the host after the upgrade",
     pynvml.NVML_ERROR_NO_PERMISSION: "no permission to read the NVIDIA driver; run as a user who may open /dev/nvidiactl",
 }
-_FALLEN = (pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_RESET_REQUIRED, pynvml.NVML_ERROR_GPU_NOT_FOUND)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stamp:
-    """What all readings of one moment share."""
+class _Device:
+    """One GPU, known by its index; what is asked of it is forgotten when it is lost, and asked anew when it is back."""
 
-    sampled_at: datetime
-    interval_s: float
-    host: str
-    model: str = ""
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.handle: Any = None
+        self.uuid = self.name = ""
+        self._xids: XidWatch | None = None
+        self.untold: list[int] = []
+        """XID errors for which there was no reading yet, as when the device was lost with them."""
+        self._meters: dict[str, ProcessMeter] = {}
+
+    def open(self) -> None:
+        """Ask for the device.
+
+        Raises:
+            NVMLError: it is lost, or has no name and id to be known by.
+
+        """
+        if self._xids is None:
+            handle = pynvml.nvmlDeviceGetHandleByIndex(self.index)
+            self.uuid, self.name = pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle)
+            self.handle, self._xids = handle, XidWatch(handle)
+
+    def close(self) -> None:
+        """Forget the device."""
+        if self._xids is not None:
+            self._xids.close()
+        self.handle = self._xids = None
+        self._meters.clear()
+
+    def look(self, stamp: Stamp, owners: Owners) -> Look:
+        """Return a reading of the GPU, of its slices, and of the processes on what is not sliced.
+
+        Raises:
+            NVMLError: it is lost.
+
+        """
+        self.open()
+        xids = None if self._xids is None else self._xids.new()
+        self.untold += xids or []
+        whole = read_gpu(self.handle, stamp, device=self.index, uuid=self.uuid, name=self.name, xids=None if xids is None else self.untold)
+        self.untold = []
+        look = Look(gpus=[whole])
+        slices, most = slices_of(self.handle)
+        for handle in slices:
+            part = read_slice(handle, stamp, whole, slices_of_gpu=most)
+            look.gpus.append(part)
+            self._add_processes(look, handle, stamp, part.device_uuid, owners)
+        if not slices:
+            self._add_processes(look, self.handle, stamp, self.uuid, owners)
+        return look
+
+    def _add_processes(self, look: Look, handle: Any, stamp: Stamp, uuid: str, owners: Owners) -> None:
+        try:
+            look.processes += self._meters.setdefault(uuid, ProcessMeter()).read(handle, stamp, uuid=uuid, owners=owners)
+        except pynvml.NVMLError as error:
+            if is_lost(error):
+                raise
+            look.unseen[f"GPU {self.index}"] = str(error)
 
 
 @dataclass(slots=True)
 class Gpus:
     """The devices of this host; `why_none` says in a clause why there are none."""
 
-    handles: dict[int, Any] = field(default_factory=dict)
+    owners: Owners = field(default_factory=Owners)
     why_none: str = ""
-    faults: dict[int, str] = field(default_factory=dict)
-    """Device -> why its newest reading failed."""
+    devices: list[_Device] = field(default_factory=list)
 
-    def read(self, stamp: Stamp) -> list[GpuSample]:
-        """Return a reading of every device that answers; the others are in `faults`."""
-        self.faults = {i: handle for i, handle in self.handles.items() if isinstance(handle, str)}
-        samples: list[GpuSample] = []
-        for device, handle in self.handles.items():
-            if device not in self.faults:
-                try:
-                    samples.append(_read(device, handle, stamp))
-                except pynvml.NVMLError as error:
-                    self.faults[device] = str(error)
-        return samples
+    def look(self, stamp: Stamp) -> Look:
+        """Return a reading of every device that answers, and why the others do not; a driver that came late is found."""
+        if self.why_none:
+            self._open()
+        look = Look()
+        for device in self.devices:
+            try:
+                look.add(device.look(stamp, self.owners))
+            except pynvml.NVMLError as error:
+                xids = f", XID {', '.join(map(str, device.untold))}" if device.untold else ""
+                look.faults[f"GPU {device.index}"] = f"{error}{xids}"
+                device.close()
+        self.owners.forget_all_but(p.pid for p in look.processes)
+        return look
+
+    def lost(self) -> dict[str, str]:
+        """Return which devices do not answer, and why."""
+        found: dict[str, str] = {}
+        for device in self.devices:
+            try:
+                device.open()
+            except pynvml.NVMLError as error:
+                found[f"GPU {device.index}"] = str(error)
+        return found
+
+    def _open(self) -> None:
+        """Ask the driver what there is; until it has devices, it is closed again."""
+        try:
+            pynvml.nvmlInit()
+        except pynvml.NVMLError as error:
+            self.why_none = _ABSENT.get(error.value, f"the NVIDIA driver does not answer ({error})")
+            return
+        try:
+            self.devices = [_Device(index) for index in range(pynvml.nvmlDeviceGetCount())]
+            self.why_none = "" if self.devices else "the NVIDIA driver knows no device"
+        except pynvml.NVMLError as error:
+            self.why_none = f"the NVIDIA driver does not list its devices ({error})"
+        if not self.devices:
+            _shut_down()
+
+    def close(self) -> None:
+        """Let go of the devices and the driver."""
+        for device in self.devices:
+            device.close()
+        if self.devices:
+            _shut_down()
+            self.devices = []
 
 
 @contextlib.contextmanager
-def gpus() -> Iterator[Gpus]:
-    """Open the driver while the body runs; a host without GPUs has no handles and a reason."""
+def gpus(owners: Owners | None = None) -> Iterator[Gpus]:
+    """Open the driver while the body runs; a host without GPUs has no devices and a reason."""
+    found = Gpus(owners or Owners(), why_none="nobody asked yet")
+    found._open()  # noqa: SLF001 - its own maker
     try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        yield Gpus(why_none=_ABSENT.get(error.value, f"the NVIDIA driver does not answer ({error})"))
-        return
-    try:
-        yield _found()
+        yield found
     finally:
-        with contextlib.suppress(pynvml.NVMLError):
-            pynvml.nvmlShutdown()
+        found.close()
 
 
-def _found() -> Gpus:
-    try:
-        count = pynvml.nvmlDeviceGetCount()
-    except pynvml.NVMLError as error:
-        return Gpus(why_none=f"the NVIDIA driver does not list its devices ({error})")
-    handles = {i: _handle(i) for i in range(count)}
-    return Gpus(handles, why_none="" if handles else "the NVIDIA driver knows no device")
-
-
-def _handle(device: int) -> Any:
-    """Return the handle of a device, or as text why there is none."""
-    try:
-        return pynvml.nvmlDeviceGetHandleByIndex(device)
-    except pynvml.NVMLError as error:
-        return str(error)
-
-
-def _read(device: int, handle: Any, stamp: Stamp) -> GpuSample:
-    """Return one reading.
-
-    Raises:
-        NVMLError: the device has no name and id to be known by, or fell off the bus.
-
-    """
-    utilisation = _sensor(pynvml.nvmlDeviceGetUtilizationRates, handle)
-    memory = _sensor(pynvml.nvmlDeviceGetMemoryInfo, handle)
-    power = _sensor(pynvml.nvmlDeviceGetPowerUsage, handle)
-    return GpuSample(
-        sampled_at=stamp.sampled_at,
-        interval_s=stamp.interval_s,
-        host=stamp.host,
-        device=device,
-        device_uuid=pynvml.nvmlDeviceGetUUID(handle),
-        device_name=pynvml.nvmlDeviceGetName(handle),
-        model=stamp.model,
-        utilisation_ratio=None if utilisation is None else utilisation.gpu / 100,
-        memory_used_bytes=None if memory is None else memory.used,
-        memory_total_bytes=None if memory is None else memory.total,
-        power_w=None if power is None else power / 1000,
-        temperature_c=_temperature(handle),
-        sm_clock_mhz=_sensor(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_SM),
-        memory_clock_mhz=_sensor(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_MEM),
-        throttle_reasons=_throttles(handle),
-    )
-
-
-def _sensor(call: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what a sensor says, None when the device has no such sensor or may not be asked."""
-    try:
-        return call(*arguments)
-    except pynvml.NVMLError as error:
-        if error.value in _FALLEN:
-            raise
-        return None
-
-
-def _temperature(handle: Any) -> float | None:
-    """Return degrees Celsius, by the older call where the driver does not know the newer one."""
-    for call in (pynvml.nvmlDeviceGetTemperatureV, pynvml.nvmlDeviceGetTemperature):
-        degrees = _sensor(call, handle, pynvml.NVML_TEMPERATURE_GPU)
-        if degrees is not None:
-            return float(degrees)
-    return None
-
-
-def _throttles(handle: Any) -> list[str] | None:
-    """Return why clocks are held down, None when the driver does not say."""
-    for call in (pynvml.nvmlDeviceGetCurrentClocksEventReasons, pynvml.nvmlDeviceGetCurrentClocksThrottleReasons):
-        bits = _sensor(call, handle)
-        if bits is not None:
-            return [name for bit, name in _THROTTLES.items() if bits & bit]
-    return None
+def _shut_down() -> None:
+    with contextlib.suppress(pynvml.NVMLError):
+        pynvml.nvmlShutdown()

@@ -1,33 +1,21 @@
-"""The commands about GPUs and money: sample-gpus and costs.
+"""The command about GPUs and money: costs.
 
-Belongs here: arguments, the sampler's clock and signals, and what is printed. Does not: taking readings
-(operations/sample.py), or adding them up (operations/bill.py).
+Belongs here: arguments, and what is printed. Does not: taking readings (sampling.py), or adding them up (operations/bill.py).
 """
 
-import json
-import signal
-import threading
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from watchkeeper.adapters.host import host_name
-from watchkeeper.adapters.nvml import Gpus, gpus
-from watchkeeper.adapters.telemetry import Buffer
 from watchkeeper.adapters.workspace import load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, days, moment, open_home
-from watchkeeper.cli.output import JsonOption, as_dict, cell, complain, plain, say, show, window_so_far
-from watchkeeper.errors import UsageError
+from watchkeeper.cli.output import JsonOption, as_dict, cell, complain, say, show, window_so_far
 from watchkeeper.measures.cost import SYNTHETIC
 from watchkeeper.operations.bill import BillRow, bill
-from watchkeeper.operations.sample import Pace, Plan, Reading, check_interval, sample
-from watchkeeper.records import GpuSample, HostSample
-from watchkeeper.spelling import parse_duration
 from watchkeeper.words import number_text
 
 UNATTRIBUTED = "unattributed"
@@ -54,86 +42,8 @@ class By(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("sample-gpus", epilog="Example: watchkeeper sample-gpus --every 10s --model flight_delays")(sample_gpus)
+    """Add the command."""
     app.command("costs", epilog="Example: watchkeeper costs flight_delays --from 2013-04-22 --to 2013-04-29 --by day")(costs)
-
-
-def sample_gpus(
-    ctx: typer.Context,
-    *,
-    every: Annotated[str, typer.Option(metavar="TIME", help="Time between two readings, from 0.1s to 1h.")] = "10s",
-    count: Annotated[int | None, typer.Option(min=1, metavar="N", help="Readings to take; else until Ctrl-C or SIGTERM.", show_default=False)] = None,
-    once: Annotated[bool, typer.Option("--once", help="Take one reading, which stands for the time in --every; for cron.")] = False,
-    model: Annotated[
-        str, typer.Option(metavar="MODEL", help="The model that these GPUs serve; else cost.hosts of the monitors tells.", show_default=False)
-    ] = "",
-    host: Annotated[str, typer.Option(metavar="NAME", help="The name to keep the readings under; else this machine's.", show_default=False)] = "",
-    as_json: JsonOption = False,
-    home: HomeOption = None,
-) -> None:
-    """Read this host's GPUs, processors and memory, again and again, into the lake.
-
-    Readings land once a minute and at the end; Ctrl-C and SIGTERM end it without losing any. With --json each reading
-    is a line of JSON.
-    """
-    plan = Plan(every_s=_every(every), host=host or host_name(), model=model, count=1 if once else count)
-    workspace = open_home(ctx, home)
-    if model and workspace.monitors_dir.is_dir():  # a host of GPUs may have the lake's address and no monitors
-        load_monitors(workspace, [model])
-    buffer = Buffer(workspace.lake)
-    with gpus() as found:
-        _introduce(found, plan)
-        sample(found, buffer, plan, _pace(), seen=_Teller(as_json=as_json))
-    _conclude(buffer)
-
-
-def _every(text: str) -> float:
-    try:
-        return check_interval(parse_duration(text))
-    except ValueError as error:
-        raise UsageError(str(error), where="--every") from error
-
-
-def _pace() -> Pace:
-    """Return the real clock, and a wait that Ctrl-C and SIGTERM end."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    return Pace(now=lambda: datetime.now(UTC), seconds=time.monotonic, wait=stop.wait)
-
-
-def _introduce(found: Gpus, plan: Plan) -> None:
-    if not found.handles:
-        complain(f"No GPU on {plan.host}: {found.why_none}. The host's processors and memory are sampled alone.")
-    elif plan.count != 1:
-        complain(f"{len(found.handles)} GPU(s) on {plan.host}, read every {plan.every_s:g} s. Ctrl-C ends it.")
-
-
-class _Teller:
-    """Prints readings, and a device's fault when it begins or ends."""
-
-    def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
-        self._faults: dict[int, str] = {}
-
-    def __call__(self, reading: Reading) -> None:
-        for device, fault in reading.faults.items():
-            if self._faults.get(device) != fault:
-                complain(f"GPU {device} gives no readings ({fault}); the others go on.")
-        for device in self._faults.keys() - reading.faults.keys():
-            complain(f"GPU {device} gives readings again.")
-        self._faults = reading.faults
-        if self._as_json:
-            say(json.dumps(plain({"gpus": reading.gpus, "host": reading.host, "faults": reading.faults}), ensure_ascii=False))
-
-
-def _conclude(buffer: Buffer) -> None:
-    landed = f"{buffer.landed.get(GpuSample, 0)} GPU reading(s) and {buffer.landed.get(HostSample, 0)} host reading(s) landed"
-    lost = buffer.held + buffer.dropped
-    complain(f"{landed}." if not lost else f"{landed}; {lost} were lost: {buffer.fault or 'the lake was away for too long'}.")
-    if lost:
-        raise typer.Exit(4)
 
 
 def costs(

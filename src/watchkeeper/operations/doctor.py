@@ -214,11 +214,11 @@ def _slack(settings: Settings) -> Iterator[Diagnosis]:
 
 def _gpu() -> Iterator[Diagnosis]:
     with nvml.gpus() as found:
-        lost = [f"device {i}: {handle}" for i, handle in found.handles.items() if isinstance(handle, str)]
+        lost = [f"{device}: {why}" for device, why in found.lost().items()]
         if lost:
             yield Diagnosis("fail", "gpu", "; ".join(lost), "look at nvidia-smi and the kernel's log")
-        elif found.handles:
-            yield Diagnosis("ok", "gpu", f"{len(found.handles)} devices answer")
+        elif found.devices:
+            yield Diagnosis("ok", "gpu", f"{len(found.devices)} devices answer")
         else:
             yield Diagnosis("ok", "gpu", f"none here: {found.why_none}")
 

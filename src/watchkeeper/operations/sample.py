@@ -1,21 +1,24 @@
-"""Sample: GPUs and host -> telemetry, reading after reading, until told to stop.
+"""Sample: GPUs, processes on them and host -> telemetry, reading after reading, until told to stop.
 
 Belongs here: when to read, for how long a reading stands, when to land. Does not: the clock and the signals, which are
-given as a Pace (cli/gpus.py), reading devices (adapters/nvml.py), what the time cost (costs.py).
+given as a Pace (cli/sampling.py), reading devices (adapters/nvml.py, adapters/dcgm.py), what the time cost (costs.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from watchkeeper.adapters.gpu_hours import LONGEST_INTERVAL
+from watchkeeper.adapters.gpu_look import GpuSource, Look, Stamp
 from watchkeeper.adapters.host import HostMeter
-from watchkeeper.adapters.nvml import Gpus, Stamp
 from watchkeeper.adapters.telemetry import Buffer
 from watchkeeper.errors import UsageError
-from watchkeeper.records import GpuSample, HostSample
+from watchkeeper.records import GpuProcess, GpuSample, HostSample
 
 SHORTEST_INTERVAL = timedelta(milliseconds=100)
+_JUMP_S = 1.0
+"""A clock that runs off by more than this between two readings was set, and did not drift."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +43,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What one look at the host gave."""
+    """What one look at the GPUs and the host gave."""
 
-    gpus: list[GpuSample]
+    look: Look
     host: HostSample
-    faults: dict[int, str]
+    clock_jumped_s: float = 0.0
+    """By how much the clock was set since the reading before, seconds; 0 when it was not."""
 
 
 def check_interval(every: timedelta) -> float:
@@ -59,39 +63,59 @@ def check_interval(every: timedelta) -> float:
     return every.total_seconds()
 
 
-def sample(gpus: Gpus, buffer: Buffer, plan: Plan, pace: Pace, *, seen: Callable[[Reading], None] = lambda _: None) -> None:
+def sample(sources: Sequence[GpuSource], buffer: Buffer, plan: Plan, pace: Pace, *, seen: Callable[[Reading], None] = lambda _: None) -> None:
     """Read every device and the host again and again, and land the readings; `seen` is told of each.
 
-    Asked to stop, it reads once more, so that the time since the last reading counts, lands what it holds, and returns.
+    What a sampler before left is landed first. Asked to stop, it reads once more, so that the time since the last reading
+    counts, lands what it holds, and returns.
     """
     meter, began, flushed = HostMeter(), pace.seconds(), pace.seconds()
-    last: float | None = None
+    if buffer.found:
+        buffer.flush_aside()
+    last: tuple[float, datetime] | None = None
     number, stopped = 0, False
     while True:
-        number, at = number + 1, pace.seconds()
-        stands_for = _stands_for(None if last is None else at - last, plan)
-        last = at
-        reading = _look(gpus, meter, Stamp(sampled_at=pace.now(), interval_s=stands_for, host=plan.host, model=plan.model))
-        buffer.add(GpuSample, reading.gpus)
-        buffer.add(HostSample, [reading.host])
+        number, at, now = number + 1, pace.seconds(), pace.now()
+        elapsed = None if last is None else at - last[0]
+        stamp = Stamp(sampled_at=now, interval_s=_stands_for(elapsed, plan), host=plan.host, model=plan.model)
+        reading = Reading(look=_look(sources, stamp), host=_host(meter, stamp), clock_jumped_s=_jump(last, at, now))
+        last = at, now
+        buffer.add({GpuSample: reading.look.gpus, GpuProcess: reading.look.processes, HostSample: [reading.host]})
         seen(reading)
         if stopped or number == plan.count:
             break
         if at - flushed >= plan.flush_s:
-            buffer.flush()
+            buffer.flush_aside()
             flushed = at
         stopped = pace.wait(_until_next(pace.seconds() - began, plan.every_s))
     buffer.flush()
 
 
-def _look(gpus: Gpus, meter: HostMeter, stamp: Stamp) -> Reading:
-    samples = gpus.read(stamp)
-    host = meter.read(sampled_at=stamp.sampled_at, interval_s=stamp.interval_s, host=stamp.host)
-    return Reading(gpus=samples, host=host, faults=dict(gpus.faults))
+def _look(sources: Sequence[GpuSource], stamp: Stamp) -> Look:
+    """Ask all at once: one that does not answer makes nobody else's reading late."""
+    look = Look()
+    if len(sources) == 1:
+        return sources[0].look(stamp)
+    with ThreadPoolExecutor(len(sources) or 1) as asking:
+        for told in asking.map(lambda source: source.look(stamp), sources):
+            look.add(told)
+    return look
+
+
+def _host(meter: HostMeter, stamp: Stamp) -> HostSample:
+    return meter.read(sampled_at=stamp.sampled_at, interval_s=stamp.interval_s, host=stamp.host)
+
+
+def _jump(last: tuple[float, datetime] | None, at: float, now: datetime) -> float:
+    """Return by how much the clock was set since the reading before; a host that was suspended looks the same."""
+    if last is None:
+        return 0.0
+    off = (now - last[1]).total_seconds() - (at - last[0])
+    return off if abs(off) > _JUMP_S else 0.0
 
 
 def _stands_for(elapsed: float | None, plan: Plan) -> float:
-    """Return the seconds a reading stands for.
+    """Return the seconds a reading stands for: never more than passed by a clock that nobody sets.
 
     A single reading stands for its interval; the first of many only opens the clock. After a pause (a suspended host)
     a reading stands for one interval, and the rest is a gap: unknown, not billed.

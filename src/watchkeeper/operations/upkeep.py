@@ -16,7 +16,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.eras import baselines_of
 from watchkeeper.profiles.parts import MARK
-from watchkeeper.records import RECORDS, GpuSample, HostSample, Profile, Quarantined, ReferenceScore, Score, Signal, Validation
+from watchkeeper.records import RECORDS, GpuProcess, GpuSample, HostSample, Profile, Quarantined, ReferenceScore, Score, Signal, Validation
 from watchkeeper.windows import local_midnight
 
 READERS_KEEP_HOURS = 7 * 24
@@ -62,7 +62,7 @@ def _removals(home: Home, monitors: Mapping[str, Monitor], now: datetime) -> Ite
         yield Signal.TABLE, Removal("window_start", before, model=model)
     if monitors:
         longest = now - max(m.keep for m in monitors.values())
-        yield from ((record.TABLE, Removal("sampled_at", longest)) for record in (GpuSample, HostSample))
+        yield from ((record.TABLE, Removal("sampled_at", longest)) for record in (GpuSample, GpuProcess, HostSample))
 
 
 def _tables(monitors: Mapping[str, Monitor]) -> Sequence[str]:

@@ -1,0 +1,87 @@
+"""The flow that samples the GPUs of the host whose worker runs it, for hosts that have a work pool and no service manager.
+
+Belongs here: parameters, the clock, the last word. Does not: taking readings (operations/sample.py), or the daemon (`watchkeeper
+sample-gpus`), which begins at once and needs no run a day.
+"""
+
+import contextlib
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import State, flow
+from prefect.states import Completed
+
+from watchkeeper.adapters.dcgm import DcgmExporter
+from watchkeeper.adapters.gpu_look import GpuSource
+from watchkeeper.adapters.gpu_owners import Owners, rules
+from watchkeeper.adapters.host import host_name
+from watchkeeper.adapters.nvml import gpus
+from watchkeeper.adapters.settings import without_telemetry
+from watchkeeper.adapters.telemetry import Buffer
+from watchkeeper.adapters.workspace import find_home
+from watchkeeper.flows.selection import run_name
+from watchkeeper.operations.sample import Pace, Plan, check_interval, sample
+from watchkeeper.records import GpuProcess, GpuSample, HostSample
+from watchkeeper.spelling import parse_duration
+from watchkeeper.words import counted
+
+
+@flow(name="sample-gpus", flow_run_name=run_name)
+def sample_gpus(
+    hours: float = 24.0,
+    every: str = "10s",
+    model: str = "",
+    processes: list[str] | None = None,
+    containers: list[str] | None = None,
+    dcgm: list[str] | None = None,
+    host: str = "",
+) -> State[Any]:
+    """Reads the GPUs, processes, processors, memory, disks and network of the host that it runs on into the lake.
+
+    Args:
+        hours: For how long.
+        every: Time between two readings, from 0.1s to 1h.
+        model: The model that these GPUs serve. Leave empty where processes or cost.hosts of the monitors tell.
+        processes: Processes serve a model whose name or command line fits, each as MODEL=PATTERN.
+        containers: The same by the name or id of container or pod, each as MODEL=PATTERN.
+        dcgm: Addresses of DCGM exporters to ask, and not the driver.
+        host: The name to keep the readings under. Leave empty for that of the machine.
+    """
+    without_telemetry()
+    home = find_home()
+    plan = Plan(every_s=check_interval(parse_duration(every)), host=host or host_name(), model=model)
+    owners = Owners(processes=rules(processes or [], option="processes"), containers=rules(containers or [], option="containers"))
+    sources: list[GpuSource] = [DcgmExporter(url, owners=owners, host=host) for url in dcgm or []]
+    with contextlib.ExitStack() as opened:
+        buffer = opened.enter_context(Buffer(home.lake, home.root / "spool" / "telemetry"))
+        why_none = ""
+        if not sources:
+            found = opened.enter_context(gpus(owners))
+            sources, why_none = [found], found.why_none
+        try:
+            sample(sources, buffer, plan, _pace(hours * 3600))
+        finally:
+            buffer.flush()  # a run that is cancelled lands what it has; what a killed one leaves lands with the next
+    return Completed(message=_last_word(buffer, plan, why_none))
+
+
+def _pace(seconds: float) -> Pace:
+    """Return the real clock, and a wait that ends the sampling when the time is over."""
+    end = time.monotonic() + seconds
+
+    def wait(for_s: float) -> bool:
+        time.sleep(max(0.0, min(for_s, end - time.monotonic())))
+        return time.monotonic() >= end
+
+    return Pace(now=lambda: datetime.now(UTC), seconds=time.monotonic, wait=wait)
+
+
+def _last_word(buffer: Buffer, plan: Plan, why_none: str) -> str:
+    landed = ", ".join(
+        counted(buffer.landed.get(k, 0), f"{n} reading") for k, n in ((GpuSample, "GPU"), (GpuProcess, "process"), (HostSample, "host"))
+    )
+    none = f" No GPU on {plan.host}: {why_none}." if why_none else ""
+    waiting = f" {counted(buffer.held, 'reading')} wait for the next run: {buffer.fault}." if buffer.held else ""
+    lost = f" {counted(buffer.dropped, 'reading')} had to go." if buffer.dropped else ""
+    return f"{landed} landed.{none}{waiting}{lost}"
