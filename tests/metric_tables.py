@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from measure_world import NAN, binary, decided, feature, multiclass, regression, scanned
 from watchkeeper.measures.segment_shift import Sides
-from watchkeeper.measures.views import FeatureView, ServiceView
+from watchkeeper.measures.service_view import LIMIT, TAIL, ServiceView
+from watchkeeper.measures.views import FeatureView
 from watchkeeper.profiles.bins import FeatureBins, fit_category, fit_numeric
 from watchkeeper.profiles.counted import of_rows
 from watchkeeper.profiles.grids import latency_cells

@@ -207,7 +207,15 @@ def _of_suite_columns(home: Home, monitor: Monitor, source: Source, pattern: str
     for column in sorted(named - set(columns)):
         yield Finding("warning", place, None, f"{newest.name} has no column '{column}'", _near(column, columns), monitor.model)
     roles = monitor.columns
-    numbers = [name for name in (roles.score, roles.latency, *roles.probabilities.values()) if name] if source == "events" else []
+    numbers = (
+        [
+            name
+            for name in (roles.score, roles.latency, roles.queue_time, roles.input_tokens, roles.output_tokens, *roles.probabilities.values())
+            if name
+        ]
+        if source == "events"
+        else []
+    )
     for what in unanswerable(entries, schema, file=newest.name, numbers=numbers):
         yield Finding("mistake", place, None, what, model=monitor.model)
 

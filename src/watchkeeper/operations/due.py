@@ -87,7 +87,8 @@ def due_windows(
         return
     first, last = parts.starts[0], last_of(grid, now).end
     span = era.within(max(first, start) if start else first, min(last, end) if end else last)
-    usual = f"{key(*(monitor.reference_span or ()))[:8]}.{reference_revision(monitor, parts)}{_still_due(monitor, basis, now)}"
+    limit = f".{monitor.service.latency_limit:g}ms" if monitor.service.latency_limit is not None else ""
+    usual = f"{key(*(monitor.reference_span or ()))[:8]}.{reference_revision(monitor, parts)}{_still_due(monitor, basis, now)}{limit}"
     for window in (w for w in grid.between(span.start, span.end) if w.start in era):
         state, own = basis.maturity.state_of(window, now), versions.inputs(window)
         inputs = f"{basis.bins}/{usual}/{parts.revision(window)}/{state}/{silence_of(parts, window, now)}{own and f'/{own}'}"
