@@ -85,7 +85,7 @@ def hours_of(root: Path, hours: range, *, plant: Plant | None = None, during: ra
 def slower(where: dict[str, str], factor: float) -> Plant:
     """Return what makes the requests of a place slower."""
 
-    def plant(rows: pd.DataFrame, rng: np.random.Generator) -> None:  # noqa: ARG001
+    def plant(rows: pd.DataFrame, rng: np.random.Generator) -> None:
         mine = np.ones(len(rows), bool)
         for column, value in where.items():
             mine &= (rows[column] == value).to_numpy()

@@ -460,6 +460,9 @@ CATALOGUE: tuple[Metric, ...] = (
     _place("errors_to_rest", service_to_rest.errors_to_rest, "Newcombe", "ratio", STATUS, least=20),
 )
 
+KEPT_AT_PLACES = frozenset({"rows", "error_ratio", "latency_p50", "latency_p95", "latency_to_rest", "errors_to_rest"})
+"""The service figures of a segment, region or host that are stored; all others are worked out when somebody asks: there may be a hundred hosts."""
+
 NAMES = frozenset(m.name for m in CATALOGUE)
 
 

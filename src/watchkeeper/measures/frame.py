@@ -78,6 +78,8 @@ class Frame:
     """Whether there are scores or probabilities to be unsure of."""
     latency_limit: float | None = None
     """Milliseconds that requests should not take longer than; None: what 95 % of the reference's did not."""
+    at_places: Collection[str] | None = None
+    """Which service figures are wanted of segments, regions and hosts; None: all that are wanted of the whole."""
     places: Sequence[str] = ()
     """Columns whose values are segments for service figures alone."""
 

@@ -20,6 +20,11 @@ def is_place(frame: Frame, segment: str) -> bool:
     return bool(dimension_of(segment, frame.places)) if segment and frame.places else False
 
 
+def is_wanted(frame: Frame, metric: Metric, segment: str) -> bool:
+    """Tell whether a figure of the service is asked for, of the whole or of a segment."""
+    return frame.wants(metric) and (not segment or (metric.in_segments and (frame.at_places is None or metric.name in frame.at_places)))
+
+
 def is_logged(metric: Metric, view: ServiceView) -> bool:
     """Tell whether what a figure of the service is made of was logged."""
     there = [view.has(name) for name in metric.of_parts]

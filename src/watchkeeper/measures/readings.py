@@ -17,7 +17,7 @@ from watchkeeper.measures.clustered import clustered, rows_taken_apart
 from watchkeeper.measures.confidence import learned_threshold
 from watchkeeper.measures.frame import VIEWS, BySegment, Frame, Known, LabelView, Sums, label_view, outcomes, served
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST, gap_to_rest
-from watchkeeper.measures.places import is_logged, is_place, places_of
+from watchkeeper.measures.places import is_logged, is_place, is_wanted, places_of
 from watchkeeper.measures.segment_shift import sides
 from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView
 from watchkeeper.profiles.bins import FeatureBins
@@ -112,17 +112,16 @@ def _service(frame: Frame, sums: BySegment, segment: str) -> Iterator[Score]:
     """Yield the figures of the service, of the whole or of a place; those of which nothing was logged are none."""
     seconds = (min(frame.window.end, frame.now) - frame.window.start).total_seconds()
     view = served(frame, sums.get(segment, {}), seconds=seconds)
-    usual = served(frame, frame.reference_sums.get(segment, {}))
+    usual = cache(lambda place: served(frame, frame.reference_sums.get(place, {})))
     for metric in catalogue.of("service", stored_only=False):
-        if frame.wants(metric) and (metric.in_segments or not segment) and is_logged(metric, view):
-            expected = None if metric.is_total else frame.usually(metric.name, "", segment, partial(metric.function, usual))
+        if is_wanted(frame, metric, segment) and is_logged(metric, view):
+            expected = None if metric.is_total else frame.usually(metric.name, "", segment, lambda: metric.function(usual(segment)))  # noqa: B023 - called at once
             yield _stated(frame, metric, metric.function(view), DONE, view.rows, expected, segment=segment)
-    wanted = [m for m in catalogue.of("place", stored_only=False) if frame.wants(m) and is_logged(m, view)] if segment else []
-    if wanted:
-        whole, usual_whole = served(frame, sums.get("", {})), served(frame, frame.reference_sums.get("", {}))
-        for metric in wanted:
-            expected = frame.usually(metric.name, "", segment, partial(metric.function, usual, usual_whole))
-            yield _stated(frame, metric, metric.function(view, whole), DONE, view.rows, expected, segment=segment)
+    wanted = [m for m in catalogue.of("place", stored_only=False) if segment and is_wanted(frame, m, segment) and is_logged(m, view)]
+    whole = served(frame, sums.get("", {})) if wanted else view
+    for metric in wanted:
+        expected = frame.usually(metric.name, "", segment, lambda: metric.function(usual(segment), usual("")))  # noqa: B023 - called at once
+        yield _stated(frame, metric, metric.function(view, whole), DONE, view.rows, expected, segment=segment)
 
 
 def _kpis(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:

@@ -95,8 +95,8 @@ def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime
         and wanted.metrics <= catalogue.stored_of(monitor.task) | _ALWAYS | {m.name for m in own_kpis(monitor)}
     )
     out = _asked(_stored(home, monitor, wanted, now) if is_stored else _rolled(home, monitor, str(grain), wanted, now), wanted)
-    if not out and is_stored and (wanted.feature or "").startswith(CLASS):
-        out = _asked(_rolled(home, monitor, str(grain), wanted, now), wanted)  # one of the seldom classes
+    if not out and is_stored and (wanted.segment or (wanted.feature or "").startswith(CLASS)):
+        out = _asked(_rolled(home, monitor, str(grain), wanted, now), wanted)  # one of the seldom classes, or what is kept of the whole alone
     if not out:
         _known_about(home, monitor, wanted, now)
     return out

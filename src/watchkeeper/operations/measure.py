@@ -16,7 +16,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.eras import Era
 from watchkeeper.judgement.policy import rules_of
-from watchkeeper.measures.catalogue import CATALOGUE, stored_of
+from watchkeeper.measures.catalogue import CATALOGUE, KEPT_AT_PLACES, stored_of
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST
 from watchkeeper.measures.own import own_kpis
 from watchkeeper.measures.readings import NOT_EVALUATED, readings
@@ -207,6 +207,7 @@ def _of_reference(monitor: Monitor, baseline: Baseline, made: Iterable[Score]) -
 def _of_window(piece: WindowsPiece, window: Window, reference: ReferenceSums, metrics: Collection[str], parts: pa.Table | None) -> Iterator[Score]:
     """Yield the window's scores by environment: of all versions together, then of those that are measured apart."""
     frame = frame_of(piece.home, piece.monitor, window, piece.grid.grain, piece.basis, reference, piece.now, metrics=metrics)
+    frame = replace(frame, at_places=KEPT_AT_PLACES | {t.metric for t in piece.monitor.targets if t.segment})
     if parts is None:
         yield from (s for s in readings(replace(frame, has_labels=False, metrics={"rows"}), {}) if s.metric == "rows")
         return
