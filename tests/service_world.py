@@ -39,6 +39,10 @@ SERVED: dict[str, Any] = {
     "reference": {"from": BEGIN.date().isoformat(), "to": (BEGIN + timedelta(days=REFERENCE_DAYS)).date().isoformat()},
 }
 
+FEW_DAYS = 4
+FEW: dict[str, Any] = SERVED | {"reference": {"from": BEGIN.date().isoformat(), "to": (BEGIN + timedelta(days=FEW_DAYS - 1)).date().isoformat()}}
+"""The same with a reference of three days, of which nothing is looked for in rows."""
+
 Plant = Callable[[pd.DataFrame, np.random.Generator], None]
 
 
