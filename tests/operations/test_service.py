@@ -10,7 +10,6 @@ import pytest
 
 from conftest import new_home
 from service_world import BEGIN, DAYS, FEW, FEW_DAYS, HOUR, REFERENCE_DAYS, SERVED, failing, hours_of, requests, slower
-from slack_standin import Slack
 from watchkeeper.adapters.workspace import Home, load_monitor
 from watchkeeper.judgement.service_story import TO_REST
 from watchkeeper.operations.incident_book import known_incidents
@@ -206,7 +205,7 @@ def test_seconds_are_measured_in_milliseconds_where_the_monitor_says_so(make_hom
     assert scores_in(home, 5)["saturation", ""].value == pytest.approx(rows.queue_ms.sum() / rows.ms.sum(), rel=0.02)
 
 
-def test_a_limit_of_latency_is_kept_or_broken_and_a_new_one_is_measured_anew(make_home: Callable[..., Home], slack: Slack):
+def test_a_limit_of_latency_is_kept_or_broken_and_a_new_one_is_measured_anew(make_home: Callable[..., Home]):
     said = {"service": {"latency_limit": 200}, "targets": [{"metric": "latency_over", "at_most": 0.01, "per": "day"}]}
     home = make_home(FEW | said)
     hours_of(home.root, range(FEW_DAYS * 24), plant=slower({}, 2.0), during=range((FEW_DAYS - 1) * 24, FEW_DAYS * 24), rows=60)

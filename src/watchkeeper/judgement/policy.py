@@ -93,6 +93,7 @@ RULES: tuple[Rule, ...] = (
     Rule(metric="share_shift", family="covariate", level="notice", tolerance=0.02, times_largest=2.0),
     Rule(metric="segment_shift", family="covariate", level="notice", tolerance=0.1, times_largest=2.0),
     Rule(metric="correlation", family="covariate", level="notice", tolerance=0.05, memories=(0.2,)),
+    Rule(metric="low_confidence_ratio", family="covariate", level="notice", tolerance=0.1),
     Rule(metric="score_mean", family="covariate", level="notice", tolerance=0.02, memories=(0.2,)),
 )
 
