@@ -93,7 +93,7 @@ def test_add_takes_the_unit_from_the_name_and_the_columns_of_a_service(make_home
         cloud_region=rng.choice(["eu", "us"], 400),
         pod=rng.choice(["a", "b"], 400),
     )
-    said = {a.key.removeprefix("columns."): a.value for a in added.answers if a.key.startswith("columns.")}
+    said = {a.key.removeprefix("columns."): a.value for a in added.guesses if a.key.startswith("columns.")}
     assert (
         said.items()
         >= {

@@ -116,7 +116,7 @@ def latency_doubts(home: Home, monitor: Monitor, *, now: datetime) -> list[str]:
     reference = _sums(rows.filter((start >= pa.scalar(span[0], TIMESTAMP)) & (start < pa.scalar(span[1], TIMESTAMP))))
     lately = _sums(rows.filter(start > pa.scalar(last - _LATELY, TIMESTAMP)))
     usual, now_measured = (Measured(side.get(LATENCY, Counts())) for side in (reference, lately))
-    said = [_of_sums(reference, usual, roles.latency_unit, None), _of_sums(lately, now_measured, roles.latency_unit, usual)]
+    said = [_of_sums(reference, usual, roles.latency_unit, None) or _of_sums(lately, now_measured, roles.latency_unit, usual)]
     said += [_of_queue(lately, now_measured), unusable(now_measured)]
     return list(dict.fromkeys(filter(None, said)))
 

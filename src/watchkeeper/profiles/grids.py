@@ -163,6 +163,6 @@ def latency_cell_below(ms: float) -> int:
     """Return the cell whose upper end is nearest to a latency, and so within 1 % of it.
 
     >>> round(latency_edge(latency_cell_below(300.0)))
-    299
+    301
     """
     return max(0, round(float(np.log(ms / 1e-3) / np.log1p(LATENCY_STEP))))
