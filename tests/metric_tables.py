@@ -4,7 +4,7 @@ Belongs here: seeded rows, as the metric sees them and as plain arrays. Does not
 (measures/test_catalogue.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,15 @@ import pyarrow as pa
 
 from measure_world import NAN, binary, decided, feature, multiclass, regression, scanned
 from watchkeeper.measures.segment_shift import Sides
-from watchkeeper.measures.views import FeatureView, ServiceView
+from watchkeeper.measures.service_view import LIMIT, TAIL, ServiceView
+from watchkeeper.measures.views import FeatureView
 from watchkeeper.profiles.bins import FeatureBins, fit_category, fit_numeric
 from watchkeeper.profiles.counted import of_rows
-from watchkeeper.profiles.grids import latency_cells
+from watchkeeper.profiles.counts import Counts
+from watchkeeper.profiles.grids import latency_cell_below, latency_cells
 from watchkeeper.profiles.pairs import PairSums
 from watchkeeper.profiles.scan import of_category
+from watchkeeper.profiles.statuses import class_cells
 
 CLASSES = ("ant", "bee", "cat", "dog")
 
@@ -177,26 +180,85 @@ def category_tables() -> dict[str, Rows]:
     }
 
 
-def service_rows(latency, is_error) -> Rows:
-    n = len(latency)
-    one, never = np.zeros(n, np.int64), np.zeros(n, bool)
-    missing = np.isnan(latency)
-    cells = latency_cells(np.where(missing, 0.0, latency))
-    counts = of_rows(cells, np.where(missing, 0.0, latency), missing, one, 1).of(0)
-    view = ServiceView(n, counts, of_rows(is_error.astype(np.int64), None, never, one, 1).of(0))
-    return Rows((view,), is_error, np.empty(0), latency[~missing], latency)
+SECONDS = 3600.0
+LIMITS = {LIMIT: latency_cell_below(100.0), TAIL: latency_cell_below(400.0)}
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What was logged of some requests, row by row; `at` are seconds into the hour."""
+
+    latency: np.ndarray
+    status: np.ndarray
+    queue: np.ndarray
+    tokens_in: np.ndarray
+    tokens_out: np.ndarray
+    at: np.ndarray
+
+    def some(self, mine: np.ndarray) -> "Requests":
+        return Requests(*(getattr(self, f.name)[mine] for f in fields(self)))
+
+    def view(self) -> ServiceView:
+        n = len(self.latency)
+        one = np.zeros(n, np.int64)
+
+        def positive(values: np.ndarray) -> Counts:
+            missing = np.isnan(values)
+            filled = np.where(missing, 0.0, values)
+            return of_rows(latency_cells(filled), filled, missing, one, 1).of(0)
+
+        never = np.zeros(n, bool)
+        return ServiceView(
+            n,
+            latency=positive(self.latency),
+            status=of_rows(class_cells(self.status.tolist()), None, never, one, 1).of(0),
+            queue=positive(self.queue),
+            input_tokens=positive(self.tokens_in),
+            output_tokens=positive(self.tokens_out),
+            minutes=of_rows((self.at // 60).astype(np.int64), None, never, one, 1).of(0),
+            seconds=SECONDS,
+            limits=LIMITS,
+        )
+
+
+def requests(latency, *, errors: float = 0.05, seed: int = 5) -> Requests:
+    """Return requests with given latencies, a part of each of which was waited."""
+    rng = np.random.default_rng(seed)
+    n, latency = len(latency), np.asarray(latency, float)
+    status = np.where(rng.random(n) < errors, rng.choice(["timeout", "503", "404", "429", "KeyError", "OOM", "CANCELLED", "E17"], n), "ok")
+    queue = np.where(rng.random(n) < 0.5, 0.0, np.nan_to_num(np.maximum(latency, 0.0)) * rng.random(n) * 0.5)
+    return Requests(
+        latency, status, queue, rng.integers(1, 900, n).astype(float), rng.integers(0, 300, n).astype(float), rng.random(n) ** 2 * SECONDS
+    )
+
+
+def service_worlds() -> dict[str, Requests]:
+    rng = np.random.default_rng(9)
+    return {
+        "heavy tail": requests(rng.lognormal(3, 1.5, 20_000)),
+        "two humps": requests(np.concatenate([rng.normal(20, 1, 900), rng.normal(4000, 50, 100)]), errors=0.0),
+        "Pareto": requests(rng.pareto(0.8, 5000) + 0.5, errors=0.5),
+        "unlogged ones": requests(np.where(rng.random(800) < 0.3, NAN, rng.exponential(90, 800)), errors=1.0),
+        "nought and negative ones": requests(np.where(rng.random(800) < 0.3, rng.choice([0.0, -5.0], 800), rng.exponential(90, 800))),
+        "a few": requests([5.0, 900.0, 3.0], errors=0.4),
+        "none that counts": requests([0.0, -1.0, 0.0]),
+    }
 
 
 def service_tables() -> dict[str, Rows]:
-    rng = np.random.default_rng(9)
-    heavy = rng.lognormal(3, 1.5, 20_000)
-    return {
-        "heavy tail": service_rows(heavy, rng.random(20_000) < 0.01),
-        "two humps": service_rows(np.concatenate([rng.normal(20, 1, 900), rng.normal(4000, 50, 100)]), np.zeros(1000, bool)),
-        "Pareto": service_rows(rng.pareto(0.8, 5000) + 0.5, rng.random(5000) < 0.5),
-        "unlogged ones": service_rows(np.where(rng.random(800) < 0.3, NAN, rng.exponential(90, 800)), np.ones(800, bool)),
-        "a few": service_rows(np.array([5.0, 900.0, 3.0]), np.array([False, True, False])),
-    }
+    nothing = np.empty(0)
+    return {name: Rows((one.view(),), nothing, one, one.latency[one.latency > 0], one.latency) for name, one in service_worlds().items()}  # type: ignore[arg-type]
+
+
+def place_tables() -> dict[str, Rows]:
+    """Each world with a third of its requests as a place; `truth` tells which."""
+    rng = np.random.default_rng(11)
+    out = {}
+    for name, one in service_worlds().items():
+        mine = rng.random(len(one.latency)) < 1 / 3
+        mine[:1] = True
+        out[name] = Rows((one.some(mine).view(), one.view()), mine, one, np.empty(0), one.latency)  # type: ignore[arg-type]
+    return out
 
 
 def pair_rows(a, b) -> Rows:
@@ -275,4 +337,5 @@ TABLES = {
     "class": class_tables(),
     "feature": feature_tables() | {f"category, {k}": v for k, v in category_tables().items()},
     "service": service_tables(),
+    "place": place_tables(),
 }

@@ -49,6 +49,16 @@ def test_of_some_small_models_in_one_run_the_first_alone_loads_the_compiled_loop
     assert found["cpu_s_per_model_after_the_first"] > 0
 
 
+@pytest.mark.slow
+def test_the_service_benchmark_prints_errors_of_percentiles_what_a_minute_takes_and_pages_of_quiet_services():
+    found = json.loads(run("benchmarks.service", "--rows", "100000", "--minutes", "2", "--per-second", "50", "--services", "1", "--json"))
+    assert found["percentiles"]["largest"] <= 0.01
+    assert found["throughput"]["rows_per_minute"] == 3_000
+    assert 0 < found["throughput"]["wall_s"] <= found["throughput"]["worst_wall_s"]
+    assert found["quiet"]["days"] == 28
+    assert found["quiet"]["hours_with_a_page_now"] <= 1
+
+
 def test_the_slices_benchmark_prints_false_finds_power_and_times():
     found = json.loads(run("benchmarks.slices", "--runs", "4", "--json"))
     assert found["runs"] == 4

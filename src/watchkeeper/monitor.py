@@ -90,10 +90,15 @@ class Columns(Words):
     version: str | None = None
     environment: str | None = None
     entity: str | None = None
-    latency: str | None = Field(None, description="milliseconds")
-    status: str | None = Field(None, description="ok, or the class of the error")
+    latency: str | None = Field(None, description="time to the answer, the wait in a queue included; in milliseconds, or as `latency_unit` says")
+    latency_unit: Literal["ms", "s", "us"] = Field("ms", description="unit of `latency` and `queue_time`")
+    queue_time: str | None = Field(None, description="how much of the latency a request waited before anything was done for it")
+    status: str | None = Field(None, description="ok, an HTTP or gRPC status, or the class of the error")
+    input_tokens: str | None = None
+    output_tokens: str | None = None
     trace_id: str | None = None
     host: str | None = None
+    region: str | None = None
 
     def named(self) -> dict[str, str]:
         """Return role -> column for every role that is given."""
@@ -102,7 +107,17 @@ class Columns(Words):
 
     def single(self) -> dict[str, str]:
         """Return role -> column for every role that one column has."""
-        return {k: v for k, v in self.model_dump(exclude={"probabilities", "attributions"}).items() if v}
+        return {k: v for k, v in self.model_dump(exclude={"probabilities", "attributions", "latency_unit"}).items() if v}
+
+    @property
+    def of_service(self) -> bool:
+        """Tell whether any column is named that says how the model was served."""
+        return any((self.latency, self.queue_time, self.status, self.input_tokens, self.output_tokens, self.host, self.region))
+
+    @property
+    def to_ms(self) -> float:
+        """What a logged latency is to be multiplied by to be in milliseconds."""
+        return {"ms": 1.0, "s": 1e3, "us": 1e-3}[self.latency_unit]
 
 
 class Rolling(Words):
@@ -259,6 +274,14 @@ class Cost(Words):
     currency: str = "USD"
 
 
+class Service(Words):
+    """What is asked of the service that answers for the model."""
+
+    latency_limit: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="milliseconds; `latency_over` is the share of requests slower than it"
+    )
+
+
 class Monitor(Words):
     """One model under watch."""
 
@@ -291,6 +314,7 @@ class Monitor(Words):
     alerts: Alerts = Alerts()
     retraining: Retraining | None = None
     wording: Wording = Wording()
+    service: Service = Service()
     cost: Cost = Cost()
     suite: str | None = Field(None, description="expectation suite of the events; default: <model>_events")
     labels_suite: str | None = Field(None, description="expectation suite of the labels; default: <model>_labels")
@@ -381,6 +405,17 @@ class Monitor(Words):
         """The columns of the events that this monitor names in some part."""
         split = {part for pair in self.segments for part in pair.split("&")}
         return {*self.columns.named().values(), *(self.features or ()), *split, *self.sensitive, *(t.feature for t in self.targets if t.feature)}
+
+    @property
+    def service_places(self) -> list[str]:
+        """The columns that say where a request was answered, but for private ones: of each of their values service figures are measured, as of a segment."""
+        there = dict.fromkeys(filter(None, (self.columns.region, self.columns.host)))
+        return [column for column in there if column not in self.private and column not in self.segments]
+
+    @property
+    def dimensions(self) -> list[str]:
+        """The segments, and the columns that are segments for service figures alone."""
+        return [*self.segments, *self.service_places]
 
     @property
     def decides_alone(self) -> bool:

@@ -14,7 +14,7 @@ from watchkeeper.records import ATTRIBUTION, CLASS, Score
 from watchkeeper.spelling import segment_pairs
 
 COUNTS = ("count", "rows", "categories")
-_UNITS = ("ms", "hours", "kWh")
+_UNITS = ("ms", "hours", "kWh", "rows/s", "requests", "tokens", "tokens/s", "times")
 _SILENT = ("", "ratio", "probability", "index", "distance", "feature", "truth", "nats")  # of these a reader learns nothing from the name
 _BREAKING = ("Cc", "Zl", "Zp")  # control characters, and what Unicode parts lines and paragraphs by
 _NAMED = 5  # values of a set
@@ -34,6 +34,8 @@ _METRICS = {
     "macro_roc_auc": "macro AUC",
     "weighted_roc_auc": "weighted AUC",
     "calibration_gap_to_rest": "calibration gap to the rest",
+    "latency_to_rest": "latency beside the rest",
+    "errors_to_rest": "errors beside the rest",
     "unexpected_ratio": "share of unexpected values",
     "gpu_hours": "GPU-hours",
     "gpu_cost": "GPU cost",

@@ -52,6 +52,9 @@ def sums_of(n: int, *, seed: int = 1, known: float = 1.0, more_often_on_vx: floa
     if latency:
         found["", SERVICE, "@latency", ""] = of_rows(latency_cells(np.full(n, 20.0)), None, nothing, one, 1).of(0)
         found["", SERVICE, "@status", ""] = of_rows(one, None, nothing, one, 1).of(0)
+        found["", SERVICE, "@minute", ""] = of_rows(one, None, nothing, one, 1).of(0)
+        for name in ("@queue_time", "@input_tokens", "@output_tokens"):
+            found["", SERVICE, name, ""] = of_rows(latency_cells(np.full(n, 5.0)), np.full(n, 5.0), nothing, one, 1).of(0)
     return by_segment(found.items())
 
 

@@ -15,7 +15,7 @@ from watchkeeper.operations.listing import Wanted, silence
 from watchkeeper.operations.pick import pick
 from watchkeeper.operations.rollup import threshold_of
 from watchkeeper.operations.watch import watch
-from watchkeeper.records import IncidentEvent, Score
+from watchkeeper.records import IncidentEvent, Score, Signal
 from watchkeeper.site.explanation import explanation_lines
 from watchkeeper.windows import Window
 from worlds import DAY, parcels_days
@@ -62,6 +62,11 @@ def test_each_window_and_segment_says_how_unsure_the_model_was(home):
         assert len(segments) > 1
         assert sum(found[name, s, ODD_DAY].n for s in segments) == 150
     assert found["entropy", "", ODD_DAY].value == pytest.approx(np.log(2), abs=0.005)
+
+
+def test_a_day_of_unsure_scores_is_a_notice_and_no_page(home):
+    told = [s for s in home.lake.newest(Signal) if s.metric == "low_confidence_ratio"]
+    assert [((s.window_start - FIRST) // DAY, s.level, s.segment) for s in told] == [(ODD_DAY, "notice", "")]
 
 
 def test_the_listed_rows_count_as_the_score_says(home):

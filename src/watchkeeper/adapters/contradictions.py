@@ -5,18 +5,21 @@ what files of data tell (operations/check.py), or how mistakes are told (monitor
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from math import isfinite
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from watchkeeper.adapters.yaml_lines import Path
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import CLASS
 from watchkeeper.spelling import dimension_of
 
-_SHARED_ROLES = frozenset({"entity", "trace_id", "host"})  # of which another column may well hold the same
+if TYPE_CHECKING:
+    from watchkeeper.measures.catalogue import Metric
+
+_SHARED_ROLES = frozenset({"entity", "trace_id", "host", "region"})  # of which another column may well hold the same
 _UNCLOSED = re.compile(r"\[(?!!?\]?[^\]]*\])")  # fnmatch takes such a bracket for a character of the name
-_NO_SEGMENTS = ("trace_id", "latency", "score", "time", "id")
+_NO_SEGMENTS = ("trace_id", "latency", "queue_time", "score", "time", "id")
 
 
 class Contradiction(NamedTuple):
@@ -179,13 +182,23 @@ def _of_target(monitor: Monitor, target: Target, path: Path) -> Iterator[Contrad
         yield from _of_class(monitor, target, path)
     elif target.feature and all(m.subject != "feature" for m in mine):
         yield Contradiction((*path, "feature"), f"metric '{metric}' is one of the whole model, not of a column", "leave `feature` out")
-    elif target.segment and not any(m.in_segments for m in mine):
-        yield Contradiction((*path, "segment"), f"metric '{metric}' is not measured in segments", "leave `segment` out")
+    else:
+        yield from _of_segment(target, mine, path)
     if mine:
         yield from _of_limits(target, min(m.range[0] for m in mine), max(m.range[1] for m in mine), path)
-    if target.segment and not dimension_of(target.segment, monitor.segments):
-        known = f"declared: {', '.join(monitor.segments)}" if monitor.segments else "declare its column in `segments`"
+    there = monitor.dimensions if mine and all(m.family == "service" for m in mine) else monitor.segments
+    if target.segment and not dimension_of(target.segment, there):
+        known = f"declared: {', '.join(there)}" if there else "declare its column in `segments`"
         yield Contradiction((*path, "segment"), f"segment '{target.segment}' is of no declared segment", known)
+
+
+def _of_segment(target: Target, metrics: "Sequence[Metric]", path: Path) -> Iterator[Contradiction]:
+    """Yield that a metric has no segments, or has nothing else."""
+    if target.segment and not any(m.in_segments for m in metrics):
+        yield Contradiction((*path, "segment"), f"metric '{target.metric}' is not measured in segments", "leave `segment` out")
+    elif not target.segment and all(m.subject == "place" for m in metrics):
+        said = f"metric '{target.metric}' is one of a region, a host or a segment, and the target names none"
+        yield Contradiction((*path, "metric"), said, "add `segment`")
 
 
 def _of_class(monitor: Monitor, target: Target, path: Path) -> Iterator[Contradiction]:

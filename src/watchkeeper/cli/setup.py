@@ -72,7 +72,7 @@ def add(
     label_time: Annotated[str | None, _column("When the truth became known, in the labels.")] = None,
     positive: Annotated[str | None, typer.Option(metavar="LABEL", help="The label that counts as positive.", show_default=False)] = None,
     version_column: Annotated[str | None, _column("The model's version.")] = None,
-    latency: Annotated[str | None, _column("How long a prediction took, in milliseconds.")] = None,
+    latency: Annotated[str | None, _column("How long a prediction took: milliseconds, unless its name ends with another unit.")] = None,
     segments: Annotated[str | None, typer.Option(metavar="A,B", help="Columns to look at value by value.", show_default=False)] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,

@@ -82,8 +82,8 @@ class Refused(NamedTuple):
 class Evidence:
     """What is known about an episode; `None` means not measured.
 
-    `whole` is the leading number over all its windows, where that is a mean of rows; `traces` what the rows of its bad windows show; `volume` the
-    rows of such a window, and the median and the most of one in the weeks before.
+    `whole` is the leading number over all its windows, where that is a mean of rows; `traces` what the rows of its bad windows show; `service` figures of the
+    service over these, by metric and place; `volume` the rows of such a window, and the median and the most of one in the weeks before.
     """
 
     windows: list[datetime]
@@ -118,6 +118,7 @@ class Evidence:
     succession: Succession | None = None
     traces: Traces = field(default_factory=Traces)
     volume: tuple[float, float, float] | None = None
+    service: Mapping[tuple[str, str], Score] = field(default_factory=dict)
     not_measured: list[str] = field(default_factory=list)
     told_at: datetime | None = None
 

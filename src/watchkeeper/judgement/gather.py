@@ -27,6 +27,7 @@ from watchkeeper.judgement.evidence import (
     segment_shares,
     volume_of,
 )
+from watchkeeper.judgement.service_story import SERVICE_EVIDENCE
 from watchkeeper.judgement.standing import Succession
 from watchkeeper.judgement.story import lead_of
 from watchkeeper.judgement.traces import Traces
@@ -113,6 +114,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         succession=known.succession(Window(start, episode.end)) if episode.family not in ("data", "target") else None,
         traces=known.traces(episode) or Traces(),
         volume=volume_of(known.scores, windows_out_of_line(episode), start),
+        service={(m, s): score for m in SERVICE_EVIDENCE for s in {"", segment} if (score := pooled.of(m, s)) is not None},
         not_measured=[name for name, is_known in (("latency", bool(monitor.columns.latency)), ("GPU", known.has_gpu)) if not is_known],
         told_at=known.told_at,
     )

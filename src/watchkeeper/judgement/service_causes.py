@@ -16,7 +16,10 @@ from watchkeeper.records import Cause
 from watchkeeper.words import percent
 
 _MANY, _HALF = 1.5, 0.5
-HOST_ALONE = "host {} alone"
+HOST_ALONE, REGION_ALONE = "host {} alone", "region {} alone"
+OF_ERRORS = ("error_ratio", "errors_to_rest", "timeout_ratio")
+"""Numbers that tell which requests failed; others tell how long they took."""
+_ALONE = {"host": HOST_ALONE, "region": REGION_ALONE}
 
 
 def of_service(evidence: Evidence) -> list[Cause]:
@@ -32,11 +35,11 @@ def _of_place(evidence: Evidence) -> list[Cause]:
         return []
     onset = min(evidence.windows)
     support = [f"{percent(place.share_of_rows)} of requests and {percent(min(1.0, place.share_of_change))} of the change", _extent(evidence, place)]
-    if place.role == "host":
+    if place.role in _ALONE:
         return [
             Cause(
                 kind="infrastructure",
-                subject=HOST_ALONE.format(place.where),
+                subject=_ALONE[place.role].format(place.where),
                 share=min(1.0, place.share_of_change),
                 onset=onset,
                 evidence_for=support,
@@ -48,7 +51,7 @@ def _of_place(evidence: Evidence) -> list[Cause]:
 
 
 def _extent(evidence: Evidence, place: Place) -> str:
-    if evidence.lead.metric == "error_ratio":
+    if evidence.lead.metric in OF_ERRORS:
         return f"{percent(place.now)} of them fail, usually {percent(place.usual)}"
     return f"they take {exp(place.now - place.usual):.1f} times as long as usual"
 

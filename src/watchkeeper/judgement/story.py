@@ -12,6 +12,7 @@ from watchkeeper.judgement.data_story import Told, faults_told, mend_data
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.places import concentrated, where, worst_of
+from watchkeeper.judgement.service_story import place_headline, place_that_leads, service_facts
 from watchkeeper.judgement.spans import during_text, span_text
 from watchkeeper.judgement.standing import succession_text
 from watchkeeper.measures.own import unit_of
@@ -174,7 +175,13 @@ def _like(monitor: Monitor) -> str:
     return f"reference {monitor.window}s{' like it' if monitor.window == 'hour' else ''}"
 
 
-_TELLERS = {"kpi": _rates, "segment": _segments, "data": faults_told, "target": _promises}
+def _services(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
+    """Tell of a service: where one place stands out, of that first."""
+    headline, when, facts = _plain(monitor, episode, evidence)
+    return place_headline(monitor, episode, evidence) or headline, when, [*service_facts(monitor, evidence), *facts]
+
+
+_TELLERS = {"kpi": _rates, "segment": _segments, "data": faults_told, "target": _promises, "service": _services}
 
 
 def _labels(evidence: Evidence) -> list[tuple[str, str]]:
@@ -253,8 +260,10 @@ def _too_short(episode: Episode) -> str:
 
 
 def lead_of(signals: Sequence[Signal]) -> Signal:
-    """Return the signal that tells an episode best: a calibration gap before other KPIs, then the least likely, then the first."""
-    return min(signals, key=lambda s: (s.metric not in ("calibration_gap", "calibration_gap_to_rest"), s.p, s.window_start))
+    """Return the signal that tells an episode best: a calibration gap before other KPIs, of a service the place that stands out; then the least likely, then the first."""
+    place = place_that_leads(signals)
+    mine = signals if place is None else [s for s in signals if (s.metric, s.segment) == place]
+    return min(mine, key=lambda s: (s.metric not in ("calibration_gap", "calibration_gap_to_rest"), s.p, s.window_start))
 
 
 def _interval(score: Score) -> str:

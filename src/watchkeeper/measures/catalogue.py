@@ -23,12 +23,14 @@ from watchkeeper.measures import (
     row_means,
     segment_shift,
     service,
+    service_to_rest,
 )
 from watchkeeper.measures.row_means import RowMean
+from watchkeeper.measures.service_view import INPUT_TOKENS, LATENCY, MINUTES, OUTPUT_TOKENS, QUEUE, STATUS
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.stats.smooth import MOMENTS, PLACE_AND_WIDTH
 
-Subject = Literal["feature", "segments", "pair", "binary", "regression", "multiclass", "class", "service"]
+Subject = Literal["feature", "segments", "pair", "binary", "regression", "multiclass", "class", "service", "place"]
 Direction = Literal["higher_is_better", "lower_is_better", "closer_to_zero", "none"]
 UP: Direction = "higher_is_better"
 DOWN: Direction = "lower_is_better"
@@ -67,6 +69,9 @@ class Metric:
     row_mean: RowMean | None = None
     is_total: bool = False
     usual: Callable[[Any], Estimate] | None = None
+    of_parts: tuple[str, ...] = ()
+    """Parts of the service without which it is not measured at all, or with `of_any` without any of which."""
+    of_any: bool = False
 
     @property
     def range(self) -> tuple[float, float]:
@@ -86,10 +91,11 @@ _RANGES = {
     "smape": (0.0, 2.0),
     "lift_at_1": (0.0, 100.0),
     "lift_at_10": (0.0, 10.0),
+    "errors_to_rest": (-1.0, 1.0),
 }
 _RANGES_OF_UNITS = {
     **dict.fromkeys(("ratio", "probability", "distance"), (0.0, 1.0)),
-    **dict.fromkeys(("index", "nats", "ms", "rows", "categories"), (0.0, inf)),
+    **dict.fromkeys(("index", "nats", "ms", "rows", "categories", "rows/s", "requests", "tokens", "tokens/s", "times"), (0.0, inf)),
 }
 
 
@@ -188,6 +194,30 @@ def _gap(name: str, of: str, unit: str, subject: Subject = "binary") -> Metric:
         least=20,
         needs_labels=True,
         estimates=of,
+    )
+
+
+def _service(name: str, function: Callable[..., Estimate], method: str, unit: str, direction: Direction, *of_parts: str, **more: Any) -> Metric:
+    """Return the row of a number of the service, of the whole and of each place unless `more` says otherwise."""
+    given: dict[str, Any] = {"in_segments": True} | more
+    return Metric(
+        name=name, subject="service", function=function, method=method, unit=unit, direction=direction, family="service", of_parts=of_parts, **given
+    )
+
+
+def _place(name: str, function: Callable[..., Estimate], method: str, unit: str, *of_parts: str, **more: Any) -> Metric:
+    """Return the row of a number of a place beside all others."""
+    return Metric(
+        name=name,
+        subject="place",
+        function=function,
+        method=method,
+        unit=unit,
+        direction=DOWN,
+        family="service",
+        in_segments=True,
+        of_parts=of_parts,
+        **more,
     )
 
 
@@ -405,50 +435,34 @@ CATALOGUE: tuple[Metric, ...] = (
     _kpi("f1", "class", classes.f1, "delta", "ratio", UP, least=20, stored=False),
     _kpi("roc_auc", "class", classes.roc_auc, "logit grid, Newcombe 5", "ratio", UP, least=50, stored=False),
     *(_estimated(name, subject="class", stored=False) for name in ("precision", "recall", "f1", "roc_auc")),
-    Metric(
-        name="rows",
-        subject="service",
-        function=service.rows,
-        method="count",
-        unit="rows",
-        direction=NONE,
-        family="service",
-        least=0,
-        in_segments=True,
+    _service("rows", service.rows, "count", "rows", NONE, least=0, is_total=True),
+    _service("rows_per_second", service.rows_per_second, "count", "rows/s", NONE, MINUTES, is_total=True),
+    _service("rows_peak_minute", service.rows_peak_minute, "count", "rows", NONE, MINUTES, in_segments=False, is_total=True),
+    _service("error_ratio", service.error_ratio, "Wilson", "ratio", DOWN, STATUS),
+    _service("availability", service.availability, "Wilson", "ratio", UP, STATUS),
+    *(
+        _service(f"{name}_ratio", partial(service.class_ratio, name), "Wilson", "ratio", DOWN, STATUS, in_segments=name == "timeout")
+        for name in ("timeout", "server_error", "client_error", "rate_limited", "out_of_memory", "exception", "cancelled")
     ),
-    Metric(
-        name="error_ratio",
-        subject="service",
-        function=service.error_ratio,
-        method="Wilson",
-        unit="ratio",
-        direction=DOWN,
-        family="service",
-        in_segments=True,
+    _service("other_error_ratio", partial(service.class_ratio, "other"), "Wilson", "ratio", DOWN, STATUS, in_segments=False),
+    *(
+        _service(f"latency_p{q}", partial(service.latency_percentile, q / 100), "2 % log bins", "ms", DOWN, LATENCY, least=least)
+        for q, least in ((50, 1), (95, 20), (99, 100))
     ),
-    Metric(name="latency_p50", subject="service", function=service.latency_p50, method="2 % log bins", unit="ms", direction=DOWN, family="service"),
-    Metric(
-        name="latency_p95",
-        subject="service",
-        function=service.latency_p95,
-        method="2 % log bins",
-        unit="ms",
-        direction=DOWN,
-        family="service",
-        least=20,
-        in_segments=True,
-    ),
-    Metric(
-        name="latency_p99",
-        subject="service",
-        function=service.latency_p99,
-        method="2 % log bins",
-        unit="ms",
-        direction=DOWN,
-        family="service",
-        least=100,
-    ),
+    _service("latency_over", service.over_limit, "2 % log bins, Wilson", "ratio", DOWN, LATENCY, least=20),
+    _service("latency_over_p99", service.over_tail, "2 % log bins, Wilson", "ratio", DOWN, LATENCY, least=20, in_segments=False),
+    _service("queue_time_p95", service.queue_time_p95, "2 % log bins", "ms", DOWN, QUEUE, least=20),
+    _service("saturation", service.saturation, "ratio of sums", "ratio", DOWN, LATENCY, QUEUE, least=20),
+    _service("concurrency", service.concurrency, "Little's law", "requests", NONE, LATENCY, MINUTES, is_total=True),
+    _service("tokens_per_request", service.tokens_per_request, "ratio of sums", "tokens", NONE, INPUT_TOKENS, OUTPUT_TOKENS, of_any=True),
+    _service("tokens_per_second", service.tokens_per_second, "count", "tokens/s", NONE, INPUT_TOKENS, OUTPUT_TOKENS, of_any=True, is_total=True),
+    _service("token_speed", service.token_speed, "ratio of sums", "tokens/s", UP, OUTPUT_TOKENS, LATENCY),
+    _place("latency_to_rest", service_to_rest.latency_to_rest, "geometric means of 2 % log bins, t", "times", LATENCY, least=50),
+    _place("errors_to_rest", service_to_rest.errors_to_rest, "Newcombe", "ratio", STATUS, least=20),
 )
+
+KEPT_AT_PLACES = frozenset({"rows", "error_ratio", "latency_p50", "latency_p95", "latency_to_rest", "errors_to_rest"})
+"""The service figures of a segment, region or host that are stored; all others are worked out when somebody asks: there may be a hundred hosts."""
 
 NAMES = frozenset(m.name for m in CATALOGUE)
 
@@ -465,7 +479,7 @@ def find(name: str, subject: str | None = None) -> Metric | None:
 
 def subjects_of(task: str) -> frozenset[str]:
     """Return what the numbers of a task's models are about."""
-    return frozenset({"feature", "segments", "pair", "service", task, *(["class"] if task == "multiclass" else [])})
+    return frozenset({"feature", "segments", "pair", "service", "place", task, *(["class"] if task == "multiclass" else [])})
 
 
 def stored_of(task: str) -> frozenset[str]:

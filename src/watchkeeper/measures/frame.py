@@ -13,12 +13,14 @@ from watchkeeper.measures.estimated import calibration_of, weighted
 from watchkeeper.measures.estimated_classes import Calibrations, calibrations_of
 from watchkeeper.measures.estimated_errors import ExpectedErrors
 from watchkeeper.measures.likeness import ReferenceRows, Weighing, weighing, window_cells
-from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView, RegressionView, ServiceView
+from watchkeeper.measures.service_view import LIMIT, TAIL, ServiceView, service_view
+from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView, RegressionView
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts
+from watchkeeper.profiles.grids import latency_cell_below
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.pairs import Pair
-from watchkeeper.profiles.parts import FEATURE, LABEL, SERVICE
+from watchkeeper.profiles.parts import FEATURE, LABEL
 from watchkeeper.stats.calibration import Calibration
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.windows import Window
@@ -74,6 +76,12 @@ class Frame:
     """Binary: the score that decisions turn at, None where the model decides by itself: then the reference tells."""
     gives_chances: bool = True
     """Whether there are scores or probabilities to be unsure of."""
+    latency_limit: float | None = None
+    """Milliseconds that requests should not take longer than; None: what 95 % of the reference's did not."""
+    at_places: Collection[str] | None = None
+    """Which service figures are wanted of segments, regions and hosts; None: all that are wanted of the whole."""
+    places: Sequence[str] = ()
+    """Columns whose values are segments for service figures alone."""
 
     @property
     def runs_on(self) -> str:
@@ -150,11 +158,22 @@ class Known:
         return Known(self.of_window[name], self.of_window[name], self.said)
 
 
-def service_view(sums: Sums, task: str) -> ServiceView:
-    """Return rows, latencies and errors; rows are counted by the score where there is one, else by any feature."""
-    score = sums.get((FEATURE, SCORE if task != "multiclass" else "@prediction", ""))
+def served(frame: Frame, sums: Sums, *, seconds: float = float("nan")) -> ServiceView:
+    """Return the service's view of sums; rows are counted by the score where there is one, else by any feature, else by their minutes."""
+    score = sums.get((FEATURE, SCORE if frame.task != "multiclass" else "@prediction", ""))
     rows = score.n if score is not None else max((c.n for (kind, _, _), c in sums.items() if kind == FEATURE), default=0)
-    return ServiceView(rows, sums.get((SERVICE, "@latency", ""), Counts()), sums.get((SERVICE, "@status", ""), Counts()))
+    return service_view(sums, rows, seconds, latency_limits(frame))
+
+
+def latency_limits(frame: Frame) -> dict[str, int]:
+    """Return the cells of latency that requests are slower than: what was promised, or 95 % of the reference's requests kept to, and what 99 % did."""
+
+    def of(q: float) -> Estimate:
+        return Estimate(float(service_view(frame.reference_sums.get("", {}), 0).timed.cell_at(q)))
+
+    told = frame.latency_limit
+    limit = float(latency_cell_below(told)) if told is not None else frame.usually("@latency_limit", "", "", lambda: of(0.95)).value
+    return {LIMIT: int(limit), TAIL: int(frame.usually("@latency_tail", "", "", lambda: of(0.99)).value)}
 
 
 def label_view(sums: Sums, task: str) -> LabelView:

@@ -15,8 +15,9 @@ from watchkeeper.measures.catalogue import Metric
 from watchkeeper.measures.classes import most_frequent
 from watchkeeper.measures.clustered import clustered, rows_taken_apart
 from watchkeeper.measures.confidence import learned_threshold
-from watchkeeper.measures.frame import VIEWS, BySegment, Frame, Known, LabelView, Sums, label_view, outcomes, service_view
+from watchkeeper.measures.frame import VIEWS, BySegment, Frame, Known, LabelView, Sums, label_view, outcomes, served
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST, gap_to_rest
+from watchkeeper.measures.places import is_logged, is_place, is_wanted, places_of
 from watchkeeper.measures.segment_shift import sides
 from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView
 from watchkeeper.profiles.bins import FeatureBins
@@ -37,11 +38,15 @@ def readings(frame: Frame, sums: BySegment) -> Iterator[Score]:
     yield from _features(frame, whole, "")
     yield from _segment_shifts(frame, sums)
     yield from _pairs(frame, whole)
-    yield from _service(frame, whole, "")
+    yield from _service(frame, sums, "")
     yield from _kpis(frame, whole, "")
+    places = places_of(frame, sums)
     for segment in sorted(s for s in sums if s):
+        if segment in places or not is_place(frame, segment):
+            yield from _service(frame, sums, segment)
+        if is_place(frame, segment):
+            continue
         yield from _features(frame, sums[segment], segment)
-        yield from _service(frame, sums[segment], segment)
         yield from _kpis(frame, sums[segment], segment)
         yield from _gap_to_rest(frame, whole, sums[segment], segment)
 
@@ -61,7 +66,7 @@ def _features(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
 def _segment_shifts(frame: Frame, sums: BySegment) -> Iterator[Score]:
     """Yield for each feature how far it moved in the segment where it moved most against the rest."""
     wanted = [metric for metric in catalogue.of("segments", stored_only=False) if frame.wants(metric)]
-    names = sorted(s for s in sums if s and s in frame.reference_sums)
+    names = sorted(s for s in sums if s and s in frame.reference_sums and not is_place(frame, s))
     if not wanted or not names:
         return
     for name, bins in frame.fitted.items():
@@ -103,23 +108,20 @@ def _pairs(frame: Frame, sums: Sums) -> Iterator[Score]:
             yield _stated(frame, metric, metric.function(found), DONE, found.n, usual, feature=name_of(pair))
 
 
-def _service(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
-    view = service_view(sums, frame.task)
-    usual = service_view(frame.reference_sums.get(segment, {}), frame.task)
+def _service(frame: Frame, sums: BySegment, segment: str) -> Iterator[Score]:
+    """Yield the figures of the service, of the whole or of a place; those of which nothing was logged are none."""
+    seconds = (min(frame.window.end, frame.now) - frame.window.start).total_seconds()
+    view = served(frame, sums.get(segment, {}), seconds=seconds)
+    usual = cache(lambda place: served(frame, frame.reference_sums.get(place, {})))
     for metric in catalogue.of("service", stored_only=False):
-        if not frame.wants(metric) or (segment and not metric.in_segments):
-            continue
-        if (metric.name == "error_ratio" and view.status.n == 0) or (metric.name.startswith("latency") and view.latency.n == 0):
-            continue
-        yield _stated(
-            frame,
-            metric,
-            metric.function(view),
-            DONE,
-            view.rows,
-            frame.usually(metric.name, "", segment, partial(metric.function, usual)) if metric.name != "rows" else None,
-            segment=segment,
-        )
+        if is_wanted(frame, metric, segment) and is_logged(metric, view):
+            expected = None if metric.is_total else frame.usually(metric.name, "", segment, lambda: metric.function(usual(segment)))  # noqa: B023 - called at once
+            yield _stated(frame, metric, metric.function(view), DONE, view.rows, expected, segment=segment)
+    wanted = [m for m in catalogue.of("place", stored_only=False) if segment and is_wanted(frame, m, segment) and is_logged(m, view)]
+    whole = served(frame, sums.get("", {})) if wanted else view
+    for metric in wanted:
+        expected = frame.usually(metric.name, "", segment, lambda: metric.function(usual(segment), usual("")))  # noqa: B023 - called at once
+        yield _stated(frame, metric, metric.function(view, whole), DONE, view.rows, expected, segment=segment)
 
 
 def _kpis(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:

@@ -335,12 +335,3 @@ class MulticlassView:
             out[SCORE, outcome] = add(sides) if sides else Counts(n, nulls=n)
             out[SCORE, DECIDED + outcome] = self.parts.get((DECIDED + name, outcome), _NOTHING)
         return ClassView(out)
-
-
-@dataclass(frozen=True)
-class ServiceView:
-    """Rows, latencies and errors of a window."""
-
-    rows: int
-    latency: Counts = _NOTHING
-    status: Counts = _NOTHING

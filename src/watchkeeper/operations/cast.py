@@ -23,10 +23,11 @@ from watchkeeper.operations.convert import NOUNS, as_text, canonical, fitted
 from watchkeeper.operations.times import to_utc
 from watchkeeper.operations.twins import dropped_twins, named_of, twin_text
 from watchkeeper.operations.values import values_of
+from watchkeeper.profiles.columns import as_codes
+from watchkeeper.profiles.statuses import class_cells
 from watchkeeper.records import Source
 
 RESERVED = "wk_"
-WELL = frozenset({"", "ok", "200", "success"})
 _AHEAD = timedelta(days=1)
 _LONG_AGO = datetime(1971, 1, 1, tzinfo=UTC)  # one such row would make a window of every day since
 
@@ -197,7 +198,7 @@ def lacks(names: Sequence[str], needed: Mapping[str, str]) -> str:
 
 def _wanted(monitor: Monitor) -> dict[str, pa.DataType]:
     columns = monitor.columns
-    numbers = [columns.score, columns.latency, *columns.probabilities.values()]
+    numbers = [columns.score, columns.latency, columns.queue_time, columns.input_tokens, columns.output_tokens, *columns.probabilities.values()]
     return {name: pa.float64() for name in numbers if name}
 
 
@@ -272,9 +273,9 @@ def failed(rows: pa.Table, monitor: Monitor) -> np.ndarray:
     output = columns.score or columns.prediction
     if columns.status is None or output is None or columns.status not in rows.column_names or output not in rows.column_names:
         return np.zeros(rows.num_rows, bool)
-    status = pc.utf8_lower(pc.fill_null(as_text(rows[columns.status]), ""))
-    is_failed = pc.and_(pc.is_null(rows[output]), pc.invert(pc.is_in(status, pa.array(sorted(WELL)))))
-    flags: np.ndarray = is_failed.to_numpy().astype(bool)
+    codes, texts = as_codes(as_text(rows[columns.status]))
+    is_error = np.append(class_cells(texts) > 0, False)[codes]
+    flags: np.ndarray = np.asarray(pc.is_null(rows[output])).astype(bool) & is_error
     return flags
 
 

@@ -25,6 +25,7 @@ from watchkeeper.operations.asking import prepared
 from watchkeeper.operations.bins_in_force import reference_problem, stored_bins, too_short
 from watchkeeper.operations.era_signals import charted_now
 from watchkeeper.operations.label_classes import remarks
+from watchkeeper.operations.latency_units import latency_doubts
 from watchkeeper.operations.limits import wild_text
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.own_kpis import ROLES
@@ -98,6 +99,7 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
         yield _finding("warning", document, ("reference",), doubt, "see docs/monitor-file.md, Reference")
     for said in wild_text(self_audit(*charted_now(home, monitor, now=now))):
         yield _finding("warning", document, ("reference",), said, f"`watchkeeper limits {monitor.model}` shows when")
+    yield from _of_latencies(home, monitor, document, now)
     yield from _of_labels(home, monitor, document, now)
     if awaits_reference(home, monitor, now):
         hint = "until then nothing is judged; name days of which there are rows"
@@ -112,6 +114,11 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
     if monitor.sensitive and (why := not_audited(monitor)[0]):
         yield _finding("warning", document, ("sensitive",), why, "the columns are not audited")
     yield from _of_columns(home, monitor, document)
+
+
+def _of_latencies(home: Home, monitor: Monitor, document: Document, now: datetime) -> Iterator[Finding]:
+    for said in latency_doubts(home, monitor, now=now):
+        yield _finding("warning", document, ("columns", "latency"), said, "see docs/service.md, Which columns to log")
 
 
 def _of_labels(home: Home, monitor: Monitor, document: Document, now: datetime) -> Iterator[Finding]:
@@ -207,7 +214,15 @@ def _of_suite_columns(home: Home, monitor: Monitor, source: Source, pattern: str
     for column in sorted(named - set(columns)):
         yield Finding("warning", place, None, f"{newest.name} has no column '{column}'", _near(column, columns), monitor.model)
     roles = monitor.columns
-    numbers = [name for name in (roles.score, roles.latency, *roles.probabilities.values()) if name] if source == "events" else []
+    numbers = (
+        [
+            name
+            for name in (roles.score, roles.latency, roles.queue_time, roles.input_tokens, roles.output_tokens, *roles.probabilities.values())
+            if name
+        ]
+        if source == "events"
+        else []
+    )
     for what in unanswerable(entries, schema, file=newest.name, numbers=numbers):
         yield Finding("mistake", place, None, what, model=monitor.model)
 

@@ -16,6 +16,7 @@ from watchkeeper.adapters import connections, databases, machine, nvml, slack, s
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import DeliveryError, WatchkeeperError
+from watchkeeper.operations.latency_units import latency_doubts
 from watchkeeper.operations.lost import lost_tables
 from watchkeeper.words import counted, percent
 
@@ -63,6 +64,7 @@ def examine(home: Home | None, *, settings: Settings, now: datetime, broken: str
     else:
         looks[:0] = [("workspace", lambda: _workspace(home)), ("lake", lambda: _lake(home, now)), ("tables", lambda: _tables(home))]
         looks += [("connections", lambda: _connections(home, settings)), ("stores", lambda: _stores(home))]
+        looks += [("latency", lambda: _latencies(home, now))]
         looks += [("clock", lambda: _zones(home)), ("disk", lambda: _disk(home.root))]
     return [diagnosis for subject, look in looks for diagnosis in _safely(subject, look)]
 
@@ -168,6 +170,13 @@ def _stores(home: Home) -> Iterator[Diagnosis]:
             yield Diagnosis("fail", glob, error.what, error.then)
         else:
             yield Diagnosis("ok", glob, counted(len(found), "object"))
+
+
+def _latencies(home: Home, now: datetime) -> Iterator[Diagnosis]:
+    """Say which models log latencies in another unit than their monitor says, or ones that are none."""
+    for model, monitor in sorted(load_monitors(home)[0].items()):
+        for said in latency_doubts(home, monitor, now=now):
+            yield Diagnosis("warn", f"latency of {model}", said, "see docs/service.md, Which columns to log")
 
 
 def _zones(home: Home) -> Iterator[Diagnosis]:

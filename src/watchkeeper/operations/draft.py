@@ -22,6 +22,7 @@ from watchkeeper.monitor import Task
 from watchkeeper.operations import guesses, truths, wordings
 from watchkeeper.operations.draft_outputs import outputs
 from watchkeeper.operations.drafting import SAID, Draft, Question, Said, Source, require
+from watchkeeper.operations.latency_units import doubt, measured_of, unit_of_name, unusable
 from watchkeeper.operations.times import READABLE, to_utc
 from watchkeeper.words import listed
 
@@ -114,6 +115,7 @@ def _rest(told: Draft, source: Source, *, time: str | None, timezone: str, in_ev
         told.column(f"columns.{role}", option, found.pop(role, None), events)
     for role, guess in found.items():
         told.tell(f"columns.{role}", *guess)
+    _unit(told, events)
     if time is not None:
         _reference(told, time, *source.times(time), timezone)
     taken = told.taken()
@@ -127,6 +129,19 @@ def _rest(told: Draft, source: Source, *, time: str | None, timezone: str, in_ev
         told.tell("segments", *split)
     if personal := guesses.private(events, taken | set(given or ())):  # what somebody asks to see by its values is not kept from sight
         told.tell("private", *personal)
+
+
+def _unit(told: Draft, events: pa.Table) -> None:
+    """Settle the unit of latencies by their column's name, and say what is doubtful about their values."""
+    column = next((a.value for a in told.answers if a.key == "columns.latency"), None)
+    if column is None:
+        return
+    unit = unit_of_name(column)
+    if unit in ("s", "us"):
+        told.tell("columns.latency_unit", unit, "by the name of the latency's column")
+    measured = measured_of(events[column], {"s": 1e3, "us": 1e-3}.get(unit or "ms", 1.0))
+    said = filter(None, (doubt(measured, unit or "ms"), unusable(measured)))
+    told.left_out += [f"`{column}`: {each}" for each in said]
 
 
 def _words(told: Draft, events: Source) -> None:

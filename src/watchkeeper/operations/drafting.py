@@ -102,7 +102,7 @@ class Draft:
 
     def taken(self) -> set[str]:
         """Return the columns that have a role already."""
-        roles = [a.value for a in self.answers if a.key.startswith(("columns.", "labels."))]
+        roles = [a.value for a in self.answers if a.key.startswith(("columns.", "labels.")) and a.key != "columns.latency_unit"]
         return {column for role in roles for column in (role.values() if isinstance(role, dict) else [role])}
 
 

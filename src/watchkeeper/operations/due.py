@@ -92,7 +92,8 @@ def due_windows(
         return
     first, last = parts.starts[0], last_of(grid, now).end
     span = era.within(max(first, start) if start else first, min(last, end) if end else last)
-    usual = f"{_compared(monitor, parts)}{_still_due(monitor, basis, now)}"
+    limit = f".{monitor.service.latency_limit:g}ms" if monitor.service.latency_limit is not None else ""
+    usual = f"{_compared(monitor, parts)}{_still_due(monitor, basis, now)}{limit}"
     rolled = {step.since: f"/~{_compared(step.monitor, parts)}" for step in era.steps} if grid == monitor.grid else {}
     for window in (w for w in grid.between(span.start, span.end) if w.start in era):
         state, own = basis.maturity.state_of(window, now), versions.inputs(window)

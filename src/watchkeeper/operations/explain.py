@@ -143,7 +143,7 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
         threshold=_threshold(home, era.monitor, score, now),
         alike=_alike(monitor, usual, score),
         status=_text(row, roles.status),
-        latency_ms=_number(row, roles.latency),
+        latency_ms=None if (took := _number(row, roles.latency)) is None else took * roles.to_ms,
         trace_id=_text(row, roles.trace_id),
         host=_text(row, roles.host),
         inputs=list(_inputs(monitor, row, fitted_bins, usual, hidden)),

@@ -37,17 +37,22 @@ _PREDICTED = re.compile(r"pred|y_?hat|forecast|estimate|decision|decided|classif
 _DECIDED = re.compile(r"flag|decision|decided|approv|declin|reject|predict|alert|alarm|accept|review|block|offer", re.IGNORECASE)
 _FEWEST_DECIDED, _ASTRAY = 5, (0.01, 0.05)
 _PERSONAL = re.compile(r"e_?mail|phone|(^|_)ssn$|passport|iban|(first|last|sur|full)_?name|street|birth|(^|_)ip(_address)?$", re.IGNORECASE)
+_UNIT = r"_?(ms|millis|milliseconds)|_(s|sec|secs|seconds|us|micros|microseconds)"
+_NUMBERS = ("latency", "queue_time", "input_tokens", "output_tokens")
 _BY_NAME = {
     "version": re.compile(r"^(model_?)?(version|ver|release|revision|build|tag)$", re.IGNORECASE),
     "environment": re.compile(r"^env(ironment)?$", re.IGNORECASE),
     "latency": re.compile(
-        r"^((latency|response_time|inference_time|duration)(_?(ms|millis))?"
-        r"|(took|elapsed|runtime|(processing|request|scoring|serving)_time)_?(ms|millis|milliseconds))$",
+        rf"^((latency|response_time|inference_time|duration)({_UNIT})?|(took|elapsed|runtime|(processing|request|scoring|serving)_time){_UNIT})$",
         re.IGNORECASE,
     ),
-    "status": re.compile(r"^(status|error_(class|type))$", re.IGNORECASE),
+    "queue_time": re.compile(rf"^(queue|queued|queue_time|time_in_queue|queue_wait)({_UNIT})?$", re.IGNORECASE),
+    "input_tokens": re.compile(r"^((input|prompt)_tokens|tokens_in)$", re.IGNORECASE),
+    "output_tokens": re.compile(r"^((output|completion|generated)_tokens|tokens_out)$", re.IGNORECASE),
+    "status": re.compile(r"^(status|status_code|http_status|http_status_code|error_(class|type))$", re.IGNORECASE),
     "trace_id": re.compile(r"^trace_?id$", re.IGNORECASE),
-    "host": re.compile(r"^host(name)?$", re.IGNORECASE),
+    "host": re.compile(r"^(host(name)?|pod(_?name)?|replica|instance_?id)$", re.IGNORECASE),
+    "region": re.compile(r"^((cloud|aws|gcp|azure|serving|deployment)_region|availability_zone|data_?cent(er|re))$", re.IGNORECASE),
 }
 
 
@@ -213,9 +218,11 @@ def by_name(events: pa.Table, taken: Collection[str]) -> dict[str, Guess]:
 
 
 def _suits(role: str, name: str, column: pa.ChunkedArray) -> bool:
-    """Tell whether a column may have a role by its values: a latency is a number; versions are few, unless plainly named so."""
+    """Tell whether a column may have a role by its values: a latency and tokens are numbers; versions are few, unless plainly named so."""
+    if role == "status":
+        return is_number(column) or is_text(column)
     if role != "version":
-        return is_number(column) == (role == "latency")
+        return is_number(column) == (role in _NUMBERS)
     is_few = distinct(column) <= _MANY_VERSIONS and (is_text(column) or pa.types.is_integer(column.type))
     return is_few or name.lower().endswith("version")
 

@@ -25,6 +25,7 @@ from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.onset import with_onsets
 from watchkeeper.judgement.places import is_told_with
 from watchkeeper.judgement.recovery import HOURS, are_back
+from watchkeeper.judgement.service_story import SERVICE_EVIDENCE
 from watchkeeper.judgement.shared_faults import shared_faults
 from watchkeeper.judgement.signals import pages
 from watchkeeper.judgement.splits import Split, Tested, cut, kinds_before, split_events, split_of
@@ -258,7 +259,8 @@ def _of_hours(home: Home, monitor: Monitor, lead: Signal, hours: Sequence[Measur
 
 
 def _evidence(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode) -> Evidence:
-    pooled = Pooled(pooled_scores(home, monitor, [(episode.start, episode.end)], EVIDENCE | {k.name for k in monitor.kpis}, now=now))
+    of_service = set(SERVICE_EVIDENCE) if episode.family == "service" else set()
+    pooled = Pooled(pooled_scores(home, monitor, [(episode.start, episode.end)], EVIDENCE | of_service | {k.name for k in monitor.kpis}, now=now))
     return evidence_of(monitor, episode, known, pooled)
 
 

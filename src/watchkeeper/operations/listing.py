@@ -25,6 +25,7 @@ from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST
 from watchkeeper.measures.own import own_kpis
+from watchkeeper.measures.service_view import MINUTES
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force, stored_bins
 from watchkeeper.operations.costs import costs_by
@@ -85,7 +86,7 @@ def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime
 
     """
     _known(monitor, wanted.metrics)
-    wanted = replace(wanted, segment=segment_name(wanted.segment, monitor.segments) if wanted.segment else wanted.segment)
+    wanted = replace(wanted, segment=segment_name(wanted.segment, monitor.dimensions) if wanted.segment else wanted.segment)
     wanted = _in_order(home, monitor, wanted, now)
     grain = wanted.grain or monitor.window
     is_stored = (
@@ -94,8 +95,8 @@ def listed_scores(home: Home, monitor: Monitor, wanted: Wanted, *, now: datetime
         and wanted.metrics <= catalogue.stored_of(monitor.task) | _ALWAYS | {m.name for m in own_kpis(monitor)}
     )
     out = _asked(_stored(home, monitor, wanted, now) if is_stored else _rolled(home, monitor, str(grain), wanted, now), wanted)
-    if not out and is_stored and (wanted.feature or "").startswith(CLASS):
-        out = _asked(_rolled(home, monitor, str(grain), wanted, now), wanted)  # one of the seldom classes
+    if not out and is_stored and (wanted.segment or (wanted.feature or "").startswith(CLASS)):
+        out = _asked(_rolled(home, monitor, str(grain), wanted, now), wanted)  # one of the seldom classes, or what is kept of the whole alone
     if not out:
         _known_about(home, monitor, wanted, now)
     return out
@@ -133,9 +134,15 @@ def _silence_of(home: Home, monitor: Monitor, wanted: Wanted, metric: str, now: 
 
 def _lacking(monitor: Monitor, metric: str, named: Sequence[catalogue.Metric]) -> str:
     """Say what a metric needs that the monitor file does not name."""
-    role = "latency" if metric.startswith("latency") else "status" if metric == "error_ratio" else ""
-    if role and not getattr(monitor.columns, role):
-        return f"{metric} needs `columns.{role}` in the monitor file."
+    roles = monitor.columns
+    missing = [
+        role for m in named for part in m.of_parts if (role := part.removeprefix("@")) != MINUTES.removeprefix("@") and not getattr(roles, role)
+    ]
+    is_any = any(m.of_any for m in named) and len(missing) < max(len(m.of_parts) for m in named)
+    if missing and not is_any:
+        return f"{metric} needs {listed([f'`columns.{role}`' for role in dict.fromkeys(missing)])} in the monitor file."
+    if any(m.subject == "place" for m in named):
+        return f"{metric} is a number of regions, hosts and segments: ask with `--segment`, or `--segment all`."
     if not monitor.gives_chances and any(m.of_chances for m in named):
         return f"{metric} needs `columns.{'score' if monitor.task == 'binary' else 'probabilities'}` in the monitor file, none of them private."
     if monitor.labels is None and any(m.needs_labels for m in named):

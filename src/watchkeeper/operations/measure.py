@@ -17,7 +17,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.eras import ROLLING, Era
 from watchkeeper.judgement.policy import rules_of
 from watchkeeper.judgement.rolling import moved
-from watchkeeper.measures.catalogue import CATALOGUE, stored_of
+from watchkeeper.measures.catalogue import CATALOGUE, KEPT_AT_PLACES, stored_of
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST
 from watchkeeper.measures.own import own_kpis
 from watchkeeper.measures.readings import NOT_EVALUATED, readings
@@ -236,8 +236,14 @@ class _Beside:
 
 def _of_window(piece: WindowsPiece, window: Window, beside: list[tuple[ReferenceSums, Collection[str]]], parts: pa.Table | None) -> Iterator[Score]:
     """Yield the window's scores by environment: of all versions together, then of those that are measured apart."""
+    at_places = KEPT_AT_PLACES | {t.metric for t in piece.monitor.targets if t.segment}
     frames = [
-        (frame_of(piece.home, piece.monitor, window, piece.grid.grain, piece.basis, reference, piece.now, metrics=metrics), reference)
+        (
+            replace(
+                frame_of(piece.home, piece.monitor, window, piece.grid.grain, piece.basis, reference, piece.now, metrics=metrics), at_places=at_places
+            ),
+            reference,
+        )
         for reference, metrics in beside
     ]
     if parts is None:

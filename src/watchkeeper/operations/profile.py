@@ -24,7 +24,7 @@ from watchkeeper.operations.join import Touched, joined, labelled, touched
 from watchkeeper.operations.losses import loss_parts
 from watchkeeper.operations.own_kpis import own_label_pieces
 from watchkeeper.operations.pieces import ID_BYTES, EventsPiece, LabelsPiece, events_pieces, labels_pieces, parted, share_of_memory
-from watchkeeper.operations.quantities import countings
+from watchkeeper.operations.quantities import countings, service_countings
 from watchkeeper.operations.sensitive import group_parts, has_label_parts
 from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.profiles.clusters import with_entities
@@ -203,19 +203,23 @@ def _event_parts(piece: EventsPiece) -> Iterator[pa.Table]:
     ids = frozenset(b.batch_id for b in piece.batches)
     columns = {"time": "wk_time", "batch": "wk_batch", "version": monitor.columns.version or "", "environment": monitor.columns.environment or ""}
     same = {"batch": "", "version": "", "environment": monitor.environment}
-    grouping = Grouping(Grid(found.grain, monitor.timezone), columns, same, monitor.segments, batches=ids, known=found.bins)
-    wanted = list(countings(monitor, found.bins))
+    grouping = Grouping(Grid(found.grain, monitor.timezone), columns, same, monitor.dimensions, batches=ids, known=found.bins)
+    wanted, served = list(countings(monitor, found.bins)), list(service_countings(monitor))
     scan = Scan([c.quantity for c in wanted], pairing(found.pairs, found.bins) if found.pairs else None)
+    serving = Scan([c.quantity for c in served])
     events = f"events/{monitor.model}"
     dataset = home.lake.dataset(events)
     stored = dataset.schema.names if dataset is not None else []
-    ahead = list(dict.fromkeys(source_of(c.quantity.column, stored)[0] for c in wanted))
+    ahead = list(dict.fromkeys(source_of(c.quantity.column, stored)[0] for c in (*wanted, *served)))
+    segments = 1 + sum(all(column in stored for column in declared.split("&")) for declared in monitor.segments)
     for rows in row_groups(home.lake, events, _where(piece), ahead):
-        scan.add(Derived(rows, "wk_time", monitor.timezone), grouping.number(rows), grouping.dimensions)
+        derived, groups = Derived(rows, "wk_time", monitor.timezone), grouping.number(rows)
+        scan.add(derived, groups[:segments], grouping.dimensions[:segments])
+        serving.add(derived, groups, grouping.dimensions)
     keys = [key_columns(d.keys) for d in grouping.dimensions]
-    for place, dimension, made in scan.counted(grouping.dimensions):
-        counting = wanted[place]
-        kept = made.without_values() if counting.is_private else made
+    every = ((wanted, scan.counted(grouping.dimensions)), (served, serving.counted(grouping.dimensions)))
+    for counting, dimension, made in ((of[place], d, made) for of, counted in every for place, d, made in counted):
+        kept = made.without_values() if counting.is_counts_only else made
         unit = found.bins[counting.name].unit if counting.kind == FEATURE else 0.0
         yield part_rows(kept, keys[dimension], kind=counting.kind, feature=counting.name, unit=unit)
     if (pairs := scan.pairs(grouping.whole)) is not None:

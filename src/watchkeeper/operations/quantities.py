@@ -3,7 +3,7 @@
 Belongs here: monitor and bins -> quantities. Does not: counting them (profiles/scan.py), fitting bins (fit.py).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from watchkeeper.measures.service_view import INPUT_TOKENS, LATENCY, MINUTES, OUTPUT_TOKENS, QUEUE, STATUS
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import is_private, outputs_of, private_name
 from watchkeeper.profiles.bins import FeatureBins
@@ -18,24 +19,24 @@ from watchkeeper.profiles.columns import Ints, as_codes
 from watchkeeper.profiles.grids import LATENCY_STEP, latency_cells
 from watchkeeper.profiles.parts import FEATURE, SERVICE
 from watchkeeper.profiles.scan import Gridded, Numbers, Quantity, Texts, of_category
+from watchkeeper.profiles.statuses import CLASSES, class_cells
 
-LATENCY, STATUS = "@latency", "@status"
 _LATENCY_CELLS = int(np.log(1e12) / np.log1p(LATENCY_STEP)) + 2
-_GOOD_STATUS = {"", "ok", "200", "success", "succeeded", "0"}
+_MINUTES_A_DAY = 1_440
 
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """A quantity under the kind and name of its parts; of private ones only counts are kept."""
+    """A quantity under the kind and name of its parts; of private ones, and where nothing else is asked for, only counts are kept."""
 
     kind: str
     name: str
     quantity: Quantity
-    is_private: bool = False
+    is_counts_only: bool = False
 
 
 def countings(monitor: Monitor, bins: Mapping[str, FeatureBins]) -> Iterator[Counting]:
-    """Yield what is counted of each event."""
+    """Yield what is counted of each event's features and outputs."""
     outputs = outputs_of(monitor)
     for name, fitted in bins.items():
         column, hidden = outputs.get(name, name) or name, is_private(monitor, name)
@@ -43,17 +44,28 @@ def countings(monitor: Monitor, bins: Mapping[str, FeatureBins]) -> Iterator[Cou
             yield Counting(FEATURE, name, Numbers(column, fitted), hidden)
         else:
             yield Counting(FEATURE, name, of_category(column, fitted, private_name if hidden else str), hidden)
-    if monitor.columns.latency:
-        yield Counting(SERVICE, LATENCY, Gridded(monitor.columns.latency, _LATENCY_CELLS, latency_cells))
-    if monitor.columns.status:
-        yield Counting(SERVICE, STATUS, Texts(monitor.columns.status, 2, _errors, np.arange(2)))
+
+
+def service_countings(monitor: Monitor) -> Iterator[Counting]:
+    """Yield what is counted of how each event was served: in regions and on hosts, too."""
+    roles = monitor.columns
+    if not roles.of_service:
+        return
+    yield Counting(SERVICE, MINUTES, Gridded("wk_time", _MINUTES_A_DAY, _minutes, fold=np.zeros(_MINUTES_A_DAY, np.int64)), is_counts_only=True)
+    if roles.status:
+        yield Counting(SERVICE, STATUS, Texts(roles.status, len(CLASSES), class_cells, np.arange(len(CLASSES))))
+    scales = ((LATENCY, roles.latency, roles.to_ms), (QUEUE, roles.queue_time, roles.to_ms))
+    for name, column, scale in (*scales, (INPUT_TOKENS, roles.input_tokens, 1.0), (OUTPUT_TOKENS, roles.output_tokens, 1.0)):
+        if column:
+            yield Counting(SERVICE, name, Gridded(column, _LATENCY_CELLS, latency_cells, scale), is_private(monitor, column))
 
 
 def is_error(statuses: pa.ChunkedArray) -> NDArray[np.bool_]:
     """Tell which rows failed, by their status; one without is none."""
     codes, texts = as_codes(pc.cast(statuses, pa.string()))
-    return np.append(_errors(texts), 0).astype(bool)[codes]
+    return np.append(class_cells(texts) > 0, False)[codes]
 
 
-def _errors(statuses: Sequence[str]) -> Ints:
-    return np.array([s.strip().lower() not in _GOOD_STATUS for s in statuses], np.int64)
+def _minutes(seconds: NDArray[np.float64]) -> Ints:
+    """Return the minute of the day, UTC, of moments in seconds since 1970."""
+    return np.asarray(np.floor_divide(seconds, 60) % _MINUTES_A_DAY, np.int64)

@@ -253,6 +253,8 @@ def frame_of(
         has_labels=monitor.labels is not None,
         threshold=monitor.threshold if monitor.columns.prediction is None else None,
         gives_chances=monitor.gives_chances,
+        latency_limit=monitor.service.latency_limit,
+        places=monitor.service_places,
         now=now,
         environment=monitor.environment,
         metrics=metrics,

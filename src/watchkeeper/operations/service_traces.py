@@ -19,6 +19,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.odd_inputs import change_of
+from watchkeeper.judgement.service_causes import OF_ERRORS
 from watchkeeper.judgement.traces import Column, Traces, place_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import is_private
@@ -60,20 +61,24 @@ def service_traces(home: Home, rows: BothSides, metric: str, sides: Sequence[Seq
     """Return which hosts or segments a change of the leading figure lies in, and what the GPUs did."""
     monitor, chosen, is_during = rows.monitor, rows.chosen, rows.is_during[rows.chosen]
     roles = monitor.columns
-    name = roles.status if metric == "error_ratio" else roles.latency
+    is_of_errors = metric in OF_ERRORS
+    name = roles.status if is_of_errors else roles.queue_time if metric.startswith("queue_time") else roles.latency
     there = rows.both.events.schema.names
-    wanted = [c for c in dict.fromkeys((name, roles.host)) if c and c in there]
+    places = {"region": roles.region, "host": roles.host}
+    wanted = [c for c in dict.fromkeys((name, *places.values())) if c and c in there]
     if name not in wanted:
         return _with_gpus(Traces(), home, monitor, sides, now)
     table = rows.both.columns(wanted)
-    if metric == "error_ratio":
+    if is_of_errors:
         value = is_error(table.column(name)).astype(float)[chosen]
     else:
         found, nulls = as_numbers(table.column(name))
         value = np.where(nulls | (found <= 0), np.nan, np.log(np.maximum(found, 1e-9)))[chosen]
     change, se = change_of(value, is_during)
-    hosts = list(_by_value(str(roles.host), "host", table.column(roles.host), chosen)) if roles.host in wanted else []
-    columns = [*hosts, *segment_columns(rows)]
+    at_places = [
+        one for role, c in places.items() if c in wanted and not is_private(monitor, c) for one in _by_value(c, role, table.column(c), chosen)
+    ]
+    columns = [*at_places, *(c for c in segment_columns(rows) if c.name not in places.values())]
     grown = {
         c.said(i, i): (float((c.cells[is_during] == i).sum()), float((c.cells[~is_during] == i).sum()))
         for c in columns
@@ -99,7 +104,10 @@ def _by_value(name: str, role: str, values: pa.ChunkedArray, chosen: Bools) -> I
     codes, texts = as_codes(pc.cast(values, pa.string()))
     if 1 < len(texts) <= _MOST_VALUES:
         yield Column(
-            name, role, np.asarray(codes, np.int64)[chosen], lambda first, _: texts[first] if role == "host" else segment_of([(name, texts[first])])
+            name,
+            role,
+            np.asarray(codes, np.int64)[chosen],
+            lambda first, _: texts[first] if role in ("host", "region") else segment_of([(name, texts[first])]),
         )
 
 

@@ -108,12 +108,12 @@ def _of_model(home: Home, about: About) -> dict[str, str]:
     valid = sorted({*judged_metrics(monitor), BROKEN})
     if about.metric and about.metric not in valid:
         raise UsageError(f"no incident of {monitor.model} can be about a metric {about.metric!r}", where="metric", then=nearest(about.metric, valid))
-    segment = segment_name(about.segment, monitor.segments)
-    columns = {column for each in monitor.segments for column in each.split("&")}
+    segment = segment_name(about.segment, monitor.dimensions)
+    columns = {column for each in monitor.dimensions for column in each.split("&")}
     if segment and not (is_segment(segment) and {column for column, _ in segment_pairs(segment)} <= columns):
         then = (
-            f"Write for example {monitor.segments[0]}=VALUE."
-            if monitor.segments
+            f"Write for example {monitor.dimensions[0]}=VALUE."
+            if monitor.dimensions
             else "Its monitor file declares no `segments`; leave the segment out."
         )
         raise UsageError(f"{about.segment!r} is no segment of {monitor.model}", where="segment", then=then)

@@ -152,7 +152,9 @@ def parts_within(
         inside &= ((pc.field("kind") == FEATURE) & (pc.field("feature") == feature)) | (pc.field("kind") == PAIR)
     rows = home.lake.read(Profile.TABLE, where=_mine(monitor, bins, now) & inside, in_order=True)
     return (
-        arrow_schema(Profile).empty_table() if rows is None else _spelled(newest_scans(rows), attributes(monitor) if of_groups else monitor.segments)
+        arrow_schema(Profile).empty_table()
+        if rows is None
+        else _spelled(newest_scans(rows), attributes(monitor) if of_groups else monitor.dimensions)
     )
 
 
@@ -178,7 +180,7 @@ def label_parts(home: Home, monitor: Monitor, bins: str, span: Window, needed: C
     for name in LISTS:
         others = others.append_column(decided.schema.field(name), pa.nulls(others.num_rows, decided.schema.field(name).type))
     both = pa.concat_tables([decided, moments_alone(others).select(decided.column_names)])
-    return _spelled(of_environment(newest_scans(both), monitor.environment), monitor.segments)
+    return _spelled(of_environment(newest_scans(both), monitor.environment), monitor.dimensions)
 
 
 def label_counts(home: Home, monitor: Monitor, bins: str, since: datetime, features: Collection[str], *, now: datetime) -> pa.Table:

@@ -152,3 +152,17 @@ def latency_cells(ms: Floats) -> Cells:
 def latency_middle(cells: Cells) -> Floats:
     """Return the geometric middle of each latency cell, ms; within 1 % of any value in it."""
     return np.where(cells <= 0, 0.0, 1e-3 * (1 + LATENCY_STEP) ** (cells - 0.5))
+
+
+def latency_edge(cell: int) -> float:
+    """Return the upper end of a latency cell, ms."""
+    return float(1e-3 * (1 + LATENCY_STEP) ** cell)
+
+
+def latency_cell_below(ms: float) -> int:
+    """Return the cell whose upper end is nearest to a latency, and so within 1 % of it.
+
+    >>> round(latency_edge(latency_cell_below(300.0)))
+    301
+    """
+    return max(0, round(float(np.log(ms / 1e-3) / np.log1p(LATENCY_STEP))))

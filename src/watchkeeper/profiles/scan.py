@@ -165,19 +165,22 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class Gridded:
-    """Numbers on a fixed grid, the same in segments."""
+    """Numbers, times a scale, on a fixed grid: the same in segments, or as `fold` has it."""
 
     column: str
     size: int
     cells_of: Callable[[Floats], Ints]
+    scale: float = 1.0
+    fold: Ints | None = None
 
     def takes(self, kind: pa.DataType) -> bool:
         """Numbers, booleans and times."""
         return is_numeric(kind)
 
     def counters(self, *, is_whole: bool) -> Counters:
-        """The grid's cells."""
-        return Counters(self.size, has_values=True, has_sums=is_whole)
+        """The grid's cells; in segments what they fold to."""
+        width = self.size if is_whole or self.fold is None else int(self.fold.max()) + 1
+        return Counters(width, has_values=True, has_sums=is_whole)
 
     def count(self, chunk: pa.Array, groups: Sequence[Groups], counters: Sequence[Counters], cells: Cells = _NONE) -> None:
         """Find each value's cell once."""
@@ -185,14 +188,17 @@ class Gridded:
 
         piece = numbers(chunk)
         values = piece.values.astype(np.float64)
+        if self.scale != 1:
+            values *= self.scale
         found = np.clip(self.cells_of(np.where(np.isfinite(values), values, 0.0)), 0, self.size - 1).astype(np.uint16)
         found = np.where(np.isnan(values), self.size + 1, found)
         found = np.where(valid(piece), found, self.size).astype(np.uint16)
         if len(cells):
             cells[:] = found
         same = np.arange(self.size)
-        for group, one in zip(groups, counters, strict=True):
-            kernel.count_cells(values, found, same, group, self.size, one.counts, one.sums, one.moments, one.odd)
+        for place, (group, one) in enumerate(zip(groups, counters, strict=True)):
+            fold = same if place == 0 or self.fold is None else self.fold
+            kernel.count_cells(values, found, fold, group, one.width, one.counts, one.sums, one.moments, one.odd)
 
 
 @dataclass(slots=True)

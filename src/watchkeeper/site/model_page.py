@@ -37,7 +37,7 @@ SEGMENT_KPIS: Mapping[str, tuple[str, ...]] = {
     "ranking": (),
 }
 _GAPS = ("log_loss_gap", "mae_gap")
-_SERVICE = ("rows", "error_ratio", "latency_p95")
+_SERVICE = ("rows", "error_ratio", "latency_p95", "latency_over_p99", "queue_time_p95", "saturation")
 _COST = ("gpu_cost", "cost_per_1000_predictions")
 _ROWS_SHOWN = 20
 _SEGMENTS_SHOWN = 60
