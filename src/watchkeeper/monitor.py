@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 
 from watchkeeper.alerts import Alerts, Routing
 from watchkeeper.spelling import Day, Duration, Lasting, Moment, Name, Size, WebAddress, Words, Zone, named_by_text, one_label, segment_name
+from watchkeeper.telemetry import Telemetry
 from watchkeeper.windows import Grain, Grid, local_midnight
 
 _CALIBRATED_AFTER: dict[Grain, int] = {"hour": 168, "day": 14, "week": 8, "month": 8}
@@ -376,6 +377,7 @@ class Workspace(Words):
     memory_limit: Size | None = Field(None, description="what a process may take for data; else half of the machine's memory")
     tasks: Literal["threads", "dask"] = "threads"
     dask: Dask = Dask()
+    telemetry: Telemetry = Telemetry()
 
     @model_validator(mode="after")
     def _one_way(self) -> "Workspace":
