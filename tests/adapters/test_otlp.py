@@ -121,7 +121,11 @@ def test_spans_that_cannot_be_placed_are_told_of_one_by_one():
     first, second, third = found["resourceSpans"][0]["scopeSpans"][0]["spans"]
     first["traceId"], second["endTimeUnixNano"] = "00" * 16, "1"
     third["startTimeUnixNano"] = "0"
-    assert spans_of(json.dumps(found).encode()) == ["a span has no trace id of 16 bytes", "a span ends before it starts", "a span has no start or no end"]
+    assert spans_of(json.dumps(found).encode()) == [
+        "a span has no trace id of 16 bytes",
+        "a span ends before it starts",
+        "a span has no start or no end",
+    ]
 
 
 def test_attributes_are_bounded_and_private_columns_stay_out():

@@ -1,14 +1,12 @@
 """Files of OpenTelemetry (OTLP), as collectors and SDKs write them: bytes -> messages, and why some are none.
 
-Belongs here: JSON lines and protobuf, framed in each way that is in use, compressed or not. Does not: what a message says
+Belongs here: where each message begins and ends, compressed or not. Does not: JSON (otlp_json.py), or what a message says
 (otlp_spans.py, otlp_metrics.py). Fields that are not known are passed over: a newer writer is no error.
 
 JSON is one request a line, or one over many lines. Protobuf is one message, messages each after its length as a varint (the
 specification), or after four bytes, the greatest first (the collector's file exporter, which may compress each with zstd).
 """
 
-import base64
-import binascii
 import json
 import struct
 from collections.abc import Callable, Iterator
@@ -16,27 +14,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.metrics.v1.metrics_pb2 import MetricsData
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
+from watchkeeper.adapters.otlp_json import Data, NoRequestError, json_of, requests
 from watchkeeper.errors import UnreadableError
 
 MOST_BYTES = 1_000_000_000
 """What one file may hold once it is unpacked."""
 
-Data = TracesData | MetricsData
-_KINDS: dict[str, type[Data]] = {
-    "resourceSpans": TracesData,
-    "resource_spans": TracesData,
-    "resourceMetrics": MetricsData,
-    "resource_metrics": MetricsData,
-}
-_OTHERS = {"resourceLogs": "log records", "resource_logs": "log records", "resourceProfiles": "profiles", "resource_profiles": "profiles"}
-_IDS = frozenset({"traceId", "trace_id", "spanId", "span_id", "parentSpanId", "parent_span_id"})
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-_TEXT_LOOKED_AT, _SAID = 4096, 200
+_TEXT_LOOKED_AT = 4096
 _LENGTH = 4
 _TRACE_ID, _SPAN_ID = 16, 8
 _LONGEST_VARINT = 5
@@ -62,10 +51,6 @@ class Message:
     def place(self) -> str:
         """Where it is, as people count."""
         return f"{self.unit} {self.number + 1}"
-
-
-class _UnfitError(ValueError):
-    """Why bytes are no message, in a clause."""
 
 
 def messages(data: bytes, name: str) -> Iterator[Message]:
@@ -97,9 +82,7 @@ def unpacked(data: bytes, name: str, *, most: int = MOST_BYTES) -> bytes:
     except (OSError, EOFError) as error:
         raise UnreadableError(f"is not whole {packing} data", where=name, then="Copy it again.") from error
     if len(found) > most:
-        raise UnreadableError(
-            f"holds more than {most:,} bytes once it is unpacked", where=name, then="Have the collector rotate its files sooner."
-        )
+        raise UnreadableError(f"holds more than {most:,} bytes once it is unpacked", where=name, then="Have the collector rotate its files sooner.")
     return found
 
 
@@ -112,69 +95,23 @@ def _is_text(data: bytes) -> bool:
 def _of_lines(data: bytes) -> Iterator[Message]:
     text = data.decode("utf-8-sig", errors="replace")
     lines = [(number, line) for number, line in enumerate(text.split("\n")) if line.strip()]
-    if len(lines) > 1 and _object(lines[0][1]) is None and (whole := _object(text)) is not None:
+    if len(lines) > 1 and json_of(lines[0][1]) is None and (whole := json_of(text)) is not None:
         lines = [(0, json.dumps(whole))]  # one request, written over many lines
     is_ended = text.endswith("\n") or len(lines) == 1
     for place, (number, line) in enumerate(lines):
         is_last = place == len(lines) - 1
-        for content in _of_line(line):
-            if isinstance(content, Broken) and is_last and not is_ended and _object(line) is None:
+        for content in _requests(line):
+            if isinstance(content, Broken) and is_last and not is_ended and json_of(line) is None:
                 content = Broken("is not whole yet", is_unfinished=True)  # noqa: PLW2901 - the same line, told of otherwise
             yield Message(number, content, "line")
 
 
-def _object(text: str) -> Any:
+def _requests(text: str) -> Iterator[Data | Broken]:
+    """Yield the messages of a line, or why it has none."""
     try:
-        return json.loads(text)
-    except ValueError:
-        return None
-    except RecursionError:
-        return None
-
-
-def _of_line(line: str) -> Iterator[Data | Broken]:
-    """Yield the messages of a line: a request, or several in a list."""
-    found = _object(line)
-    if found is None:
-        yield Broken("is not JSON")
-        return
-    for one in found if isinstance(found, list) else [found]:
-        try:
-            yield from _of_object(one)
-        except _UnfitError as error:
-            yield Broken(str(error))
-
-
-def _of_object(found: Any) -> Iterator[Data]:
-    if not isinstance(found, dict):
-        raise _UnfitError("is no OTLP request: a JSON object was expected")
-    kinds = {kind: key for key, kind in _KINDS.items() if key in found}
-    if not kinds:
-        other = next((what for key, what in _OTHERS.items() if key in found), None)
-        raise _UnfitError(f"holds {other}, which are not taken in" if other else "is no OTLP request: it has neither resourceSpans nor resourceMetrics")
-    for kind, key in kinds.items():
-        try:
-            yield json_format.ParseDict({key: _with_bytes(found[key])}, kind(), ignore_unknown_fields=True)
-        except (json_format.ParseError, RecursionError) as error:
-            raise _UnfitError(f"is no OTLP request ({_said(error)})") from error
-
-
-def _with_bytes(value: Any) -> Any:
-    """Return OTLP's JSON as protobuf's: ids are hexadecimal in the one, base64 in the other."""
-    if isinstance(value, dict):
-        return {k: _in_base64(v) if k in _IDS and isinstance(v, str) else _with_bytes(v) for k, v in value.items()}
-    return [_with_bytes(v) for v in value] if isinstance(value, list) else value
-
-
-def _in_base64(text: str) -> str:
-    try:
-        return base64.b64encode(binascii.unhexlify(text)).decode()
-    except (binascii.Error, ValueError) as error:
-        raise _UnfitError(f"is no OTLP request: {text[:40]!r} is not a hexadecimal id") from error
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split())[:_SAID]
+        yield from requests(text)
+    except NoRequestError as error:
+        yield Broken(str(error))
 
 
 def _of_frames(data: bytes, name: str) -> Iterator[Message]:
@@ -231,7 +168,7 @@ def _message(data: bytes) -> Data | Broken:
     except UnreadableError as error:
         return Broken(error.what)
     if _is_text(data):
-        return next(_of_line(data.decode(errors="replace")))
+        return next(_requests(data.decode(errors="replace")))
     for kind, is_one in ((TracesData, _has_spans), (MetricsData, _has_metrics)):
         try:
             found: Data = kind.FromString(data)

@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 MOST, LONGEST = 64, 256
@@ -36,7 +37,12 @@ def is_private(name: str, others: Collection[str] = ()) -> bool:
     >>> is_private("gen_ai.input.messages"), is_private("gen_ai.usage.input_tokens"), is_private("http.route"), is_private("income", {"income"})
     (True, False, False, True)
     """
-    return name in others or (_PRIVATE.fullmatch(name) is not None and _COUNTED.fullmatch(name) is None)
+    return name in others or _is_content(name)
+
+
+@lru_cache(maxsize=4096)
+def _is_content(name: str) -> bool:
+    return _PRIVATE.fullmatch(name) is not None and _COUNTED.fullmatch(name) is None
 
 
 def values(attributes: Iterable[Any]) -> dict[str, Any]:
