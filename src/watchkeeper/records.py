@@ -530,6 +530,10 @@ class HostSample:
     is_synthetic: Of[bool, "true for a made-up trace"] = False
 
 
+TELEMETRY_QUARANTINE = "telemetry/quarantine"
+"""The table of `Quarantined` for files of telemetry: which line, and why; never the line."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
     """One step of serving a request, as OpenTelemetry tells of it; never what a person asked or a model answered."""

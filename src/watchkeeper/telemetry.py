@@ -1,7 +1,7 @@
 """The words of `telemetry` in watchkeeper.yaml: traces and metrics that come from elsewhere, and where ours go.
 
 Belongs here: what may be said and what it means. Does not: reading it (adapters/otlp.py, adapters/prometheus.py), or any secret:
-`token` names one, which the environment or a Prefect block holds.
+`bearer` names one, which the environment or a Prefect block holds.
 """
 
 from datetime import timedelta
@@ -18,7 +18,7 @@ _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=5)
 def plain_address(text: str) -> str:
     """Return a web address without a user or password, which would be a secret in a file."""
     if urlsplit(web_address(text)).username is not None:
-        message = "an address must not hold a user or password; name the secret as `token` and leave it to the environment"
+        message = "an address must not hold a user or password; name the secret as `bearer` and leave it to the environment"
         raise ValueError(message)
     return text
 
@@ -38,7 +38,7 @@ class Prometheus(Words):
     only: list[str] = Field(default_factory=list, description="names of metrics to keep of a page, such as vllm:*; else all")
     timeout: Lasting = Field(timedelta(seconds=10), description="how long an answer may take, 1s to 5m")
     series: int = Field(10_000, ge=1, le=100_000, description="most series in one answer; one with more is refused")
-    token: Name | None = Field(None, description="name of the bearer token: WATCHKEEPER_TOKEN_<NAME> in the environment, or a Prefect Secret block")
+    bearer: Name | None = Field(None, description="name of its bearer token: WATCHKEEPER_TOKEN_<NAME> in the environment, or a Prefect Secret block")
 
     @model_validator(mode="after")
     def _one_form(self) -> "Prometheus":
@@ -68,7 +68,7 @@ class Export(Words):
 
     textfile: str | None = Field(None, description="file for node_exporter's textfile collector; its name ends in .prom")
     otlp: PlainAddress | None = Field(None, description="address of an OpenTelemetry collector, such as http://collector:4318")
-    token: Name | None = Field(None, description="name of the collector's bearer token, as above")
+    bearer: Name | None = Field(None, description="name of the collector's bearer token, as above")
     series: int = Field(10_000, ge=100, le=1_000_000, description="most series of scores; what is left out is counted")
 
     @field_validator("textfile")

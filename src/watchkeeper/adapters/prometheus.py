@@ -21,7 +21,7 @@ from watchkeeper.errors import UnreachableError, UnreadableError
 from watchkeeper.records import MetricSample
 from watchkeeper.telemetry import Prometheus
 
-AT_MOST = 64 * 2**20
+AT_MOST = 32 * 2**20
 """Bytes of one answer."""
 
 POINTS = 10_000
@@ -117,16 +117,14 @@ def _answered(asking: Asking, start: datetime, end: datetime) -> Iterator[Metric
             then = "Try the query in the server's own page, and correct `query`."
             raise UnreachableError(f"{error.what}: it does not take the query of '{asking.source.name}'", where=where, then=then) from error
         raise
-    series = _series(answer, where)
-    _require_few(len(series), asking.source, where, "Add up some labels in the query, such as sum by (model).")
-    for one in series:
+    for one in _series(answer, asking.source, where):
         labels = {str(n): str(v) for n, v in one.get("metric", {}).items()}
         name = labels.pop("__name__", asking.source.name)
         for at, value in one.get("values", []):
             yield asking.sample(name, labels, float(value), _moment(float(at)), "gauge")
 
 
-def _series(answer: Answer, where: str) -> list[dict[str, Any]]:
+def _series(answer: Answer, source: Prometheus, where: str) -> list[dict[str, Any]]:
     then = "Name the address of a Prometheus server, or of what answers like one."
     if answer.content_type == "text/html" or answer.content.lstrip()[:1] == b"<":
         raise UnreadableError("answers a web page, and not as a Prometheus server", where=where, then=then)
@@ -138,6 +136,8 @@ def _series(answer: Answer, where: str) -> list[dict[str, Any]]:
         why = str(said.get("error", ""))[:_SAID] if isinstance(said, dict) else ""
         raise UnreadableError(f"gives no answer ({why or 'it does not say why'})", where=where, then=then)
     data = said.get("data") or {}
+    if isinstance(data.get("result"), list):
+        _require_few(len(data["result"]), source, where, "Add up some labels in the query, such as sum by (model).")
     if data.get("resultType") != "matrix" or not _is_matrix(data.get("result")):
         raise UnreadableError("answers with something else than series over time", where=where, then=then)
     result: list[dict[str, Any]] = data["result"]

@@ -26,12 +26,11 @@ from watchkeeper.adapters.tokens import authorization
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UnreadableError, WatchkeeperError
 from watchkeeper.monitor import Monitor
-from watchkeeper.records import Batch, MetricSample, Quarantined, Span, key
+from watchkeeper.records import TELEMETRY_QUARANTINE, Batch, MetricSample, Quarantined, Span, key
 from watchkeeper.telemetry import Prometheus
 from watchkeeper.words import counted
 
 SOURCE = "telemetry"
-QUARANTINE = "telemetry/quarantine"
 AT_ONCE = 200_000
 """Spans and values that wait for a commit; more are landed in several."""
 
@@ -85,7 +84,8 @@ def take(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, files: S
     """
     with lease(home.lake, SOURCE, wait_s=LONGEST_WAIT_S):
         taking = _Taking(home, monitors, now)
-        taken = list(taking.files(_named(home) if files is None else list(files), is_given=files is not None))
+        found, taken = (list(files), []) if files is not None else _named(home)
+        taken += taking.files(found, is_given=files is not None)
         if files is None:
             taken += [taking.source(s) for s in home.workspace.telemetry.prometheus if s.scrape is None or is_live]
     return taken
@@ -96,8 +96,16 @@ def faults(taken: Sequence[Taken]) -> list[str]:
     return [f"{t.name}: {t.reason}" for t in taken if t.status == "failed"]
 
 
-def _named(home: Home) -> list[File]:
-    return list(dict.fromkeys(f for pattern in home.workspace.telemetry.files for f in discover(home, pattern)))
+def _named(home: Home) -> tuple[list[File], list[Taken]]:
+    """Return the files that watchkeeper.yaml names, and the places that cannot be listed."""
+    found: list[File] = []
+    unlisted: list[Taken] = []
+    for pattern in home.workspace.telemetry.files:
+        try:
+            found += discover(home, pattern)
+        except WatchkeeperError as error:
+            unlisted.append(Taken(name=pattern, status="failed", reason=str(error)))
+    return list(dict.fromkeys(found)), unlisted
 
 
 class _Taking:
@@ -172,7 +180,7 @@ class _Taking:
             taken.append(_told(batch, len(fresh), len(values)))
         lake.append_records(Span, new_spans)
         lake.append_records(MetricSample, new_samples)
-        lake.append_records(Quarantined, [q for r in portion for q in self._set_aside(r)], table=QUARANTINE)
+        lake.append_records(Quarantined, [q for r in portion for q in self._set_aside(r)], table=TELEMETRY_QUARANTINE)
         lake.append_records(Batch, batches)
         return taken
 
@@ -215,7 +223,7 @@ class _Taking:
     def source(self, source: Prometheus) -> Taken:
         """Ask one source and land what it answers."""
         try:
-            asking = Asking(source=source, now=self.now, headers=authorization(source.token), private=sorted(self.private))
+            asking = Asking(source=source, now=self.now, headers=authorization(source.bearer), private=sorted(self.private))
             found = scraped(asking) if source.scrape is not None else asked(asking, self._newest(source.name))
         except WatchkeeperError as error:
             return Taken(name=source.name, status="failed", reason=str(error))
