@@ -96,9 +96,8 @@ class Receiver:
                 content = answer.content.encode() if is_text else json.dumps(answer.content).encode()
                 try:
                     self.send_response(answer.status)
-                    self.send_header("Content-Type", "text/plain" if is_text else "application/json")
-                    self.send_header("Content-Length", str(len(content)))
-                    for name, value in answer.headers.items():
+                    kind = "text/plain" if is_text else "application/json"
+                    for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **answer.headers}.items():
                         self.send_header(name, value)
                     self.end_headers()
                     self.wfile.write(content)

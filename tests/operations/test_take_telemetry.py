@@ -157,7 +157,7 @@ def test_upkeep_removes_spans_that_are_older_than_any_monitor_keeps(telling):
 PAGE = """# HELP vllm:requests_running Requests.
 # TYPE vllm:requests_running gauge
 vllm:requests_running{model_name="small"} 3
-# TYPE tokens counter
+# TYPE tokens_total counter
 tokens_total{model_name="small"} 1200 1738404000000
 # TYPE process_open_fds gauge
 process_open_fds 7
@@ -295,6 +295,6 @@ def test_the_watch_takes_telemetry_in_and_goes_on_without_it(telling):
     done = watch(home, now=NOW)
     assert done.telemetry == ["Telemetry: 3 spans and 0 values landed."]
     assert len(done.unread) == 1
-    assert done.unread[0].startswith("gone: http://127.0.0.1:9: cannot be read")
+    assert done.unread[0].startswith("gone: http://127.0.0.1:9/api/v1/query_range: cannot be read")
     assert done.models == ["parcels"]
     assert not done.failures

@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import socket
 import threading
+import time
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -65,10 +66,15 @@ def families(answer: Answer, *, where: str) -> dict[str, Metric]:
         raise UnreadableError("answers a web page, and no metrics", where=where, then=then)
     try:
         parse = openmetrics.text_string_to_metric_families if answer.content_type == _OPEN_METRICS else text_string_to_metric_families
-        return {family.name: family for family in parse(text)}
+        found: dict[str, Metric] = {}
+        for family in parse(text):
+            known = found.setdefault(family.name, family)
+            if known is not family:  # without a line of its type each series comes as a family of its own
+                known.samples += family.samples
     except (ValueError, IndexError, KeyError) as error:
         said = " ".join(str(error).split())[:_SHOWN]
         raise UnreadableError(f"answers what is no metrics ({said or type(error).__name__})", where=where, then=then) from error
+    return found
 
 
 def fetch(url: str, *, accept: str = "*/*", headers: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S, at_most: int = AT_MOST) -> Answer:
@@ -86,18 +92,21 @@ def fetch(url: str, *, accept: str = "*/*", headers: Mapping[str, str] | None = 
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
     then = "Look whether it runs and can be reached from here."
-    with contextlib.closing(connection), _deadline(connection, timeout_s) as is_over:
+    is_over, began = threading.Event(), time.monotonic()
+    with contextlib.closing(connection):
         try:
-            connection.request("GET", target, headers=sent)
-            answer = connection.getresponse()
-            if answer.status != http.client.OK:
-                raise UnreachableError(f"answers {answer.status} {answer.reason}".rstrip(), where=where, then=then)
-            content = _read(answer, where, at_most)
+            connection.connect()
+            with _cut_after(timeout_s - (time.monotonic() - began), connection.sock, is_over):
+                connection.request("GET", target, headers=sent)
+                answer = connection.getresponse()
+                if answer.status != http.client.OK:
+                    raise UnreachableError(f"answers {answer.status} {answer.reason}".rstrip(), where=where, then=then)
+                content = _read(answer, where, at_most)
         except (OSError, http.client.HTTPException, ValueError) as error:
             why = f"no answer within {timeout_s:g} s" if is_over.is_set() or isinstance(error, TimeoutError) else _reason(error)
             raise UnreachableError(f"cannot be read ({why})", where=where, then=then) from error
-        if is_over.is_set():
-            raise UnreachableError(f"cannot be read (no whole answer within {timeout_s:g} s)", where=where, then=then)
+    if is_over.is_set():
+        raise UnreachableError(f"cannot be read (no whole answer within {timeout_s:g} s)", where=where, then=then)
     return Answer((answer.headers.get("Content-Type") or "").partition(";")[0].strip().lower(), content)
 
 
@@ -125,21 +134,19 @@ def place(url: str) -> str:
 
 
 @contextlib.contextmanager
-def _deadline(connection: http.client.HTTPConnection, timeout_s: float) -> Iterator[threading.Event]:
-    """Cut the connection when the time is over, however slowly bytes trickle in; the event says whether it was."""
-    is_over = threading.Event()
+def _cut_after(seconds: float, connected: socket.socket, is_over: threading.Event) -> Iterator[None]:
+    """Cut a connection when its time is over, however slowly bytes trickle in; `is_over` says whether it was."""
 
     def cut() -> None:
         is_over.set()
-        if connection.sock is not None:
-            with contextlib.suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            connected.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(timeout_s, cut)
+    timer = threading.Timer(max(seconds, 0.0), cut)
     timer.daemon = True
     timer.start()
     try:
-        yield is_over
+        yield
     finally:
         timer.cancel()
 
