@@ -21,6 +21,7 @@ from watchkeeper.errors import UsageError
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import OURSELVES
 from watchkeeper.judgement.notices import STALE, STALE_AFTER
+from watchkeeper.operations.export import deliver
 from watchkeeper.operations.grouping import messages_in
 from watchkeeper.operations.incident_book import incident_called, known_incidents
 from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores, silence
@@ -75,6 +76,7 @@ def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_
         done = watch(place, models or None, now=at, progress=tell, spread=in_threads, is_live=is_live)
         tell("", "pages and the published file")
         missed = present(place, models or None, now=at)
+        missed += deliver(place, load_monitors(place)[0], now=at) if is_live else []
     if as_json:
         show_json(_summary(done))
     elif done.models or done.problems:

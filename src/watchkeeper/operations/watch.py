@@ -128,11 +128,12 @@ def _silent(_model: str, _step: str) -> None:
 
 
 def present(home: Home, models: Sequence[str] | None = None, *, now: datetime) -> list[str]:
-    """Bring what people look at up to date: the worst incident's report, the pages, the published file.
+    """Bring what people look at up to date: the worst incident's report, the pages, the published file, and what Prometheus reads.
 
     What is made from the same as before is left as it is; only the first page says as of when that was looked at.
     Returns what could not be made and may be missed, as sentences: a report that fails takes no page with it.
     """
+    from watchkeeper.operations.export import write_page
     from watchkeeper.operations.freshness import is_published, note_published, print_of
     from watchkeeper.operations.pages import pages
     from watchkeeper.operations.publish import publish
@@ -144,6 +145,7 @@ def present(home: Home, models: Sequence[str] | None = None, *, now: datetime) -
     pages(home, every, now=now, problems=everything, made_from=made_from)
     if not is_published(home, made_from):
         publish(home, every, now=now)
+        write_page(home, every, now=now)
         note_published(home, made_from)
     return missed
 
