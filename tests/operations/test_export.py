@@ -36,7 +36,9 @@ def as_files(root, **workspace):
     """Return the world with its files, as the command line finds it."""
     _, watched = world.build(root)
     (root / "deployments" / "monitors").mkdir(parents=True)
-    (root / "deployments" / "monitors" / "flights.yaml").write_text(watched.model_dump_json(by_alias=True, exclude_unset=True))
+    (root / "deployments" / "monitors" / "flights.yaml").write_text(
+        watched.model_dump_json(by_alias=True, exclude_unset=True).replace("P1DT12H", "36h")
+    )
     (root / "watchkeeper.yaml").write_text(json.dumps(workspace))
     return find_home(root), watched
 

@@ -1,0 +1,67 @@
+"""Structured logs as JSON lines: what lies inside objects is a column where the monitor names its path."""
+
+import json
+from datetime import UTC, datetime
+
+from intake_world import landed, loans, put, take
+from watchkeeper.operations.profile import profile
+from watchkeeper.records import Profile
+
+NESTED = {
+    "time": "2025-02-01T10:00:00Z",
+    "level": "info",
+    "request": {"id": "a", "user": {"name": "me", "age": 30}, "trace.id": "0af7651916cd43dd8448eb211c80319c"},
+    "response": {"risk": 0.1, "status": "ok", "took_ms": 12},
+}
+
+
+def log_lines(*lines):
+    return "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines) + "\n"
+
+
+def nested_loans(**changes):
+    columns = {"id": "request.id", "time": "time", "score": "response.risk", "status": "response.status", "latency": "response.took_ms"}
+    return loans(columns={**columns, "trace_id": "request.trace.id"}, features=["request.user.age"], private=[], labels=None, **changes)
+
+
+def test_fields_of_an_object_are_columns_where_the_monitor_names_them_by_their_path(home):
+    second = {**NESTED, "request": {"id": "b", "user": None}, "response": {"risk": 0.9, "status": "ok"}}
+    put(home, "loans-1.jsonl", log_lines(NESTED, second))
+    (batch,) = take(home, nested_loans())
+    assert (batch.status, batch.rows_landed) == ("landed", 2)
+    assert landed(home, "request.id", "response.risk", "response.took_ms", "request.user.age", "request.trace.id", by="request.id") == [
+        {
+            "request.id": "a",
+            "response.risk": 0.1,
+            "response.took_ms": 12,
+            "request.user.age": 30,
+            "request.trace.id": "0af7651916cd43dd8448eb211c80319c",
+        },
+        {"request.id": "b", "response.risk": 0.9, "response.took_ms": None, "request.user.age": None, "request.trace.id": None},
+    ]
+    assert "request.user.name" not in home.lake.read("events/loans").column_names
+
+
+def test_a_line_whose_object_is_none_or_lacks_the_id_is_set_aside_alone(home):
+    put(home, "loans-1.jsonl", log_lines(NESTED, {**NESTED, "request": {"user": {"age": 3}}}, "not json"))
+    (batch,) = take(home, nested_loans())
+    assert (batch.status, batch.rows_landed, batch.rows_quarantined) == ("partial", 1, 2)
+
+
+def test_a_path_that_no_line_has_is_named_as_any_missing_column(home):
+    put(home, "loans-1.jsonl", log_lines({**NESTED, "response": {"status": "ok"}}))
+    (batch,) = take(home, nested_loans())
+    assert "has no column 'response.risk' (score)" in batch.reason
+
+
+def test_numbers_inside_objects_are_measured_as_others(home):
+    lines = [
+        {**NESTED, "time": f"2025-01-{day:02}T{hour:02}:00:00Z", "request": {"id": f"{day}-{hour}", "user": {"age": 20 + hour}}}
+        for day in range(1, 32)
+        for hour in range(24)
+    ]
+    put(home, "loans-1.jsonl", log_lines(*lines))
+    take(home, nested_loans())
+    profile(home, nested_loans(), now=datetime(2025, 3, 1, tzinfo=UTC))
+    found = [p for p in home.lake.newest(Profile) if p.feature == "request.user.age" and not p.segment]
+    assert sum(p.n for p in found) == 31 * 24
