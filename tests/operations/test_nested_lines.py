@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from intake_world import landed, loans, put, take
+from intake_world import LOANS, landed, loans, put, take
 from watchkeeper.operations.profile import profile
 from watchkeeper.records import Profile
 
@@ -65,3 +65,19 @@ def test_numbers_inside_objects_are_measured_as_others(home):
     profile(home, nested_loans(), now=datetime(2025, 3, 1, tzinfo=UTC))
     found = [p for p in home.lake.newest(Profile) if p.feature == "request.user.age" and not p.segment]
     assert sum(p.n for p in found) == 31 * 24
+
+
+def test_check_finds_columns_by_their_path_and_names_those_that_are_not_there(make_home, watchkeeper):
+    columns = {"id": "request.id", "time": "time", "score": "response.risk", "status": "response.state"}
+    watched = {**LOANS, "columns": columns, "private": [], "features": ["request.user.age"]}
+    home = make_home({k: v for k, v in watched.items() if k != "labels"}, name="logs")
+    put(home, "loans-1.jsonl", log_lines(NESTED))
+    said = watchkeeper("check", at=home)
+    assert "has no column 'response.state'" in said.output
+    assert said.output.count("has no column") == 1
+
+
+def test_an_object_of_which_nothing_is_named_says_how_to_name_it(home):
+    put(home, "loans-1.jsonl", log_lines({"loan": "a", "asked_at": "2025-02-01T10:00:00Z", "risk": 0.1, "client": {"region": "x"}}))
+    (batch,) = take(home, loans(labels=None, private=[]))
+    assert "column 'client' is left out: it holds objects, whose fields are taken where the monitor names them, as client.region" in batch.reason

@@ -106,6 +106,12 @@ def _kept(rows: pa.Table, monitor: Monitor, id_column: str, notes: list[str]) ->
         column = None if name.startswith(RESERVED) else canonical(rows[name], monitor.timezone, is_name=name == id_column)
         if name.startswith(RESERVED):
             notes.append(f"column {name!r} is left out: names that begin with {RESERVED} are reserved")
+        elif column is None and pa.types.is_struct(rows.schema.field(name).type):
+            if not any(other.startswith(f"{name}.") for other in rows.column_names):
+                inside = rows.schema.field(name).type[0].name if rows.schema.field(name).type.num_fields else "x"
+                notes.append(
+                    f"column {name!r} is left out: it holds objects, whose fields are taken where the monitor names them, as {name}.{inside}"
+                )
         elif column is None:
             notes.append(f"column {name!r} is left out: {rows[name].type} values are not supported")
         else:
