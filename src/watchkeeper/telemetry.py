@@ -6,7 +6,6 @@ Belongs here: what may be said and what it means. Does not: reading it (adapters
 
 from datetime import timedelta
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -17,10 +16,10 @@ _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=5)
 
 def plain_address(text: str) -> str:
     """Return a web address without a user or password, which would be a secret in a file."""
-    if urlsplit(web_address(text)).username is not None:
+    if "@" in text.partition("://")[2].partition("/")[0]:
         message = "an address must not hold a user or password; name the secret as `bearer` and leave it to the environment"
         raise ValueError(message)
-    return text
+    return web_address(text)
 
 
 PlainAddress = Annotated[str, AfterValidator(plain_address)]
