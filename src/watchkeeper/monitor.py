@@ -13,7 +13,9 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 
 from watchkeeper.alerts import Alerts, Routing
 from watchkeeper.spelling import Day, Duration, Lasting, Moment, Name, Size, WebAddress, Words, Zone, named_by_text, one_label, segment_name
+from watchkeeper.telemetry import Telemetry
 from watchkeeper.windows import Grain, Grid, Window, local_midnight
+
 
 LEAST_TO_LEARN = 8
 """Windows that it takes to learn what is usual."""
@@ -479,6 +481,7 @@ class Workspace(Words):
     memory_limit: Size | None = Field(None, description="what a process may take for data; else half of the machine's memory")
     tasks: Literal["threads", "dask"] = "threads"
     dask: Dask = Dask()
+    telemetry: Telemetry = Telemetry()
 
     @model_validator(mode="after")
     def _one_way(self) -> "Workspace":

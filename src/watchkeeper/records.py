@@ -31,8 +31,8 @@ class Batch:
     KEY: ClassVar[tuple[str, ...]] = ("batch_id",)
 
     batch_id: Of[str, "hash of model, source and content; the same bytes are the same batch"]
-    model: Of[str, "the monitor it belongs to"]
-    source: Of[str, "events or labels"]
+    model: Of[str, "the monitor it belongs to; empty for telemetry, which belongs to the workspace"]
+    source: Of[str, "events, labels or telemetry"]
     name: Of[str, "file name or query, as offered"]
     path: Of[str, "where the file was, empty for a stream"] = ""
     size_bytes: Of[int | None, "size of the file, by which it is known again unread"] = None
@@ -532,6 +532,58 @@ class HostSample:
     is_synthetic: Of[bool, "true for a made-up trace"] = False
 
 
+TELEMETRY_QUARANTINE = "telemetry/quarantine"
+"""The table of `Quarantined` for files of telemetry: which line, and why; never the line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """One step of serving a request, as OpenTelemetry tells of it; never what a person asked or a model answered."""
+
+    TABLE: ClassVar[str] = "telemetry/spans"
+    KEY: ClassVar[tuple[str, ...]] = ("trace_id", "span_id")
+
+    trace_id: Of[str, "32 hexadecimal digits; the trace id on a prediction"]
+    span_id: Of[str, "16 hexadecimal digits"]
+    parent_span_id: Of[str, "the span it is a part of, empty for the first of its trace"] = ""
+    name: Of[str, "what was done, such as POST /predict"]
+    kind: Of[str, "server, client, internal, producer or consumer; empty when not told"] = ""
+    service: Of[str, "service.name: the program that did it"] = ""
+    host: Of[str, "host.name, else the pod or the node; empty when not told"] = ""
+    model: Of[str, "the monitor it belongs to: watchkeeper.model, else the service where a monitor has its name; else empty"] = ""
+    started_at: Of[datetime, "when it began"]
+    duration_ms: Of[float, "how long it took"]
+    status: Of[str, "ok, error, or unset where the program did not say"] = "unset"
+    status_message: Of[str, "what the program said of an error, at most 500 characters"] = ""
+    operation: Of[str, "gen_ai.operation.name: chat, embeddings, execute_tool; empty for what is no call of a language model"] = ""
+    request_model: Of[str, "gen_ai.request.model: the language model that was asked for"] = ""
+    response_model: Of[str, "gen_ai.response.model: the one that answered"] = ""
+    input_tokens: Of[int | None, "gen_ai.usage.input_tokens"] = None
+    output_tokens: Of[int | None, "gen_ai.usage.output_tokens"] = None
+    finish_reasons: Of[list[str], "gen_ai.response.finish_reasons: why each answer ended"] = field(default_factory=list)
+    attributes: Of[str, "the other attributes, JSON; without prompts, answers, headers, queries and persons, at most 64 of 256 characters"] = "{}"
+    landed_at: Of[datetime, "the `now` of the run that took it in"]
+    batch: Of[str, "the batch it came in; `batches` has it"] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSample:
+    """One value of one series of somebody else's metrics at one moment."""
+
+    TABLE: ClassVar[str] = "telemetry/metrics"
+    KEY: ClassVar[tuple[str, ...]] = ("source", "name", "labels", "at")
+
+    name: Of[str, "metric; of a histogram its `_bucket`, `_count` and `_sum`, as Prometheus has them"]
+    labels: Of[str, "its labels, JSON with sorted keys"] = "{}"
+    value: Of[float | None, "the value; null where the source says that it is not known (NaN, stale)"] = None
+    at: Of[datetime, "the moment it is of"]
+    kind: Of[str, "gauge (as it stands), counter (total so far), or delta (since the sample before)"]
+    unit: Of[str, "unit as the source tells it: s, By, 1"] = ""
+    source: Of[str, "where it came from: otlp, or the name of a Prometheus source in watchkeeper.yaml"]
+    landed_at: Of[datetime, "the `now` of the run that took it in"]
+    batch: Of[str, "the batch it came in, empty for what was scraped or asked for"] = ""
+
+
 RECORDS = (
     Batch,
     Watermark,
@@ -553,6 +605,8 @@ RECORDS = (
     GpuSample,
     GpuProcess,
     HostSample,
+    Span,
+    MetricSample,
 )
 
 

@@ -88,7 +88,9 @@ def find(name: str, settings: Settings | None = None) -> Connection:
     known = settings or Settings.from_environment()
     url, origin = known.connections.get(_key(name), ""), variable_of(name)
     if not url and known.prefect_api_url:
-        url, origin = _in_prefect(name, known.prefect_api_url), f"the Prefect block {block_of(name)}"
+        then = f"Start it, or set {variable_of(name)}."
+        url = secret_in_prefect(block_of(name), known.prefect_api_url, holds=f"connection '{name}'", then=then)
+        origin = f"the Prefect block {block_of(name)}"
     if not url:
         near = nearest(_key(name), known.connections) if known.connections else ""
         where_else = f", or keep it in a Prefect Secret block named {block_of(name)}"
@@ -102,8 +104,8 @@ def _key(name: str) -> str:
     return name.upper().replace("-", "_")
 
 
-def _in_prefect(name: str, api_url: str) -> str:
-    """Return what a Secret block holds, empty when there is none.
+def secret_in_prefect(block_name: str, api_url: str, *, holds: str, then: str) -> str:
+    """Return what a Secret block holds, empty when there is none; `holds` and `then` are for the text of an error.
 
     Raises:
         ConfigurationError: Prefect does not say.
@@ -116,12 +118,11 @@ def _in_prefect(name: str, api_url: str) -> str:
     try:
         with client(api_url) as prefect:
             try:
-                block = prefect.read_block_document_by_name(block_of(name), "secret", include_secrets=True)
+                block = prefect.read_block_document_by_name(block_name, "secret", include_secrets=True)
             except ObjectNotFound:
                 return ""
     except DeliveryError as error:
-        then = f"Start it, or set {variable_of(name)}."
-        raise ConfigurationError(f"the Prefect server, which may hold connection '{name}', gave {error.what}", then=then) from error
+        raise ConfigurationError(f"the Prefect server, which may hold {holds}, gave {error.what}", then=then) from error
     value = block.data.get("value")
     return value if isinstance(value, str) else ""
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 LOOPBACK = "127.0.0.1"
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""What Prometheus must be told of the file `metrics`, or it refuses to read it."""
 
 
 class _Pages(SimpleHTTPRequestHandler):
@@ -28,6 +30,9 @@ class _Pages(SimpleHTTPRequestHandler):
         self.send_error(
             HTTPStatus.NOT_FOUND, explain="No page here yet. Pages appear after the first run: start one in Prefect, or run `watchkeeper run`."
         )
+
+    def guess_type(self, path: Any) -> str:
+        return METRICS_TYPE if Path(path).name == "metrics" else super().guess_type(path)
 
     def log_message(self, *words: Any) -> None:
         pass

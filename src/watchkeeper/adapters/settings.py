@@ -11,6 +11,7 @@ from pathlib import Path
 
 TELEMETRY_OFF = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "GX_ANALYTICS_ENABLED": "false"}
 CONNECTION_PREFIX = "WATCHKEEPER_CONNECTION_"
+TOKEN_PREFIX = "WATCHKEEPER_TOKEN_"  # noqa: S105 - the beginning of a name
 _STORAGE_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_")
 
 
@@ -29,6 +30,8 @@ class Settings:
     storage_options: dict[str, str] = field(default_factory=dict, repr=False)
     connections: dict[str, str] = field(default_factory=dict, repr=False)
     """Address of each database, by the name that a variable gives it: WATCHKEEPER_CONNECTION_SHOP has that of `SHOP`."""
+    tokens: dict[str, str] = field(default_factory=dict, repr=False)
+    """Bearer tokens, by the name that a variable gives them: WATCHKEEPER_TOKEN_PROM has that of `PROM`."""
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] | None = None) -> "Settings":
@@ -45,8 +48,13 @@ class Settings:
             training_secret=found.get("WATCHKEEPER_TRAINING_SECRET", ""),
             prefect_api_url=found.get("PREFECT_API_URL", ""),
             storage_options=_storage_options(found),
-            connections={k.removeprefix(CONNECTION_PREFIX): v for k, v in found.items() if k.startswith(CONNECTION_PREFIX) and v},
+            connections=_named(found, CONNECTION_PREFIX),
+            tokens=_named(found, TOKEN_PREFIX),
         )
+
+
+def _named(found: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix) and value}
 
 
 def _storage_options(found: Mapping[str, str]) -> dict[str, str]:

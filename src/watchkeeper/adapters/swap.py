@@ -49,9 +49,19 @@ def write_whole(path: Path, content: str) -> bool:
     """
     if path.is_file() and path.read_text(encoding="utf-8") == content:
         return False
+    write_bytes_whole(path, content.encode())
+    return True
+
+
+def write_bytes_whole(path: Path, content: bytes) -> None:
+    """Write a file in one step.
+
+    Raises:
+        UnwritableError: the folder or the disk refused; the old file stays.
+
+    """
     try:
         with aside(path) as written:
-            written.write_text(content, encoding="utf-8")
+            written.write_bytes(content)
     except OSError as error:
         raise unwritable(error, str(path)) from error
-    return True

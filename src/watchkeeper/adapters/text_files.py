@@ -82,6 +82,34 @@ def read_csv(data: bytes, name: str, delimiter: str, texts: Collection[str] = ()
     return Reading.around(pa.table(columns, names=rows.column_names), unfit, untyped)
 
 
+def with_paths(rows: pa.Table, wanted: Collection[str]) -> pa.Table:
+    """Return rows with a column for each wanted path into an object: `request.user.id`; a column that has that very name is left as it is.
+
+    What is not wanted stays inside. Where an object has no such field, or is none, the value is null.
+
+    >>> with_paths(pa.table({"request": [{"id": 7}, None]}), ["request.id", "request.time"]).column_names
+    ['request', 'request.id']
+    """
+    for path in sorted(set(wanted) - set(rows.column_names)):
+        found = _inside(rows, path)
+        if found is not None:
+            rows = rows.append_column(path, found)
+    return rows
+
+
+def _inside(rows: pa.Table, path: str) -> pa.ChunkedArray | None:
+    """Return what lies at a path, None where no row has it; names in an object may hold dots themselves."""
+    steps = path.split(".")
+    for first in range(1, len(steps)):
+        name = ".".join(steps[:first])
+        if name in rows.column_names and pa.types.is_struct(rows.schema.field(name).type):
+            column = rows.column(name)
+            inner = pa.Table.from_arrays([pc.struct_field(column, [i]) for i in range(column.type.num_fields)], names=[f.name for f in column.type])
+            rest = ".".join(steps[first:])
+            return inner.column(rest) if rest in inner.column_names else _inside(inner, rest)
+    return None
+
+
 def is_absent(column: pa.ChunkedArray) -> bool:
     """Tell whether a column says of every row that the value is not there, in words or by saying nothing."""
     return bool(pa.types.is_string(column.type) and len(column) and pc.all(pc.is_in(column, pa.array([*ABSENT, None]))).as_py())

@@ -37,6 +37,8 @@ VERBS = (
     Verb("costs", "gpus", "Show GPU-hours and what they cost."),
     Verb("sql", "look", "Ask the lake a question in SQL."),
     Verb("sample-gpus", "sampling", "Sample this host's GPUs into the lake."),
+    Verb("take-telemetry", "telemetry", "Take in traces and metrics of others."),
+    Verb("export", "telemetry", "Give scores and incidents as metrics."),
     Verb("demo", "demo", "Watch a model of flight delays through a year."),
     Verb("up", "server", "Start Prefect, a worker, all schedules and the pages."),
     Verb("deploy", "server", "Deploy the flows to a Prefect server you have."),

@@ -4,6 +4,7 @@ Belongs here: their arguments and how answers are printed. Does not: finding the
 (site/explanation.py).
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -22,10 +23,15 @@ from watchkeeper.cli.frame import (
 )
 from watchkeeper.cli.output import JsonOption, as_dict, say, show, show_json
 from watchkeeper.errors import UsageError
+from watchkeeper.monitor import Monitor
 from watchkeeper.operations.explain import explain as explained
 from watchkeeper.operations.pick import Kind, pick
+from watchkeeper.operations.spans import Traced, predictions_of
 from watchkeeper.site.explanation import Explanation, explanation_lines, value_text
+from watchkeeper.site.spans import trace_lines
 from watchkeeper.words import moment_text
+
+_TOLD = 20
 
 
 def register(app: typer.Typer) -> None:
@@ -37,8 +43,12 @@ def register(app: typer.Typer) -> None:
 def explain(
     ctx: typer.Context,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The model that predicted.")],
-    prediction: Annotated[str, typer.Argument(metavar="ID", help="The id of the prediction.")],
+    prediction: Annotated[str | None, typer.Argument(metavar="ID", help="The id of the prediction; else --trace finds it.")] = None,
     *,
+    trace: Annotated[
+        str | None,
+        typer.Option(metavar="TRACE", help="The trace that it was made in: 32 hexadecimal digits, or a traceparent.", show_default=False),
+    ] = None,
     version: Annotated[str | None, typer.Option(metavar="VERSION", help="What this version said of it; else the latest.", show_default=False)] = None,
     as_json: JsonOption = False,
     private: PrivateOption = False,
@@ -46,11 +56,16 @@ def explain(
     now: NowOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Tell all that is known of one prediction: what went in and how usual that was, what came out, the label, and what was wrong then."""
+    """Tell all that is known of one prediction: what went in and how usual that was, what came out, the label, and what was wrong then.
+
+    Where its trace has been taken in, its spans are shown: what called what, and which part was the slowest.
+    """
     why = private_reason(reason, is_asked=private)
     place = open_home(ctx, home)
     monitor = load_monitor(place, model)
-    found = explained(place, monitor, prediction, now=moment(now, place), version=version, private_reason=why)
+    at = moment(now, place)
+    name = _one_of(monitor, prediction, [] if trace is None else predictions_of(place, monitor, trace, now=at), trace)
+    found = explained(place, monitor, name, now=at, version=version, private_reason=why)
     if as_json:
         show_json(_as_json(found))
         return
@@ -59,6 +74,30 @@ def explain(
     inputs = [{"input": i.name, "value": value_text(i.value), "in the reference": i.place.said} for i in found.inputs]
     say("")
     show(inputs, as_json=False, empty="No inputs are counted.")
+    for line in trace_lines(found.spans):
+        say(line)
+
+
+def _one_of(monitor: Monitor, prediction: str | None, traced: Sequence[Traced], trace: str | None) -> str:
+    """Return the id that is asked for: as given, or the one of a trace.
+
+    Raises:
+        UsageError: there is none, or a trace has several, or the one given is not of the trace.
+
+    """
+    if trace is None:
+        if prediction is None:
+            raise UsageError("no prediction is named", where="explain", then="Give its id, or --trace and the trace it was made in.")
+        return prediction
+    ids = [t.id for t in traced]
+    if prediction is None and len(ids) == 1:
+        return ids[0]
+    if prediction is None or prediction not in ids:
+        told = "; ".join(f"{t.id} ({moment_text(t.at, monitor.timezone)})" for t in traced[:_TOLD])
+        more = f"; and {len(ids) - _TOLD:,} more" if len(ids) > _TOLD else ""
+        what = f"{len(ids)} predictions were made in this trace" if prediction is None else f"{prediction!r} was not made in this trace"
+        raise UsageError(f"{what}: {told}{more}", where="--trace", then="Name one of them as ID.")
+    return prediction
 
 
 def _as_json(found: Explanation) -> dict[str, Any]:

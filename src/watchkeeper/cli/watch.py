@@ -21,6 +21,7 @@ from watchkeeper.errors import UsageError
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import OURSELVES
 from watchkeeper.judgement.notices import STALE, STALE_AFTER
+from watchkeeper.operations.export import deliver
 from watchkeeper.operations.grouping import messages_in
 from watchkeeper.operations.incident_book import incident_called, known_incidents
 from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores, silence
@@ -71,9 +72,11 @@ def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_
     place = open_home(ctx, home)
     at = moment(now, place)
     with steps() as tell:
-        done = watch(place, models or None, now=at, progress=tell, spread=in_threads)
+        is_live = now is None and place.workspace.now is None
+        done = watch(place, models or None, now=at, progress=tell, spread=in_threads, is_live=is_live)
         tell("", "pages and the published file")
         missed = present(place, models or None, now=at)
+        missed += deliver(place, load_monitors(place)[0], now=at) if is_live else []
     if as_json:
         show_json(_summary(done))
     elif done.models or done.problems:
@@ -86,9 +89,9 @@ def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_
         complain(str(problem))
     for failure in done.failures:
         complain(f"{failure.model}: {failure.operation} failed: {failure.reason}")
-    for sentence in (*done.unevaluated, *missed):
+    for sentence in (*done.unevaluated, *done.unread, *missed):
         complain(sentence)
-    if done.failures or done.problems or done.unevaluated:
+    if done.failures or done.problems or done.unevaluated or done.unread:
         raise typer.Exit(4)
 
 
@@ -262,7 +265,7 @@ def _tell(done: Watched) -> None:
     waiting = [r for r in done.runs if r.outcome == "insufficient"]
     measured = counted(len(done.runs) - len(waiting), "window")
     say(f"{counted(len(done.batches), 'batch')}: {counted(landed, 'row')} landed, {held:,} quarantined{known}. {measured} measured.")
-    for line in [*set_aside_lines(done.set_aside), *(f"{said}." for said in done.left_out)]:
+    for line in [*set_aside_lines(done.set_aside), *(f"{said}." for said in done.left_out), *done.telemetry]:
         say(line)
     for model, reason in dict.fromkeys((r.model, r.reason) for r in waiting):
         say(f"{model}: not measured yet: {reason}.")
@@ -311,6 +314,8 @@ def _summary(done: Watched) -> dict[str, Any]:
         "unevaluated": done.unevaluated,
         "set_aside": done.set_aside,
         "left_out": done.left_out,
+        "telemetry": done.telemetry,
+        "unread": done.unread,
     }
 
 

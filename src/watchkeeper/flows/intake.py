@@ -34,9 +34,17 @@ def ingest_model(model: str, root: Path, now: datetime) -> list[Batch]:
     return batches
 
 
+@task(task_run_name="telemetry", retries=RETRIES, retry_delay_seconds=RETRY_AFTER_S, retry_condition_fn=may_help, cache_policy=NO_CACHE)
+def take_telemetry(root: Path, now: datetime, *, is_live: bool) -> tuple[list[str], list[str]]:
+    """Take in the traces and metrics that watchkeeper.yaml names; return what came in, and what could not be read."""
+    from watchkeeper.operations.watch import take_telemetry as take
+
+    return take(find_home(root), now=now, is_live=is_live)
+
+
 @flow(name="intake", flow_run_name=run_name, task_runner=threads(1))  # GX keeps one context a process
 def intake(models: list[str] | None = None, as_of: datetime | None = None) -> State[Any]:
-    """Takes in new files of predictions and labels, checks them, and scans what landed.
+    """Takes in new files of predictions and labels, checks them, and scans what landed; traces and metrics of others too.
 
     Args:
         models: Models to take in files for. Leave empty for all.
@@ -45,12 +53,22 @@ def intake(models: list[str] | None = None, as_of: datetime | None = None) -> St
     begin()
     selection = select(models, as_of)
     taken = fan_out(ingest_model, selection, "ingest")
-    outcomes = [*taken, *scan(selection)]
+    outcomes = [*taken, *scan(selection), *_telemetry(selection, is_live=as_of is None and selection.home.workspace.now is None)]
     batches = [b for o in taken for b in o.value or []]
     if batches or any(o.failure for o in outcomes):
         publish("intake", _page(selection, outcomes, batches), "Files taken in by the newest run that found any")
         show(selection)
     return conclude(selection, outcomes, f"{counted(len(batches), 'new file')} of {counted(len(selection.monitors), 'model')}")
+
+
+def _telemetry(selection: Selection, *, is_live: bool) -> list[Outcome]:
+    """Return what became of each source of telemetry that could not be read; a run without any source has no task for it."""
+    if selection.home.workspace.telemetry.is_empty:
+        return []
+    came_in, unread = take_telemetry(selection.home.root, selection.now, is_live=is_live)
+    for said in came_in:
+        get_run_logger().info(said)
+    return [Outcome(about=said.partition(":")[0], failure=said.partition(": ")[2] or said) for said in unread] or [Outcome(about="telemetry")]
 
 
 def _page(selection: Selection, outcomes: list[Outcome], batches: list[Batch]) -> str:

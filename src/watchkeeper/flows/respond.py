@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from watchkeeper.adapters.workspace import find_home, load_monitors
 from watchkeeper.flows.artifacts import dated, links, publish, table
 from watchkeeper.flows.beginning import begin
-from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, conclude, may_help, threads, together
+from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, Outcome, conclude, may_help, threads, together
 from watchkeeper.flows.measure import AT_ONCE, scan_and_measure
 from watchkeeper.flows.plots import headline_plot
 from watchkeeper.flows.selection import Selection, run_name, select, stretch
@@ -50,6 +50,15 @@ def act_for_models(models: list[str], root: Path, now: datetime) -> list[Action]
     return actions
 
 
+@task(task_run_name="export", retries=RETRIES, retry_delay_seconds=RETRY_AFTER_S, retry_condition_fn=may_help, cache_policy=NO_CACHE)
+def export_metrics(root: Path, now: datetime) -> list[str]:
+    """Send the newest scores and open incidents as metrics where watchkeeper.yaml says; return why some did not get there."""
+    from watchkeeper.operations.export import deliver
+
+    home = find_home(root)
+    return deliver(home, load_monitors(home)[0], now=now)
+
+
 @flow(name="respond", flow_run_name=run_name, task_runner=threads(AT_ONCE))
 def respond(
     *,
@@ -79,11 +88,21 @@ def respond(
     if events or actions:
         publish("respond", _page(selection, events, actions), "What the newest run with news found and did")
         show(selection)
+    is_live = as_of is None and selection.home.workspace.now is None
     return conclude(
         selection,
-        [*scanned, *measured, judged, acted],
+        [*scanned, *measured, judged, acted, *(_exported(selection) if is_live else [])],
         f"{counted(len(events), 'incident event')}, {counted(len(actions), 'action')} for {counted(len(selection.monitors), 'model')}",
     )
+
+
+def _exported(selection: Selection) -> list[Outcome]:
+    """Return what became of the export; a run without a place to send to has no task for it."""
+    wanted = selection.home.workspace.telemetry.export
+    if wanted.textfile is None and wanted.otlp is None:
+        return []
+    faults = export_metrics(selection.home.root, selection.now)
+    return [Outcome(about="export", failure=said) for said in faults] or [Outcome(about="export")]
 
 
 def _page(selection: Selection, events: Sequence[IncidentEvent], actions: Sequence[Action]) -> str:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
-from watchkeeper.adapters.text_files import AS_WRITTEN, Reading, without_values
+from watchkeeper.adapters.text_files import AS_WRITTEN, Reading, with_paths, without_values
 from watchkeeper.errors import UnreadableError
 from watchkeeper.monitor import Labels, Monitor
 from watchkeeper.operations.classes import is_foreign
@@ -91,6 +91,7 @@ def cast(reading: Reading, monitor: Monitor, source: Source, *, now: datetime, l
         rejects.add([unfit.number], unfit.reason)
     id_column = labels_of(monitor).join if source == "labels" else monitor.columns.id
     needed = {id_column, labels_of(monitor).column} if source == "labels" else {id_column}
+    reading = replace(reading, rows=with_paths(reading.rows, monitor.named_columns if source == "events" else named_of(monitor, source)))
     dropped = dropped_twins(reading.rows.column_names, wanted=named_of(monitor, source), landed=landed)
     notes += [twin_text(*twins) for twins in dropped.items()]
     rows = without_values(reading.rows, reading.untyped & needed).drop_columns(list(dropped))
@@ -106,6 +107,12 @@ def _kept(rows: pa.Table, monitor: Monitor, id_column: str, notes: list[str]) ->
         column = None if name.startswith(RESERVED) else canonical(rows[name], monitor.timezone, is_name=name == id_column)
         if name.startswith(RESERVED):
             notes.append(f"column {name!r} is left out: names that begin with {RESERVED} are reserved")
+        elif column is None and pa.types.is_struct(rows.schema.field(name).type):
+            if not any(other.startswith(f"{name}.") for other in rows.column_names):
+                inside = rows.schema.field(name).type[0].name if rows.schema.field(name).type.num_fields else "x"
+                notes.append(
+                    f"column {name!r} is left out: it holds objects, whose fields are taken where the monitor names them, as {name}.{inside}"
+                )
         elif column is None:
             notes.append(f"column {name!r} is left out: {rows[name].type} values are not supported")
         else:

@@ -14,6 +14,7 @@ from watchkeeper.adapters.expressions import columns_of
 from watchkeeper.adapters.monitor_files import Problem, beside_unknown_keys, nearest
 from watchkeeper.adapters.suite_lint import lint_suites
 from watchkeeper.adapters.suites import parse
+from watchkeeper.adapters.text_files import with_paths
 from watchkeeper.adapters.workspace import Home, load_monitors, monitor_documents
 from watchkeeper.adapters.yaml_lines import Document
 from watchkeeper.adapters.yaml_lines import Path as Key
@@ -176,7 +177,7 @@ def _against_newest(home: Home, document: Document, said_at: Key, pattern: str, 
     """Yield the named columns that the newest file of `pattern` lacks."""
     try:
         newest = _newest(files.discover(home, pattern))
-        columns = files.read(newest, newest.name).column_names if newest else []
+        columns = with_paths(files.read(newest, newest.name), named.values()).column_names if newest else []
     except UnreadableError as error:
         yield _finding("warning", document, said_at, f"the newest file {error}", "its columns were not checked")
         return
@@ -206,7 +207,7 @@ def _of_suite_columns(home: Home, monitor: Monitor, source: Source, pattern: str
         if newest is None:
             return
         entries = parse(suite, suite.read_text("utf-8"))["expectations"]
-        schema = files.read(newest, newest.name).schema
+        schema = with_paths(files.read(newest, newest.name), monitor.named_columns).schema
     except (ConfigurationError, UnreadableError):
         return  # told elsewhere
     columns, place = schema.names, str(suite.relative_to(home.root))

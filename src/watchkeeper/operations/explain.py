@@ -31,6 +31,7 @@ from watchkeeper.operations.lots import WHOLE_FILE
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.quarantine import row_of, standing
 from watchkeeper.operations.rollup import basis_of, reference_of, threshold_of
+from watchkeeper.operations.spans import spans_of
 from watchkeeper.operations.values import values_of
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import as_numbers
@@ -145,6 +146,7 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
         status=_text(row, roles.status),
         latency_ms=None if (took := _number(row, roles.latency)) is None else took * roles.to_ms,
         trace_id=_text(row, roles.trace_id),
+        spans=spans_of(home, _text(row, roles.trace_id), now=now),
         host=_text(row, roles.host),
         inputs=list(_inputs(monitor, row, fitted_bins, usual, hidden)),
         truths=[] if hides_labels else truths,

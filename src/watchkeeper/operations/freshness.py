@@ -18,9 +18,10 @@ from watchkeeper.judgement.silences import is_in_force
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.incident_book import known_silences
 from watchkeeper.operations.look import FOLDER
-from watchkeeper.records import RECORDS, Quarantined
+from watchkeeper.records import RECORDS, MetricSample, Quarantined, Span
 
 _STAMP = ".published.json"
+_ON_NO_PAGE = (Span, MetricSample)
 
 
 def print_of(home: Home, monitors: Mapping[str, Monitor], problems: Sequence[Problem], *, now: datetime) -> str:
@@ -28,7 +29,9 @@ def print_of(home: Home, monitors: Mapping[str, Monitor], problems: Sequence[Pro
 
     Of two moments after the newest row of the lake the later one shows nothing more.
     """
-    tables = {r.TABLE: r for r in RECORDS if r is not Quarantined} | {f"{Quarantined.TABLE}/{model}": Quarantined for model in monitors}
+    tables = {r.TABLE: r for r in RECORDS if r not in (Quarantined, *_ON_NO_PAGE)} | {
+        f"{Quarantined.TABLE}/{model}": Quarantined for model in monitors
+    }
     versions, newest = [], []
     for name, record in tables.items():
         found = home.lake.table(name)

@@ -23,7 +23,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.audit import private_shown
 from watchkeeper.operations.fit import is_private
 from watchkeeper.operations.publish import incident_table
-from watchkeeper.records import RECORDS, Bins, IncidentEvent, Quarantined, Run
+from watchkeeper.records import RECORDS, TELEMETRY_QUARANTINE, Bins, IncidentEvent, Quarantined, Run
 from watchkeeper.site.published import CostRow, IncidentRow
 
 _WORDS = {"LOAD": "INSTALL or LOAD"}
@@ -123,6 +123,8 @@ def _register_records(
         found = _bins_shown(home, monitors) if record is Bins and not has_private else dataset_of_record(home.lake, record)
         connection.register(f"{name}_all", found or arrow_schema(record).empty_table())
         connection.execute(f"CREATE VIEW {quoted(name)} AS {newest_sql(record, f'{name}_all', as_of=known_at)}")
+    aside = home.lake.dataset(TELEMETRY_QUARANTINE)  # it holds reasons alone, and no rows
+    connection.register(registered_name(TELEMETRY_QUARANTINE), aside or arrow_schema(Quarantined).empty_table())
     connection.register(IncidentRow.TABLE, incident_table(home, now=now))
     connection.execute(f"CREATE VIEW {CostRow.TABLE} AS {statement('published_costs')}")
 

@@ -16,7 +16,21 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.eras import baselines_of
 from watchkeeper.profiles.parts import MARK
-from watchkeeper.records import RECORDS, GpuProcess, GpuSample, HostSample, Profile, Quarantined, ReferenceScore, Score, Signal, Validation
+from watchkeeper.records import (
+    RECORDS,
+    TELEMETRY_QUARANTINE,
+    GpuProcess,
+    GpuSample,
+    HostSample,
+    MetricSample,
+    Profile,
+    Quarantined,
+    ReferenceScore,
+    Score,
+    Signal,
+    Span,
+    Validation,
+)
 from watchkeeper.windows import local_midnight
 
 READERS_KEEP_HOURS = 7 * 24
@@ -63,11 +77,14 @@ def _removals(home: Home, monitors: Mapping[str, Monitor], now: datetime) -> Ite
     if monitors:
         longest = now - max(m.keep for m in monitors.values())
         yield from ((record.TABLE, Removal("sampled_at", longest)) for record in (GpuSample, GpuProcess, HostSample))
+        yield Span.TABLE, Removal("started_at", longest)
+        yield MetricSample.TABLE, Removal("at", longest)
+        yield TELEMETRY_QUARANTINE, Removal("at", longest)
 
 
 def _tables(monitors: Mapping[str, Monitor]) -> Sequence[str]:
     shared = [record.TABLE for record in RECORDS if record is not Quarantined]
-    return [*shared, "leases", *(f"{kind}/{model}" for model in monitors for kind in ("events", "labels", Quarantined.TABLE))]
+    return [*shared, TELEMETRY_QUARANTINE, "leases", *(f"{kind}/{model}" for model in monitors for kind in ("events", "labels", Quarantined.TABLE))]
 
 
 def _shaped(home: Home, table: str, rows_removed: int) -> Kept:

@@ -51,6 +51,10 @@ class Watched:
     monitors: dict[str, Monitor] = field(default_factory=dict)
     set_aside: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    telemetry: list[str] = field(default_factory=list)
+    """What came in of others' traces and metrics, in a sentence, where something did."""
+    unread: list[str] = field(default_factory=list)
+    """Sources of telemetry that could not be read, a sentence each; the next run asks them again."""
 
     @property
     def models(self) -> list[str]:
@@ -58,15 +62,39 @@ class Watched:
         return list(self.monitors)
 
 
-def watch(home: Home, models: Sequence[str] | None = None, *, now: datetime, progress: Progress | None = None, spread: Spread = in_turn) -> Watched:
+def watch(
+    home: Home,
+    models: Sequence[str] | None = None,
+    *,
+    now: datetime,
+    progress: Progress | None = None,
+    spread: Spread = in_turn,
+    is_live: bool = False,
+) -> Watched:
     """Ingest, profile and measure each model; then cost all, judge and report each, and act for all. Harmless when repeated.
 
     A model or step that fails is kept as a run with its reason; the rest goes on. `progress` is called with (model, step),
-    `spread` does the pieces of scanning and measuring.
+    `spread` does the pieces of scanning and measuring; `is_live` says that `now` is now, so that others may be asked what is.
     """
+    telemetry = take_telemetry(home, now=now, is_live=is_live, progress=progress)
     done = respond(home, gather(home, models, now=now, progress=progress, spread=spread), now=now, progress=progress)
     tidy(home)
+    done.telemetry, done.unread = telemetry
     return done
+
+
+def take_telemetry(home: Home, *, now: datetime, is_live: bool, progress: Progress | None = None) -> tuple[list[str], list[str]]:
+    """Take in the traces and metrics that watchkeeper.yaml names; return what came in, and what could not be read, as sentences."""
+    if home.workspace.telemetry.is_empty:
+        return [], []
+    from watchkeeper.operations.take_telemetry import faults, take, taken_text
+
+    (progress or _silent)("", "telemetry")
+    try:
+        taken = take(home, load_monitors(home)[0], now=now, is_live=is_live)
+    except Exception as error:  # noqa: BLE001 - whatever others wrote must not stop the watch
+        return [], [f"Telemetry could not be taken in ({reason_of(error)})"]
+    return list(filter(None, [taken_text(taken)])), faults(taken)
 
 
 def gather(home: Home, models: Sequence[str] | None = None, *, now: datetime, progress: Progress | None = None, spread: Spread = in_turn) -> Watched:
@@ -100,11 +128,12 @@ def _silent(_model: str, _step: str) -> None:
 
 
 def present(home: Home, models: Sequence[str] | None = None, *, now: datetime) -> list[str]:
-    """Bring what people look at up to date: the worst incident's report, the pages, the published file.
+    """Bring what people look at up to date: the worst incident's report, the pages, the published file, and what Prometheus reads.
 
     What is made from the same as before is left as it is; only the first page says as of when that was looked at.
     Returns what could not be made and may be missed, as sentences: a report that fails takes no page with it.
     """
+    from watchkeeper.operations.export import write_page
     from watchkeeper.operations.freshness import is_published, note_published, print_of
     from watchkeeper.operations.pages import pages
     from watchkeeper.operations.publish import publish
@@ -116,6 +145,7 @@ def present(home: Home, models: Sequence[str] | None = None, *, now: datetime) -
     pages(home, every, now=now, problems=everything, made_from=made_from)
     if not is_published(home, made_from):
         publish(home, every, now=now)
+        write_page(home, every, now=now)
         note_published(home, made_from)
     return missed
 

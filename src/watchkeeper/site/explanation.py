@@ -16,7 +16,7 @@ from watchkeeper.measures.confidence import near
 from watchkeeper.measures.rarity import NOWHERE, Place
 from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.groups import NULL
-from watchkeeper.records import Batch, Change, Validation
+from watchkeeper.records import Batch, Change, Span, Validation
 from watchkeeper.words import counted, expectation_text, listed, metric_text, moment_text, number_text, one_line, share_text
 
 MASK = "***"
@@ -88,6 +88,8 @@ class Explanation:
     """The new normal that its score and inputs are compared with, empty where that is the reference of the monitor file."""
     versions: Sequence[str] = ()
     """All that scored this id; of one alone is told."""
+    spans: Sequence[Span] = ()
+    """Those of its trace, by when they began."""
 
 
 def explanation_lines(monitor: Monitor, found: Explanation) -> list[tuple[str, str]]:

@@ -1,0 +1,127 @@
+"""Metrics of OpenTelemetry as samples, each series under the names that Prometheus would give its parts.
+
+Belongs here: points of each kind -> values with labels. Does not: reading files (otlp.py), or which labels are private
+(otlp_attributes.py). A histogram becomes `_bucket` (counts up to `le`), `_count` and `_sum`, a summary its quantiles.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from typing import Any, Literal
+
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_DELTA, DataPointFlags, Metric, MetricsData
+
+from watchkeeper.adapters.otlp_attributes import canonical, values
+from watchkeeper.adapters.otlp_spans import About, host_of, moment_of
+from watchkeeper.records import MetricSample
+
+SOURCE = "otlp"
+_NAME, _UNIT = 200, 63
+_KEPT_OF_RESOURCE = ("service.name", "service.version", "watchkeeper.model")
+_STALE = DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
+Kind = Literal["gauge", "counter", "delta"]
+Part = tuple[str, dict[str, str], float, Kind]
+"""What is added to a metric's name, the labels it has besides, its value, and what that is."""
+
+
+def samples(found: MetricsData, about: About) -> Iterator[MetricSample | str]:
+    """Yield each value as a record, or in a clause why a point is none."""
+    for group in found.resource_metrics:
+        resource = values(group.resource.attributes)
+        host = host_of(resource)
+        shared = {n: resource[n] for n in _KEPT_OF_RESOURCE if n in resource} | ({"host.name": host} if host else {})
+        for scope in group.scope_metrics:
+            for metric in scope.metrics:
+                yield from _of_metric(metric, shared, about)
+
+
+def _of_metric(metric: Metric, shared: Mapping[str, Any], about: About) -> Iterator[MetricSample | str]:
+    form = metric.WhichOneof("data")
+    if not metric.name or form is None:
+        yield f"the metric {metric.name[:_NAME]!r} has no values of a kind that is known" if metric.name else "a metric has no name"
+        return
+    data = getattr(metric, form)
+    for point in data.data_points:
+        at = moment_of(point.time_unix_nano) if point.time_unix_nano else None
+        if at is None:
+            yield f"a value of the metric {metric.name[:_NAME]!r} has no time"
+            continue
+        labels = {**shared, **values(point.attributes)}
+        is_stale = bool(point.flags & _STALE)
+        for suffix, more, value, kind in _PARTS[form](data, point):
+            yield MetricSample(
+                name=metric.name[:_NAME] + suffix,
+                labels=canonical({**labels, **more}, about.private),
+                value=None if is_stale or math.isnan(value) else value,
+                at=at,
+                kind=kind,
+                unit=metric.unit[:_UNIT],
+                source=SOURCE,
+                landed_at=about.now,
+                batch=about.batch,
+            )
+
+
+def _number(point: Any) -> float:
+    return float(point.as_int if point.WhichOneof("value") == "as_int" else point.as_double)
+
+
+def _total(data: Any) -> Kind:
+    return "delta" if data.aggregation_temporality == AGGREGATION_TEMPORALITY_DELTA else "counter"
+
+
+def _of_gauge(_data: Any, point: Any) -> Iterator[Part]:
+    yield "", {}, _number(point), "gauge"
+
+
+def _of_sum(data: Any, point: Any) -> Iterator[Part]:
+    """Yield a sum; one that also falls stands as it is at its moment."""
+    kind = _total(data)
+    yield "", {}, _number(point), "gauge" if kind == "counter" and not data.is_monotonic else kind
+
+
+def _of_histogram(data: Any, point: Any) -> Iterator[Part]:
+    yield from _in_buckets(_total(data), point, [*point.explicit_bounds, math.inf], list(point.bucket_counts))
+
+
+def _of_exponential(data: Any, point: Any) -> Iterator[Part]:
+    """Yield a histogram whose bounds are powers of 2 ** (2 ** -scale), negative ones mirrored, zero between them; without its many empty buckets."""
+    base = 2.0 ** (2.0**-point.scale)
+    positive, negative = point.positive, point.negative
+    below = [-_power(base, negative.offset + i) for i in reversed(range(len(negative.bucket_counts)))]
+    above = [_power(base, positive.offset + i + 1) for i in range(len(positive.bucket_counts))]
+    counts = [*reversed(negative.bucket_counts), point.zero_count, *positive.bucket_counts, 0]
+    yield from _in_buckets(_total(data), point, [*below, point.zero_threshold, *above, math.inf], counts, is_sparse=True)
+
+
+def _power(base: float, exponent: int) -> float:
+    try:
+        return float(base**exponent)
+    except OverflowError:
+        return math.inf
+
+
+def _in_buckets(kind: Kind, point: Any, bounds: list[float], counts: list[int], *, is_sparse: bool = False) -> Iterator[Part]:
+    for bound, own, so_far in zip(bounds, counts, accumulate(counts), strict=False):  # without buckets there are no counts
+        if is_sparse and not own and not math.isinf(bound):
+            continue
+        yield "_bucket", {"le": "+Inf" if math.isinf(bound) else repr(bound)}, float(so_far), kind
+    yield "_count", {}, float(point.count), kind
+    if point.HasField("sum"):
+        yield "_sum", {}, point.sum, kind
+
+
+def _of_summary(_data: Any, point: Any) -> Iterator[Part]:
+    for one in point.quantile_values:
+        yield "", {"quantile": repr(one.quantile)}, one.value, "gauge"
+    yield "_count", {}, float(point.count), "counter"
+    yield "_sum", {}, point.sum, "counter"
+
+
+_PARTS: Mapping[str, Any] = {
+    "gauge": _of_gauge,
+    "sum": _of_sum,
+    "histogram": _of_histogram,
+    "exponential_histogram": _of_exponential,
+    "summary": _of_summary,
+}

@@ -1,0 +1,165 @@
+"""Metrics of Prometheus as samples: what a page says now, and what a server answers of a stretch of time.
+
+Belongs here: names, labels, values, and the bound on series. Does not: the request and its bounds (scrape.py), or which labels
+are private (otlp_attributes.py).
+"""
+
+import json
+import math
+import urllib.parse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+
+from prometheus_client import Metric
+
+from watchkeeper.adapters.otlp_attributes import canonical
+from watchkeeper.adapters.scrape import Answer, families, fetch, place
+from watchkeeper.errors import UnreachableError, UnreadableError
+from watchkeeper.records import MetricSample
+from watchkeeper.telemetry import Prometheus
+
+AT_MOST = 32 * 2**20
+"""Bytes of one answer."""
+
+POINTS = 10_000
+"""Values of one series that are asked for at once; Prometheus gives 11,000 at most."""
+
+_ACCEPT = "text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1"
+_TOTALS = frozenset({"counter", "histogram", "summary"})
+_SAID = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """One source, and what is not in its words: the moment, the header of its token, what monitors call private."""
+
+    source: Prometheus
+    now: datetime
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    private: Sequence[str] = ()
+
+    def fetch(self, url: str, accept: str) -> Answer:
+        """GET one address of the source, within its bounds."""
+        return fetch(url, accept=accept, headers=self.headers, timeout_s=self.source.timeout.total_seconds(), at_most=AT_MOST)
+
+    def sample(self, name: str, labels: Mapping[str, str], value: float, at: datetime, kind: str) -> MetricSample:
+        """Return one value as a record; NaN, which is also how Prometheus says that a series has ended, is not known."""
+        known = None if math.isnan(value) else value
+        told = canonical(labels, self.private)
+        return MetricSample(name=name, labels=told, value=known, at=at, kind=kind, source=self.source.name, landed_at=self.now)
+
+
+def scraped(asking: Asking) -> list[MetricSample]:
+    """Return what a page says now.
+
+    Raises:
+        UnreachableError: nobody answers, or not in time.
+        UnreadableError: the answer is no metrics, or holds more series than allowed.
+
+    """
+    url = asking.source.scrape or ""
+    found = families(asking.fetch(url, _ACCEPT), where=place(url)).values()
+    kept = [(f, s) for f in found for s in f.samples if _is_kept(s.name, asking.source.only) and not s.name.endswith("_created")]
+    _require_few(len(kept), asking.source, place(url), "Name those that are needed in `only`.")
+    return [asking.sample(s.name, s.labels, float(s.value), _at(s.timestamp, asking.now), _kind(f, s.name)) for f, s in kept]
+
+
+def _is_kept(name: str, only: Sequence[str]) -> bool:
+    return not only or any(fnmatchcase(name, pattern) for pattern in only)
+
+
+def _at(timestamp: Any, now: datetime) -> datetime:
+    """Return the moment that a page gives a value, else now."""
+    return now if timestamp is None else _moment(float(timestamp))
+
+
+def _kind(family: Metric, name: str) -> str:
+    """Return what a value is; a summary's quantiles stand as they are."""
+    is_total = family.type in _TOTALS and (family.type != "summary" or name != family.name)
+    return "counter" if is_total else "gauge"
+
+
+def asked(asking: Asking, since: datetime | None) -> list[MetricSample]:
+    """Return what a server answers of the time after `since`, else of the source's `lookback`: a value each step, on the clock's own steps.
+
+    Raises:
+        UnreachableError: nobody answers, or not in time, or refuses the query.
+        UnreadableError: the answer is none of a Prometheus, or holds more series than allowed.
+
+    """
+    step = asking.source.step
+    start = _step_after(since or asking.now - asking.source.lookback, step)
+    found: list[MetricSample] = []
+    while start <= asking.now:
+        end = min(asking.now, start + (POINTS - 1) * step)
+        found += _answered(asking, start, end)
+        start += POINTS * step
+    return found
+
+
+def _step_after(moment: datetime, step: timedelta) -> datetime:
+    """Return the first multiple of the step after a moment, so that a value that is asked for again is the same one."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return epoch + ((moment - epoch) // step + 1) * step
+
+
+def _answered(asking: Asking, start: datetime, end: datetime) -> Iterator[MetricSample]:
+    server = (asking.source.server or "").rstrip("/")
+    where = place(server)
+    asked_for = {"query": asking.source.query or "", "start": start.timestamp(), "end": end.timestamp(), "step": asking.source.step.total_seconds()}
+    try:
+        answer = asking.fetch(f"{server}/api/v1/query_range?{urllib.parse.urlencode(asked_for)}", "application/json")
+    except UnreachableError as error:
+        if error.what.startswith(("answers 400", "answers 422")):
+            then = "Try the query in the server's own page, and correct `query`."
+            raise UnreachableError(f"{error.what}: it does not take the query of '{asking.source.name}'", where=where, then=then) from error
+        raise
+    for one in _series(answer, asking.source, where):
+        labels = {str(n): str(v) for n, v in one.get("metric", {}).items()}
+        name = labels.pop("__name__", asking.source.name)
+        for at, value in one.get("values", []):
+            yield asking.sample(name, labels, float(value), _moment(float(at)), "gauge")
+
+
+def _series(answer: Answer, source: Prometheus, where: str) -> list[dict[str, Any]]:
+    then = "Name the address of a Prometheus server, or of what answers like one."
+    if answer.content_type == "text/html" or answer.content.lstrip()[:1] == b"<":
+        raise UnreadableError("answers a web page, and not as a Prometheus server", where=where, then=then)
+    try:
+        said = json.loads(answer.content)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError("answers what is not JSON", where=where, then=then) from error
+    if not isinstance(said, dict) or said.get("status") != "success":
+        why = str(said.get("error", ""))[:_SAID] if isinstance(said, dict) else ""
+        raise UnreadableError(f"gives no answer ({why or 'it does not say why'})", where=where, then=then)
+    data = said.get("data") or {}
+    if isinstance(data.get("result"), list):
+        _require_few(len(data["result"]), source, where, "Add up some labels in the query, such as sum by (model).")
+    if data.get("resultType") != "matrix" or not _is_matrix(data.get("result")):
+        raise UnreadableError("answers with something else than series over time", where=where, then=then)
+    result: list[dict[str, Any]] = data["result"]
+    return result
+
+
+def _is_matrix(result: Any) -> bool:
+    """Tell whether each series has labels and pairs of a moment and a number."""
+    try:
+        for one in result:
+            dict(one["metric"])
+            for at, value in one.get("values", []):
+                _moment(float(at)), float(value)
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
+        return False
+    return isinstance(result, list)
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _require_few(count: int, source: Prometheus, where: str, then: str) -> None:
+    if count > source.series:
+        raise UnreadableError(f"answers {count:,} series, and '{source.name}' may have {source.series:,} (`series`)", where=where, then=then)

@@ -1,0 +1,310 @@
+"""Take telemetry: OpenTelemetry files, metrics pages and Prometheus queries -> spans and samples in the lake, each once.
+
+Belongs here: what is new, the order of landing, and what became of each source. Does not: what a file or an answer says
+(adapters/otlp*.py, adapters/prometheus.py). A file is known by its content, a span and a value by their keys: a file that has
+grown brings what is new in it. Data lands first, then what was set aside, then the batch as the mark.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.files import File, discover, load, place_of, stamp
+from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.leases import lease
+from watchkeeper.adapters.otlp import Broken, Message, messages
+from watchkeeper.adapters.otlp_metrics import samples
+from watchkeeper.adapters.otlp_spans import About, spans
+from watchkeeper.adapters.prometheus import Asking, asked, scraped
+from watchkeeper.adapters.tokens import authorization
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import UnreadableError, WatchkeeperError
+from watchkeeper.monitor import Monitor
+from watchkeeper.records import TELEMETRY_QUARANTINE, Batch, MetricSample, Quarantined, Span, key
+from watchkeeper.telemetry import Prometheus
+from watchkeeper.words import counted
+
+SOURCE = "telemetry"
+AT_ONCE = 200_000
+"""Spans and values that wait for a commit; more are landed in several."""
+
+SET_ASIDE = 1_000
+"""Lines of one file that quarantine lists; more are counted."""
+
+LONGEST_WAIT_S = 600.0
+_SAID = 3
+_WHOLE_FILE = -1
+_Keys = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What became of one file or source; a repeat added nothing, and what `failed` is asked for again by the next run."""
+
+    name: str
+    status: str
+    spans: int = 0
+    values: int = 0
+    rows_duplicate: int = 0
+    rows_quarantined: int = 0
+    is_repeat: bool = False
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class _Read:
+    """One file as it was read, before it has landed."""
+
+    batch_id: str
+    name: str
+    path: str
+    size_bytes: int
+    modified_at: datetime | None
+    spans: dict[_Keys, Span] = field(default_factory=dict)
+    samples: dict[_Keys, MetricSample] = field(default_factory=dict)
+    broken: list[tuple[int, str]] = field(default_factory=list)
+    twice: int = 0
+    note: str = ""
+
+    @property
+    def rows(self) -> int:
+        return len(self.spans) + len(self.samples)
+
+
+def take(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, files: Sequence[Path] | None = None, is_live: bool = False) -> list[Taken]:
+    """Take in what is new: given files, or what watchkeeper.yaml names. Return what became of each source; one that fails stops no other.
+
+    Pages say what is now and nothing of the past, so they are scraped only when `now` is now (`is_live`).
+    """
+    with lease(home.lake, SOURCE, wait_s=LONGEST_WAIT_S):
+        taking = _Taking(home, monitors, now)
+        found, taken = (list(files), []) if files is not None else _named(home)
+        taken += taking.files(found, is_given=files is not None)
+        if files is None:
+            taken += [taking.source(s) for s in home.workspace.telemetry.prometheus if s.scrape is None or is_live]
+    return taken
+
+
+def faults(taken: Sequence[Taken]) -> list[str]:
+    """Return what could not be read, a sentence each."""
+    return [f"{t.name}: {t.reason}" for t in taken if t.status == "failed"]
+
+
+def _named(home: Home) -> tuple[list[File], list[Taken]]:
+    """Return the files that watchkeeper.yaml names, and the places that cannot be listed."""
+    found: list[File] = []
+    unlisted: list[Taken] = []
+    for pattern in home.workspace.telemetry.files:
+        try:
+            found += discover(home, pattern)
+        except WatchkeeperError as error:
+            unlisted.append(Taken(name=pattern, status="failed", reason=str(error)))
+    return list(dict.fromkeys(found)), unlisted
+
+
+class _Taking:
+    """One run: what is known already, and what monitors call private."""
+
+    def __init__(self, home: Home, monitors: Mapping[str, Monitor], now: datetime) -> None:
+        self.home, self.now, self.models = home, now, frozenset(monitors)
+        self.private = frozenset(name for m in monitors.values() for name in m.private)
+        known: list[Batch] = home.lake.newest(Batch, where=pc.field("source") == SOURCE)
+        self.batches = {b.batch_id: b for b in known}
+        self.stamps = {(b.path, b.size_bytes, b.modified_at) for b in known if b.modified_at is not None}
+
+    def files(self, found: Sequence[File], *, is_given: bool) -> Iterator[Taken]:
+        """Yield what became of files, and land them in portions."""
+        portion: list[_Read] = []
+        for file in found:
+            outcome = self._offered(file, is_given=is_given)
+            if isinstance(outcome, Taken):
+                yield outcome
+            elif outcome is not None:
+                portion.append(outcome)
+                self.batches[outcome.batch_id] = self._batch(outcome, 0)
+            if sum(r.rows for r in portion) >= AT_ONCE:
+                yield from self._landed(portion)
+                portion = []
+        yield from self._landed(portion)
+
+    def _offered(self, file: File, *, is_given: bool) -> _Read | Taken | None:
+        """Return a file as it was read; None of one that is known unread, or has vanished."""
+        place, before = place_of(self.home, file), stamp(file)
+        if not is_given and before is not None and (place, before.size_bytes, before.modified_at) in self.stamps:
+            return None
+        try:
+            content = load(file)
+        except UnreadableError as error:
+            return Taken(name=file.name, status="failed", reason=str(error))
+        if content is None:
+            return None
+        batch_id = key("", SOURCE, content.sha256)
+        if batch_id in self.batches:
+            again = self.batches[batch_id]
+            reason = "the same content was taken in before" + (f", as {again.name}" if again.name != file.name else "")
+            return Taken(name=file.name, status=again.status, rows_duplicate=again.rows_read, is_repeat=True, reason=reason) if is_given else None
+        seen = content.stamp
+        read = _Read(batch_id, file.name, place, len(content.data), seen.modified_at if seen else None)
+        about = About(now=self.now, batch=batch_id, models=self.models, private=self.private)
+        try:
+            for message in messages(content.data, file.name):
+                _add(read, message, about)
+        except UnreadableError as error:
+            read.broken.append((_WHOLE_FILE, f"{error.what}. {error.then}".strip()))
+        return read
+
+    def _landed(self, portion: Sequence[_Read]) -> list[Taken]:
+        """Land files in one commit a table, then say that they have landed."""
+        lake = self.home.lake
+        known_spans = _known_spans(lake, [s for r in portion for s in r.spans.values()])
+        known_samples = _known_samples(lake, [s for r in portion for s in r.samples.values()])
+        taken: list[Taken] = []
+        new_spans: list[Span] = []
+        new_samples: list[MetricSample] = []
+        batches: list[Batch] = []
+        for read in portion:
+            fresh = [s for k, s in read.spans.items() if k not in known_spans]
+            values = [s for k, s in read.samples.items() if k not in known_samples]
+            known_spans |= read.spans.keys()
+            known_samples |= read.samples.keys()
+            new_spans += fresh
+            new_samples += values
+            batch = self._batch(read, len(fresh) + len(values))
+            batches.append(batch)
+            taken.append(_told(batch, len(fresh), len(values)))
+        lake.append_records(Span, new_spans)
+        lake.append_records(MetricSample, new_samples)
+        lake.append_records(Quarantined, [q for r in portion for q in self._set_aside(r)], table=TELEMETRY_QUARANTINE)
+        lake.append_records(Batch, batches)
+        return taken
+
+    def _batch(self, read: _Read, landed: int) -> Batch:
+        times = [s.started_at for s in read.spans.values()] + [s.at for s in read.samples.values()]
+        broken = len(read.broken)
+        status = "landed" if read.rows and not broken else "partial" if read.rows else "quarantined" if broken else "empty"
+        return Batch(
+            batch_id=read.batch_id,
+            model="",
+            source=SOURCE,
+            name=read.name,
+            path=read.path,
+            size_bytes=read.size_bytes,
+            modified_at=read.modified_at,
+            status=status,
+            reason="; ".join(filter(None, (_reasons(read), read.note))),
+            rows_read=read.rows + read.twice + broken,
+            rows_landed=landed,
+            rows_quarantined=broken,
+            rows_duplicate=read.rows + read.twice - landed,
+            starts_at=min(times, default=None),
+            ends_at=max(times, default=None),
+            landed_at=self.now,
+        )
+
+    def _set_aside(self, read: _Read) -> Iterator[Quarantined]:
+        """Yield what was set aside, without what stands there, which may be what people wrote to a model."""
+        for place, (number, reason) in enumerate(read.broken[:SET_ASIDE]):
+            yield Quarantined(
+                quarantine_id=key(read.batch_id, number, place),
+                batch_id=read.batch_id,
+                source=SOURCE,
+                name=read.name,
+                row_number=number,
+                reasons=[reason],
+                at=self.now,
+            )
+
+    def source(self, source: Prometheus) -> Taken:
+        """Ask one source and land what it answers."""
+        try:
+            asking = Asking(source=source, now=self.now, headers=authorization(source.bearer), private=sorted(self.private))
+            found = scraped(asking) if source.scrape is not None else asked(asking, self._newest(source.name))
+        except WatchkeeperError as error:
+            return Taken(name=source.name, status="failed", reason=str(error))
+        told = {_sample_key(s): s for s in found}
+        known = _known_samples(self.home.lake, list(told.values()))
+        fresh = [s for k, s in told.items() if k not in known]
+        self.home.lake.append_records(MetricSample, fresh)
+        return Taken(name=source.name, status="landed" if told else "empty", values=len(fresh), rows_duplicate=len(found) - len(fresh))
+
+    def _newest(self, name: str) -> datetime | None:
+        """Return the moment of a source's newest value, None where it has none."""
+        dataset = self.home.lake.dataset(MetricSample.TABLE)
+        if dataset is None:
+            return None
+        where = (pc.field("source") == name) & (pc.field("at") <= pa.scalar(self.now, TIMESTAMP))
+        newest: datetime | None = pc.max(dataset.to_table(columns=["at"], filter=where)["at"]).as_py()
+        return newest
+
+
+def _add(read: _Read, message: Message, about: About) -> None:
+    if isinstance(message.content, Broken):
+        if message.content.is_unfinished:
+            read.note = f"{message.place} {message.content.reason}, and is read when it is"
+        else:
+            read.broken.append((message.number, f"{message.place} {message.content.reason}"))
+        return
+    made = spans(message.content, about) if message.content.DESCRIPTOR.name == "TracesData" else samples(message.content, about)
+    for one in made:
+        if isinstance(one, str):
+            read.broken.append((message.number, f"{message.place}: {one}"))
+            continue
+        kept: dict[_Keys, Any] = read.spans if isinstance(one, Span) else read.samples
+        name = (one.trace_id, one.span_id) if isinstance(one, Span) else _sample_key(one)
+        read.twice += name in kept
+        kept[name] = one
+
+
+def _sample_key(sample: MetricSample) -> _Keys:
+    return (sample.source, sample.name, sample.labels, sample.at)
+
+
+def _known_spans(lake: Lake, found: Sequence[Span]) -> set[_Keys]:
+    """Return the keys of spans that landed before, among those of the same time."""
+    return _known(lake, Span.TABLE, ["trace_id", "span_id"], "started_at", [s.started_at for s in found])
+
+
+def _known_samples(lake: Lake, found: Sequence[MetricSample]) -> set[_Keys]:
+    return _known(lake, MetricSample.TABLE, ["source", "name", "labels", "at"], "at", [s.at for s in found])
+
+
+def _known(lake: Lake, table: str, names: list[str], clock: str, times: Sequence[datetime]) -> set[_Keys]:
+    if not times:
+        return set()
+    first, last = pa.scalar(min(times), TIMESTAMP), pa.scalar(max(times), TIMESTAMP)
+    rows = lake.read(table, columns=names, where=(pc.field(clock) >= first) & (pc.field(clock) <= last))
+    return set() if rows is None else set(zip(*(rows.column(n).to_pylist() for n in names), strict=True))
+
+
+def _reasons(read: _Read) -> str:
+    told = list(dict.fromkeys(reason for _, reason in read.broken))
+    more = f"; and {len(told) - _SAID:,} more" if len(told) > _SAID else ""
+    return f"set aside: {'; '.join(told[:_SAID])}{more}" if told else ""
+
+
+def _told(batch: Batch, spans_: int, values: int) -> Taken:
+    return Taken(
+        name=batch.name,
+        status=batch.status,
+        spans=spans_,
+        values=values,
+        rows_duplicate=batch.rows_duplicate,
+        rows_quarantined=batch.rows_quarantined,
+        reason=batch.reason,
+    )
+
+
+def taken_text(taken: Sequence[Taken]) -> str:
+    """Return what came in, in one sentence; empty where nothing was new."""
+    new = [t for t in taken if not t.is_repeat and t.status != "failed"]
+    if not any(t.spans or t.values or t.rows_quarantined for t in new):
+        return ""
+    said = f"Telemetry: {counted(sum(t.spans for t in new), 'span')} and {counted(sum(t.values for t in new), 'value')} landed"
+    aside = sum(t.rows_quarantined for t in new)
+    return f"{said}, {counted(aside, 'line')} set aside." if aside else f"{said}."

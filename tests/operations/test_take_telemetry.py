@@ -1,0 +1,300 @@
+"""Telemetry of others lands once: files by their content, spans and values by their keys; what is broken is told of, and stops nothing."""
+
+import json
+import shutil
+import threading
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from conftest import PARCELS
+from otel_world import AT, SECRET, a_trace, json_of, metrics, metrics_json, protobuf_of, with_lengths
+from receiver import Answer, Receiver
+from watchkeeper.adapters.workspace import load_monitors
+from watchkeeper.operations.query import query
+from watchkeeper.operations.take_telemetry import faults, take, taken_text
+from watchkeeper.operations.upkeep import upkeep
+from watchkeeper.operations.watch import watch
+from watchkeeper.records import Batch, MetricSample, Span
+
+NOW = datetime(2025, 2, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def telling(make_home):
+    """Return a maker of a workspace with parcels and a `telemetry` section."""
+    return lambda **telemetry: make_home(PARCELS, telemetry=telemetry)
+
+
+def taken_in(home, *, now=NOW, **how):
+    return take(home, load_monitors(home)[0], now=now, **how)
+
+
+def put(home, name, data):
+    path = home.root / "inbox" / name
+    path.write_bytes(data)
+    return path
+
+
+def span_rows(home):
+    found = home.lake.read(Span.TABLE)
+    return 0 if found is None else found.num_rows
+
+
+def test_the_same_file_twice_adds_nothing_whatever_its_name(telling):
+    home = telling(files=["inbox/*.jsonl"])
+    data = json_of(a_trace(), a_trace(seconds=60))
+    put(home, "a.jsonl", data)
+    (first,) = taken_in(home)
+    assert (first.status, first.spans, first.rows_duplicate) == ("landed", 6, 0)
+    copy = put(home, "b.jsonl", data)
+    assert taken_in(home) == []
+    (again,) = taken_in(home, files=[copy])
+    assert (again.is_repeat, again.spans, again.reason) == (True, 0, "the same content was taken in before, as a.jsonl")
+    assert span_rows(home) == 6
+
+
+def test_a_file_that_has_grown_brings_what_is_new_in_it(telling):
+    home = telling(files=["inbox/*.jsonl"])
+    whole = json_of(a_trace(), a_trace(seconds=60))
+    half_written = whole[:-100]
+    put(home, "a.jsonl", half_written)
+    (first,) = taken_in(home)
+    assert (first.status, first.spans, first.rows_quarantined) == ("landed", 3, 0)
+    assert first.reason == "line 2 is not whole yet, and is read when it is"
+    put(home, "a.jsonl", whole)
+    (second,) = taken_in(home, now=NOW + timedelta(minutes=15))
+    assert (second.spans, second.rows_duplicate) == (3, 3)
+    assert span_rows(home) == 6
+
+
+def test_two_collectors_that_tell_of_the_same_spans_count_once(telling):
+    home, trace = telling(files=["inbox/*"]), a_trace()
+    put(home, "a.jsonl", json_of(trace))
+    put(home, "b.pb", with_lengths(protobuf_of(trace), protobuf_of(trace)))
+    first, second = taken_in(home)
+    assert (first.spans, second.spans, second.rows_duplicate) == (3, 0, 6)
+    assert span_rows(home) == 3
+
+
+def test_a_broken_line_is_set_aside_with_its_reason_and_the_rest_lands(telling):
+    home = telling(files=["inbox/*"])
+    good = json_of(a_trace())
+    put(home, "a.jsonl", good + b'{"resourceSpans": "' + SECRET.encode() + b'"\n' + metrics_json(metrics()))
+    (told,) = taken_in(home)
+    assert (told.status, told.spans, told.rows_quarantined) == ("partial", 3, 1)
+    assert told.values > 5
+    assert told.reason == "set aside: line 2 is not JSON"
+    asked = "SELECT name, row_number, reasons, row FROM telemetry_quarantine"
+    assert query(home, load_monitors(home)[0], asked, now=NOW).to_pylist() == [
+        {"name": "a.jsonl", "row_number": 1, "reasons": ["line 2 is not JSON"], "row": None}
+    ]
+    assert taken_in(home) == []
+    assert taken_text([told]).startswith("Telemetry: 3 spans and ")
+    assert taken_text([told]).endswith(" values landed, 1 line set aside.")
+
+
+def test_a_file_that_is_none_is_set_aside_whole_and_named(telling):
+    home = telling(files=["inbox/*"])
+    put(home, "a.png", b"\x89PNG\r\n\x1a\n")
+    put(home, "b.jsonl", json_of(a_trace()))
+    picture, spans = taken_in(home)
+    assert (picture.status, picture.rows_quarantined, spans.status) == ("quarantined", 1, "landed")
+    assert "holds no OTLP messages" in picture.reason
+    batch = next(b for b in home.lake.newest(Batch) if b.name == "a.png")
+    assert (batch.source, batch.model, batch.path) == ("telemetry", "", "inbox/a.png")
+
+
+def test_killed_between_landing_and_its_mark_nothing_is_there_twice(telling):
+    from intake_world import DyingLake, Killed
+
+    home = telling(files=["inbox/*"])
+    put(home, "a.jsonl", json_of(a_trace()))
+    home.__dict__["lake"] = DyingLake(home.root / "warehouse" / "lake")
+    home.lake.commits_left = 2  # the lease, and the spans
+    with pytest.raises(Killed):
+        taken_in(home)
+    del home.__dict__["lake"]
+    shutil.rmtree(home.root / "warehouse" / "lake" / "leases")  # a lease ends with its process, and this one lives on
+    assert span_rows(home) == 3
+    (told,) = taken_in(home)
+    assert (told.spans, told.rows_duplicate, span_rows(home)) == (0, 3, 3)
+
+
+def test_two_runs_at_once_land_everything_once(telling):
+    home = telling(files=["inbox/*"])
+    for minute in range(4):
+        put(home, f"{minute}.jsonl", json_of(a_trace(seconds=60 * minute)))
+    from watchkeeper.adapters.workspace import find_home
+
+    runs = [threading.Thread(target=lambda: taken_in(find_home(home.root))) for _ in range(2)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert span_rows(home) == 12
+    assert home.lake.read(Batch.TABLE).num_rows == 4
+
+
+def test_as_of_before_it_landed_a_span_is_not_there(telling):
+    home = telling(files=["inbox/*"])
+    put(home, "a.jsonl", json_of(a_trace()))
+    taken_in(home)
+    assert home.lake.newest(Span, as_of=NOW - timedelta(seconds=1)) == []
+
+
+def test_upkeep_removes_spans_that_are_older_than_any_monitor_keeps(telling):
+    home = telling(files=["inbox/*"])
+    put(home, "a.jsonl", json_of(a_trace()) + metrics_json(metrics()))
+    taken_in(home)
+    upkeep(home, load_monitors(home)[0], now=AT + timedelta(days=799))
+    assert span_rows(home) == 3
+    upkeep(home, load_monitors(home)[0], now=AT + timedelta(days=801))
+    assert span_rows(home) == 0
+
+
+PAGE = """# HELP vllm:requests_running Requests.
+# TYPE vllm:requests_running gauge
+vllm:requests_running{model_name="small"} 3
+# TYPE tokens_total counter
+tokens_total{model_name="small"} 1200 1738404000000
+# TYPE process_open_fds gauge
+process_open_fds 7
+vllm:cache_usage NaN
+"""
+
+
+class Page(Receiver):
+    """Answers with a metrics page."""
+
+    text = PAGE
+
+    def answer(self, request):
+        del request
+        return Answer(content=self.text)
+
+
+def values(home):
+    return {s.name: s for s in home.lake.newest(MetricSample)}
+
+
+def test_a_page_is_scraped_with_its_token_and_only_what_is_named_is_kept(telling, monkeypatch):
+    monkeypatch.setenv("WATCHKEEPER_TOKEN_FLEET", "t0ps3cret")
+    with Page() as page:
+        source = {"name": "vllm", "scrape": f"{page.url}/metrics", "only": ["vllm:*", "tokens_*"], "bearer": "fleet"}
+        home = telling(prometheus=[source])
+        (told,) = taken_in(home, is_live=True)
+        assert page.requests[0].headers["authorization"] == "Bearer t0ps3cret"
+        assert (told.status, told.values) == ("landed", 3)
+        assert taken_in(home, is_live=False) == []
+    found = values(home)
+    assert (found["vllm:requests_running"].value, found["vllm:requests_running"].kind, found["vllm:requests_running"].at) == (3.0, "gauge", NOW)
+    assert (found["tokens_total"].value, found["tokens_total"].kind, found["tokens_total"].at) == (1200.0, "counter", AT)
+    assert found["vllm:cache_usage"].value is None
+    assert json.loads(found["tokens_total"].labels) == {"model_name": "small"}
+    assert "t0ps3cret" not in repr(home.lake.read(MetricSample.TABLE).to_pylist())
+
+
+def test_sources_that_fail_are_told_of_in_a_sentence_and_stop_no_other(telling):
+    with Page() as good, Page() as html, Page() as crowded, Page() as slow:
+        html.text = "<!doctype html><title>Sign in</title>"
+        crowded.text = "".join(f'm{{i="{i}"}} 1\n' for i in range(200))
+        slow.release.clear()
+        home = telling(
+            prometheus=[
+                {"name": "slow", "scrape": f"{slow.url}/metrics", "timeout": "1s"},
+                {"name": "html", "scrape": f"{html.url}/metrics"},
+                {"name": "crowded", "scrape": f"{crowded.url}/metrics", "series": 100},
+                {"name": "secret", "scrape": f"{good.url}/metrics", "bearer": "nowhere"},
+                {"name": "good", "scrape": f"{good.url}/metrics"},
+            ]
+        )
+        taken = taken_in(home, is_live=True)
+        slow.release.set()
+    assert [t.status for t in taken] == ["failed", "failed", "failed", "failed", "landed"]
+    said = faults(taken)
+    assert "no answer within 1 s" in said[0]
+    assert "answers a web page, and no metrics" in said[1]
+    assert "answers 200 series, and 'crowded' may have 100" in said[2]
+    assert "Set WATCHKEEPER_TOKEN_NOWHERE, or keep it in a Prefect Secret block named watchkeeper-token-nowhere." in said[3]
+
+
+class Server(Receiver):
+    """Answers range queries as Prometheus does: a value a step, whose number is its moment in minutes."""
+
+    def answer(self, request):
+        asked = {n: v[0] for n, v in parse_qs(urlsplit(request.path).query).items()}
+        start, end, step = (float(asked[n]) for n in ("start", "end", "step"))
+        if "nonsense" in asked["query"]:
+            return Answer(400, {"status": "error", "errorType": "bad_data", "error": "parse error"})
+        points = []
+        while start <= end:
+            points.append([start, "NaN" if start % 600 == 0 else str(start / 60)])
+            start += step
+        series = [{"metric": {"__name__": "p95", "region": r}, "values": points} for r in ("east", "west")]
+        return Answer(content={"status": "success", "data": {"resultType": "matrix", "result": series}, "warnings": ["x"]})
+
+
+def test_a_query_is_asked_for_what_is_new_since_the_last_answer(telling):
+    with Server() as server:
+        home = telling(prometheus=[{"name": "p95", "server": server.url, "query": "p95", "lookback": "10m"}])
+        (first,) = taken_in(home)
+        (second,) = taken_in(home, now=NOW + timedelta(minutes=3, seconds=30))
+        (third,) = taken_in(home, now=NOW + timedelta(minutes=3, seconds=40))
+    assert (first.values, second.values, third.status) == (20, 6, "empty")
+    found = sorted((s.at, s.value) for s in home.lake.newest(MetricSample) if "east" in s.labels)
+    assert [at for at, _ in found] == [NOW + timedelta(minutes=m) for m in range(-9, 4)]
+    assert [value for at, value in found] == [None if at == NOW else at.timestamp() / 60 for at, _ in found]
+
+
+def test_a_long_gap_is_asked_for_in_pieces_that_a_server_gives(telling):
+    with Server() as server:
+        home = telling(prometheus=[{"name": "p95", "server": server.url, "query": "p95", "lookback": "10d"}])
+        (told,) = taken_in(home)
+    assert len(server.requests) == 2
+    assert told.values == 2 * 10 * 24 * 60
+    assert home.lake.read(MetricSample.TABLE).num_rows == told.values
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (Answer(content="<html>Sign in</html>"), "answers a web page, and not as a Prometheus server"),
+        (Answer(content="hello"), "answers what is not JSON"),
+        (Answer(content={"status": "error", "error": "out of memory"}), "gives no answer (out of memory)"),
+        (Answer(content={"status": "success", "data": {"resultType": "vector", "result": []}}), "something else than series over time"),
+        (Answer(content={"status": "success", "data": {"resultType": "matrix", "result": [{"metric": {}, "values": [["x", 1]]}]}}), "something else"),
+        (Answer(503, "busy"), "answers 503"),
+        (Answer(400, {"status": "error", "error": "parse error"}), "it does not take the query of 'p95'"),
+        (Answer(silent=True), "cannot be read"),
+    ],
+)
+def test_what_is_no_answer_of_a_prometheus_server_is_one_clear_sentence(telling, answer, why):
+    with Server() as server:
+        server.faults.append(answer)
+        home = telling(prometheus=[{"name": "p95", "server": server.url, "query": "p95"}])
+        (told,) = taken_in(home)
+    assert told.status == "failed"
+    assert why in told.reason
+
+
+def test_a_million_series_are_refused_before_they_are_read_as_such(telling):
+    series = ",".join(['{"metric":{},"values":[]}'] * 1_000_000)
+    with Server() as server:
+        server.faults.append(Answer(content='{"status":"success","data":{"resultType":"matrix","result":[' + series + "]}}"))
+        home = telling(prometheus=[{"name": "all", "server": server.url, "query": '{__name__=~".+"}'}])
+        (told,) = taken_in(home)
+    assert told.status == "failed"
+    assert "answers 1,000,000 series, and 'all' may have 10,000 (`series`)" in told.reason
+
+
+def test_the_watch_takes_telemetry_in_and_goes_on_without_it(telling):
+    home = telling(files=["inbox/*.jsonl"], prometheus=[{"name": "gone", "server": "http://127.0.0.1:9", "query": "up"}])
+    put(home, "a.jsonl", json_of(a_trace()))
+    done = watch(home, now=NOW)
+    assert done.telemetry == ["Telemetry: 3 spans and 0 values landed."]
+    assert len(done.unread) == 1
+    assert done.unread[0].startswith("gone: http://127.0.0.1:9/api/v1/query_range: cannot be read")
+    assert done.models == ["parcels"]
+    assert not done.failures
