@@ -8,7 +8,7 @@ batches and runs also say what must not be taken in or measured again. The refer
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watchkeeper.adapters.leases import rewriting
 from watchkeeper.adapters.retention import Removal, remove_rows
@@ -16,9 +16,11 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.eras import baselines_of
 from watchkeeper.profiles.parts import MARK
-from watchkeeper.records import RECORDS, GpuSample, HostSample, Profile, Quarantined, ReferenceScore, Score, Signal, Validation
+from watchkeeper.records import RECORDS, GpuSample, HostSample, Look, Profile, Quarantined, ReferenceScore, Score, Signal, Validation
 from watchkeeper.windows import local_midnight
 
+LOOKS_KEPT = timedelta(days=35)
+"""Longer than an incident goes on before it is closed as lasting, and than what was over is still asked about."""
 READERS_KEEP_HOURS = 7 * 24
 """A file that a commit replaced is deleted this long after: a reader that opened the table before still finds it."""
 
@@ -60,6 +62,7 @@ def _removals(home: Home, monitors: Mapping[str, Monitor], now: datetime) -> Ite
         yield Score.TABLE, Removal("window_start", before, model=model)
         yield ReferenceScore.TABLE, Removal("window_start", before, model=model)
         yield Signal.TABLE, Removal("window_start", before, model=model)
+        yield Look.TABLE, Removal("computed_at", max(before, now - LOOKS_KEPT), model=model)
     if monitors:
         longest = now - max(m.keep for m in monitors.values())
         yield from ((record.TABLE, Removal("sampled_at", longest)) for record in (GpuSample, HostSample))
