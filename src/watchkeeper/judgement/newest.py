@@ -89,7 +89,9 @@ def _learned(monitor: Monitor, found: Series) -> UsualHours:
     return UsualHours(found.rule, found, panel, normal, row_means(panel.variance * np.nan_to_num(found.n)))
 
 
-def out_of_line(monitor: Monitor, usual: Sequence[UsualHours], scores: Sequence[Score], before: Mapping[Named, Sequence[Before]]) -> Iterator[tuple[Score, "Held"]]:
+def out_of_line(
+    monitor: Monitor, usual: Sequence[UsualHours], scores: Sequence[Score], before: Mapping[Named, Sequence[Before]]
+) -> Iterator[tuple[Score, "Held"]]:
     """Yield each number of the newest rows that can be judged, with how it lies to what is usual; `before` holds earlier ones that were in line.
 
     Of a family as many are out of line as its budget allows for (Benjamini-Hochberg).

@@ -59,8 +59,8 @@ def news(home: Home, made: Sequence[Look], *, now: datetime) -> list[Look]:
     out = [one for one in made if one.is_out]
     if not out:
         return []
-    reached = min(one.reached for one in made)
-    mine = (pc.field("model") == out[0].model) & pc.field("is_out") & (pc.field("reached") < reached) & among("window_start", {o.window_start for o in out})
+    reached, since = min(one.reached for one in made), pa.scalar(min(one.window_start for one in out), TIMESTAMP)
+    mine = (pc.field("model") == out[0].model) & pc.field("is_out") & (pc.field("reached") < reached) & (pc.field("window_start") >= since)
     known = {signal_id(one) for one in home.lake.newest(Look, as_of=now, where=mine)}
     return [one for one in out if signal_id(one) not in known]
 

@@ -44,9 +44,7 @@ COUNTED, DONE = "counted", ""
 _COMMIT_BYTES, _COMMIT_PIECES = 32_000_000, 4
 
 
-def profile(
-    home: Home, monitor: Monitor, *, now: datetime, spread: Spread = in_turn, found: Fitted | None = None, counts_alone: bool = False
-) -> int:
+def profile(home: Home, monitor: Monitor, *, now: datetime, spread: Spread = in_turn, found: Fitted | None = None, counts_alone: bool = False) -> int:
     """Write the parts of every batch that has none yet, over the bins in force or over those given; return how many were written.
 
     With `counts_alone` the rows of new events are counted, and what joins them to labels is left for the next time without: it reads all
