@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.cli.output import complain, plain, say
 from watchkeeper.errors import UsageError
+from watchkeeper.operations.beside import Beside
 from watchkeeper.operations.follow import Plan, Step, check_beat, follow
 from watchkeeper.operations.sample import Pace
 from watchkeeper.operations.spread import in_threads
@@ -32,7 +33,13 @@ def follow_on(home: Home, models: Sequence[str] | None, *, every: str | None, la
         every_s=check_beat(_time(every, "--every")), for_s=None if lasting is None else _time(lasting, "--for").total_seconds(), models=models
     )
     complain(f"A step every {every.strip()}. Ctrl-C ends it.")
-    steps = follow(home, plan, pace(), told=_as_json if as_json else _as_line, spread=in_threads)
+    with Beside() as beside:
+
+        def told(step: Step) -> None:
+            (_as_json if as_json else _as_line)(step)
+            beside.go_on()
+
+        steps = follow(home, plan, pace(), told=told, show=beside.show, spread=in_threads)
     complain(f"{counted(steps, 'step')} taken.")
 
 

@@ -103,7 +103,7 @@ def out_of_line(
     for family in _FAMILIES:
         mine = [(s, h) for s, h in held if h.rule.family == family]
         budget = _SHARE * level_of_family(family, "page", monitor.alerts.false_alarms_per_day, _LOOKS_A_DAY)  # type: ignore[arg-type]
-        is_out = benjamini_hochberg(np.array([h.p for _, h in mine]), budget) if mine else []
+        is_out = benjamini_hochberg(np.array([h.p for _, h in mine], float), budget).tolist()
         yield from ((s, h if out else h.in_line()) for (s, h), out in zip(mine, is_out, strict=True))
 
 

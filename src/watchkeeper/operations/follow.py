@@ -28,7 +28,7 @@ from watchkeeper.operations.newest import look, news
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.sample import Pace
 from watchkeeper.operations.spread import Spread, in_turn
-from watchkeeper.operations.watch import Watched, present, tidy, watch
+from watchkeeper.operations.watch import Watched, tidy, watch
 from watchkeeper.records import Action, Batch, IncidentEvent, Look, Profile
 
 SHORTEST, LONGEST = timedelta(seconds=1), timedelta(hours=1)
@@ -95,9 +95,16 @@ def check_beat(every: timedelta) -> float:
     return every.total_seconds()
 
 
-def follow(home: Home, plan: Plan, pace: Pace, *, told: Callable[[Step], None] = lambda _: None, spread: Spread = in_turn) -> int:
+Show = Callable[[Home, Sequence[str] | None, datetime], object]
+"""Brings what people look at up to date, for some models or all, as of a moment."""
+
+
+def follow(
+    home: Home, plan: Plan, pace: Pace, *, told: Callable[[Step], None] = lambda _: None, show: Show = lambda *_: None, spread: Spread = in_turn
+) -> int:
     """Take step after step until told to stop, or the time is over; `told` is called after each. Return how many there were.
 
+    `show` is asked for pages when something was found, and should not take long (beside.py).
     A beat that comes while a step goes on is left out: the next step does the work of both.
     """
     memory, began, beat, steps = _Memory(), pace.seconds(), 0, 0
@@ -106,6 +113,7 @@ def follow(home: Home, plan: Plan, pace: Pace, *, told: Callable[[Step], None] =
         here = round((begun - began) / plan.every_s)
         step, beat = Step(pace.now(), skipped=max(0, here - beat)), here + 1
         _take(home, plan, memory, step, spread)
+        _show(home, plan, step, show)
         step.took_s, steps = pace.seconds() - begun, steps + 1
         told(step)
         since = pace.seconds() - began
@@ -131,11 +139,18 @@ def _take(home: Home, plan: Plan, memory: _Memory, step: Step, spread: Spread) -
         elif step.events or memory.is_unsent or memory.acted_at is None or step.at - memory.acted_at >= _ACT_EVERY:
             step.actions += act(home, {m: dated(home, monitor) for m, monitor in monitors.items()}, now=step.at)
             memory.acted_at, memory.is_unsent = step.at, _are_unsent(step.actions)
-        if step.events or step.whole:
-            step.failures += present(home, plan.models, now=step.at)
         if step.batches or step.events:
             tidy(home)
     except Exception as error:  # noqa: BLE001 - a lake that is away for a minute, or a file that is half edited, must not end the watch
+        step.failures.append(reason_of(error))
+
+
+def _show(home: Home, plan: Plan, step: Step, show: Show) -> None:
+    if not step.events and step.whole is None:
+        return
+    try:
+        show(home, plan.models, step.at)
+    except Exception as error:  # noqa: BLE001 - pages of a while ago are better than no watch
         step.failures.append(reason_of(error))
 
 
