@@ -14,7 +14,7 @@ from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.cli.output import complain, plain, say
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.beside import Beside
-from watchkeeper.operations.follow import Plan, Step, check_beat, follow
+from watchkeeper.operations.follow import Plan, Step, check_beat, follow, line_of
 from watchkeeper.operations.sample import Pace
 from watchkeeper.operations.spread import in_threads
 from watchkeeper.spelling import parse_duration
@@ -56,29 +56,6 @@ def pace() -> Pace:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     return Pace(now=lambda: datetime.now(UTC), seconds=time.monotonic, wait=stop.wait)
-
-
-def line_of(step: Step) -> str:
-    """Return what a step did, in one line.
-
-    >>> line_of(Step(datetime(2025, 3, 3, 14, 2, tzinfo=UTC), looked={"parcels": 1200}, took_s=0.31))
-    '14:02:00 UTC: nothing new; looked at 1,200 rows; 0.3 s'
-    """
-    rows = sum(b.rows_landed for b in step.batches)
-    opened, resolved = (sum(e.event == what for e in step.events) for what in ("opened", "resolved"))
-    parts = [
-        f"{counted(len(step.batches), 'batch')}, {counted(rows, 'row')} landed" if step.batches else "nothing new",
-        f"looked at {counted(sum(step.looked.values()), 'row')}" if step.looked else "",
-        "everything brought up to date" if step.whole else "",
-        f"{counted(opened, 'incident')} opened" if opened else "",
-        f"{counted(resolved, 'incident')} resolved" if resolved else "",
-        f"{counted(step.messages, 'message')} sent" if step.messages else "",
-        f"{', '.join(step.elsewhere)} left to another process" if step.elsewhere else "",
-        f"{counted(step.skipped, 'beat')} left out" if step.skipped else "",
-        f"{counted(len(step.failures), 'failure')}" if step.failures else "",
-        f"{step.took_s:.1f} s",
-    ]
-    return f"{step.at:%H:%M:%S} UTC: {'; '.join(filter(None, parts))}"
 
 
 def _as_line(step: Step) -> None:

@@ -30,6 +30,7 @@ from watchkeeper.operations.sample import Pace
 from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.operations.watch import Watched, tidy, watch
 from watchkeeper.records import Action, Batch, IncidentEvent, Look, Profile
+from watchkeeper.words import counted
 
 SHORTEST, LONGEST = timedelta(seconds=1), timedelta(hours=1)
 WHOLE_EVERY, AFTER_A_WINDOW = timedelta(minutes=15), timedelta(minutes=2)
@@ -68,6 +69,30 @@ class Step:
     def messages(self) -> int:
         """How many messages were sent."""
         return messages_in(self.actions)
+
+
+def line_of(step: Step) -> str:
+    """Return what a step did, in one line.
+
+    >>> from datetime import UTC
+    >>> line_of(Step(datetime(2025, 3, 3, 14, 2, tzinfo=UTC), looked={"parcels": 1200}, took_s=0.31))
+    '14:02:00 UTC: nothing new; looked at 1,200 rows; 0.3 s'
+    """
+    rows = sum(b.rows_landed for b in step.batches)
+    opened, resolved = (sum(e.event == what for e in step.events) for what in ("opened", "resolved"))
+    parts = [
+        f"{counted(len(step.batches), 'batch')}, {counted(rows, 'row')} landed" if step.batches else "nothing new",
+        f"looked at {counted(sum(step.looked.values()), 'row')}" if step.looked else "",
+        "everything brought up to date" if step.whole else "",
+        f"{counted(opened, 'incident')} opened" if opened else "",
+        f"{counted(resolved, 'incident')} resolved" if resolved else "",
+        f"{counted(step.messages, 'message')} sent" if step.messages else "",
+        f"{', '.join(step.elsewhere)} left to another process" if step.elsewhere else "",
+        f"{counted(step.skipped, 'beat')} left out" if step.skipped else "",
+        f"{counted(len(step.failures), 'failure')}" if step.failures else "",
+        f"{step.took_s:.1f} s",
+    ]
+    return f"{step.at:%H:%M:%S} UTC: {'; '.join(filter(None, parts))}"
 
 
 @dataclass(slots=True)
