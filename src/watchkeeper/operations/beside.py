@@ -17,11 +17,11 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.operations.watch import present
 
 _SPAWNED = multiprocessing.get_context("spawn")
-_PATIENCE_S = 60.0
+_PATIENCE_S = 20.0
 
 
 class Beside:
-    """Shows what there is at the newest moment asked for; to be left by a `with`, which waits for what is under way."""
+    """Shows what there is at the newest moment asked for; to be used in a `with`, which does not leave it behind."""
 
     def __init__(self) -> None:
         """Begin with nothing to show."""
@@ -33,12 +33,9 @@ class Beside:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Wait for what is under way, and show what was asked for last."""
-        for _ in range(2):
-            if self._process is not None:
-                self._process.join(_PATIENCE_S)
-            self.go_on()
-        if self._process is not None and self._process.is_alive():
+        """Wait a while for what is under way; what is still to be shown is shown by whoever comes next."""
+        if self._process is not None:
+            self._process.join(_PATIENCE_S)
             self._process.terminate()
 
     def show(self, home: Home, models: Sequence[str] | None, now: datetime) -> None:
