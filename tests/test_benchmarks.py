@@ -191,3 +191,10 @@ def test_the_causes_benchmark_prints_how_often_the_planted_cause_is_told(tmp_pat
     assert found["nothing_known"] == 1.0, "of what left no trace no cause is told"
     assert found["onset_error_windows"] <= 1
     assert "label_fault" in run(*given, *out), "worlds that are there already are not run again"
+
+
+@pytest.mark.slow
+def test_the_near_real_time_benchmark_prints_what_a_step_costs():
+    found = json.loads(run("benchmarks.nearlive", "--cost", "--repeats", "1", "--json"))
+    assert set(found) == {f"{kind}_{clock}_s" for kind in ("idle", "rows") for clock in ("cpu", "wall")}
+    assert 0 < found["idle_cpu_s"] < found["rows_cpu_s"]

@@ -20,7 +20,8 @@ from watchkeeper.records import RECORDS, GpuSample, HostSample, Look, Profile, Q
 from watchkeeper.windows import local_midnight
 
 LOOKS_KEPT = timedelta(days=35)
-"""Longer than an incident goes on before it is closed as lasting, and than what was over is still asked about."""
+"""How long looks in which nothing was wrong are kept: what minutes usually are is learned from a week of them. The others stay as long as what they told."""
+
 READERS_KEEP_HOURS = 7 * 24
 """A file that a commit replaced is deleted this long after: a reader that opened the table before still finds it."""
 
@@ -62,7 +63,8 @@ def _removals(home: Home, monitors: Mapping[str, Monitor], now: datetime) -> Ite
         yield Score.TABLE, Removal("window_start", before, model=model)
         yield ReferenceScore.TABLE, Removal("window_start", before, model=model)
         yield Signal.TABLE, Removal("window_start", before, model=model)
-        yield Look.TABLE, Removal("computed_at", max(before, now - LOOKS_KEPT), model=model)
+        yield Look.TABLE, Removal("computed_at", max(before, now - LOOKS_KEPT), model=model, spare=("is_out", True))
+        yield Look.TABLE, Removal("window_start", before, model=model)
     if monitors:
         longest = now - max(m.keep for m in monitors.values())
         yield from ((record.TABLE, Removal("sampled_at", longest)) for record in (GpuSample, HostSample))
