@@ -211,3 +211,10 @@ def test_the_sampler_benchmark_prints_its_share_of_a_core():
     assert (found["gpus"], found["processes"], found["landed"]) == (8, 16, {"GpuSample": 24 * 8, "GpuProcess": 24 * 16})
     assert 0 < found["cpu_s_per_reading"] / found["every_s"] < found["share_of_a_core"] + 1e-9
     assert found["resident_mb"] > 0
+
+
+@pytest.mark.slow
+def test_the_near_real_time_benchmark_prints_what_a_step_costs():
+    found = json.loads(run("benchmarks.nearlive", "--cost", "--repeats", "1", "--json"))
+    assert set(found) == {f"{kind}_{clock}_s" for kind in ("idle", "rows") for clock in ("cpu", "wall")}
+    assert 0 < found["idle_cpu_s"] < found["rows_cpu_s"]

@@ -16,7 +16,6 @@ from watchkeeper.spelling import Day, Duration, Lasting, Moment, Name, Size, Web
 from watchkeeper.telemetry import Telemetry
 from watchkeeper.windows import Grain, Grid, Window, local_midnight
 
-
 LEAST_TO_LEARN = 8
 """Windows that it takes to learn what is usual."""
 _LONGEST_WINDOW: dict[Grain, timedelta] = {

@@ -296,7 +296,7 @@ class Signal:
     environment: Of[str, "production, staging, ..."]
     family: Of[str, "kpi, segment, data, target, service, cost or covariate"]
     level: Of[str, "page or notice"]
-    rule: Of[str, "sudden, slow, target, shortfall or suite"]
+    rule: Of[str, "sudden, slow, target, shortfall, suite, or newest: the newest rows of a window that had not ended"]
     metric: Of[str, "the score's metric; of broken expectations, which have no score, unexpected_ratio"]
     feature: Of[str, "the score's feature; of broken expectations the column"] = ""
     segment: Of[str, "the score's segment"] = ""
@@ -314,7 +314,40 @@ class Signal:
     reason: Of[str, "what the score says of itself, such as the segment in which a feature moved most"] = ""
     state: Of[str, "provisional or mature, as the score was; withdrawn when restated to normal"]
     revision: Of[int, "0 at first, +1 when it became mature, was withdrawn or came back"] = 0
+    rows_from: Of[datetime | None, "of the rule newest: when the first of the rows was that the number rests on; else null"] = None
+    rows_to: Of[datetime | None, "of the rule newest: when the last of them was"] = None
     computed_at: Of[datetime, "the `now` of the judgement"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One number of the newest rows of a window that had not ended, held against what is usual; service always, data where out of line."""
+
+    TABLE: ClassVar[str] = "looks"
+    KEY: ClassVar[tuple[str, ...]] = ("model", "environment", "bins", "metric", "feature", "segment", "window_start", "reached")
+
+    model: Of[str, "the monitor"]
+    environment: Of[str, "production, staging, ..."]
+    family: Of[str, "data or service; empty for `rows`, which each look has"] = ""
+    metric: Of[str, "name in the catalogue; `rows` says how many rows were looked at"]
+    feature: Of[str, "feature it is about, empty for the model"] = ""
+    segment: Of[str, "segment it is about, empty for the whole"] = ""
+    window_start: Of[datetime, "the monitor's window in which these rows lie"]
+    window_end: Of[datetime, "that window, exclusive"]
+    rows_from: Of[datetime, "when the first of the rows was"]
+    rows_to: Of[datetime, "when the last of them was"]
+    value: Of[float, "the number"]
+    low: Of[float | None, "lower end of its 95 % interval"] = None
+    high: Of[float | None, "upper end of its 95 % interval"] = None
+    expected: Of[float, "what is usual in such an hour"] = 0.0
+    normal_low: Of[float | None, "95 % of the reference's hours lie above this; where hours differ, those like it"] = None
+    normal_high: Of[float | None, "95 % of the reference's hours lie below this; where hours differ, those like it"] = None
+    p: Of[float, "chance of something this far out when nothing is wrong"] = 1.0
+    n: Of[int, "rows it rests on"] = 0
+    is_out: Of[bool, "whether it is out of line within the budget of such looks"] = False
+    reached: Of[int, "up to which revision of the model's profile parts was looked at"]
+    bins: Of[str, "version of the bins"]
+    computed_at: Of[datetime, "the `now` of the look"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -596,6 +629,7 @@ RECORDS = (
     Score,
     ReferenceScore,
     Signal,
+    Look,
     IncidentEvent,
     Silence,
     Baseline,

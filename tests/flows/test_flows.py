@@ -54,9 +54,15 @@ def _dates(deployment: Deployment) -> list[datetime]:
 
 
 def test_one_flow_runs_once_at_a_time():
-    assert {d.name: d.concurrency_limit.limit for d in SHIPPED if d.concurrency_limit} == dict.fromkeys(
-        ("intake", "measure", "respond", "costs", "digest", "upkeep", "backfill"), 1
-    )
+    """But for the watch, of which the next run begins before one ends, so that there is no gap between them."""
+    assert {d.name: d.concurrency_limit.limit for d in SHIPPED if d.concurrency_limit} == {
+        **dict.fromkeys(("intake", "measure", "respond", "costs", "digest", "upkeep", "backfill"), 1),
+        "watch": 2,
+    }
+
+
+def test_the_watch_that_goes_on_begins_only_when_somebody_asks_for_it():
+    assert {d.name for d in SHIPPED for t in d.schedules if not t.active} == {"watch"}
 
 
 @pytest.mark.parametrize(

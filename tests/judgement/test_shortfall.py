@@ -54,6 +54,19 @@ def test_days_of_the_week_that_never_have_rows_are_usual():
     assert found(rows(weekend=0.0, **{f"d{d}": 0.0 for d in range(60, 66)})) == [d for d in range(60, 66) if (START + d * DAY).weekday() < 5]
 
 
+def test_a_model_that_is_scaled_to_zero_now_and_then_is_empty_and_not_down():
+    """Twice two days, once four, none of them on a Monday or a weekend: then two days are usual, and of ten those that were never empty before tell it."""
+    scaled = {f"d{d}": 0.0 for d in (8, 9, 24, 25, 43, 44, 45, 46)}
+    assert found(rows(**scaled, d69=0.0, d70=0.0)) == []
+    assert found(rows(**scaled, **{f"d{d}": 0.0 for d in range(70, 80)})) == [75, 76, 77]
+    assert found(rows(d8=0.0, d9=0.0, d69=0.0, d70=0.0)) == [69, 70], "once is no habit"
+
+
+def test_weekends_that_are_always_empty_excuse_no_other_day():
+    """Of a run over a weekend that is always empty, Friday and Monday are missed."""
+    assert found(rows(weekend=0.0, d67=0.0, d70=0.0)) == [67, 70]
+
+
 def test_a_thin_feed_is_missed_when_its_silence_has_become_unlikely():
     """Three rows a day: none on one day happens by chance (5 %), none on four hardly ever (6 in a million)."""
     thin = rows(weekend=3.0, usual=3.0, **{f"d{d}": 0.0 for d in range(70, 75)})

@@ -10,7 +10,7 @@ import pytest
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.operations.upkeep import horizon, upkeep
 from watchkeeper.profiles.parts import MARK
-from watchkeeper.records import Profile, Run, Score
+from watchkeeper.records import Look, Profile, Run, Score
 
 NOW = datetime(2025, 6, 15, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -59,6 +59,29 @@ def test_scores_of_old_windows_go_but_not_those_of_another_model(loans: Home):
     loans.lake.append_records(Score, [_score(old), _score(NOW - DAY), _score(old, model="unknown_here")])
     assert _keep(loans)[Score.TABLE].rows_removed == 1
     assert {(s.model, s.window_start) for s in loans.lake.newest(Score)} == {("loans", NOW - DAY), ("unknown_here", old)}
+
+
+def test_looks_in_which_nothing_was_wrong_go_after_five_weeks_and_what_was_told_stays(loans: Home):
+    def seen(days: int, *, is_out: bool) -> Look:
+        at = NOW - days * DAY
+        return Look(
+            model="loans",
+            environment="production",
+            metric=f"error_ratio{is_out}",
+            window_start=at,
+            window_end=at + DAY,
+            rows_from=at,
+            rows_to=at,
+            value=0.1,
+            is_out=is_out,
+            reached=days,
+            bins="b",
+            computed_at=at,
+        )
+
+    loans.lake.append_records(Look, [seen(days, is_out=is_out) for days in (34, 36, 61) for is_out in (False, True)])
+    assert _keep(loans)[Look.TABLE].rows_removed == 3
+    assert {(one.reached, one.is_out) for one in loans.lake.newest(Look)} == {(34, True), (36, True)} | {(34, False)}
 
 
 def test_the_mark_that_a_batch_was_scanned_stays(loans: Home):

@@ -28,7 +28,7 @@ class Removal:
     clock: str
     before: datetime
     model: str = ""
-    spare: tuple[str, str] | None = None
+    spare: tuple[str, str | bool] | None = None
 
     def condition(self) -> pc.Expression:
         """Return it for a scan."""
@@ -41,7 +41,7 @@ class Removal:
         moment = _text(f"{self.before.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}")
         words = [f"""{self.clock} < arrow_cast({moment}, 'Timestamp(Microsecond, Some("UTC"))')"""]  # a plain TIMESTAMP does not compare
         words += [f"model = {_text(self.model)}"] if self.model else []
-        words += [f"{self.spare[0]} <> {_text(self.spare[1])}"] if self.spare else []
+        words += [f"{self.spare[0]} <> {_text(self.spare[1]) if isinstance(self.spare[1], str) else self.spare[1]}"] if self.spare else []
         return " AND ".join(words)
 
 

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from watchkeeper.adapters.workspace import Home, load_monitor, load_monitors
 from watchkeeper.cli.doing import steps
+from watchkeeper.cli.follow import follow_on
 from watchkeeper.cli.frame import HomeOption, NowOption, day, days, moment, open_home
 from watchkeeper.cli.output import NOBODY, JsonOption, as_dict, complain, say, set_aside_lines, show, show_json, window_so_far
 from watchkeeper.errors import UsageError
@@ -64,12 +65,30 @@ def register(app: typer.Typer) -> None:
     app.add_typer(incidents, name="incidents", help="List what is wrong, and why.")
 
 
-def run(ctx: typer.Context, models: Models = None, *, now: NowOption = None, as_json: JsonOption = False, home: HomeOption = None) -> None:
+def run(
+    ctx: typer.Context,
+    models: Models = None,
+    *,
+    every: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Go on all the time, a step so often, from 1s to 1h; Ctrl-C or SIGTERM ends it.", show_default=False),
+    ] = None,
+    lasting: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="With --every: end after so long, such as 12h.", show_default=False)
+    ] = None,
+    now: NowOption = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
     """Bring everything due up to date: land, check, measure, judge, report, tell. Harmless when repeated or run twice at once.
 
+    With --every the newest rows are looked at step by step, and told within a step or two when something breaks; each step prints a line.
     Exit code 4 when something could not be done, or a critical expectation could not be evaluated; the reasons are in `watchkeeper status`.
     """
     place = open_home(ctx, home)
+    if every is not None or lasting is not None:
+        follow_on(place, models or None, every=every, lasting=lasting, now=now, as_json=as_json)
+        return
     at = moment(now, place)
     with steps() as tell:
         is_live = now is None and place.workspace.now is None

@@ -7,7 +7,7 @@ from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text
-from watchkeeper.judgement.spans import during_text, span_text
+from watchkeeper.judgement.spans import during_text, rows_span, span_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.words import counted, percent
 
@@ -21,9 +21,10 @@ def faults_told(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
         return _missing(monitor, episode, evidence)
     if episode.signals[0].metric == "label_coverage":
         return _unlabelled(monitor, episode, evidence)
-    day = span_text(monitor, episode.start, episode.end, evidence.told_at)
-    during = during_text(monitor, episode.start, episode.end, evidence.told_at)
     worst = max(episode.signals, key=lambda s: s.value)
+    is_one = len({s.window_start for s in episode.signals}) == 1
+    start, end = rows_span(worst) if is_one else (episode.start, episode.end)
+    day, during = span_text(monitor, start, end, evidence.told_at), during_text(monitor, start, end, evidence.told_at)
     if worst.metric == EXCHANGED:
         return codes_text(worst.feature, worst.reason, during), f"{day}, {monitor.timezone}.", _codes(episode)
     others = len({s.feature for s in episode.signals}) - 1

@@ -85,6 +85,12 @@ def windows_out_of_line(episode: Episode) -> list[Window]:
     return sorted({*mine, *([Window(onset, first)] if onset < first else [])})
 
 
+def rows_out_of_line(episode: Episode) -> list[Window]:
+    """Return of when the rows of an episode's bad windows are; of windows that were told by their newest rows alone these are all that is known to be bad."""
+    spans = [Window(s.rows_from, s.rows_to + timedelta.resolution) for s in episode.signals if s.rows_from is not None and s.rows_to is not None]
+    return spans if len(spans) == len(episode.signals) else windows_out_of_line(episode)
+
+
 def _is_outside(signal: Signal) -> bool:
     above = signal.normal_high is not None and signal.value > signal.normal_high
     return above or (signal.normal_low is not None and signal.value < signal.normal_low)

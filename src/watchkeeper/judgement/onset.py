@@ -4,7 +4,7 @@ Belongs here: walking back from the first alarm. Does not: what alarms (charts.p
 
 The rule: windows right before the first alarm belong to the episode while the number that alarmed was itself outside what 95 % of
 reference windows keep, on the same side, and by more than its own noise. An earlier episode of the same subject, the reference, and a window without a final number
-end the walk. Of faulty data and promises the first alarm stands: their limits are not what is usual.
+end the walk. Of faulty data, promises and the newest rows of a window that had not ended the first alarm stands: their limits are not what is usual.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,6 +15,7 @@ import numpy as np
 
 from watchkeeper.judgement.charts import Charted
 from watchkeeper.judgement.episodes import Episode
+from watchkeeper.judgement.newest import NEWEST
 from watchkeeper.judgement.normal import deviations, sudden, usual_ranges
 from watchkeeper.records import Signal
 from watchkeeper.stats.intervals import Z95
@@ -35,6 +36,8 @@ def with_onsets(episodes: Iterable[Episode], charts: Sequence[Charted]) -> list[
 
 def _onset(episode: Episode, charts: Sequence[Charted], not_before: datetime | None) -> datetime:
     first = [s for s in episode.signals if s.window_start == episode.signals[0].window_start]
+    if any(s.rule == NEWEST for s in first):
+        return first[0].window_start  # what came at once in the newest rows did not begin hours ago
     reached = [_walked(signal, chart) for signal in first for chart in charts if chart.series.rule.metric == signal.metric]
     earliest = min([first[0].window_start, *reached])
     return earliest if not_before is None else max(earliest, not_before)

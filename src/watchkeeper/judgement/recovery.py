@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from watchkeeper.judgement.charts import Charted
 from watchkeeper.judgement.episodes import CLEAR
+from watchkeeper.judgement.newest import NEWEST
 from watchkeeper.judgement.normal import deviations
+from watchkeeper.judgement.panels import in_logs
 from watchkeeper.records import Signal
 from watchkeeper.stats.intervals import Z95
 
@@ -33,10 +35,16 @@ def are_back(charts: Sequence[Charted], run: Sequence[Signal], quiet: Sequence[d
     starts, last = [start for start, _ in chart.series.windows], set(quiet[-HOURS:])
     since, spread = _pooled(chart, j, np.array([start in last for start in starts]))
     then, _ = _pooled(chart, j, np.array([run[0].window_start <= start <= run[-1].window_start for start in starts]))
+    if lead.rule == NEWEST:  # minutes of the hour, which the whole of it says little about
+        then = _scaled(chart, lead.value) - _scaled(chart, lead.expected)
     if not np.isfinite(since):
         return False
     is_in_line = side * since - chart.tolerance[j, 0] <= Z95 * spread
     return bool(is_in_line and (len(quiet) >= HOURS or side * since + Z95 * spread < side * then / 2))
+
+
+def _scaled(chart: Charted, value: float) -> float:
+    return float(in_logs(np.array(value))) if chart.series.rule.in_logs else value
 
 
 def _pooled(chart: Charted, series: int, inside: NDArray[np.bool_]) -> tuple[float, float]:

@@ -5,7 +5,8 @@ Belongs here: far too few rows or labels -> signals. Does not: rows that are mer
 The rule: on this weekday (of hours: at this hour) no window of the reference had fewer than five times these rows, and so few
 would come by chance less than once in 10,000 times (Poisson, over the windows since rows were last enough). Where two windows of the reference had
 as small a share of what is usual at their place, on whatever day, traffic swings so, and it takes a fifth of that. A window
-without any row counts when two more have ended, and a day at least: until then its file may only be late.
+without any row counts when two more have ended, and a day at least: until then its file may only be late. A model that is scaled to zero
+when nobody asks is empty, not down: where the reference had two silences or more at places where rows are usual, one as long as two of these is usual too.
 
 Of labels a window whose labels are due is asked: less than half of the least share that any reference window has, and by chance
 less than once in 10,000 times. Without them nothing says how good the model is, which must not look like health.
@@ -68,8 +69,12 @@ def _of_rows(monitor: Monitor, environment: str, scores: pa.Table, now: datetime
         return
     usual = _Usual(monitor, reference)
     waited = came = 0.0
+    silent = 0
     for row in after:
         like, value = usual.like(row["window_start"]), float(row["value"] or 0.0)
+        silent = 0 if value else silent + (median(like) > 0)
+        if value == 0 and silent <= usual.silence:
+            continue
         least = min(*like, usual.swing * median(like))
         if value >= _SHARE * least:
             waited, came = (0.0, 0.0) if value else (waited, came)
@@ -94,6 +99,19 @@ class _Usual:
 
         self.swing = self._swing(reference)
         """The least share of what is usual at its place that two windows with rows had: as few came before."""
+
+        self.silence = self._silence(reference)
+        """How many windows without any row, of those that usually have some, came one after the other twice or more."""
+
+    def _silence(self, reference: Sequence[dict[str, Any]]) -> int:
+        runs = [0]
+        for row in reference:
+            if row["value"]:
+                runs.append(0)
+            elif median(self.like(row["window_start"])) > 0:
+                runs[-1] += 1
+        lengths = sorted(filter(None, runs), reverse=True)
+        return lengths[1] if len(lengths) > 1 else 0
 
     def _swing(self, reference: Sequence[dict[str, Any]]) -> float:
         usual = [(float(r["value"] or 0.0), median(self.like(r["window_start"]))) for r in reference]

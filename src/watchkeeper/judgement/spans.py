@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from watchkeeper.monitor import Monitor
+from watchkeeper.records import Signal
 
 
 def span_text(monitor: Monitor, start: datetime, end: datetime, told_at: datetime | None = None) -> str:
@@ -25,6 +26,16 @@ def span_text(monitor: Monitor, start: datetime, end: datetime, told_at: datetim
     if (first.year, first.month) == (last.year, last.month):
         return f"{first.day} to {_date(last, this)}"
     return f"{_date(first, this if first.year != last.year else None)} to {_date(last, this)}"
+
+
+def rows_span(signal: Signal) -> tuple[datetime, datetime]:
+    """Return of when the rows are that a signal rests on, to whole minutes: of its window, or the newest of one that had not ended."""
+    if signal.rows_from is None or signal.rows_to is None:
+        return signal.window_start, signal.window_end
+    minute = timedelta(minutes=1)
+    start = signal.rows_from.replace(second=0, microsecond=0)
+    end = signal.rows_to.replace(second=0, microsecond=0) + minute
+    return start, end
 
 
 def during_text(monitor: Monitor, start: datetime, end: datetime, told_at: datetime | None = None) -> str:

@@ -13,7 +13,7 @@ from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.places import concentrated, where, worst_of
 from watchkeeper.judgement.service_story import place_headline, place_that_leads, service_facts
-from watchkeeper.judgement.spans import during_text, span_text
+from watchkeeper.judgement.spans import during_text, rows_span, span_text
 from watchkeeper.judgement.standing import succession_text
 from watchkeeper.measures.own import unit_of
 from watchkeeper.monitor import Monitor
@@ -81,7 +81,11 @@ def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     headline = f"{rate} of {rows} {during} were {positive}; the model expected {percent(expected)}{concentrated(evidence)}"
     miss = (sure[1] if sure else observed.value) - expected
     said = points(miss) if sure is None else f"at least {points(miss)}" if sure[0] == "at least" else f"{points(miss)} or less"
-    usual = f"; 95 % of {_like(monitor)} lie between {_pts(lead.normal_low)} and {_pts(lead.normal_high)}" if lead.metric == "calibration_gap" else ""
+    usual = (
+        f"; 95 % of {_likes(monitor, lead)} lie between {_pts(lead.normal_low)} and {_pts(lead.normal_high)}"
+        if lead.metric == "calibration_gap"
+        else ""
+    )
     when = f"{day}, {monitor.timezone}. Miss: {said}{usual}."
     return headline, when, [*_labels(evidence), *where(monitor, evidence), *_hits(monitor, evidence)]
 
@@ -130,13 +134,14 @@ def _plain(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     """Tell of any number: what it is, what it usually is."""
     lead = evidence.lead
     about = metric_text(lead.metric, lead.feature, lead.segment)
-    day = span_text(monitor, episode.start, episode.end, evidence.told_at)
-    typical = f"{_number(monitor, lead, lead.expected)} {'on' if monitor.window == 'day' else 'in'} a typical {monitor.window}"
-    rate = _missed_rate(monitor, evidence)
+    is_newest = lead.rows_from is not None and episode.first_end == episode.end
+    day = span_text(monitor, *(rows_span(lead) if is_newest else (episode.start, episode.end)), evidence.told_at)
+    window, rate = _like(monitor, lead), _missed_rate(monitor, evidence)
+    typical = f"{_number(monitor, lead, lead.expected)} {'on' if window == 'day' else 'in'} a typical {window}"
     beside = "" if rate is None else f"; {rate}"
     headline = f"{about} {_of_all(monitor, episode, evidence)}, {typical}{concentrated(evidence, lead.metric)}{beside}"
     low, high = (_number(monitor, lead, end, beside=(lead.normal_low, lead.normal_high)) for end in (lead.normal_low, lead.normal_high))
-    usual = f" 95 % of {_like(monitor)} lie between {low} and {high}."
+    usual = f" 95 % of {_likes(monitor, lead)} lie between {low} and {high}."
     how = " A slow change: no single window stands out." if _is_slow(episode, lead) else ""
     return (
         headline,
@@ -159,7 +164,7 @@ def _of_all(monitor: Monitor, episode: Episode, evidence: Evidence) -> str:
     """Return the number of an episode and when: over all its windows, else (one window, or no mean of rows) of the least likely one."""
     lead, whole = evidence.lead, evidence.whole
     if evidence.is_provisional or whole is None or whole.value is None or episode.end - episode.start <= lead.window_end - lead.window_start:
-        return f"{_measured(monitor, lead)} {during_text(monitor, lead.window_start, lead.window_end, evidence.told_at)}"
+        return f"{_measured(monitor, lead)} {during_text(monitor, *rows_span(lead), evidence.told_at)}"
     said = measured_text(whole.value, whole.low, whole.high, unit_of(monitor, lead.metric), truth=monitor.wording.unit)
     return f"{said} {during_text(monitor, episode.start, episode.end, evidence.told_at)}"
 
@@ -170,9 +175,14 @@ def _is_slow(episode: Episode, lead: Signal) -> bool:
     return inside and all(s.rule == "slow" for s in episode.signals)
 
 
-def _like(monitor: Monitor) -> str:
+def _like(monitor: Monitor, lead: Signal) -> str:
+    """Return what a number was held against: windows like its own, and, where its window had not ended, hours."""
+    return monitor.window if lead.rows_from is None else "hour"
+
+
+def _likes(monitor: Monitor, lead: Signal) -> str:
     """Return what an interval of usual numbers is about; hours are held against those of the same hour where these differ."""
-    return f"reference {monitor.window}s{' like it' if monitor.window == 'hour' else ''}"
+    return f"reference {_like(monitor, lead)}s{' like it' if _like(monitor, lead) == 'hour' else ''}"
 
 
 def _services(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:

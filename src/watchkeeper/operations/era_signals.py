@@ -27,6 +27,7 @@ from watchkeeper.operations.breaks import broken_expectations
 from watchkeeper.operations.eras import eras_of
 from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.measure import compared_metrics
+from watchkeeper.operations.newest import signals_of_looks
 from watchkeeper.records import ReferenceScore, Score, Signal
 from watchkeeper.windows import Window
 
@@ -65,6 +66,7 @@ def _judged_in(home: Home, era: Era, scores: pa.Table, now: datetime) -> Judged:
     checked = broken_expectations(intake, [Window(*w) for w in windows], current)
     current += checked.signals
     scores = pa.concat_tables([scores, checked.scores], promote_options="default")
+    current += _of_looks(home, era, current, now)
     current = without_wild(current, self_audit(monitor, charts))
     if doubt(monitor, scores):
         current = [replace(s, level="notice") if s.family in ("kpi", "segment") else s for s in current]
@@ -109,6 +111,13 @@ def _beside(home: Home, monitor: Monitor, baseline_ids: Sequence[str], metrics: 
     connection = connect(home, {})
     connection.register("reference_scores", to_arrow(ReferenceScore, []) if found is None else found)
     return ask(connection, statement("judged_beside"), _asked(home, monitor, now) | {"metrics": sorted(metrics)})
+
+
+def _of_looks(home: Home, era: Era, current: Sequence[Signal], now: datetime) -> list[Signal]:
+    """Return the signals of looks at windows that had not ended, but for those that the whole window bears out: these it tells itself."""
+    bins, known = stored_bins(home, era.monitor, now=now), {s.signal_id for s in current}
+    found = signals_of_looks(home, era.monitor, bins.version, now=now) if bins else []
+    return [s for s in found if s.window_start in era and s.signal_id not in known]
 
 
 def charted_now(home: Home, monitor: Monitor, *, now: datetime) -> tuple[Monitor, list[Charted]]:

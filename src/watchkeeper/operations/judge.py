@@ -204,8 +204,8 @@ def _episodes(monitor: Monitor, found: list[Signal], scores: pa.Table, wait: tim
     out = []
     for grid in (monitor.grid, *monitor.promise_grids):
         here = scores.filter(pc.field("grain") == grid.grain)
-        windows = [start for start, _ in windows_of(here)]
         mine = [s for s in found if grid.at(s.window_start) == Window(s.window_start, s.window_end)]
+        windows = sorted({*(start for start, _ in windows_of(here)), *(s.window_start for s in mine)})  # one may not have ended
         own = {"gap": GAP_OF_HOURS, "are_back": partial(are_back, charts)} if grid.grain == "hour" else {"again": AGAIN}
         slack = own if grid == monitor.grid else {"gap": 0, "clear": 1}
         out += episodes(mine, windows, _final(here, wait, now), **slack)

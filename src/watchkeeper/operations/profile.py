@@ -44,8 +44,11 @@ COUNTED, DONE = "counted", ""
 _COMMIT_BYTES, _COMMIT_PIECES = 32_000_000, 4
 
 
-def profile(home: Home, monitor: Monitor, *, now: datetime, spread: Spread = in_turn, found: Fitted | None = None) -> int:
+def profile(home: Home, monitor: Monitor, *, now: datetime, spread: Spread = in_turn, found: Fitted | None = None, counts_alone: bool = False) -> int:
     """Write the parts of every batch that has none yet, over the bins in force or over those given; return how many were written.
+
+    With `counts_alone` the rows of new events are counted, and what joins them to labels is left for the next time without: it reads all
+    rows of the windows it touches, which a schedule of a minute must not.
 
     Parts and the mark that their batches are done are one commit, so a killed run leaves either all of a batch or nothing,
     and goes on from there when it is started again. Much work is written in several commits, in an order that does not depend
@@ -58,7 +61,7 @@ def profile(home: Home, monitor: Monitor, *, now: datetime, spread: Spread = in_
             return written
         book = _Book(home, monitor, over, now)
         try:
-            _brought_up(home, monitor, over, now, spread, book)
+            _brought_up(home, monitor, over, now, spread, book, counts_alone=counts_alone)
         except ConflictError:
             written += book.written
             continue
@@ -145,13 +148,15 @@ def _todo(home: Home, monitor: Monitor, bins: str, now: datetime) -> _Todo:
     return _Todo(uncounted, unfinished, sorted(labels), landed)
 
 
-def _brought_up(home: Home, monitor: Monitor, found: Fitted, now: datetime, spread: Spread, book: _Book) -> None:
+def _brought_up(home: Home, monitor: Monitor, found: Fitted, now: datetime, spread: Spread, book: _Book, *, counts_alone: bool) -> None:
     todo = _todo(home, monitor, found.version, now)
     is_joined = has_label_parts(monitor)
     events = events_pieces(home, monitor, found, todo.uncounted, todo.landed, now)
     for piece, parts in zip(events, spread("counting rows", counted, events), strict=True):
         book.add(parts, _marks(piece.batches, COUNTED if is_joined else DONE))
-    if is_joined:
+    if counts_alone:
+        pass  # the marks that are left out say that the rest is still to be done
+    elif is_joined:
         _labels_brought_up(home, monitor, found, now, spread, book, todo)
     else:
         book.add(None, _marks([b for b in todo.unfinished if b.source == "labels"], DONE))

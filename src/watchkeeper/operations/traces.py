@@ -5,7 +5,7 @@ Belongs here: which rows and columns are read, and how many at most. Does not: w
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.episodes import Episode, windows_out_of_line
+from watchkeeper.judgement.episodes import Episode, rows_out_of_line
 from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
 from watchkeeper.judgement.odd_inputs import Odd, Repeats, change_of, exchanged, hole_of, hole_of_codes, odd_of
 from watchkeeper.judgement.traces import Column, Place, Traces, mixes_of, place_of, told_mix, without
@@ -52,7 +52,7 @@ def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: 
     found = stored_bins(home, monitor, now=now)
     if found is None or episode.family == "data":
         return None
-    sides = [[Window(episode.start - ROLLING, episode.start)], windows_out_of_line(episode)]
+    sides = [[Window(episode.start - ROLLING, episode.start)], rows_out_of_line(episode)]
     every = [predictions_of(home, monitor, side, now=now) for side in sides]
     both = joined(home, monitor, [w for side, rows in zip(sides, every, strict=True) for w in _some(home, monitor, side, rows)], now=now)
     if both is None or both.rows.num_rows == 0:
@@ -74,7 +74,16 @@ def _most(home: Home) -> int:
 
 def _some(home: Home, monitor: Monitor, side: Sequence[Window], rows: int) -> list[Window]:
     """Return windows of a side, which has so many rows, that hold about as many as are looked at, evenly spread over it."""
-    return [part for window in side for part in spread_out(monitor, window, rows // len(side), _most(home) // len(side))]
+    of_one, most = rows // len(side), max(1, _most(home) // len(side))
+    return [part for window in side for part in _cut(window, spread_out(monitor, window, of_one, most), of_one, most)]
+
+
+def _cut(whole: Window, parts: Sequence[Window], rows: int, most: int) -> list[Window]:
+    """Return parts of a window that holds so many rows, of hours that hold far more than are looked at only the beginning."""
+    inside = [Window(max(part.start, whole.start), min(part.end, whole.end)) for part in parts if part.overlaps(whole)]
+    share = sum((part.end - part.start for part in inside), timedelta(0)) / (whole.end - whole.start)
+    kept = most / (rows * share) if rows * share > 2 * most else 1.0
+    return [Window(part.start, part.start + kept * (part.end - part.start)) for part in inside]
 
 
 def _in_segment(both: Joined, episode: Episode) -> Bools:

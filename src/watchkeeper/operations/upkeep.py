@@ -8,7 +8,7 @@ batches and runs also say what must not be taken in or measured again. The refer
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watchkeeper.adapters.leases import rewriting
 from watchkeeper.adapters.retention import Removal, remove_rows
@@ -22,6 +22,7 @@ from watchkeeper.records import (
     GpuProcess,
     GpuSample,
     HostSample,
+    Look,
     MetricSample,
     Profile,
     Quarantined,
@@ -32,6 +33,9 @@ from watchkeeper.records import (
     Validation,
 )
 from watchkeeper.windows import local_midnight
+
+LOOKS_KEPT = timedelta(days=35)
+"""How long looks in which nothing was wrong are kept: what minutes usually are is learned from a week of them. The others stay as long as what they told."""
 
 READERS_KEEP_HOURS = 7 * 24
 """A file that a commit replaced is deleted this long after: a reader that opened the table before still finds it."""
@@ -74,6 +78,8 @@ def _removals(home: Home, monitors: Mapping[str, Monitor], now: datetime) -> Ite
         yield Score.TABLE, Removal("window_start", before, model=model)
         yield ReferenceScore.TABLE, Removal("window_start", before, model=model)
         yield Signal.TABLE, Removal("window_start", before, model=model)
+        yield Look.TABLE, Removal("computed_at", max(before, now - LOOKS_KEPT), model=model, spare=("is_out", True))
+        yield Look.TABLE, Removal("window_start", before, model=model)
     if monitors:
         longest = now - max(m.keep for m in monitors.values())
         yield from ((record.TABLE, Removal("sampled_at", longest)) for record in (GpuSample, GpuProcess, HostSample))

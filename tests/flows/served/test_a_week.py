@@ -22,9 +22,11 @@ from watchkeeper.records import (
     SEVERITIES,
     Baseline,
     Change,
+    GpuProcess,
     HostSample,
     IncidentEvent,
     LabelDelay,
+    Look,
     Quarantined,
     ReferenceScore,
     Silence,
@@ -106,7 +108,17 @@ def test_flows_and_watch_leave_the_same_rows(watched: Home, flown: Home, table: 
 
 def test_the_week_holds_what_is_compared(watched: Home):
     """Else equal would mean little: each table but those of what the demo has none of grew in that week."""
-    empty = {Baseline.TABLE, Change.TABLE, HostSample.TABLE, LabelDelay.TABLE, ReferenceScore.TABLE, Silence.TABLE, Watermark.TABLE}
+    empty = {
+        Baseline.TABLE,
+        Change.TABLE,
+        GpuProcess.TABLE,
+        HostSample.TABLE,
+        LabelDelay.TABLE,
+        Look.TABLE,
+        ReferenceScore.TABLE,
+        Silence.TABLE,
+        Watermark.TABLE,
+    }
     assert {t for t in TABLES if not watched.lake.read(t)} == empty
 
 

@@ -1,0 +1,82 @@
+"""`run --every`: a watch that goes on, with a line for each step.
+
+Belongs here: the clock, the signals that end it, and its lines. Does not: what a step does (operations/follow.py).
+"""
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.cli.output import complain, plain, say
+from watchkeeper.errors import UsageError
+from watchkeeper.operations.beside import Beside
+from watchkeeper.operations.follow import Plan, Step, check_beat, follow, line_of
+from watchkeeper.operations.sample import Pace
+from watchkeeper.operations.spread import in_threads
+from watchkeeper.spelling import parse_duration
+from watchkeeper.words import counted
+
+
+def follow_on(home: Home, models: Sequence[str] | None, *, every: str | None, lasting: str | None, now: str | None, as_json: bool) -> None:
+    """Follow models until Ctrl-C, SIGTERM or the end of the time asked for; the step that is under way is ended first."""
+    if every is None:
+        raise UsageError("says how long to go on, and not how often", where="--for", then="Add --every, for example 1m.")
+    if now is not None or home.workspace.now is not None:
+        where = "--now" if now is not None else "watchkeeper.yaml"
+        raise UsageError("the clock stands still, and --every follows one that goes", where=where, then="Leave --every out, or let the clock go.")
+    load_monitors(home, models)
+    plan = Plan(
+        every_s=check_beat(_time(every, "--every")), for_s=None if lasting is None else _time(lasting, "--for").total_seconds(), models=models
+    )
+    complain(f"A step every {every.strip()}. Ctrl-C ends it.")
+    with Beside() as beside:
+
+        def told(step: Step) -> None:
+            (_as_json if as_json else _as_line)(step)
+            beside.go_on()
+
+        steps = follow(home, plan, pace(), told=told, show=beside.show, spread=in_threads)
+    complain(f"{counted(steps, 'step')} taken.")
+
+
+def _time(text: str, where: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(str(error), where=where) from error
+
+
+def pace() -> Pace:
+    """Return the real clock, and a wait that Ctrl-C and SIGTERM end."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return Pace(now=lambda: datetime.now(UTC), seconds=time.monotonic, wait=stop.wait)
+
+
+def _as_line(step: Step) -> None:
+    say(line_of(step))
+    for failure in step.failures:
+        complain(failure)
+
+
+def _as_json(step: Step) -> None:
+    told = {
+        "at": step.at,
+        "took_s": round(step.took_s, 3),
+        "batches": len(step.batches),
+        "rows_landed": sum(b.rows_landed for b in step.batches),
+        "looked": step.looked,
+        "is_whole": step.whole is not None,
+        "opened": [e.incident_id for e in step.events if e.event == "opened"],
+        "resolved": [e.incident_id for e in step.events if e.event == "resolved"],
+        "messages": step.messages,
+        "elsewhere": step.elsewhere,
+        "skipped": step.skipped,
+        "failures": step.failures,
+    }
+    say(json.dumps(plain(told), ensure_ascii=False))

@@ -1,0 +1,245 @@
+"""A watch that goes on: a fault in the newest rows is told at the next step, old rows are left alone, and nothing piles up."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+
+from live_world import live_rows, live_workspace, write_file
+from slack_standin import Slack
+from watchkeeper.adapters.workspace import Home, find_home, load_monitors
+from watchkeeper.errors import UsageError
+from watchkeeper.operations.follow import Plan, Step, check_beat, follow
+from watchkeeper.operations.sample import Pace
+from watchkeeper.operations.watch import watch
+from watchkeeper.records import RECORDS, IncidentEvent, Look, Profile, Run, Score, Signal
+
+NOW = datetime(2026, 11, 20, 14, 20, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+MODEL = "rides"
+
+
+class Clock:
+    """A clock that a test moves: before each wait it calls `between` with the number of the step that ended."""
+
+    def __init__(self, steps: int, between: Any = lambda _: None, *, every: timedelta = MINUTE, start: datetime = NOW) -> None:
+        self.at, self.steps, self.between, self.every, self.start = start, steps, between, every, start
+        self.done = 0
+
+    def wait(self, seconds: float) -> bool:
+        self.done += 1
+        self.at += timedelta(seconds=seconds)
+        if self.done < self.steps:
+            self.between(self.done)
+        return self.done >= self.steps
+
+    @property
+    def pace(self) -> Pace:
+        return Pace(now=lambda: self.at, seconds=lambda: (self.at - self.start).total_seconds(), wait=self.wait)  # noqa: PLW0108 - the clock moves
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with its history up to NOW, brought up to date."""
+    root = tmp_path_factory.mktemp("lived") / "home"
+    live_workspace(root, [MODEL], NOW, days=3, rows_an_hour=300)
+    watch(find_home(root), now=NOW)
+    return root
+
+
+@pytest.fixture
+def home(lived: Path, tmp_path: Path) -> Home:
+    shutil.copytree(lived, tmp_path / "home")
+    return find_home(tmp_path / "home")
+
+
+def minute(home: Home, number: int, *, rows: int = 400, faults: tuple[str, ...] = (), model: str = MODEL) -> None:
+    """Write the rows of the minute before a step."""
+    start = NOW + (number - 1) * MINUTE
+    write_file(home.root, model, start, live_rows(np.random.default_rng(number), start, start + MINUTE, rows, faults=faults))
+
+
+def followed(home: Home, clock: Clock, **plan: Any) -> list[Step]:
+    steps: list[Step] = []
+    follow(home, Plan(**{"every_s": clock.every.total_seconds(), "is_whole": False, **plan}), clock.pace, told=steps.append)
+    return steps
+
+
+def opened(home: Home) -> dict[str, IncidentEvent]:
+    return {e.subject: e for e in home.lake.newest(IncidentEvent) if e.event == "opened"}
+
+
+def states(home: Home) -> dict[str, int]:
+    return {r.TABLE: found.version() for r in RECORDS if (found := home.lake.table(r.TABLE)) is not None} | {
+        "leases": home.lake.table("leases").version()
+    }
+
+
+def test_a_fault_is_told_at_the_step_after_its_first_minute(home: Home, monkeypatch: pytest.MonkeyPatch):
+    with Slack() as slack:
+        for name, value in {"SLACK_BOT_TOKEN": slack.as_bot.slack_bot_token, "SLACK_API_URL": slack.as_bot.slack_api_url}.items():
+            monkeypatch.setenv(name, str(value))
+        steps = followed(home, Clock(4, lambda n: minute(home, n, faults=("slow", "missing") if n == 2 else ())))
+        assert [s.failures for s in steps] == [[]] * 4
+        assert [len(s.events) for s in steps] == [0, 0, 2, 0]
+        assert len(slack.messages) == 2
+    told = {s: e.story for s, e in opened(home).items()}
+    assert set(told) == {"service", "missing values"}
+    assert "on Fri 20 November, 14:21 to 14:22" in told["service"]
+    assert "in a typical hour" in told["service"]
+    assert "weight: missing in" in told["missing values"]
+
+
+def test_minutes_in_which_nothing_is_wrong_tell_nobody(home: Home):
+    steps = followed(home, Clock(9, lambda n: minute(home, n, rows=40 * n)))
+    assert [sum(s.looked.values()) for s in steps[2:]] == [80, 120, 160, 200, 240, 280, 320]
+    assert not opened(home)
+    assert not any(one.is_out for one in home.lake.newest(Look))
+
+
+def test_too_few_rows_wait_for_more(home: Home):
+    steps = followed(home, Clock(5, lambda n: minute(home, n, rows=12, faults=("failing",))))
+    assert [sum(s.looked.values()) for s in steps[1:]] == [0, 0, 36, 0]
+
+
+def test_a_step_with_nothing_new_writes_nothing(home: Home):
+    steps = followed(home, Clock(4))
+    assert all(not s.batches and not s.looked and not s.events for s in steps[1:])
+    before = states(home)
+    followed(home, Clock(2))
+    after = states(home)
+    changed = {table for table in after if after[table] != before[table]}
+    assert changed <= {"leases"}  # a process that begins asks once
+
+
+def test_labels_and_old_windows_are_left_to_the_whole_watch(home: Home):
+    followed(home, Clock(3, lambda n: minute(home, n)))
+    scores, parts = home.lake.newest(Score), home.lake.read(Profile.TABLE, where=pc.field("computed_at") > NOW)
+    assert max(s.window_end for s in scores) <= NOW
+    assert parts is not None
+    assert set(parts.column("kind").to_pylist()) <= {"feature", "service", "mark", "pair"}
+
+
+def test_one_process_more_or_less_finds_the_same(home: Home, tmp_path: Path):
+    """A process that is killed and started again between any two steps goes on from there."""
+    shutil.copytree(home.root, tmp_path / "other")
+    other = find_home(tmp_path / "other")
+    followed(home, Clock(4, lambda n: minute(home, n, faults=("failing",) if n == 3 else ())))
+    for n in range(4):
+        if n:
+            minute(other, n, faults=("failing",) if n == 3 else ())
+        followed(other, Clock(1, start=NOW + n * MINUTE))
+    assert {e.event_id for e in home.lake.newest(IncidentEvent)} == {e.event_id for e in other.lake.newest(IncidentEvent)} != set()
+    assert {(one.metric, one.rows_to, one.p) for one in home.lake.newest(Look)} == {
+        (one.metric, one.rows_to, one.p) for one in other.lake.newest(Look)
+    }
+
+
+def test_what_the_newest_rows_told_stays_when_the_whole_hour_is_in_line(home: Home):
+    """Two bad minutes of an hour are no bad hour; they were bad all the same, and are over once hours are in line."""
+
+    def between(number: int) -> None:
+        minute(home, number, rows=60, faults=("failing",) if number == 2 else ())
+
+    followed(home, Clock(4, between))
+    assert set(opened(home)) == {"service"}
+    start = NOW.replace(minute=24)
+    hours = live_rows(np.random.default_rng(7), start, start + timedelta(hours=5), 100_000)
+    write_file(home.root, MODEL, start, hours)
+    watch(home, now=NOW + timedelta(hours=6))
+    events = sorted(home.lake.newest(IncidentEvent), key=lambda e: e.at)
+    assert [e.event for e in events if e.subject == "service"][-1] == "resolved"
+    assert events[-1].why.startswith("clear since")
+    (signal,) = [s for s in home.lake.newest(Signal) if s.metric == "error_ratio"]
+    assert (signal.rule, signal.state) == ("newest", "mature")
+
+
+def test_a_trouble_that_lasts_is_told_once_and_goes_on_as_the_hours_own(home: Home):
+    steps = followed(home, Clock(6, lambda n: minute(home, n, faults=("slow",) if n > 1 else ())))
+    assert [len(s.events) for s in steps] == [0, 0, 1, 0, 0, 0]
+    watch(home, now=NOW + timedelta(hours=1))
+    (signal,) = [s for s in home.lake.newest(Signal) if s.metric == "latency_p95"]
+    assert signal.rule == "sudden"
+    assert {e.event for e in home.lake.newest(IncidentEvent)} == {"opened", "joined"}
+
+
+def test_the_whole_watch_comes_at_first_and_when_a_window_has_ended(home: Home):
+    steps = followed(home, Clock(50, lambda n: minute(home, n, rows=40) if n % 10 == 0 else None), is_whole=True)
+    whole = [s.at for s in steps if s.whole]
+    assert whole == [NOW + k * MINUTE for k in (0, 15, 30, 42)]
+    assert max(r.window_end for r in home.lake.newest(Run) if r.operation == "measure") == NOW.replace(minute=0) + timedelta(hours=1)
+
+
+def test_a_beat_that_comes_during_a_step_is_left_out(home: Home):
+    clock = Clock(3)
+    steps: list[Step] = []
+
+    def told(step: Step) -> None:
+        steps.append(step)
+        clock.at += timedelta(seconds=150 if len(steps) == 1 else 0)
+
+    follow(home, Plan(every_s=60.0, is_whole=False), clock.pace, told=told)
+    assert [s.skipped for s in steps] == [0, 2, 0]
+    assert [s.at for s in steps] == [NOW, NOW + 3 * MINUTE, NOW + 4 * MINUTE]
+
+
+def test_it_ends_when_its_time_is_over(home: Home):
+    assert len(followed(home, Clock(100), for_s=300.0)) == 5
+
+
+def test_a_failed_step_is_kept_and_the_next_one_comes(home: Home):
+    suite = home.suites_dir / f"{MODEL}_events.json"
+
+    def between(number: int) -> None:
+        minute(home, number)
+        if number == 1:
+            suite.write_text("{ half edi")
+        elif number == 3:
+            suite.unlink()
+
+    steps = followed(home, Clock(4, between))
+    assert [bool(s.failures) for s in steps] == [False, True, True, False]
+    assert "ingest failed" in steps[1].failures[0]
+    assert sum(b.rows_landed for b in steps[3].batches) == 1200
+    (run,) = [r for r in home.lake.newest(Run) if r.operation == "ingest"]
+    assert run.outcome == "done"
+
+
+def test_a_workspace_that_breaks_while_it_is_followed_does_not_end_it(home: Home):
+    monitor = home.monitors_dir / f"{MODEL}.yaml"
+    text = monitor.read_text()
+    steps = followed(home, Clock(3, lambda n: monitor.write_text("model: [" if n == 1 else text)))
+    assert [bool(s.failures) for s in steps] == [False, True, False]
+
+
+def test_a_model_that_another_process_is_at_is_left_to_it(home: Home):
+    from watchkeeper.adapters.leases import lease
+
+    minute(home, 1)
+    with lease(home.lake, f"watch:{MODEL}"):
+        (step,) = followed(home, Clock(1))
+    assert step.elsewhere == [MODEL]
+    (step,) = followed(home, Clock(1, start=NOW + MINUTE))
+    assert sum(b.rows_landed for b in step.batches) == 400
+
+
+def test_a_day_is_told_by_its_newest_minutes_where_its_parts_are_hours(tmp_path: Path):
+    root = tmp_path / "daily"
+    live_workspace(root, [MODEL], NOW, days=9, rows_an_hour=1100, window="day")
+    home = find_home(root)
+    watch(home, now=NOW)
+    assert load_monitors(home)[0][MODEL].window == "day"
+    followed(home, Clock(4, lambda n: minute(home, n, faults=("failing",) if n == 2 else ())))
+    event = opened(home)["service"]
+    assert (event.window_start, event.window_end) == (NOW.replace(hour=0, minute=0), NOW.replace(hour=0, minute=0) + timedelta(days=1))
+    assert "14:21 to 14:22" in event.story
+
+
+@pytest.mark.parametrize("seconds", [0.5, 3601])
+def test_a_beat_that_nobody_keeps_is_refused(seconds: float):
+    with pytest.raises(UsageError, match="not between 1 s and 1 h"):
+        check_beat(timedelta(seconds=seconds))
