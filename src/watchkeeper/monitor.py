@@ -86,6 +86,9 @@ class Columns(Words):
     status: str | None = Field(None, description="ok, or the class of the error")
     trace_id: str | None = None
     host: str | None = None
+    input_tokens: str | None = Field(None, description="tokens that went in")
+    output_tokens: str | None = Field(None, description="tokens that came out")
+    cached_tokens: str | None = Field(None, description="those among `input_tokens` that the provider had in its cache")
 
     def named(self) -> dict[str, str]:
         """Return role -> column for every role that is given."""
@@ -219,8 +222,9 @@ class Wording(Words):
 class Cost(Words):
     """How the model's share of the GPUs is found."""
 
-    hosts: list[str] = Field(default_factory=list, description="hosts that serve this model alone")
+    hosts: list[str] = Field(default_factory=list, description="hosts that serve this model; of one that several monitors name each has its share")
     currency: str = "USD"
+    llm: str | None = Field(None, description="hosted language model whose tokens it pays for: `model` of a line in token_prices.csv")
 
 
 class Monitor(Words):
@@ -228,6 +232,7 @@ class Monitor(Words):
 
     model: Name
     owner: str = ""
+    team: str = Field("", description="team that its costs are told of; else the owner")
     description: str = ""
     task: Task
     timezone: Zone = "UTC"
@@ -273,6 +278,9 @@ class Monitor(Words):
             raise ValueError(message)
         if self.task == "multiclass" and self.columns.prediction is None:
             message = "a multiclass monitor needs columns.prediction"
+            raise ValueError(message)
+        if self.cost.llm and not (self.columns.input_tokens and self.columns.output_tokens):
+            message = "cost.llm needs columns.input_tokens and columns.output_tokens, by which it is billed"
             raise ValueError(message)
         return self
 
@@ -331,6 +339,11 @@ class Monitor(Words):
     def suite_names(self) -> dict[str, str]:
         """Suite of each source."""
         return {"events": self.suite or f"{self.model}_events", "labels": self.labels_suite or f"{self.model}_labels"}
+
+    @property
+    def billed_to(self) -> str:
+        """The team that its costs are told of."""
+        return self.team or self.owner
 
     @property
     def channel(self) -> str:
