@@ -65,20 +65,20 @@ hourly AS (
 pieces AS (
     SELECT
         * EXCLUDE (from_us, to_us), greatest(from_us, hour * 3600000000) AS from_us, least(to_us, (hour + 1) * 3600000000) AS to_us,
-        is_cut AND gpu_uuid = device_uuid AS is_rest
+        is_cut AND gpu_uuid = device_uuid AS is_own
     FROM hourly
 ),
 cuts AS (
     SELECT
         *, to_us - from_us AS us,
-        sum(CASE WHEN is_rest THEN 0 ELSE fraction_e9 END) OVER same AS slices_e9,
-        sum(CASE WHEN is_rest THEN 0 ELSE fraction_e9 END) OVER (same ORDER BY is_rest, device_uuid ROWS UNBOUNDED PRECEDING) AS upto_e9,
-        max(power_w) FILTER (is_rest) OVER same AS gpu_power_w
+        sum(CASE WHEN is_own THEN 0 ELSE fraction_e9 END) OVER same AS slices_e9,
+        sum(CASE WHEN is_own THEN 0 ELSE fraction_e9 END) OVER (same ORDER BY is_own, device_uuid ROWS UNBOUNDED PRECEDING) AS upto_e9,
+        max(power_w) FILTER (is_own) OVER same AS gpu_power_w
     FROM pieces
     WINDOW same AS (PARTITION BY gpu_uuid, is_synthetic, window_start, priced_on, from_us)
 ),
 wholes AS (
-    SELECT *, CASE WHEN slices_e9 > 1000000000 - 100 THEN slices_e9 ELSE 1000000000 END::HUGEINT AS whole_e9
+    SELECT *, is_own AND slices_e9 > 0 AS is_rest, CASE WHEN slices_e9 > 1000000000 - 100 THEN slices_e9 ELSE 1000000000 END::HUGEINT AS whole_e9
     FROM cuts
 ),
 timed AS (
@@ -86,7 +86,7 @@ timed AS (
         *,
         CASE
             WHEN NOT is_cut THEN us
-            WHEN is_rest THEN us - ((us * upto_e9) // whole_e9)::BIGINT
+            WHEN is_own THEN us - ((us * upto_e9) // whole_e9)::BIGINT
             ELSE ((us * upto_e9) // whole_e9 - (us * (upto_e9 - fraction_e9)) // whole_e9)::BIGINT
         END AS gpu_us
     FROM wholes
