@@ -104,7 +104,9 @@ def test_without_either_they_part_it_evenly():
 
 
 def test_processes_that_hold_memory_and_run_nothing_part_it_by_memory():
-    found = uses([reading(2, busy=0.0)], [process(2, 1, "one", memory_used_bytes=30, sm_ratio=0.0), process(2, 2, "two", memory_used_bytes=10, sm_ratio=0.0)])
+    found = uses(
+        [reading(2, busy=0.0)], [process(2, 1, "one", memory_used_bytes=30, sm_ratio=0.0), process(2, 2, "two", memory_used_bytes=10, sm_ratio=0.0)]
+    )
     assert us_by(found, "model") == {"one": ten(7.5), "two": ten(2.5)}
     assert sum(u.still_us for u in found) == ten(10)
 
@@ -263,7 +265,9 @@ def owed(samples: Sequence[GpuSample]) -> dict[str, Fraction]:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(sampled, min_size=1, max_size=25), st.lists(ran, max_size=25), st.sampled_from([{}, {"a": ["one"]}, {"a": ["one", "two"], "b": ["two"]}]))
+@given(
+    st.lists(sampled, min_size=1, max_size=25), st.lists(ran, max_size=25), st.sampled_from([{}, {"a": ["one"]}, {"a": ["one", "two"], "b": ["two"]}])
+)
 def test_models_idle_and_unattributed_add_up_to_what_was_sampled_whatever_that_was(samples, processes, hosts):
     found = uses(samples, processes, hosts=hosts, asked={"one": [START + TICK * 7], "two": [START + TICK * 9, START + TICK * 11]})
     due, billed = owed(samples), us_by(found, "device_uuid")

@@ -104,12 +104,21 @@ def bill(
         ConfigurationError: a price book is wrong.
 
     """
-    books, claims = books_of(home), claims_of(monitors)
+    books = books_of(home)
     asked_first = [at for m in monitors.values() if m.cost.llm and (at := first_asked(home, m, now=now))]
-    began = start or min([*first_uses(home.lake, claims, now=now).values(), *asked_first], default=now)
+    began = start or min([*first_uses(home.lake, claims_of(monitors), now=now).values(), *asked_first], default=now)
     grid = Grid(by, home.workspace.timezone)
     wholes = {_cut(w, start, end): w for w in grid.between(began, min(end or now, now))}
-    windows = list(wholes)
+    order = ("model", "unattributed", "idle")
+    rows = billed(home, monitors, books, grid, wholes, now=now)
+    return sorted(rows, key=lambda r: (order.index(r.account), r.model or "", r.window_start, r.is_synthetic))
+
+
+def billed(
+    home: Home, monitors: Mapping[str, Monitor], books: Books, grid: Grid, wholes: Mapping[Window, Window], *, now: datetime
+) -> Iterator[BillRow]:
+    """Return the rows of some windows (ascending), each with the window of the grid that it is, or is cut from."""
+    windows, claims = list(wholes), claims_of(monitors)
     asked = {m: asked_of(home, monitor, books, windows, now=now) for m, monitor in monitors.items()}
     answers = {m: summed_answers(home, monitor, grid, windows[0].start, windows[-1].end, now=now) for m, monitor in monitors.items() if windows}
     made: list[tuple[BillRow, Fraction | None]] = []
@@ -120,9 +129,7 @@ def bill(
         else:
             requests = asked[monitor.model].get(cell.window.start, Asked())
             made.append(_of_model(monitor, cell, books, requests, answers[monitor.model], grid.grain))
-    rows = _with_cents(made)
-    order = ("model", "unattributed", "idle")
-    return sorted(rows, key=lambda r: (order.index(r.account), r.model or "", r.window_start, r.is_synthetic))
+    return _with_cents(made)
 
 
 def _cut(window: Window, start: datetime | None, end: datetime | None) -> Window:
