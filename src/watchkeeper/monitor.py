@@ -95,8 +95,9 @@ class Columns(Words):
     latency_unit: Literal["ms", "s", "us"] = Field("ms", description="unit of `latency` and `queue_time`")
     queue_time: str | None = Field(None, description="how much of the latency a request waited before anything was done for it")
     status: str | None = Field(None, description="ok, an HTTP or gRPC status, or the class of the error")
-    input_tokens: str | None = None
-    output_tokens: str | None = None
+    input_tokens: str | None = Field(None, description="tokens that went in")
+    output_tokens: str | None = Field(None, description="tokens that came out")
+    cached_tokens: str | None = Field(None, description="those among `input_tokens` that the provider had in its cache")
     trace_id: str | None = None
     host: str | None = None
     region: str | None = None
@@ -271,8 +272,9 @@ class Wording(Words):
 class Cost(Words):
     """How the model's share of the GPUs is found."""
 
-    hosts: list[str] = Field(default_factory=list, description="hosts that serve this model alone")
+    hosts: list[str] = Field(default_factory=list, description="hosts that serve this model; of one that several monitors name each has its share")
     currency: str = "USD"
+    llm: str | None = Field(None, description="hosted language model whose tokens it pays for: `model` of a line in token_prices.csv")
 
 
 class Service(Words):
@@ -288,6 +290,7 @@ class Monitor(Words):
 
     model: Name
     owner: str = ""
+    team: str = Field("", description="team that its costs are told of; else the owner")
     description: str = ""
     task: Task
     timezone: Zone = "UTC"
@@ -334,6 +337,9 @@ class Monitor(Words):
             raise ValueError(message)
         if self.task == "multiclass" and self.columns.prediction is None:
             message = "a multiclass monitor needs columns.prediction"
+            raise ValueError(message)
+        if self.cost.llm and not (self.columns.input_tokens and self.columns.output_tokens):
+            message = "cost.llm needs columns.input_tokens and columns.output_tokens, by which it is billed"
             raise ValueError(message)
         self._require_room_to_roll()
         return self
@@ -435,6 +441,11 @@ class Monitor(Words):
     def suite_names(self) -> dict[str, str]:
         """Suite of each source."""
         return {"events": self.suite or f"{self.model}_events", "labels": self.labels_suite or f"{self.model}_labels"}
+
+    @property
+    def billed_to(self) -> str:
+        """The team that its costs are told of."""
+        return self.team or self.owner
 
     @property
     def channel(self) -> str:

@@ -14,7 +14,7 @@ from watchkeeper.records import ATTRIBUTION, CLASS, Score
 from watchkeeper.spelling import segment_pairs
 
 COUNTS = ("count", "rows", "categories")
-_UNITS = ("ms", "hours", "kWh", "rows/s", "requests", "tokens", "tokens/s", "times")
+_UNITS = ("ms", "hours", "kWh", "kg", "rows/s", "requests", "tokens", "tokens/s", "times")
 _SILENT = ("", "ratio", "probability", "index", "distance", "feature", "truth", "nats")  # of these a reader learns nothing from the name
 _BREAKING = ("Cc", "Zl", "Zp")  # control characters, and what Unicode parts lines and paragraphs by
 _NAMED = 5  # values of a set
@@ -41,6 +41,10 @@ _METRICS = {
     "gpu_cost": "GPU cost",
     "gpu_busy_ratio": "GPU busy ratio",
     "gpu_energy_kwh": "GPU energy",
+    "gpu_wasted_ratio": "GPU wasted ratio",
+    "gpu_co2_kg": "CO2 of the GPUs",
+    "gpu_training_hours": "GPU-hours of training",
+    "gpu_training_cost": "GPU cost of training",
 }
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watchkeeper.adapters.gpu_hours import first_uses, gpu_uses
+from watchkeeper.adapters.gpu_hours import Claims, first_uses, gpu_uses
 from watchkeeper.adapters.lake import Lake
-from watchkeeper.measures.cost import Use
+from watchkeeper.measures.gpu_use import Use
+from watchkeeper.measures.spans import spans_of
 from watchkeeper.records import GpuSample
 from watchkeeper.windows import Grid
 
@@ -45,7 +46,7 @@ def uses(samples: Sequence[GpuSample], *, batches: int = 1, grain="hour", hosts:
         for part in range(batches):
             lake.append_records(GpuSample, samples[part::batches])
         windows = list(Grid(grain, "UTC").between(START - timedelta(hours=1), START + timedelta(hours=2)))
-        return gpu_uses(lake, windows, hosts or {}, now=now)
+        return gpu_uses(lake, spans_of(windows, (), "UTC"), Claims({h: [m] for h, m in (hosts or {}).items()}), now=now)
 
 
 def seconds_by(found: Iterable[Use], field: str) -> dict[object, float]:
@@ -163,9 +164,9 @@ def test_a_made_up_reading_never_hides_a_measured_one():
 
 def test_a_models_telemetry_begins_with_its_first_reading_known_by_now(tmp_path):
     lake = Lake(tmp_path)
-    assert first_uses(lake, {}, now=LATER) == {}
+    assert first_uses(lake, Claims(), now=LATER) == {}
     lake.append_records(GpuSample, [reading(10, 2), reading(50, 2, host="b", model=""), reading(90, 2, host="c", model="")])
-    assert first_uses(lake, {}, now=START) == {}
-    begins = first_uses(lake, {"b": "two"}, now=LATER)
+    assert first_uses(lake, Claims(), now=START) == {}
+    begins = first_uses(lake, Claims({"b": ["two"]}), now=LATER)
     assert begins.keys() == {"one", "two", None}
     assert all(begins[model] <= START + TICK * (end - 2) for model, end in {"one": 10, "two": 50, None: 90}.items())

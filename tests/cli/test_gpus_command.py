@@ -54,6 +54,23 @@ def test_the_keys_of_a_cost_row_are_stable(traced, watchkeeper: Callable):
         "is_synthetic",
         "prices",
         "reason",
+        "account",
+        "team",
+        "cents",
+        "gpu_us",
+        "gpu_cost",
+        "token_cost",
+        "training_gpu_hours",
+        "training_cost",
+        "wasted_ratio",
+        "co2_kg",
+        "co2_note",
+        "correct_ratio",
+        "cost_per_correct_prediction",
+        "correct_state",
+        "correct_note",
+        "estimated_ratio",
+        "parts",
     ]
 
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.gpu_hours import gpu_uses
+from watchkeeper.adapters.gpu_hours import Claims, gpu_uses
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.demo.gpu_trace import gpu_trace, land_gpu_trace
+from watchkeeper.measures.spans import spans_of
 from watchkeeper.windows import Grid
 
 START, END = datetime(2013, 4, 1, 4, tzinfo=UTC), datetime(2014, 1, 1, 5, tzinfo=UTC)
@@ -47,6 +48,6 @@ def test_a_week_of_two_gpus_is_336_hours_and_landing_it_twice_changes_nothing(tm
     seen = []
     for _ in range(2):
         assert land_gpu_trace(lake, START, START + WEEK, model="flight_delays", timezone=ZONE) == 2 * 7 * 144
-        seen.append(gpu_uses(lake, windows, {}, now=END))
+        seen.append(gpu_uses(lake, spans_of(windows, (), ZONE), Claims(), now=END))
     assert sum(u.sampled_us for u in seen[0]) == 336 * 3_600_000_000
     assert seen[0] == seen[1]

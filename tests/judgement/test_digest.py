@@ -11,6 +11,7 @@ from watchkeeper.judgement.digest import DigestFacts, headline, lines, mood
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.promises import Promise
 from watchkeeper.judgement.settling import SETTLED
+from watchkeeper.judgement.spending import Spending
 from watchkeeper.judgement.story import story
 from watchkeeper.judgement.verdict import Reason, reason_of, within
 from worlds import DAY, START
@@ -76,8 +77,7 @@ def test_a_bad_week():
         notices=[signal("psi", 0.5, family="covariate", feature="weight_kg")],
         quarantined=1204,
         quarantine_reasons=[("weight_kg is negative", 1200), ("no id", 4)],
-        cost={"gpu_hours": 12.5, "gpu_cost": 30.0, "cost_per_1000_predictions": 4.6},
-        cost_is_synthetic=True,
+        cost=Spending(gpu_hours=12.5, total_cost=30.0, per_1000=4.6, is_synthetic=True),
         restated=3,
         not_known=["latency"],
         promises=[

@@ -11,7 +11,7 @@ import pytest
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home, find_home, load_monitors
-from watchkeeper.measures.cost import COST_METRICS
+from watchkeeper.measures.cost import ALWAYS
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import bill
 from watchkeeper.operations.costs import costs
@@ -88,7 +88,7 @@ def test_lost_scores_of_cost_are_summed_again_however_old(farm):
     before = {(s.metric, s.window_start): s.value for s in farm.lake.newest(Score)}
     shutil.rmtree(Path(farm.lake.address) / Score.TABLE)
     again = find_home(farm.root)
-    assert run(again, now=late + timedelta(days=2)) == len(before) > len(COST_METRICS)
+    assert run(again, now=late + timedelta(days=2)) == len(before) > len(ALWAYS)
     assert {(s.metric, s.window_start): s.value for s in again.lake.newest(Score)} == before
     assert run(again, now=late + timedelta(days=2)) == 0
 
@@ -96,13 +96,16 @@ def test_lost_scores_of_cost_are_summed_again_however_old(farm):
 def test_a_days_scores_are_the_sums_of_its_readings(farm):
     land(farm, hours("a", 12), hours("a", 6, device=1))
     land_events(farm, "one", DAY, 4000)
-    assert run(farm) == len(COST_METRICS)
-    values = {metric: score(farm, metric).value for metric in COST_METRICS}
+    assert run(farm) == len(ALWAYS)
+    values = {metric: score(farm, metric).value for metric in ALWAYS}
     assert values == {
         "gpu_hours": 18.0,
         "gpu_busy_ratio": 0.5,
+        "gpu_wasted_ratio": 0.0,
         "gpu_energy_kwh": pytest.approx(18 * 0.060),
         "gpu_cost": pytest.approx(18 * 0.80),
+        "total_cost": pytest.approx(18 * 0.80),
+        "cost_per_correct_prediction": None,
         "cost_per_1000_predictions": pytest.approx(18 * 0.80 / 4),
     }
     assert score(farm, "gpu_hours").coverage == pytest.approx(18 / 48)
@@ -117,7 +120,7 @@ def test_the_price_behind_a_cost_is_named_with_its_day_and_source(farm):
 def test_running_again_writes_nothing(farm):
     land(farm, hours("a", 12), hours("b", 12))
     land_events(farm, "one", DAY, 10)
-    assert run(farm) == 2 * len(COST_METRICS)
+    assert run(farm) == 2 * len(ALWAYS)
     assert run(farm) == 0
     runs = farm.lake.read("runs")
     assert runs is not None
@@ -149,7 +152,7 @@ def test_a_new_price_restates_the_cost_and_leaves_the_hours(farm):
     land_events(farm, "one", DAY, 1000)
     run(farm)
     farm.prices.write_text(HEAD + L4.replace("0.80", "1.60"))
-    assert run(farm, now=DAY + timedelta(days=2)) == 2
+    assert run(farm, now=DAY + timedelta(days=2)) == 3  # of GPUs, of all, of a thousand predictions
     assert (score(farm, "gpu_cost").value, score(farm, "gpu_cost").revision, score(farm, "gpu_hours").revision) == (16.0, 1, 0)
 
 
@@ -215,7 +218,7 @@ def test_energy_read_for_part_of_the_time_says_so(farm):
 def test_a_synthetic_trace_says_with_every_score_that_it_is_no_bill(farm):
     land(farm, hours("a", 10, is_synthetic=True))
     run(farm)
-    found = [score(farm, metric) for metric in COST_METRICS]
+    found = [score(farm, metric) for metric in ALWAYS]
     assert {s.method for s in found} == {"gpu_samples_synthetic"}
     assert all(s.reason.startswith("synthetic trace, not a bill") for s in found)
 
@@ -312,9 +315,9 @@ def test_a_week_of_cost_scores_is_summed_from_the_readings_and_no_mean_of_days(f
     run(farm, now=now)
     (hours_spent,) = listed_scores(farm, monitors_of(farm)["one"], Wanted(metrics=frozenset({"gpu_hours"}), grain="week"), now=now)
     assert (hours_spent.value, hours_spent.grain, hours_spent.window_end - hours_spent.window_start) == (24.0, "week", timedelta(days=7))
-    asked = Wanted(metrics=frozenset({*COST_METRICS, "rows"}), grain="week")
+    asked = Wanted(metrics=frozenset({*ALWAYS, "rows"}), grain="week")
     found = {s.metric: s for s in listed_scores(farm, monitors_of(farm)["one"], asked, now=now)}
-    assert set(found) == set(COST_METRICS)  # nothing was profiled here, and so no rows are counted
+    assert set(found) == set(ALWAYS)  # nothing was profiled here, and so no rows are counted
     assert found["gpu_busy_ratio"].value == pytest.approx(20 / 24)
     days = [score(farm, "gpu_cost", day=DAY + timedelta(days=n), now=now).value for n in (0, 1)]
     assert found["gpu_cost"].value == pytest.approx(sum(days))

@@ -1,88 +1,95 @@
-"""GPU time and predictions per window, aggregated by DuckDB over the lake.
+"""GPU time per window, attributed to models and aggregated by DuckDB over the lake.
 
-Belongs here: what is read, and as of when. Does not: prices, ratios and scores (measures/cost.py), writing (telemetry.py).
+Belongs here: what is read, and as of when. Does not: prices, ratios and scores (measures/), counting requests (requests.py), writing (telemetry.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as pads
 
-from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.arrow_records import arrow_schema
 from watchkeeper.adapters.lake import Lake
-from watchkeeper.adapters.warehouse import ask, connect, statement
-from watchkeeper.measures.cost import Use
+from watchkeeper.adapters.requests import predictions_by_hour, span_table
+from watchkeeper.adapters.warehouse import ask, connect, dataset_of_record, statement
+from watchkeeper.measures.gpu_use import Use
+from watchkeeper.measures.spans import Span
 from watchkeeper.monitor import Monitor
-from watchkeeper.records import GpuSample
-from watchkeeper.windows import Window
+from watchkeeper.records import GpuProcess, GpuSample
 
 LONGEST_INTERVAL = timedelta(hours=1)
 """No reading stands for more than this; the sampler refuses to sample less often."""
 
 
-def first_uses(lake: Lake, hosts: Mapping[str, str], *, now: datetime) -> dict[str | None, datetime]:
-    """Return model (None: unattributed) -> when its GPU telemetry begins at the earliest; `hosts` is host -> model."""
-    dataset = lake.dataset(GpuSample.TABLE)
-    if dataset is None:
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Which models a host may serve, by the monitors that name it; of hosts that several name it takes their monitors to tell shares."""
+
+    hosts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    monitors: Mapping[str, Monitor] = field(default_factory=dict)
+
+    @property
+    def alone(self) -> dict[str, str]:
+        """Host -> the one model that it serves."""
+        return {host: models[0] for host, models in self.hosts.items() if len(models) == 1}
+
+    @property
+    def shared(self) -> dict[str, Sequence[str]]:
+        """Host -> models that share it."""
+        return {host: models for host, models in self.hosts.items() if len(models) > 1}
+
+
+def first_uses(lake: Lake, claims: Claims, *, now: datetime) -> dict[str | None, datetime]:
+    """Return model (None: of all readings) -> when GPU telemetry that may be its begins at the earliest."""
+    if lake.dataset(GpuSample.TABLE) is None:
         return {}
+    pairs = [(host, model) for host, models in claims.hosts.items() for model in models]
     with connect(lake, {}) as connection:
-        connection.register("samples", dataset)
-        connection.register("hosts", _host_table(hosts))
+        _register(connection, lake)
+        connection.register("claims", _table({"host": [h for h, _ in pairs], "model": [m for _, m in pairs]}))
         rows = ask(connection, statement("first_uses"), {"now": now}).to_pylist()
     return {row["model"]: row["first_at"] - LONGEST_INTERVAL for row in rows}
 
 
-def gpu_uses(lake: Lake, windows: Sequence[Window], hosts: Mapping[str, str], *, now: datetime) -> list[Use]:
-    """Return what every device did in each of some windows (ascending), by model; `hosts` is host -> model."""
-    dataset = lake.dataset(GpuSample.TABLE)
-    if dataset is None or not windows:
+def gpu_uses(lake: Lake, spans: Sequence[Span], claims: Claims, *, now: datetime) -> list[Use]:
+    """Return what every GPU did in each of some spans (ascending), by model and how that is known."""
+    if lake.dataset(GpuSample.TABLE) is None or not spans:
         return []
+    since, until = spans[0].start, spans[-1].end
+    shares = list(_shares(lake, claims, since - LONGEST_INTERVAL, until + LONGEST_INTERVAL, now))
     with connect(lake, {}) as connection:
-        connection.register("samples", dataset)
-        connection.register("windows", _spans(windows))
-        connection.register("hosts", _host_table(hosts))
-        bounds = {"since": windows[0].start, "until": min(now, windows[-1].end + LONGEST_INTERVAL)}
+        _register(connection, lake)
+        connection.register("windows", span_table(spans))
+        connection.register("hosts", _table({"host": list(claims.alone), "model": list(claims.alone.values())}))
+        connection.register("requests", _request_table(shares))
+        bounds = {"since": since, "until": min(now, until + LONGEST_INTERVAL)}
         longest = LONGEST_INTERVAL // timedelta(microseconds=1)
         rows = ask(connection, statement("gpu_hours"), {**bounds, "longest_us": longest}).to_pylist()
     return [Use(**row) for row in rows]
 
 
-def predictions(lake: Lake, monitor: Monitor, windows: Sequence[Window], *, now: datetime) -> dict[datetime, int]:
-    """Return window start -> predictions that were answered, for windows (ascending) with any."""
-    dataset = lake.dataset(f"events/{monitor.model}")
-    if dataset is None or not windows:
-        return {}
-    with connect(lake, {}) as connection:
-        connection.register("answers", _answers(dataset, monitor, windows, now))
-        connection.register("windows", _spans(windows))
-        rows = ask(connection, statement("predictions")).to_pylist()
-    return {row["window_start"]: row["predictions"] for row in rows}
+def _register(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    for name, record in (("samples", GpuSample), ("processes", GpuProcess)):
+        found = dataset_of_record(lake, record)
+        connection.register(name, arrow_schema(record).empty_table() if found is None else found)
 
 
-def _host_table(hosts: Mapping[str, str]) -> pa.Table:
-    columns = {"host": list(hosts), "model": list(hosts.values())}
-    return pa.table(columns, schema=pa.schema([("host", pa.string()), ("model", pa.string())]))
+def _shares(lake: Lake, claims: Claims, start: datetime, end: datetime, now: datetime) -> Iterator[tuple[str, int, str, int]]:
+    """Yield (host, hour, model, predictions) of hosts that several models share."""
+    shared = claims.shared
+    wanted = {model for models in shared.values() for model in models if model in claims.monitors}
+    counts = {model: predictions_by_hour(lake, claims.monitors[model], start, end, now=now) for model in sorted(wanted)}
+    for host, models in shared.items():
+        for model in models:
+            yield from ((host, hour, model, n) for hour, n in counts.get(model, {}).items())
 
 
-def _spans(windows: Sequence[Window]) -> pa.Table:
-    spans = {"window_start": [w.start for w in windows], "window_end": [w.end for w in windows]}
-    return pa.table(spans, schema=pa.schema([("window_start", TIMESTAMP), ("window_end", TIMESTAMP)]))
+def _request_table(shares: Sequence[tuple[str, int, str, int]]) -> pa.Table:
+    schema = pa.schema([("host", pa.string()), ("hour", pa.int64()), ("model", pa.string()), ("predictions", pa.int64())])
+    return pa.table([list(column) for column in zip(*shares, strict=True)] or [[], [], [], []], schema=schema)
 
 
-def _answers(dataset: pads.Dataset, monitor: Monitor, windows: Sequence[Window], now: datetime) -> pads.Scanner:
-    wanted = (
-        (pc.field("wk_landed_at") <= _moment(now))
-        & (pc.field("wk_time") >= _moment(windows[0].start))
-        & (pc.field("wk_time") < _moment(windows[-1].end))
-    )
-    outputs = [c for c in (monitor.columns.score, monitor.columns.prediction) if c and c in dataset.schema.names]
-    if outputs:
-        answered = [pc.field(c).is_valid() for c in outputs]
-        wanted = wanted & (answered[0] | answered[-1])
-    return dataset.scanner(columns=["wk_time"], filter=wanted)
-
-
-def _moment(at: datetime) -> pa.Scalar:
-    return pa.scalar(at, TIMESTAMP)
+def _table(columns: Mapping[str, Sequence[str]]) -> pa.Table:
+    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})

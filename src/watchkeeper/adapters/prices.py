@@ -1,20 +1,19 @@
-"""The price book on disk: a CSV file that people edit, read whole and checked whole.
+"""The price book of GPUs on disk: a CSV file that people edit, read whole and checked whole.
 
-Belongs here: reading it, and saying which line is wrong. Does not: which line fits a device (measures/prices.py).
+Belongs here: reading it, and saying which line is wrong. Does not: which line fits a device (measures/prices.py), tokens (token_prices.py).
 """
 
-import csv
-from collections.abc import Mapping
-from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 
+from watchkeeper.adapters.price_lines import Row, amount, currency, day, needed, parse_lines, text_of
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.errors import ConfigurationError
-from watchkeeper.measures.prices import Price
+from watchkeeper.measures.prices import KINDS, Own, Price
 
 COLUMNS = ("gpu", "provider", "instance", "price", "currency", "region", "as_of", "source")
+OF_OWN = ("capital", "lifetime_years", "power_w", "kwh_price")
+OPTIONAL = ("kind", "from", "hosts", *OF_OWN, "pue", "co2_g_per_kwh")
 
 
 def price_book(home: Home) -> list[Price]:
@@ -37,11 +36,7 @@ def read_prices(path: Path) -> list[Price]:
         ConfigurationError: it cannot be read as a price book.
 
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot be read ({error})", where=path.name, then="Save it as CSV in UTF-8.") from error
-    return parse_prices(text, path.name)
+    return parse_prices(text_of(path), path.name)
 
 
 def parse_prices(text: str, name: str) -> list[Price]:
@@ -51,70 +46,74 @@ def parse_prices(text: str, name: str) -> list[Price]:
         ConfigurationError: it has mistakes; all of them in one message.
 
     """
-    numbered = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and not line.lstrip().startswith("#")]
-    rows = list(csv.reader(line for _, line in numbered))
-    if not rows or tuple(c.strip() for c in rows[0]) != COLUMNS:
-        raise ConfigurationError(f"the first line must be {','.join(COLUMNS)}", where=name, then="Take the columns from there.")
-    mistakes: list[str] = []
-    prices: list[Price] = []
-    for (line, _), cells in zip(numbered[1:], rows[1:], strict=True):
-        try:
-            prices.append(_price(cells, line, prices))
-        except ValueError as error:
-            mistakes.append(f"line {line}: {error}")
-    if mistakes:
-        raise ConfigurationError("; ".join(mistakes), where=name, then="Mend these lines.")
-    return prices
+    return parse_lines(text, name, COLUMNS, OPTIONAL, _price)
 
 
-def _price(cells: list[str], line: int, before: list[Price]) -> Price:
-    if len(cells) != len(COLUMNS):
-        message = f"{len(cells)} cells where {len(COLUMNS)} are due"
+def _price(row: Row, line: int, before: list[Price]) -> Price:
+    kind = next((k for k in KINDS if k == (row.get("kind") or KINDS[0]).lower()), None)
+    if kind is None:
+        message = f"{row['kind']!r} is no kind of price; write {', '.join(KINDS[:-1])} or {KINDS[-1]}"
         raise ValueError(message)
-    row = dict(zip(COLUMNS, (c.strip() for c in cells), strict=True))
-    missing = [c for c in ("gpu", "price", "currency", "as_of", "source") if not row[c]]
-    if missing:
-        message = f"{' and '.join(missing)} missing"
-        raise ValueError(message)
+    needed(row, ("gpu", *(OF_OWN if kind == "own" else ("price",)), "currency", "as_of", "source"))
+    own = _own(row) if kind == "own" else None
     price = Price(
         gpu=row["gpu"],
         provider=row["provider"],
         instance=row["instance"],
-        price=_amount(row),
-        currency=_currency(row["currency"]),
+        price=own.hourly if own else amount(row["price"]),
+        currency=currency(row["currency"]),
         region=row["region"],
-        as_of=_day(row["as_of"]),
+        as_of=day(row, "as_of"),
         source=row["source"],
+        kind=kind,
+        since=day(row, "from") if row.get("from") else None,
+        hosts=row.get("hosts", ""),
+        own=own,
+        pue=_pue(row),
+        co2_g_per_kwh=amount(row["co2_g_per_kwh"], "a factor in grams per kWh", "380") if row.get("co2_g_per_kwh") else None,
         line=line,
     )
-    twin = next((p for p in before if (p.tokens, p.currency) == (price.tokens, price.currency)), None)
+    _refuse_strays(row, kind)
+    twin = next((p for p in before if _same(p) == _same(price)), None)
     if twin:
-        message = f"{price.gpu} has a price in {price.currency} on line {twin.line} already"
+        since = f" from {price.since}" if price.since else ""
+        where = f" for {price.hosts}" if price.hosts else ""
+        message = f"{price.gpu} has a price in {price.currency}{where}{since} on line {twin.line} already; {_apart(row)}"
         raise ValueError(message)
     return price
 
 
-def _amount(row: Mapping[str, str]) -> Decimal:
-    try:
-        amount = Decimal(row["price"])
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
-        message = f"{row['price']!r} is not a price; write a number that is not negative, such as 0.80"
+def _same(price: Price) -> tuple[object, ...]:
+    return price.tokens, price.currency, price.hosts, price.since
+
+
+def _apart(row: Row) -> str:
+    return "keep one of them" if row.get("from") and row.get("hosts") else "keep one, or give one its `from` or its `hosts`"
+
+
+def _refuse_strays(row: Row, kind: str) -> None:
+    """Refuse cells that a line of its kind would pass over in silence."""
+    strays = ["price"] if kind == "own" and row["price"] else [c for c in OF_OWN if row.get(c)] if kind != "own" else []
+    if strays:
+        why = "own hardware has no price of its own, it is worked out" if kind == "own" else "they are for `own` hardware"
+        message = f"{' and '.join(strays)} given for kind {kind}: {why}; leave it empty or change the kind"
         raise ValueError(message)
-    return amount
 
 
-def _currency(text: str) -> str:
-    if len(text) != len("USD") or not text.isalpha():
-        message = f"{text!r} is not a currency; write for example USD"
-        raise ValueError(message)
-    return text.upper()
+def _own(row: Row) -> Own:
+    return Own(
+        capital=amount(row["capital"], "what was paid for a GPU", "30000"),
+        lifetime_years=amount(row["lifetime_years"], "a lifetime in years", "4", is_above=True),
+        power_w=amount(row["power_w"], "a power in watts", "700"),
+        kwh_price=amount(row["kwh_price"], "a price of a kWh", "0.25"),
+        pue=_pue(row) or _without_pue(),
+    )
 
 
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        message = f"as_of {text!r} is not a day; write for example 2026-09-06"
-        raise ValueError(message) from None
+def _pue(row: Row) -> Decimal | None:
+    return amount(row["pue"], "a PUE", "1.3", least=Decimal(1)) if row.get("pue") else None
+
+
+def _without_pue() -> Decimal:
+    message = "pue missing; write 1 where the power is that of the whole building"
+    raise ValueError(message)

@@ -63,6 +63,11 @@ class Home:
         return self.root / "warehouse" / "seeds" / "gpu_prices.csv"
 
     @property
+    def token_prices(self) -> Path:
+        """The price book of tokens of hosted language models."""
+        return self.root / "warehouse" / "seeds" / "token_prices.csv"
+
+    @property
     def outbox_dir(self) -> Path:
         """Where messages are written when no Slack is configured."""
         return self.root / "warehouse" / "outbox"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from typing import Annotated, Any
 
 import typer
@@ -15,10 +16,10 @@ from watchkeeper.adapters.workspace import load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, days, moment, open_home
 from watchkeeper.cli.output import JsonOption, as_dict, cell, complain, say, show, window_so_far
 from watchkeeper.measures.cost import SYNTHETIC
+from watchkeeper.measures.gpu_use import shared_out
 from watchkeeper.operations.bill import BillRow, bill
 from watchkeeper.words import number_text
 
-UNATTRIBUTED = "unattributed"
 _TABLE = (
     "model",
     "window",
@@ -26,11 +27,26 @@ _TABLE = (
     "cost",
     "currency",
     "cost_per_1000_predictions",
+    "cost_per_correct_prediction",
     "busy_ratio",
+    "wasted_ratio",
     "energy_kwh",
     "coverage",
     "is_synthetic",
 )
+
+
+_PARTS = ("model", "window", "of", "gpu_hours", "cost", "currency", "predictions", "cost_per_1000_predictions", "estimated_ratio")
+
+
+class Per(StrEnum):
+    """What a model's cost is parted by."""
+
+    version = "version"
+    team = "team"
+    purpose = "purpose"
+    attributed_by = "attributed_by"
+    segment = "segment"
 
 
 class By(StrEnum):
@@ -55,11 +71,22 @@ def costs(
     by: Annotated[
         By, typer.Option(metavar="day|week|month", help="Windows; weeks and months are sums, the first and last cut to --from and --to.")
     ] = By.week,
+    per: Annotated[
+        Per | None,
+        typer.Option(
+            metavar="version|team|purpose|attributed_by|segment",
+            help="Show the parts of each cost instead; --json has all of them.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
     now: NowOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Show GPU-hours, cost, cost per 1,000 predictions, busy share and energy; what no model accounts for comes last."""
+    """Show GPU-hours, cost, cost of 1,000 predictions and of a correct one, busy and wasted share and energy.
+
+    What no model accounts for, and what nobody held, comes last. All rows add up to the bill to the cent.
+    """
     workspace = open_home(ctx, home)
     load_monitors(workspace, models)
     monitors, problems = load_monitors(workspace)
@@ -74,9 +101,9 @@ def costs(
         show(shown, as_json=True)
         return
     show(
-        [_for_people(r, zone, at) for r in shown],
+        [line for r in shown for line in (_parts(r, per.value, zone, at) if per else [_for_people(r, zone, at)])],
         as_json=False,
-        columns=_TABLE,
+        columns=_PARTS if per else _TABLE,
         title=f"{by.value}s in {zone}",
         empty="No GPU readings in this time. `watchkeeper sample-gpus` takes them.",
     )
@@ -86,21 +113,48 @@ def costs(
 
 def _for_people(row: BillRow, zone: str, now: datetime) -> dict[str, Any]:
     return as_dict(row) | {
-        "model": row.model or UNATTRIBUTED,
+        "model": row.model or row.account,
         "window": window_so_far(row.window_start, row.window_end, zone, now),
-        "cost": None if row.cost is None else Decimal(f"{row.cost:.2f}"),
+        "cost": None if row.cents is None else Decimal(row.cents).scaleb(-2),
     }
+
+
+def _parts(row: BillRow, per: str, zone: str, now: datetime) -> list[dict[str, Any]]:
+    """Return the parts of a row as rows; their cents add up to the row's where the parts do."""
+    mine = [p for p in row.parts if p.per == per]
+    costs = [Fraction(p.cost) for p in mine if p.cost is not None]
+    is_whole = per != "segment" and row.cents is not None and len(costs) == len(mine)
+    cents = shared_out(row.cents or 0, costs) if is_whole and mine else [None if p.cost is None else round(p.cost * 100) for p in mine]
+    whole = {**_for_people(row, zone, now), "predictions": None, "cost_per_1000_predictions": None}
+    return [whole | as_dict(p) | {"cost": None if c is None else Decimal(c).scaleb(-2)} for p, c in zip(mine, cents, strict=True)]
 
 
 def _notes(rows: Sequence[BillRow]) -> list[str]:
     """Return the sum, the prices behind it, and what is missing from it."""
-    sums: dict[str, float] = {}
+    sums: dict[str, int] = {}
     for row in rows:
-        if row.cost is not None:
-            sums[row.currency] = sums.get(row.currency, 0.0) + row.cost
+        if row.cents is not None:
+            sums[row.currency] = sums.get(row.currency, 0) + row.cents
     unpriced = sum(r.gpu_hours for r in rows if r.cost is None)
-    notes = [f"Sum: {number_text(total, currency)}" for currency, total in sums.items()]
+    notes = [f"Sum: {total / 100:,.2f} {currency}" for currency, total in sums.items()]
     notes += [f"Not priced: {cell(unpriced)} GPU-hours"] if unpriced else []
+    notes += _also(rows)
     notes += [f"Prices: {text}" for text in dict.fromkeys(r.prices for r in rows if r.prices)]
+    notes += [f"Correct predictions: {text}" for text in dict.fromkeys(r.correct_note for r in rows if r.correct_note)]
     reasons = dict.fromkeys(part for r in rows for part in r.reason.split("; ") if part)
     return notes + [SYNTHETIC.capitalize() if part == SYNTHETIC else part for part in reasons]
+
+
+def _also(rows: Sequence[BillRow]) -> list[str]:
+    """Return what is within the sum and in no column: training, tokens, and the CO2 of the energy."""
+    said: list[str] = []
+    for currency in dict.fromkeys(r.currency for r in rows):
+        mine = [r for r in rows if r.currency == currency]
+        training, tokens = sum(r.training_cost or 0.0 for r in mine), sum(r.token_cost or 0.0 for r in mine)
+        hours = sum(r.training_gpu_hours for r in mine)
+        said += [f"Of it training: {number_text(training, currency)}, {cell(hours)} GPU-hours"] if training else []
+        said += [f"Of it tokens: {number_text(tokens, currency)}"] if tokens else []
+    known = [r for r in rows if r.co2_kg is not None]
+    said += [f"CO2: {number_text(sum(r.co2_kg or 0.0 for r in known))} kg ({'; '.join(dict.fromkeys(r.co2_note for r in known))})"] if known else []
+    waiting = [r for r in rows if r.correct_state == "provisional"]
+    return said + (["The cost of a correct prediction is provisional: labels are still missing"] if waiting else [])

@@ -14,6 +14,7 @@ from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.promises import Promise, when_text
 from watchkeeper.judgement.settling import SETTLED
 from watchkeeper.judgement.spans import span_text
+from watchkeeper.judgement.spending import Spending, behind_text, cost_text
 from watchkeeper.judgement.standing import Succession, succession_text
 from watchkeeper.judgement.times import Medians
 from watchkeeper.judgement.verdict import Reason, reason_text
@@ -57,9 +58,7 @@ class DigestFacts:
     is_mostly_aside: bool = False
     events_aside: int = 0
     broken: Sequence[Broken] = ()
-    cost: Mapping[str, float] = field(default_factory=dict)
-    cost_is_synthetic: bool = False
-    currency: str = "USD"
+    cost: Spending | None = None
     files_refused: int = 0
     restated: int = 0
     is_correction: bool = False
@@ -146,7 +145,8 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
         ("Times", f"{facts.times.text}." if facts.times.text else ""),
         ("Data", _data(facts)),
         ("Labels", _labels(facts)),
-        (f"Cost{' (synthetic trace, not a bill)' if facts.cost_is_synthetic else ''}", _cost(facts)),
+        (f"Cost{' (synthetic trace, not a bill)' if facts.cost and facts.cost.is_synthetic else ''}", cost_text(facts.cost) if facts.cost else ""),
+        ("Behind the cost", behind_text(facts.cost) if facts.cost else ""),
         ("Not known", "; ".join(facts.not_known)),
         ("Next", _next(facts)),
     ]
@@ -313,16 +313,6 @@ def _labels(facts: DigestFacts) -> str:
     held = f"; {aside:,} came and {'was' if aside == 1 else 'were'} set aside" if aside else ""
     tail = f"; {rest:,} {'never came' if facts.is_final and not facts.failed else 'not here yet'}" if rest else ""
     return f"{known:,} of {coverage.n:,} ({percent(coverage.value, digits=1)}){held}{tail}.{''.join(f' {_capital(said)}.' for said in facts.label_classes)}"
-
-
-def _cost(facts: DigestFacts) -> str:
-    if "gpu_hours" not in facts.cost:
-        return ""
-    said = [f"{number_text(facts.cost['gpu_hours'])} GPU-hours"]
-    money = {m: number_text(facts.cost[m], facts.currency) for m in ("gpu_cost", "cost_per_1000_predictions") if m in facts.cost}
-    said += [money.get("gpu_cost", "no price known")]
-    said += [f"{money['cost_per_1000_predictions']} per 1,000 predictions"] if "cost_per_1000_predictions" in money else []
-    return ", ".join(said) + "."
 
 
 def _next(facts: DigestFacts) -> str:

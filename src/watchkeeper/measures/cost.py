@@ -1,147 +1,173 @@
-"""GPU time into hours, energy, money and scores: sums of whole units first, one division last.
+"""The scores of what a model cost in a window: hours, energy, money, and what a prediction and a correct one come to.
 
-Belongs here: arithmetic on what devices did. Does not: how readings become such rows (adapters/sql/gpu_hours.sql), which
-price fits a device (prices.py), which windows are due (operations/costs.py). What no sampler saw is unknown, not idle.
+Belongs here: figures as scores, each with its reason. Does not: sums of GPU time and prices (gpu_use.py, token_prices.py), which windows are due
+(operations/costs.py).
 """
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
-from watchkeeper.measures.prices import Price, price_of
+from watchkeeper.measures.gpu_use import Usage, per_1000
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Score
 from watchkeeper.windows import Window
 from watchkeeper.words import percent
 
-COST_METRICS = ("gpu_hours", "gpu_busy_ratio", "gpu_energy_kwh", "gpu_cost", "cost_per_1000_predictions")
+ALWAYS = (
+    "gpu_hours",
+    "gpu_busy_ratio",
+    "gpu_wasted_ratio",
+    "gpu_energy_kwh",
+    "gpu_cost",
+    "total_cost",
+    "cost_per_1000_predictions",
+    "cost_per_correct_prediction",
+)
+"""What is said of every window in which a model used a GPU."""
+COST_METRICS = (*ALWAYS, "gpu_co2_kg", "gpu_training_hours", "gpu_training_cost", "token_cost")
+OF_TOKENS = ("token_cost", "total_cost", "cost_per_1000_predictions", "cost_per_correct_prediction")
+"""What is said of one in which it used tokens alone."""
 SYNTHETIC = "synthetic trace, not a bill"
-_HOUR_US = 3_600_000_000
-_KWH_UJ = 3_600_000_000_000
+SHARED_OUT = "an estimate: shared out by predictions"
+UNDEFINED = "no answer of a regression or a ranking is right or wrong: make a KPI of what counts (`kpis`), and compare it with the cost"
+_SAMPLED, _TOKENS = "gpu_samples", "token_prices"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
-    """What one device did for one model (None: unattributed) in one window; `_us` microseconds, `_uj` microjoules."""
+class Right:
+    """How many decisions were right, as the accuracy of the same window tells; `why_none` where it tells nothing."""
 
-    window_start: datetime
-    host: str
-    device_uuid: str
-    device_name: str
-    model: str | None
-    is_synthetic: bool
-    samples: int
-    sampled_us: int
-    busy_known_us: int
-    busy_us: int
-    energy_known_us: int
-    energy_uj: int
-    device_us: int
-    """Sampled time of the device in the window, for whichever model."""
+    accuracy: float | None = None
+    low: float | None = None
+    high: float | None = None
+    bound_low: float | None = None
+    bound_high: float | None = None
+    labelled: int = 0
+    state: str = "mature"
+    why_none: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """The sum of some uses in one window, with its price; what could not be known is None."""
+class Spent:
+    """What a model cost in a window: its GPUs (None: it used none), the training among that, its tokens, and what was had for it."""
 
-    is_synthetic: bool
-    samples: int
-    gpu_hours: float
-    busy_ratio: float | None
-    energy_kwh: float | None
-    energy_coverage: float
-    coverage: float
-    cost: Decimal | None
-    currency: str
-    pricing: str
-    """The prices that were used; without a cost, what is missing for one."""
+    gpu: Usage | None
+    training: Usage | None = None
+    tokens: Fraction | None = None
+    token_note: str = ""
+    pays_tokens: bool = False
+    predictions: int = 0
+    right: Right = field(default_factory=Right)
+    currency: str = "USD"
 
+    @property
+    def total(self) -> Fraction | None:
+        """All of it; None while a part has no price."""
+        return _added(self.gpu.cost if self.gpu else Fraction(0), self.tokens if self.pays_tokens else Fraction(0))
 
-def usage(uses: Sequence[Use], window: Window, book: Sequence[Price] | str, currency: str) -> Usage:
-    """Return the sum of uses of one window; `book` is the price book, or the reason why there is none."""
-    sampled, busy_known, energy_known = (sum(getattr(u, f) for u in uses) for f in ("sampled_us", "busy_known_us", "energy_known_us"))
-    cost, pricing = charge(uses, book, currency)
-    return Usage(
-        is_synthetic=any(u.is_synthetic for u in uses),
-        samples=sum(u.samples for u in uses),
-        gpu_hours=sampled / _HOUR_US,
-        busy_ratio=sum(u.busy_us for u in uses) / busy_known if busy_known else None,
-        energy_kwh=sum(u.energy_uj for u in uses) / _KWH_UJ if energy_known else None,
-        energy_coverage=energy_known / sampled if sampled else 0.0,
-        coverage=_coverage(uses, window),
-        cost=cost,
-        currency=currency,
-        pricing=pricing,
-    )
+    @property
+    def serving(self) -> Fraction | None:
+        """What predictions cost: all but training."""
+        total, training = self.total, self.training.cost if self.training else Fraction(0)
+        return None if total is None or training is None else total - training
 
+    @property
+    def per_correct(self) -> float | None:
+        """The cost of a prediction over the share of predictions that are right."""
+        each, share = per_1000(self.serving, self.predictions), self.right.accuracy
+        return each / 1000 / share if each is not None and share else None
 
-def charge(uses: Iterable[Use], book: Sequence[Price] | str, currency: str) -> tuple[Decimal | None, str]:
-    """Return what some uses cost and the prices used; (None, why) when any device has no price."""
-    if isinstance(book, str):
-        return None, book
-    by_name: dict[str, int] = {}
-    for use in uses:
-        by_name[use.device_name] = by_name.get(use.device_name, 0) + use.sampled_us
-    quotes = {name: price_of(name, book, currency) for name in sorted(by_name)}
-    missing = [quote for quote in quotes.values() if isinstance(quote, str)]
-    if missing:
-        return None, "; ".join(missing)
-    amount = sum((by_name[name] * quote.price for name, quote in quotes.items() if isinstance(quote, Price)), Decimal(0))
-    return amount / _HOUR_US, "; ".join(f"{name} at {quote}" for name, quote in quotes.items())
+    @property
+    def pricing(self) -> str:
+        """The prices that were used, or what is missing for one."""
+        return "; ".join(filter(None, (self.gpu.pricing if self.gpu else "", self.token_note)))
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether it comes from a made-up trace."""
+        return self.gpu is not None and self.gpu.is_synthetic
 
 
-def per_1000(cost: Decimal | None, predictions: int) -> float | None:
-    """Return the cost of a thousand predictions, None when either side is not known or there were none."""
-    return float(cost * 1000 / predictions) if cost is not None and predictions else None
+def _added(*parts: Fraction | None) -> Fraction | None:
+    return None if any(p is None for p in parts) else sum((p for p in parts if p is not None), Fraction(0))
 
 
-def _coverage(uses: Sequence[Use], window: Window) -> float:
-    devices = {(u.host, u.device_uuid, u.is_synthetic): u.device_us for u in uses}
-    span = (window.end - window.start).total_seconds() * 1e6
-    return sum(devices.values()) / (len(devices) * span) if devices else 0.0
+def right_of(monitor: Monitor, accuracy: Score | None) -> Right:
+    """Return how many decisions were right by a window's accuracy; None where it has none."""
+    if monitor.task not in ("binary", "multiclass"):
+        return Right(why_none=UNDEFINED)
+    if monitor.labels is None:
+        return Right(why_none="no labels tell which answers were right")
+    if accuracy is None:
+        return Right(why_none="the window's accuracy is not measured yet")
+    if accuracy.value is None:
+        return Right(why_none=accuracy.reason or "the window has no accuracy", state=accuracy.state)
+    fields = ("low", "high", "bound_low", "bound_high", "state")
+    return Right(accuracy=accuracy.value, labelled=accuracy.n, **{f: getattr(accuracy, f) for f in fields})
 
 
-def method(*, is_synthetic: bool) -> str:
+def method(*, is_synthetic: bool, is_of_tokens: bool = False) -> str:
     """Return the method of a cost score, which tells a made-up trace from a measured one."""
-    return "gpu_samples_synthetic" if is_synthetic else "gpu_samples"
+    return _TOKENS if is_of_tokens else f"{_SAMPLED}_synthetic" if is_synthetic else _SAMPLED
 
 
 def withdrawn(score: Score, now: datetime) -> Score:
-    """Return a score without its number, because its readings count for another model now."""
-    reason = "its GPU readings belong to another model now"
+    """Return a score without its number, because its readings count for others now."""
+    reason = "its GPU readings are attributed otherwise now"
     return dataclasses.replace(
         score, value=None, n=0, coverage=None, state="insufficient", reason=reason, revision=score.revision + 1, computed_at=now
     )
 
 
-def cost_scores(used: Usage, monitor: Monitor, window: Window, *, predictions: int, now: datetime) -> list[Score]:
-    """Return the five scores of a model's GPUs in one window; those without a number say why."""
-    found = _hours(used) | _energy(used) | _money(used, predictions)
-    return [
-        Score(
-            model=monitor.model,
-            environment=monitor.environment,
-            metric=metric,
-            method=method(is_synthetic=used.is_synthetic),
-            window_start=window.start,
-            window_end=window.end,
-            grain=monitor.window,
-            computed_at=now,
-            **{"coverage": used.coverage, "n": used.samples} | found[metric],
-        )
-        for metric in COST_METRICS
-    ]
+def cost_scores(spent: Spent, monitor: Monitor, window: Window, *, now: datetime) -> list[Score]:
+    """Return the scores of what a model cost in one window; those without a number say why."""
+    of_gpus = (_hours(spent.gpu) | _energy(spent.gpu) | _training(spent)) if spent.gpu else {}
+    return [_score(spent, monitor, window, metric, found, now) for metric, found in (of_gpus | _money(spent)).items()]
+
+
+def share_score(spent: Spent, monitor: Monitor, window: Window, segment: str, share: Fraction, *, now: datetime) -> Score:
+    """Return a segment's share of the total cost, shared out by predictions, which is an estimate."""
+    total = spent.total
+    found = _number(spent, None if total is None else float(total * share), spent.currency.lower(), "lower_is_better", why_none=spent.pricing)
+    if total is not None:
+        found["reason"] = _said(spent, SHARED_OUT)
+    return dataclasses.replace(_score(spent, monitor, window, "total_cost", found, now), segment=segment)
+
+
+def version_scores(spent: Spent, monitor: Monitor, window: Window, *, version: str, estimated_ratio: float, now: datetime) -> list[Score]:
+    """Return hours, cost and the cost of a thousand predictions of one version, whose share the caller has found."""
+    made = cost_scores(spent, monitor, window, now=now)
+    note = f"{percent(estimated_ratio)} of it is {SHARED_OUT}" if estimated_ratio > 0 else ""
+    kept = [s for s in made if s.metric in ("gpu_hours", "gpu_cost", "total_cost", "cost_per_1000_predictions")]
+    return [dataclasses.replace(s, version=version, reason="; ".join(filter(None, (note, s.reason)))) for s in kept]
+
+
+def _score(spent: Spent, monitor: Monitor, window: Window, metric: str, found: dict[str, Any], now: datetime) -> Score:
+    gpu = spent.gpu
+    return Score(
+        model=monitor.model,
+        environment=monitor.environment,
+        metric=metric,
+        method=method(is_synthetic=spent.is_synthetic, is_of_tokens=gpu is None),
+        window_start=window.start,
+        window_end=window.end,
+        grain=monitor.window,
+        computed_at=now,
+        **{"coverage": gpu.coverage if gpu else None, "n": gpu.samples if gpu else spent.predictions} | found,
+    )
 
 
 def _hours(used: Usage) -> dict[str, dict[str, Any]]:
     unseen = "" if used.busy_ratio is not None else "no reading of how busy the GPU was"
+    estimated = f"{percent(used.estimated_ratio)} of it is an estimate: a shared host, split by predictions" if used.estimated_ratio else ""
     return {
-        "gpu_hours": _number(used, used.gpu_hours, "hours", "none"),
+        "gpu_hours": _number(used, used.gpu_hours, "hours", "none", note=estimated),
         "gpu_busy_ratio": _number(used, used.busy_ratio, "ratio", "none", why_none=unseen),
+        "gpu_wasted_ratio": _number(used, used.wasted_ratio, "ratio", "lower_is_better", why_none=unseen),
     }
 
 
@@ -149,26 +175,72 @@ def _energy(used: Usage) -> dict[str, dict[str, Any]]:
     partly = (
         f"power was read for {percent(used.energy_coverage)} of the sampled time, and the energy is that part's" if used.energy_coverage < 1 else ""
     )
+    of_part = {"coverage": used.coverage * used.energy_coverage}
     energy = _number(used, used.energy_kwh, "kWh", "lower_is_better", note=partly, why_none="no reading of the power drawn")
-    return {"gpu_energy_kwh": energy | {"coverage": used.coverage * used.energy_coverage}}
+    made = {"gpu_energy_kwh": energy | of_part}
+    if used.co2_kg is not None:
+        note = "; ".join(filter(None, (used.co2_note, partly)))
+        made["gpu_co2_kg"] = _number(used, used.co2_kg, "kg", "lower_is_better", note=note) | of_part
+    return made
 
 
-def _money(used: Usage, predictions: int) -> dict[str, dict[str, Any]]:
-    unit = used.currency.lower()
+def _training(spent: Spent) -> dict[str, dict[str, Any]]:
+    used = spent.training
+    if used is None:
+        return {}
     cost = None if used.cost is None else float(used.cost)
-    each = _number(used, per_1000(used.cost, predictions), unit, "lower_is_better", note=used.pricing, why_none=used.pricing)
-    if used.cost is not None and not predictions:
-        each |= {"state": "insufficient", "reason": _said(used, "no predictions in this window")}
     return {
-        "gpu_cost": _number(used, cost, unit, "lower_is_better", note=used.pricing, why_none=used.pricing),
-        "cost_per_1000_predictions": each | {"n": predictions},
+        "gpu_training_hours": _number(used, used.gpu_hours, "hours", "none"),
+        "gpu_training_cost": _number(used, cost, used.currency.lower(), "lower_is_better", note=used.pricing, why_none=used.pricing),
     }
 
 
-def _number(used: Usage, value: float | None, unit: str, direction: str, *, note: str = "", why_none: str = "") -> dict[str, Any]:
+def _money(spent: Spent) -> dict[str, dict[str, Any]]:
+    unit = spent.currency.lower()
+    made: dict[str, dict[str, Any]] = {}
+
+    def money(amount: Fraction | float | None, note: str) -> dict[str, Any]:
+        return _number(spent, None if amount is None else float(amount), unit, "lower_is_better", note=note, why_none=note)
+
+    if spent.gpu is not None:
+        made["gpu_cost"] = money(spent.gpu.cost, spent.gpu.pricing)
+    if spent.pays_tokens:
+        made["token_cost"] = money(spent.tokens, spent.token_note)
+    made["total_cost"] = money(spent.total, spent.pricing)
+    each = money(per_1000(spent.serving, spent.predictions), spent.pricing)
+    if spent.serving is not None and not spent.predictions:
+        each |= {"state": "insufficient", "reason": _said(spent, "no predictions in this window")}
+    made["cost_per_1000_predictions"] = each | {"n": spent.predictions}
+    made["cost_per_correct_prediction"] = _per_correct(spent, unit)
+    return made
+
+
+def _per_correct(spent: Spent, unit: str) -> dict[str, Any]:
+    """Return the cost of a correct prediction; provisional while labels are missing, with its worst cases over these."""
+    right, each = spent.right, per_1000(spent.serving, spent.predictions)
+    if spent.serving is None:
+        return _number(spent, None, unit, "lower_is_better", why_none=spent.pricing)
+    if right.accuracy is None:
+        return _number(spent, None, unit, "lower_is_better", why_none=right.why_none)
+    if not spent.predictions or not right.accuracy:
+        why = "no predictions in this window" if not spent.predictions else "no labelled prediction was right"
+        return _number(spent, None, unit, "lower_is_better") | {"state": "insufficient", "reason": _said(spent, why)}
+    coverage = min(1.0, right.labelled / spent.predictions)
+    assumed = f"labels of {percent(coverage)} of the predictions: the others are taken to be right as often" if coverage < 1 else ""
+    at = {name: each / 1000 / share if each is not None and share else None for name, share in _ends(right).items()}
+    found = _number(spent, spent.per_correct, unit, "lower_is_better", note=assumed)
+    return found | at | {"state": right.state, "n": right.labelled, "coverage": coverage}
+
+
+def _ends(right: Right) -> dict[str, float | None]:
+    """Return which share of right answers makes each end of the cost's interval: the more are right, the less each costs."""
+    return {"low": right.high, "high": right.low, "bound_low": right.bound_high, "bound_high": right.bound_low}
+
+
+def _number(of: Usage | Spent, value: float | None, unit: str, direction: str, *, note: str = "", why_none: str = "") -> dict[str, Any]:
     state, reason = ("not_evaluated", why_none) if value is None else ("done", note)
-    return {"value": value, "unit": unit, "direction": direction, "state": state, "reason": _said(used, reason)}
+    return {"value": value, "unit": unit, "direction": direction, "state": state, "reason": _said(of, reason)}
 
 
-def _said(used: Usage, reason: str) -> str:
-    return "; ".join(itertools.chain([SYNTHETIC] if used.is_synthetic else [], [reason] if reason else []))
+def _said(of: Usage | Spent, reason: str) -> str:
+    return "; ".join(itertools.chain([SYNTHETIC] if of.is_synthetic else [], [reason] if reason else []))

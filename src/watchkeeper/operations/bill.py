@@ -1,24 +1,47 @@
-"""The bill: what every model's GPUs did and cost by day, week or month, and what no model accounts for.
+"""The bill: what every model cost by day, week or month, what no model accounts for, and what nobody held.
 
-Belongs here: rows for people, computed from telemetry so that they add up to the bill. Does not: what is stored (costs.py).
+Belongs here: rows for people, computed from telemetry so that they add up to the bill. Does not: what is stored (costs.py), reading (spending.py).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from fractions import Fraction
+from typing import Literal
 
-from watchkeeper.adapters.gpu_hours import first_uses, gpu_uses, predictions
-from watchkeeper.adapters.prices import price_book
+from watchkeeper.adapters.gpu_hours import first_uses, gpu_uses
+from watchkeeper.adapters.requests import Asked
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.measures.cost import SYNTHETIC, Usage, Use, per_1000, usage
+from watchkeeper.measures.cost import SHARED_OUT, SYNTHETIC, Spent
+from watchkeeper.measures.gpu_parts import by_segment, by_version, grouped
+from watchkeeper.measures.gpu_use import TRAINING, Account, Use, in_cents, per_1000, usage
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.costs import host_map
+from watchkeeper.operations.spending import Answers, Books, asked_of, books_of, claims_of, first_asked, spent_by, summed_answers
 from watchkeeper.windows import Grain, Grid, Window
+from watchkeeper.words import percent
+
+Per = Literal["version", "team", "purpose", "attributed_by", "segment"]
+_HOUR_US = 3_600_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of a row: its parts in one respect add up to it, save segments, of which each column's do."""
+
+    per: Per
+    of: str
+    gpu_hours: float
+    cost: float | None
+    predictions: int | None = None
+    cost_per_1000_predictions: float | None = None
+    estimated_ratio: float = 0.0
+    """Share of it that is an estimate: shared out by predictions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BillRow:
-    """What one model's GPUs did and cost in one window; `model` is None for what no model accounts for."""
+    """What one account cost in one window: a model, or (`model` is None) what no model accounts for or nobody held."""
 
     model: str | None
     window_start: datetime
@@ -31,43 +54,103 @@ class BillRow:
     cost_per_1000_predictions: float | None
     busy_ratio: float | None
     energy_kwh: float | None
-    coverage: float
+    coverage: float | None
     is_synthetic: bool
     prices: str
     reason: str
+    account: Account = "model"
+    team: str = ""
+    cents: int | None = None
+    """The cost in whole hundredths; of all rows they add up to the bill in whole hundredths."""
+    gpu_us: int = 0
+    """GPU time in whole microseconds; of all rows it adds up exactly."""
+    gpu_cost: float | None = None
+    token_cost: float | None = None
+    training_gpu_hours: float = 0.0
+    training_cost: float | None = None
+    wasted_ratio: float | None = None
+    co2_kg: float | None = None
+    co2_note: str = ""
+    correct_ratio: float | None = None
+    cost_per_correct_prediction: float | None = None
+    correct_state: str = ""
+    correct_note: str = ""
+    estimated_ratio: float = 0.0
+    parts: list[Part] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """What a row is made of."""
+
+    account: Account
+    model: str | None
+    whole: Window
+    window: Window
+    uses: list[Use]
+    with_tokens: bool
+    currency: str
 
 
 def bill(
     home: Home, monitors: Mapping[str, Monitor], *, now: datetime, by: Grain = "week", start: datetime | None = None, end: datetime | None = None
 ) -> list[BillRow]:
-    """Return the rows of the windows (in the workspace's time zone), as known at `now`; unattributed ones last.
+    """Return the rows of the windows (in the workspace's time zone), as known at `now`; what is no model's comes last.
 
     The first and the last window are cut to [start, end), so that what is shown is what was spent in the time asked for.
-    Cost and hours of all rows add up to the bill of the sampled time.
+    Time and cents of all rows add up to the bill of the sampled time, and of the tokens, exactly.
 
     Raises:
-        ConfigurationError: the price book is wrong.
+        ConfigurationError: a price book is wrong.
 
     """
-    book = price_book(home)
-    hosts = host_map(monitors.values())
-    began = start or min(first_uses(home.lake, hosts, now=now).values(), default=now)
-    windows = [_cut(w, start, end) for w in Grid(by, home.workspace.timezone).between(began, min(end or now, now))]
-    cells: dict[tuple[str | None, Window, bool], list[Use]] = {}
-    by_start = {w.start: w for w in windows}
-    for use in gpu_uses(home.lake, windows, hosts, now=now):
-        cells.setdefault((use.model, by_start[use.window_start], use.is_synthetic), []).append(use)
-    counts = {model: predictions(home.lake, monitors[model], windows, now=now) for model in monitors}
-    rows: list[BillRow] = []
-    for (model, window, _), uses in cells.items():
-        used = usage(uses, window, book, _currency(model, monitors))
-        answered = counts[model].get(window.start, 0) if model is not None and model in counts else None
-        rows.append(_row(model, window, by, used, answered))
-    return sorted(rows, key=lambda r: (r.model is None, r.model or "", r.window_start, r.is_synthetic))
+    books = books_of(home)
+    asked_first = [at for m in monitors.values() if m.cost.llm and (at := first_asked(home, m, now=now))]
+    began = start or min([*first_uses(home.lake, claims_of(monitors), now=now).values(), *asked_first], default=now)
+    grid = Grid(by, home.workspace.timezone)
+    wholes = {_cut(w, start, end): w for w in grid.between(began, min(end or now, now))}
+    order = ("model", "unattributed", "idle")
+    rows = billed(home, monitors, books, grid, wholes, now=now)
+    return sorted(rows, key=lambda r: (order.index(r.account), r.model or "", r.window_start, r.is_synthetic))
+
+
+def billed(
+    home: Home, monitors: Mapping[str, Monitor], books: Books, grid: Grid, wholes: Mapping[Window, Window], *, now: datetime
+) -> Iterator[BillRow]:
+    """Return the rows of some windows (ascending), each with the window of the grid that it is, or is cut from."""
+    windows, claims = list(wholes), claims_of(monitors)
+    asked = {m: asked_of(home, monitor, books, windows, now=now) for m, monitor in monitors.items()}
+    answers = {m: summed_answers(home, monitor, grid, windows[0].start, windows[-1].end, now=now) for m, monitor in monitors.items() if windows}
+    made: list[tuple[BillRow, Fraction | None]] = []
+    for cell in _cells(gpu_uses(home.lake, books.spans(windows), claims, now=now), wholes, monitors, asked):
+        monitor = monitors.get(cell.model or "")
+        if monitor is None:
+            made.append(_of_nobody(cell, books, grid.grain))
+        else:
+            requests = asked[monitor.model].get(cell.window.start, Asked())
+            made.append(_of_model(monitor, cell, books, requests, answers[monitor.model], grid.grain))
+    return _with_cents(made)
 
 
 def _cut(window: Window, start: datetime | None, end: datetime | None) -> Window:
     return Window(max(window.start, start or window.start), min(window.end, end or window.end))
+
+
+def _cells(
+    uses: Sequence[Use], wholes: Mapping[Window, Window], monitors: Mapping[str, Monitor], asked: Mapping[str, Mapping[datetime, Asked]]
+) -> Iterator[_Cell]:
+    """Yield what each row is made of; where a model has measured time and a made-up trace, its tokens go with the measured one."""
+    by_start = {w.start: w for w in wholes}
+    found: dict[tuple[str | None, Account, datetime], dict[bool, list[Use]]] = {}
+    for use in uses:
+        found.setdefault((use.model, use.account, use.window_start), {}).setdefault(use.is_synthetic, []).append(use)
+    for payer in (m for m in monitors.values() if m.cost.llm):
+        for start in (s for s, a in asked[payer.model].items() if a.tokens):
+            found.setdefault((payer.model, "model", start), {False: []})
+    for (model, account, start), sides in found.items():
+        for place, made_up in enumerate(sorted(sides)):
+            window = by_start[start]
+            yield _Cell(account, model, wholes[window], window, sides[made_up], place == 0, _currency(model, monitors))
 
 
 def _currency(model: str | None, monitors: Mapping[str, Monitor]) -> str:
@@ -78,26 +161,122 @@ def _currency(model: str | None, monitors: Mapping[str, Monitor]) -> str:
     return shared[0] if len(shared) == 1 else "USD"
 
 
-def _row(model: str | None, window: Window, grain: Grain, used: Usage, answered: int | None) -> BillRow:
+def _of_nobody(cell: _Cell, books: Books, grain: Grain) -> tuple[BillRow, Fraction | None]:
+    """Return the row of what no monitor is for."""
+    used = usage(cell.uses, cell.window, books.gpus, cell.currency)
+    training = [u for u in cell.uses if u.purpose == TRAINING]
+    spent = Spent(gpu=used, training=usage(training, cell.window, books.gpus, cell.currency) if training else None, currency=cell.currency)
+    team = ", ".join(sorted({u.team for u in cell.uses if u.team}))
+    parts = [*_of_uses(cell, books, "purpose"), *_of_uses(cell, books, "attributed_by"), *_of_uses(cell, books, "team", team)]
+    return replace(_row(cell, spent, grain), predictions=None, team=team, parts=parts), spent.total
+
+
+def _of_model(monitor: Monitor, cell: _Cell, books: Books, asked: Asked, answers: Answers, grain: Grain) -> tuple[BillRow, Fraction | None]:
+    spent = spent_by(monitor, cell.uses, cell.window, books, asked, answers.accuracy.get(cell.whole.start), with_tokens=cell.with_tokens)
+    rows = answers.segments.get(cell.whole.start, {})
+    parts = [
+        *_of_versions(monitor, cell, books, asked),
+        *_of_uses(cell, books, "team", monitor.billed_to),
+        *_of_uses(cell, books, "purpose"),
+        *_of_uses(cell, books, "attributed_by"),
+        *_of_segments(spent, rows, asked),
+    ]
+    correct = spent.right.accuracy is not None and spent.per_correct is not None
+    row = replace(
+        _row(cell, spent, grain),
+        team=monitor.billed_to,
+        correct_ratio=spent.right.accuracy,
+        cost_per_correct_prediction=spent.per_correct,
+        correct_state=spent.right.state if correct else "",
+        correct_note=spent.right.why_none,
+        parts=parts,
+    )
+    return row, spent.total
+
+
+def _of_uses(cell: _Cell, books: Books, per: Per, default: str = "") -> Iterator[Part]:
+    """Yield the parts of GPU time by what readings say of it."""
+    names: dict[str, Callable[[Use], str]] = {
+        "team": lambda u: u.team or default,
+        "purpose": lambda u: u.purpose,
+        "attributed_by": lambda u: u.how,
+    }
+    for name, mine in grouped(cell.uses, names[per]).items():
+        used = usage(mine, cell.window, books.gpus, cell.currency)
+        cost = None if used.cost is None else float(used.cost)
+        yield Part(per=per, of=name, gpu_hours=used.gpu_hours, cost=cost, estimated_ratio=used.estimated_ratio)
+
+
+def _of_versions(monitor: Monitor, cell: _Cell, books: Books, asked: Asked) -> Iterator[Part]:
+    """Yield the parts by version, tokens included; time of which nothing tells the version is that of the empty one."""
+    parts = by_version(cell.uses, asked.versions)
+    names = sorted({*parts, *(asked.tokens if cell.with_tokens and monitor.cost.llm else ())})
+    for version in names if any(names) else ():
+        mine, estimated = parts.get(version, ([], 0.0))
+        spent = spent_by(monitor, mine, cell.window, books, asked.of(version), None, with_tokens=cell.with_tokens)
+        yield Part(
+            per="version",
+            of=version,
+            gpu_hours=spent.gpu.gpu_hours if spent.gpu else 0.0,
+            cost=None if spent.total is None else float(spent.total),
+            predictions=spent.predictions,
+            cost_per_1000_predictions=per_1000(spent.serving, spent.predictions),
+            estimated_ratio=estimated,
+        )
+
+
+def _of_segments(spent: Spent, rows: Mapping[str, int], asked: Asked) -> Iterator[Part]:
+    """Yield the parts by segment: shares of the whole by their rows, an estimate."""
+    shares = by_segment(rows, max([asked.predictions, *rows.values()], default=0))
+    for segment, share in shares.items():
+        hours = float(Fraction(spent.gpu.gpu_us) * share / _HOUR_US) if spent.gpu else 0.0
+        cost = None if spent.total is None else float(spent.total * share)
+        yield Part(per="segment", of=segment, gpu_hours=hours, cost=cost, predictions=rows[segment], estimated_ratio=1.0)
+
+
+def _row(cell: _Cell, spent: Spent, grain: Grain) -> BillRow:
+    used, total, training = spent.gpu, spent.total, spent.training
     return BillRow(
-        model=model,
-        window_start=window.start,
-        window_end=window.end,
+        model=cell.model,
+        account=cell.account,
+        window_start=cell.window.start,
+        window_end=cell.window.end,
         grain=grain,
-        gpu_hours=used.gpu_hours,
-        cost=None if used.cost is None else float(used.cost),
-        currency=used.currency,
-        predictions=answered,
-        cost_per_1000_predictions=per_1000(used.cost, answered or 0),
-        busy_ratio=used.busy_ratio,
-        energy_kwh=used.energy_kwh,
-        coverage=used.coverage,
-        is_synthetic=used.is_synthetic,
-        prices=used.pricing if used.cost is not None else "",
-        reason="; ".join(_reasons(used)),
+        gpu_us=used.gpu_us if used else 0,
+        gpu_hours=used.gpu_hours if used else 0.0,
+        cost=None if total is None else float(total),
+        gpu_cost=None if used is None or used.cost is None else float(used.cost),
+        token_cost=None if spent.tokens is None else float(spent.tokens),
+        training_gpu_hours=training.gpu_hours if training else 0.0,
+        training_cost=None if training is None or training.cost is None else float(training.cost),
+        currency=cell.currency,
+        predictions=spent.predictions,
+        cost_per_1000_predictions=per_1000(spent.serving, spent.predictions),
+        busy_ratio=used.busy_ratio if used else None,
+        wasted_ratio=used.wasted_ratio if used else None,
+        energy_kwh=used.energy_kwh if used else None,
+        co2_kg=used.co2_kg if used else None,
+        co2_note=used.co2_note if used else "",
+        coverage=used.coverage if used else None,
+        estimated_ratio=used.estimated_ratio if used else 0.0,
+        is_synthetic=spent.is_synthetic,
+        prices=spent.pricing if total is not None else "",
+        reason="; ".join(_reasons(spent)),
     )
 
 
-def _reasons(used: Usage) -> list[str]:
-    reasons = [SYNTHETIC] if used.is_synthetic else []
-    return reasons if used.cost is not None else [*reasons, used.pricing]
+def _reasons(spent: Spent) -> list[str]:
+    reasons = [SYNTHETIC] if spent.is_synthetic else []
+    ratio = spent.gpu.estimated_ratio if spent.gpu else 0.0
+    reasons += [f"{percent(ratio)} of its GPU time is {SHARED_OUT}"] if ratio else []
+    return reasons if spent.total is not None else [*reasons, spent.pricing]
+
+
+def _with_cents(made: Sequence[tuple[BillRow, Fraction | None]]) -> Iterator[BillRow]:
+    """Yield rows with their cents, which of each currency add up to its bill."""
+    priced = sorted((pair for pair in made if pair[1] is not None), key=lambda pair: pair[0].currency)
+    for _, several in itertools.groupby(priced, key=lambda pair: pair[0].currency):
+        mine = list(several)
+        for (row, _), cents in zip(mine, in_cents([cost for _, cost in mine if cost is not None]), strict=True):
+            yield replace(row, cents=cents)
+    yield from (row for row, cost in made if cost is None)

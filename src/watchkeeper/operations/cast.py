@@ -205,7 +205,15 @@ def lacks(names: Sequence[str], needed: Mapping[str, str]) -> str:
 
 def _wanted(monitor: Monitor) -> dict[str, pa.DataType]:
     columns = monitor.columns
-    numbers = [columns.score, columns.latency, columns.queue_time, columns.input_tokens, columns.output_tokens, *columns.probabilities.values()]
+    numbers = [
+        columns.score,
+        columns.latency,
+        columns.queue_time,
+        columns.input_tokens,
+        columns.output_tokens,
+        columns.cached_tokens,
+        *columns.probabilities.values(),
+    ]
     return {name: pa.float64() for name in numbers if name}
 
 

@@ -218,7 +218,15 @@ def _of_suite_columns(home: Home, monitor: Monitor, source: Source, pattern: str
     numbers = (
         [
             name
-            for name in (roles.score, roles.latency, roles.queue_time, roles.input_tokens, roles.output_tokens, *roles.probabilities.values())
+            for name in (
+                roles.score,
+                roles.latency,
+                roles.queue_time,
+                roles.input_tokens,
+                roles.output_tokens,
+                roles.cached_tokens,
+                *roles.probabilities.values(),
+            )
             if name
         ]
         if source == "events"

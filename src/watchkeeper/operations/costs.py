@@ -13,23 +13,35 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
-from watchkeeper.adapters.gpu_hours import first_uses, gpu_uses, predictions
+from watchkeeper.adapters.gpu_hours import Claims, first_uses, gpu_uses
 from watchkeeper.adapters.lake import Lake, among
-from watchkeeper.adapters.prices import price_book
+from watchkeeper.adapters.requests import Asked
 from watchkeeper.adapters.workspace import Home, load_monitors
-from watchkeeper.errors import ConfigurationError
-from watchkeeper.measures.cost import COST_METRICS, Use, cost_scores, method, usage, withdrawn
-from watchkeeper.measures.prices import Price
+from watchkeeper.measures.cost import COST_METRICS, cost_scores, share_score, version_scores, withdrawn
+from watchkeeper.measures.gpu_parts import by_segment, by_version
+from watchkeeper.measures.gpu_use import Use
 from watchkeeper.measures.readings import DONE, PROVISIONAL
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.lost import lost_costs
+from watchkeeper.operations.maturity import maturity_of
+from watchkeeper.operations.spending import (
+    Answers,
+    Books,
+    asked_of,
+    books_or_reasons,
+    claims_of,
+    first_asked,
+    measured_answers,
+    spent_by,
+    summed_answers,
+)
 from watchkeeper.records import Run, Score
 from watchkeeper.windows import Grid, Window
 from watchkeeper.words import not_over
 
 OPERATION = "costs"
 SETTLED = timedelta(days=35)
-"""Telemetry and predictions that land later than this after their window no longer change its cost."""
+"""Telemetry, predictions and labels that land later than this after they were due no longer change a window's cost."""
 
 
 def costs(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> int:
@@ -37,15 +49,15 @@ def costs(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> int:
 
     A wrong price book leaves hours and energy as they are; scores of money then say what is wrong with it.
     """
-    hosts = host_map({**load_monitors(home)[0], **monitors}.values())
-    runs = {m: known for m, known in _runs(home.lake, monitors, now).items() if not (any(r.rows for r in known.values()) and lost_costs(home, m))}
-    began = first_uses(home.lake, hosts, now=now) if monitors.keys() - runs.keys() else {}
-    due = {m: _due(monitor, runs.get(m, {}), began.get(m), now) for m, monitor in monitors.items()}
+    claims = claims_of({**load_monitors(home)[0], **monitors})
+    runs = {m: known for m, known in _runs(home, monitors, now).items() if not (any(r.rows for r in known.values()) and lost_costs(home, m))}
+    began = _began(home, claims, {m: monitors[m] for m in monitors.keys() - runs.keys()}, now)
+    due = {m: _due(home, monitor, runs.get(m, {}), began.get(m), now) for m, monitor in monitors.items()}
     due = {m: windows for m, windows in due.items() if windows}
     if not due:
         return 0
     known = _scores(home.lake, min(windows[0].start for windows in due.values()), now)
-    at_hand = _AtHand(home.lake, hosts, book_or_reason(home), known, now)
+    at_hand = _AtHand(home, claims, books_or_reasons(home), known, now)
     found = {m: _bring_up(monitors[m], windows, at_hand) for m, windows in due.items()}
     outcomes = [r for m, (fresh, written) in found.items() for r in _outcomes(m, due[m], fresh, written, runs.get(m, {}), now)]
     scores = [s for _, written in found.values() for s in written]
@@ -55,17 +67,28 @@ def costs(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> int:
 
 
 def costs_by(home: Home, monitor: Monitor, grid: Grid, *, now: datetime, start: datetime, end: datetime) -> Iterator[Score]:
-    """Yield what a model's GPUs did and cost in windows of any grid that overlap [start, end), summed from the readings; `end` cuts the last one."""
-    hosts = host_map({**load_monitors(home)[0], monitor.model: monitor}.values())
+    """Yield what a model cost in windows of any grid that overlap [start, end), summed from the readings; `end` cuts the last one."""
+    claims, books = claims_of({**load_monitors(home)[0], monitor.model: monitor}), books_or_reasons(home)
     windows = list(grid.between(start, end))
-    spans = {w.start: Window(w.start, min(w.end, end)) for w in windows}
-    mine = _of_model(gpu_uses(home.lake, list(spans.values()), hosts, now=now), monitor.model)
-    counts, book = predictions(home.lake, monitor, list(spans.values()), now=now), book_or_reason(home)
+    cut = {w.start: Window(w.start, min(w.end, end)) for w in windows}
+    asked = asked_of(home, monitor, books, list(cut.values()), now=now)
+    uses = _of_model(gpu_uses(home.lake, books.spans(list(cut.values())), claims, now=now), monitor.model)
+    answers = summed_answers(home, monitor, grid, start, end, now=now) if uses or monitor.cost.llm else Answers()
     for window in windows:
-        for uses in [found for (begun, _), found in mine.items() if begun == window.start]:
-            used = usage(uses, spans[window.start], book, monitor.cost.currency)
-            scores = cost_scores(used, monitor, window, predictions=counts.get(window.start, 0), now=now)
-            yield from (_so_far(dataclasses.replace(s, grain=grid.grain), now) for s in scores)
+        mine, requests = _sides(monitor, window, uses, asked)
+        for place, side in enumerate(mine):
+            accuracy = answers.accuracy.get(window.start)
+            spent = spent_by(monitor, side, cut[window.start], books, requests, accuracy, with_tokens=place == 0)
+            yield from (_so_far(dataclasses.replace(s, grain=grid.grain), now) for s in cost_scores(spent, monitor, window, now=now))
+
+
+def _sides(
+    monitor: Monitor, window: Window, uses: Mapping[tuple[datetime, bool], list[Use]], asked: Mapping[datetime, Asked]
+) -> tuple[list[list[Use]], Asked]:
+    """Return a window's uses, measured ones apart from made-up ones (one empty side where tokens alone were paid for), and what was asked in it."""
+    requests = asked.get(window.start, Asked())
+    mine = [uses[window.start, made_up] for made_up in (False, True) if (window.start, made_up) in uses]
+    return mine or ([[]] if monitor.cost.llm and requests.tokens else []), requests
 
 
 def _so_far(score: Score, now: datetime) -> Score:
@@ -75,43 +98,43 @@ def _so_far(score: Score, now: datetime) -> Score:
     return dataclasses.replace(score, state=PROVISIONAL, reason="; ".join(filter(None, (not_over(score.grain), score.reason))))
 
 
-def book_or_reason(home: Home) -> Sequence[Price] | str:
-    """Return the price book, or the sentence that says what is wrong with it."""
-    try:
-        return price_book(home)
-    except ConfigurationError as error:
-        return str(error)
-
-
-def host_map(monitors: Iterable[Monitor]) -> dict[str, str]:
-    """Return host -> the one model it serves; a host that two monitors claim serves neither, so that it bills once."""
-    claims: dict[str, list[str]] = {}
-    for monitor in monitors:
-        for host in sorted(set(monitor.cost.hosts)):
-            claims.setdefault(host, []).append(monitor.model)
-    return {host: models[0] for host, models in claims.items() if len(models) == 1}
-
-
 @dataclass(frozen=True, slots=True)
 class _AtHand:
     """What is the same for every monitor of a run."""
 
-    lake: Lake
-    hosts: Mapping[str, str]
-    book: Sequence[Price] | str
+    home: Home
+    claims: Claims
+    books: Books
     known: Mapping[tuple[object, ...], Score]
     now: datetime
 
 
-def _runs(lake: Lake, monitors: Mapping[str, Monitor], now: datetime) -> dict[str, dict[Window, Run]]:
+def _runs(home: Home, monitors: Mapping[str, Monitor], now: datetime) -> dict[str, dict[Window, Run]]:
     """Return model -> window of its grid -> what became of it, for windows that are not long settled."""
-    recent = (pc.field("operation") == OPERATION) & (pc.field("window_start") >= pa.scalar(now - 2 * SETTLED, TIMESTAMP))
+    longest = max((_settled(home, m, now) for m in monitors.values()), default=SETTLED)
+    recent = (pc.field("operation") == OPERATION) & (pc.field("window_start") >= pa.scalar(now - longest - SETTLED, TIMESTAMP))
     found: dict[str, dict[Window, Run]] = {}
-    for run in lake.newest(Run, as_of=now, where=recent):
+    for run in home.lake.newest(Run, as_of=now, where=recent):
         window = Window(run.window_start, run.window_end)
         if run.model in monitors and monitors[run.model].grid.at(window.start) == window:
             found.setdefault(run.model, {})[window] = run
     return found
+
+
+def _settled(home: Home, monitor: Monitor, now: datetime) -> timedelta:
+    """Return how long after its end a window may still change: its labels come, too, and tell what a correct prediction cost."""
+    return SETTLED + maturity_of(home, monitor, now=now).wait
+
+
+def _began(home: Home, claims: Claims, monitors: Mapping[str, Monitor], now: datetime) -> dict[str, datetime]:
+    """Return model -> when it may have used its first GPU or, where it pays for them, tokens."""
+    if not monitors:
+        return {}
+    began = {m: at for m, at in first_uses(home.lake, claims, now=now).items() if m is not None}
+    for monitor in monitors.values():
+        asked = first_asked(home, monitor, now=now) if monitor.cost.llm else None
+        began |= {monitor.model: min(asked, began.get(monitor.model, asked))} if asked else {}
+    return began
 
 
 def _scores(lake: Lake, since: datetime, now: datetime) -> dict[tuple[object, ...], Score]:
@@ -120,25 +143,48 @@ def _scores(lake: Lake, since: datetime, now: datetime) -> dict[tuple[object, ..
     return {_key(s): s for s in lake.newest(Score, as_of=now, where=wanted)}
 
 
-def _due(monitor: Monitor, runs: Mapping[Window, Run], began: datetime | None, now: datetime) -> list[Window]:
+def _due(home: Home, monitor: Monitor, runs: Mapping[Window, Run], began: datetime | None, now: datetime) -> list[Window]:
     """Return the ended windows that may have changed: all since the first use, later those that are new or not settled."""
     if runs:
-        began = max(runs).end - SETTLED
+        began = max(runs).end - _settled(home, monitor, now)
     return [w for w in monitor.grid.between(began, now) if w.end <= now] if began else []
 
 
 def _bring_up(monitor: Monitor, windows: list[Window], at_hand: _AtHand) -> tuple[dict[Window, list[Score]], list[Score]]:
-    """Return the scores of each window in which the model used a GPU, and those among them that are to be written."""
-    uses = gpu_uses(at_hand.lake, windows, at_hand.hosts, now=at_hand.now)
-    counts = predictions(at_hand.lake, monitor, windows, now=at_hand.now)
-    by_start = {w.start: w for w in windows}
+    """Return the scores of each window in which the model used a GPU or tokens, and those among them that are to be written."""
+    home, books, now = at_hand.home, at_hand.books, at_hand.now
+    every = gpu_uses(home.lake, books.spans(windows), at_hand.claims, now=now)
+    uses, asked = _of_model(every, monitor.model), asked_of(home, monitor, books, windows, now=now)
+    answers = measured_answers(home, monitor, windows, now=now)
     fresh: dict[Window, list[Score]] = {}
-    for (start, _), mine in _of_model(uses, monitor.model).items():
-        used = usage(mine, by_start[start], at_hand.book, monitor.cost.currency)
-        scores = cost_scores(used, monitor, by_start[start], predictions=counts.get(start, 0), now=at_hand.now)
-        fresh.setdefault(by_start[start], []).extend(scores)
+    for window in windows:
+        mine, requests = _sides(monitor, window, uses, asked)
+        for place, side in enumerate(mine):
+            spent = spent_by(monitor, side, window, books, requests, answers.accuracy.get(window.start), with_tokens=place == 0)
+            made = cost_scores(spent, monitor, window, now=now)
+            made += _of_versions(monitor, side, window, books, requests, now, with_tokens=place == 0)
+            rows = answers.segments.get(window.start, {})
+            shares = by_segment(rows, _whole(rows, requests))
+            made += [share_score(spent, monitor, window, segment, share, now=now) for segment, share in shares.items()]
+            fresh.setdefault(window, []).extend(made)
     before = {k: s for k, s in at_hand.known.items() if s.model == monitor.model and s.grain == monitor.window}
-    return fresh, [*_restated(fresh, before), *_withdrawn(fresh, before, uses, at_hand.now)]
+    return fresh, [*_restated(fresh, before), *_withdrawn(fresh, before, every, now)]
+
+
+def _whole(rows: Mapping[str, int], asked: Asked) -> int:
+    """Return of how many predictions segments are shares; rows that were not answered are in segments, too, and none may have more than all."""
+    return max([asked.predictions, *rows.values()]) if rows else 0
+
+
+def _of_versions(
+    monitor: Monitor, uses: Sequence[Use], window: Window, books: Books, asked: Asked, now: datetime, *, with_tokens: bool
+) -> Iterator[Score]:
+    """Yield the scores of each version, where readings or rows name any."""
+    parts = by_version(uses, asked.versions)
+    for version in sorted({*parts, *(asked.tokens if with_tokens else ())} - {""}):
+        mine, estimated = parts.get(version, ([], 0.0))
+        spent = spent_by(monitor, mine, window, books, asked.of(version), None, with_tokens=with_tokens)
+        yield from version_scores(spent, monitor, window, version=version, estimated_ratio=estimated, now=now)
 
 
 def _of_model(uses: Iterable[Use], model: str) -> dict[tuple[datetime, bool], list[Use]]:
@@ -165,8 +211,8 @@ def _restated(fresh: Mapping[Window, list[Score]], known: Mapping[tuple[object, 
 def _withdrawn(fresh: Mapping[Window, list[Score]], known: Mapping[tuple[object, ...], Score], uses: Iterable[Use], now: datetime) -> list[Score]:
     """Return, without a number, scores whose readings are still there but belong to another model now."""
     present = {_key(s) for scores in fresh.values() for s in scores}
-    sampled = {(u.window_start, method(is_synthetic=u.is_synthetic)) for u in uses}
-    gone = [s for k, s in known.items() if k not in present and (s.window_start, s.method) in sampled and s.n]
+    sampled = {(u.window_start, u.is_synthetic) for u in uses}
+    gone = [s for k, s in known.items() if k not in present and (s.window_start, "synthetic" in s.method) in sampled and s.n]
     return [withdrawn(s, now) for s in gone]
 
 

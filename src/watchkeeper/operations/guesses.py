@@ -38,7 +38,7 @@ _DECIDED = re.compile(r"flag|decision|decided|approv|declin|reject|predict|alert
 _FEWEST_DECIDED, _ASTRAY = 5, (0.01, 0.05)
 _PERSONAL = re.compile(r"e_?mail|phone|(^|_)ssn$|passport|iban|(first|last|sur|full)_?name|street|birth|(^|_)ip(_address)?$", re.IGNORECASE)
 _UNIT = r"_?(ms|millis|milliseconds)|_(s|sec|secs|seconds|us|micros|microseconds)"
-_NUMBERS = ("latency", "queue_time", "input_tokens", "output_tokens")
+_NUMBERS = ("latency", "queue_time", "input_tokens", "output_tokens", "cached_tokens")
 _BY_NAME = {
     "version": re.compile(r"^(model_?)?(version|ver|release|revision|build|tag)$", re.IGNORECASE),
     "environment": re.compile(r"^env(ironment)?$", re.IGNORECASE),
@@ -48,6 +48,7 @@ _BY_NAME = {
     ),
     "queue_time": re.compile(rf"^(queue|queued|queue_time|time_in_queue|queue_wait)({_UNIT})?$", re.IGNORECASE),
     "input_tokens": re.compile(r"^((input|prompt)_tokens|tokens_in)$", re.IGNORECASE),
+    "cached_tokens": re.compile(r"^(cached_((input|prompt)_)?tokens|tokens_cached)$", re.IGNORECASE),
     "output_tokens": re.compile(r"^((output|completion|generated)_tokens|tokens_out)$", re.IGNORECASE),
     "status": re.compile(r"^(status|status_code|http_status|http_status_code|error_(class|type))$", re.IGNORECASE),
     "trace_id": re.compile(r"^trace_?id$", re.IGNORECASE),

@@ -15,18 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
-from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.digest import RESTATED, DigestFacts, headline, lines
 from watchkeeper.judgement.eras import compared_text, era_of
 from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.judgement.spending import Spending
 from watchkeeper.judgement.times import Medians, medians
 from watchkeeper.judgement.verdict import reason_of, within
 from watchkeeper.measures import catalogue
-from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
 from watchkeeper.measures.own import own_kpis
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
+from watchkeeper.operations.digest_costs import spending_of
 from watchkeeper.operations.eras import baselines_of, eras_of
 from watchkeeper.operations.failures import unmended
 from watchkeeper.operations.faults import WORTH_A_LINE, Intake
@@ -177,7 +177,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
     intake = Intake(home, monitor, now)
     quarantined, reasons = intake.set_aside(window, ("events", "labels"))
     events_aside, landed = intake.set_aside(window)[0], round(whole["rows"].value or 0.0) if "rows" in whole else 0
-    cost, is_synthetic = _cost(home, monitor, window, now)
+    cost = spending_of(home, monitor, grid, window, now=now)
     not_judged = why_not_judged(home, monitor, now=now)
     era = era_of(eras_of(home, monitor, now=now), window.start)
     last = min(window.end, era.until or window.end) - timedelta.resolution
@@ -206,10 +206,8 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         is_mostly_aside=is_most(events_aside, landed),
         events_aside=events_aside,
         cost=cost,
-        cost_is_synthetic=is_synthetic,
-        currency=monitor.cost.currency,
         restated=_restated(home, monitor, window, due.wait, now),
-        not_known=_not_known(monitor, whole, cost, not_judged, is_synthetic=is_synthetic),
+        not_known=_not_known(monitor, whole, cost, not_judged),
         told_at=now,
         reason=reason_of(graded, found),
         times=medians(inside),
@@ -240,22 +238,6 @@ def _usual(home: Home, monitor: Monitor, grid: Grid, now: datetime) -> dict[str,
     return {m: found for m, found in ranges.items() if found is not None}
 
 
-def _cost(home: Home, monitor: Monitor, window: Window, now: datetime) -> tuple[dict[str, float], bool]:
-    time = pc.field("window_start")
-    inside = (
-        (pc.field("model") == monitor.model)
-        & (pc.field("version") == "")
-        & (time >= pa.scalar(window.start, TIMESTAMP))
-        & (time < pa.scalar(window.end, TIMESTAMP))
-    )
-    mine = [s for s in home.lake.newest(Score, as_of=now, where=inside & among("metric", COST_METRICS)) if s.value is not None]
-    totals = {m: sum(s.value or 0.0 for s in mine if s.metric == m) for m in ("gpu_hours", "gpu_cost") if any(s.metric == m for s in mine)}
-    predictions = sum(s.n for s in mine if s.metric == "cost_per_1000_predictions")
-    if predictions and "gpu_cost" in totals:
-        totals["cost_per_1000_predictions"] = 1000 * totals["gpu_cost"] / predictions
-    return totals, any(s.reason.startswith(SYNTHETIC) for s in mine)
-
-
 def _restated(home: Home, monitor: Monitor, window: Window, delay: timedelta, now: datetime) -> int:
     """Count figures of the period that labels or rows arriving after its labels were due have changed, those they made possible included.
 
@@ -281,8 +263,8 @@ def _restated(home: Home, monitor: Monitor, window: Window, delay: timedelta, no
     return int(pc.sum(pc.greater(counted.column("value_count_distinct"), 1)).as_py() or 0)
 
 
-def _not_known(monitor: Monitor, scores: Mapping[str, Score], cost: Mapping[str, float], not_judged: str, *, is_synthetic: bool) -> list[str]:
+def _not_known(monitor: Monitor, scores: Mapping[str, Score], cost: Spending | None, not_judged: str) -> list[str]:
     missing = [] if monitor.columns.latency else ["latency"]
-    missing += [] if cost and not is_synthetic else ["real GPU use"]
+    missing += [] if cost and not cost.is_synthetic else ["real GPU use"]
     missing += [f"whether anything is out of line ({not_judged})"] if not_judged else []
     return missing + ([] if scores else ["everything: no events of this period have landed"])

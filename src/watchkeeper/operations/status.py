@@ -230,7 +230,8 @@ def label_coverage(scores: Sequence[Score]) -> float | None:
 
 
 def _cost(scores: Sequence[Score]) -> dict[str, Any]:
-    spent = [s for s in scores if s.metric == "gpu_cost" and not s.segment and not s.version and s.value is not None]
+    whole = [s for s in scores if s.metric in ("total_cost", "gpu_cost") and not s.segment and not s.version and s.value is not None]
+    spent = [s for s in whole if s.metric == "total_cost"] or whole  # windows that were settled before there was a total have none
     if not spent:
         return {"cost_usd": None, "is_cost_synthetic": False}
     last = max(s.window_end for s in spent)

@@ -38,7 +38,7 @@ SEGMENT_KPIS: Mapping[str, tuple[str, ...]] = {
 }
 _GAPS = ("log_loss_gap", "mae_gap")
 _SERVICE = ("rows", "error_ratio", "latency_p95", "latency_over_p99", "queue_time_p95", "saturation")
-_COST = ("gpu_cost", "cost_per_1000_predictions")
+_COST = ("total_cost", "cost_per_1000_predictions", "cost_per_correct_prediction")
 _ROWS_SHOWN = 20
 _SEGMENTS_SHOWN = 60
 

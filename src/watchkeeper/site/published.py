@@ -63,7 +63,7 @@ class IncidentRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostRow:
-    """What each model's GPUs did and cost, one row a model and window; a view over `scores`."""
+    """What each model cost and its GPUs did, one row a model and window; a view over `scores`."""
 
     TABLE: ClassVar[str] = "costs"
 
@@ -75,9 +75,17 @@ class CostRow:
     gpu_hours: Of[float | None, "hours of GPUs held"]
     gpu_busy_ratio: Of[float | None, "share of that time with a kernel running"]
     gpu_energy_kwh: Of[float | None, "energy drawn, kWh"]
+    gpu_wasted_ratio: Of[float | None, "share of that time in whose readings nothing ran"]
+    gpu_co2_kg: Of[float | None, "CO2 of that energy, kg, by the factor of the price book"]
     gpu_cost: Of[float | None, "price of those hours, in `currency`"]
-    cost_per_1000_predictions: Of[float | None, "the same per thousand predictions"]
-    currency: Of[str | None, "currency of the price book"]
+    gpu_training_hours: Of[float | None, "of those hours training"]
+    gpu_training_cost: Of[float | None, "price of these"]
+    token_cost: Of[float | None, "price of the tokens of a hosted language model"]
+    total_cost: Of[float | None, "GPUs and tokens"]
+    cost_per_1000_predictions: Of[float | None, "total less training, per thousand predictions"]
+    cost_per_correct_prediction: Of[float | None, "the same over the share of predictions that were right"]
+    is_provisional: Of[bool, "true while labels are missing that tell which were right"]
+    currency: Of[str | None, "currency of the prices"]
     is_synthetic: Of[bool, "true when it comes from a made-up trace: not a bill"]
 
 
@@ -85,7 +93,7 @@ def described(record: type) -> dict[str, str]:
     """Return column -> meaning of a record, from its annotations.
 
     >>> described(CostRow)["currency"]
-    'currency of the price book'
+    'currency of the prices'
     """
     hints = typing.get_type_hints(record, include_extras=True)
     return {f.name: hints[f.name].__metadata__[0] for f in dataclasses.fields(record)}

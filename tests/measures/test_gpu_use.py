@@ -2,10 +2,11 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
-from watchkeeper.measures.cost import Use, charge, per_1000, usage
+from watchkeeper.measures.gpu_use import Use, charge, per_1000, usage
 from watchkeeper.measures.prices import Price
 from watchkeeper.windows import Window
 
@@ -17,7 +18,16 @@ SECOND = 1_000_000
 def use(seconds: int, *, name: str = "NVIDIA L4", device: str = "u", **more) -> Use:
     us = seconds * SECOND
     measured = {"busy_known_us": us, "busy_us": us // 2, "energy_known_us": us, "energy_uj": us * 50, "device_us": us}
-    given = {"window_start": START, "host": "a", "device_uuid": device, "device_name": name, "model": "one", "is_synthetic": False, "samples": 1}
+    given = {
+        "window_start": START,
+        "priced_on": START.date(),
+        "host": "a",
+        "device_uuid": device,
+        "device_name": name,
+        "model": "one",
+        "is_synthetic": False,
+        "samples": 1,
+    }
     return Use(**{**given, **measured, "sampled_us": us, **more})
 
 
@@ -30,14 +40,14 @@ BOOK = [price("L4", "0.80"), price("H100", "7.00")]
 
 def test_each_kind_of_device_is_charged_at_its_own_price():
     amount, prices = charge([use(3600), use(1800), use(7200, name="NVIDIA H100")], BOOK, "USD")
-    assert amount == Decimal("15.2")
+    assert amount == Fraction(152, 10)
     assert "NVIDIA L4 at 0.80" in prices
     assert "NVIDIA H100 at 7.00" in prices
 
 
 def test_many_parts_cost_what_the_whole_costs_to_the_last_digit():
     parts = [use(1) for _ in range(3600)]
-    assert charge(parts, BOOK, "USD")[0] == charge([use(3600)], BOOK, "USD")[0] == Decimal("0.8")
+    assert charge(parts, BOOK, "USD")[0] == charge([use(3600)], BOOK, "USD")[0] == Fraction(8, 10)
 
 
 def test_one_device_without_a_price_leaves_no_half_sum():
@@ -48,7 +58,7 @@ def test_one_device_without_a_price_leaves_no_half_sum():
 
 @pytest.mark.parametrize(("cost", "predictions", "each"), [("8", 4000, 2.0), ("8", 0, None), (None, 4000, None), ("0", 10, 0.0)])
 def test_the_cost_of_a_thousand_needs_both_sides(cost, predictions, each):
-    assert per_1000(None if cost is None else Decimal(cost), predictions) == each
+    assert per_1000(None if cost is None else Fraction(cost), predictions) == each
 
 
 def test_coverage_is_of_the_devices_that_were_used():

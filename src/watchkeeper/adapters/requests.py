@@ -1,0 +1,106 @@
+"""What was asked of a model: predictions and tokens by window, as DuckDB counts them over the lake's events.
+
+Belongs here: which rows count, and as of when. Does not: GPUs (gpu_hours.py), prices (measures/).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+
+from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.warehouse import ask, connect, statement
+from watchkeeper.measures.spans import Span
+from watchkeeper.measures.token_prices import Tokens
+from watchkeeper.monitor import Monitor
+
+_TOKENS = ("input_tokens", "output_tokens", "cached_tokens")
+
+
+@dataclass(slots=True)
+class Asked:
+    """What was asked of a model in one window."""
+
+    predictions: int = 0
+    """Requests that were answered."""
+    versions: dict[str, int] = field(default_factory=dict)
+    """Of those by version, empty where rows name none."""
+    tokens: dict[str, list[Tokens]] = field(default_factory=dict)
+    """By version, for those that used any."""
+
+    @property
+    def all_tokens(self) -> list[Tokens]:
+        """The tokens of all versions."""
+        return [count for counts in self.tokens.values() for count in counts]
+
+    def of(self, version: str) -> "Asked":
+        """Return what was asked of one version."""
+        predictions = self.versions.get(version, 0)
+        return Asked(predictions, {version: predictions}, {version: self.tokens.get(version, [])})
+
+
+def asked_by_window(lake: Lake, monitor: Monitor, spans: Sequence[Span], *, now: datetime) -> dict[datetime, Asked]:
+    """Return window start -> what was asked of a model, for windows with any request; `spans` ascend."""
+    dataset = lake.dataset(f"events/{monitor.model}")
+    if dataset is None or not spans:
+        return {}
+    with connect(lake, {}) as connection:
+        connection.register("requests", _requests(dataset, monitor, spans[0].start, spans[-1].end, now))
+        connection.register("windows", span_table(spans))
+        rows = ask(connection, statement("predictions")).to_pylist()
+    found: dict[datetime, Asked] = {}
+    for row in rows:
+        asked = found.setdefault(row["window_start"], Asked())
+        asked.predictions += row["predictions"]
+        if row["predictions"]:
+            asked.versions[row["version"]] = asked.versions.get(row["version"], 0) + row["predictions"]
+        counts = {name.removesuffix("_tokens"): row[name] for name in _TOKENS}
+        if any(counts.values()):
+            asked.tokens.setdefault(row["version"], []).append(Tokens(priced_on=row["priced_on"], **counts))
+    return found
+
+
+def predictions_by_hour(lake: Lake, monitor: Monitor, start: datetime, end: datetime, *, now: datetime) -> dict[int, int]:
+    """Return hour (counted since 1970, UTC) -> predictions of a model, for hours with any."""
+    dataset = lake.dataset(f"events/{monitor.model}")
+    if dataset is None:
+        return {}
+    with connect(lake, {}) as connection:
+        connection.register("requests", _requests(dataset, monitor, start, end, now))
+        return {row["hour"]: row["predictions"] for row in ask(connection, statement("hourly_predictions")).to_pylist()}
+
+
+def span_table(spans: Sequence[Span]) -> pa.Table:
+    """Return spans as a table of their names."""
+    columns = {
+        "window_start": pa.array([s.window_start for s in spans], TIMESTAMP),
+        "span_start": pa.array([s.start for s in spans], TIMESTAMP),
+        "span_end": pa.array([s.end for s in spans], TIMESTAMP),
+        "priced_on": pa.array([s.priced_on for s in spans], pa.date32()),
+    }
+    return pa.table(columns)
+
+
+def _requests(dataset: pads.Dataset, monitor: Monitor, start: datetime, end: datetime, now: datetime) -> pads.Scanner:
+    wanted = (pc.field("wk_landed_at") <= _moment(now)) & (pc.field("wk_time") >= _moment(start)) & (pc.field("wk_time") < _moment(end))
+    names, roles = dataset.schema.names, monitor.columns
+    outputs = [c for c in (roles.score, roles.prediction) if c and c in names]
+    answered = [pc.field(c).is_valid() for c in outputs] or [pc.scalar(True)]
+    version = pc.field(roles.version) if roles.version and roles.version in names else None
+    columns = {
+        "wk_time": pc.field("wk_time"),
+        "is_answered": answered[0] | answered[-1],
+        "version": pc.scalar("") if version is None else pc.coalesce(version.cast(pa.string()), pc.scalar("")),
+    }
+    for role in _TOKENS:
+        column = getattr(roles, role)
+        columns[role] = pc.field(column).cast(pa.float64()) if column and column in names else pc.scalar(0.0)
+    return dataset.scanner(columns=columns, filter=wanted)
+
+
+def _moment(at: datetime) -> pa.Scalar:
+    return pa.scalar(at, TIMESTAMP)

@@ -1,0 +1,183 @@
+"""GPU time into hours, energy, CO2 and money: sums of whole units first, one division last.
+
+Belongs here: arithmetic on what GPUs did for somebody. Does not: how readings become such rows (adapters/sql/gpu_hours.sql), which price fits a
+device (prices.py), scores (cost.py). What no sampler saw is unknown, not idle.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Literal
+
+from watchkeeper.measures.prices import BOOK, Price, price_of
+from watchkeeper.windows import Window
+
+Account = Literal["model", "unattributed", "idle"]
+TRAINING = "training"
+IDLE, BY_REQUESTS = "idle", "requests"
+_HOUR_US = 3_600_000_000
+_KWH_UJ = 3_600_000_000_000
+_KG = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What one GPU did for one model (None: for none that is known) in one window, in one way of knowing it; `_us` microseconds, `_uj` microjoules.
+
+    Time is that of whole GPUs: of a MIG slice its fraction counts.
+    """
+
+    window_start: datetime
+    priced_on: date
+    host: str
+    device_uuid: str
+    device_name: str
+    model: str | None
+    version: str = ""
+    team: str = ""
+    purpose: str = "serving"
+    how: str = ""
+    """How the model is known: process, container, environment, sampler (told with --model), host or requests; else unattributed or idle."""
+    is_synthetic: bool
+    samples: int
+    sampled_us: int
+    busy_known_us: int
+    busy_us: int
+    still_us: int = 0
+    """Time of readings in which nothing ran at all."""
+    energy_known_us: int
+    energy_uj: int
+    device_us: int
+    """Sampled time of the GPU in the window, for whomever."""
+
+    @property
+    def account(self) -> Account:
+        """On which account it goes: that of a model, of what no model accounts for, or of what nobody held."""
+        return "model" if self.model is not None else "idle" if self.how == IDLE else "unattributed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """The sum of some uses in one window, with its price; what could not be known is None."""
+
+    is_synthetic: bool
+    samples: int
+    gpu_us: int
+    busy_ratio: float | None
+    wasted_ratio: float | None
+    """Share of the time held in whose readings nothing ran."""
+    energy_kwh: float | None
+    energy_coverage: float
+    co2_kg: float | None
+    co2_note: str
+    """The factors that were used; without CO2, what is missing for it."""
+    coverage: float
+    cost: Fraction | None
+    currency: str
+    pricing: str
+    """The prices that were used; without a cost, what is missing for one."""
+    estimated_ratio: float
+    """Share of the time that is an estimate: split by requests."""
+
+    @property
+    def gpu_hours(self) -> float:
+        """Hours of whole GPUs."""
+        return self.gpu_us / _HOUR_US
+
+
+def usage(uses: Sequence[Use], window: Window, book: Sequence[Price] | str, currency: str) -> Usage:
+    """Return the sum of uses of one window; `book` is the price book, or the reason why there is none."""
+    sampled, busy_known, energy_known, energy = (
+        sum(getattr(u, f) for u in uses) for f in ("sampled_us", "busy_known_us", "energy_known_us", "energy_uj")
+    )
+    cost, pricing = charge(uses, book, currency)
+    co2_kg, co2_note = _co2(uses, book, currency)
+    return Usage(
+        is_synthetic=any(u.is_synthetic for u in uses),
+        samples=sum(u.samples for u in uses),
+        gpu_us=sampled,
+        busy_ratio=sum(u.busy_us for u in uses) / busy_known if busy_known else None,
+        wasted_ratio=sum(u.still_us for u in uses) / busy_known if busy_known else None,
+        energy_kwh=energy / _KWH_UJ if energy_known else None,
+        energy_coverage=energy_known / sampled if sampled else 0.0,
+        co2_kg=co2_kg,
+        co2_note=co2_note,
+        coverage=_coverage(uses, window),
+        cost=cost,
+        currency=currency,
+        pricing=pricing,
+        estimated_ratio=sum(u.sampled_us for u in uses if u.how == BY_REQUESTS) / sampled if sampled else 0.0,
+    )
+
+
+def charge(uses: Iterable[Use], book: Sequence[Price] | str, currency: str) -> tuple[Fraction | None, str]:
+    """Return what some uses cost, exactly, and the prices used; (None, why) when any device has no price."""
+    if isinstance(book, str):
+        return None, book
+    held: dict[tuple[str, str, date], int] = {}
+    for use in uses:
+        place = (use.device_name, use.host, use.priced_on)
+        held[place] = held.get(place, 0) + use.sampled_us
+    quotes = {place: price_of(place[0], book, currency, host=place[1], on=place[2]) for place in sorted(held)}
+    missing = dict.fromkeys(quote for quote in quotes.values() if isinstance(quote, str))
+    if missing:
+        return None, "; ".join(missing)
+    amount = sum((us * Fraction(quote.price) for place, us in held.items() if isinstance(quote := quotes[place], Price)), Fraction(0))
+    return amount / _HOUR_US, "; ".join(dict.fromkeys(f"{name} at {quote}" for (name, _, _), quote in quotes.items()))
+
+
+def _co2(uses: Sequence[Use], book: Sequence[Price] | str, currency: str) -> tuple[float | None, str]:
+    """Return the CO2 of the energy drawn, and the factors used; None, with the reason, where a line has no factor."""
+    if isinstance(book, str):
+        return None, book
+    grams, said = Fraction(0), dict[str, None]()
+    for use in uses:
+        price = price_of(use.device_name, book, currency, host=use.host, on=use.priced_on)
+        if isinstance(price, str):
+            return None, price
+        if price.co2_g_per_kwh is None:
+            return None, f"no CO2 factor for {use.device_name!r}: give line {price.line} of {BOOK} a `co2_g_per_kwh`"
+        grams += Fraction(use.energy_uj, _KWH_UJ) * Fraction(price.pue or Decimal(1)) * Fraction(price.co2_g_per_kwh)
+        building = f"PUE {price.pue}" if price.pue else "without the building's own, no PUE is given"
+        said[f"{price.co2_g_per_kwh} g of CO2 per kWh {price.region}".rstrip() + f", {building}"] = None
+    if not any(u.energy_known_us for u in uses):
+        return None, "no reading of the power drawn"
+    return float(grams / _KG), "; ".join(said)
+
+
+def per_1000(cost: Fraction | None, predictions: int) -> float | None:
+    """Return the cost of a thousand predictions, None when either side is not known or there were none."""
+    return float(cost * 1000 / predictions) if cost is not None and predictions else None
+
+
+def shared_out(total: int, weights: Sequence[int | Fraction]) -> list[int]:
+    """Return whole parts of a total in proportion to some weights (largest remainders), whose sum is the total; equal ones without any weight.
+
+    >>> shared_out(100, [1, 1, 1]), shared_out(7, [5, 0, 2]), shared_out(5, [0, 0])
+    ([34, 33, 33], [5, 0, 2], [3, 2])
+    """
+    every = sum(weights) or 0
+    given = weights if every else [1] * len(weights)
+    exact = [Fraction(total) * w / (every or len(weights)) for w in given]
+    parts = [int(e // 1) for e in exact]
+    order = sorted(range(len(parts)), key=lambda i: (parts[i] - exact[i], i))
+    for i in order[: total - sum(parts)]:
+        parts[i] += 1
+    return parts
+
+
+def in_cents(amounts: Sequence[Fraction]) -> list[int]:
+    """Return amounts in whole cents that add up to their sum in whole cents.
+
+    >>> in_cents([Fraction(1, 3), Fraction(1, 3), Fraction(1, 3)])
+    [34, 33, 33]
+    """
+    return shared_out(round(sum(amounts, Fraction(0)) * 100), amounts)
+
+
+def _coverage(uses: Sequence[Use], window: Window) -> float:
+    devices = {(u.device_uuid, u.is_synthetic): u.device_us for u in uses}
+    span = (window.end - window.start).total_seconds() * 1e6
+    return sum(devices.values()) / (len(devices) * span) if devices else 0.0

@@ -1,0 +1,74 @@
+"""What a period cost, for a model's digest: from the bill of that period.
+
+Belongs here: which figures of the bill a digest tells. Does not: the bill (bill.py), the words (judgement/spending.py).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.lake import among
+from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.judgement.spending import Spending
+from watchkeeper.measures.cost import COST_METRICS
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.bill import BillRow, Per, billed
+from watchkeeper.operations.spending import books_or_reasons
+from watchkeeper.records import Score
+from watchkeeper.spelling import segment_pairs
+from watchkeeper.windows import Grid, Window
+
+
+def spending_of(home: Home, monitor: Monitor, grid: Grid, window: Window, *, now: datetime) -> Spending | None:
+    """Return what a model cost in a window of a grid, None where nothing of it is known; measured where there is both, else the made-up trace."""
+    if not _is_costed(home, monitor, window, now):
+        return None
+    monitors = {**load_monitors(home)[0], monitor.model: monitor}
+    rows = list(billed(home, monitors, books_or_reasons(home), grid, {window: window}, now=now))
+    mine = sorted((r for r in rows if r.model == monitor.model), key=lambda r: r.is_synthetic)
+    return _spending(mine[0], rows) if mine else None
+
+
+def _is_costed(home: Home, monitor: Monitor, window: Window, now: datetime) -> bool:
+    time = pc.field("window_start")
+    where = (pc.field("model") == monitor.model) & (pc.field("version") == "") & (pc.field("segment") == "") & among("metric", COST_METRICS)
+    where &= (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
+    return any(s.value is not None for s in home.lake.newest(Score, as_of=now, where=where))
+
+
+def _spending(row: BillRow, rows: Sequence[BillRow]) -> Spending:
+    alike = [r for r in rows if r.is_synthetic == row.is_synthetic]
+    return Spending(
+        gpu_hours=row.gpu_hours,
+        currency=row.currency,
+        is_synthetic=row.is_synthetic,
+        total_cost=row.cost,
+        per_1000=row.cost_per_1000_predictions,
+        per_correct=row.cost_per_correct_prediction,
+        is_provisional=row.correct_state == "provisional",
+        busy_ratio=row.busy_ratio,
+        wasted_ratio=row.wasted_ratio,
+        energy_kwh=row.energy_kwh,
+        co2_kg=row.co2_kg,
+        training_hours=row.training_gpu_hours,
+        training_cost=row.training_cost,
+        token_cost=row.token_cost,
+        estimated_ratio=row.estimated_ratio,
+        team=row.team,
+        versions=_dearest(row, "version"),
+        segments=[(_segment_text(name), cost) for name, cost in _dearest(row, "segment")],
+        idle_hours=sum(r.gpu_hours for r in alike if r.account == "idle"),
+        unattributed_hours=sum(r.gpu_hours for r in alike if r.account == "unattributed"),
+        every_hours=sum(r.gpu_hours for r in alike),
+    )
+
+
+def _dearest(row: BillRow, per: Per) -> list[tuple[str, float]]:
+    return sorted(((p.of, p.cost) for p in row.parts if p.per == per and p.cost is not None), key=lambda part: (-part[1], part[0]))
+
+
+def _segment_text(name: str) -> str:
+    return " and ".join(f"{column} {value}" for column, value in segment_pairs(name))

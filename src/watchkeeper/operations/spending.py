@@ -1,0 +1,139 @@
+"""What a model spent in windows: its GPUs, its tokens, its predictions and how many were right, brought together.
+
+Belongs here: reading these. Does not: scores that are kept (costs.py), the bill of all models (bill.py), arithmetic (measures/).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.gpu_hours import Claims
+from watchkeeper.adapters.lake import among
+from watchkeeper.adapters.prices import price_book
+from watchkeeper.adapters.requests import Asked, asked_by_window
+from watchkeeper.adapters.token_prices import token_book
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import ConfigurationError
+from watchkeeper.measures.cost import Spent, right_of
+from watchkeeper.measures.gpu_use import TRAINING, Use, usage
+from watchkeeper.measures.prices import Price, days_of_change
+from watchkeeper.measures.spans import Span, spans_of
+from watchkeeper.measures.token_prices import TokenPrice, token_charge
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.bins_in_force import in_force
+from watchkeeper.operations.rollup import rolled_up
+from watchkeeper.records import Batch, Score
+from watchkeeper.windows import Grid, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The price books of a workspace, each or the sentence that says what is wrong with it, and the zone in which prices change at midnight."""
+
+    gpus: Sequence[Price] | str
+    tokens: Sequence[TokenPrice] | str
+    zone: str
+
+    def spans(self, windows: Sequence[Window]) -> list[Span]:
+        """Return windows, cut where a price changes."""
+        of_tokens = () if isinstance(self.tokens, str) else (p.since for p in self.tokens if p.since is not None)
+        return spans_of(windows, {*days_of_change(self.gpus), *of_tokens}, self.zone)
+
+
+def books_of(home: Home) -> Books:
+    """Return the price books of a workspace.
+
+    Raises:
+        ConfigurationError: one of them is wrong.
+
+    """
+    return Books(price_book(home), token_book(home), home.workspace.timezone)
+
+
+def books_or_reasons(home: Home) -> Books:
+    """Return the price books, of one that is wrong what is wrong with it."""
+    gpus: Sequence[Price] | str
+    tokens: Sequence[TokenPrice] | str
+    try:
+        gpus = price_book(home)
+    except ConfigurationError as error:
+        gpus = str(error)
+    try:
+        tokens = token_book(home)
+    except ConfigurationError as error:
+        tokens = str(error)
+    return Books(gpus, tokens, home.workspace.timezone)
+
+
+def claims_of(monitors: Mapping[str, Monitor]) -> Claims:
+    """Return which models each host may serve."""
+    hosts: dict[str, list[str]] = {}
+    for monitor in monitors.values():
+        for host in sorted(set(monitor.cost.hosts)):
+            hosts.setdefault(host, []).append(monitor.model)
+    return Claims(hosts, monitors)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What became of a model's predictions in some windows: the accuracy of each, and rows by segment."""
+
+    accuracy: Mapping[datetime, Score] = field(default_factory=dict)
+    segments: Mapping[datetime, Mapping[str, int]] = field(default_factory=dict)
+
+
+def measured_answers(home: Home, monitor: Monitor, windows: Sequence[Window], *, now: datetime) -> Answers:
+    """Return the answers of windows of the monitor's own grid, as they were measured."""
+    time = pc.field("window_start")
+    where = (pc.field("model") == monitor.model) & (pc.field("grain") == monitor.window) & (pc.field("environment") == monitor.environment)
+    where &= (pc.field("version") == "") & (pc.field("feature") == "") & among("metric", ("accuracy", "rows")) & in_force(home, monitor, now=now)
+    where &= (time >= pa.scalar(windows[0].start, TIMESTAMP)) & (time < pa.scalar(windows[-1].end, TIMESTAMP))
+    return _answers(home.lake.newest(Score, as_of=now, where=where))
+
+
+def summed_answers(home: Home, monitor: Monitor, grid: Grid, start: datetime, end: datetime, *, now: datetime) -> Answers:
+    """Return the answers of windows of any grid from the sums of their parts in [start, end), by the start of the whole window."""
+    made = rolled_up(home, monitor, grid, now=now, start=start, end=end, metrics={"accuracy", "rows"})
+    return _answers([s for s in made if not s.feature])
+
+
+def _answers(scores: Sequence[Score]) -> Answers:
+    segments: dict[datetime, dict[str, int]] = {}
+    for score in scores:
+        if score.metric == "rows" and score.segment and score.value:
+            segments.setdefault(score.window_start, {})[score.segment] = round(score.value)
+    return Answers({s.window_start: s for s in scores if s.metric == "accuracy" and not s.segment}, segments)
+
+
+def first_asked(home: Home, monitor: Monitor, *, now: datetime) -> datetime | None:
+    """Return when a model was first asked, as the files that landed tell; None before any."""
+    landed = home.lake.newest(Batch, as_of=now, where=(pc.field("model") == monitor.model) & (pc.field("source") == "events"))
+    return min((b.starts_at for b in landed if b.starts_at is not None), default=None)
+
+
+def asked_of(home: Home, monitor: Monitor, books: Books, windows: Sequence[Window], *, now: datetime) -> dict[datetime, Asked]:
+    """Return window start -> what was asked of a model."""
+    return asked_by_window(home.lake, monitor, books.spans(windows), now=now)
+
+
+def spent_by(
+    monitor: Monitor, uses: Sequence[Use], window: Window, books: Books, asked: Asked, accuracy: Score | None, *, with_tokens: bool = True
+) -> Spent:
+    """Return what a model spent in one window, of which these are its uses, all measured or all made up."""
+    currency, training = monitor.cost.currency, [u for u in uses if u.purpose == TRAINING]
+    pays_tokens = with_tokens and monitor.cost.llm is not None
+    tokens, note = token_charge(asked.all_tokens, monitor.cost.llm or "", books.tokens, currency) if pays_tokens else (None, "")
+    return Spent(
+        gpu=usage(uses, window, books.gpus, currency) if uses else None,
+        training=usage(training, window, books.gpus, currency) if training else None,
+        tokens=tokens,
+        token_note=note,
+        pays_tokens=pays_tokens,
+        predictions=asked.predictions,
+        right=right_of(monitor, accuracy),
+        currency=currency,
+    )
