@@ -4,6 +4,7 @@ Belongs here: drawing the trace. Does not: what is made of it (operations/costs.
 telemetry and says with every figure that it is no bill.
 """
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -71,4 +72,5 @@ def _device(number: int, moments: list[datetime], load: Floats, rng: np.random.G
         "throttle_reasons": [[]] * n,
         "is_synthetic": [True] * n,
     }
-    return pa.table(columns, schema=arrow_schema(GpuSample))
+    unread = {f.name: [f.default] * n for f in dataclasses.fields(GpuSample) if f.name not in columns}
+    return pa.table({**columns, **unread}, schema=arrow_schema(GpuSample))
