@@ -113,15 +113,17 @@ def test_after_a_sigkill_no_reading_is_lost_that_was_taken_and_the_next_sampler_
 @needs_gcc[0]
 @needs_gcc[1]
 def test_processes_are_read_with_the_rules_of_the_command_line_and_said_once_where_they_may_not_be(home, tmp_path):
-    world = NvmlWorld(tmp_path, "- count 2", f"0 processes {os.getpid()}:1024:20", "1 processes !4")
-    rule = ("--process", "parcels=*pytest*")
+    used = subprocess.Popen([sys.executable, "-c", "input()", "serve_parcels"], stdin=subprocess.PIPE)
+    world = NvmlWorld(tmp_path, "- count 2", f"0 processes {used.pid}:1024:20", "1 processes !4")
+    rule = ("--process", "parcels=*serve_parcels*")
     process = sampler(home, "--every", "0.1s", "--count", "4", "--json", *rule, env=world.environment)
     out, said = process.communicate(timeout=PATIENCE_S)
+    used.communicate(b"\n")
     assert process.returncode == 0, said
     assert said.count("The processes on GPU 1 are unknown (Insufficient Permissions); readings of devices go on.") == 1
     told = [json.loads(line) for line in out.splitlines()]
     assert {line["unknown_processes"]["GPU 1"] for line in told} == {"Insufficient Permissions"}
-    assert {(p.pid, p.model, p.attributed_by) for p in home.lake.newest(GpuProcess)} == {(os.getpid(), "parcels", "process")}
+    assert {(p.pid, p.model, p.attributed_by) for p in home.lake.newest(GpuProcess)} == {(used.pid, "parcels", "process")}
     assert len(home.lake.newest(GpuSample)) == 8
 
 
