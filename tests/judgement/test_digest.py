@@ -284,6 +284,14 @@ def test_what_lasts_without_harm_is_said_a_last_time():
     assert "That of price, weight_kg lasts and did no harm: from here on they are compared with how they have been since." in both
 
 
+def test_a_burst_of_unsure_scores_and_longer_waits_are_told_by_their_largest():
+    unsure = [signal("low_confidence_ratio", value, family="covariate", expected=0.1) for value in (0.4, 0.55)]
+    waits = signal("queue_time_p95", 80.0, family="service", expected=12.0)
+    data = said(facts(notices=[*unsure, waits]))["Data"]
+    assert "Up to 55 % of scores lie near the threshold, usually 10 %: a notice." in data
+    assert "Requests wait longer (p95 up to 80.0 ms, usually 12.0 ms): a notice." in data
+
+
 def test_what_the_whole_of_a_feature_hides_is_told_by_name():
     apart = replace(
         signal("segment_shift", 0.5, family="covariate", feature="weight_kg"), expected=0.0, reason="most in depot=north: +1.20 standard deviations"

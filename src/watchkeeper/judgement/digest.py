@@ -279,7 +279,15 @@ def _data(facts: DigestFacts) -> str:
     if facts.scores_moved:
         worst = max((s for s in facts.notices if s.metric == "psi" and s.feature == "@score"), key=lambda s: s.value)
         said += f" The model's own scores differ from the reference (PSI up to {number_text(worst.value)}, usually {number_text(worst.expected)}): a notice."
-    return said
+    return said + _risen(facts)
+
+
+def _risen(facts: DigestFacts) -> str:
+    """Say of numbers of the whole that rose without harm: how unsure the model was, how long requests waited."""
+    unsure, waits = ([(s.value, s.expected) for s in _worst(facts, metric)] for metric in ("low_confidence_ratio", "queue_time_p95"))
+    said = [f" Up to {percent(now)} of scores lie near the threshold, usually {percent(usual)}: a notice." for now, usual in unsure]
+    said += [f" Requests wait longer (p95 up to {number_text(now, 'ms')}, usually {number_text(usual, 'ms')}): a notice." for now, usual in waits]
+    return "".join(said)
 
 
 def _hidden(facts: DigestFacts) -> str:
