@@ -85,6 +85,7 @@ def test_a_last_line_that_is_being_written_is_no_broken_line():
 def test_a_broken_line_is_told_of_and_the_others_are_read():
     good = json_of(a_trace()).decode().strip()
     bad = {
+        "2025-02-01 INFO a line of another log": "is not JSON",
         "{not json": "is not JSON",
         '{"resourceSpans": 7}': "is no OTLP request",
         '{"resourceLogs": []}': "holds log records, which are not taken in",
@@ -94,6 +95,7 @@ def test_a_broken_line_is_told_of_and_the_others_are_read():
         "[" * 100_000: "is not JSON",
     }
     found = list(messages("\n".join([good, *bad, good, ""]).encode(), "f"))
+    assert len(list(messages("\n".join([*bad, good]).encode(), "f"))) == len(bad) + 1
     assert [m.number for m in found] == list(range(len(bad) + 2))
     for message, why in zip(found[1:-1], bad.values(), strict=True):
         assert why in message.content.reason
@@ -172,6 +174,7 @@ def test_a_value_that_is_not_known_is_null_and_a_delta_is_called_one():
     [
         (b"", "is empty"),
         (b"\n \n", "is empty"),
+        (b"2025-02-01 INFO started\n", "holds no OTLP messages"),
         (b"\x89PNG\r\n\x1a\n0000", "holds no OTLP messages"),
         (bytes(range(256)) * 20, "holds no OTLP messages"),
         (gzip.compress(b"x" * 1000)[:-8], "is not whole gzip data"),

@@ -26,6 +26,7 @@ MOST_BYTES = 1_000_000_000
 
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _TEXT_LOOKED_AT = 4096
+_EXPECTED = "Expected are JSON lines, or protobuf as the collector's file exporter writes it."
 _LENGTH = 4
 _TRACE_ID, _SPAN_ID = 16, 8
 _LONGEST_VARINT = 5
@@ -63,7 +64,7 @@ def messages(data: bytes, name: str) -> Iterator[Message]:
     data = unpacked(data, name)
     if not data.strip():
         raise UnreadableError("is empty, it holds no message", where=name, then="Write it again, or remove it.")
-    yield from _of_lines(data) if _is_text(data) else _of_frames(data, name)
+    yield from _of_lines(data, name) if _is_text(data) else _of_frames(data, name)
 
 
 def unpacked(data: bytes, name: str, *, most: int = MOST_BYTES) -> bytes:
@@ -87,16 +88,17 @@ def unpacked(data: bytes, name: str, *, most: int = MOST_BYTES) -> bytes:
 
 
 def _is_text(data: bytes) -> bool:
-    """Tell whether bytes are JSON and no protobuf: they begin with an object, and have no control characters."""
-    start = data[:_TEXT_LOOKED_AT].removeprefix(b"\xef\xbb\xbf").lstrip()
-    return start[:1] in (b"{", b"[") and not any(byte < ord(" ") and byte not in b"\t\n\r" for byte in start)
+    """Tell whether bytes are lines of text and no protobuf, which has control characters from its first bytes on."""
+    return not any(byte < ord(" ") and byte not in b"\t\n\r" for byte in data[:_TEXT_LOOKED_AT])
 
 
-def _of_lines(data: bytes) -> Iterator[Message]:
+def _of_lines(data: bytes, name: str) -> Iterator[Message]:
     text = data.decode("utf-8-sig", errors="replace")
     lines = [(number, line) for number, line in enumerate(text.split("\n")) if line.strip()]
     if len(lines) > 1 and json_of(lines[0][1]) is None and (whole := json_of(text)) is not None:
         lines = [(0, json.dumps(whole))]  # one request, written over many lines
+    if not any(line.lstrip()[:1] in ("{", "[") for _, line in lines):
+        raise UnreadableError("holds no OTLP messages", where=name, then=_EXPECTED)
     is_ended = text.endswith("\n") or len(lines) == 1
     for place, (number, line) in enumerate(lines):
         is_last = place == len(lines) - 1
@@ -125,9 +127,7 @@ def _of_frames(data: bytes, name: str) -> Iterator[Message]:
         if framed and not isinstance(framed[0].content, Broken):
             yield from framed
             return
-    raise UnreadableError(
-        "holds no OTLP messages", where=name, then="Expected are JSON lines, or protobuf as the collector's file exporter writes it."
-    )
+    raise UnreadableError("holds no OTLP messages", where=name, then=_EXPECTED)
 
 
 def _framed(data: bytes, length_at: Callable[[bytes, int], tuple[int, int] | None]) -> Iterator[Message]:

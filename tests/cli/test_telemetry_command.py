@@ -1,0 +1,38 @@
+"""`take-telemetry`, and `run` with sources: what is printed, and with which code they end."""
+
+import json
+
+from conftest import PARCELS
+from otel_world import a_trace, json_of
+
+NOW = ("--now", "2025-02-02T00:00Z")
+
+
+def test_given_files_are_told_of_one_by_one_and_what_was_set_aside_ends_with_3(home, watchkeeper):
+    good, bad = home.root / "good.jsonl", home.root / "bad.jsonl"
+    good.write_bytes(json_of(a_trace()))
+    bad.write_bytes(b"nonsense {\n" + json_of(a_trace(seconds=60)))
+    assert watchkeeper("take-telemetry", str(good), *NOW).exit_code == 0
+    both = watchkeeper("take-telemetry", str(good), str(bad), "--json", *NOW)
+    assert both.exit_code == 3
+    again, broken = sorted(json.loads(both.stdout), key=lambda t: not t["is_repeat"])
+    assert (again["name"], again["spans"], again["rows_duplicate"]) == ("good.jsonl", 0, 3)
+    assert (broken["name"], broken["status"], broken["spans"], broken["reason"]) == ("bad.jsonl", "partial", 3, "set aside: line 1 is not JSON")
+
+
+def test_without_files_or_sources_it_says_where_to_name_them(home, watchkeeper):
+    told = watchkeeper("take-telemetry")
+    assert told.exit_code == 2
+    assert "Name files, or say in watchkeeper.yaml, under `telemetry`, where they come from." in told.stderr
+    assert "no file at nowhere.jsonl" in watchkeeper("take-telemetry", "nowhere.jsonl").stderr
+
+
+def test_run_takes_it_in_tells_of_it_and_ends_with_4_where_a_source_is_gone(make_home, watchkeeper):
+    sources = [{"name": "gone", "server": "http://127.0.0.1:9", "query": "up"}]
+    home = make_home(PARCELS, name="traced", telemetry={"files": ["inbox/*.jsonl"], "prometheus": sources})
+    (home.root / "inbox" / "a.jsonl").write_bytes(json_of(a_trace()))
+    done = watchkeeper("run", *NOW, at=home)
+    assert done.exit_code == 4
+    assert "Telemetry: 3 spans and 0 values landed." in done.stdout
+    assert "gone: http://127.0.0.1:9/api/v1/query_range: cannot be read (Connection refused)" in done.stderr
+    assert (home.root / "warehouse" / "site" / "metrics").read_text().startswith("# HELP watchkeeper_score_series_left_out")
