@@ -24,8 +24,9 @@ up: $(INSTALLED) ## Prefect with its UI, a worker, all schedules and the pages, 
 test: $(INSTALLED) ## lint and every test; one that lacks gcc, Chromium or PostgreSQL is skipped with its reason
 	@$(MAKE) --no-print-directory --jobs 2 lint tests
 
+# Bytecode is kept whatever the environment says: some hundred processes of the tests import the same modules.
 tests: $(INSTALLED)
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -rs
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -rs
 
 lint: $(INSTALLED) ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
@@ -80,11 +81,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
-    """Have the loops of the scan compiled and kept before there are processes that would each compile them."""
+    """Have the loops of the scan compiled and kept before there are processes that would each compile them.
+
+    They are compiled once for floats and once for whole numbers, and those of pairs when two columns are related: a weight in kg and in grams.
+    """
     with TemporaryDirectory() as folder:
         home = new_home(Path(folder) / "compiled", PARCELS)
         for day in range(1, 17):
-            parcels_files(home, date(2025, 1, day), rows=20)
+            events = pq.read_table(written := parcels_files(home, date(2025, 1, day), rows=20)[0])
+            grams = pc.multiply(events["weight_kg"], 1000.0).cast(pa.int64(), safe=False)
+            pq.write_table(events.append_column("grams", grams), written)
         monitor, now = load_monitors(home)[0]["parcels"], datetime(2025, 1, 18, tzinfo=UTC)
         ingest(home, monitor, now=now)
         profile(home, monitor, now=now)

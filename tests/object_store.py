@@ -91,10 +91,11 @@ def bucket(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Bucket
 
 
 def _serve() -> None:
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+    from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
 
-    moto, one_at_a_time = DomainDispatcherApplication(create_backend_app), threading.Lock()
+    # S3 alone: what dispatches to one of all services of AWS lists them anew for each request, which takes as long as the answer.
+    moto, one_at_a_time = create_backend_app("s3"), threading.Lock()
 
     def store(environ: Any, start_response: Any) -> Any:
         """Answer; moto looks whether an object is there and then writes it, which two requests at once would both do."""

@@ -1,4 +1,4 @@
-"""A Prefect server for flows that a test calls itself; nothing is deployed to it and no worker listens."""
+"""A Prefect server for flows that a test calls or starts itself: what it begins besides, and how long to wait for it."""
 
 import socket
 import time
@@ -6,10 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import pytest
+
 from watchkeeper.adapters.prefect_server import PrefectServer
 from watchkeeper.adapters.processes import Child
 
 PATIENCE_S = 120
+_NOT_NEEDED = ["CANCELLATION_CLEANUP", "CLEANUP_RECONCILER", "FOREMAN", "LATE_RUNS", "PAUSE_EXPIRATIONS", "REPOSSESSOR", "SCHEDULER", "TRIGGERS"]
+"""What looks after deployments, workers and schedules every few seconds: flows that a test calls or starts itself need none of it."""
+
+
+def without_services(environment: pytest.MonkeyPatch) -> None:
+    """Have a server that is started next begin none of these."""
+    for service in _NOT_NEEDED:
+        environment.setenv(f"PREFECT_SERVER_SERVICES_{service}_ENABLED", "false")
 
 
 def free_port() -> int:

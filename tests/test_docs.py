@@ -82,20 +82,21 @@ class Terminal:
             name, _, value = text.removeprefix("export ").partition("=")
             self.variables[name] = value
             return "", 0
-        if text.startswith("watchkeeper ") and not re.search(r"[|<>&;]", re.sub(r"'[^']*'|\"[^\"]*\"", "", text)):
-            return self._run_here(shlex.split(text)[1:])
+        before, _, ours = ("", "", text) if text.startswith("watchkeeper ") else text.rpartition(" | ")
+        if ours.startswith("watchkeeper ") and not re.search(r"[|<>&;]", re.sub(r"'[^']*'|\"[^\"]*\"", "", ours)):
+            return self._run_here(shlex.split(ours)[1:], given=self._run(before)[0] if before else "")
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
             ["bash", "-c", text], cwd=self.folder, env={**os.environ, **self.variables, "PATH": path}, capture_output=True, text=True, check=False
         )
         return done.stdout + done.stderr, done.returncode
 
-    def _run_here(self, arguments: list[str]) -> tuple[str, int]:
-        """Run the command in this process, which spares the seconds that imports take."""
+    def _run_here(self, arguments: list[str], given: str = "") -> tuple[str, int]:
+        """Run the command in this process, which spares the seconds that imports take; what is `given` it reads as a pipe would give it."""
         before = Path.cwd()
         os.chdir(self.folder)
         try:
-            done = CliRunner().invoke(app, arguments, env=self.variables)
+            done = CliRunner().invoke(app, arguments, input=given, env=self.variables)
         finally:
             os.chdir(before)
         return done.output + (repr(done.exception) if done.exit_code and not done.output else ""), done.exit_code

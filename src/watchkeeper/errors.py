@@ -3,6 +3,9 @@
 Belongs here: exception classes. Does not: the texts of findings about data (those are records, see records.py).
 """
 
+from functools import partial
+from typing import Any
+
 
 class WatchkeeperError(Exception):
     """Base of all errors that Watchkeeper raises on purpose; `exit_code` is what the command line returns."""
@@ -13,6 +16,10 @@ class WatchkeeperError(Exception):
         """Say `what` happened, `where` (file, table, column), and what to do `then`."""
         self.what, self.where, self.then = what, where, then
         super().__init__(what, where, then)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say how another process makes it again (a helper raises it there): `where` and `then` are given by name."""
+        return partial(type(self), where=self.where, then=self.then), (self.what,)
 
     def __str__(self) -> str:
         """One paragraph: where, what, next step."""

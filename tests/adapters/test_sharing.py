@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import pyarrow as pa
 import pytest
 
 from watchkeeper.adapters.expectations import check
-from watchkeeper.adapters.sharing import WORTH_SHARING, beside, check_all
+from watchkeeper.adapters.sharing import WORTH_SHARING, _helpers, beside, check_all
+from watchkeeper.errors import ConfigurationError, DeliveryError, UsageError, WatchkeeperError
+from watchkeeper.operations.look import NothingToLookAtError
 
 SUITE = {
     "name": "s",
@@ -45,6 +48,23 @@ def test_shared_checks_find_what_checks_one_by_one_find(tmp_path: Path) -> None:
 
 def test_no_suite_finds_nothing(tmp_path: Path) -> None:
     assert all(not checked.findings for checked in check_all(tables(WORTH_SHARING), tmp_path / "none.json"))
+
+
+@pytest.mark.parametrize("error", [ConfigurationError, UsageError, DeliveryError, NothingToLookAtError])
+def test_an_error_says_the_same_in_another_process(error: type[WatchkeeperError]) -> None:
+    told = error("it is wrong", where="s.json", then="Mend it.")
+    again = pickle.loads(pickle.dumps(told))  # noqa: S301 - our own
+    assert (type(again), str(again)) == (error, "s.json: it is wrong. Mend it.")
+
+
+def test_helpers_outlive_a_suite_that_is_none(tmp_path: Path) -> None:
+    """An error that this process cannot read takes the helpers with it, and then the process does not end."""
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    with pytest.raises(ConfigurationError):
+        check_all(tables(WORTH_SHARING), broken)
+    assert isinstance(_helpers().submit(check, tables(1)[0], broken).exception(), ConfigurationError)
+    assert _helpers().submit(whose, "").result() != os.getpid()
 
 
 def whose(_what: str) -> int:

@@ -23,7 +23,7 @@ import yaml
 import postgres
 from conftest import PARCELS
 from object_store import ObjectStore
-from prefect_world import PATIENCE_S, Starting, free_port
+from prefect_world import PATIENCE_S, Starting, free_port, without_services
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.prefect_file import FILE
 from watchkeeper.adapters.prefect_server import PrefectServer
@@ -61,6 +61,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, object_store: ObjectStore)
         address = database.url("prefect").replace("postgresql://", "postgresql+asyncpg://")
         patch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", address)
         patch.setenv("PREFECT_WORKER_QUERY_SECONDS", "2")
+        without_services(patch)
         home = _workspace(tmp_path_factory.mktemp("cluster"), object_store)
         server, family = PrefectServer(home, free_port()), Family()
         stack.callback(family.end_all, grace_s=10)

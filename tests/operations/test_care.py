@@ -198,18 +198,21 @@ def test_closed_by_hand_it_opens_again_by_a_new_bad_day_alone_and_ends_once(home
     (store / "inbox").mkdir(parents=True)
     parcels_days(store, date(2025, 1, 1), 31, rows=300, late=dict.fromkeys((21, 22, 23, 24), 0.5))
 
-    def morning(day: int) -> list[tuple[str, str]]:
+    def deliver(day: int) -> None:
         for name in (f"parcels-{(BEGIN + day * DAY).date()}.parquet", f"delivered-{(BEGIN + (day - 1) * DAY).date()}.parquet"):
             if (store / "inbox" / name).exists():
                 (store / "inbox" / name).rename(home.root / "inbox" / name)
+
+    def morning(day: int) -> list[tuple[str, str]]:
+        deliver(day)
         return [(e.event, e.who) for e in watch(home, now=at(day)).events]
 
     def at(day: int) -> datetime:
         return BEGIN + (day + 1) * DAY + 13 * HOUR
 
-    for day in range(24):
-        news = morning(day)
-    assert news == [("joined", OURSELVES)]
+    for day in range(20):
+        deliver(day)
+    assert [morning(day) for day in range(20, 24)] == [[], [], [("opened", OURSELVES)], [("joined", OURSELVES)]]
     [one] = known_incidents(home, now=at(23))
     resolve(home, one.id, who="ann", why="the depot was closed", now=at(23))
     assert watch(home, now=at(23) + HOUR).events == []

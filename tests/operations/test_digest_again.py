@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow.compute as pc
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from conftest import PARCELS, parcels_world
+from conftest import PARCELS, new_home, parcels_world
 from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.errors import UnwritableError
 from watchkeeper.judgement.incidents import fold
@@ -26,6 +27,36 @@ NOW = MONDAY + 9 * DAY
 LATER = NOW + timedelta(hours=6)
 DECIDES_OTHERWISE = PARCELS | {"columns": {k: v for k, v in PARCELS["columns"].items() if k != "prediction"}, "threshold": 0.05}
 MESSAGE = "2025-01-27-{}-digest{}.md"
+
+
+@pytest.fixture(scope="module")
+def seen_on_monday(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Four weeks of parcels, watched when the last of them was over and its labels were not all due."""
+    home = new_home(tmp_path_factory.mktemp("digests") / "home", PARCELS)
+    parcels_days(home.root, FIRST, 26)
+    watch(home, now=MONDAY + 7 * DAY)
+    return home
+
+
+@pytest.fixture
+def undigested(seen_on_monday: Home, copy_of: Callable[[Home], Home]) -> Home:
+    """The workspace before the week's digest is due."""
+    return copy_of(seen_on_monday)
+
+
+@pytest.fixture(scope="module")
+def seen_when_due(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Four weeks of parcels, watched once, when all labels were due: the week's digest is written."""
+    home = new_home(tmp_path_factory.mktemp("digests") / "home", PARCELS)
+    parcels_days(home.root, FIRST, 26)
+    watch(home, now=NOW)
+    return home
+
+
+@pytest.fixture
+def digested(seen_when_due: Home, copy_of: Callable[[Home], Home]) -> Home:
+    """The workspace after the week's digest was written."""
+    return copy_of(seen_when_due)
 
 
 def told(home: Home, now: datetime = LATER) -> Digest:
@@ -66,57 +97,49 @@ def test_while_files_cannot_be_taken_in_no_week_is_called_quiet(home: Home) -> N
 
 
 @pytest.mark.parametrize("operation", ["ingest", "profile", "measure", "judge"])
-def test_a_step_that_failed_elsewhere_keeps_the_digest_back_until_it_is_done(home: Home, operation: str) -> None:
-    parcels_days(home.root, FIRST, 26)
-    watch(home, now=MONDAY + 7 * DAY)
-    monitors = load_monitors(home)[0]
-    failed(home, monitors.values(), operation, "no space left", now=NOW)
-    assert report(home, monitors, now=NOW + timedelta(minutes=1)) == []
-    recovered(home, monitors.values(), operation, now=LATER)
-    assert len(report(home, monitors, now=LATER)) == 1
+def test_a_step_that_failed_elsewhere_keeps_the_digest_back_until_it_is_done(undigested: Home, operation: str) -> None:
+    monitors = load_monitors(undigested)[0]
+    failed(undigested, monitors.values(), operation, "no space left", now=NOW)
+    assert report(undigested, monitors, now=NOW + timedelta(minutes=1)) == []
+    recovered(undigested, monitors.values(), operation, now=LATER)
+    assert len(report(undigested, monitors, now=LATER)) == 1
 
 
-def test_a_failure_that_the_lake_cannot_keep_ends_the_run_before_any_digest(home: Home, without_rights: None) -> None:
-    parcels_days(home.root, FIRST, 26)
-    watch(home, now=MONDAY + 7 * DAY)
-    runs = home.root / "warehouse" / "lake" / "runs"
+def test_a_failure_that_the_lake_cannot_keep_ends_the_run_before_any_digest(undigested: Home, without_rights: None) -> None:
+    runs = undigested.root / "warehouse" / "lake" / "runs"
     for folder in (runs, runs / "_delta_log"):
         folder.chmod(0o555)
     with pytest.raises(UnwritableError, match="Permission denied"):
-        watch(home, now=NOW)
-    assert home.lake.newest(Digest) == []
+        watch(undigested, now=NOW)
+    assert undigested.lake.newest(Digest) == []
 
 
-def test_a_week_whose_figures_were_restated_is_told_again_as_restated(home: Home) -> None:
-    parcels_days(home.root, FIRST, 26)
-    watch(home, now=NOW)
-    first = message(home)
-    labels_again(home, late=0.9)
-    done = watch(home, now=LATER)
+def test_a_week_whose_figures_were_restated_is_told_again_as_restated(digested: Home) -> None:
+    first = message(digested)
+    labels_again(digested, late=0.9)
+    done = watch(digested, now=LATER)
     assert [(a.kind, a.state) for a in done.actions if a.kind == "digest"] == [("digest", "sent")]
-    again = message(home, "-restated-1")
+    again = message(digested, "-restated-1")
     assert first.startswith("📊 **parcels, 20 to 26 January: quiet. 24 %")
     assert again.startswith("📊 **parcels, 20 to 26 January, restated: ")
     assert again.splitlines()[1].startswith("This replaces what was said before. ")
-    assert told(home, NOW).text != told(home).text
+    assert told(digested, NOW).text != told(digested).text
     counted = re.search(r"(\d+) figures? of this period", again)
-    values = {(s.metric, s.feature, s.segment, s.window_start): s.value for s in home.lake.newest(Score, as_of=NOW)}
+    values = {(s.metric, s.feature, s.segment, s.window_start): s.value for s in digested.lake.newest(Score, as_of=NOW)}
     ours = {k: v for k, v in values.items() if MONDAY <= k[3] < MONDAY + 7 * DAY}
-    now = {(s.metric, s.feature, s.segment, s.window_start): s.value for s in home.lake.newest(Score)}
+    now = {(s.metric, s.feature, s.segment, s.window_start): s.value for s in digested.lake.newest(Score)}
     assert counted
     assert int(counted[1]) == sum(now[k] != v for k, v in ours.items())
-    assert json.loads(told(home).facts)["revision"] == 1
-    later = watch(home, now=LATER + DAY)
+    assert json.loads(told(digested).facts)["revision"] == 1
+    later = watch(digested, now=LATER + DAY)
     assert (later.digests, [a for a in later.actions if a.kind == "digest"]) == ([], [])
 
 
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(hours=6)], ids=["under a clock that stands", "hours later"])
-def test_a_week_that_is_counted_otherwise_since_the_monitor_was_edited_is_told_anew(home: Home, later: timedelta) -> None:
-    parcels_days(home.root, FIRST, 26)
-    watch(home, now=NOW)
-    present(home, now=NOW)
-    edited = find_home(home.root)
-    (home.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(DECIDES_OTHERWISE))
+def test_a_week_that_is_counted_otherwise_since_the_monitor_was_edited_is_told_anew(digested: Home, later: timedelta) -> None:
+    present(digested, now=NOW)
+    edited = find_home(digested.root)
+    (digested.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(DECIDES_OTHERWISE))
     done = watch(edited, now=NOW + later)
     present(edited, now=NOW + later)
     monitor = load_monitors(edited)[0]["parcels"]
@@ -132,14 +155,12 @@ def test_a_week_that_is_counted_otherwise_since_the_monitor_was_edited_is_told_a
     assert (after.digests, after.actions) == ([], [])
 
 
-def test_a_week_too_long_ago_to_be_told_anew_says_that_its_figures_are_of_an_earlier_monitor(home: Home) -> None:
-    parcels_days(home.root, FIRST, 26)
-    watch(home, now=NOW)
-    present(home, now=NOW)
-    edited = find_home(home.root)
+def test_a_week_too_long_ago_to_be_told_anew_says_that_its_figures_are_of_an_earlier_monitor(digested: Home) -> None:
+    present(digested, now=NOW)
+    edited = find_home(digested.root)
     page = edited.site_dir / "digests" / f"{told(edited).digest_id}.html"
     assert "of an earlier monitor" not in page.read_text()
-    (home.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(DECIDES_OTHERWISE))
+    (digested.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(DECIDES_OTHERWISE))
     much_later = NOW + (CATCH_UP + 1) * 7 * DAY
     watch(edited, now=much_later)
     present(edited, now=much_later)

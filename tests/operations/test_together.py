@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from conftest import PARCELS
+from conftest import PARCELS, new_home
 from slack_standin import Slack
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.operations.act import act
@@ -19,7 +19,7 @@ from watchkeeper.operations.judge import judge
 from watchkeeper.operations.listing import incident_listing, told
 from watchkeeper.operations.pages import pages
 from watchkeeper.operations.silence import About, silence
-from watchkeeper.operations.watch import watch
+from watchkeeper.operations.watch import gather, watch
 from watchkeeper.records import Action, GpuSample, IncidentEvent
 from worlds import DAY, Change, parcels_days
 
@@ -40,12 +40,19 @@ def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slack]:
         yield server
 
 
-@pytest.fixture
-def two(make_home: Callable[..., Home]) -> Home:
-    """Two models that read the same files, which stop coming after 22 days."""
-    home = make_home(LETTERS, PARCELS, name="two")
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Two models that read the same files, which stop coming after 22 days, measured by an earlier run and not yet judged."""
+    home = new_home(tmp_path_factory.mktemp("together") / "two", LETTERS, PARCELS)
     parcels_days(home.root, BEGIN.date(), 22, rows=120)
+    assert gather(home, now=NOW - 2 * HOUR).failures == []
     return home
+
+
+@pytest.fixture
+def two(measured: Home, copy_of: Callable[[Home], Home]) -> Home:
+    """The two models, to be judged."""
+    return copy_of(measured)
 
 
 def incidents(slack: Slack) -> list[dict[str, Any]]:

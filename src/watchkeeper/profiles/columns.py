@@ -15,7 +15,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bits = NDArray[np.uint8]
 _TICKS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
-_NO_BITS: Bits = np.empty(0, np.uint8)
+_NO_BITS: Bits = np.frombuffer(b"", np.uint8)
 
 
 class Rows(Protocol):
@@ -135,10 +135,14 @@ def _buffer(array: pa.Array, dtype: type) -> NDArray[np.generic]:
 
 
 def _bits(array: pa.Array) -> Bits:
+    """Return the validity, always read-only: whether Arrow's buffer may be written to depends on where it is from, and loops are compiled for each."""
     if array.null_count == 0:
         return _NO_BITS
-    bits = array.buffers()[0]
-    return np.frombuffer(bits, np.uint8) if bits is not None else _NO_BITS
+    if (buffer := array.buffers()[0]) is None:
+        return _NO_BITS
+    bits = np.frombuffer(buffer, np.uint8)
+    bits.flags.writeable = False
+    return bits
 
 
 def bounds_of(rows: Rows, column: str) -> Ints | None:
