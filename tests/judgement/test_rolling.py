@@ -185,7 +185,7 @@ def test_without_rolling_in_the_monitor_file_and_after_a_later_reference_steps_c
 
 def test_notices_go_along_and_what_pages_or_is_promised_by_the_same_windows_does_not():
     monitor = rolls()
-    assert moved(monitor) == {"psi", "loc", "spread", "share_shift", "segment_shift", "correlation", "score_mean"}
+    assert moved(monitor) == {"psi", "loc", "spread", "share_shift", "segment_shift", "correlation", "score_mean", "low_confidence_ratio"}
     assert {r.level for r in rules_of(monitor) if r.metric in moved(monitor)} == {"notice"}
     by_week, by_day = ({"metric": "psi", "feature": "depot", "at_most": 0.2, "per": per} for per in ("week", "day"))
     assert "psi" in moved(rolls(targets=[by_week]))
