@@ -222,6 +222,24 @@ def test_a_limit_of_latency_is_kept_or_broken_and_a_new_one_is_measured_anew(mak
     assert scores_in(home, 5)["latency_over", ""].value == pytest.approx((rows.ms > 100).mean(), abs=0.02)
 
 
+def test_each_version_has_its_own_latency(make_home: Callable[..., Home]):
+    home = make_home(FEW | {"columns": SERVED["columns"] | {"version": "version"}})
+
+    def two(rows: pd.DataFrame, rng: np.random.Generator) -> None:
+        rows["version"] = np.where(rng.random(len(rows)) < 0.5, "1", "2")
+        rows.loc[rows.version == "2", "ms"] *= 2
+
+    hours_of(home.root, range(FEW_DAYS * 24), plant=two, during=range(FEW_DAYS * 24), rows=60)
+    watch(home, now=SOON)
+    rows = requests(5, rows=60)
+    two(rows, np.random.default_rng([0, 5, 1]))
+    monitor = load_monitor(home, "ranker")
+    for version, mine in rows.groupby("version"):
+        asked = Wanted(metrics=frozenset({"latency_p50"}), version=str(version), start=BEGIN + 5 * HOUR, end=BEGIN + 6 * HOUR)
+        [score] = listed_scores(home, monitor, asked, now=SOON)
+        assert score.value == pytest.approx(np.quantile(mine.ms, 0.5, method="inverted_cdf"), rel=0.01)
+
+
 TARGETS = {
     "of a region": ({"metric": "latency_p95", "segment": "region=asia", "at_most": 300}, ""),
     "of a place that is not named": (
