@@ -10,8 +10,10 @@ import pytest
 
 from conftest import new_home
 from service_world import BEGIN, DAYS, FEW, FEW_DAYS, HOUR, REFERENCE_DAYS, SERVED, failing, hours_of, requests, slower
+from watchkeeper.adapters.contradictions import contradictions
 from watchkeeper.adapters.workspace import Home, load_monitor
 from watchkeeper.judgement.service_story import TO_REST
+from watchkeeper.monitor import Monitor
 from watchkeeper.operations.incident_book import known_incidents
 from watchkeeper.operations.listing import Wanted, listed_scores
 from watchkeeper.operations.watch import watch
@@ -218,6 +220,47 @@ def test_a_limit_of_latency_is_kept_or_broken_and_a_new_one_is_measured_anew(mak
     file.write_text(json.dumps(FEW | said | {"service": {"latency_limit": 100}}))
     watch(home, now=SOON + HOUR)
     assert scores_in(home, 5)["latency_over", ""].value == pytest.approx((rows.ms > 100).mean(), abs=0.02)
+
+
+def test_each_version_has_its_own_latency(make_home: Callable[..., Home]):
+    home = make_home(FEW | {"columns": SERVED["columns"] | {"version": "version"}})
+
+    def two(rows: pd.DataFrame, rng: np.random.Generator) -> None:
+        rows["version"] = np.where(rng.random(len(rows)) < 0.5, "1", "2")
+        rows.loc[rows.version == "2", "ms"] *= 2
+
+    hours_of(home.root, range(FEW_DAYS * 24), plant=two, during=range(FEW_DAYS * 24), rows=60)
+    watch(home, now=SOON)
+    rows = requests(5, rows=60)
+    two(rows, np.random.default_rng([0, 5, 1]))
+    monitor = load_monitor(home, "ranker")
+    for version, mine in rows.groupby("version"):
+        asked = Wanted(metrics=frozenset({"latency_p50"}), version=str(version), start=BEGIN + 5 * HOUR, end=BEGIN + 6 * HOUR)
+        [score] = listed_scores(home, monitor, asked, now=SOON)
+        assert score.value == pytest.approx(np.quantile(mine.ms, 0.5, method="inverted_cdf"), rel=0.01)
+
+
+TARGETS = {
+    "of a region": ({"metric": "latency_p95", "segment": "region=asia", "at_most": 300}, ""),
+    "of a place that is not named": (
+        {"metric": "latency_to_rest", "at_most": 2},
+        "is one of a region, a host or a segment, and the target names none",
+    ),
+    "of the model in a region": ({"metric": "recall", "segment": "region=asia", "at_least": 0.5}, "is of no declared segment"),
+    "of a peak in a region": ({"metric": "rows_peak_minute", "segment": "region=asia", "at_most": 5}, "is not measured in segments"),
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_promise_about_a_region_is_one_of_the_service(name: str):
+    target, expected = TARGETS[name]
+    found = [c.what for c in contradictions(Monitor.model_validate(SERVED | {"targets": [target]}))]
+    assert [expected in what for what in found] == ([True] if expected else [])
+
+
+def test_private_places_and_those_that_are_segments_already_are_none_of_the_service():
+    assert Monitor.model_validate(SERVED).dimensions == ["region", "host"]
+    assert Monitor.model_validate(SERVED | {"segments": ["region"], "private": ["host"]}).dimensions == ["region"]
 
 
 def test_the_reference_ends_before_what_is_planted():
