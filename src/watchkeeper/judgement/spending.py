@@ -45,7 +45,7 @@ def cost_text(found: Spending) -> str:
     """Return what the period cost.
 
     >>> cost_text(Spending(gpu_hours=12.5, total_cost=30.0, per_1000=4.6, per_correct=0.0054))
-    '12.5 GPU-hours, 30.00 USD, 4.60 USD per 1,000 predictions, 0.0054 USD per correct one.'
+    '12.5 GPU-hours, 30.00 USD, 4.60 USD per 1,000 predictions, 0.00540 USD per correct one.'
     """
     said = [f"{number_text(found.gpu_hours)} GPU-hours"] if found.gpu_hours else []
     said += ["no price known"] if found.total_cost is None else [number_text(found.total_cost, found.currency)]
