@@ -1,7 +1,7 @@
 """Readings of one GPU on one day, as a sampler would have taken them: made up, and marked so. Usage: gpu_readings.py WORKSPACE.
 
 From midnight to 18:00 two models share an L4: kernels of wine run three times as long as those of diabetes. Then the node is held by nobody until 20:00.
-"""
+"""  # noqa: INP001 - a script, not a package
 
 import sys
 from datetime import UTC, datetime, timedelta
