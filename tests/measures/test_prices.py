@@ -10,8 +10,9 @@ from watchkeeper.measures.prices import Price, price_of
 NAMES = ("T4", "A10G", "L4", "L40S", "A100 40GB", "A100 80GB", "H100", "H100 NVL")
 
 
-def price(gpu, currency="USD", line=0):
-    return Price(gpu=gpu, provider="p", instance="i", price=Decimal(1), currency=currency, region="r", as_of=date(2026, 9, 6), source="s", line=line)
+def price(gpu, currency="USD", line=0, amount=1, **more):
+    given = {"provider": "p", "instance": "i", "region": "r", "as_of": date(2026, 9, 6), "source": "s", **more}
+    return Price(gpu=gpu, price=Decimal(amount), currency=currency, line=line, **given)
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,22 @@ def test_a_price_in_another_currency_is_not_taken_for_one_in_this():
 def test_two_lines_that_fit_equally_well_are_named():
     reason = price_of("NVIDIA A100-SXM4-40GB", [price("A100 40GB", line=4), price("A100 SXM4", line=9)], "USD")
     assert "lines 4 and 9" in reason
+
+
+OCTOBER = date(2026, 10, 1)
+
+
+@pytest.mark.parametrize(("day", "amount"), [(date(2026, 9, 30), 1), (OCTOBER, 2), (date(2027, 1, 1), 2)])
+def test_a_price_holds_from_its_day_until_the_next(day, amount):
+    book = [price("L4"), price("L4", amount=2, since=OCTOBER)]
+    assert price_of("NVIDIA L4", book, "USD", on=day).price == amount
+
+
+def test_before_the_first_price_there_is_none_and_what_to_add_is_told():
+    reason = price_of("NVIDIA L4", [price("L4", since=OCTOBER)], "USD", on=date(2026, 9, 30))
+    assert "in USD before 2026-10-01: add a line for it with an earlier `from`" in reason
+
+
+def test_a_line_of_the_host_comes_before_one_of_all_hosts():
+    book = [price("NVIDIA L4"), price("L4", amount=3, hosts="spot-*")]
+    assert [price_of("NVIDIA L4", book, "USD", host=h).price for h in ("spot-7", "serve-1")] == [3, 1]

@@ -16,7 +16,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import bill
 from watchkeeper.operations.costs import costs
 from watchkeeper.operations.listing import Wanted, listed_scores
-from watchkeeper.records import GpuSample, Run, Score
+from watchkeeper.records import Batch, GpuSample, Run, Score
 
 DAY = datetime(2025, 1, 20, tzinfo=UTC)
 HEAD = "gpu,provider,instance,price,currency,region,as_of,source\n"
@@ -339,3 +339,80 @@ def test_after_a_long_pause_every_missed_window_is_costed(farm):
     run(farm, now=DAY + timedelta(days=300))
     assert {s.window_start for s in farm.lake.newest(Score)} == {DAY + timedelta(days=d) for d in (0, 1, 200)}
     assert score(farm, "gpu_hours", now=DAY + timedelta(days=400)).revision == 0
+
+
+# What was had for it
+
+
+def right(home: Home, state: str = "mature", **more: Any) -> None:
+    """Write the accuracy of the day: 80 of 100 labelled predictions were right."""
+    given = {"value": 0.8, "low": 0.7, "high": 0.9, "n": 100, "state": state, "unit": "ratio", "direction": "higher_is_better", "method": "Wilson"}
+    where = {"model": "one", "metric": "accuracy", "window_start": DAY, "window_end": DAY + timedelta(days=1), "grain": "day"}
+    home.lake.append_records(Score, [Score(**where, **given, computed_at=DAY + timedelta(days=1), **more)])
+
+
+@pytest.fixture
+def labelled(make_home: Callable[..., Home]) -> Home:
+    labels = {"files": "inbox/labels-*.parquet", "join": "id", "column": "y", "mature_after": "36h"}
+    home = make_home(monitor("one", cost={"hosts": ["a"]}, labels=labels), name="labelled")
+    home.prices.write_text(HEAD + L4)
+    land(home, hours("a", 10))
+    land_events(home, "one", DAY, 200)
+    return home
+
+
+def test_a_correct_prediction_costs_a_prediction_over_the_share_that_is_right(labelled):
+    right(labelled)
+    run(labelled)
+    found = score(labelled, "cost_per_correct_prediction")
+    each = 10 * 0.80 / 200
+    assert (found.value, found.low, found.high) == (pytest.approx(each / 0.8), pytest.approx(each / 0.9), pytest.approx(each / 0.7))
+    assert (found.state, found.n, found.coverage) == ("mature", 100, 0.5)
+    assert found.reason == "labels of 50 % of the predictions: the others are taken to be right as often"
+
+
+def test_it_is_provisional_while_labels_are_missing_and_is_restated_when_they_came(labelled):
+    right(labelled, "provisional", bound_low=0.4, bound_high=0.9)
+    run(labelled)
+    found = score(labelled, "cost_per_correct_prediction")
+    assert (found.state, found.bound_low, found.bound_high) == ("provisional", pytest.approx(0.04 / 0.9), pytest.approx(0.04 / 0.4))
+    right(labelled, revision=1)
+    assert run(labelled, now=DAY + timedelta(days=2)) == 1
+    assert (score(labelled, "cost_per_correct_prediction").state, score(labelled, "cost_per_correct_prediction").revision) == ("mature", 1)
+
+
+def test_of_a_regression_no_prediction_is_right_and_the_reason_is_told(make_home):
+    home = make_home(monitor("one", task="regression", cost={"hosts": ["a"]}), name="regression")
+    home.prices.write_text(HEAD + L4)
+    land(home, hours("a", 10))
+    run(home)
+    found = score(home, "cost_per_correct_prediction")
+    assert (found.value, found.state) == (None, "not_evaluated")
+    assert "no answer of a regression or a ranking is right or wrong" in found.reason
+
+
+def test_a_new_price_bills_from_its_day_and_not_before(farm):
+    later = DAY + timedelta(days=1)
+    changed = HEAD.strip() + ",kind,from\n" + L4 + L4.strip().replace("0.80", "1.00") + f",,{later:%Y-%m-%d}\n"
+    farm.prices.write_text(changed)
+    land(farm, hours("a", 24), hours("a", 24, start=later))
+    run(farm, now=later + timedelta(days=1))
+    assert [score(farm, "gpu_cost", day=d).value for d in (DAY, later)] == [pytest.approx(24 * 0.80), pytest.approx(24.0)]
+    (week,) = bill(farm, monitors_of(farm), now=later + timedelta(days=1), by="week")
+    assert (week.cost, week.cents) == (pytest.approx(24 * 1.80), 4320)
+
+
+def test_a_hosted_model_without_gpus_costs_its_tokens(make_home):
+    columns = {"id": "id", "time": "at", "score": "p", "input_tokens": "tokens_in", "output_tokens": "tokens_out"}
+    home = make_home(monitor("chat", task="regression", columns=columns, cost={"llm": "some-llm"}), name="chat")
+    home.token_prices.write_text("model,provider,input,output,currency,as_of,source\nsome-llm,p,2,10,USD,2025-01-01,list\n")
+    rows = {"p": [1.0] * 500, "tokens_in": [1000] * 500, "tokens_out": [100] * 500}
+    times = pa.array([DAY + timedelta(hours=5)] * 500, TIMESTAMP)
+    home.lake.append("events/chat", pa.table({**rows, "wk_time": times, "wk_landed_at": times}))
+    landed = {"model": "chat", "source": "events", "name": "f", "status": "landed", "starts_at": DAY, "landed_at": DAY}
+    home.lake.append_records(Batch, [Batch(batch_id="1", **landed)])
+    assert run(home) == 4
+    values = {m: score(home, m, model="chat").value for m in ("token_cost", "total_cost", "cost_per_1000_predictions")}
+    assert values == {"token_cost": pytest.approx(1.5), "total_cost": pytest.approx(1.5), "cost_per_1000_predictions": pytest.approx(3.0)}
+    (row,) = bill(home, monitors_of(home), now=DAY + timedelta(days=1), by="day")
+    assert (row.model, row.token_cost, row.gpu_hours, row.cents) == ("chat", pytest.approx(1.5), 0.0, 150)
