@@ -34,7 +34,7 @@ lint: $(INSTALLED) ## ruff and mypy
 	@$(BIN)/mypy
 
 lock: $(INSTALLED) ## resolve requirements.lock anew from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra demo --extra postgres --group dev pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --all-extras --group dev pyproject.toml -o requirements.lock
 
 clean: ## remove .venv, the caches, and what the demo wrote
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist inbox spool warehouse/lake warehouse/site warehouse/outbox warehouse/prefect warehouse/*.duckdb*

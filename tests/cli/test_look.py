@@ -47,7 +47,8 @@ def test_status_as_json_has_stable_keys(root):
     (row,) = json.loads(done.stdout)
     keys = {"model", "owner", "state", "reason", "timezone", "window_start", "window_end", "is_provisional", "incidents", "targets", "label_coverage"}
     assert set(row) == keys | {
-        "cost_usd",
+        "cost",
+        "currency",
         "is_cost_synthetic",
         "operations",
         "failed_actions",

@@ -42,7 +42,7 @@ def test_the_last_window_is_the_newest_measured_one_and_says_that_it_is_provisio
 
 
 def test_the_cost_of_a_week_is_the_sum_of_its_days_and_is_marked_synthetic(stands):
-    assert stands.overview.cost_usd == pytest.approx(7 * 4.5, abs=3.5)
+    assert stands.overview.cost == pytest.approx(7 * 4.5, abs=3.5)
     assert stands.overview.is_cost_synthetic
 
 
@@ -78,7 +78,7 @@ def test_a_failed_run_puts_the_model_behind(tmp_path):
 def test_a_model_without_data_is_new_and_claims_nothing(tmp_path):
     watched = world.monitor()
     row = overview_rows(Home(tmp_path), {watched.model: watched}, now=world.NOW)[0]
-    assert (row.state, row.window_start, row.label_coverage, row.cost_usd) == ("new", None, None, None)
+    assert (row.state, row.window_start, row.label_coverage, row.cost) == ("new", None, None, None)
     assert [t.is_kept for t in row.targets] == [None, None, None]
 
 

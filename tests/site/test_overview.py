@@ -18,14 +18,14 @@ from watchkeeper.site.overview import (
 )
 
 DECEMBER = {"per": "month", "window_start": datetime(2013, 12, 1, tzinfo=UTC), "window_end": datetime(2014, 1, 1, tzinfo=UTC)}
-FINE = OverviewRow(model="fine_one", owner="#a", state="fine", window_start=world.NOW, window_end=world.NOW, cost_usd=12.0)
+FINE = OverviewRow(model="fine_one", owner="#a", state="fine", window_start=world.NOW, window_end=world.NOW, cost=12.0)
 BAD = OverviewRow(
     model="bad_one",
     state="high",
     reason="measure left out 2 windows",
     incidents=[OpenIncident(incident_id="i", severity="high", headline="late | <b>later</b>")],
     targets=[Promise(text="recall at least 0.35", is_kept=False, value=0.2, **DECEMBER), Promise(text="mae at most 3", per="week", is_kept=None)],
-    cost_usd=3.0,
+    cost=3.0,
     is_cost_synthetic=True,
 )
 
@@ -74,3 +74,7 @@ def test_the_page_holds_every_cell_of_the_table_and_its_headline_counts_who_need
 def test_the_page_says_when_nothing_needs_you_and_when_nothing_is_watched():
     assert "<h1>Nothing needs you</h1>" in first_page(FINE)
     assert "<h1>No model is watched yet</h1>" in first_page()
+
+
+def test_a_cost_is_in_the_currency_of_its_prices():
+    assert overview_cells(dataclasses.replace(FINE, currency="EUR"))["cost of last week"] == "12.00 EUR"

@@ -233,7 +233,11 @@ def _cost(scores: Sequence[Score]) -> dict[str, Any]:
     whole = [s for s in scores if s.metric in ("total_cost", "gpu_cost") and not s.segment and not s.version and s.value is not None]
     spent = [s for s in whole if s.metric == "total_cost"] or whole  # windows that were settled before there was a total have none
     if not spent:
-        return {"cost_usd": None, "is_cost_synthetic": False}
+        return {"cost": None, "is_cost_synthetic": False}
     last = max(s.window_end for s in spent)
     week = [s for s in spent if s.window_start >= last - _WEEK]
-    return {"cost_usd": sum(s.value or 0.0 for s in week), "is_cost_synthetic": any("synthetic" in s.method for s in week)}
+    return {
+        "cost": sum(s.value or 0.0 for s in week),
+        "currency": week[-1].unit.upper(),
+        "is_cost_synthetic": any("synthetic" in s.method for s in week),
+    }

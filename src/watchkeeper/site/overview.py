@@ -60,7 +60,9 @@ class OverviewRow:
     versions: str = ""
     compared_with: str = ""
     """The new normal that its newest windows are compared with, empty where that is the reference of the monitor file."""
-    cost_usd: float | None = None
+    cost: float | None = None
+    """Of the newest seven days, in `currency`."""
+    currency: str = "USD"
     is_cost_synthetic: bool = False
 
     @property
@@ -164,6 +166,6 @@ def _targets(row: OverviewRow) -> str:
 
 
 def _cost(row: OverviewRow) -> str:
-    if row.cost_usd is None:
+    if row.cost is None:
         return "not measured"
-    return number_text(row.cost_usd, "usd") + (" (synthetic)" if row.is_cost_synthetic else "")
+    return number_text(row.cost, row.currency.lower()) + (" (synthetic)" if row.is_cost_synthetic else "")
