@@ -1,7 +1,7 @@
 """Newest: look at the rows that came since the last look, of a window that has not ended; old rows and old parts are not touched.
 
 Belongs here: which parts are new, the numbers of these, and keeping what was seen. Does not: what is out of line (judgement/newest.py), the
-loop around it (near_real_time.py).
+loop around it (follow.py).
 
 What came in since the last look are the parts of a later revision in the hours that still run: each batch has parts of its own, so a minute
 needs no finer grain, and nothing is kept by the minute but the few numbers of a look. How far the parts were looked at is kept with them,
@@ -169,7 +169,8 @@ def _usual(home: Home, monitor: Monitor, basis: Basis, now: datetime) -> list[Us
     name = key(home.lake.address, monitor.model, basis.bins, *span, reference_revision(monitor, basis.parts))
     if name not in _USUAL:
         made = list(_of_hours(home, monitor, Window(max(span[0], span[1] - _LEARNED_FROM), span[1]), now))
-        _USUAL.clear() if len(_USUAL) > KEPT else None
+        if len(_USUAL) > KEPT:
+            _USUAL.clear()
         _USUAL[name] = usual_hours(monitor, to_arrow(Score, made))
     return _USUAL[name]
 
