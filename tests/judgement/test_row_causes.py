@@ -30,11 +30,17 @@ def change(kind, **more):
 
 
 def test_a_changed_outcome_is_told_with_the_place_it_comes_from_and_the_rates_there():
-    [cause] = causes(evidence(traces=Traces(place=WINDY, outcome=(0.71, 0.18))))
+    [cause] = causes(evidence(traces=Traces(place=WINDY, outcome=(0.71, 0.18, 0.5))))
     assert cause.subject == "the outcome changed, not the inputs, where wind > 14"
     assert cause.evidence_for[-1] == (
-        "10 % of rows and 95 % of the change are there: the rate went from 18 % to 71 %, by +53 points more than the model expected"
+        "10 % of rows and 95 % of the change are there: the rate went from 18 % to 71 %, by 50 points more than the model expected"
     )
+
+
+def test_the_rates_of_a_place_that_losses_found_are_in_points_of_the_rate_and_not_of_the_loss():
+    in_nats = replace(WINDY, now=1.1, usual=0.4)
+    [cause] = causes(evidence(traces=Traces(place=in_nats, outcome=(0.1, 0.3, -0.15))))
+    assert cause.evidence_for[-1].endswith("the rate went from 30 % to 10 %, by 15 points less than the model expected")
 
 
 def test_other_shares_of_rows_take_their_part_from_a_change_of_the_outcome():

@@ -13,7 +13,7 @@ from dataclasses import replace
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence
 from watchkeeper.judgement.odd_inputs import Odd
 from watchkeeper.judgement.places import carrier
-from watchkeeper.judgement.traces import Mix, Place, told_mix
+from watchkeeper.judgement.traces import Mix, told_mix
 from watchkeeper.records import Cause
 from watchkeeper.stats.exchanges import LEAST_ROWS
 from watchkeeper.words import number_text, percent, points
@@ -133,7 +133,7 @@ def _where(cause: Cause, evidence: Evidence, *, is_all_of_it: bool) -> Cause:
     """
     place, segment = evidence.traces.place, carrier(evidence) if is_all_of_it else None
     if place is not None:
-        where, share, whole = place.where, place.share_of_change, f"change are there{_rates(evidence, place)}"
+        where, share, whole = place.where, place.share_of_change, f"change are there{_rates(evidence)}"
         of_rows = place.share_of_rows
     elif segment is not None and not segment.metric:
         where, share, whole = segment.segment, segment.share_of_excess, "excess of all its windows are there"
@@ -144,8 +144,9 @@ def _where(cause: Cause, evidence: Evidence, *, is_all_of_it: bool) -> Cause:
     return replace(cause, subject=f"{cause.subject}, where {where}", evidence_for=[*cause.evidence_for, support])
 
 
-def _rates(evidence: Evidence, place: Place) -> str:
-    found = evidence.traces.outcome
-    if found is None:
+def _rates(evidence: Evidence) -> str:
+    if evidence.traces.outcome is None:
         return ""
-    return f": the rate went from {percent(found[1])} to {percent(found[0])}, by {points(place.now - place.usual)} more than the model expected"
+    now, usual, beyond = evidence.traces.outcome
+    told = f"by {points(abs(beyond)).lstrip('+')} {'more' if beyond > 0 else 'less'} than the model expected"
+    return f": the rate went from {percent(usual)} to {percent(now)}, {told}"

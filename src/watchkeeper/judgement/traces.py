@@ -74,7 +74,7 @@ class Mix:
 class Traces:
     """All that rows show; `read` is how many rows were looked at and how many there are, where these are more.
 
-    `outcome` is the rate of positive labels in the place, now and usually; `labels` that of all, now and usually, and how many there are now;
+    `outcome` is the rate of positive labels in the place, now and usually, and by how much more it moved than the scores there; `labels` that of all, now and usually, and how many there are now;
     `turned` the log loss of labels as they are, turned round, and usually;
     `grown` the rows of each value of a service column, now and usually, and `gpus` what these did, in words;
     `gpu_hosts` the hosts on which they did, by these words.
@@ -82,7 +82,7 @@ class Traces:
 
     read: tuple[int, int] | None = None
     place: Place | None = None
-    outcome: tuple[float, float] | None = None
+    outcome: tuple[float, float, float] | None = None
     mixes: Sequence[Mix] = ()
     odd: Sequence[Odd] = ()
     repeats: Repeats | None = None

@@ -122,7 +122,7 @@ def _of_quality(rows: BothSides, metric: str) -> Traces:
     made = replace(made, repeats=_repeats(kept, value, is_during), holes=[h for h in holes if h is not None])
     if monitor.task != "binary":
         return made
-    return replace(made, labels=_labels(truth, is_during), turned=_turned(said, chosen, is_during), outcome=_inside(place, every, truth, is_during))
+    return replace(made, labels=_labels(truth, is_during), turned=_turned(said, chosen, is_during), outcome=_inside(place, every, truth, gap, is_during))
 
 
 def _labels(truth: Floats, is_during: Bools) -> tuple[float, float, int]:
@@ -144,12 +144,13 @@ def _turned(said: Labelled, chosen: Bools, is_during: Bools) -> tuple[float, flo
     return float(lost[known & is_during].mean()), float(turned[known & is_during].mean()), float(lost[known & ~is_during].mean())
 
 
-def _inside(place: Place | None, columns: Sequence[Column], truth: Floats, is_during: Bools) -> tuple[float, float] | None:
-    """Return the rate of positive labels in a place, now and usually."""
+def _inside(place: Place | None, columns: Sequence[Column], truth: Floats, gap: Floats, is_during: Bools) -> tuple[float, float, float] | None:
+    """Return the rate of positive labels in a place, now and usually, and by how much more it moved than the scores there."""
     for column in columns:
         if place is not None and (column.name, column.role) == (place.column, place.role):
             here = (column.cells >= place.first) & (column.cells <= place.last) & np.isfinite(truth)
-            return float(truth[here & is_during].mean()), float(truth[here & ~is_during].mean())
+            now, usual = here & is_during, here & ~is_during
+            return float(truth[now].mean()), float(truth[usual].mean()), float(gap[now].mean() - gap[usual].mean())
     return None
 
 
