@@ -15,6 +15,7 @@ from watchkeeper.judgement.evidence import Evidence, Moved, SegmentShare
 from watchkeeper.judgement.incidents import developments, fold
 from watchkeeper.judgement.odd_inputs import Odd
 from watchkeeper.judgement.story import story
+from strain_world import AS_OTHERS, SLOWER, strain
 from watchkeeper.judgement.traces import Mix, Place, Traces
 from watchkeeper.judgement.versions import Came, Versions
 from watchkeeper.monitor import Monitor
@@ -88,7 +89,8 @@ STORIES: Mapping[str, Callable[[], tuple[Monitor, Evidence]]] = {
         monitor(),
         evidence(*_gap(value=-0.3), rate=0.2, gap=-0.3, usual_rate=0.2, versions=STEADY, moved=[Moved("weight_kg", 9.0)], changes=[PIPELINE]),
     ),
-    "gpu": lambda: (monitor(), _service(LATENCY, traces=Traces(gpus=["GPU clocks were held down"]))),
+    "gpu": lambda: (monitor(), _service(LATENCY, traces=Traces(strains=[strain(effect=SLOWER)]))),
+    "gpu-without-harm": lambda: (monitor(), _service(LATENCY, traces=Traces(strains=[strain(effect=AS_OTHERS)]))),
     "host": lambda: (monitor(), _service(LATENCY, traces=Traces(place=Place("host", "host", "gpu-2", 5.3, 4.4, 0.25, 0.98)))),
     "traffic": lambda: (monitor(), _service(ERRORS, volume=(5_000.0, 1_000.0, 1_200.0))),
     "unknown": lambda: (monitor(), evidence(AUC, rate=0.2, gap=0.0, versions=STEADY, moved=[], compared=5)),

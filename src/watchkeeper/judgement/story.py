@@ -35,7 +35,7 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
         when=when,
         facts=[*facts, *_succeeded(monitor, evidence), *_read(evidence)],
         causes=found,
-        ruled_out=ruled_out(evidence) if is_of_model else [],
+        ruled_out=ruled_out(evidence) if is_of_model or episode.family == "service" else [],
         not_measured=[*evidence.not_measured, *(unknown(evidence) if is_of_model else [])],
         next_steps=_next_steps(monitor, episode, evidence, found),
     )
