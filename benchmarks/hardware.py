@@ -14,7 +14,6 @@ from benchmarks.days import HOSTS, SPARE, Day, Fault, Strained
 from watchkeeper.records import GpuSample, HostSample
 
 _MEMORY, _HOST_MEMORY = 24 * 2**30, 128 * 2**30
-_FALLBACK = 0.2
 
 
 def slower(factor: float, day: Day, hosts: Sequence[str] = HOSTS) -> None:
@@ -72,10 +71,10 @@ def gpu_errors_on_host(rng: np.random.Generator) -> Fault:
 
 def fallback_on_host(rng: np.random.Generator) -> Fault:
     """The GPU of one host has errors, and what it would have answered is a default: the model is worse, not slower."""
-    hosts, share = _some(rng, 1), rng.uniform(0.8, 1.0)
+    hosts, share, default = _some(rng, 2), rng.uniform(0.8, 1.0), rng.choice([0.02, 0.7])
 
     def fall_back(day: Day) -> None:
-        day.score = np.where(np.isin(day.columns["host"], hosts) & day.some(share), _FALLBACK, day.score)
+        day.score = np.where(np.isin(day.columns["host"], hosts) & day.some(share), default, day.score)
 
     return Fault("infrastructure", hosts, labels=fall_back, strained=(Strained("errors", hosts),), must="XID")
 

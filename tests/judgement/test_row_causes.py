@@ -6,10 +6,10 @@ import pytest
 
 from evidence_world import START, signal
 from evidence_world import evidence as of_monday
+from strain_world import strain
 from watchkeeper.judgement.causes import causes
 from watchkeeper.judgement.evidence import Moved, SegmentShare
 from watchkeeper.judgement.odd_inputs import Hole, Odd, Repeats
-from strain_world import strain
 from watchkeeper.judgement.traces import Mix, Place, Traces
 from watchkeeper.judgement.versions import Versions
 from watchkeeper.records import Change

@@ -9,13 +9,13 @@ import pytest
 from evidence_world import episode as episode_of
 from evidence_world import evidence, signal
 from incident_world import DAY, MONDAY, event
+from strain_world import strain
 from watchkeeper.judgement.causes import causes, of_faults
 from watchkeeper.judgement.evidence import Broken, Evidence, Refused
 from watchkeeper.judgement.incidents import fold
 from watchkeeper.judgement.odd_inputs import Odd, Repeats
 from watchkeeper.judgement.shared_faults import shared_faults
 from watchkeeper.judgement.together import as_one, courses, leading, with_parts, with_parts_marked
-from strain_world import strain
 from watchkeeper.judgement.traces import Place, Traces
 from watchkeeper.records import Cause, IncidentEvent
 

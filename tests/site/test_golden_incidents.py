@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from evidence_world import evidence, monitor, score, signal
+from strain_world import AS_OTHERS, SLOWER, strain
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence, Moved, SegmentShare
 from watchkeeper.judgement.incidents import developments, fold
 from watchkeeper.judgement.odd_inputs import Odd
 from watchkeeper.judgement.story import story
-from strain_world import AS_OTHERS, SLOWER, strain
 from watchkeeper.judgement.traces import Mix, Place, Traces
 from watchkeeper.judgement.versions import Came, Versions
 from watchkeeper.monitor import Monitor

@@ -93,7 +93,7 @@ def _as_ever(strain: Strain) -> str:
 
 def _cause(evidence: Evidence, strain: Strain) -> Cause:
     effect = strain.effect
-    begins = f" from {strain.since_text}" if strain.since_text else ""
+    begins = f"{',' if 'usually' in strain.said else ''} from {strain.since_text}" if strain.since_text else ""
     told = f"; {_split_text(evidence, strain, effect)}" if effect is not None else ""
     cause = Cause(kind="infrastructure", subject=f"{strain.said}{begins}{told}", onset=strain.since or min(evidence.windows))
     support = [f"it was so in {percent(strain.level.now)} of readings, usually in {percent(strain.level.usual)}"] if _is_share(strain) else []
@@ -157,6 +157,8 @@ def _split_text(evidence: Evidence, strain: Strain, effect: Effect) -> str:
         return f"the error of predictions on {there} moved by {moved}, on others by {rest}"
     if evidence.lead.metric in OF_ERRORS:
         return f"{percent(now)} of requests on {there} failed, usually {percent(usual)}; on others {points(others - before)}"
-    beside = others - before
-    times = "did not" if abs(beside) < _ALIKE else f"{exp(beside):.1f} times"
-    return f"requests on {there} took {exp(now - usual):.1f} times as long, those on others {times}"
+    return f"requests on {there} {_took(now - usual)}, those on others {'did not' if abs(others - before) < _ALIKE <= now - usual else _took(others - before)}"
+
+
+def _took(change: float) -> str:
+    return "took as long as before" if abs(change) < _ALIKE else f"took {exp(change):.1f} times as long"

@@ -27,7 +27,7 @@ LOOK_BACK = timedelta(days=3)
 _HOUR, _DAY = 3_600, 86_400
 _LEAST_DAYS, _ALIKE, _NEARLY = 3, 0.1, 0.25
 _LEAST_ROWS = 30
-_SURELY_LATER, _LEAST_SLACK = 20.0, timedelta(minutes=30)
+_SURELY_LATER, _LEAST_SLACK = 50.0, timedelta(minutes=30)
 _SPOILT = 0.05
 
 

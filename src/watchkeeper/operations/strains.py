@@ -204,12 +204,12 @@ def _detail(gauge: Gauge, chosen: Found, details: Mapping[str, pa.Table]) -> str
     """Return what is known of a gauge beyond its level: the commonest reasons and how hot it was, or which errors."""
     tables = [details[host].filter(pc.equal(details[host].column("device"), device)) for host, device in chosen if host in details and device >= 0]
     if gauge is THROTTLING:
-        reasons = [r for t in tables for each in t.column("throttle_reasons").to_pylist() for r in each or () if r not in _NOT_THROTTLED]
-        heat = [mean for t in tables if (mean := pc.mean(t.column("temperature_c")).as_py()) is not None]
-        common = Counter(reasons).most_common(2)
+        pairs = (zip(*(t.column(name).to_pylist() for name in ("throttle_reasons", "temperature_c")), strict=True) for t in tables)
+        held = [(kept, heat) for each in pairs for said, heat in each if (kept := [r for r in said or () if r not in _NOT_THROTTLED])]
+        common = Counter(reason for kept, _ in held for reason in kept).most_common(2)
         told = [name.replace("_", " ") for name, times in common if times >= _OF_THE_COMMONEST * common[0][1]]
-        told += [f"{np.mean(heat):.0f} °C"] if heat else []
-        return f" ({', '.join(told)})" if told else ""
+        warm = [heat for _, heat in held if heat is not None]
+        return f" ({', '.join([*told, *([f'{np.mean(warm):.0f} °C'] if warm else [])])})" if told else ""
     if gauge is GPU_ERRORS:
         xids = [str(x) for t in tables for each in t.column("xids").to_pylist() for x in each or ()]
         return f" (XID {listed([name for name, _ in Counter(xids).most_common(3)])})" if xids else " (memory errors that were not corrected)"
