@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from evidence_world import MONDAY, evidence, signal
+from evidence_world import MONDAY, episode, evidence, monitor, signal
 from strain_world import AS_OTHERS, RARE, SLOWER, strain
 from watchkeeper.judgement.causes import causes, ruled_out
 from watchkeeper.judgement.changes import Came
+from watchkeeper.judgement.story import story
 from watchkeeper.judgement.strains import GPU_ERRORS, Effect, Level, Spoilt
 from watchkeeper.judgement.traces import Place, Traces
 from watchkeeper.judgement.versions import Versions
@@ -86,6 +87,9 @@ def test_what_accounts_for_more_comes_first_of_a_release_and_a_gpu():
     came = Came(version="5", since=MONDAY, before=["4"], share_before=0.0, share=0.6, ours=score(300.0), theirs=score(150.0))
     found = causes(service(strain(effect=SLOWER), versions=Versions(["4", "5"], [came])))
     assert [c.kind for c in found] == ["infrastructure", "release"]
+    assert all(
+        c.evidence_against == ["another cause accounts for as much: both are about the same requests, and cannot be told apart"] for c in found
+    )
 
 
 def test_throttling_makes_answers_late_and_not_wrong():
@@ -122,3 +126,12 @@ def test_a_level_is_usual_by_its_rise_or_by_days_like_it():
     assert Level(0.8, 0.7, 0, 28).is_usual(strain().gauge)
     assert Level(0.8, 0.2, 3, 28).is_usual(strain().gauge)
     assert not Level(0.8, 0.2, 2, 28).is_usual(strain().gauge)
+
+
+def test_the_headline_says_what_ails_the_host_where_the_split_bears_it_out_and_not_where_it_is_coincidence():
+    told = {
+        name: story(monitor(), episode(found.lead), found).headline
+        for name, found in (("split", service(strain(effect=SLOWER))), ("time", service(strain())))
+    }
+    assert told["split"].endswith("on a typical day: GPU 0 of host gpu-2 throttled (hardware thermal, 91 °C) from Mon 13 January 14:10")
+    assert told["time"].endswith("on a typical day")

@@ -9,6 +9,7 @@ requests than any window of the weeks before had, at least half more than usual;
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import exp
 
 from watchkeeper.judgement.changes import of_changes
@@ -18,7 +19,7 @@ from watchkeeper.judgement.traces import Place
 from watchkeeper.records import Cause
 from watchkeeper.words import percent
 
-_MANY, _HALF = 1.5, 0.5
+_MANY, _HALF, _TOO_MUCH = 1.5, 0.5, 1.3
 REGION_ALONE = "region {} alone"
 _ALONE = {"host": HOST_ALONE, "region": REGION_ALONE}
 
@@ -27,9 +28,22 @@ def of_service(evidence: Evidence) -> list[Cause]:
     """Return the causes that evidence supports, the likeliest first; empty means unknown."""
     changes = sorted(of_changes(evidence), key=lambda c: -(c.share or 0.0))
     strains = of_strains(evidence)
-    tested = sorted((c for c in (*strains, *changes) if c.share is not None and c.share >= _HALF), key=lambda c: -(c.share or 0.0))
-    place = [] if _is_told(evidence, [c for c in strains if c in tested]) else _of_place(evidence)
-    return [*tested, *place, *(c for c in strains if c not in tested), *_of_volume(evidence), *(c for c in changes if c not in tested)]
+    tested = sorted(filter(_is_tested, (*strains, *changes)), key=lambda c: -(c.share or 0.0))
+    place = [] if _is_told(evidence, list(filter(_is_tested, strains))) else _of_place(evidence)
+    tested = _apart(tested)
+    return [*tested, *place, *(c for c in strains if not _is_tested(c)), *_of_volume(evidence), *(c for c in changes if not _is_tested(c))]
+
+
+def _is_tested(cause: Cause) -> bool:
+    return cause.share is not None and cause.share >= _HALF
+
+
+def _apart(tested: Sequence[Cause]) -> list[Cause]:
+    """Return causes that together account for far more than all with that said: they are about the same requests, as of a release on one host that throttles, too."""
+    if sum(cause.share or 0.0 for cause in tested) < _TOO_MUCH:
+        return list(tested)
+    doubt = "another cause accounts for as much: both are about the same requests, and cannot be told apart"
+    return [replace(cause, evidence_against=[*cause.evidence_against, doubt]) for cause in tested]
 
 
 def _is_told(evidence: Evidence, tested: Sequence[Cause]) -> bool:
