@@ -5,7 +5,7 @@ Belongs here: which readings are read, and gauges from their columns. Does not: 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -47,13 +47,13 @@ _NOT_THROTTLED = ("application_clocks", "display_clocks")
 _NAMED = 3
 _OF_THE_COMMONEST = 0.2
 _OF_GPU = [
-    "sampled_at", "interval_s", "device", "throttle_reasons", "memory_used_bytes", "memory_total_bytes", "temperature_c", "xids", "ecc_uncorrected"
+    "sampled_at", "interval_s", "device", "device_uuid", "throttle_reasons", "memory_used_bytes", "memory_total_bytes", "temperature_c", "xids", "ecc_uncorrected"
 ]  # fmt: skip
 _OF_HOST = ["sampled_at", "interval_s", "cpu_ratio", "memory_used_bytes", "memory_total_bytes", "io_wait_ratio", "tcp_retransmitted_ratio"]
 
 Floats = NDArray[np.float64]
-Found = dict[tuple[str, int], tuple[Series, Level]]
-"""Readings and level of a gauge by host and device; of a gauge of hosts the device is -1."""
+Found = dict[tuple[str, int, str], tuple[Series, Level]]
+"""Readings and level of a gauge by host, device and its id, of which a MIG slice has its own; of a gauge of hosts the device is -1."""
 
 
 def strains_of(home: Home, monitor: Monitor, requests: Requests | None, sides: Sequence[Sequence[Window]], now: datetime) -> list[Strain]:
@@ -72,12 +72,12 @@ def strains_of(home: Home, monitor: Monitor, requests: Requests | None, sides: S
                 continue
             if table is GpuSample:
                 details[host] = read.filter(read.column("is_during"))
-            for device, mine in _devices(read):
+            for device, name, mine in _devices(read):
                 for gauge, value in gauges(mine).items():
                     series = _series(mine, value)
                     level = level_of(gauge, series, start)
                     if level is not None and level.is_noticed(gauge):
-                        found.setdefault(gauge, {})[host, device] = (series, level)
+                        found.setdefault(gauge, {})[host, device, name] = (series, level)
     return [_strain(monitor, gauge, each, requests, details, start) for gauge, each in found.items()]
 
 
@@ -112,10 +112,14 @@ def _read(
     return pa.concat_tables(out).sort_by("sampled_at")
 
 
-def _devices(read: pa.Table) -> list[tuple[int, pa.Table]]:
-    if "device" not in read.column_names:
-        return [(-1, read)]
-    return [(device, read.filter(pc.equal(read.column("device"), device))) for device in sorted(pc.unique(read.column("device")).to_pylist())]
+def _devices(read: pa.Table) -> Iterator[tuple[int, str, pa.Table]]:
+    """Yield the readings of each device with its index on the host and its id; of a host itself -1 and nothing."""
+    if "device_uuid" not in read.column_names:
+        yield -1, "", read
+        return
+    for name in sorted(pc.unique(read.column("device_uuid")).to_pylist()):
+        mine = read.filter(pc.equal(read.column("device_uuid"), name))
+        yield mine.column("device")[0].as_py(), name, mine
 
 
 def _series(read: pa.Table, value: Floats) -> Series:
@@ -152,7 +156,7 @@ def _strain(monitor: Monitor, gauge: Gauge, found: Found, requests: Requests | N
     """Return a gauge on the hosts where it is unusual, or where it is as usual on all, on those."""
     unusual = {where: each for where, each in found.items() if not each[1].is_usual(gauge)}
     chosen = unusual or found
-    hosts = tuple(sorted({host for host, _ in chosen}))
+    hosts = tuple(sorted({host for host, _, _ in chosen}))
     levels = [level for _, level in chosen.values()]
     level = Level(
         float(np.mean([each.now for each in levels])),
@@ -190,8 +194,8 @@ def _beside(strain: Strain, requests: Requests, interval_s: float, start: int) -
 
 def _where(chosen: Found) -> str:
     """Return where a gauge stood out."""
-    hosts = sorted({host for host, _ in chosen})
-    devices = sorted({device for _, device in chosen if device >= 0})
+    hosts = sorted({host for host, _, _ in chosen})
+    devices = sorted({device for _, device, _ in chosen if device >= 0})
     named = f"host {hosts[0]}" if len(hosts) == 1 else f"hosts {listed(hosts)}" if len(hosts) <= _NAMED else f"{len(hosts)} hosts"
     if not devices:
         return named
@@ -202,7 +206,7 @@ def _where(chosen: Found) -> str:
 
 def _detail(gauge: Gauge, chosen: Found, details: Mapping[str, pa.Table]) -> str:
     """Return what is known of a gauge beyond its level: the commonest reasons and how hot it was, or which errors."""
-    tables = [details[host].filter(pc.equal(details[host].column("device"), device)) for host, device in chosen if host in details and device >= 0]
+    tables = [details[host].filter(pc.equal(details[host].column("device_uuid"), name)) for host, _, name in chosen if name]
     if gauge is THROTTLING:
         pairs = (zip(*(t.column(name).to_pylist() for name in ("throttle_reasons", "temperature_c")), strict=True) for t in tables)
         held = [(kept, heat) for each in pairs for said, heat in each if (kept := [r for r in said or () if r not in _NOT_THROTTLED])]
