@@ -121,7 +121,7 @@ DECOYS: dict[str, tuple[Kind, Kind]] = {
     "release beside a drift": (release_beside, harmless_drift),
     "slow host beside a release": (slow_host, harmless_release),
 }
-_OF_QUALITY: tuple[Kind, ...] = (concept_everywhere, concept_in_segment, covariate_shift, null_burst, label_fault)
+_OF_QUALITY: tuple[Kind, ...] = (concept_everywhere, concept_in_region, concept_in_segment, covariate_shift, label_fault)
 _OF_SERVICE: tuple[Kind, ...] = (release_slower, slow_host, traffic_volume, slow_everywhere)
 
 
