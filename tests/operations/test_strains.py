@@ -99,8 +99,14 @@ def test_readings_that_are_made_up_or_of_a_gpu_of_another_model_are_no_matter(fo
     assert found(synthetic) == []
     others = gpus(since=ONSET, bad=HOT, model="letters")
     assert found(others, asked=requests("gpu-1", "gpu-2"), monitor={}) == []
-    [mine] = found(gpus("gpu-9", since=ONSET, bad=HOT, model="parcels"), asked=requests("gpu-1", "gpu-2"), monitor={})
+    spare = gpus("gpu-9", since=ONSET, bad=HOT, model="parcels")
+    [mine] = found(spare, gpus(), asked=requests("gpu-1", "gpu-2"), monitor={})
     assert (mine.hosts, mine.serves) == (("gpu-9",), False)
+
+
+def test_where_requests_call_all_hosts_by_other_names_nothing_is_said_of_who_answered(found: Callable[..., list[Strain]]):
+    [strain] = found(gpus(since=ONSET, bad=HOT), gpus("gpu-2"), asked=requests("gpu-1.cluster", "gpu-2.cluster", slow="gpu-1.cluster"))
+    assert (strain.serves, strain.effect) == (None, None)
 
 
 def test_hosts_that_answer_are_looked_at_though_the_monitor_names_none(found: Callable[..., list[Strain]]):

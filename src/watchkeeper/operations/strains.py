@@ -5,7 +5,7 @@ Belongs here: which readings are read, and gauges from their columns. Does not: 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -65,11 +65,13 @@ def strains_of(home: Home, monitor: Monitor, requests: Requests | None, sides: S
     start = int(min(w.start for w in sides[1]).timestamp())
     found: dict[Gauge, Found] = {}
     details: dict[str, pa.Table] = {}
+    sampled: set[str] = set()
     for host in hosts:
         for table, columns, gauges in ((GpuSample, _OF_GPU, _of_gpu), (HostSample, _OF_HOST, _of_host)):
             read = _read(home, monitor, table, columns, host, sides, now)
             if read is None:
                 continue
+            sampled.add(host)
             if table is GpuSample:
                 details[host] = read.filter(read.column("is_during"))
             for device, name, mine in _devices(read):
@@ -78,7 +80,8 @@ def strains_of(home: Home, monitor: Monitor, requests: Requests | None, sides: S
                     level = level_of(gauge, series, start)
                     if level is not None and level.is_noticed(gauge):
                         found.setdefault(gauge, {})[host, device, name] = (series, level)
-    return [_strain(monitor, gauge, each, requests, details, start) for gauge, each in found.items()]
+    bare = [(_strain(monitor, gauge, each, details, start), max(s.interval_s for s, _ in each.values())) for gauge, each in found.items()]
+    return [strain if requests is None else _beside(strain, requests, sampled, interval_s, start) for strain, interval_s in bare]
 
 
 def _hosts(home: Home, monitor: Monitor, requests: Requests | None, sides: Sequence[Sequence[Window]], now: datetime) -> list[str]:
@@ -152,7 +155,7 @@ def _of_host(read: pa.Table) -> Mapping[Gauge, Floats]:
     }
 
 
-def _strain(monitor: Monitor, gauge: Gauge, found: Found, requests: Requests | None, details: Mapping[str, pa.Table], start: int) -> Strain:
+def _strain(monitor: Monitor, gauge: Gauge, found: Found, details: Mapping[str, pa.Table], start: int) -> Strain:
     """Return a gauge on the hosts where it is unusual, or where it is as usual on all, on those."""
     unusual = {where: each for where, each in found.items() if not each[1].is_usual(gauge)}
     chosen = unusual or found
@@ -166,15 +169,14 @@ def _strain(monitor: Monitor, gauge: Gauge, found: Found, requests: Requests | N
     )
     at = since([series for series, _ in chosen.values()], level, start)
     said = gauge.says.format(where=_where(chosen), now=percent(level.now), usual=percent(level.usual), detail=_detail(gauge, chosen, details))
-    bare = Strain(gauge, hosts, said, level, at, "" if at is None else _moment(at, monitor))
-    return bare if requests is None else _beside(bare, requests, max(series.interval_s for series, _ in chosen.values()), start)
+    return Strain(gauge, hosts, said, level, at, "" if at is None else _moment(at, monitor))
 
 
-def _beside(strain: Strain, requests: Requests, interval_s: float, start: int) -> Strain:
-    """Return a strain with what the requests say of it."""
+def _beside(strain: Strain, requests: Requests, sampled: Collection[str], interval_s: float, start: int) -> Strain:
+    """Return a strain with what the requests say of it; where none names a host that is sampled, the names are other ones, and nothing is said of hosts."""
     mine = requests.on(strain.hosts)
     answered = {name for place, name in enumerate(requests.names) if ((requests.host == place) & requests.is_during).any()}
-    is_known = bool(set(requests.names)) and bool((requests.host >= 0).any())
+    is_known = not set(sampled).isdisjoint(requests.names)
     serves = bool((mine & requests.is_during).any()) if is_known else None
     when = begun(requests, strain.hosts, start)
     return Strain(
