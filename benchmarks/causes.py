@@ -9,7 +9,8 @@ Each seed makes one world of every kind. Rows are landed as intake leaves them, 
 in production, at the end of the world. Of the incidents that overlap the fault the first about the model's quality counts, else the first about
 the service, else about the data: that is what somebody is woken by. A cause is right when its kind is that of the fault and its subject names what the fault is in
 (a feature, a segment, a version, a host). Of two faults at once one must be told first, and both among three. A decoy is nothing that
-was harmless. A world without a trace is right when no cause is told. An incident that never opens is wrong.
+was harmless; of GPUs that throttled without harm it is counted besides how often that is said to be ruled out, and of all worlds in which hardware did no harm how
+often it is blamed first. A world without a trace is right when no cause is told. An incident that never opens is wrong.
 With `--out` a world that is there already is not run again: a run that was stopped goes on.
 """
 
@@ -29,14 +30,16 @@ import pyarrow as pa
 
 from benchmarks import days, worlds
 from benchmarks.days import Fault
+from benchmarks.hardware import Telemetry
 from benchmarks.worlds import Plan
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.judgement.strains import THROTTLING
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
-from watchkeeper.records import Batch, Cause, Change, GpuSample, IncidentEvent
+from watchkeeper.records import Batch, Cause, Change, GpuSample, HostSample, IncidentEvent, Story
 
 START = datetime(2025, 1, 6, tzinfo=UTC)
 """A Monday."""
@@ -44,7 +47,6 @@ DAY = timedelta(days=1)
 MODEL = "parcels"
 _FAMILIES = ("kpi", "segment", "target", "service", "data")
 _FIRST = 3
-_MEMORY = 24 * 2**30
 
 
 def monitor() -> Monitor:
@@ -59,7 +61,7 @@ def monitor() -> Monitor:
             "reference": {"from": START.date(), "to": (START + days.REFERENCE * DAY).date()},
             "features": [*days.NUMBERS, *days.CATEGORIES],
             "segments": list(days.SEGMENTS),
-            "cost": {"hosts": list(days.HOSTS)},
+            "cost": {"hosts": [*days.HOSTS, days.SPARE]},
         }
     )
 
@@ -87,7 +89,9 @@ def land(home: Home, world: Plan) -> None:
     home.lake.append(f"labels/{MODEL}", pa.concat_tables(labels))
     home.lake.append_records(Batch, batches)
     home.lake.append_records(Change, list(_changes(world)))
-    home.lake.append_records(GpuSample, list(_samples(world)))
+    readings = _telemetry(world)
+    home.lake.append_records(GpuSample, list(readings.gpus()))
+    home.lake.append_records(HostSample, list(readings.hosts()))
 
 
 def _landing(batch: str, rows: int, landed: datetime) -> dict[str, Any]:
@@ -109,27 +113,9 @@ def _changes(world: Plan) -> Iterator[Change]:
             yield Change(change_id=kind + note, model=MODEL, kind=kind, at=at, version=version, note=note, who="ana", recorded_at=at)
 
 
-def _samples(world: Plan) -> Iterator[GpuSample]:
-    rng = np.random.default_rng([world.seed, 99])
-    for hour in range(24 * days.MOST_DAYS):
-        faults = world.faults if world.onset <= hour // 24 < world.end else ()
-        hot, full = any(f.throttled for f in faults), any(f.full for f in faults)
-        for host in days.HOSTS:
-            yield GpuSample(
-                sampled_at=START + (hour + 1) * DAY / 24,
-                interval_s=3600.0,
-                host=host,
-                device=0,
-                device_uuid=f"GPU-{host}",
-                device_name="L4",
-                model=MODEL,
-                utilisation_ratio=float(rng.uniform(0.3, 0.6)),
-                memory_used_bytes=int(_MEMORY * (rng.uniform(0.97, 0.995) if full else rng.uniform(0.55, 0.65))),
-                memory_total_bytes=_MEMORY,
-                temperature_c=float(rng.normal(91 if hot else 62, 2)),
-                sm_clock_mhz=int(rng.normal(900 if hot else 1_900, 40)),
-                throttle_reasons=["hardware_thermal"] if hot and rng.random() < 0.8 else [],
-            )
+def _telemetry(world: Plan) -> Telemetry:
+    strained = [s for f in (*world.faults, *world.decoys) for s in f.strained]
+    return Telemetry(START, 24 * days.MOST_DAYS, 24 * world.onset, 24 * world.end, strained, MODEL, world.seed)
 
 
 def judged(name: str, seed: int) -> dict[str, Any]:
@@ -155,7 +141,7 @@ def _told(incidents: Iterable[Incident], world: Plan) -> Incident | None:
 
 def _scored(world: Plan, told: Incident | None) -> dict[str, Any]:
     if told is None or told.story is None:
-        return {"found": False, "top1": False, "top3": False, "causes": []}
+        return {"found": False, "top1": False, "top3": False, "causes": [], **_of_hardware(world, None)}
     causes = [c for c in told.story.causes if c.kind != "unknown"]
     first = causes[:_FIRST]
     faults = [f for f in world.faults if f.kind]
@@ -166,13 +152,30 @@ def _scored(world: Plan, told: Incident | None) -> dict[str, Any]:
         "causes": [[c.kind, c.subject, c.share] for c in causes],
         "headline": f"{told.family}: {told.headline}",
         "onset_error": abs((told.window_start - START) / DAY - world.onset),
+        **_of_hardware(world, told.story),
+    }
+
+
+def _of_hardware(world: Plan, story: Story | None) -> dict[str, Any]:
+    """Return whether a throttle that did no harm is ruled out, None where there was none, and whether GPUs or hosts that did none are blamed first."""
+    first = [c for c in story.causes[:1] if c.kind == "infrastructure"] if story is not None else []
+    is_harmless = world.name in worlds.HARMLESS_THROTTLES
+    said = [text for text in story.ruled_out if text.startswith(THROTTLING.name)] if story is not None else []
+    blamed = bool(first) and not any(f.kind == "infrastructure" for f in world.faults)
+    return {
+        "ruled_out": bool(said) if is_harmless else None,
+        "said": said,
+        "gpu_blamed": blamed or any("throttled" in c.subject for c in first if is_harmless),
     }
 
 
 def _names(fault: Fault, causes: Sequence[Cause], told: Incident) -> bool:
     """Tell whether one of the causes is what was planted; a segment is named too where the incident is about it alone."""
     about = told.subject if told.family == "segment" else ""
-    return any(c.kind == fault.kind and (not fault.names or any(n in f"{c.subject} {about}" for n in fault.names)) for c in causes)
+    return any(
+        c.kind == fault.kind and (not fault.names or any(n in f"{c.subject} {about}" for n in fault.names)) and fault.must in c.subject
+        for c in causes
+    )
 
 
 def summed(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -184,6 +187,11 @@ def summed(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "top1": _share(with_trace, "top1"),
         "top3": _share(with_trace, "top3"),
         "decoy_top1": _share([x for x in lines if x["kind"] in worlds.DECOYS], "top1"),
+        "infrastructure_top1": _share([x for x in lines if x["kind"] in worlds.INFRASTRUCTURE and x in with_trace], "top1"),
+        "throttle_ruled_out": _share([x for x in lines if x["ruled_out"] is not None], "ruled_out"),
+        "harmless_hardware_blamed": _share(
+            [x for x in lines if ["infrastructure"] not in [t[:1] for t in x["truth"]] or x["ruled_out"] is not None], "gpu_blamed"
+        ),
         "nothing_known": _share(without, "top1"),
         "found": _share(lines, "found"),
         "onset_error_windows": _onset(lines),
@@ -192,7 +200,13 @@ def summed(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _of_kind(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return {"worlds": len(lines), **{what: _share(lines, what) for what in ("top1", "top3", "found")}, "onset_error_windows": _onset(lines)}
+    ruled_out = {} if lines[0]["ruled_out"] is None else {"ruled_out": _share(lines, "ruled_out")}
+    return {
+        "worlds": len(lines),
+        **{what: _share(lines, what) for what in ("top1", "top3", "found")},
+        **ruled_out,
+        "onset_error_windows": _onset(lines),
+    }
 
 
 def _share(lines: Sequence[dict[str, Any]], what: str) -> float | None:
@@ -218,21 +232,31 @@ def text(found: dict[str, Any]) -> str:
     names = ("worlds", "top1", "top3", "found", "onset_error_windows")
     rows = [head, *((kind, *(str(one[name]) for name in names)) for kind, one in found["by_kind"].items())]
     rows.append(("all with a trace", *(str(found[name]) for name in names)))
+    hardware = f"GPUs that throttled without harm are ruled out in {found['throttle_ruled_out']}, hardware that did none is blamed first in {found['harmless_hardware_blamed']}."
     more = f"With a decoy top-1 {found['decoy_top1']}; nothing known where nothing can be: {found['nothing_known']}."
-    return "\n".join([*(f"{row[0]:28}" + "".join(f"{cell:>12}" for cell in row[1:]) for row in rows), more])
+    return "\n".join([*(f"{row[0]:28}" + "".join(f"{cell:>12}" for cell in row[1:]) for row in rows), more, hardware])
+
+
+def _kinds(only: str) -> Iterator[str]:
+    for name in only.split(",") if only else worlds.NAMES:
+        yield from worlds.INFRASTRUCTURE if name == "infrastructure" else [name]
 
 
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", required=True, metavar="A:B", help="seeds A up to but without B")
-    parser.add_argument("--only", default="", help="kinds by name, with commas between (default: all)")
+    parser.add_argument(
+        "--only",
+        default="",
+        help="kinds by name, with commas between (default: all); `infrastructure` stands for those of GPUs, hosts and slow releases",
+    )
     parser.add_argument("--out", type=Path, help="where the line of each world goes, and is found again")
     parser.add_argument("--processes", type=int, default=2, help="worlds at a time (default: 2)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
     first, last = (int(said) for said in given.seeds.split(":"))
-    asked = [(name, seed) for seed in range(first, last) for name in (given.only.split(",") if given.only else worlds.NAMES)]
+    asked = [(name, seed) for seed in range(first, last) for name in _kinds(given.only)]
     before = given.out.read_text().splitlines() if given.out and given.out.exists() else []
     lines = [line for line in map(json.loads, before) if (line["kind"], line["seed"]) in asked]
     wanted = [each for each in asked if each not in {(line["kind"], line["seed"]) for line in lines}]

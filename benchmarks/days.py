@@ -19,6 +19,8 @@ CATEGORIES = ("carrier",)
 SEGMENTS = ("region", "client", "channel")
 REGIONS, CLIENTS, CHANNELS = ("east", "west", "south", "coast", "north"), ("ash", "birch", "cedar", "oak", "pine"), ("web", "shop", "phone")
 HOSTS = ("gpu-1", "gpu-2", "gpu-3", "gpu-4")
+SPARE = "gpu-5"
+"""A host of the model that answers nothing."""
 REFERENCE, QUIET, MOST_DAYS = 42, 10, 70
 """Days of the reference, the least number of quiet ones after it, and how long a world is."""
 ROWS = 700
@@ -58,10 +60,20 @@ Step = Callable[[Day], None]
 
 
 @dataclass(frozen=True)
+class Strained:
+    """What GPUs or hosts do: `throttled`, `full`, `errors` (of GPUs), `storage`, `network` or `memory` (of hosts), how many hours after the onset, or as ever."""
+
+    what: str
+    hosts: tuple[str, ...] = HOSTS
+    delay_hours: int = 0
+    is_as_ever: bool = False
+
+
+@dataclass(frozen=True)
 class Fault:
     """What goes wrong: the kind of the true cause, the names of which its subject must hold one, and what it does to each step of a day.
 
-    `change` is the kind and the version of a change that is recorded as it begins; `throttled` and `full` say what the GPUs do.
+    `change` is the kind and the version of a change that is recorded as it begins; `strained` says what GPUs and hosts do, and `must` what a subject must hold besides.
     """
 
     kind: str
@@ -72,8 +84,8 @@ class Fault:
     served: Step | None = None
     labels: Step | None = None
     change: tuple[str, str, str] | None = None
-    throttled: bool = False
-    full: bool = False
+    strained: tuple[Strained, ...] = ()
+    must: str = ""
 
 
 def inputs_of(rng: np.random.Generator, rows: int) -> dict[str, Array]:

@@ -7,7 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.days import HOSTS, Day, Fault, inputs_of, put
+from benchmarks.days import Day, Fault, inputs_of, put
+from benchmarks.hardware import slower
 
 # -- the data ---------------------------------------------------------------------------------------------------------------------------
 
@@ -208,34 +209,6 @@ def scaling_change(rng: np.random.Generator) -> Fault:
 # -- the service ------------------------------------------------------------------------------------------------------------------------
 
 
-def slow_host(rng: np.random.Generator) -> Fault:
-    """One host answers slowly, or fails."""
-    host = str(rng.choice(HOSTS))
-
-    def slow(day: Day) -> None:
-        mine = day.columns["host"] == host
-        day.columns["latency_ms"] = np.where(mine, 2.5, 1.0) * day.columns["latency_ms"]
-
-    def fail(day: Day) -> None:
-        day.columns["status"] = np.where((day.columns["host"] == host) & day.some(0.2), "unavailable", day.columns["status"])
-
-    return Fault("infrastructure", (host,), served=(slow, fail)[rng.integers(2)])
-
-
-def _slower(factor: float, day: Day) -> None:
-    day.columns["latency_ms"] = np.asarray(day.columns["latency_ms"], float) * factor
-
-
-def gpu_throttled(rng: np.random.Generator) -> Fault:
-    """The GPUs are too hot and hold their clocks down."""
-    return Fault("infrastructure", ("GPU",), served=partial(_slower, rng.uniform(1.5, 2.0)), throttled=True)
-
-
-def gpu_full(rng: np.random.Generator) -> Fault:
-    """The memory of the GPUs is full."""
-    return Fault("infrastructure", ("GPU",), served=partial(_slower, rng.uniform(1.5, 2.0)), full=True)
-
-
 def traffic_volume(rng: np.random.Generator) -> Fault:
     """Several times the usual rows come from everywhere, and all wait for one another."""
     times = int(rng.integers(3, 6))
@@ -244,7 +217,7 @@ def traffic_volume(rng: np.random.Generator) -> Fault:
         more = inputs_of(day.rng, (times - 1) * day.rows)
         day.columns = {name: np.concatenate([values, more[name]]) for name, values in day.columns.items()}
 
-    return Fault("traffic", (), inputs=flood, served=partial(_slower, rng.uniform(1.5, 2.0)))
+    return Fault("traffic", (), inputs=flood, served=partial(slower, rng.uniform(1.5, 2.0)))
 
 
 def traffic_of_client(rng: np.random.Generator) -> Fault:
@@ -267,7 +240,7 @@ def traffic_of_client(rng: np.random.Generator) -> Fault:
 
 def slow_everywhere(rng: np.random.Generator) -> Fault:
     """Everything is slower; nothing that is logged says why."""
-    return Fault("", served=partial(_slower, rng.uniform(1.4, 2.0)))
+    return Fault("", served=partial(slower, rng.uniform(1.4, 2.0)))
 
 
 def fails_everywhere(rng: np.random.Generator) -> Fault:

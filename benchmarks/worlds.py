@@ -6,6 +6,7 @@ them, and the score (causes.py).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from zlib import crc32
 
 import numpy as np
@@ -19,8 +20,6 @@ from benchmarks.faults import (
     covariate_shift,
     default_value,
     fails_everywhere,
-    gpu_full,
-    gpu_throttled,
     harmless_config,
     harmless_drift,
     harmless_release,
@@ -40,12 +39,28 @@ from benchmarks.faults import (
     scaling_change,
     segment_mix,
     slow_everywhere,
-    slow_host,
     stale,
     traffic_of_client,
     traffic_volume,
     unit_change,
     unseen_categories,
+)
+from benchmarks.hardware import (
+    fallback_on_host,
+    gpu_errors_on_host,
+    gpu_full,
+    gpu_full_on_host,
+    gpu_throttled,
+    gpu_throttled_on_hosts,
+    memory_pressure,
+    network_contention,
+    release_slower,
+    slow_host,
+    storage_contention,
+    throttle_as_ever,
+    throttle_beside,
+    throttle_elsewhere,
+    throttle_later,
 )
 
 
@@ -86,6 +101,7 @@ ALONE: tuple[Kind, ...] = (
     concept_everywhere, concept_in_region, concept_in_segment, label_fault, labels_turned,
     release_recorded, release_beside, release_in_place, pipeline_change, scaling_change,
     slow_host, gpu_throttled, gpu_full, traffic_volume, traffic_of_client,
+    gpu_throttled_on_hosts, gpu_full_on_host, gpu_errors_on_host, fallback_on_host, memory_pressure, network_contention, storage_contention, release_slower,
 )  # fmt: skip
 TOGETHER: dict[str, tuple[Kind, Kind]] = {
     "nulls and concept": (null_burst, concept_everywhere),
@@ -105,8 +121,29 @@ DECOYS: dict[str, tuple[Kind, Kind]] = {
     "release beside a drift": (release_beside, harmless_drift),
     "slow host beside a release": (slow_host, harmless_release),
 }
+_OF_QUALITY: tuple[Kind, ...] = (concept_everywhere, concept_in_region, concept_in_segment, covariate_shift, label_fault)
+_OF_SERVICE: tuple[Kind, ...] = (release_slower, slow_host, traffic_volume, slow_everywhere)
+
+
+def _one_of(kinds: tuple[Kind, ...], rng: np.random.Generator) -> Fault:
+    return kinds[rng.integers(len(kinds))](rng)
+
+
+HARMLESS_THROTTLES: dict[str, tuple[Kind, Kind]] = {
+    "throttle beside bad quality": (partial(_one_of, _OF_QUALITY), throttle_beside),
+    "throttle beside a bad service": (partial(_one_of, _OF_SERVICE), throttle_beside),
+    "throttle as ever": (partial(_one_of, _OF_SERVICE), throttle_as_ever),
+    "throttle elsewhere": (partial(_one_of, _OF_SERVICE), throttle_elsewhere),
+    "throttle after the onset": (partial(_one_of, _OF_SERVICE), throttle_later),
+}
+"""Incidents of another cause, or of none that leaves a trace, while GPUs throttle and do no harm."""
+INFRASTRUCTURE: tuple[str, ...] = (
+    "slow_host", "gpu_throttled", "gpu_throttled_on_hosts", "gpu_full", "gpu_full_on_host", "gpu_errors_on_host", "fallback_on_host", "memory_pressure",
+    "network_contention", "storage_contention", "release_slower", *HARMLESS_THROTTLES,
+)  # fmt: skip
+"""Kinds that are about GPUs, hosts and a release that is slow."""
 WITHOUT_A_TRACE: tuple[Kind, ...] = (slow_everywhere, fails_everywhere, noisy_scores)
-NAMES: tuple[str, ...] = (*(k.__name__ for k in ALONE), *TOGETHER, *DECOYS, *(k.__name__ for k in WITHOUT_A_TRACE))
+NAMES: tuple[str, ...] = (*(k.__name__ for k in ALONE), *TOGETHER, *DECOYS, *HARMLESS_THROTTLES, *(k.__name__ for k in WITHOUT_A_TRACE))
 
 
 def plan(name: str, seed: int) -> Plan:
@@ -114,8 +151,9 @@ def plan(name: str, seed: int) -> Plan:
     place = crc32(name.encode())
     rng = np.random.default_rng([seed, place])
     single = {k.__name__: k for k in (*ALONE, *WITHOUT_A_TRACE)}
-    kinds = TOGETHER.get(name) or DECOYS.get(name) or (single[name],)
+    beside = DECOYS | HARMLESS_THROTTLES
+    kinds = TOGETHER.get(name) or beside.get(name) or (single[name],)
     made = tuple(kind(rng) for kind in kinds)
-    faults, decoys = (made[:1], made[1:]) if name in DECOYS else (made, ())
+    faults, decoys = (made[:1], made[1:]) if name in beside else (made, ())
     lasts = int(rng.integers(4, 8))
     return Plan(name, faults, decoys, int(rng.integers(REFERENCE + QUIET, MOST_DAYS - lasts - 3)), lasts, seed * 2**32 + place)

@@ -204,6 +204,15 @@ def test_the_causes_benchmark_prints_how_often_the_planted_cause_is_told(tmp_pat
     assert "label_fault" in run(*given, *out), "worlds that are there already are not run again"
 
 
+@pytest.mark.slow
+def test_the_causes_benchmark_tells_throttles_that_do_harm_from_those_that_do_none():
+    given = ["benchmarks.causes", "--seeds", "0:1", "--only", "gpu_throttled_on_hosts,throttle elsewhere", "--processes", "1"]
+    found = json.loads(run(*given, "--json"))
+    assert (found["infrastructure_top1"], found["throttle_ruled_out"], found["harmless_hardware_blamed"]) == (1.0, 1.0, 0.0)
+    assert found["by_kind"]["throttle elsewhere"]["ruled_out"] == 1.0
+    assert "ruled_out" not in found["by_kind"]["gpu_throttled_on_hosts"], "what does harm is not to be ruled out"
+
+
 @pytest.mark.gcc
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed; it compiles the stand-in for NVML")
 def test_the_sampler_benchmark_prints_its_share_of_a_core():

@@ -6,6 +6,7 @@ import pytest
 
 from evidence_world import START, signal
 from evidence_world import evidence as of_monday
+from strain_world import strain
 from watchkeeper.judgement.causes import causes
 from watchkeeper.judgement.evidence import Moved, SegmentShare
 from watchkeeper.judgement.odd_inputs import Hole, Odd, Repeats
@@ -151,7 +152,7 @@ def test_a_client_with_far_more_requests_than_usual_is_traffic():
 
 def test_gpus_come_before_volume_and_volume_before_a_coincidence():
     many = (5_000.0, 1_000.0, 1_200.0)
-    found = causes(service(traces=Traces(gpus=["GPU clocks were held down"]), volume=many, changes=[change("release", version="5")], versions=None))
+    found = causes(service(traces=Traces(strains=[strain()]), volume=many, changes=[change("release", version="5")], versions=None))
     assert [c.kind for c in found] == ["infrastructure", "traffic", "release"]
     assert found[1].subject == "5.0 times the usual requests"
 

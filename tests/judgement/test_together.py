@@ -9,6 +9,7 @@ import pytest
 from evidence_world import episode as episode_of
 from evidence_world import evidence, signal
 from incident_world import DAY, MONDAY, event
+from strain_world import strain
 from watchkeeper.judgement.causes import causes, of_faults
 from watchkeeper.judgement.evidence import Broken, Evidence, Refused
 from watchkeeper.judgement.incidents import fold
@@ -179,8 +180,7 @@ def test_an_outcome_that_changed_or_an_unknown_cause_is_shared_with_nobody():
 def test_a_service_shares_its_host_whether_it_is_slow_alone_or_its_gpus_are():
     slow = signal("latency_p95", 900.0, family="service", expected=300.0, normal_low=200.0, normal_high=400.0)
     place = Place("host", "host", "gpu-1", 5.0, 4.0, 0.2, 0.9)
-    held = "GPU clocks were held down in 90 % of readings"
-    gpus = Traces(gpus=[held], gpu_hosts={held: ["gpu-1", "gpu-2"]})
+    gpus = Traces(strains=[strain(hosts=("gpu-1", "gpu-2"))])
     assert faults(evidence(slow, versions=None, traces=Traces(place=place))) == ["host gpu-1"]
     assert faults(evidence(slow, versions=None, traces=gpus)) == ["host gpu-1", "host gpu-2"]
     client = replace(place, role="segment", where="client=oak")

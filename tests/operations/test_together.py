@@ -323,8 +323,8 @@ def test_a_gpu_host_that_throttles_under_two_models_is_one_incident_and_two_host
     now = BEGIN + days * DAY + 2 * HOUR
     watch(home, now=now)
     rows = [r for r in listed(home, now) if r["family"] == "service"]
-    causes = {r["causes"][0]["subject"].partition(" in ")[0] for r in rows}
-    assert causes == {"GPU clocks were held down"}
+    causes = {r["causes"][0]["subject"].partition(" (")[0] for r in rows}
+    assert causes == {f"GPU 0 of host {host} throttled" for host in (other, "gpu-1")}
     is_one = other == "gpu-1"
     assert [r["models"] for r in rows] == ([["letters", "parcels"]] if is_one else [["letters"], ["parcels"]])
     said = [m for m in incidents(slack) if "latency" in m["text"]]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from evidence_world import evidence, monitor, score, signal
+from strain_world import AS_OTHERS, SLOWER, strain
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence, Moved, SegmentShare
 from watchkeeper.judgement.incidents import developments, fold
@@ -59,7 +60,9 @@ STORIES: Mapping[str, Callable[[], tuple[Monitor, Evidence]]] = {
     "concept": lambda: (monitor(), evidence(*_gap(7, 8, 9), rate=0.6, versions=STEADY, segments=[NORTH])),
     "concept-in-one-place": lambda: (
         monitor(),
-        evidence(rate=0.6, versions=STEADY, traces=Traces(place=Place("wind", "feature", "wind > 14", 0.53, 0.0, 0.1, 0.95), outcome=(0.71, 0.18, 0.53))),
+        evidence(
+            rate=0.6, versions=STEADY, traces=Traces(place=Place("wind", "feature", "wind > 14", 0.53, 0.0, 0.1, 0.95), outcome=(0.71, 0.18, 0.53))
+        ),
     ),
     "mix": lambda: (
         monitor(),
@@ -88,7 +91,8 @@ STORIES: Mapping[str, Callable[[], tuple[Monitor, Evidence]]] = {
         monitor(),
         evidence(*_gap(value=-0.3), rate=0.2, gap=-0.3, usual_rate=0.2, versions=STEADY, moved=[Moved("weight_kg", 9.0)], changes=[PIPELINE]),
     ),
-    "gpu": lambda: (monitor(), _service(LATENCY, traces=Traces(gpus=["GPU clocks were held down"]))),
+    "gpu": lambda: (monitor(), _service(LATENCY, traces=Traces(strains=[strain(effect=SLOWER)]))),
+    "gpu-without-harm": lambda: (monitor(), _service(LATENCY, traces=Traces(strains=[strain(effect=AS_OTHERS)]))),
     "host": lambda: (monitor(), _service(LATENCY, traces=Traces(place=Place("host", "host", "gpu-2", 5.3, 4.4, 0.25, 0.98)))),
     "traffic": lambda: (monitor(), _service(ERRORS, volume=(5_000.0, 1_000.0, 1_200.0))),
     "unknown": lambda: (monitor(), evidence(AUC, rate=0.2, gap=0.0, versions=STEADY, moved=[], compared=5)),

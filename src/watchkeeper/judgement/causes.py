@@ -20,6 +20,7 @@ from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused
 from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text
 from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
 from watchkeeper.judgement.service_causes import of_service
+from watchkeeper.judgement.strain_causes import cleared_strains, of_one_host, of_strains
 from watchkeeper.records import Cause, Signal
 from watchkeeper.words import counted, percent, points, weeks_text
 
@@ -50,13 +51,14 @@ def causes(evidence: Evidence) -> list[Cause]:
     others = [c for c in split if c is not moved]
     before = [*data, *changes] if moved is None else _moved_by(evidence, moved, data, changes)
     found = [*before, *(of_places(evidence, others) if not spoilt and moved is None else others)]
-    return [*spoilt, *sorted(found, key=lambda c: -_weight(c))]
+    hardware = [*of_strains(evidence), *of_one_host(evidence)]
+    return [*spoilt, *sorted([*hardware, *found], key=lambda c: -_weight(c))]
 
 
 def _weight(cause: Cause) -> float:
-    """Return by what causes are ranked: their share; without one a half where anything speaks for it. Broken data that accounts for most precedes what follows from it."""
+    """Return by what causes are ranked: their share; without one a half where anything speaks for it. Broken data, or hosts, that account for most precede what follows from them."""
     share = cause.share if cause.share is not None else _HALF if cause.evidence_for else 0.0
-    return 1.0 + share if cause.kind == "data" and cause.share is not None and share >= _HALF else share
+    return 1.0 + share if cause.kind in ("data", "infrastructure") and cause.share is not None and share >= _HALF else share
 
 
 def _moved_by(evidence: Evidence, moved: Cause, data: list[Cause], changes: list[Cause]) -> list[Cause]:
@@ -132,6 +134,8 @@ def _of_missing(signals: Sequence[Signal], count: int, reason: str, refused: Seq
 
 def ruled_out(evidence: Evidence) -> list[str]:
     """Return what was tested and found not to be the cause."""
+    if evidence.lead.family == "service":
+        return [*cleared_strains(evidence), *cleared(evidence)]
     out = []
     if evidence.moved is not None and not evidence.moved and _part_of_inputs(evidence) < _NEARLY_NOTHING:
         out.append(f"a change of inputs (none of {evidence.compared} features stands out from the {weeks_text(evidence.baseline)} before)")
@@ -141,7 +145,7 @@ def ruled_out(evidence: Evidence) -> list[str]:
         out.append("new categories")
     if evidence.faulty_later:
         out.append(f"{FAULTY}: {', '.join(evidence.faulty_later)} (it came after the first alarm, and is to be mended all the same)")
-    return [*out, *cleared(evidence)]
+    return [*out, *cleared_strains(evidence), *cleared(evidence)]
 
 
 def _split(evidence: Evidence) -> list[Cause]:

@@ -3,30 +3,57 @@
 Belongs here: evidence about a service's incident -> ranked causes. Does not: reading it (operations/service_traces.py), causes of a model's quality
 (causes.py).
 
-The rules: what lies in one host or one segment comes first, with its share. Of what is everywhere GPUs that are held down or full come before more
+The rules: what the requests of some hosts or of a version surely account for comes first, then what lies in one host or one segment, each with its share.
+Of what is everywhere GPUs and hosts that are strained come before more
 requests than any window of the weeks before had, at least half more than usual; these before a change that only came at that time. All of it is attribution, not experiment.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from math import exp
 
 from watchkeeper.judgement.changes import of_changes
 from watchkeeper.judgement.evidence import Evidence
+from watchkeeper.judgement.strain_causes import HOST_ALONE, OF_ERRORS, of_strains
 from watchkeeper.judgement.traces import Place
 from watchkeeper.records import Cause
 from watchkeeper.words import percent
 
-_MANY, _HALF = 1.5, 0.5
-HOST_ALONE, REGION_ALONE = "host {} alone", "region {} alone"
-OF_ERRORS = ("error_ratio", "errors_to_rest", "timeout_ratio")
-"""Numbers that tell which requests failed; others tell how long they took."""
+_MANY, _HALF, _TOO_MUCH = 1.5, 0.5, 1.3
+REGION_ALONE = "region {} alone"
 _ALONE = {"host": HOST_ALONE, "region": REGION_ALONE}
 
 
 def of_service(evidence: Evidence) -> list[Cause]:
     """Return the causes that evidence supports, the likeliest first; empty means unknown."""
     changes = sorted(of_changes(evidence), key=lambda c: -(c.share or 0.0))
-    tested = [c for c in changes if c.share is not None and c.share >= _HALF]
-    return [*tested, *_of_place(evidence), *_of_gpus(evidence), *_of_volume(evidence), *(c for c in changes if c not in tested)]
+    strains = of_strains(evidence)
+    tested = sorted(filter(_is_tested, (*strains, *changes)), key=lambda c: -(c.share or 0.0))
+    place = [] if _is_told(evidence, list(filter(_is_tested, strains))) else _of_place(evidence)
+    tested = _apart(tested)
+    return [*tested, *place, *(c for c in strains if not _is_tested(c)), *_of_volume(evidence), *(c for c in changes if not _is_tested(c))]
+
+
+def _is_tested(cause: Cause) -> bool:
+    return cause.share is not None and cause.share >= _HALF
+
+
+def _apart(tested: Sequence[Cause]) -> list[Cause]:
+    """Return causes that together account for far more than all with that said: they are about the same requests, as of a release on one host that throttles, too."""
+    if sum(cause.share or 0.0 for cause in tested) < _TOO_MUCH:
+        return list(tested)
+    doubt = "another cause accounts for as much: both are about the same requests, and cannot be told apart"
+    return [replace(cause, evidence_against=[*cause.evidence_against, doubt]) for cause in tested]
+
+
+def _is_told(evidence: Evidence, tested: Sequence[Cause]) -> bool:
+    """Tell whether the place that stands out is a host of which it is known what ails it."""
+    place, subjects = evidence.traces.place, {c.subject for c in tested}
+    return (
+        place is not None
+        and place.role == "host"
+        and any(place.where in s.hosts and any(subject.startswith(s.said) for subject in subjects) for s in evidence.traces.strains)
+    )
 
 
 def _of_place(evidence: Evidence) -> list[Cause]:
@@ -63,11 +90,6 @@ def _growth(evidence: Evidence, place: Place) -> float:
     if evidence.volume is None or not usual or not every_now:
         return 1.0
     return now / every_now * evidence.volume[0] / (usual / every_usual * evidence.volume[1])
-
-
-def _of_gpus(evidence: Evidence) -> list[Cause]:
-    against = [f"most of it lies in {evidence.traces.place.where}"] if evidence.traces.place is not None else []
-    return [Cause(kind="infrastructure", subject=said, onset=min(evidence.windows), evidence_against=against) for said in evidence.traces.gpus]
 
 
 def _of_volume(evidence: Evidence) -> list[Cause]:

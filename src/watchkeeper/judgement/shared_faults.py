@@ -14,7 +14,7 @@ from watchkeeper.judgement.causes import FAULTY, undecided
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text
-from watchkeeper.judgement.service_causes import HOST_ALONE
+from watchkeeper.judgement.strain_causes import HOST_ALONE
 from watchkeeper.records import Cause, Signal
 
 _WHAT = {
@@ -81,4 +81,4 @@ def _hosts(evidence: Evidence, cause: Cause) -> Sequence[str]:
     place = evidence.traces.place
     if place is not None and place.role == "host" and cause.subject == HOST_ALONE.format(place.where):
         return [place.where]
-    return evidence.traces.gpu_hosts.get(cause.subject, ())
+    return next((s.hosts for s in evidence.traces.strains if cause.subject.startswith(s.said)), ())

@@ -31,14 +31,21 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
     headline, when, facts = _TELLERS.get(episode.family, _plain)(monitor, episode, evidence)
     is_of_model = episode.family in ("kpi", "segment", "target")
     return Story(
-        headline=one_line(headline),
+        headline=one_line(f"{headline}{_ailment(evidence, found)}"),
         when=when,
         facts=[*facts, *_succeeded(monitor, evidence), *_read(evidence)],
         causes=found,
-        ruled_out=ruled_out(evidence) if is_of_model else [],
+        ruled_out=ruled_out(evidence) if is_of_model or episode.family == "service" else [],
         not_measured=[*evidence.not_measured, *(unknown(evidence) if is_of_model else [])],
         next_steps=_next_steps(monitor, episode, evidence, found),
     )
+
+
+def _ailment(evidence: Evidence, found: Sequence[Cause]) -> str:
+    """Return after a headline what ails the hosts that most of a change surely lies in, as that is what a person can act on; else nothing."""
+    first = next(iter(found), None)
+    is_known = first is not None and first.share is not None and any(first.subject.startswith(s.said) for s in evidence.traces.strains)
+    return f": {first.subject.partition(';')[0]}" if first is not None and is_known else ""
 
 
 def ending(monitor: Monitor, episode: Episode, evidence: Evidence, since: Sequence[tuple[datetime, datetime, float]]) -> Story:
@@ -244,7 +251,7 @@ def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: S
     elif kind == "labels":
         steps.append(f"do not distrust the model yet: ask {owner} how these labels were made; do not retrain on them.")
     elif kind in ("infrastructure", "traffic"):
-        steps.append(f"look there first: {found[0].subject}.")
+        steps.append(f"look there first: {found[0].subject.partition(';')[0]}.")
     elif kind in ("release", "config"):
         steps.append("look at that change first; roll it back if the figures agree.")
     elif kind == "concept" and evidence.gap is not None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.judgement.odd_inputs import Hole, Odd, Repeats
+from watchkeeper.judgement.strains import Spoilt, Strain
 from watchkeeper.stats.intervals import Z95
 from watchkeeper.stats.mix import Side
 
@@ -76,8 +77,8 @@ class Traces:
 
     `outcome` is the rate of positive labels in the place, now and usually, and by how much more it moved than the scores there; `labels` that of all, now and usually, and how many there are now;
     `turned` the log loss of labels as they are, turned round, and usually;
-    `grown` the rows of each value of a service column, now and usually, and `gpus` what these did, in words;
-    `gpu_hosts` the hosts on which they did, by these words.
+    `grown` the rows of each value of a service column, now and usually; `strains` what GPUs and hosts did that people would ask about;
+    `odd_host` the host that a change of quality lies in, and which of its answers are the same or failed.
     """
 
     read: tuple[int, int] | None = None
@@ -91,8 +92,8 @@ class Traces:
     turned: tuple[float, float, float] | None = None
     grown: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     sides: tuple[float, float] = (0.0, 0.0)
-    gpus: Sequence[str] = ()
-    gpu_hosts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    strains: Sequence[Strain] = ()
+    odd_host: tuple[Place, Spoilt] | None = None
 
 
 def _sums(cells: Ints, value: Floats, size: int) -> tuple[Floats, Floats, Floats]:

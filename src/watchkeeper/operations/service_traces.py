@@ -1,13 +1,12 @@
-"""Traces of a slow or failing service: its requests by host and segment, and what the GPUs did, beside the weeks before.
+"""Traces of a slow or failing service: its requests by host and segment, and what GPUs and hosts did, beside the weeks before.
 
-Belongs here: reading these of the windows of an incident. Does not: the rows that are looked at (traces.py), what follows
-(judgement/service_causes.py).
+Belongs here: reading these of the windows of an incident. Does not: the rows that are looked at (traces.py), readings of GPUs and hosts (strains.py), what
+follows (judgement/service_causes.py).
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 import numpy as np
@@ -15,27 +14,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from watchkeeper.adapters.arrow_records import TIMESTAMP
-from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.odd_inputs import change_of
-from watchkeeper.judgement.service_causes import OF_ERRORS
+from watchkeeper.judgement.strain_causes import OF_ERRORS
+from watchkeeper.judgement.strains import Requests
 from watchkeeper.judgement.traces import Column, Traces, place_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import is_private
 from watchkeeper.operations.join import Joined
 from watchkeeper.operations.quantities import is_error
+from watchkeeper.operations.strains import strains_of
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import as_codes, as_numbers
-from watchkeeper.records import GpuSample
 from watchkeeper.spelling import segment_of
 from watchkeeper.windows import Window
-from watchkeeper.words import percent
 
-_LONGEST = timedelta(days=28)
 _MOST_VALUES = 200  # of a host or a segment column
-_THROTTLED, _FULL, _FULLER = 0.2, 0.95, 0.05
-_NOT_THROTTLED = frozenset({"application_clocks", "display_clocks"})
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -54,7 +48,12 @@ class BothSides:
     @cached_property
     def day(self) -> NDArray[np.int64]:
         """The number of each row's day, UTC."""
-        return np.asarray(pc.cast(self.both.rows.column("time"), pa.int64()).combine_chunks()) // 86_400_000_000
+        return self.seconds // 86_400
+
+    @cached_property
+    def seconds(self) -> NDArray[np.int64]:
+        """When each row was, seconds since 1970."""
+        return np.asarray(pc.cast(self.both.rows.column("time"), pa.int64()).combine_chunks()) // 1_000_000
 
 
 def service_traces(home: Home, rows: BothSides, metric: str, sides: Sequence[Sequence[Window]], now: datetime) -> Traces:
@@ -67,7 +66,7 @@ def service_traces(home: Home, rows: BothSides, metric: str, sides: Sequence[Seq
     places = {"region": roles.region, "host": roles.host}
     wanted = [c for c in dict.fromkeys((name, *places.values())) if c and c in there]
     if name not in wanted:
-        return _with_gpus(Traces(), home, monitor, sides, now)
+        return Traces(strains=strains_of(home, monitor, None, sides, now))
     table = rows.both.columns(wanted)
     if is_of_errors:
         value = is_error(table.column(name)).astype(float)[chosen]
@@ -84,12 +83,36 @@ def service_traces(home: Home, rows: BothSides, metric: str, sides: Sequence[Seq
         for c in columns
         for i in range(int(c.cells.max(initial=-1)) + 1)
     }
-    made = Traces(
+    return Traces(
         place=place_of(columns, value, is_during, rows.day[chosen]) if abs(change) > 2 * se else None,
         grown=grown,
         sides=(float(is_during.sum()), float((~is_during).sum())),
+        strains=strains_of(home, monitor, requests_of(rows, value), sides, now),
     )
-    return _with_gpus(made, home, monitor, sides, now)
+
+
+def requests_of(rows: BothSides, value: Floats, score: Floats | None = None) -> Requests:
+    """Return the requests that are looked at, with the number to be explained, and where they are given their scores; hosts only where they are no secret."""
+    monitor, there, at = rows.monitor, rows.both.events.schema.names, rows.seconds[rows.chosen]
+    host, status = (
+        c if c is not None and c in there and not is_private(monitor, c) else None for c in (monitor.columns.host, monitor.columns.status)
+    )
+    wanted = [c for c in (host, status) if c is not None]
+    table = rows.both.columns(wanted) if wanted else None
+    codes, names = np.full(len(rows.chosen), -1), list[str]()
+    if table is not None and host is not None:
+        found, names = as_codes(pc.cast(table.column(host), pa.string()))
+        codes = np.where(np.asarray(found) < len(names), np.asarray(found, np.int64), -1)
+    failed = np.empty(0, bool) if table is None or status is None else is_error(table.column(status))[rows.chosen]
+    given = np.empty(0) if score is None else score
+    return Requests(names, codes[rows.chosen], value, rows.is_during[rows.chosen], at, given, failed)
+
+
+def host_column(rows: BothSides) -> Iterator[Column]:
+    """Yield the column of hosts, unless it is private."""
+    name = rows.monitor.columns.host
+    if name in rows.both.events.schema.names and name is not None and not is_private(rows.monitor, name):
+        yield from _by_value(name, "host", rows.both.columns([name]).column(name), rows.chosen)
 
 
 def segment_columns(rows: BothSides) -> Iterator[Column]:
@@ -109,66 +132,3 @@ def _by_value(name: str, role: str, values: pa.ChunkedArray, chosen: Bools) -> I
             np.asarray(codes, np.int64)[chosen],
             lambda first, _: texts[first] if role in ("host", "region") else segment_of([(name, texts[first])]),
         )
-
-
-def _with_gpus(made: Traces, home: Home, monitor: Monitor, sides: Sequence[Sequence[Window]], now: datetime) -> Traces:
-    """Return traces with what the model's GPUs did that they do not usually do, in words, and the hosts on which they did."""
-    mine = among("host", monitor.cost.hosts) | (pc.field("model") == monitor.model) if monitor.cost.hosts else pc.field("model") == monitor.model
-    before, during = (
-        home.lake.read(
-            GpuSample.TABLE,
-            columns=["host", "throttle_reasons", "memory_used_bytes", "memory_total_bytes", "temperature_c"],
-            where=mine & ~pc.field("is_synthetic") & _sampled(side, now),
-        )
-        for side in sides
-    )
-    if before is None or during is None or not before.num_rows or not during.num_rows:
-        return made
-    hosts = {
-        name: [side.filter(pc.field("host") == name) for side in (before, during)] for name in sorted(pc.unique(during.column("host")).to_pylist())
-    }
-    found = {
-        said: [name for name, (was, here) in hosts.items() if was.num_rows and of(was, here)]
-        for of in (_throttled, _full)
-        if (said := of(before, during))
-    }
-    return replace(made, gpus=list(found), gpu_hosts=found)
-
-
-def _throttled(before: pa.Table, during: pa.Table) -> str:
-    """Return that clocks were held down, in words; empty where they were not, or no more than usual."""
-    (was, _), (now_held, reasons) = _held(before), _held(during)
-    if now_held - was < _THROTTLED:
-        return ""
-    heat = [float(pc.mean(side.column("temperature_c")).as_py() or np.nan) for side in (during, before)]
-    warm = f"; {heat[0]:.0f} °C, usually {heat[1]:.0f}" if np.isfinite(heat).all() else ""
-    return f"GPU clocks were held down in {percent(now_held)} of readings, usually in {percent(was)} ({reasons}{warm})"
-
-
-def _full(before: pa.Table, during: pa.Table) -> str:
-    """Return that memory was full, in words; empty where it was not, or no more than usual."""
-    used = [
-        float(
-            pc.mean(pc.divide(pc.cast(s.column("memory_used_bytes"), pa.float64()), pc.cast(s.column("memory_total_bytes"), pa.float64()))).as_py()
-            or 0.0
-        )
-        for s in (during, before)
-    ]
-    if used[0] < _FULL or used[0] - used[1] < _FULLER:
-        return ""
-    return f"GPU memory was {percent(used[0])} full, usually {percent(used[1])}"
-
-
-def _sampled(windows: Sequence[Window], now: datetime) -> pc.Expression:
-    """Match readings of some windows, of long ones of their last 28 days."""
-    at, inside = pc.field("sampled_at"), pc.scalar(False)
-    for w in windows:
-        inside |= (at > pa.scalar(max(w.start, w.end - _LONGEST), TIMESTAMP)) & (at <= pa.scalar(min(w.end, now), TIMESTAMP))
-    return inside
-
-
-def _held(samples: pa.Table) -> tuple[float, str]:
-    """Return the share of readings in which clocks were held down, and what for, the commonest first."""
-    reasons = [[r for r in each if r not in _NOT_THROTTLED] for each in samples.column("throttle_reasons").to_pylist() if each is not None]
-    common = [reason for reason, _ in Counter(r for each in reasons for r in each).most_common(2)]
-    return sum(map(bool, reasons)) / max(1, len(reasons)), ", ".join(common).replace("_", " ")

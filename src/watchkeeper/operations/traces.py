@@ -18,6 +18,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import Episode, rows_out_of_line
 from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
 from watchkeeper.judgement.odd_inputs import Odd, Repeats, change_of, exchanged, hole_of, hole_of_codes, odd_of
+from watchkeeper.judgement.strains import Requests, Spoilt, spoilt_of
 from watchkeeper.judgement.traces import Column, Place, Traces, mixes_of, place_of, told_mix, without
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
@@ -26,7 +27,8 @@ from watchkeeper.operations.join import Joined, in_environment, joined, labelled
 from watchkeeper.operations.losses import feature_columns
 from watchkeeper.operations.pieces import PER_JOINED_ROW
 from watchkeeper.operations.reference_rows import spread_out
-from watchkeeper.operations.service_traces import BothSides, segment_columns, service_traces
+from watchkeeper.operations.service_traces import BothSides, host_column, requests_of, segment_columns, service_traces
+from watchkeeper.operations.strains import strains_of
 from watchkeeper.profiles.bins import FeatureBins, code_numeric
 from watchkeeper.profiles.columns import as_codes, as_numbers
 from watchkeeper.profiles.conditions import condition_cells, condition_text, run_text
@@ -62,7 +64,11 @@ def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: 
     rows = BothSides(monitor, both, dict(found.bins), chosen, is_during)
     if min((chosen & is_during).sum(), (chosen & ~is_during).sum()) < LEAST_ROWS:
         return None
-    made = service_traces(home, rows, metric, sides, now) if episode.family == "service" else _of_quality(rows, metric)
+    if episode.family == "service":
+        made = service_traces(home, rows, metric, sides, now)
+    else:
+        made, requests = _of_quality(rows, metric)
+        made = made if requests is None else replace(made, strains=strains_of(home, monitor, requests, sides, now))
     is_part = any(rows > _most(home) for rows in every)
     return replace(made, read=(both.rows.num_rows, sum(every))) if is_part else made
 
@@ -94,7 +100,8 @@ def _in_segment(both: Joined, episode: Episode) -> Bools:
     return inside
 
 
-def _of_quality(rows: BothSides, metric: str) -> Traces:
+def _of_quality(rows: BothSides, metric: str) -> tuple[Traces, Requests | None]:
+    """Return what rows show of a number about quality, and the requests with that number; None where it has none."""
     monitor, chosen, is_during = rows.monitor, rows.chosen, rows.is_during[rows.chosen]
     said = labelled(monitor, rows.both.rows, rows.bins)
     lost = losses(monitor.task, said)
@@ -102,7 +109,7 @@ def _of_quality(rows: BothSides, metric: str) -> Traces:
     odd, columns, finer, kept = _inputs(rows)
     made = Traces(odd=odd)
     if lost is None:
-        return made
+        return made, None
     gap = truth - said.score[chosen] if monitor.task in ("binary", "regression") else np.full(len(truth), np.nan)
     loss = lost.loss[chosen]
     value = gap if metric in OF_A_RATE or metric in ("bias", "mae") else loss
@@ -116,13 +123,22 @@ def _of_quality(rows: BothSides, metric: str) -> Traces:
     mix = told_mix(mixes)
     rest = value if mix is None else without(mix, [*finer, *segments], value, is_during)
     place = place_of(every, rest, is_during, day) if abs(change) > 2 * se else None
-    made = replace(made, place=place, mixes=mixes)
+    requests = requests_of(rows, value, said.score[chosen])
+    made = replace(made, place=place, mixes=mixes, odd_host=_odd_host(rows, requests, day) if abs(change) > 2 * se else None)
     holes = [hole_of(c.name, (c.cells < 0) | (c.cells == c.unseen), value, is_during) for c in columns]
     holes += [hole_of_codes(o, c.cells, value, is_during) for o in odd for c in columns if o.cells and c.name == o.feature]
     made = replace(made, repeats=_repeats(kept, value, is_during), holes=[h for h in holes if h is not None])
     if monitor.task != "binary":
-        return made
-    return replace(made, labels=_labels(truth, is_during), turned=_turned(said, chosen, is_during), outcome=_inside(place, every, truth, gap, is_during))
+        return made, requests
+    outcome = _inside(place, every, truth, gap, is_during)
+    return replace(made, labels=_labels(truth, is_during), turned=_turned(said, chosen, is_during), outcome=outcome), requests
+
+
+def _odd_host(rows: BothSides, requests: Requests, day: NDArray[np.int64]) -> tuple[Place, Spoilt] | None:
+    """Return the host that most of a change lies in, where its answers are all the same or fail: a host that serves one region has that region's troubles, too."""
+    place = place_of(list(host_column(rows)), requests.value, requests.is_during, day)
+    spoilt = None if place is None else spoilt_of(requests, [place.where])
+    return (place, spoilt) if place is not None and spoilt is not None and spoilt.is_worth_telling else None
 
 
 def _labels(truth: Floats, is_during: Bools) -> tuple[float, float, int]:
