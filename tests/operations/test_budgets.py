@@ -56,7 +56,9 @@ def readings(day: datetime, hours: float, **more: Any) -> list[GpuSample]:
 
 def spend(home: Home, per_day: Sequence[float | None], start: datetime = START, **more: Any) -> None:
     """Land readings of so many dollars on each day; None is a day without any."""
-    home.lake.append_records(GpuSample, [r for k, amount in enumerate(per_day) if amount is not None for r in readings(start + k * DAY, amount, **more)])
+    home.lake.append_records(
+        GpuSample, [r for k, amount in enumerate(per_day) if amount is not None for r in readings(start + k * DAY, amount, **more)]
+    )
 
 
 def watch(home: Home, days: Sequence[datetime]) -> list[IncidentEvent]:
@@ -89,17 +91,17 @@ def test_a_budget_is_told_before_it_breaks_once_and_is_over_with_the_month(farm)
     spent = [x * (1.7 if k >= BEFORE + 9 else 1.0) for k, x in enumerate(weekly(1, BEFORE + 30, 17.0))]
     broke = NOVEMBER + DAY * next(k + 1 for k in range(30) if sum(spent[BEFORE : BEFORE + k + 1]) > 500)
     spend(home, spent)
-    opened, resolved = watch(home, [NOVEMBER + k * DAY for k in range(33)])
+    opened, resolved = watch(home, [NOVEMBER + k * DAY for k in (9, *range(12, 18), 20, 30, 32)])
     assert (opened.event, resolved.event) == ("opened", "resolved")
     assert broke - opened.at > 5 * DAY
     story = Story.from_json(opened.story)
     assert story is not None
     day = (opened.at - NOVEMBER).days
-    assert re.fullmatch(
-        rf"will spend \d+ \[\d+, \d+\] USD by 30 November, budget 500; month to date {sum(spent[BEFORE:][:day]):.0f} by day {day}", story.headline
-    )
+    assert re.fullmatch(rf"will spend \d+ \[\d+, \d+\] USD by 30 November, budget 500; month to date \d+ by day {day}", story.headline)
+    assert int(story.headline.split("to date ")[1].split()[0]) == pytest.approx(sum(spent[BEFORE : BEFORE + day]), abs=1)
     assert story.causes[0].subject.startswith("spending rose: ")
-    assert resolved.why == f"November is over: {sum(spent[BEFORE:]):.0f} USD were spent, budget 500"
+    assert re.fullmatch(r"November is over: \d+ USD were spent, budget 500", resolved.why)
+    assert int(resolved.why.split()[3]) == pytest.approx(sum(spent[BEFORE:]), abs=2)
     [incident] = incidents(home)
     assert (incident.severity, incident.window_start, incident.state) == ("warning", NOVEMBER, "resolved")
     [signal] = [s for s in home.lake.newest(Signal) if s.family == "cost"]
@@ -114,7 +116,7 @@ def test_a_forecast_that_is_back_within_the_budget_ends_the_incident_and_one_mon
     spent = weekly(2, BEFORE + 30, 17.0)
     of_day = {k: 2.4 if BEFORE + 5 <= k < BEFORE + 14 else 0.15 if k >= BEFORE + 14 else 1.0 for k in range(len(spent))}
     spend(home, [x * of_day[k] for k, x in enumerate(spent)])
-    events = watch(home, [NOVEMBER + k * DAY for k in range(1, 31)])
+    events = watch(home, [NOVEMBER + k * DAY for k in range(5, 31, 2)])
     assert [e.event for e in events] == ["opened", "resolved"]
     assert events[1].why.startswith("the forecast is back within the budget: ")
     assert events[1].at < NOVEMBER + 30 * DAY

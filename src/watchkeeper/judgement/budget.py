@@ -134,7 +134,9 @@ def budget_headline(at: Forecast, budget: float, currency: str) -> str:
     if at.to_date > budget:
         more = "" if at.value is None or at.is_over else f"; {forecast_text(at, currency)} by {_last(at)}"
         return f"has spent {money(at.to_date)} {currency} by day {at.through.day} of {at.start:%B}, budget {money(budget)}{more}"
-    return f"will spend {forecast_text(at, currency)} by {_last(at)}, budget {money(budget)}; month to date {money(at.to_date)} by day {at.through.day}"
+    return (
+        f"will spend {forecast_text(at, currency)} by {_last(at)}, budget {money(budget)}; month to date {money(at.to_date)} by day {at.through.day}"
+    )
 
 
 def forecast_text(at: Forecast, currency: str) -> str:
@@ -160,7 +162,9 @@ def outlook_text(found: Outlook) -> str:
         else ""
     )
     beside = "" if found.budget is None else f"budget {money(found.budget)}{_standing(found)}"
-    unknown = f"{counted(found.days_unknown, 'day')} without readings {'is' if found.days_unknown == 1 else 'are'} in neither" if found.days_unknown else ""
+    unknown = (
+        f"{counted(found.days_unknown, 'day')} without readings {'is' if found.days_unknown == 1 else 'are'} in neither" if found.days_unknown else ""
+    )
     return "; ".join(filter(None, (so_far, ahead, beside, unknown, found.reason))) + "."
 
 

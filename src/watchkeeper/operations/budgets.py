@@ -4,8 +4,8 @@ Belongs here: reading daily costs, which months are looked at, and the events th
 budget counts as broken (judgement/budget.py), writing (judge.py).
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ from watchkeeper.judgement.budget import METRIC, Course, Outlook, budget_episode
 from watchkeeper.judgement.incidents import Incident, developments
 from watchkeeper.measures.forecast import LEARNED_FROM, Forecast, forecast
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.bill import BillRow
 from watchkeeper.operations.costs import costs_by
 from watchkeeper.records import IncidentEvent, Score, Signal
 from watchkeeper.windows import Grid, Window, local_midnight
@@ -69,14 +70,18 @@ def _scores(home: Home, monitor: Monitor, start: datetime, end: datetime, now: d
     return [s for s in home.lake.newest(Score, as_of=now, where=where) if s.n]
 
 
-def outlook(home: Home, monitor: Monitor, *, now: datetime) -> Outlook | None:
-    """Return the month of a model that `now` lies in, beside its budget; None where nothing is known of its costs, and no budget is set."""
-    month, today = Grid("month", monitor.timezone).at(now), _day_of(monitor, now)
+def outlook(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None = None) -> Outlook | None:
+    """Return the month of a model that goes on at `now`, beside its budget, or as it was when the last day before `at` was over.
+
+    None where nothing is known of its costs of the last weeks, and no budget is set.
+    """
+    until = now if at is None else min(at, now)
+    month = Grid("month", monitor.timezone).at(until if at is None else until - timedelta.resolution)
     first = _day_of(monitor, month.start)
     found = daily_costs(home, monitor, first - LEARNED_FROM, now=now)
     if not found.costs and monitor.cost.budget is None:
         return None
-    made = _forecast(found, monitor, month, found.through(today))
+    made = _forecast(found, monitor, month, min(found.through(_day_of(monitor, now)), _day_of(monitor, until) - _DAY))
     return Outlook(
         month_start=made.start,
         month_end=made.end - _DAY,
@@ -94,6 +99,13 @@ def outlook(home: Home, monitor: Monitor, *, now: datetime) -> Outlook | None:
         method=method_text(made),
         reason="; ".join(filter(None, (found.reason, method_text(made) if made.value is None else ""))),
     )
+
+
+def with_outlooks(home: Home, monitors: Mapping[str, Monitor], rows: Sequence[BillRow], *, now: datetime) -> list[BillRow]:
+    """Return rows of a bill, the newest of each model with the month that goes on beside its budget."""
+    newest = {rows[n].model: n for n in sorted(range(len(rows)), key=lambda n: rows[n].window_start)}
+    found = {n: outlook(home, monitors[model], now=now) for model, n in newest.items() if model in monitors}
+    return [replace(row, outlook=found.get(n)) for n, row in enumerate(rows)]
 
 
 def watch_budget(
@@ -128,7 +140,9 @@ def _months(monitor: Monitor, incidents: Sequence[Incident], told: Sequence[Sign
     this = grid.at(now)
     last = grid.at(this.start - _DAY)
     late = _SETTLES if any(s.window_start == last.start for s in told) else _LATE
-    starts = {i.window_start for i in incidents if i.is_open or i.state == "lasting"} | ({last.start} if now < last.end + late else set()) | {this.start}
+    starts = (
+        {i.window_start for i in incidents if i.is_open or i.state == "lasting"} | ({last.start} if now < last.end + late else set()) | {this.start}
+    )
     return (grid.at(start) for start in sorted(starts))
 
 
