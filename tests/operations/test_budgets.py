@@ -1,5 +1,6 @@
 """Budgets on a temporary lake: told before they break, once a month, and never where spending stays within them."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -46,7 +47,7 @@ def readings(day: datetime, hours: float, **more: Any) -> list[GpuSample]:
     out, device = [], 0
     while hours > 0:
         held = min(24.0, hours)
-        n = max(1, round(held))
+        n = math.ceil(held)  # no reading stands for more than an hour
         step = timedelta(hours=held) / n
         given = {"device_name": "NVIDIA L4", "utilisation_ratio": 0.5, "interval_s": step.total_seconds(), "host": "a", "device": device, **more}
         out += [GpuSample(sampled_at=day + step * (i + 1), device_uuid=f"a-{device}", **given) for i in range(n)]

@@ -149,6 +149,7 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
         (f"Cost{' (synthetic trace, not a bill)' if facts.cost and facts.cost.is_synthetic else ''}", cost_text(facts.cost) if facts.cost else ""),
         ("Behind the cost", behind_text(facts.cost) if facts.cost else ""),
         ("Budget", outlook_text(facts.cost.outlook) if facts.cost and facts.cost.outlook else ""),
+        ("Could be saved", facts.cost.advice if facts.cost else ""),
         ("Not known", "; ".join(facts.not_known)),
         ("Next", _next(facts)),
     ]

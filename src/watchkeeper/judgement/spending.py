@@ -42,6 +42,8 @@ class Spending:
     every_hours: float = 0.0
     outlook: Outlook | None = None
     """The month beside its budget, as it was when the period was over."""
+    advice: str = ""
+    """What could be saved, where that is material."""
 
 
 def cost_text(found: Spending) -> str:

@@ -104,5 +104,5 @@ def _of(told: str, count: int) -> str:
     return f"median of {told}" if count > 1 else told
 
 
-def _hours(start: datetime, end: datetime | None) -> float | None:
+def _hours(start: datetime | None, end: datetime | None) -> float | None:
     return None if end is None else (end - start) / _HOUR

@@ -11,7 +11,7 @@ have none to come.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -85,17 +85,12 @@ def forecast(costs: Mapping[date, float], start: date, end: date, through: date,
     )
     if len(known) < LEAST_DAYS:
         is_sure = limit is not None and found.to_date > limit
-        return _with(found, None, None, None, 1.0 if is_sure else None)
+        return replace(found, chance=1.0 if is_sure else None)
     sums = _Sums.of(known, np.array([costs[d] for d in known]), left)
     room = None if limit is None else limit - found.to_date
     chance = None if room is None else 1.0 if room < 0 else 1.0 - sums.below(room)
-    ends = [found.to_date + max(0.0, x) for x in (sums.mean, sums.quantile(_SIDE), sums.quantile(1 - _SIDE))]
-    return _with(found, *ends, chance)
-
-
-def _with(found: Forecast, value: float | None, low: float | None, high: float | None, chance: float | None) -> Forecast:
-    fields = {name: getattr(found, name) for name in found.__slots__}
-    return Forecast(**fields | {"value": value, "low": low, "high": high, "chance": chance})
+    value, low, high = (found.to_date + max(0.0, x) for x in (sums.mean, sums.quantile(_SIDE), sums.quantile(1 - _SIDE)))
+    return replace(found, value=value, low=low, high=high, chance=chance)
 
 
 def _has_weekdays(known: Sequence[date]) -> bool:

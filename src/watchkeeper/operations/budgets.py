@@ -104,7 +104,7 @@ def outlook(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None 
 def with_outlooks(home: Home, monitors: Mapping[str, Monitor], rows: Sequence[BillRow], *, now: datetime) -> list[BillRow]:
     """Return rows of a bill, the newest of each model with the month that goes on beside its budget."""
     newest = {rows[n].model: n for n in sorted(range(len(rows)), key=lambda n: rows[n].window_start)}
-    found = {n: outlook(home, monitors[model], now=now) for model, n in newest.items() if model in monitors}
+    found = {n: outlook(home, monitors[model], now=now) for model, n in newest.items() if model is not None and model in monitors}
     return [replace(row, outlook=found.get(n)) for n, row in enumerate(rows)]
 
 

@@ -13,9 +13,11 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.judgement.advice import material, saving_text
 from watchkeeper.judgement.spending import Spending
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.advise import advise
 from watchkeeper.operations.bill import BillRow, Per, billed
 from watchkeeper.operations.budgets import outlook
 from watchkeeper.operations.spending import books_or_reasons
@@ -34,7 +36,8 @@ def spending_of(home: Home, monitor: Monitor, grid: Grid, window: Window, *, now
     if not mine:
         return None
     budgeted = outlook(home, monitor, now=now, at=window.end) if monitor.cost.budget is not None else None
-    return replace(_spending(mine[0], rows), outlook=budgeted)
+    could = None if mine[0].is_synthetic else material(advise(home, monitor, now=now, at=window.end))
+    return replace(_spending(mine[0], rows), outlook=budgeted, advice=saving_text(could) if could else "")
 
 
 def _is_costed(home: Home, monitor: Monitor, window: Window, now: datetime) -> bool:
