@@ -105,4 +105,4 @@ def _of(told: str, count: int) -> str:
 
 
 def _hours(start: datetime | None, end: datetime | None) -> float | None:
-    return None if end is None else (end - start) / _HOUR
+    return None if start is None or end is None else (end - start) / _HOUR

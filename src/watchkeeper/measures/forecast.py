@@ -16,6 +16,7 @@ from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 from scipy.special import logsumexp, stdtr
 
 Floats = NDArray[np.float64]
@@ -86,6 +87,10 @@ def forecast(costs: Mapping[date, float], start: date, end: date, through: date,
     if len(known) < LEAST_DAYS:
         is_sure = limit is not None and found.to_date > limit
         return replace(found, chance=1.0 if is_sure else None)
+    if not left:
+        is_broken = limit is not None and found.to_date > limit
+        chance = None if limit is None else float(is_broken)
+        return replace(found, value=found.to_date, low=found.to_date, high=found.to_date, chance=chance)
     sums = _Sums.of(known, np.array([costs[d] for d in known]), left)
     room = None if limit is None else limit - found.to_date
     chance = None if room is None else 1.0 if room < 0 else 1.0 - sums.below(room)
@@ -153,7 +158,8 @@ def _fit(r: float, at: Floats, then: Floats, costs: Floats, design: Floats, ahea
     across = r * len(then) * at
     own = len(then) + r * float(np.minimum.outer(then, then).sum())
     root = np.linalg.cholesky(covariance)
-    x, y, c = (np.linalg.solve(root, m) for m in (design, costs, across))
+    solved = solve_triangular(root, np.column_stack([design, costs, across]), lower=True, check_finite=False)
+    x, y, c = solved[:, :-2], solved[:, -2], solved[:, -1]
     inverse = np.linalg.inv(x.T @ x)
     level = inverse @ x.T @ y
     off = y - x @ level

@@ -1,7 +1,7 @@
 """What graphics cards can do: memory, arithmetic and memory bandwidth, as their makers' data sheets say.
 
 Belongs here: that table, and how much longer the same work takes on another card. Does not: what an hour of one costs (prices.py), advice
-(judgement/advice.py).
+(judgement/gpu_advice.py).
 """
 
 from dataclasses import dataclass

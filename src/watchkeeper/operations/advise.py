@@ -3,9 +3,10 @@
 Belongs here: reading GPU time, memory, arrivals, latency and versions. Does not: the rules (judgement/advice.py), printing (cli/advise.py).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,9 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.gpu_hours import gpu_uses
 from watchkeeper.adapters.requests import predictions_by_hour
 from watchkeeper.adapters.workspace import Home, load_monitors
-from watchkeeper.judgement.advice import Advice, Facts, Held, OfVersion, advice
+from watchkeeper.judgement.advice import Advice, Facts, Held, OfVersion, in_order
+from watchkeeper.judgement.gpu_advice import gpu_advice
+from watchkeeper.judgement.version_advice import version_advice
 from watchkeeper.measures.gpu_use import BY_REQUESTS, TRAINING, Use, charge
 from watchkeeper.measures.prices import Price, price_of
 from watchkeeper.monitor import Monitor
@@ -33,7 +36,8 @@ _BUSY_HOURS = 95
 
 def advise(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None = None) -> list[Advice]:
     """Return what could be saved on a model by its last four weeks, up to the last day that is over at `at` (else `now`)."""
-    return advice(monitor, facts_of(home, monitor, now=now, at=at))
+    facts = facts_of(home, monitor, now=now, at=at)
+    return in_order([*gpu_advice(monitor, facts), version_advice(monitor, facts)])
 
 
 def facts_of(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None = None) -> Facts:
@@ -66,7 +70,7 @@ def facts_of(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None
     )
 
 
-def _busy(uses: Sequence[Use]) -> Mapping[str, float | None]:
+def _busy(uses: Sequence[Use]) -> dict[str, Any]:
     """Return how many GPUs were held and busy, over the hours with readings."""
     held: dict[datetime, list[int]] = {}
     for use in uses:
@@ -75,7 +79,7 @@ def _busy(uses: Sequence[Use]) -> Mapping[str, float | None]:
             sums[place] += amount
     hours = np.array(list(held.values()), float).reshape(-1, 3)
     sampled, known = hours[:, 0].sum(), hours[hours[:, 1] > 0]
-    made: dict[str, float | None] = {
+    made: dict[str, Any] = {
         "gpu_hours": sampled / _HOUR_US,
         "devices": sampled / _HOUR_US / len(hours) if len(hours) else 0.0,
         "estimated_ratio": float(sum(u.sampled_us for u in uses if u.how == BY_REQUESTS) / sampled) if sampled else 0.0,
