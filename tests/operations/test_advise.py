@@ -1,17 +1,27 @@
 """Advice on a temporary lake: given with its evidence, its saving and its risk, and not where what it needs was not measured."""
 
+import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from conftest import PARCELS, new_home, parcels_world
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.judgement.advice import Advice
 from watchkeeper.operations.advise import advise
-from watchkeeper.records import GpuSample, Score
+from watchkeeper.operations.costs import costs
+from watchkeeper.operations.ingest import ingest
+from watchkeeper.operations.measure import measure
+from watchkeeper.operations.profile import profile
+from watchkeeper.operations.report import digest_of
+from watchkeeper.records import GpuProcess, GpuSample, Score
+from watchkeeper.windows import Window
 
 DAY = timedelta(days=1)
 START = datetime(2025, 3, 3, tzinfo=UTC)
@@ -177,3 +187,66 @@ def test_without_any_reading_each_rule_says_so(farm):
     home = farm()
     assert {a.state for a in told(home).values()} == {"not known"}
     assert "`watchkeeper sample-gpus` takes them" in told(home)["scale_down"].text
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Two versions that answer half of the parcels each for six weeks, equally well: the old one on an A100, the new one on an L4."""
+    begin = NOW - timedelta(hours=6) - 42 * DAY
+    reference = {"from": str(begin.date()), "to": str((begin + 14 * DAY).date())}
+    home = new_home(tmp_path_factory.mktemp("released") / "home", {**PARCELS, "segments": [], "reference": reference})
+    home.prices.write_text(BOOK)
+    for d in range(42):
+        events, labels = parcels_world(begin + d * DAY, rows=300)
+        names = pa.array(["1" if n % 5 < 3 else "2" for n in range(300)])
+        events = events.set_column(events.column_names.index("version"), "version", names)
+        pq.write_table(events, home.root / "inbox" / f"parcels-{d}.parquet")
+        pq.write_table(labels, home.root / "inbox" / f"delivered-{d}.parquet")
+    hours = [NOW - timedelta(hours=6) - 28 * DAY + timedelta(hours=h + 1) for h in range(28 * 24)]
+    for uuid, name, version in (("a", A100, "1"), ("b", "NVIDIA L4", "2")):
+        given = {"interval_s": 3600.0, "host": "h", "device_uuid": uuid}
+        home.lake.append_records(GpuSample, [GpuSample(sampled_at=t, device=0, device_name=name, utilisation_ratio=0.5, **given) for t in hours])
+        process = {"pid": 1, "model": "parcels", "version": version, "attributed_by": "process", **given}
+        home.lake.append_records(GpuProcess, [GpuProcess(sampled_at=t, **process) for t in hours])
+    monitor = load_monitors(home)[0]["parcels"]
+    ingest(home, monitor, now=NOW)
+    profile(home, monitor, now=NOW)
+    measure(home, monitor, now=NOW)
+    costs(home, {"parcels": monitor}, now=NOW)
+    return home
+
+
+def test_a_version_that_costs_less_and_is_as_good_is_found_in_what_was_measured(released):
+    found = {a.kind: a for a in advise(released, load_monitors(released)[0]["parcels"], now=NOW)}["cheaper_version"]
+    assert (found.state, found.evidence["version"], found.evidence["to_version"]) == ("advised", "1", "2")
+    old, new = 2.70 * 24 * 1000 / 180, 0.80 * 24 * 1000 / 120
+    assert found.evidence["cost_per_1000_predictions"] == pytest.approx(old)
+    assert found.evidence["to_cost_per_1000_predictions"] == pytest.approx(new)
+    assert found.saving_per_month == pytest.approx(30.44 * 180 / 1000 * (old - new))
+
+
+def test_the_command_tells_each_rule_and_json_the_evidence(released, watchkeeper):
+    said = watchkeeper("advise", "parcels", "--now", NOW.isoformat(), at=released).stdout
+    assert re.search(r"parcels, cheaper version: about 1,\d{3} USD a month, \d+ % of its cost, an estimate: let version 2 answer", said)
+    assert "  Risk: it may be worse by " in said
+    assert "parcels, scale down: " in said
+    listed = json.loads(watchkeeper("advise", "--json", "--now", NOW.isoformat(), at=released).stdout)
+    assert {a["kind"] for a in listed} == {"scale_down", "batch", "smaller_card", "cheaper_version"}
+    assert listed[0]["evidence"]["to_version"] == "2"
+    assert listed[0]["saving_per_month"] > 1000
+
+
+def test_a_digest_tells_what_is_material_with_its_risk(released):
+    end = NOW - timedelta(hours=6)
+    week = Window(end - 7 * DAY, end)
+    text = digest_of(released, load_monitors(released)[0]["parcels"], week, now=NOW, period="week").text
+    assert "Could be saved" in text
+    assert "let version 2 answer what 1 does" in text
+    assert "Risk: it may be worse by" in text
+
+
+def test_advice_writes_nothing(released):
+    before = {table: released.lake.table(table).version() for table in ("scores", "runs", "batches")}
+    advise(released, load_monitors(released)[0]["parcels"], now=NOW)
+    assert {table: released.lake.table(table).version() for table in before} == before
+    assert released.lake.table("signals") is None

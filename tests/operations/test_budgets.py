@@ -1,5 +1,6 @@
 """Budgets on a temporary lake: told before they break, once a month, and never where spending stays within them."""
 
+import json
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -14,10 +15,14 @@ from watchkeeper.judgement.budget import Outlook, outlook_text
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.judgement.times import times_of
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.act import act
 from watchkeeper.operations.budgets import outlook
 from watchkeeper.operations.costs import costs
 from watchkeeper.operations.judge import judge
+from watchkeeper.operations.pages import pages
+from watchkeeper.operations.report import digest_of
 from watchkeeper.records import GpuSample, IncidentEvent, Signal, Story
+from watchkeeper.windows import Window
 
 DAY = timedelta(days=1)
 START = datetime(2025, 9, 22, tzinfo=UTC)
@@ -112,6 +117,33 @@ def test_a_budget_is_told_before_it_breaks_once_and_is_over_with_the_month(farm)
     assert times_of(incident).detect_hours is None
 
 
+def test_people_are_told_in_the_message_on_the_page_in_the_digest_and_by_the_command(farm, watchkeeper):
+    home = farm(budget="300 per month")
+    spend(home, weekly(4, BEFORE + 12))
+    watch(home, [NOVEMBER + 10 * DAY])
+    now, found = NOVEMBER + 12 * DAY + timedelta(hours=6), load_monitors(home)[0]
+    costs(home, found, now=now)
+    act(home, found, now=now)
+    sent = "".join(f.read_text() for f in sorted(home.outbox_dir.rglob("*")) if f.is_file())
+    assert re.search(r"one: will spend \d+ \[\d+, \d+\] USD by 30 November, budget 300; month to date [\d.]+ by day 2", sent)
+    assert "no rise: " in sent
+    pages(home, found, now=now)
+    page = (home.site_dir / "models" / "one.html").read_text()
+    assert re.search(
+        r"This month: \d+ USD by 12 November; about \d+ \[\d+, \d+\] by 30 November, an estimate; budget 300, which will be broken", page
+    )
+    week = Window(datetime(2025, 11, 3, tzinfo=UTC), datetime(2025, 11, 10, tzinfo=UTC))
+    digest = digest_of(home, found["one"], week, now=now, period="week").text
+    assert re.search(r"Budget:\*+ \d+ USD by 9 November; about \d+ \[\d+, \d+\] by 30 November", digest)
+    rows = json.loads(watchkeeper("costs", "--json", "--by", "week", "--now", now.isoformat(), at=home).stdout)
+    assert [r["outlook"] is None for r in rows] == [True] * (len(rows) - 1) + [False]
+    told = rows[-1]["outlook"]
+    assert (told["budget"], told["through"], told["month_end"], told["days_unknown"]) == (300.0, "2025-11-12", "2025-11-30", 0)
+    assert told["month_to_date"] < told["low"] < told["forecast"] < told["high"]
+    assert told["chance_of_breaking"] > 0.975
+    assert "about" in watchkeeper("costs", "one", "--now", now.isoformat(), at=home).stdout
+
+
 def test_a_forecast_that_is_back_within_the_budget_ends_the_incident_and_one_month_is_one_incident(farm):
     home = farm(budget=500)
     spent = weekly(2, BEFORE + 30, 17.0)
@@ -124,13 +156,13 @@ def test_a_forecast_that_is_back_within_the_budget_ends_the_incident_and_one_mon
 
 
 def test_steady_spending_within_the_budget_is_never_told(farm):
-    home = farm(budget="450 per month")
+    home = farm(budget="480 per month")
     spend(home, weekly(3, BEFORE + 30, 16.5))
     assert watch(home, [NOVEMBER + k * DAY for k in range(1, 32, 3)]) == []
     found = outlook_at(home, NOVEMBER + 20 * DAY)
-    assert found.budget == 450
+    assert found.budget == 480
     assert found.forecast is not None
-    assert found.low < found.forecast < found.high < 450
+    assert found.low < found.forecast < found.high < 480
 
 
 def test_a_run_that_is_repeated_tells_nothing_anew(farm):
