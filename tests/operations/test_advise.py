@@ -100,6 +100,14 @@ def test_idle_gpus_with_room_in_latency_may_be_fewer_and_the_saving_is_that_of_t
     assert found.evidence["gpus_busy_peak"] == pytest.approx(1.2)
 
 
+def test_what_is_saved_on_reserved_gpus_is_said_to_be_bound(farm):
+    home = farm(service={"latency_limit": 300})
+    home.prices.write_text(BOOK.replace("as_of,source\n", "as_of,source,kind\n").replace(",list\n", ",list,reserved\n"))
+    serve(home, 4, 0.3)
+    latency(home, 120.0)
+    assert "Some of its GPUs are reserved or own" in told(home)["scale_down"].risk
+
+
 def test_without_a_limit_or_a_latency_nothing_is_scaled_down_and_what_is_missing_is_said(farm):
     home = farm()
     serve(home, 4, 0.3)

@@ -61,6 +61,8 @@ class Facts:
     cost: float | None = None
     """Of serving on GPUs, training left out."""
     pricing: str = ""
+    is_bound: bool = False
+    """Whether some of its GPUs are reserved, or own: given up they cost as much until they serve something else."""
     gpu_hours: float = 0.0
     devices: float = 0.0
     """GPUs held, in the mean of the hours with readings."""
@@ -141,6 +143,8 @@ class Rule:
     def yes(self, text: str, saved: float, risk: str) -> Advice:
         """Advise, with what the days looked at would have cost less."""
         facts, month = self.facts, saved * self.facts.per_month
+        if facts.is_bound and self.kind != "cheaper_version":
+            risk += " Some of its GPUs are reserved or own: what is given up goes on costing as much until it serves something else."
         share = saved / facts.cost if facts.cost else None
         if share is not None and share < LEAST_SAVED:
             return self.no(f"it would save {percent(max(0.0, share))} of the cost, which is not worth it")

@@ -57,6 +57,7 @@ def facts_of(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None
         is_synthetic=any(u.is_synthetic for u in uses),
         cost=None if cost is None else float(cost),
         pricing=pricing,
+        is_bound=_is_bound(monitor, uses, books),
         predictions=int(asked.sum()),
         hours_asked=float((asked > 0).mean()) if asked.size else 0.0,
         peak_to_mean=float(np.percentile(asked, _BUSY_HOURS) / asked.mean()) if asked.any() else None,
@@ -93,6 +94,14 @@ def _busy(uses: Sequence[Use]) -> dict[str, Any]:
         "busy_peak": float(np.percentile(gpus, _BUSY_HOURS)),
         "busy_share_peak": float(np.percentile(share, _BUSY_HOURS)),
     }
+
+
+def _is_bound(monitor: Monitor, uses: Sequence[Use], books: Books) -> bool:
+    """Tell whether some of the GPUs have a price that goes on when nobody uses them."""
+    places = {(u.device_name, u.host, u.priced_on) for u in uses}
+    book = () if isinstance(books.gpus, str) else books.gpus
+    found = (price_of(name, book, monitor.cost.currency, host=host, on=day) for name, host, day in places)
+    return any(isinstance(price, Price) and price.kind in ("reserved", "own") for price in found)
 
 
 def _arrivals(home: Home, monitor: Monitor, span: Window, now: datetime) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
