@@ -50,6 +50,15 @@ def test_of_some_small_models_in_one_run_the_first_alone_loads_the_compiled_loop
 
 
 @pytest.mark.slow
+def test_the_budgets_benchmark_prints_coverage_quiet_months_and_how_long_before_it_breaks_a_budget_is_told():
+    found = json.loads(run("benchmarks.budgets", "--months", "2", "--worlds", "steady", "--json"))
+    steady = found["worlds"]["steady"]
+    assert set(steady["coverage"]) == set(steady["width_to_total"]) == {"3", "10", "20", "27"}
+    assert steady["told_though_kept"]["by 10%"] == 0
+    assert steady["days_before_it_broke"]["by 10%"] > 0
+
+
+@pytest.mark.slow
 def test_the_service_benchmark_prints_errors_of_percentiles_what_a_minute_takes_and_pages_of_quiet_services():
     found = json.loads(run("benchmarks.service", "--rows", "100000", "--minutes", "2", "--per-second", "50", "--services", "1", "--json"))
     assert found["percentiles"]["largest"] <= 0.01

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from watchkeeper.alerts import Alerts, Routing
-from watchkeeper.spelling import Day, Duration, Lasting, Moment, Name, Size, WebAddress, Words, Zone, named_by_text, one_label, segment_name
+from watchkeeper.spelling import Budget, Day, Duration, Lasting, Moment, Name, Size, WebAddress, Words, Zone, named_by_text, one_label, segment_name
 from watchkeeper.telemetry import Telemetry
 from watchkeeper.windows import Grain, Grid, Window, local_midnight
 
@@ -270,10 +270,11 @@ class Wording(Words):
 
 
 class Cost(Words):
-    """How the model's share of the GPUs is found."""
+    """How the model's share of the GPUs is found, and what it may cost."""
 
     hosts: list[str] = Field(default_factory=list, description="hosts that serve this model; of one that several monitors name each has its share")
     currency: str = "USD"
+    budget: Budget | None = Field(None, description="what it may cost in a calendar month: `500 per month`")
     llm: str | None = Field(None, description="hosted language model whose tokens it pays for: `model` of a line in token_prices.csv")
 
 

@@ -296,7 +296,10 @@ class Signal:
     environment: Of[str, "production, staging, ..."]
     family: Of[str, "kpi, segment, data, target, service, cost or covariate"]
     level: Of[str, "page or notice"]
-    rule: Of[str, "sudden, slow, target, shortfall, suite, or newest: the newest rows of a window that had not ended"]
+    rule: Of[
+        str,
+        "sudden, slow, target, shortfall, suite, budget (a forecast: the value is of the whole month), or newest: the newest rows of a window that had not ended",
+    ]
     metric: Of[str, "the score's metric; of broken expectations, which have no score, unexpected_ratio"]
     feature: Of[str, "the score's feature; of broken expectations the column"] = ""
     segment: Of[str, "the score's segment"] = ""

@@ -4,6 +4,7 @@ Belongs here: text -> value, with a sentence for what is none, how segments are 
 keys take them (monitor.py, alerts.py).
 """
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -47,6 +48,20 @@ def parse_duration(text: Any) -> timedelta:
         message = f"{text!r} is longer than 100 years"
         raise ValueError(message)
     return length
+
+
+def parse_budget(text: Any) -> float:
+    """Return the amount of money a month that a text such as `500 per month` names, or a number alone.
+
+    >>> parse_budget("1,500 per month"), parse_budget(500)
+    (1500.0, 500.0)
+    """
+    match = None if isinstance(text, bool) else re.fullmatch(r"\s*(\d+(?:,\d{3})*(?:\.\d+)?)(?:\s+per\s+month)?\s*", str(text))
+    amount = float(match[1].replace(",", "")) if match else 0.0
+    if match is None or not 0 < amount < math.inf:
+        message = f"{text!r} is no budget; write an amount above 0, such as `500 per month`; its currency is that of `cost.currency`"
+        raise ValueError(message)
+    return amount
 
 
 def parse_size(text: Any) -> int:
@@ -225,6 +240,7 @@ def utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+Budget = Annotated[float, BeforeValidator(parse_budget)]
 Clock = Annotated[time, BeforeValidator(parse_clock)]
 Day = Annotated[date, AfterValidator(in_reckoning)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]

@@ -71,6 +71,7 @@ def test_the_keys_of_a_cost_row_are_stable(traced, watchkeeper: Callable):
         "correct_note",
         "estimated_ratio",
         "parts",
+        "outlook",
     ]
 
 

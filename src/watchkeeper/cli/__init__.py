@@ -35,6 +35,7 @@ VERBS = (
     Verb("fairness", "fairness", "Audit how groups of people are treated."),
     Verb("look", "look", "Make a report of one window against the reference."),
     Verb("costs", "gpus", "Show GPU-hours and what they cost."),
+    Verb("advise", "advise", "Tell what could be saved, and what is risked."),
     Verb("sql", "look", "Ask the lake a question in SQL."),
     Verb("sample-gpus", "sampling", "Sample this host's GPUs into the lake."),
     Verb("take-telemetry", "telemetry", "Take in traces and metrics of others."),

@@ -15,9 +15,11 @@ import typer
 from watchkeeper.adapters.workspace import load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, days, moment, open_home
 from watchkeeper.cli.output import JsonOption, as_dict, cell, complain, say, show, window_so_far
+from watchkeeper.judgement.budget import outlook_text
 from watchkeeper.measures.cost import SYNTHETIC
 from watchkeeper.measures.gpu_use import shared_out
 from watchkeeper.operations.bill import BillRow, bill
+from watchkeeper.operations.budgets import with_outlooks
 from watchkeeper.words import number_text
 
 _TABLE = (
@@ -85,7 +87,8 @@ def costs(
 ) -> None:
     """Show GPU-hours, cost, cost of 1,000 predictions and of a correct one, busy and wasted share and energy.
 
-    What no model accounts for, and what nobody held, comes last. All rows add up to the bill to the cent.
+    What no model accounts for, and what nobody held, comes last. All rows add up to the bill to the cent. Below stands what each model's month
+    will cost, an estimate, beside its budget (`cost.budget`).
     """
     workspace = open_home(ctx, home)
     load_monitors(workspace, models)
@@ -96,7 +99,7 @@ def costs(
     first, last = days(zone, start, end)
     at = moment(now, workspace)
     rows = bill(workspace, monitors, now=at, by=by.value, start=first, end=last)
-    shown = [r for r in rows if not models or r.model is None or r.model in models]
+    shown = with_outlooks(workspace, monitors, [r for r in rows if not models or r.model is None or r.model in models], now=at)
     if as_json:
         show(shown, as_json=True)
         return
@@ -107,7 +110,7 @@ def costs(
         title=f"{by.value}s in {zone}",
         empty="No GPU readings in this time. `watchkeeper sample-gpus` takes them.",
     )
-    for note in _notes(shown):
+    for note in [*_notes(shown), *(f"{r.model}: {outlook_text(r.outlook)}" for r in shown if r.outlook is not None)]:
         say(note)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from watchkeeper.judgement.budget import outlook_text
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.evidence import Broken
 from watchkeeper.judgement.incidents import Incident
@@ -147,6 +148,8 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
         ("Labels", _labels(facts)),
         (f"Cost{' (synthetic trace, not a bill)' if facts.cost and facts.cost.is_synthetic else ''}", cost_text(facts.cost) if facts.cost else ""),
         ("Behind the cost", behind_text(facts.cost) if facts.cost else ""),
+        ("Budget", outlook_text(facts.cost.outlook) if facts.cost and facts.cost.outlook else ""),
+        ("Could be saved", facts.cost.advice if facts.cost else ""),
         ("Not known", "; ".join(facts.not_known)),
         ("Next", _next(facts)),
     ]

@@ -179,11 +179,11 @@ def severity_of(episode: Episode) -> Severity:
     """Return how grave an episode is: by how unlikely its worst window is, how long it lasts, and whom it concerns.
 
     warning: within the alert budget; high: p < 1e-5, or three windows and more; critical: both, for the whole model.
-    A segment, also a region or a host alone, is one step lower, data faults and promises are warnings unless all of p, length and breadth are there.
+    A segment, also a region or a host alone, is one step lower, data faults, promises and budgets are warnings unless all of p, length and breadth are there.
     """
     windows = len({s.window_start for s in episode.signals})
     is_unlikely = min((s.p for s in episode.signals if s.family != "target"), default=1.0) < 1e-5  # noqa: PLR2004 - stated above
     rank = 1 + is_unlikely + (windows >= CLEAR)
-    if episode.family in ("segment", "data", "target") or all(s.segment for s in episode.signals):
+    if episode.family in ("segment", "data", "target", "cost") or all(s.segment for s in episode.signals):
         rank = min(rank, 3) - 1
     return SEVERITIES[max(1, min(rank, 3))]

@@ -6,6 +6,7 @@ Belongs here: figures -> words. Does not: gathering them (operations/digest_cost
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from watchkeeper.judgement.budget import Outlook
 from watchkeeper.words import number_text, percent, version_text
 
 _NAMED = 3
@@ -39,6 +40,10 @@ class Spending:
     unattributed_hours: float = 0.0
     """Of all GPUs of the workspace: that nobody held, that no model accounts for."""
     every_hours: float = 0.0
+    outlook: Outlook | None = None
+    """The month beside its budget, as it was when the period was over."""
+    advice: str = ""
+    """What could be saved, where that is material."""
 
 
 def cost_text(found: Spending) -> str:

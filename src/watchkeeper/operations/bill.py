@@ -13,6 +13,7 @@ from typing import Literal
 from watchkeeper.adapters.gpu_hours import first_uses, gpu_uses
 from watchkeeper.adapters.requests import Asked
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.budget import Outlook
 from watchkeeper.measures.cost import SHARED_OUT, SYNTHETIC, Spent
 from watchkeeper.measures.gpu_parts import by_segment, by_version, grouped
 from watchkeeper.measures.gpu_use import TRAINING, Account, Use, in_cents, per_1000, usage
@@ -77,6 +78,8 @@ class BillRow:
     correct_note: str = ""
     estimated_ratio: float = 0.0
     parts: list[Part] = field(default_factory=list)
+    outlook: Outlook | None = None
+    """The month that goes on, beside its budget; of a model's newest row (budgets.py)."""
 
 
 @dataclass(frozen=True, slots=True)

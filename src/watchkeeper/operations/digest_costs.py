@@ -4,6 +4,7 @@ Belongs here: which figures of the bill a digest tells. Does not: the bill (bill
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -12,10 +13,13 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.judgement.advice import material, saving_text
 from watchkeeper.judgement.spending import Spending
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.advise import advise
 from watchkeeper.operations.bill import BillRow, Per, billed
+from watchkeeper.operations.budgets import outlook
 from watchkeeper.operations.spending import books_or_reasons
 from watchkeeper.records import Score
 from watchkeeper.spelling import segment_pairs
@@ -29,7 +33,11 @@ def spending_of(home: Home, monitor: Monitor, grid: Grid, window: Window, *, now
     monitors = {**load_monitors(home)[0], monitor.model: monitor}
     rows = list(billed(home, monitors, books_or_reasons(home), grid, {window: window}, now=now))
     mine = sorted((r for r in rows if r.model == monitor.model), key=lambda r: r.is_synthetic)
-    return _spending(mine[0], rows) if mine else None
+    if not mine:
+        return None
+    budgeted = outlook(home, monitor, now=now, at=window.end) if monitor.cost.budget is not None else None
+    could = None if mine[0].is_synthetic else material(advise(home, monitor, now=now, at=window.end))
+    return replace(_spending(mine[0], rows), outlook=budgeted, advice=saving_text(could) if could else "")
 
 
 def _is_costed(home: Home, monitor: Monitor, window: Window, now: datetime) -> bool:

@@ -32,6 +32,7 @@ from watchkeeper.judgement.splits import Split, Tested, cut, kinds_before, split
 from watchkeeper.judgement.story import ending, lead_of, story
 from watchkeeper.measures.readings import DONE
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.budgets import watch_budget
 from watchkeeper.operations.era_signals import Judged, between, judged_eras, windows_of
 from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.incident_book import JUDGING
@@ -69,8 +70,10 @@ def judge(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> list
 def _of_model(home: Home, monitor: Monitor, now: datetime) -> tuple[list[Signal], list[IncidentEvent]]:
     mine = pc.field("model") == monitor.model
     known: list[IncidentEvent] = home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment))
-    current, events = judged(home, monitor, fold(known), now=now)
-    return _news(home.lake.newest(Signal, as_of=now, where=mine), current, now), events
+    incidents, before = fold(known), home.lake.newest(Signal, as_of=now, where=mine)
+    current, events = judged(home, monitor, [i for i in incidents if i.family != "cost"], now=now)
+    of_budget, told = watch_budget(home, monitor, incidents, before, now=now)
+    return _news(before, [*current, *of_budget], now), [*events, *told]
 
 
 def judged(home: Home, monitor: Monitor, known: Sequence[Incident], *, now: datetime) -> tuple[list[Signal], list[IncidentEvent]]:

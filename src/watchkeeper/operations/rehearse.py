@@ -63,11 +63,11 @@ class Rehearsal:
 def rehearse(home: Home, monitor: Monitor, *, since: datetime, now: datetime) -> Rehearsal:
     """Judge what was measured by a monitor as it is given, as if for the first time, and set it beside the incidents that were recorded.
 
-    Incidents count whose windows reach into [since, now), but for those that were taken back; all are of the monitor's environment.
+    Incidents count whose windows reach into [since, now), but for those that were taken back and those about a budget; all are of the monitor's environment.
     """
     mine = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment)
     recorded: list[IncidentEvent] = home.lake.newest(IncidentEvent, as_of=now, where=mine)
-    before = [i for i in fold(recorded) if i.window_end > since and not i.is_withdrawn]
+    before = [i for i in fold(recorded) if i.window_end > since and not i.is_withdrawn and i.family != "cost"]
     _, events = judged(home, monitor, [], now=now)
     after = [i for i in fold(events) if i.window_end > since]
     return Rehearsal(monitor.model, since, now, _paired(before, after), _unmeasured(home, monitor, now))

@@ -24,6 +24,7 @@ from watchkeeper.measures.classes import most_frequent
 from watchkeeper.measures.views import MulticlassView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
+from watchkeeper.operations.budgets import outlook
 from watchkeeper.operations.eras import eras_of
 from watchkeeper.operations.incident_book import covering, known_silences
 from watchkeeper.operations.rollup import labels_within, rolled_up
@@ -134,6 +135,7 @@ def model_facts(home: Home, monitor: Monitor, row: OverviewRow, found: Shared, l
         validations=[v for v in found.validations if v.model == monitor.model],
         batches=[b for b in found.batches if b.model == monitor.model],
         links=links,
+        outlook=outlook(home, monitor, now=found.now),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
+from watchkeeper.judgement.budget import Outlook, outlook_text
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.monitor import Monitor, Target
@@ -59,6 +60,8 @@ class ModelFacts:
     validations: Sequence[Validation] = ()
     batches: Sequence[Batch] = ()
     links: Sequence[tuple[str, str]] = ()
+    outlook: Outlook | None = None
+    """The month beside its budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +114,7 @@ def model_page(facts: ModelFacts, *, frame: Frame, workspace: str) -> str:
         quality=quality_table(facts.validations, facts.batches, frame.timezone),
         others=sorted((s for s in facts.whole if s.window_end == last and not s.feature), key=lambda s: s.metric),
         links=facts.links,
+        outlook=outlook_text(facts.outlook) if facts.outlook else "",
     )
 
 

@@ -1,0 +1,175 @@
+"""Advise: what the last four weeks tell about a model's serving, put to the rules of advice. Nothing is written, nothing is done.
+
+Belongs here: reading GPU time, memory, arrivals, latency and versions. Does not: the rules (judgement/advice.py), printing (cli/advise.py).
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.gpu_hours import gpu_uses
+from watchkeeper.adapters.requests import predictions_by_hour
+from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.judgement.advice import Advice, Facts, Held, OfVersion, in_order
+from watchkeeper.judgement.gpu_advice import gpu_advice
+from watchkeeper.judgement.version_advice import version_advice
+from watchkeeper.measures.gpu_use import BY_REQUESTS, TRAINING, Use, charge
+from watchkeeper.measures.prices import Price, price_of
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.bill import billed
+from watchkeeper.operations.spending import Books, books_or_reasons, claims_of
+from watchkeeper.operations.version_list import listed_versions
+from watchkeeper.records import GpuSample, Score
+from watchkeeper.windows import Grid, Window
+
+LOOKED_AT = timedelta(days=28)
+_HOUR = timedelta(hours=1)
+_HOUR_US = 3_600_000_000
+_BUSY_HOURS = 95
+
+
+def advise(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None = None) -> list[Advice]:
+    """Return what could be saved on a model by its last four weeks, up to the last day that is over at `at` (else `now`)."""
+    facts = facts_of(home, monitor, now=now, at=at)
+    return in_order([*gpu_advice(monitor, facts), version_advice(monitor, facts)])
+
+
+def facts_of(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None = None) -> Facts:
+    """Return what is known of a model's serving; measured GPU time, or where there is none a made-up trace."""
+    end = Grid("day", monitor.timezone).at(min(at or now, now)).start
+    span, books = Window(end - LOOKED_AT, end), books_or_reasons(home)
+    claims = claims_of({**load_monitors(home)[0], monitor.model: monitor})
+    hours = list(Grid("hour", monitor.timezone).between(span.start, span.end))
+    every = [u for u in gpu_uses(home.lake, books.spans(hours), claims, now=now) if u.model == monitor.model and u.purpose != TRAINING]
+    uses = [u for u in every if not u.is_synthetic] or every
+    began = min((u.window_start for u in uses), default=span.end)
+    asked = _arrivals(home, monitor, Window(max(began, span.start), span.end), now)
+    cost, pricing = charge(uses, books.gpus, monitor.cost.currency) if uses else (None, "")
+    return Facts(
+        days=(span.end - Grid("day", monitor.timezone).at(began).start) / timedelta(days=1) if uses else 0.0,
+        currency=monitor.cost.currency,
+        is_synthetic=any(u.is_synthetic for u in uses),
+        cost=None if cost is None else float(cost),
+        pricing=pricing,
+        is_bound=_is_bound(monitor, uses, books),
+        predictions=int(asked.sum()),
+        hours_asked=float((asked > 0).mean()) if asked.size else 0.0,
+        peak_to_mean=float(np.percentile(asked, _BUSY_HOURS) / asked.mean()) if asked.any() else None,
+        latency_p95=_latency(home, monitor, span, now),
+        latency_limit=monitor.service.latency_limit,
+        held=list(_held(home, monitor, uses, books, span, now)),
+        offers=_offers(monitor, books, span.end),
+        versions=_versions(home, monitor, books, span, now) if monitor.columns.version else (),
+        names_versions=bool(monitor.columns.version),
+        **_busy(uses),
+    )
+
+
+def _busy(uses: Sequence[Use]) -> dict[str, Any]:
+    """Return how many GPUs were held and busy, over the hours with readings."""
+    held: dict[datetime, list[int]] = {}
+    for use in uses:
+        sums = held.setdefault(use.window_start, [0, 0, 0])
+        for place, amount in enumerate((use.sampled_us, use.busy_known_us, use.busy_us)):
+            sums[place] += amount
+    hours = np.array(list(held.values()), float).reshape(-1, 3)
+    sampled, known = hours[:, 0].sum(), hours[hours[:, 1] > 0]
+    made: dict[str, Any] = {
+        "gpu_hours": sampled / _HOUR_US,
+        "devices": sampled / _HOUR_US / len(hours) if len(hours) else 0.0,
+        "estimated_ratio": float(sum(u.sampled_us for u in uses if u.how == BY_REQUESTS) / sampled) if sampled else 0.0,
+    }
+    if not len(known):
+        return made
+    share = known[:, 2] / known[:, 1]
+    gpus = share * known[:, 0] / _HOUR_US
+    return made | {
+        "busy": float(gpus.mean()),
+        "busy_peak": float(np.percentile(gpus, _BUSY_HOURS)),
+        "busy_share_peak": float(np.percentile(share, _BUSY_HOURS)),
+    }
+
+
+def _is_bound(monitor: Monitor, uses: Sequence[Use], books: Books) -> bool:
+    """Tell whether some of the GPUs have a price that goes on when nobody uses them."""
+    places = {(u.device_name, u.host, u.priced_on) for u in uses}
+    book = () if isinstance(books.gpus, str) else books.gpus
+    found = (price_of(name, book, monitor.cost.currency, host=host, on=day) for name, host, day in places)
+    return any(isinstance(price, Price) and price.kind in ("reserved", "own") for price in found)
+
+
+def _arrivals(home: Home, monitor: Monitor, span: Window, now: datetime) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Return the predictions of each hour of a span."""
+    first, last = int(span.start.timestamp() // 3600), int(span.end.timestamp() // 3600)
+    counts = predictions_by_hour(home.lake, monitor, span.start, span.end, now=now)
+    return np.array([counts.get(hour, 0) for hour in range(first, last)], float)
+
+
+def _latency(home: Home, monitor: Monitor, span: Window, now: datetime) -> float | None:
+    """Return the p95 of the slow windows: the 95th percentile of the windows' own."""
+    time = pc.field("window_start")
+    where = (pc.field("model") == monitor.model) & (pc.field("metric") == "latency_p95") & (pc.field("grain") == monitor.window)
+    where &= (pc.field("version") == "") & (pc.field("segment") == "") & (pc.field("environment") == monitor.environment)
+    where &= (time >= pa.scalar(span.start, TIMESTAMP)) & (time < pa.scalar(span.end, TIMESTAMP))
+    found = [s.value for s in home.lake.newest(Score, as_of=now, where=where) if s.value is not None]
+    return float(np.percentile(found, _BUSY_HOURS)) if found else None
+
+
+def _held(home: Home, monitor: Monitor, uses: Sequence[Use], books: Books, span: Window, now: datetime) -> Iterator[Held]:
+    memory = _memory(home, span, now)
+    for name in sorted({u.device_name for u in uses}):
+        mine = [u for u in uses if u.device_name == name]
+        us, (cost, _) = sum(u.sampled_us for u in mine), charge(mine, books.gpus, monitor.cost.currency)
+        most = [memory[u.device_uuid] for u in mine if u.device_uuid in memory]
+        yield Held(
+            name=name,
+            gpu_hours=us / _HOUR_US,
+            price=None if cost is None or not us else float(cost / Fraction(us, _HOUR_US)),
+            memory_gb=max(most) / 1e9 if most else None,
+        )
+
+
+def _memory(home: Home, span: Window, now: datetime) -> dict[str, int]:
+    """Return device -> the most memory it had in use, in bytes."""
+    time, landed = pc.field("sampled_at"), pc.field("memory_used_bytes").is_valid()
+    where = landed & (time > pa.scalar(span.start, TIMESTAMP)) & (time <= pa.scalar(min(span.end, now), TIMESTAMP))
+    rows = home.lake.read(GpuSample.TABLE, columns=["device_uuid", "memory_used_bytes"], where=where)
+    if rows is None:
+        return {}
+    most = rows.group_by("device_uuid").aggregate([("memory_used_bytes", "max")])
+    return dict(zip(most["device_uuid"].to_pylist(), most["memory_used_bytes_max"].to_pylist(), strict=True))
+
+
+def _offers(monitor: Monitor, books: Books, at: datetime) -> list[tuple[str, float]]:
+    """Return the cards that anybody may hold at the prices of a day: lines for some hosts alone, or of own hardware, are no offer."""
+    if isinstance(books.gpus, str):
+        return []
+    names = sorted({p.gpu for p in books.gpus if not p.hosts and p.kind != "own"})
+    found = ((name, price_of(name, books.gpus, monitor.cost.currency, on=at.date())) for name in names)
+    return [(name, float(price.price)) for name, price in found if isinstance(price, Price) and price.kind != "own"]
+
+
+def _versions(home: Home, monitor: Monitor, books: Books, span: Window, now: datetime) -> list[OfVersion]:
+    """Return what predictions of each version cost and how good they were over the last four weeks with labels."""
+    monitors = {**load_monitors(home)[0], monitor.model: monitor}
+    rows = list(billed(home, monitors, books, Grid("month", monitor.timezone), {span: span}, now=now))
+    row = min((r for r in rows if r.model == monitor.model), key=lambda r: r.is_synthetic, default=None)
+    told = {line.version: line.score for line in listed_versions(home, monitor, now=now).lines if line.environment == monitor.environment}
+    return [
+        OfVersion(
+            version=part.of,
+            predictions=part.predictions or 0,
+            per_1000=part.cost_per_1000_predictions,
+            estimated_ratio=part.estimated_ratio,
+            **({} if score is None else {name: getattr(score, name) for name in ("metric", "direction", "value", "low", "high")}),
+        )
+        for part in (row.parts if row else ())
+        if part.per == "version"
+        for score in [told.get(part.of)]
+    ]

@@ -1,0 +1,181 @@
+"""Budgets: each model's month beside its budget, and what that changes about its incidents.
+
+Belongs here: reading daily costs, which months are looked at, and the events that follow. Does not: the forecast (measures/forecast.py), when a
+budget counts as broken (judgement/budget.py), writing (judge.py).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.budget import METRIC, Course, Outlook, budget_episode, budget_signals, budget_story, course, method_text
+from watchkeeper.judgement.incidents import Incident, developments
+from watchkeeper.measures.forecast import LEARNED_FROM, Forecast, forecast
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.bill import BillRow
+from watchkeeper.operations.costs import costs_by
+from watchkeeper.records import IncidentEvent, Score, Signal
+from watchkeeper.windows import Grid, Window, local_midnight
+
+_DAY = timedelta(days=1)
+_LATE = timedelta(days=2)
+"""How long after its end a month is still looked at of which nothing was told: its last day's cost comes after it."""
+_SETTLES = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class DailyCosts:
+    """What each local day cost of which that is known, measured or (where nothing was) by a made-up trace; `reason` says why others are not."""
+
+    costs: dict[date, float] = field(default_factory=dict)
+    is_synthetic: bool = False
+    reason: str = ""
+
+    def through(self, today: date) -> date:
+        """Return the last day that a forecast may count: yesterday, or the day before while yesterday's cost is not measured."""
+        last = today - _DAY
+        return last if last in self.costs or last - _DAY not in self.costs else last - _DAY
+
+
+def daily_costs(home: Home, monitor: Monitor, since: date, *, now: datetime) -> DailyCosts:
+    """Return what a model cost on each day from `since` on that is over, as known at `now`."""
+    start, end = local_midnight(since, monitor.timezone), Grid("day", monitor.timezone).at(now).start
+    scores = list(_scores(home, monitor, start, end, now)) if start < end else []
+    measured = [s for s in scores if "synthetic" not in s.method]
+    mine = measured or scores
+    costs: dict[date, float] = {}
+    for score in (s for s in mine if s.value is not None):
+        day = score.window_start.astimezone(ZoneInfo(monitor.timezone)).date()
+        costs[day] = costs.get(day, 0.0) + (score.value or 0.0)
+    missing = [s for s in mine if s.value is None]
+    for score in missing:
+        costs.pop(score.window_start.astimezone(ZoneInfo(monitor.timezone)).date(), None)
+    return DailyCosts(costs, bool(scores) and not measured, missing[-1].reason if missing else "")
+
+
+def _scores(home: Home, monitor: Monitor, start: datetime, end: datetime, now: datetime) -> Iterable[Score]:
+    """Return the total cost of windows of a day at most; longer ones are taken apart from the readings."""
+    if monitor.window not in ("hour", "day"):
+        return (s for s in costs_by(home, monitor, Grid("day", monitor.timezone), now=now, start=start, end=end) if s.metric == METRIC)
+    time = pc.field("window_start")
+    where = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment) & (pc.field("metric") == METRIC)
+    where &= (pc.field("grain") == monitor.window) & (pc.field("version") == "") & (pc.field("segment") == "")
+    where &= (time >= pa.scalar(start, TIMESTAMP)) & (time < pa.scalar(end, TIMESTAMP))
+    return [s for s in home.lake.newest(Score, as_of=now, where=where) if s.n]
+
+
+def outlook(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None = None) -> Outlook | None:
+    """Return the month of a model that goes on at `now`, beside its budget, or as it was when the last day before `at` was over.
+
+    None where nothing is known of its costs of the last weeks, and no budget is set.
+    """
+    until = now if at is None else min(at, now)
+    month = Grid("month", monitor.timezone).at(until if at is None else until - timedelta.resolution)
+    first = _day_of(monitor, month.start)
+    found = daily_costs(home, monitor, first - LEARNED_FROM, now=now)
+    if not found.costs and monitor.cost.budget is None:
+        return None
+    made = _forecast(found, monitor, month, min(found.through(_day_of(monitor, now)), _day_of(monitor, until) - _DAY))
+    return Outlook(
+        month_start=made.start,
+        month_end=made.end - _DAY,
+        currency=monitor.cost.currency,
+        through=made.through,
+        month_to_date=made.to_date,
+        budget=made.limit,
+        forecast=made.value,
+        low=made.low,
+        high=made.high,
+        chance_of_breaking=made.chance,
+        days_unknown=made.unknown,
+        learned_from_days=made.learned,
+        is_synthetic=found.is_synthetic,
+        method=method_text(made),
+        reason="; ".join(filter(None, (found.reason, method_text(made) if made.value is None else ""))),
+    )
+
+
+def with_outlooks(home: Home, monitors: Mapping[str, Monitor], rows: Sequence[BillRow], *, now: datetime) -> list[BillRow]:
+    """Return rows of a bill, the newest of each model with the month that goes on beside its budget."""
+    newest = {rows[n].model: n for n in sorted(range(len(rows)), key=lambda n: rows[n].window_start)}
+    found = {n: outlook(home, monitors[model], now=now) for model, n in newest.items() if model is not None and model in monitors}
+    return [replace(row, outlook=found.get(n)) for n, row in enumerate(rows)]
+
+
+def watch_budget(
+    home: Home, monitor: Monitor, incidents: Sequence[Incident], known: Sequence[Signal], *, now: datetime
+) -> tuple[list[Signal], list[IncidentEvent]]:
+    """Return the signals about a model's budget as known at `now`, and what they change about its incidents of family `cost`; nothing is written.
+
+    A made-up trace pages nobody. Months that are settled are as they were told.
+    """
+    mine, told = [i for i in incidents if i.family == "cost"], [s for s in known if s.family == "cost" and s.state != "withdrawn"]
+    months = list(_months(monitor, mine, told, now))
+    signals = [s for s in told if s.window_start not in {m.start for m in months}]
+    courses = {m.start: found for m in months if (found := _course(home, monitor, m, now)) is not None}
+    raised = {m.start: budget_signals(monitor, courses[m.start][0], m, _ends(monitor, m), now) for m in months if m.start in courses}
+    by_start = {start: courses[start] for start, made in raised.items() if made}
+    events = developments(
+        monitor.model,
+        monitor.environment,
+        mine,
+        [budget_episode(raised[start], found) for start, (found, _) in by_start.items()],
+        lambda episode, _severity: budget_story(monitor, *by_start[episode.start]),
+        now,
+        timezone=monitor.timezone,
+        normal_now=lambda incident: _changed(monitor, incident, known),
+    )
+    return [*signals, *(s for made in raised.values() for s in made)], events
+
+
+def _months(monitor: Monitor, incidents: Sequence[Incident], told: Sequence[Signal], now: datetime) -> Iterable[Window]:
+    """Yield the months to look at: those of open incidents, the last one for some days, and this one."""
+    grid = Grid("month", monitor.timezone)
+    this = grid.at(now)
+    last = grid.at(this.start - _DAY)
+    late = _SETTLES if any(s.window_start == last.start for s in told) else _LATE
+    starts = (
+        {i.window_start for i in incidents if i.is_open or i.state == "lasting"} | ({last.start} if now < last.end + late else set()) | {this.start}
+    )
+    return (grid.at(start) for start in sorted(starts))
+
+
+def _course(home: Home, monitor: Monitor, month: Window, now: datetime) -> tuple[Course, dict[date, float]] | None:
+    """Return how a month went by measured costs, with these; None without a budget, or before its first day is over."""
+    budget = monitor.cost.budget
+    if budget is None:
+        return None
+    first, last = _day_of(monitor, month.start), _day_of(monitor, month.end) - _DAY
+    found = daily_costs(home, monitor, first - LEARNED_FROM, now=now)
+    until = min(last, found.through(_day_of(monitor, now)))
+    days = [first + k * _DAY for k in range((until - first).days + 1)]
+    if found.is_synthetic or not found.costs or not days:
+        return None
+    return course([_forecast(found, monitor, month, day) for day in days], budget, monitor.cost.currency), found.costs
+
+
+def _forecast(found: DailyCosts, monitor: Monitor, month: Window, through: date) -> Forecast:
+    return forecast(found.costs, _day_of(monitor, month.start), _day_of(monitor, month.end), through, monitor.cost.budget)
+
+
+def _ends(monitor: Monitor, month: Window) -> dict[date, datetime]:
+    return {_day_of(monitor, w.start): w.end for w in Grid("day", monitor.timezone).between(month.start, month.end)}
+
+
+def _day_of(monitor: Monitor, moment: datetime) -> date:
+    return moment.astimezone(ZoneInfo(monitor.timezone)).date()
+
+
+def _changed(monitor: Monitor, incident: Incident, known: Sequence[Signal]) -> str:
+    """Say that an incident is over because its budget is another now; empty where it is the same."""
+    budget = monitor.cost.budget
+    if budget is None:
+        return "no budget is set any more"
+    was = {s.expected for s in known if s.signal_id in incident.signals}
+    return f"the budget is {budget:,.12g} {monitor.cost.currency} now" if was and budget not in was else ""

@@ -1,0 +1,129 @@
+"""Forecasts of a month's cost: the interval holds what it says, and months within their budget raise nothing."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from watchkeeper.judgement.budget import Course, course
+from watchkeeper.measures.forecast import Floats, Forecast, forecast
+
+DAY = timedelta(days=1)
+START = date(2025, 9, 8)
+NOVEMBER, DECEMBER = date(2025, 11, 1), date(2025, 12, 1)
+DAYS = [START + k * DAY for k in range((DECEMBER - START).days)]
+WEEK = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.4])
+PATTERN = np.array([WEEK[d.weekday()] for d in DAYS])
+World = Callable[[np.random.Generator], Floats]
+
+
+def steady(rng: np.random.Generator) -> Floats:
+    """Return spending that follows the week, with a tenth of chance."""
+    return 20.0 * PATTERN * np.exp(rng.normal(0.0, 0.1, len(DAYS)))
+
+
+def wandering(rng: np.random.Generator) -> Floats:
+    """Return spending whose level goes its own way, 2 % a day."""
+    return steady(rng) * np.exp(np.cumsum(rng.normal(0.0, 0.02, len(DAYS))))
+
+
+def risen(rng: np.random.Generator) -> Floats:
+    """Return spending that rose by six tenths at some day of the last weeks."""
+    return steady(rng) * np.where(np.arange(len(DAYS)) < rng.integers(30, 60), 1.0, 1.6)
+
+
+def at(values: Floats, day: int, limit: float | None = None) -> Forecast:
+    """Return the forecast at the end of a day of November."""
+    return forecast(dict(zip(DAYS, values.tolist(), strict=True)), NOVEMBER, DECEMBER, NOVEMBER + (day - 1) * DAY, limit)
+
+
+def of_month(values: Floats) -> float:
+    return float(sum(v for d, v in zip(DAYS, values, strict=True) if d >= NOVEMBER))
+
+
+def gone(values: Floats, budget: float) -> Course:
+    """Return how November went beside a budget."""
+    return course([at(values, day, budget) for day in range(1, 31)], budget, "USD")
+
+
+def known_until(values: Floats, day: int) -> Floats:
+    """Return the same, as if what came later had been ten times as dear."""
+    return np.where(np.array(DAYS) > NOVEMBER + (day - 1) * DAY, 10 * values, values)
+
+
+@pytest.mark.parametrize("world", [steady, wandering, risen])
+@pytest.mark.parametrize("day", [3, 12, 22])
+def test_the_interval_holds_the_month_as_often_as_it_says(world, day):
+    rng = np.random.default_rng(11)
+    months = [world(rng) for _ in range(100)]
+    found = [(at(values, day), of_month(values)) for values in months]
+    covered = np.mean([f.low <= total <= f.high for f, total in found])
+    assert covered >= 0.88  # of 100 months at 95 %: two standard errors and what seven answers cannot know
+    if world is not risen:  # what has just risen is believed with the days
+        assert abs(np.mean([f.value - total for f, total in found])) < 0.04 * np.mean([total for _, total in found])
+
+
+def test_the_interval_narrows_as_the_month_goes_on_and_ends_at_what_was_spent():
+    values = steady(np.random.default_rng(1))
+    widths = [f.high - f.low for f in (at(values, day) for day in (2, 10, 20, 29))]
+    assert widths == sorted(widths, reverse=True)
+    last = at(values, 30)
+    assert (last.low, last.high, last.is_over) == (last.to_date, last.to_date, True)
+    assert last.to_date == pytest.approx(of_month(values))
+
+
+def test_weekdays_are_told_apart_so_that_a_weekend_is_no_news():
+    values = 20.0 * PATTERN
+    found = at(values, 14)
+    assert found.has_weekdays
+    assert found.value == pytest.approx(of_month(values), rel=1e-4)
+    assert found.high - found.low < 0.1
+
+
+def test_what_comes_later_is_not_looked_at():
+    values = steady(np.random.default_rng(2))
+    assert at(values, 15, 400.0) == at(known_until(values, 15), 15, 400.0)
+
+
+def test_months_within_their_budget_raise_nothing():
+    rng = np.random.default_rng(5)
+    months = [steady(rng) for _ in range(25)]
+    raised = [gone(v, of_month(v) * 1.05).raised for v in months]
+    assert sum(map(bool, raised)) == 0
+    assert sum(bool(gone(v, of_month(v) * 1.001).raised) for v in months) <= 3  # a budget that is kept by a thousandth
+
+
+def test_months_that_break_their_budget_are_told_days_before():
+    rng = np.random.default_rng(6)
+    months = [steady(rng) for _ in range(15)]
+    left = []
+    for values in months:
+        budget = of_month(values) * 0.85
+        spent = np.cumsum([v for d, v in zip(DAYS, values, strict=True) if d >= NOVEMBER])
+        broke = int(np.argmax(spent > budget)) + 1
+        left.append(broke - gone(values, budget).raised[0].through.day)
+    assert min(left) >= 7
+    assert np.median(left) >= 18
+
+
+def test_a_forecast_that_wavers_about_the_budget_is_hardly_ever_told_twice():
+    rng = np.random.default_rng(7)
+    raised = [len(gone(v, of_month(v) * 0.97).raised) for v in (wandering(rng) for _ in range(30))]
+    assert max(raised) <= 2
+    assert sum(n > 1 for n in raised) <= 2
+
+
+def test_a_weekday_that_never_had_a_reading_is_taken_to_have_none_to_come():
+    costs = {d: 10.0 for d in DAYS if d.weekday() < 5}
+    found = forecast(costs, NOVEMBER, DECEMBER, NOVEMBER + 13 * DAY)
+    assert found.value == pytest.approx(10.0 * sum(d.weekday() < 5 for d in DAYS if d >= NOVEMBER))
+    assert found.unknown == 4  # two weekends
+
+
+def test_chance_is_that_of_more_than_the_limit():
+    values = steady(np.random.default_rng(8))
+    middle = at(values, 10).value
+    assert middle is not None
+    assert at(values, 10, middle).chance == pytest.approx(0.5, abs=0.05)
+    assert (at(values, 10, 1.0).chance, at(values, 10, 10 * middle).chance) == (1.0, pytest.approx(0.0, abs=1e-6))
