@@ -140,7 +140,8 @@ def _scores(watched: Monitor, window: Window) -> list[Score]:
             )
         )
     cost = {"method": "gpu_samples_synthetic", "unit": "usd", "direction": "lower_is_better", "state": "done"}
-    found.append(_score(window, "gpu_cost", 4.0 + dice.random(), None, **cost))
+    spent = 4.0 + dice.random()
+    found += [_score(window, metric, spent, None, **cost) for metric in ("gpu_cost", "total_cost")]
     found.append(_score(window, "cost_per_1000_predictions", 4.4 + dice.random(), None, **cost))
     return found
 

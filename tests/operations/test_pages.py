@@ -135,7 +135,7 @@ def test_a_model_page_shows_promises_kpis_labels_inputs_quality_and_cost(site):
         "precision",
         "PSI of dest",
         "label coverage",
-        "GPU cost",
+        "total cost",
         "cost per 1000 predictions",
     ]
     for words in (

@@ -10,12 +10,13 @@ import pytest
 
 from nvml_world import NvmlWorld, needs_gcc
 from receiver import Answer, Receiver
-from watchkeeper.adapters.gpu_hours import gpu_uses
+from watchkeeper.adapters.gpu_hours import Claims, gpu_uses
 from watchkeeper.adapters.gpu_look import GpuSource
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.nvml import gpus
 from watchkeeper.adapters.telemetry import Buffer
 from watchkeeper.errors import UsageError
+from watchkeeper.measures.spans import spans_of
 from watchkeeper.operations.sample import Pace, Plan, Reading, check_interval, sample
 from watchkeeper.records import GpuSample, HostSample
 from watchkeeper.windows import Grid
@@ -190,7 +191,7 @@ def test_two_samplers_of_one_host_bill_it_once(tmp_path, monkeypatch):
             sample([found], buffer, Plan(every_s=10.0, host="a", model="parcels", count=7), time.pace)
     assert len(lake.newest(GpuSample)) == 14
     windows = list(Grid("hour", "UTC").between(START, START + timedelta(hours=1)))
-    (use,) = gpu_uses(lake, windows, {}, now=START + timedelta(days=1))
+    (use,) = gpu_uses(lake, spans_of(windows, [], "UTC"), Claims(), now=START + timedelta(days=1))
     assert use.sampled_us == 63_000_000, "one from 0 to 60 s, one from 3 to 63 s"
 
 

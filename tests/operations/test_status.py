@@ -131,7 +131,7 @@ def test_the_last_window_is_the_last_with_rows_whatever_was_spent_since_and_howe
     windows = world.days(watched)
     home.lake.append_records(Run, [*runs_of(windows[:-40]), *runs_of(windows[-40:-2], "missed"), *runs_of(windows[-2:], "late")])
     home.lake.append_records(Score, [s for w in windows[:-40] for s in world._scores(watched, w)])
-    spent = [s for w in windows[-40:] for s in world._scores(watched, w) if s.metric == "gpu_cost"]
+    spent = [s for w in windows[-40:] for s in world._scores(watched, w) if s.metric in ("gpu_cost", "total_cost")]
     home.lake.append_records(Score, spent)
     row = overview_rows(home, {watched.model: watched}, now=world.NOW)[0]
     assert (row.window_start, row.window_end) == (windows[-41].start, windows[-41].end)

@@ -27,9 +27,11 @@ from watchkeeper.records import (
     IncidentEvent,
     LabelDelay,
     Look,
+    MetricSample,
     Quarantined,
     ReferenceScore,
     Silence,
+    Span,
     Watermark,
 )
 
@@ -115,8 +117,10 @@ def test_the_week_holds_what_is_compared(watched: Home):
         HostSample.TABLE,
         LabelDelay.TABLE,
         Look.TABLE,
+        MetricSample.TABLE,
         ReferenceScore.TABLE,
         Silence.TABLE,
+        Span.TABLE,
         Watermark.TABLE,
     }
     assert {t for t in TABLES if not watched.lake.read(t)} == empty
