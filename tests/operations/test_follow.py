@@ -113,6 +113,27 @@ def test_another_kind_of_trouble_and_one_that_doubles_are_told_in_the_thread_at_
     assert re.search(r"Got worse.*error ratio 5\d %, before (1[6-9]|2[0-5]) %", said[2])
 
 
+def test_failed_calls_without_a_score_are_errors_and_no_missing_score(home: Home):
+    """What a status says failed misses no score; a score that is missing of rows that did not fail is told, by no name of ours."""
+
+    def between(number: int) -> None:
+        start, rng = NOW + (number - 1) * MINUTE, np.random.default_rng(number)
+        rows = live_rows(rng, start, start + MINUTE, 400)
+        failed = rng.random(400) < (0.4 if number == 2 else 0.0)
+        without = failed if number == 2 else rng.random(400) < (0.6 if number == 4 else 0.0)
+        status = pa.array(np.where(failed, 503, rows["status"].to_numpy()))
+        rows = rows.set_column(rows.schema.get_field_index("status"), "status", status)
+        score = pa.array(rows["eta"].to_numpy(), mask=without)
+        write_file(home.root, MODEL, start, rows.set_column(rows.schema.get_field_index("eta"), "eta", score))
+
+    followed(home, Clock(4, between))
+    assert set(opened(home)) == {"service"}
+    followed(home, Clock(2, lambda _: between(4), start=NOW + 4 * MINUTE))
+    story = opened(home)["missing values"].story
+    assert "score: missing in" in story
+    assert "@score" not in story
+
+
 def failing(home: Home, number: int, share: float) -> None:
     """Write a minute of slow requests of which a share fails."""
     start, rng = NOW + (number - 1) * MINUTE, np.random.default_rng(number)
