@@ -1,11 +1,14 @@
 """A watch that goes on: a fault in the newest rows is told at the next step, old rows are left alone, and nothing piles up."""
 
+import json
+import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -92,6 +95,51 @@ def test_a_fault_is_told_at_the_step_after_its_first_minute(home: Home, monkeypa
     assert "on Fri 20 November, 14:21 to 14:22" in told["service"]
     assert "in a typical hour" in told["service"]
     assert "weight: missing in" in told["missing values"]
+
+
+def test_another_kind_of_trouble_and_one_that_doubles_are_told_in_the_thread_at_once(home: Home, monkeypatch: pytest.MonkeyPatch):
+    """Errors beside an open incident of slowness are no secret until the cooldown is over, and neither is twice as many; as many again is."""
+    shares = {3: 0.2, 4: 0.25, 5: 0.55, 6: 0.5}
+    with Slack() as slack:
+        for name, value in {"SLACK_BOT_TOKEN": slack.as_bot.slack_bot_token, "SLACK_API_URL": slack.as_bot.slack_api_url}.items():
+            monkeypatch.setenv(name, str(value))
+        followed(home, Clock(8, lambda n: failing(home, n, shares.get(n, 0.0)) if n > 1 else None))
+        posts = slack.messages
+    assert [("thread_ts" in p) for p in posts] == [False, True, True]
+    said = [json.dumps(p, ensure_ascii=False) for p in posts]
+    assert "error" not in said[0]
+    assert re.search(r"Got worse.*error ratio (1[6-9]|2[0-5]) %, usually 0\.3 %", said[1])
+    assert "Errors too" in said[1]
+    assert re.search(r"Got worse.*error ratio 5\d %, before (1[6-9]|2[0-5]) %", said[2])
+
+
+def test_failed_calls_without_a_score_are_errors_and_no_missing_score(home: Home):
+    """What a status says failed misses no score; a score that is missing of rows that did not fail is told, by no name of ours."""
+
+    def between(number: int) -> None:
+        start, rng = NOW + (number - 1) * MINUTE, np.random.default_rng(number)
+        rows = live_rows(rng, start, start + MINUTE, 400)
+        failed = rng.random(400) < (0.4 if number == 2 else 0.0)
+        without = failed if number == 2 else rng.random(400) < (0.6 if number == 4 else 0.0)
+        status = pa.array(np.where(failed, 503, rows["status"].to_numpy()))
+        rows = rows.set_column(rows.schema.get_field_index("status"), "status", status)
+        score = pa.array(rows["eta"].to_numpy(), mask=without)
+        write_file(home.root, MODEL, start, rows.set_column(rows.schema.get_field_index("eta"), "eta", score))
+
+    followed(home, Clock(4, between))
+    assert set(opened(home)) == {"service"}
+    followed(home, Clock(2, lambda _: between(4), start=NOW + 4 * MINUTE))
+    story = opened(home)["missing values"].story
+    assert "score: missing in" in story
+    assert "@score" not in story
+
+
+def failing(home: Home, number: int, share: float) -> None:
+    """Write a minute of slow requests of which a share fails."""
+    start, rng = NOW + (number - 1) * MINUTE, np.random.default_rng(number)
+    rows = live_rows(rng, start, start + MINUTE, 400, faults=("slow",))
+    status = np.where(rng.random(400) < share, 503, rows["status"].to_numpy())
+    write_file(home.root, MODEL, start, rows.set_column(rows.schema.get_field_index("status"), "status", pa.array(status)))
 
 
 def test_minutes_in_which_nothing_is_wrong_tell_nobody(home: Home):

@@ -101,7 +101,14 @@ def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, ""), r
     together = "they failed together, so look at their common source" if len(features) > 1 else "it failed alone, so look at this column first"
     worst = max(signals, key=lambda s: s.value)
     what = {"null_ratio": "missing values", BROKEN: "values not as the suite expects"}.get(worst.metric, "unknown categories")
-    return [Cause(kind="data", subject=f"{what} in {', '.join(features)}", onset=min(s.window_start for s in signals), evidence_for=[together])]
+    return [
+        Cause(
+            kind="data",
+            subject=f"{what} in {', '.join(f.removeprefix('@') for f in features)}",
+            onset=min(s.window_start for s in signals),
+            evidence_for=[together],
+        )
+    ]
 
 
 def _of_codes(signals: Sequence[Signal]) -> list[Cause]:

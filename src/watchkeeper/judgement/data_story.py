@@ -9,6 +9,7 @@ from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text
 from watchkeeper.judgement.spans import during_text, rows_span, span_text
 from watchkeeper.monitor import Monitor
+from watchkeeper.records import Signal
 from watchkeeper.words import counted, percent
 
 _LISTED = 8  # features by name
@@ -28,7 +29,7 @@ def faults_told(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     if worst.metric == EXCHANGED:
         return codes_text(worst.feature, worst.reason, during), f"{day}, {monitor.timezone}.", _codes(episode)
     others = len({s.feature for s in episode.signals}) - 1
-    names = worst.feature + (f" and {others} more feature{'s' if others > 1 else ''}" if others else "")
+    names = _column(worst) + (f" and {others} more feature{'s' if others > 1 else ''}" if others else "")
     what = "missing" if worst.metric == "null_ratio" else "a category never seen before"
     most = "" if {percent(s.value) for s in episode.signals} == {percent(worst.value)} else "up to "
     share, usual = f"{most}{percent(worst.value)}", percent(worst.expected)
@@ -36,8 +37,13 @@ def faults_told(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     headline = f"{names}: {said} {during}, usually {usual}"
     listed = sorted({s.feature: s for s in sorted(episode.signals, key=lambda s: s.value)}.values(), key=lambda s: -s.value)
     more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
-    facts = [("Features", ", ".join(f"{s.feature} {percent(s.value)}{f' ({s.expects})' if s.expects else ''}" for s in listed[:_LISTED]) + more)]
+    facts = [("Features", ", ".join(f"{_column(s)} {percent(s.value)}{f' ({s.expects})' if s.expects else ''}" for s in listed[:_LISTED]) + more)]
     return headline, f"{day}, {monitor.timezone}.", facts
+
+
+def _column(signal: Signal) -> str:
+    """Return what a signal's column is called; outputs by their roles."""
+    return signal.feature.removeprefix("@")
 
 
 def _codes(episode: Episode) -> list[tuple[str, str]]:
@@ -87,10 +93,12 @@ def mend_data(owner: str, episode: Episode, evidence: Evidence) -> str:
     worst = max(episode.signals, key=lambda s: s.value)
     if metric == BROKEN:
         wrong = "these rows landed as they came, and what rests on them may be wrong. If the values are right, correct the suite."
-        return f"ask {owner} what happened to the source of {worst.feature}; {wrong}"
+        return f"ask {owner} what happened to the source of {_column(worst)}; {wrong}"
     if metric == EXCHANGED:
         wrong = "the model takes each code for what it meant before, so do not trust scores of these rows. If the shares are right, nothing is to be mended."
         return f"ask {owner} whether the codes of {worst.feature} were given anew (a new encoder, another order of its table); {wrong}"
+    if worst.feature.startswith("@"):
+        return f"ask {owner} why the model answers without a {_column(worst)}: these rows did not fail by their status."
     return f"ask {owner} what happened to the source of {worst.feature}; scores of these rows rest on incomplete inputs."
 
 

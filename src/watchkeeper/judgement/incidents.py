@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from watchkeeper.judgement.episodes import Episode, needs_labels, severity_of
 from watchkeeper.judgement.eras import NEW_NORMAL
+from watchkeeper.judgement.worsening import is_worse
 from watchkeeper.records import SEVERITIES, IncidentEvent, Severity, Signal, Silence, Story, key
 from watchkeeper.words import moment_text
 
@@ -43,6 +44,8 @@ class Incident:
     family: str
     subject: str
     opened_at: datetime
+    worse_at: datetime
+    """When it opened, or people were last told at once that it got worse."""
     detected_at: datetime
     onset_at: datetime
     resolved_at: datetime | None
@@ -134,6 +137,7 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         family=first.family,
         subject=first.subject,
         opened_at=first.at,
+        worse_at=max(e.at for e in history if e is first or is_worse(e)),
         detected_at=first.at,
         onset_at=min(e.window_start for e in history),
         resolved_at=last.at if is_closed and not lasts else None,
@@ -162,6 +166,7 @@ def is_by_hand(event: IncidentEvent) -> bool:
 
 Teller = Callable[[Episode, Severity], Story]
 EndTeller = Callable[[Episode], Story]
+Worsened = Callable[[Incident, Episode], str]
 Learned = Callable[[Episode, datetime], str]
 FaultsOf = Callable[[Episode], list[str]]
 
@@ -178,13 +183,14 @@ def developments(
     timezone: str = "UTC",
     is_judged: Callable[[Incident], bool] = lambda _incident: True,
     learned: Learned = lambda _episode, _since: "",
+    worsened: Worsened = lambda _incident, _episode: "",
     normal_now: Callable[[Incident], str] = lambda _incident: "",
     faults_of: FaultsOf = lambda _episode: [],
 ) -> list[IncidentEvent]:
     """Return what is new: incidents to open, signals that join, stories to bring up to date, and incidents that are over.
 
     `tell` gives the story of an incident as it stands, `tell_end` that of its end; `learned` says what bears on an episode and
-    became known since a moment, other than its signals; `faults_of` names what an episode is about that other models may be hit by as well.
+    became known since a moment, other than its signals; `worsened` in what an open incident got worse; `faults_of` names what an episode is about that other models may be hit by as well.
     An open incident of which nothing is out of line any more is over only where `is_judged` says that its windows could still be found so,
     and `normal_now` says whether a new normal that was declared since is why. Rows may be late: one that waited for no label
     is taken back in the same way for a week after it was over.
@@ -199,7 +205,7 @@ def developments(
             model, environment, timezone, incident.id if incident else key(model, environment, episode.family, episode.subject, episode.start)
         )
         out += [
-            *_of_episode(whose, incident, episode, tell, learned, faults_of, now),
+            *_of_episode(whose, incident, episode, tell, learned, worsened, faults_of, now),
             *(
                 _closing(whose, incident, episode, now, tell_end)
                 if incident is None or _goes_on(incident, episode) or _is_past(incident, episode)
@@ -222,7 +228,14 @@ def matching(known: Sequence[Incident], episode: Episode) -> Incident | None:
 
 
 def _of_episode(
-    whose: "_Whose", incident: Incident | None, episode: Episode, tell: Teller, learned: Learned, faults_of: FaultsOf, now: datetime
+    whose: "_Whose",
+    incident: Incident | None,
+    episode: Episode,
+    tell: Teller,
+    learned: Learned,
+    worsened: Worsened,
+    faults_of: FaultsOf,
+    now: datetime,
 ) -> list[IncidentEvent]:
     severity = severity_of(episode)
     if incident is None:
@@ -231,9 +244,10 @@ def _of_episode(
     fresh = [s for s in episode.signals if _mark(s) not in incident.marks] if _goes_on(incident, episode) or _is_past(incident, episode) else []
     if incident.is_withdrawn or (incident.is_normal_now and not episode.is_over):
         fresh = fresh or episode.signals
+    worse = worsened(incident, episode) if incident.is_open and not episode.is_over else ""
     if fresh:
-        return [_event(whose, episode, "joined", severity, now, fresh, tell(episode, severity))]
-    news = learned(episode, incident.told_at) if incident.is_open and incident.told_at is not None and not episode.is_over else ""
+        return [_event(whose, episode, "joined", severity, now, fresh, tell(episode, severity), why=worse)]
+    news = worse or learned(episode, incident.told_at) if incident.is_open and incident.told_at is not None and not episode.is_over else worse
     return [_event(whose, episode, "updated", severity, now, story=tell(episode, severity), why=news)] if news else []
 
 

@@ -169,13 +169,17 @@ def _wander(rule: Rule, usual: UsualHours, j: int, before: Sequence[Before]) -> 
 
 
 def newest_signals(looks: Iterable[Look], now: datetime) -> list[Signal]:
-    """Return a page for each number that was out of line in a look at a window, by the least likely look; final once the window has ended."""
+    """Return a page for each number that was out of line in a look at a window, by the least likely look, the one that is farther off of two; final once the window has ended."""
     worst: dict[str, Look] = {}
     for look in looks:
         name = signal_id(look)
-        if look.is_out and (name not in worst or (look.p, look.reached) < (worst[name].p, worst[name].reached)):
+        if look.is_out and (name not in worst or _rank(look) < _rank(worst[name])):
             worst[name] = look
     return [_signal(name, look, now) for name, look in sorted(worst.items(), key=lambda each: (each[1].window_start, each[0]))]
+
+
+def _rank(look: Look) -> tuple[float, float, int]:
+    return look.p, -abs(look.value - look.expected), look.reached
 
 
 def signal_id(look: Look) -> str:

@@ -6,7 +6,7 @@ retries (outbox.py).
 The rules: incidents in production that are or were more than a notice are told. What could have been told more than
 seven days ago, never was, and is over, is not told in bulk now; what still goes on is told however long ago it began. One run sends at most one message about one incident: the opening
 with the newest story, the newest update, or the resolution; what it replaces is passed over, and so is an update that says
-nothing new. While a silence lasts nothing is told: it is passed over, but for the end of what people believe goes on, which waits
+nothing new. That one got worse (worsening.py) is told at once, all else once the cooldown is over. While a silence lasts nothing is told: it is passed over, but for the end of what people believe goes on, which waits
 until the silence is over. What nobody was told of opens with the first news that may be told. Of incidents that are one (together.py) the first opening
 opens and the last end resolves; all between is an update.
 """
@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from watchkeeper.judgement.silences import in_force
+from watchkeeper.judgement.worsening import is_worse
 from watchkeeper.records import SEVERITIES, IncidentEvent, Silence
 
 STALE_AFTER = timedelta(days=7)
@@ -38,6 +39,8 @@ class Notice:
     kind: Kind
     teller: IncidentEvent
     skip: str = ""
+    is_urgent: bool = False
+    """It says that the incident got worse, and waits for no cooldown."""
 
 
 def severity_so_far(history: Sequence[IncidentEvent]) -> str:
@@ -159,4 +162,8 @@ def _coalesced(fresh: Sequence[tuple[IncidentEvent, Kind]], said: tuple[str, dic
     is_said = False
     if said is not None:
         is_said = said == (max(said[0], newest.severity, key=SEVERITIES.index), said[1] | _stories(e for e, _ in fresh))
+    worse = next((e for e, _ in reversed(fresh) if is_worse(e)), None)
+    if worse is not None:
+        passed = [Notice(e, k, e, "told with another update") for e, k in fresh if e is not worse]
+        return [*passed, Notice(worse, "update", newest, is_urgent=True)]
     return [*passed, Notice(newest, newest_kind, newest, "it would repeat what was told last" if is_said else "")]

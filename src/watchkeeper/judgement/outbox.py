@@ -79,7 +79,7 @@ def is_due(standing: Standing, standings: Mapping[str, Standing], *, now: dateti
     """Tell whether an action may be tried now.
 
     An update also waits until the message that opens its thread is through and `cooldown` has passed since the last
-    one, so that a thread reads in order and does not chatter.
+    one, so that a thread reads in order and does not chatter. That an incident got worse does not wait for that.
     """
     if standing.state != "waiting" or standing.not_before > now:
         return False
@@ -87,7 +87,8 @@ def is_due(standing: Standing, standings: Mapping[str, Standing], *, now: dateti
         return True
     others = [s for s in standings.values() if s.thread == standing.thread and s is not standing]
     is_opening_ahead = any(s.state == "waiting" and s.action.kind == "open" for s in others)
-    return not is_opening_ahead and all(s.at + cooldown <= now for s in others if s.state == "sent")
+    is_urgent = bool(json.loads(standing.action.payload or "{}").get("urgent"))
+    return not is_opening_ahead and (is_urgent or all(s.at + cooldown <= now for s in others if s.state == "sent"))
 
 
 def opener(standing: Standing, standings: Mapping[str, Standing]) -> Standing | None:

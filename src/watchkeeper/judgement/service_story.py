@@ -5,7 +5,7 @@ Belongs here: which region, host or segment leads, and its numbers in words. Doe
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import log
 
 from watchkeeper.judgement.episodes import Episode
@@ -14,12 +14,15 @@ from watchkeeper.judgement.spans import during_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Score, Signal
 from watchkeeper.spelling import segment_pairs
-from watchkeeper.words import number_text, percent, share_text
+from watchkeeper.words import metric_text, number_text, percent, share_text
 
 TO_REST = {"latency_to_rest": ("latency_p95", "latency_p50"), "errors_to_rest": ("error_ratio",)}
 """Numbers of a place beside all others, and those of the whole that tell of the same."""
 SERVICE_EVIDENCE = ("latency_p95", "error_ratio", "rows")
 """What is looked up of the windows of a service's episode taken together, of the whole and of the place that leads."""
+ERRORS, SLOWNESS = "errors", "latency"
+"""The kinds of trouble that a service may have."""
+_OF_ERRORS = ("error_ratio", "timeout_ratio", "errors_to_rest")
 _AS_MUCH, _NEARLY = 0.5, 0.8
 _TINY = 1e-3
 
@@ -69,23 +72,53 @@ def place_headline(monitor: Monitor, episode: Episode, evidence: Evidence) -> st
 
 
 def service_facts(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
-    """Return how the place that leads lies beside all other requests, and what the whole did."""
+    """Return how the place that leads lies beside all other requests, what the whole did, and what other kind of trouble there is."""
     lead = evidence.lead
+    too = [(f"{kind} too".capitalize(), said) for kind, said in other_kinds(evidence.signals, {kind_of(lead)}).items()]
     if lead.metric not in TO_REST:
-        return []
+        return too
     every = evidence.service.get((TO_REST[lead.metric][0], ""))
     rows, mine = (evidence.service.get(("rows", place)) for place in ("", lead.segment))
     share = f"{percent(mine.value / rows.value)} of {monitor.wording.rows}. " if rows and mine and rows.value and mine.value else ""
-    said = (
-        f"its errors lie {percent(lead.value)} above those of all others, usually {percent(max(0.0, lead.expected))}"
-        if lead.metric == "errors_to_rest"
-        else f"they take {number_text(lead.value, beside=[lead.expected])} times as long as all others, usually {number_text(lead.expected, beside=[lead.value])}"
-    )
+    said = _beside_others(lead)
     whole = ""
     if (pair := _pair(every)) is not None:
         now, usual = (percent(v) if lead.metric == "errors_to_rest" else number_text(v, "ms", pair) for v in pair)
         whole = f" All together: {'errors' if lead.metric == 'errors_to_rest' else 'latency p95'} {now}, usually {usual}."
-    return [("Where", f"{_where(lead.segment)}, {share}{said[0].upper()}{said[1:]}.{whole}")]
+    return [("Where", f"{_where(lead.segment)}, {share}{said[0].upper()}{said[1:]}.{whole}"), *too]
+
+
+def kind_of(signal: Signal) -> str:
+    """Return what kind of trouble a service's signal tells of."""
+    return ERRORS if signal.metric in _OF_ERRORS else SLOWNESS
+
+
+def other_kinds(signals: Sequence[Signal], but: Collection[str]) -> dict[str, str]:
+    """Return by kind of trouble what signals say of it, in words, but for some kinds: the whole's numbers, then the place that stands out most."""
+    said = {}
+    for kind in (ERRORS, SLOWNESS):
+        mine = sorted((s for s in signals if kind_of(s) == kind), key=_rise, reverse=True) if kind not in but else []
+        whole = {s.metric: s for s in reversed(mine) if not s.segment}
+        told = [f"{metric_text(s.metric)} {number_said(s, s.value)}, usually {number_said(s, s.expected)}" for _, s in sorted(whole.items())]
+        told += [f"{_where(s.segment)}: {_beside_others(s)}" for s in [s for s in mine if s.metric in TO_REST][:1]]
+        if told:
+            said[kind] = "; ".join(told)
+    return said
+
+
+def number_said(signal: Signal, value: float) -> str:
+    """Return a value of a signal's number as people read it: shares in percent, times in ms."""
+    if signal.metric.endswith("_ratio") or signal.metric == "errors_to_rest" or signal.metric.startswith("latency_over"):
+        return share_text(max(0.0, value))
+    return number_text(value, "times" if signal.metric == "latency_to_rest" else "ms")
+
+
+def _beside_others(signal: Signal) -> str:
+    """Return how a place lies beside all other requests."""
+    if signal.metric == "errors_to_rest":
+        return f"its errors lie {percent(signal.value)} above those of all others, usually {percent(max(0.0, signal.expected))}"
+    times, usual = number_text(signal.value, beside=[signal.expected]), number_text(signal.expected, beside=[signal.value])
+    return f"they take {times} times as long as all others, usually {usual}"
 
 
 def _pair(score: Score | None) -> tuple[float, float] | None:

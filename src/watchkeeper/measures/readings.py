@@ -19,16 +19,18 @@ from watchkeeper.measures.frame import VIEWS, BySegment, Frame, Known, LabelView
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST, gap_to_rest
 from watchkeeper.measures.places import is_logged, is_place, is_wanted, places_of
 from watchkeeper.measures.segment_shift import sides
+from watchkeeper.measures.service_view import STATUS
 from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.pairs import name_of, sums_of
-from watchkeeper.profiles.parts import FEATURE, PAIR
+from watchkeeper.profiles.parts import FEATURE, PAIR, SERVICE
 from watchkeeper.records import CLASS, Score
 from watchkeeper.stats.intervals import Estimate, undefined
 from watchkeeper.words import counted
 
+OUTPUTS, STATUS_KEY = (SCORE, "@prediction"), (SERVICE, STATUS, "")
 DONE, PROVISIONAL, MATURE, INSUFFICIENT, NOT_EVALUATED = "done", "provisional", "mature", "insufficient", "not_evaluated"
 
 
@@ -53,14 +55,28 @@ def readings(frame: Frame, sums: BySegment) -> Iterator[Score]:
 
 def _features(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
     reference = frame.reference_sums.get(segment, {})
-    output = SCORE if SCORE in frame.fitted else "@prediction"
+    output = next((o for o in OUTPUTS if o in frame.fitted), OUTPUTS[-1])
     for name, bins in frame.fitted.items():
         if segment and name != output:
             continue
-        ours, theirs = (FeatureView(bins, s.get((FEATURE, name, ""), Counts()), is_coarse=bool(segment)) for s in (sums, reference))
+        ours, theirs = (FeatureView(bins, _judged(s, name), is_coarse=bool(segment)) for s in (sums, reference))
         for metric in catalogue.of("feature", stored_only=False):
             if frame.wants(metric) and (metric.in_segments or not segment) and _applies(metric, bins, name):
                 yield _feature_score(frame, metric, name, segment, theirs, ours)
+
+
+def _judged(sums: Sums, name: str) -> Counts:
+    """Return the counts of a feature or an output; of an output without rows whose call failed and which have none: these miss nothing.
+
+    How many failed and how many have none is known, and not which: as many as may be both are taken to be.
+    """
+    found = sums.get((FEATURE, name, ""), Counts())
+    if name not in OUTPUTS or (STATUS_KEY not in sums):
+        return found
+    statuses = sums[STATUS_KEY]
+    failed = min(found.nulls + found.nans, int(statuses.counts[statuses.cells > 0].sum()))
+    nulls = max(0, found.nulls - failed)
+    return replace(found, n=found.n - failed, nulls=nulls, nans=found.nans - (failed - (found.nulls - nulls)))
 
 
 def _segment_shifts(frame: Frame, sums: BySegment) -> Iterator[Score]:

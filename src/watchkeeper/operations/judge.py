@@ -12,7 +12,7 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list
+from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list, from_arrow
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.charts import Charted
@@ -21,6 +21,7 @@ from watchkeeper.judgement.eras import Era, era_of, new_normal_text
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
 from watchkeeper.judgement.incidents import Incident, developments, fold, matching
+from watchkeeper.judgement.newest import NEWEST
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.onset import with_onsets
 from watchkeeper.judgement.places import is_told_with
@@ -30,6 +31,7 @@ from watchkeeper.judgement.shared_faults import shared_faults
 from watchkeeper.judgement.signals import pages
 from watchkeeper.judgement.splits import Split, Tested, cut, kinds_before, split_events, split_of
 from watchkeeper.judgement.story import ending, lead_of, story
+from watchkeeper.judgement.worsening import worsened
 from watchkeeper.measures.readings import DONE
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.budgets import watch_budget
@@ -120,6 +122,7 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
         timezone=monitor.timezone,
         is_judged=lambda incident: _is_judged(at(incident.window_start)[0], wait, now, incident),
         learned=known[-1].news_about,
+        worsened=lambda incident, episode: worsened(episode, incident.signals, _signals_at(home, monitor, incident.worse_at)),
         normal_now=lambda incident: _normal_now(at(incident.window_start)[0].era, incident),
         faults_of=lambda episode: shared_faults(episode, evidence(episode), tell(episode).causes, sources(home, monitor)),
     )
@@ -127,6 +130,13 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
     apart, closed = [*told, *(s.episode for s in splits)], {s.incident.id for s in splits}
     events = develop(known=[i for i in incidents if i.id not in closed], found=[e for e in told_of if e not in apart])
     return [*events, *(e for s in splits for e in split_events(s, tell(s.before), develop(known=[], found=[s.since]), monitor.timezone, now))]
+
+
+def _signals_at(home: Home, monitor: Monitor, moment: datetime) -> list[Signal]:
+    """Return the signals of a model's data and service as they were known at a moment, in all their revisions."""
+    about = (pc.field("model") == monitor.model) & pc.field("family").isin(["data", "service"]) & (pc.field("level") == "page")
+    found = home.lake.read(Signal.TABLE, where=about & (pc.field("computed_at") <= pa.scalar(moment, TIMESTAMP)))
+    return [] if found is None else list(from_arrow(Signal, found))
 
 
 def _splits(incidents: Sequence[Incident], found: Sequence[Episode], tested: Tested) -> list[Split]:
@@ -287,10 +297,15 @@ def _news(known: list[Signal], current: list[Signal], now: datetime) -> list[Sig
     now_found = {s.signal_id for s in current}
     first = [s for s in current if s.signal_id not in before]
     again = [(s, before[s.signal_id]) for s in current if s.signal_id in before]
-    other = [replace(s, revision=old.revision + 1) for s, old in again if (old.state, old.level) != (s.state, s.level)]
+    other = [replace(s, revision=old.revision + 1) for s, old in again if (old.state, old.level) != (s.state, s.level) or _is_other_look(old, s)]
     gone = [
         replace(s, state="withdrawn", revision=s.revision + 1, computed_at=now)
         for s in known
         if s.signal_id not in now_found and s.state != "withdrawn"
     ]
     return [*first, *other, *gone]
+
+
+def _is_other_look(old: Signal, new: Signal) -> bool:
+    """Tell whether a later look at a window's newest rows was worse than the one that was told."""
+    return new.rule == NEWEST and old.value != new.value

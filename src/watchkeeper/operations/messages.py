@@ -15,6 +15,7 @@ from watchkeeper.judgement.incidents import CAUSE_CHANGED, RESTATED, Incident, a
 from watchkeeper.judgement.notices import Kind, Notice, severity_so_far
 from watchkeeper.judgement.routes import addressed, threads_of
 from watchkeeper.judgement.together import Course, Together, together_of
+from watchkeeper.judgement.worsening import WORSE, is_worse
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.known import Known, held_since
 from watchkeeper.records import Action, IncidentEvent, Story, key
@@ -63,7 +64,7 @@ def _payload(known: Known, monitor: Monitor, course: Course, notice: Notice, whe
     channel = where.place if known.is_parted and where.target == "slack" else where.routed
     message = _message(known, monitor, course, notice, where, severity=severity, channel=channel)
     file = _file_name(course.lead, notice, monitor.timezone)
-    return payload_of(message, channel=channel, severity=severity, file=file, place=where.place)
+    return payload_of(message, channel=channel, severity=severity, file=file, place=where.place, is_urgent=notice.is_urgent)
 
 
 def _message(known: Known, monitor: Monitor, course: Course, notice: Notice, where: _Place, *, severity: str, channel: str) -> Message:
@@ -86,6 +87,8 @@ def _message(known: Known, monitor: Monitor, course: Course, notice: Notice, whe
             return brief_message(opening, story, last, opened_at=course.events[0].at, timezone=monitor.timezone, **told)
         return belated_message(opening, story, named, **told)
     cared = [] if is_over else _cared(known, history, event, mine)
+    if is_worse(event):
+        cared = [("Got worse", event.why.removeprefix(WORSE)), *cared]
     if where.kind == "open" and where.threads:
         cared = [("Told so far", f"in {listed(where.threads)}"), *cared]
     return incident_message(story, named, **told, beside=alongside(one, every), cared=cared)
@@ -144,10 +147,17 @@ def story_of(history: Sequence[IncidentEvent], event: IncidentEvent) -> Story:
     return own or (told[-1] if told else plain)
 
 
-def payload_of(message: Message, *, channel: str, severity: str, file: str, place: str) -> str:
-    """Return what is to be sent; `place` is the channel of the thread, which a webhook of Slack does not choose."""
-    content = {"channel": channel, "place": place, "severity": severity, "file": file, "message": dataclasses.asdict(message), "text": text(message)}
-    return json.dumps(content, ensure_ascii=False)
+def payload_of(message: Message, *, channel: str, severity: str, file: str, place: str, is_urgent: bool = False) -> str:
+    """Return what is to be sent; `place` is the channel of the thread, which a webhook of Slack does not choose; what is urgent waits for no cooldown."""
+    content: dict[str, Any] = {
+        "channel": channel,
+        "place": place,
+        "severity": severity,
+        "file": file,
+        "message": dataclasses.asdict(message),
+        "text": text(message),
+    }
+    return json.dumps(content | ({"urgent": True} if is_urgent else {}), ensure_ascii=False)
 
 
 def _file_name(lead: str, notice: Notice, timezone: str) -> str:

@@ -19,6 +19,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP, to_arrow
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.newest import LEAST_ROWS, Before, Held, Named, UsualHours, looked_at, newest_signals, out_of_line, signal_id, usual_hours
+from watchkeeper.judgement.worsening import has_grown
 from watchkeeper.measures.readings import readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.eras import in_era
@@ -55,14 +56,16 @@ def look(home: Home, monitor: Monitor, *, now: datetime) -> list[Look]:
 
 
 def news(home: Home, made: Sequence[Look], *, now: datetime) -> list[Look]:
-    """Return what is out of line in looks and was in none before them: only that changes what is to be told."""
+    """Return what is out of line in looks and was in none before them, or has doubled since: only that changes what is to be told."""
     out = [one for one in made if one.is_out]
     if not out:
         return []
     reached, since = min(one.reached for one in made), pa.scalar(min(one.window_start for one in out), TIMESTAMP)
     mine = (pc.field("model") == out[0].model) & pc.field("is_out") & (pc.field("reached") < reached) & (pc.field("window_start") >= since)
-    known = {signal_id(one) for one in home.lake.newest(Look, as_of=now, where=mine)}
-    return [one for one in out if signal_id(one) not in known]
+    known: dict[str, float] = {}
+    for one in home.lake.newest(Look, as_of=now, where=mine):
+        known[signal_id(one)] = max(one.value, known.get(signal_id(one), 0.0))
+    return [one for one in out if signal_id(one) not in known or has_grown(one.value, known[signal_id(one)], one.expected)]
 
 
 def signals_of_looks(home: Home, monitor: Monitor, bins: str, *, now: datetime) -> list[Signal]:

@@ -1,0 +1,72 @@
+"""Worsening: what of an incident that goes on is told at once, beside signals that only say that it goes on.
+
+Belongs here: when another kind of trouble joins, or a number has doubled. Does not: which signals are one story (episodes.py), what becomes of an
+incident (incidents.py), how long other updates wait (outbox.py).
+
+The rule, of data and service: a kind of trouble (errors, slowness) that the incident had not, and a number at least twice what was known of it when the
+incident opened or last got worse. So one that creeps up is told at each doubling, and one that wavers is not told again.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from watchkeeper.judgement.episodes import Episode
+from watchkeeper.judgement.service_story import kind_of, number_said, other_kinds
+from watchkeeper.records import IncidentEvent, Signal
+from watchkeeper.words import metric_text
+
+WORSE = "got worse: "
+"""What the reason of an event begins with that people are told of at once."""
+_TIMES = 2.0
+_FAMILIES = ("data", "service")
+_Name = tuple[str, str, str]
+
+
+def is_worse(event: IncidentEvent) -> bool:
+    """Tell whether an event says that its incident got worse."""
+    return event.event != "resolved" and event.why.startswith(WORSE)
+
+
+def worsened(episode: Episode, known_ids: Iterable[str], known: Iterable[Signal]) -> str:
+    """Return in what an episode got worse, empty where in nothing.
+
+    `known_ids` are the signals that its incident has had, `known` those of the model in all their revisions, as they stood when it opened or last got worse.
+    """
+    if episode.family not in _FAMILIES:
+        return ""
+    before = set(known_ids)
+    had = {kind_of(s) for s in episode.signals if s.signal_id in before}
+    came = list(other_kinds(episode.signals, had).values()) if episode.family == "service" and had else []
+    grown = [] if came else _grown(episode, known)
+    said = [*came, *grown]
+    return f"{WORSE}{'; '.join(said)}" if said else ""
+
+
+def has_grown(value: float, before: float, expected: float) -> bool:
+    """Tell whether a number that lies above what is expected is at least twice what it was.
+
+    >>> has_grown(0.47, 0.19, 0.004), has_grown(0.30, 0.19, 0.004), has_grown(40.0, 10.0, 80.0)
+    (True, False, False)
+    """
+    return value > expected and before > 0 and value >= _TIMES * before
+
+
+def _grown(episode: Episode, known: Iterable[Signal]) -> list[str]:
+    """Return the numbers that have doubled, the worst of each metric, in words."""
+    then: dict[_Name, float] = defaultdict(float)
+    for s in known:
+        if s.state != "withdrawn" and s.window_end > episode.start:
+            then[_name(s)] = max(then[_name(s)], s.value)
+    doubled = [s for s in episode.signals if _name(s) in then and has_grown(s.value, then[_name(s)], s.expected)]
+    worst: dict[str, Signal] = {}
+    for s in sorted(doubled, key=lambda s: (bool(s.segment), -s.value)):
+        worst.setdefault(s.metric, s)
+    return [f"{_about(s)} {number_said(s, s.value)}, before {number_said(s, then[_name(s)])}" for s in worst.values()]
+
+
+def _about(signal: Signal) -> str:
+    return metric_text(signal.metric, signal.feature, signal.segment)
+
+
+def _name(signal: Signal) -> _Name:
+    return signal.metric, signal.feature, signal.segment
