@@ -56,7 +56,6 @@ def test_one_device_without_a_price_leaves_no_half_sum():
     assert "'NVIDIA B200'" in reason
 
 
-
 def test_coverage_is_of_the_devices_that_were_used():
     two = [use(43_200, device="u"), use(86_400, device="v")]
     assert usage(two, DAY, BOOK, "USD").coverage == pytest.approx(0.75)
