@@ -229,14 +229,16 @@ def test_a_moment_of_sampling_tells_no_cost_of_a_prediction(farm, minutes, fell)
 
 
 def test_tokens_are_known_of_all_predictions_and_gpus_of_those_that_were_sampled(make_home):
-    columns = {"id": "id", "time": "at", "score": "p", "input_tokens": "tokens_in"}
+    columns = {"id": "id", "time": "at", "score": "p", "input_tokens": "tokens_in", "output_tokens": "tokens_out"}
     home = make_home(monitor("one", task="regression", columns=columns, cost={"llm": "some-llm", "hosts": ["a"]}), name="both")
     home.prices.write_text(HEAD + L4)
     home.token_prices.write_text("model,provider,input,output,currency,as_of,source\nsome-llm,p,2,10,USD,2025-01-01,list\n")
     land(home, hours("a", 12))
     for hour in (6, 18):
         times = pa.array([DAY + timedelta(hours=hour)] * 500, TIMESTAMP)
-        home.lake.append("events/one", pa.table({"p": [1.0] * 500, "tokens_in": [1000] * 500, "wk_time": times, "wk_landed_at": times}))
+        home.lake.append(
+            "events/one", pa.table({"p": [1.0] * 500, "tokens_in": [1000] * 500, "tokens_out": [0] * 500, "wk_time": times, "wk_landed_at": times})
+        )
     run(home)
     assert score(home, "total_cost").value == pytest.approx(12 * 0.80 + 2.0)
     assert score(home, "cost_per_1000_predictions").value == pytest.approx(12 * 0.80 * 2 + 2.0)
