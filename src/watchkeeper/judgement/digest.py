@@ -188,9 +188,7 @@ def _quality(monitor: Monitor, facts: DigestFacts) -> str:
     recall = facts.scores.get("recall")
     if recall is not None and recall.value is not None:
         reference = f"; over the whole reference {percent(recall.reference_value)}" if recall.reference_value is not None else ""
-        words = (
-            monitor.wording
-        )  # a prediction is not what came true: unless rows have a name of their own, "fraudulent predictions" would be those that said so
+        words = monitor.wording  # "fraudulent predictions" would be those that said so, and not those that were
         sought = f"{words.positive} {words.rows}" if "rows" in words.model_fields_set else f"that were {words.positive}"
         said += f" Found {round(recall.value * recall.n):,} of {recall.n:,} {sought} ({percent(recall.value)}{reference})."
     auc = facts.scores.get("roc_auc")
