@@ -38,7 +38,7 @@ def test_a_price_in_a_currency_of_no_model_is_told_until_one_is_billed_in_it(hom
     home.prices.write_text(GPUS.format(price="0.80", currency="EUR"))
     (found,) = told(home)
     assert (found.level, found.line) == ("warning", 2)
-    assert str(found).startswith("warehouse/seeds/gpu_prices.csv:2: no model is billed in EUR: 1 price in it is not used")
+    assert found.what == "no model is billed in EUR: 1 price in it is not used"
     billed = make_home(PARCELS | {"cost": {"currency": "EUR"}}, name="billed")
     billed.prices.write_text(GPUS.format(price="0.80", currency="EUR"))
     assert told(billed) == []
