@@ -56,7 +56,7 @@ def test_a_fault_is_told_at_slack_by_a_watch_that_goes_on_and_ends_at_sigterm(ro
     assert "error ratio" in str(slack.messages[0])
     [line] = [each for each in out.splitlines() if "incident opened" in each]
     assert "1 batch, 400 rows landed; looked at 400 rows; 1 incident opened; 1 message sent; " in line
-    assert err.splitlines()[0] == "A step every 2s. Ctrl-C ends it."
+    assert err.splitlines()[:2] == ["A step every 2s. Ctrl-C ends it.", "The first step brings everything up to date, which may take minutes."]
     assert err.splitlines()[-1].endswith("steps taken.")
 
 

@@ -33,12 +33,22 @@ def no_driver(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "LD_LIBRARY_PATH": str(folder)}
 
 
+def test_an_exporter_that_gives_nothing_ends_with_4_so_that_cron_can_tell(home, no_driver):
+    process = sampler(home, "--once", "--host", "box", "--dcgm", "http://127.0.0.1:9/metrics", env=no_driver)
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 4
+    fault, landed = said.splitlines()
+    assert fault.startswith("http://127.0.0.1:9/metrics gives no readings (")
+    assert fault.endswith("); no GPU is read.")
+    assert landed == "0 GPU readings, 0 process readings and 1 host reading landed."
+
+
 def test_a_host_without_a_gpu_says_so_in_one_line_and_is_sampled(home, no_driver):
     process = sampler(home, "--once", "--host", "box", env=no_driver)
     _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert said.splitlines()[0].startswith("No GPU on box: no NVIDIA driver is installed")
-    assert said.splitlines()[1:] == ["0 GPU reading(s), 0 process reading(s) and 1 host reading(s) landed."]
+    assert said.splitlines()[1:] == ["0 GPU readings, 0 process readings and 1 host reading landed."]
     assert [s.host for s in home.lake.newest(HostSample)] == ["box"]
 
 
@@ -52,7 +62,7 @@ def test_sigterm_ends_the_sampler_with_all_its_readings_landed(home, tmp_path):
     process.terminate()
     rest, said = process.communicate(timeout=PATIENCE_S)
     told += [json.loads(line) for line in rest.splitlines()]
-    assert (process.returncode, "2 GPU(s) on" in said) == (0, True)
+    assert (process.returncode, "2 GPUs on" in said) == (0, True)
     landed = home.lake.newest(GpuSample)
     assert len(landed) == 2 * len(told)
     assert {s.utilisation_ratio for s in landed} == {0.4}
@@ -138,7 +148,7 @@ def test_a_lake_that_is_away_at_the_end_leaves_the_readings_on_disk_and_says_so(
     obstacle.unlink()
     _, said = sampler(home, "--once", env=no_driver).communicate(timeout=PATIENCE_S)
     assert "1 reading of a sampler that was ended before they landed" in said
-    assert "2 host reading(s) landed" in said
+    assert "2 host readings landed" in said
     assert home.lake.read(HostSample.TABLE).num_rows == 2
 
 
@@ -156,9 +166,9 @@ def test_an_exporter_is_read_in_the_place_of_the_driver(home, no_driver):
         _, said = sampler(home, *arguments, env=no_driver).communicate(timeout=PATIENCE_S)
     assert said.splitlines() == [
         f"{address}, read every 0.2 s. Ctrl-C ends it.",
-        f"{address} gives no readings (answers a web page, and no metrics); the others go on.",
+        f"{address} gives no readings (answers a web page, and no metrics); no GPU is read.",
         f"{address} gives readings again.",
-        "4 GPU reading(s), 2 process reading(s) and 3 host reading(s) landed.",
+        "4 GPU readings, 2 process readings and 3 host readings landed.",
     ]
     assert {(s.source, s.host) for s in home.lake.newest(GpuSample)} == {("dcgm", "gpu-node-1")}
     assert {(p.pid, p.model) for p in home.lake.newest(GpuProcess)} == {(-1, "parcels")}

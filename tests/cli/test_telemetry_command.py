@@ -18,6 +18,10 @@ def test_given_files_are_told_of_one_by_one_and_what_was_set_aside_ends_with_3(h
     again, broken = sorted(json.loads(both.stdout), key=lambda t: not t["is_repeat"])
     assert (again["name"], again["spans"], again["rows_duplicate"]) == ("good.jsonl", 0, 3)
     assert (broken["name"], broken["status"], broken["spans"], broken["reason"]) == ("bad.jsonl", "partial", 3, "set aside: line 1 is not JSON")
+    once_more = watchkeeper("take-telemetry", str(bad), "--json", *NOW)
+    (repeat,) = json.loads(once_more.stdout)
+    assert (once_more.exit_code, repeat["rows_duplicate"], repeat["rows_quarantined"], repeat["is_repeat"]) == (3, 3, 1, True)
+    assert repeat["reason"] == "the same content was taken in before; set aside: line 1 is not JSON"
 
 
 def test_without_files_or_sources_it_says_where_to_name_them(home, watchkeeper):

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from watchkeeper.measures.gpu_use import Use, charge, per_1000, usage
+from watchkeeper.measures.gpu_use import Use, charge, usage
 from watchkeeper.measures.prices import Price
 from watchkeeper.windows import Window
 
@@ -54,11 +54,6 @@ def test_one_device_without_a_price_leaves_no_half_sum():
     amount, reason = charge([use(3600), use(3600, name="NVIDIA B200")], BOOK, "USD")
     assert amount is None
     assert "'NVIDIA B200'" in reason
-
-
-@pytest.mark.parametrize(("cost", "predictions", "each"), [("8", 4000, 2.0), ("8", 0, None), (None, 4000, None), ("0", 10, 0.0)])
-def test_the_cost_of_a_thousand_needs_both_sides(cost, predictions, each):
-    assert per_1000(None if cost is None else Fraction(cost), predictions) == each
 
 
 def test_coverage_is_of_the_devices_that_were_used():

@@ -188,6 +188,62 @@ def test_a_wrong_price_book_costs_the_money_and_not_the_hours(farm):
     assert "line 2: '-0.80' is not a price" in score(farm, "gpu_cost").reason
 
 
+def sampled_between(home: Home, first: int, last: int) -> None:
+    """Land readings of hours of the day, and 60 predictions in each hour of it."""
+    land(home, hours("a", last - first, start=DAY + timedelta(hours=first)))
+    for hour in range(24):
+        land_events(home, "one", DAY + timedelta(hours=hour, minutes=30), 60, landed_at=DAY)
+
+
+@pytest.mark.parametrize("sampled", [2, 6, 24])
+def test_what_a_prediction_costs_does_not_depend_on_how_much_was_sampled(farm, sampled):
+    sampled_between(farm, 0, sampled)
+    run(farm)
+    found = score(farm, "cost_per_1000_predictions")
+    assert (found.value, found.n) == (pytest.approx(1000 * 0.80 / 60), 60 * sampled)
+    assert found.coverage == pytest.approx(sampled / 24)
+    said = "" if sampled == 24 else f"in which {60 * sampled:,} of 1,440 predictions fall: GPUs' cost is divided by these"
+    assert said in found.reason
+    (row,) = bill(farm, monitors_of(farm), now=DAY + timedelta(days=1), by="day")
+    assert (row.predictions, row.sampled_predictions, row.cost_per_1000_predictions) == (1440, 60 * sampled, found.value)
+
+
+def test_time_sampled_on_several_gpus_counts_its_predictions_once(farm):
+    land(farm, hours("a", 4, device=2), hours("a", 4, start=DAY + timedelta(hours=2), device=1), hours("b", 20))
+    sampled_between(farm, 10, 11)
+    run(farm)
+    assert score(farm, "cost_per_1000_predictions").n == 60 * (6 + 1)
+
+
+@pytest.mark.parametrize(("minutes", "fell"), [(29, 0), (31, 20)])
+def test_a_moment_of_sampling_tells_no_cost_of_a_prediction(farm, minutes, fell):
+    end = DAY + timedelta(minutes=minutes)
+    land(farm, [GpuSample(sampled_at=end, interval_s=100, host="a", device=0, device_uuid="a-0", device_name="NVIDIA L4")])
+    for hour in range(24):
+        land_events(farm, "one", DAY + timedelta(hours=hour, minutes=30), 20, landed_at=DAY)
+    run(farm)
+    found = score(farm, "cost_per_1000_predictions")
+    assert (found.value, found.state, found.n) == (None, "insufficient", fell)
+    assert f"0.1 % of the time, in which {fell} of 480 predictions fall; the cost of one is told from 30 on" in found.reason
+    assert score(farm, "gpu_cost").value == pytest.approx(0.80 * 100 / 3600)
+
+
+def test_tokens_are_known_of_all_predictions_and_gpus_of_those_that_were_sampled(make_home):
+    columns = {"id": "id", "time": "at", "score": "p", "input_tokens": "tokens_in", "output_tokens": "tokens_out"}
+    home = make_home(monitor("one", task="regression", columns=columns, cost={"llm": "some-llm", "hosts": ["a"]}), name="both")
+    home.prices.write_text(HEAD + L4)
+    home.token_prices.write_text("model,provider,input,output,currency,as_of,source\nsome-llm,p,2,10,USD,2025-01-01,list\n")
+    land(home, hours("a", 12))
+    for hour in (6, 18):
+        times = pa.array([DAY + timedelta(hours=hour)] * 500, TIMESTAMP)
+        home.lake.append(
+            "events/one", pa.table({"p": [1.0] * 500, "tokens_in": [1000] * 500, "tokens_out": [0] * 500, "wk_time": times, "wk_landed_at": times})
+        )
+    run(home)
+    assert score(home, "total_cost").value == pytest.approx(12 * 0.80 + 2.0)
+    assert score(home, "cost_per_1000_predictions").value == pytest.approx(12 * 0.80 * 2 + 2.0)
+
+
 @pytest.mark.parametrize("failed", [0, 5])
 def test_without_predictions_the_cost_of_a_thousand_is_not_known(farm, failed):
     land(farm, hours("a", 10))

@@ -99,7 +99,9 @@ def test_all_that_is_known_is_told(home, monitor):
     assert said["Moved by"].startswith("weight_kg 500 by +49.9, above all of the reference, whose highest is ")
     assert "depot " in said["Moved by"]
     assert said["Moved by"].endswith("(attributions as they were logged)")
-    assert said["Landed"].endswith("parcels-2025-01-22.parquet, row 7; of its file did not hold: weight_kg: no van lifts more")
+    assert said["Landed"].endswith(
+        "parcels-2025-01-22.parquet, row 7; of its whole file (this row may be sound) did not hold: weight_kg: no van lifts more"
+    )
     assert said["Segments"].startswith("depot ")
     assert said["Incidents"].startswith(("critical", "high", "warning"))
     assert said["Label"].startswith(("positive, known Wed 22 Jan", "positive, known Thu 23 Jan", "not positive, known"))

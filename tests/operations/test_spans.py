@@ -72,7 +72,9 @@ def test_a_prediction_shows_the_spans_of_its_trace_however_it_is_spelled(world, 
 
 def test_a_trace_of_one_prediction_leads_to_it_and_one_of_several_names_them(world, watchkeeper):
     home = world()
-    assert watchkeeper("explain", "parcels", "--trace", "f" * 32, "--now", NOW, at=home).stdout.startswith("parcels, p2,")
+    told = watchkeeper("explain", "parcels", "--trace", "f" * 32, "--now", NOW, at=home).stdout
+    assert told.startswith("parcels, p2,")
+    assert told.splitlines()[-1] == "No span of its trace has landed: `watchkeeper take-telemetry FILE` takes them in."
     several = watchkeeper("explain", "parcels", "--trace", TRACE_ID, "--now", NOW, at=home)
     assert several.exit_code == 2
     assert "2 predictions were made in this trace: p0 (" in several.stderr

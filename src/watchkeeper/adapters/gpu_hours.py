@@ -71,6 +71,14 @@ def gpu_uses(lake: Lake, spans: Sequence[Span], claims: Claims, *, now: datetime
     return [Use(**row) for row in rows]
 
 
+def sampled_time(lake: Lake, spans: Sequence[Span], *, now: datetime) -> pa.Table:
+    """Return when each GPU was sampled around some spans (ascending), as stretches without a gap: device_uuid, is_synthetic, from_us and to_us."""
+    with connect(lake, {}) as connection:
+        _register(connection, lake)
+        bounds = {"since": spans[0].start, "until": min(now, spans[-1].end + LONGEST_INTERVAL)}
+        return ask(connection, statement("sampled_time"), {**bounds, "longest_us": LONGEST_INTERVAL // timedelta(microseconds=1)})
+
+
 def _register(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     for name, record in (("samples", GpuSample), ("processes", GpuProcess)):
         found = dataset_of_record(lake, record)

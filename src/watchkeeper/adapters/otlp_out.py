@@ -26,7 +26,6 @@ from watchkeeper.errors import DeliveryError
 
 TIMEOUT_S = 10.0
 _PATH, _MOST = "/v1/metrics", 65_536
-_AGAIN = "The next run sends what stands then."
 
 
 def request_of(gauges: Sequence[Gauge], *, workspace: str, now: datetime) -> ExportMetricsServiceRequest:
@@ -61,9 +60,13 @@ def post(url: str, request: ExportMetricsServiceRequest, *, headers: Mapping[str
         with urllib.request.urlopen(asked, timeout=timeout_s) as answer:  # noqa: S310 - as above
             kind, content = answer.headers.get_content_type(), answer.read(_MOST)
     except urllib.error.HTTPError as error:
-        raise DeliveryError(f"answered {error.code} {error.reason}", where=where, then=f"Look at its log, and at `bearer`. {_AGAIN}") from error
+        raise DeliveryError(f"answered {error.code} {error.reason}", where=where, then="Look at its log, and at `bearer`.") from error
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise DeliveryError(f"gave no answer ({getattr(error, 'reason', error) or type(error).__name__})", where=where, then=_AGAIN) from error
+        raise DeliveryError(
+            f"gave no answer ({getattr(error, 'reason', error) or type(error).__name__})",
+            where=where,
+            then="Look whether it runs, and listens there.",
+        ) from error
     if kind == "text/html":
         raise DeliveryError(
             "answered with a web page", where=where, then="Name the address of its OTLP receiver for HTTP, such as http://collector:4318."

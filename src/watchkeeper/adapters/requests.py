@@ -3,7 +3,7 @@
 Belongs here: which rows count, and as of when. Does not: GPUs (gpu_hours.py), prices (measures/).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,11 +14,32 @@ import pyarrow.dataset as pads
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.warehouse import ask, connect, statement
+from watchkeeper.measures.gpu_use import TRAINING, Use
 from watchkeeper.measures.spans import Span
 from watchkeeper.measures.token_prices import Tokens
 from watchkeeper.monitor import Monitor
 
 _TOKENS = ("input_tokens", "output_tokens", "cached_tokens")
+
+
+_SAMPLED = pa.schema([("device_uuid", pa.string()), ("is_synthetic", pa.bool_()), ("from_us", pa.int64()), ("to_us", pa.int64())])
+_SERVING = pa.schema([("window_start", TIMESTAMP), ("device_uuid", pa.string()), ("is_synthetic", pa.bool_())])
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Which GPUs served a model in which windows, and when each GPU was sampled."""
+
+    gpus: pa.Table = field(default_factory=_SERVING.empty_table)
+    sampled: pa.Table = field(default_factory=_SAMPLED.empty_table)
+
+    @classmethod
+    def of(cls, uses: Iterable[Use], model: str, sampled: pa.Table | None) -> "Serving":
+        """Return the GPUs of uses that are a model's, save for training; `sampled` as gpu_hours.sampled_time tells it."""
+        mine = sorted({(u.window_start, u.device_uuid, u.is_synthetic) for u in uses if u.model == model and u.purpose != TRAINING})
+        if not mine or sampled is None:
+            return cls()
+        return cls(pa.table([list(column) for column in zip(*mine, strict=True)], schema=_SERVING), sampled)
 
 
 @dataclass(slots=True)
@@ -31,6 +52,8 @@ class Asked:
     """Of those by version, empty where rows name none."""
     tokens: dict[str, list[Tokens]] = field(default_factory=dict)
     """By version, for those that used any."""
+    sampled: dict[bool, dict[str, int]] = field(default_factory=dict)
+    """Whether a trace is made up -> version -> those predictions in whose time it has a reading of a GPU that served."""
 
     @property
     def all_tokens(self) -> list[Tokens]:
@@ -40,10 +63,15 @@ class Asked:
     def of(self, version: str) -> "Asked":
         """Return what was asked of one version."""
         predictions = self.versions.get(version, 0)
-        return Asked(predictions, {version: predictions}, {version: self.tokens.get(version, [])})
+        sampled = {made_up: {version: counts.get(version, 0)} for made_up, counts in self.sampled.items()}
+        return Asked(predictions, {version: predictions}, {version: self.tokens.get(version, [])}, sampled)
+
+    def in_sampled_time(self, *, is_synthetic: bool) -> int:
+        """Return how many predictions were made while a GPU that served was sampled."""
+        return sum(self.sampled.get(is_synthetic, {}).values())
 
 
-def asked_by_window(lake: Lake, monitor: Monitor, spans: Sequence[Span], *, now: datetime) -> dict[datetime, Asked]:
+def asked_by_window(lake: Lake, monitor: Monitor, spans: Sequence[Span], serving: Serving, *, now: datetime) -> dict[datetime, Asked]:
     """Return window start -> what was asked of a model, for windows with any request; `spans` ascend."""
     dataset = lake.dataset(f"events/{monitor.model}")
     if dataset is None or not spans:
@@ -51,6 +79,9 @@ def asked_by_window(lake: Lake, monitor: Monitor, spans: Sequence[Span], *, now:
     with connect(lake, {}) as connection:
         connection.register("requests", _requests(dataset, monitor, spans[0].start, spans[-1].end, now))
         connection.register("windows", span_table(spans))
+        connection.register("serving", serving.gpus)
+        connection.register("sampled", serving.sampled)
+        connection.execute("SET asof_loop_join_threshold = 0")  # it takes stretches for few, and would compare each with each
         rows = ask(connection, statement("predictions")).to_pylist()
     found: dict[datetime, Asked] = {}
     for row in rows:
@@ -58,6 +89,9 @@ def asked_by_window(lake: Lake, monitor: Monitor, spans: Sequence[Span], *, now:
         asked.predictions += row["predictions"]
         if row["predictions"]:
             asked.versions[row["version"]] = asked.versions.get(row["version"], 0) + row["predictions"]
+        for is_synthetic, count in ((False, row["measured"]), (True, row["made_up"])):
+            counted = asked.sampled.setdefault(is_synthetic, {})
+            counted[row["version"]] = counted.get(row["version"], 0) + count
         counts = {name.removesuffix("_tokens"): row[name] for name in _TOKENS}
         if any(counts.values()):
             asked.tokens.setdefault(row["version"], []).append(Tokens(priced_on=row["priced_on"], **counts))

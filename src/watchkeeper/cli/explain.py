@@ -76,6 +76,8 @@ def explain(
     show(inputs, as_json=False, empty="No inputs are counted.")
     for line in trace_lines(found.spans):
         say(line)
+    if found.trace_id and not found.spans:
+        say("No span of its trace has landed: `watchkeeper take-telemetry FILE` takes them in.")
 
 
 def _one_of(monitor: Monitor, prediction: str | None, traced: Sequence[Traced], trace: str | None) -> str:

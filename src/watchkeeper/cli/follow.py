@@ -33,6 +33,7 @@ def follow_on(home: Home, models: Sequence[str] | None, *, every: str | None, la
         every_s=check_beat(_time(every, "--every")), for_s=None if lasting is None else _time(lasting, "--for").total_seconds(), models=models
     )
     complain(f"A step every {every.strip()}. Ctrl-C ends it.")
+    complain("The first step brings everything up to date, which may take minutes.")
     with Beside() as beside:
 
         def told(step: Step) -> None:

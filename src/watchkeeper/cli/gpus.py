@@ -143,6 +143,7 @@ def _notes(rows: Sequence[BillRow]) -> list[str]:
     notes += [f"Not priced: {cell(unpriced)} GPU-hours"] if unpriced else []
     notes += _also(rows)
     notes += [f"Prices: {text}" for text in dict.fromkeys(r.prices for r in rows if r.prices)]
+    notes += [f"{r.model}: {r.per_prediction_note}" for r in rows if r.per_prediction_note]
     notes += [f"Correct predictions: {text}" for text in dict.fromkeys(r.correct_note for r in rows if r.correct_note)]
     reasons = dict.fromkeys(part for r in rows for part in r.reason.split("; ") if part)
     return notes + [SYNTHETIC.capitalize() if part == SYNTHETIC else part for part in reasons]

@@ -81,8 +81,9 @@ def sample_gpus(
         sources: Sequence[GpuSource] = exporters or [_driver(opened, owners, plan)]
         if exporters and plan.count != 1:
             complain(f"{', '.join(e.place for e in exporters)}, read every {plan.every_s:g} s. Ctrl-C ends it.")
-        sample(sources, buffer, plan, _pace(), seen=_Teller(buffer, as_json=as_json))
-        _conclude(buffer)
+        teller = _Teller(buffer, as_json=as_json)
+        sample(sources, buffer, plan, _pace(), seen=teller)
+        _conclude(buffer, is_blind=teller.is_blind)
 
 
 def _every(text: str) -> float:
@@ -111,7 +112,7 @@ def _driver(opened: contextlib.ExitStack, owners: Owners, plan: Plan) -> Gpus:
     if found.why_none:
         complain(f"No GPU on {plan.host}: {found.why_none}. The host's processors, memory, disks and network are sampled alone.")
     elif plan.count != 1:
-        complain(f"{len(found.devices)} GPU(s) on {plan.host}, read every {plan.every_s:g} s. Ctrl-C ends it.")
+        complain(f"{counted(len(found.devices), 'GPU')} on {plan.host}, read every {plan.every_s:g} s. Ctrl-C ends it.")
     return found
 
 
@@ -123,11 +124,19 @@ class _Teller:
         self._faults: dict[str, str] = {}
         self._unseen: dict[str, str] = {}
         self._spool_fault, self._dropped = "", 0
+        self._is_seen = False
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether there were GPUs to read, and not one of them gave a reading."""
+        return bool(self._faults) and not self._is_seen
 
     def __call__(self, reading: Reading) -> None:
         look = reading.look
+        self._is_seen = self._is_seen or bool(look.gpus)
+        others = "the others go on" if look.gpus else "no GPU is read"
         for what, why in _begun(self._faults, look.faults):
-            complain(f"{what} gives no readings ({why}); the others go on.")
+            complain(f"{what} gives no readings ({why}); {others}.")
         for what in sorted(self._faults.keys() - look.faults.keys()):
             complain(f"{what} gives readings again.")
         for what, why in _begun(self._unseen, look.unseen):
@@ -164,12 +173,14 @@ def _begun(before: Mapping[str, str], now: Mapping[str, str]) -> list[tuple[str,
     return [(", ".join(several), why) for why, several in by_reason.items()]
 
 
-def _conclude(buffer: Buffer) -> None:
-    counts = [f"{buffer.landed.get(kind, 0)} {name} reading(s)" for kind, name in ((GpuSample, "GPU"), (GpuProcess, "process"), (HostSample, "host"))]
+def _conclude(buffer: Buffer, *, is_blind: bool) -> None:
+    counts = [
+        counted(buffer.landed.get(kind, 0), f"{name} reading") for kind, name in ((GpuSample, "GPU"), (GpuProcess, "process"), (HostSample, "host"))
+    ]
     landed = f"{', '.join(counts[:-1])} and {counts[-1]} landed"
     waiting = f"; {buffer.held} wait on disk for the next sampler: {buffer.fault}" if buffer.held and buffer.is_durable else ""
     lost = buffer.dropped + (0 if buffer.is_durable else buffer.held)
     gone = f"; {lost} were lost: {buffer.fault or 'the lake was away for too long'}" if lost else ""
     complain(f"{landed}{waiting}{gone}.")
-    if lost or waiting:
+    if lost or waiting or is_blind:
         raise typer.Exit(4)

@@ -191,7 +191,9 @@ def _quality(monitor: Monitor, facts: DigestFacts) -> str:
     recall = facts.scores.get("recall")
     if recall is not None and recall.value is not None:
         reference = f"; over the whole reference {percent(recall.reference_value)}" if recall.reference_value is not None else ""
-        said += f" Found {round(recall.value * recall.n):,} of {recall.n:,} {monitor.wording.positive} {monitor.wording.rows} ({percent(recall.value)}{reference})."
+        words = monitor.wording  # "fraudulent predictions" would be those that said so, and not those that were
+        sought = f"{words.positive} {words.rows}" if "rows" in words.model_fields_set else f"that were {words.positive}"
+        said += f" Found {round(recall.value * recall.n):,} of {recall.n:,} {sought} ({percent(recall.value)}{reference})."
     auc = facts.scores.get("roc_auc")
     if auc is not None and auc.value is not None:
         said += f" Ranking (AUC) {_number(monitor, facts, 'roc_auc')}" + (

@@ -11,11 +11,11 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from watchkeeper.measures.gpu_use import Usage, per_1000
+from watchkeeper.measures.gpu_use import Usage
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Score
 from watchkeeper.windows import Window
-from watchkeeper.words import percent
+from watchkeeper.words import counted, percent
 
 ALWAYS = (
     "gpu_hours",
@@ -31,6 +31,8 @@ ALWAYS = (
 COST_METRICS = (*ALWAYS, "gpu_co2_kg", "gpu_training_hours", "gpu_training_cost", "token_cost")
 OF_TOKENS = ("token_cost", "total_cost", "cost_per_1000_predictions", "cost_per_correct_prediction")
 """What is said of one in which it used tokens alone."""
+LEAST_SAMPLED = 30
+"""Predictions of sampled time from which on the cost of one is told, where they are not all: their number is off by a fifth by chance then."""
 SYNTHETIC = "synthetic trace, not a bill"
 SHARED_OUT = "an estimate: shared out by predictions"
 UNDEFINED = "no answer of a regression or a ranking is right or wrong: make a KPI of what counts (`kpis`), and compare it with the cost"
@@ -61,6 +63,8 @@ class Spent:
     token_note: str = ""
     pays_tokens: bool = False
     predictions: int = 0
+    sampled: int = 0
+    """Of the predictions those of the time in which its GPUs were sampled."""
     right: Right = field(default_factory=Right)
     currency: str = "USD"
 
@@ -76,9 +80,40 @@ class Spent:
         return None if total is None or training is None else total - training
 
     @property
+    def of_gpus(self) -> Fraction | None:
+        """What the GPUs that served cost in the time that was sampled, None where none did or they have no price."""
+        if self.gpu is None or self.gpu.gpu_us == (self.training.gpu_us if self.training else 0):
+            return None
+        return _added(self.gpu.cost, -self.training.cost if self.training and self.training.cost is not None else Fraction(0))
+
+    @property
+    def per_1000(self) -> float | None:
+        """The cost of a thousand predictions: GPUs over those of the time that was sampled, tokens over all; None where too few tell."""
+        if self.serving is None or not self.predictions or self._too_few:
+            return None
+        of_tokens = self.serving - (self.of_gpus or Fraction(0))
+        each = of_tokens / self.predictions + (self.of_gpus / self.sampled if self.of_gpus is not None else Fraction(0))
+        return float(each * 1000)
+
+    @property
+    def _too_few(self) -> bool:
+        """Whether the predictions of sampled time are so few of all that chance would decide what each costs."""
+        return self.of_gpus is not None and self.sampled < min(self.predictions, LEAST_SAMPLED)
+
+    @property
+    def divided_by(self) -> str:
+        """Which predictions the GPUs' cost is divided by, where these are not all; or why it is divided by none."""
+        if self.of_gpus is None or self.sampled == self.predictions or self.gpu is None:
+            return ""
+        part = f"GPUs were sampled for {percent(self.gpu.coverage)} of the time, in which"
+        if self._too_few:
+            return f"{part} {self.sampled:,} of {counted(self.predictions, 'prediction')} fall; the cost of one is told from {LEAST_SAMPLED} on"
+        return f"{part} {self.sampled:,} of {counted(self.predictions, 'prediction')} fall: GPUs' cost is divided by these"
+
+    @property
     def per_correct(self) -> float | None:
         """The cost of a prediction over the share of predictions that are right."""
-        each, share = per_1000(self.serving, self.predictions), self.right.accuracy
+        each, share = self.per_1000, self.right.accuracy
         return each / 1000 / share if each is not None and share else None
 
     @property
@@ -207,28 +242,29 @@ def _money(spent: Spent) -> dict[str, dict[str, Any]]:
     if spent.pays_tokens:
         made["token_cost"] = money(spent.tokens, spent.token_note)
     made["total_cost"] = money(spent.total, spent.pricing)
-    each = money(per_1000(spent.serving, spent.predictions), spent.pricing)
-    if spent.serving is not None and not spent.predictions:
-        each |= {"state": "insufficient", "reason": _said(spent, "no predictions in this window")}
-    made["cost_per_1000_predictions"] = each | {"n": spent.predictions}
+    each = money(spent.per_1000, "; ".join(filter(None, (spent.divided_by, spent.pricing))))
+    if spent.serving is not None and spent.per_1000 is None:
+        each |= {"state": "insufficient", "reason": _said(spent, spent.divided_by if spent.predictions else "no predictions in this window")}
+    made["cost_per_1000_predictions"] = each | {"n": spent.predictions if spent.of_gpus is None else spent.sampled}
     made["cost_per_correct_prediction"] = _per_correct(spent, unit)
     return made
 
 
 def _per_correct(spent: Spent, unit: str) -> dict[str, Any]:
     """Return the cost of a correct prediction; provisional while labels are missing, with its worst cases over these."""
-    right, each = spent.right, per_1000(spent.serving, spent.predictions)
+    right, each = spent.right, spent.per_1000
     if spent.serving is None:
         return _number(spent, None, unit, "lower_is_better", why_none=spent.pricing)
     if right.accuracy is None:
         return _number(spent, None, unit, "lower_is_better", why_none=right.why_none)
-    if not spent.predictions or not right.accuracy:
-        why = "no predictions in this window" if not spent.predictions else "no labelled prediction was right"
+    if each is None or not right.accuracy:
+        why = "no labelled prediction was right" if each is not None else spent.divided_by if spent.predictions else "no predictions in this window"
         return _number(spent, None, unit, "lower_is_better") | {"state": "insufficient", "reason": _said(spent, why)}
     coverage = min(1.0, right.labelled / spent.predictions)
     assumed = f"labels of {percent(coverage)} of the predictions: the others are taken to be right as often" if coverage < 1 else ""
     at = {name: each / 1000 / share if each is not None and share else None for name, share in _ends(right).items()}
-    found = _number(spent, spent.per_correct, unit, "lower_is_better", note=assumed)
+    note = "; ".join(filter(None, (spent.divided_by, assumed)))
+    found = _number(spent, spent.per_correct, unit, "lower_is_better", note=note)
     return found | at | {"state": right.state, "n": right.labelled, "coverage": coverage}
 
 

@@ -147,11 +147,6 @@ def _co2(uses: Sequence[Use], book: Sequence[Price] | str, currency: str) -> tup
     return float(grams / _KG), "; ".join(said)
 
 
-def per_1000(cost: Fraction | None, predictions: int) -> float | None:
-    """Return the cost of a thousand predictions, None when either side is not known or there were none."""
-    return float(cost * 1000 / predictions) if cost is not None and predictions else None
-
-
 def shared_out(total: int, weights: Sequence[int | Fraction]) -> list[int]:
     """Return whole parts of a total in proportion to some weights (largest remainders), whose sum is the total; equal ones without any weight.
 

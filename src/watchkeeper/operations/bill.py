@@ -16,7 +16,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.budget import Outlook
 from watchkeeper.measures.cost import SHARED_OUT, SYNTHETIC, Spent
 from watchkeeper.measures.gpu_parts import by_segment, by_version, grouped
-from watchkeeper.measures.gpu_use import TRAINING, Account, Use, in_cents, per_1000, usage
+from watchkeeper.measures.gpu_use import TRAINING, Account, Use, in_cents, usage
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.spending import Answers, Books, asked_of, books_of, claims_of, first_asked, spent_by, summed_answers
 from watchkeeper.windows import Grain, Grid, Window
@@ -72,6 +72,10 @@ class BillRow:
     wasted_ratio: float | None = None
     co2_kg: float | None = None
     co2_note: str = ""
+    sampled_predictions: int | None = None
+    """Of the predictions those of the time in which its GPUs were sampled: the GPUs' cost is divided by these."""
+    per_prediction_note: str = ""
+    """Which predictions were divided by, where not all; without a cost of a prediction, why there is none."""
     correct_ratio: float | None = None
     cost_per_correct_prediction: float | None = None
     correct_state: str = ""
@@ -122,10 +126,11 @@ def billed(
 ) -> Iterator[BillRow]:
     """Return the rows of some windows (ascending), each with the window of the grid that it is, or is cut from."""
     windows, claims = list(wholes), claims_of(monitors)
-    asked = {m: asked_of(home, monitor, books, windows, now=now) for m, monitor in monitors.items()}
+    uses = gpu_uses(home.lake, books.spans(windows), claims, now=now)
+    asked = asked_of(home, monitors, books, windows, uses, now=now)
     answers = {m: summed_answers(home, monitor, grid, windows[0].start, windows[-1].end, now=now) for m, monitor in monitors.items() if windows}
     made: list[tuple[BillRow, Fraction | None]] = []
-    for cell in _cells(gpu_uses(home.lake, books.spans(windows), claims, now=now), wholes, monitors, asked):
+    for cell in _cells(uses, wholes, monitors, asked):
         monitor = monitors.get(cell.model or "")
         if monitor is None:
             made.append(_of_nobody(cell, books, grid.grain))
@@ -171,7 +176,7 @@ def _of_nobody(cell: _Cell, books: Books, grain: Grain) -> tuple[BillRow, Fracti
     spent = Spent(gpu=used, training=usage(training, cell.window, books.gpus, cell.currency) if training else None, currency=cell.currency)
     team = ", ".join(sorted({u.team for u in cell.uses if u.team}))
     parts = [*_of_uses(cell, books, "purpose"), *_of_uses(cell, books, "attributed_by"), *_of_uses(cell, books, "team", team)]
-    return replace(_row(cell, spent, grain), predictions=None, team=team, parts=parts), spent.total
+    return replace(_row(cell, spent, grain), predictions=None, sampled_predictions=None, per_prediction_note="", team=team, parts=parts), spent.total
 
 
 def _of_model(monitor: Monitor, cell: _Cell, books: Books, asked: Asked, answers: Answers, grain: Grain) -> tuple[BillRow, Fraction | None]:
@@ -223,7 +228,7 @@ def _of_versions(monitor: Monitor, cell: _Cell, books: Books, asked: Asked) -> I
             gpu_hours=spent.gpu.gpu_hours if spent.gpu else 0.0,
             cost=None if spent.total is None else float(spent.total),
             predictions=spent.predictions,
-            cost_per_1000_predictions=per_1000(spent.serving, spent.predictions),
+            cost_per_1000_predictions=spent.per_1000,
             estimated_ratio=estimated,
         )
 
@@ -254,7 +259,9 @@ def _row(cell: _Cell, spent: Spent, grain: Grain) -> BillRow:
         training_cost=None if training is None or training.cost is None else float(training.cost),
         currency=cell.currency,
         predictions=spent.predictions,
-        cost_per_1000_predictions=per_1000(spent.serving, spent.predictions),
+        sampled_predictions=spent.sampled if spent.of_gpus is not None else None,
+        cost_per_1000_predictions=spent.per_1000,
+        per_prediction_note=spent.divided_by,
         busy_ratio=used.busy_ratio if used else None,
         wasted_ratio=used.wasted_ratio if used else None,
         energy_kwh=used.energy_kwh if used else None,

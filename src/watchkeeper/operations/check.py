@@ -4,24 +4,29 @@ Belongs here: what can be wrong between files. Does not: what can be wrong insid
 """
 
 import difflib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from watchkeeper.adapters import files
 from watchkeeper.adapters.expressions import columns_of
 from watchkeeper.adapters.monitor_files import Problem, beside_unknown_keys, nearest
+from watchkeeper.adapters.prices import price_book
 from watchkeeper.adapters.suite_lint import lint_suites
 from watchkeeper.adapters.suites import parse
 from watchkeeper.adapters.text_files import with_paths
+from watchkeeper.adapters.token_prices import token_book
 from watchkeeper.adapters.workspace import Home, load_monitors, monitor_documents
 from watchkeeper.adapters.yaml_lines import Document
 from watchkeeper.adapters.yaml_lines import Path as Key
 from watchkeeper.errors import ConfigurationError, UnreachableError, UnreadableError
 from watchkeeper.judgement.self_audit import self_audit
 from watchkeeper.judgement.standing import named_version, unseen
-from watchkeeper.monitor import Monitor, Place
+from watchkeeper.measures.prices import Price
+from watchkeeper.measures.token_prices import TokenPrice
+from watchkeeper.monitor import Cost, Monitor, Place
 from watchkeeper.operations.asking import prepared
 from watchkeeper.operations.bins_in_force import reference_problem, stored_bins, too_short
 from watchkeeper.operations.era_signals import charted_now
@@ -38,6 +43,7 @@ from watchkeeper.operations.verdict import suite_file
 from watchkeeper.operations.version_list import known_standings, version_doubt
 from watchkeeper.profiles.kinds import source_of
 from watchkeeper.records import Source
+from watchkeeper.words import counted
 
 _NAME_COLUMNS = ("column", "column_A", "column_B")
 
@@ -81,6 +87,7 @@ def check(home: Home, *, now: datetime) -> Checked:
         if monitor is not None:
             found += _of_monitor(home, monitor, document, now)
     found += _of_suites(home, monitors, is_whole=not problems)
+    found += _of_prices(home, {m.cost.currency for m in monitors.values()})
     names = sorted(path.name for path in home.suites_dir.glob("*.json"))
     if not monitors and not problems:
         found.append(
@@ -263,6 +270,28 @@ def _of_suites(home: Home, monitors: dict[str, Monitor], *, is_whole: bool) -> I
         )
     if monitors and is_whole:
         yield from (Finding("warning", f"{folder}/{name}.json", None, "no monitor uses it", _near(name, used)) for name in sorted(there - used))
+
+
+def _of_prices(home: Home, currencies: Collection[str]) -> Iterator[Finding]:
+    """Yield what is wrong in the price books, and currencies in which no model is billed; those of the default are shipped, and say nothing."""
+    readers: tuple[tuple[Path, Callable[[Home], Sequence[Price | TokenPrice]]], ...] = ((home.prices, price_book), (home.token_prices, token_book))
+    for path, read in readers:
+        place = str(path.relative_to(home.root))
+        try:
+            prices = read(home)
+        except ConfigurationError as error:
+            yield Finding("mistake", place, None, error.what, error.then)
+            continue
+        for idle in sorted({p.currency for p in prices} - {*currencies, Cost().currency}) if currencies else ():
+            lines = [p.line for p in prices if p.currency == idle]
+            hint = f"write `currency: {idle}` under `cost` of the monitors that are billed in it"
+            yield Finding(
+                "warning",
+                place,
+                lines[0],
+                f"no model is billed in {idle}: {counted(len(lines), 'price')} in it {'is' if len(lines) == 1 else 'are'} not used",
+                hint,
+            )
 
 
 def _finding(level: Literal["mistake", "warning"], document: Document, key: Key, what: str, hint: str = "") -> Finding:

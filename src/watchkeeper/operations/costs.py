@@ -71,8 +71,9 @@ def costs_by(home: Home, monitor: Monitor, grid: Grid, *, now: datetime, start: 
     claims, books = claims_of({**load_monitors(home)[0], monitor.model: monitor}), books_or_reasons(home)
     windows = list(grid.between(start, end))
     cut = {w.start: Window(w.start, min(w.end, end)) for w in windows}
-    asked = asked_of(home, monitor, books, list(cut.values()), now=now)
-    uses = _of_model(gpu_uses(home.lake, books.spans(list(cut.values())), claims, now=now), monitor.model)
+    every = gpu_uses(home.lake, books.spans(list(cut.values())), claims, now=now)
+    asked = asked_of(home, {monitor.model: monitor}, books, list(cut.values()), every, now=now)[monitor.model]
+    uses = _of_model(every, monitor.model)
     answers = summed_answers(home, monitor, grid, start, end, now=now) if uses or monitor.cost.llm else Answers()
     for window in windows:
         mine, requests = _sides(monitor, window, uses, asked)
@@ -154,7 +155,8 @@ def _bring_up(monitor: Monitor, windows: list[Window], at_hand: _AtHand) -> tupl
     """Return the scores of each window in which the model used a GPU or tokens, and those among them that are to be written."""
     home, books, now = at_hand.home, at_hand.books, at_hand.now
     every = gpu_uses(home.lake, books.spans(windows), at_hand.claims, now=now)
-    uses, asked = _of_model(every, monitor.model), asked_of(home, monitor, books, windows, now=now)
+    asked = asked_of(home, {monitor.model: monitor}, books, windows, every, now=now)[monitor.model]
+    uses = _of_model(every, monitor.model)
     answers = measured_answers(home, monitor, windows, now=now)
     fresh: dict[Window, list[Score]] = {}
     for window in windows:

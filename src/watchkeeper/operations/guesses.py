@@ -24,6 +24,7 @@ _SAMPLE = 1_000
 _MANY_CLASSES = 100
 _MANY_VERSIONS = 20
 _SEGMENT_VALUES, _SEGMENTS = (2, 20), 3
+_FEWEST_OF_A_HOST = 5
 _KEY = re.compile(r"(^|_)(id|uuid|guid|key)$|[a-z]I[dD]$", re.IGNORECASE)
 _TIMES = [
     re.compile(p, re.IGNORECASE)
@@ -215,7 +216,20 @@ def by_name(events: pa.Table, taken: Collection[str]) -> dict[str, Guess]:
     """Return the service columns that are named plainly: version, latency, status and the like."""
     free = [n for n in events.column_names if n not in taken]
     found = {role: next((n for n in free if pattern.search(n) and _suits(role, n, events[n])), None) for role, pattern in _BY_NAME.items()}
-    return {role: (name, "by its name") for role, name in found.items() if name}
+    guessed = {role: (name, "by its name") for role, name in found.items() if name}
+    host = found["host"]
+    if host and not found["region"] and "region" in free and is_text(events["region"]) and _is_where(events["region"], events[host]):
+        guessed["region"] = "region", f"by its name, and each {host} is in one"
+    return guessed
+
+
+def _is_where(region: pa.ChunkedArray, host: pa.ChunkedArray) -> bool:
+    """Tell whether a region is one of hosts, and not of customers: hosts that answered many times were in one region each, and there are several."""
+    pairs = pa.table({"host": host, "region": region}).drop_null().group_by(["host", "region"]).aggregate([([], "count_all")])
+    hosts = pairs.group_by("host").aggregate([("count_all", "sum"), ("region", "count")])
+    if not hosts.num_rows or distinct(region) < _SEGMENT_VALUES[0]:
+        return False
+    return pc.max(hosts["region_count"]).as_py() == 1 and pc.min(hosts["count_all_sum"]).as_py() >= _FEWEST_OF_A_HOST
 
 
 def _suits(role: str, name: str, column: pa.ChunkedArray) -> bool:

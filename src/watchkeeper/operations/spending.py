@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
-from watchkeeper.adapters.gpu_hours import Claims
+from watchkeeper.adapters.gpu_hours import Claims, sampled_time
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.prices import price_book
-from watchkeeper.adapters.requests import Asked, asked_by_window
+from watchkeeper.adapters.requests import Asked, Serving, asked_by_window
 from watchkeeper.adapters.token_prices import token_book
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConfigurationError
@@ -115,9 +115,13 @@ def first_asked(home: Home, monitor: Monitor, *, now: datetime) -> datetime | No
     return min((b.starts_at for b in landed if b.starts_at is not None), default=None)
 
 
-def asked_of(home: Home, monitor: Monitor, books: Books, windows: Sequence[Window], *, now: datetime) -> dict[datetime, Asked]:
-    """Return window start -> what was asked of a model."""
-    return asked_by_window(home.lake, monitor, books.spans(windows), now=now)
+def asked_of(
+    home: Home, monitors: Mapping[str, Monitor], books: Books, windows: Sequence[Window], uses: Sequence[Use], *, now: datetime
+) -> dict[str, dict[datetime, Asked]]:
+    """Return model -> window start -> what was asked of it, and how much of that while the GPUs of these uses that serve it were sampled."""
+    spans = books.spans(windows)
+    sampled = sampled_time(home.lake, spans, now=now) if uses else None
+    return {m: asked_by_window(home.lake, monitor, spans, Serving.of(uses, m, sampled), now=now) for m, monitor in monitors.items()}
 
 
 def spent_by(
@@ -134,6 +138,7 @@ def spent_by(
         token_note=note,
         pays_tokens=pays_tokens,
         predictions=asked.predictions,
+        sampled=asked.in_sampled_time(is_synthetic=any(u.is_synthetic for u in uses)),
         right=right_of(monitor, accuracy),
         currency=currency,
     )

@@ -148,7 +148,10 @@ class _Taking:
         if batch_id in self.batches:
             again = self.batches[batch_id]
             reason = "the same content was taken in before" + (f", as {again.name}" if again.name != file.name else "")
-            return Taken(name=file.name, status=again.status, rows_duplicate=again.rows_read, is_repeat=True, reason=reason) if is_given else None
+            reason = "; ".join(filter(None, (reason, again.reason)))
+            aside, twice = again.rows_quarantined, again.rows_read - again.rows_quarantined
+            told = Taken(name=file.name, status=again.status, rows_duplicate=twice, rows_quarantined=aside, is_repeat=True, reason=reason)
+            return told if is_given else None
         seen = content.stamp
         read = _Read(batch_id, file.name, place, len(content.data), seen.modified_at if seen else None)
         about = About(now=self.now, batch=batch_id, models=self.models, private=self.private)

@@ -241,7 +241,9 @@ def _landed(monitor: Monitor, found: Explanation) -> str:
     if found.times_landed > 1:
         said += f", its id {counted(found.times_landed, 'time')} in the lake: the last one{f' in {found.environment}' if monitor.columns.environment else ''} is told of"
     broken = [f"{f.column or 'the table'}: {f.why or expectation_text(f.expectation)}" for f in found.findings]
-    return said + (f"; of its file did not hold: {'; '.join(broken)}" if broken else "; all that was checked of its file held")
+    return said + (
+        f"; of its whole file (this row may be sound) did not hold: {'; '.join(broken)}" if broken else "; all that was checked of its file held"
+    )
 
 
 def _incident(incident: Incident) -> str:
