@@ -98,7 +98,7 @@ STORIES: Mapping[str, Callable[[], tuple[Monitor, Evidence]]] = {
     "unknown": lambda: (monitor(), evidence(AUC, rate=0.2, gap=0.0, versions=STEADY, moved=[], compared=5)),
     "provisional": lambda: (
         monitor(),
-        evidence(*_gap(state="provisional", value=0.35), is_provisional=True, least_observed=0.45, expected=0.1, versions=STEADY),
+        evidence(*_gap(state="provisional", value=0.35), rate=0.45, gap=0.35, is_provisional=True, least_observed=0.45, versions=STEADY),
     ),
     "segment": lambda: (
         monitor(),

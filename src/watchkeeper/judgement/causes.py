@@ -162,8 +162,8 @@ def _split(evidence: Evidence) -> list[Cause]:
     follows the rate makes the change smaller; one that moves the other way, or further than the rate, makes the gap itself.
     """
     moves = _moves(evidence)
-    if moves is None:
-        return []
+    if moves is None or evidence.is_provisional:
+        return [] if moves is None else _certain(evidence, *moves)
     outcome, scores, doubt = moves
     unexplained = outcome - scores
     worth = _worth(evidence)
@@ -179,6 +179,16 @@ def _split(evidence: Evidence) -> list[Cause]:
     if abs(outcome) < worth or by_scores > 1 - _WORTH_NAMING:
         return [_model(evidence, outcome, scores, 1.0)]
     return [_concept(evidence, outcome, scores, 1 - by_scores, doubt), _model(evidence, outcome, scores, by_scores)]
+
+
+def _certain(evidence: Evidence, outcome: float, scores: float, doubt: float) -> list[Cause]:
+    """Return a change of the outcome where it is certain whatever the missing labels say: the rate moved at least by `outcome`, and by more than the scores."""
+    unexplained = outcome - scores
+    if abs(unexplained) < max(_worth(evidence), doubt) or outcome * unexplained <= 0 or abs(outcome) < _worth(evidence):
+        return []
+    share = unexplained / outcome if scores * outcome >= 0 else 1 + scores / unexplained
+    found = _concept(evidence, outcome, scores, share, doubt)
+    return [replace(found, high=1.0)] if share >= _HALF else []
 
 
 def _worth(evidence: Evidence) -> float:
@@ -212,7 +222,8 @@ def _concept(evidence: Evidence, outcome: float, scores: float, share: float, do
     is_still = not evidence.moved and part < _NEARLY_NOTHING and part + (spread if part else 0.0) < 2 * _NEARLY_NOTHING
     subject = "the outcome changed, not the inputs" if is_still else "the outcome changed more than the inputs account for"
     extent = f"inputs account for {percent(part)} of the change: they" if part >= _NEARLY_NOTHING else "inputs"
-    rest = f"it moved by {points(outcome)}" if scores * outcome < 0 else f"the rest is {points(outcome - scores)}"
+    bound = "at least " if evidence.is_provisional else ""
+    rest = f"it moved by {bound}{points(outcome)}" if scores * outcome < 0 else f"the rest is {bound}{points(outcome - scores)}"
     support = [f"{extent} alone would have moved the rate by {points(scores)}, {rest}"]
     return Cause(
         kind="concept",

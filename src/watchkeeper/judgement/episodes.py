@@ -32,7 +32,7 @@ _FAULTS = {
     "rows": MISSING_ROWS,
     "label_coverage": MISSING_LABELS,
 }
-_WITHOUT_LABELS = ("data", "service")
+WITHOUT_LABELS = ("data", "service")
 
 
 AreBack = Callable[[Sequence[Signal], Sequence[datetime]], bool]
@@ -105,9 +105,21 @@ def subject_of(signal: Signal) -> str:
     return _FAULTS.get(signal.metric, signal.family) if signal.family == "data" else signal.family
 
 
+def with_labels_due(episode: Episode, due: datetime) -> Episode:
+    """Return the part of an episode whose labels are due: up to its last alarm that labels made before `due`; all of it where there was none.
+
+    What has come of later windows is no fair sample: news of one kind comes first.
+    """
+    if not needs_labels(episode.family, episode.subject) or episode.end <= due:
+        return episode
+    needless = {s.metric for s in episode.signals if s.state == "mature" and s.window_end > due}
+    mine = [s for s in episode.signals if s.state == "mature" and s.window_end <= due and s.metric not in needless]
+    return replace(episode, signals=mine) if mine else episode
+
+
 def needs_labels(family: str, subject: str) -> bool:
     """Tell whether labels may still change what is said of a subject."""
-    return family not in _WITHOUT_LABELS or subject == MISSING_LABELS
+    return family not in WITHOUT_LABELS or subject == MISSING_LABELS
 
 
 def episodes(

@@ -82,6 +82,8 @@ class Refused(NamedTuple):
 class Evidence:
     """What is known about an episode; `None` means not measured.
 
+    Its numbers are of the windows whose labels are due; those of `not_due` are in none of them. Where no alarm's labels are (`is_provisional`),
+    `observed` and `gap` are the bound that is certain, nearest to what was expected, and nothing else of labels is known.
     `whole` is the leading number over all its windows, where that is a mean of rows; `traces` what the rows of its bad windows show; `service` figures of the
     service over these, by metric and place; `volume` the rows of such a window, and the median and the most of one in the weeks before.
     """
@@ -92,6 +94,7 @@ class Evidence:
     lead: Signal
     signals: Sequence[Signal]
     is_provisional: bool
+    not_due: Window | None = None
     coverage: tuple[int, int] | None = None
     whole: Score | None = None
     observed: Score | None = None

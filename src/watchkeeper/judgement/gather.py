@@ -4,13 +4,13 @@ Belongs here: which scores bear on an episode. Does not: reading tables (operati
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pyarrow as pa
 
 from watchkeeper.judgement.breaks import BROKEN
-from watchkeeper.judgement.episodes import Episode, windows_out_of_line
+from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode, windows_out_of_line
 from watchkeeper.judgement.evidence import (
     OF_A_RATE,
     OF_SEGMENTS,
@@ -71,8 +71,11 @@ class Known:
         return f"recorded since: {', '.join(' '.join(filter(None, (c.kind, c.version))) for c in fresh)}" if fresh else ""
 
 
-def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled) -> Evidence:
-    """Return the evidence about an episode; `pooled` holds the scores of its windows taken together."""
+def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled, *, are_labels_due: bool = True) -> Evidence:
+    """Return the evidence about an episode; `pooled` holds the scores of its windows taken together.
+
+    While labels of these are not due, only what is certain whatever the missing ones say is taken from them.
+    """
     windows = sorted({episode.start, *(s.window_start for s in episode.signals)})
     segment = lead_of(episode.signals).segment
     rate, gap = pooled.of("positive_rate", segment), pooled.of("calibration_gap", segment)
@@ -80,6 +83,12 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
     faults, broken, later = _at_fault(known, Window(start, episode.end), Window(alarmed.window_start, alarmed.window_end))
     moved, compared = moved_features(drift_between(known.scores, start - ROLLING, start), drift_between(known.scores, start, episode.end))
     waiting = all(s.state == "provisional" for s in episode.signals)
+    expected = _expected(pooled, segment, rate, gap, everything=waiting)
+    bounds = (rate.bound_low, rate.bound_high) if waiting and rate is not None else (None, None)
+    recall, coverage = pooled.of("recall", segment), _coverage(rate)
+    have_share = are_labels_due or (waiting and episode.family not in WITHOUT_LABELS)
+    if not are_labels_due:
+        rate, gap = _certain(rate, gap, expected, bounds) if have_share else (None, None)
     source = "labels" if lead_of(episode.signals).metric == "label_coverage" else "events"
     return Evidence(
         windows=windows,
@@ -89,21 +98,21 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         signals=episode.signals,
         is_provisional=waiting,
         whole=None if lead_of(episode.signals).feature else pooled.of(lead_of(episode.signals).metric, segment),
-        coverage=_coverage(rate),
+        coverage=coverage if have_share else None,
         observed=rate,
         gap=gap,
-        least_observed=rate.bound_low if waiting and rate is not None else None,
-        most_observed=rate.bound_high if waiting and rate is not None else None,
-        expected=_expected(pooled, segment, rate, gap, everything=waiting),
+        least_observed=bounds[0],
+        most_observed=bounds[1],
+        expected=expected,
         usual_observed=rate.reference_value if rate else None,
         usual_expected=_minus(rate.reference_value if rate else None, gap.reference_value if gap else None),
         usual_gap=gap.reference_value if gap else None,
-        missed=_missed(pooled.of("recall", segment)),
-        usual_recall=_reference(pooled.of("recall", segment)),
+        missed=_missed(recall) if have_share else None,
+        usual_recall=_reference(recall),
         moved=moved,
         compared=compared,
         baseline=baseline_of(known.scores, start),
-        segments=_segments(monitor, episode, pooled, gap),
+        segments=_segments(monitor, episode, pooled, gap) if are_labels_due else [],
         faults=faults,
         broken=broken,
         faulty_later=later,
@@ -149,6 +158,17 @@ def _expected(pooled: Pooled, segment: str, rate: Score | None, gap: Score | Non
     if everything and said is not None:
         return said.value
     return _minus(rate.value if rate else None, gap.value if gap else None)
+
+
+def _certain(
+    rate: Score | None, gap: Score | None, expected: float | None, bounds: tuple[float | None, float | None]
+) -> tuple[Score | None, Score | None]:
+    """Return the rate and the gap as they are at least whatever the missing labels say: at the end of the bounds that is nearest to what was expected."""
+    least, most = bounds
+    sure = most if most is not None and expected is not None and most < expected else least
+    if rate is None or sure is None or expected is None:
+        return rate, None
+    return replace(rate, value=sure, low=None, high=None), None if gap is None else replace(gap, value=sure - expected, low=None, high=None)
 
 
 def _minus(left: float | None, right: float | None) -> float | None:

@@ -4,12 +4,13 @@ Belongs here: numbers -> sentences, plain and with units. Does not: causes (caus
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out, undecided
 from watchkeeper.judgement.changes import unknown
 from watchkeeper.judgement.data_story import Told, faults_told, mend_data
-from watchkeeper.judgement.episodes import Episode
+from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.places import concentrated, where, worst_of
 from watchkeeper.judgement.service_story import place_headline, place_that_leads, service_facts
@@ -23,20 +24,25 @@ from watchkeeper.words import limit_text, listed, measured_text, metric_text, nu
 
 _LONG, _LONG_ENOUGH = 3, timedelta(days=14)
 _WORTH_TELLING = 0.02
+_AWAITED = ["causes that labels show (labels of these windows are not due yet)"]
 
 
 def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
     """Return what is to be told about an episode."""
     found = of_faults(episode.signals, evidence.set_aside, evidence.refused) if episode.family == "data" else causes(evidence)
-    headline, when, facts = _TELLERS.get(episode.family, _plain)(monitor, episode, evidence)
+    headline, when, facts = _TELLERS.get(episode.family, _plain)(monitor, _told_of(episode, evidence), evidence)
     is_of_model = episode.family in ("kpi", "segment", "target")
     return Story(
         headline=one_line(f"{headline}{_ailment(evidence, found)}"),
-        when=when,
+        when=f"{when}{_goes_on(monitor, evidence)}",
         facts=[*facts, *_succeeded(monitor, evidence), *_read(evidence)],
         causes=found,
         ruled_out=ruled_out(evidence) if is_of_model or episode.family == "service" else [],
-        not_measured=[*evidence.not_measured, *(unknown(evidence) if is_of_model else [])],
+        not_measured=[
+            *evidence.not_measured,
+            *(unknown(evidence) if is_of_model else []),
+            *(_AWAITED if is_of_model and evidence.is_provisional else []),
+        ],
         next_steps=_next_steps(monitor, episode, evidence, found),
     )
 
@@ -58,11 +64,26 @@ def ending(monitor: Monitor, episode: Episode, evidence: Evidence, since: Sequen
         if since
         else "clear again"
     )
-    was, _, facts = _TELLERS.get(episode.family, _plain)(monitor, episode, evidence)
+    was, _, facts = _TELLERS.get(episode.family, _plain)(monitor, _told_of(episode, evidence), evidence)
     return Story(
         headline=f"resolved: {metric_text(lead.metric, lead.feature, lead.segment)} {back}",
         when="",
         facts=[("It was", f"{was}."), *[f for f in facts if f[0] == "Missed"]],
+    )
+
+
+def _told_of(episode: Episode, evidence: Evidence) -> Episode:
+    """Return the part of an episode that its numbers are of."""
+    return episode if evidence.not_due is None else replace(episode, signals=list(evidence.signals))
+
+
+def _goes_on(monitor: Monitor, evidence: Evidence) -> str:
+    """Say of which bad windows no number is told, since labels of these are still due; empty where all are."""
+    left = evidence.not_due
+    return (
+        ""
+        if left is None
+        else f" It goes on: labels of {span_text(monitor, left.start, left.end, evidence.told_at)} are not due yet, and count in no number here."
     )
 
 
@@ -113,9 +134,11 @@ def _segments(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
         return _plain(monitor, episode, evidence)
     day = span_text(monitor, episode.start, episode.end, evidence.told_at)
     rows, positive = monitor.wording.rows, monitor.wording.positive
-    o = evidence.observed
-    headline = f"{episode.subject}: {percent(o.value)} of {rows} {positive}{_interval(o)}, the model expected {percent(evidence.expected)} ({day})"
-    when = f"{day}, {monitor.timezone}. This segment alone: its gap lies {points(evidence.lead.value)} from that of all other {rows}."
+    o, sure = evidence.observed, _sure(evidence)
+    rate = f"{sure[0]} {percent(sure[1])}" if sure else percent(o.value)
+    headline = f"{episode.subject}: {rate} of {rows} {positive}{_interval(o)}, the model expected {percent(evidence.expected)} ({day})"
+    apart = f"{'at least ' if evidence.is_provisional else ''}{points(evidence.lead.value)}"
+    when = f"{day}, {monitor.timezone}. This segment alone: its gap lies {apart} from that of all other {rows}."
     return headline, when, [*_labels(evidence), *_hits(monitor, evidence)]
 
 
@@ -171,9 +194,15 @@ def _of_all(monitor: Monitor, episode: Episode, evidence: Evidence) -> str:
     """Return the number of an episode and when: over all its windows, else (one window, or no mean of rows) of the least likely one."""
     lead, whole = evidence.lead, evidence.whole
     if evidence.is_provisional or whole is None or whole.value is None or episode.end - episode.start <= lead.window_end - lead.window_start:
-        return f"{_measured(monitor, lead)} {during_text(monitor, *rows_span(lead), evidence.told_at)}"
+        end = "" if not _waits_for_labels(evidence) else "at least " if lead.value > lead.expected else "at most "
+        return f"{end}{_measured(monitor, lead)} {during_text(monitor, *rows_span(lead), evidence.told_at)}"
     said = measured_text(whole.value, whole.low, whole.high, unit_of(monitor, lead.metric), truth=monitor.wording.unit)
     return f"{said} {during_text(monitor, episode.start, episode.end, evidence.told_at)}"
+
+
+def _waits_for_labels(evidence: Evidence) -> bool:
+    """Tell whether the number that leads is the kindest one that the missing labels leave possible."""
+    return evidence.is_provisional and evidence.lead.family not in WITHOUT_LABELS and evidence.lead.rows_from is None
 
 
 def _is_slow(episode: Episode, lead: Signal) -> bool:
@@ -230,6 +259,8 @@ def _hits(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
     if evidence.missed is None:
         return []
     missed, positives = evidence.missed
+    if evidence.is_provisional:
+        return [("Missed", f"at least {missed:,} {monitor.wording.positive} {monitor.wording.rows} were not flagged.")]
     usual = f"; over the whole reference {percent(1 - evidence.usual_recall)}" if evidence.usual_recall is not None else ""
     return [
         (

@@ -16,7 +16,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list, from_arrow
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.charts import Charted
-from watchkeeper.judgement.episodes import AGAIN, GAP, GAP_OF_HOURS, Episode, across, episodes, needs_labels
+from watchkeeper.judgement.episodes import AGAIN, GAP, GAP_OF_HOURS, Episode, across, episodes, needs_labels, with_labels_due
 from watchkeeper.judgement.eras import Era, era_of, new_normal_text
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
@@ -92,7 +92,7 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
         believed = across(believed, with_onsets(mine, one.charts), GAP_OF_HOURS if monitor.window == "hour" else GAP)
     promised = _promises_broken(monitor, found, wait, now)
     told_of = cut([*believed, *promised], incidents)
-    known = _knowledge(home, monitor, found, now)
+    known = _knowledge(home, monitor, found, now, now - wait)
 
     def at(moment: datetime) -> tuple[Judged, Known]:
         place = eras.index(era_of(eras, moment))
@@ -100,7 +100,7 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
 
     def gathered(episode: Episode) -> Evidence:
         one, mine = at(episode.start)
-        return _evidence(home, one.era.monitor, mine, now, episode)
+        return _evidence(home, one.era.monitor, mine, now, episode, now - wait)
 
     def ended(episode: Episode) -> Story:
         one, mine = at(episode.signals[-1].window_start)
@@ -169,13 +169,13 @@ def _promises_broken(monitor: Monitor, found: Sequence[Judged], wait: timedelta,
     return _episodes(monitor, broken, every, wait, now, ())
 
 
-def _knowledge(home: Home, monitor: Monitor, found: Sequence[Judged], now: datetime) -> list[Known]:
+def _knowledge(home: Home, monitor: Monitor, found: Sequence[Judged], now: datetime, due: datetime) -> list[Known]:
     """Return for each era what bears on its episodes."""
     changes, has_gpu = home.lake.newest(Change, as_of=now, where=pc.field("model") == monitor.model), _has_gpu(home, monitor)
-    return [_known_in(home, one, changes, now, has_gpu=has_gpu) for one in found]
+    return [_known_in(home, one, changes, now, due, has_gpu=has_gpu) for one in found]
 
 
-def _known_in(home: Home, one: Judged, changes: Sequence[Change], now: datetime, *, has_gpu: bool) -> Known:
+def _known_in(home: Home, one: Judged, changes: Sequence[Change], now: datetime, due: datetime, *, has_gpu: bool) -> Known:
     monitor, intake = one.era.monitor, one.intake
     return Known(
         one.daily,
@@ -186,9 +186,11 @@ def _known_in(home: Home, one: Judged, changes: Sequence[Change], now: datetime,
         broken_then=intake.broken_then,
         set_aside=partial(_set_aside, intake),
         refused=intake.refused,
-        versions=lambda episode: versions_at_onset(home, monitor, episode, lead_of(episode.signals), now=now),
+        versions=lambda episode: versions_at_onset(
+            home, monitor, episode, lead_of(episode.signals), now=now, are_compared=_are_labels_due(episode, due)
+        ),
         succession=lambda window: succession_in(home, monitor, window, now=now),
-        traces=lambda episode: traces(home, monitor, episode, lead_of(episode.signals).metric, now=now),
+        traces=lambda episode: traces(home, monitor, episode, lead_of(episode.signals).metric, now=now, with_labels=_are_labels_due(episode, due)),
         told_at=now,
     )
 
@@ -271,10 +273,16 @@ def _of_hours(home: Home, monitor: Monitor, lead: Signal, hours: Sequence[Measur
     return list(hours) if found is None or found.value is None else [(hours[0][0], hours[-1][1], found.value)]
 
 
-def _evidence(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode) -> Evidence:
-    of_service = set(SERVICE_EVIDENCE) if episode.family == "service" else set()
-    pooled = Pooled(pooled_scores(home, monitor, [(episode.start, episode.end)], EVIDENCE | of_service | {k.name for k in monitor.kpis}, now=now))
-    return evidence_of(monitor, episode, known, pooled)
+def _evidence(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode, due: datetime) -> Evidence:
+    part, of_service = with_labels_due(episode, due), set(SERVICE_EVIDENCE) if episode.family == "service" else set()
+    pooled = Pooled(pooled_scores(home, monitor, [(part.start, part.end)], EVIDENCE | of_service | {k.name for k in monitor.kpis}, now=now))
+    found = evidence_of(monitor, part, known, pooled, are_labels_due=_are_labels_due(part, due))
+    return found if part is episode else replace(found, not_due=Window(part.end, episode.end))
+
+
+def _are_labels_due(episode: Episode, due: datetime) -> bool:
+    """Tell whether all labels of an episode's windows should have come, and were counted when it was scored."""
+    return episode.end <= due and any(s.state == "mature" for s in episode.signals)
 
 
 def _set_aside(intake: Intake, window: Window, source: str) -> tuple[int, str]:

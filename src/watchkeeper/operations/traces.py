@@ -46,8 +46,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: datetime) -> Traces | None:
-    """Return what rows show of an episode that is led by a metric, None where there are none on either side.
+def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: datetime, with_labels: bool = True) -> Traces | None:
+    """Return what rows show of an episode that is led by a metric, None where there are none on either side; without labels, while these are not due, what inputs show.
 
     At most 200,000 rows of each side are looked at, evenly spread.
     """
@@ -67,7 +67,7 @@ def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: 
     if episode.family == "service":
         made = service_traces(home, rows, metric, sides, now)
     else:
-        made, requests = _of_quality(rows, metric)
+        made, requests = _of_quality(rows, metric, with_labels=with_labels)
         made = made if requests is None else replace(made, strains=strains_of(home, monitor, requests, sides, now))
     is_part = any(rows > _most(home) for rows in every)
     return replace(made, read=(both.rows.num_rows, sum(every))) if is_part else made
@@ -100,7 +100,7 @@ def _in_segment(both: Joined, episode: Episode) -> Bools:
     return inside
 
 
-def _of_quality(rows: BothSides, metric: str) -> tuple[Traces, Requests | None]:
+def _of_quality(rows: BothSides, metric: str, *, with_labels: bool) -> tuple[Traces, Requests | None]:
     """Return what rows show of a number about quality, and the requests with that number; None where it has none."""
     monitor, chosen, is_during = rows.monitor, rows.chosen, rows.is_during[rows.chosen]
     said = labelled(monitor, rows.both.rows, rows.bins)
@@ -108,7 +108,7 @@ def _of_quality(rows: BothSides, metric: str) -> tuple[Traces, Requests | None]:
     truth = np.where(np.isfinite(said.score), said.truth, np.nan)[chosen]
     odd, columns, finer, kept = _inputs(rows)
     made = Traces(odd=odd)
-    if lost is None:
+    if lost is None or not with_labels:
         return made, None
     gap = truth - said.score[chosen] if monitor.task in ("binary", "regression") else np.full(len(truth), np.nan)
     loss = lost.loss[chosen]

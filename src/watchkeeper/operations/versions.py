@@ -26,8 +26,8 @@ from watchkeeper.records import Score, Signal
 from watchkeeper.windows import Window
 
 
-def versions_at_onset(home: Home, monitor: Monitor, episode: Episode, lead: Signal, *, now: datetime) -> Versions | None:
-    """Return the versions that had rows up to the first bad window of an episode, None when rows name none."""
+def versions_at_onset(home: Home, monitor: Monitor, episode: Episode, lead: Signal, *, now: datetime, are_compared: bool = True) -> Versions | None:
+    """Return the versions that had rows up to the first bad window of an episode, None when rows name none; those that came are compared with the others."""
     basis = basis_of(home, monitor, now=now)
     if basis is None or monitor.columns.version is None:
         return None
@@ -37,7 +37,7 @@ def versions_at_onset(home: Home, monitor: Monitor, episode: Episode, lead: Sign
     metric = _metric(monitor, lead)
     rows = rows_by_version(home, monitor, basis.bins, basis.fitted, now=now)
     found = versions(_rows(monitor, rows, Window(begin, episode.end)), start, end)
-    if found is None or not found.came or not metric:
+    if found is None or not found.came or not metric or not are_compared:
         return found
     of_outputs = are_of_outputs(basis, {metric})
     parts = parts_within(home, monitor, basis.bins, begin, episode.end, now=now, of_whole=not segment, of_outputs=of_outputs)
