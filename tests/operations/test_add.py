@@ -71,3 +71,15 @@ def test_an_index_that_somebody_names_is_taken(files):
     made = added(files, id="__index_level_0__", join="__index_level_0__")
     assert not any("index of pandas" in said for said in made.left_out)
     assert load_monitor(files[0], "parcels").columns.id == "__index_level_0__"
+
+
+@pytest.mark.parametrize("model", ["calm1", "calm"])
+def test_files_whose_names_begin_with_a_digit_s_word_have_globs_that_take_the_next_ones(files, model):
+    home, events, labels = files
+    events, labels = (path.rename(path.with_name(f"{name}-{FIRST_DAY}.parquet")) for path, name in ((events, "calm1"), (labels, "calm1_truth")))
+    add(home, model, events=events, labels=labels, said=Said())
+    monitor = load_monitor(home, model)
+    assert {source: place.files for source, place in monitor.places.items()} == {
+        "events": "inbox/calm1-*.parquet",
+        "labels": "inbox/calm1_truth-*.parquet",
+    }
