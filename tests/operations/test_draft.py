@@ -487,7 +487,9 @@ def test_digits_of_the_model_s_name_stay_where_others_vary(path, model, glob):
     assert glob_of(Path(path), Path("/w"), model)[0] == glob
 
 
-@pytest.mark.parametrize(("name", "glob"), [("calm1-2025-01-01", "calm1-*"), ("v2_e-20250101T00", "v2_e-*"), ("e2025-01-01", "e*"), ("part7", "part*")])
+@pytest.mark.parametrize(
+    ("name", "glob"), [("calm1-2025-01-01", "calm1-*"), ("v2_e-20250101T00", "v2_e-*"), ("e2025-01-01", "e*"), ("part7", "part*")]
+)
 def test_a_tight_glob_keeps_a_number_that_follows_a_letter_where_others_vary(name, glob):
     assert glob_of(Path(f"/w/{name}.csv"), Path("/w"), is_tight=True)[0] == f"{glob}.csv"
 
