@@ -159,6 +159,19 @@ def test_exchanged_codes_come_before_what_follows_from_them():
     assert found[0].subject == "codes of depot are exchanged: ulm is 10 % of values, usually 40 %"
 
 
+@pytest.mark.parametrize(("segment", "kinds"), [("depot=ulm", ["data"]), ("depot=bonn", ["concept", "data"]), ("", ["concept", "data"])])
+def test_a_segment_known_by_an_exchanged_code_is_out_of_line_by_the_exchange_and_others_are_not(segment, kinds):
+    codes = replace(
+        signal("exchanged_ratio", 0.5, family="data", feature="depot"),
+        reason="ulm is 10 % of values, usually 40 %; kiel is 40 % of values, usually 10 %",
+    )
+    bad = signal("calibration_gap_to_rest", family="segment", segment=segment) if segment else signal()
+    found = causes(evidence(bad, faults=[codes]))
+    assert [c.kind for c in found] == kinds
+    said = found[0].subject
+    assert said.startswith("codes of depot are exchanged: ulm is 10 %" if kinds == ["data"] else "the outcome changed")
+
+
 def test_of_a_rare_outcome_a_small_move_is_explained_too():
     """Usually 1 % are fraud and 1 % expected; now 3 %, and the model expects 1 %: 2 points are three times as many."""
     rare = evidence(rate=0.03, gap=0.02, usual_rate=0.01, usual_gap=0.0)

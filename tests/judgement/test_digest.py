@@ -284,6 +284,16 @@ def test_what_lasts_without_harm_is_said_a_last_time():
     assert "That of price, weight_kg lasts and did no harm: from here on they are compared with how they have been since." in both
 
 
+def test_what_lasts_and_is_no_input_is_named_in_words():
+    lasting = [
+        signal(metric, 0.4, family="covariate", feature=feature)
+        for metric, feature in [("low_confidence_ratio", ""), ("psi", "@score"), ("loc", "age"), ("correlation", "price*weight_kg")]
+    ]
+    data = said(facts(notices=[replace(s, reason=SETTLED) for s in lasting]))["Data"]
+    assert "That of age, price and weight_kg, the low confidence ratio, the model's own scores lasts and did no harm: from here on they are" in data
+    assert "@" not in data
+
+
 def test_a_burst_of_unsure_scores_and_longer_waits_are_told_by_their_largest():
     unsure = [signal("low_confidence_ratio", value, family="covariate", expected=0.1) for value in (0.4, 0.55)]
     waits = signal("queue_time_p95", 80.0, family="service", expected=12.0)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from evidence_world import score
 from watchkeeper.judgement.eras import Era, compared_text, eras, fold, step_text
 from watchkeeper.judgement.policy import rules_of
-from watchkeeper.judgement.rolling import Seen, days_of, moved, step, steps_due
+from watchkeeper.judgement.rolling import Seen, days_of, moved, moved_text, step, steps_due
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Baseline
 from watchkeeper.windows import Window, local_midnight
@@ -217,6 +218,12 @@ def test_four_weeks_and_twelve_are_meant_where_nothing_else_is_said():
     rolling = rolls(60, {}).reference.rolling
     assert rolling is not None
     assert (rolling.every, rolling.last) == (timedelta(weeks=4), timedelta(weeks=12))
+
+
+def test_how_far_normal_has_moved_names_the_declared_number_then_and_that_of_the_step_now():
+    declared = Window(START, START + 14 * DAY)
+    auc, far = score("roc_auc", 0.752, reference_value=0.773), score("psi", 0.34, feature="weight_kg")
+    assert moved_text(rolls(), declared, [auc, far]).endswith("inputs by a PSI of: weight_kg 0.340; AUC 0.773 then, 0.752 now")
 
 
 def test_what_is_decided_has_one_id_whenever_that_is():

@@ -141,6 +141,15 @@ def test_exchanged_codes_say_which_and_what_to_ask():
     assert "whether the codes of depot were given anew" in said.next_steps[0]
 
 
+def test_exchanged_codes_of_several_days_have_the_shares_of_one_that_is_named_and_the_same_in_headline_and_cause():
+    one, two = "ulm is 10 % of values, usually 40 %", "ulm is 12 % of values, usually 40 %"
+    first, fullest = (signal("exchanged_ratio", value, family="data", feature="depot", day=day) for value, day in ((0.6, 7), (0.5, 8)))
+    said = told(replace(first, reason=one, n=700), replace(fullest, reason=two, n=900))
+    shares = f"{two} (shares of Tue 14 Jan 2025)"
+    assert said.headline == f"codes of depot are exchanged on 13 to 14 January: {shares}"
+    assert [c.subject for c in said.causes] == [f"codes of depot are exchanged: {shares}"]
+
+
 def test_a_broken_promise_says_what_was_promised():
     broken = signal("recall", 0.3, family="target", expected=0.5, normal_low=0.5, normal_high=None, low=0.25, high=0.35, p=0.0)
     assert told(broken).headline == "promise broken: recall 0.300 [0.250, 0.350] (Mon 13 January), promised at least 0.5"

@@ -5,6 +5,7 @@ import pytest
 
 from watchkeeper.judgement.odd_inputs import exchanged, hole_of, hole_of_codes, odd_of
 from watchkeeper.judgement.traces import Column, mixes_of, place_of, told_mix, without
+from watchkeeper.words import percent
 
 N = 4_000
 DURING = np.arange(N) >= N // 2
@@ -107,6 +108,15 @@ def test_codes_that_two_categories_exchanged_are_told_and_a_drift_is_not():
     assert found.text.startswith("codes of carrier are exchanged: a is 1")
     assert codes_of(carrier) is None
     assert codes_of(np.where(DURING & (np.arange(N) % 2 == 0), 1, carrier)) is None, "half of all went to one"
+
+
+def test_the_shares_of_exchanged_codes_are_those_of_all_days_that_show_it():
+    carrier = np.random.default_rng(3).choice(3, N, p=[0.6, 0.3, 0.1])
+    swapped = np.where(DURING, np.array([2, 1, 0])[carrier], carrier)
+    a, c = (percent(float((swapped[DURING] == code).mean())) for code in (0, 2))
+    found = codes_of(swapped).text
+    assert f": a is {a} of values, usually 6" in found
+    assert f"; c is {c} of values, usually 1" in found
 
 
 def test_codes_are_exchanged_also_where_most_bad_days_are_over_or_some_days_before_had_it():

@@ -1,16 +1,17 @@
 """What `add` says of rows that it learned from and intake would not take, and that suites claim nothing of them that is not so."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import new_home
+from conftest import PARCELS, new_home
 from watchkeeper.adapters.workspace import load_monitor
 from watchkeeper.operations.add import Added, add
+from watchkeeper.operations.check import check
 from watchkeeper.operations.drafting import Said
 from watchkeeper.operations.fit import features_of
 from worlds import parcels_days
@@ -71,3 +72,23 @@ def test_an_index_that_somebody_names_is_taken(files):
     made = added(files, id="__index_level_0__", join="__index_level_0__")
     assert not any("index of pandas" in said for said in made.left_out)
     assert load_monitor(files[0], "parcels").columns.id == "__index_level_0__"
+
+
+@pytest.mark.parametrize("model", ["calm1", "calm"])
+def test_files_whose_names_begin_with_a_digit_s_word_have_globs_that_take_the_next_ones(files, model):
+    home, events, labels = files
+    events, labels = (path.rename(path.with_name(f"{name}-{FIRST_DAY}.parquet")) for path, name in ((events, "calm1"), (labels, "calm1_truth")))
+    add(home, model, events=events, labels=labels, said=Said())
+    monitor = load_monitor(home, model)
+    assert {source: place.files for source, place in monitor.places.items()} == {
+        "events": "inbox/calm1-*.parquet",
+        "labels": "inbox/calm1_truth-*.parquet",
+    }
+
+
+@pytest.mark.parametrize(("named", "unread"), [("inbox/parcels-2025-01-01.parquet", True), ("inbox/parcels-*.parquet", False)])
+def test_check_says_that_files_like_the_only_one_named_are_not_read(tmp_path, named, unread):
+    home = new_home(tmp_path / "home", PARCELS | {"events": {"files": named}})
+    parcels_days(home.root, FIRST_DAY, 3, rows=30)
+    said = [f.what for f in check(home, now=datetime(2025, 1, 4, tzinfo=UTC)).findings if "not read" in f.what]
+    assert said == (["2 files beside parcels-2025-01-01.parquet are not read, such as parcels-2025-01-03.parquet"] if unread else [])

@@ -473,6 +473,27 @@ def test_the_glob_lets_the_digits_of_a_name_vary(path, glob):
     assert glob_of(Path(path), Path("/w"))[0] == glob
 
 
+@pytest.mark.parametrize(
+    ("path", "model", "glob"),
+    [
+        ("/w/calm1-2025-01-01.csv", "calm1", "calm1-*.csv"),
+        ("/w/calm1_truth-2025-01-01.csv", "calm1", "calm1_truth-*.csv"),
+        ("/w/calm1-2025-01-01.csv", "calm", "calm*.csv"),
+        ("/w/calm12-2025.csv", "calm1", "calm*.csv"),
+        ("/w/fraud2.csv", "fraud2", "fraud*.csv"),
+    ],
+)
+def test_digits_of_the_model_s_name_stay_where_others_vary(path, model, glob):
+    assert glob_of(Path(path), Path("/w"), model)[0] == glob
+
+
+@pytest.mark.parametrize(
+    ("name", "glob"), [("calm1-2025-01-01", "calm1-*"), ("v2_e-20250101T00", "v2_e-*"), ("e2025-01-01", "e*"), ("part7", "part*")]
+)
+def test_a_tight_glob_keeps_a_number_that_follows_a_letter_where_others_vary(name, glob):
+    assert glob_of(Path(f"/w/{name}.csv"), Path("/w"), is_tight=True)[0] == f"{glob}.csv"
+
+
 @pytest.mark.parametrize("name", ["version", "model_version", "release", "model_release", "build"])
 def test_a_version_is_told_by_its_name(name):
     assert answers(drafted(events(**{name: ["v1", "v2"] * 60})))["columns.version"] == name

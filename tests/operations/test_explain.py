@@ -308,3 +308,14 @@ def test_a_segment_narrows_the_choice_and_an_unknown_one_is_refused(home, monito
 def test_what_a_model_cannot_be_asked_for_is_said(home, monitor, kind, changes, said):
     with pytest.raises(UsageError, match=said):
         pick(home, monitor.model_copy(update=changes), kind, now=NOW)
+
+
+def test_between_an_edit_of_the_monitor_and_the_next_run_it_is_said_that_nothing_is_counted_yet(home, copy_of):
+    edited = copy_of(home)
+    (edited.monitors_dir / "parcels.yaml").write_text(json.dumps(MONITOR | {"segments": []}))
+    monitor = load_monitor(edited, "parcels")
+    found = explain(edited, monitor, HEAVY, now=NOW)
+    assert "not compared: the reference is not counted yet as the monitor now has it; `watchkeeper run` does so" in lines(monitor, found)["Score"]
+    assert not any("has no values" in said for said in lines(monitor, found).values())
+    watch(edited, now=NOW)
+    assert "not compared" not in lines(monitor, explain(edited, monitor, HEAVY, now=NOW))["Score"]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
-from evidence_world import signal
+from evidence_world import score, signal
 from incident_world import DAY, MONDAY, event, happen
 from slack_standin import Slack, broken
 from watchkeeper.adapters.settings import Settings
@@ -25,7 +25,7 @@ from watchkeeper.operations.pages import pages
 from watchkeeper.operations.silence import About, end_silence, silence, silences_in_force
 from watchkeeper.operations.status import overview_rows
 from watchkeeper.operations.watch import present
-from watchkeeper.records import Action, Signal, Silence
+from watchkeeper.records import Action, Score, Signal, Silence
 
 HOUR = timedelta(hours=1)
 NOW = MONDAY + DAY + 7 * HOUR
@@ -117,6 +117,17 @@ def test_a_silence_that_is_not_said_plainly_is_refused_with_what_to_do(home: Hom
         silenced(home, about, until=until, why=why)
     assert said in str(refused.value)
     assert home.lake.newest(Silence) == []
+
+
+def test_a_segment_that_no_score_is_about_is_refused_with_one_that_is_near(home: Home):
+    home.lake.append_records(Score, [score("calibration_gap", 0.1, segment=name) for name in ("depot=north", "depot=south")])
+    with pytest.raises(UsageError, match=r"segment: no score of parcels is about a segment 'depot=nroth'\. Did you mean depot=north"):
+        silenced(home, About(model="parcels", segment="depot=nroth"))
+    assert silenced(home, About(model="parcels", segment="depot=north")).segment == "depot=north"
+
+
+def test_before_any_segment_was_measured_any_of_a_declared_column_may_be_silenced(home: Home):
+    assert silenced(home, About(model="parcels", segment="depot=nroth")).segment == "depot=nroth"
 
 
 def test_what_is_over_or_lasts_cannot_be_silenced(home: Home):

@@ -51,3 +51,12 @@ def test_a_table_has_one_row_a_statement_and_a_summary_of_all():
     report = audit_report()
     assert [tuple(row) for row in rows(report)] == [COLUMNS] * len(report.statements)
     assert summary(report) == "1 violation, 1 no violation, 1 cannot tell"
+
+
+def test_a_violation_between_two_groups_is_counted_once_and_among_three_each_group_counts():
+    first = audit_report().statements[0]
+    pair = [dataclasses.replace(first, group=f"sex={name}", value=value) for name, value in (("f", 0.15), ("m", -0.15))]
+    both = dataclasses.replace(audit_report(), statements=[*pair, *(dataclasses.replace(s, metric="calibration") for s in pair)])
+    assert summary(both) == "2 violations (in 4 rows: of two groups each is the other's rest)"
+    third = dataclasses.replace(first, group="sex=d", verdict="none")
+    assert summary(dataclasses.replace(both, statements=[*pair, third])) == "2 violations, 1 no violation"

@@ -89,6 +89,11 @@ def discover(home: Home, pattern: str) -> list[File]:
     return [*sorted(p for p in paths if is_finished(p) and p.is_file())]
 
 
+def is_glob(pattern: str) -> bool:
+    """Tell whether a path names files by a pattern, or lies in a store; else it names one file or folder."""
+    return stored_files.is_address(pattern) or glob.has_magic(pattern)
+
+
 def at(home: Home, place: str) -> File | None:
     """Return the file that a batch came from by the path that was kept, None when it is not there any more."""
     if stored_files.is_address(place):

@@ -17,11 +17,12 @@ from dataclasses import replace
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.changes import cleared, of_changes
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused
-from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text
+from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text, shares_text
 from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
 from watchkeeper.judgement.service_causes import of_service
 from watchkeeper.judgement.strain_causes import cleared_strains, of_one_host, of_strains
 from watchkeeper.records import Cause, Signal
+from watchkeeper.spelling import segment_pairs
 from watchkeeper.words import counted, percent, points, weeks_text
 
 FAULTY = "faulty data"
@@ -39,20 +40,32 @@ _SCORES_MOVED_TOO = "the model's scores moved against the outcome"
 def causes(evidence: Evidence) -> list[Cause]:
     """Return the causes that tested evidence supports, the likeliest first; empty means unknown.
 
-    What broke first in the chain explains what follows from it: labels that say one thing of every row come first, then data that broke while the
-    scores moved, a change that came as the scores moved though no input did, and what rows show of where the outcome or the mix changed.
+    What broke first in the chain explains what follows from it: labels that say one thing of every row come first, of a segment an exchange of the
+    codes that it is known by (what is told of it is of other rows than before), then data that broke while the scores moved, a change that came as the scores moved though no input did, and what rows show of where the outcome or the mix changed.
     """
     if evidence.lead.family == "service":
         return of_service(evidence)
-    spoilt = of_labels(evidence)
+    faulty = _data(evidence)
+    spoilt = [*of_labels(evidence), *(renamed := _of_other_rows(evidence, faulty))]
     changes, split = of_changes(evidence), _split(evidence) if evidence.lead.metric in OF_A_RATE and not spoilt else []
     moved = next((c for c in split if c.subject.startswith((_SCORES_MOVED, _SCORES_MOVED_TOO))), None)
-    data = [*_data(evidence), *of_inputs(evidence, have_scores_moved=moved is not None or not split)]
+    told = {c.subject for c in renamed}
+    data = [*(c for c in faulty if c.subject not in told), *of_inputs(evidence, have_scores_moved=moved is not None or not split)]
     others = [c for c in split if c is not moved]
     before = [*data, *changes] if moved is None else _moved_by(evidence, moved, data, changes)
     found = [*before, *(of_places(evidence, others) if not spoilt and moved is None else others)]
     hardware = [*of_strains(evidence), *of_one_host(evidence)]
     return [*spoilt, *sorted([*hardware, *found], key=lambda c: -_weight(c))]
+
+
+def _of_other_rows(evidence: Evidence, data: Sequence[Cause]) -> list[Cause]:
+    """Return of the causes those of exchanged codes by which the leading number's segment is known, with what follows for it."""
+    segment = evidence.lead.segment
+    begun = {codes_text(column, ""): value for column, value in segment_pairs(segment)}
+    mine = [
+        c for c in data for said, value in begun.items() if c.subject.startswith(said) and f" {value} is " in c.subject.removeprefix(said.rstrip())
+    ]
+    return [replace(c, evidence_for=[f"what is called {segment} are other rows than before", *c.evidence_for]) for c in mine]
 
 
 def _weight(cause: Cause) -> float:
@@ -87,7 +100,7 @@ def undecided(found: Sequence[Cause]) -> list[Cause]:
     return [found[0], *(c for c in parts[1:] if (c.share or 0.0) >= least)]
 
 
-def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, ""), refused: Sequence[Refused] = ()) -> list[Cause]:
+def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, ""), refused: Sequence[Refused] = (), timezone: str = "UTC") -> list[Cause]:
     """Return the cause of a data incident: which features lost their values together, and so come from one source.
 
     Of missing rows or labels it is intake, when it has set many aside (`set_aside`: how many, and the commonest reason) or
@@ -96,7 +109,7 @@ def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, ""), r
     if signals[0].metric in ("rows", "label_coverage"):
         return [_of_missing(signals, *set_aside, refused)]
     if signals[0].metric == EXCHANGED:
-        return _of_codes(signals)
+        return _of_codes(signals, timezone)
     features = sorted({s.feature for s in signals})
     together = "they failed together, so look at their common source" if len(features) > 1 else "it failed alone, so look at this column first"
     worst = max(signals, key=lambda s: s.value)
@@ -111,12 +124,12 @@ def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, ""), r
     ]
 
 
-def _of_codes(signals: Sequence[Signal]) -> list[Cause]:
+def _of_codes(signals: Sequence[Signal], timezone: str) -> list[Cause]:
     """Return for each feature of which codes were exchanged which ones, as the window with most rows shows it."""
     out = []
     for feature in dict.fromkeys(s.feature for s in signals):
         mine = [s for s in signals if s.feature == feature]
-        subject = codes_text(feature, max(mine, key=lambda s: s.n).reason)
+        subject = codes_text(feature, shares_text(mine, timezone))
         support = ["the shares are those there always were, under other codes; rows that really are others hardly end at just these"]
         out.append(Cause(kind="data", subject=subject, onset=min(s.window_start for s in mine), evidence_for=support))
     return out
@@ -278,7 +291,7 @@ def _data(evidence: Evidence) -> list[Cause]:
     codes = [
         replace(cause, share=share_of_holes(evidence, [feature]))
         for feature in sorted(exchanged)
-        for cause in _of_codes([s for s in evidence.faults if s.metric == EXCHANGED and s.feature == feature])
+        for cause in _of_codes([s for s in evidence.faults if s.metric == EXCHANGED and s.feature == feature], evidence.timezone)
     ]
     faults = [s for s in evidence.faults if s.value >= _MISSING and s.feature and s.metric != EXCHANGED]
     at_fault = {s.feature for s in faults}

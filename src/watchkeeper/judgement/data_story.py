@@ -6,7 +6,7 @@ Belongs here: the words of data incidents. Does not: those about a model's quali
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
-from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text
+from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text, shares_text
 from watchkeeper.judgement.spans import during_text, rows_span, span_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Signal
@@ -27,7 +27,8 @@ def faults_told(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     start, end = rows_span(worst) if is_one else (episode.start, episode.end)
     day, during = span_text(monitor, start, end, evidence.told_at), during_text(monitor, start, end, evidence.told_at)
     if worst.metric == EXCHANGED:
-        return codes_text(worst.feature, worst.reason, during), f"{day}, {monitor.timezone}.", _codes(episode)
+        shares = shares_text([s for s in episode.signals if s.feature == worst.feature], monitor.timezone)
+        return codes_text(worst.feature, shares, during), f"{day}, {monitor.timezone}.", _codes(episode)
     others = len({s.feature for s in episode.signals}) - 1
     names = _column(worst) + (f" and {others} more feature{'s' if others > 1 else ''}" if others else "")
     what = "missing" if worst.metric == "null_ratio" else "a category never seen before"

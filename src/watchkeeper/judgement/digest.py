@@ -277,7 +277,7 @@ def _data(facts: DigestFacts) -> str:
     moved = sorted({s.feature for s in facts.notices if s.metric in _OF_SHAPE and not s.feature.startswith("@")})
     if moved:
         said += f" Inputs differ from the reference ({_some(moved)}): a notice, no alarm."
-    if lasting := sorted({s.feature for s in facts.notices if s.reason.endswith(SETTLED)}):
+    if lasting := sorted({_about(s) for s in facts.notices if s.reason.endswith(SETTLED)}):
         it, is_, was = ("it", "is", "has been") if len(lasting) == 1 else ("they", "are", "have been")
         said += f" That of {_some(lasting)} lasts and did no harm: from here on {it} {is_} compared with how {it} {was} since."
     said += _hidden(facts)
@@ -285,6 +285,15 @@ def _data(facts: DigestFacts) -> str:
         worst = max((s for s in facts.notices if s.metric == "psi" and s.feature == "@score"), key=lambda s: s.value)
         said += f" The model's own scores differ from the reference (PSI up to {number_text(worst.value)}, usually {number_text(worst.expected)}): a notice."
     return said + _risen(facts)
+
+
+def _about(signal: Signal) -> str:
+    """Return in words which input, pair of inputs or number of the model's scores a notice is about."""
+    if not signal.feature:
+        return f"the {metric_text(signal.metric)}"
+    if signal.feature == "@score":
+        return "the model's own scores"
+    return listed(parts_of(signal.feature)) if signal.metric == "correlation" else metric_text("", signal.feature)
 
 
 def _risen(facts: DigestFacts) -> str:

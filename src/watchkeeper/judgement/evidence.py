@@ -124,6 +124,7 @@ class Evidence:
     service: Mapping[tuple[str, str], Score] = field(default_factory=dict)
     not_measured: list[str] = field(default_factory=list)
     told_at: datetime | None = None
+    timezone: str = "UTC"
 
 
 class Pooled:

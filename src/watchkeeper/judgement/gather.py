@@ -126,6 +126,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         service={(m, s): score for m in SERVICE_EVIDENCE for s in {"", segment} if (score := pooled.of(m, s)) is not None},
         not_measured=[name for name, is_known in (("latency", bool(monitor.columns.latency)), ("GPU", known.has_gpu)) if not is_known],
         told_at=known.told_at,
+        timezone=monitor.timezone,
     )
 
 

@@ -4,14 +4,15 @@ Belongs here: values of an input before and now -> what is odd about them, rows 
 (traces.py), what follows (row_causes.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from watchkeeper.records import Signal
 from watchkeeper.stats.exchanges import LEAST_ROWS, changed_places
-from watchkeeper.words import limit_text, percent
+from watchkeeper.words import limit_text, percent, window_text
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -123,7 +124,7 @@ def exchanged(feature: str, cells: Ints, said: Callable[[int], str], is_during: 
     """Tell categories whose codes were exchanged: the shares are what they were, but of others; None where that is not so.
 
     Usual is the median day: what was exchanged long before the bad windows began does not blur it. A third of the bad days must show it, as
-    windows out of line go on a little after the fault is over. Where days have too few rows they are taken together. Of `cells` only the first `kept` are one category each.
+    windows out of line go on a little after the fault is over; the shares told are those of the days that are more like these than as usual. Where days have too few rows they are taken together. Of `cells` only the first `kept` are one category each.
     """
     size = max(kept, int(cells.max(initial=-1)) + 1)
     before, during = (_by_day(np.where(side, cells, -1), day, size) for side in (~is_during, is_during))
@@ -133,8 +134,8 @@ def exchanged(feature: str, cells: Ints, said: Callable[[int], str], is_during: 
     found = [(counts, moved) for counts in during if len(moved := changed_places(usual, counts, kept))]
     if len(found) < _OFTEN * len(during):
         return None
-    counts, moved = max(found, key=lambda each: float(each[0].sum()))
-    now, before_it = counts / counts.sum(), usual / usual.sum()
+    moved = max(found, key=lambda each: float(each[0].sum()))[1]
+    now, before_it = _shares_of_like(during, np.sum([each for each, _ in found], axis=0), usual), usual / usual.sum()
     told = "; ".join(f"{said(int(c))} is {percent(now[c])} of values, usually {percent(before_it[c])}" for c in moved[:3])
     return Odd(feature, "codes", codes_text(feature, told), tuple(int(c) for c in moved))
 
@@ -142,6 +143,21 @@ def exchanged(feature: str, cells: Ints, said: Callable[[int], str], is_during: 
 def codes_text(feature: str, shares: str, during: str = "") -> str:
     """Return that the codes of a feature are exchanged, when, and the shares that say so."""
     return f"codes of {feature} are exchanged{' ' if during else ''}{during}: {shares}"
+
+
+def _shares_of_like(days: Floats, like: Floats, usual: Floats) -> Floats:
+    """Return the shares of all days taken together, given as counts, that lie nearer to some counts than to the usual ones."""
+    of_day, theirs, ours = (each / each.sum(axis=-1, keepdims=True) for each in (days, like, usual))
+    kept = days[np.abs(of_day - theirs).sum(axis=1) < np.abs(of_day - ours).sum(axis=1)].sum(axis=0)
+    out: Floats = kept / kept.sum()
+    return out
+
+
+def shares_text(signals: Sequence[Signal], timezone: str) -> str:
+    """Return the shares that tell of the exchanged codes of one feature: those of the window with most rows, which is named where it is one of several."""
+    fullest = max(signals, key=lambda s: s.n)
+    is_one = len({s.window_start for s in signals}) == 1
+    return fullest.reason if is_one else f"{fullest.reason} (shares of {window_text(fullest.window_start, fullest.window_end, timezone)})"
 
 
 def _by_day(cells: Ints, day: Ints, size: int) -> Floats:

@@ -120,7 +120,7 @@ def bad_since(taken: Era, incidents: Iterable[Incident]) -> list[Incident]:
 
 
 def moved_text(monitor: Monitor, declared: Window, since_then: Iterable[Score]) -> str:
-    """Return how far the days of a step are from those that people declared: inputs by their PSI, and the KPI that tells how good the model is.
+    """Return how far the days of a step are from those that people declared: inputs by their PSI, and the KPI that tells how good the model is, then and now.
 
     >>> from datetime import UTC
     >>> moved_text(Monitor.model_construct(timezone="UTC"), Window(datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 1, 15, tzinfo=UTC)), [])
@@ -134,7 +134,7 @@ def moved_text(monitor: Monitor, declared: Window, since_then: Iterable[Score]) 
     inputs = f"inputs by a PSI of: {', '.join(names)}" if names else f"no input by a PSI of {MOVED_BY:g} or more"
     kpis = [s for s in found if s.metric != "psi" and s.reference_value is not None]
     told = [
-        f"{metric_text(s.metric)} {number_text(s.value, s.unit, [s.reference_value])}, then {number_text(s.reference_value, s.unit, [s.value])}"
+        f"{metric_text(s.metric)} {number_text(s.reference_value, s.unit, [s.value])} then, {number_text(s.value, s.unit, [s.reference_value])} now"
         for s in kpis
     ]
     return "; ".join([f"since {window_text(declared.start, declared.end, monitor.timezone)} {inputs}", *told])

@@ -38,7 +38,7 @@ _NEAR = 0.1
 class Statement:
     """What an audit says of one group and criterion; numbers are None where they cannot be had.
 
-    `rate` and `rest_rate` are as counted, `value`, `low` and `high` are the gap between them (or their ratio), where `is_shrunk` of the
+    `rate` and `rest_rate` are as counted (of calibration and errors they are means and no rates), `value`, `low` and `high` are the gap between them (or their ratio), where `is_shrunk` of the
     share drawn towards what is expected. `needed` is how many rows like the `n` there are an answer takes.
     """
 

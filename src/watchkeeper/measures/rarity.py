@@ -26,6 +26,7 @@ class Place:
 
 
 NOWHERE = Place(said="not compared: the reference has no values of it")
+UNCOUNTED = Place(said="not compared: the reference is not counted yet as the monitor now has it; `watchkeeper run` does so")
 
 
 def place_of(view: FeatureView, value: Any) -> Place:

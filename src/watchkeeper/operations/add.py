@@ -85,7 +85,7 @@ def add(home: Home, model: str, *, events: Given, labels: Given | None, said: Sa
         raise UsageError(f"there is a model '{twin or model}' already", where=str(home.monitors_dir), then="Edit its file, or choose another name.")
     given: dict[str, Given] = {"events": events, **({"labels": labels} if labels else {})}
     files.require([path for path in given.values() if isinstance(path, Path)])
-    sources = _of_files(home, {kind: path for kind, path in given.items() if isinstance(path, Path)})
+    sources = _of_files(home, model, {kind: path for kind, path in given.items() if isinstance(path, Path)})
     sources |= {kind: _of_query(ask) for kind, ask in given.items() if isinstance(ask, Ask)}
     marks = {ask.watermark for ask in given.values() if isinstance(ask, Ask) and ask.watermark}
     if marks and not any("watermark" in source.place for source in sources.values()):
@@ -144,11 +144,13 @@ def _of_query(ask: Ask) -> Source:
     return Source(rows, ask.place(there.names), SAID, read)
 
 
-def _of_files(home: Home, paths: dict[str, Path]) -> dict[str, Source]:
-    """Read the files; when the glob of one would also match the other, each keeps its own name."""
+def _of_files(home: Home, model: str, paths: dict[str, Path]) -> dict[str, Source]:
+    """Read the files; when the glob of one would also match the other, fewer of the digits vary, else each keeps its own name."""
     whole = {kind: path.resolve() for kind, path in paths.items()}
-    globs = {kind: glob_of(path, home.root) for kind, path in whole.items()}
-    if any(path.match(globs[other][0]) for kind, path in whole.items() for other in globs if other != kind):
+    globs = {kind: glob_of(path, home.root, model) for kind, path in whole.items()}
+    if _overlap(whole, globs):
+        globs = {kind: glob_of(path, home.root, model, is_tight=True) for kind, path in whole.items()}
+    if _overlap(whole, globs):
         globs = {kind: (named(path, home.root), "this file alone: the other file's name is too much like it") for kind, path in whole.items()}
     return {
         kind: Source(
@@ -160,6 +162,11 @@ def _of_files(home: Home, paths: dict[str, Path]) -> dict[str, Source]:
         )
         for kind, path in whole.items()
     }
+
+
+def _overlap(paths: dict[str, Path], globs: dict[str, tuple[str, str]]) -> bool:
+    """Tell whether a glob also matches the file of another kind."""
+    return any(path.match(globs[other][0]) for kind, path in paths.items() for other in globs if other != kind)
 
 
 def _whole(home: Home, path: Path, pattern: str, columns: Sequence[str]) -> pa.Table:

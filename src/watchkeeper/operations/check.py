@@ -29,6 +29,7 @@ from watchkeeper.measures.token_prices import TokenPrice
 from watchkeeper.monitor import Cost, Monitor, Place
 from watchkeeper.operations.asking import prepared
 from watchkeeper.operations.bins_in_force import reference_problem, stored_bins, too_short
+from watchkeeper.operations.draft import glob_of
 from watchkeeper.operations.era_signals import charted_now
 from watchkeeper.operations.label_classes import remarks
 from watchkeeper.operations.latency_units import latency_doubts
@@ -153,6 +154,7 @@ def _of_columns(home: Home, monitor: Monitor, document: Document) -> Iterator[Fi
     for source, place in monitor.places.items():
         if place.files is not None:
             yield from _against_newest(home, document, (source, "files"), place.files, named[source])
+            yield from _of_files_beside(home, monitor, document, source, place.files)
             yield from _of_suite_columns(home, monitor, source, place.files)
         else:
             yield from _against_answer(monitor, document, source, place, named[source])
@@ -197,6 +199,19 @@ def _against_newest(home: Home, document: Document, said_at: Key, pattern: str, 
             yield _finding(_level(key), document, key, f"{newest.name} has no column '{column}'", _near(column, valid))
     for twins in dropped_twins(columns, wanted=named.values()).items():
         yield _finding("warning", document, said_at, f"{newest.name}: {twin_text(*twins)}")
+
+
+def _of_files_beside(home: Home, monitor: Monitor, document: Document, source: Source, pattern: str) -> Iterator[Finding]:
+    """Yield that files which differ in digits alone from the one file that is named are not read."""
+    path = home.root / pattern
+    if files.is_glob(pattern) or not path.is_file():
+        return
+    like, _ = glob_of(path, home.root, is_tight=True)
+    read = {file for place in (*monitor.places.values(), monitor.reference) if place.files for file in files.discover(home, place.files)}
+    beside = [file.name for file in files.discover(home, like) if file not in read]
+    if beside:
+        what = f"{counted(len(beside), 'file')} beside {path.name} {'is' if len(beside) == 1 else 'are'} not read, such as {beside[-1]}"
+        yield _finding("warning", document, (source, "files"), what, f"write {like} to read all of them")
 
 
 def _level(key: Key) -> Literal["mistake", "warning"]:

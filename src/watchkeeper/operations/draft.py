@@ -26,6 +26,9 @@ from watchkeeper.operations.latency_units import doubt, measured_of, unit_of_nam
 from watchkeeper.operations.times import READABLE, to_utc
 from watchkeeper.words import listed
 
+_DIGITS = re.compile(r"\d[\d\-_T]*\d|\d+")
+_APART = re.compile(r"(?<![^\W_\d])(?<!\d)(?:\d[\d\-_T]*\d|\d+)|(?<!\d)\d{4}(?:[\d\-_T]*\d)?")
+"""Digits that do not follow a letter, or are four and more, as of a year."""
 _SAID_ROLES = {"version": "version-column", "latency": "latency"}  # role -> option
 _LONGEST_REFERENCE_DAYS = 90
 _WEEKLY_BELOW, _WEEKLY_FROM_DAYS = 30, 56
@@ -63,15 +66,23 @@ def _place(told: Draft, section: str, source: Source) -> None:
         told.tell(f"{section}.{name}", value, source.why)
 
 
-def glob_of(path: Path, root: Path) -> tuple[str, str]:
+def glob_of(path: Path, root: Path, model: str = "", *, is_tight: bool = False) -> tuple[str, str]:
     """Return the glob for files like `path`, relative to the workspace where it lies in it, and why.
+
+    Digits of the model's name stay, and with `is_tight` up to three that follow a letter where other ones come later.
 
     >>> glob_of(Path("/home/w/inbox/flights-2013-04-01.csv.gz"), Path("/home/w"))
     ('inbox/flights-*.csv.gz', 'the digits in the name stand for any')
+    >>> glob_of(Path("/w/fraud2-2025-01-01.csv"), Path("/w"), "fraud2")[0], glob_of(Path("/w/fraud2-2025-01-01.csv"), Path("/w"), is_tight=True)[0]
+    ('fraud2-*.csv', 'fraud2-*.csv')
     """
     place = Path(named(path, root))
     stem, dot, suffixes = place.name.partition(".")
-    loose = re.sub(r"\d[\d\-_T]*\d|\d+", "*", stem)
+    own = re.search(rf"{re.escape(model)}(?!\d)", stem) if model else None
+    begun, rest = (stem[: own.end()], stem[own.end() :]) if own else ("", stem)
+    tight = begun + _APART.sub("*", rest)
+    loose = tight if is_tight and tight != stem else begun + _DIGITS.sub("*", rest)
+    loose = loose if loose != stem else _DIGITS.sub("*", stem)
     why = "the digits in the name stand for any" if loose != stem else "this file alone; put * where the names of later files differ"
     return str(place.with_name(f"{loose}{dot}{suffixes}").as_posix()), why
 

@@ -19,7 +19,7 @@ from watchkeeper.judgement.eras import era_of, reference_text
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.measures.confidence import near
 from watchkeeper.measures.frame import BySegment, label_view
-from watchkeeper.measures.rarity import NOWHERE, Place, place_of
+from watchkeeper.measures.rarity import NOWHERE, UNCOUNTED, Place, place_of
 from watchkeeper.measures.views import BinaryView, FeatureView
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.audit import private_shown
@@ -210,6 +210,8 @@ def _as_label(monitor: Monitor, column: pa.ChunkedArray) -> str:
 
 
 def _place(name: str, fitted_bins: Mapping[str, FeatureBins], usual: BySegment, value: Any) -> Place:
+    if fitted_bins and not usual.get(""):
+        return UNCOUNTED
     if name not in fitted_bins:
         return NOWHERE
     return place_of(FeatureView(fitted_bins[name], usual.get("", {}).get((FEATURE, name, ""), Counts())), value)

@@ -7,16 +7,21 @@ or what becomes of messages (judgement/notices.py).
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.workspace import Home, load_monitor
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.signals import judged_metrics
 from watchkeeper.judgement.silences import is_in_force
+from watchkeeper.monitor import Monitor
 from watchkeeper.operations.care import going_on, person, reason
 from watchkeeper.operations.incident_book import JUDGING, incident_called, known_incidents, known_silences
 from watchkeeper.operations.listing import nearest
-from watchkeeper.records import Silence, key
+from watchkeeper.records import Score, Silence, key
 from watchkeeper.spelling import is_segment, segment_name, segment_pairs, utc
 from watchkeeper.words import moment_text
 
@@ -97,11 +102,11 @@ def _asked(home: Home, about: About, *, until: datetime, who: str, why: str, now
         found = going_on(incident_called(known_incidents(home, now=now), about.incident), "silenced")
         what = {"model": found.model, "incident_id": found.id}
     else:
-        what = _of_model(home, about)
+        what = _of_model(home, about, now)
     return Silence(silence_id=key(*what.values(), until, who, why, now), until=until, who=who, why=why, at=now, **what)
 
 
-def _of_model(home: Home, about: About) -> dict[str, str]:
+def _of_model(home: Home, about: About, now: datetime) -> dict[str, str]:
     if not about.model:
         raise UsageError("a metric or a segment is silenced of a model", where="model", then="Name the model as well.")
     monitor = load_monitor(home, about.model)
@@ -117,4 +122,20 @@ def _of_model(home: Home, about: About) -> dict[str, str]:
             else "Its monitor file declares no `segments`; leave the segment out."
         )
         raise UsageError(f"{about.segment!r} is no segment of {monitor.model}", where="segment", then=then)
+    if segment:
+        _require_measured(home, monitor, segment, now)
     return {"model": monitor.model, "metric": about.metric, "segment": segment}
+
+
+def _require_measured(home: Home, monitor: Monitor, segment: str, now: datetime) -> None:
+    """Refuse a segment that no score was ever about, nor of which one is a part; before any segment was measured none is known to be wrong.
+
+    Raises:
+        UsageError: there is none of that name.
+
+    """
+    mine = (pc.field("model") == monitor.model) & (pc.field("computed_at") <= pa.scalar(now, TIMESTAMP))
+    found = home.lake.read(Score.TABLE, columns=["segment"], where=mine)
+    there = [] if found is None else sorted(name for name in pc.unique(found["segment"]).to_pylist() if name)
+    if there and not any(set(segment_pairs(segment)) <= set(segment_pairs(name)) for name in there):
+        raise UsageError(f"no score of {monitor.model} is about a segment {segment!r}", where="segment", then=nearest(segment, there))

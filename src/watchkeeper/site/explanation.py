@@ -13,7 +13,7 @@ import numpy as np
 
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.measures.confidence import near
-from watchkeeper.measures.rarity import NOWHERE, Place
+from watchkeeper.measures.rarity import NOWHERE, UNCOUNTED, Place
 from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.groups import NULL
 from watchkeeper.records import Batch, Change, Span, Validation
@@ -192,7 +192,7 @@ def _moved(found: Explanation) -> str:
 
 
 def _usually(place: Place) -> str:
-    return f", {place.said}" if place.said and place is not NOWHERE else ""
+    return f", {place.said}" if place.said and place not in (NOWHERE, UNCOUNTED) else ""
 
 
 def _unusual(found: Explanation) -> str:

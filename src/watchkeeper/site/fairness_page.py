@@ -18,7 +18,7 @@ from watchkeeper.measures.fairness import FEW, LEAST, Statement, Verdict
 from watchkeeper.site.render import page
 from watchkeeper.words import counted, limit_text, listed, measured_text, moment_text, number_text, percent, window_text
 
-COLUMNS = ("group", "metric", "verdict", "gap", "rate", "others", "n", "needed", "note")
+COLUMNS = ("group", "metric", "verdict", "gap", "own", "others", "n", "needed", "note")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,17 +53,28 @@ class FairnessReport:
 
 
 def summary(report: FairnessReport) -> str:
-    """Return how many statements came to which verdict.
+    """Return how many statements came to which verdict; a violation between two groups, which is stated of both, is one.
 
     >>> class Report: statements = ()
     >>> summary(Report)
     'nothing to compare'
     """
     tally = Counter(s.verdict for s in report.statements)
-    said = [counted(tally["violation"], "violation")] if tally["violation"] else []
+    apart = _violations(report.statements)
+    both = "" if apart == tally["violation"] else f" (in {tally['violation']} rows: of two groups each is the other's rest)"
+    said = [f"{counted(apart, 'violation')}{both}"] if apart else []
     said += [f"{tally['none']} no violation"] if tally["none"] else []
     said += [f"{tally['cannot tell']} cannot tell"] if tally["cannot tell"] else []
     return ", ".join(said) or "nothing to compare"
+
+
+def _violations(statements: Sequence[Statement]) -> int:
+    """Return how many gaps are violations: of an attribute with two groups both have the same gap."""
+    groups: dict[str, set[str]] = {}
+    for s in statements:
+        groups.setdefault(s.attribute, set()).add(s.group)
+    found = {(s.attribute, s.metric, "" if len(groups[s.attribute]) == 2 else s.group) for s in statements if s.verdict == "violation"}  # noqa: PLR2004 - as said
+    return len(found)
 
 
 def rows(report: FairnessReport) -> list[dict[str, Any]]:
@@ -77,7 +88,7 @@ def _row(s: Statement) -> dict[str, Any]:
         "metric": s.metric,
         "verdict": s.verdict,
         "gap": measured_text(s.value, s.low, s.high),
-        "rate": number_text(s.rate, beside=[s.rest_rate]),
+        "own": number_text(s.rate, beside=[s.rest_rate]),
         "others": number_text(s.rest_rate, beside=[s.rate]),
         "n": s.n,
         "needed": s.needed,
