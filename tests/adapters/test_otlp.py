@@ -24,7 +24,7 @@ from watchkeeper.adapters.otlp_metrics import samples
 from watchkeeper.adapters.otlp_spans import About, spans
 from watchkeeper.errors import UnreadableError
 
-ABOUT = About(now=AT, batch="b", models={"parcels"}, private={"income"})
+ABOUT = About(now=AT, batch="b", models={"parcels"}, private={"income"}, also={"lane", "income", *(f"a{i:03}" for i in range(200))})
 
 
 def spans_of(data, about=ABOUT):
