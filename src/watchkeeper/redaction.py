@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 
 REMOVED = "(removed)"
-_READ = 4096
+_READ = 1024
 """Characters of a text that are looked through; what is kept of one is shorter by far."""
 
 _ATTRIBUTES = re.compile(

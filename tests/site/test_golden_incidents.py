@@ -59,9 +59,7 @@ STORIES: Mapping[str, Callable[[], tuple[Monitor, Evidence]]] = {
     "concept": lambda: (monitor(), evidence(*_gap(7, 8, 9), rate=0.6, versions=STEADY, segments=[NORTH])),
     "concept-in-one-place": lambda: (
         monitor(),
-        evidence(
-            rate=0.6, versions=STEADY, traces=Traces(place=Place("wind", "feature", "wind > 14", 0.53, 0.0, 0.1, 0.95), outcome=(0.71, 0.18, 0.53))
-        ),
+        evidence(rate=0.6, versions=STEADY, traces=Traces(place=Place("wind", "feature", "wind > 14", 0.53, 0.0, 0.1, 0.95), outcome=(0.71, 0.18, 0.53))),
     ),
     "mix": lambda: (
         monitor(),
