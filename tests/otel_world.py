@@ -2,7 +2,7 @@
 
 import io
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -62,6 +62,17 @@ def a_trace(*, seconds: float = 0.0) -> Sequence[ReadableSpan]:
     chat.set_status(trace.StatusCode.ERROR, "context window is full " + "x" * 600)
     chat.end(nanoseconds(seconds + 0.38))
     root.end(nanoseconds(seconds + 0.4))
+    return kept.get_finished_spans()
+
+
+def one_span(name: str, attributes: Mapping[str, Any], error: str) -> Sequence[ReadableSpan]:
+    """Return a trace of one span that failed."""
+    kept = InMemorySpanExporter()
+    provider = TracerProvider(resource=RESOURCE, shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    span = provider.get_tracer("parcels").start_span(name, start_time=nanoseconds(), attributes=dict(attributes))
+    span.set_status(trace.StatusCode.ERROR, error)
+    span.end(nanoseconds(1))
     return kept.get_finished_spans()
 
 

@@ -590,14 +590,14 @@ class Span:
     started_at: Of[datetime, "when it began"]
     duration_ms: Of[float, "how long it took"]
     status: Of[str, "ok, error, or unset where the program did not say"] = "unset"
-    status_message: Of[str, "what the program said of an error, at most 500 characters"] = ""
+    status_message: Of[str, "what the program said of an error, without what looks like a secret, at most 500 characters"] = ""
     operation: Of[str, "gen_ai.operation.name: chat, embeddings, execute_tool; empty for what is no call of a language model"] = ""
     request_model: Of[str, "gen_ai.request.model: the language model that was asked for"] = ""
     response_model: Of[str, "gen_ai.response.model: the one that answered"] = ""
     input_tokens: Of[int | None, "gen_ai.usage.input_tokens"] = None
     output_tokens: Of[int | None, "gen_ai.usage.output_tokens"] = None
     finish_reasons: Of[list[str], "gen_ai.response.finish_reasons: why each answer ended"] = field(default_factory=list)
-    attributes: Of[str, "the other attributes, JSON; without prompts, answers, headers, queries and persons, at most 64 of 256 characters"] = "{}"
+    attributes: Of[str, "the other attributes that are known to hold no contents, JSON; at most 64 of 256 characters"] = "{}"
     landed_at: Of[datetime, "the `now` of the run that took it in"]
     batch: Of[str, "the batch it came in; `batches` has it"] = ""
 

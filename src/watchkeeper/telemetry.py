@@ -83,6 +83,9 @@ class Telemetry(Words):
     """Traces and metrics from elsewhere, and where ours go."""
 
     files: list[str] = Field(default_factory=list, description="globs of OpenTelemetry files, JSON lines or protobuf")
+    attributes: list[str] = Field(
+        default_factory=list, description="names of attributes of spans that are kept besides those known to hold no contents"
+    )
     prometheus: list[Prometheus] = Field(default_factory=list)
     export: Export = Export()
 

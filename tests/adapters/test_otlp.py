@@ -24,7 +24,7 @@ from watchkeeper.adapters.otlp_metrics import samples
 from watchkeeper.adapters.otlp_spans import About, spans
 from watchkeeper.errors import UnreadableError
 
-ABOUT = About(now=AT, batch="b", models={"parcels"}, private={"income"})
+ABOUT = About(now=AT, batch="b", models={"parcels"}, private={"income"}, also={"lane", "income", *(f"a{i:03}" for i in range(200))})
 
 
 def spans_of(data, about=ABOUT):
@@ -91,8 +91,9 @@ def test_a_broken_line_is_told_of_and_the_others_are_read():
         '{"resourceLogs": []}': "holds log records, which are not taken in",
         '{"some": "log"}': "is no OTLP request: it has neither resourceSpans nor resourceMetrics",
         '"text"': "is no OTLP request: a JSON object was expected",
-        good.replace('"traceId":"', '"traceId":"xyz'): "is not a hexadecimal id",
-        "[" * 100_000: "is not JSON",
+        good.replace('"traceId":"', '"traceId":"xyz'): "is no OTLP request: traceId is not a hexadecimal id",
+        "[" * 100_000: "is nested too deeply to be read",
+        "null": "is no OTLP request: a JSON object was expected",
     }
     found = list(messages("\n".join([good, *bad, good, ""]).encode(), "f"))
     assert len(list(messages("\n".join([*bad, good]).encode(), "f"))) == len(bad) + 1
@@ -100,6 +101,44 @@ def test_a_broken_line_is_told_of_and_the_others_are_read():
     for message, why in zip(found[1:-1], bad.values(), strict=True):
         assert why in message.content.reason
     assert all(not isinstance(m.content, Broken) for m in (found[0], found[-1]))
+
+
+def in_first_span(**fields):
+    found = json.loads(json_of(a_trace()))
+    found["resourceSpans"][0]["scopeSpans"][0]["spans"][0] |= fields
+    return json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (in_first_span(startTimeUnixNano="LEAKME"), "startTimeUnixNano is not a whole number"),
+        (in_first_span(endTimeUnixNano=["LEAKME"]), "endTimeUnixNano is not a whole number"),
+        (in_first_span(spanId="LEAKME"), "spanId is not a hexadecimal id"),
+        (in_first_span(name={"LEAKME": 1}), "name is not a text"),
+        (in_first_span(kind={"LEAKME": 1}), "kind is not a whole number"),
+        (in_first_span(status="LEAKME"), "status is not an object"),
+        (in_first_span(status={"message": ["LEAKME"]}), "status.message is not a text"),
+        (in_first_span(attributes="LEAKME"), "attributes is not a list"),
+        (in_first_span(attributes=[{"key": "a", "value": {"intValue": "LEAKME"}}]), "an attribute is no key with a value of the kind it says"),
+        (in_first_span(attributes=[{"key": "a", "value": {"stringValue": ["LEAKME"]}}]), "an attribute is no key with a value of the kind it says"),
+        (in_first_span(attributes=["LEAKME"]), "an attribute is no key with a value of the kind it says"),
+        (in_first_span(events=["LEAKME"]), "an entry of events is not an object"),
+        ('{"resourceSpans": "LEAKME"}', "resourceSpans is not a list"),
+        ('{"resourceSpans": ["LEAKME"]}', "an entry of resourceSpans is not an object"),
+        ('{"resourceMetrics": "LEAKME"}', "resourceMetrics is not of its kind"),
+        (
+            '{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "m", "gauge": {"dataPoints": [{"timeUnixNano": "LEAKME"}]}}]}]}]}',
+            "timeUnixNano is not of its kind",
+        ),
+        ('{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": ["LEAKME"]}]}]}]}', "name is not of its kind"),
+    ],
+)
+def test_of_a_broken_line_the_field_is_told_and_nothing_that_stands_there(line, why):
+    (message,) = messages(line.encode(), "f")
+    assert message.content.reason.startswith("is no OTLP request: ")
+    assert message.content.reason.endswith(why)
+    assert "LEAKME" not in message.content.reason
 
 
 def test_one_request_over_many_lines_is_one_request():

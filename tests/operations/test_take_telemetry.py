@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from conftest import PARCELS
-from otel_world import AT, SECRET, a_trace, json_of, metrics, metrics_json, protobuf_of, with_lengths
+from otel_world import AT, SECRET, a_trace, json_of, metrics, metrics_json, one_span, protobuf_of, with_lengths
 from receiver import Answer, Receiver
 from watchkeeper.adapters.workspace import load_monitors
 from watchkeeper.operations.query import query
@@ -93,6 +93,80 @@ def test_a_broken_line_is_set_aside_with_its_reason_and_the_rest_lands(telling):
     assert taken_in(home) == []
     assert taken_text([told]).startswith("Telemetry: 3 spans and ")
     assert taken_text([told]).endswith(" values landed, 1 line set aside.")
+
+
+SECRETS = {
+    "x-api-key": "LEAKME",
+    "jwt": "LEAKME",
+    "ai.prompt": "LEAKME",
+    "http.response.body": "LEAKME",
+    "customer_email": "LEAKME@mail.example",
+    "url.path": "/of/LEAKME",
+    "aws.secret_access_key": "LEAKME",
+    "credit_card": "4111 1111 1111 1111",
+    "langfuse.input": "LEAKME",
+    "some.nested": {"prompt": "LEAKME"},
+    "http.route": "/x?LEAKME",
+    "error.type": "Bearer LEAKME",
+    "service.name": "https://u:LEAKME@host",
+    "lane": '{"password": "LEAKME", "a": "LEAKME"}',
+    "gen_ai.request.model": "sk-proj-LEAKME",
+}
+"""Attributes, each with what must not reach the lake: by its name, or where the name is kept or asked for, by its value."""
+
+
+def leaked(home):
+    """Tell whether a secret stands anywhere under the lake, in files and logs as they are, or in rows, whose files are compressed."""
+    lake = home.root / "warehouse" / "lake"
+    tables = {str(p.parent.parent.relative_to(lake)) for p in lake.rglob("_delta_log/*.json")}
+    assert Span.TABLE in tables
+    found = b"".join([*(p.read_bytes() for p in lake.rglob("*") if p.is_file()), *(repr(home.lake.read(t).to_pylist()).encode() for t in tables)])
+    assert b"/predict" in found, "rows are looked through"
+    return b"LEAKME" in found or b"4111 1111" in found
+
+
+@pytest.mark.parametrize("form", ["json", "protobuf"])
+def test_no_secret_reaches_the_lake_in_rows_or_in_its_log(telling, form):
+    home = telling(files=["inbox/*"], attributes=["lane", "some.nested"])
+    plain = {n: v for n, v in SECRETS.items() if isinstance(v, str)}
+    trace = one_span("GET /x?token=LEAKME", plain, "Authorization: Bearer LEAKME postgres://u:LEAKME@h/db")
+    if form == "json":
+        request = json.loads(json_of(trace))
+        (made,) = request["resourceSpans"][0]["scopeSpans"][0]["spans"]
+        nested = [{"key": "prompt", "value": {"stringValue": "LEAKME"}}]
+        made["attributes"].append({"key": "some.nested", "value": {"kvlistValue": {"values": nested}}})
+        put(home, "a.jsonl", json.dumps(request).encode() + b"\n" + json_of(a_trace()))
+    else:
+        put(home, "a.pb", with_lengths(protobuf_of(trace), protobuf_of(a_trace())))
+    (told,) = taken_in(home)
+    assert (told.spans, told.rows_quarantined) == (4, 0)
+    assert not leaked(home)
+    kept = next(s for s in home.lake.newest(Span) if s.name == "GET /x")
+    assert kept.status_message == "Authorization: (removed)"
+    assert json.loads(kept.attributes)["http.route"] == "/x"
+    upkeep(home, load_monitors(home)[0], now=NOW + timedelta(days=1))
+    assert not leaked(home)
+
+
+def test_the_log_of_telemetry_has_no_text_as_minimum_or_maximum(telling):
+    home = telling(files=["inbox/*"])
+    put(home, "a.jsonl", json_of(a_trace()) + metrics_json(metrics()))
+    taken_in(home)
+    home.lake.compact(Span.TABLE)
+    for record, number in ((Span, "duration_ms"), (MetricSample, "value")):
+        logs = (home.root / "warehouse" / "lake" / record.TABLE / "_delta_log").glob("*.json")
+        said = [json.loads(a["add"]["stats"]) for p in logs for a in map(json.loads, p.read_text().splitlines()) if "add" in a]
+        assert said
+        assert all(number in one["minValues"] for one in said)
+        assert not [v for one in said for n, v in one["minValues"].items() if isinstance(v, str) and not n.endswith("at")]
+
+
+def test_labels_of_series_stay_apart_and_lose_what_they_tell_of_persons(telling):
+    with Page() as page:
+        page.text = 'm{lane="fast",customer_email="LEAKME"} 1\nm{lane="slow",path="/x?token=LEAKME"} 2\n'
+        home = telling(prometheus=[{"name": "page", "scrape": f"{page.url}/metrics"}])
+        taken_in(home, is_live=True)
+    assert {s.labels: s.value for s in home.lake.newest(MetricSample)} == {'{"lane": "fast"}': 1.0, '{"lane": "slow", "path": "/x"}': 2.0}
 
 
 def test_a_file_that_is_none_is_set_aside_whole_and_named(telling):

@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_DELTA, DataPointFlags, Metric, MetricsData
 
-from watchkeeper.adapters.otlp_attributes import canonical, values
+from watchkeeper.adapters.otlp_attributes import labels_text, values
 from watchkeeper.adapters.otlp_spans import About, host_of, moment_of
 from watchkeeper.records import MetricSample
+from watchkeeper.redaction import without_secrets
 
 SOURCE = "otlp"
 _NAME, _UNIT = 200, 63
@@ -38,28 +39,32 @@ def samples(found: MetricsData, about: About) -> Iterator[MetricSample | str]:
 def _of_metric(metric: Metric, shared: Mapping[str, Any], about: About) -> Iterator[MetricSample | str]:
     form = metric.WhichOneof("data")
     if not metric.name or form is None:
-        yield f"the metric {metric.name[:_NAME]!r} has no values of a kind that is known" if metric.name else "a metric has no name"
+        yield f"the metric {_named(metric)!r} has no values of a kind that is known" if metric.name else "a metric has no name"
         return
     data = getattr(metric, form)
     for point in data.data_points:
         at = moment_of(point.time_unix_nano) if point.time_unix_nano else None
         if at is None:
-            yield f"a value of the metric {metric.name[:_NAME]!r} has no time"
+            yield f"a value of the metric {_named(metric)!r} has no time"
             continue
         labels = {**shared, **values(point.attributes)}
         is_stale = bool(point.flags & _STALE)
         for suffix, more, value, kind in _PARTS[form](data, point):
             yield MetricSample(
-                name=metric.name[:_NAME] + suffix,
-                labels=canonical({**labels, **more}, about.private),
+                name=_named(metric) + suffix,
+                labels=labels_text({**labels, **more}, also=about.also, private=about.private),
                 value=None if is_stale or math.isnan(value) else value,
                 at=at,
                 kind=kind,
-                unit=metric.unit[:_UNIT],
+                unit=without_secrets(metric.unit)[:_UNIT],
                 source=SOURCE,
                 landed_at=about.now,
                 batch=about.batch,
             )
+
+
+def _named(metric: Metric) -> str:
+    return without_secrets(metric.name)[:_NAME]
 
 
 def _number(point: Any) -> float:

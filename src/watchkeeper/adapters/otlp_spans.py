@@ -1,7 +1,7 @@
 """Spans of OpenTelemetry as records.
 
 Belongs here: which field of a span is which column, GenAI semantic conventions included. Does not: reading files (otlp.py),
-or which attributes are private (otlp_attributes.py).
+or which attributes are kept (otlp_attributes.py).
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -12,8 +12,9 @@ from typing import Any
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status, TracesData
 
-from watchkeeper.adapters.otlp_attributes import canonical, values
+from watchkeeper.adapters.otlp_attributes import attributes_text, values
 from watchkeeper.records import Span
+from watchkeeper.redaction import without_secrets
 
 _NAME, _STATUS = 200, 500
 _TRACE_ID, _SPAN_ID = 16, 8
@@ -29,12 +30,13 @@ _OF_RESOURCE = ("service.version", "deployment.environment.name", "deployment.en
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What the file cannot tell: the moment, the batch, the models there are, and what their monitors call private."""
+    """What the file cannot tell: the moment, the batch, the models there are, what their monitors call private, and the attributes kept besides."""
 
     now: datetime
     batch: str = ""
     models: Collection[str] = ()
     private: Collection[str] = ()
+    also: Collection[str] = ()
 
 
 def spans(found: TracesData, about: About) -> Iterator[Span | str]:
@@ -76,7 +78,7 @@ def _span(one: SpanMessage, resource: Mapping[str, Any], about: About) -> Span:
         trace_id=one.trace_id.hex(),
         span_id=one.span_id.hex(),
         parent_span_id=one.parent_span_id.hex() if any(one.parent_span_id) else "",
-        name=one.name[:_NAME],
+        name=_text(one.name),
         kind=_kind(one),
         service=_text(resource.get("service.name")),
         host=host_of(resource),
@@ -84,14 +86,14 @@ def _span(one: SpanMessage, resource: Mapping[str, Any], about: About) -> Span:
         started_at=moment_of(one.start_time_unix_nano) or about.now,
         duration_ms=(one.end_time_unix_nano - one.start_time_unix_nano) / 1e6,
         status={Status.STATUS_CODE_OK: "ok", Status.STATUS_CODE_ERROR: "error"}.get(one.status.code, "unset"),
-        status_message=one.status.message[:_STATUS],
+        status_message=without_secrets(one.status.message)[:_STATUS],
         operation=_text(own.get("gen_ai.operation.name")),
         request_model=_text(own.get("gen_ai.request.model")),
         response_model=_text(own.get("gen_ai.response.model")),
         input_tokens=_count(own, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
         output_tokens=_count(own, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
         finish_reasons=_texts(own.get("gen_ai.response.finish_reasons")),
-        attributes=canonical(rest, about.private),
+        attributes=attributes_text(rest, also=about.also, private=about.private),
         landed_at=about.now,
         batch=about.batch,
     )
@@ -123,7 +125,8 @@ def _model(own: Mapping[str, Any], resource: Mapping[str, Any], models: Collecti
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else str(value)[:_NAME]
+    """Return a text or a number as a text; of what is made of parts nothing."""
+    return without_secrets(str(value))[:_NAME] if isinstance(value, str | int | float) else ""
 
 
 def _texts(value: Any) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from prometheus_client import Metric
 
-from watchkeeper.adapters.otlp_attributes import canonical
+from watchkeeper.adapters.otlp_attributes import labels_text
 from watchkeeper.adapters.scrape import Answer, families, fetch, place
 from watchkeeper.errors import UnreachableError, UnreadableError
 from watchkeeper.records import MetricSample
@@ -34,12 +34,13 @@ _SAID = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """One source, and what is not in its words: the moment, the header of its token, what monitors call private."""
+    """One source, and what is not in its words: the moment, the header of its token, what monitors call private, and the labels kept though their names say contents."""
 
     source: Prometheus
     now: datetime
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     private: Sequence[str] = ()
+    also: Sequence[str] = ()
 
     def fetch(self, url: str, accept: str) -> Answer:
         """GET one address of the source, within its bounds."""
@@ -48,7 +49,7 @@ class Asking:
     def sample(self, name: str, labels: Mapping[str, str], value: float, at: datetime, kind: str) -> MetricSample:
         """Return one value as a record; NaN, which is also how Prometheus says that a series has ended, is not known."""
         known = None if math.isnan(value) else value
-        told = canonical(labels, self.private)
+        told = labels_text(labels, also=self.also, private=self.private)
         return MetricSample(name=name, labels=told, value=known, at=at, kind=kind, source=self.source.name, landed_at=self.now)
 
 

@@ -114,6 +114,7 @@ class _Taking:
     def __init__(self, home: Home, monitors: Mapping[str, Monitor], now: datetime) -> None:
         self.home, self.now, self.models = home, now, frozenset(monitors)
         self.private = frozenset(name for m in monitors.values() for name in m.private)
+        self.also = home.workspace.telemetry.attributes
         known: list[Batch] = home.lake.newest(Batch, where=pc.field("source") == SOURCE)
         self.batches = {b.batch_id: b for b in known}
         self.stamps = {(b.path, b.size_bytes, b.modified_at) for b in known if b.modified_at is not None}
@@ -154,7 +155,7 @@ class _Taking:
             return told if is_given else None
         seen = content.stamp
         read = _Read(batch_id, file.name, place, len(content.data), seen.modified_at if seen else None)
-        about = About(now=self.now, batch=batch_id, models=self.models, private=self.private)
+        about = About(now=self.now, batch=batch_id, models=self.models, private=self.private, also=self.also)
         try:
             for message in messages(content.data, file.name):
                 _add(read, message, about)
@@ -226,7 +227,7 @@ class _Taking:
     def source(self, source: Prometheus) -> Taken:
         """Ask one source and land what it answers."""
         try:
-            asking = Asking(source=source, now=self.now, headers=authorization(source.bearer), private=sorted(self.private))
+            asking = Asking(source=source, now=self.now, headers=authorization(source.bearer), private=sorted(self.private), also=self.also)
             found = scraped(asking) if source.scrape is not None else asked(asking, self._newest(source.name))
         except WatchkeeperError as error:
             return Taken(name=source.name, status="failed", reason=str(error))
