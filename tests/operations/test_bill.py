@@ -136,6 +136,24 @@ def test_an_unpriced_device_has_hours_and_no_cost():
     assert "add a line" in row.reason
 
 
+def test_a_row_that_is_priced_in_part_costs_what_has_a_price_and_says_what_has_none():
+    (row,) = billed([sample(60, 60, "c", "NVIDIA L4", ""), sample(20, 20, "c", "Mystery 9000", "")])
+    assert row.account == "unattributed"
+    assert row.cost == pytest.approx(0.8048)
+    assert row.cents == 80
+    assert row.unpriced_gpu_hours == pytest.approx(1 / 3)
+    assert row.is_partly_priced
+    assert sum(p.cost or 0.0 for p in row.parts if p.per == "purpose") == pytest.approx(row.cost)
+    assert row.prices.startswith("NVIDIA L4 at 0.8048 USD")
+    assert "0.333 of 1.33 GPU-hours: no price for 'Mystery 9000' in USD: add a line" in row.reason
+
+
+def test_a_model_priced_in_part_has_no_cost_of_a_thousand():
+    (row,) = billed([sample(60, 60, "c", "NVIDIA L4", "one"), sample(20, 20, "c", "Mystery 9000", "one")])
+    assert (row.model, row.cost) == ("one", pytest.approx(0.8048))
+    assert row.cost_per_1000_predictions is None
+
+
 def test_a_wrong_price_book_is_told(home):
     home.prices.write_text("gpu,price\n")
     with pytest.raises(ConfigurationError, match="the first line must be"):

@@ -124,14 +124,16 @@ def test_a_service_scaled_to_nothing_is_empty_and_not_down(make_home: Callable[.
 
 
 BAD_LATENCIES = {
-    "nought": (lambda ms, some: ms.where(~some, 0.0), "have a latency of 0, below or infinite"),
-    "negative": (lambda ms, some: ms.where(~some, -ms), "have a latency of 0, below or infinite"),
-    "infinite": (lambda ms, some: ms.where(~some, np.inf), "have a latency of 0, below or infinite"),
+    "nought": (lambda ms, some: ms.where(~some, 0.0), "have a latency of 0, below, or above eleven days"),
+    "negative": (lambda ms, some: ms.where(~some, -ms), "have a latency of 0, below, or above eleven days"),
+    "infinite": (lambda ms, some: ms.where(~some, np.inf), "have a latency of 0, below, or above eleven days"),
+    "immense": (lambda ms, some: ms.where(~some, 1e308), "have a latency of 0, below, or above eleven days"),
     "null": (lambda ms, some: ms.where(~some), "have no latency"),
 }
 
 
 @pytest.mark.parametrize("name", BAD_LATENCIES)
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_latencies_that_are_none_are_counted_apart_and_said_and_no_alarm(name: str, make_home: Callable[..., Home]):
     change, said = BAD_LATENCIES[name]
     home = make_home(FEW)

@@ -60,7 +60,7 @@ def test_the_middle_of_a_latency_cell_is_within_one_percent_of_what_it_holds(ms)
     np.testing.assert_allclose(latency_middle(latency_cells(ms)), ms, rtol=0.01)
 
 
-@pytest.mark.parametrize("ms", [0.0, -5.0])
+@pytest.mark.parametrize("ms", [0.0, -5.0, 1.1e9, 1e308, np.inf])
 def test_no_latency_is_the_first_cell_and_nought(ms):
     cells = latency_cells(np.array([ms]))
     assert cells.tolist() == [0]

@@ -138,7 +138,7 @@ def _notes(rows: Sequence[BillRow]) -> list[str]:
     for row in rows:
         if row.cents is not None:
             sums[row.currency] = sums.get(row.currency, 0) + row.cents
-    unpriced = sum(r.gpu_hours for r in rows if r.cost is None)
+    unpriced = sum(r.unpriced_gpu_hours for r in rows)
     notes = [f"Sum: {total / 100:,.2f} {currency}" for currency, total in sums.items()]
     notes += [f"Not priced: {cell(unpriced)} GPU-hours"] if unpriced else []
     notes += _also(rows)

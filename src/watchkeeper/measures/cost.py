@@ -74,6 +74,13 @@ class Spent:
         return _added(self.gpu.cost if self.gpu else Fraction(0), self.tokens if self.pays_tokens else Fraction(0))
 
     @property
+    def priced(self) -> Fraction | None:
+        """What has a price of it, which is all where there is a total; None where nothing has."""
+        parts = [self.gpu.priced.cost if self.gpu else None, self.tokens if self.pays_tokens else None]
+        known = [p for p in parts if p is not None]
+        return sum(known, Fraction(0)) if known else self.total
+
+    @property
     def serving(self) -> Fraction | None:
         """What predictions cost: all but training."""
         total, training = self.total, self.training.cost if self.training else Fraction(0)

@@ -80,11 +80,23 @@ class Usage:
     """The prices that were used; without a cost, what is missing for one."""
     estimated_ratio: float
     """Share of the time that is an estimate: split by requests."""
+    priced: "Priced"
+    """What has a price, which is all of it where there is a cost."""
 
     @property
     def gpu_hours(self) -> float:
         """Hours of whole GPUs."""
         return self.gpu_us / _HOUR_US
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Priced:
+    """The part of some uses that has a price: its cost, None where none has one, the prices used, and the time without one with the reasons."""
+
+    cost: Fraction | None
+    prices: str
+    missing_us: int = 0
+    missing: str = ""
 
 
 def usage(uses: Sequence[Use], window: Window, book: Sequence[Price] | str, currency: str) -> Usage:
@@ -93,6 +105,7 @@ def usage(uses: Sequence[Use], window: Window, book: Sequence[Price] | str, curr
         sum(getattr(u, f) for u in uses) for f in ("sampled_us", "busy_known_us", "energy_known_us", "energy_uj")
     )
     cost, pricing = charge(uses, book, currency)
+    priced = priced_part(uses, book, currency)
     co2_kg, co2_note = _co2(uses, book, currency)
     return Usage(
         is_synthetic=any(u.is_synthetic for u in uses),
@@ -109,23 +122,33 @@ def usage(uses: Sequence[Use], window: Window, book: Sequence[Price] | str, curr
         currency=currency,
         pricing=pricing,
         estimated_ratio=sum(u.sampled_us for u in uses if u.how == BY_REQUESTS) / sampled if sampled else 0.0,
+        priced=priced,
     )
 
 
 def charge(uses: Iterable[Use], book: Sequence[Price] | str, currency: str) -> tuple[Fraction | None, str]:
     """Return what some uses cost, exactly, and the prices used; (None, why) when any device has no price."""
+    part = priced_part(uses, book, currency)
+    return (None, part.missing) if part.missing else (part.cost, part.prices)
+
+
+def priced_part(uses: Iterable[Use], book: Sequence[Price] | str, currency: str) -> Priced:
+    """Return what the uses of priced devices cost, exactly, and how long the others were held."""
     if isinstance(book, str):
-        return None, book
+        return Priced(cost=None, prices="", missing_us=sum(u.sampled_us for u in uses), missing=book)
     held: dict[tuple[str, str, date], int] = {}
     for use in uses:
         place = (use.device_name, use.host, use.priced_on)
         held[place] = held.get(place, 0) + use.sampled_us
     quotes = {place: price_of(place[0], book, currency, host=place[1], on=place[2]) for place in sorted(held)}
     missing = dict.fromkeys(quote for quote in quotes.values() if isinstance(quote, str))
-    if missing:
-        return None, "; ".join(missing)
-    amount = sum((us * Fraction(quote.price) for place, us in held.items() if isinstance(quote := quotes[place], Price)), Fraction(0))
-    return amount / _HOUR_US, "; ".join(dict.fromkeys(f"{name} at {quote}" for (name, _, _), quote in quotes.items()))
+    amounts = [us * Fraction(quote.price) for place, us in held.items() if isinstance(quote := quotes[place], Price)]
+    return Priced(
+        cost=sum(amounts, Fraction(0)) / _HOUR_US if amounts or not missing else None,
+        prices="; ".join(dict.fromkeys(f"{name} at {quote}" for (name, _, _), quote in quotes.items() if isinstance(quote, Price))),
+        missing_us=sum(us for place, us in held.items() if isinstance(quotes[place], str)),
+        missing="; ".join(missing),
+    )
 
 
 def _co2(uses: Sequence[Use], book: Sequence[Price] | str, currency: str) -> tuple[float | None, str]:

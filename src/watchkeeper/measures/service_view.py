@@ -3,8 +3,8 @@
 Belongs here: reading quantities off these. Does not: the metrics (service.py, service_to_rest.py), or how values become cells (profiles/grids.py,
 profiles/statuses.py).
 
-Latencies, queue times and tokens lie in cells of logarithms; the first cell holds what is no such value: 0, a negative or an infinite one. It is counted
-apart, said, and left out.
+Latencies, queue times and tokens lie in cells of logarithms; the first cell holds what is no such value: 0, a negative one, or one above eleven days. It is
+counted apart, said, and left out.
 """
 
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ class Measured:
 
     @property
     def unusable(self) -> int:
-        """Rows whose value is 0, negative or infinite."""
+        """Rows whose value is 0, negative, or above all that are measured."""
         return self.counts.valued - self.n
 
     @property
@@ -79,7 +79,7 @@ class Measured:
 
     def said(self, what: str) -> str:
         """Return which rows are left out, in words; empty where none are."""
-        some = {f"have a {what} of 0, below or infinite": self.unusable, f"have no {what}": self.absent}
+        some = {f"have a {what} of 0, below, or above eleven days": self.unusable, f"have no {what}": self.absent}
         told = [f"{n:,} of {self.counts.n:,} rows ({percent(n / self.counts.n)}) {why}" for why, n in some.items() if n]
         return f"left out: {'; '.join(told)}" if told else ""
 

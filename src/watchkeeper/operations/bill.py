@@ -20,7 +20,7 @@ from watchkeeper.measures.gpu_use import TRAINING, Account, Use, in_cents, usage
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.spending import Answers, Books, asked_of, books_of, claims_of, first_asked, spent_by, summed_answers
 from watchkeeper.windows import Grain, Grid, Window
-from watchkeeper.words import percent
+from watchkeeper.words import number_text, percent
 
 Per = Literal["version", "team", "purpose", "attributed_by", "segment"]
 _HOUR_US = 3_600_000_000
@@ -63,6 +63,10 @@ class BillRow:
     team: str = ""
     cents: int | None = None
     """The cost in whole hundredths; of all rows they add up to the bill in whole hundredths."""
+    unpriced_gpu_hours: float = 0.0
+    """Those of devices without a price: they are in no cost, and the reason names the line to add."""
+    is_partly_priced: bool = False
+    """Whether `cost` leaves something out, for want of a price."""
     gpu_us: int = 0
     """GPU time in whole microseconds; of all rows it adds up exactly."""
     gpu_cost: float | None = None
@@ -176,7 +180,8 @@ def _of_nobody(cell: _Cell, books: Books, grain: Grain) -> tuple[BillRow, Fracti
     spent = Spent(gpu=used, training=usage(training, cell.window, books.gpus, cell.currency) if training else None, currency=cell.currency)
     team = ", ".join(sorted({u.team for u in cell.uses if u.team}))
     parts = [*_of_uses(cell, books, "purpose"), *_of_uses(cell, books, "attributed_by"), *_of_uses(cell, books, "team", team)]
-    return replace(_row(cell, spent, grain), predictions=None, sampled_predictions=None, per_prediction_note="", team=team, parts=parts), spent.total
+    row = replace(_row(cell, spent, grain), predictions=None, sampled_predictions=None, per_prediction_note="", team=team, parts=parts)
+    return row, spent.priced
 
 
 def _of_model(monitor: Monitor, cell: _Cell, books: Books, asked: Asked, answers: Answers, grain: Grain) -> tuple[BillRow, Fraction | None]:
@@ -199,7 +204,7 @@ def _of_model(monitor: Monitor, cell: _Cell, books: Books, asked: Asked, answers
         correct_note=spent.right.why_none,
         parts=parts,
     )
-    return row, spent.total
+    return row, spent.priced
 
 
 def _of_uses(cell: _Cell, books: Books, per: Per, default: str = "") -> Iterator[Part]:
@@ -211,7 +216,7 @@ def _of_uses(cell: _Cell, books: Books, per: Per, default: str = "") -> Iterator
     }
     for name, mine in grouped(cell.uses, names[per]).items():
         used = usage(mine, cell.window, books.gpus, cell.currency)
-        cost = None if used.cost is None else float(used.cost)
+        cost = None if used.priced.cost is None else float(used.priced.cost)
         yield Part(per=per, of=name, gpu_hours=used.gpu_hours, cost=cost, estimated_ratio=used.estimated_ratio)
 
 
@@ -226,7 +231,7 @@ def _of_versions(monitor: Monitor, cell: _Cell, books: Books, asked: Asked) -> I
             per="version",
             of=version,
             gpu_hours=spent.gpu.gpu_hours if spent.gpu else 0.0,
-            cost=None if spent.total is None else float(spent.total),
+            cost=None if spent.priced is None else float(spent.priced),
             predictions=spent.predictions,
             cost_per_1000_predictions=spent.per_1000,
             estimated_ratio=estimated,
@@ -238,12 +243,12 @@ def _of_segments(spent: Spent, rows: Mapping[str, int], asked: Asked) -> Iterato
     shares = by_segment(rows, max([asked.predictions, *rows.values()], default=0))
     for segment, share in shares.items():
         hours = float(Fraction(spent.gpu.gpu_us) * share / _HOUR_US) if spent.gpu else 0.0
-        cost = None if spent.total is None else float(spent.total * share)
+        cost = None if spent.priced is None else float(spent.priced * share)
         yield Part(per="segment", of=segment, gpu_hours=hours, cost=cost, predictions=rows[segment], estimated_ratio=1.0)
 
 
 def _row(cell: _Cell, spent: Spent, grain: Grain) -> BillRow:
-    used, total, training = spent.gpu, spent.total, spent.training
+    used, cost, training = spent.gpu, spent.priced, spent.training
     return BillRow(
         model=cell.model,
         account=cell.account,
@@ -252,11 +257,13 @@ def _row(cell: _Cell, spent: Spent, grain: Grain) -> BillRow:
         grain=grain,
         gpu_us=used.gpu_us if used else 0,
         gpu_hours=used.gpu_hours if used else 0.0,
-        cost=None if total is None else float(total),
-        gpu_cost=None if used is None or used.cost is None else float(used.cost),
+        cost=None if cost is None else float(cost),
+        unpriced_gpu_hours=used.priced.missing_us / _HOUR_US if used else 0.0,
+        is_partly_priced=cost is not None and spent.total is None,
+        gpu_cost=None if used is None or used.priced.cost is None else float(used.priced.cost),
         token_cost=None if spent.tokens is None else float(spent.tokens),
         training_gpu_hours=training.gpu_hours if training else 0.0,
-        training_cost=None if training is None or training.cost is None else float(training.cost),
+        training_cost=None if training is None or training.priced.cost is None else float(training.priced.cost),
         currency=cell.currency,
         predictions=spent.predictions,
         sampled_predictions=spent.sampled if spent.of_gpus is not None else None,
@@ -270,7 +277,7 @@ def _row(cell: _Cell, spent: Spent, grain: Grain) -> BillRow:
         coverage=used.coverage if used else None,
         estimated_ratio=used.estimated_ratio if used else 0.0,
         is_synthetic=spent.is_synthetic,
-        prices=spent.pricing if total is not None else "",
+        prices=spent.pricing if spent.total is not None else used.priced.prices if used else "",
         reason="; ".join(_reasons(spent)),
     )
 
@@ -279,7 +286,17 @@ def _reasons(spent: Spent) -> list[str]:
     reasons = [SYNTHETIC] if spent.is_synthetic else []
     ratio = spent.gpu.estimated_ratio if spent.gpu else 0.0
     reasons += [f"{percent(ratio)} of its GPU time is {SHARED_OUT}"] if ratio else []
-    return reasons if spent.total is not None else [*reasons, spent.pricing]
+    return reasons if spent.total is not None else [*reasons, *_unpriced(spent)]
+
+
+def _unpriced(spent: Spent) -> Iterator[str]:
+    """Yield why something has no price, and how much of the GPU time that is where the rest has one."""
+    lacking = spent.gpu.priced if spent.gpu else None
+    if spent.gpu is not None and lacking is not None and lacking.missing:
+        is_part = lacking.missing_us < spent.gpu.gpu_us
+        yield (f"{number_text(lacking.missing_us / _HOUR_US)} of {number_text(spent.gpu.gpu_hours)} GPU-hours: " if is_part else "") + lacking.missing
+    if spent.pays_tokens and spent.tokens is None:
+        yield spent.token_note
 
 
 def _with_cents(made: Sequence[tuple[BillRow, Fraction | None]]) -> Iterator[BillRow]:

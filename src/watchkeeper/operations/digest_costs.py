@@ -53,7 +53,7 @@ def _spending(row: BillRow, rows: Sequence[BillRow]) -> Spending:
         gpu_hours=row.gpu_hours,
         currency=row.currency,
         is_synthetic=row.is_synthetic,
-        total_cost=row.cost,
+        total_cost=None if row.is_partly_priced else row.cost,
         per_1000=row.cost_per_1000_predictions,
         per_correct=row.cost_per_correct_prediction,
         is_provisional=row.correct_state == "provisional",

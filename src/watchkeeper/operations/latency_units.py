@@ -22,7 +22,7 @@ from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.profiles.columns import as_numbers, is_numeric
 from watchkeeper.profiles.counted import of_rows
 from watchkeeper.profiles.counts import Counts
-from watchkeeper.profiles.grids import latency_cells, latency_middle
+from watchkeeper.profiles.grids import LONGEST_MS, latency_cells, latency_middle
 from watchkeeper.profiles.parts import SERVICE, gathered, newest_scans
 from watchkeeper.records import Profile
 from watchkeeper.words import number_text, percent
@@ -56,7 +56,7 @@ def measured_of(values: pa.ChunkedArray, to_ms: float) -> Measured:
         return Measured()
     found, nulls = as_numbers(values)
     missing = nulls | np.isnan(found)
-    filled = np.where(missing | ~np.isfinite(found), 0.0, found) * to_ms
+    filled = np.where(np.abs(found) <= LONGEST_MS / to_ms, found, 0.0) * to_ms
     return Measured(of_rows(latency_cells(filled), filled, missing, np.zeros(len(found), np.int64), 1).of(0))
 
 
@@ -85,11 +85,11 @@ def doubt(measured: Measured, unit: str, *, tokens: float = 0.0, usual: Measured
 
 
 def unusable(measured: Measured) -> str:
-    """Say how many latencies are 0, negative or infinite; empty where none are."""
+    """Say how many latencies are 0, negative, or above eleven days; empty where none are."""
     if not measured.unusable:
         return ""
     share = percent(measured.unusable / measured.counts.n)
-    return f"{measured.unusable:,} of {measured.counts.n:,} rows ({share}) have a latency of 0, below or infinite: they are counted apart, and left out of percentiles"
+    return f"{measured.unusable:,} of {measured.counts.n:,} rows ({share}) have a latency of 0, below, or above eleven days: they are counted apart, and left out of percentiles"
 
 
 def _median(measured: Measured) -> float:

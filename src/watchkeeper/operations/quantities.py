@@ -16,12 +16,11 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import is_private, outputs_of, private_name
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import Ints, as_codes
-from watchkeeper.profiles.grids import LATENCY_STEP, latency_cells
+from watchkeeper.profiles.grids import LATENCY_CELLS, latency_cells
 from watchkeeper.profiles.parts import FEATURE, SERVICE
 from watchkeeper.profiles.scan import Gridded, Numbers, Quantity, Texts, of_category
 from watchkeeper.profiles.statuses import CLASSES, class_cells
 
-_LATENCY_CELLS = int(np.log(1e12) / np.log1p(LATENCY_STEP)) + 2
 _MINUTES_A_DAY = 1_440
 
 
@@ -57,7 +56,7 @@ def service_countings(monitor: Monitor) -> Iterator[Counting]:
     scales = ((LATENCY, roles.latency, roles.to_ms), (QUEUE, roles.queue_time, roles.to_ms))
     for name, column, scale in (*scales, (INPUT_TOKENS, roles.input_tokens, 1.0), (OUTPUT_TOKENS, roles.output_tokens, 1.0)):
         if column:
-            yield Counting(SERVICE, name, Gridded(column, _LATENCY_CELLS, latency_cells, scale), is_private(monitor, column))
+            yield Counting(SERVICE, name, Gridded(column, LATENCY_CELLS, latency_cells, scale), is_private(monitor, column))
 
 
 def is_error(statuses: pa.ChunkedArray) -> NDArray[np.bool_]:

@@ -24,6 +24,9 @@ _DECADES = 12.0
 _PER_SIDE = SIGNED_LOG_CELLS // 2 - 1
 
 LATENCY_STEP = 0.02
+_MICROSECOND, LONGEST_MS = 1e-3, 1e9
+"""The shortest and the longest latency that counts as one, ms: what is longer than eleven days is no time that a request took."""
+LATENCY_CELLS = int(np.log(LONGEST_MS / _MICROSECOND) / np.log1p(LATENCY_STEP)) + 2
 
 _AT_ONCE = 1 << 15
 
@@ -140,13 +143,13 @@ def signed_log_middle(cells: Cells) -> Floats:
 
 
 def latency_cells(ms: Floats) -> Cells:
-    """Return the cell of each latency: 0 for none or negative, then cells 2 % wide from a microsecond up.
+    """Return the cell of each latency: 0 for what is none (0, negative, above eleven days, infinite), then cells 2 % wide from a microsecond up.
 
-    >>> latency_cells(np.array([0.0, 0.001])).tolist()
-    [0, 1]
+    >>> latency_cells(np.array([0.0, 0.001, 1e308, np.inf])).tolist()
+    [0, 1, 0, 0]
     """
-    place = np.floor(np.log(np.clip(ms, 1e-3, None) / 1e-3) / np.log1p(LATENCY_STEP) + 1e-9).astype(np.int64)
-    return np.where(ms > 0, place + 1, 0)
+    place = np.floor(np.log(np.clip(ms, _MICROSECOND, LONGEST_MS) / _MICROSECOND) / np.log1p(LATENCY_STEP) + 1e-9).astype(np.int64)
+    return np.where((ms > 0) & (ms <= LONGEST_MS), place + 1, 0)
 
 
 def latency_middle(cells: Cells) -> Floats:

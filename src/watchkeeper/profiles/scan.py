@@ -189,7 +189,8 @@ class Gridded:
         piece = numbers(chunk)
         values = piece.values.astype(np.float64)
         if self.scale != 1:
-            values *= self.scale
+            with np.errstate(over="ignore"):  # what is too large for a number is infinite, and counted as that
+                values *= self.scale
         found = np.clip(self.cells_of(np.where(np.isfinite(values), values, 0.0)), 0, self.size - 1).astype(np.uint16)
         found = np.where(np.isnan(values), self.size + 1, found)
         found = np.where(valid(piece), found, self.size).astype(np.uint16)
