@@ -31,6 +31,7 @@ def incident(*, state: str = "resolved", severity: str = "high", family: str = "
         severity=severity,
         family=family,
         opened_at=START + 8 * DAY,
+        worse_at=START + 8 * DAY,
         detected_at=START + 8 * DAY,
         onset_at=START + 7 * DAY,
         resolved_at=START + 12 * DAY if state == "resolved" else None,
