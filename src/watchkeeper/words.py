@@ -246,15 +246,15 @@ def measured_text(value: float | None, low: float | None = None, high: float | N
 def percent(share: float | None, *, digits: int = 0) -> str:
     """Return a share in percent; what whole percents would call none, or all, keeps a decimal.
 
-    >>> percent(.487), percent(.975, digits=1), percent(0.0), percent(.004), percent(.0004)
-    ('49 %', '97.5 %', '0 %', '0.4 %', '< 0.1 %')
+    >>> percent(.487), percent(.975, digits=1), percent(0.0), percent(.005), percent(.0004)
+    ('49 %', '97.5 %', '0 %', '0.5 %', '< 0.1 %')
     >>> percent(.996), percent(.99996), percent(1.0), percent(1.004)
     ('99.6 %', '> 99.9 %', '100 %', '100 %')
     """
     if share is None:
         return ""
     least = 0.5 * 10.0 ** -(digits + 2)
-    if 0 < share < least and digits == 0:
+    if 0 < share <= least and digits == 0:
         return percent(share, digits=1)
     if 1 - least < share < 1:
         return percent(share, digits=1) if digits == 0 else f"> {100 * (1 - 2 * least):.{digits}f} %"

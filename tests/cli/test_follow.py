@@ -1,6 +1,7 @@
 """`watchkeeper run --every`: it goes on by the real clock, tells a fault at a server that answers like Slack, and ends at SIGTERM."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -53,10 +54,12 @@ def test_a_fault_is_told_at_slack_by_a_watch_that_goes_on_and_ends_at_sigterm(ro
             process.send_signal(signal.SIGTERM)
             out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, err
-    assert "error ratio" in str(slack.messages[0])
+    assert re.search(r"error ratio \d\d %", str(slack.messages[0]))
+    assert re.search(r"Errors are.*(100|9\d(\.\d)?) % server error", str(slack.messages[0]))
     [line] = [each for each in out.splitlines() if "incident opened" in each]
     assert "1 batch, 400 rows landed; looked at 400 rows; 1 incident opened; 1 message sent; " in line
     assert err.splitlines()[:2] == ["A step every 2s. Ctrl-C ends it.", "The first step brings everything up to date, which may take minutes."]
+    assert "not looked at" not in err
     assert err.splitlines()[-1].endswith("steps taken.")
 
 

@@ -17,6 +17,7 @@ from slack_standin import Slack
 from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.follow import Plan, Step, check_beat, follow
+from watchkeeper.operations.newest import told_by_windows
 from watchkeeper.operations.sample import Pace
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import RECORDS, IncidentEvent, Look, Profile, Run, Score, Signal
@@ -147,6 +148,16 @@ def test_minutes_in_which_nothing_is_wrong_tell_nobody(home: Home):
     assert [sum(s.looked.values()) for s in steps[2:]] == [80, 120, 160, 200, 240, 280, 320]
     assert not opened(home)
     assert not any(one.is_out for one in home.lake.newest(Look))
+
+
+def test_models_that_are_told_by_their_windows_alone_are_named(home: Home, tmp_path: Path):
+    live_workspace(tmp_path / "days", ["slow_seller"], NOW, days=3, rows_an_hour=40, window="day")
+    days = find_home(tmp_path / "days")
+    monitors = list(load_monitors(days)[0].values())
+    assert told_by_windows(days, monitors, now=NOW) == []  # of what was never counted nothing is known
+    watch(days, now=NOW)
+    assert told_by_windows(days, monitors, now=NOW) == ["slow_seller"]
+    assert told_by_windows(home, load_monitors(home)[0].values(), now=NOW) == []
 
 
 def test_too_few_rows_wait_for_more(home: Home):

@@ -10,11 +10,13 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from watchkeeper.adapters.reference_files import dated
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.cli.output import complain, plain, say
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.beside import Beside
 from watchkeeper.operations.follow import Plan, Step, check_beat, follow, line_of
+from watchkeeper.operations.newest import told_by_windows
 from watchkeeper.operations.sample import Pace
 from watchkeeper.operations.spread import in_threads
 from watchkeeper.spelling import parse_duration
@@ -35,13 +37,25 @@ def follow_on(home: Home, models: Sequence[str] | None, *, every: str | None, la
     complain(f"A step every {every.strip()}. Ctrl-C ends it.")
     complain("The first step brings everything up to date, which may take minutes.")
     with Beside() as beside:
+        seen: list[datetime] = []
 
         def told(step: Step) -> None:
             (_as_json if as_json else _as_line)(step)
+            if not seen:
+                _say_what_waits(home, models, step.at)
+            seen.append(step.at)
             beside.go_on()
 
         steps = follow(home, plan, pace(), told=told, show=beside.show, spread=in_threads)
     complain(f"{counted(steps, 'step')} taken.")
+
+
+def _say_what_waits(home: Home, models: Sequence[str] | None, now: datetime) -> None:
+    """Say of which models a step tells nothing until a window ends."""
+    for model in told_by_windows(home, [dated(home, monitor) for monitor in load_monitors(home, models)[0].values()], now=now):
+        complain(
+            f"{model}: its newest rows are not looked at (its rows are counted by the day: fewer than about 1,000 an hour), only its whole windows."
+        )
 
 
 def _time(text: str, where: str) -> timedelta:

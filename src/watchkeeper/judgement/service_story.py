@@ -18,12 +18,13 @@ from watchkeeper.words import metric_text, number_text, percent, share_text
 
 TO_REST = {"latency_to_rest": ("latency_p95", "latency_p50"), "errors_to_rest": ("error_ratio",)}
 """Numbers of a place beside all others, and those of the whole that tell of the same."""
-SERVICE_EVIDENCE = ("latency_p95", "error_ratio", "rows")
+_CLASSES = ("timeout", "client_error", "server_error", "exception", "rate_limited", "out_of_memory", "cancelled", "other_error")
+SERVICE_EVIDENCE = ("latency_p95", "error_ratio", "rows", *(f"{name}_ratio" for name in _CLASSES))
 """What is looked up of the windows of a service's episode taken together, of the whole and of the place that leads."""
 ERRORS, SLOWNESS = "errors", "latency"
 """The kinds of trouble that a service may have."""
 _OF_ERRORS = ("error_ratio", "timeout_ratio", "errors_to_rest")
-_AS_MUCH, _NEARLY = 0.5, 0.8
+_AS_MUCH, _NEARLY, _WORTH_NAMING = 0.5, 0.8, 0.05
 _TINY = 1e-3
 
 
@@ -75,12 +76,19 @@ def service_facts(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]
     """Return how the place that leads lies beside all other requests, what the whole did, and what other kind of trouble there is."""
     lead = evidence.lead
     too = [(f"{kind} too".capitalize(), said) for kind, said in other_kinds(evidence.signals, {kind_of(lead)}).items()]
+    too += _classes_told(evidence)
     if lead.metric not in TO_REST:
         return too
     every = evidence.service.get((TO_REST[lead.metric][0], ""))
     rows, mine = (evidence.service.get(("rows", place)) for place in ("", lead.segment))
     share = f"{percent(mine.value / rows.value)} of {monitor.wording.rows}. " if rows and mine and rows.value and mine.value else ""
-    said = _beside_others(lead)
+    ends = [lead.normal_low, lead.normal_high]
+    band = (
+        ""
+        if None in ends
+        else f" (in 95 % of windows {number_said(lead, ends[0] or 0.0).removesuffix(' times')} to {number_said(lead, ends[1] or 0.0)})"
+    )
+    said = f"{_beside_others(lead)}{band}"
     whole = ""
     if (pair := _pair(every)) is not None:
         now, usual = (percent(v) if lead.metric == "errors_to_rest" else number_text(v, "ms", pair) for v in pair)
@@ -106,9 +114,26 @@ def other_kinds(signals: Sequence[Signal], but: Collection[str]) -> dict[str, st
     return said
 
 
+def is_share(signal: Signal) -> bool:
+    """Tell whether a service's number is a share of requests, which is said in percent."""
+    of_shares = signal.metric.endswith("_ratio") or signal.metric.startswith("latency_over") or signal.metric in ("errors_to_rest", "availability")
+    return signal.family == "service" and of_shares
+
+
+def _classes_told(evidence: Evidence) -> list[tuple[str, str]]:
+    """Say of which classes the errors of an episode are, the commonest first; nothing where errors are no part of it."""
+    place = evidence.lead.segment if ("error_ratio", evidence.lead.segment) in evidence.service else ""
+    every = evidence.service.get(("error_ratio", place))
+    if not any(kind_of(s) == ERRORS for s in evidence.signals) or every is None or not every.value:
+        return []
+    of = {c: found.value / every.value for c in _CLASSES if (found := evidence.service.get((f"{c}_ratio", place))) is not None and found.value}
+    told = [f"{percent(share)} {c.replace('_', ' ')}" for c, share in sorted(of.items(), key=lambda one: -one[1]) if share >= _WORTH_NAMING]
+    return [("Errors are", ", ".join(told))] if told else []
+
+
 def number_said(signal: Signal, value: float) -> str:
     """Return a value of a signal's number as people read it: shares in percent, times in ms."""
-    if signal.metric.endswith("_ratio") or signal.metric == "errors_to_rest" or signal.metric.startswith("latency_over"):
+    if is_share(signal) or signal.metric.endswith("_ratio"):
         return share_text(max(0.0, value))
     return number_text(value, "times" if signal.metric == "latency_to_rest" else "ms")
 

@@ -13,14 +13,14 @@ from watchkeeper.judgement.data_story import Told, faults_told, mend_data
 from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.places import concentrated, where, worst_of
-from watchkeeper.judgement.service_story import place_headline, place_that_leads, service_facts
+from watchkeeper.judgement.service_story import is_share, place_headline, place_that_leads, service_facts
 from watchkeeper.judgement.spans import during_text, rows_span, span_text
 from watchkeeper.judgement.standing import succession_text
 from watchkeeper.measures.own import unit_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Cause, Score, Signal, Story
 from watchkeeper.windows import grain_of
-from watchkeeper.words import limit_text, listed, measured_text, metric_text, number_text, one_line, percent, percent_interval, points
+from watchkeeper.words import limit_text, listed, measured_text, metric_text, number_text, one_line, percent, percent_interval, points, share_text
 
 _LONG, _LONG_ENOUGH = 3, timedelta(days=14)
 _WORTH_TELLING = 0.02
@@ -196,7 +196,11 @@ def _of_all(monitor: Monitor, episode: Episode, evidence: Evidence) -> str:
     if evidence.is_provisional or whole is None or whole.value is None or episode.end - episode.start <= lead.window_end - lead.window_start:
         end = "" if not _waits_for_labels(evidence) else "at least " if lead.value > lead.expected else "at most "
         return f"{end}{_measured(monitor, lead)} {during_text(monitor, *rows_span(lead), evidence.told_at)}"
-    said = measured_text(whole.value, whole.low, whole.high, unit_of(monitor, lead.metric), truth=monitor.wording.unit)
+    said = (
+        share_text(whole.value)
+        if is_share(lead)
+        else measured_text(whole.value, whole.low, whole.high, unit_of(monitor, lead.metric), truth=monitor.wording.unit)
+    )
     return f"{said} {during_text(monitor, episode.start, episode.end, evidence.told_at)}"
 
 
@@ -224,7 +228,9 @@ def _likes(monitor: Monitor, lead: Signal) -> str:
 def _services(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     """Tell of a service: where one place stands out, of that first."""
     headline, when, facts = _plain(monitor, episode, evidence)
-    return place_headline(monitor, episode, evidence) or headline, when, [*service_facts(monitor, evidence), *facts]
+    if (place := place_headline(monitor, episode, evidence)) != "":
+        when = f"{span_text(monitor, episode.start, episode.end, evidence.told_at)}, {monitor.timezone}."  # what is usual is said with the place
+    return place or headline, when, [*service_facts(monitor, evidence), *facts]
 
 
 _TELLERS = {"kpi": _rates, "segment": _segments, "data": faults_told, "target": _promises, "service": _services}
@@ -323,9 +329,13 @@ def _pts(value: float | None) -> str:
 
 
 def _measured(monitor: Monitor, signal: Signal) -> str:
+    if is_share(signal):
+        return share_text(signal.value)
     ends = (signal.low, signal.high) if signal.state == "mature" else (None, None)
     return measured_text(signal.value, *ends, unit_of(monitor, signal.metric), truth=monitor.wording.unit)
 
 
 def _number(monitor: Monitor, signal: Signal, value: float | None, beside: Sequence[float | None] = ()) -> str:
+    if value is not None and is_share(signal):
+        return share_text(max(0.0, value))
     return number_text(value, unit_of(monitor, signal.metric), beside, truth=monitor.wording.unit) or "?"

@@ -63,7 +63,8 @@ def closed(standing: Standing, opener: Standing, standings: Iterable[Standing]) 
     members = [s for s in every if opener.group and s.group == opener.group and s.receipt == opener.receipt]
     if len(members) < 2:  # noqa: PLR2004 - a message of its own
         opened = _message(opener.action)
-        return dataclasses.replace(opened, icon=ICONS["resolved"], title=f"Resolved: {opened.title}")
+        done = [line for line in opened.verdict if line[0] != "Do"]  # nothing is to be done any more
+        return dataclasses.replace(opened, icon=ICONS["resolved"], title=f"Resolved: {opened.title}", verdict=done)
     over = {s.action.incident_id for s in members if _is_over(s, every)} | {standing.action.incident_id}
     return grouped_message(_openings(members), channel=json.loads(opener.action.payload)["channel"], over=over)
 

@@ -122,7 +122,7 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
         timezone=monitor.timezone,
         is_judged=lambda incident: _is_judged(at(incident.window_start)[0], wait, now, incident),
         learned=known[-1].news_about,
-        worsened=lambda incident, episode: worsened(episode, incident.signals, _signals_at(home, monitor, incident.worse_at)),
+        worsened=lambda incident, episode: worsened(episode, incident.signals, _signals_at(home, monitor, incident.worse_at or incident.opened_at)),
         normal_now=lambda incident: _normal_now(at(incident.window_start)[0].era, incident),
         faults_of=lambda episode: shared_faults(episode, evidence(episode), tell(episode).causes, sources(home, monitor)),
     )

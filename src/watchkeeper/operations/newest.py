@@ -9,7 +9,7 @@ so that any process goes on from there, and of two that look at the same both fi
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import pyarrow as pa
@@ -53,6 +53,12 @@ def look(home: Home, monitor: Monitor, *, now: datetime) -> list[Look]:
     made = [one for hour in _hours(new, now) for one in _look_at(home, monitor, basis, new, hour, seen, now)]
     home.lake.append_records(Look, made)
     return made
+
+
+def told_by_windows(home: Home, monitors: Iterable[Monitor], *, now: datetime) -> list[str]:
+    """Return the models whose newest rows are not looked at, as their rows are not counted by the hour: these are told by their windows alone."""
+    found = [(monitor.model, basis_of(home, monitor, now=now)) for monitor in monitors]
+    return [model for model, basis in found if basis is not None and basis.grain != "hour"]
 
 
 def news(home: Home, made: Sequence[Look], *, now: datetime) -> list[Look]:
