@@ -8,7 +8,7 @@ import pytest
 from evidence_world import episode, evidence, monitor, score, signal
 from watchkeeper.judgement.evidence import SegmentShare
 from watchkeeper.judgement.spans import during_text, span_text
-from watchkeeper.judgement.story import ending, story
+from watchkeeper.judgement.story import ending, lead_of, story
 from watchkeeper.judgement.traces import Traces
 from watchkeeper.records import Story
 from worlds import DAY, START
@@ -344,3 +344,12 @@ def test_causes_that_were_looked_for_in_a_part_of_the_rows_say_so():
     found = signal()
     said = told(found, how=evidence(found, traces=Traces(read=(400_000, 3_000_000))))
     assert dict(said.facts)["Rows read"].startswith("400,000 of 3,000,000, evenly spread over the bad windows and the weeks before;")
+
+
+def test_a_gap_that_is_hardly_more_than_usual_gives_way_to_a_number_that_is_far_out_of_line():
+    faint = signal(value=0.22, p=1e-6)
+    auc = signal("roc_auc", 0.5, expected=0.7, normal_low=0.66, normal_high=0.74, p=1e-5)
+    assert lead_of([faint, auc]) is auc
+    assert lead_of([signal(value=0.4, p=1e-6), auc]).metric == "calibration_gap"
+    near = signal("roc_auc", 0.655, expected=0.7, normal_low=0.66, normal_high=0.74, p=1e-9)
+    assert lead_of([faint, near]) is faint

@@ -24,6 +24,8 @@ from watchkeeper.words import limit_text, listed, measured_text, metric_text, nu
 
 _LONG, _LONG_ENOUGH = 3, timedelta(days=14)
 _WORTH_TELLING = 0.02
+_CLEARLY = 1.5
+"""So many times as far from what is expected as its usual limit lies a number that is clearly out of line."""
 _AWAITED = ["causes that labels show (labels of these windows are not due yet)"]
 
 
@@ -314,10 +316,24 @@ def _too_short(episode: Episode) -> str:
 
 
 def lead_of(signals: Sequence[Signal]) -> Signal:
-    """Return the signal that tells an episode best: a calibration gap before other KPIs, of a service the place that stands out; then the least likely, then the first."""
+    """Return the signal that tells an episode best: a calibration gap before other KPIs, of a service the place that stands out; then the least likely, then the first.
+
+    A gap that is hardly more than usual gives way to a KPI that is far beyond it.
+    """
     place = place_that_leads(signals)
     mine = signals if place is None else [s for s in signals if (s.metric, s.segment) == place]
-    return min(mine, key=lambda s: (s.metric not in ("calibration_gap", "calibration_gap_to_rest"), s.p, s.window_start))
+    gaps = [s for s in mine if s.metric in ("calibration_gap", "calibration_gap_to_rest")]
+    rest = [s for s in mine if s not in gaps]
+    reach = max((_reach(s) for s in gaps), default=0.0)
+    is_faint = reach < _CLEARLY and max((_reach(s) for s in rest), default=0.0) >= max(_CLEARLY, 2 * reach)
+    return min((rest if is_faint else gaps) or mine, key=lambda s: (s.p, s.window_start))
+
+
+def _reach(signal: Signal) -> float:
+    """Return how far a number lies from what is expected, where its usual limit on that side lies at 1; 0 where none is known."""
+    limit = signal.normal_high if signal.value > signal.expected else signal.normal_low
+    room = 0.0 if limit is None else abs(limit - signal.expected)
+    return abs(signal.value - signal.expected) / room if room else 0.0
 
 
 def _interval(score: Score) -> str:

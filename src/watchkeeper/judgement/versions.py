@@ -8,7 +8,7 @@ no rows in that week, or when its share rose by a fifth of all rows.
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from watchkeeper.records import Score
@@ -23,7 +23,7 @@ RowsByVersion = Mapping[datetime, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """A version that came or took over: since when, beside or in place of which others, and its share of the rows before and since.
+    """A version that came or took over: since when, beside or in place of which others, and its share of the rows before and since, up to the end of the episode.
 
     `ours` and `theirs` are the leading metric on its rows and on those of the others, in the windows that have both; None where none has.
     """
@@ -46,7 +46,10 @@ class Versions:
 
 
 def versions(rows: RowsByVersion, start: datetime, end: datetime) -> Versions | None:
-    """Return what the rows say about the first bad window [start, end); None when they name no version, or none came before."""
+    """Return what the rows say about the first bad window [start, end); None when they name no version, or none came before.
+
+    Rows after `end` count in the share since a version came, and in nothing else.
+    """
     lead_in = start - BEFORE_A_WINDOW
     earlier = [at for at in rows if at < lead_in and any(rows[at].values())]
     if not earlier:
@@ -61,7 +64,7 @@ def versions(rows: RowsByVersion, start: datetime, end: datetime) -> Versions | 
     if not times:
         return None
     came = [found for name in names if (found := _came(rows, name, before, times)) is not None]
-    return Versions(names, came)
+    return Versions(names, [replace(c, share=_share(_added(rows, [at for at in rows if at >= c.since]), c.version)) for c in came])
 
 
 def _came(rows: RowsByVersion, name: str, before: Counter[str], times: list[datetime]) -> Came | None:
