@@ -335,6 +335,18 @@ class Server(Receiver):
         return Answer(content={"status": "success", "data": {"resultType": "matrix", "result": series}, "warnings": ["x"]})
 
 
+def test_a_page_of_bytes_or_of_words_is_one_sentence_without_what_stands_there(telling):
+    with Page() as page:
+        home = telling(prometheus=[{"name": "page", "scrape": f"{page.url}/metrics"}])
+        for text in ("m \x1b[31mLEAKME\x07\n", "m LEAKME\n", "\x00\x01\xab LEAKME {{\n"):
+            page.text = text
+            (told,) = taken_in(home, is_live=True)
+            assert told.status == "failed"
+            assert "answers what is no metrics: a line of it is neither a comment nor a name with a number" in told.reason
+            assert "LEAKME" not in told.reason
+            assert told.reason.isprintable()
+
+
 def test_a_query_is_asked_for_what_is_new_since_the_last_answer(telling):
     with Server() as server:
         home = telling(prometheus=[{"name": "p95", "server": server.url, "query": "p95", "lookback": "10m"}])
