@@ -4,11 +4,13 @@ Belongs here: what may be said and what it means. Does not: reading it (adapters
 `bearer` names one, which the environment or a Prefect block holds.
 """
 
+import re
 from datetime import timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from watchkeeper.redaction import looks_secret
 from watchkeeper.spelling import Lasting, Name, Words, web_address
 
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=5)
@@ -22,7 +24,24 @@ def plain_address(text: str) -> str:
     return web_address(text)
 
 
+def token_name(text: str) -> str:
+    """Return the name of a token; what looks like a token itself is refused without being shown.
+
+    >>> token_name("prom")
+    'prom'
+    """
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_\-]{0,39}", text) is None or looks_secret(text) or _HEX.fullmatch(text):
+        message = (
+            "this is no name of a token, and may be the token itself, so it is not shown; a name such as prom has at most 40 letters, digits, `_` and `-`, "
+            "and the token goes into the environment as WATCHKEEPER_TOKEN_PROM"
+        )
+        raise ValueError(message)
+    return text
+
+
+_HEX = re.compile(r"(?=.*\d)[0-9a-fA-F-]{16,}")
 PlainAddress = Annotated[str, AfterValidator(plain_address)]
+TokenName = Annotated[str, AfterValidator(token_name)]
 
 
 class Prometheus(Words):
@@ -37,7 +56,9 @@ class Prometheus(Words):
     only: list[str] = Field(default_factory=list, description="names of metrics to keep of a page, such as vllm:*; else all")
     timeout: Lasting = Field(timedelta(seconds=10), description="how long an answer may take, 1s to 5m")
     series: int = Field(10_000, ge=1, le=100_000, description="most series in one answer; one with more is refused")
-    bearer: Name | None = Field(None, description="name of its bearer token: WATCHKEEPER_TOKEN_<NAME> in the environment, or a Prefect Secret block")
+    bearer: TokenName | None = Field(
+        None, description="name of its bearer token: WATCHKEEPER_TOKEN_<NAME> in the environment, or a Prefect Secret block"
+    )
 
     @model_validator(mode="after")
     def _one_form(self) -> "Prometheus":
@@ -67,7 +88,7 @@ class Export(Words):
 
     textfile: str | None = Field(None, description="file for node_exporter's textfile collector; its name ends in .prom")
     otlp: PlainAddress | None = Field(None, description="address of an OpenTelemetry collector, such as http://collector:4318")
-    bearer: Name | None = Field(None, description="name of the collector's bearer token, as above")
+    bearer: TokenName | None = Field(None, description="name of the collector's bearer token, as above")
     series: int = Field(10_000, ge=100, le=1_000_000, description="most series of scores; what is left out is counted")
 
     @field_validator("textfile")

@@ -82,6 +82,31 @@ def test_a_last_line_that_is_being_written_is_no_broken_line():
     assert [m.content for m in messages(data[:-40] + b"\n", "f")][1] == Broken("is not JSON")
 
 
+def test_a_file_without_a_message_has_none_and_is_no_error():
+    for data in (b"", b"\n \n", gzip.compress(b"", mtime=0), zstd(b"")):
+        assert list(messages(data, "f")) == []
+
+
+@pytest.mark.parametrize("at", [10, 300, -40])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_first_request_that_is_being_written_is_no_broken_one(indent, at):
+    text = json.dumps(json.loads(json_of(a_trace())), indent=indent)
+    assert [m.content for m in messages(text[:at].encode(), "f")] == [Broken("is not whole yet", is_unfinished=True)]
+
+
+@pytest.mark.parametrize("packed", [lambda d: d, zstd])
+def test_a_first_message_that_is_being_written_is_no_broken_one(packed):
+    data = with_lengths(packed(protobuf_of(a_trace())))
+    for at in (20, len(data) - 3):
+        assert [m.content for m in messages(data[:at], "f")] == [Broken("is not whole yet", is_unfinished=True)]
+
+
+def test_what_is_broken_in_its_middle_is_not_waited_for():
+    pretty = json.dumps(json.loads(json_of(a_trace())), indent=2)
+    assert any(m.content == Broken("is not JSON") for m in messages(("{nonsense\n" + pretty).encode(), "f"))
+    assert [type(m.content).__name__ for m in messages(b'{"a": [\n' + json_of(a_trace()), "f")] == ["Broken", "TracesData"]
+
+
 def test_a_broken_line_is_told_of_and_the_others_are_read():
     good = json_of(a_trace()).decode().strip()
     bad = {
@@ -211,8 +236,6 @@ def test_a_value_that_is_not_known_is_null_and_a_delta_is_called_one():
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "is empty"),
-        (b"\n \n", "is empty"),
         (b"2025-02-01 INFO started\n", "holds no OTLP messages"),
         (b"\x89PNG\r\n\x1a\n0000", "holds no OTLP messages"),
         (bytes(range(256)) * 20, "holds no OTLP messages"),

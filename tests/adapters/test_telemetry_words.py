@@ -1,5 +1,7 @@
 """What `telemetry` in watchkeeper.yaml may say: a wrong word is told with its line and the nearest right one, a secret is refused."""
 
+import json
+
 import pytest
 
 from watchkeeper.adapters.settings import Settings
@@ -59,6 +61,42 @@ def test_a_mistake_is_one_clear_sentence(tmp_path, telemetry, why):
     assert why in str(told.value)
     assert str(told.value).startswith("watchkeeper.yaml: ")
     assert "hunter2" not in str(told.value)
+
+
+TOKENS = [
+    "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+    "d41d8cd98f00b204e9800998ecf8427e",
+    "d41d8cd98f00b204",
+    "sk-proj-hunterhunter",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+    "4711hunter2",
+    "hunter2/hunter2==",
+    "x" * 41,
+]
+
+
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("place", ["  prometheus: [{name: a, scrape: 'http://x/m', bearer: %s}]", "  export: {otlp: 'http://c:4318', bearer: %s}"])
+def test_a_token_in_the_place_of_its_name_is_refused_and_nowhere_shown(tmp_path, watchkeeper, token, place):
+    (tmp_path / "watchkeeper.yaml").write_text(f"name: w\ntelemetry:\n{place % json.dumps(token)}\n")
+    for command in (("check",), ("run",), ("take-telemetry",), ("check", "--json")):
+        told = watchkeeper(*command, "--home", str(tmp_path), at=None)
+        assert told.exit_code not in (0, 3), told.output
+        assert "bearer" in told.output
+        assert token.lower() not in told.output.lower()
+
+
+@pytest.mark.parametrize("token", TOKENS)
+def test_a_token_in_the_place_of_its_name_is_refused_on_the_command_line(home, watchkeeper, token):
+    told = watchkeeper("export", "--otlp", "http://127.0.0.1:9", "--bearer", token)
+    assert told.exit_code == 2
+    assert "WATCHKEEPER_TOKEN_PROM" in told.output.replace("\n", "")
+    assert token.lower() not in told.output.lower()
+
+
+@pytest.mark.parametrize("name", ["prom", "my-prom", "grafana_cloud_eu2", "collector"])
+def test_names_are_names(name):
+    assert authorization(name, Settings.from_environment({f"WATCHKEEPER_TOKEN_{name.upper().replace('-', '_')}": "t"}))
 
 
 def test_a_token_comes_from_the_environment_and_is_never_shown():

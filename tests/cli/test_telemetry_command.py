@@ -31,6 +31,20 @@ def test_without_files_or_sources_it_says_where_to_name_them(home, watchkeeper):
     assert "no file at nowhere.jsonl" in watchkeeper("take-telemetry", "nowhere.jsonl").stderr
 
 
+def test_a_source_that_fails_is_told_of_once_and_a_folder_is_called_one(make_home, watchkeeper):
+    gone = [{"name": "gone", "server": "http://127.0.0.1:9", "query": "up"}]
+    home = make_home(PARCELS, name="traced", telemetry={"prometheus": gone})
+    told = watchkeeper("take-telemetry", *NOW, at=home)
+    assert told.exit_code == 4
+    assert told.output.count("Connection refused") == 1
+    assert "Connection refused" in told.stderr
+    assert "gone   failed" in told.stdout
+    assert "Connection refused" in json.loads(watchkeeper("take-telemetry", "--json", *NOW, at=home).stdout)[0]["reason"]
+    of_a_folder = watchkeeper("take-telemetry", str(home.root), at=home)
+    assert of_a_folder.exit_code == 2
+    assert "is a folder. Name its files." in of_a_folder.stderr
+
+
 def test_run_takes_it_in_tells_of_it_and_ends_with_4_where_a_source_is_gone(make_home, watchkeeper):
     sources = [{"name": "gone", "server": "http://127.0.0.1:9", "query": "up"}]
     home = make_home(PARCELS, name="traced", telemetry={"files": ["inbox/*.jsonl"], "prometheus": sources})

@@ -69,6 +69,31 @@ def test_a_file_that_has_grown_brings_what_is_new_in_it(telling):
     assert span_rows(home) == 6
 
 
+def test_a_file_whose_only_line_is_being_written_waits_and_nothing_is_set_aside(telling):
+    home = telling(files=["inbox/*"])
+    whole = json_of(a_trace())
+    path = put(home, "a.jsonl", whole[:-100])
+    (first,) = taken_in(home, files=[path])
+    assert (first.status, first.spans, first.rows_quarantined) == ("empty", 0, 0)
+    assert first.reason == "line 1 is not whole yet, and is read when it is"
+    put(home, "a.jsonl", whole)
+    (second,) = taken_in(home, now=NOW + timedelta(minutes=15))
+    assert (second.status, second.spans) == ("landed", 3)
+    assert home.lake.read("telemetry/quarantine") is None
+
+
+def test_an_empty_file_is_empty_each_time_and_not_set_aside(make_home, watchkeeper):
+    home = make_home(PARCELS, name="rotated", telemetry={"files": ["inbox/*"]})
+    empties = [put(home, name, b"") for name in ("a.jsonl", "b.jsonl")]
+    for path in empties:
+        told = watchkeeper("take-telemetry", str(path), "--json", at=home)
+        assert told.exit_code == 0
+        assert [(t["status"], t["is_repeat"], t["reason"]) for t in json.loads(told.stdout)] == [("empty", False, "nothing is in it yet")]
+    assert taken_in(home) == []
+    put(home, "a.jsonl", json_of(a_trace()))
+    assert [t.spans for t in taken_in(home)] == [3]
+
+
 def test_two_collectors_that_tell_of_the_same_spans_count_once(telling):
     home, trace = telling(files=["inbox/*"]), a_trace()
     put(home, "a.jsonl", json_of(trace))
@@ -308,6 +333,18 @@ class Server(Receiver):
             start += step
         series = [{"metric": {"__name__": "p95", "region": r}, "values": points} for r in ("east", "west")]
         return Answer(content={"status": "success", "data": {"resultType": "matrix", "result": series}, "warnings": ["x"]})
+
+
+def test_a_page_of_bytes_or_of_words_is_one_sentence_without_what_stands_there(telling):
+    with Page() as page:
+        home = telling(prometheus=[{"name": "page", "scrape": f"{page.url}/metrics"}])
+        for text in ("m \x1b[31mLEAKME\x07\n", "m LEAKME\n", "\x00\x01\xab LEAKME {{\n"):
+            page.text = text
+            (told,) = taken_in(home, is_live=True)
+            assert told.status == "failed"
+            assert "answers what is no metrics: a line of it is neither a comment nor a name with a number" in told.reason
+            assert "LEAKME" not in told.reason
+            assert told.reason.isprintable()
 
 
 def test_a_query_is_asked_for_what_is_new_since_the_last_answer(telling):

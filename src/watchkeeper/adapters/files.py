@@ -67,6 +67,9 @@ class Content:
 def require(paths: Iterable[Path]) -> None:
     """Raise UsageError, naming them all, when files that somebody named are not there."""
     missing = [str(path) for path in paths if not path.is_file()]
+    folders = [name for name in missing if Path(name).is_dir()]
+    if folders:
+        raise UsageError(f"{', '.join(folders)} is a folder" if len(folders) == 1 else f"{', '.join(folders)} are folders", then="Name its files.")
     if missing:
         raise UsageError(f"no file at {', '.join(missing)}", then="Check the path; quote globs only in monitor files.")
 

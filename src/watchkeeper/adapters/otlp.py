@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.metrics.v1.metrics_pb2 import MetricsData
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
-from watchkeeper.adapters.otlp_json import Data, NoRequestError, json_of, requests
+from watchkeeper.adapters.otlp_json import Data, NoRequestError, is_cut_off, json_of, requests
 from watchkeeper.errors import UnreadableError
 
 MOST_BYTES = 1_000_000_000
@@ -63,7 +63,7 @@ def messages(data: bytes, name: str) -> Iterator[Message]:
     """
     data = unpacked(data, name)
     if not data.strip():
-        raise UnreadableError("is empty, it holds no message", where=name, then="Write it again, or remove it.")
+        return  # as a collector leaves one after it has rotated
     yield from _of_lines(data, name) if _is_text(data) else _of_frames(data, name)
 
 
@@ -95,11 +95,15 @@ def _is_text(data: bytes) -> bool:
 def _of_lines(data: bytes, name: str) -> Iterator[Message]:
     text = data.decode("utf-8-sig", errors="replace")
     lines = [(number, line) for number, line in enumerate(text.split("\n")) if line.strip()]
-    if len(lines) > 1 and json_of(lines[0][1]) is None and (whole := json_of(text)) is not None:
-        lines = [(0, json.dumps(whole))]  # one request, written over many lines
+    if len(lines) > 1 and json_of(lines[0][1]) is None:
+        if (whole := json_of(text)) is not None:
+            lines = [(0, json.dumps(whole))]  # one request, written over many lines
+        elif not any(isinstance(json_of(line), dict) for _, line in lines) and is_cut_off(text):
+            yield Message(0, Broken("is not whole yet", is_unfinished=True))
+            return
     if not any(line.lstrip()[:1] in ("{", "[") for _, line in lines):
         raise UnreadableError("holds no OTLP messages", where=name, then=_EXPECTED)
-    is_ended = text.endswith("\n") or len(lines) == 1
+    is_ended = text.endswith("\n")
     for place, (number, line) in enumerate(lines):
         is_last = place == len(lines) - 1
         for content in _requests(line):
@@ -122,12 +126,22 @@ def _of_frames(data: bytes, name: str) -> Iterator[Message]:
     if not isinstance(whole, Broken):
         yield Message(0, whole)
         return
+    if _is_begun(data):
+        yield Message(0, Broken("is not whole yet", is_unfinished=True))
+        return
     for length_at in (_four_bytes, _varint):
         framed = list(_framed(data, length_at))
         if framed and not isinstance(framed[0].content, Broken):
             yield from framed
             return
     raise UnreadableError("holds no OTLP messages", where=name, then=_EXPECTED)
+
+
+def _is_begun(data: bytes) -> bool:
+    """Tell whether a first message stands after its length in four bytes, and is not whole; it begins with a field that is a message, or is packed."""
+    length = int.from_bytes(data[:_LENGTH], "big")
+    content = data[_LENGTH:]
+    return len(content) < length <= MOST_BYTES and content.startswith((b"\n", *_MAGIC))
 
 
 def _framed(data: bytes, length_at: Callable[[bytes, int], tuple[int, int] | None]) -> Iterator[Message]:

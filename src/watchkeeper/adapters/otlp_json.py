@@ -35,6 +35,21 @@ def json_of(text: str) -> Any:
         return None
 
 
+def is_cut_off(text: str) -> bool:
+    """Tell whether a text is the beginning of JSON, and lacks only its end.
+
+    >>> is_cut_off('{"a": ['), is_cut_off('{"a": "b'), is_cut_off("{not json")
+    (True, True, False)
+    """
+    try:
+        json.loads(text)
+    except RecursionError:
+        return False
+    except json.JSONDecodeError as error:
+        return error.pos >= len(text.rstrip()) or error.msg.startswith(("Unterminated string", "Invalid \\escape", "Invalid \\uXXXX"))
+    return False
+
+
 def _json(text: str) -> Any:
     """Return what a text says in JSON, null included.
 

@@ -19,7 +19,9 @@ from watchkeeper.adapters.otlp_attributes import labels_text
 from watchkeeper.adapters.scrape import Answer, families, fetch, place
 from watchkeeper.errors import UnreachableError, UnreadableError
 from watchkeeper.records import MetricSample
+from watchkeeper.redaction import without_secrets
 from watchkeeper.telemetry import Prometheus
+from watchkeeper.words import one_line
 
 AT_MOST = 32 * 2**20
 """Bytes of one answer."""
@@ -134,7 +136,7 @@ def _series(answer: Answer, source: Prometheus, where: str) -> list[dict[str, An
     except (ValueError, RecursionError) as error:
         raise UnreadableError("answers what is not JSON", where=where, then=then) from error
     if not isinstance(said, dict) or said.get("status") != "success":
-        why = str(said.get("error", ""))[:_SAID] if isinstance(said, dict) else ""
+        why = one_line(without_secrets(str(said.get("error", "")))[:_SAID]) if isinstance(said, dict) else ""
         raise UnreadableError(f"gives no answer ({why or 'it does not say why'})", where=where, then=then)
     data = said.get("data") or {}
     if isinstance(data.get("result"), list):

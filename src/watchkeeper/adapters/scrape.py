@@ -29,7 +29,6 @@ AT_MOST = 16 * 2**20
 _ACCEPT = "text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1"
 _OPEN_METRICS = "application/openmetrics-text"
 _PIECE = 65_536
-_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +70,10 @@ def families(answer: Answer, *, where: str) -> dict[str, Metric]:
             known = found.setdefault(family.name, family)
             if known is not family:  # without a line of its type each series comes as a family of its own
                 known.samples += family.samples
-    except (ValueError, IndexError, KeyError) as error:
-        said = " ".join(str(error).split())[:_SHOWN]
-        raise UnreadableError(f"answers what is no metrics ({said or type(error).__name__})", where=where, then=then) from error
+    except (ValueError, IndexError, KeyError) as error:  # their text would be Python's, with what stands there
+        raise UnreadableError(
+            "answers what is no metrics: a line of it is neither a comment nor a name with a number", where=where, then=then
+        ) from error
     return found
 
 

@@ -6,6 +6,7 @@ Belongs here: where a token is looked for. Does not: addresses of databases (con
 from watchkeeper.adapters.connections import secret_in_prefect
 from watchkeeper.adapters.settings import TOKEN_PREFIX, Settings
 from watchkeeper.errors import ConfigurationError
+from watchkeeper.telemetry import token_name
 
 
 def authorization(name: str | None, settings: Settings | None = None) -> dict[str, str]:
@@ -17,6 +18,10 @@ def authorization(name: str | None, settings: Settings | None = None) -> dict[st
     """
     if name is None:
         return {}
+    try:
+        token_name(name)
+    except ValueError as error:
+        raise ConfigurationError("a token is not named", where="bearer", then=f"T{str(error)[1:]}.") from error
     known, key = settings or Settings.from_environment(), name.upper().replace("-", "_")
     variable, block = f"{TOKEN_PREFIX}{key}", f"watchkeeper-token-{name.lower().replace('_', '-')}"
     token = known.tokens.get(key, "")

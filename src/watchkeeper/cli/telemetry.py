@@ -4,6 +4,7 @@ Belongs here: arguments and what is printed. Does not: reading and landing (oper
 say (operations/export.py).
 """
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -59,8 +60,9 @@ def take_telemetry(
         raise UsageError("nothing is named to take in", where="take-telemetry", then=then)
     is_live = now is None and place.workspace.now is None
     taken = take(place, load_monitors(place)[0], now=moment(now, place), files=files or None, is_live=is_live)
-    show(taken, as_json=as_json, columns=_TABLE, empty="Nothing new.")
     missed = faults(taken)
+    shown = taken if as_json else [replace(t, reason="see below") if t.status == "failed" else t for t in taken]
+    show(shown, as_json=as_json, columns=_TABLE, empty="Nothing new.")
     if not as_json:
         for sentence in missed:
             complain(sentence)

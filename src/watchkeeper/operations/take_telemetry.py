@@ -145,6 +145,8 @@ class _Taking:
             return Taken(name=file.name, status="failed", reason=str(error))
         if content is None:
             return None
+        if not content.data.strip():
+            return Taken(name=file.name, status="empty", reason="nothing is in it yet") if is_given else None
         batch_id = key("", SOURCE, content.sha256)
         if batch_id in self.batches:
             again = self.batches[batch_id]
