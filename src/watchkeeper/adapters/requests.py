@@ -31,6 +31,8 @@ class Asked:
     """Of those by version, empty where rows name none."""
     tokens: dict[str, list[Tokens]] = field(default_factory=dict)
     """By version, for those that used any."""
+    odd_tokens: int = 0
+    """Requests with a number of tokens that is no count: negative, a fraction or absurd; it is not paid for."""
 
     @property
     def all_tokens(self) -> list[Tokens]:
@@ -56,6 +58,7 @@ def asked_by_window(lake: Lake, monitor: Monitor, spans: Sequence[Span], *, now:
     for row in rows:
         asked = found.setdefault(row["window_start"], Asked())
         asked.predictions += row["predictions"]
+        asked.odd_tokens += row["odd_tokens"]
         if row["predictions"]:
             asked.versions[row["version"]] = asked.versions.get(row["version"], 0) + row["predictions"]
         counts = {name.removesuffix("_tokens"): row[name] for name in _TOKENS}

@@ -119,27 +119,37 @@ def saturation(view: ServiceView) -> Estimate:
 
 def tokens_per_request(view: ServiceView) -> Estimate:
     """Tokens that a request takes and gives, in the mean."""
-    every = [c for c in (view.input_tokens, view.output_tokens) if c.valued]
+    every = [t for t in (view.taken, view.given) if t.n]
     if not every:
-        return undefined("no tokens were logged")
-    value = sum(Measured(c).sum / c.valued for c in every)
-    return Estimate(value, n=min(c.valued for c in every))
+        return undefined(_left_out(view) or "no tokens were logged")
+    value = sum(t.sum / t.n for t in every)
+    return replace(Estimate(value, n=min(t.n for t in every)), reason=_left_out(view))
 
 
 def tokens_per_second(view: ServiceView) -> Estimate:
     """Tokens taken and given a second, in the mean over the window."""
-    return _rate(Measured(view.input_tokens).sum + Measured(view.output_tokens).sum, view)
+    said = _left_out(view)
+    if said and not view.taken.n and not view.given.n:
+        return undefined(said)
+    found = _rate(view.taken.sum + view.given.sum, view)
+    return replace(found, reason=found.reason or said)
 
 
 def token_speed(view: ServiceView) -> Estimate:
     """Tokens given in a second of answering: how fast a reader sees them come."""
     answering = (view.timed.sum - view.queued.sum) / 1e3
-    given = Measured(view.output_tokens)
+    given = view.given
     if not given.n or not view.timed.n:
         return undefined("no tokens were given, or no latency was logged")
     if answering <= 0:
         return undefined("requests wait longer than they take: `latency` must include the time in the queue, in the same unit", given.n)
-    return Estimate(given.sum / answering, n=given.n)
+    return replace(Estimate(given.sum / answering, n=given.n), reason=given.said("output tokens") if given.unusable else "")
+
+
+def _left_out(view: ServiceView) -> str:
+    """Say which counts of tokens are none; rows without one are usual, where only some answers have any."""
+    sides = ((view.taken, "input tokens"), (view.given, "output tokens"))
+    return "; ".join(tokens.said(what) for tokens, what in sides if tokens.unusable)
 
 
 def _rate(total: float, view: ServiceView) -> Estimate:

@@ -122,7 +122,9 @@ def _of_quality(rows: BothSides, metric: str) -> Traces:
     made = replace(made, repeats=_repeats(kept, value, is_during), holes=[h for h in holes if h is not None])
     if monitor.task != "binary":
         return made
-    return replace(made, labels=_labels(truth, is_during), turned=_turned(said, chosen, is_during), outcome=_inside(place, every, truth, gap, is_during))
+    return replace(
+        made, labels=_labels(truth, is_during), turned=_turned(said, chosen, is_during), outcome=_inside(place, every, truth, gap, is_during)
+    )
 
 
 def _labels(truth: Floats, is_during: Bools) -> tuple[float, float, int]:
