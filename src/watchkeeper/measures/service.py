@@ -16,6 +16,7 @@ from watchkeeper.stats.intervals import Z95, Estimate, proportion, undefined
 from watchkeeper.words import number_text
 
 _MINUTE, _DAY = 60, 86_400
+_FEWEST, _THOUSAND = 30, (500.0, 2_000.0)
 
 
 def rows(view: ServiceView) -> Estimate:
@@ -50,7 +51,8 @@ def availability(view: ServiceView) -> Estimate:
 
 def latency_percentile(q: float, view: ServiceView) -> Estimate:
     """A percentile of latency, ms."""
-    return _percentile(view.timed, q, "latency")
+    found = _percentile(view.timed, q, "latency")
+    return replace(found, reason="; ".join(filter(None, (_another_unit(view), found.reason)))) if found.is_defined else found
 
 
 def queue_time_p95(view: ServiceView) -> Estimate:
@@ -156,6 +158,16 @@ def _rate(total: float, view: ServiceView) -> Estimate:
     if not isfinite(view.seconds) or view.seconds <= 0:
         return undefined("the window has no length of its own")
     return Estimate(total / view.seconds, n=view.rows)
+
+
+def _another_unit(view: ServiceView) -> str:
+    """Say that the slowest of the window took a thousand times as long as those of the reference, or a thousandth; empty where they did not."""
+    if view.timed.n < _FEWEST or not view.limits.get(TAIL):
+        return ""
+    times = float(latency_middle(np.array(view.timed.cell_at(0.99)))) / view.limit_ms(TAIL)
+    if not any(_THOUSAND[0] <= t <= _THOUSAND[1] for t in (times, 1 / times)):
+        return ""
+    return f"about a thousand{'th of' if times < 1 else ' times'} the reference's: since when are they logged in another unit?"
 
 
 def _none(measured: Measured, what: str) -> Estimate:
