@@ -4,6 +4,7 @@ Belongs here: seeded rows, as the metric sees them and as plain arrays. Does not
 (measures/test_catalogue.py).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,7 +18,7 @@ from watchkeeper.measures.views import FeatureView
 from watchkeeper.profiles.bins import FeatureBins, fit_category, fit_numeric
 from watchkeeper.profiles.counted import of_rows
 from watchkeeper.profiles.counts import Counts
-from watchkeeper.profiles.grids import latency_cell_below, latency_cells
+from watchkeeper.profiles.grids import latency_cell_below, latency_cells, token_cells
 from watchkeeper.profiles.pairs import PairSums
 from watchkeeper.profiles.scan import of_category
 from watchkeeper.profiles.statuses import class_cells
@@ -202,10 +203,10 @@ class Requests:
         n = len(self.latency)
         one = np.zeros(n, np.int64)
 
-        def positive(values: np.ndarray) -> Counts:
+        def positive(values: np.ndarray, cells_of: Callable[[np.ndarray], np.ndarray] = latency_cells) -> Counts:
             missing = np.isnan(values)
             filled = np.where(missing, 0.0, values)
-            return of_rows(latency_cells(filled), filled, missing, one, 1).of(0)
+            return of_rows(cells_of(filled), filled, missing, one, 1).of(0)
 
         never = np.zeros(n, bool)
         return ServiceView(
@@ -213,8 +214,8 @@ class Requests:
             latency=positive(self.latency),
             status=of_rows(class_cells(self.status.tolist()), None, never, one, 1).of(0),
             queue=positive(self.queue),
-            input_tokens=positive(self.tokens_in),
-            output_tokens=positive(self.tokens_out),
+            input_tokens=positive(self.tokens_in, token_cells),
+            output_tokens=positive(self.tokens_out, token_cells),
             minutes=of_rows((self.at // 60).astype(np.int64), None, never, one, 1).of(0),
             seconds=SECONDS,
             limits=LIMITS,

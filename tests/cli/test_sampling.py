@@ -52,6 +52,15 @@ def test_a_host_without_a_gpu_says_so_in_one_line_and_is_sampled(home, no_driver
     assert [s.host for s in home.lake.newest(HostSample)] == ["box"]
 
 
+@pytest.mark.parametrize(("arguments", "said"), [(("--once", "--count", "3"), "given together"), (("--once", "--host", ""), "host is empty")])
+def test_what_cannot_be_meant_is_refused_and_nothing_is_sampled(arguments, said, home, no_driver):
+    process = sampler(home, *arguments, env=no_driver)
+    _, told = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 2
+    assert said in told
+    assert home.lake.newest(HostSample) == []
+
+
 @needs_gcc[0]
 @needs_gcc[1]
 def test_sigterm_ends_the_sampler_with_all_its_readings_landed(home, tmp_path):

@@ -7,13 +7,13 @@ from typing import Any
 
 import pyarrow.compute as pc
 import pytest
+from watchkeeper.reference import Reference
 
 from conftest import PARCELS
 from eras_world import BEGIN, FIRST, NOW, SAID, SHIFT, SINCE, WATCHED, brought_up, days, declare, shifted_home
 from watchkeeper.adapters.workspace import Home, find_home, load_monitor, load_monitors
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.incidents import Incident
-from watchkeeper.monitor import Reference
 from watchkeeper.operations.act import act
 from watchkeeper.operations.incident_book import known_incidents
 from watchkeeper.operations.measure import measure

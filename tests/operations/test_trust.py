@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 import pytest
+from watchkeeper.reference import Reference
 
 from conftest import PARCELS, new_home
 from watchkeeper.adapters.workspace import load_monitor
 from watchkeeper.judgement.incidents import fold
-from watchkeeper.monitor import Reference
 from watchkeeper.operations.check import check
 from watchkeeper.operations.report import digest_of
 from watchkeeper.operations.status import status

@@ -54,6 +54,8 @@ class Asked:
     """By version, for those that used any."""
     sampled: dict[bool, dict[str, int]] = field(default_factory=dict)
     """Whether a trace is made up -> version -> those predictions in whose time it has a reading of a GPU that served."""
+    odd_tokens: int = 0
+    """Requests with a number of tokens that is no count: negative, a fraction or absurd; it is not paid for."""
 
     @property
     def all_tokens(self) -> list[Tokens]:
@@ -87,6 +89,7 @@ def asked_by_window(lake: Lake, monitor: Monitor, spans: Sequence[Span], serving
     for row in rows:
         asked = found.setdefault(row["window_start"], Asked())
         asked.predictions += row["predictions"]
+        asked.odd_tokens += row["odd_tokens"]
         if row["predictions"]:
             asked.versions[row["version"]] = asked.versions.get(row["version"], 0) + row["predictions"]
         for is_synthetic, count in ((False, row["measured"]), (True, row["made_up"])):

@@ -57,7 +57,9 @@ def sample_gpus(
     dcgm: Annotated[
         list[str] | None, typer.Option("--dcgm", metavar="URL", help="Ask this DCGM exporter, and not the driver.", show_default=False)
     ] = None,
-    host: Annotated[str, typer.Option(metavar="NAME", help="The name to keep the readings under; else this machine's.", show_default=False)] = "",
+    host: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The name to keep the readings under; else this machine's.", show_default=False)
+    ] = None,
     spool: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where readings wait; else spool/telemetry of the workspace.", show_default=False)
     ] = None,
@@ -69,10 +71,14 @@ def sample_gpus(
     Readings are on disk at once, and land once a minute and at the end; Ctrl-C and SIGTERM end it without losing any, and what
     a killed one left lands with the next. With --json each reading is a line of JSON.
     """
+    if once and count is not None:
+        raise UsageError("--once and --count are given together", where="sample-gpus", then="Keep one: --once takes one reading.")
+    if host is not None and not host.strip():
+        raise UsageError("the name of a host is empty", where="--host", then="Name one, or leave --host out to take this machine's.")
     plan = Plan(every_s=_every(every), host=host or host_name(), model=model, count=1 if once else count)
     by_process, by_container = rules(processes or [], option="--process"), rules(containers or [], option="--container")
     owners = Owners(processes=by_process, containers=by_container)
-    exporters = [DcgmExporter(url, owners=owners, host=host) for url in dcgm or []]
+    exporters = [DcgmExporter(url, owners=owners, host=host or "") for url in dcgm or []]
     workspace = open_home(ctx, home)
     _require_known(workspace, [*([model] if model else []), *(rule.model for rule in (*by_process, *by_container))])
     with Buffer(workspace.lake, spool or workspace.root / "spool" / "telemetry") as buffer, contextlib.ExitStack() as opened:

@@ -16,6 +16,7 @@ from watchkeeper.stats.intervals import Z95, Estimate, proportion, undefined
 from watchkeeper.words import number_text
 
 _MINUTE, _DAY = 60, 86_400
+_FEWEST, _THOUSAND = 30, (500.0, 2_000.0)
 
 
 def rows(view: ServiceView) -> Estimate:
@@ -50,7 +51,8 @@ def availability(view: ServiceView) -> Estimate:
 
 def latency_percentile(q: float, view: ServiceView) -> Estimate:
     """A percentile of latency, ms."""
-    return _percentile(view.timed, q, "latency")
+    found = _percentile(view.timed, q, "latency")
+    return replace(found, reason="; ".join(filter(None, (_another_unit(view), found.reason)))) if found.is_defined else found
 
 
 def queue_time_p95(view: ServiceView) -> Estimate:
@@ -119,33 +121,53 @@ def saturation(view: ServiceView) -> Estimate:
 
 def tokens_per_request(view: ServiceView) -> Estimate:
     """Tokens that a request takes and gives, in the mean."""
-    every = [c for c in (view.input_tokens, view.output_tokens) if c.valued]
+    every = [t for t in (view.taken, view.given) if t.n]
     if not every:
-        return undefined("no tokens were logged")
-    value = sum(Measured(c).sum / c.valued for c in every)
-    return Estimate(value, n=min(c.valued for c in every))
+        return undefined(_left_out(view) or "no tokens were logged")
+    value = sum(t.sum / t.n for t in every)
+    return replace(Estimate(value, n=min(t.n for t in every)), reason=_left_out(view))
 
 
 def tokens_per_second(view: ServiceView) -> Estimate:
     """Tokens taken and given a second, in the mean over the window."""
-    return _rate(Measured(view.input_tokens).sum + Measured(view.output_tokens).sum, view)
+    said = _left_out(view)
+    if said and not view.taken.n and not view.given.n:
+        return undefined(said)
+    found = _rate(view.taken.sum + view.given.sum, view)
+    return replace(found, reason=found.reason or said)
 
 
 def token_speed(view: ServiceView) -> Estimate:
     """Tokens given in a second of answering: how fast a reader sees them come."""
     answering = (view.timed.sum - view.queued.sum) / 1e3
-    given = Measured(view.output_tokens)
+    given = view.given
     if not given.n or not view.timed.n:
         return undefined("no tokens were given, or no latency was logged")
     if answering <= 0:
         return undefined("requests wait longer than they take: `latency` must include the time in the queue, in the same unit", given.n)
-    return Estimate(given.sum / answering, n=given.n)
+    return replace(Estimate(given.sum / answering, n=given.n), reason=given.said("output tokens") if given.unusable else "")
+
+
+def _left_out(view: ServiceView) -> str:
+    """Say which counts of tokens are none; rows without one are usual, where only some answers have any."""
+    sides = ((view.taken, "input tokens"), (view.given, "output tokens"))
+    return "; ".join(tokens.said(what) for tokens, what in sides if tokens.unusable)
 
 
 def _rate(total: float, view: ServiceView) -> Estimate:
     if not isfinite(view.seconds) or view.seconds <= 0:
         return undefined("the window has no length of its own")
     return Estimate(total / view.seconds, n=view.rows)
+
+
+def _another_unit(view: ServiceView) -> str:
+    """Say that the slowest of the window took a thousand times as long as those of the reference, or a thousandth; empty where they did not."""
+    if view.timed.n < _FEWEST or not view.limits.get(TAIL):
+        return ""
+    times = float(latency_middle(np.array(view.timed.cell_at(0.99)))) / view.limit_ms(TAIL)
+    if not any(_THOUSAND[0] <= t <= _THOUSAND[1] for t in (times, 1 / times)):
+        return ""
+    return f"about a thousand{'th of' if times < 1 else ' times'} the reference's: since when are they logged in another unit?"
 
 
 def _none(measured: Measured, what: str) -> Estimate:

@@ -3,8 +3,8 @@
 Belongs here: reading quantities off these. Does not: the metrics (service.py, service_to_rest.py), or how values become cells (profiles/grids.py,
 profiles/statuses.py).
 
-Latencies, queue times and tokens lie in cells of logarithms; the first cell holds what is no such value: 0, a negative one, or one above eleven days. It is
-counted apart, said, and left out.
+Latencies, queue times and tokens lie in cells of logarithms; the first cell holds what is no time: 0, a negative one, or one above eleven days. It is
+counted apart, said, and left out. Of tokens that is the last cell: what is negative, a fraction, or above a hundred million.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.profiles.counts import Counts
-from watchkeeper.profiles.grids import latency_edge, latency_middle
+from watchkeeper.profiles.grids import LATENCY_CELLS, latency_edge, latency_middle
 from watchkeeper.profiles.parts import SERVICE
 from watchkeeper.profiles.statuses import CLASSES
 from watchkeeper.words import percent
@@ -37,16 +37,16 @@ class Measured:
     @cached_property
     def cells(self) -> Ints:
         """The cells with usable values, ascending."""
-        return self.counts.cells[self._first :]
+        return self.counts.cells[self._usable]
 
     @cached_property
     def rows(self) -> Ints:
         """How many values lie in each of these."""
-        return self.counts.counts[self._first :]
+        return self.counts.counts[self._usable]
 
     @property
-    def _first(self) -> int:
-        return int(np.searchsorted(self.counts.cells, 1))
+    def _usable(self) -> slice:
+        return slice(int(np.searchsorted(self.counts.cells, 1)), None)
 
     @property
     def n(self) -> int:
@@ -66,7 +66,7 @@ class Measured:
     @cached_property
     def sum(self) -> float:
         """The sum of usable values: of the whole as they are, elsewhere of the middles of their cells, within 1 %."""
-        sums = self.counts.sums[self._first :]
+        sums = self.counts.sums[self._usable]
         return float(sums.sum()) if len(sums) else float(self.rows @ latency_middle(self.cells))
 
     def cell_at(self, q: float) -> int:
@@ -79,9 +79,23 @@ class Measured:
 
     def said(self, what: str) -> str:
         """Return which rows are left out, in words; empty where none are."""
-        some = {f"have a {what} of 0, below, or above eleven days": self.unusable, f"have no {what}": self.absent}
+        some = {self._odd(what): self.unusable, f"have no {what}": self.absent}
         told = [f"{n:,} of {self.counts.n:,} rows ({percent(n / self.counts.n)}) {why}" for why, n in some.items() if n]
         return f"left out: {'; '.join(told)}" if told else ""
+
+    def _odd(self, what: str) -> str:
+        return f"have a {what} of 0, below, or above eleven days"
+
+
+class Tokens(Measured):
+    """Counts of tokens: 0 is one."""
+
+    @property
+    def _usable(self) -> slice:
+        return slice(int(np.searchsorted(self.counts.cells, LATENCY_CELLS - 1)))
+
+    def _odd(self, what: str) -> str:
+        return f"have {what} that are negative, a fraction or above a hundred million"
 
 
 @dataclass(frozen=True)
@@ -110,6 +124,16 @@ class ServiceView:
     def queued(self) -> Measured:
         """The times in the queue, ms; 0 is one."""
         return Measured(self.queue)
+
+    @property
+    def taken(self) -> Tokens:
+        """The tokens that went in."""
+        return Tokens(self.input_tokens)
+
+    @property
+    def given(self) -> Tokens:
+        """The tokens that came out."""
+        return Tokens(self.output_tokens)
 
     @property
     def waited(self) -> int:

@@ -16,7 +16,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UnreadableError
-from watchkeeper.measures.service_view import LATENCY, OUTPUT_TOKENS, QUEUE, Measured
+from watchkeeper.measures.service_view import LATENCY, OUTPUT_TOKENS, QUEUE, Measured, Tokens
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.profiles.columns import as_numbers, is_numeric
@@ -122,7 +122,7 @@ def latency_doubts(home: Home, monitor: Monitor, *, now: datetime) -> list[str]:
 
 
 def _of_sums(sums: dict[str, Counts], measured: Measured, unit: str, usual: Measured | None) -> str:
-    return doubt(measured, unit, tokens=Measured(sums.get(OUTPUT_TOKENS, Counts())).sum, usual=usual)
+    return doubt(measured, unit, tokens=Tokens(sums.get(OUTPUT_TOKENS, Counts())).sum, usual=usual)
 
 
 def _of_queue(sums: dict[str, Counts], measured: Measured) -> str:

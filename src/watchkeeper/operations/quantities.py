@@ -16,7 +16,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.fit import is_private, outputs_of, private_name
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.columns import Ints, as_codes
-from watchkeeper.profiles.grids import LATENCY_CELLS, latency_cells
+from watchkeeper.profiles.grids import LATENCY_CELLS, latency_cells, token_cells
 from watchkeeper.profiles.parts import FEATURE, SERVICE
 from watchkeeper.profiles.scan import Gridded, Numbers, Quantity, Texts, of_category
 from watchkeeper.profiles.statuses import CLASSES, class_cells
@@ -53,10 +53,12 @@ def service_countings(monitor: Monitor) -> Iterator[Counting]:
     yield Counting(SERVICE, MINUTES, Gridded("wk_time", _MINUTES_A_DAY, _minutes, fold=np.zeros(_MINUTES_A_DAY, np.int64)), is_counts_only=True)
     if roles.status:
         yield Counting(SERVICE, STATUS, Texts(roles.status, len(CLASSES), class_cells, np.arange(len(CLASSES))))
-    scales = ((LATENCY, roles.latency, roles.to_ms), (QUEUE, roles.queue_time, roles.to_ms))
-    for name, column, scale in (*scales, (INPUT_TOKENS, roles.input_tokens, 1.0), (OUTPUT_TOKENS, roles.output_tokens, 1.0)):
+    times = ((LATENCY, roles.latency), (QUEUE, roles.queue_time))
+    tokens = ((INPUT_TOKENS, roles.input_tokens), (OUTPUT_TOKENS, roles.output_tokens))
+    gridded = [(name, column, latency_cells, roles.to_ms) for name, column in times] + [(name, column, token_cells, 1.0) for name, column in tokens]
+    for name, column, cells_of, scale in gridded:
         if column:
-            yield Counting(SERVICE, name, Gridded(column, LATENCY_CELLS, latency_cells, scale), is_private(monitor, column))
+            yield Counting(SERVICE, name, Gridded(column, LATENCY_CELLS, cells_of, scale), is_private(monitor, column))
 
 
 def is_error(statuses: pa.ChunkedArray) -> NDArray[np.bool_]:

@@ -28,6 +28,7 @@ from watchkeeper.operations.bins_in_force import in_force
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.records import Batch, Score
 from watchkeeper.windows import Grid, Window
+from watchkeeper.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,9 @@ def spent_by(
     currency, training = monitor.cost.currency, [u for u in uses if u.purpose == TRAINING]
     pays_tokens = with_tokens and monitor.cost.llm is not None
     tokens, note = token_charge(asked.all_tokens, monitor.cost.llm or "", books.tokens, currency) if pays_tokens else (None, "")
+    if pays_tokens and asked.odd_tokens:
+        odd = f"left out: {counted(asked.odd_tokens, 'request')} with tokens that are negative, a fraction or above a hundred million"
+        note = "; ".join(filter(None, (note, odd)))
     return Spent(
         gpu=usage(uses, window, books.gpus, currency) if uses else None,
         training=usage(training, window, books.gpus, currency) if training else None,

@@ -26,6 +26,8 @@ _PER_SIDE = SIGNED_LOG_CELLS // 2 - 1
 LATENCY_STEP = 0.02
 _MICROSECOND, LONGEST_MS = 1e-3, 1e9
 """The shortest and the longest latency that counts as one, ms: what is longer than eleven days is no time that a request took."""
+MOST_TOKENS = 1e8
+"""No request has more tokens."""
 LATENCY_CELLS = int(np.log(LONGEST_MS / _MICROSECOND) / np.log1p(LATENCY_STEP)) + 2
 
 _AT_ONCE = 1 << 15
@@ -150,6 +152,17 @@ def latency_cells(ms: Floats) -> Cells:
     """
     place = np.floor(np.log(np.clip(ms, _MICROSECOND, LONGEST_MS) / _MICROSECOND) / np.log1p(LATENCY_STEP) + 1e-9).astype(np.int64)
     return np.where((ms > 0) & (ms <= LONGEST_MS), place + 1, 0)
+
+
+def token_cells(tokens: Floats) -> Cells:
+    """Return the cell of each count of tokens: those of latencies, where 0 is a count; the last is for what is none (negative, a fraction, above 100 million).
+
+    >>> token_cells(np.array([0.0, -7.0, 3.5, 1e18, np.inf])).tolist() == [0, *[LATENCY_CELLS - 1] * 4]
+    True
+    """
+    is_count = (tokens >= 0) & (tokens <= MOST_TOKENS)
+    is_count &= np.floor(np.where(is_count, tokens, 0.0)) == tokens
+    return np.where(is_count, latency_cells(np.where(is_count, tokens, 0.0)), LATENCY_CELLS - 1)
 
 
 def latency_middle(cells: Cells) -> Floats:

@@ -191,7 +191,7 @@ class Gridded:
         if self.scale != 1:
             with np.errstate(over="ignore"):  # what is too large for a number is infinite, and counted as that
                 values *= self.scale
-        found = np.clip(self.cells_of(np.where(np.isfinite(values), values, 0.0)), 0, self.size - 1).astype(np.uint16)
+        found = np.clip(self.cells_of(np.where(np.isnan(values), 0.0, values)), 0, self.size - 1).astype(np.uint16)
         found = np.where(np.isnan(values), self.size + 1, found)
         found = np.where(valid(piece), found, self.size).astype(np.uint16)
         if len(cells):

@@ -1,0 +1,30 @@
+"""What was asked of a model is counted of what the events say, as DuckDB does."""
+
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pyarrow as pa
+
+from watchkeeper.adapters.requests import span_table
+from watchkeeper.adapters.warehouse import ask, statement
+from watchkeeper.measures.spans import Span
+
+START = datetime(2025, 1, 20, tzinfo=UTC)
+
+
+def test_tokens_that_are_no_count_are_not_paid_for_and_counted_apart():
+    tokens = [(100.0, 10.0, 40.0), (1e18, 20.0, 5.0), (-7.0, None, 0.0), (3.5, 0.5, 0.0), (None, 30.0, 9.0), (50.0, 0.0, 80.0)]
+    requests = pa.table(
+        {
+            "wk_time": [START + timedelta(minutes=i) for i in range(len(tokens))],
+            "version": [""] * len(tokens),
+            "is_answered": [True] * len(tokens),
+            **{name: [row[place] for row in tokens] for place, name in enumerate(("input_tokens", "output_tokens", "cached_tokens"))},
+        }
+    )
+    with duckdb.connect() as connection:
+        connection.register("requests", requests)
+        connection.register("windows", span_table([Span(START, START, START + timedelta(days=1), START.date())]))
+        (row,) = ask(connection, statement("predictions")).to_pylist()
+    assert (row["input_tokens"], row["output_tokens"], row["cached_tokens"]) == (150, 60, 90)
+    assert (row["predictions"], row["odd_tokens"]) == (6, 3)
