@@ -7,7 +7,6 @@ from typing import Any
 
 import pyarrow.compute as pc
 import pytest
-from watchkeeper.reference import Reference
 
 from conftest import PARCELS
 from eras_world import BEGIN, FIRST, NOW, SAID, SHIFT, SINCE, WATCHED, brought_up, days, declare, shifted_home
@@ -23,6 +22,7 @@ from watchkeeper.operations.rollup import OF_COUNTS
 from watchkeeper.operations.upkeep import horizon
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import RECORDS, Action, Baseline, ReferenceScore, Score, Signal
+from watchkeeper.reference import Reference
 from worlds import DAY
 
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 import pytest
-from watchkeeper.reference import Reference
 
 from conftest import PARCELS, new_home
 from watchkeeper.adapters.workspace import load_monitor
@@ -16,6 +15,7 @@ from watchkeeper.operations.status import status
 from watchkeeper.operations.trust import reference_doubt
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import IncidentEvent, Signal
+from watchkeeper.reference import Reference
 from watchkeeper.site.overview import overview_cells
 from watchkeeper.windows import Window
 from worlds import DAY, parcels_days

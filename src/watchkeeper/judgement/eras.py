@@ -13,8 +13,9 @@ from datetime import datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from watchkeeper.monitor import Monitor, NewNormal
+from watchkeeper.monitor import Monitor
 from watchkeeper.records import Baseline
+from watchkeeper.reference import NewNormal
 from watchkeeper.windows import Window
 from watchkeeper.words import counted, moment_text, window_text
 

@@ -14,7 +14,7 @@ from scipy.special import digamma, ndtri, polygamma, stdtr
 
 from watchkeeper.judgement.season import centre as centre_of
 from watchkeeper.judgement.season import spread
-from watchkeeper.monitor import LEAST_TO_LEARN
+from watchkeeper.reference import LEAST_TO_LEARN
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

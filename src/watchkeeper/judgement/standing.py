@@ -16,8 +16,9 @@ from datetime import datetime
 from typing import Literal
 
 from watchkeeper.judgement.spans import during_text
-from watchkeeper.monitor import Days, Monitor
+from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.groups import NULL, REST
+from watchkeeper.reference import Days
 from watchkeeper.windows import Window, local_midnight
 from watchkeeper.words import counted, listed, version_text, window_text
 
