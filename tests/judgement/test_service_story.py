@@ -1,7 +1,9 @@
 """Which place leads a service's incident: a region whose hosts are slow together, a host that is alone, the whole where all moved."""
 
-from evidence_world import signal
+from evidence_world import evidence, monitor, signal
+from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.service_story import place_that_leads
+from watchkeeper.judgement.story import story
 
 
 def beside(segment: str, value: float, expected: float, n: int, metric: str = "latency_to_rest"):
@@ -37,3 +39,13 @@ def test_errors_lead_by_their_difference():
 
 def test_without_places_none_leads():
     assert place_that_leads([whole("latency_p95", 900.0, 150.0)]) is None
+
+
+def test_what_is_usual_of_a_place_stands_with_the_place_and_other_trouble_is_told_too():
+    slow = signal("latency_to_rest", 4.18, family="service", segment="host=gpu-b", expected=1.08, normal_low=1.05, normal_high=1.12)
+    failing = signal("error_ratio", 0.036, family="service", expected=0.004, normal_low=0.001, normal_high=0.008, p=1e-6)
+    said = story(monitor(), Episode("service", "service", [slow, failing], is_over=False), evidence(slow, failing))
+    facts = dict(said.facts)
+    assert said.when == "Mon 13 January, UTC."
+    assert facts["Where"] == "host gpu-b. They take 4.18 times as long as all others, usually 1.08 (in 95 % of windows 1.05 to 1.12 times)."
+    assert facts["Errors too"] == "error ratio 4 %, usually 0.4 %"

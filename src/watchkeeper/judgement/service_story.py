@@ -93,7 +93,7 @@ def service_facts(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]
     if (pair := _pair(every)) is not None:
         now, usual = (percent(v) if lead.metric == "errors_to_rest" else number_text(v, "ms", pair) for v in pair)
         whole = f" All together: {'errors' if lead.metric == 'errors_to_rest' else 'latency p95'} {now}, usually {usual}."
-    return [("Where", f"{_where(lead.segment)}, {share}{said[0].upper()}{said[1:]}.{whole}"), *too]
+    return [("Where", f"{_where(lead.segment)}{f', {share}' if share else '. '}{said[0].upper()}{said[1:]}.{whole}"), *too]
 
 
 def kind_of(signal: Signal) -> str:
