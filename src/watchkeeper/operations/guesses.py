@@ -229,7 +229,7 @@ def _is_where(region: pa.ChunkedArray, host: pa.ChunkedArray) -> bool:
     hosts = pairs.group_by("host").aggregate([("count_all", "sum"), ("region", "count")])
     if not hosts.num_rows or distinct(region) < _SEGMENT_VALUES[0]:
         return False
-    return pc.max(hosts["region_count"]).as_py() == 1 and pc.min(hosts["count_all_sum"]).as_py() >= _FEWEST_OF_A_HOST
+    return bool(pc.max(hosts["region_count"]).as_py() == 1 and pc.min(hosts["count_all_sum"]).as_py() >= _FEWEST_OF_A_HOST)
 
 
 def _suits(role: str, name: str, column: pa.ChunkedArray) -> bool:
