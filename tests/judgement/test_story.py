@@ -351,5 +351,8 @@ def test_a_gap_that_is_hardly_more_than_usual_gives_way_to_a_number_that_is_far_
     auc = signal("roc_auc", 0.5, expected=0.7, normal_low=0.66, normal_high=0.74, p=1e-5)
     assert lead_of([faint, auc]) is auc
     assert lead_of([signal(value=0.4, p=1e-6), auc]).metric == "calibration_gap"
+    lasting = [signal("roc_auc", 0.6, day=day, expected=0.7, normal_low=0.66, normal_high=0.74, p=1e-8) for day in range(7, 12)]
+    assert lead_of([*lasting, signal(value=0.4, day=11, p=1e-3)]) is lasting[0]
+    assert lead_of([*lasting[:2], signal(value=0.4, day=8, p=1e-3)]).metric == "calibration_gap"
     near = signal("roc_auc", 0.655, expected=0.7, normal_low=0.66, normal_high=0.74, p=1e-9)
     assert lead_of([faint, near]) is faint

@@ -318,7 +318,7 @@ def _too_short(episode: Episode) -> str:
 def lead_of(signals: Sequence[Signal]) -> Signal:
     """Return the signal that tells an episode best: a calibration gap before other KPIs, of a service the place that stands out; then the least likely, then the first.
 
-    A gap that is hardly more than usual gives way to a KPI that is far beyond it.
+    A gap that is hardly more than usual gives way to a KPI that is far beyond it, and one that alarmed in few windows to what is surer and alarmed in more than twice as many.
     """
     place = place_that_leads(signals)
     mine = signals if place is None else [s for s in signals if (s.metric, s.segment) == place]
@@ -326,7 +326,10 @@ def lead_of(signals: Sequence[Signal]) -> Signal:
     rest = [s for s in mine if s not in gaps]
     reach = max((_reach(s) for s in gaps), default=0.0)
     is_faint = reach < _CLEARLY and max((_reach(s) for s in rest), default=0.0) >= max(_CLEARLY, 2 * reach)
-    return min((rest if is_faint else gaps) or mine, key=lambda s: (s.p, s.window_start))
+    is_rare = bool(gaps) and any(
+        2 * len(gaps) < len([s for s in rest if s.metric == other.metric]) and other.p < min(s.p for s in gaps) for other in rest
+    )
+    return min((rest if is_faint or is_rare else gaps) or mine, key=lambda s: (s.p, s.window_start))
 
 
 def _reach(signal: Signal) -> float:
