@@ -201,7 +201,8 @@ def _of_files_beside(home: Home, monitor: Monitor, document: Document, source: S
     if files.is_glob(pattern) or not path.is_file():
         return
     like, _ = glob_of(path, home.root, is_tight=True)
-    read = {file for place in (*monitor.places.values(), monitor.reference) if place.files for file in files.discover(home, place.files)}
+    patterns = filter(None, (*(place.files for place in monitor.places.values()), monitor.reference.files))
+    read = {file for each in patterns for file in files.discover(home, each)}
     beside = [file.name for file in files.discover(home, like) if file not in read]
     if beside:
         what = f"{counted(len(beside), 'file')} beside {path.name} {'is' if len(beside) == 1 else 'are'} not read, such as {beside[-1]}"
