@@ -65,7 +65,7 @@ def _of_other_rows(evidence: Evidence, data: Sequence[Cause]) -> list[Cause]:
     mine = [
         c for c in data for said, value in begun.items() if c.subject.startswith(said) and f" {value} is " in c.subject.removeprefix(said.rstrip())
     ]
-    return [replace(c, evidence_for=[f"what is called {segment} are other rows than before", *c.evidence_for]) for c in mine]
+    return [replace(c, evidence_for=[f"the rows called {segment} are others than before", *c.evidence_for]) for c in mine]
 
 
 def _weight(cause: Cause) -> float:
