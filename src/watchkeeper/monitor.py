@@ -9,7 +9,7 @@ import re
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from watchkeeper.alerts import Alerts, Routing
 from watchkeeper.reference import NewNormal, Reference, Versions
@@ -187,11 +187,19 @@ class Wording(Words):
     unit: str = Field("", description="regression: the unit of what is predicted: EUR, minutes")
 
 
+def _currency(text: str) -> str:
+    """Return a currency's three letters, as price books have them."""
+    if len(text) != len("USD") or not text.isalpha():
+        message = f"{text!r} is not a currency; write for example USD"
+        raise ValueError(message)
+    return text.upper()
+
+
 class Cost(Words):
     """How the model's share of the GPUs is found, and what it may cost."""
 
     hosts: list[str] = Field(default_factory=list, description="hosts that serve this model; of one that several monitors name each has its share")
-    currency: str = "USD"
+    currency: Annotated[str, AfterValidator(_currency)] = "USD"
     budget: Budget | None = Field(None, description="what it may cost in a calendar month: `500 per month`")
     llm: str | None = Field(None, description="hosted language model whose tokens it pays for: `model` of a line in token_prices.csv")
 

@@ -29,6 +29,7 @@ from watchkeeper.measures.token_prices import TokenPrice
 from watchkeeper.monitor import Cost, Monitor, Place
 from watchkeeper.operations.asking import prepared
 from watchkeeper.operations.bins_in_force import reference_problem, stored_bins, too_short
+from watchkeeper.operations.cost_doubts import book_doubts, cost_doubts
 from watchkeeper.operations.draft import glob_of
 from watchkeeper.operations.era_signals import charted_now
 from watchkeeper.operations.label_classes import remarks
@@ -89,6 +90,7 @@ def check(home: Home, *, now: datetime) -> Checked:
             found += _of_monitor(home, monitor, document, now)
     found += _of_suites(home, monitors, is_whole=not problems)
     found += _of_prices(home, {m.cost.currency for m in monitors.values()})
+    found += [Finding("warning", doubt.about, None, doubt.what, doubt.hint) for doubt in book_doubts(home, monitors, now=now)]
     names = sorted(path.name for path in home.suites_dir.glob("*.json"))
     if not monitors and not problems:
         found.append(
@@ -109,6 +111,7 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
     for said in wild_text(self_audit(*charted_now(home, monitor, now=now))):
         yield _finding("warning", document, ("reference",), said, f"`watchkeeper limits {monitor.model}` shows when")
     yield from _of_latencies(home, monitor, document, now)
+    yield from _of_costs(home, monitor, document, now)
     yield from _of_labels(home, monitor, document, now)
     if awaits_reference(home, monitor, now):
         hint = "until then nothing is judged; name days of which there are rows"
@@ -128,6 +131,11 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
 def _of_latencies(home: Home, monitor: Monitor, document: Document, now: datetime) -> Iterator[Finding]:
     for said in latency_doubts(home, monitor, now=now):
         yield _finding("warning", document, ("columns", "latency"), said, "see docs/service.md, Which columns to log")
+
+
+def _of_costs(home: Home, monitor: Monitor, document: Document, now: datetime) -> Iterator[Finding]:
+    for doubt in cost_doubts(home, monitor, now=now):
+        yield _finding("warning", document, ("cost", doubt.about), doubt.what, doubt.hint)
 
 
 def _of_labels(home: Home, monitor: Monitor, document: Document, now: datetime) -> Iterator[Finding]:

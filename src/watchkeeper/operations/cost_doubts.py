@@ -1,0 +1,62 @@
+"""What is doubtful about costs before anything is billed: hosts named twice, a language model without a price, prices of another book or of a day to come.
+
+Belongs here: these, each in one sentence with what to do. Does not: who is told (check.py), mistakes in a file's lines (adapters/price_lines.py).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from watchkeeper.adapters.prices import price_book
+from watchkeeper.adapters.token_prices import token_book
+from watchkeeper.adapters.workspace import Home
+from watchkeeper.errors import ConfigurationError
+from watchkeeper.measures.prices import BOOK, Price
+from watchkeeper.measures.token_prices import TokenPrice, token_price_of
+from watchkeeper.monitor import Monitor
+from watchkeeper.records import GpuSample
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """One of them, under the key of the monitor file, or the file, that it is about."""
+
+    about: str
+    what: str
+    hint: str = ""
+
+
+def cost_doubts(home: Home, monitor: Monitor, *, now: datetime) -> Iterator[Doubt]:
+    """Yield what is doubtful about how a monitor's costs are found."""
+    for host, times in Counter(monitor.cost.hosts).items():
+        if times > 1:
+            yield Doubt("hosts", f"host '{host}' is named {times} times", "it counts once: name each host once")
+    if monitor.cost.llm:
+        try:
+            price = token_price_of(monitor.cost.llm, token_book(home), monitor.cost.currency, now.date())
+        except ConfigurationError:
+            return  # told by what reads prices
+        if isinstance(price, str):
+            yield Doubt("llm", price)
+
+
+def book_doubts(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> Iterator[Doubt]:
+    """Yield what is doubtful about the price books."""
+    is_billed = any(m.cost.hosts for m in monitors.values()) or home.lake.dataset(GpuSample.TABLE) is not None
+    if is_billed and not home.prices.is_file():
+        yield Doubt(BOOK, "is not there: GPUs are priced by the book that Watchkeeper was shipped with", "put it back, with your prices")
+    try:
+        dated: list[tuple[Path, Price | TokenPrice]] = [(home.prices, p) for p in price_book(home)] if home.prices.is_file() else []
+        dated += [(home.token_prices, p) for p in token_book(home)]
+    except ConfigurationError:
+        return  # told by what reads prices
+    for path, price in dated:
+        if price.as_of > now.astimezone(ZoneInfo(home.workspace.timezone)).date():
+            yield Doubt(
+                str(path.relative_to(home.root)),
+                f"line {price.line}: as_of {price.as_of} is a day to come",
+                "write the day on which the price was seen",
+            )
