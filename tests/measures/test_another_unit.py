@@ -15,7 +15,9 @@ def view(middle_ms: float, rows: int = 400) -> ServiceView:
     return ServiceView(rows, latency=counts, limits={TAIL: latency_cell_below(281.0)})
 
 
-@pytest.mark.parametrize(("middle_ms", "said"), [(0.09, "about a thousandth of the reference's"), (90_000.0, "about a thousand times the reference's")])
+@pytest.mark.parametrize(
+    ("middle_ms", "said"), [(0.09, "about a thousandth of the reference's"), (90_000.0, "about a thousand times the reference's")]
+)
 def test_a_day_in_another_unit_says_so(middle_ms: float, said: str):
     assert latency_percentile(0.95, view(middle_ms)).reason.startswith(said)
 
