@@ -11,8 +11,8 @@ import pytest
 
 from watchkeeper.adapters.arrow_records import to_arrow
 from watchkeeper.adapters.lake import Lake
-from watchkeeper.errors import ConflictError, UnwritableError
-from watchkeeper.records import Bins
+from watchkeeper.errors import ConflictError, UnreadableError, UnwritableError
+from watchkeeper.records import Bins, GpuSample
 
 READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec "$2" -c "$3" "$1" "$4"'
 FULL = """
@@ -103,3 +103,11 @@ def test_records_from_before_a_field_was_kept_have_its_default_and_the_table_is_
     lake.append_records(Bins, [younger])
     assert sorted(lake.newest(Bins), key=lambda b: b.bins) == [younger, replace(older, unit=0.0)]
     assert Lake(tmp_path).newest(Bins) == lake.newest(Bins)
+
+
+def test_a_file_in_the_place_of_the_lake_is_told_and_is_no_empty_lake(tmp_path: Path):
+    place = tmp_path / "lake"
+    place.write_text("no lake")
+    with pytest.raises(UnreadableError, match="is a file, where the lake's folder should be"):
+        Lake(place).read(GpuSample.TABLE)
+    assert Lake(tmp_path / "none").read(GpuSample.TABLE) is None

@@ -36,6 +36,12 @@ def test_costs_are_listed_with_the_unattributed_last(traced, watchkeeper: Callab
     assert rows[0]["reason"] == "synthetic trace, not a bill"
 
 
+@pytest.mark.parametrize("options", [("--now", "2020-01-01"), ("--now", "2031-01-01", "--from", "2030-01-01")])
+def test_a_time_without_readings_says_from_when_to_when_there_are_any(options, traced, watchkeeper: Callable):
+    said = watchkeeper("costs", *options).stdout
+    assert "No GPU readings in this time: there are some from 2025-01-20 to 2025-02-03." in " ".join(said.split())
+
+
 def test_the_keys_of_a_cost_row_are_stable(traced, watchkeeper: Callable):
     rows = json.loads(watchkeeper("costs", "--json", "--now", "2025-02-10").stdout)
     assert list(rows[0]) == [
@@ -57,6 +63,8 @@ def test_the_keys_of_a_cost_row_are_stable(traced, watchkeeper: Callable):
         "account",
         "team",
         "cents",
+        "unpriced_gpu_hours",
+        "is_partly_priced",
         "gpu_us",
         "gpu_cost",
         "token_cost",

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import arrow_schema
 from watchkeeper.adapters.lake import Lake
@@ -51,6 +52,15 @@ def first_uses(lake: Lake, claims: Claims, *, now: datetime) -> dict[str | None,
         connection.register("claims", _table({"host": [h for h, _ in pairs], "model": [m for _, m in pairs]}))
         rows = ask(connection, statement("first_uses"), {"now": now}).to_pylist()
     return {row["model"]: row["first_at"] - LONGEST_INTERVAL for row in rows}
+
+
+def read_between(lake: Lake) -> tuple[datetime, datetime] | None:
+    """Return when the first and the last reading of a GPU were taken, None where none was."""
+    readings = lake.read(GpuSample.TABLE, columns=["sampled_at"])
+    if readings is None or not readings.num_rows:
+        return None
+    ends = pc.min_max(readings["sampled_at"]).as_py()
+    return ends["min"], ends["max"]
 
 
 def gpu_uses(lake: Lake, spans: Sequence[Span], claims: Claims, *, now: datetime) -> list[Use]:

@@ -64,7 +64,7 @@ class Lake:
         """Return the newest state of a table, or None when nothing was ever written to it.
 
         Raises:
-            UnreadableError: the object store refused, or does not answer.
+            UnreadableError: the object store refused, or does not answer; or a file lies where the lake should.
 
         """
         try:
@@ -76,6 +76,7 @@ class Lake:
                 self._open[name].update_incremental()
                 self._note(name)
         except (TableNotFoundError, FileNotFoundError):
+            self._require_folder()
             return None
         except (DeltaError, OSError) as error:
             if not is_remote(self.address):
@@ -83,6 +84,11 @@ class Lake:
             then = "Check the address in watchkeeper.yaml, and the endpoint and credentials in the environment."
             raise UnreadableError(f"cannot be read ({said(error)})", where=self.uri(name), then=then) from error
         return self._open[name]
+
+    def _require_folder(self) -> None:
+        """Refuse a file in the lake's place, which holds no table and is no empty lake."""
+        if not is_remote(self.address) and Path(self.address).is_file():
+            raise UnreadableError("is a file, where the lake's folder should be", where=self.address, then="Move it away, or put the lake back.")
 
     def _may_have_changed(self, name: str) -> bool:
         """Tell whether a table may have a newer state than the one opened; on this disk the log's next entry says so."""

@@ -9,10 +9,12 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
-from watchkeeper.adapters.workspace import load_monitors
+from watchkeeper.adapters.gpu_hours import read_between
+from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, days, moment, open_home
 from watchkeeper.cli.output import JsonOption, as_dict, cell, complain, say, show, window_so_far
 from watchkeeper.judgement.budget import outlook_text
@@ -108,10 +110,18 @@ def costs(
         as_json=False,
         columns=_PARTS if per else _TABLE,
         title=f"{by.value}s in {zone}",
-        empty="No GPU readings in this time. `watchkeeper sample-gpus` takes them.",
+        empty=_none_yet(workspace, zone) if not shown else "",
     )
     for note in [*_notes(shown), *(f"{r.model}: {outlook_text(r.outlook)}" for r in shown if r.outlook is not None)]:
         say(note)
+
+
+def _none_yet(home: Home, zone: str) -> str:
+    """Return what to say of a time without a reading: when there were any, else what takes them."""
+    if (ends := read_between(home.lake)) is None:
+        return "No GPU readings in this time. `watchkeeper sample-gpus` takes them."
+    first, last = (f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d}" for at in ends)
+    return f"No GPU readings in this time: there are some from {first} to {last}."
 
 
 def _for_people(row: BillRow, zone: str, now: datetime) -> dict[str, Any]:
