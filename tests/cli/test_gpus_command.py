@@ -73,6 +73,8 @@ def test_the_keys_of_a_cost_row_are_stable(traced, watchkeeper: Callable):
         "wasted_ratio",
         "co2_kg",
         "co2_note",
+        "sampled_predictions",
+        "per_prediction_note",
         "correct_ratio",
         "cost_per_correct_prediction",
         "correct_state",

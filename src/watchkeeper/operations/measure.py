@@ -18,6 +18,7 @@ from watchkeeper.judgement.eras import ROLLING, Era
 from watchkeeper.judgement.policy import rules_of
 from watchkeeper.judgement.rolling import moved
 from watchkeeper.measures.catalogue import CATALOGUE, KEPT_AT_PLACES, stored_of
+from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST
 from watchkeeper.measures.own import own_kpis
 from watchkeeper.measures.readings import NOT_EVALUATED, readings
@@ -273,7 +274,8 @@ def _no_longer_apart(scores: list[Score], known: dict[tuple[object, ...], Score]
     made = {_identity(s) for s in scores}
     windows = {(s.window_start, s.grain) for s in scores}
     for name, before in known.items():
-        if before.version and before.reason != NOT_APART and name not in made and (before.window_start, before.grain) in windows:
+        is_ours = before.version and before.metric not in COST_METRICS  # those of costs are written by costs.py
+        if is_ours and before.reason != NOT_APART and name not in made and (before.window_start, before.grain) in windows:
             yield replace(
                 before,
                 value=None,
