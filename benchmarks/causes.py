@@ -39,7 +39,9 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
-from watchkeeper.records import Batch, Cause, Change, GpuSample, HostSample, IncidentEvent, Story
+from watchkeeper.records import Batch, Change, IncidentEvent
+from watchkeeper.samples import GpuSample, HostSample
+from watchkeeper.story import Cause, Story
 
 START = datetime(2025, 1, 6, tzinfo=UTC)
 """A Monday."""

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from benchmarks.days import HOSTS, SPARE, Day, Fault, Strained
-from watchkeeper.records import GpuSample, HostSample
+from watchkeeper.samples import GpuSample, HostSample
 
 _MEMORY, _HOST_MEMORY = 24 * 2**30, 128 * 2**30
 

@@ -30,7 +30,7 @@ from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.nvml import Gpus, gpus
 from watchkeeper.adapters.telemetry import Buffer
 from watchkeeper.operations.sample import Pace, Plan, sample
-from watchkeeper.records import GpuProcess, GpuSample
+from watchkeeper.samples import GpuProcess, GpuSample
 
 SOURCE = Path(__file__).parent.parent / "tests" / "nvml_standin" / "nvml.c"
 NAME = "libnvidia-ml.so.1"

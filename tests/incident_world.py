@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.records import Cause, IncidentEvent, Story, key
+from watchkeeper.records import IncidentEvent, key
+from watchkeeper.story import Cause, Story
 
 DAY = timedelta(days=1)
 MONDAY = datetime(2025, 3, 3, tzinfo=UTC)

@@ -15,8 +15,9 @@ import pyarrow as pa
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.measures.fairness import Statement
 from watchkeeper.monitor import Monitor
-from watchkeeper.records import Action, Batch, Cause, Digest, IncidentEvent, Run, Score, Signal, Story, Validation, key
+from watchkeeper.records import Action, Batch, Digest, IncidentEvent, Run, Score, Signal, Validation, key
 from watchkeeper.site.fairness_page import FairnessReport
+from watchkeeper.story import Cause, Story
 from watchkeeper.windows import Window
 
 MODEL = "flight_delays"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from watchkeeper.adapters.workspace import find_home
-from watchkeeper.records import GpuProcess, GpuSample
+from watchkeeper.samples import GpuProcess, GpuSample
 
 DAY, STEP = datetime(2025, 2, 17, tzinfo=UTC), timedelta(minutes=10)
 GPU = {"host": "serving-1", "device_uuid": "GPU-example", "interval_s": STEP.total_seconds(), "is_synthetic": True}

@@ -15,7 +15,7 @@ from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.telemetry import Buffer
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.sample import Pace, Plan, Reading, sample
-from watchkeeper.records import GpuProcess, GpuSample
+from watchkeeper.samples import GpuProcess, GpuSample
 
 PAGES = Path(__file__).parent / "pages"
 PAGE, SLICES = (PAGES / "dcgm.prom").read_text(), (PAGES / "dcgm_slices.prom").read_text()

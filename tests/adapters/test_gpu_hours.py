@@ -13,7 +13,7 @@ from watchkeeper.adapters.gpu_hours import Claims, first_uses, gpu_uses
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.measures.gpu_use import Use
 from watchkeeper.measures.spans import spans_of
-from watchkeeper.records import GpuSample
+from watchkeeper.samples import GpuSample
 from watchkeeper.windows import Grid
 
 START = datetime(2025, 1, 1, tzinfo=UTC)

@@ -18,7 +18,7 @@ from watchkeeper.adapters.lake import Lake
 from watchkeeper.measures.gpu_use import Use
 from watchkeeper.measures.spans import spans_of
 from watchkeeper.monitor import Monitor
-from watchkeeper.records import GpuProcess, GpuSample
+from watchkeeper.samples import GpuProcess, GpuSample
 from watchkeeper.windows import Grid
 
 START = datetime(2025, 1, 1, tzinfo=UTC)

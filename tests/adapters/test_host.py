@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from watchkeeper.adapters.host import HostMeter
-from watchkeeper.records import HostSample
+from watchkeeper.samples import HostSample
 
 LINES = "Ip: Forwarding\nIp: 1\nTcp: RtoAlgorithm OutSegs RetransSegs InErrs\nTcp: 1 {sent} {again} 0\n"
 

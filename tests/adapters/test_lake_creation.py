@@ -12,7 +12,8 @@ import pytest
 from watchkeeper.adapters.arrow_records import to_arrow
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.errors import ConflictError, UnreadableError, UnwritableError
-from watchkeeper.records import Bins, GpuSample
+from watchkeeper.records import Bins
+from watchkeeper.samples import GpuSample
 
 READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec "$2" -c "$3" "$1" "$4"'
 FULL = """

@@ -9,7 +9,7 @@ from nvml_world import NvmlWorld, needs_gcc
 from watchkeeper.adapters.gpu_look import Look, Stamp
 from watchkeeper.adapters.gpu_owners import Owners
 from watchkeeper.adapters.nvml import gpus
-from watchkeeper.records import GpuSample
+from watchkeeper.samples import GpuSample
 
 pytestmark = needs_gcc
 STAMP = Stamp(sampled_at=datetime(2025, 1, 1, tzinfo=UTC), interval_s=10.0, host="gpu-1", model="parcels")

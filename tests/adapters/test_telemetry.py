@@ -8,7 +8,7 @@ import pytest
 
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.telemetry import Buffer
-from watchkeeper.records import GpuProcess, GpuSample, HostSample
+from watchkeeper.samples import GpuProcess, GpuSample, HostSample
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 

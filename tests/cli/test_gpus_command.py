@@ -8,7 +8,7 @@ import pytest
 
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.demo.gpu_trace import land_gpu_trace
-from watchkeeper.records import GpuSample
+from watchkeeper.samples import GpuSample
 
 MONDAY = datetime(2025, 1, 20, tzinfo=UTC)
 

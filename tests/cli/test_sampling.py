@@ -13,7 +13,7 @@ import pytest
 from nvml_world import NAME, NvmlWorld, needs_gcc
 from receiver import Answer, Receiver
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.records import GpuProcess, GpuSample, HostSample
+from watchkeeper.samples import GpuProcess, GpuSample, HostSample
 
 SAMPLER = [sys.executable, "-c", "from watchkeeper.cli import app; app()"]
 PATIENCE_S = 60.0

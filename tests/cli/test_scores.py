@@ -12,7 +12,7 @@ import pytest
 from conftest import PARCELS, new_home
 from watchkeeper.adapters.workspace import Home, find_home
 from watchkeeper.operations.watch import watch
-from watchkeeper.records import GpuSample
+from watchkeeper.samples import GpuSample
 from worlds import DAY, parcels_days
 
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)

@@ -17,7 +17,8 @@ from watchkeeper.demo.inbox import Parcel, deliver, parcels
 from watchkeeper.demo.model import TRAINED_UNTIL, score
 from watchkeeper.demo.run import MODEL, Progress, claim, moments, progress, walk
 from watchkeeper.operations.watch import watch
-from watchkeeper.records import Action, Batch, Digest, GpuSample, IncidentEvent, Run, Score, Signal
+from watchkeeper.records import Action, Batch, Digest, IncidentEvent, Run, Score, Signal
+from watchkeeper.samples import GpuSample
 from watchkeeper.windows import local_midnight
 
 NOWS = moments(timedelta(days=7), date(2013, 4, 9))

@@ -15,7 +15,7 @@ from watchkeeper.errors import ConfigurationError, UsageError
 from watchkeeper.flows.artifacts import dated, table
 from watchkeeper.flows.fan_out import Outcome, conclude, may_help
 from watchkeeper.flows.selection import Selection, name_of, select, stretch
-from watchkeeper.records import HostSample
+from watchkeeper.samples import HostSample
 
 ROOT = Path(__file__).parent.parent.parent
 SHIPPED = read_deployments(Home(Path("/nowhere")))

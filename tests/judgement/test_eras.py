@@ -9,7 +9,8 @@ from watchkeeper.judgement.episodes import Episode, across
 from watchkeeper.judgement.eras import era_of, eras, fold, new_normal_text, reference_text
 from watchkeeper.judgement.incidents import OURSELVES, developments
 from watchkeeper.judgement.incidents import fold as folded
-from watchkeeper.records import Baseline, IncidentEvent, Signal, Story
+from watchkeeper.records import Baseline, IncidentEvent, Signal
+from watchkeeper.story import Story
 from worlds import DAY, START, watched
 
 MONITOR = watched(60)

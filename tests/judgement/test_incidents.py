@@ -9,7 +9,8 @@ import pytest
 
 from watchkeeper.judgement.episodes import AGAIN, Episode, episodes, severity_of, subject_of
 from watchkeeper.judgement.incidents import LASTED, RESTATED, Incident, developments, fold
-from watchkeeper.records import IncidentEvent, Severity, Signal, Story, key
+from watchkeeper.records import IncidentEvent, Severity, Signal, key
+from watchkeeper.story import Story
 from watchkeeper.words import moment_text
 from worlds import DAY, START
 

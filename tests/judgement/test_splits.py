@@ -14,7 +14,8 @@ from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.incidents import CAUSE_CHANGED, Incident, fold
 from watchkeeper.judgement.splits import Split, cut, kinds_before, split_events, split_of
-from watchkeeper.records import Cause, Change, Story
+from watchkeeper.records import Change
+from watchkeeper.story import Cause, Story
 from worlds import DAY
 
 

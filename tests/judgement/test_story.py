@@ -10,7 +10,7 @@ from watchkeeper.judgement.evidence import SegmentShare
 from watchkeeper.judgement.spans import during_text, span_text
 from watchkeeper.judgement.story import ending, lead_of, story
 from watchkeeper.judgement.traces import Traces
-from watchkeeper.records import Story
+from watchkeeper.story import Story
 from worlds import DAY, START
 
 

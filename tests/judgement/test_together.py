@@ -17,7 +17,8 @@ from watchkeeper.judgement.odd_inputs import Odd, Repeats
 from watchkeeper.judgement.shared_faults import shared_faults
 from watchkeeper.judgement.together import as_one, courses, leading, with_parts, with_parts_marked
 from watchkeeper.judgement.traces import Place, Traces
-from watchkeeper.records import Cause, IncidentEvent
+from watchkeeper.records import IncidentEvent
+from watchkeeper.story import Cause
 
 FEED = "rows do not come (files inbox/*.parquet)"
 SOURCES = {"events": "files in/*", "labels": "files out/*"}

@@ -20,7 +20,8 @@ from watchkeeper.judgement.incidents import RESTATED
 from watchkeeper.judgement.outbox import ATTEMPTS
 from watchkeeper.monitor import Links, Monitor, Workspace
 from watchkeeper.operations.act import act
-from watchkeeper.records import Action, Cause, Digest
+from watchkeeper.records import Action, Digest
+from watchkeeper.story import Cause
 
 FILES = Settings()
 HOUR = timedelta(hours=1)

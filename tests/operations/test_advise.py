@@ -20,7 +20,8 @@ from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.report import digest_of
-from watchkeeper.records import GpuProcess, GpuSample, Score
+from watchkeeper.records import Score
+from watchkeeper.samples import GpuProcess, GpuSample
 from watchkeeper.windows import Window
 
 DAY = timedelta(days=1)

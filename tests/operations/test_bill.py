@@ -14,7 +14,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConfigurationError
 from watchkeeper.monitor import Monitor, Workspace
 from watchkeeper.operations.bill import bill
-from watchkeeper.records import GpuSample
+from watchkeeper.samples import GpuSample
 
 START = datetime(2025, 1, 27, tzinfo=UTC)
 NOW = START + timedelta(days=60)

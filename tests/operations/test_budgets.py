@@ -21,7 +21,9 @@ from watchkeeper.operations.costs import costs
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.pages import pages
 from watchkeeper.operations.report import digest_of
-from watchkeeper.records import GpuSample, IncidentEvent, Signal, Story
+from watchkeeper.records import IncidentEvent, Signal
+from watchkeeper.samples import GpuSample
+from watchkeeper.story import Story
 from watchkeeper.windows import Window
 
 DAY = timedelta(days=1)

@@ -16,7 +16,8 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import bill
 from watchkeeper.operations.costs import costs
 from watchkeeper.operations.listing import Wanted, listed_scores
-from watchkeeper.records import Batch, GpuSample, Run, Score
+from watchkeeper.records import Batch, Run, Score
+from watchkeeper.samples import GpuSample
 
 DAY = datetime(2025, 1, 20, tzinfo=UTC)
 HEAD = "gpu,provider,instance,price,currency,region,as_of,source\n"

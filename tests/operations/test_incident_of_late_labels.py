@@ -12,7 +12,8 @@ from conftest import PARCELS, parcels_world
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import fold
 from watchkeeper.operations.watch import watch
-from watchkeeper.records import IncidentEvent, Story
+from watchkeeper.records import IncidentEvent
+from watchkeeper.story import Story
 from worlds import DAY
 
 FIRST = datetime(2025, 1, 1, tzinfo=UTC)

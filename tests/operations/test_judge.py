@@ -19,7 +19,8 @@ from watchkeeper.judgement.notices import STALE
 from watchkeeper.operations.change import record_change
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.watch import watch
-from watchkeeper.records import Action, IncidentEvent, Signal, Story
+from watchkeeper.records import Action, IncidentEvent, Signal
+from watchkeeper.story import Story
 from worlds import DAY, Change, parcels_days
 
 FIRST, BEGIN = date(2025, 1, 1), datetime(2025, 1, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ import pytest
 
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.telemetry import Buffer
-from watchkeeper.records import HostSample
+from watchkeeper.samples import HostSample
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,8 @@ from watchkeeper.adapters.workspace import load_monitors
 from watchkeeper.judgement.incidents import LASTED
 from watchkeeper.operations.report import digest_of, report
 from watchkeeper.operations.watch import watch
-from watchkeeper.records import Digest, IncidentEvent, Score, Signal, Story
+from watchkeeper.records import Digest, IncidentEvent, Score, Signal
+from watchkeeper.story import Story
 from watchkeeper.windows import Grid
 from worlds import DAY, parcels_days
 

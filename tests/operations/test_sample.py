@@ -18,7 +18,7 @@ from watchkeeper.adapters.telemetry import Buffer
 from watchkeeper.errors import UsageError
 from watchkeeper.measures.spans import spans_of
 from watchkeeper.operations.sample import Pace, Plan, Reading, check_interval, sample
-from watchkeeper.records import GpuSample, HostSample
+from watchkeeper.samples import GpuSample, HostSample
 from watchkeeper.windows import Grid
 
 START = datetime(2025, 1, 1, tzinfo=UTC)

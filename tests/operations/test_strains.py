@@ -14,7 +14,7 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.strains import GPU_ERRORS, GPU_MEMORY, HOST_MEMORY, NETWORK, STORAGE, THROTTLING, Requests, Strain
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.strains import strains_of
-from watchkeeper.records import GpuSample, HostSample
+from watchkeeper.samples import GpuSample, HostSample
 from watchkeeper.windows import Window
 
 BEGIN = datetime(2025, 1, 6, tzinfo=UTC)

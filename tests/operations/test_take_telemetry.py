@@ -16,7 +16,8 @@ from watchkeeper.operations.query import query
 from watchkeeper.operations.take_telemetry import faults, take, taken_text
 from watchkeeper.operations.upkeep import upkeep
 from watchkeeper.operations.watch import watch
-from watchkeeper.records import Batch, MetricSample, Span
+from watchkeeper.records import Batch
+from watchkeeper.samples import MetricSample, Span
 
 NOW = datetime(2025, 2, 1, 12, tzinfo=UTC)
 

@@ -20,7 +20,8 @@ from watchkeeper.operations.listing import incident_listing, told
 from watchkeeper.operations.pages import pages
 from watchkeeper.operations.silence import About, silence
 from watchkeeper.operations.watch import gather, watch
-from watchkeeper.records import Action, GpuSample, IncidentEvent
+from watchkeeper.records import Action, IncidentEvent
+from watchkeeper.samples import GpuSample
 from worlds import DAY, Change, parcels_days
 
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)

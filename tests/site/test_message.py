@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from watchkeeper.judgement.incidents import Incident, fold
-from watchkeeper.records import Cause, Digest, IncidentEvent, Story
+from watchkeeper.records import Digest, IncidentEvent
 from watchkeeper.site import message as m
 from watchkeeper.site.block_kit import blocks, clip, escape
+from watchkeeper.story import Cause, Story
 
 EVENT = IncidentEvent(
     event_id="e1",

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from watchkeeper.records import Span
+from watchkeeper.samples import Span
 from watchkeeper.site.spans import own_ms, trace_lines
 
 AT = datetime(2025, 2, 1, 10, tzinfo=UTC)

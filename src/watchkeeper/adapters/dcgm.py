@@ -17,7 +17,7 @@ from watchkeeper.adapters.gpu_owners import Owners
 from watchkeeper.adapters.nvml_sensors import throttle_names
 from watchkeeper.adapters.scrape import TIMEOUT_S, place, scrape
 from watchkeeper.errors import WatchkeeperError
-from watchkeeper.records import GpuProcess, GpuSample
+from watchkeeper.samples import GpuProcess, GpuSample
 
 AT_MOST = 4 * 2**20
 """Bytes of a page; that of 8 GPUs has some 50 kB."""

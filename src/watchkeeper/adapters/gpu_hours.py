@@ -18,7 +18,7 @@ from watchkeeper.adapters.warehouse import ask, connect, dataset_of_record, stat
 from watchkeeper.measures.gpu_use import Use
 from watchkeeper.measures.spans import Span
 from watchkeeper.monitor import Monitor
-from watchkeeper.records import GpuProcess, GpuSample
+from watchkeeper.samples import GpuProcess, GpuSample
 
 LONGEST_INTERVAL = timedelta(hours=1)
 """No reading stands for more than this; the sampler refuses to sample less often."""

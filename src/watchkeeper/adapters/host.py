@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from watchkeeper.records import HostSample
+from watchkeeper.samples import HostSample
 
 _FIRST_LOOK_S = 0.1
 _SNMP = Path("/proc/net/snmp")

@@ -11,7 +11,7 @@ import pynvml
 from watchkeeper.adapters.gpu_look import Stamp
 from watchkeeper.adapters.gpu_owners import Owners
 from watchkeeper.adapters.nvml_sensors import is_lost
-from watchkeeper.records import GpuProcess
+from watchkeeper.samples import GpuProcess
 
 _NOTHING = (pynvml.NVML_SUCCESS, pynvml.NVML_ERROR_NOT_FOUND)
 

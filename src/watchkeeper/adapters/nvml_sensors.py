@@ -11,7 +11,7 @@ from typing import Any
 import pynvml
 
 from watchkeeper.adapters.gpu_look import Stamp
-from watchkeeper.records import GpuSample
+from watchkeeper.samples import GpuSample
 
 _THROTTLES = {
     pynvml.nvmlClocksEventReasonApplicationsClocksSetting: "application_clocks",

@@ -13,8 +13,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_D
 
 from watchkeeper.adapters.otlp_attributes import labels_text, values
 from watchkeeper.adapters.otlp_spans import About, host_of, moment_of
-from watchkeeper.records import MetricSample
 from watchkeeper.redaction import without_secrets
+from watchkeeper.samples import MetricSample
 
 SOURCE = "otlp"
 _NAME, _UNIT = 200, 63

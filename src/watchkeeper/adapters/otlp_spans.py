@@ -13,8 +13,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status, TracesData
 
 from watchkeeper.adapters.otlp_attributes import attributes_text, values
-from watchkeeper.records import Span
 from watchkeeper.redaction import without_secrets
+from watchkeeper.samples import Span
 
 _NAME, _STATUS = 200, 500
 _TRACE_ID, _SPAN_ID = 16, 8

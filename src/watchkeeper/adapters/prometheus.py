@@ -18,8 +18,8 @@ from prometheus_client import Metric
 from watchkeeper.adapters.otlp_attributes import labels_text
 from watchkeeper.adapters.scrape import Answer, families, fetch, place
 from watchkeeper.errors import UnreachableError, UnreadableError
-from watchkeeper.records import MetricSample
 from watchkeeper.redaction import without_secrets
+from watchkeeper.samples import MetricSample
 from watchkeeper.telemetry import Prometheus
 from watchkeeper.words import one_line
 

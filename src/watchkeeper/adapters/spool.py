@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from watchkeeper.records import GpuProcess, GpuSample, HostSample
+from watchkeeper.samples import GpuProcess, GpuSample, HostSample
 
 Readings = Mapping[type, Sequence[Any]]
 

@@ -27,7 +27,7 @@ from watchkeeper.cli.frame import HomeOption, open_home
 from watchkeeper.cli.output import JsonOption, complain, plain, say
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.sample import Pace, Plan, Reading, check_interval, sample
-from watchkeeper.records import GpuProcess, GpuSample, HostSample
+from watchkeeper.samples import GpuProcess, GpuSample, HostSample
 from watchkeeper.spelling import parse_duration
 from watchkeeper.words import counted
 

@@ -29,7 +29,8 @@ from watchkeeper.operations.listing import Wanted, incident_listing, listed_scor
 from watchkeeper.operations.report import digest_of, newest_digest
 from watchkeeper.operations.spread import in_threads
 from watchkeeper.operations.watch import Watched, present, watch
-from watchkeeper.records import Cause, Score
+from watchkeeper.records import Score
+from watchkeeper.story import Cause
 from watchkeeper.windows import Grid
 from watchkeeper.words import COUNTS, counted, listed, moment_text, note_text, window_text
 

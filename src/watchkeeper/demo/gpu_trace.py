@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema
 from watchkeeper.adapters.lake import Lake
-from watchkeeper.records import GpuSample
+from watchkeeper.samples import GpuSample
 
 EVERY = timedelta(minutes=10)
 HOST = "gpu-1"

@@ -22,7 +22,7 @@ from watchkeeper.adapters.telemetry import Buffer
 from watchkeeper.adapters.workspace import find_home
 from watchkeeper.flows.selection import run_name
 from watchkeeper.operations.sample import Pace, Plan, check_interval, sample
-from watchkeeper.records import GpuProcess, GpuSample, HostSample
+from watchkeeper.samples import GpuProcess, GpuSample, HostSample
 from watchkeeper.spelling import parse_duration
 from watchkeeper.words import counted
 

@@ -15,7 +15,8 @@ from datetime import date, datetime, timedelta
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.measures.forecast import LEAST_DAYS, Forecast
 from watchkeeper.monitor import Monitor
-from watchkeeper.records import Cause, Signal, Story, key
+from watchkeeper.records import Signal, key
+from watchkeeper.story import Cause, Story
 from watchkeeper.windows import Window
 from watchkeeper.words import counted
 

@@ -21,8 +21,9 @@ from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text, shares_text
 from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
 from watchkeeper.judgement.service_causes import of_service
 from watchkeeper.judgement.strain_causes import cleared_strains, of_one_host, of_strains
-from watchkeeper.records import Cause, Signal
+from watchkeeper.records import Signal
 from watchkeeper.spelling import segment_pairs
+from watchkeeper.story import Cause
 from watchkeeper.words import counted, percent, points, weeks_text
 
 FAULTY = "faulty data"

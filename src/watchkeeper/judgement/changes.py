@@ -13,8 +13,9 @@ from math import sqrt
 
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.versions import Came
-from watchkeeper.records import Cause, Change
+from watchkeeper.records import Change
 from watchkeeper.stats.intervals import Z95
+from watchkeeper.story import Cause
 from watchkeeper.words import listed, measured_text, metric_text, percent
 
 _HALF = 0.5

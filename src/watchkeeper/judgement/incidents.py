@@ -16,7 +16,8 @@ from itertools import pairwise
 from watchkeeper.judgement.episodes import Episode, needs_labels, severity_of
 from watchkeeper.judgement.eras import NEW_NORMAL
 from watchkeeper.judgement.worsening import is_worse
-from watchkeeper.records import SEVERITIES, IncidentEvent, Severity, Signal, Silence, Story, key
+from watchkeeper.records import SEVERITIES, IncidentEvent, Severity, Signal, Silence, key
+from watchkeeper.story import Story
 from watchkeeper.words import moment_text
 
 LASTING = timedelta(days=28)

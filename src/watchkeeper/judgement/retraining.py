@@ -9,7 +9,8 @@ from datetime import datetime
 from watchkeeper.judgement.causes import FAULTY
 from watchkeeper.judgement.outbox import Standing
 from watchkeeper.monitor import Monitor, Retraining
-from watchkeeper.records import SEVERITIES, IncidentEvent, Story
+from watchkeeper.records import SEVERITIES, IncidentEvent
+from watchkeeper.story import Story
 
 FAMILIES = ("kpi", "segment", "target")
 LEAST_WINDOWS = 3

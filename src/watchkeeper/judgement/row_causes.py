@@ -14,8 +14,8 @@ from watchkeeper.judgement.evidence import OF_A_RATE, Evidence
 from watchkeeper.judgement.odd_inputs import Odd
 from watchkeeper.judgement.places import carrier
 from watchkeeper.judgement.traces import Mix, told_mix
-from watchkeeper.records import Cause
 from watchkeeper.stats.exchanges import LEAST_ROWS
+from watchkeeper.story import Cause
 from watchkeeper.words import number_text, percent, points
 
 _ALL, _WORTH_NAMING = 0.98, 0.2

@@ -16,7 +16,7 @@ from watchkeeper.judgement.changes import of_changes
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.strain_causes import HOST_ALONE, OF_ERRORS, of_strains
 from watchkeeper.judgement.traces import Place
-from watchkeeper.records import Cause
+from watchkeeper.story import Cause
 from watchkeeper.words import percent
 
 _MANY, _HALF, _TOO_MUCH = 1.5, 0.5, 1.3

@@ -15,7 +15,8 @@ from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text
 from watchkeeper.judgement.strain_causes import HOST_ALONE
-from watchkeeper.records import Cause, Signal
+from watchkeeper.records import Signal
+from watchkeeper.story import Cause
 
 _WHAT = {
     "null_ratio": "missing values in {}",

@@ -19,7 +19,8 @@ from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.incidents import CAUSE_CHANGED, Incident, event_about
-from watchkeeper.records import Cause, IncidentEvent, Story, key
+from watchkeeper.records import IncidentEvent, key
+from watchkeeper.story import Cause, Story
 from watchkeeper.words import moment_text
 
 _NEWEST, _LEAST_BEFORE, _HALF = 3, 2, 0.5

@@ -18,7 +18,8 @@ from watchkeeper.judgement.spans import during_text, rows_span, span_text
 from watchkeeper.judgement.standing import succession_text
 from watchkeeper.measures.own import unit_of
 from watchkeeper.monitor import Monitor
-from watchkeeper.records import Cause, Score, Signal, Story
+from watchkeeper.records import Score, Signal
+from watchkeeper.story import Cause, Story
 from watchkeeper.windows import grain_of
 from watchkeeper.words import limit_text, listed, measured_text, metric_text, number_text, one_line, percent, percent_interval, points, share_text
 

@@ -14,7 +14,7 @@ from math import exp
 
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.strains import Effect, Spoilt, Strain
-from watchkeeper.records import Cause
+from watchkeeper.story import Cause
 from watchkeeper.words import hours_text, listed, number_text, percent, points
 
 HOST_ALONE = "host {} alone"

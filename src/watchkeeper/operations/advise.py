@@ -25,7 +25,8 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import billed
 from watchkeeper.operations.spending import Books, books_or_reasons, claims_of
 from watchkeeper.operations.version_list import listed_versions
-from watchkeeper.records import GpuSample, Score
+from watchkeeper.records import Score
+from watchkeeper.samples import GpuSample
 from watchkeeper.windows import Grid, Window
 
 LOOKED_AT = timedelta(days=28)

@@ -17,7 +17,7 @@ from watchkeeper.errors import ConfigurationError
 from watchkeeper.measures.prices import BOOK, Price
 from watchkeeper.measures.token_prices import TokenPrice, token_price_of
 from watchkeeper.monitor import Monitor
-from watchkeeper.records import GpuSample
+from watchkeeper.samples import GpuSample
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from watchkeeper.judgement.silences import is_in_force
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.incident_book import known_silences
 from watchkeeper.operations.look import FOLDER
-from watchkeeper.records import RECORDS, MetricSample, Quarantined, Span
+from watchkeeper.records import RECORDS, Quarantined
+from watchkeeper.samples import MetricSample, Span
 
 _STAMP = ".published.json"
 _ON_NO_PAGE = (Span, MetricSample)

@@ -43,7 +43,9 @@ from watchkeeper.operations.rollup import pooled_scores
 from watchkeeper.operations.together import parts_marked, sources
 from watchkeeper.operations.traces import traces
 from watchkeeper.operations.versions import succession_in, versions_at_onset
-from watchkeeper.records import Change, GpuSample, IncidentEvent, Signal, Story
+from watchkeeper.records import Change, IncidentEvent, Signal
+from watchkeeper.samples import GpuSample
+from watchkeeper.story import Story
 from watchkeeper.windows import Window
 
 Measured = tuple[datetime, datetime, float]

@@ -18,11 +18,12 @@ from watchkeeper.judgement.together import Course, Together, together_of
 from watchkeeper.judgement.worsening import WORSE, is_worse
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.known import Known, held_since
-from watchkeeper.records import Action, IncidentEvent, Story, key
+from watchkeeper.records import Action, IncidentEvent, key
 from watchkeeper.site.care import care_lines
 from watchkeeper.site.links import incident_links
 from watchkeeper.site.message import Message, belated_message, brief_message, ending, incident_message, text
 from watchkeeper.site.together import origin_lines
+from watchkeeper.story import Story
 from watchkeeper.words import listed, moment_text
 
 

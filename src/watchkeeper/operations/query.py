@@ -23,7 +23,8 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.audit import private_shown
 from watchkeeper.operations.fit import is_private
 from watchkeeper.operations.publish import incident_table
-from watchkeeper.records import RECORDS, TELEMETRY_QUARANTINE, Bins, IncidentEvent, Quarantined, Run
+from watchkeeper.records import RECORDS, Bins, IncidentEvent, Quarantined, Run
+from watchkeeper.samples import TELEMETRY_QUARANTINE
 from watchkeeper.site.published import CostRow, IncidentRow
 
 _WORDS = {"LOAD": "INSTALL or LOAD"}

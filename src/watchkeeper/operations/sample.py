@@ -14,7 +14,7 @@ from watchkeeper.adapters.gpu_look import GpuSource, Look, Stamp
 from watchkeeper.adapters.host import HostMeter
 from watchkeeper.adapters.telemetry import Buffer
 from watchkeeper.errors import UsageError
-from watchkeeper.records import GpuProcess, GpuSample, HostSample
+from watchkeeper.samples import GpuProcess, GpuSample, HostSample
 
 SHORTEST_INTERVAL = timedelta(milliseconds=100)
 _JUMP_S = 1.0

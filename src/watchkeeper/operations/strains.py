@@ -37,7 +37,7 @@ from watchkeeper.judgement.strains import (
     spoilt_of,
 )
 from watchkeeper.monitor import Monitor
-from watchkeeper.records import GpuSample, HostSample
+from watchkeeper.samples import GpuSample, HostSample
 from watchkeeper.windows import Window
 from watchkeeper.words import listed, percent
 

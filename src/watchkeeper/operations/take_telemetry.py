@@ -26,7 +26,8 @@ from watchkeeper.adapters.tokens import authorization
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UnreadableError, WatchkeeperError
 from watchkeeper.monitor import Monitor
-from watchkeeper.records import TELEMETRY_QUARANTINE, Batch, MetricSample, Quarantined, Span, key
+from watchkeeper.records import Batch, Quarantined, key
+from watchkeeper.samples import TELEMETRY_QUARANTINE, MetricSample, Span
 from watchkeeper.telemetry import Prometheus
 from watchkeeper.words import counted
 

@@ -16,22 +16,8 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.eras import baselines_of
 from watchkeeper.profiles.parts import MARK
-from watchkeeper.records import (
-    RECORDS,
-    TELEMETRY_QUARANTINE,
-    GpuProcess,
-    GpuSample,
-    HostSample,
-    Look,
-    MetricSample,
-    Profile,
-    Quarantined,
-    ReferenceScore,
-    Score,
-    Signal,
-    Span,
-    Validation,
-)
+from watchkeeper.records import RECORDS, Look, Profile, Quarantined, ReferenceScore, Score, Signal, Validation
+from watchkeeper.samples import TELEMETRY_QUARANTINE, GpuProcess, GpuSample, HostSample, MetricSample, Span
 from watchkeeper.windows import local_midnight
 
 LOOKS_KEPT = timedelta(days=35)

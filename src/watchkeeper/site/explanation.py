@@ -16,7 +16,8 @@ from watchkeeper.measures.confidence import near
 from watchkeeper.measures.rarity import NOWHERE, UNCOUNTED, Place
 from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.groups import NULL
-from watchkeeper.records import Batch, Change, Span, Validation
+from watchkeeper.records import Batch, Change, Validation
+from watchkeeper.samples import Span
 from watchkeeper.words import counted, expectation_text, listed, metric_text, moment_text, number_text, one_line, share_text
 
 MASK = "***"

@@ -12,12 +12,13 @@ from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import Incident, in_order
 from watchkeeper.judgement.times import times_text
 from watchkeeper.judgement.together import Together
-from watchkeeper.records import Cause, IncidentEvent, Score, Signal
+from watchkeeper.records import IncidentEvent, Score, Signal
 from watchkeeper.site.care import care_lines
 from watchkeeper.site.figures import Frame, figure
 from watchkeeper.site.published import story_of
 from watchkeeper.site.render import page
 from watchkeeper.site.together import origin_lines, own_text
+from watchkeeper.story import Cause
 from watchkeeper.windows import Window
 from watchkeeper.words import counted, measured_text, metric_text, moment_text, number_text, percent, percent_interval, window_text
 

@@ -14,8 +14,9 @@ from typing import Any
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import OURSELVES, Incident
 from watchkeeper.judgement.together import Together
-from watchkeeper.records import Cause, Digest, IncidentEvent, Story
+from watchkeeper.records import Digest, IncidentEvent
 from watchkeeper.site.together import together_lines, too
+from watchkeeper.story import Cause, Story
 from watchkeeper.words import moment_text, one_line, percent, percent_interval
 
 Line = tuple[str, str]

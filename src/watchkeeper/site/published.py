@@ -15,8 +15,9 @@ from typing import Any, ClassVar
 
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.times import Times, times_of
-from watchkeeper.records import Action, Signal, Story
+from watchkeeper.records import Action, Signal
 from watchkeeper.site.care import Said, last_said
+from watchkeeper.story import Story
 
 _PEOPLE = ("slack", "file", "webhook")
 """Targets that people read; events of Prefect are for automations."""

@@ -6,7 +6,7 @@ Belongs here: spans -> lines. Does not: finding them (operations/spans.py), prin
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
-from watchkeeper.records import Span
+from watchkeeper.samples import Span
 from watchkeeper.words import counted, number_text, one_line, share_text
 
 MOST = 100

@@ -22,18 +22,15 @@ from watchkeeper.records import (
     SEVERITIES,
     Baseline,
     Change,
-    GpuProcess,
-    HostSample,
     IncidentEvent,
     LabelDelay,
     Look,
-    MetricSample,
     Quarantined,
     ReferenceScore,
     Silence,
-    Span,
     Watermark,
 )
+from watchkeeper.samples import GpuProcess, HostSample, MetricSample, Span
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 

@@ -8,7 +8,7 @@ from nvml_world import NvmlWorld, needs_gcc
 from prefect_world import Starting
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
-from watchkeeper.records import GpuSample
+from watchkeeper.samples import GpuSample
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow, *needs_gcc]
 

@@ -13,7 +13,7 @@ from watchkeeper.adapters.scrape import scrape
 from watchkeeper.adapters.tokens import authorization
 from watchkeeper.flows.intake import intake
 from watchkeeper.flows.respond import respond
-from watchkeeper.records import MetricSample, Span
+from watchkeeper.samples import MetricSample, Span
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 

@@ -1,0 +1,52 @@
+"""What an incident's message says, and why it happened: kept as JSON with the incident's events.
+
+Belongs here: these two nouns and their JSON. Does not: how they are found (judgement/causes.py, judgement/story.py) or shown (site/).
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """One tested explanation of an incident; `share` is the part of the change it accounts for."""
+
+    kind: str
+    subject: str
+    share: float | None = None
+    low: float | None = None
+    high: float | None = None
+    onset: datetime | None = None
+    evidence_for: list[str] = field(default_factory=list)
+    evidence_against: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What an incident's message says; the JSON in IncidentEvent.story, the same for Slack, files, pages and the CLI.
+
+    `facts` are (label, text) pairs in reading order, such as ("Labels", "907 of 985 (92 %)").
+    """
+
+    headline: str
+    when: str
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    causes: list[Cause] = field(default_factory=list)
+    ruled_out: list[str] = field(default_factory=list)
+    not_measured: list[str] = field(default_factory=list)
+    next_steps: list[str] = field(default_factory=list)
+
+    def to_json(self) -> str:
+        """Return the text kept in IncidentEvent.story."""
+        return json.dumps(dataclasses.asdict(self), default=lambda moment: moment.isoformat(), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Story | None":
+        """Return the story in such a text, None when the event brings none."""
+        found = json.loads(text or "{}")
+        if not found.get("headline"):
+            return None
+        causes = [Cause(**{**c, "onset": datetime.fromisoformat(c["onset"]) if c.get("onset") else None}) for c in found.get("causes", [])]
+        return cls(**{**found, "facts": [(str(label), str(said)) for label, said in found.get("facts", [])], "causes": causes})
