@@ -10,7 +10,21 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = [
     {"client"},
-    {"errors", "windows", "records", "samples", "story", "spelling", "alerts", "telemetry", "reference", "monitor", "words", "redaction"},
+    {
+        "errors",
+        "windows",
+        "records",
+        "samples",
+        "story",
+        "spelling",
+        "alerts",
+        "telemetry",
+        "reference",
+        "monitor",
+        "workspace",
+        "words",
+        "redaction",
+    },
     {"stats"},
     {"profiles"},
     {"measures", "judgement"},

@@ -1,6 +1,6 @@
-"""The words of a monitor file and of the workspace file, with their defaults.
+"""The words of a monitor file, with their defaults.
 
-Belongs here: what may be said and what it means. Does not: what `alerts` may say (alerts.py), finding and reading the files
+Belongs here: what may be said and what it means. Does not: what `alerts` and `reference` may say (alerts.py, reference.py), the workspace file (workspace.py), finding and reading the files
 (adapters/workspace.py).
 """
 
@@ -11,10 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from watchkeeper.alerts import Alerts, Routing
+from watchkeeper.alerts import Alerts
 from watchkeeper.reference import NewNormal, Reference, Versions
-from watchkeeper.spelling import Budget, Duration, Lasting, Moment, Name, Size, WebAddress, Words, Zone, one_label, segment_name
-from watchkeeper.telemetry import Telemetry
+from watchkeeper.spelling import Budget, Duration, Lasting, Name, WebAddress, Words, Zone, one_label, segment_name
 from watchkeeper.windows import Grain, Grid, Window, local_midnight
 
 _CALIBRATED_AFTER: dict[Grain, int] = {"hour": 168, "day": 14, "week": 8, "month": 8}
@@ -368,51 +367,3 @@ class Monitor(Words):
     def channel_of(self, severity: str, family: str) -> str:
         """Return where messages about an incident as grave as that, of such a family, go; empty where nobody is named."""
         return self.alerts.route_of(severity, family) or self.channel
-
-
-class Links(Words):
-    """Base addresses that messages point to; what is not given is left out of messages."""
-
-    prefect: str | None = None
-    docs: str | None = None
-
-
-class Slack(Words):
-    """How Slack is reached; token and webhook address come from the environment, never from here."""
-
-    channel: str | None = Field(None, description="where messages go when a monitor names no channel")
-
-
-class Dask(Words):
-    """Where scans run when `tasks` is `dask`."""
-
-    scheduler: str | None = Field(None, description="address of a scheduler, such as tcp://10.0.0.5:8786; else a cluster on this machine")
-    workers: int | None = Field(None, ge=1, description="processes of a cluster on this machine; else one a processor")
-
-
-class Workspace(Words):
-    """What all monitors of a workspace share (watchkeeper.yaml)."""
-
-    name: str = "watchkeeper"
-    timezone: Zone = "UTC"
-    lake: str = Field("warehouse/lake", description="folder, or s3://, gs://, abfss:// address")
-    links: Links = Links()
-    slack: Slack = Slack()
-    alerts: Routing = Routing()
-    digest: Literal["day", "week"] = "week"
-    now: Moment | None = Field(None, description="where the clock of this workspace stands still, for demos and replays; else it goes")
-    memory_limit: Size | None = Field(None, description="what a process may take for data; else half of the machine's memory")
-    tasks: Literal["threads", "dask"] = "threads"
-    dask: Dask = Dask()
-    telemetry: Telemetry = Telemetry()
-
-    @model_validator(mode="after")
-    def _one_way(self) -> "Workspace":
-        """Refuse what would say nothing."""
-        if self.dask != Dask() and self.tasks != "dask":
-            message = "`dask` says where scans run, and without `tasks: dask` they run in threads"
-            raise ValueError(message)
-        if self.dask.scheduler and self.dask.workers:
-            message = "`dask.workers` is for a cluster on this machine; that of `dask.scheduler` has its own"
-            raise ValueError(message)
-        return self

@@ -22,8 +22,8 @@ from watchkeeper.judgement.evidence import (
     segment_excesses,
     segment_shares,
 )
+from watchkeeper.judgement.leads import lead_of
 from watchkeeper.judgement.odd_inputs import Hole
-from watchkeeper.judgement.story import lead_of
 from watchkeeper.judgement.traces import Traces
 from watchkeeper.judgement.versions import Versions
 from worlds import DAY, START, noise, scores

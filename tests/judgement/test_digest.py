@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from evidence_world import episode, evidence, monitor, score, signal
-from watchkeeper.judgement.digest import DigestFacts, headline, lines, mood
+from watchkeeper.judgement.digest import headline, lines, mood
+from watchkeeper.judgement.digest_facts import DigestFacts
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.promises import Promise
 from watchkeeper.judgement.settling import SETTLED

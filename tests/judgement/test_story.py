@@ -7,8 +7,9 @@ import pytest
 
 from evidence_world import episode, evidence, monitor, score, signal
 from watchkeeper.judgement.evidence import SegmentShare
+from watchkeeper.judgement.leads import lead_of
 from watchkeeper.judgement.spans import during_text, span_text
-from watchkeeper.judgement.story import ending, lead_of, story
+from watchkeeper.judgement.story import ending, story
 from watchkeeper.judgement.traces import Traces
 from watchkeeper.story import Story
 from worlds import DAY, START

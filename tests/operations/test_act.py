@@ -18,10 +18,11 @@ from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import RESTATED
 from watchkeeper.judgement.outbox import ATTEMPTS
-from watchkeeper.monitor import Links, Monitor, Workspace
+from watchkeeper.monitor import Monitor
 from watchkeeper.operations.act import act
 from watchkeeper.records import Action, Digest
 from watchkeeper.story import Cause
+from watchkeeper.workspace import Links, Workspace
 
 FILES = Settings()
 HOUR = timedelta(hours=1)

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConfigurationError
-from watchkeeper.monitor import Monitor, Workspace
+from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import bill
 from watchkeeper.samples import GpuSample
+from watchkeeper.workspace import Workspace
 
 START = datetime(2025, 1, 27, tzinfo=UTC)
 NOW = START + timedelta(days=60)

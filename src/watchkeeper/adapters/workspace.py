@@ -16,9 +16,10 @@ from watchkeeper.adapters.reference_files import dated
 from watchkeeper.adapters.settings import Settings, give_memory_back
 from watchkeeper.adapters.yaml_lines import Document, Fault, read_yaml
 from watchkeeper.errors import ConfigurationError, UsageError
-from watchkeeper.monitor import Labels, Monitor, Retraining, Workspace
+from watchkeeper.monitor import Labels, Monitor, Retraining
 from watchkeeper.spelling import is_remote
 from watchkeeper.words import standing_text
+from watchkeeper.workspace import Workspace
 
 if TYPE_CHECKING:
     from watchkeeper.adapters.lake import Lake

@@ -19,8 +19,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConfigurationError
-from watchkeeper.monitor import Workspace
 from watchkeeper.operations.spread import AT_ONCE, Spread, ahead, apart, in_turn
+from watchkeeper.workspace import Workspace
 
 if TYPE_CHECKING:
     from prefect.futures import PrefectWrappedFuture

@@ -1,82 +1,30 @@
 """The digest: what a stakeholder reads in a minute about one model and one period.
 
-Belongs here: numbers -> lines of plain words. Does not: gathering the numbers (operations/report.py), message forms (site/).
+Belongs here: numbers -> lines of plain words. Does not: what numbers there are (digest_facts.py), the line about data and inputs (digest_data.py), gathering the numbers (operations/report.py),
+message forms (site/).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from watchkeeper.judgement.budget import outlook_text
 from watchkeeper.judgement.causes import undecided
-from watchkeeper.judgement.evidence import Broken
+from watchkeeper.judgement.digest_data import data_text
+from watchkeeper.judgement.digest_facts import DigestFacts
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.promises import Promise, when_text
-from watchkeeper.judgement.settling import SETTLED
 from watchkeeper.judgement.spans import span_text
-from watchkeeper.judgement.spending import Spending, behind_text, cost_text
-from watchkeeper.judgement.standing import Succession, succession_text
-from watchkeeper.judgement.times import Medians
-from watchkeeper.judgement.verdict import Reason, reason_text
+from watchkeeper.judgement.spending import behind_text, cost_text
+from watchkeeper.judgement.standing import succession_text
+from watchkeeper.judgement.verdict import reason_text
 from watchkeeper.monitor import Monitor
-from watchkeeper.profiles.pairs import parts_of
-from watchkeeper.records import SEVERITIES, Score, Signal
+from watchkeeper.records import SEVERITIES, Score
 from watchkeeper.windows import grain_of
 from watchkeeper.words import counted, listed, measured_text, metric_text, number_text, one_line, percent, percent_interval
 
 RESTATED = ", restated"
 _ROUNDING = 1e-6
-_NAMED = 4  # features that fit a line
-_OF_SHAPE = ("psi", "loc", "spread", "share_shift")
 _MAIN = {"binary": "log_loss", "regression": "mae", "multiclass": "accuracy"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class DigestFacts:
-    """All that a digest may tell; scores are of the whole period, by metric.
-
-    Incidents are as grave as they were in the period; `reason` is what makes it as bad as it was; `later` counts the open incidents that began after it; `is_correction` when words told before no longer hold; `failed` names the steps that could not be done.
-    `compared_with` names the new normal that is the reference of the period, empty where that is the monitor file's; `moved` says how far a rolling reference is from it.
-    `blind` says why no label tells how good the model was, `is_mostly_aside` that more events are in quarantine (`events_aside`) than landed.
-    """
-
-    start: datetime
-    end: datetime
-    scores: Mapping[str, Score]
-    usual: Mapping[str, tuple[float, float]]
-    incidents: Sequence[Incident]
-    segments: Sequence[Incident]
-    notices: Sequence[Signal]
-    promises: Sequence[Promise]
-    quarantined: int
-    quarantine_reasons: Sequence[tuple[str, int]]
-    is_final: bool
-    labels_aside: int = 0
-    label_classes: Sequence[str] = ()
-    is_judged: bool = True
-    blind: str = ""
-    is_mostly_aside: bool = False
-    events_aside: int = 0
-    broken: Sequence[Broken] = ()
-    cost: Spending | None = None
-    files_refused: int = 0
-    restated: int = 0
-    is_correction: bool = False
-    failed: str = ""
-    not_known: Sequence[str] = ()
-    told_at: datetime | None = None
-    reason: Reason | None = None
-    later: int = 0
-    times: Medians = field(default_factory=Medians)
-    succession: Succession | None = None
-    compared_with: str = ""
-    moved: str = ""
-
-    @property
-    def scores_moved(self) -> bool:
-        """Tell whether the model's own scores differ from the reference's."""
-        return any(s.metric == "psi" and s.feature == "@score" for s in self.notices)
 
 
 def headline(monitor: Monitor, facts: DigestFacts) -> str:
@@ -144,7 +92,7 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
         ("Why", _why(monitor, facts)),
         ("Quiet trouble", _quiet(facts)),
         ("Times", f"{facts.times.text}." if facts.times.text else ""),
-        ("Data", _data(facts)),
+        ("Data", data_text(facts)),
         ("Labels", _labels(facts)),
         (f"Cost{' (synthetic trace, not a bill)' if facts.cost and facts.cost.is_synthetic else ''}", cost_text(facts.cost) if facts.cost else ""),
         ("Behind the cost", behind_text(facts.cost) if facts.cost else ""),
@@ -264,65 +212,6 @@ def _because(monitor: Monitor, facts: DigestFacts, incident: Incident) -> str:
 
 def _quiet(facts: DigestFacts) -> str:
     return " ".join(f"{i.headline}{' (known, lasts)' if i.state == 'lasting' else ''}." for i in facts.segments[:3])
-
-
-def _data(facts: DigestFacts) -> str:
-    reasons = "; ".join(f"{n:,} {reason}" for reason, n in facts.quarantine_reasons[:2])
-    of_labels = f", {facts.labels_aside:,} of them labels" if facts.labels_aside else ""
-    said = f"{counted(facts.quarantined, 'row')} quarantined{of_labels}{f' ({reasons})' if reasons else ''}."
-    said += f" {counted(facts.files_refused, 'file')} refused whole: `watchkeeper quarantine list` says why." if facts.files_refused else ""
-    if facts.broken:
-        many = [f"{percent(b.share)} of {b.column} (usually {percent(b.usual)})" for b in facts.broken[:3]]
-        said += f" Landed, but not as the suite expects: {', '.join(many)}."
-    moved = sorted({s.feature for s in facts.notices if s.metric in _OF_SHAPE and not s.feature.startswith("@")})
-    if moved:
-        said += f" Inputs differ from the reference ({_some(moved)}): a notice, no alarm."
-    if lasting := sorted({_about(s) for s in facts.notices if s.reason.endswith(SETTLED)}):
-        it, is_, was = ("it", "is", "has been") if len(lasting) == 1 else ("they", "are", "have been")
-        said += f" That of {_some(lasting)} lasts and did no harm: from here on {it} {is_} compared with how {it} {was} since."
-    said += _hidden(facts)
-    if facts.scores_moved:
-        worst = max((s for s in facts.notices if s.metric == "psi" and s.feature == "@score"), key=lambda s: s.value)
-        said += f" The model's own scores differ from the reference (PSI up to {number_text(worst.value)}, usually {number_text(worst.expected)}): a notice."
-    return said + _risen(facts)
-
-
-def _about(signal: Signal) -> str:
-    """Return in words which input, pair of inputs or number of the model's scores a notice is about."""
-    if not signal.feature:
-        return f"the {metric_text(signal.metric)}"
-    if signal.feature == "@score":
-        return "the model's own scores"
-    return listed(parts_of(signal.feature)) if signal.metric == "correlation" else metric_text("", signal.feature)
-
-
-def _risen(facts: DigestFacts) -> str:
-    """Say of numbers of the whole that rose without harm: how unsure the model was, how long requests waited."""
-    unsure, waits = ([(s.value, s.expected) for s in _worst(facts, metric)] for metric in ("low_confidence_ratio", "queue_time_p95"))
-    said = [f" Up to {percent(now)} of scores lie near the threshold, usually {percent(usual)}: a notice." for now, usual in unsure]
-    said += [f" Requests wait longer (p95 up to {number_text(now, 'ms')}, usually {number_text(usual, 'ms')}): a notice." for now, usual in waits]
-    return "".join(said)
-
-
-def _hidden(facts: DigestFacts) -> str:
-    """Say of inputs what the whole of each does not show: a shift in one segment alone, and pairs that no longer go together."""
-    apart = [f"{s.feature} ({s.reason})" for s in _worst(facts, "segment_shift")]
-    pairs = [
-        f"{' and '.join(parts_of(s.feature))} (correlation {number_text(s.value)}, usually {number_text(s.expected)})"
-        for s in _worst(facts, "correlation")
-    ]
-    said = f" Moved in one segment and not in the rest: {_some(apart)}: a notice." if apart else ""
-    return said + (f" Go together otherwise than in the reference: {_some(pairs)}: a notice." if pairs else "")
-
-
-def _worst(facts: DigestFacts, metric: str) -> list[Signal]:
-    """Return the notice of each feature, by name, that lies farthest from what is usual."""
-    mine = sorted((s for s in facts.notices if s.metric == metric), key=lambda s: (s.feature, abs(s.value - s.expected)))
-    return list({s.feature: s for s in mine}.values())
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 def _labels(facts: DigestFacts) -> str:

@@ -27,9 +27,9 @@ from watchkeeper.judgement.evidence import (
     segment_shares,
     volume_of,
 )
+from watchkeeper.judgement.leads import lead_of
 from watchkeeper.judgement.service_story import SERVICE_EVIDENCE
 from watchkeeper.judgement.standing import Succession
-from watchkeeper.judgement.story import lead_of
 from watchkeeper.judgement.traces import Traces
 from watchkeeper.judgement.versions import BEFORE_A_WINDOW, Versions
 from watchkeeper.measures import catalogue

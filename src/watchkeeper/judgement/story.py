@@ -1,19 +1,20 @@
-"""The words of an incident: headline, facts, what to do, from evidence alone.
+"""The words of an incident: headline and facts, from evidence alone.
 
-Belongs here: numbers -> sentences, plain and with units. Does not: causes (causes.py), message forms (site/message.py).
+Belongs here: numbers -> sentences, plain and with units. Does not: causes (causes.py), which signal leads (leads.py), what to do (next_steps.py), message forms (site/message.py).
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from watchkeeper.judgement.causes import causes, of_faults, ruled_out, undecided
+from watchkeeper.judgement.causes import causes, of_faults, ruled_out
 from watchkeeper.judgement.changes import unknown
-from watchkeeper.judgement.data_story import Told, faults_told, mend_data
+from watchkeeper.judgement.data_story import Told, faults_told
 from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode
 from watchkeeper.judgement.evidence import Evidence
-from watchkeeper.judgement.places import concentrated, where, worst_of
-from watchkeeper.judgement.service_story import is_share, place_headline, place_that_leads, service_facts
+from watchkeeper.judgement.next_steps import next_steps
+from watchkeeper.judgement.places import concentrated, where
+from watchkeeper.judgement.service_story import is_share, place_headline, service_facts
 from watchkeeper.judgement.spans import during_text, rows_span, span_text
 from watchkeeper.judgement.standing import succession_text
 from watchkeeper.measures.own import unit_of
@@ -23,10 +24,7 @@ from watchkeeper.story import Cause, Story
 from watchkeeper.windows import grain_of
 from watchkeeper.words import limit_text, listed, measured_text, metric_text, number_text, one_line, percent, percent_interval, points, share_text
 
-_LONG, _LONG_ENOUGH = 3, timedelta(days=14)
 _WORTH_TELLING = 0.02
-_CLEARLY = 1.5
-"""So many times as far from what is expected as its usual limit lies a number that is clearly out of line."""
 _AWAITED = ["causes that labels show (labels of these windows are not due yet)"]
 
 
@@ -46,7 +44,7 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
             *(unknown(evidence) if is_of_model else []),
             *(_AWAITED if is_of_model and evidence.is_provisional else []),
         ],
-        next_steps=_next_steps(monitor, episode, evidence, found),
+        next_steps=next_steps(monitor, episode, evidence, found),
     )
 
 
@@ -277,67 +275,6 @@ def _hits(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
             f"{missed:,} of {positives:,} {monitor.wording.positive} {monitor.wording.rows} were not flagged ({percent(missed / max(1, positives))}{usual}).",
         )
     ]
-
-
-def _next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: Sequence[Cause]) -> list[str]:
-    owner = monitor.owner or "the owner"
-    if episode.family == "data":
-        return [mend_data(owner, episode, evidence)]
-    steps = []
-    kind = found[0].kind if len(undecided(found)) == 1 else ""
-    worst = next((s.segment for s in worst_of(evidence)), "")
-    if kind == "data":
-        steps.append("repair the data first; do not retrain on it.")
-    elif kind == "labels":
-        steps.append(f"do not distrust the model yet: ask {owner} how these labels were made; do not retrain on them.")
-    elif kind in ("infrastructure", "traffic"):
-        steps.append(f"look there first: {found[0].subject.partition(';')[0]}.")
-    elif kind in ("release", "config"):
-        steps.append("look at that change first; roll it back if the figures agree.")
-    elif kind == "concept" and evidence.gap is not None:
-        side = f"not {monitor.wording.positive}" if (evidence.gap.value or 0.0) > (evidence.usual_gap or 0.0) else monitor.wording.positive
-        place = f" at {worst}" if worst else f" at {episode.subject}" if episode.family == "segment" else ""
-        steps.append(f'distrust "{side}"{place}; ask {owner} what changed.')
-    else:
-        place = f"{worst}, " if worst and any(s.metric for s in evidence.segments) else ""
-        steps.append(f"look closer at {place}{span_text(monitor, episode.start, episode.end, evidence.told_at)}; ask {owner} what changed.")
-    if kind not in ("data", "labels", "infrastructure", "traffic") and (time := _too_short(episode)):
-        steps.append(f"Do not retrain on {time}.")
-    return steps
-
-
-def _too_short(episode: Episode) -> str:
-    """Return the bad time of an episode that is too short to learn from: of few windows, and less than two weeks in all; else nothing."""
-    lengths = [end - start for start, end in {(s.window_start, s.window_end) for s in episode.signals}]
-    before = episode.signals[0].window_start - episode.start
-    windows = len(lengths) + round(before / lengths[0])
-    if windows >= _LONG or sum(lengths, before) >= _LONG_ENOUGH:
-        return ""
-    return f"one {grain_of(lengths[0])}" if windows == 1 else f"{windows} {grain_of(lengths[0])}s"
-
-
-def lead_of(signals: Sequence[Signal]) -> Signal:
-    """Return the signal that tells an episode best: a calibration gap before other KPIs, of a service the place that stands out; then the least likely, then the first.
-
-    A gap that is hardly more than usual gives way to a KPI that is far beyond it, and one that alarmed in few windows to what is surer and alarmed in more than twice as many.
-    """
-    place = place_that_leads(signals)
-    mine = signals if place is None else [s for s in signals if (s.metric, s.segment) == place]
-    gaps = [s for s in mine if s.metric in ("calibration_gap", "calibration_gap_to_rest")]
-    rest = [s for s in mine if s not in gaps]
-    reach = max((_reach(s) for s in gaps), default=0.0)
-    is_faint = reach < _CLEARLY and max((_reach(s) for s in rest), default=0.0) >= max(_CLEARLY, 2 * reach)
-    is_rare = bool(gaps) and any(
-        2 * len(gaps) < len([s for s in rest if s.metric == other.metric]) and other.p < min(s.p for s in gaps) for other in rest
-    )
-    return min((rest if is_faint or is_rare else gaps) or mine, key=lambda s: (s.p, s.window_start))
-
-
-def _reach(signal: Signal) -> float:
-    """Return how far a number lies from what is expected, where its usual limit on that side lies at 1; 0 where none is known."""
-    limit = signal.normal_high if signal.value > signal.expected else signal.normal_low
-    room = 0.0 if limit is None else abs(limit - signal.expected)
-    return abs(signal.value - signal.expected) / room if room else 0.0
 
 
 def _interval(score: Score) -> str:

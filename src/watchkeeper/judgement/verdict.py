@@ -11,8 +11,8 @@ from math import copysign
 from watchkeeper.judgement.episodes import Episode, severity_of
 from watchkeeper.judgement.evidence import OF_A_RATE
 from watchkeeper.judgement.incidents import Incident
+from watchkeeper.judgement.leads import lead_of
 from watchkeeper.judgement.spans import during_text
-from watchkeeper.judgement.story import lead_of
 from watchkeeper.measures.own import unit_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import SEVERITIES, Score, Signal

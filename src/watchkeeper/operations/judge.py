@@ -21,6 +21,7 @@ from watchkeeper.judgement.eras import Era, era_of, new_normal_text
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
 from watchkeeper.judgement.incidents import Incident, developments, fold, matching
+from watchkeeper.judgement.leads import lead_of
 from watchkeeper.judgement.newest import NEWEST
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.onset import with_onsets
@@ -30,7 +31,7 @@ from watchkeeper.judgement.service_story import SERVICE_EVIDENCE
 from watchkeeper.judgement.shared_faults import shared_faults
 from watchkeeper.judgement.signals import pages
 from watchkeeper.judgement.splits import Split, Tested, cut, kinds_before, split_events, split_of
-from watchkeeper.judgement.story import ending, lead_of, story
+from watchkeeper.judgement.story import ending, story
 from watchkeeper.judgement.worsening import worsened
 from watchkeeper.measures.readings import DONE
 from watchkeeper.monitor import Monitor

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.digest import RESTATED, DigestFacts, headline, lines
+from watchkeeper.judgement.digest import RESTATED, headline, lines
+from watchkeeper.judgement.digest_facts import DigestFacts
 from watchkeeper.judgement.eras import compared_text, era_of
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.judgement.spending import Spending

@@ -9,7 +9,7 @@ from watchkeeper.adapters.monitor_files import mistakes, understand
 from watchkeeper.adapters.scaffold import lay_out
 from watchkeeper.adapters.yaml_lines import Document
 from watchkeeper.errors import UsageError
-from watchkeeper.monitor import Workspace
+from watchkeeper.workspace import Workspace
 
 
 def init(root: Path, *, name: str, timezone: str) -> list[Path]:

@@ -6,8 +6,8 @@ leave the machine, where a loopback address means somebody else's.
 
 from pathlib import Path
 
-from watchkeeper.monitor import Links
 from watchkeeper.site.message import Line
+from watchkeeper.workspace import Links
 
 VERBS = ("ack", "silence", "resolve")
 
