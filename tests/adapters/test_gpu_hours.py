@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from watchkeeper.adapters.gpu_hours import Claims, first_uses, gpu_uses
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.measures.gpu_use import Use
-from watchkeeper.measures.spans import spans_of
+from watchkeeper.measures.price_spans import spans_of
 from watchkeeper.samples import GpuSample
 from watchkeeper.windows import Grid
 

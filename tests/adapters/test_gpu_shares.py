@@ -16,7 +16,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.gpu_hours import Claims, gpu_uses
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.measures.gpu_use import Use
-from watchkeeper.measures.spans import spans_of
+from watchkeeper.measures.price_spans import spans_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.samples import GpuProcess, GpuSample
 from watchkeeper.windows import Grid

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.gpu_hours import Claims, gpu_uses
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.demo.gpu_trace import gpu_trace, land_gpu_trace
-from watchkeeper.measures.spans import spans_of
+from watchkeeper.measures.price_spans import spans_of
 from watchkeeper.windows import Grid
 
 START, END = datetime(2013, 4, 1, 4, tzinfo=UTC), datetime(2014, 1, 1, 5, tzinfo=UTC)

@@ -16,7 +16,7 @@ from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.nvml import gpus
 from watchkeeper.adapters.telemetry import Buffer
 from watchkeeper.errors import UsageError
-from watchkeeper.measures.spans import spans_of
+from watchkeeper.measures.price_spans import spans_of
 from watchkeeper.operations.sample import Pace, Plan, Reading, check_interval, sample
 from watchkeeper.samples import GpuSample, HostSample
 from watchkeeper.windows import Grid

@@ -16,7 +16,7 @@ from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.requests import predictions_by_hour, span_table
 from watchkeeper.adapters.warehouse import ask, connect, dataset_of_record, statement
 from watchkeeper.measures.gpu_use import Use
-from watchkeeper.measures.spans import Span
+from watchkeeper.measures.price_spans import PriceSpan
 from watchkeeper.monitor import Monitor
 from watchkeeper.samples import GpuProcess, GpuSample
 
@@ -63,7 +63,7 @@ def read_between(lake: Lake) -> tuple[datetime, datetime] | None:
     return ends["min"], ends["max"]
 
 
-def gpu_uses(lake: Lake, spans: Sequence[Span], claims: Claims, *, now: datetime) -> list[Use]:
+def gpu_uses(lake: Lake, spans: Sequence[PriceSpan], claims: Claims, *, now: datetime) -> list[Use]:
     """Return what every GPU did in each of some spans (ascending), by model and how that is known."""
     if lake.dataset(GpuSample.TABLE) is None or not spans:
         return []
@@ -81,7 +81,7 @@ def gpu_uses(lake: Lake, spans: Sequence[Span], claims: Claims, *, now: datetime
     return [Use(**row) for row in rows]
 
 
-def sampled_time(lake: Lake, spans: Sequence[Span], *, now: datetime) -> pa.Table:
+def sampled_time(lake: Lake, spans: Sequence[PriceSpan], *, now: datetime) -> pa.Table:
     """Return when each GPU was sampled around some spans (ascending), as stretches without a gap: device_uuid, is_synthetic, from_us and to_us."""
     with connect(lake, {}) as connection:
         _register(connection, lake)

@@ -15,7 +15,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.warehouse import ask, connect, statement
 from watchkeeper.measures.gpu_use import TRAINING, Use
-from watchkeeper.measures.spans import Span
+from watchkeeper.measures.price_spans import PriceSpan
 from watchkeeper.measures.token_prices import Tokens
 from watchkeeper.monitor import Monitor
 
@@ -73,7 +73,7 @@ class Asked:
         return sum(self.sampled.get(is_synthetic, {}).values())
 
 
-def asked_by_window(lake: Lake, monitor: Monitor, spans: Sequence[Span], serving: Serving, *, now: datetime) -> dict[datetime, Asked]:
+def asked_by_window(lake: Lake, monitor: Monitor, spans: Sequence[PriceSpan], serving: Serving, *, now: datetime) -> dict[datetime, Asked]:
     """Return window start -> what was asked of a model, for windows with any request; `spans` ascend."""
     dataset = lake.dataset(f"events/{monitor.model}")
     if dataset is None or not spans:
@@ -111,7 +111,7 @@ def predictions_by_hour(lake: Lake, monitor: Monitor, start: datetime, end: date
         return {row["hour"]: row["predictions"] for row in ask(connection, statement("hourly_predictions")).to_pylist()}
 
 
-def span_table(spans: Sequence[Span]) -> pa.Table:
+def span_table(spans: Sequence[PriceSpan]) -> pa.Table:
     """Return spans as a table of their names."""
     columns = {
         "window_start": pa.array([s.window_start for s in spans], TIMESTAMP),

@@ -20,8 +20,8 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConfigurationError
 from watchkeeper.measures.cost import Spent, right_of
 from watchkeeper.measures.gpu_use import TRAINING, Use, usage
+from watchkeeper.measures.price_spans import PriceSpan, spans_of
 from watchkeeper.measures.prices import Price, days_of_change
-from watchkeeper.measures.spans import Span, spans_of
 from watchkeeper.measures.token_prices import TokenPrice, token_charge
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
@@ -39,7 +39,7 @@ class Books:
     tokens: Sequence[TokenPrice] | str
     zone: str
 
-    def spans(self, windows: Sequence[Window]) -> list[Span]:
+    def spans(self, windows: Sequence[Window]) -> list[PriceSpan]:
         """Return windows, cut where a price changes."""
         of_tokens = () if isinstance(self.tokens, str) else (p.since for p in self.tokens if p.since is not None)
         return spans_of(windows, {*days_of_change(self.gpus), *of_tokens}, self.zone)

@@ -13,7 +13,7 @@ from watchkeeper.windows import Window, local_midnight
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class PriceSpan:
     """A part of a window in which no price changes; `priced_on` is a day of it, in the zone in which prices change at midnight."""
 
     window_start: datetime
@@ -22,7 +22,7 @@ class Span:
     priced_on: date
 
 
-def spans_of(windows: Iterable[Window], changes: Iterable[date], zone: str) -> list[Span]:
+def spans_of(windows: Iterable[Window], changes: Iterable[date], zone: str) -> list[PriceSpan]:
     """Return the spans of some windows.
 
     >>> from datetime import UTC
@@ -31,9 +31,9 @@ def spans_of(windows: Iterable[Window], changes: Iterable[date], zone: str) -> l
     [(12, 0, '2025-01-31'), (0, 12, '2025-02-01')]
     """
     moments = sorted(local_midnight(d, zone) for d in changes)
-    made: list[Span] = []
+    made: list[PriceSpan] = []
     for window in windows:
         inside: Sequence[datetime] = [m for m in moments if window.start < m < window.end]
         edges = [window.start, *inside, window.end]
-        made += [Span(window.start, a, b, a.astimezone(ZoneInfo(zone)).date()) for a, b in itertools.pairwise(edges)]
+        made += [PriceSpan(window.start, a, b, a.astimezone(ZoneInfo(zone)).date()) for a, b in itertools.pairwise(edges)]
     return made
