@@ -45,6 +45,8 @@ class Incident:
     family: str
     subject: str
     opened_at: datetime
+    worse_at: datetime
+    """When it opened, or people were last told at once that it got worse."""
     detected_at: datetime
     onset_at: datetime
     resolved_at: datetime | None
@@ -55,8 +57,6 @@ class Incident:
     marks: tuple[str, ...] = ()
     story: Story | None = None
     told_at: datetime | None = None
-    worse_at: datetime | None = None
-    """When it opened, or people were last told at once that it got worse."""
     why: str = ""
     closed_by: str = ""
     reopened_at: datetime | None = None

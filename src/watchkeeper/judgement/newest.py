@@ -20,6 +20,7 @@ import pyarrow as pa
 from scipy.special import bdtrc
 
 from watchkeeper.judgement.charts import charts_of
+from watchkeeper.judgement.episodes import WITHOUT_LABELS
 from watchkeeper.judgement.normal import Floats, Normal, Panel, chances_of, learn, row_means, usual_ranges
 from watchkeeper.judgement.panels import Series, in_logs, row_medians, series, unscaled
 from watchkeeper.judgement.policy import Rule, level_of_family, rules_of
@@ -32,7 +33,6 @@ NEWEST = "newest"
 LEAST_ROWS, LEAST_FOR_A_PERCENTILE = 30, 100
 """Rows below which a share, and a percentile, of the newest rows says nothing."""
 LEAST_LOOKS = 30
-_FAMILIES = ("data", "service")
 _FARTHER, _COLD, _SHARE, _LOOKS_A_DAY = 4.0, 4.0, 0.1, 1440.0
 _MORE_OF_THE_NEW = 0.5
 _NORMAL_SPREAD = 1.4826  # a standard deviation in median absolute deviations
@@ -65,7 +65,7 @@ class UsualHours:
 
 def looked_at(monitor: Monitor) -> list[Rule]:
     """Return the rules by which the newest rows of a model are judged: those of data and service that page, and so need no labels."""
-    return [rule for rule in rules_of(monitor) if rule.level == "page" and rule.family in _FAMILIES]
+    return [rule for rule in rules_of(monitor) if rule.level == "page" and rule.family in WITHOUT_LABELS]
 
 
 def usual_hours(monitor: Monitor, hours: pa.Table) -> list[UsualHours]:
@@ -100,7 +100,7 @@ def out_of_line(
         return
     by_metric = {u.rule.metric: u for u in usual}
     held = [(s, found) for s in scores if s.metric in by_metric and (found := _held(monitor, by_metric[s.metric], s, before)) is not None]
-    for family in _FAMILIES:
+    for family in WITHOUT_LABELS:
         mine = [(s, h) for s, h in held if h.rule.family == family]
         budget = _SHARE * level_of_family(family, "page", monitor.alerts.false_alarms_per_day, _LOOKS_A_DAY)  # type: ignore[arg-type]
         is_out = benjamini_hochberg(np.array([h.p for _, h in mine], float), budget).tolist()

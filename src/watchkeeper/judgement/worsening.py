@@ -8,9 +8,9 @@ incident opened or last got worse. So one that creeps up is told at each doublin
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from watchkeeper.judgement.episodes import Episode
+from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode
 from watchkeeper.judgement.service_story import kind_of, number_said, other_kinds
 from watchkeeper.records import IncidentEvent, Signal
 from watchkeeper.words import metric_text
@@ -18,7 +18,6 @@ from watchkeeper.words import metric_text
 WORSE = "got worse: "
 """What the reason of an event begins with that people are told of at once."""
 _TIMES = 2.0
-_FAMILIES = ("data", "service")
 _Name = tuple[str, str, str]
 
 
@@ -27,17 +26,18 @@ def is_worse(event: IncidentEvent) -> bool:
     return event.event != "resolved" and event.why.startswith(WORSE)
 
 
-def worsened(episode: Episode, known_ids: Iterable[str], known: Iterable[Signal]) -> str:
+def worsened(episode: Episode, known_ids: Iterable[str], known: Callable[[], Iterable[Signal]]) -> str:
     """Return in what an episode got worse, empty where in nothing.
 
-    `known_ids` are the signals that its incident has had, `known` those of the model in all their revisions, as they stood when it opened or last got worse.
+    `known_ids` are the signals that its incident has had; `known` reads those of its family and time in all their revisions, as they stood when it opened or
+    last got worse.
     """
-    if episode.family not in _FAMILIES:
+    if episode.family not in WITHOUT_LABELS:
         return ""
     before = set(known_ids)
     had = {kind_of(s) for s in episode.signals if s.signal_id in before}
     came = list(other_kinds(episode.signals, had).values()) if episode.family == "service" and had else []
-    grown = [] if came else _grown(episode, known)
+    grown = [] if came else _grown(episode, known())
     said = [*came, *grown]
     return f"{WORSE}{'; '.join(said)}" if said else ""
 
@@ -55,7 +55,7 @@ def _grown(episode: Episode, known: Iterable[Signal]) -> list[str]:
     """Return the numbers that have doubled, the worst of each metric, in words."""
     then: dict[_Name, float] = defaultdict(float)
     for s in known:
-        if s.state != "withdrawn" and s.window_end > episode.start:
+        if s.state != "withdrawn":
             then[_name(s)] = max(then[_name(s)], s.value)
     doubled = [s for s in episode.signals if _name(s) in then and has_grown(s.value, then[_name(s)], s.expected)]
     worst: dict[str, Signal] = {}

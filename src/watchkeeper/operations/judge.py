@@ -125,7 +125,7 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
         timezone=monitor.timezone,
         is_judged=lambda incident: _is_judged(at(incident.window_start)[0], wait, now, incident),
         learned=known[-1].news_about,
-        worsened=lambda incident, episode: worsened(episode, incident.signals, _signals_at(home, monitor, incident.worse_at or incident.opened_at)),
+        worsened=lambda incident, episode: worsened(episode, incident.signals, lambda: _signals_at(home, monitor, episode, incident.worse_at)),
         normal_now=lambda incident: _normal_now(at(incident.window_start)[0].era, incident),
         faults_of=lambda episode: shared_faults(episode, evidence(episode), tell(episode).causes, sources(home, monitor)),
     )
@@ -135,10 +135,11 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
     return [*events, *(e for s in splits for e in split_events(s, tell(s.before), develop(known=[], found=[s.since]), monitor.timezone, now))]
 
 
-def _signals_at(home: Home, monitor: Monitor, moment: datetime) -> list[Signal]:
-    """Return the signals of a model's data and service as they were known at a moment, in all their revisions."""
-    about = (pc.field("model") == monitor.model) & pc.field("family").isin(["data", "service"]) & (pc.field("level") == "page")
-    found = home.lake.read(Signal.TABLE, where=about & (pc.field("computed_at") <= pa.scalar(moment, TIMESTAMP)))
+def _signals_at(home: Home, monitor: Monitor, episode: Episode, moment: datetime) -> list[Signal]:
+    """Return the signals of an episode's family and time as they were known at a moment, in all their revisions."""
+    about = (pc.field("model") == monitor.model) & (pc.field("family") == episode.family) & (pc.field("level") == "page")
+    about &= (pc.field("window_end") > pa.scalar(episode.start, TIMESTAMP)) & (pc.field("computed_at") <= pa.scalar(moment, TIMESTAMP))
+    found = home.lake.read(Signal.TABLE, where=about)
     return [] if found is None else list(from_arrow(Signal, found))
 
 

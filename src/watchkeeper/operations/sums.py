@@ -19,13 +19,14 @@ from watchkeeper.judgement.standing import RowsOfVersions
 from watchkeeper.measures.estimated_classes import Calibrations
 from watchkeeper.measures.frame import BySegment, by_segment
 from watchkeeper.measures.likeness import ReferenceRows
+from watchkeeper.measures.service_view import STATUS
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.expected_losses import LossModels
 from watchkeeper.operations.pieces import PART_BYTES, parted
 from watchkeeper.operations.sensitive import attributes
 from watchkeeper.profiles.counts import Counts, add
 from watchkeeper.profiles.labelled import DECISION, ERROR, SCORE
-from watchkeeper.profiles.parts import FEATURE, GROUP, LABEL, LISTS, LOSS, MARK, PAIR, gathered, moments_alone, newest_scans
+from watchkeeper.profiles.parts import FEATURE, GROUP, LABEL, LISTS, LOSS, MARK, PAIR, SERVICE, gathered, moments_alone, newest_scans
 from watchkeeper.records import CLASS, Profile, key
 from watchkeeper.spelling import segment_name
 from watchkeeper.stats.calibration import Calibration
@@ -139,7 +140,7 @@ def parts_within(
     """Return the parts of all windows that start in [start, end), as rows of their table; losses by feature are not read.
 
     With `of_whole` those of segments are not read, with `of_outputs` those of the columns the model was given are not, with
-    `feature` only its own and those of pairs are; what is asked of a class is of its labels. Those of the groups of sensitive columns are read `of_groups`, and then no others.
+    `feature` only its own, those of pairs, and statuses, since a failed call misses no output, are; what is asked of a class is of its labels. Those of the groups of sensitive columns are read `of_groups`, and then no others.
     """
     time = pc.field("window_start")
     inside = (time >= pa.scalar(start, TIMESTAMP)) & (time < pa.scalar(end, TIMESTAMP)) & ~pc.field("kind").isin([MARK, LOSS])
@@ -149,7 +150,8 @@ def parts_within(
     if of_outputs:
         inside &= (pc.field("kind") != FEATURE) | pc.starts_with(pc.field("feature"), "@")
     if feature and not feature.startswith(CLASS):
-        inside &= ((pc.field("kind") == FEATURE) & (pc.field("feature") == feature)) | (pc.field("kind") == PAIR)
+        own, statuses = ((pc.field("kind") == kind) & (pc.field("feature") == name) for kind, name in ((FEATURE, feature), (SERVICE, STATUS)))
+        inside &= own | statuses | (pc.field("kind") == PAIR)
     rows = home.lake.read(Profile.TABLE, where=_mine(monitor, bins, now) & inside, in_order=True)
     return (
         arrow_schema(Profile).empty_table()
