@@ -172,6 +172,18 @@ def test_a_segment_known_by_an_exchanged_code_is_out_of_line_by_the_exchange_and
     assert said.startswith("codes of depot are exchanged: ulm is 10 %" if kinds == ["data"] else "the outcome changed")
 
 
+def test_of_many_exchanged_codes_three_are_told_and_all_are_known():
+    reason = "; ".join(
+        f"{name} is {share} % of values, usually {40 - share} %" for name, share in (("ulm", 10), ("bonn", 12), ("kiel", 14), ("jena", 16))
+    )
+    codes = replace(signal("exchanged_ratio", 0.6, family="data", feature="depot"), reason=reason)
+    lead = signal("calibration_gap_to_rest", 0.4, family="segment", segment="depot=jena")
+    found = causes(evidence(lead, faults=[codes]))
+    assert [c.kind for c in found] == ["data"]
+    assert found[0].subject == "codes of depot are exchanged: " + "; ".join(reason.split("; ")[:3])
+    assert found[0].evidence_for[0] == "the rows called depot=jena are others than before"
+
+
 def test_of_a_rare_outcome_a_small_move_is_explained_too():
     """Usually 1 % are fraud and 1 % expected; now 3 %, and the model expects 1 %: 2 points are three times as many."""
     rare = evidence(rate=0.03, gap=0.02, usual_rate=0.01, usual_gap=0.0)

@@ -18,9 +18,11 @@ from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.follow import Plan, Step, check_beat, follow
 from watchkeeper.operations.newest import told_by_windows
+from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.operations.sample import Pace
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import RECORDS, IncidentEvent, Look, Profile, Run, Score, Signal
+from watchkeeper.windows import Grid
 
 NOW = datetime(2026, 11, 20, 14, 20, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -129,10 +131,20 @@ def test_failed_calls_without_a_score_are_errors_and_no_missing_score(home: Home
 
     followed(home, Clock(4, between))
     assert set(opened(home)) == {"service"}
+    assert all(missing_scores(home, NOW + 4 * MINUTE, feature) == [0.0, 0.0] for feature in ("@score", None)), "asked for alone as with all features"
     followed(home, Clock(2, lambda _: between(4), start=NOW + 4 * MINUTE))
     story = opened(home)["missing values"].story
     assert "score: missing in" in story
     assert "@score" not in story
+
+
+def missing_scores(home: Home, now: datetime, feature: str | None) -> list[float | None]:
+    """Return the share of missing scores of each hour of the last two, asked for alone or with all features."""
+    monitor = load_monitors(home)[0][MODEL]
+    found = rolled_up(
+        home, monitor, Grid("hour", "UTC"), now=now, start=now - timedelta(hours=2), end=now, metrics={"null_ratio"}, of_whole=True, feature=feature
+    )
+    return [s.value for s in found if s.feature == "@score"]
 
 
 def failing(home: Home, number: int, share: float) -> None:

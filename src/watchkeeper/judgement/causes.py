@@ -17,7 +17,7 @@ from dataclasses import replace
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.changes import cleared, of_changes
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused
-from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text, shares_text
+from watchkeeper.judgement.odd_inputs import EXCHANGED, are_exchanged, codes_text, shares_text
 from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
 from watchkeeper.judgement.service_causes import of_service
 from watchkeeper.judgement.strain_causes import cleared_strains, of_one_host, of_strains
@@ -62,10 +62,8 @@ def causes(evidence: Evidence) -> list[Cause]:
 def _of_other_rows(evidence: Evidence, data: Sequence[Cause]) -> list[Cause]:
     """Return of the causes those of exchanged codes by which the leading number's segment is known, with what follows for it."""
     segment = evidence.lead.segment
-    begun = {codes_text(column, ""): value for column, value in segment_pairs(segment)}
-    mine = [
-        c for c in data for said, value in begun.items() if c.subject.startswith(said) and f" {value} is " in c.subject.removeprefix(said.rstrip())
-    ]
+    told = tuple(codes_text(column, "") for column, value in segment_pairs(segment) if are_exchanged(evidence.faults, column, value))
+    mine = [c for c in data if told and c.subject.startswith(told)]
     return [replace(c, evidence_for=[f"the rows called {segment} are others than before", *c.evidence_for]) for c in mine]
 
 

@@ -4,7 +4,7 @@ Belongs here: values of an input before and now -> what is odd about them, rows 
 (traces.py), what follows (row_causes.py).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ _ALIKE, _WITHIN, _LEAST_FACTOR = 0.01, 3.0, 0.15
 _FAR = 9.0
 _HOLE = 0.2
 EXCHANGED = "exchanged_ratio"
+_CODES_TOLD = 3
 _OFTEN = 1 / 3
 UNITS = {
     1.609344: "miles and kilometres",
@@ -136,7 +137,7 @@ def exchanged(feature: str, cells: Ints, said: Callable[[int], str], is_during: 
         return None
     moved = max(found, key=lambda each: float(each[0].sum()))[1]
     now, before_it = _shares_of_like(during, np.sum([each for each, _ in found], axis=0), usual), usual / usual.sum()
-    told = "; ".join(f"{said(int(c))} is {percent(now[c])} of values, usually {percent(before_it[c])}" for c in moved[:3])
+    told = "; ".join(f"{said(int(c))} is {percent(now[c])} of values, usually {percent(before_it[c])}" for c in moved[:_CODES_TOLD])
     return Odd(feature, "codes", codes_text(feature, told), tuple(int(c) for c in moved))
 
 
@@ -156,8 +157,15 @@ def _shares_of_like(days: Floats, like: Floats, usual: Floats) -> Floats:
 def shares_text(signals: Sequence[Signal], timezone: str) -> str:
     """Return the shares that tell of the exchanged codes of one feature: those of the window with most rows, which is named where it is one of several."""
     fullest = max(signals, key=lambda s: s.n)
+    told = "; ".join(fullest.reason.split("; ")[:_CODES_TOLD])
     is_one = len({s.window_start for s in signals}) == 1
-    return fullest.reason if is_one else f"{fullest.reason} (shares of {window_text(fullest.window_start, fullest.window_end, timezone)})"
+    return told if is_one else f"{told} (shares of {window_text(fullest.window_start, fullest.window_end, timezone)})"
+
+
+def are_exchanged(signals: Iterable[Signal], feature: str, value: str) -> bool:
+    """Tell whether signals say that a code of a feature was exchanged: the reason of each names them all."""
+    mine = (s for s in signals if s.metric == EXCHANGED and s.feature == feature)
+    return any(part.startswith(f"{value} is ") for s in mine for part in s.reason.split("; "))
 
 
 def _by_day(cells: Ints, day: Ints, size: int) -> Floats:

@@ -23,7 +23,6 @@ _COMMON, _USUALLY_NEW = 0.01, 0.001
 _ONE_SIDED = ("the window has no values", "the reference has no values")
 _LEAST_OF_A_PAIR = 4
 _LEAST_OTHERS = 15
-_TOLD = 3
 _ALMOST_ONE = 1 - 1e-12
 _NO_SPREAD, _ROUNDING = 0.01, 10
 """Of normal scores, which have a variance of 1 in the reference; sums are rounded, and less of it says nothing."""
@@ -175,7 +174,7 @@ def exchanged_ratio(reference: FeatureView, analysis: FeatureView) -> Estimate:
     usual, now = reference.fine, analysis.fine
     moved = changed_places(usual, now, len(reference.bins.categories))
     said = [f"{reference.bins.label(c)} is {percent(now[c] / n)} of values, usually {percent(usual[c] / usual_n)}" for c in moved.tolist()]
-    return Estimate(float(now[moved].sum() / n), n=n, reason="; ".join(said[:_TOLD]))
+    return Estimate(float(now[moved].sum() / n), n=n, reason="; ".join(said))
 
 
 def unseen_to_come(reference: FeatureView) -> Estimate:
