@@ -95,7 +95,6 @@ def _cause(evidence: Evidence, strain: Strain) -> Cause:
     effect = strain.effect
     begins = f"{',' if 'usually' in strain.said else ''} from {strain.since_text}" if strain.since_text else ""
     told = f"; {_split_text(evidence, strain, effect)}" if effect is not None else ""
-    cause = Cause(kind="infrastructure", subject=f"{strain.said}{begins}{told}", onset=strain.since or min(evidence.windows))
     support = [f"it was so in {percent(strain.level.now)} of readings, usually in {percent(strain.level.usual)}"] if _is_share(strain) else []
     if strain.since is not None and strain.begun is not None and abs(strain.since - strain.begun) <= max(strain.slack, timedelta(hours=1)):
         support.append(f"it began as {_what(evidence)} changed")
@@ -115,12 +114,12 @@ def _cause(evidence: Evidence, strain: Strain) -> Cause:
     if effect is None and evidence.traces.place is not None and evidence.traces.place.where not in strain.hosts:
         against.append(f"most of it lies in {evidence.traces.place.where}")
     return Cause(
-        kind=cause.kind,
-        subject=cause.subject,
+        kind="infrastructure",
+        subject=f"{strain.said}{begins}{told}",
         share=share[0],
         low=share[1],
         high=share[2],
-        onset=cause.onset,
+        onset=strain.since or min(evidence.windows),
         evidence_for=support,
         evidence_against=against,
     )

@@ -54,7 +54,6 @@ STORAGE = Gauge("storage contention", "storage contention on {where}: processors
 NETWORK = Gauge("network contention", "network contention on {where}: {now} of TCP segments were sent again, usually {usual}", 0.01, 0.01, 3.0)
 HOST_MEMORY = Gauge("full host memory", "memory of {where} was {now} full, usually {usual}", 0.95, 0.05)
 CPU = Gauge("busy processors", "processors of {where} were {now} busy, usually {usual}", 0.9, 0.2)
-OF_GPUS = (THROTTLING, GPU_MEMORY, GPU_ERRORS)
 
 
 @dataclass(frozen=True, slots=True)

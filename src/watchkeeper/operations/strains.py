@@ -6,7 +6,8 @@ Belongs here: which readings are read, and gauges from their columns. Does not: 
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -85,10 +86,12 @@ def strains_of(home: Home, monitor: Monitor, requests: Requests | None, sides: S
 
 
 def _hosts(home: Home, monitor: Monitor, requests: Requests | None, sides: Sequence[Sequence[Window]], now: datetime) -> list[str]:
-    """Return the hosts behind a model: those the monitor names, those that answered, and those of GPUs that are said to serve it."""
-    mine = home.lake.read(GpuSample.TABLE, columns=["host"], where=(pc.field("model") == monitor.model) & _sampled(sides[1], now))
-    labelled = [] if mine is None else pc.unique(mine.column("host")).to_pylist()
-    return sorted({*monitor.cost.hosts, *labelled, *(requests.names if requests is not None else ())})
+    """Return the hosts behind a model that were sampled in the bad windows: those the monitor names, those that answered, and those of GPUs that are said to serve it."""
+    behind = among("host", {*monitor.cost.hosts, *(requests.names if requests is not None else ())})
+    wanted = ((GpuSample.TABLE, behind | (pc.field("model") == monitor.model)), (HostSample.TABLE, behind))
+    found = (home.lake.read(table, columns=["host"], where=where & _sampled(sides[1], now)) for table, where in wanted)
+    sampled = {host for read in found if read is not None for host in pc.unique(read.column("host")).to_pylist()}
+    return sorted(sampled)
 
 
 def _sampled(windows: Sequence[Window], now: datetime) -> pc.Expression:
@@ -179,13 +182,8 @@ def _beside(strain: Strain, requests: Requests, sampled: Collection[str], interv
     is_known = not set(sampled).isdisjoint(requests.names)
     serves = bool((mine & requests.is_during).any()) if is_known else None
     when = begun(requests, strain.hosts, start)
-    return Strain(
-        strain.gauge,
-        strain.hosts,
-        strain.said,
-        strain.level,
-        strain.since,
-        strain.since_text,
+    return replace(
+        strain,
         begun=None if when is None else when[0],
         slack=timedelta(0) if when is None else when[1] + timedelta(seconds=interval_s),
         serves=serves,
@@ -223,5 +221,5 @@ def _detail(gauge: Gauge, chosen: Found, details: Mapping[str, pa.Table]) -> str
 
 
 def _moment(at: datetime, monitor: Monitor) -> str:
-    local = at.astimezone(UTC).astimezone(ZoneInfo(monitor.timezone))
+    local = at.astimezone(ZoneInfo(monitor.timezone))
     return f"{local:%a} {local.day} {local:%B %H:%M}"
