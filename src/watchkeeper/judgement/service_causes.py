@@ -14,7 +14,8 @@ from math import exp
 
 from watchkeeper.judgement.changes import of_changes
 from watchkeeper.judgement.evidence import Evidence
-from watchkeeper.judgement.strain_causes import HOST_ALONE, OF_ERRORS, of_strains
+from watchkeeper.judgement.service_story import OF_ERRORS
+from watchkeeper.judgement.strain_causes import HOST_ALONE, of_strains
 from watchkeeper.judgement.traces import Place
 from watchkeeper.story import Cause
 from watchkeeper.words import percent

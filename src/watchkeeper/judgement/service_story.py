@@ -11,19 +11,23 @@ from math import log
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.spans import during_text
+from watchkeeper.measures import catalogue
+from watchkeeper.measures.service import class_metric
 from watchkeeper.monitor import Monitor
+from watchkeeper.profiles.statuses import CLASSES
 from watchkeeper.records import Score, Signal
 from watchkeeper.spelling import segment_pairs
 from watchkeeper.words import metric_text, number_text, percent, share_text
 
 TO_REST = {"latency_to_rest": ("latency_p95", "latency_p50"), "errors_to_rest": ("error_ratio",)}
 """Numbers of a place beside all others, and those of the whole that tell of the same."""
-_CLASSES = ("timeout", "client_error", "server_error", "exception", "rate_limited", "out_of_memory", "cancelled", "other_error")
-SERVICE_EVIDENCE = ("latency_p95", "error_ratio", "rows", *(f"{name}_ratio" for name in _CLASSES))
+_CLASS_RATIOS = tuple(class_metric(name) for name in CLASSES if name != "ok")
+SERVICE_EVIDENCE = ("latency_p95", "error_ratio", "rows", *_CLASS_RATIOS)
 """What is looked up of the windows of a service's episode taken together, of the whole and of the place that leads."""
 ERRORS, SLOWNESS = "errors", "latency"
 """The kinds of trouble that a service may have."""
-_OF_ERRORS = ("error_ratio", "timeout_ratio", "errors_to_rest")
+OF_ERRORS = ("error_ratio", "timeout_ratio", "errors_to_rest")
+"""Numbers that tell which requests failed; others tell how long they took."""
 _AS_MUCH, _NEARLY, _WORTH_NAMING = 0.5, 0.8, 0.05
 _TINY = 1e-3
 
@@ -51,7 +55,7 @@ def place_that_leads(signals: Sequence[Signal]) -> tuple[str, str] | None:
 
 def _rise(signal: Signal) -> float:
     """Return by how much a number lies above what is usual: shares as they are, all else in logarithms."""
-    if signal.metric in ("errors_to_rest", "error_ratio"):
+    if _unit(signal) == "ratio":
         return signal.value - signal.expected
     return log((signal.value + _TINY) / (signal.expected + _TINY))
 
@@ -98,7 +102,7 @@ def service_facts(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]
 
 def kind_of(signal: Signal) -> str:
     """Return what kind of trouble a service's signal tells of."""
-    return ERRORS if signal.metric in _OF_ERRORS else SLOWNESS
+    return ERRORS if signal.metric in OF_ERRORS else SLOWNESS
 
 
 def other_kinds(signals: Sequence[Signal], but: Collection[str]) -> dict[str, str]:
@@ -116,8 +120,12 @@ def other_kinds(signals: Sequence[Signal], but: Collection[str]) -> dict[str, st
 
 def is_share(signal: Signal) -> bool:
     """Tell whether a service's number is a share of requests, which is said in percent."""
-    of_shares = signal.metric.endswith("_ratio") or signal.metric.startswith("latency_over") or signal.metric in ("errors_to_rest", "availability")
-    return signal.family == "service" and of_shares
+    return signal.family == "service" and _unit(signal) == "ratio"
+
+
+def _unit(signal: Signal) -> str:
+    found = catalogue.find(signal.metric)
+    return found.unit if found else ""
 
 
 def _classes_told(evidence: Evidence) -> list[tuple[str, str]]:
@@ -126,16 +134,18 @@ def _classes_told(evidence: Evidence) -> list[tuple[str, str]]:
     every = evidence.service.get(("error_ratio", place))
     if not any(kind_of(s) == ERRORS for s in evidence.signals) or every is None or not every.value:
         return []
-    of = {c: found.value / every.value for c in _CLASSES if (found := evidence.service.get((f"{c}_ratio", place))) is not None and found.value}
-    told = [f"{percent(share)} {c.replace('_', ' ')}" for c, share in sorted(of.items(), key=lambda one: -one[1]) if share >= _WORTH_NAMING]
+    of = {m: found.value / every.value for m in _CLASS_RATIOS if (found := evidence.service.get((m, place))) is not None and found.value}
+    told = [
+        f"{percent(share)} {m.removesuffix('_ratio').replace('_', ' ')}"
+        for m, share in sorted(of.items(), key=lambda one: -one[1])
+        if share >= _WORTH_NAMING
+    ]
     return [("Errors are", ", ".join(told))] if told else []
 
 
 def number_said(signal: Signal, value: float) -> str:
-    """Return a value of a signal's number as people read it: shares in percent, times in ms."""
-    if is_share(signal) or signal.metric.endswith("_ratio"):
-        return share_text(max(0.0, value))
-    return number_text(value, "times" if signal.metric == "latency_to_rest" else "ms")
+    """Return a value of a signal's number as people read it, shares in percent."""
+    return share_text(max(0.0, value)) if _unit(signal) == "ratio" else number_text(value, _unit(signal))
 
 
 def _beside_others(signal: Signal) -> str:

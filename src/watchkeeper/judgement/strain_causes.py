@@ -13,13 +13,12 @@ from datetime import timedelta
 from math import exp
 
 from watchkeeper.judgement.evidence import Evidence
+from watchkeeper.judgement.service_story import OF_ERRORS
 from watchkeeper.judgement.strains import Effect, Spoilt, Strain
 from watchkeeper.story import Cause
 from watchkeeper.words import hours_text, listed, number_text, percent, points
 
 HOST_ALONE = "host {} alone"
-OF_ERRORS = ("error_ratio", "errors_to_rest", "timeout_ratio")
-"""Numbers that tell which requests failed; others tell how long they took."""
 _HALF = 0.5
 _EARLIER = timedelta(days=1)
 _ALIKE = 0.1

@@ -27,6 +27,7 @@ from watchkeeper.measures import (
 )
 from watchkeeper.measures.row_means import RowMean
 from watchkeeper.measures.service_view import INPUT_TOKENS, LATENCY, MINUTES, OUTPUT_TOKENS, QUEUE, STATUS
+from watchkeeper.profiles.statuses import CLASSES
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.stats.smooth import MOMENTS, PLACE_AND_WIDTH
 
@@ -441,10 +442,10 @@ CATALOGUE: tuple[Metric, ...] = (
     _service("error_ratio", service.error_ratio, "Wilson", "ratio", DOWN, STATUS),
     _service("availability", service.availability, "Wilson", "ratio", UP, STATUS),
     *(
-        _service(f"{name}_ratio", partial(service.class_ratio, name), "Wilson", "ratio", DOWN, STATUS, in_segments=name == "timeout")
-        for name in ("timeout", "server_error", "client_error", "rate_limited", "out_of_memory", "exception", "cancelled")
+        _service(service.class_metric(name), partial(service.class_ratio, name), "Wilson", "ratio", DOWN, STATUS, in_segments=name == "timeout")
+        for name in CLASSES
+        if name != "ok"
     ),
-    _service("other_error_ratio", partial(service.class_ratio, "other"), "Wilson", "ratio", DOWN, STATUS, in_segments=False),
     *(
         _service(f"latency_p{q}", partial(service.latency_percentile, q / 100), "2 % log bins", "ms", DOWN, LATENCY, least=least)
         for q, least in ((50, 1), (95, 20), (99, 100))

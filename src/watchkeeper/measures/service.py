@@ -31,6 +31,11 @@ def error_ratio(view: ServiceView) -> Estimate:
     return proportion(view.errors, view.status.n)
 
 
+def class_metric(name: str) -> str:
+    """Return what the share of a class of errors (statuses.py) is called."""
+    return "other_error_ratio" if name == "other" else f"{name}_ratio"
+
+
 def class_ratio(name: str, view: ServiceView) -> Estimate:
     """Share of requests whose status is of one class of errors."""
     if view.status.n == 0:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.odd_inputs import change_of
-from watchkeeper.judgement.strain_causes import OF_ERRORS
+from watchkeeper.judgement.service_story import OF_ERRORS
 from watchkeeper.judgement.strains import Requests
 from watchkeeper.judgement.traces import Column, Traces, place_of
 from watchkeeper.monitor import Monitor
