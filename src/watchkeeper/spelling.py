@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -207,9 +208,14 @@ def dimension_of(segment: str, dimensions: Sequence[str]) -> str:
     >>> dimension_of("carrier=VX&origin=EWR", ["carrier", "origin", "carrier&origin"]), dimension_of("tail=N1", ["carrier"])
     ('carrier&origin', '')
     """
+    return next((name for name, form in _forms_of(tuple(dimensions)) if form.fullmatch(segment)), "")
+
+
+@cache
+def _forms_of(dimensions: tuple[str, ...]) -> list[tuple[str, re.Pattern[str]]]:
+    """Return how a segment of each dimension is written, those of most columns first."""
     forms = {name: "&".join(f"{re.escape(column)}=.*" for column in name.split("&")) for name in dimensions}
-    longest = sorted(forms, key=lambda name: -name.count("&"))
-    return next((name for name in longest if re.fullmatch(forms[name], segment, re.DOTALL)), "")
+    return [(name, re.compile(forms[name], re.DOTALL)) for name in sorted(forms, key=lambda name: -name.count("&"))]
 
 
 def one_label(value: Any) -> Any:

@@ -13,14 +13,14 @@ from watchkeeper.measures.estimated import calibration_of, weighted
 from watchkeeper.measures.estimated_classes import Calibrations, calibrations_of
 from watchkeeper.measures.estimated_errors import ExpectedErrors
 from watchkeeper.measures.likeness import ReferenceRows, Weighing, weighing, window_cells
-from watchkeeper.measures.service_view import LIMIT, TAIL, ServiceView, service_view
+from watchkeeper.measures.service_view import LIMIT, MINUTES, TAIL, ServiceView, service_view
 from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView, RegressionView
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts
 from watchkeeper.profiles.grids import latency_cell_below
 from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.pairs import Pair
-from watchkeeper.profiles.parts import FEATURE, LABEL
+from watchkeeper.profiles.parts import FEATURE, LABEL, SERVICE
 from watchkeeper.stats.calibration import Calibration
 from watchkeeper.stats.intervals import Estimate
 from watchkeeper.windows import Window
@@ -159,10 +159,15 @@ class Known:
 
 
 def served(frame: Frame, sums: Sums, *, seconds: float = float("nan")) -> ServiceView:
-    """Return the service's view of sums; rows are counted by the score where there is one, else by any feature, else by their minutes."""
+    """Return the service's view of sums."""
+    return service_view(sums, rows_of(frame, sums), seconds, latency_limits(frame))
+
+
+def rows_of(frame: Frame, sums: Sums) -> int:
+    """Return the rows of sums: counted by the score where there is one, else by any feature, else by their minutes."""
     score = sums.get((FEATURE, SCORE if frame.task != "multiclass" else "@prediction", ""))
-    rows = score.n if score is not None else max((c.n for (kind, _, _), c in sums.items() if kind == FEATURE), default=0)
-    return service_view(sums, rows, seconds, latency_limits(frame))
+    counted = score.n if score is not None else max((c.n for (kind, _, _), c in sums.items() if kind == FEATURE), default=0)
+    return counted or sums.get((SERVICE, MINUTES, ""), Counts()).n
 
 
 def latency_limits(frame: Frame) -> dict[str, int]:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from watchkeeper.measures.catalogue import Metric
-from watchkeeper.measures.frame import BySegment, Frame, Sums, served
+from watchkeeper.measures.frame import BySegment, Frame, rows_of
 from watchkeeper.measures.service_view import ServiceView
 from watchkeeper.spelling import dimension_of
 
@@ -39,14 +39,10 @@ def places_of(frame: Frame, sums: BySegment) -> frozenset[str]:
             by_column[dimension_of(segment, frame.places)].append(segment)
 
     def rank(segment: str) -> tuple[int, int, str]:
-        known, here = (_rows(frame, of.get(segment, {})) for of in (frame.reference_sums, sums))
+        known, here = (rows_of(frame, of.get(segment, {})) for of in (frame.reference_sums, sums))
         return -known, -here, segment
 
     return frozenset(_first(sorted(found, key=rank) for found in by_column.values()))
-
-
-def _rows(frame: Frame, sums: Sums) -> int:
-    return served(frame, sums).rows
 
 
 def _first(ranked: Iterator[list[str]]) -> Iterator[str]:

@@ -171,13 +171,13 @@ class ServiceView:
 def service_view(
     sums: Mapping[tuple[str, str, str], Counts], rows: int, seconds: float = float("nan"), limits: Mapping[str, int] | None = None
 ) -> ServiceView:
-    """Return the view of the sums of a window's parts; `rows` are those of its features, 0 where a place has none counted."""
+    """Return the view of the sums of a window's parts; `rows` how many predictions they are of."""
 
     def of(name: str) -> Counts:
         return sums.get((SERVICE, name, ""), Counts())
 
     return ServiceView(
-        rows or of(MINUTES).n,
+        rows,
         latency=of(LATENCY),
         status=of(STATUS),
         queue=of(QUEUE),
