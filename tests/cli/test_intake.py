@@ -227,7 +227,7 @@ def test_a_lake_that_is_no_folder_is_one_sentence_and_exit_code_4(
     (home.root / "warehouse" / "lake").write_text("not a folder")
     result = watchkeeper(*command, *NOW)
     assert (result.exit_code, result.stderr.count("\n")) == (4, 1)
-    assert "cannot be written (Not a directory). Check its permissions" in result.stderr
+    assert result.stderr == f"{home.root / 'warehouse' / 'lake'}: is a file, where the lake's folder should be. Move it away, or put the lake back.\n"
 
 
 def test_pages_that_cannot_be_written_are_one_sentence_and_exit_code_4(home: Home, watchkeeper: Run, request: pytest.FixtureRequest) -> None:
