@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 
 from object_store import ObjectStore
 from parcels_database import a_shop_of_parcels
-from watchkeeper import monitor as words
+from watchkeeper import monitor, workspace
 from watchkeeper.cli import VERBS, app
 from watchkeeper.cli.frame import Verbs
 from watchkeeper.spelling import parse_duration
@@ -240,7 +240,7 @@ def _arguments(annotation: Any) -> Iterator[Any]:
         yield from _arguments(argument)
 
 
-@pytest.mark.parametrize(("heading", "model"), [("The monitor file", words.Monitor), ("The workspace file", words.Workspace)])
+@pytest.mark.parametrize(("heading", "model"), [("The monitor file", monitor.Monitor), ("The workspace file", workspace.Workspace)])
 def test_the_key_tables_list_exactly_the_keys_there_are(heading: str, model: type[BaseModel]) -> None:
     text = (REPOSITORY / "docs" / "monitor-file.md").read_text(encoding="utf-8")
     section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
@@ -251,7 +251,7 @@ def test_the_key_tables_show_the_defaults_there_are() -> None:
     text = (REPOSITORY / "docs" / "monitor-file.md").read_text(encoding="utf-8")
     shown = dict(re.findall(r"^\| `([^`]+)` \| ([^|]*?) \|", text, re.MULTILINE))
     plain = {"window": "day", "environment": "production", "threshold": "0.5", "positive": "1", "id_scope": "90d", "keep": "800d", "timezone": "UTC"}
-    defaults = words.Monitor.model_fields
+    defaults = monitor.Monitor.model_fields
     for key, said in plain.items():
         value = defaults[key].default
         assert said == shown[key].strip("`") if key != "timezone" else True
