@@ -91,19 +91,23 @@ def _of_histogram(data: Any, point: Any) -> Iterator[Part]:
 
 def _of_exponential(data: Any, point: Any) -> Iterator[Part]:
     """Yield a histogram whose bounds are powers of 2 ** (2 ** -scale), negative ones mirrored, zero between them; without its many empty buckets."""
-    base = 2.0 ** (2.0**-point.scale)
     positive, negative = point.positive, point.negative
-    below = [-_power(base, negative.offset + i) for i in reversed(range(len(negative.bucket_counts)))]
-    above = [_power(base, positive.offset + i + 1) for i in range(len(positive.bucket_counts))]
+    below = [-_bound(point.scale, negative.offset + i) for i in reversed(range(len(negative.bucket_counts)))]
+    above = [_bound(point.scale, positive.offset + i + 1) for i in range(len(positive.bucket_counts))]
     counts = [*reversed(negative.bucket_counts), point.zero_count, *positive.bucket_counts, 0]
     yield from _in_buckets(_total(data), point, [*below, point.zero_threshold, *above, math.inf], counts, is_sparse=True)
 
 
-def _power(base: float, exponent: int) -> float:
+def _bound(scale: int, index: int) -> float:
+    """Return where a bucket begins, 2 ** (index * 2 ** -scale); infinity of what no number holds.
+
+    >>> _bound(0, 3), _bound(1, 2), _bound(-10, 1), _bound(-2000, -1)
+    (8.0, 2.0, inf, 0.0)
+    """
     try:
-        return float(base**exponent)
+        return float(2.0 ** math.ldexp(index, -scale))
     except OverflowError:
-        return math.inf
+        return math.inf if index > 0 else 0.0
 
 
 def _in_buckets(kind: Kind, point: Any, bounds: list[float], counts: list[int], *, is_sparse: bool = False) -> Iterator[Part]:

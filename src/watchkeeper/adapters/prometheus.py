@@ -67,16 +67,25 @@ def scraped(asking: Asking) -> list[MetricSample]:
     found = families(asking.fetch(url, _ACCEPT), where=place(url)).values()
     kept = [(f, s) for f in found for s in f.samples if _is_kept(s.name, asking.source.only) and not s.name.endswith("_created")]
     _require_few(len(kept), asking.source, place(url), "Name those that are needed in `only`.")
-    return [asking.sample(s.name, s.labels, float(s.value), _at(s.timestamp, asking.now), _kind(f, s.name)) for f, s in kept]
+    return [asking.sample(s.name, s.labels, float(s.value), _at(s.timestamp, asking.now, place(url)), _kind(f, s.name)) for f, s in kept]
 
 
 def _is_kept(name: str, only: Sequence[str]) -> bool:
     return not only or any(fnmatchcase(name, pattern) for pattern in only)
 
 
-def _at(timestamp: Any, now: datetime) -> datetime:
-    """Return the moment that a page gives a value, else now."""
-    return now if timestamp is None else _moment(float(timestamp))
+def _at(timestamp: Any, now: datetime, where: str) -> datetime:
+    """Return the moment that a page gives a value, else now.
+
+    Raises:
+        UnreadableError: the calendar has no such moment.
+
+    """
+    try:
+        return now if timestamp is None else _moment(float(timestamp))
+    except (ValueError, OverflowError, OSError) as error:
+        then = "Prometheus' format counts milliseconds since 1970, OpenMetrics seconds."
+        raise UnreadableError("gives a value at no moment of the calendar", where=where, then=then) from error
 
 
 def _kind(family: Metric, name: str) -> str:

@@ -24,7 +24,7 @@ from watchkeeper.adapters.otlp_spans import About, spans
 from watchkeeper.adapters.prometheus import Asking, asked, scraped
 from watchkeeper.adapters.tokens import authorization
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.errors import UnreadableError, WatchkeeperError
+from watchkeeper.errors import UnreadableError, UnwritableError, WatchkeeperError
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Batch, Quarantined, key
 from watchkeeper.samples import TELEMETRY_QUARANTINE, MetricSample, Span
@@ -161,12 +161,25 @@ class _Taking:
         about = About(now=self.now, batch=batch_id, models=self.models, private=self.private, also=self.also)
         try:
             for message in messages(content.data, file.name):
-                _add(read, message, about)
+                _add_or_set_aside(read, message, about)
         except UnreadableError as error:
             read.broken.append((_WHOLE_FILE, f"{error.what}. {error.then}".strip()))
+        except Exception as error:  # noqa: BLE001 - whatever one file does, the others go on
+            read.broken.append((_WHOLE_FILE, _unforeseen(error)))
         return read
 
     def _landed(self, portion: Sequence[_Read]) -> list[Taken]:
+        """Land files together, or one by one where something of them cannot be landed; one that cannot is told of, and asked for again."""
+        try:
+            return self._landed_together(portion)
+        except WatchkeeperError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            if len(portion) == 1:
+                return [Taken(name=portion[0].name, status="failed", reason=_unforeseen(error))]
+            return [told for read in portion for told in self._landed([read])]
+
+    def _landed_together(self, portion: Sequence[_Read]) -> list[Taken]:
         """Land files in one commit a table, then say that they have landed."""
         lake = self.home.lake
         known_spans = _known_spans(lake, [s for r in portion for s in r.spans.values()])
@@ -228,12 +241,19 @@ class _Taking:
             )
 
     def source(self, source: Prometheus) -> Taken:
-        """Ask one source and land what it answers."""
+        """Ask one source and land what it answers; whatever it does, the others go on."""
         try:
-            asking = Asking(source=source, now=self.now, headers=authorization(source.bearer), private=sorted(self.private), also=self.also)
-            found = scraped(asking) if source.scrape is not None else asked(asking, self._newest(source.name))
+            return self._of_source(source)
+        except UnwritableError:
+            raise
         except WatchkeeperError as error:
             return Taken(name=source.name, status="failed", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - as of files
+            return Taken(name=source.name, status="failed", reason=_unforeseen(error))
+
+    def _of_source(self, source: Prometheus) -> Taken:
+        asking = Asking(source=source, now=self.now, headers=authorization(source.bearer), private=sorted(self.private), also=self.also)
+        found = scraped(asking) if source.scrape is not None else asked(asking, self._newest(source.name))
         told = {_sample_key(s): s for s in found}
         known = _known_samples(self.home.lake, list(told.values()))
         fresh = [s for k, s in told.items() if k not in known]
@@ -248,6 +268,18 @@ class _Taking:
         where = (pc.field("source") == name) & (pc.field("at") <= pa.scalar(self.now, TIMESTAMP))
         newest: datetime | None = pc.max(dataset.to_table(columns=["at"], filter=where)["at"]).as_py()
         return newest
+
+
+def _add_or_set_aside(read: _Read, message: Message, about: About) -> None:
+    try:
+        _add(read, message, about)
+    except Exception as error:  # noqa: BLE001 - whatever one message holds, the others are read
+        read.broken.append((message.number, f"{message.place} {_unforeseen(error)}"))
+
+
+def _unforeseen(error: Exception) -> str:
+    """Return why something could not be taken in, without the error's own text, in which may stand what people wrote."""
+    return f"could not be taken in ({type(error).__name__})"
 
 
 def _add(read: _Read, message: Message, about: About) -> None:
