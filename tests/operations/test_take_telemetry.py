@@ -4,6 +4,7 @@ import json
 import shutil
 import threading
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -364,9 +365,49 @@ def test_a_long_gap_is_asked_for_in_pieces_that_a_server_gives(telling):
     with Server() as server:
         home = telling(prometheus=[{"name": "p95", "server": server.url, "query": "p95", "lookback": "10d"}])
         (told,) = taken_in(home)
-    assert len(server.requests) == 2
+    asked = [{n: float(v[0]) for n, v in parse_qs(urlsplit(r.path).query).items() if n != "query"} for r in server.requests]
+    assert [(a["end"] - a["start"]) / a["step"] + 1 for a in asked] == [83, 332, 1328, 5312, 7345], "four times as many each, and 10,000 at most"
+    assert all(one["end"] + one["step"] == after["start"] for one, after in pairwise(asked))
     assert told.values == 2 * 10 * 24 * 60
     assert home.lake.read(MetricSample.TABLE).num_rows == told.values
+
+
+class Busy(Server):
+    """Answers no more than so many steps at once, as a server does whose answer would be too long or too late."""
+
+    most = 120
+
+    def answer(self, request):
+        asked = {n: v[0] for n, v in parse_qs(urlsplit(request.path).query).items()}
+        if (float(asked["end"]) - float(asked["start"])) / float(asked["step"]) >= self.most:
+            return Answer(503, "query timed out")
+        return super().answer(request)
+
+
+def test_what_was_answered_before_a_failure_has_landed_and_the_next_run_goes_on_from_there(telling):
+    with Busy() as server:
+        home = telling(prometheus=[{"name": "p95", "server": server.url, "query": "p95", "lookback": "7h"}])
+        landed = []
+        for _ in range(6):
+            (told,) = taken_in(home)
+            landed.append((told.status, home.lake.read(MetricSample.TABLE).num_rows))
+    assert landed[:2] == [("failed", 2 * 83), ("failed", 2 * 2 * 83)]
+    assert landed[-1] == ("empty", 2 * 7 * 60)
+
+
+class Quiet(Receiver):
+    """Answers that there is nothing."""
+
+    def answer(self, request):
+        del request
+        return Answer(content={"status": "success", "data": {"resultType": "matrix", "result": []}})
+
+
+def test_a_query_that_finds_nothing_for_long_is_never_asked_for_more_than_its_series_allow(telling):
+    with Quiet() as server:
+        home = telling(prometheus=[{"name": "quiet", "server": server.url, "query": "up", "lookback": "1d", "series": 100_000}])
+        assert [t.status for t in taken_in(home)] == ["empty"]
+    assert len(server.requests) == 24 * 60 // 8
 
 
 @pytest.mark.parametrize(

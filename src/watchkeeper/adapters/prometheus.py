@@ -29,6 +29,12 @@ AT_MOST = 32 * 2**20
 POINTS = 10_000
 """Values of one series that are asked for at once; Prometheus gives 11,000 at most."""
 
+_BYTES_A_VALUE = 40
+"""What a value takes in an answer at most, its moment included."""
+
+_FIRST, _FASTER = 120, 4
+"""Steps of the first portion, which any server answers in time, and how many times as many the next may have."""
+
 _ACCEPT = "text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1"
 _TOTALS = frozenset({"counter", "histogram", "summary"})
 _SAID = 200
@@ -94,22 +100,34 @@ def _kind(family: Metric, name: str) -> str:
     return "counter" if is_total else "gauge"
 
 
-def asked(asking: Asking, since: datetime | None) -> list[MetricSample]:
-    """Return what a server answers of the time after `since`, else of the source's `lookback`: a value each step, on the clock's own steps.
+def asked(asking: Asking, since: datetime | None) -> Iterator[list[MetricSample]]:
+    """Yield what a server answers of the time after `since`, else of the source's `lookback`: a value each step, on the clock's own steps.
+
+    It is asked for in portions, the oldest first, so that what one brought can be kept before the next is asked for. The first is small
+    enough whatever the series, and so a stretch that failed once is always got over.
 
     Raises:
         UnreachableError: nobody answers, or not in time, or refuses the query.
         UnreadableError: the answer is none of a Prometheus, or holds more series than allowed.
 
     """
-    step = asking.source.step
-    start = _step_after(since or asking.now - asking.source.lookback, step)
-    found: list[MetricSample] = []
+    step, most = asking.source.step, asking.source.series
+    start, steps = _step_after(since or asking.now - asking.source.lookback, step), min(_FIRST, steps_at_once(most))
     while start <= asking.now:
-        end = min(asking.now, start + (POINTS - 1) * step)
-        found += _answered(asking, start, end)
-        start += POINTS * step
-    return found
+        found = list(_answered(asking, start, min(asking.now, start + (steps - 1) * step)))
+        yield found
+        start += steps * step
+        series = min(most, 2 * math.ceil(len(found) / steps)) if found else most  # there may be twice as many soon, and after silence any number
+        steps = min(_FASTER * steps, steps_at_once(series))
+
+
+def steps_at_once(series: int) -> int:
+    """Return how many steps are asked for at once, so that the answer of so many series stays within the bound on its bytes.
+
+    >>> steps_at_once(1), steps_at_once(10_000), steps_at_once(100_000)
+    (10000, 83, 8)
+    """
+    return max(1, min(POINTS, AT_MOST // (_BYTES_A_VALUE * series)))
 
 
 def _step_after(moment: datetime, step: timedelta) -> datetime:

@@ -253,12 +253,17 @@ class _Taking:
 
     def _of_source(self, source: Prometheus) -> Taken:
         asking = Asking(source=source, now=self.now, headers=authorization(source.bearer), private=sorted(self.private), also=self.also)
-        found = scraped(asking) if source.scrape is not None else asked(asking, self._newest(source.name))
+        values = there = 0
+        for found in [scraped(asking)] if source.scrape is not None else asked(asking, self._newest(source.name)):
+            fresh = self._new_of(found)
+            self.home.lake.append_records(MetricSample, fresh)  # before more is asked for, so that what fails then costs none of it
+            values, there = values + len(fresh), there + len(found)
+        return Taken(name=source.name, status="landed" if there else "empty", values=values, rows_duplicate=there - values)
+
+    def _new_of(self, found: Sequence[MetricSample]) -> list[MetricSample]:
         told = {_sample_key(s): s for s in found}
         known = _known_samples(self.home.lake, list(told.values()))
-        fresh = [s for k, s in told.items() if k not in known]
-        self.home.lake.append_records(MetricSample, fresh)
-        return Taken(name=source.name, status="landed" if told else "empty", values=len(fresh), rows_duplicate=len(found) - len(fresh))
+        return [s for k, s in told.items() if k not in known]
 
     def _newest(self, name: str) -> datetime | None:
         """Return the moment of a source's newest value, None where it has none."""
