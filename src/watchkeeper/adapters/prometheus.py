@@ -15,8 +15,9 @@ from typing import Any
 
 from prometheus_client import Metric
 
-from watchkeeper.adapters.otlp_attributes import labels_text
+from watchkeeper.adapters.otlp_attributes import labels_of
 from watchkeeper.adapters.scrape import Answer, families, fetch, place
+from watchkeeper.adapters.series import Told
 from watchkeeper.errors import UnreachableError, UnreadableError
 from watchkeeper.redaction import without_secrets
 from watchkeeper.samples import MetricSample
@@ -54,14 +55,15 @@ class Asking:
         """GET one address of the source, within its bounds."""
         return fetch(url, accept=accept, headers=self.headers, timeout_s=self.source.timeout.total_seconds(), at_most=AT_MOST)
 
-    def sample(self, name: str, labels: Mapping[str, str], value: float, at: datetime, kind: str) -> MetricSample:
-        """Return one value as a record; NaN, which is also how Prometheus says that a series has ended, is not known."""
+    def sample(self, name: str, labels: Mapping[str, str], value: float, at: datetime, kind: str) -> Told:
+        """Return one value as a record, with the labels it lost; NaN, which is also how Prometheus says that a series has ended, is not known."""
         known = None if math.isnan(value) else value
-        told = labels_text(labels, also=self.also, private=self.private)
-        return MetricSample(name=name, labels=told, value=known, at=at, kind=kind, source=self.source.name, landed_at=self.now)
+        text, lost = labels_of(labels, also=self.also, private=self.private)
+        sample = MetricSample(name=name, labels=text, value=known, at=at, kind=kind, source=self.source.name, landed_at=self.now)
+        return Told(sample=sample, lost=lost)
 
 
-def scraped(asking: Asking) -> list[MetricSample]:
+def scraped(asking: Asking) -> list[Told]:
     """Return what a page says now.
 
     Raises:
@@ -100,7 +102,7 @@ def _kind(family: Metric, name: str) -> str:
     return "counter" if is_total else "gauge"
 
 
-def asked(asking: Asking, since: datetime | None) -> Iterator[list[MetricSample]]:
+def asked(asking: Asking, since: datetime | None) -> Iterator[list[Told]]:
     """Yield what a server answers of the time after `since`, else of the source's `lookback`: a value each step, on the clock's own steps.
 
     It is asked for in portions, the oldest first, so that what one brought can be kept before the next is asked for. The first is small
@@ -136,7 +138,7 @@ def _step_after(moment: datetime, step: timedelta) -> datetime:
     return epoch + ((moment - epoch) // step + 1) * step
 
 
-def _answered(asking: Asking, start: datetime, end: datetime) -> Iterator[MetricSample]:
+def _answered(asking: Asking, start: datetime, end: datetime) -> Iterator[Told]:
     server = (asking.source.server or "").rstrip("/")
     where = place(server)
     asked_for = {"query": asking.source.query or "", "start": start.timestamp(), "end": end.timestamp(), "step": asking.source.step.total_seconds()}

@@ -22,6 +22,7 @@ from watchkeeper.adapters.otlp import Broken, Message, messages
 from watchkeeper.adapters.otlp_metrics import samples
 from watchkeeper.adapters.otlp_spans import About, spans
 from watchkeeper.adapters.prometheus import Asking, asked, scraped
+from watchkeeper.adapters.series import Told, apart
 from watchkeeper.adapters.tokens import authorization
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UnreadableError, UnwritableError, WatchkeeperError
@@ -68,6 +69,7 @@ class _Read:
     size_bytes: int
     modified_at: datetime | None
     spans: dict[_Keys, Span] = field(default_factory=dict)
+    told: dict[_Keys, Told] = field(default_factory=dict)
     samples: dict[_Keys, MetricSample] = field(default_factory=dict)
     broken: list[tuple[int, str]] = field(default_factory=list)
     twice: int = 0
@@ -166,6 +168,10 @@ class _Taking:
             read.broken.append((_WHOLE_FILE, f"{error.what}. {error.then}".strip()))
         except Exception as error:  # noqa: BLE001 - whatever one file does, the others go on
             read.broken.append((_WHOLE_FILE, _unforeseen(error)))
+        kept, mixed = apart(read.told.values(), named=self.also, private=self.private)
+        read.told.clear()
+        read.samples = {_sample_key(s): s for s in kept}
+        read.broken += [(_WHOLE_FILE, clause) for clause in mixed]
         return read
 
     def _landed(self, portion: Sequence[_Read]) -> list[Taken]:
@@ -254,11 +260,15 @@ class _Taking:
     def _of_source(self, source: Prometheus) -> Taken:
         asking = Asking(source=source, now=self.now, headers=authorization(source.bearer), private=sorted(self.private), also=self.also)
         values = there = 0
-        for found in [scraped(asking)] if source.scrape is not None else asked(asking, self._newest(source.name)):
+        mixed: list[str] = []
+        for told in [scraped(asking)] if source.scrape is not None else asked(asking, self._newest(source.name)):
+            found, clauses = apart(told, named=self.also, private=self.private)
+            mixed += clauses
             fresh = self._new_of(found)
             self.home.lake.append_records(MetricSample, fresh)  # before more is asked for, so that what fails then costs none of it
             values, there = values + len(fresh), there + len(found)
-        return Taken(name=source.name, status="landed" if there else "empty", values=values, rows_duplicate=there - values)
+        status = "partial" if mixed else "landed" if there else "empty"
+        return Taken(name=source.name, status=status, values=values, rows_duplicate=there - values, reason=_few(mixed))
 
     def _new_of(self, found: Sequence[MetricSample]) -> list[MetricSample]:
         told = {_sample_key(s): s for s in found}
@@ -299,8 +309,8 @@ def _add(read: _Read, message: Message, about: About) -> None:
         if isinstance(one, str):
             read.broken.append((message.number, f"{message.place}: {one}"))
             continue
-        kept: dict[_Keys, Any] = read.spans if isinstance(one, Span) else read.samples
-        name = (one.trace_id, one.span_id) if isinstance(one, Span) else _sample_key(one)
+        kept: dict[_Keys, Any] = read.spans if isinstance(one, Span) else read.told
+        name = (one.trace_id, one.span_id) if isinstance(one, Span) else (*_sample_key(one.sample), one.lost, one.teller)
         read.twice += name in kept
         kept[name] = one
 
@@ -327,9 +337,13 @@ def _known(lake: Lake, table: str, names: list[str], clock: str, times: Sequence
 
 
 def _reasons(read: _Read) -> str:
-    told = list(dict.fromkeys(reason for _, reason in read.broken))
+    return f"set aside: {_few([reason for _, reason in read.broken])}" if read.broken else ""
+
+
+def _few(clauses: Sequence[str]) -> str:
+    told = list(dict.fromkeys(clauses))
     more = f"; and {len(told) - _SAID:,} more" if len(told) > _SAID else ""
-    return f"set aside: {'; '.join(told[:_SAID])}{more}" if told else ""
+    return f"{'; '.join(told[:_SAID])}{more}"
 
 
 def _told(batch: Batch, spans_: int, values: int) -> Taken:
@@ -345,8 +359,13 @@ def _told(batch: Batch, spans_: int, values: int) -> Taken:
 
 
 def taken_text(taken: Sequence[Taken]) -> str:
-    """Return what came in, in one sentence; empty where nothing was new."""
+    """Return what came in, in a sentence, and what sources tell that cannot be kept; empty where nothing was new."""
     new = [t for t in taken if not t.is_repeat and t.status != "failed"]
+    mixed = [f"Of {t.name} {t.reason}." for t in new if t.status == "partial" and not t.rows_quarantined]
+    return " ".join(filter(None, (_landed_text(new), *mixed)))
+
+
+def _landed_text(new: Sequence[Taken]) -> str:
     if not any(t.spans or t.values or t.rows_quarantined for t in new):
         return ""
     said = f"Telemetry: {counted(sum(t.spans for t in new), 'span')} and {counted(sum(t.values for t in new), 'value')} landed"
