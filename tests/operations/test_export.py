@@ -221,6 +221,19 @@ def test_a_collector_that_does_not_take_them_is_one_sentence(built, watchkeeper,
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_token_goes_nowhere_but_to_the_collector(built, watchkeeper, status):
+    home, _ = built
+    with Collector() as collector, Receiver() as elsewhere:
+        collector.faults.append(Answer(status, "", {"Location": f"{elsewhere.url}/v1/metrics"}))
+        how = ("--otlp", collector.url, "--bearer", "collector")
+        done = watchkeeper("export", "--now", world.NOW.isoformat(), *how, at=home, env={"WATCHKEEPER_TOKEN_COLLECTOR": "s3same"})
+    assert elsewhere.requests == []
+    assert done.exit_code == 4
+    assert f"answered {status}" in done.stderr
+    assert "Name the address that takes them itself" in done.stderr
+
+
 def test_values_that_a_collector_refuses_are_told_of(built, watchkeeper):
     home, _ = built
     with Collector() as collector:

@@ -24,8 +24,8 @@ from watchkeeper.adapters.otlp_spans import About, spans
 from watchkeeper.adapters.prometheus import Asking, asked, scraped
 from watchkeeper.adapters.series import Told, apart
 from watchkeeper.adapters.tokens import authorization
-from watchkeeper.adapters.workspace import Home
-from watchkeeper.errors import UnreadableError, UnwritableError, WatchkeeperError
+from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.errors import ConfigurationError, UnreadableError, UnwritableError, WatchkeeperError
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Batch, Quarantined, key
 from watchkeeper.samples import TELEMETRY_QUARANTINE, MetricSample, Span
@@ -94,9 +94,24 @@ def take(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, files: S
     return taken
 
 
-def faults(taken: Sequence[Taken]) -> list[str]:
-    """Return what could not be read, a sentence each."""
-    return [f"{t.name}: {t.reason}" for t in taken if t.status == "failed"]
+def all_monitors(home: Home) -> dict[str, Monitor]:
+    """Return the monitors, all of them: what one calls private is dropped from whatever comes in, and what has landed stays.
+
+    Raises:
+        ConfigurationError: one of them cannot be read.
+
+    """
+    monitors, problems = load_monitors(home)
+    if problems:
+        more = f", and {counted(len(problems) - 1, 'more mistake')}" if len(problems) > 1 else ""
+        what = f"no telemetry is taken in, since what a monitor that cannot be read calls private is not known ({problems[0]}{more})"
+        raise ConfigurationError(what, then="Correct it; what waits is taken in by the next run.")
+    return monitors
+
+
+def faults(taken: Sequence[Taken]) -> list[tuple[str, str]]:
+    """Return what could not be read, and why."""
+    return [(t.name, t.reason) for t in taken if t.status == "failed"]
 
 
 def _named(home: Home) -> tuple[list[File], list[Taken]]:
