@@ -89,7 +89,7 @@ def test_a_page_with_a_moment_that_is_none_is_told_of_and_the_others_land(tellin
         home = telling(prometheus=[{"name": "odd", "scrape": f"{odd.url}/metrics"}, {"name": "good", "scrape": f"{good.url}/metrics"}])
         taken = taken_in(home, is_live=True)
     assert [t.status for t in taken] == ["failed", "landed"]
-    assert "gives a value at no moment of the calendar. Prometheus' format counts milliseconds since 1970" in faults(taken)[0]
+    assert "gives a value at no moment of the calendar. Prometheus' format counts milliseconds since 1970" in faults(taken)[0][1]
 
 
 def test_an_answer_whose_text_cannot_be_stored_fails_alone(telling):

@@ -14,7 +14,7 @@ from otel_world import AT, SECRET, a_trace, json_of, metrics, metrics_json, one_
 from receiver import Answer, Receiver
 from watchkeeper.adapters.workspace import load_monitors
 from watchkeeper.operations.query import query
-from watchkeeper.operations.take_telemetry import faults, take, taken_text
+from watchkeeper.operations.take_telemetry import Taken, faults, take, taken_text
 from watchkeeper.operations.upkeep import upkeep
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import Batch
@@ -314,7 +314,7 @@ def test_sources_that_fail_are_told_of_in_a_sentence_and_stop_no_other(telling):
         taken = taken_in(home, is_live=True)
         slow.release.set()
     assert [t.status for t in taken] == ["failed", "failed", "failed", "failed", "landed"]
-    said = faults(taken)
+    said = [f"{name}: {reason}" for name, reason in faults(taken)]
     assert "no answer within 1 s" in said[0]
     assert "answers a web page, and no metrics" in said[1]
     assert "answers 200 series, and 'crowded' may have 100" in said[2]
@@ -359,6 +359,41 @@ def test_a_query_is_asked_for_what_is_new_since_the_last_answer(telling):
     found = sorted((s.at, s.value) for s in home.lake.newest(MetricSample) if "east" in s.labels)
     assert [at for at, _ in found] == [NOW + timedelta(minutes=m) for m in range(-9, 4)]
     assert [value for at, value in found] == [None if at == NOW else at.timestamp() / 60 for at, _ in found]
+
+
+def test_a_query_goes_on_from_its_last_value_however_old_that_is(telling):
+    with Server() as server:
+        home = telling(prometheus=[{"name": "p95", "server": server.url, "query": "p95", "lookback": "10m"}])
+        (first,) = taken_in(home, now=NOW - timedelta(days=50))
+        before = len(server.requests)
+        (second,) = taken_in(home)
+        asked = parse_qs(urlsplit(server.requests[before].path).query)
+    assert first.values == 20
+    assert float(asked["start"][0]) == (NOW - timedelta(days=50) + timedelta(minutes=1)).timestamp()
+    assert second.rows_duplicate == 0
+
+
+def test_spans_of_days_far_apart_land_once(telling):
+    home = telling(files=["inbox/*.jsonl"])
+    first, second = (json_of(a_trace(seconds=86_400.0 * days)) for days in (-40, 0))
+    put(home, "a.jsonl", first + second)
+    (told,) = taken_in(home)
+    put(home, "b.jsonl", second + first)
+    (again,) = taken_in(home)
+    assert (told.spans, again.spans, again.rows_duplicate) == (6, 0, 6)
+
+
+def test_a_source_is_told_of_by_its_whole_name():
+    assert faults([Taken(name="s3://bucket/x", status="failed", reason="cannot be read: 403")]) == [("s3://bucket/x", "cannot be read: 403")]
+
+
+def test_what_was_set_aside_later_is_not_there_before(telling):
+    home = telling(files=["inbox/*.jsonl"])
+    put(home, "a.jsonl", b"nonsense {\n")
+    taken_in(home)
+    asked = "SELECT count(*) AS n FROM telemetry_quarantine"
+    monitors = load_monitors(home)[0]
+    assert [query(home, monitors, asked, now=at).to_pylist() for at in (NOW - timedelta(hours=1), NOW)] == [[{"n": 0}], [{"n": 1}]]
 
 
 def test_a_long_gap_is_asked_for_in_pieces_that_a_server_gives(telling):
@@ -448,6 +483,7 @@ def test_the_watch_takes_telemetry_in_and_goes_on_without_it(telling):
     done = watch(home, now=NOW)
     assert done.telemetry == ["Telemetry: 3 spans and 0 values landed."]
     assert len(done.unread) == 1
-    assert done.unread[0].startswith("gone: http://127.0.0.1:9/api/v1/query_range: cannot be read")
+    assert done.unread[0][0] == "gone"
+    assert done.unread[0][1].startswith("http://127.0.0.1:9/api/v1/query_range: cannot be read")
     assert done.models == ["parcels"]
     assert not done.failures

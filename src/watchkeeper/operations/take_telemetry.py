@@ -7,7 +7,10 @@ grown brings what is new in it. Data lands first, then what was set aside, then 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import reduce
+from itertools import pairwise
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,9 @@ SET_ASIDE = 1_000
 LONGEST_WAIT_S = 600.0
 _SAID = 3
 _WHOLE_FILE = -1
+_REACHES = (timedelta(days=1), timedelta(days=35), None)
+"""How far back a source's newest value is looked for: little is read where the last run was lately."""
+_APART, _MOST_STRETCHES = timedelta(days=1), 64
 _Keys = tuple[Any, ...]
 
 
@@ -295,9 +301,13 @@ class _Taking:
         dataset = self.home.lake.dataset(MetricSample.TABLE)
         if dataset is None:
             return None
-        where = (pc.field("source") == name) & (pc.field("at") <= pa.scalar(self.now, TIMESTAMP))
-        newest: datetime | None = pc.max(dataset.to_table(columns=["at"], filter=where)["at"]).as_py()
-        return newest
+        told = (pc.field("source") == name) & (pc.field("at") <= pa.scalar(self.now, TIMESTAMP))
+        for reach in _REACHES:
+            where = told if reach is None else told & (pc.field("at") > pa.scalar(self.now - reach, TIMESTAMP))
+            newest: datetime | None = pc.max(dataset.to_table(columns=["at"], filter=where)["at"]).as_py()
+            if newest is not None:
+                return newest
+        return None
 
 
 def _add_or_set_aside(read: _Read, message: Message, about: About) -> None:
@@ -336,19 +346,36 @@ def _sample_key(sample: MetricSample) -> _Keys:
 
 def _known_spans(lake: Lake, found: Sequence[Span]) -> set[_Keys]:
     """Return the keys of spans that landed before, among those of the same time."""
-    return _known(lake, Span.TABLE, ["trace_id", "span_id"], "started_at", [s.started_at for s in found])
+    return _known(lake, Span.TABLE, ["trace_id", "span_id"], _within("started_at", [s.started_at for s in found]))
 
 
 def _known_samples(lake: Lake, found: Sequence[MetricSample]) -> set[_Keys]:
-    return _known(lake, MetricSample.TABLE, ["source", "name", "labels", "at"], "at", [s.at for s in found])
+    of_these = pc.field("source").isin(sorted({s.source for s in found}))
+    return _known(lake, MetricSample.TABLE, ["source", "name", "labels", "at"], of_these & _within("at", [s.at for s in found]))
 
 
-def _known(lake: Lake, table: str, names: list[str], clock: str, times: Sequence[datetime]) -> set[_Keys]:
-    if not times:
-        return set()
-    first, last = pa.scalar(min(times), TIMESTAMP), pa.scalar(max(times), TIMESTAMP)
-    rows = lake.read(table, columns=names, where=(pc.field(clock) >= first) & (pc.field(clock) <= last))
+def _known(lake: Lake, table: str, names: list[str], where: pc.Expression) -> set[_Keys]:
+    rows = lake.read(table, columns=names, where=where)
     return set() if rows is None else set(zip(*(rows.column(n).to_pylist() for n in names), strict=True))
+
+
+def _within(clock: str, times: Sequence[datetime]) -> pc.Expression:
+    """Return that a moment is in one of the stretches of some times, so that a single old value has no years read."""
+    tests = [(pc.field(clock) >= pa.scalar(first, TIMESTAMP)) & (pc.field(clock) <= pa.scalar(last, TIMESTAMP)) for first, last in stretches(times)]
+    return reduce(or_, tests, pc.scalar(False))
+
+
+def stretches(times: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
+    """Return first and last moment of each run of times between which never more than a day passes; where these would be many, of all.
+
+    >>> days = [datetime(2025, 1, d) for d in (9, 1, 2)]
+    >>> [(first.day, last.day) for first, last in stretches(days)]
+    [(1, 2), (9, 9)]
+    """
+    ordered = sorted(set(times))
+    breaks = [i for i, (before, after) in enumerate(pairwise(ordered), start=1) if after - before > _APART]
+    edges = [0, *breaks, len(ordered)] if len(breaks) < _MOST_STRETCHES else [0, len(ordered)]
+    return [(ordered[start], ordered[end - 1]) for start, end in pairwise(edges) if end > start]
 
 
 def _reasons(read: _Read) -> str:
