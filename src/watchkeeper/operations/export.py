@@ -20,6 +20,7 @@ from watchkeeper.errors import WatchkeeperError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
 from watchkeeper.operations.incident_book import known_incidents
+from watchkeeper.operations.status import OPERATIONS
 from watchkeeper.records import CLASS, SEVERITIES, Run, Score
 from watchkeeper.spelling import segment_pairs
 
@@ -30,7 +31,6 @@ LASTS = timedelta(days=35)
 """Scores of windows that ended longer ago are no news, and would be taken for what is now."""
 
 MOST_SERIES = 10_000
-_OPERATIONS = frozenset({"ingest", "profile", "measure", "judge", "act", "report"})
 _KNOWN = frozenset({"done", "provisional", "mature"})
 
 
@@ -38,7 +38,7 @@ def metrics_of(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, se
     """Return our metrics as of `now`; of scores at most so many `series`, those of whole models first, and the rest counted."""
     found = [score for monitor in monitors.values() for score in _newest(home, monitor, now)]
     kept = sorted(found, key=_rank)[:series]
-    runs = [r for r in home.lake.newest(Run, as_of=now) if r.model in monitors and r.operation in _OPERATIONS]
+    runs = [r for r in home.lake.newest(Run, as_of=now) if r.model in monitors and r.operation in OPERATIONS]
     return [
         Gauge(
             "watchkeeper.score",
@@ -100,7 +100,7 @@ def _freshness(runs: Sequence[Run]) -> Iterator[Gauge]:
     measured = {r.model: r for r in sorted(runs, key=lambda r: r.window_end) if r.operation == "measure" and r.outcome == "done"}
     labelled = [({"model": model, "operation": operation}, run) for (model, operation), run in sorted(newest.items())]
     yield Gauge(
-        "watchkeeper.run.timestamp", "s", "When an operation last did something.", [(names, r.computed_at.timestamp()) for names, r in labelled]
+        "watchkeeper.run.timestamp", "s", "When an operation last had something to do.", [(names, r.computed_at.timestamp()) for names, r in labelled]
     )
     yield Gauge(
         "watchkeeper.run.failed", "1", "1 where its newest run failed, else 0.", [(names, float(r.outcome == "failed")) for names, r in labelled]

@@ -130,7 +130,7 @@ def _silent(_model: str, _step: str) -> None:
 def present(home: Home, models: Sequence[str] | None = None, *, now: datetime) -> list[str]:
     """Bring what people look at up to date: the worst incident's report, the pages, the published file, and what Prometheus reads.
 
-    What is made from the same as before is left as it is; only the first page says as of when that was looked at.
+    What is made from the same as before is left as it is; only the first page and the metrics say as of when that was looked at.
     Returns what could not be made and may be missed, as sentences: a report that fails takes no page with it.
     """
     from watchkeeper.operations.export import write_page
@@ -145,8 +145,8 @@ def present(home: Home, models: Sequence[str] | None = None, *, now: datetime) -
     pages(home, every, now=now, problems=everything, made_from=made_from)
     if not is_published(home, made_from):
         publish(home, every, now=now)
-        write_page(home, every, now=now)
         note_published(home, made_from)
+    write_page(home, every, now=now)
     return missed
 
 
