@@ -18,7 +18,7 @@ from watchkeeper.operations.take_telemetry import Taken, faults, take, taken_tex
 from watchkeeper.operations.upkeep import upkeep
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import Batch
-from watchkeeper.samples import MetricSample, Span
+from watchkeeper.samples import TELEMETRY_QUARANTINE, MetricSample, Span
 
 NOW = datetime(2025, 2, 1, 12, tzinfo=UTC)
 
@@ -381,6 +381,19 @@ def test_spans_of_days_far_apart_land_once(telling):
     put(home, "b.jsonl", second + first)
     (again,) = taken_in(home)
     assert (told.spans, again.spans, again.rows_duplicate) == (6, 0, 6)
+
+
+def test_a_broken_line_of_a_file_that_grows_is_set_aside_once(telling):
+    home = telling(files=["inbox/*.jsonl"])
+    data = b"nonsense {\n"
+    for seconds in (0.0, 60.0, 120.0):
+        data += json_of(a_trace(seconds=seconds))
+        put(home, "a.jsonl", data)
+        (told,) = taken_in(home)
+        assert (told.spans, told.rows_quarantined) == (3, 1)
+    put(home, "a.jsonl", data + b"more nonsense {\n")
+    taken_in(home)
+    assert sorted(home.lake.read(TELEMETRY_QUARANTINE).column("row_number").to_pylist()) == [1, data.count(b"\n") + 1]
 
 
 def test_a_source_is_told_of_by_its_whole_name():

@@ -227,7 +227,7 @@ class _Taking:
             taken.append(_told(batch, len(fresh), len(values)))
         lake.append_records(Span, new_spans)
         lake.append_records(MetricSample, new_samples)
-        lake.append_records(Quarantined, [q for r in portion for q in self._set_aside(r)], table=TELEMETRY_QUARANTINE)
+        lake.append_records(Quarantined, self._not_there([q for r in portion for q in self._set_aside(r)]), table=TELEMETRY_QUARANTINE)
         lake.append_records(Batch, batches)
         return taken
 
@@ -256,9 +256,9 @@ class _Taking:
 
     def _set_aside(self, read: _Read) -> Iterator[Quarantined]:
         """Yield what was set aside, without what stands there, which may be what people wrote to a model."""
-        for place, (number, reason) in enumerate(read.broken[:SET_ASIDE]):
+        for number, reason in read.broken[:SET_ASIDE]:
             yield Quarantined(
-                quarantine_id=key(read.batch_id, number, place),
+                quarantine_id=key("", SOURCE, read.path, number, reason),  # the same line of a file that has grown is the same one
                 batch_id=read.batch_id,
                 source=SOURCE,
                 name=read.name,
@@ -266,6 +266,15 @@ class _Taking:
                 reasons=[reason],
                 at=self.now,
             )
+
+    def _not_there(self, aside: Sequence[Quarantined]) -> list[Quarantined]:
+        """Return what was not set aside before, each once."""
+        told = {q.quarantine_id: q for q in aside}
+        there = (
+            self.home.lake.read(TELEMETRY_QUARANTINE, columns=["quarantine_id"], where=pc.field("quarantine_id").isin(list(told))) if told else None
+        )
+        known = set() if there is None else set(there.column("quarantine_id").to_pylist())
+        return [q for name, q in told.items() if name not in known]
 
     def source(self, source: Prometheus) -> Taken:
         """Ask one source and land what it answers; whatever it does, the others go on."""
