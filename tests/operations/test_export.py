@@ -1,5 +1,6 @@
 """Our metrics as others read them: parsed back by Prometheus' own parser and OpenTelemetry's own classes."""
 
+import dataclasses
 import json
 import math
 import urllib.request
@@ -112,6 +113,14 @@ def test_series_are_bounded_whole_models_first_and_the_rest_is_counted(built):
     few = metrics_of(home, monitors, now=world.NOW, series=len(whole))
     assert [labels for labels, _ in points(few, "watchkeeper.score")] == whole
     assert points(few, "watchkeeper.score.series_left_out") == [({}, float(len(every) - len(whole)))]
+
+
+def test_the_bound_on_series_is_that_of_watchkeeper_yaml_unless_another_is_given(tmp_path, watchkeeper):
+    home, _ = as_files(tmp_path / "w", telemetry={"export": {"series": 100}})
+    home.lake.append_records(Score, [dataclasses.replace(newest(home, "recall"), version=f"v{i}") for i in range(150)])
+    at = ["export", "--now", world.NOW.isoformat()]
+    counts = [len(parsed(watchkeeper(*at, *more, at=home).stdout)["watchkeeper_score"]) for more in ([], ["--series", "3"])]
+    assert counts == [100, 3]
 
 
 def test_segments_of_a_private_column_stay_inside(built):

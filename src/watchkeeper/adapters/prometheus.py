@@ -16,7 +16,7 @@ from typing import Any
 from prometheus_client import Metric
 
 from watchkeeper.adapters.otlp_attributes import labels_of
-from watchkeeper.adapters.scrape import Answer, families, fetch, place
+from watchkeeper.adapters.scrape import ACCEPT, Answer, families, fetch, place
 from watchkeeper.adapters.series import Told
 from watchkeeper.errors import UnreachableError, UnreadableError
 from watchkeeper.redaction import without_secrets
@@ -36,7 +36,6 @@ _BYTES_A_VALUE = 40
 _FIRST, _FASTER = 120, 4
 """Steps of the first portion, which any server answers in time, and how many times as many the next may have."""
 
-_ACCEPT = "text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1"
 _TOTALS = frozenset({"counter", "histogram", "summary"})
 _SAID = 200
 
@@ -72,7 +71,7 @@ def scraped(asking: Asking) -> list[Told]:
 
     """
     url = asking.source.scrape or ""
-    found = families(asking.fetch(url, _ACCEPT), where=place(url)).values()
+    found = families(asking.fetch(url, ACCEPT), where=place(url)).values()
     kept = [(f, s) for f in found for s in f.samples if _is_kept(s.name, asking.source.only) and not s.name.endswith("_created")]
     _require_few(len(kept), asking.source, place(url), "Name those that are needed in `only`.")
     return [asking.sample(s.name, s.labels, float(s.value), _at(s.timestamp, asking.now, place(url)), _kind(f, s.name)) for f, s in kept]

@@ -18,7 +18,6 @@ from watchkeeper.cli.output import JsonOption, complain, say, show
 from watchkeeper.errors import UsageError
 
 REFUSED, FAILED = 3, 4
-MOST_SERIES = 10_000
 _TABLE = ("name", "status", "spans", "values", "rows_duplicate", "rows_quarantined", "reason")
 
 
@@ -83,7 +82,16 @@ def export(
         str | None,
         typer.Option("--bearer", metavar="NAME", help="With --otlp: the name of its token, WATCHKEEPER_TOKEN_NAME.", show_default=False),
     ] = None,
-    series: Annotated[int, typer.Option("--series", metavar="N", min=1, help="Most series of scores; what is left out is counted.")] = MOST_SERIES,
+    series: Annotated[
+        int | None,
+        typer.Option(
+            "--series",
+            metavar="N",
+            min=1,
+            help="Most series of scores, else telemetry.export.series; what is left out is counted.",
+            show_default=False,
+        ),
+    ] = None,
     now: NowOption = None,
     home: HomeOption = None,
 ) -> None:
