@@ -101,9 +101,9 @@ class Quarantined:
     TABLE: ClassVar[str] = "quarantine"
     KEY: ClassVar[tuple[str, ...]] = ("quarantine_id",)
 
-    quarantine_id: Of[str, "hash of batch and row number"]
+    quarantine_id: Of[str, "hash of batch and row number; of telemetry, of file, line and reason"]
     batch_id: Of[str, "the batch it came in"]
-    source: Of[str, "events or labels"]
+    source: Of[str, "events, labels or telemetry"]
     name: Of[str, "file name"]
     row_number: Of[int, "row in the file, from 0; -1 for the whole file"]
     reasons: Of[list[str], "why, one sentence each"]

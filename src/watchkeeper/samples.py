@@ -84,8 +84,12 @@ class HostSample:
     io_wait_ratio: Of[float | None, "share of time processors waited for data; null where the system does not say"] = None
     disk_read_bytes_s: Of[float | None, "bytes a second read from disks"] = None
     disk_written_bytes_s: Of[float | None, "bytes a second written to disks"] = None
-    network_received_bytes_s: Of[float | None, "bytes a second received, but for loopback"] = None
-    network_sent_bytes_s: Of[float | None, "bytes a second sent, but for loopback"] = None
+    network_received_bytes_s: Of[
+        float | None, "bytes a second received by network devices; where there are none, as in a container, by all but loopback"
+    ] = None
+    network_sent_bytes_s: Of[float | None, "bytes a second sent by network devices; where there are none, as in a container, by all but loopback"] = (
+        None
+    )
     tcp_retransmitted_ratio: Of[float | None, "share of TCP segments sent again; null where the system does not say"] = None
     is_synthetic: Of[bool, "true for a made-up trace"] = False
 

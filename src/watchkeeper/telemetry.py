@@ -10,7 +10,6 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from watchkeeper.redaction import looks_secret
 from watchkeeper.spelling import Lasting, Name, Words, web_address
 
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(minutes=5)
@@ -30,6 +29,8 @@ def token_name(text: str) -> str:
     >>> token_name("prom")
     'prom'
     """
+    from watchkeeper.redaction import looks_secret  # whose patterns take a while to make, and few files name a token
+
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9_\-]{0,39}", text) is None or looks_secret(text) or _HEX.fullmatch(text):
         message = (
             "this is no name of a token, and may be the token itself, so it is not shown; a name such as prom has at most 40 letters, digits, `_` and `-`, "

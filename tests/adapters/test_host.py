@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from watchkeeper.adapters.host import HostMeter
+from watchkeeper.adapters.host import HostMeter, carriers
 from watchkeeper.samples import HostSample
 
 LINES = "Ip: Forwarding\nIp: 1\nTcp: RtoAlgorithm OutSegs RetransSegs InErrs\nTcp: 1 {sent} {again} 0\n"
@@ -35,6 +35,16 @@ def test_a_system_that_does_not_count_segments_tells_none(tmp_path, text):
     if text is not None:
         snmp.write_text(text)
     assert read(HostMeter(snmp=snmp)).tcp_retransmitted_ratio is None
+
+
+def test_bytes_that_pass_bridges_bonds_and_pairs_are_counted_once_at_the_device(tmp_path):
+    for name in ("lo", "eth0", "eth1", "bond0", "cni0", "veth1a"):
+        (tmp_path / name).mkdir()
+    every = sorted(p.name for p in tmp_path.iterdir())
+    assert carriers(every, tmp_path) == ["bond0", "cni0", "eth0", "eth1", "veth1a"], "a container sees no devices"
+    (tmp_path / "eth0" / "device").mkdir()
+    (tmp_path / "eth1" / "device").mkdir()
+    assert carriers(every, tmp_path) == ["eth0", "eth1"]
 
 
 def test_shares_lie_between_nothing_and_all_and_rates_are_not_negative():

@@ -135,6 +135,13 @@ def test_the_error_that_a_gpu_was_lost_with_is_told_at_once_and_kept_with_its_fi
         assert [s.xids for s in found.look(STAMP).gpus] == [[], []]
 
 
+def test_the_error_is_told_also_where_the_next_question_for_errors_finds_the_device_gone(world):
+    with gpus() as found:
+        found.look(STAMP)
+        world.say("0 xids 79", "0 wait !15", "0 utilisation !15")
+        assert found.look(STAMP).faults == {"GPU 0": "GPU is lost, XID 79"}
+
+
 def test_errors_from_before_the_sampler_are_not_told(world):
     samples, _ = read(world, "0 xids 13,31")
     assert samples[0].xids == []

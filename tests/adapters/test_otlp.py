@@ -32,7 +32,7 @@ def spans_of(data, about=ABOUT):
 
 
 def values_of(data):
-    return [s for m in messages(data, "f") for s in samples(m.content, ABOUT)]
+    return [told.sample for m in messages(data, "f") for told in samples(m.content, ABOUT)]
 
 
 def zstd(data):

@@ -45,6 +45,22 @@ def test_a_source_that_fails_is_told_of_once_and_a_folder_is_called_one(make_hom
     assert "is a folder. Name its files." in of_a_folder.stderr
 
 
+def test_while_a_monitor_cannot_be_read_nothing_is_taken_in_since_its_private_names_are_not_known(make_home, watchkeeper):
+    home = make_home(PARCELS, name="traced", telemetry={"files": ["inbox/*.jsonl"]})
+    (home.root / "inbox" / "a.jsonl").write_bytes(json_of(a_trace()))
+    broken = home.root / "deployments" / "monitors" / "letters.yaml"
+    broken.write_text("model: letters\nprivate: [lane]\nwindw: day\n")
+    for told in (watchkeeper("take-telemetry", *NOW, at=home), watchkeeper("run", *NOW, at=home)):
+        assert told.exit_code in (2, 4)
+        assert (
+            "no telemetry is taken in, since what a monitor that cannot be read calls private is not known (deployments/monitors/letters.yaml"
+            in told.stderr
+        )
+    assert home.lake.read("telemetry/spans") is None
+    broken.unlink()
+    assert "3 spans" in watchkeeper("run", *NOW, at=home).stdout
+
+
 def test_run_takes_it_in_tells_of_it_and_ends_with_4_where_a_source_is_gone(make_home, watchkeeper):
     sources = [{"name": "gone", "server": "http://127.0.0.1:9", "query": "up"}]
     home = make_home(PARCELS, name="traced", telemetry={"files": ["inbox/*.jsonl"], "prometheus": sources})

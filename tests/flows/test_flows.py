@@ -145,6 +145,23 @@ def test_a_run_on_a_gpu_host_samples_for_as_long_as_it_was_told_and_says_what_la
     assert state.message.startswith(f"0 GPU readings, 0 process readings, {len(readings)} host readings landed. No GPU on box: ")
 
 
+def test_a_run_to_whose_exporter_nobody_answers_has_failed(home: Home, monkeypatch: pytest.MonkeyPatch):
+    from watchkeeper.flows.sampling import sample_gpus
+
+    monkeypatch.setenv("WATCHKEEPER_HOME", str(home.root))
+    state = sample_gpus.fn(hours=0.3 / 3600, every="0.1s", host="box", dcgm=["http://127.0.0.1:9/metrics"])
+    assert state.is_failed()
+    assert state.message.startswith("0 GPU readings")
+
+
+def test_a_run_for_a_model_that_there_is_not_says_so(home: Home, monkeypatch: pytest.MonkeyPatch):
+    from watchkeeper.flows.sampling import sample_gpus
+
+    monkeypatch.setenv("WATCHKEEPER_HOME", str(home.root))
+    with pytest.raises(UsageError, match="there is no model 'parcel'"):
+        sample_gpus.fn(hours=0.3 / 3600, every="0.1s", model="parcel")
+
+
 @pytest.fixture
 def no_driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without devices, whether this process has loaded the stand-in before or there is a driver."""

@@ -311,9 +311,13 @@ int nvmlDeviceRegisterEvents(device_t *device, unsigned long long types, events_
 int nvmlEventSetWait_v2(events_t *set, event_t *event, unsigned int milliseconds) {
     unsigned long long errors[LISTED];
     unsigned int count;
+    char text[TEXT];
     (void)milliseconds;
     xids(set->device, errors, &count);
-    if (set->told >= count) return TIMEOUT;
+    if (set->told >= count) {
+        int error = look_up(set->device->index, -1, "wait", "0", text);
+        return error ? error : TIMEOUT;
+    }
     memset(event, 0, sizeof *event);
     event->device = set->device;
     event->type = XID_EVENT;

@@ -1,5 +1,6 @@
 """Our metrics as others read them: parsed back by Prometheus' own parser and OpenTelemetry's own classes."""
 
+import dataclasses
 import json
 import math
 import urllib.request
@@ -114,6 +115,14 @@ def test_series_are_bounded_whole_models_first_and_the_rest_is_counted(built):
     assert points(few, "watchkeeper.score.series_left_out") == [({}, float(len(every) - len(whole)))]
 
 
+def test_the_bound_on_series_is_that_of_watchkeeper_yaml_unless_another_is_given(tmp_path, watchkeeper):
+    home, _ = as_files(tmp_path / "w", telemetry={"export": {"series": 100}})
+    home.lake.append_records(Score, [dataclasses.replace(newest(home, "recall"), version=f"v{i}") for i in range(150)])
+    at = ["export", "--now", world.NOW.isoformat()]
+    counts = [len(parsed(watchkeeper(*at, *more, at=home).stdout)["watchkeeper_score"]) for more in ([], ["--series", "3"])]
+    assert counts == [100, 3]
+
+
 def test_segments_of_a_private_column_stay_inside(built):
     home, monitors = built
     watched = monitors["flight_delays"]
@@ -219,6 +228,19 @@ def test_a_collector_that_does_not_take_them_is_one_sentence(built, watchkeeper,
     assert done.exit_code == 4
     assert why in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_token_goes_nowhere_but_to_the_collector(built, watchkeeper, status):
+    home, _ = built
+    with Collector() as collector, Receiver() as elsewhere:
+        collector.faults.append(Answer(status, "", {"Location": f"{elsewhere.url}/v1/metrics"}))
+        how = ("--otlp", collector.url, "--bearer", "collector")
+        done = watchkeeper("export", "--now", world.NOW.isoformat(), *how, at=home, env={"WATCHKEEPER_TOKEN_COLLECTOR": "s3same"})
+    assert elsewhere.requests == []
+    assert done.exit_code == 4
+    assert f"answered {status}" in done.stderr
+    assert "Name the address that takes them itself" in done.stderr
 
 
 def test_values_that_a_collector_refuses_are_told_of(built, watchkeeper):

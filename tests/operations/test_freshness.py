@@ -56,6 +56,13 @@ def test_nothing_is_made_again_when_nothing_changed_and_the_first_page_says_when
     assert "As of Wed 1 May 2013, 10:20." in (shown.site_dir / "index.html").read_text()
 
 
+def test_the_metrics_say_as_of_when_they_are_also_where_nothing_changed(shown):
+    later = world.NOW + timedelta(minutes=20)
+    present(shown, now=later)
+    (stamp,) = [line for line in (shown.site_dir / "metrics").read_text().splitlines() if line.startswith("watchkeeper_export_timestamp_seconds ")]
+    assert float(stamp.split()[1]) == later.timestamp()
+
+
 def test_a_new_score_renews_the_model_s_page_and_the_published_file(shown):
     before = made(shown)
     newest = world._scores(world.monitor(), world.days(world.monitor())[-1])[0]

@@ -91,13 +91,16 @@ def test_a_trace_that_is_not_known_says_what_is(world, watchkeeper):
 
 
 def test_json_has_the_spans_and_as_of_earlier_there_are_none(world, watchkeeper):
-    from datetime import UTC, datetime
+    from datetime import UTC, datetime, timedelta
 
     home = world()
     found = json.loads(watchkeeper("explain", "parcels", "p0", "--now", NOW, "--json", at=home).stdout)
     assert [s["name"] for s in found["spans"]] == ["POST /predict", "read features", "chat small-1"]
     assert json.loads(watchkeeper("explain", "parcels", "p2", "--now", NOW, "--json", at=home).stdout)["spans"] == []
     assert spans_of(home, TRACE_ID, now=datetime(2025, 2, 1, tzinfo=UTC)) == []
+    began = min(s.started_at for s in spans_of(home, TRACE_ID, now=datetime(2025, 3, 1, tzinfo=UTC)))
+    near = [len(spans_of(home, TRACE_ID, now=datetime(2025, 3, 1, tzinfo=UTC), near=began + timedelta(hours=h))) for h in (-20, 20, 30)]
+    assert (near[0] > 0, near[1] > 0, near[2]) == (True, True, 0)
     assert spans_of(home, "", now=datetime(2025, 3, 1, tzinfo=UTC)) == []
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import threading
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -13,11 +14,11 @@ from otel_world import AT, SECRET, a_trace, json_of, metrics, metrics_json, one_
 from receiver import Answer, Receiver
 from watchkeeper.adapters.workspace import load_monitors
 from watchkeeper.operations.query import query
-from watchkeeper.operations.take_telemetry import faults, take, taken_text
+from watchkeeper.operations.take_telemetry import Taken, faults, take, taken_text
 from watchkeeper.operations.upkeep import upkeep
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import Batch
-from watchkeeper.samples import MetricSample, Span
+from watchkeeper.samples import TELEMETRY_QUARANTINE, MetricSample, Span
 
 NOW = datetime(2025, 2, 1, 12, tzinfo=UTC)
 
@@ -313,7 +314,7 @@ def test_sources_that_fail_are_told_of_in_a_sentence_and_stop_no_other(telling):
         taken = taken_in(home, is_live=True)
         slow.release.set()
     assert [t.status for t in taken] == ["failed", "failed", "failed", "failed", "landed"]
-    said = faults(taken)
+    said = [f"{name}: {reason}" for name, reason in faults(taken)]
     assert "no answer within 1 s" in said[0]
     assert "answers a web page, and no metrics" in said[1]
     assert "answers 200 series, and 'crowded' may have 100" in said[2]
@@ -360,13 +361,101 @@ def test_a_query_is_asked_for_what_is_new_since_the_last_answer(telling):
     assert [value for at, value in found] == [None if at == NOW else at.timestamp() / 60 for at, _ in found]
 
 
+def test_a_query_goes_on_from_its_last_value_however_old_that_is(telling):
+    with Server() as server:
+        home = telling(prometheus=[{"name": "p95", "server": server.url, "query": "p95", "lookback": "10m"}])
+        (first,) = taken_in(home, now=NOW - timedelta(days=50))
+        before = len(server.requests)
+        (second,) = taken_in(home)
+        asked = parse_qs(urlsplit(server.requests[before].path).query)
+    assert first.values == 20
+    assert float(asked["start"][0]) == (NOW - timedelta(days=50) + timedelta(minutes=1)).timestamp()
+    assert second.rows_duplicate == 0
+
+
+def test_spans_of_days_far_apart_land_once(telling):
+    home = telling(files=["inbox/*.jsonl"])
+    first, second = (json_of(a_trace(seconds=86_400.0 * days)) for days in (-40, 0))
+    put(home, "a.jsonl", first + second)
+    (told,) = taken_in(home)
+    put(home, "b.jsonl", second + first)
+    (again,) = taken_in(home)
+    assert (told.spans, again.spans, again.rows_duplicate) == (6, 0, 6)
+
+
+def test_a_broken_line_of_a_file_that_grows_is_set_aside_once(telling):
+    home = telling(files=["inbox/*.jsonl"])
+    data = b"nonsense {\n"
+    for seconds in (0.0, 60.0, 120.0):
+        data += json_of(a_trace(seconds=seconds))
+        put(home, "a.jsonl", data)
+        (told,) = taken_in(home)
+        assert (told.spans, told.rows_quarantined) == (3, 1)
+    put(home, "a.jsonl", data + b"more nonsense {\n")
+    taken_in(home)
+    assert sorted(home.lake.read(TELEMETRY_QUARANTINE).column("row_number").to_pylist()) == [0, data.count(b"\n")]
+
+
+def test_a_source_is_told_of_by_its_whole_name():
+    assert faults([Taken(name="s3://bucket/x", status="failed", reason="cannot be read: 403")]) == [("s3://bucket/x", "cannot be read: 403")]
+
+
+def test_what_was_set_aside_later_is_not_there_before(telling):
+    home = telling(files=["inbox/*.jsonl"])
+    put(home, "a.jsonl", b"nonsense {\n")
+    taken_in(home)
+    asked = "SELECT count(*) AS n FROM telemetry_quarantine"
+    monitors = load_monitors(home)[0]
+    assert [query(home, monitors, asked, now=at).to_pylist() for at in (NOW - timedelta(hours=1), NOW)] == [[{"n": 0}], [{"n": 1}]]
+
+
 def test_a_long_gap_is_asked_for_in_pieces_that_a_server_gives(telling):
     with Server() as server:
         home = telling(prometheus=[{"name": "p95", "server": server.url, "query": "p95", "lookback": "10d"}])
         (told,) = taken_in(home)
-    assert len(server.requests) == 2
+    asked = [{n: float(v[0]) for n, v in parse_qs(urlsplit(r.path).query).items() if n != "query"} for r in server.requests]
+    assert [(a["end"] - a["start"]) / a["step"] + 1 for a in asked] == [83, 332, 1328, 5312, 7345], "four times as many each, and 10,000 at most"
+    assert all(one["end"] + one["step"] == after["start"] for one, after in pairwise(asked))
     assert told.values == 2 * 10 * 24 * 60
     assert home.lake.read(MetricSample.TABLE).num_rows == told.values
+
+
+class Busy(Server):
+    """Answers no more than so many steps at once, as a server does whose answer would be too long or too late."""
+
+    most = 120
+
+    def answer(self, request):
+        asked = {n: v[0] for n, v in parse_qs(urlsplit(request.path).query).items()}
+        if (float(asked["end"]) - float(asked["start"])) / float(asked["step"]) >= self.most:
+            return Answer(503, "query timed out")
+        return super().answer(request)
+
+
+def test_what_was_answered_before_a_failure_has_landed_and_the_next_run_goes_on_from_there(telling):
+    with Busy() as server:
+        home = telling(prometheus=[{"name": "p95", "server": server.url, "query": "p95", "lookback": "7h"}])
+        landed = []
+        for _ in range(6):
+            (told,) = taken_in(home)
+            landed.append((told.status, home.lake.read(MetricSample.TABLE).num_rows))
+    assert landed[:2] == [("failed", 2 * 83), ("failed", 2 * 2 * 83)]
+    assert landed[-1] == ("empty", 2 * 7 * 60)
+
+
+class Quiet(Receiver):
+    """Answers that there is nothing."""
+
+    def answer(self, request):
+        del request
+        return Answer(content={"status": "success", "data": {"resultType": "matrix", "result": []}})
+
+
+def test_a_query_that_finds_nothing_for_long_is_never_asked_for_more_than_its_series_allow(telling):
+    with Quiet() as server:
+        home = telling(prometheus=[{"name": "quiet", "server": server.url, "query": "up", "lookback": "1d", "series": 100_000}])
+        assert [t.status for t in taken_in(home)] == ["empty"]
+    assert len(server.requests) == 24 * 60 // 8
 
 
 @pytest.mark.parametrize(
@@ -407,6 +496,7 @@ def test_the_watch_takes_telemetry_in_and_goes_on_without_it(telling):
     done = watch(home, now=NOW)
     assert done.telemetry == ["Telemetry: 3 spans and 0 values landed."]
     assert len(done.unread) == 1
-    assert done.unread[0].startswith("gone: http://127.0.0.1:9/api/v1/query_range: cannot be read")
+    assert done.unread[0][0] == "gone"
+    assert done.unread[0][1].startswith("http://127.0.0.1:9/api/v1/query_range: cannot be read")
     assert done.models == ["parcels"]
     assert not done.failures

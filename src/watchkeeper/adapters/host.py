@@ -18,6 +18,7 @@ from watchkeeper.samples import HostSample
 _FIRST_LOOK_S = 0.1
 _SNMP = Path("/proc/net/snmp")
 _BLOCKS = Path("/sys/block")
+_NETS = Path("/sys/class/net")
 _LOOPBACK = ("lo", "lo0")
 
 
@@ -76,7 +77,8 @@ class HostMeter:
     def _count(self) -> _Counters:
         cpu = psutil.cpu_times()
         disks = [d for name, d in (psutil.disk_io_counters(perdisk=True) or {}).items() if _is_a_disk(name)]
-        nets = [n for name, n in psutil.net_io_counters(pernic=True).items() if name not in _LOOPBACK]
+        counted = psutil.net_io_counters(pernic=True)
+        nets = [counted[name] for name in carriers(counted)]
         segments, again = _segments(self._snmp)
         return _Counters(
             at_s=time.monotonic(),
@@ -94,6 +96,15 @@ class HostMeter:
 def _is_a_disk(name: str) -> bool:
     """Tell a device from its partitions, and from what is made of devices (LVM, RAID, loops), whose bytes are theirs."""
     return not _BLOCKS.exists() or (_BLOCKS / name / "device").exists()
+
+
+def carriers(names: Iterable[str], nets: Path = _NETS) -> list[str]:
+    """Return the interfaces that carry bytes to and from this machine: its devices, and not the bridges, bonds and pairs whose bytes these carry too.
+
+    Where none is a device, as in a container, all but loopback.
+    """
+    known = [name for name in names if name not in _LOOPBACK]
+    return [name for name in known if (nets / name / "device").exists()] or known
 
 
 def _segments(snmp: Path) -> tuple[int | None, int | None]:

@@ -161,12 +161,22 @@ class XidWatch:
                     pynvml.nvmlEventSetFree(made)
 
     def new(self) -> list[int] | None:
-        """Return the errors since the last question, None where the driver does not tell."""
+        """Return the errors since the last question, None where the driver does not tell.
+
+        Raises:
+            NVMLError: the device is lost, and told of no error before.
+
+        """
         if self._set is None:
             return None
         found: list[int] = []
         while len(found) < _MOST_EVENTS:
-            event = sensor(pynvml.nvmlEventSetWait, self._set, 0)  # which times out, an error, when there is none
+            try:
+                event = sensor(pynvml.nvmlEventSetWait, self._set, 0)  # which times out, an error, when there is none
+            except pynvml.NVMLError:
+                if found:
+                    break  # each is told once, and so they are kept; that the device is lost the next question says again
+                raise
             if event is None:
                 break
             found.append(int(event.eventData))

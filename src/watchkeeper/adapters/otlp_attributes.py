@@ -9,6 +9,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from watchkeeper.adapters.series import Labels
 from watchkeeper.redaction import is_plain, is_telling, without_secrets
 
 MOST, LONGEST = 64, 256
@@ -26,22 +27,28 @@ def attributes_text(found: Mapping[str, Any], *, also: Collection[str] = (), pri
     >>> attributes_text({"http.route": "/predict", "lane": "fast", "ai.prompt": "my letter"}, also=["lane"])
     '{"http.route": "/predict", "lane": "fast"}'
     """
-    return _canonical({n: v for n, v in found.items() if (is_plain(n) or n in also) and n not in private})
+    return _text(_canonical({n: v for n, v in found.items() if (is_plain(n) or n in also) and n not in private}))
 
 
-def labels_text(found: Mapping[str, Any], *, also: Collection[str] = (), private: Collection[str] = ()) -> str:
-    """Return labels of a series as JSON: all of them, since they tell series apart, but those whose names say contents, persons or secrets.
+def labels_of(found: Mapping[str, Any], *, also: Collection[str] = (), private: Collection[str] = ()) -> tuple[str, Labels]:
+    """Return labels of a series as JSON: all of them, since they tell series apart, but those whose names say contents, persons or secrets; and what they lost.
 
-    >>> labels_text({"lane": "fast", "customer_email": "ann@example.org", "http.route": "/predict?token=hunter2"})
-    '{"http.route": "/predict", "lane": "fast"}'
+    >>> text, lost = labels_of({"lane": "fast", "customer_email": "ann@example.org", "http.route": "/predict?token=hunter2"})
+    >>> text, sorted(name for name, _ in lost)
+    ('{"http.route": "/predict", "lane": "fast"}', ['customer_email', 'http.route'])
     """
-    return _canonical({n: v for n, v in found.items() if (n in also or not is_telling(n)) and n not in private})
+    kept = _canonical({n: v for n, v in found.items() if (n in also or not is_telling(n)) and n not in private})
+    return _text(kept), frozenset((n, repr(v)) for n, v in found.items() if n not in kept or kept[n] != v)
 
 
-def _canonical(found: Mapping[str, Any]) -> str:
-    """Return what is kept with sorted keys: at most 64, texts of at most 256 characters without secrets, and nothing that is made of parts but lists."""
+def _text(kept: Mapping[str, Any]) -> str:
+    return json.dumps(kept, ensure_ascii=False, sort_keys=True)
+
+
+def _canonical(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept in the order of its names: at most 64, texts of at most 256 characters without secrets, and nothing that is made of parts but lists."""
     kept = {without_secrets(name)[:LONGEST]: _bounded(value) for name, value in sorted(found.items()) if _is_simple(value)}
-    return json.dumps(dict(list(kept.items())[:MOST]), ensure_ascii=False, sort_keys=True)
+    return dict(list(kept.items())[:MOST])
 
 
 def _value(value: Any) -> Any:

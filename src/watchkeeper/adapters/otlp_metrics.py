@@ -5,19 +5,22 @@ Belongs here: points of each kind -> values with labels. Does not: reading files
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Literal
 
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_DELTA, DataPointFlags, Metric, MetricsData
 
-from watchkeeper.adapters.otlp_attributes import labels_text, values
+from watchkeeper.adapters.otlp_attributes import labels_of, values
 from watchkeeper.adapters.otlp_spans import About, host_of, moment_of
+from watchkeeper.adapters.series import Labels, Told
 from watchkeeper.redaction import without_secrets
 from watchkeeper.samples import MetricSample
 
 SOURCE = "otlp"
 _NAME, _UNIT = 200, 63
+_SCOPE = "otel.scope.name"
 _KEPT_OF_RESOURCE = ("service.name", "service.version", "watchkeeper.model")
 _STALE = DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 Kind = Literal["gauge", "counter", "delta"]
@@ -25,18 +28,32 @@ Part = tuple[str, dict[str, str], float, Kind]
 """What is added to a metric's name, the labels it has besides, its value, and what that is."""
 
 
-def samples(found: MetricsData, about: About) -> Iterator[MetricSample | str]:
-    """Yield each value as a record, or in a clause why a point is none."""
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    """The program that tells: what of its own labels each value has, and what not."""
+
+    kept: Mapping[str, Any]
+    lost: Labels
+
+
+def samples(found: MetricsData, about: About) -> Iterator[Told | str]:
+    """Yield each value as a record, with the labels it lost, or in a clause why a point is none."""
     for group in found.resource_metrics:
         resource = values(group.resource.attributes)
-        host = host_of(resource)
-        shared = {n: resource[n] for n in _KEPT_OF_RESOURCE if n in resource} | ({"host.name": host} if host else {})
         for scope in group.scope_metrics:
+            teller = _teller(resource | ({_SCOPE: scope.scope.name} if scope.scope.name else {}), about.also)
             for metric in scope.metrics:
-                yield from _of_metric(metric, shared, about)
+                yield from _of_metric(metric, teller, about)
 
 
-def _of_metric(metric: Metric, shared: Mapping[str, Any], about: About) -> Iterator[MetricSample | str]:
+def _teller(resource: Mapping[str, Any], also: Collection[str]) -> _Teller:
+    """Return who tells, by what is known of the program and of the library in it that measures."""
+    host = host_of(resource)
+    kept = {n: v for n, v in resource.items() if n in _KEPT_OF_RESOURCE or n in also} | ({"host.name": host} if host else {})
+    return _Teller(kept, frozenset((n, repr(v)) for n, v in resource.items() if kept.get(n) != v))
+
+
+def _of_metric(metric: Metric, teller: _Teller, about: About) -> Iterator[Told | str]:
     form = metric.WhichOneof("data")
     if not metric.name or form is None:
         yield f"the metric {_named(metric)!r} has no values of a kind that is known" if metric.name else "a metric has no name"
@@ -47,12 +64,13 @@ def _of_metric(metric: Metric, shared: Mapping[str, Any], about: About) -> Itera
         if at is None:
             yield f"a value of the metric {_named(metric)!r} has no time"
             continue
-        labels = {**shared, **values(point.attributes)}
+        labels = {**teller.kept, **values(point.attributes)}
         is_stale = bool(point.flags & _STALE)
         for suffix, more, value, kind in _PARTS[form](data, point):
-            yield MetricSample(
+            text, lost = labels_of({**labels, **more}, also=about.also, private=about.private)
+            sample = MetricSample(
                 name=_named(metric) + suffix,
-                labels=labels_text({**labels, **more}, also=about.also, private=about.private),
+                labels=text,
                 value=None if is_stale or math.isnan(value) else value,
                 at=at,
                 kind=kind,
@@ -61,6 +79,7 @@ def _of_metric(metric: Metric, shared: Mapping[str, Any], about: About) -> Itera
                 landed_at=about.now,
                 batch=about.batch,
             )
+            yield Told(sample=sample, lost=lost, teller=teller.lost)
 
 
 def _named(metric: Metric) -> str:
@@ -91,19 +110,23 @@ def _of_histogram(data: Any, point: Any) -> Iterator[Part]:
 
 def _of_exponential(data: Any, point: Any) -> Iterator[Part]:
     """Yield a histogram whose bounds are powers of 2 ** (2 ** -scale), negative ones mirrored, zero between them; without its many empty buckets."""
-    base = 2.0 ** (2.0**-point.scale)
     positive, negative = point.positive, point.negative
-    below = [-_power(base, negative.offset + i) for i in reversed(range(len(negative.bucket_counts)))]
-    above = [_power(base, positive.offset + i + 1) for i in range(len(positive.bucket_counts))]
+    below = [-_bound(point.scale, negative.offset + i) for i in reversed(range(len(negative.bucket_counts)))]
+    above = [_bound(point.scale, positive.offset + i + 1) for i in range(len(positive.bucket_counts))]
     counts = [*reversed(negative.bucket_counts), point.zero_count, *positive.bucket_counts, 0]
     yield from _in_buckets(_total(data), point, [*below, point.zero_threshold, *above, math.inf], counts, is_sparse=True)
 
 
-def _power(base: float, exponent: int) -> float:
+def _bound(scale: int, index: int) -> float:
+    """Return where a bucket begins, 2 ** (index * 2 ** -scale); infinity of what no number holds.
+
+    >>> _bound(0, 3), _bound(1, 2), _bound(-10, 1), _bound(-2000, -1)
+    (8.0, 2.0, inf, 0.0)
+    """
     try:
-        return float(base**exponent)
+        return float(2.0 ** math.ldexp(index, -scale))
     except OverflowError:
-        return math.inf
+        return math.inf if index > 0 else 0.0
 
 
 def _in_buckets(kind: Kind, point: Any, bounds: list[float], counts: list[int], *, is_sparse: bool = False) -> Iterator[Part]:

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
+from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
@@ -57,10 +58,15 @@ def post(url: str, request: ExportMetricsServiceRequest, *, headers: Mapping[str
     sent = {"Content-Type": "application/x-protobuf", "User-Agent": "watchkeeper", **headers}
     asked = urllib.request.Request(address, data=request.SerializeToString(), headers=sent, method="POST")  # noqa: S310 - `place` let only http and https pass
     try:
-        with urllib.request.urlopen(asked, timeout=timeout_s) as answer:  # noqa: S310 - as above
+        with _STAYING.open(asked, timeout=timeout_s) as answer:
             kind, content = answer.headers.get_content_type(), answer.read(_MOST)
     except urllib.error.HTTPError as error:
-        raise DeliveryError(f"answered {error.code} {error.reason}", where=where, then="Look at its log, and at `bearer`.") from error
+        then = (
+            "Name the address that takes them itself; none is followed with a token."
+            if _is_elsewhere(error.code)
+            else "Look at its log, and at `bearer`."
+        )
+        raise DeliveryError(f"answered {error.code} {error.reason}", where=where, then=then) from error
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise DeliveryError(
             f"gave no answer ({getattr(error, 'reason', error) or type(error).__name__})",
@@ -74,6 +80,16 @@ def post(url: str, request: ExportMetricsServiceRequest, *, headers: Mapping[str
     _require_all_taken(kind, content, where)
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect, which would take the token to wherever an answer says."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Have the answer be told of as an error."""
+
+
+_STAYING = urllib.request.build_opener(_NoRedirect)
+
+
 def _require_all_taken(kind: str, content: bytes, where: str) -> None:
     try:
         if kind == "application/json":
@@ -85,6 +101,10 @@ def _require_all_taken(kind: str, content: bytes, where: str) -> None:
     if told.partial_success.rejected_data_points:
         said = f"{told.partial_success.rejected_data_points:,} values refused: {told.partial_success.error_message[:200]}"
         raise DeliveryError(said, where=where, then="Look at its limits.")
+
+
+def _is_elsewhere(status: int) -> bool:
+    return http.client.MULTIPLE_CHOICES <= status < http.client.BAD_REQUEST
 
 
 def _metric(gauge: Gauge, now: datetime) -> Metric:

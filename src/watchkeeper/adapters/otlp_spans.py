@@ -18,6 +18,8 @@ from watchkeeper.samples import Span
 
 _NAME, _STATUS = 200, 500
 _TRACE_ID, _SPAN_ID = 16, 8
+_MOST = 2**63 - 1
+"""What a column of whole numbers holds."""
 _HOSTS = ("host.name", "k8s.pod.name", "k8s.node.name", "host.id")
 _TAKEN = frozenset(
     {"service.name", "watchkeeper.model", "gen_ai.operation.name", "gen_ai.request.model", "gen_ai.response.model", "gen_ai.response.finish_reasons"}
@@ -136,6 +138,6 @@ def _texts(value: Any) -> list[str]:
 def _count(own: Mapping[str, Any], *names: str) -> int | None:
     found = next((own[n] for n in names if n in own), None)
     try:
-        return int(found) if found is not None and int(found) >= 0 else None
+        return int(found) if found is not None and 0 <= int(found) <= _MOST else None
     except (TypeError, ValueError, OverflowError):
         return None

@@ -15,8 +15,9 @@ from typing import Any
 
 from prometheus_client import Metric
 
-from watchkeeper.adapters.otlp_attributes import labels_text
-from watchkeeper.adapters.scrape import Answer, families, fetch, place
+from watchkeeper.adapters.otlp_attributes import labels_of
+from watchkeeper.adapters.scrape import ACCEPT, Answer, families, fetch, place
+from watchkeeper.adapters.series import Told
 from watchkeeper.errors import UnreachableError, UnreadableError
 from watchkeeper.redaction import without_secrets
 from watchkeeper.samples import MetricSample
@@ -29,7 +30,12 @@ AT_MOST = 32 * 2**20
 POINTS = 10_000
 """Values of one series that are asked for at once; Prometheus gives 11,000 at most."""
 
-_ACCEPT = "text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1"
+_BYTES_A_VALUE = 40
+"""What a value takes in an answer at most, its moment included."""
+
+_FIRST, _FASTER = 120, 4
+"""Steps of the first portion, which any server answers in time, and how many times as many the next may have."""
+
 _TOTALS = frozenset({"counter", "histogram", "summary"})
 _SAID = 200
 
@@ -48,14 +54,15 @@ class Asking:
         """GET one address of the source, within its bounds."""
         return fetch(url, accept=accept, headers=self.headers, timeout_s=self.source.timeout.total_seconds(), at_most=AT_MOST)
 
-    def sample(self, name: str, labels: Mapping[str, str], value: float, at: datetime, kind: str) -> MetricSample:
-        """Return one value as a record; NaN, which is also how Prometheus says that a series has ended, is not known."""
+    def sample(self, name: str, labels: Mapping[str, str], value: float, at: datetime, kind: str) -> Told:
+        """Return one value as a record, with the labels it lost; NaN, which is also how Prometheus says that a series has ended, is not known."""
         known = None if math.isnan(value) else value
-        told = labels_text(labels, also=self.also, private=self.private)
-        return MetricSample(name=name, labels=told, value=known, at=at, kind=kind, source=self.source.name, landed_at=self.now)
+        text, lost = labels_of(labels, also=self.also, private=self.private)
+        sample = MetricSample(name=name, labels=text, value=known, at=at, kind=kind, source=self.source.name, landed_at=self.now)
+        return Told(sample=sample, lost=lost)
 
 
-def scraped(asking: Asking) -> list[MetricSample]:
+def scraped(asking: Asking) -> list[Told]:
     """Return what a page says now.
 
     Raises:
@@ -64,19 +71,28 @@ def scraped(asking: Asking) -> list[MetricSample]:
 
     """
     url = asking.source.scrape or ""
-    found = families(asking.fetch(url, _ACCEPT), where=place(url)).values()
+    found = families(asking.fetch(url, ACCEPT), where=place(url)).values()
     kept = [(f, s) for f in found for s in f.samples if _is_kept(s.name, asking.source.only) and not s.name.endswith("_created")]
     _require_few(len(kept), asking.source, place(url), "Name those that are needed in `only`.")
-    return [asking.sample(s.name, s.labels, float(s.value), _at(s.timestamp, asking.now), _kind(f, s.name)) for f, s in kept]
+    return [asking.sample(s.name, s.labels, float(s.value), _at(s.timestamp, asking.now, place(url)), _kind(f, s.name)) for f, s in kept]
 
 
 def _is_kept(name: str, only: Sequence[str]) -> bool:
     return not only or any(fnmatchcase(name, pattern) for pattern in only)
 
 
-def _at(timestamp: Any, now: datetime) -> datetime:
-    """Return the moment that a page gives a value, else now."""
-    return now if timestamp is None else _moment(float(timestamp))
+def _at(timestamp: Any, now: datetime, where: str) -> datetime:
+    """Return the moment that a page gives a value, else now.
+
+    Raises:
+        UnreadableError: the calendar has no such moment.
+
+    """
+    try:
+        return now if timestamp is None else _moment(float(timestamp))
+    except (ValueError, OverflowError, OSError) as error:
+        then = "Prometheus' format counts milliseconds since 1970, OpenMetrics seconds."
+        raise UnreadableError("gives a value at no moment of the calendar", where=where, then=then) from error
 
 
 def _kind(family: Metric, name: str) -> str:
@@ -85,22 +101,34 @@ def _kind(family: Metric, name: str) -> str:
     return "counter" if is_total else "gauge"
 
 
-def asked(asking: Asking, since: datetime | None) -> list[MetricSample]:
-    """Return what a server answers of the time after `since`, else of the source's `lookback`: a value each step, on the clock's own steps.
+def asked(asking: Asking, since: datetime | None) -> Iterator[list[Told]]:
+    """Yield what a server answers of the time after `since`, else of the source's `lookback`: a value each step, on the clock's own steps.
+
+    It is asked for in portions, the oldest first, so that what one brought can be kept before the next is asked for. The first is small
+    enough whatever the series, and so a stretch that failed once is always got over.
 
     Raises:
         UnreachableError: nobody answers, or not in time, or refuses the query.
         UnreadableError: the answer is none of a Prometheus, or holds more series than allowed.
 
     """
-    step = asking.source.step
-    start = _step_after(since or asking.now - asking.source.lookback, step)
-    found: list[MetricSample] = []
+    step, most = asking.source.step, asking.source.series
+    start, steps = _step_after(since or asking.now - asking.source.lookback, step), min(_FIRST, steps_at_once(most))
     while start <= asking.now:
-        end = min(asking.now, start + (POINTS - 1) * step)
-        found += _answered(asking, start, end)
-        start += POINTS * step
-    return found
+        found = list(_answered(asking, start, min(asking.now, start + (steps - 1) * step)))
+        yield found
+        start += steps * step
+        series = min(most, 2 * math.ceil(len(found) / steps)) if found else most  # there may be twice as many soon, and after silence any number
+        steps = min(_FASTER * steps, steps_at_once(series))
+
+
+def steps_at_once(series: int) -> int:
+    """Return how many steps are asked for at once, so that the answer of so many series stays within the bound on its bytes.
+
+    >>> steps_at_once(1), steps_at_once(10_000), steps_at_once(100_000)
+    (10000, 83, 8)
+    """
+    return max(1, min(POINTS, AT_MOST // (_BYTES_A_VALUE * series)))
 
 
 def _step_after(moment: datetime, step: timedelta) -> datetime:
@@ -109,7 +137,7 @@ def _step_after(moment: datetime, step: timedelta) -> datetime:
     return epoch + ((moment - epoch) // step + 1) * step
 
 
-def _answered(asking: Asking, start: datetime, end: datetime) -> Iterator[MetricSample]:
+def _answered(asking: Asking, start: datetime, end: datetime) -> Iterator[Told]:
     server = (asking.source.server or "").rstrip("/")
     where = place(server)
     asked_for = {"query": asking.source.query or "", "start": start.timestamp(), "end": end.timestamp(), "step": asking.source.step.total_seconds()}

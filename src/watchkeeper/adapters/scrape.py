@@ -21,12 +21,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from watchkeeper.errors import UnreachableError, UnreadableError, UsageError
 
 TIMEOUT_S = 5.0
-"""From the name of the host to the last byte."""
+"""From the connection to the last byte; looking up the name of the host is not bounded."""
 
 AT_MOST = 16 * 2**20
 """Bytes of one answer; a DCGM exporter's page of 8 GPUs has some 50 kB."""
 
-_ACCEPT = "text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1"
+ACCEPT = "text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1"
 _OPEN_METRICS = "application/openmetrics-text"
 _PIECE = 65_536
 
@@ -48,7 +48,7 @@ def scrape(url: str, *, timeout_s: float = TIMEOUT_S, at_most: int = AT_MOST) ->
         UnreadableError: the answer is too long, or no metrics.
 
     """
-    answer = fetch(url, accept=_ACCEPT, timeout_s=timeout_s, at_most=at_most)
+    answer = fetch(url, accept=ACCEPT, timeout_s=timeout_s, at_most=at_most)
     return families(answer, where=place(url))
 
 

@@ -18,7 +18,6 @@ from watchkeeper.cli.output import JsonOption, complain, say, show
 from watchkeeper.errors import UsageError
 
 REFUSED, FAILED = 3, 4
-MOST_SERIES = 10_000
 _TABLE = ("name", "status", "spans", "values", "rows_duplicate", "rows_quarantined", "reason")
 
 
@@ -51,7 +50,7 @@ def take_telemetry(
     Ends with 3 when something of given files was set aside, and with 4 when a source could not be read. With --now, and where the
     workspace's clock stands still, pages are not scraped: they say nothing of the past.
     """
-    from watchkeeper.operations.take_telemetry import faults, take
+    from watchkeeper.operations.take_telemetry import all_monitors, faults, take
 
     place = open_home(ctx, home)
     require(files or [])
@@ -59,13 +58,13 @@ def take_telemetry(
         then = "Name files, or say in watchkeeper.yaml, under `telemetry`, where they come from."
         raise UsageError("nothing is named to take in", where="take-telemetry", then=then)
     is_live = now is None and place.workspace.now is None
-    taken = take(place, load_monitors(place)[0], now=moment(now, place), files=files or None, is_live=is_live)
+    taken = take(place, all_monitors(place), now=moment(now, place), files=files or None, is_live=is_live)
     missed = faults(taken)
     shown = taken if as_json else [replace(t, reason="see below") if t.status == "failed" else t for t in taken]
     show(shown, as_json=as_json, columns=_TABLE, empty="Nothing new.")
     if not as_json:
-        for sentence in missed:
-            complain(sentence)
+        for name, reason in missed:
+            complain(f"{name}: {reason}")
     if missed or (files and any(t.rows_quarantined for t in taken)):
         raise typer.Exit(FAILED if missed else REFUSED)
 
@@ -83,7 +82,16 @@ def export(
         str | None,
         typer.Option("--bearer", metavar="NAME", help="With --otlp: the name of its token, WATCHKEEPER_TOKEN_NAME.", show_default=False),
     ] = None,
-    series: Annotated[int, typer.Option("--series", metavar="N", min=1, help="Most series of scores; what is left out is counted.")] = MOST_SERIES,
+    series: Annotated[
+        int | None,
+        typer.Option(
+            "--series",
+            metavar="N",
+            min=1,
+            help="Most series of scores, else telemetry.export.series; what is left out is counted.",
+            show_default=False,
+        ),
+    ] = None,
     now: NowOption = None,
     home: HomeOption = None,
 ) -> None:

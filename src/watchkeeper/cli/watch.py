@@ -109,7 +109,7 @@ def run(
         complain(str(problem))
     for failure in done.failures:
         complain(f"{failure.model}: {failure.operation} failed: {failure.reason}")
-    for sentence in (*done.unevaluated, *done.unread, *missed):
+    for sentence in (*done.unevaluated, *(f"{name}: {reason}" for name, reason in done.unread), *missed):
         complain(sentence)
     if done.failures or done.problems or done.unevaluated or done.unread:
         raise typer.Exit(4)
@@ -335,7 +335,7 @@ def _summary(done: Watched) -> dict[str, Any]:
         "set_aside": done.set_aside,
         "left_out": done.left_out,
         "telemetry": done.telemetry,
-        "unread": done.unread,
+        "unread": [f"{name}: {reason}" for name, reason in done.unread],
     }
 
 

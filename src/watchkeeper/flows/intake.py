@@ -34,9 +34,9 @@ def ingest_model(model: str, root: Path, now: datetime) -> list[Batch]:
     return batches
 
 
-@task(task_run_name="telemetry", retries=RETRIES, retry_delay_seconds=RETRY_AFTER_S, retry_condition_fn=may_help, cache_policy=NO_CACHE)
-def take_telemetry(root: Path, now: datetime, *, is_live: bool) -> tuple[list[str], list[str]]:
-    """Take in the traces and metrics that watchkeeper.yaml names; return what came in, and what could not be read."""
+@task(task_run_name="telemetry", cache_policy=NO_CACHE)
+def take_telemetry(root: Path, now: datetime, *, is_live: bool) -> tuple[list[str], list[tuple[str, str]]]:
+    """Take in the traces and metrics that watchkeeper.yaml names; return what came in, and what could not be read, which the next run asks again."""
     from watchkeeper.operations.watch import take_telemetry as take
 
     return take(find_home(root), now=now, is_live=is_live)
@@ -68,7 +68,7 @@ def _telemetry(selection: Selection, *, is_live: bool) -> list[Outcome]:
     came_in, unread = take_telemetry(selection.home.root, selection.now, is_live=is_live)
     for said in came_in:
         get_run_logger().info(said)
-    return [Outcome(about=said.partition(":")[0], failure=said.partition(": ")[2] or said) for said in unread] or [Outcome(about="telemetry")]
+    return [Outcome(about=name, failure=reason) for name, reason in unread] or [Outcome(about="telemetry")]
 
 
 def _page(selection: Selection, outcomes: list[Outcome], batches: list[Batch]) -> str:

@@ -10,16 +10,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prefect import State, flow
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
 from watchkeeper.adapters.dcgm import DcgmExporter
 from watchkeeper.adapters.gpu_look import GpuSource
 from watchkeeper.adapters.gpu_owners import Owners, rules
 from watchkeeper.adapters.host import host_name
 from watchkeeper.adapters.nvml import gpus
-from watchkeeper.adapters.settings import without_telemetry
 from watchkeeper.adapters.telemetry import Buffer
-from watchkeeper.adapters.workspace import find_home
+from watchkeeper.adapters.workspace import find_home, load_monitors
+from watchkeeper.flows.beginning import begin
 from watchkeeper.flows.selection import run_name
 from watchkeeper.operations.sample import Pace, Plan, check_interval, sample
 from watchkeeper.samples import GpuProcess, GpuSample, HostSample
@@ -48,8 +48,10 @@ def sample_gpus(
         dcgm: Addresses of DCGM exporters to ask, and not the driver.
         host: The name to keep the readings under. Leave empty for that of the machine.
     """
-    without_telemetry()
+    begin()
     home = find_home()
+    if model and home.monitors_dir.is_dir():  # a host of GPUs may have the lake's address and no monitors
+        load_monitors(home, [model])
     plan = Plan(every_s=check_interval(parse_duration(every)), host=host or host_name(), model=model)
     owners = Owners(processes=rules(processes or [], option="processes"), containers=rules(containers or [], option="containers"))
     sources: list[GpuSource] = [DcgmExporter(url, owners=owners, host=host) for url in dcgm or []]
@@ -63,7 +65,8 @@ def sample_gpus(
             sample(sources, buffer, plan, _pace(hours * 3600))
         finally:
             buffer.flush()  # a run that is cancelled lands what it has; what a killed one leaves lands with the next
-    return Completed(message=_last_word(buffer, plan, why_none))
+    is_short = buffer.dropped or (not why_none and not buffer.landed.get(GpuSample, 0) and not buffer.held)
+    return (Failed if is_short else Completed)(message=_last_word(buffer, plan, why_none))
 
 
 def _pace(seconds: float) -> Pace:

@@ -146,7 +146,7 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
         status=_text(row, roles.status),
         latency_ms=None if (took := _number(row, roles.latency)) is None else took * roles.to_ms,
         trace_id=_text(row, roles.trace_id),
-        spans=spans_of(home, _text(row, roles.trace_id), now=now),
+        spans=spans_of(home, _text(row, roles.trace_id), now=now, near=at),
         host=_text(row, roles.host),
         inputs=list(_inputs(monitor, row, fitted_bins, usual, hidden)),
         truths=[] if hides_labels else truths,

@@ -20,6 +20,7 @@ from watchkeeper.errors import WatchkeeperError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
 from watchkeeper.operations.incident_book import known_incidents
+from watchkeeper.operations.status import OPERATIONS
 from watchkeeper.records import CLASS, SEVERITIES, Run, Score
 from watchkeeper.spelling import segment_pairs
 
@@ -29,16 +30,15 @@ PAGE = "metrics"
 LASTS = timedelta(days=35)
 """Scores of windows that ended longer ago are no news, and would be taken for what is now."""
 
-MOST_SERIES = 10_000
-_OPERATIONS = frozenset({"ingest", "profile", "measure", "judge", "act", "report"})
 _KNOWN = frozenset({"done", "provisional", "mature"})
 
 
-def metrics_of(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, series: int = MOST_SERIES) -> list[Gauge]:
-    """Return our metrics as of `now`; of scores at most so many `series`, those of whole models first, and the rest counted."""
+def metrics_of(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, series: int | None = None) -> list[Gauge]:
+    """Return our metrics as of `now`; of scores at most so many `series` (else as watchkeeper.yaml says), those of whole models first, and the rest counted."""
+    most = home.workspace.telemetry.export.series if series is None else series
     found = [score for monitor in monitors.values() for score in _newest(home, monitor, now)]
-    kept = sorted(found, key=_rank)[:series]
-    runs = [r for r in home.lake.newest(Run, as_of=now) if r.model in monitors and r.operation in _OPERATIONS]
+    kept = sorted(found, key=_rank)[:most]
+    runs = [r for r in home.lake.newest(Run, as_of=now) if r.model in monitors and r.operation in OPERATIONS]
     return [
         Gauge(
             "watchkeeper.score",
@@ -100,7 +100,7 @@ def _freshness(runs: Sequence[Run]) -> Iterator[Gauge]:
     measured = {r.model: r for r in sorted(runs, key=lambda r: r.window_end) if r.operation == "measure" and r.outcome == "done"}
     labelled = [({"model": model, "operation": operation}, run) for (model, operation), run in sorted(newest.items())]
     yield Gauge(
-        "watchkeeper.run.timestamp", "s", "When an operation last did something.", [(names, r.computed_at.timestamp()) for names, r in labelled]
+        "watchkeeper.run.timestamp", "s", "When an operation last had something to do.", [(names, r.computed_at.timestamp()) for names, r in labelled]
     )
     yield Gauge(
         "watchkeeper.run.failed", "1", "1 where its newest run failed, else 0.", [(names, float(r.outcome == "failed")) for names, r in labelled]
@@ -112,7 +112,7 @@ def _freshness(runs: Sequence[Run]) -> Iterator[Gauge]:
 def write_page(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> Path:
     """Write the metrics beside the pages, where `watchkeeper up` serves them as /metrics."""
     path = home.site_dir / PAGE
-    write_whole(path, prometheus_text(metrics_of(home, monitors, now=now, series=home.workspace.telemetry.export.series)))
+    write_whole(path, prometheus_text(metrics_of(home, monitors, now=now)))
     return path
 
 
@@ -121,7 +121,7 @@ def deliver(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> li
     wanted = home.workspace.telemetry.export
     if wanted.textfile is None and wanted.otlp is None:
         return []
-    found = metrics_of(home, monitors, now=now, series=wanted.series)
+    found = metrics_of(home, monitors, now=now)
     faults = []
     for send in (_to_textfile, _to_collector):
         try:

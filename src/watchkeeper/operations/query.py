@@ -125,7 +125,9 @@ def _register_records(
         connection.register(f"{name}_all", found or arrow_schema(record).empty_table())
         connection.execute(f"CREATE VIEW {quoted(name)} AS {newest_sql(record, f'{name}_all', as_of=known_at)}")
     aside = home.lake.dataset(TELEMETRY_QUARANTINE)  # it holds reasons alone, and no rows
-    connection.register(registered_name(TELEMETRY_QUARANTINE), aside or arrow_schema(Quarantined).empty_table())
+    name = registered_name(TELEMETRY_QUARANTINE)
+    connection.register(f"{name}_all", aside or arrow_schema(Quarantined).empty_table())
+    connection.execute(f"CREATE VIEW {quoted(name)} AS {newest_sql(Quarantined, f'{name}_all', as_of=known_at)}")
     connection.register(IncidentRow.TABLE, incident_table(home, now=now))
     connection.execute(f"CREATE VIEW {CostRow.TABLE} AS {statement('published_costs')}")
 

@@ -7,7 +7,7 @@ words (site/spans.py).
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +21,7 @@ from watchkeeper.operations.convert import as_text
 from watchkeeper.samples import Span
 
 _HEX = 32
+_AROUND = timedelta(days=1)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -43,12 +44,19 @@ def trace_key(said: str) -> str:
     return whole[1] if whole else text.replace("-", "").removeprefix("0x")
 
 
-def spans_of(home: Home, trace_id: str, *, now: datetime) -> list[Span]:
-    """Return the spans of a trace that have landed, by when they began; none of an id that is empty."""
+def spans_of(home: Home, trace_id: str, *, now: datetime, near: datetime | None = None) -> list[Span]:
+    """Return the spans of a trace that have landed, by when they began; none of an id that is empty.
+
+    Where a moment of the trace is known (`near`), those of a day around it, so that no others are read.
+    """
     wanted = trace_key(trace_id)
     if not wanted:
         return []
-    found: list[Span] = home.lake.newest(Span, as_of=now, where=among("trace_id", {wanted, wanted.rjust(_HEX, "0")}))
+    where = among("trace_id", {wanted, wanted.rjust(_HEX, "0")})
+    if near is not None:
+        first, last = pa.scalar(near - _AROUND, TIMESTAMP), pa.scalar(near + _AROUND, TIMESTAMP)
+        where &= (pc.field("started_at") >= first) & (pc.field("started_at") <= last)
+    found: list[Span] = home.lake.newest(Span, as_of=now, where=where)
     return sorted(found, key=lambda s: (s.started_at, -s.duration_ms))
 
 

@@ -34,7 +34,7 @@ from watchkeeper.site.overview import OpenIncident, OverviewRow, state_of
 from watchkeeper.windows import Window
 from watchkeeper.words import counted, moment_text
 
-OPERATIONS = ("ingest", "profile", "measure", "judge", "act", "report")
+OPERATIONS = ("ingest", "profile", "measure", "watch", "costs", "judge", "act", "report")
 _SILENT = frozenset({"empty", "late", "missed"})
 _LOOK_BACK = timedelta(days=35)
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)

@@ -7,7 +7,10 @@ grown brings what is new in it. Data lands first, then what was set aside, then 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import reduce
+from itertools import pairwise
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +25,10 @@ from watchkeeper.adapters.otlp import Broken, Message, messages
 from watchkeeper.adapters.otlp_metrics import samples
 from watchkeeper.adapters.otlp_spans import About, spans
 from watchkeeper.adapters.prometheus import Asking, asked, scraped
+from watchkeeper.adapters.series import Told, apart
 from watchkeeper.adapters.tokens import authorization
-from watchkeeper.adapters.workspace import Home
-from watchkeeper.errors import UnreadableError, WatchkeeperError
+from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.errors import ConfigurationError, UnreadableError, UnwritableError, WatchkeeperError
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Batch, Quarantined, key
 from watchkeeper.samples import TELEMETRY_QUARANTINE, MetricSample, Span
@@ -41,6 +45,9 @@ SET_ASIDE = 1_000
 LONGEST_WAIT_S = 600.0
 _SAID = 3
 _WHOLE_FILE = -1
+_REACHES = (timedelta(days=1), timedelta(days=35), None)
+"""How far back a source's newest value is looked for: little is read where the last run was lately."""
+_APART, _MOST_STRETCHES = timedelta(days=1), 64
 _Keys = tuple[Any, ...]
 
 
@@ -68,6 +75,7 @@ class _Read:
     size_bytes: int
     modified_at: datetime | None
     spans: dict[_Keys, Span] = field(default_factory=dict)
+    told: dict[_Keys, Told] = field(default_factory=dict)
     samples: dict[_Keys, MetricSample] = field(default_factory=dict)
     broken: list[tuple[int, str]] = field(default_factory=list)
     twice: int = 0
@@ -92,9 +100,24 @@ def take(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, files: S
     return taken
 
 
-def faults(taken: Sequence[Taken]) -> list[str]:
-    """Return what could not be read, a sentence each."""
-    return [f"{t.name}: {t.reason}" for t in taken if t.status == "failed"]
+def all_monitors(home: Home) -> dict[str, Monitor]:
+    """Return the monitors, all of them: what one calls private is dropped from whatever comes in, and what has landed stays.
+
+    Raises:
+        ConfigurationError: one of them cannot be read.
+
+    """
+    monitors, problems = load_monitors(home)
+    if problems:
+        more = f", and {counted(len(problems) - 1, 'more mistake')}" if len(problems) > 1 else ""
+        what = f"no telemetry is taken in, since what a monitor that cannot be read calls private is not known ({problems[0]}{more})"
+        raise ConfigurationError(what, then="Correct it; what waits is taken in by the next run.")
+    return monitors
+
+
+def faults(taken: Sequence[Taken]) -> list[tuple[str, str]]:
+    """Return what could not be read, and why."""
+    return [(t.name, t.reason) for t in taken if t.status == "failed"]
 
 
 def _named(home: Home) -> tuple[list[File], list[Taken]]:
@@ -161,12 +184,29 @@ class _Taking:
         about = About(now=self.now, batch=batch_id, models=self.models, private=self.private, also=self.also)
         try:
             for message in messages(content.data, file.name):
-                _add(read, message, about)
+                _add_or_set_aside(read, message, about)
         except UnreadableError as error:
             read.broken.append((_WHOLE_FILE, f"{error.what}. {error.then}".strip()))
+        except Exception as error:  # noqa: BLE001 - whatever one file does, the others go on
+            read.broken.append((_WHOLE_FILE, _unforeseen(error)))
+        kept, mixed = apart(read.told.values(), named=self.also, private=self.private)
+        read.told.clear()
+        read.samples = {_sample_key(s): s for s in kept}
+        read.broken += [(_WHOLE_FILE, clause) for clause in mixed]
         return read
 
     def _landed(self, portion: Sequence[_Read]) -> list[Taken]:
+        """Land files together, or one by one where something of them cannot be landed; one that cannot is told of, and asked for again."""
+        try:
+            return self._landed_together(portion)
+        except WatchkeeperError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            if len(portion) == 1:
+                return [Taken(name=portion[0].name, status="failed", reason=_unforeseen(error))]
+            return [told for read in portion for told in self._landed([read])]
+
+    def _landed_together(self, portion: Sequence[_Read]) -> list[Taken]:
         """Land files in one commit a table, then say that they have landed."""
         lake = self.home.lake
         known_spans = _known_spans(lake, [s for r in portion for s in r.spans.values()])
@@ -187,7 +227,7 @@ class _Taking:
             taken.append(_told(batch, len(fresh), len(values)))
         lake.append_records(Span, new_spans)
         lake.append_records(MetricSample, new_samples)
-        lake.append_records(Quarantined, [q for r in portion for q in self._set_aside(r)], table=TELEMETRY_QUARANTINE)
+        lake.append_records(Quarantined, self._not_there([q for r in portion for q in self._set_aside(r)]), table=TELEMETRY_QUARANTINE)
         lake.append_records(Batch, batches)
         return taken
 
@@ -216,9 +256,9 @@ class _Taking:
 
     def _set_aside(self, read: _Read) -> Iterator[Quarantined]:
         """Yield what was set aside, without what stands there, which may be what people wrote to a model."""
-        for place, (number, reason) in enumerate(read.broken[:SET_ASIDE]):
+        for number, reason in read.broken[:SET_ASIDE]:
             yield Quarantined(
-                quarantine_id=key(read.batch_id, number, place),
+                quarantine_id=key("", SOURCE, read.path, number, reason),  # the same line of a file that has grown is the same one
                 batch_id=read.batch_id,
                 source=SOURCE,
                 name=read.name,
@@ -227,27 +267,68 @@ class _Taking:
                 at=self.now,
             )
 
+    def _not_there(self, aside: Sequence[Quarantined]) -> list[Quarantined]:
+        """Return what was not set aside before, each once."""
+        told = {q.quarantine_id: q for q in aside}
+        there = (
+            self.home.lake.read(TELEMETRY_QUARANTINE, columns=["quarantine_id"], where=pc.field("quarantine_id").isin(list(told))) if told else None
+        )
+        known = set() if there is None else set(there.column("quarantine_id").to_pylist())
+        return [q for name, q in told.items() if name not in known]
+
     def source(self, source: Prometheus) -> Taken:
-        """Ask one source and land what it answers."""
+        """Ask one source and land what it answers; whatever it does, the others go on."""
         try:
-            asking = Asking(source=source, now=self.now, headers=authorization(source.bearer), private=sorted(self.private), also=self.also)
-            found = scraped(asking) if source.scrape is not None else asked(asking, self._newest(source.name))
+            return self._of_source(source)
+        except UnwritableError:
+            raise
         except WatchkeeperError as error:
             return Taken(name=source.name, status="failed", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - as of files
+            return Taken(name=source.name, status="failed", reason=_unforeseen(error))
+
+    def _of_source(self, source: Prometheus) -> Taken:
+        asking = Asking(source=source, now=self.now, headers=authorization(source.bearer), private=sorted(self.private), also=self.also)
+        values = there = 0
+        mixed: list[str] = []
+        for told in [scraped(asking)] if source.scrape is not None else asked(asking, self._newest(source.name)):
+            found, clauses = apart(told, named=self.also, private=self.private)
+            mixed += clauses
+            fresh = self._new_of(found)
+            self.home.lake.append_records(MetricSample, fresh)  # before more is asked for, so that what fails then costs none of it
+            values, there = values + len(fresh), there + len(found)
+        status = "partial" if mixed else "landed" if there else "empty"
+        return Taken(name=source.name, status=status, values=values, rows_duplicate=there - values, reason=_few(mixed))
+
+    def _new_of(self, found: Sequence[MetricSample]) -> list[MetricSample]:
         told = {_sample_key(s): s for s in found}
         known = _known_samples(self.home.lake, list(told.values()))
-        fresh = [s for k, s in told.items() if k not in known]
-        self.home.lake.append_records(MetricSample, fresh)
-        return Taken(name=source.name, status="landed" if told else "empty", values=len(fresh), rows_duplicate=len(found) - len(fresh))
+        return [s for k, s in told.items() if k not in known]
 
     def _newest(self, name: str) -> datetime | None:
         """Return the moment of a source's newest value, None where it has none."""
         dataset = self.home.lake.dataset(MetricSample.TABLE)
         if dataset is None:
             return None
-        where = (pc.field("source") == name) & (pc.field("at") <= pa.scalar(self.now, TIMESTAMP))
-        newest: datetime | None = pc.max(dataset.to_table(columns=["at"], filter=where)["at"]).as_py()
-        return newest
+        told = (pc.field("source") == name) & (pc.field("at") <= pa.scalar(self.now, TIMESTAMP))
+        for reach in _REACHES:
+            where = told if reach is None else told & (pc.field("at") > pa.scalar(self.now - reach, TIMESTAMP))
+            newest: datetime | None = pc.max(dataset.to_table(columns=["at"], filter=where)["at"]).as_py()
+            if newest is not None:
+                return newest
+        return None
+
+
+def _add_or_set_aside(read: _Read, message: Message, about: About) -> None:
+    try:
+        _add(read, message, about)
+    except Exception as error:  # noqa: BLE001 - whatever one message holds, the others are read
+        read.broken.append((message.number, f"{message.place} {_unforeseen(error)}"))
+
+
+def _unforeseen(error: Exception) -> str:
+    """Return why something could not be taken in, without the error's own text, in which may stand what people wrote."""
+    return f"could not be taken in ({type(error).__name__})"
 
 
 def _add(read: _Read, message: Message, about: About) -> None:
@@ -262,8 +343,8 @@ def _add(read: _Read, message: Message, about: About) -> None:
         if isinstance(one, str):
             read.broken.append((message.number, f"{message.place}: {one}"))
             continue
-        kept: dict[_Keys, Any] = read.spans if isinstance(one, Span) else read.samples
-        name = (one.trace_id, one.span_id) if isinstance(one, Span) else _sample_key(one)
+        kept: dict[_Keys, Any] = read.spans if isinstance(one, Span) else read.told
+        name = (one.trace_id, one.span_id) if isinstance(one, Span) else (*_sample_key(one.sample), one.lost, one.teller)
         read.twice += name in kept
         kept[name] = one
 
@@ -274,25 +355,46 @@ def _sample_key(sample: MetricSample) -> _Keys:
 
 def _known_spans(lake: Lake, found: Sequence[Span]) -> set[_Keys]:
     """Return the keys of spans that landed before, among those of the same time."""
-    return _known(lake, Span.TABLE, ["trace_id", "span_id"], "started_at", [s.started_at for s in found])
+    return _known(lake, Span.TABLE, ["trace_id", "span_id"], _within("started_at", [s.started_at for s in found]))
 
 
 def _known_samples(lake: Lake, found: Sequence[MetricSample]) -> set[_Keys]:
-    return _known(lake, MetricSample.TABLE, ["source", "name", "labels", "at"], "at", [s.at for s in found])
+    of_these = pc.field("source").isin(sorted({s.source for s in found}))
+    return _known(lake, MetricSample.TABLE, ["source", "name", "labels", "at"], of_these & _within("at", [s.at for s in found]))
 
 
-def _known(lake: Lake, table: str, names: list[str], clock: str, times: Sequence[datetime]) -> set[_Keys]:
-    if not times:
-        return set()
-    first, last = pa.scalar(min(times), TIMESTAMP), pa.scalar(max(times), TIMESTAMP)
-    rows = lake.read(table, columns=names, where=(pc.field(clock) >= first) & (pc.field(clock) <= last))
+def _known(lake: Lake, table: str, names: list[str], where: pc.Expression) -> set[_Keys]:
+    rows = lake.read(table, columns=names, where=where)
     return set() if rows is None else set(zip(*(rows.column(n).to_pylist() for n in names), strict=True))
 
 
+def _within(clock: str, times: Sequence[datetime]) -> pc.Expression:
+    """Return that a moment is in one of the stretches of some times, so that a single old value has no years read."""
+    tests = [(pc.field(clock) >= pa.scalar(first, TIMESTAMP)) & (pc.field(clock) <= pa.scalar(last, TIMESTAMP)) for first, last in stretches(times)]
+    return reduce(or_, tests, pc.scalar(False))
+
+
+def stretches(times: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
+    """Return first and last moment of each run of times between which never more than a day passes; where these would be many, of all.
+
+    >>> days = [datetime(2025, 1, d) for d in (9, 1, 2)]
+    >>> [(first.day, last.day) for first, last in stretches(days)]
+    [(1, 2), (9, 9)]
+    """
+    ordered = sorted(set(times))
+    breaks = [i for i, (before, after) in enumerate(pairwise(ordered), start=1) if after - before > _APART]
+    edges = [0, *breaks, len(ordered)] if len(breaks) < _MOST_STRETCHES else [0, len(ordered)]
+    return [(ordered[start], ordered[end - 1]) for start, end in pairwise(edges) if end > start]
+
+
 def _reasons(read: _Read) -> str:
-    told = list(dict.fromkeys(reason for _, reason in read.broken))
+    return f"set aside: {_few([reason for _, reason in read.broken])}" if read.broken else ""
+
+
+def _few(clauses: Sequence[str]) -> str:
+    told = list(dict.fromkeys(clauses))
     more = f"; and {len(told) - _SAID:,} more" if len(told) > _SAID else ""
-    return f"set aside: {'; '.join(told[:_SAID])}{more}" if told else ""
+    return f"{'; '.join(told[:_SAID])}{more}"
 
 
 def _told(batch: Batch, spans_: int, values: int) -> Taken:
@@ -308,8 +410,13 @@ def _told(batch: Batch, spans_: int, values: int) -> Taken:
 
 
 def taken_text(taken: Sequence[Taken]) -> str:
-    """Return what came in, in one sentence; empty where nothing was new."""
+    """Return what came in, in a sentence, and what sources tell that cannot be kept; empty where nothing was new."""
     new = [t for t in taken if not t.is_repeat and t.status != "failed"]
+    mixed = [f"Of {t.name} {t.reason}." for t in new if t.status == "partial" and not t.rows_quarantined]
+    return " ".join(filter(None, (_landed_text(new), *mixed)))
+
+
+def _landed_text(new: Sequence[Taken]) -> str:
     if not any(t.spans or t.values or t.rows_quarantined for t in new):
         return ""
     said = f"Telemetry: {counted(sum(t.spans for t in new), 'span')} and {counted(sum(t.values for t in new), 'value')} landed"

@@ -53,8 +53,8 @@ class Watched:
     left_out: list[str] = field(default_factory=list)
     telemetry: list[str] = field(default_factory=list)
     """What came in of others' traces and metrics, in a sentence, where something did."""
-    unread: list[str] = field(default_factory=list)
-    """Sources of telemetry that could not be read, a sentence each; the next run asks them again."""
+    unread: list[tuple[str, str]] = field(default_factory=list)
+    """Sources of telemetry that could not be read, each with the reason; the next run asks them again."""
 
     @property
     def models(self) -> list[str]:
@@ -83,17 +83,17 @@ def watch(
     return done
 
 
-def take_telemetry(home: Home, *, now: datetime, is_live: bool, progress: Progress | None = None) -> tuple[list[str], list[str]]:
-    """Take in the traces and metrics that watchkeeper.yaml names; return what came in, and what could not be read, as sentences."""
+def take_telemetry(home: Home, *, now: datetime, is_live: bool, progress: Progress | None = None) -> tuple[list[str], list[tuple[str, str]]]:
+    """Take in the traces and metrics that watchkeeper.yaml names; return what came in, as sentences, and what could not be read, each with the reason."""
     if home.workspace.telemetry.is_empty:
         return [], []
-    from watchkeeper.operations.take_telemetry import faults, take, taken_text
+    from watchkeeper.operations.take_telemetry import all_monitors, faults, take, taken_text
 
     (progress or _silent)("", "telemetry")
     try:
-        taken = take(home, load_monitors(home)[0], now=now, is_live=is_live)
+        taken = take(home, all_monitors(home), now=now, is_live=is_live)
     except Exception as error:  # noqa: BLE001 - whatever others wrote must not stop the watch
-        return [], [f"Telemetry could not be taken in ({reason_of(error)})"]
+        return [], [("telemetry", reason_of(error))]
     return list(filter(None, [taken_text(taken)])), faults(taken)
 
 
@@ -130,7 +130,7 @@ def _silent(_model: str, _step: str) -> None:
 def present(home: Home, models: Sequence[str] | None = None, *, now: datetime) -> list[str]:
     """Bring what people look at up to date: the worst incident's report, the pages, the published file, and what Prometheus reads.
 
-    What is made from the same as before is left as it is; only the first page says as of when that was looked at.
+    What is made from the same as before is left as it is; only the first page and the metrics say as of when that was looked at.
     Returns what could not be made and may be missed, as sentences: a report that fails takes no page with it.
     """
     from watchkeeper.operations.export import write_page
@@ -145,8 +145,8 @@ def present(home: Home, models: Sequence[str] | None = None, *, now: datetime) -
     pages(home, every, now=now, problems=everything, made_from=made_from)
     if not is_published(home, made_from):
         publish(home, every, now=now)
-        write_page(home, every, now=now)
         note_published(home, made_from)
+    write_page(home, every, now=now)
     return missed
 
 
