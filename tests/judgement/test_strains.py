@@ -5,7 +5,20 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from watchkeeper.judgement.strains import CPU, GPU_ERRORS, THROTTLING, Requests, Series, begun, change_point, effect_of, level_of, since, spoilt_of
+from watchkeeper.judgement.strains import (
+    CPU,
+    GPU_ERRORS,
+    HOST_MEMORY,
+    THROTTLING,
+    Requests,
+    Series,
+    begun,
+    change_point,
+    effect_of,
+    level_of,
+    since,
+    spoilt_of,
+)
 
 HOUR, DAY = 3_600, 86_400
 START = 100 * DAY
@@ -21,6 +34,14 @@ def test_a_level_is_the_mean_of_hours_beside_that_of_the_days_before():
     found = level_of(THROTTLING, series(lambda h: 0.8 if h >= 0 else 0.1), START)
     assert (found.now, found.usual, found.alike, found.days) == pytest.approx((0.8, 0.1, 0, 28))
     assert not found.is_usual(THROTTLING)
+
+
+def test_a_quiet_day_among_bad_ones_does_not_make_a_full_memory_one_that_had_room():
+    mine = series(lambda h: 0.98 if h >= 0 and not 48 <= h < 72 else 0.5, during=8 * 24)
+    full = level_of(HOST_MEMORY, mine, START)
+    assert (full.now, full.usual, full.is_noticed(HOST_MEMORY), full.is_usual(HOST_MEMORY)) == (0.98, 0.5, True, False)
+    share = level_of(THROTTLING, mine, START)
+    assert share.now == pytest.approx((7 * 0.98 + 0.5) / 8), "of a share the mean counts"
 
 
 def test_days_that_were_alike_are_counted_and_make_it_usual():

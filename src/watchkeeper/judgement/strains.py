@@ -3,8 +3,8 @@
 Belongs here: readings and requests -> levels, what is usual, when it began, and the split by host. Does not: reading them (operations/strains.py), what
 follows (strain_causes.py).
 
-A level is a mean of hours, so that a sampler of ten seconds and one of an hour tell the same. It is as usual where it rose little, or where three days of the
-weeks before, and a tenth of them, had about as much in as long a time. Requests on the strained hosts are set beside those of the same windows on others
+A level is a mean of hours, or their median, so that a sampler of ten seconds and one of an hour tell the same. It is as usual where it rose little, or where three
+days of the weeks before, and a tenth of them, had about as much in as long a time. Requests on the strained hosts are set beside those of the same windows on others
 (difference in differences), with the doubt of rows or, where it is larger, of days.
 """
 
@@ -36,6 +36,7 @@ class Gauge:
     """Something of a GPU or a host that can hold requests up: what it is called, and from which level and rise on it is told.
 
     `says` puts it in words, from where it was, the level now and usually, and details; `spoils` where it may change answers and not only delay them.
+    Of what is full, `is_height`, the middle hour counts and not the mean: a quiet day among bad ones does not make a full memory one that had room.
     """
 
     name: str
@@ -44,16 +45,17 @@ class Gauge:
     rise: float
     times: float = 1.0
     is_count: bool = False
+    is_height: bool = False
     spoils: bool = False
 
 
 THROTTLING = Gauge("GPU throttling", "{where} throttled{detail}", 0.2, 0.2)
-GPU_MEMORY = Gauge("full GPU memory", "memory of {where} was {now} full, usually {usual}", 0.95, 0.05)
+GPU_MEMORY = Gauge("full GPU memory", "memory of {where} was {now} full, usually {usual}", 0.95, 0.05, is_height=True)
 GPU_ERRORS = Gauge("GPU errors", "{where} had errors{detail}", 1e-9, 1e-9, 3.0, is_count=True, spoils=True)
 STORAGE = Gauge("storage contention", "storage contention on {where}: processors waited for data {now} of the time, usually {usual}", 0.1, 0.1, 3.0)
 NETWORK = Gauge("network contention", "network contention on {where}: {now} of TCP segments were sent again, usually {usual}", 0.01, 0.01, 3.0)
-HOST_MEMORY = Gauge("full host memory", "memory of {where} was {now} full, usually {usual}", 0.95, 0.05)
-CPU = Gauge("busy processors", "processors of {where} were {now} busy, usually {usual}", 0.9, 0.2)
+HOST_MEMORY = Gauge("full host memory", "memory of {where} was {now} full, usually {usual}", 0.95, 0.05, is_height=True)
+CPU = Gauge("busy processors", "processors of {where} were {now} busy, usually {usual}", 0.9, 0.2, is_height=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,8 @@ def level_of(gauge: Gauge, series: Series, start: int) -> Level | None:
     most = np.array([each.max() for each in days if len(each)])
     if len(most) < _LEAST_DAYS:
         return None
-    level, usual = float(now[1].mean()), float(before[1].mean())
+    middle = np.median if gauge.is_height else np.mean
+    level, usual = float(middle(now[1])), float(middle(before[1]))
     about = level - _NEARLY * max(gauge.rise, level - usual)
     return Level(level, usual, int((most >= about).sum()), len(most))
 
