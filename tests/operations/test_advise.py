@@ -14,7 +14,7 @@ from conftest import PARCELS, new_home, parcels_world
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.judgement.advice import Advice
-from watchkeeper.operations.advise import advise
+from watchkeeper.operations.advise import advise, facts_of
 from watchkeeper.operations.costs import costs
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.measure import measure
@@ -223,6 +223,15 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Home:
     measure(home, monitor, now=NOW)
     costs(home, {"parcels": monitor}, now=NOW)
     return home
+
+
+def test_predictions_are_counted_over_the_days_in_which_they_were_made_and_gpus_over_those_of_their_readings(farm):
+    home = farm()
+    serve(home, 1, 0.1, days=7)
+    answer(home, 10)
+    facts = facts_of(home, load_monitors(home)[0]["one"], now=NOW)
+    assert (facts.days, facts.days_asked) == (7, 14)
+    assert facts.predictions == 7 * 24 * 10
 
 
 def test_a_version_that_costs_less_and_is_as_good_is_found_in_what_was_measured(released):

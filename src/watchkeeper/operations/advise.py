@@ -50,10 +50,11 @@ def facts_of(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None
     every = [u for u in gpu_uses(home.lake, books.spans(hours), claims, now=now) if u.model == monitor.model and u.purpose != TRAINING]
     uses = [u for u in every if not u.is_synthetic] or every
     began = min((u.window_start for u in uses), default=span.end)
-    asked = _arrivals(home, monitor, Window(max(began, span.start), span.end), now)
+    arrived = _arrivals(home, monitor, span, now)
+    asked = arrived[(max(began, span.start) - span.start) // _HOUR :]
     cost, pricing = charge(uses, books.gpus, monitor.cost.currency) if uses else (None, "")
     return Facts(
-        days=(span.end - Grid("day", monitor.timezone).at(began).start) / timedelta(days=1) if uses else 0.0,
+        days=_days_since(monitor, began, span) if uses else 0.0,
         currency=monitor.cost.currency,
         is_synthetic=any(u.is_synthetic for u in uses),
         cost=None if cost is None else float(cost),
@@ -68,8 +69,14 @@ def facts_of(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None
         offers=_offers(monitor, books, span.end),
         versions=_versions(home, monitor, books, span, now) if monitor.columns.version else (),
         names_versions=bool(monitor.columns.version),
+        days_asked=_days_since(monitor, span.start + _HOUR * int(np.argmax(arrived > 0)), span) if arrived.any() else 0.0,
         **_busy(uses),
     )
+
+
+def _days_since(monitor: Monitor, began: datetime, span: Window) -> float:
+    """Return the days of a span from that of a moment on."""
+    return (span.end - Grid("day", monitor.timezone).at(began).start) / timedelta(days=1)
 
 
 def _busy(uses: Sequence[Use]) -> dict[str, Any]:
