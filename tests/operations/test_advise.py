@@ -175,6 +175,26 @@ def test_a_limit_of_latency_that_a_slower_card_would_break_forbids_it(farm, p95,
     assert told(home)["smaller_card"].state == state
 
 
+def test_of_a_slice_of_a_gpu_nothing_is_told_of_another_card_which_would_be_held_whole(farm):
+    home = farm()
+    serve(home, 1, 0.1, name=f"{A100} MIG 1g.5gb", memory_gb=4.0, fraction=1 / 7, parent_uuid="whole")
+    found = told(home)["smaller_card"]
+    assert (found.state, found.saving_per_month) == ("not known", None)
+    assert "which it would hold whole: its GPUs are cut into slices" in found.text
+
+
+@pytest.mark.parametrize(("minutes", "state"), [(57, "advised"), (56, "not known")])
+def test_of_a_gpu_that_others_use_too_nothing_is_told_of_another_card(farm, minutes, state):
+    home = farm()
+    serve(home, 1, 0.1, interval_s=60.0 * minutes)
+    begins = NOW - timedelta(hours=6) - 14 * DAY
+    given = {"device_name": A100, "host": "a", "device": 0, "device_uuid": "a-0", "model": "other", "interval_s": 60.0 * (60 - minutes)}
+    home.lake.append_records(GpuSample, [GpuSample(sampled_at=begins + timedelta(hours=h, minutes=60 - minutes), **given) for h in range(14 * 24)])
+    found = told(home)["smaller_card"]
+    assert found.state == state
+    assert found.evidence["share_of_its_gpus"] == pytest.approx(minutes / 60)
+
+
 @pytest.mark.parametrize(
     ("more", "missing"),
     [

@@ -34,6 +34,10 @@ class Held:
     gpu_hours: float
     price: float | None
     memory_gb: float | None
+    alone_ratio: float = 1.0
+    """Share of these cards' sampled time that was the model's, in the windows in which it had any."""
+    is_cut: bool = False
+    """Whether some of them are cut into slices (MIG)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

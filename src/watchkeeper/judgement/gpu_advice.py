@@ -12,6 +12,8 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.words import number_text, percent
 
 MOST_BUSY, MOST_OF_LIMIT, MOST_OF_MEMORY = 0.7, 0.7, 0.8
+_ALONE = 0.95
+"""Share of its GPUs' time that a model has at least where another card, which it would hold whole, can be compared with them."""
 
 
 def gpu_advice(monitor: Monitor, facts: Facts) -> list[Advice]:
@@ -125,12 +127,16 @@ def _smaller_card(monitor: Monitor, facts: Facts) -> Advice:
         "busy_ratio_peak": facts.busy_share_peak,
         "latency_p95_ms": facts.latency_p95,
         "latency_limit_ms": facts.latency_limit,
+        "share_of_its_gpus": main.alone_ratio if main else None,
     }
     rule = Rule(monitor, facts, "smaller_card", known)
     if missing := _of_gpus(facts):
         return rule.unknown(missing)
     if main is None or card is None:
         return rule.unknown(f"what {main.name if main else 'its card'} can do is not in the table of cards")
+    if main.is_cut or main.alone_ratio < _ALONE:
+        had = "its GPUs are cut into slices" if main.is_cut else f"it has {percent(main.alone_ratio)} of the time of its GPUs, which others use too"
+        return rule.unknown(f"what another card would save, which it would hold whole: {had}")
     if main.memory_gb is None or main.price is None:
         return rule.unknown("no reading of the memory in use" if main.memory_gb is None else "its card has no price")
     cheaper = sorted((price, name, there) for name, price in facts.offers if price < main.price and (there := card_of(name)) is not None)

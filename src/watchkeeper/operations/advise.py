@@ -130,28 +130,32 @@ def _latency(home: Home, monitor: Monitor, span: Window, now: datetime) -> float
 
 
 def _held(home: Home, monitor: Monitor, uses: Sequence[Use], books: Books, span: Window, now: datetime) -> Iterator[Held]:
-    memory = _memory(home, span, now)
+    memory, cut = _memory(home, span, now)
     for name in sorted({u.device_name for u in uses}):
         mine = [u for u in uses if u.device_name == name]
         us, (cost, _) = sum(u.sampled_us for u in mine), charge(mine, books.gpus, monitor.cost.currency)
+        whole = sum({(u.window_start, u.device_uuid, u.is_synthetic): u.device_us for u in mine}.values())
         most = [memory[u.device_uuid] for u in mine if u.device_uuid in memory]
         yield Held(
             name=name,
             gpu_hours=us / _HOUR_US,
             price=None if cost is None or not us else float(cost / Fraction(us, _HOUR_US)),
             memory_gb=max(most) / 1e9 if most else None,
+            alone_ratio=us / whole if whole else 1.0,
+            is_cut=any(u.device_uuid in cut for u in mine),
         )
 
 
-def _memory(home: Home, span: Window, now: datetime) -> dict[str, int]:
-    """Return device -> the most memory it had in use, in bytes."""
-    time, landed = pc.field("sampled_at"), pc.field("memory_used_bytes").is_valid()
-    where = landed & (time > pa.scalar(span.start, TIMESTAMP)) & (time <= pa.scalar(min(span.end, now), TIMESTAMP))
-    rows = home.lake.read(GpuSample.TABLE, columns=["device_uuid", "memory_used_bytes"], where=where)
+def _memory(home: Home, span: Window, now: datetime) -> tuple[dict[str, int], set[str]]:
+    """Return device -> the most memory it had in use, in bytes, and the GPUs that are cut into slices."""
+    time = pc.field("sampled_at")
+    where = (time > pa.scalar(span.start, TIMESTAMP)) & (time <= pa.scalar(min(span.end, now), TIMESTAMP))
+    rows = home.lake.read(GpuSample.TABLE, columns=["device_uuid", "parent_uuid", "memory_used_bytes"], where=where)
     if rows is None:
-        return {}
-    most = rows.group_by("device_uuid").aggregate([("memory_used_bytes", "max")])
-    return dict(zip(most["device_uuid"].to_pylist(), most["memory_used_bytes_max"].to_pylist(), strict=True))
+        return {}, set()
+    found = rows.group_by(["device_uuid", "parent_uuid"]).aggregate([("memory_used_bytes", "max")]).to_pylist()
+    most = {row["device_uuid"]: row["memory_used_bytes_max"] for row in found if row["memory_used_bytes_max"] is not None}
+    return most, {row["parent_uuid"] for row in found if row["parent_uuid"]}
 
 
 def _offers(monitor: Monitor, books: Books, at: datetime) -> list[tuple[str, float]]:
