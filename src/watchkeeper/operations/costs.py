@@ -5,6 +5,8 @@ shown, with what nobody's model used (bill.py), taking the readings (sample.py).
 """
 
 import dataclasses
+import functools
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -50,13 +52,14 @@ def costs(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> int:
     A wrong price book leaves hours and energy as they are; scores of money then say what is wrong with it.
     """
     claims = claims_of({**load_monitors(home)[0], **monitors})
-    runs = {m: known for m, known in _runs(home, monitors, now).items() if not (any(r.rows for r in known.values()) and lost_costs(home, m))}
+    settled = {m: SETTLED + maturity_of(home, monitor, now=now).wait for m, monitor in monitors.items()}
+    runs = {m: known for m, known in _runs(home, monitors, settled, now).items() if not (any(r.rows for r in known.values()) and lost_costs(home, m))}
     began = _began(home, claims, {m: monitors[m] for m in monitors.keys() - runs.keys()}, now)
-    due = {m: _due(home, monitor, runs.get(m, {}), began.get(m), now) for m, monitor in monitors.items()}
+    due = {m: _due(monitor, runs.get(m, {}), settled[m], began.get(m), now) for m, monitor in monitors.items()}
     due = {m: windows for m, windows in due.items() if windows}
     if not due:
         return 0
-    known = _scores(home.lake, min(windows[0].start for windows in due.values()), now)
+    known = _scores(home.lake, {m: windows[0].start for m, windows in due.items()}, now)
     at_hand = _AtHand(home, claims, books_or_reasons(home), known, now)
     found = {m: _bring_up(monitors[m], windows, at_hand) for m, windows in due.items()}
     outcomes = [r for m, (fresh, written) in found.items() for r in _outcomes(m, due[m], fresh, written, runs.get(m, {}), now)]
@@ -110,9 +113,9 @@ class _AtHand:
     now: datetime
 
 
-def _runs(home: Home, monitors: Mapping[str, Monitor], now: datetime) -> dict[str, dict[Window, Run]]:
+def _runs(home: Home, monitors: Mapping[str, Monitor], settled: Mapping[str, timedelta], now: datetime) -> dict[str, dict[Window, Run]]:
     """Return model -> window of its grid -> what became of it, for windows that are not long settled."""
-    longest = max((_settled(home, m, now) for m in monitors.values()), default=SETTLED)
+    longest = max(settled.values(), default=SETTLED)
     recent = (pc.field("operation") == OPERATION) & (pc.field("window_start") >= pa.scalar(now - longest - SETTLED, TIMESTAMP))
     found: dict[str, dict[Window, Run]] = {}
     for run in home.lake.newest(Run, as_of=now, where=recent):
@@ -120,11 +123,6 @@ def _runs(home: Home, monitors: Mapping[str, Monitor], now: datetime) -> dict[st
         if run.model in monitors and monitors[run.model].grid.at(window.start) == window:
             found.setdefault(run.model, {})[window] = run
     return found
-
-
-def _settled(home: Home, monitor: Monitor, now: datetime) -> timedelta:
-    """Return how long after its end a window may still change: its labels come, too, and tell what a correct prediction cost."""
-    return SETTLED + maturity_of(home, monitor, now=now).wait
 
 
 def _began(home: Home, claims: Claims, monitors: Mapping[str, Monitor], now: datetime) -> dict[str, datetime]:
@@ -138,16 +136,21 @@ def _began(home: Home, claims: Claims, monitors: Mapping[str, Monitor], now: dat
     return began
 
 
-def _scores(lake: Lake, since: datetime, now: datetime) -> dict[tuple[object, ...], Score]:
-    """Return the newest score of each key in windows from `since` on."""
-    wanted = among("metric", COST_METRICS) & (pc.field("window_start") >= pa.scalar(since, TIMESTAMP))
+def _scores(lake: Lake, since: Mapping[str, datetime], now: datetime) -> dict[tuple[object, ...], Score]:
+    """Return the newest score of each key, of each model in windows from its moment on."""
+    each = ((pc.field("model") == model) & (pc.field("window_start") >= pa.scalar(start, TIMESTAMP)) for model, start in since.items())
+    wanted = among("metric", COST_METRICS) & functools.reduce(operator.or_, each)
     return {_key(s): s for s in lake.newest(Score, as_of=now, where=wanted)}
 
 
-def _due(home: Home, monitor: Monitor, runs: Mapping[Window, Run], began: datetime | None, now: datetime) -> list[Window]:
-    """Return the ended windows that may have changed: all since the first use, later those that are new or not settled."""
+def _due(monitor: Monitor, runs: Mapping[Window, Run], settled: timedelta, began: datetime | None, now: datetime) -> list[Window]:
+    """Return the ended windows that may have changed: all since the first use, later those that are new or not settled.
+
+    A window is settled so long after its end: its labels come, too, and tell what a correct prediction cost. While nobody knows how long they take
+    none is, and all count from the first use on.
+    """
     if runs:
-        began = max(runs).end - _settled(home, monitor, now)
+        began = max(max(runs).end - settled, min(runs).start - SETTLED)
     return [w for w in monitor.grid.between(began, now) if w.end <= now] if began else []
 
 
