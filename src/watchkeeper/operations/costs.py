@@ -19,7 +19,7 @@ from watchkeeper.adapters.gpu_hours import Claims, first_uses, gpu_uses
 from watchkeeper.adapters.lake import Lake, among
 from watchkeeper.adapters.requests import Asked
 from watchkeeper.adapters.workspace import Home, load_monitors
-from watchkeeper.measures.cost import COST_METRICS, cost_scores, share_score, version_scores, withdrawn
+from watchkeeper.measures.cost import COST_METRICS, cost_scores, method, share_score, version_scores, withdrawn
 from watchkeeper.measures.gpu_parts import by_segment, by_version
 from watchkeeper.measures.gpu_use import Use
 from watchkeeper.measures.readings import DONE, PROVISIONAL
@@ -214,11 +214,14 @@ def _restated(fresh: Mapping[Window, list[Score]], known: Mapping[tuple[object, 
 
 
 def _withdrawn(fresh: Mapping[Window, list[Score]], known: Mapping[tuple[object, ...], Score], uses: Iterable[Use], now: datetime) -> list[Score]:
-    """Return, without a number, scores whose readings are still there but belong to another model now."""
+    """Return, without a number, scores of what is attributed otherwise now: its readings are still there or, of tokens alone, its requests."""
     present = {_key(s) for scores in fresh.values() for s in scores}
     sampled = {(u.window_start, u.is_synthetic) for u in uses}
-    gone = [s for k, s in known.items() if k not in present and (s.window_start, "synthetic" in s.method) in sampled and s.n]
-    return [withdrawn(s, now) for s in gone]
+    asked, of_tokens = {w.start for w in fresh}, method(is_synthetic=False, is_of_tokens=True)
+    gone = (s for k, s in known.items() if k not in present and (s.n or s.value is not None))
+    return [
+        withdrawn(s, now) for s in gone if (s.window_start, "synthetic" in s.method) in sampled or (s.method == of_tokens and s.window_start in asked)
+    ]
 
 
 def _outcomes(
