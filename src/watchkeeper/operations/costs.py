@@ -7,7 +7,7 @@ shown, with what nobody's model used (bill.py), taking the readings (sample.py).
 import dataclasses
 import functools
 import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,7 +20,6 @@ from watchkeeper.adapters.lake import Lake, among
 from watchkeeper.adapters.requests import Asked
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.measures.cost import COST_METRICS, cost_scores, method, share_score, version_scores, withdrawn
-from watchkeeper.measures.gpu_parts import by_segment, by_version
 from watchkeeper.measures.gpu_use import Use
 from watchkeeper.measures.readings import DONE, PROVISIONAL
 from watchkeeper.monitor import Monitor
@@ -34,7 +33,9 @@ from watchkeeper.operations.spending import (
     claims_of,
     first_asked,
     measured_answers,
+    segment_shares,
     spent_by,
+    spent_by_version,
     summed_answers,
 )
 from watchkeeper.records import Run, Score
@@ -71,13 +72,17 @@ def costs(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> int:
 
 def costs_by(home: Home, monitor: Monitor, grid: Grid, *, now: datetime, start: datetime, end: datetime) -> Iterator[Score]:
     """Yield what a model cost in windows of any grid that overlap [start, end), summed from the readings; `end` cuts the last one."""
-    claims, books = claims_of({**load_monitors(home)[0], monitor.model: monitor}), books_or_reasons(home)
-    windows = list(grid.between(start, end))
+    claims = claims_of({**load_monitors(home)[0], monitor.model: monitor})
+    if not monitor.cost.llm and monitor.model not in first_uses(home.lake, claims, now=now, models=[monitor.model]):
+        return
+    books, windows = books_or_reasons(home), list(grid.between(start, end))
     cut = {w.start: Window(w.start, min(w.end, end)) for w in windows}
     every = gpu_uses(home.lake, books.spans(list(cut.values())), claims, now=now)
-    asked = asked_of(home, {monitor.model: monitor}, books, list(cut.values()), every, now=now)[monitor.model]
     uses = _of_model(every, monitor.model)
-    answers = summed_answers(home, monitor, grid, start, end, now=now) if uses or monitor.cost.llm else Answers()
+    if not uses and not monitor.cost.llm:
+        return
+    asked = asked_of(home, {monitor.model: monitor}, books, list(cut.values()), every, now=now)[monitor.model]
+    answers = summed_answers(home, monitor, grid, start, end, now=now)
     for window in windows:
         mine, requests = _sides(monitor, window, uses, asked)
         for place, side in enumerate(mine):
@@ -129,7 +134,7 @@ def _began(home: Home, claims: Claims, monitors: Mapping[str, Monitor], now: dat
     """Return model -> when it may have used its first GPU or, where it pays for them, tokens."""
     if not monitors:
         return {}
-    began = {m: at for m, at in first_uses(home.lake, claims, now=now).items() if m is not None}
+    began = {m: at for m, at in first_uses(home.lake, claims, now=now, models=monitors).items() if m is not None}
     for monitor in monitors.values():
         asked = first_asked(home, monitor, now=now) if monitor.cost.llm else None
         began |= {monitor.model: min(asked, began.get(monitor.model, asked))} if asked else {}
@@ -158,38 +163,23 @@ def _bring_up(monitor: Monitor, windows: list[Window], at_hand: _AtHand) -> tupl
     """Return the scores of each window in which the model used a GPU or tokens, and those among them that are to be written."""
     home, books, now = at_hand.home, at_hand.books, at_hand.now
     every = gpu_uses(home.lake, books.spans(windows), at_hand.claims, now=now)
-    asked = asked_of(home, {monitor.model: monitor}, books, windows, every, now=now)[monitor.model]
-    uses = _of_model(every, monitor.model)
-    answers = measured_answers(home, monitor, windows, now=now)
+    uses, asked, answers = _of_model(every, monitor.model), dict[datetime, Asked](), Answers()
+    if uses or monitor.cost.llm:
+        asked = asked_of(home, {monitor.model: monitor}, books, windows, every, now=now)[monitor.model]
+        answers = measured_answers(home, monitor, windows, now=now)
     fresh: dict[Window, list[Score]] = {}
     for window in windows:
         mine, requests = _sides(monitor, window, uses, asked)
         for place, side in enumerate(mine):
             spent = spent_by(monitor, side, window, books, requests, answers.accuracy.get(window.start), with_tokens=place == 0)
             made = cost_scores(spent, monitor, window, now=now)
-            made += _of_versions(monitor, side, window, books, requests, now, with_tokens=place == 0)
-            rows = answers.segments.get(window.start, {})
-            shares = by_segment(rows, _whole(rows, requests))
+            for version, its, estimated in spent_by_version(monitor, side, window, books, requests, with_tokens=place == 0):
+                made += version_scores(its, monitor, window, version=version, estimated_ratio=estimated, now=now) if version else []
+            shares = segment_shares(answers.segments.get(window.start, {}), requests)
             made += [share_score(spent, monitor, window, segment, share, now=now) for segment, share in shares.items()]
             fresh.setdefault(window, []).extend(made)
     before = {k: s for k, s in at_hand.known.items() if s.model == monitor.model and s.grain == monitor.window}
     return fresh, [*_restated(fresh, before), *_withdrawn(fresh, before, every, now)]
-
-
-def _whole(rows: Mapping[str, int], asked: Asked) -> int:
-    """Return of how many predictions segments are shares; rows that were not answered are in segments, too, and none may have more than all."""
-    return max([asked.predictions, *rows.values()]) if rows else 0
-
-
-def _of_versions(
-    monitor: Monitor, uses: Sequence[Use], window: Window, books: Books, asked: Asked, now: datetime, *, with_tokens: bool
-) -> Iterator[Score]:
-    """Yield the scores of each version, where readings or rows name any."""
-    parts = by_version(uses, asked.versions)
-    for version in sorted({*parts, *(asked.tokens if with_tokens else ())} - {""}):
-        mine, estimated = parts.get(version, ([], 0.0))
-        spent = spent_by(monitor, mine, window, books, asked.of(version), None, with_tokens=with_tokens)
-        yield from version_scores(spent, monitor, window, version=version, estimated_ratio=estimated, now=now)
 
 
 def _of_model(uses: Iterable[Use], model: str) -> dict[tuple[datetime, bool], list[Use]]:
