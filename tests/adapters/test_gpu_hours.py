@@ -169,4 +169,7 @@ def test_a_models_telemetry_begins_with_its_first_reading_known_by_now(tmp_path)
     assert first_uses(lake, Claims(), now=START) == {}
     begins = first_uses(lake, Claims({"b": ["two"]}), now=LATER)
     assert begins.keys() == {"one", "two", None}
+    assert first_uses(lake, Claims({"b": ["two", "one"]}), now=LATER, models=["two"]) == {"two": begins["two"]}
+    assert first_uses(lake, Claims({"c": ["three"]}), now=LATER, models=["one", "three"]) == {"one": begins["one"], "three": begins[None] + TICK * 80}
+    assert first_uses(lake, Claims(), now=LATER, models=[]) == {}
     assert all(begins[model] <= START + TICK * (end - 2) for model, end in {"one": 10, "two": 50, None: 90}.items())

@@ -36,10 +36,14 @@ def test_costs_are_listed_with_the_unattributed_last(traced, watchkeeper: Callab
     assert rows[0]["reason"] == "synthetic trace, not a bill"
 
 
-@pytest.mark.parametrize("options", [("--now", "2020-01-01"), ("--now", "2031-01-01", "--from", "2030-01-01")])
-def test_a_time_without_readings_says_from_when_to_when_there_are_any(options, traced, watchkeeper: Callable):
-    said = watchkeeper("costs", *options).stdout
-    assert "No GPU readings in this time: there are some from 2025-01-20 to 2025-02-03." in " ".join(said.split())
+@pytest.mark.parametrize(("now", "until"), [("2031-01-01", "2025-02-03"), ("2025-01-22", "2025-01-22")])
+def test_a_time_without_readings_says_from_when_to_when_there_are_any_by_now(now, until, traced, watchkeeper: Callable):
+    said = watchkeeper("costs", "--now", now, "--from", "2010-01-01", "--to", "2010-02-01").stdout
+    assert f"No GPU readings in this time: there are some from 2025-01-20 to {until}." in " ".join(said.split())
+
+
+def test_before_the_first_reading_there_is_none(traced, watchkeeper: Callable):
+    assert "`watchkeeper sample-gpus` takes them" in watchkeeper("costs", "--now", "2020-01-01").stdout
 
 
 def test_the_keys_of_a_cost_row_are_stable(traced, watchkeeper: Callable):

@@ -22,17 +22,33 @@ OLD = OfVersion(
     high=0.405,
 )
 NEW = replace(OLD, version="8", predictions=5_000, per_1000=1.0, value=0.402, low=0.392, high=0.412)
-FACTS = Facts(days=28, currency="USD", cost=400.0, versions=[NEW, OLD], names_versions=True)
+FACTS = Facts(days=28, currency="USD", cost=205.0, versions=[NEW, OLD], names_versions=True, days_asked=28)
 
 
 def test_a_version_that_is_cheaper_and_surely_as_good_is_advised_with_what_it_saves():
     found = version_advice(MONITOR, FACTS)
     assert (found.state, found.evidence["to_version"]) == ("advised", "8")
     assert found.saving_per_month == pytest.approx(100 * 1.0 * 30.44 / 28)
-    assert found.share_of_cost == pytest.approx(0.25)
+    assert found.share_of_cost == pytest.approx(100 / 205)
     assert found.evidence["worse_by_at_most"] == pytest.approx(0.002 + (0.005**2 + 0.01**2) ** 0.5)
     assert "let version 8 answer what 7 does: 1.00 against 2.00 USD per 1,000 predictions" in found.text
     assert "`watchkeeper versions compare parcels 7 8`" in found.risk
+
+
+@pytest.mark.parametrize(("days", "cost"), [(7, 51.25), (0, None)], ids=["a week of readings", "tokens alone"])
+def test_what_a_cheaper_version_saves_is_of_the_days_of_its_predictions_however_long_gpus_were_read(days, cost):
+    found = version_advice(MONITOR, replace(FACTS, days=days, cost=cost))
+    assert found == version_advice(MONITOR, FACTS)
+    assert found.evidence["days"] == 28
+    assert material([found]) is found
+
+
+def test_a_version_paid_by_tokens_that_saves_next_to_nothing_is_not_advised():
+    old, new = replace(OLD, predictions=2_000), replace(NEW, predictions=1_900)
+    other = replace(OLD, version="6", predictions=1_950, per_1000=100.0)
+    found = version_advice(MONITOR, replace(FACTS, days=0, cost=None, versions=[old, new, other]))
+    assert (found.state, found.saving_per_month) == ("not advised", None)
+    assert "it would save 1 % of the cost, which is not worth it" in found.text
 
 
 @pytest.mark.parametrize(

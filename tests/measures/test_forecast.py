@@ -52,6 +52,14 @@ def known_until(values: Floats, day: int) -> Floats:
     return np.where(np.array(DAYS) > NOVEMBER + (day - 1) * DAY, 10 * values, values)
 
 
+@pytest.mark.parametrize("behind", [1, 2, 5])
+def test_on_its_first_days_a_month_is_foretold_of_its_own_days_alone_however_late_costs_are(behind):
+    even = dict.fromkeys(DAYS, 10.0)
+    found = forecast(even, NOVEMBER, DECEMBER, NOVEMBER - behind * DAY, limit=305.0)
+    assert (found.to_date, found.known, found.unknown) == (0.0, 0, 0)
+    assert (found.value, found.low, found.high) == pytest.approx((300.0, 300.0, 300.0))
+
+
 @pytest.mark.parametrize("world", [steady, wandering, risen])
 @pytest.mark.parametrize("day", [3, 12, 22])
 def test_the_interval_holds_the_month_as_often_as_it_says(world, day):

@@ -14,7 +14,7 @@ from conftest import PARCELS, new_home, parcels_world
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.judgement.advice import Advice
-from watchkeeper.operations.advise import advise
+from watchkeeper.operations.advise import advise, facts_of
 from watchkeeper.operations.costs import costs
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.measure import measure
@@ -175,6 +175,26 @@ def test_a_limit_of_latency_that_a_slower_card_would_break_forbids_it(farm, p95,
     assert told(home)["smaller_card"].state == state
 
 
+def test_of_a_slice_of_a_gpu_nothing_is_told_of_another_card_which_would_be_held_whole(farm):
+    home = farm()
+    serve(home, 1, 0.1, name=f"{A100} MIG 1g.5gb", memory_gb=4.0, fraction=1 / 7, parent_uuid="whole")
+    found = told(home)["smaller_card"]
+    assert (found.state, found.saving_per_month) == ("not known", None)
+    assert "which it would hold whole: its GPUs are cut into slices" in found.text
+
+
+@pytest.mark.parametrize(("minutes", "state"), [(57, "advised"), (56, "not known")])
+def test_of_a_gpu_that_others_use_too_nothing_is_told_of_another_card(farm, minutes, state):
+    home = farm()
+    serve(home, 1, 0.1, interval_s=60.0 * minutes)
+    begins = NOW - timedelta(hours=6) - 14 * DAY
+    given = {"device_name": A100, "host": "a", "device": 0, "device_uuid": "a-0", "model": "other", "interval_s": 60.0 * (60 - minutes)}
+    home.lake.append_records(GpuSample, [GpuSample(sampled_at=begins + timedelta(hours=h, minutes=60 - minutes), **given) for h in range(14 * 24)])
+    found = told(home)["smaller_card"]
+    assert found.state == state
+    assert found.evidence["share_of_its_gpus"] == pytest.approx(minutes / 60)
+
+
 @pytest.mark.parametrize(
     ("more", "missing"),
     [
@@ -223,6 +243,15 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Home:
     measure(home, monitor, now=NOW)
     costs(home, {"parcels": monitor}, now=NOW)
     return home
+
+
+def test_predictions_are_counted_over_the_days_in_which_they_were_made_and_gpus_over_those_of_their_readings(farm):
+    home = farm()
+    serve(home, 1, 0.1, days=7)
+    answer(home, 10)
+    facts = facts_of(home, load_monitors(home)[0]["one"], now=NOW)
+    assert (facts.days, facts.days_asked) == (7, 14)
+    assert facts.predictions == 7 * 24 * 10
 
 
 def test_a_version_that_costs_less_and_is_as_good_is_found_in_what_was_measured(released):

@@ -6,15 +6,20 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConfigurationError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import bill
-from watchkeeper.samples import GpuSample
+from watchkeeper.operations.bill import billed as billed_rows
+from watchkeeper.operations.spending import books_of
+from watchkeeper.samples import GpuProcess, GpuSample
+from watchkeeper.windows import Grid
 from watchkeeper.workspace import Workspace
 
 START = datetime(2025, 1, 27, tzinfo=UTC)
@@ -159,3 +164,62 @@ def test_a_wrong_price_book_is_told(home):
     home.prices.write_text("gpu,price\n")
     with pytest.raises(ConfigurationError, match="the first line must be"):
         bill(home, {}, now=NOW)
+
+
+@pytest.fixture
+def fleet_home(tmp_path: Path) -> Home:
+    """Two models that each answered twice, of which the first has a GPU."""
+    home = Home(tmp_path, Workspace())
+    home.prices.parent.mkdir(parents=True)
+    home.prices.write_text(HEAD + "L4,p,i,1,USD,r,2025-01-01,s\n")
+    home.lake.append_records(GpuSample, [sample(60, 60, "a", "NVIDIA L4", "")])
+    for model in ("one", "two"):
+        at = pa.array([START + timedelta(minutes=m) for m in (10, 20)], TIMESTAMP)
+        home.lake.append(f"events/{model}", pa.table({"p": [0.5, 0.5], "wk_time": at, "wk_landed_at": at}))
+    return home
+
+
+def spoil(home: Home, model: str) -> None:
+    """Make the events of a model unreadable."""
+    found = list(home.root.glob(f"**/events/{model}/**/*.parquet"))
+    assert found
+    for path in found:
+        path.write_bytes(b"not a parquet file")
+
+
+def test_events_are_read_of_models_alone_that_cost_something(fleet_home):
+    spoil(fleet_home, "two")
+    (row,) = bill(fleet_home, monitors(), now=NOW)
+    assert (row.model, row.predictions) == ("one", 2)
+
+
+def test_of_one_model_alone_nothing_else_is_read_and_its_row_is_the_same(fleet_home):
+    fleet_home.lake.append_records(GpuSample, [sample(60, 60, "b", "NVIDIA L4", "")])
+    week = next(iter(Grid("week", "UTC").between(START, START + timedelta(days=1))))
+    rows = {
+        alone: list(billed_rows(fleet_home, monitors(), books_of(fleet_home), Grid("week", "UTC"), {week: week}, now=NOW, alone=alone))
+        for alone in (None, "one")
+    }
+    spoil(fleet_home, "two")
+    again = list(billed_rows(fleet_home, monitors(), books_of(fleet_home), Grid("week", "UTC"), {week: week}, now=NOW, alone="one"))
+    assert again == rows["one"]
+    assert [(r.model, r.gpu_us, r.cost, r.cents, r.predictions) for r in again] == [
+        ("one", 3_600_000_000, 1.0, 100, 2),
+        ("two", 3_600_000_000, 1.0, 100, None),
+    ]
+    assert rows[None][0] == again[0]
+
+
+def test_time_of_which_no_reading_names_the_team_is_that_of_none():
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder), Workspace())
+        home.prices.parent.mkdir(parents=True)
+        home.prices.write_text(HEAD + "L4,p,i,1,USD,r,2025-01-01,s\n")
+        home.lake.append_records(GpuSample, [sample(60 * h, 60, "z", "NVIDIA L4", "") for h in (1, 2, 3)])
+        given = {"interval_s": 3600.0, "host": "z", "device_uuid": "z-NVIDIA L4", "pid": 1, "model": "stranger", "attributed_by": "process"}
+        home.lake.append_records(
+            GpuProcess, [GpuProcess(sampled_at=START + timedelta(hours=h), team=team, **given) for h, team in ((1, "a"), (2, "b"), (3, ""))]
+        )
+        (row,) = bill(home, monitors(), now=NOW)
+    assert row.team == "a, b"
+    assert {p.of: p.gpu_hours for p in row.parts if p.per == "team"} == {"": 1.0, "a": 1.0, "b": 1.0}

@@ -398,6 +398,21 @@ def test_after_a_long_pause_every_missed_window_is_costed(farm):
     assert score(farm, "gpu_hours", now=DAY + timedelta(days=400)).revision == 0
 
 
+def test_while_nobody_knows_how_long_labels_take_windows_are_looked_at_from_the_first_use_on_and_not_for_all_time(make_home):
+    labels = {"files": "inbox/labels-*.parquet", "join": "id", "column": "y"}
+    home = make_home(monitor("one", cost={"hosts": ["a"]}, labels=labels), name="unknown")
+    home.prices.write_text(HEAD + L4)
+    land(home, hours("a", 10), hours("a", 10, start=DAY + timedelta(days=100)))
+    land_events(home, "one", DAY, 200)
+    run(home, now=DAY + timedelta(days=101))
+    right(home)
+    land(home, hours("a", 10, start=DAY - timedelta(days=20)), hours("a", 10, start=DAY - timedelta(days=40)))
+    run(home, now=DAY + timedelta(days=102))
+    assert score(home, "cost_per_correct_prediction", now=DAY + timedelta(days=200)).value == pytest.approx(10 * 0.80 / 200 / 0.8)
+    costed = {s.window_start for s in home.lake.newest(Score) if s.metric == "gpu_cost"}
+    assert costed == {DAY + timedelta(days=d) for d in (-20, 0, 100)}
+
+
 # What was had for it
 
 

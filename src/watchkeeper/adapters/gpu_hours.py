@@ -3,7 +3,7 @@
 Belongs here: what is read, and as of when. Does not: prices, ratios and scores (measures/), counting requests (requests.py), writing (telemetry.py).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,8 +11,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.arrow_records import arrow_schema
-from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema
+from watchkeeper.adapters.lake import Lake, among
 from watchkeeper.adapters.requests import predictions_by_hour, span_table
 from watchkeeper.adapters.warehouse import ask, connect, dataset_of_record, statement
 from watchkeeper.measures.gpu_use import Use
@@ -42,21 +42,25 @@ class Claims:
         return {host: models for host, models in self.hosts.items() if len(models) > 1}
 
 
-def first_uses(lake: Lake, claims: Claims, *, now: datetime) -> dict[str | None, datetime]:
-    """Return model (None: of all readings) -> when GPU telemetry that may be its begins at the earliest."""
+def first_uses(lake: Lake, claims: Claims, *, now: datetime, models: Collection[str] | None = None) -> dict[str | None, datetime]:
+    """Return model (None: of all readings) -> when GPU telemetry that may be its begins at the earliest; given `models`, of these alone."""
     if lake.dataset(GpuSample.TABLE) is None:
         return {}
-    pairs = [(host, model) for host, models in claims.hosts.items() for model in models]
+    pairs = [(host, model) for host, names in claims.hosts.items() for model in names if models is None or model in models]
     with connect(lake, {}) as connection:
-        _register(connection, lake)
+        if models is None:
+            _register(connection, lake)
+        else:
+            named = among("model", models)
+            _register(connection, lake, {"samples": named | among("host", {host for host, _ in pairs}), "processes": named})
         connection.register("claims", _table({"host": [h for h, _ in pairs], "model": [m for _, m in pairs]}))
         rows = ask(connection, statement("first_uses"), {"now": now}).to_pylist()
-    return {row["model"]: row["first_at"] - LONGEST_INTERVAL for row in rows}
+    return {row["model"]: row["first_at"] - LONGEST_INTERVAL for row in rows if models is None or row["model"] in models}
 
 
-def read_between(lake: Lake) -> tuple[datetime, datetime] | None:
-    """Return when the first and the last reading of a GPU were taken, None where none was."""
-    readings = lake.read(GpuSample.TABLE, columns=["sampled_at"])
+def read_between(lake: Lake, *, now: datetime) -> tuple[datetime, datetime] | None:
+    """Return when the first and the last reading of a GPU were taken up to `now`, None where none was."""
+    readings = lake.read(GpuSample.TABLE, columns=["sampled_at"], where=pc.field("sampled_at") <= pa.scalar(now, TIMESTAMP))
     if readings is None or not readings.num_rows:
         return None
     ends = pc.min_max(readings["sampled_at"]).as_py()
@@ -89,10 +93,14 @@ def sampled_time(lake: Lake, spans: Sequence[PriceSpan], *, now: datetime) -> pa
         return ask(connection, statement("sampled_time"), {**bounds, "longest_us": LONGEST_INTERVAL // timedelta(microseconds=1)})
 
 
-def _register(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+def _register(connection: duckdb.DuckDBPyConnection, lake: Lake, only: Mapping[str, pc.Expression] | None = None) -> None:
+    """Name the readings, or only some of them, each of which may be read once."""
     for name, record in (("samples", GpuSample), ("processes", GpuProcess)):
         found = dataset_of_record(lake, record)
-        connection.register(name, arrow_schema(record).empty_table() if found is None else found)
+        if found is None:
+            connection.register(name, arrow_schema(record).empty_table())
+        else:
+            connection.register(name, found if only is None else found.scanner(columns=["host", "model", "sampled_at"], filter=only[name]))
 
 
 def _shares(lake: Lake, claims: Claims, start: datetime, end: datetime, now: datetime) -> Iterator[tuple[str, int, str, int]]:

@@ -110,15 +110,15 @@ def costs(
         as_json=False,
         columns=_PARTS if per else _TABLE,
         title=f"{by.value}s in {zone}",
-        empty=_none_yet(workspace, zone) if not shown else "",
+        empty=_none_yet(workspace, zone, at) if not shown else "",
     )
     for note in [*_notes(shown), *(f"{r.model}: {outlook_text(r.outlook)}" for r in shown if r.outlook is not None)]:
         say(note)
 
 
-def _none_yet(home: Home, zone: str) -> str:
+def _none_yet(home: Home, zone: str, now: datetime) -> str:
     """Return what to say of a time without a reading: when there were any, else what takes them."""
-    if (ends := read_between(home.lake)) is None:
+    if (ends := read_between(home.lake, now=now)) is None:
         return "No GPU readings in this time. `watchkeeper sample-gpus` takes them."
     first, last = (f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d}" for at in ends)
     return f"No GPU readings in this time: there are some from {first} to {last}."

@@ -34,6 +34,10 @@ class Held:
     gpu_hours: float
     price: float | None
     memory_gb: float | None
+    alone_ratio: float = 1.0
+    """Share of these cards' sampled time that was the model's, in the windows in which it had any."""
+    is_cut: bool = False
+    """Whether some of them are cut into slices (MIG)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +89,8 @@ class Facts:
     """Cards of the price book in the model's currency, with the price of an hour."""
     versions: Sequence[OfVersion] = ()
     names_versions: bool = False
-
-    @property
-    def per_month(self) -> float:
-        """By what the sum of these days is multiplied to be that of a month."""
-        return DAYS_OF_MONTH / self.days if self.days else 0.0
+    days_asked: float = 0.0
+    """Days in which the versions' predictions were made; `days` are those with readings of GPUs, which may be fewer or none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,15 +141,14 @@ class Rule:
         """Say why nothing is advised."""
         return self._made("not advised", f"{why}.")
 
-    def yes(self, text: str, saved: float, risk: str) -> Advice:
-        """Advise, with what the days looked at would have cost less."""
-        facts, month = self.facts, saved * self.facts.per_month
-        if facts.is_bound and self.kind != "cheaper_version":
+    def yes(self, text: str, saved: float, cost: float, days: float, risk: str) -> Advice:
+        """Advise, with what some days would have cost less, and the cost of the same days that this is a share of."""
+        if self.facts.is_bound and self.kind != "cheaper_version":
             risk += " Some of its GPUs are reserved or own: what is given up goes on costing as much until it serves something else."
-        share = saved / facts.cost if facts.cost else None
-        if share is not None and share < LEAST_SAVED:
+        share = saved / cost if cost else 0.0
+        if share < LEAST_SAVED:
             return self.no(f"it would save {percent(max(0.0, share))} of the cost, which is not worth it")
-        return self._made("advised", text, month, share, risk)
+        return self._made("advised", text, saved * DAYS_OF_MONTH / days, share, risk)
 
     def _made(self, state: State, text: str, saving: float | None = None, share: float | None = None, risk: str = "") -> Advice:
         return Advice(

@@ -12,6 +12,8 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.words import number_text, percent
 
 MOST_BUSY, MOST_OF_LIMIT, MOST_OF_MEMORY = 0.7, 0.7, 0.8
+_ALONE = 0.95
+"""Share of its GPUs' time that a model has at least where another card, which it would hold whole, can be compared with them."""
 
 
 def gpu_advice(monitor: Monitor, facts: Facts) -> list[Advice]:
@@ -74,7 +76,8 @@ def _scale_down(monitor: Monitor, facts: Facts) -> Advice:
         return rule.no(f"{_of_limit(facts)}: there is no room for queues")
     text = f"hold {needed} of {held} GPUs: in the busiest hours {number_text(facts.busy_peak)} are busy, and {_of_limit(facts)}."
     risk = f"the busiest hours load {percent((facts.busy_peak or 0.0) / needed)} of what is left: a burst beyond them queues, and one GPU that fails takes more with it."
-    return rule.yes(text, (facts.cost or 0.0) * (1 - needed / facts.devices), risk)
+    cost = facts.cost or 0.0
+    return rule.yes(text, cost * (1 - needed / facts.devices), cost, facts.days, risk)
 
 
 def _batch(monitor: Monitor, facts: Facts) -> Advice:
@@ -110,7 +113,8 @@ def _batch(monitor: Monitor, facts: Facts) -> Advice:
         f"{percent(facts.hours_asked)} of the hours, in the busiest {number_text(facts.peak_to_mean)} times as many as in the mean."
     )
     risk = "each answer waits for the next run; whether anybody waits for it is measured nowhere."
-    return rule.yes(text, (facts.cost or 0.0) * (1 - share), risk)
+    cost = facts.cost or 0.0
+    return rule.yes(text, cost * (1 - share), cost, facts.days, risk)
 
 
 def _smaller_card(monitor: Monitor, facts: Facts) -> Advice:
@@ -123,12 +127,16 @@ def _smaller_card(monitor: Monitor, facts: Facts) -> Advice:
         "busy_ratio_peak": facts.busy_share_peak,
         "latency_p95_ms": facts.latency_p95,
         "latency_limit_ms": facts.latency_limit,
+        "share_of_its_gpus": main.alone_ratio if main else None,
     }
     rule = Rule(monitor, facts, "smaller_card", known)
     if missing := _of_gpus(facts):
         return rule.unknown(missing)
     if main is None or card is None:
         return rule.unknown(f"what {main.name if main else 'its card'} can do is not in the table of cards")
+    if main.is_cut or main.alone_ratio < _ALONE:
+        had = "its GPUs are cut into slices" if main.is_cut else f"it has {percent(main.alone_ratio)} of the time of its GPUs, which others use too"
+        return rule.unknown(f"what another card would save, which it would hold whole: {had}")
     if main.memory_gb is None or main.price is None:
         return rule.unknown("no reading of the memory in use" if main.memory_gb is None else "its card has no price")
     cheaper = sorted((price, name, there) for name, price in facts.offers if price < main.price and (there := card_of(name)) is not None)
@@ -144,7 +152,7 @@ def _smaller_card(monitor: Monitor, facts: Facts) -> Advice:
     )
     by_latency = f"{_of_limit(facts)} now" if not _latency(facts) else "nothing tells how much slower answers may be"
     risk = f"by the data sheets the same work takes up to {number_text(slower)} times as long; {by_latency}. Try it on a part of the traffic first."
-    return told.yes(text, main.gpu_hours * (main.price - price), risk)
+    return told.yes(text, main.gpu_hours * (main.price - price), facts.cost or 0.0, facts.days, risk)
 
 
 def _fits(facts: Facts, main: Held, card: Card, other: Card) -> bool:

@@ -58,6 +58,7 @@ def _change(monitor: Monitor, facts: Facts, now: OfVersion, best: OfVersion, wor
         facts,
         "cheaper_version",
         {
+            "days": facts.days_asked,
             "version": now.version,
             "cost_per_1000_predictions": now.per_1000,
             "to_version": best.version,
@@ -73,7 +74,13 @@ def _change(monitor: Monitor, facts: Facts, now: OfVersion, best: OfVersion, wor
         f"{metric_text(now.metric)} {number_text(best.value, beside=[now.value])} against {number_text(now.value, beside=[best.value])}."
     )
     risk = f"it may be worse by {number_text(max(0.0, worse))} (95 %), and the two did not answer the same requests: `watchkeeper versions compare {monitor.model} {now.version} {best.version}` compares them closer."
-    return told.yes(text, now.predictions / 1000 * ((now.per_1000 or 0.0) - (best.per_1000 or 0.0)), risk)
+    saved = now.predictions / 1000 * ((now.per_1000 or 0.0) - (best.per_1000 or 0.0))
+    return told.yes(text, saved, _cost(facts.versions, now), facts.days_asked, risk)
+
+
+def _cost(versions: Sequence[OfVersion], now: OfVersion) -> float:
+    """Return what all predictions cost by what each version's do; those of a version of which that is not known as those of the one that answers most."""
+    return sum(v.predictions / 1000 * ((now.per_1000 or 0.0) if v.per_1000 is None else v.per_1000) for v in versions)
 
 
 def _tolerance(monitor: Monitor, now: OfVersion) -> float:

@@ -29,8 +29,6 @@ ALWAYS = (
 )
 """What is said of every window in which a model used a GPU."""
 COST_METRICS = (*ALWAYS, "gpu_co2_kg", "gpu_training_hours", "gpu_training_cost", "token_cost")
-OF_TOKENS = ("token_cost", "total_cost", "cost_per_1000_predictions", "cost_per_correct_prediction")
-"""What is said of one in which it used tokens alone."""
 LEAST_SAMPLED = 30
 """Predictions of sampled time from which on the cost of one is told, where they are not all: their number is off by a fifth by chance then."""
 SYNTHETIC = "synthetic trace, not a bill"
@@ -158,8 +156,8 @@ def method(*, is_synthetic: bool, is_of_tokens: bool = False) -> str:
 
 
 def withdrawn(score: Score, now: datetime) -> Score:
-    """Return a score without its number, because its readings count for others now."""
-    reason = "its GPU readings are attributed otherwise now"
+    """Return a score without its number, because what it told of counts for something else now."""
+    reason = "it is attributed otherwise now"
     return dataclasses.replace(
         score, value=None, n=0, coverage=None, state="insufficient", reason=reason, revision=score.revision + 1, computed_at=now
     )

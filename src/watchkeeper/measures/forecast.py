@@ -72,7 +72,8 @@ def forecast(costs: Mapping[date, float], start: date, end: date, through: date,
     mine = [costs[d] for d in month if d in costs]
     known = sorted(d for d in costs if through - LEARNED_FROM < d <= through)
     weekdays = {d.weekday() for d in known}
-    left = [d for k in range(1, (end - through).days) if (d := through + k * _DAY).weekday() in weekdays]
+    ahead = (through + k * _DAY for k in range(1, (end - through).days))
+    left = [d for d in ahead if d >= start and d.weekday() in weekdays]
     found = Forecast(
         start=start,
         end=end,

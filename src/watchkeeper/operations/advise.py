@@ -50,10 +50,11 @@ def facts_of(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None
     every = [u for u in gpu_uses(home.lake, books.spans(hours), claims, now=now) if u.model == monitor.model and u.purpose != TRAINING]
     uses = [u for u in every if not u.is_synthetic] or every
     began = min((u.window_start for u in uses), default=span.end)
-    asked = _arrivals(home, monitor, Window(max(began, span.start), span.end), now)
+    arrived = _arrivals(home, monitor, span, now)
+    asked = arrived[(max(began, span.start) - span.start) // _HOUR :]
     cost, pricing = charge(uses, books.gpus, monitor.cost.currency) if uses else (None, "")
     return Facts(
-        days=(span.end - Grid("day", monitor.timezone).at(began).start) / timedelta(days=1) if uses else 0.0,
+        days=_days_since(monitor, began, span) if uses else 0.0,
         currency=monitor.cost.currency,
         is_synthetic=any(u.is_synthetic for u in uses),
         cost=None if cost is None else float(cost),
@@ -68,8 +69,14 @@ def facts_of(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None
         offers=_offers(monitor, books, span.end),
         versions=_versions(home, monitor, books, span, now) if monitor.columns.version else (),
         names_versions=bool(monitor.columns.version),
+        days_asked=_days_since(monitor, span.start + _HOUR * int(np.argmax(arrived > 0)), span) if arrived.any() else 0.0,
         **_busy(uses),
     )
+
+
+def _days_since(monitor: Monitor, began: datetime, span: Window) -> float:
+    """Return the days of a span from that of a moment on."""
+    return (span.end - Grid("day", monitor.timezone).at(began).start) / timedelta(days=1)
 
 
 def _busy(uses: Sequence[Use]) -> dict[str, Any]:
@@ -123,28 +130,32 @@ def _latency(home: Home, monitor: Monitor, span: Window, now: datetime) -> float
 
 
 def _held(home: Home, monitor: Monitor, uses: Sequence[Use], books: Books, span: Window, now: datetime) -> Iterator[Held]:
-    memory = _memory(home, span, now)
+    memory, cut = _memory(home, span, now)
     for name in sorted({u.device_name for u in uses}):
         mine = [u for u in uses if u.device_name == name]
         us, (cost, _) = sum(u.sampled_us for u in mine), charge(mine, books.gpus, monitor.cost.currency)
+        whole = sum({(u.window_start, u.device_uuid, u.is_synthetic): u.device_us for u in mine}.values())
         most = [memory[u.device_uuid] for u in mine if u.device_uuid in memory]
         yield Held(
             name=name,
             gpu_hours=us / _HOUR_US,
             price=None if cost is None or not us else float(cost / Fraction(us, _HOUR_US)),
             memory_gb=max(most) / 1e9 if most else None,
+            alone_ratio=us / whole if whole else 1.0,
+            is_cut=any(u.device_uuid in cut for u in mine),
         )
 
 
-def _memory(home: Home, span: Window, now: datetime) -> dict[str, int]:
-    """Return device -> the most memory it had in use, in bytes."""
-    time, landed = pc.field("sampled_at"), pc.field("memory_used_bytes").is_valid()
-    where = landed & (time > pa.scalar(span.start, TIMESTAMP)) & (time <= pa.scalar(min(span.end, now), TIMESTAMP))
-    rows = home.lake.read(GpuSample.TABLE, columns=["device_uuid", "memory_used_bytes"], where=where)
+def _memory(home: Home, span: Window, now: datetime) -> tuple[dict[str, int], set[str]]:
+    """Return device -> the most memory it had in use, in bytes, and the GPUs that are cut into slices."""
+    time = pc.field("sampled_at")
+    where = (time > pa.scalar(span.start, TIMESTAMP)) & (time <= pa.scalar(min(span.end, now), TIMESTAMP))
+    rows = home.lake.read(GpuSample.TABLE, columns=["device_uuid", "parent_uuid", "memory_used_bytes"], where=where)
     if rows is None:
-        return {}
-    most = rows.group_by("device_uuid").aggregate([("memory_used_bytes", "max")])
-    return dict(zip(most["device_uuid"].to_pylist(), most["memory_used_bytes_max"].to_pylist(), strict=True))
+        return {}, set()
+    found = rows.group_by(["device_uuid", "parent_uuid"]).aggregate([("memory_used_bytes", "max")]).to_pylist()
+    most = {row["device_uuid"]: row["memory_used_bytes_max"] for row in found if row["memory_used_bytes_max"] is not None}
+    return most, {row["parent_uuid"] for row in found if row["parent_uuid"]}
 
 
 def _offers(monitor: Monitor, books: Books, at: datetime) -> list[tuple[str, float]]:

@@ -15,10 +15,21 @@ from watchkeeper.adapters.requests import Asked
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.budget import Outlook
 from watchkeeper.measures.cost import SHARED_OUT, SYNTHETIC, Spent
-from watchkeeper.measures.gpu_parts import by_segment, by_version, grouped
+from watchkeeper.measures.gpu_parts import grouped
 from watchkeeper.measures.gpu_use import TRAINING, Account, Use, in_cents, usage
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.spending import Answers, Books, asked_of, books_of, claims_of, first_asked, spent_by, summed_answers
+from watchkeeper.operations.spending import (
+    Answers,
+    Books,
+    asked_of,
+    books_of,
+    claims_of,
+    first_asked,
+    segment_shares,
+    spent_by,
+    spent_by_version,
+    summed_answers,
+)
 from watchkeeper.windows import Grain, Grid, Window
 from watchkeeper.words import number_text, percent
 
@@ -126,16 +137,28 @@ def bill(
 
 
 def billed(
-    home: Home, monitors: Mapping[str, Monitor], books: Books, grid: Grid, wholes: Mapping[Window, Window], *, now: datetime
+    home: Home,
+    monitors: Mapping[str, Monitor],
+    books: Books,
+    grid: Grid,
+    wholes: Mapping[Window, Window],
+    *,
+    now: datetime,
+    alone: str | None = None,
 ) -> Iterator[BillRow]:
-    """Return the rows of some windows (ascending), each with the window of the grid that it is, or is cut from."""
+    """Return the rows of some windows (ascending), each with the window of the grid that it is, or is cut from.
+
+    Where one model `alone` is asked for, what is had for the money is told of that one: rows of others have GPU time and its cost, and no tokens.
+    """
     windows, claims = list(wholes), claims_of(monitors)
     uses = gpu_uses(home.lake, books.spans(windows), claims, now=now)
-    asked = asked_of(home, monitors, books, windows, uses, now=now)
-    answers = {m: summed_answers(home, monitor, grid, windows[0].start, windows[-1].end, now=now) for m, monitor in monitors.items() if windows}
+    used = {u.model for u in uses}
+    told = {m: monitor for m, monitor in monitors.items() if alone in (None, m) and (m in used or monitor.cost.llm)}
+    asked = asked_of(home, told, books, windows, uses, now=now)
+    answers = {m: summed_answers(home, monitor, grid, windows[0].start, windows[-1].end, now=now) for m, monitor in told.items() if windows}
     made: list[tuple[BillRow, Fraction | None]] = []
     for cell in _cells(uses, wholes, monitors, asked):
-        monitor = monitors.get(cell.model or "")
+        monitor = told.get(cell.model or "")
         if monitor is None:
             made.append(_of_nobody(cell, books, grid.grain))
         else:
@@ -156,9 +179,9 @@ def _cells(
     found: dict[tuple[str | None, Account, datetime], dict[bool, list[Use]]] = {}
     for use in uses:
         found.setdefault((use.model, use.account, use.window_start), {}).setdefault(use.is_synthetic, []).append(use)
-    for payer in (m for m in monitors.values() if m.cost.llm):
-        for start in (s for s, a in asked[payer.model].items() if a.tokens):
-            found.setdefault((payer.model, "model", start), {False: []})
+    for payer, counts in ((m, counts) for m, counts in asked.items() if monitors[m].cost.llm):
+        for start in (s for s, a in counts.items() if a.tokens):
+            found.setdefault((payer, "model", start), {False: []})
     for (model, account, start), sides in found.items():
         for place, made_up in enumerate(sorted(sides)):
             window = by_start[start]
@@ -174,12 +197,12 @@ def _currency(model: str | None, monitors: Mapping[str, Monitor]) -> str:
 
 
 def _of_nobody(cell: _Cell, books: Books, grain: Grain) -> tuple[BillRow, Fraction | None]:
-    """Return the row of what no monitor is for."""
+    """Return the row of what no monitor is for, or of which GPU time alone is asked for."""
     used = usage(cell.uses, cell.window, books.gpus, cell.currency)
     training = [u for u in cell.uses if u.purpose == TRAINING]
     spent = Spent(gpu=used, training=usage(training, cell.window, books.gpus, cell.currency) if training else None, currency=cell.currency)
     team = ", ".join(sorted({u.team for u in cell.uses if u.team}))
-    parts = [*_of_uses(cell, books, "purpose"), *_of_uses(cell, books, "attributed_by"), *_of_uses(cell, books, "team", team)]
+    parts = [*_of_uses(cell, books, "purpose"), *_of_uses(cell, books, "attributed_by"), *_of_uses(cell, books, "team")]
     row = replace(_row(cell, spent, grain), predictions=None, sampled_predictions=None, per_prediction_note="", team=team, parts=parts)
     return row, spent.priced
 
@@ -221,12 +244,8 @@ def _of_uses(cell: _Cell, books: Books, per: Per, default: str = "") -> Iterator
 
 
 def _of_versions(monitor: Monitor, cell: _Cell, books: Books, asked: Asked) -> Iterator[Part]:
-    """Yield the parts by version, tokens included; time of which nothing tells the version is that of the empty one."""
-    parts = by_version(cell.uses, asked.versions)
-    names = sorted({*parts, *(asked.tokens if cell.with_tokens and monitor.cost.llm else ())})
-    for version in names if any(names) else ():
-        mine, estimated = parts.get(version, ([], 0.0))
-        spent = spent_by(monitor, mine, cell.window, books, asked.of(version), None, with_tokens=cell.with_tokens)
+    """Yield the parts by version, tokens included."""
+    for version, spent, estimated in spent_by_version(monitor, cell.uses, cell.window, books, asked, with_tokens=cell.with_tokens):
         yield Part(
             per="version",
             of=version,
@@ -240,8 +259,7 @@ def _of_versions(monitor: Monitor, cell: _Cell, books: Books, asked: Asked) -> I
 
 def _of_segments(spent: Spent, rows: Mapping[str, int], asked: Asked) -> Iterator[Part]:
     """Yield the parts by segment: shares of the whole by their rows, an estimate."""
-    shares = by_segment(rows, max([asked.predictions, *rows.values()], default=0))
-    for segment, share in shares.items():
+    for segment, share in segment_shares(rows, asked).items():
         hours = float(Fraction(spent.gpu.gpu_us) * share / _HOUR_US) if spent.gpu else 0.0
         cost = None if spent.priced is None else float(spent.priced * share)
         yield Part(per="segment", of=segment, gpu_hours=hours, cost=cost, predictions=rows[segment], estimated_ratio=1.0)

@@ -67,7 +67,7 @@ def _scores(home: Home, monitor: Monitor, start: datetime, end: datetime, now: d
     where = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment) & (pc.field("metric") == METRIC)
     where &= (pc.field("grain") == monitor.window) & (pc.field("version") == "") & (pc.field("segment") == "")
     where &= (time >= pa.scalar(start, TIMESTAMP)) & (time < pa.scalar(end, TIMESTAMP))
-    return [s for s in home.lake.newest(Score, as_of=now, where=where) if s.n]
+    return [s for s in home.lake.newest(Score, as_of=now, where=where) if s.n or s.value is not None]
 
 
 def outlook(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None = None) -> Outlook | None:

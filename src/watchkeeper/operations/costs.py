@@ -5,7 +5,9 @@ shown, with what nobody's model used (bill.py), taking the readings (sample.py).
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import functools
+import operator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,8 +19,7 @@ from watchkeeper.adapters.gpu_hours import Claims, first_uses, gpu_uses
 from watchkeeper.adapters.lake import Lake, among
 from watchkeeper.adapters.requests import Asked
 from watchkeeper.adapters.workspace import Home, load_monitors
-from watchkeeper.measures.cost import COST_METRICS, cost_scores, share_score, version_scores, withdrawn
-from watchkeeper.measures.gpu_parts import by_segment, by_version
+from watchkeeper.measures.cost import COST_METRICS, cost_scores, method, share_score, version_scores, withdrawn
 from watchkeeper.measures.gpu_use import Use
 from watchkeeper.measures.readings import DONE, PROVISIONAL
 from watchkeeper.monitor import Monitor
@@ -32,7 +33,9 @@ from watchkeeper.operations.spending import (
     claims_of,
     first_asked,
     measured_answers,
+    segment_shares,
     spent_by,
+    spent_by_version,
     summed_answers,
 )
 from watchkeeper.records import Run, Score
@@ -50,13 +53,14 @@ def costs(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> int:
     A wrong price book leaves hours and energy as they are; scores of money then say what is wrong with it.
     """
     claims = claims_of({**load_monitors(home)[0], **monitors})
-    runs = {m: known for m, known in _runs(home, monitors, now).items() if not (any(r.rows for r in known.values()) and lost_costs(home, m))}
+    settled = {m: SETTLED + maturity_of(home, monitor, now=now).wait for m, monitor in monitors.items()}
+    runs = {m: known for m, known in _runs(home, monitors, settled, now).items() if not (any(r.rows for r in known.values()) and lost_costs(home, m))}
     began = _began(home, claims, {m: monitors[m] for m in monitors.keys() - runs.keys()}, now)
-    due = {m: _due(home, monitor, runs.get(m, {}), began.get(m), now) for m, monitor in monitors.items()}
+    due = {m: _due(monitor, runs.get(m, {}), settled[m], began.get(m), now) for m, monitor in monitors.items()}
     due = {m: windows for m, windows in due.items() if windows}
     if not due:
         return 0
-    known = _scores(home.lake, min(windows[0].start for windows in due.values()), now)
+    known = _scores(home.lake, {m: windows[0].start for m, windows in due.items()}, now)
     at_hand = _AtHand(home, claims, books_or_reasons(home), known, now)
     found = {m: _bring_up(monitors[m], windows, at_hand) for m, windows in due.items()}
     outcomes = [r for m, (fresh, written) in found.items() for r in _outcomes(m, due[m], fresh, written, runs.get(m, {}), now)]
@@ -68,13 +72,17 @@ def costs(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> int:
 
 def costs_by(home: Home, monitor: Monitor, grid: Grid, *, now: datetime, start: datetime, end: datetime) -> Iterator[Score]:
     """Yield what a model cost in windows of any grid that overlap [start, end), summed from the readings; `end` cuts the last one."""
-    claims, books = claims_of({**load_monitors(home)[0], monitor.model: monitor}), books_or_reasons(home)
-    windows = list(grid.between(start, end))
+    claims = claims_of({**load_monitors(home)[0], monitor.model: monitor})
+    if not monitor.cost.llm and monitor.model not in first_uses(home.lake, claims, now=now, models=[monitor.model]):
+        return
+    books, windows = books_or_reasons(home), list(grid.between(start, end))
     cut = {w.start: Window(w.start, min(w.end, end)) for w in windows}
     every = gpu_uses(home.lake, books.spans(list(cut.values())), claims, now=now)
-    asked = asked_of(home, {monitor.model: monitor}, books, list(cut.values()), every, now=now)[monitor.model]
     uses = _of_model(every, monitor.model)
-    answers = summed_answers(home, monitor, grid, start, end, now=now) if uses or monitor.cost.llm else Answers()
+    if not uses and not monitor.cost.llm:
+        return
+    asked = asked_of(home, {monitor.model: monitor}, books, list(cut.values()), every, now=now)[monitor.model]
+    answers = summed_answers(home, monitor, grid, start, end, now=now)
     for window in windows:
         mine, requests = _sides(monitor, window, uses, asked)
         for place, side in enumerate(mine):
@@ -110,9 +118,9 @@ class _AtHand:
     now: datetime
 
 
-def _runs(home: Home, monitors: Mapping[str, Monitor], now: datetime) -> dict[str, dict[Window, Run]]:
+def _runs(home: Home, monitors: Mapping[str, Monitor], settled: Mapping[str, timedelta], now: datetime) -> dict[str, dict[Window, Run]]:
     """Return model -> window of its grid -> what became of it, for windows that are not long settled."""
-    longest = max((_settled(home, m, now) for m in monitors.values()), default=SETTLED)
+    longest = max(settled.values(), default=SETTLED)
     recent = (pc.field("operation") == OPERATION) & (pc.field("window_start") >= pa.scalar(now - longest - SETTLED, TIMESTAMP))
     found: dict[str, dict[Window, Run]] = {}
     for run in home.lake.newest(Run, as_of=now, where=recent):
@@ -122,32 +130,32 @@ def _runs(home: Home, monitors: Mapping[str, Monitor], now: datetime) -> dict[st
     return found
 
 
-def _settled(home: Home, monitor: Monitor, now: datetime) -> timedelta:
-    """Return how long after its end a window may still change: its labels come, too, and tell what a correct prediction cost."""
-    return SETTLED + maturity_of(home, monitor, now=now).wait
-
-
 def _began(home: Home, claims: Claims, monitors: Mapping[str, Monitor], now: datetime) -> dict[str, datetime]:
     """Return model -> when it may have used its first GPU or, where it pays for them, tokens."""
     if not monitors:
         return {}
-    began = {m: at for m, at in first_uses(home.lake, claims, now=now).items() if m is not None}
+    began = {m: at for m, at in first_uses(home.lake, claims, now=now, models=monitors).items() if m is not None}
     for monitor in monitors.values():
         asked = first_asked(home, monitor, now=now) if monitor.cost.llm else None
         began |= {monitor.model: min(asked, began.get(monitor.model, asked))} if asked else {}
     return began
 
 
-def _scores(lake: Lake, since: datetime, now: datetime) -> dict[tuple[object, ...], Score]:
-    """Return the newest score of each key in windows from `since` on."""
-    wanted = among("metric", COST_METRICS) & (pc.field("window_start") >= pa.scalar(since, TIMESTAMP))
+def _scores(lake: Lake, since: Mapping[str, datetime], now: datetime) -> dict[tuple[object, ...], Score]:
+    """Return the newest score of each key, of each model in windows from its moment on."""
+    each = ((pc.field("model") == model) & (pc.field("window_start") >= pa.scalar(start, TIMESTAMP)) for model, start in since.items())
+    wanted = among("metric", COST_METRICS) & functools.reduce(operator.or_, each)
     return {_key(s): s for s in lake.newest(Score, as_of=now, where=wanted)}
 
 
-def _due(home: Home, monitor: Monitor, runs: Mapping[Window, Run], began: datetime | None, now: datetime) -> list[Window]:
-    """Return the ended windows that may have changed: all since the first use, later those that are new or not settled."""
+def _due(monitor: Monitor, runs: Mapping[Window, Run], settled: timedelta, began: datetime | None, now: datetime) -> list[Window]:
+    """Return the ended windows that may have changed: all since the first use, later those that are new or not settled.
+
+    A window is settled so long after its end: its labels come, too, and tell what a correct prediction cost. While nobody knows how long they take
+    none is, and all count from the first use on.
+    """
     if runs:
-        began = max(runs).end - _settled(home, monitor, now)
+        began = max(max(runs).end - settled, min(runs).start - SETTLED)
     return [w for w in monitor.grid.between(began, now) if w.end <= now] if began else []
 
 
@@ -155,38 +163,23 @@ def _bring_up(monitor: Monitor, windows: list[Window], at_hand: _AtHand) -> tupl
     """Return the scores of each window in which the model used a GPU or tokens, and those among them that are to be written."""
     home, books, now = at_hand.home, at_hand.books, at_hand.now
     every = gpu_uses(home.lake, books.spans(windows), at_hand.claims, now=now)
-    asked = asked_of(home, {monitor.model: monitor}, books, windows, every, now=now)[monitor.model]
-    uses = _of_model(every, monitor.model)
-    answers = measured_answers(home, monitor, windows, now=now)
+    uses, asked, answers = _of_model(every, monitor.model), dict[datetime, Asked](), Answers()
+    if uses or monitor.cost.llm:
+        asked = asked_of(home, {monitor.model: monitor}, books, windows, every, now=now)[monitor.model]
+        answers = measured_answers(home, monitor, windows, now=now)
     fresh: dict[Window, list[Score]] = {}
     for window in windows:
         mine, requests = _sides(monitor, window, uses, asked)
         for place, side in enumerate(mine):
             spent = spent_by(monitor, side, window, books, requests, answers.accuracy.get(window.start), with_tokens=place == 0)
             made = cost_scores(spent, monitor, window, now=now)
-            made += _of_versions(monitor, side, window, books, requests, now, with_tokens=place == 0)
-            rows = answers.segments.get(window.start, {})
-            shares = by_segment(rows, _whole(rows, requests))
+            for version, its, estimated in spent_by_version(monitor, side, window, books, requests, with_tokens=place == 0):
+                made += version_scores(its, monitor, window, version=version, estimated_ratio=estimated, now=now) if version else []
+            shares = segment_shares(answers.segments.get(window.start, {}), requests)
             made += [share_score(spent, monitor, window, segment, share, now=now) for segment, share in shares.items()]
             fresh.setdefault(window, []).extend(made)
     before = {k: s for k, s in at_hand.known.items() if s.model == monitor.model and s.grain == monitor.window}
     return fresh, [*_restated(fresh, before), *_withdrawn(fresh, before, every, now)]
-
-
-def _whole(rows: Mapping[str, int], asked: Asked) -> int:
-    """Return of how many predictions segments are shares; rows that were not answered are in segments, too, and none may have more than all."""
-    return max([asked.predictions, *rows.values()]) if rows else 0
-
-
-def _of_versions(
-    monitor: Monitor, uses: Sequence[Use], window: Window, books: Books, asked: Asked, now: datetime, *, with_tokens: bool
-) -> Iterator[Score]:
-    """Yield the scores of each version, where readings or rows name any."""
-    parts = by_version(uses, asked.versions)
-    for version in sorted({*parts, *(asked.tokens if with_tokens else ())} - {""}):
-        mine, estimated = parts.get(version, ([], 0.0))
-        spent = spent_by(monitor, mine, window, books, asked.of(version), None, with_tokens=with_tokens)
-        yield from version_scores(spent, monitor, window, version=version, estimated_ratio=estimated, now=now)
 
 
 def _of_model(uses: Iterable[Use], model: str) -> dict[tuple[datetime, bool], list[Use]]:
@@ -211,11 +204,14 @@ def _restated(fresh: Mapping[Window, list[Score]], known: Mapping[tuple[object, 
 
 
 def _withdrawn(fresh: Mapping[Window, list[Score]], known: Mapping[tuple[object, ...], Score], uses: Iterable[Use], now: datetime) -> list[Score]:
-    """Return, without a number, scores whose readings are still there but belong to another model now."""
+    """Return, without a number, scores of what is attributed otherwise now: its readings are still there or, of tokens alone, its requests."""
     present = {_key(s) for scores in fresh.values() for s in scores}
     sampled = {(u.window_start, u.is_synthetic) for u in uses}
-    gone = [s for k, s in known.items() if k not in present and (s.window_start, "synthetic" in s.method) in sampled and s.n]
-    return [withdrawn(s, now) for s in gone]
+    asked, of_tokens = {w.start for w in fresh}, method(is_synthetic=False, is_of_tokens=True)
+    gone = (s for k, s in known.items() if k not in present and (s.n or s.value is not None))
+    return [
+        withdrawn(s, now) for s in gone if (s.window_start, "synthetic" in s.method) in sampled or (s.method == of_tokens and s.window_start in asked)
+    ]
 
 
 def _outcomes(

@@ -3,9 +3,12 @@
 Belongs here: reading these. Does not: scores that are kept (costs.py), the bill of all models (bill.py), arithmetic (measures/).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from fractions import Fraction
+from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +22,7 @@ from watchkeeper.adapters.token_prices import token_book
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConfigurationError
 from watchkeeper.measures.cost import Spent, right_of
+from watchkeeper.measures.gpu_parts import by_segment, by_version
 from watchkeeper.measures.gpu_use import TRAINING, Use, usage
 from watchkeeper.measures.price_spans import PriceSpan, spans_of
 from watchkeeper.measures.prices import Price, days_of_change
@@ -30,6 +34,8 @@ from watchkeeper.records import Batch, Score
 from watchkeeper.windows import Grid, Window
 from watchkeeper.words import counted
 
+Book = TypeVar("Book")
+
 
 @dataclass(frozen=True, slots=True)
 class Books:
@@ -38,6 +44,10 @@ class Books:
     gpus: Sequence[Price] | str
     tokens: Sequence[TokenPrice] | str
     zone: str
+
+    def day_of(self, moment: datetime) -> date:
+        """Return the day whose prices hold at a moment."""
+        return moment.astimezone(ZoneInfo(self.zone)).date()
 
     def spans(self, windows: Sequence[Window]) -> list[PriceSpan]:
         """Return windows, cut where a price changes."""
@@ -57,17 +67,14 @@ def books_of(home: Home) -> Books:
 
 def books_or_reasons(home: Home) -> Books:
     """Return the price books, of one that is wrong what is wrong with it."""
-    gpus: Sequence[Price] | str
-    tokens: Sequence[TokenPrice] | str
+    return Books(_or_reason(price_book, home), _or_reason(token_book, home), home.workspace.timezone)
+
+
+def _or_reason(read: Callable[[Home], Book], home: Home) -> Book | str:
     try:
-        gpus = price_book(home)
+        return read(home)
     except ConfigurationError as error:
-        gpus = str(error)
-    try:
-        tokens = token_book(home)
-    except ConfigurationError as error:
-        tokens = str(error)
-    return Books(gpus, tokens, home.workspace.timezone)
+        return str(error)
 
 
 def claims_of(monitors: Mapping[str, Monitor]) -> Claims:
@@ -146,3 +153,22 @@ def spent_by(
         right=right_of(monitor, accuracy),
         currency=currency,
     )
+
+
+def spent_by_version(
+    monitor: Monitor, uses: Sequence[Use], window: Window, books: Books, asked: Asked, *, with_tokens: bool
+) -> Iterator[tuple[str, Spent, float]]:
+    """Yield each version, what it spent, and which share of its GPU time is an estimate; nothing where neither readings nor rows name any.
+
+    Time of which nothing tells the version is that of the empty one.
+    """
+    parts = by_version(uses, asked.versions)
+    names = sorted({*parts, *(asked.tokens if with_tokens and monitor.cost.llm else ())})
+    for version in names if any(names) else ():
+        mine, estimated = parts.get(version, ([], 0.0))
+        yield version, spent_by(monitor, mine, window, books, asked.of(version), None, with_tokens=with_tokens), estimated
+
+
+def segment_shares(rows: Mapping[str, int], asked: Asked) -> dict[str, Fraction]:
+    """Return each segment's share of a window's predictions; rows that were not answered are in segments, too, and none may have more than all."""
+    return by_segment(rows, max([asked.predictions, *rows.values()]))
