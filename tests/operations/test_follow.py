@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,45 @@ def test_models_that_are_told_by_their_windows_alone_are_named(home: Home, tmp_p
 def test_too_few_rows_wait_for_more(home: Home):
     steps = followed(home, Clock(5, lambda n: minute(home, n, rows=12, faults=("failing",))))
     assert [sum(s.looked.values()) for s in steps[1:]] == [0, 0, 36, 0]
+
+
+def looks_at(home: Home, metric: str, segment: str = "") -> list[Look]:
+    """Return the looks at a number with rows since NOW, in order."""
+    mine = [one for one in home.lake.newest(Look) if (one.metric, one.segment) == (metric, segment) and one.rows_to > NOW]
+    return sorted(mine, key=lambda one: one.rows_from)
+
+
+def test_a_percentile_waits_for_rows_of_its_own_while_shares_are_looked_at(home: Home):
+    """Forty rows a minute are enough for a share each minute, and for a percentile every third; none is in two looks at the same."""
+    followed(home, Clock(7, lambda n: minute(home, n, rows=40, faults=("slow",) if n > 3 else ())))
+    assert [one.n for one in looks_at(home, "rows")] == [one.n for one in looks_at(home, "error_ratio")] == [40] * 6
+    of_percentile = looks_at(home, "latency_p95")
+    assert [(one.n, one.is_out) for one in of_percentile] == [(120, False), (120, True)]
+    assert [(one.rows_from.minute, one.rows_to.minute) for one in of_percentile] == [(20, 22), (23, 25)]
+
+
+def test_a_segment_waits_for_rows_of_its_own(home: Home):
+    """Of sixty rows a minute each of three regions has some twenty: enough for a share of errors in two minutes, for a percentile in five or six."""
+    followed(home, Clock(9, lambda n: minute(home, n, rows=60)))
+    for metric, least in (("errors_to_rest", 30), ("latency_to_rest", 100)):
+        found = {region: looks_at(home, metric, f"region={region}") for region in ("eu", "us", "asia")}
+        assert all(least <= one.n < least + 40 for looks in found.values() for one in looks)
+        assert all(one.rows_to <= after.rows_from for looks in found.values() for one, after in pairwise(looks))
+        assert all(480 / 3 / (least + 30) - 1 < len(looks) for looks in found.values())
+
+
+def test_rows_of_an_hour_that_is_over_wait_for_its_late_ones(home: Home):
+    """Twelve are too few; what is looked at in the hour after does not take them away."""
+    start = NOW.replace(minute=57)
+
+    def between(number: int) -> None:
+        at, rows = {1: (57, 12), 2: (58, 12), 3: (60, 400), 4: (59, 12)}[number]
+        begin = NOW.replace(minute=0) + at * MINUTE
+        write_file(home.root, MODEL, begin, live_rows(np.random.default_rng(number), begin, begin + MINUTE, rows, faults=("failing",)))
+
+    followed(home, Clock(5, between, start=start))
+    hour = NOW.replace(minute=0) + timedelta(hours=1)
+    assert [(one.n, one.rows_from < hour) for one in looks_at(home, "rows")] == [(36, True), (400, False)]
 
 
 def test_a_step_with_nothing_new_writes_nothing(home: Home):
