@@ -15,10 +15,13 @@ import pytest
 
 from live_world import live_rows, live_workspace, write_file
 from slack_standin import Slack
+from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.follow import Plan, Step, check_beat, follow
-from watchkeeper.operations.newest import told_by_windows
+from watchkeeper.operations.ingest import ingest
+from watchkeeper.operations.newest import look, told_by_windows
+from watchkeeper.operations.profile import profile
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.operations.sample import Pace
 from watchkeeper.operations.watch import watch
@@ -318,6 +321,73 @@ def test_a_failed_step_is_kept_and_the_next_one_comes(home: Home):
     assert sum(b.rows_landed for b in steps[3].batches) == 1200
     (run,) = [r for r in home.lake.newest(Run) if r.operation == "ingest"]
     assert run.outcome == "done"
+
+
+def test_a_find_that_could_not_be_judged_is_judged_at_a_later_step(home: Home):
+    """The scores cannot be read for two minutes, in the first of which the service begins to fail."""
+    log = home.root / "warehouse" / "lake" / "scores" / "_delta_log"
+    half_written = log / f"{len(list(log.glob('*.json'))):020}.json"
+
+    def between(number: int) -> None:
+        if number < 3:
+            minute(home, number, faults=("failing",) if number == 2 else ())
+        half_written.write_text("{") if number == 2 else half_written.unlink(missing_ok=True) if number == 4 else None
+
+    steps = followed(home, Clock(6, between))
+    assert [len(s.events) for s in steps] == [0, 0, 0, 0, 1, 0]
+    assert ["judge failed" in " ".join(s.failures) for s in steps] == [False, False, True, True, False, False]
+
+
+def test_a_find_of_a_process_that_was_killed_before_it_judged_is_told_by_the_next(home: Home):
+    followed(home, Clock(2, lambda n: minute(home, n)))
+    minute(home, 2, faults=("failing",))
+    monitor, at = load_monitors(home)[0][MODEL], NOW + 2 * MINUTE
+    ingest(home, monitor, now=at)
+    profile(home, monitor, now=at, counts_alone=True)
+    assert any(one.is_out for one in look(home, monitor, now=at))
+    steps = followed(home, Clock(2, start=NOW + 3 * MINUTE))
+    assert [len(s.events) for s in steps] == [1, 0]
+
+
+class _BesideAnother(Lake):
+    """A lake in which something is done by another process once, when this one keeps what it saw."""
+
+    meanwhile: Any = None
+
+    def append_records(self, record: type, rows: Any, **more: Any) -> None:
+        super().append_records(record, rows, **more)
+        if record is Look and rows and self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+
+
+def test_what_another_process_lands_during_a_look_is_counted_at_the_next_step(home: Home):
+    """It also takes the file out of the inbox, so that only the lake tells of it."""
+    lake = _BesideAnother(home.lake.address)
+    mine = find_home(home.root)
+    vars(mine)["lake"] = lake
+
+    def land() -> None:
+        minute(home, 3)
+        (batch,) = ingest(home, load_monitors(home)[0][MODEL], now=NOW + 3 * MINUTE)
+        Path(batch.path if Path(batch.path).is_absolute() else home.root / batch.path).unlink()
+
+    def between(number: int) -> None:
+        if number < 3:
+            minute(home, number)
+        lake.meanwhile = land if number == 2 else None
+
+    assert [sum(s.looked.values()) for s in followed(mine, Clock(5, between))[1:]] == [400, 400, 400, 0]
+
+
+def test_after_the_whole_watch_metrics_are_exported_and_what_could_not_be_read_or_sent_is_said(home: Home):
+    pages = {"prometheus": [{"name": "gone", "scrape": "http://127.0.0.1:9/metrics"}]}
+    export = {"export": {"textfile": "wk.prom", "otlp": "http://127.0.0.1:9"}}
+    settings = json.loads((home.root / "watchkeeper.yaml").read_text()) | {"telemetry": pages | export}
+    (home.root / "watchkeeper.yaml").write_text(json.dumps(settings))
+    (step,) = followed(find_home(home.root), Clock(1), is_whole=True)
+    assert "watchkeeper_score{" in (home.root / "wk.prom").read_text()
+    assert [f.split(":")[0] for f in step.failures] == ["gone", "The metrics could not be exported"]
 
 
 def test_a_workspace_that_breaks_while_it_is_followed_does_not_end_it(home: Home):
