@@ -177,7 +177,7 @@ def _whole(home: Home, plan: Plan, memory: _Memory, step: Step, spread: Spread) 
     step.events += done.events
     step.actions += done.actions
     step.failures += [f"{f.model}: {f.operation} failed: {f.reason}" for f in done.failures]
-    step.failures += [*done.unevaluated, *done.unread]
+    step.failures += [*done.unevaluated, *(f"{name}: {reason}" for name, reason in done.unread)]
     memory.judged |= set(done.models) - {f.model for f in done.failures}
     memory.acted_at, memory.is_unsent = step.at, _are_unsent(done.actions)
     step.failures += deliver(home, load_monitors(home)[0], now=step.at)
