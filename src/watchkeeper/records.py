@@ -328,7 +328,7 @@ class Look:
     """One number of the newest rows of a window that had not ended, held against what is usual; service always, data where out of line."""
 
     TABLE: ClassVar[str] = "looks"
-    KEY: ClassVar[tuple[str, ...]] = ("model", "environment", "bins", "metric", "feature", "segment", "window_start", "reached")
+    KEY: ClassVar[tuple[str, ...]] = ("model", "environment", "bins", "metric", "feature", "segment", "window_start", "rows_from", "reached")
 
     model: Of[str, "the monitor"]
     environment: Of[str, "production, staging, ..."]
@@ -349,7 +349,7 @@ class Look:
     p: Of[float, "chance of something this far out when nothing is wrong"] = 1.0
     n: Of[int, "rows it rests on"] = 0
     is_out: Of[bool, "whether it is out of line within the budget of such looks"] = False
-    reached: Of[int, "up to which revision of the model's profile parts was looked at"]
+    reached: Of[int, "up to which revision of the model's profile parts this number was looked at in that hour"]
     bins: Of[str, "version of the bins"]
     computed_at: Of[datetime, "the `now` of the look"]
 

@@ -51,9 +51,9 @@ def look(metric: str, value: float, n: int, *, at=NOW) -> Score:
     )
 
 
-def is_told(learned, metric: str, value: float, n: int, before=(), **changes) -> bool:
+def is_told(learned, metric: str, value: float, n: int, before: Before | None = None, **changes) -> bool:
     name = (metric, "weight" if metric == "null_ratio" else "", "")
-    found = list(out_of_line(monitor(**changes), learned, [look(metric, value, n)], {name: before}))
+    found = list(out_of_line(monitor(**changes), learned, [look(metric, value, n)], lambda _: {} if before is None else {name: before}))
     return any(held.is_out for _, held in found)
 
 
@@ -103,9 +103,9 @@ def test_on_a_day_of_the_calendar_nothing_is_told():
 
 def test_minutes_that_have_always_differed_more_than_hours_do_are_usual():
     """Every few minutes a job makes requests three times as slow."""
-    wild = [Before(float(np.exp(np.log(200) + off)), 200.0, 1000) for off in noise(3, 60, sd=0.5)[0]]
+    wild = Before(np.exp(np.log(200) + noise(3, 60, sd=0.5)[0]), np.full(60, 200.0), np.full(60, 1000.0))
     assert is_told(LATENCY, "latency_p95", 700.0, 1000)
-    assert is_told(LATENCY, "latency_p95", 700.0, 1000, wild[: LEAST_LOOKS - 1])
+    assert is_told(LATENCY, "latency_p95", 700.0, 1000, Before(*(each[: LEAST_LOOKS - 1] for each in wild)))
     assert not is_told(LATENCY, "latency_p95", 700.0, 1000, wild)
 
 

@@ -1,9 +1,11 @@
 """A watch that goes on: a fault in the newest rows is told at the next step, old rows are left alone, and nothing piles up."""
 
 import json
+import os
 import re
 import shutil
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,13 @@ import pytest
 
 from live_world import live_rows, live_workspace, write_file
 from slack_standin import Slack
+from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.follow import Plan, Step, check_beat, follow
-from watchkeeper.operations.newest import told_by_windows
+from watchkeeper.operations.ingest import ingest
+from watchkeeper.operations.newest import look, told_by_windows
+from watchkeeper.operations.profile import profile
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.operations.sample import Pace
 from watchkeeper.operations.watch import watch
@@ -177,6 +182,45 @@ def test_too_few_rows_wait_for_more(home: Home):
     assert [sum(s.looked.values()) for s in steps[1:]] == [0, 0, 36, 0]
 
 
+def looks_at(home: Home, metric: str, segment: str = "") -> list[Look]:
+    """Return the looks at a number with rows since NOW, in order."""
+    mine = [one for one in home.lake.newest(Look) if (one.metric, one.segment) == (metric, segment) and one.rows_to > NOW]
+    return sorted(mine, key=lambda one: one.rows_from)
+
+
+def test_a_percentile_waits_for_rows_of_its_own_while_shares_are_looked_at(home: Home):
+    """Forty rows a minute are enough for a share each minute, and for a percentile every third; none is in two looks at the same."""
+    followed(home, Clock(7, lambda n: minute(home, n, rows=40, faults=("slow",) if n > 3 else ())))
+    assert [one.n for one in looks_at(home, "rows")] == [one.n for one in looks_at(home, "error_ratio")] == [40] * 6
+    of_percentile = looks_at(home, "latency_p95")
+    assert [(one.n, one.is_out) for one in of_percentile] == [(120, False), (120, True)]
+    assert [(one.rows_from.minute, one.rows_to.minute) for one in of_percentile] == [(20, 22), (23, 25)]
+
+
+def test_a_segment_waits_for_rows_of_its_own(home: Home):
+    """Of sixty rows a minute each of three regions has some twenty: enough for a share of errors in two minutes, for a percentile in five or six."""
+    followed(home, Clock(9, lambda n: minute(home, n, rows=60)))
+    for metric, least in (("errors_to_rest", 30), ("latency_to_rest", 100)):
+        found = {region: looks_at(home, metric, f"region={region}") for region in ("eu", "us", "asia")}
+        assert all(least <= one.n < least + 40 for looks in found.values() for one in looks)
+        assert all(one.rows_to <= after.rows_from for looks in found.values() for one, after in pairwise(looks))
+        assert all(480 / 3 / (least + 30) - 1 < len(looks) for looks in found.values())
+
+
+def test_rows_of_an_hour_that_is_over_wait_for_its_late_ones(home: Home):
+    """Twelve are too few; what is looked at in the hour after does not take them away."""
+    start = NOW.replace(minute=57)
+
+    def between(number: int) -> None:
+        at, rows = {1: (57, 12), 2: (58, 12), 3: (60, 400), 4: (59, 12)}[number]
+        begin = NOW.replace(minute=0) + at * MINUTE
+        write_file(home.root, MODEL, begin, live_rows(np.random.default_rng(number), begin, begin + MINUTE, rows, faults=("failing",)))
+
+    followed(home, Clock(5, between, start=start))
+    hour = NOW.replace(minute=0) + timedelta(hours=1)
+    assert [(one.n, one.rows_from < hour) for one in looks_at(home, "rows")] == [(36, True), (400, False)]
+
+
 def test_a_step_with_nothing_new_writes_nothing(home: Home):
     steps = followed(home, Clock(4))
     assert all(not s.batches and not s.looked and not s.events for s in steps[1:])
@@ -278,6 +322,75 @@ def test_a_failed_step_is_kept_and_the_next_one_comes(home: Home):
     assert sum(b.rows_landed for b in steps[3].batches) == 1200
     (run,) = [r for r in home.lake.newest(Run) if r.operation == "ingest"]
     assert run.outcome == "done"
+
+
+def test_a_find_that_could_not_be_judged_is_judged_at_a_later_step(home: Home):
+    """The scores cannot be read for two minutes, in the first of which the service begins to fail."""
+    log = home.root / "warehouse" / "lake" / "scores" / "_delta_log"
+    half_written = log / f"{len(list(log.glob('*.json'))):020}.json"
+
+    def between(number: int) -> None:
+        if number < 3:
+            minute(home, number, faults=("failing",) if number == 2 else ())
+        half_written.write_text("{") if number == 2 else half_written.unlink(missing_ok=True) if number == 4 else None
+
+    steps = followed(home, Clock(6, between))
+    assert [len(s.events) for s in steps] == [0, 0, 0, 0, 1, 0]
+    assert ["judge failed" in " ".join(s.failures) for s in steps] == [False, False, True, True, False, False]
+
+
+def test_a_find_of_a_process_that_was_killed_before_it_judged_is_told_by_the_next(home: Home):
+    followed(home, Clock(2, lambda n: minute(home, n)))
+    minute(home, 2, faults=("failing",))
+    monitor, at = load_monitors(home)[0][MODEL], NOW + 2 * MINUTE
+    ingest(home, monitor, now=at)
+    profile(home, monitor, now=at, counts_alone=True)
+    assert any(one.is_out for one in look(home, monitor, now=at))
+    steps = followed(home, Clock(2, start=NOW + 3 * MINUTE))
+    assert [len(s.events) for s in steps] == [1, 0]
+
+
+class _BesideAnother(Lake):
+    """A lake in which something is done by another process once, when this one keeps what it saw."""
+
+    meanwhile: Any = None
+
+    def append_records(self, record: type, rows: Any, **more: Any) -> None:
+        super().append_records(record, rows, **more)
+        if record is Look and rows and self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+
+
+def test_what_another_process_lands_during_a_look_is_counted_at_the_next_step(home: Home):
+    """It also takes the file out of the inbox, so that only the lake tells of it."""
+    lake = _BesideAnother(home.lake.address)
+    mine = find_home(home.root)
+    vars(mine)["lake"] = lake
+
+    def land() -> None:
+        minute(home, 3)
+        (batch,) = ingest(home, load_monitors(home)[0][MODEL], now=NOW + 3 * MINUTE)
+        Path(batch.path if Path(batch.path).is_absolute() else home.root / batch.path).unlink()
+
+    def between(number: int) -> None:
+        if number < 3:
+            minute(home, number)
+        for file in (home.root / "inbox").iterdir():
+            os.utime(file, (1.7e9, 1.7e9))  # a file written just now is read again, whatever the lake says
+        lake.meanwhile = land if number == 2 else None
+
+    assert [sum(s.looked.values()) for s in followed(mine, Clock(5, between))[1:]] == [400, 400, 400, 0]
+
+
+def test_after_the_whole_watch_metrics_are_exported_and_what_could_not_be_read_or_sent_is_said(home: Home):
+    pages = {"prometheus": [{"name": "gone", "scrape": "http://127.0.0.1:9/metrics"}]}
+    export = {"export": {"textfile": "wk.prom", "otlp": "http://127.0.0.1:9"}}
+    settings = json.loads((home.root / "watchkeeper.yaml").read_text()) | {"telemetry": pages | export}
+    (home.root / "watchkeeper.yaml").write_text(json.dumps(settings))
+    (step,) = followed(find_home(home.root), Clock(1), is_whole=True)
+    assert "watchkeeper_score{" in (home.root / "wk.prom").read_text()
+    assert [f.split(":")[0] for f in step.failures] == ["gone", "The metrics could not be exported"]
 
 
 def test_a_workspace_that_breaks_while_it_is_followed_does_not_end_it(home: Home):

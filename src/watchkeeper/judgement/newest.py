@@ -10,7 +10,7 @@ budget of false alarms, over the 1,440 looks of a day, allows for it. Wander of 
 until then it is taken to be twice that of hours. What is smaller, builds up, or needs labels is told by the whole window, as ever.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -28,6 +28,7 @@ from watchkeeper.judgement.season import on_calendar, places
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Look, Score, Signal, key
 from watchkeeper.stats.testing import benjamini_hochberg
+from watchkeeper.windows import Window
 
 NEWEST = "newest"
 LEAST_ROWS, LEAST_FOR_A_PERCENTILE = 30, 100
@@ -41,11 +42,15 @@ Named = tuple[str, str, str]
 
 
 class Before(NamedTuple):
-    """A number of an earlier look that was in line: what it was, what was expected, and its rows."""
+    """A number in earlier looks where it was in line: what it was in each, what was expected, and the rows."""
 
-    value: float
-    expected: float
-    n: int
+    value: Floats
+    expected: Floats
+    n: Floats
+
+
+Earlier = Callable[[Sequence[Named]], Mapping[Named, Before]]
+"""Tells what numbers were in earlier looks; asked only of those that lie too far off, since of others it does not matter."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,10 @@ class UsualHours:
     normal: Normal
     noise: Floats
 
-    def centre(self, j: int, place: int) -> float:
-        """Return what is usual of a series at a place of the week, on the rule's scale."""
-        return float(self.normal.centre[j, place])
+    def centre(self, j: int, place: int) -> float | None:
+        """Return what is usual of a series at a place of the week, on the rule's scale; None where that is not known."""
+        found = float(self.normal.centre[j, place])
+        return found if self.normal.is_calibrated[j] and np.isfinite(found) else None
 
 
 def looked_at(monitor: Monitor) -> list[Rule]:
@@ -89,17 +95,27 @@ def _learned(monitor: Monitor, found: Series) -> UsualHours:
     return UsualHours(found.rule, found, panel, normal, row_means(panel.variance * np.nan_to_num(found.n)))
 
 
-def out_of_line(
-    monitor: Monitor, usual: Sequence[UsualHours], scores: Sequence[Score], before: Mapping[Named, Sequence[Before]]
-) -> Iterator[tuple[Score, "Held"]]:
-    """Yield each number of the newest rows that can be judged, with how it lies to what is usual; `before` holds earlier ones that were in line.
+def awaited(monitor: Monitor, usual: Sequence[UsualHours], window: Window) -> list[Named]:
+    """Return the numbers of the service that are judged in a window once they have rows enough; none on a day of the calendar."""
+    if on_calendar(monitor, [(window.start, window.end)])[0]:
+        return []
+    mine = [u for u in usual if u.rule.family == "service"]
+    here = [(u, int(places([window.start], monitor.timezone, u.panel.slots)[0])) for u in mine]
+    return [(u.rule.metric, *name) for u, place in here for j, name in enumerate(u.found.names) if u.centre(j, place) is not None]
+
+
+def out_of_line(monitor: Monitor, usual: Sequence[UsualHours], scores: Sequence[Score], before: Earlier) -> Iterator[tuple[Score, "Held"]]:
+    """Yield each number of the newest rows that can be judged, with how it lies to what is usual; `before` tells of earlier ones that were in line.
 
     Of a family as many are out of line as its budget allows for (Benjamini-Hochberg).
     """
     if not scores or on_calendar(monitor, [(scores[0].window_start, scores[0].window_end)])[0]:
         return
     by_metric = {u.rule.metric: u for u in usual}
-    held = [(s, found) for s in scores if s.metric in by_metric and (found := _held(monitor, by_metric[s.metric], s, before)) is not None]
+    beside = [found for s in scores if s.metric in by_metric and (found := _beside(monitor, by_metric[s.metric], s)) is not None]
+    far = [one.name for one in beside if one.beyond]
+    earlier = before(far) if far else {}
+    held = [(one.score, _held(one, earlier.get(one.name))) for one in beside]
     for family in WITHOUT_LABELS:
         mine = [(s, h) for s, h in held if h.rule.family == family]
         budget = _SHARE * level_of_family(family, "page", monitor.alerts.false_alarms_per_day, _LOOKS_A_DAY)  # type: ignore[arg-type]
@@ -122,27 +138,55 @@ class Held(NamedTuple):
         return self._replace(is_out=False)
 
 
-def _held(monitor: Monitor, usual: UsualHours, score: Score, before: Mapping[Named, Sequence[Before]]) -> Held | None:
-    name = (score.feature, score.segment)
-    is_share = score.unit == "ratio"
-    if score.value is None or score.n < (LEAST_ROWS if is_share else LEAST_FOR_A_PERCENTILE) or name not in usual.found.names:
+class _Beside(NamedTuple):
+    """A number of enough rows and the series of hours that it belongs to; `beyond` is by how much it is farther off than is let pass, with its sign."""
+
+    score: Score
+    usual: UsualHours
+    j: int
+    place: int
+    centre: float
+    tolerance: float
+    beyond: float
+
+    @property
+    def name(self) -> Named:
+        return self.score.metric, self.score.feature, self.score.segment
+
+    @property
+    def is_share(self) -> bool:
+        return _is_share(self.score)
+
+
+def _is_share(score: Score) -> bool:
+    return score.unit == "ratio"
+
+
+def _beside(monitor: Monitor, usual: UsualHours, score: Score) -> _Beside | None:
+    name, rule = (score.feature, score.segment), usual.rule
+    if score.value is None or score.n < (LEAST_ROWS if _is_share(score) else LEAST_FOR_A_PERCENTILE) or name not in usual.found.names:
         return None
     j, place = usual.found.names.index(name), int(places([score.window_start], monitor.timezone, usual.panel.slots)[0])
     centre = usual.centre(j, place)
-    if not usual.normal.is_calibrated[j] or not np.isfinite(centre):
+    if centre is None:
         return None
-    rule, normal = usual.rule, usual.normal
     tolerance = _FARTHER * rule.tolerance * (abs(centre) if rule.is_relative else 1.0) + (_MORE_OF_THE_NEW * centre if rule.beside_reference else 0.0)
-    wander = _wander(rule, usual, j, before.get((score.metric, *name), ()))
-    limit = min(max(centre + tolerance, 0.0), 1.0)
-    noise = limit * (1 - limit) / score.n if is_share else float(usual.noise[j]) / score.n
-    off = _scaled(rule, score.value) - centre
-    z = np.sign(off) * max(0.0, abs(off) - tolerance) / max(np.sqrt(wander + noise + normal.centre_variance[j]), 1e-12)
+    off = float(_scaled(rule, score.value)) - centre
+    return _Beside(score, usual, j, place, centre, tolerance, float(np.sign(off)) * max(0.0, abs(off) - tolerance))
+
+
+def _held(one: _Beside, before: Before | None) -> Held:
+    score, usual, j, centre = one.score, one.usual, one.j, one.centre
+    rule, normal = usual.rule, usual.normal
+    wander = _wander(rule, usual, j, before)
+    limit = min(max(centre + one.tolerance, 0.0), 1.0)
+    noise = limit * (1 - limit) / score.n if one.is_share else float(usual.noise[j]) / score.n
+    z = one.beyond / max(np.sqrt(wander + noise + normal.centre_variance[j]), 1e-12)
     p = float(chances_of(np.array(z), normal.freedom[j], score.direction))
-    if is_share and off > 0:
+    if one.is_share and one.beyond > 0:
         p = max(p, _by_chance(score, min(1.0, limit + 2 * float(np.sqrt(wander)))))
     low, high = usual_ranges(usual.panel, normal, j)
-    here = np.flatnonzero(usual.panel.place == place)
+    here = np.flatnonzero(usual.panel.place == one.place)
     ends = (float(low[here[-1]]), float(high[here[-1]])) if len(here) else (centre, centre)
     return Held(rule, unscaled(rule, centre), unscaled(rule, ends[0]), unscaled(rule, ends[1]), min(1.0, charts_of(usual.found) * p))
 
@@ -153,18 +197,18 @@ def _by_chance(score: Score, limit: float) -> float:
     return float(bdtrc(hits - 1, score.n, limit)) if hits > 0 and limit < 1 else 1.0
 
 
-def _scaled(rule: Rule, value: float) -> float:
-    return float(in_logs(np.array(value))) if rule.in_logs else value
+def _scaled(rule: Rule, value: Floats | float) -> Floats:
+    return in_logs(np.asarray(value, float)) if rule.in_logs else np.asarray(value, float)
 
 
-def _wander(rule: Rule, usual: UsualHours, j: int, before: Sequence[Before]) -> float:
+def _wander(rule: Rule, usual: UsualHours, j: int, before: Before | None) -> float:
     """Return by what variance stretches of minutes differ beyond the sampling of their rows."""
     tau2 = float(usual.normal.tau2[j])
-    if len(before) < LEAST_LOOKS:
+    if before is None or len(before.value) < LEAST_LOOKS:
         return _COLD * tau2
-    off = np.array([_scaled(rule, b.value) - _scaled(rule, b.expected) for b in before])
+    off = _scaled(rule, before.value) - _scaled(rule, before.expected)
     spread = _NORMAL_SPREAD * float(np.median(np.abs(off - np.median(off))))
-    noise = float(usual.noise[j]) * float(np.mean([1 / max(1, b.n) for b in before]))
+    noise = float(usual.noise[j]) * float(np.mean(1 / np.maximum(1, np.sort(before.n))))  # sorted, so that no order of files shows
     return max(tau2, spread**2 - noise)
 
 

@@ -20,6 +20,7 @@ from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import LeaseHeldError, UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.act import act
+from watchkeeper.operations.export import deliver
 from watchkeeper.operations.failures import failed, reason_of, recovered
 from watchkeeper.operations.grouping import messages_in
 from watchkeeper.operations.ingest import ingest
@@ -104,6 +105,8 @@ class _Memory:
     is_unsent: bool = False
     files: dict[str, frozenset[tuple[str, Stamp]]] = field(default_factory=dict)
     counted: dict[str, tuple[int, int]] = field(default_factory=dict)
+    judged: set[str] = field(default_factory=set)
+    """The models of which all that was found has been judged; of one that this process has not judged yet, nothing is known."""
     failed: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
     fine: set[tuple[str, str]] = field(default_factory=set)
 
@@ -152,15 +155,11 @@ def _take(home: Home, plan: Plan, memory: _Memory, step: Step, spread: Spread) -
     try:
         monitors, problems = load_monitors(home, plan.models)
         step.failures += [str(problem) for problem in problems]
+        is_whole = plan.is_whole and _is_whole_due(monitors.values(), memory, step.at)
         for monitor in monitors.values():
-            _of_model(home, monitor, memory, step)
-        if plan.is_whole and _is_whole_due(monitors.values(), memory, step.at):
-            step.whole, memory.whole_at = watch(home, plan.models, now=step.at, spread=spread), step.at
-            step.batches += step.whole.batches
-            step.events += step.whole.events
-            step.actions += step.whole.actions
-            step.failures += [f"{f.model}: {f.operation} failed: {f.reason}" for f in step.whole.failures]
-            memory.acted_at, memory.is_unsent = step.at, _are_unsent(step.whole.actions)
+            _of_model(home, monitor, memory, step, is_judged_after=is_whole)
+        if is_whole:
+            _whole(home, plan, memory, step, spread)
         elif step.events or memory.is_unsent or memory.acted_at is None or step.at - memory.acted_at >= _ACT_EVERY:
             step.actions += act(home, {m: dated(home, monitor) for m, monitor in monitors.items()}, now=step.at)
             memory.acted_at, memory.is_unsent = step.at, _are_unsent(step.actions)
@@ -168,6 +167,20 @@ def _take(home: Home, plan: Plan, memory: _Memory, step: Step, spread: Spread) -
             tidy(home)
     except Exception as error:  # noqa: BLE001 - a lake that is away for a minute, or a file that is half edited, must not end the watch
         step.failures.append(reason_of(error))
+
+
+def _whole(home: Home, plan: Plan, memory: _Memory, step: Step, spread: Spread) -> None:
+    """Bring everything up to date, and send the metrics where watchkeeper.yaml says, as after any run."""
+    step.whole, memory.whole_at = watch(home, plan.models, now=step.at, spread=spread, is_live=True), step.at
+    done = step.whole
+    step.batches += done.batches
+    step.events += done.events
+    step.actions += done.actions
+    step.failures += [f"{f.model}: {f.operation} failed: {f.reason}" for f in done.failures]
+    step.failures += [*done.unevaluated, *(f"{name}: {reason}" for name, reason in done.unread)]
+    memory.judged |= set(done.models) - {f.model for f in done.failures}
+    memory.acted_at, memory.is_unsent = step.at, _are_unsent(done.actions)
+    step.failures += deliver(home, load_monitors(home)[0], now=step.at)
 
 
 def _show(home: Home, plan: Plan, step: Step, show: Show) -> None:
@@ -191,28 +204,40 @@ def _is_whole_due(monitors: Iterable[Monitor], memory: _Memory, now: datetime) -
     return any(grid.at(now - AFTER_A_WINDOW).start > memory.whole_at - AFTER_A_WINDOW for grid in grids)
 
 
-def _of_model(home: Home, monitor: Monitor, memory: _Memory, step: Step) -> None:
-    """Take in, count and look at what is new of one model, and judge it where that shows what was not known."""
+def _of_model(home: Home, monitor: Monitor, memory: _Memory, step: Step, *, is_judged_after: bool) -> None:
+    """Take in, count and look at what is new of one model, and judge it where that shows what was not known, or where what was known may not be judged yet."""
     offered = _offered(home, monitor)
     is_new = offered is _EVERY_FILE or not offered <= memory.files.get(monitor.model, frozenset())
-    if not is_new and memory.counted.get(monitor.model) == _versions(home):
-        return
     attempts = _Attempts(home, monitor, memory, step)
+    if is_new or memory.counted.get(monitor.model) != (_version(home, Batch), _version(home, Profile)):
+        found = _seen(home, monitor, attempts, offered)
+        if news(home, found, now=step.at):
+            memory.judged.discard(monitor.model)
+    if monitor.model in memory.judged or monitor.model in step.elsewhere or is_judged_after:
+        return
+    landed = dated(home, monitor)
+    if attempts.made("judge", lambda: step.events.extend(judge(home, {monitor.model: landed}, now=step.at))):
+        memory.judged.add(monitor.model)
+
+
+def _seen(home: Home, monitor: Monitor, attempts: "_Attempts", offered: frozenset[tuple[str, Stamp]] | None) -> list[Look]:
+    """Take in and count what is new of one model, unless another process is at it; return what is seen of it."""
+    memory, step = attempts.memory, attempts.step
+    is_new = offered is _EVERY_FILE or not offered <= memory.files.get(monitor.model, frozenset())
+    found: list[Look] = []
     try:
         with lease(home.lake, f"watch:{monitor.model}", wait_s=0.0):
             if is_new and attempts.made("ingest", lambda: step.batches.extend(ingest(home, monitor, now=step.at))) and offered is not _EVERY_FILE:
                 memory.files[monitor.model] = offered
-            landed = dated(home, monitor)
-            found: list[Look] = []
-            is_counted = attempts.made("profile", lambda: profile(home, landed, now=step.at, counts_alone=True))
-            if is_counted and attempts.made("look", lambda: found.extend(look(home, landed, now=step.at))):
-                memory.counted[monitor.model] = _versions(home)
+            landed, batches = dated(home, monitor), _version(home, Batch)  # what others land from here on is of the next step
+            if attempts.made("profile", lambda: profile(home, landed, now=step.at, counts_alone=True)):
+                parts = _version(home, Profile)
+                if attempts.made("look", lambda: found.extend(look(home, landed, now=step.at))):
+                    memory.counted[monitor.model] = batches, parts
     except LeaseHeldError:
         step.elsewhere.append(monitor.model)
-        return
     step.looked |= {one.model: one.n for one in found if one.metric == "rows"}
-    if news(home, found, now=step.at):
-        attempts.made("judge", lambda: step.events.extend(judge(home, {monitor.model: landed}, now=step.at)))
+    return found
 
 
 def _offered(home: Home, monitor: Monitor) -> frozenset[tuple[str, Stamp]] | None:
@@ -228,10 +253,10 @@ def _offered(home: Home, monitor: Monitor) -> frozenset[tuple[str, Stamp]] | Non
     return frozenset(found) if all(known.modified_at is not None for _, known in found) else _EVERY_FILE
 
 
-def _versions(home: Home) -> tuple[int, int]:
-    """Return the states of the tables that say what landed and what was counted: while they stay there is nothing to do."""
-    found = [home.lake.table(table) for table in (Batch.TABLE, Profile.TABLE)]
-    return found[0].version() if found[0] else -1, found[1].version() if found[1] else -1
+def _version(home: Home, record: type[Batch | Profile]) -> int:
+    """Return the state of the table that says what landed, or of that which says what was counted: while they stay there is nothing to do."""
+    found = home.lake.table(record.TABLE)
+    return found.version() if found else -1
 
 
 @dataclass(frozen=True, slots=True)

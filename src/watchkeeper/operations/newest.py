@@ -1,16 +1,20 @@
-"""Newest: look at the rows that came since the last look, of a window that has not ended; old rows and old parts are not touched.
+"""Newest: look at the rows that came since the last look, of a window that has not ended.
 
-Belongs here: which parts are new, the numbers of these, and keeping what was seen. Does not: what is out of line (judgement/newest.py), the
-loop around it (follow.py).
+Belongs here: which parts are new, the numbers of these, and keeping what was seen. Does not: what is out of line (judgement/newest.py), what
+earlier looks saw (seen.py), the loop around it (follow.py).
 
 What came in since the last look are the parts of a later revision in the hours that still run: each batch has parts of its own, so a minute
-needs no finer grain, and nothing is kept by the minute but the few numbers of a look. How far the parts were looked at is kept with them,
-so that any process goes on from there, and of two that look at the same both find the same.
+needs no finer grain, and nothing is kept by the minute but the few numbers of a look. A percentile needs more rows than a share, and a host
+has fewer than the whole. So each number of the service, and all of the data together, wait in each hour for rows of their own, and no row is
+in two looks at one number. How far each was looked at is kept with it, so that any process goes on from there, and of two that look at the
+same both find the same.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache, partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,12 +22,14 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.arrow_records import TIMESTAMP, to_arrow
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.newest import LEAST_ROWS, Before, Held, Named, UsualHours, looked_at, newest_signals, out_of_line, signal_id, usual_hours
+from watchkeeper.judgement.newest import LEAST_ROWS, Held, Named, UsualHours, awaited, looked_at, newest_signals, out_of_line, signal_id, usual_hours
 from watchkeeper.judgement.worsening import has_grown
+from watchkeeper.measures.frame import Frame
 from watchkeeper.measures.readings import readings
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.eras import in_era
 from watchkeeper.operations.rollup import Basis, are_of_segments, basis_of, frame_of, reference_of, rolled_up
+from watchkeeper.operations.seen import in_line_before, reached_in
 from watchkeeper.operations.sums import KEPT, added, reference_revision
 from watchkeeper.profiles.parts import FEATURE, LABELS_BATCH, SERVICE, newest_scans
 from watchkeeper.records import Batch, Look, Profile, Score, Signal, key
@@ -31,9 +37,9 @@ from watchkeeper.windows import Grid, Window
 
 LATE = timedelta(minutes=5)
 """How long after an hour's end rows of it are still looked at."""
-REMEMBERED = timedelta(days=7)
-"""How far back looks tell how much stretches of minutes differ."""
 _LEARNED_FROM = timedelta(days=28)
+_ROWS: Named = ("rows", "", "")
+"""How many rows are looked at; it stands for all numbers of the data, which wait for rows together."""
 _USUAL: dict[str, list[UsualHours]] = {}
 
 
@@ -46,11 +52,9 @@ def look(home: Home, monitor: Monitor, *, now: datetime) -> list[Look]:
     basis = basis_of(home, monitor, now=now)
     if basis is None or basis.grain != "hour":
         return []
-    seen = _looks(home, monitor, basis, now)
-    new = _new_parts(home, monitor, basis, max((one.reached for one in seen), default=0), now)
-    if new is None:
-        return []
-    made = [one for hour in _hours(new, now) for one in _look_at(home, monitor, basis, new, hour, seen, now)]
+    hours = Grid("hour", monitor.timezone)
+    running = sorted({hours.at(now - LATE), hours.at(now)})  # those to come are wrong clocks, and wait
+    made = [one for hour in running for one in _look_at(home, monitor, basis, hour, now)]
     home.lake.append_records(Look, made)
     return made
 
@@ -82,83 +86,117 @@ def signals_of_looks(home: Home, monitor: Monitor, bins: str, *, now: datetime) 
     return newest_signals(home.lake.newest(Look, as_of=now, where=mine), now)
 
 
-def _looks(home: Home, monitor: Monitor, basis: Basis, now: datetime) -> list[Look]:
-    """Return the looks of the last days over the bins in force; those at the rows of today say how far they went."""
-    if home.lake.table(Look.TABLE) is None:
-        return []
-    mine = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment) & (pc.field("bins") == basis.bins)
-    return home.lake.newest(Look, as_of=now, where=mine & (pc.field("computed_at") >= pa.scalar(now - REMEMBERED, TIMESTAMP)))
-
-
-def _new_parts(home: Home, monitor: Monitor, basis: Basis, reached: int, now: datetime) -> pa.Table | None:
-    """Return the parts of events that were counted after a revision, of hours that still run; None where there are none."""
-    since = Grid("hour", monitor.timezone).at(now - LATE).start
-    mine = (pc.field("model") == monitor.model) & (pc.field("bins") == basis.bins) & (pc.field("computed_at") <= pa.scalar(now, TIMESTAMP))
-    mine &= (pc.field("revision") > reached) & (pc.field("window_start") >= pa.scalar(since, TIMESTAMP))
-    mine &= pc.field("kind").isin([FEATURE, SERVICE]) & (pc.field("batch_id") != LABELS_BATCH) & (pc.field("environment") == monitor.environment)
-    if not any(rule.in_segments for rule in looked_at(monitor)):
-        mine &= pc.field("segment") == ""
-    rows = home.lake.read(Profile.TABLE, where=mine)
-    return newest_scans(rows) if rows is not None and rows.num_rows else None
-
-
-def _hours(new: pa.Table, now: datetime) -> list[datetime]:
-    """Return the hours that new parts are of, in order; those to come are wrong clocks, and wait."""
-    return sorted(start for start in pc.unique(new.column("window_start")).to_pylist() if start <= now)
-
-
-def _look_at(home: Home, monitor: Monitor, basis: Basis, new: pa.Table, start: datetime, seen: Sequence[Look], now: datetime) -> Iterator[Look]:
+def _look_at(home: Home, monitor: Monitor, basis: Basis, hour: Window, now: datetime) -> Iterator[Look]:
     """Yield what is seen of the new rows of one hour."""
-    parts = new.filter(pc.equal(new.column("window_start"), pa.scalar(start, TIMESTAMP)))
-    hour, window = Grid("hour", monitor.timezone).at(start), monitor.grid.at(start)
+    marks = reached_in(home, monitor, basis.bins, hour, now=now)
+    of_hour = _of_hour(monitor, basis, hour, now)
+    reached = _newest_revision(home, of_hour & (pc.field("revision") > max(marks.values(), default=0)))
+    if reached is None:
+        return
+    window = monitor.grid.at(hour.start)
     era = in_era(home, monitor, window.start, now=now)
+    usual = _usual(home, era, basis, now)
+    due = _by_mark([_ROWS, *awaited(era, usual, hour)], marks)
+    parts = _unseen(home, of_hour, due)
     metrics = {rule.metric for rule in looked_at(monitor)}
     reference = reference_of(home, era, basis, now=now, metrics=metrics)
-    frame = frame_of(home, era, hour, "hour", basis, reference, now, metrics={*metrics, "rows"})
-    scores = [s for s in readings(frame, added(parts)) if s.value is not None]
-    rows = next((s for s in scores if s.metric == "rows" and not s.segment), None)
-    if rows is None or rows.n < LEAST_ROWS:
-        return
-    rows_from, rows_to = _span(home, monitor, parts, hour, now)
-    reached = int(pc.max(parts.column("revision")).as_py())
+    frame = frame_of(home, era, hour, "hour", basis, reference, now, metrics={*metrics, *_ROWS[:1]})
+    scores: list[Score] = []
+    seen_from: dict[Named, int] = {}
+    for mark, names in due.items():
+        found = _numbers(frame, monitor, _since(parts, mark, names), names)
+        seen_from |= {_name(score): mark for score in found}
+        scores += found
 
-    def made(score: Score, held: Held | None) -> Look:
-        return Look(
-            model=monitor.model,
-            environment=monitor.environment,
-            family=held.rule.family if held else "",
-            metric=score.metric,
-            feature=score.feature,
-            segment=score.segment,
-            window_start=window.start,
-            window_end=window.end,
-            rows_from=rows_from,
-            rows_to=rows_to,
-            value=score.value or 0.0,
-            low=score.low,
-            high=score.high,
-            expected=held.expected if held else 0.0,
-            normal_low=held.low if held else None,
-            normal_high=held.high if held else None,
-            p=held.p if held else 1.0,
-            n=score.n,
-            is_out=held is not None and held.is_out,
-            reached=reached,
-            bins=basis.bins,
-            computed_at=now,
-        )
+    @cache
+    def span(mark: int) -> tuple[datetime, datetime]:
+        return _span(home, monitor, _since(parts, mark, due[mark]), hour, now)
 
-    yield made(rows, None)
-    judged = out_of_line(era, _usual(home, era, basis, now), [s for s in scores if s.metric != "rows"], _before(seen))
-    yield from (made(score, held) for score, held in judged if held.is_out or held.rule.family == "service")
+    def told(score: Score, held: Held | None) -> Look:
+        return _seen(score, held, window, span(seen_from[_name(score)]), reached, now)
+
+    yield from (told(score, None) for score in scores if _name(score) == _ROWS)
+    judged = out_of_line(era, usual, [s for s in scores if _name(s) != _ROWS], partial(in_line_before, home, monitor, basis.bins, now=now))
+    yield from (told(score, held) for score, held in judged if held.is_out or held.rule.family == "service")
 
 
-def _before(seen: Sequence[Look]) -> dict[Named, list[Before]]:
-    out: dict[Named, list[Before]] = defaultdict(list)
-    for one in seen:
-        if one.family and not one.is_out:
-            out[one.metric, one.feature, one.segment].append(Before(one.value, one.expected, one.n))
-    return out
+def _name(score: Score) -> Named:
+    return score.metric, score.feature, score.segment
+
+
+def _of_hour(monitor: Monitor, basis: Basis, hour: Window, now: datetime) -> pc.Expression:
+    """Match the parts of a model's events in an hour."""
+    mine = (pc.field("model") == monitor.model) & (pc.field("bins") == basis.bins) & (pc.field("environment") == monitor.environment)
+    mine &= (pc.field("window_start") == pa.scalar(hour.start, TIMESTAMP)) & (pc.field("computed_at") <= pa.scalar(now, TIMESTAMP))
+    return mine & pc.field("kind").isin([FEATURE, SERVICE]) & (pc.field("batch_id") != LABELS_BATCH)
+
+
+def _newest_revision(home: Home, where: pc.Expression) -> int | None:
+    found = home.lake.read(Profile.TABLE, columns=["revision"], where=where)
+    return int(pc.max(found.column("revision")).as_py()) if found is not None and found.num_rows else None
+
+
+def _by_mark(names: Iterable[Named], marks: Mapping[Named, int]) -> dict[int, set[Named]]:
+    """Return numbers by how far they were looked at."""
+    out: dict[int, set[Named]] = defaultdict(set)
+    for name in names:
+        out[marks.get(name, 0)].add(name)
+    return dict(out)
+
+
+def _unseen(home: Home, of_hour: pc.Expression, due: Mapping[int, Collection[Named]]) -> pa.Table:
+    """Return the parts of an hour that some number has not been looked at with: of the data those of the whole, of the service those of each place since its own."""
+    kind, segment, revision = pc.field("kind"), pc.field("segment"), pc.field("revision")
+    least: dict[str, int] = {"": min(due)}
+    for mark, names in sorted(due.items()):
+        for _, _, place in names:
+            least.setdefault(place, mark)
+    wanted = (kind == FEATURE) & (segment == "") & (revision > next(mark for mark, names in due.items() if _ROWS in names))
+    for mark in set(least.values()):
+        wanted |= (kind == SERVICE) & among("segment", (place for place, own in least.items() if own == mark)) & (revision > mark)
+    return newest_scans(home.lake.read(Profile.TABLE, where=of_hour & wanted))
+
+
+def _since(parts: pa.Table, mark: int, names: Collection[Named]) -> pa.Table:
+    """Return the parts that numbers are taken from which were looked at up to a mark; figures of a place stand beside those of the whole."""
+    mine = (pc.field("revision") > mark) & among("segment", {"", *(place for _, _, place in names)})
+    return parts.filter(mine if _ROWS in names else mine & (pc.field("kind") == SERVICE))
+
+
+def _numbers(frame: Frame, monitor: Monitor, parts: pa.Table, names: Collection[Named]) -> list[Score]:
+    """Return the numbers of some parts that were asked for; those of the data where there are rows enough, after how many these are."""
+    of_data = {rule.metric for rule in looked_at(monitor) if rule.family == "data"} if _ROWS in names else set()
+    asked = replace(frame, metrics=of_data | {metric for metric, _, _ in names})
+    found = [s for s in readings(asked, added(parts)) if s.value is not None]
+    is_enough = any(_name(s) == _ROWS and s.n >= LEAST_ROWS for s in found)
+    return [s for s in found if (_name(s) in names and (_name(s) != _ROWS or is_enough)) or (s.metric in of_data and is_enough)]
+
+
+def _seen(score: Score, held: Held | None, window: Window, span: tuple[datetime, datetime], reached: int, now: datetime) -> Look:
+    return Look(
+        model=score.model,
+        environment=score.environment,
+        family=held.rule.family if held else "",
+        metric=score.metric,
+        feature=score.feature,
+        segment=score.segment,
+        window_start=window.start,
+        window_end=window.end,
+        rows_from=span[0],
+        rows_to=span[1],
+        value=score.value or 0.0,
+        low=score.low,
+        high=score.high,
+        expected=held.expected if held else 0.0,
+        normal_low=held.low if held else None,
+        normal_high=held.high if held else None,
+        p=held.p if held else 1.0,
+        n=score.n,
+        is_out=held is not None and held.is_out,
+        reached=reached,
+        bins=score.bins,
+        computed_at=now,
+    )
 
 
 def _span(home: Home, monitor: Monitor, parts: pa.Table, hour: Window, now: datetime) -> tuple[datetime, datetime]:
@@ -167,7 +205,7 @@ def _span(home: Home, monitor: Monitor, parts: pa.Table, hour: Window, now: date
     batches: list[Batch] = home.lake.newest(Batch, as_of=now, where=where)
     starts, ends = [b.starts_at for b in batches if b.starts_at], [b.ends_at for b in batches if b.ends_at]
     first, last = min(starts, default=hour.start), max(ends, default=now)
-    return max(first, hour.start), min(max(last, hour.start), hour.end)
+    return min(max(first, hour.start), hour.end - timedelta.resolution), min(max(last, hour.start), hour.end)
 
 
 def _usual(home: Home, monitor: Monitor, basis: Basis, now: datetime) -> list[UsualHours]:
