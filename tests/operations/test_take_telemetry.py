@@ -1,8 +1,10 @@
 """Telemetry of others lands once: files by their content, spans and values by their keys; what is broken is told of, and stops nothing."""
 
 import json
+import os
 import shutil
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from urllib.parse import parse_qs, urlsplit
@@ -82,6 +84,24 @@ def test_a_file_whose_only_line_is_being_written_waits_and_nothing_is_set_aside(
     (second,) = taken_in(home, now=NOW + timedelta(minutes=15))
     assert (second.status, second.spans) == ("landed", 3)
     assert home.lake.read("telemetry/quarantine") is None
+
+
+def test_a_rotated_file_is_read_once_more_and_then_known_by_its_new_name(telling):
+    home, hour_ago = telling(files=["inbox/*.jsonl*"]), time.time() - 3600
+    first = put(home, "a.jsonl", json_of(a_trace()))
+    os.utime(first, (hour_ago, hour_ago))
+    assert [t.spans for t in taken_in(home)] == [3]
+    rotated = first.rename(first.with_name("a.jsonl.1"))
+    assert taken_in(home) == []
+    rotated.write_bytes(json_of(a_trace()))  # as long, and of the same time: who reads it sees other spans
+    os.utime(rotated, (hour_ago, hour_ago))
+    batches = home.lake.read(Batch.TABLE).num_rows
+    assert taken_in(home, now=NOW + timedelta(hours=1)) == []
+    assert home.lake.read(Batch.TABLE).num_rows == batches
+    (known,) = home.lake.newest(Batch)
+    assert (known.name, known.landed_at, known.rows_landed) == ("a.jsonl", NOW, 3)
+    os.utime(rotated, (hour_ago + 60, hour_ago + 60))
+    assert [t.spans for t in taken_in(home, now=NOW + timedelta(hours=2))] == [3]
 
 
 def test_an_empty_file_is_empty_each_time_and_not_set_aside(make_home, watchkeeper):

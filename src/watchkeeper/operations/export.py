@@ -1,44 +1,33 @@
 """Export: the newest scores, open incidents and how fresh the runs are, as metrics for other people's dashboards.
 
-Belongs here: which metrics there are, their labels, and the bound on series. Does not: their forms (adapters/our_metrics.py,
-adapters/otlp_out.py). No segment of a private column goes out, as in the published file.
+Belongs here: which metrics there are, their labels, and the bound on series. Does not: finding the rows (export_rows.py), or their
+forms (adapters/our_metrics.py, adapters/otlp_out.py). No segment of a private column goes out, as in the published file.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.our_metrics import Gauge, prometheus_text
 from watchkeeper.adapters.swap import write_whole
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.bins_in_force import in_force
+from watchkeeper.operations.export_rows import newest_runs, newest_scores
 from watchkeeper.operations.incident_book import known_incidents
-from watchkeeper.operations.status import OPERATIONS
 from watchkeeper.records import CLASS, SEVERITIES, Run, Score
 from watchkeeper.spelling import segment_pairs
 
 PAGE = "metrics"
 """The file of the pages that `watchkeeper up` serves as /metrics."""
 
-LASTS = timedelta(days=35)
-"""Scores of windows that ended longer ago are no news, and would be taken for what is now."""
-
-_KNOWN = frozenset({"done", "provisional", "mature"})
-
 
 def metrics_of(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, series: int | None = None) -> list[Gauge]:
     """Return our metrics as of `now`; of scores at most so many `series` (else as watchkeeper.yaml says), those of whole models first, and the rest counted."""
     most = home.workspace.telemetry.export.series if series is None else series
-    found = [score for monitor in monitors.values() for score in _newest(home, monitor, now)]
+    found = [s for m in monitors.values() for s in newest_scores(home, m, now=now) if not _is_private(m, s)]
     kept = sorted(found, key=_rank)[:most]
-    runs = [r for r in home.lake.newest(Run, as_of=now) if r.model in monitors and r.operation in OPERATIONS]
     return [
         Gauge(
             "watchkeeper.score",
@@ -48,19 +37,10 @@ def metrics_of(home: Home, monitors: Mapping[str, Monitor], *, now: datetime, se
         ),
         Gauge("watchkeeper.score.series_left_out", "{series}", "Series of scores that the bound left out.", [({}, float(len(found) - len(kept)))]),
         Gauge("watchkeeper.incidents.open", "{incident}", "Incidents that are not resolved.", list(_incidents(home, monitors, now))),
-        *_freshness(runs),
+        *_freshness(newest_runs(home, monitors, now=now)),
         Gauge("watchkeeper.export.timestamp", "s", "The moment as of which these numbers are.", [({}, now.timestamp())]),
         Gauge("watchkeeper.build_info", "1", "Always 1; the version is a label.", [({"version": version("watchkeeper")}, 1.0)]),
     ]
-
-
-def _newest(home: Home, monitor: Monitor, now: datetime) -> Iterator[Score]:
-    """Yield the newest score of each series: of labels still missing and of all there, the newest of each."""
-    since = pa.scalar(now - LASTS, TIMESTAMP)
-    where = (pc.field("model") == monitor.model) & (pc.field("window_end") >= since) & in_force(home, monitor, now=now)
-    scores: list[Score] = home.lake.newest(Score, as_of=now, where=where)
-    shown = [s for s in scores if s.value is not None and s.state in _KNOWN and not _is_private(monitor, s)]
-    yield from {tuple(_labels(s).items()): s for s in sorted(shown, key=lambda s: s.window_start)}.values()
 
 
 def _is_private(monitor: Monitor, score: Score) -> bool:

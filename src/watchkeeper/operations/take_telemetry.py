@@ -6,7 +6,7 @@ grown brings what is new in it. Data lands first, then what was set aside, then 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import reduce
 from itertools import pairwise
@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
-from watchkeeper.adapters.files import File, discover, load, place_of, stamp
+from watchkeeper.adapters.files import File, Stamp, discover, load, place_of, stamp
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.otlp import Broken, Message, messages
@@ -139,9 +139,10 @@ class _Taking:
         self.home, self.now, self.models = home, now, frozenset(monitors)
         self.private = frozenset(name for m in monitors.values() for name in m.private)
         self.also = home.workspace.telemetry.attributes
-        known: list[Batch] = home.lake.newest(Batch, where=pc.field("source") == SOURCE)
-        self.batches = {b.batch_id: b for b in known}
-        self.stamps = {(b.path, b.size_bytes, b.modified_at) for b in known if b.modified_at is not None}
+        self.batches: dict[str, Batch] = {b.batch_id: b for b in home.lake.newest(Batch, where=pc.field("source") == SOURCE)}
+        self.in_lake = frozenset(self.batches)
+        self.stamps = _stamps(home.lake)
+        self.renamed: list[Batch] = []
 
     def files(self, found: Sequence[File], *, is_given: bool) -> Iterator[Taken]:
         """Yield what became of files, and land them in portions."""
@@ -157,6 +158,7 @@ class _Taking:
                 yield from self._landed(portion)
                 portion = []
         yield from self._landed(portion)
+        self.home.lake.append_records(Batch, self.renamed)  # by which the next run knows them unread
 
     def _offered(self, file: File, *, is_given: bool) -> _Read | Taken | None:
         """Return a file as it was read; None of one that is known unread, or has vanished."""
@@ -174,6 +176,7 @@ class _Taking:
         batch_id = key("", SOURCE, content.sha256)
         if batch_id in self.batches:
             again = self.batches[batch_id]
+            self._note_name(again, place, content.stamp)
             reason = "the same content was taken in before" + (f", as {again.name}" if again.name != file.name else "")
             reason = "; ".join(filter(None, (reason, again.reason)))
             aside, twice = again.rows_quarantined, again.rows_read - again.rows_quarantined
@@ -194,6 +197,12 @@ class _Taking:
         read.samples = {_sample_key(s): s for s in kept}
         read.broken += [(_WHOLE_FILE, clause) for clause in mixed]
         return read
+
+    def _note_name(self, batch: Batch, place: str, found: Stamp | None) -> None:
+        """Remember by which name a file that landed lies there now, such as after it was rotated, so that it is not read at every run."""
+        is_new = found is not None and found.modified_at is not None and (place, found.size_bytes, found.modified_at) not in self.stamps
+        if found is not None and is_new and batch.batch_id in self.in_lake:
+            self.renamed.append(replace(batch, path=place, size_bytes=found.size_bytes, modified_at=found.modified_at))
 
     def _landed(self, portion: Sequence[_Read]) -> list[Taken]:
         """Land files together, or one by one where something of them cannot be landed; one that cannot is told of, and asked for again."""
@@ -317,6 +326,13 @@ class _Taking:
             if newest is not None:
                 return newest
         return None
+
+
+def _stamps(lake: Lake) -> set[tuple[Any, ...]]:
+    """Return path, size and time of each file that was taken in, under all names it has had: a rotated one keeps its content."""
+    names = ["path", "size_bytes", "modified_at"]
+    there = lake.read(Batch.TABLE, columns=names, where=(pc.field("source") == SOURCE) & pc.field("modified_at").is_valid())
+    return set() if there is None else set(zip(*(there.column(n).to_pylist() for n in names), strict=True))
 
 
 def _add_or_set_aside(read: _Read, message: Message, about: About) -> None:
