@@ -92,6 +92,11 @@ class Export(Words):
     bearer: TokenName | None = Field(None, description="name of the collector's bearer token, as above")
     series: int = Field(10_000, ge=100, le=1_000_000, description="most series of scores; what is left out is counted")
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is named."""
+        return self.textfile is None and self.otlp is None
+
     @field_validator("textfile")
     @classmethod
     def _named_as_asked(cls, path: str | None) -> str | None:

@@ -1,5 +1,6 @@
 """A trace in words: a tree with durations, and the part that took longest by itself."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -56,7 +57,28 @@ def test_spans_without_their_parent_and_rings_are_still_shown():
 def test_of_many_spans_the_slowest_hundred_are_shown_and_the_rest_counted():
     lines = trace_lines([ROOT, *(part(f"p{i}", i, 1.0 + i / 1000) for i in range(300))])
     assert len(lines) == 102
-    assert lines[-1] == "  201 shorter spans not shown"
+    assert lines[-1] == "  201 other spans not shown"
+
+
+def test_the_slowest_part_is_shown_with_all_that_lead_to_it_however_short_these_are():
+    """An answer that is streamed goes on after the spans that began it are over."""
+    leads = [part(f"lead{i}", i, 0.1, f"lead{i - 1}" if i else "root") for i in range(5)]
+    last = part("stream", 9, 5000.0, "lead4")
+    lines = trace_lines([ROOT, *(part(f"p{i}", i, 10.0) for i in range(300)), *leads, last])
+    assert len(lines) == 102
+    at = next(i for i, line in enumerate(lines) if line.startswith("            lead4: "))
+    assert lines[at + 1].startswith("              stream: ")
+    assert lines[at + 1].endswith("slowest")
+
+
+def test_thousands_of_nested_spans_are_laid_out_in_a_moment():
+    chain = [part(f"c{i}", i / 100, 300.0 - i / 100, f"c{i - 1}" if i else "root") for i in range(20_000)]
+    began = time.process_time()
+    lines = trace_lines([ROOT, *chain])
+    assert time.process_time() - began < 5
+    assert len(lines) == 102
+    assert lines[-2].strip() == "c19999: 100 ms (25 %); api; slowest"
+    assert lines[-1] == "  19,901 other spans not shown"
 
 
 def test_a_trace_of_no_time_and_one_without_spans_have_no_shares():

@@ -19,9 +19,6 @@ from watchkeeper.adapters.scrape import TIMEOUT_S, place, scrape
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.samples import GpuProcess, GpuSample
 
-AT_MOST = 4 * 2**20
-"""Bytes of a page; that of 8 GPUs has some 50 kB."""
-
 _PREFIX = "DCGM_FI_"
 _MIB = 2**20
 _BLANK = 2.0**47
@@ -64,7 +61,7 @@ class DcgmExporter:
     def look(self, stamp: Stamp) -> Look:
         """Return a reading of every GPU and slice on the page, and of the containers that use them."""
         try:
-            page = scrape(self._url, timeout_s=self._timeout_s, at_most=AT_MOST)
+            page = scrape(self._url, timeout_s=self._timeout_s)
         except WatchkeeperError as error:
             return Look(faults={self.place: error.what})
         found = list(_entities(page).items())

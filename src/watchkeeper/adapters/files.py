@@ -1,6 +1,6 @@
 """Files of tables: finding them, knowing them again, and reading their bytes as rows.
 
-Belongs here: Parquet and Arrow, compression, names and stamps. Does not: CSV and JSON lines (text_files.py), or what the
+Belongs here: Parquet and Arrow, names and stamps. Does not: CSV and JSON lines (text_files.py), unpacking (packing.py), or what the
 columns mean (operations/cast.py). A file is read once into memory, so that what was hashed is what was read.
 """
 
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from watchkeeper.adapters import stored_files
+from watchkeeper.adapters.packing import unpack
 from watchkeeper.adapters.stored_files import StoredObject
 from watchkeeper.adapters.text_files import Reading, read_csv, read_json_lines
 from watchkeeper.adapters.workspace import Home
@@ -218,7 +219,7 @@ def interpret(data: bytes, name: str, texts: Collection[str] = ()) -> Reading:
     _require_no_disguise(data, name)
     reader = _reader(name)
     if data and PurePath(name).suffix in _COMPRESSIONS:
-        data = _unpacked(data, name)
+        data = unpack(data, _COMPRESSIONS[PurePath(name).suffix], name)
     if not data:
         raise UnreadableError("is empty, not even a header", where=name, then="Write it again, or remove it.")
     reading = reader(data, name, texts)
@@ -241,15 +242,6 @@ def _reader(name: str) -> Reader:
         formats = f"Known: {', '.join(_READERS)}, each also with .gz or .zst."
         raise UnreadableError(f"has the suffix {known!r}, which names no known format", where=name, then=formats)
     return _READERS[known]
-
-
-def _unpacked(data: bytes, name: str) -> bytes:
-    compression = _COMPRESSIONS[PurePath(name).suffix]
-    try:
-        unpacked: bytes = pa.input_stream(pa.py_buffer(data), compression=compression).read()
-    except (OSError, EOFError) as error:
-        raise UnreadableError(f"is not whole {compression} data", where=name, then="Copy it again.") from error
-    return unpacked
 
 
 def _read_parquet(data: bytes, name: str, _texts: Collection[str]) -> Reading:

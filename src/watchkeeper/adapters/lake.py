@@ -208,8 +208,7 @@ class Lake:
             return
         name, made = table or record.TABLE, to_arrow(record, rows)  # type: ignore[attr-defined]
         there = self._open.get(name) or self.table(name)  # as last seen: whether the log is longer by now does not matter
-        is_younger = there is not None and not {f.name for f in there.schema().fields}.issuperset(made.column_names)
-        self.append(name, made, guard=guard, schema_mode="merge" if is_younger else None)
+        self.append(name, made, guard=guard, schema_mode=_schema_mode(there, made.schema))
 
     def append_records_once(self, record: type, batches: Mapping[int, Sequence[Any]], *, writer: str) -> int:
         """Append numbered batches of records in one commit, but for those up to the number that `writer` committed last; return how many rows were new.
@@ -229,11 +228,10 @@ class Lake:
         rows = [row for number, several in sorted(batches.items()) if number > seen for row in several]
         if not rows:
             return 0
-        there = self.table(name)
-        is_younger = there is not None and not {f.name for f in there.schema().fields}.issuperset(schema.names)
+        mode = _schema_mode(self.table(name), schema)
         properties = CommitProperties(app_transactions=[Transaction(writer, max(batches))], max_commit_retries=20)
         try:
-            self._write(name, to_arrow(record, rows), properties, "merge" if is_younger else None)
+            self._write(name, to_arrow(record, rows), properties, mode)
         except CommitFailedError as error:
             self._open.pop(name, None)
             raise ConflictError(f"another process wrote under {writer}", where=name) from error
@@ -348,6 +346,12 @@ class Lake:
                     raise
                 time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))  # noqa: S311 - jitter, not a secret
         raise AssertionError
+
+
+def _schema_mode(there: DeltaTable | None, schema: pa.Schema) -> str | None:
+    """Return how rows are written to a table that may lack columns of theirs."""
+    lacks = there is not None and not {f.name for f in there.schema().fields}.issuperset(schema.names)
+    return "merge" if lacks else None
 
 
 def _file_of(path: Path) -> tuple[int, int] | None:

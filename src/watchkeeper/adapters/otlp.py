@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.metrics.v1.metrics_pb2 import MetricsData
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from watchkeeper.adapters.otlp_json import Data, NoRequestError, is_cut_off, json_of, requests
+from watchkeeper.adapters.packing import unpack
 from watchkeeper.errors import UnreadableError
 
 MOST_BYTES = 1_000_000_000
@@ -77,11 +77,7 @@ def unpacked(data: bytes, name: str, *, most: int = MOST_BYTES) -> bytes:
     packing = next((how for magic, how in _MAGIC.items() if data.startswith(magic)), None)
     if packing is None:
         return data
-    try:
-        with pa.input_stream(pa.py_buffer(data), compression=packing) as stream:
-            found: bytes = stream.read(most + 1)
-    except (OSError, EOFError) as error:
-        raise UnreadableError(f"is not whole {packing} data", where=name, then="Copy it again.") from error
+    found = unpack(data, packing, name, most=most + 1)
     if len(found) > most:
         raise UnreadableError(f"holds more than {most:,} bytes once it is unpacked", where=name, then="Have the collector rotate its files sooner.")
     return found
@@ -153,8 +149,9 @@ def _framed(data: bytes, length_at: Callable[[bytes, int], tuple[int, int] | Non
             yield Message(number, Broken("is not whole yet", is_unfinished=True))
             return
         if length:
-            yield Message(number, _message(data[start : start + length]))
-            if number == 0 and isinstance(_message(data[start : start + length]), Broken) and length_at is _varint:
+            content = _message(data[start : start + length])
+            yield Message(number, content)
+            if number == 0 and isinstance(content, Broken) and length_at is _varint:
                 return  # these are no frames
         at, number = start + length, number + 1
 

@@ -23,7 +23,7 @@ from watchkeeper.errors import UnreachableError, UnreadableError, UsageError
 TIMEOUT_S = 5.0
 """From the connection to the last byte; looking up the name of the host is not bounded."""
 
-AT_MOST = 16 * 2**20
+AT_MOST = 4 * 2**20
 """Bytes of one answer; a DCGM exporter's page of 8 GPUs has some 50 kB."""
 
 ACCEPT = "text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1"

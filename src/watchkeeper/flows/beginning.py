@@ -18,14 +18,31 @@ if TYPE_CHECKING:
 _AT_ONCE = 200
 
 
-def begin() -> None:
-    """Begin a run; one that a person calls from Python, without a deployment, needs none of this."""
+def begin(*, stands_in: bool = True) -> None:
+    """Begin a run; one that a person calls from Python, without a deployment, needs none of this.
+
+    Not to stand in for late ones is for work that another host has to do too.
+    """
     from prefect.runtime import deployment, flow_run
 
     without_telemetry()
     if deployment.id and flow_run.id:
         end_with_parent()
-        stand_in_for_late_runs(UUID(deployment.id), UUID(flow_run.id))
+        if stands_in:
+            stand_in_for_late_runs(UUID(deployment.id), UUID(flow_run.id))
+
+
+def seconds_late() -> float:
+    """Return how long ago a run was due; 0 for one that no schedule asked for."""
+    from prefect import get_client
+    from prefect.runtime import deployment, flow_run
+
+    if not deployment.id or not flow_run.id:
+        return 0.0
+    with get_client(sync_client=True) as client:
+        this = client.read_flow_run(UUID(flow_run.id))
+    due = this.expected_start_time if this.auto_scheduled else None
+    return max(0.0, (datetime.now(UTC) - due).total_seconds()) if due else 0.0
 
 
 def stand_in_for_late_runs(deployment_id: UUID, run_id: UUID) -> int:

@@ -98,8 +98,7 @@ def respond(
 
 def _exported(selection: Selection) -> list[Outcome]:
     """Return what became of the export; a run without a place to send to has no task for it."""
-    wanted = selection.home.workspace.telemetry.export
-    if wanted.textfile is None and wanted.otlp is None:
+    if selection.home.workspace.telemetry.export.is_empty:
         return []
     faults = export_metrics(selection.home.root, selection.now)
     return [Outcome(about="export", failure=said) for said in faults] or [Outcome(about="export")]

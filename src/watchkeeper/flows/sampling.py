@@ -19,7 +19,7 @@ from watchkeeper.adapters.host import host_name
 from watchkeeper.adapters.nvml import gpus
 from watchkeeper.adapters.telemetry import Buffer
 from watchkeeper.adapters.workspace import find_home, load_monitors
-from watchkeeper.flows.beginning import begin
+from watchkeeper.flows.beginning import begin, seconds_late
 from watchkeeper.flows.selection import run_name
 from watchkeeper.operations.sample import Pace, Plan, check_interval, sample
 from watchkeeper.samples import GpuProcess, GpuSample, HostSample
@@ -40,7 +40,7 @@ def sample_gpus(
     """Reads the GPUs, processes, processors, memory, disks and network of the host that it runs on into the lake.
 
     Args:
-        hours: For how long.
+        hours: For how long; on a schedule from when the run was due, so that a late one ends before the next begins.
         every: Time between two readings, from 0.1s to 1h.
         model: The model that these GPUs serve. Leave empty where processes or cost.hosts of the monitors tell.
         processes: Processes serve a model whose name or command line fits, each as MODEL=PATTERN.
@@ -48,7 +48,10 @@ def sample_gpus(
         dcgm: Addresses of DCGM exporters to ask, and not the driver.
         host: The name to keep the readings under. Leave empty for that of the machine.
     """
-    begin()
+    begin(stands_in=False)  # a late run beside this one may be that of another host of the pool
+    lasting = hours * 3600 - seconds_late()
+    if lasting <= 0:
+        return Completed(message="No reading: it was due so long ago that its time is over.")
     home = find_home()
     if model and home.monitors_dir.is_dir():  # a host of GPUs may have the lake's address and no monitors
         load_monitors(home, [model])
@@ -62,7 +65,7 @@ def sample_gpus(
             found = opened.enter_context(gpus(owners))
             sources, why_none = [found], found.why_none
         try:
-            sample(sources, buffer, plan, _pace(hours * 3600))
+            sample(sources, buffer, plan, _pace(lasting))
         finally:
             buffer.flush()  # a run that is cancelled lands what it has; what a killed one leaves lands with the next
     is_short = buffer.dropped or (not why_none and not buffer.landed.get(GpuSample, 0) and not buffer.held)

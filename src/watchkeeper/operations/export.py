@@ -98,8 +98,7 @@ def write_page(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) ->
 
 def deliver(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> list[str]:
     """Send the metrics where watchkeeper.yaml says; return why some did not get there, a sentence each."""
-    wanted = home.workspace.telemetry.export
-    if wanted.textfile is None and wanted.otlp is None:
+    if home.workspace.telemetry.export.is_empty:
         return []
     found = metrics_of(home, monitors, now=now)
     faults = []

@@ -17,12 +17,13 @@ def trace_lines(spans: Sequence[Span]) -> list[str]:
     """Return a headline and a line a span, those it called below it; of many spans the slowest hundred, each with those that lead to it."""
     if not spans:
         return []
-    below = _below(spans)
+    parents = _parents(spans)
+    below = _below(spans, parents)
     own = {s.span_id: own_ms(s, below.get(s.span_id, ())) for s in spans}
     slowest = max(spans, key=lambda s: own[s.span_id])
     whole = _whole_ms(spans)
-    shown = _shown(spans)
-    rest = [f"  {counted(len(spans) - len(shown), 'shorter span')} not shown"] if len(spans) > len(shown) else []
+    shown = _shown(spans, parents, slowest)
+    rest = [f"  {counted(len(spans) - len(shown), 'other span')} not shown"] if len(spans) > len(shown) else []
     lines = [
         _line(span, depth, whole, is_slowest=span is slowest and len(spans) > 1) for span, depth in _in_order(below, spans) if span.span_id in shown
     ]
@@ -41,22 +42,27 @@ def own_ms(span: Span, parts: Sequence[Span]) -> float:
     return max(0.0, span.duration_ms - covered)
 
 
-def _below(spans: Sequence[Span]) -> Mapping[str, list[Span]]:
-    """Return parent -> its spans, by when they began; those whose parent did not come, or is their own part, stand at the top under no name."""
-    known = {s.span_id: s for s in spans}
-    found: dict[str, list[Span]] = {}
-    for span in sorted(spans, key=lambda s: s.started_at):
-        found.setdefault(span.parent_span_id if span.parent_span_id in known and not _is_in_a_ring(span, known) else "", []).append(span)
+def _parents(spans: Sequence[Span]) -> Mapping[str, str]:
+    """Return span -> the one it is a part of; empty where that did not come, or is its own part in the end."""
+    told = {s.span_id: s.parent_span_id for s in spans}
+    found: dict[str, str] = {}
+    for first in told:
+        path: dict[str, None] = {}
+        at = first
+        while at in told and at not in found and at not in path:
+            path[at] = None
+            at = told[at]
+        ring_from = list(path).index(at) if at in path else len(path)
+        found |= {name: told[name] if place < ring_from and told[name] in told else "" for place, name in enumerate(path)}
     return found
 
 
-def _is_in_a_ring(span: Span, known: Mapping[str, Span]) -> bool:
-    seen: set[str] = set()
-    at: Span | None = span
-    while at is not None and at.span_id not in seen:
-        seen.add(at.span_id)
-        at = known.get(at.parent_span_id)
-    return at is not None
+def _below(spans: Sequence[Span], parents: Mapping[str, str]) -> Mapping[str, list[Span]]:
+    """Return parent -> its spans, by when they began; those without one stand at the top under no name."""
+    found: dict[str, list[Span]] = {}
+    for span in sorted(spans, key=lambda s: s.started_at):
+        found.setdefault(parents[span.span_id], []).append(span)
+    return found
 
 
 def _in_order(below: Mapping[str, Sequence[Span]], spans: Sequence[Span]) -> Iterator[tuple[Span, int]]:
@@ -68,8 +74,20 @@ def _in_order(below: Mapping[str, Sequence[Span]], spans: Sequence[Span]) -> Ite
         waiting += [(s, depth + 1) for s in reversed(below.get(span.span_id, ()))]
 
 
-def _shown(spans: Sequence[Span]) -> set[str]:
-    return {s.span_id for s in sorted(spans, key=lambda s: -s.duration_ms)[:MOST]}
+def _shown(spans: Sequence[Span], parents: Mapping[str, str], slowest: Span) -> set[str]:
+    """Return the spans that are shown: the slowest part, then the longest, each with all that lead to it, while there is room for these too."""
+    shown: set[str] = set()
+    for span in (slowest, *sorted(spans, key=lambda s: -s.duration_ms)):
+        chain: list[str] = []
+        at = span.span_id
+        while at and at not in shown and len(shown) + len(chain) <= MOST:
+            chain.append(at)
+            at = parents[at]
+        if len(shown) + len(chain) <= MOST:
+            shown.update(chain)
+        elif not shown:  # it lies deeper than there is room for
+            shown.update(chain[:MOST])
+    return shown
 
 
 def _whole_ms(spans: Sequence[Span]) -> float:
