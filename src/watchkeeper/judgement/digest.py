@@ -106,7 +106,8 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
 
 def _opening(monitor: Monitor, facts: DigestFacts) -> str:
     still = [i for i in (*facts.incidents, *facts.segments) if i.is_open]
-    over = ": what was wrong is over" if facts.incidents else ""
+    is_known = not any(i.is_unjudged for i in facts.incidents)
+    over = f": what was wrong is over{'' if is_known else ', or no longer judged'}" if facts.incidents else ""
     which = f" of this {grain_of(facts.end - facts.start)}" if facts.later else ""
     needs = f"{counted(len(still), 'open incident')} need{'' if len(still) > 1 else 's'} you." if still else f"Nothing{which} needs you now{over}."
     if not still and (facts.is_mostly_aside or facts.blind or not facts.is_judged):
