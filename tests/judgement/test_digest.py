@@ -121,6 +121,15 @@ def test_a_quiet_week_needs_nobody():
     assert "Quiet trouble" not in told
 
 
+@pytest.mark.parametrize(
+    ("waiting", "told"), [(1, "1 open incident goes on after it: labels of its"), (2, "2 open incidents go on after it: labels of their")]
+)
+def test_figures_of_a_period_are_final_where_those_of_an_incident_that_goes_on_are_not(waiting, told):
+    week = facts(incidents=[incident(state="open")] * waiting, not_due=waiting)
+    assert said(week)[""].endswith(f" you. All figures of this week are final. {told} newest days are not due.")
+    assert said(replace(week, is_final=False))[""].endswith(" Figures are provisional: labels are still missing.")
+
+
 def test_a_week_without_anything_says_so():
     empty = facts(scores={}, usual={}, not_known=["latency", "everything: no events of this period have landed"])
     assert headline(monitor(), empty) == "parcels, 13 to 19 January: nothing to measure."

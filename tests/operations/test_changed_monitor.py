@@ -10,6 +10,7 @@ import yaml
 from conftest import PARCELS, new_home
 from watchkeeper.adapters.workspace import Home, find_home, load_monitor
 from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.judgement.times import times_of
 from watchkeeper.operations.listing import Wanted, listed_scores
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import IncidentEvent, Score
@@ -75,13 +76,24 @@ def test_another_window_is_counted_from_the_rows(watched: Home) -> None:
     [
         {"reference": {"from": "2026-01-01", "to": "2026-01-15"}},
         {"reference": {"from": "2023-01-01", "to": "2023-01-15"}},
-        {"window": "week"},
         {"labels": PARCELS["labels"] | {"mature_after": "60d"}},
     ],
-    ids=["a reference yet to come", "a reference without rows", "a reference too short", "labels not final"],
+    ids=["a reference yet to come", "a reference without rows", "labels not final"],
 )
 def test_what_the_edited_monitor_cannot_judge_is_not_called_over(watched: Home, change: dict[str, Any]) -> None:
     assert [i.is_open for i in incidents(edited(watched, **change))] == [True]
+
+
+@pytest.mark.parametrize("window", ["hour", "week"])
+def test_an_incident_of_other_windows_than_the_monitor_has_now_is_no_longer_judged_and_not_called_over(watched: Home, window: str) -> None:
+    home = edited(watched, now=NOW + timedelta(minutes=5), window=window)
+    [incident] = incidents(home)
+    assert (incident.state, incident.why) == ("resolved", f"no longer judged: the monitor's window changed from day to {window}")
+    assert times_of(incident).resolve_hours is None
+    [told] = home.outbox_dir.glob("*-resolve.md")
+    assert told.read_text().startswith(f"🔵 **parcels: no longer judged: the monitor's window changed from day to {window}")
+    assert [(i.id, i.state) for i in incidents(edited(home, now=NOW + timedelta(minutes=10), window=window))] == [(incident.id, "resolved")]
+    assert [(i.id, i.state) for i in incidents(edited(home, now=NOW + timedelta(minutes=15)))] == [(incident.id, "open")]
 
 
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(minutes=5)], ids=["under a clock that stands", "minutes later"])

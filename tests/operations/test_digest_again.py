@@ -205,3 +205,16 @@ def test_what_was_taken_back_makes_no_week_worse(home: Home) -> None:
     assert taken_back.is_withdrawn
     assert ": quiet. " in told(home).text.splitlines()[0]
     assert "only 5" not in told(home).text
+
+
+def test_a_digest_calls_no_figures_of_an_incident_final_whose_newest_labels_are_not_due(home: Home) -> None:
+    parcels_days(home.root, FIRST, 27, late=dict.fromkeys((24, 25, 26), 0.9), change={26: lambda events, labels: (events, labels.slice(20))})
+    watch(home, now=BEGIN + 27 * DAY + timedelta(hours=12))
+    [incident] = [i for i in fold(home.lake.newest(IncidentEvent)) if i.is_open]
+    assert incident.window_end == MONDAY + 8 * DAY
+    assert message(home).splitlines()[1] == (
+        "1 open incident needs you. All figures of this week are final. 1 open incident goes on after it: labels of its newest days are not due."
+    )
+    monitor = load_monitors(home)[0]["parcels"]
+    when_due = digest_of(home, monitor, Grid("week", "UTC").at(MONDAY), now=BEGIN + 28 * DAY + timedelta(hours=12), period="week")
+    assert when_due.text.splitlines()[2] == "1 open incident needs you. All figures are final."

@@ -82,7 +82,7 @@ def mood(facts: DigestFacts) -> str:
 def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
     """Return (label, text) lines in reading order; what is not known is said, what is empty is left out."""
     made = [
-        ("", _opening(facts)),
+        ("", _opening(monitor, facts)),
         ("Quality", _quality(monitor, facts)),
         ("Compared with", f"{facts.compared_with}." if facts.compared_with else ""),
         ("Normal has moved", f"{facts.moved}." if facts.moved else ""),
@@ -104,9 +104,10 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
     return [(label, one_line(said)) for label, said in made if said]
 
 
-def _opening(facts: DigestFacts) -> str:
+def _opening(monitor: Monitor, facts: DigestFacts) -> str:
     still = [i for i in (*facts.incidents, *facts.segments) if i.is_open]
-    over = ": what was wrong is over" if facts.incidents else ""
+    is_known = not any(i.is_unjudged for i in facts.incidents)
+    over = f": what was wrong is over{'' if is_known else ', or no longer judged'}" if facts.incidents else ""
     which = f" of this {grain_of(facts.end - facts.start)}" if facts.later else ""
     needs = f"{counted(len(still), 'open incident')} need{'' if len(still) > 1 else 's'} you." if still else f"Nothing{which} needs you now{over}."
     if not still and (facts.is_mostly_aside or facts.blind or not facts.is_judged):
@@ -116,11 +117,23 @@ def _opening(facts: DigestFacts) -> str:
     said = ["This replaces what was said before."] if facts.is_correction else []
     if facts.failed:
         return " ".join([*said, *([needs] if still else []), f"Figures are not final: {facts.failed}."])
-    final = "All figures are final." if facts.is_final else "Figures are provisional: labels are still missing."
-    said += [needs, final if facts.scores else "There are no figures."]
+    said += [needs, _finality(monitor, facts)]
     if facts.restated:
         said.append(f"{counted(facts.restated, 'figure')} of this period {'was' if facts.restated == 1 else 'were'} restated.")
     return " ".join(said)
+
+
+def _finality(monitor: Monitor, facts: DigestFacts) -> str:
+    """Return whether figures may still change: those of an incident that goes on after the period may where the period's own may not."""
+    if not facts.scores:
+        return "There are no figures."
+    if not facts.is_final:
+        return "Figures are provisional: labels are still missing."
+    if not facts.not_due:
+        return "All figures are final."
+    goes, its = ("goes", "its") if facts.not_due == 1 else ("go", "their")
+    still = f"{counted(facts.not_due, 'open incident')} {goes} on after it: labels of {its} newest {monitor.window}s are not due."
+    return f"All figures of this {grain_of(facts.end - facts.start)} are final. {still}"
 
 
 def _quality(monitor: Monitor, facts: DigestFacts) -> str:

@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from watchkeeper.judgement.episodes import Episode, needs_labels, severity_of
 from watchkeeper.judgement.eras import NEW_NORMAL
+from watchkeeper.judgement.other_windows import UNJUDGED
 from watchkeeper.judgement.worsening import is_worse
 from watchkeeper.records import SEVERITIES, IncidentEvent, Severity, Signal, Silence, key
 from watchkeeper.story import Story
@@ -83,6 +84,11 @@ class Incident:
     def is_normal_now(self) -> bool:
         """Tell whether it ended since somebody declared a new normal."""
         return self.why.startswith(NEW_NORMAL) and not self.is_open and not self.is_closed_by_hand
+
+    @property
+    def is_unjudged(self) -> bool:
+        """Tell whether it ended since the monitor's windows are others, which says nothing of whether it is over."""
+        return self.why.startswith(UNJUDGED) and not self.is_open and not self.is_closed_by_hand
 
     @property
     def is_closed_by_hand(self) -> bool:
@@ -169,6 +175,7 @@ Teller = Callable[[Episode, Severity], Story]
 EndTeller = Callable[[Episode], Story]
 Worsened = Callable[[Incident, Episode], str]
 Learned = Callable[[Episode, datetime], str]
+Unjudged = Callable[[Incident, Episode | None], str]
 FaultsOf = Callable[[Episode], list[str]]
 
 
@@ -186,6 +193,7 @@ def developments(
     learned: Learned = lambda _episode, _since: "",
     worsened: Worsened = lambda _incident, _episode: "",
     normal_now: Callable[[Incident], str] = lambda _incident: "",
+    unjudged: Unjudged = lambda _incident, _episode: "",
     faults_of: FaultsOf = lambda _episode: [],
 ) -> list[IncidentEvent]:
     """Return what is new: incidents to open, signals that join, stories to bring up to date, and incidents that are over.
@@ -193,7 +201,8 @@ def developments(
     `tell` gives the story of an incident as it stands, `tell_end` that of its end; `learned` says what bears on an episode and
     became known since a moment, other than its signals; `worsened` in what an open incident got worse; `faults_of` names what an episode is about that other models may be hit by as well.
     An open incident of which nothing is out of line any more is over only where `is_judged` says that its windows could still be found so,
-    and `normal_now` says whether a new normal that was declared since is why. Rows may be late: one that waited for no label
+    and `normal_now` says whether a new normal that was declared since is why; `unjudged` says why its windows, with what there is of it by
+    today's, are judged no more. Rows may be late: one that waited for no label
     is taken back in the same way for a week after it was over.
     """
     out: list[IncidentEvent] = []
@@ -202,6 +211,9 @@ def developments(
         incident = matching(known, episode)
         if incident is not None:
             taken.add(incident.id)
+            if incident.is_open and (why := unjudged(incident, episode)):
+                out.append(_ended(incident, why, now))
+                continue
         whose = _Whose(
             model, environment, timezone, incident.id if incident else key(model, environment, episode.family, episode.subject, episode.start)
         )
@@ -214,7 +226,11 @@ def developments(
             ),
         ]
     for incident in known:
-        if incident.id not in taken and (incident.is_open or _is_just_over(incident, now)) and is_judged(incident):
+        if incident.id in taken or not (incident.is_open or _is_just_over(incident, now)):
+            continue
+        if why := unjudged(incident, None):
+            out += [_ended(incident, why, now)] if incident.is_open else []
+        elif is_judged(incident):
             out.append(_ended(incident, normal_now(incident) or RESTATED, now))
     return out
 
@@ -243,7 +259,7 @@ def _of_episode(
         opened = _event(whose, episode, "opened", severity, now, episode.signals, tell(episode, severity))
         return [replace(opened, faults=faults_of(episode))]
     fresh = [s for s in episode.signals if _mark(s) not in incident.marks] if _goes_on(incident, episode) or _is_past(incident, episode) else []
-    if incident.is_withdrawn or (incident.is_normal_now and not episode.is_over):
+    if incident.is_withdrawn or ((incident.is_normal_now or incident.is_unjudged) and not episode.is_over):
         fresh = fresh or episode.signals
     worse = worsened(incident, episode) if incident.is_open and not episode.is_over else ""
     if fresh:
@@ -281,7 +297,13 @@ def _closing(whose: "_Whose", incident: Incident | None, episode: Episode, now: 
 
 
 def _is_just_over(incident: Incident, now: datetime) -> bool:
-    stays = needs_labels(incident.family, incident.subject) or incident.is_withdrawn or incident.is_normal_now or incident.is_closed_by_hand
+    stays = (
+        needs_labels(incident.family, incident.subject)
+        or incident.is_withdrawn
+        or incident.is_normal_now
+        or incident.is_unjudged
+        or incident.is_closed_by_hand
+    )
     ended = None if stays else incident.resolved_at
     return ended is not None and now - ended <= LATE_ROWS
 

@@ -5,7 +5,7 @@ Belongs here: the definitions, and what they are of several incidents. Does not:
 **Time to detect** is from the start of its first window out of line, as known by now, until it opened: the window itself, the wait for
 labels, and the wait for the next run are part of it. **Time to acknowledge** and **time to resolve** are from then until somebody first
 said to look after it, and until it was over: that takes windows without trouble. What was taken back never was and took no time; what
-lasts is not resolved. A budget is told of before it breaks, and has no time to detect. Times are in hours.
+lasts, or is no longer judged, is not resolved. A budget is told of before it breaks, and has no time to detect. Times are in hours.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,8 +35,9 @@ def times_of(incident: Incident) -> Times:
     if incident.is_withdrawn:
         return Times()
     seen = incident.detected_at
+    over = None if incident.is_unjudged else incident.resolved_at
     begun = None if incident.family == "cost" else incident.onset_at
-    return Times(_hours(begun, seen), _hours(seen, incident.acknowledged_at), _hours(seen, incident.resolved_at))
+    return Times(_hours(begun, seen), _hours(seen, incident.acknowledged_at), _hours(seen, over))
 
 
 def waited_for_labels(incident: Incident, opening: IncidentEvent, signals: Iterable[Signal], due_after: timedelta) -> timedelta | None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list, from_arrow
+from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.charts import Charted
@@ -25,6 +26,7 @@ from watchkeeper.judgement.leads import lead_of
 from watchkeeper.judgement.newest import NEWEST
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.onset import with_onsets
+from watchkeeper.judgement.other_windows import unjudged_text
 from watchkeeper.judgement.places import is_told_with
 from watchkeeper.judgement.recovery import HOURS, are_back
 from watchkeeper.judgement.service_story import SERVICE_EVIDENCE
@@ -127,12 +129,18 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
         learned=known[-1].news_about,
         worsened=lambda incident, episode: worsened(episode, incident.signals, lambda: _signals_at(home, monitor, episode, incident.worse_at)),
         normal_now=lambda incident: _normal_now(at(incident.window_start)[0].era, incident),
+        unjudged=lambda incident, episode: unjudged_text(monitor, _signals_of(home, incident, now), episode),
         faults_of=lambda episode: shared_faults(episode, evidence(episode), tell(episode).causes, sources(home, monitor)),
     )
     splits = _splits(incidents, told_of, lambda episode: (evidence(episode), tell(episode).causes))
     apart, closed = [*told, *(s.episode for s in splits)], {s.incident.id for s in splits}
     events = develop(known=[i for i in incidents if i.id not in closed], found=[e for e in told_of if e not in apart])
     return [*events, *(e for s in splits for e in split_events(s, tell(s.before), develop(known=[], found=[s.since]), monitor.timezone, now))]
+
+
+def _signals_of(home: Home, incident: Incident, now: datetime) -> list[Signal]:
+    """Return the signals of an incident as they stood last."""
+    return home.lake.newest(Signal, as_of=now, where=(pc.field("model") == incident.model) & among("signal_id", incident.signals))
 
 
 def _signals_at(home: Home, monitor: Monitor, episode: Episode, moment: datetime) -> list[Signal]:

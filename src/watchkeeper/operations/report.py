@@ -18,6 +18,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.digest import RESTATED, headline, lines
 from watchkeeper.judgement.digest_facts import DigestFacts
+from watchkeeper.judgement.episodes import needs_labels
 from watchkeeper.judgement.eras import compared_text, era_of
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.judgement.spending import Spending
@@ -32,7 +33,7 @@ from watchkeeper.operations.eras import baselines_of, eras_of
 from watchkeeper.operations.failures import unmended
 from watchkeeper.operations.faults import WORTH_A_LINE, Intake
 from watchkeeper.operations.label_classes import of_period
-from watchkeeper.operations.maturity import maturity_of
+from watchkeeper.operations.maturity import Maturity, maturity_of
 from watchkeeper.operations.normal_moved import normal_moved
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.rollup import rolled_up, usual_range
@@ -174,6 +175,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
     time = pc.field("window_start")
     during = (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
     found = [s for s in home.lake.newest(Signal, as_of=now, where=mine & during) if s.state != "withdrawn"]
+    segments = _segments(incidents, window)
     graded = [within(i, found) for i in inside if i.family != "segment"]
     intake = Intake(home, monitor, now)
     quarantined, reasons = intake.set_aside(window, ("events", "labels"))
@@ -191,7 +193,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         scores=whole,
         usual=_usual(home, era.monitor, grid, now),
         incidents=graded,
-        segments=_segments(incidents, window),
+        segments=segments,
         notices=[s for s in found if s.level == "notice"],
         promises=promises(home, monitor, now=now, of=window),
         quarantined=quarantined,
@@ -212,6 +214,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         told_at=now,
         reason=reason_of(graded, found),
         times=medians(inside),
+        not_due=sum(_is_waiting(i, window, due, now) for i in (*graded, *segments) if i.is_open),
         later=sum(i.is_open and i.window_start >= window.end for i in incidents),
         succession=succession_in(home, era.monitor, window, now=now),
         compared_with=compared_text(era, last),
@@ -223,6 +226,12 @@ def _of_period(home: Home, monitor: Monitor, grid: Grid, window: Window, now: da
     """Yield the period's figures about the model."""
     metrics = {m.name for m in (*catalogue.CATALOGUE, *own_kpis(monitor)) if m.subject in (monitor.task, "service")}
     yield from rolled_up(home, monitor, grid, now=now, start=window.start, end=window.end, metrics=metrics, of_whole=True)
+
+
+def _is_waiting(incident: Incident, window: Window, due: Maturity, now: datetime) -> bool:
+    """Tell whether an incident goes on after a period and its figures rest on labels that are not due."""
+    goes_on = incident.window_end > window.end and needs_labels(incident.family, incident.subject)
+    return goes_on and not due.is_reached(incident.window_end, now)
 
 
 def _segments(incidents: list[Incident], window: Window) -> list[Incident]:

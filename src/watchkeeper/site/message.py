@@ -13,6 +13,7 @@ from typing import Any
 
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import OURSELVES, Incident
+from watchkeeper.judgement.other_windows import UNJUDGED
 from watchkeeper.judgement.together import Together
 from watchkeeper.records import Digest, IncidentEvent
 from watchkeeper.site.together import together_lines, too
@@ -63,8 +64,9 @@ def ending(event: IncidentEvent, last: Story) -> Story:
     if own is not None:
         return own
     by = "" if event.who == OURSELVES else f" by {event.who}"
+    says_itself = not by and event.why.startswith(("lasts", UNJUDGED))
     return Story(
-        headline=event.why if not by and event.why.startswith("lasts") else f"resolved{by}: {event.why or 'nothing is out of line any more'}",
+        headline=event.why if says_itself else f"resolved{by}: {event.why or 'nothing is out of line any more'}",
         when="",
         facts=[("It was", last.headline)],
     )
@@ -88,7 +90,7 @@ def incident_message(
     is_over = event.event == "resolved"
     first = _first(event, beside)
     return Message(
-        icon=ICONS["resolved" if is_over else severity],
+        icon=ICONS["notice" if event.why.startswith(UNJUDGED) else "resolved" if is_over else severity],
         title=_titled(event.model, story.headline) + too(together, is_over=is_over),
         lead=story.when,
         facts=[
