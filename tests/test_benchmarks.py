@@ -22,6 +22,7 @@ def run(*arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_profile_benchmark_prints_ratios_and_versions(tmp_path):
     found = json.loads(run("benchmarks.profile", "--rows", "20000", "--runs", "1", "--data", str(tmp_path), "--json"))
@@ -33,6 +34,7 @@ def test_the_profile_benchmark_prints_ratios_and_versions(tmp_path):
     assert all(one["cpu_s"] > 0 and one["peak_mb"] > 0 for one in spent.values())
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_growth_benchmark_prints_what_a_late_day_costs_beside_an_early_one():
     found = json.loads(run("benchmarks.growth", "--days", "42", "--rows", "60"))
@@ -49,6 +51,7 @@ def test_of_some_small_models_in_one_run_the_first_alone_loads_the_compiled_loop
     assert found["cpu_s_per_model_after_the_first"] > 0
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_budgets_benchmark_prints_coverage_quiet_months_and_how_long_before_it_breaks_a_budget_is_told():
     found = json.loads(run("benchmarks.budgets", "--months", "2", "--worlds", "steady", "--json"))
@@ -58,6 +61,7 @@ def test_the_budgets_benchmark_prints_coverage_quiet_months_and_how_long_before_
     assert steady["days_before_it_broke"]["by 10%"] > 0
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_service_benchmark_prints_errors_of_percentiles_what_a_minute_takes_and_pages_of_quiet_services():
     found = json.loads(run("benchmarks.service", "--rows", "100000", "--minutes", "2", "--per-second", "50", "--services", "1", "--json"))
@@ -87,6 +91,7 @@ def test_the_fairness_benchmark_prints_how_often_audits_are_wrong_and_how_often_
     assert all(0 <= share <= 1 for share in shares)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_kpis_benchmark_prints_what_a_month_costs_beside_the_floor():
     found = json.loads(run("benchmarks.kpis", "--rows", "30000", "--runs", "1", "--json"))
@@ -96,6 +101,7 @@ def test_the_kpis_benchmark_prints_what_a_month_costs_beside_the_floor():
     assert all(spent > 0 for spent in found["cpu_s"].values())
 
 
+@pytest.mark.nightly
 def test_the_estimates_benchmark_sets_ours_beside_theirs_and_what_was_realised(tmp_path):
     """The other tool's rows and estimates are read from where it leaves them; here they are made up."""
     for name, chunk in (("car_loan", 400), ("car_price", 400)):
@@ -116,6 +122,7 @@ def test_the_estimates_benchmark_sets_ours_beside_theirs_and_what_was_realised(t
     assert found["car_price"]["metrics"]["mae"]["pooled"]["ours"] == pytest.approx(16, abs=1.5)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_coverage_benchmark_prints_how_often_intervals_hold_the_truth():
     found = json.loads(run("benchmarks.coverage", "--simulations", "40", "--json"))
@@ -169,6 +176,7 @@ def test_the_detection_benchmark_writes_the_alerts_of_each_stream_once(tmp_path)
     assert min(a[0] for a in lines["in_grams"]["alerts"]) == 3
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_peers_benchmark_writes_what_another_tool_alerts_of_the_same_streams(tmp_path):
     """Evidently as it is installed here, in the place of an environment of its own, which takes a package index."""
@@ -199,6 +207,7 @@ def test_the_judging_benchmark_finds_what_is_wrong_once():
     assert all(spent > 0 for spent in found["cpu_s"].values())
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_causes_benchmark_prints_how_often_the_planted_cause_is_told(tmp_path):
     given = ["benchmarks.causes", "--seeds", "0:1", "--only", "null_burst,codes_exchanged,label_fault,fails_everywhere", "--processes", "1"]
@@ -213,6 +222,7 @@ def test_the_causes_benchmark_prints_how_often_the_planted_cause_is_told(tmp_pat
     assert "label_fault" in run(*given, *out), "worlds that are there already are not run again"
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_causes_benchmark_tells_throttles_that_do_harm_from_those_that_do_none():
     given = ["benchmarks.causes", "--seeds", "0:1", "--only", "gpu_throttled_on_hosts,throttle elsewhere", "--processes", "1"]
@@ -231,6 +241,7 @@ def test_the_sampler_benchmark_prints_its_share_of_a_core():
     assert found["resident_mb"] > 0
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_near_real_time_benchmark_prints_what_a_step_costs():
     found = json.loads(run("benchmarks.nearlive", "--cost", "--repeats", "1", "--json"))

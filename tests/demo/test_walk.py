@@ -54,6 +54,7 @@ def test_the_walk_lands_every_file_that_has_come_and_measures_every_day(walked: 
     assert tally(walked, now=NOWS[-1])[0] == len(measured)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_week_judged_while_the_next_one_lands_is_judged_as_it_would_be_alone(walked: Home, year: list[Parcel], tmp_path: Path) -> None:
     home = settled(tmp_path / "alone")
@@ -83,6 +84,7 @@ class StoppedError(Exception):
     """What stops a walk in the middle of a step."""
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_walk_stopped_while_a_week_lands_and_the_one_before_is_judged_ends_like_one_that_was_not(
     walked: Home, year: list[Parcel], tmp_path: Path

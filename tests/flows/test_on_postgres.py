@@ -32,7 +32,7 @@ from watchkeeper.adapters.workspace import Home, find_home
 from watchkeeper.records import Batch
 from worlds import parcels_days
 
-pytestmark = [pytest.mark.prefect, pytest.mark.slow]
+pytestmark = [pytest.mark.prefect, pytest.mark.slow, pytest.mark.nightly]
 
 ROOT = Path(__file__).parent.parent.parent
 NOW = datetime(2025, 1, 24, 7, tzinfo=UTC)

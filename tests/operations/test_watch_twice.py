@@ -78,6 +78,7 @@ def test_the_world_holds_a_story(clean):
     assert set(clean.state["actions"].values()) <= {"sent", "skipped"}
 
 
+@pytest.mark.nightly
 def test_runs_killed_at_random_moments_end_like_a_clean_one(world, clean):
     draw, killed, place = random.Random(7), 0, 0
     while killed < KILLS:
@@ -107,6 +108,7 @@ def _killed(home: Home, now: datetime, seconds: float, slack: Slack, draw: rando
     return died
 
 
+@pytest.mark.nightly
 def test_two_runs_at_once_end_like_one_and_send_each_message_once(world, clean):
     for place in range(2):
         home = world(f"twice-{place}")
