@@ -14,12 +14,18 @@ import pytest
 
 from live_world import live_rows, live_workspace, write_file
 from slack_standin import Slack
+from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.errors import UsageError
+from watchkeeper.operations.check import check
+from watchkeeper.operations.doctor import examine
 from watchkeeper.operations.follow import Plan, Step, check_beat, follow
+from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.newest import told_by_windows
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.operations.sample import Pace
+from watchkeeper.operations.status import overview_rows
+from watchkeeper.operations.unlooked import GIVEN_UP, unlooked_text
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import RECORDS, IncidentEvent, Look, Profile, Run, Score, Signal
 from watchkeeper.windows import Grid
@@ -314,3 +320,27 @@ def test_a_day_is_told_by_its_newest_minutes_where_its_parts_are_hours(tmp_path:
 def test_a_beat_that_nobody_keeps_is_refused(seconds: float):
     with pytest.raises(UsageError, match="not between 1 s and 1 h"):
         check_beat(timedelta(seconds=seconds))
+
+
+def test_newest_rows_that_nobody_looks_at_any_more_are_told_of_where_somebody_did(home: Home) -> None:
+    monitor = load_monitors(home)[0][MODEL]
+    minute(home, 1)
+    ingest(home, monitor, now=NOW + MINUTE)
+    assert unlooked_text(home, monitor, now=NOW + 20 * MINUTE) == "", "nobody ever looked at them"
+    minute(home, 2)
+    followed(home, Clock(2, lambda n: minute(home, n + 2)))
+    last = NOW + MINUTE
+    assert unlooked_text(home, monitor, now=last + 59 * MINUTE) == "", "it may rest"
+    said = "the newest rows have not been looked at for 1 h, since Fri 20 Nov 2026, 14:21"
+    assert unlooked_text(home, monitor, now=last + 60 * MINUTE) == said
+    assert unlooked_text(home, monitor, now=last + GIVEN_UP + MINUTE) == "", "left off for good"
+    minute(home, 4)
+    ingest(home, monitor, now=NOW + 4 * MINUTE)
+    assert unlooked_text(home, monitor, now=NOW + 18 * MINUTE) == ""
+    now = NOW + 19 * MINUTE
+    said = "the newest rows have not been looked at for 18 min, since Fri 20 Nov 2026, 14:21"
+    assert unlooked_text(home, monitor, now=now) == said
+    assert said in [finding.what for finding in check(home, now=now).findings]
+    assert ("warn", f"newest rows of {MODEL}", said) in [(d.state, d.subject, d.what) for d in examine(home, settings=Settings(), now=now)]
+    [row] = overview_rows(home, load_monitors(home)[0], now=now)
+    assert (row.state, said in row.reason) == ("behind", True)
