@@ -17,6 +17,8 @@ from slack_standin import Slack
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.errors import UsageError
+from watchkeeper.judgement.incidents import fold
+from watchkeeper.judgement.times import times_text
 from watchkeeper.operations.check import check
 from watchkeeper.operations.doctor import examine
 from watchkeeper.operations.follow import Plan, Step, check_beat, follow
@@ -101,6 +103,9 @@ def test_a_fault_is_told_at_the_step_after_its_first_minute(home: Home, monkeypa
         assert len(slack.messages) == 2
     told = {s: e.story for s, e in opened(home).items()}
     assert set(told) == {"service", "missing values"}
+    for incident in fold(home.lake.newest(IncidentEvent)):
+        assert NOW + MINUTE <= incident.onset_at < NOW + MINUTE + timedelta(seconds=1), "its first bad row, not the hour's start"
+        assert times_text(incident) == "detected after 1 min"
     assert "on Fri 20 November, 14:21 to 14:22" in told["service"]
     assert "in a typical hour" in told["service"]
     assert "weight: missing in" in told["missing values"]
