@@ -371,6 +371,9 @@ class IncidentEvent:
     severity: Of[str, "notice, warning, high or critical after this event"]
     window_start: Of[datetime, "first window this event is about"]
     window_end: Of[datetime, "last window this event is about, exclusive"]
+    rows_from: Of[datetime | None, "where the newest rows alone told of its first window: when the first of those that were bad was; else null"] = (
+        None
+    )
     signals: Of[list[str], "signal ids it brings"] = field(default_factory=list)
     story: Of[str, "headline, causes, ruled_out, not_measured, next_steps as measured then, JSON"] = "{}"
     who: Of[str, "person or `watchkeeper`"] = "watchkeeper"

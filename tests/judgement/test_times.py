@@ -8,6 +8,7 @@ import pytest
 
 from evidence_world import signal
 from incident_world import DAY, MONDAY, event
+from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.incidents import RESTATED, Incident, fold
 from watchkeeper.judgement.times import Medians, Times, medians, times_of, times_text, waited_for_labels
 from watchkeeper.records import IncidentEvent, Signal
@@ -34,6 +35,23 @@ def test_what_goes_on_has_no_time_to_resolve_and_what_was_taken_back_has_none_at
     taken_back = one(event(), replace(event("resolved", day=1), why=RESTATED))
     assert times_of(taken_back) == Times()
     assert times_text(taken_back) == ""
+
+
+def test_where_the_newest_rows_told_it_began_with_the_first_bad_one_unless_an_earlier_window_was_bad_too():
+    told_at, first_row = MONDAY + 9 * HOUR, MONDAY + 8.9 * HOUR
+    opened = replace(event(at=told_at), rows_from=first_row)
+    whole_day = event("joined")
+    assert one(opened, whole_day).onset_at == first_row
+    assert times_text(one(opened, whole_day)) == "detected after 6 min"
+    assert one(opened, event("joined", day=-1, at=MONDAY + 3 * DAY)).onset_at == MONDAY - DAY
+
+
+def test_bad_rows_are_known_of_a_window_only_where_nothing_else_told_of_it():
+    newest = replace(signal("latency_p95", 780.0, family="service", rule="newest"), rows_from=MONDAY, rows_to=MONDAY + HOUR)
+    later = replace(newest, rows_from=MONDAY + HOUR)
+    assert Episode("service", "service", [later, newest], is_over=False).rows_from == MONDAY
+    assert Episode("service", "service", [newest, signal("error_ratio", 0.1, family="service")], is_over=False).rows_from is None
+    assert Episode("service", "service", [newest], is_over=False, onset=newest.window_start - HOUR).rows_from is None
 
 
 def test_an_onset_that_becomes_known_later_is_where_the_time_to_detect_begins():

@@ -17,14 +17,21 @@ import pytest
 from live_world import live_rows, live_workspace, write_file
 from slack_standin import Slack
 from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.errors import UsageError
+from watchkeeper.judgement.incidents import fold
+from watchkeeper.judgement.times import times_text
+from watchkeeper.operations.check import check
+from watchkeeper.operations.doctor import examine
 from watchkeeper.operations.follow import Plan, Step, check_beat, follow
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.newest import look, told_by_windows
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.operations.sample import Pace
+from watchkeeper.operations.status import overview_rows
+from watchkeeper.operations.unlooked import GIVEN_UP, unlooked_text
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import RECORDS, IncidentEvent, Look, Profile, Run, Score, Signal
 from watchkeeper.windows import Grid
@@ -100,6 +107,9 @@ def test_a_fault_is_told_at_the_step_after_its_first_minute(home: Home, monkeypa
         assert len(slack.messages) == 2
     told = {s: e.story for s, e in opened(home).items()}
     assert set(told) == {"service", "missing values"}
+    for incident in fold(home.lake.newest(IncidentEvent)):
+        assert NOW + MINUTE <= incident.onset_at < NOW + MINUTE + timedelta(seconds=1), "its first bad row, not the hour's start"
+        assert times_text(incident) == "detected after 1 min"
     assert "on Fri 20 November, 14:21 to 14:22" in told["service"]
     assert "in a typical hour" in told["service"]
     assert "weight: missing in" in told["missing values"]
@@ -427,3 +437,27 @@ def test_a_day_is_told_by_its_newest_minutes_where_its_parts_are_hours(tmp_path:
 def test_a_beat_that_nobody_keeps_is_refused(seconds: float):
     with pytest.raises(UsageError, match="not between 1 s and 1 h"):
         check_beat(timedelta(seconds=seconds))
+
+
+def test_newest_rows_that_nobody_looks_at_any_more_are_told_of_where_somebody_did(home: Home) -> None:
+    monitor = load_monitors(home)[0][MODEL]
+    minute(home, 1)
+    ingest(home, monitor, now=NOW + MINUTE)
+    assert unlooked_text(home, monitor, now=NOW + 20 * MINUTE) == "", "nobody ever looked at them"
+    minute(home, 2)
+    followed(home, Clock(2, lambda n: minute(home, n + 2)))
+    last = NOW + MINUTE
+    assert unlooked_text(home, monitor, now=last + 59 * MINUTE) == "", "it may rest"
+    said = "the newest rows have not been looked at for 1 h, since Fri 20 Nov 2026, 14:21"
+    assert unlooked_text(home, monitor, now=last + 60 * MINUTE) == said
+    assert unlooked_text(home, monitor, now=last + GIVEN_UP + MINUTE) == "", "left off for good"
+    minute(home, 4)
+    ingest(home, monitor, now=NOW + 4 * MINUTE)
+    assert unlooked_text(home, monitor, now=NOW + 18 * MINUTE) == ""
+    now = NOW + 19 * MINUTE
+    said = "the newest rows have not been looked at for 18 min, since Fri 20 Nov 2026, 14:21"
+    assert unlooked_text(home, monitor, now=now) == said
+    assert said in [finding.what for finding in check(home, now=now).findings]
+    assert ("warn", f"newest rows of {MODEL}", said) in [(d.state, d.subject, d.what) for d in examine(home, settings=Settings(), now=now)]
+    [row] = overview_rows(home, load_monitors(home)[0], now=now)
+    assert (row.state, said in row.reason) == ("behind", True)

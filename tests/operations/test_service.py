@@ -183,6 +183,22 @@ def test_hosts_that_come_and_go_have_figures_and_are_no_alarm(make_home: Callabl
     assert known_incidents(home, now=SOON) == []
 
 
+def test_rows_that_do_not_tell_their_host_are_in_one_place_be_it_empty_or_null(make_home: Callable[..., Home]):
+    home = make_home(FEW)
+    hour = requests(5)
+    hour.loc[hour.host == "us-2", "host"] = ""
+    hour.loc[hour.host == "us-3", "host"] = None
+    hours_of(home.root, range(FEW_DAYS * 24 - 24))
+    hour = hour.assign(at=hour["at"] + (FEW_DAYS - 1) * 24 * HOUR, id="late-" + hour["id"])
+    hour.to_parquet(home.root / "inbox" / "ranker-late.parquet", index=False)
+    watch(home, now=SOON)
+    found = scores_in(home, (FEW_DAYS - 1) * 24 + 5)
+    untold = hour[(hour.host == "") | hour.host.isna()]
+    assert found["rows", "host=(null)"].value == len(untold)
+    assert found["latency_p95", "host=(null)"].value == pytest.approx(np.quantile(untold.ms, 0.95, method="inverted_cdf"), rel=0.01)
+    assert not [place for _, place in found if place == "host="]
+
+
 def test_of_ever_new_hosts_fifty_are_told_apart(make_home: Callable[..., Home]):
     home = make_home(FEW)
 

@@ -61,6 +61,13 @@ class Episode:
         return self.onset or self.signals[0].window_start
 
     @property
+    def rows_from(self) -> datetime | None:
+        """When the first of its bad rows was, where its first window is known by its newest rows alone, else None."""
+        first = [s.rows_from for s in self.signals if s.window_start <= self.start]
+        known = [moment for moment in first if moment is not None]
+        return min(known) if known and len(known) == len(first) else None
+
+    @property
     def first_end(self) -> datetime:
         """End of its first window out of line."""
         return self.start + (self.signals[0].window_end - self.signals[0].window_start)

@@ -146,7 +146,7 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         opened_at=first.at,
         worse_at=max(e.at for e in history if e is first or is_worse(e)),
         detected_at=first.at,
-        onset_at=min(e.window_start for e in history),
+        onset_at=_onset(history),
         resolved_at=last.at if is_closed and not lasts else None,
         window_start=min(e.window_start for e in history),
         window_end=last.window_end if last.why.startswith(CAUSE_CHANGED) else max(e.window_end for e in history),
@@ -164,6 +164,12 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         part_of=first.part_of,
         split_from=first.split_from,
     )
+
+
+def _onset(history: Sequence[IncidentEvent]) -> datetime:
+    """Return since when it has been wrong: when the first bad row was, where the newest rows told of the first window, else that window's start."""
+    start = min(e.window_start for e in history)
+    return min((e.rows_from for e in history if e.rows_from is not None and e.window_start == start), default=start)
 
 
 def is_by_hand(event: IncidentEvent) -> bool:
@@ -349,6 +355,7 @@ def _event(
         severity=severity,
         window_start=episode.start,
         window_end=episode.end,
+        rows_from=episode.rows_from,
         signals=marks,
         story=story.to_json() if story else "{}",
         why=why,

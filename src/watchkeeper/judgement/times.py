@@ -3,7 +3,7 @@
 Belongs here: the definitions, and what they are of several incidents. Does not: when an incident opens and ends (incidents.py).
 
 **Time to detect** is from the start of its first window out of line, as known by now, until it opened: the window itself, the wait for
-labels, and the wait for the next run are part of it. **Time to acknowledge** and **time to resolve** are from then until somebody first
+labels, and the wait for the next run are part of it. Where the newest rows of that window told, it is from the first of those that were bad. **Time to acknowledge** and **time to resolve** are from then until somebody first
 said to look after it, and until it was over: that takes windows without trouble. What was taken back never was and took no time; what
 lasts, or is no longer judged, is not resolved. A budget is told of before it breaks, and has no time to detect. Times are in hours.
 """

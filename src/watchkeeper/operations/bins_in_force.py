@@ -39,8 +39,8 @@ _LABELS = "labels by their texts"
 """The same of binary models whose labels have names."""
 _DECISIONS = "decisions are no scores"
 """What is counted of binary models that log decisions alone; those whose 0 and 1 were counted as probabilities are profiled again."""
-_SERVED = "minutes, classes of statuses, regions and hosts"
-"""What is counted of how events were served; parts without it are counted again."""
+_SERVED, _NOT_TOLD = "minutes, classes of statuses, regions and hosts", "empty regions and hosts are not told"
+"""What is counted of how events were served; parts without it are counted again; so are those of models with regions or hosts whose empty ones are a place of their own."""
 _PAIRS, _PAIRS_KIND = "@pairs", "pairs"
 _COUNTED = ("task", "window", "timezone", "environment", "columns", "features", "segments", "sensitive", "private", "positive", "threshold")
 
@@ -169,6 +169,7 @@ def layout(monitor: Monitor) -> str:
         *([_LABELS] if names_labels(monitor) else []),
         *([_DECISIONS] if monitor.decides_alone else []),
         *([_SERVED] if monitor.columns.of_service else []),
+        *([_NOT_TOLD] if monitor.service_places else []),
     ]
     told = [_FORM, said, [labels.join, labels.column] if labels else None, *own, *more]
     return json.dumps(told, sort_keys=True)

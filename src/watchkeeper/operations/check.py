@@ -41,6 +41,7 @@ from watchkeeper.operations.sensitive import not_audited
 from watchkeeper.operations.suite_fit import unanswerable
 from watchkeeper.operations.trust import awaits_reference, reference_doubt
 from watchkeeper.operations.twins import dropped_twins, twin_text
+from watchkeeper.operations.unlooked import MEND, unlooked_text
 from watchkeeper.operations.verdict import suite_file
 from watchkeeper.operations.version_list import known_standings, version_doubt
 from watchkeeper.profiles.kinds import source_of
@@ -110,6 +111,7 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
         yield _finding("warning", document, ("reference",), doubt, "see docs/monitor-file.md, Reference")
     for said in wild_text(self_audit(*charted_now(home, monitor, now=now))):
         yield _finding("warning", document, ("reference",), said, f"`watchkeeper limits {monitor.model}` shows when")
+    yield from _of_newest(home, monitor, document, now)
     yield from _of_latencies(home, monitor, document, now)
     yield from _of_costs(home, monitor, document, now)
     yield from _of_labels(home, monitor, document, now)
@@ -126,6 +128,11 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
     if monitor.sensitive and (why := not_audited(monitor)[0]):
         yield _finding("warning", document, ("sensitive",), why, "the columns are not audited")
     yield from _of_columns(home, monitor, document)
+
+
+def _of_newest(home: Home, monitor: Monitor, document: Document, now: datetime) -> Iterator[Finding]:
+    if asleep := unlooked_text(home, monitor, now=now):
+        yield _finding("warning", document, ("events",), asleep, MEND)
 
 
 def _of_latencies(home: Home, monitor: Monitor, document: Document, now: datetime) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import DeliveryError, WatchkeeperError
 from watchkeeper.operations.latency_units import latency_doubts
 from watchkeeper.operations.lost import lost_tables
+from watchkeeper.operations.unlooked import MEND, unlooked_text
 from watchkeeper.words import counted, percent
 
 State = Literal["ok", "warn", "fail"]
@@ -64,7 +65,7 @@ def examine(home: Home | None, *, settings: Settings, now: datetime, broken: str
     else:
         looks[:0] = [("workspace", lambda: _workspace(home)), ("lake", lambda: _lake(home, now)), ("tables", lambda: _tables(home))]
         looks += [("connections", lambda: _connections(home, settings)), ("stores", lambda: _stores(home))]
-        looks += [("latency", lambda: _latencies(home, now))]
+        looks += [("latency", lambda: _latencies(home, now)), ("newest rows", lambda: _unlooked(home, now))]
         looks += [("clock", lambda: _zones(home)), ("disk", lambda: _disk(home.root))]
     return [diagnosis for subject, look in looks for diagnosis in _safely(subject, look)]
 
@@ -177,6 +178,13 @@ def _latencies(home: Home, now: datetime) -> Iterator[Diagnosis]:
     for model, monitor in sorted(load_monitors(home)[0].items()):
         for said in latency_doubts(home, monitor, now=now):
             yield Diagnosis("warn", f"latency of {model}", said, "see docs/service.md, Which columns to log")
+
+
+def _unlooked(home: Home, now: datetime) -> Iterator[Diagnosis]:
+    """Say of which models nobody looks at the newest rows any more."""
+    for model, monitor in sorted(load_monitors(home)[0].items()):
+        if asleep := unlooked_text(home, monitor, now=now):
+            yield Diagnosis("warn", f"newest rows of {model}", asleep, MEND)
 
 
 def _zones(home: Home) -> Iterator[Diagnosis]:

@@ -208,7 +208,9 @@ def _event_parts(piece: EventsPiece) -> Iterator[pa.Table]:
     ids = frozenset(b.batch_id for b in piece.batches)
     columns = {"time": "wk_time", "batch": "wk_batch", "version": monitor.columns.version or "", "environment": monitor.columns.environment or ""}
     same = {"batch": "", "version": "", "environment": monitor.environment}
-    grouping = Grouping(Grid(found.grain, monitor.timezone), columns, same, monitor.dimensions, batches=ids, known=found.bins)
+    grouping = Grouping(
+        Grid(found.grain, monitor.timezone), columns, same, monitor.dimensions, batches=ids, known=found.bins, emptied=monitor.service_places
+    )
     wanted, served = list(countings(monitor, found.bins)), list(service_countings(monitor))
     scan = Scan([c.quantity for c in wanted], pairing(found.pairs, found.bins) if found.pairs else None)
     serving = Scan([c.quantity for c in served])

@@ -75,7 +75,7 @@ def service_traces(home: Home, rows: BothSides, metric: str, sides: Sequence[Seq
         value = np.where(nulls | (found <= 0), np.nan, np.log(np.maximum(found, 1e-9)))[chosen]
     change, se = change_of(value, is_during)
     at_places = [
-        one for role, c in places.items() if c in wanted and not is_private(monitor, c) for one in _by_value(c, role, table.column(c), chosen)
+        one for role, c in places.items() if c in wanted and not is_private(monitor, c) for one in _by_value(c, role, _told(table.column(c)), chosen)
     ]
     columns = [*at_places, *(c for c in segment_columns(rows) if c.name not in places.values())]
     grown = {
@@ -101,7 +101,7 @@ def requests_of(rows: BothSides, value: Floats, score: Floats | None = None) -> 
     table = rows.both.columns(wanted) if wanted else None
     codes, names = np.full(len(rows.chosen), -1), list[str]()
     if table is not None and host is not None:
-        found, names = as_codes(pc.cast(table.column(host), pa.string()))
+        found, names = as_codes(_told(table.column(host)))
         codes = np.where(np.asarray(found) < len(names), np.asarray(found, np.int64), -1)
     failed = np.empty(0, bool) if table is None or status is None else is_error(table.column(status))[rows.chosen]
     given = np.empty(0) if score is None else score
@@ -112,7 +112,17 @@ def host_column(rows: BothSides) -> Iterator[Column]:
     """Yield the column of hosts, unless it is private."""
     name = rows.monitor.columns.host
     if name in rows.both.events.schema.names and name is not None and not is_private(rows.monitor, name):
-        yield from _by_value(name, "host", rows.both.columns([name]).column(name), rows.chosen)
+        yield from _by_value(name, "host", _told(rows.both.columns([name]).column(name)), rows.chosen)
+
+
+def _told(places: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return regions or hosts as texts, null where a row does not tell: an empty text says as little as none.
+
+    >>> _told(pa.chunked_array([["us-1", "", None]])).to_pylist()
+    ['us-1', None, None]
+    """
+    texts = pc.cast(places, pa.string())
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
 
 
 def segment_columns(rows: BothSides) -> Iterator[Column]:

@@ -28,6 +28,7 @@ from watchkeeper.operations.promises import promises
 from watchkeeper.operations.quarantine import held
 from watchkeeper.operations.trust import blind_text, is_most, why_not_judged
 from watchkeeper.operations.unevaluated import newest_of, unevaluated
+from watchkeeper.operations.unlooked import unlooked_text
 from watchkeeper.operations.version_list import versions_text
 from watchkeeper.records import Action, Batch, Run, Score, Severity
 from watchkeeper.site.overview import OpenIncident, OverviewRow, state_of
@@ -148,7 +149,8 @@ def _overview_row(
     at = last.start if last else now
     due, era = maturity_of(home, monitor, now=now), era_of(eras_of(home, monitor, now=now), at)
     aside = "" if last is None else _set_aside(home, monitor, scores, last, rows_held, now)
-    behind = "; ".join(filter(None, (*gone, behind_text(operations), silent, aside, *unevaluated(home, newest_of(taken_in)))))
+    asleep = unlooked_text(home, monitor, now=now)
+    behind = "; ".join(filter(None, (*gone, behind_text(operations), asleep, silent, aside, *unevaluated(home, newest_of(taken_in)))))
     blind = "" if any(i.is_open and i.subject == MISSING_LABELS for i in incidents) else _blind(monitor, due, scores)
     unjudged = "; ".join(filter(None, (why_not_judged(home, monitor, now=now), one_class, blind)))
     return OverviewRow(

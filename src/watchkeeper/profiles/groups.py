@@ -3,7 +3,7 @@
 Belongs here: rows -> group numbers and their names, piece after piece. Does not: counting (scan.py).
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -111,7 +111,7 @@ class Grouping:
     """Numbers rows by batch, window, version and environment, and by the values of each segment column.
 
     `columns` says where the role `time`, `batch`, `version` or `environment` is read; what it leaves out is the same for all
-    rows, as in `same`. `batches` are those whose rows count; empty for all. `known` are the bins that say which segment
+    rows, as in `same`. `batches` are those whose rows count; empty for all. Of the columns `emptied` an empty text is as good as none. `known` are the bins that say which segment
     values keep their names; of versions the first thousand that are met do.
     """
 
@@ -121,6 +121,7 @@ class Grouping:
     segments: Sequence[str] = ()
     batches: frozenset[str] = frozenset()
     known: Mapping[str, FeatureBins] = field(default_factory=dict)
+    emptied: Collection[str] = ()
     whole: Dimension = field(default_factory=Dimension)
     parted: dict[str, Dimension] = field(default_factory=dict)
     _met: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -187,7 +188,7 @@ class Grouping:
 
     def _name(self, column: str, text: str | None) -> str:
         """Return what a segment value is called: rare ones of a column with many, and new ones beyond two hundred, are the rest."""
-        if text is None:
+        if text is None or (not text and column in self.emptied):
             return NULL
         bins = self.known.get(column)
         if bins is not None and text in bins.known:
