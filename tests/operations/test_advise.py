@@ -16,13 +16,14 @@ from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.judgement.advice import Advice
 from watchkeeper.operations.advise import advise, facts_of
 from watchkeeper.operations.costs import costs
+from watchkeeper.operations.digest_costs import spending_of
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.report import digest_of
 from watchkeeper.records import Score
 from watchkeeper.samples import GpuProcess, GpuSample
-from watchkeeper.windows import Window
+from watchkeeper.windows import Grid, Window
 
 DAY = timedelta(days=1)
 START = datetime(2025, 3, 3, tzinfo=UTC)
@@ -288,3 +289,25 @@ def test_advice_writes_nothing(released):
     advise(released, load_monitors(released)[0]["parcels"], now=NOW)
     assert {table: released.lake.table(table).version() for table in before} == before
     assert released.lake.table("signals") is None
+
+
+def test_cards_are_offered_at_the_prices_of_the_day_in_the_workspaces_zone(make_home):
+    words = {"task": "binary", "events": {"files": "inbox/one-*.parquet"}, "columns": {"id": "id", "time": "at", "score": "p"}}
+    home = make_home({"model": "one", "reference": {"from": "2025-01-01", "to": "2025-01-15"}, **words}, name="berlin", timezone="Europe/Berlin")
+    book = BOOK.replace("as_of,source\n", "as_of,source,from\n").replace(",list\n", ",list,\n")
+    home.prices.write_text(book + f"L4,aws,g6,0.30,USD,us-east-1,2025-01-01,list,{NOW.date()}\n")
+    facts = facts_of(home, load_monitors(home)[0]["one"], now=NOW)
+    assert dict(facts.offers)["L4"] == 0.30
+
+
+def test_a_digest_tells_the_costs_of_a_period_that_a_longer_window_reaches_into_of_its_own_environment_alone(farm):
+    end = NOW - timedelta(hours=6)
+    asked = Window(end - 3 * DAY, end - 2 * DAY)
+    week = {"model": "one", "metric": "total_cost", "method": "gpu_samples", "unit": "usd", "direction": "lower_is_better", "grain": "week"}
+    home = farm()
+    monitor = load_monitors(home)[0]["one"]
+    serve(home, 1, 0.5)
+    for environment, is_told in (("staging", False), (monitor.environment, True)):
+        given = {**week, "environment": environment, "value": 1.0, "n": 5, "state": "done", "computed_at": end}
+        home.lake.append_records(Score, [Score(window_start=end - 7 * DAY, window_end=end, **given)])
+        assert (spending_of(home, monitor, Grid("day", "UTC"), asked, now=NOW) is not None) == is_told

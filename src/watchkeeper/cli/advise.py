@@ -14,6 +14,7 @@ from watchkeeper.judgement.advice import Advice
 from watchkeeper.judgement.budget import money
 from watchkeeper.measures.cost import SYNTHETIC
 from watchkeeper.operations.advise import advise
+from watchkeeper.operations.spending import books_or_reasons
 from watchkeeper.words import percent
 
 
@@ -39,7 +40,8 @@ def show_advice(
     for problem in problems:
         complain(str(problem))
     at = moment(now, place)
-    found = [a for m in monitors.values() for a in advise(place, m, now=at)]
+    every, books = load_monitors(place)[0] if models else monitors, books_or_reasons(place)
+    found = [a for m in monitors.values() for a in advise(place, m, now=at, monitors=every, books=books)]
     if as_json:
         show_json(found)
         return

@@ -3,7 +3,7 @@
 Belongs here: reading GPU time, memory, arrivals, latency and versions. Does not: the rules (judgement/advice.py), printing (cli/advise.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -35,17 +35,37 @@ _HOUR_US = 3_600_000_000
 _BUSY_HOURS = 95
 
 
-def advise(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None = None) -> list[Advice]:
-    """Return what could be saved on a model by its last four weeks, up to the last day that is over at `at` (else `now`)."""
-    facts = facts_of(home, monitor, now=now, at=at)
+def advise(
+    home: Home,
+    monitor: Monitor,
+    *,
+    now: datetime,
+    at: datetime | None = None,
+    monitors: Mapping[str, Monitor] | None = None,
+    books: Books | None = None,
+) -> list[Advice]:
+    """Return what could be saved on a model by its last four weeks, up to the last day that is over at `at` (else `now`).
+
+    All monitors and the price books are read from the workspace, unless they are given.
+    """
+    facts = facts_of(home, monitor, now=now, at=at, monitors=monitors, books=books)
     return in_order([*gpu_advice(monitor, facts), version_advice(monitor, facts)])
 
 
-def facts_of(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None = None) -> Facts:
+def facts_of(
+    home: Home,
+    monitor: Monitor,
+    *,
+    now: datetime,
+    at: datetime | None = None,
+    monitors: Mapping[str, Monitor] | None = None,
+    books: Books | None = None,
+) -> Facts:
     """Return what is known of a model's serving; measured GPU time, or where there is none a made-up trace."""
     end = Grid("day", monitor.timezone).at(min(at or now, now)).start
-    span, books = Window(end - LOOKED_AT, end), books_or_reasons(home)
-    claims = claims_of({**load_monitors(home)[0], monitor.model: monitor})
+    span, books = Window(end - LOOKED_AT, end), books or books_or_reasons(home)
+    monitors = {**(load_monitors(home)[0] if monitors is None else monitors), monitor.model: monitor}
+    claims = claims_of(monitors)
     hours = list(Grid("hour", monitor.timezone).between(span.start, span.end))
     every = [u for u in gpu_uses(home.lake, books.spans(hours), claims, now=now) if u.model == monitor.model and u.purpose != TRAINING]
     uses = [u for u in every if not u.is_synthetic] or every
@@ -67,7 +87,7 @@ def facts_of(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None
         latency_limit=monitor.service.latency_limit,
         held=list(_held(home, monitor, uses, books, span, now)),
         offers=_offers(monitor, books, span.end),
-        versions=_versions(home, monitor, books, span, now) if monitor.columns.version else (),
+        versions=_versions(home, monitor, monitors, books, span, now) if monitor.columns.version else (),
         names_versions=bool(monitor.columns.version),
         days_asked=_days_since(monitor, span.start + _HOUR * int(np.argmax(arrived > 0)), span) if arrived.any() else 0.0,
         **_busy(uses),
@@ -159,18 +179,17 @@ def _memory(home: Home, span: Window, now: datetime) -> tuple[dict[str, int], se
 
 
 def _offers(monitor: Monitor, books: Books, at: datetime) -> list[tuple[str, float]]:
-    """Return the cards that anybody may hold at the prices of a day: lines for some hosts alone, or of own hardware, are no offer."""
+    """Return the cards that anybody may hold at the prices of a moment's day: lines for some hosts alone, or of own hardware, are no offer."""
     if isinstance(books.gpus, str):
         return []
     names = sorted({p.gpu for p in books.gpus if not p.hosts and p.kind != "own"})
-    found = ((name, price_of(name, books.gpus, monitor.cost.currency, on=at.date())) for name in names)
+    found = ((name, price_of(name, books.gpus, monitor.cost.currency, on=books.day_of(at))) for name in names)
     return [(name, float(price.price)) for name, price in found if isinstance(price, Price) and price.kind != "own"]
 
 
-def _versions(home: Home, monitor: Monitor, books: Books, span: Window, now: datetime) -> list[OfVersion]:
+def _versions(home: Home, monitor: Monitor, monitors: Mapping[str, Monitor], books: Books, span: Window, now: datetime) -> list[OfVersion]:
     """Return what predictions of each version cost and how good they were over the last four weeks with labels."""
-    monitors = {**load_monitors(home)[0], monitor.model: monitor}
-    rows = list(billed(home, monitors, books, Grid("month", monitor.timezone), {span: span}, now=now))
+    rows = list(billed(home, monitors, books, Grid("month", monitor.timezone), {span: span}, now=now, alone=monitor.model))
     row = min((r for r in rows if r.model == monitor.model), key=lambda r: r.is_synthetic, default=None)
     told = {line.version: line.score for line in listed_versions(home, monitor, now=now).lines if line.environment == monitor.environment}
     return [

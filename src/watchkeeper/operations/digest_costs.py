@@ -30,20 +30,22 @@ def spending_of(home: Home, monitor: Monitor, grid: Grid, window: Window, *, now
     """Return what a model cost in a window of a grid, None where nothing of it is known; measured where there is both, else the made-up trace."""
     if not _is_costed(home, monitor, window, now):
         return None
-    monitors = {**load_monitors(home)[0], monitor.model: monitor}
-    rows = list(billed(home, monitors, books_or_reasons(home), grid, {window: window}, now=now))
+    monitors, books = {**load_monitors(home)[0], monitor.model: monitor}, books_or_reasons(home)
+    rows = list(billed(home, monitors, books, grid, {window: window}, now=now, alone=monitor.model))
     mine = sorted((r for r in rows if r.model == monitor.model), key=lambda r: r.is_synthetic)
     if not mine:
         return None
     budgeted = outlook(home, monitor, now=now, at=window.end) if monitor.cost.budget is not None else None
-    could = None if mine[0].is_synthetic else material(advise(home, monitor, now=now, at=window.end))
+    is_known = mine[0].cost is not None and not mine[0].is_synthetic
+    could = material(advise(home, monitor, now=now, at=window.end, monitors=monitors, books=books)) if is_known else None
     return replace(_spending(mine[0], rows), outlook=budgeted, advice=saving_text(could) if could else "")
 
 
 def _is_costed(home: Home, monitor: Monitor, window: Window, now: datetime) -> bool:
-    time = pc.field("window_start")
-    where = (pc.field("model") == monitor.model) & (pc.field("version") == "") & (pc.field("segment") == "") & among("metric", COST_METRICS)
-    where &= (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
+    """Tell whether the cost of any window was measured that the period has a part of."""
+    where = (pc.field("window_end") > pa.scalar(window.start, TIMESTAMP)) & (pc.field("window_start") < pa.scalar(window.end, TIMESTAMP))
+    where &= pc.field("environment") == monitor.environment
+    where &= (pc.field("model") == monitor.model) & (pc.field("version") == "") & (pc.field("segment") == "") & among("metric", COST_METRICS)
     return any(s.value is not None for s in home.lake.newest(Score, as_of=now, where=where))
 
 
