@@ -48,7 +48,7 @@ def drawn(rng: np.random.Generator, kind: str, alike: float, rows: Floats) -> tu
     draw = rng.standard_normal if kind == "mean, normal" else rng.standard_exponential
     values = sqrt(alike) * draw(rows.size)[owner] + sqrt(1 - alike) * draw(len(owner))
     truth = 0.0 if kind == "mean, normal" else sqrt(alike) + sqrt(1 - alike)
-    totals, squares = (np.bincount(owner, v, rows.size).reshape(rows.shape) for v in (values, values**2))
+    totals, squares = (np.bincount(owner, v, rows.size).astype(float).reshape(rows.shape) for v in (values, values**2))
     return totals, squares, truth
 
 

@@ -9,11 +9,12 @@ underrates strong wind and the region `north`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 NUMBERS = ("weight_kg", "distance_km", "wind_speed", "depot_load", "age_h")
 CATEGORIES = ("carrier",)
 SEGMENTS = ("region", "client", "channel")
@@ -114,7 +115,8 @@ def _log_odds(columns: Mapping[str, Array]) -> NDArray[np.float64]:
     x = {n: np.where(np.isnan(v := np.asarray(columns[n], float)), _USUAL[n], v) for n in NUMBERS}
     carrier = np.select([columns["carrier"] == "green", columns["carrier"] == "white"], [0.5, 1.0], 0.0)
     odds = 0.12 * (x["weight_kg"] - 8) + 0.025 * (x["distance_km"] - 40) + 0.06 * (x["wind_speed"] - 9) + 0.05 * (x["depot_load"] - 50)
-    return np.clip(-1.6 + odds + 0.03 * (x["age_h"] - 12) + carrier, -6, 6)
+    clipped: NDArray[np.float64] = np.clip(-1.6 + odds + 0.03 * (x["age_h"] - 12) + carrier, -6, 6)
+    return clipped
 
 
 def give_outcome(day: Day) -> None:

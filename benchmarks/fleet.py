@@ -68,7 +68,7 @@ class Loads:
 
         loads = self
 
-        class Heard(Listener):
+        class Heard(Listener):  # type: ignore[misc]  # numba has no types
             def on_start(self, event: Any) -> None:  # noqa: ARG002 - numba's form
                 loads.compiled += 1
 

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -77,7 +78,13 @@ def day_of(home: Home, model: Monitor, day: int, rows: int, rng: np.random.Gener
     """Land one day and return the CPU seconds of bringing it up to date."""
     land(home, model.model, day, rows, rng)
     now = START + (day + 1) * DAY
-    return cpu(lambda: (profile(home, model, now=now), measure(home, model, now=now), tidy(home)))
+
+    def up_to_date() -> None:
+        profile(home, model, now=now)
+        measure(home, model, now=now)
+        tidy(home)
+
+    return cpu(up_to_date)
 
 
 def grown(days: int, rows: int) -> dict[str, Any]:
@@ -99,7 +106,7 @@ def grown(days: int, rows: int) -> dict[str, Any]:
         month = Wanted(metrics=frozenset({"psi"}), feature="x03", start=end - 30 * DAY, end=end)
         quarter = Wanted(metrics=frozenset({"log_loss"}), segment="region=r2", start=end - 90 * DAY, end=end, grain="week")
         ask = {"feature_month_cpu_s": month, "segment_quarter_cpu_s": quarter}
-        asked = {name: min(cpu(lambda w=wanted: listed_scores(home, model, w, now=end)) for _ in range(3)) for name, wanted in ask.items()}
+        asked = {name: min(cpu(partial(listed_scores, home, model, wanted, now=end)) for _ in range(3)) for name, wanted in ask.items()}
     early, late = (median(part) for part in zip(*spent, strict=True))
     return {"days": days, "rows_a_day": rows, "day_10_cpu_s": early, "last_day_cpu_s": late, "ratio": late / early} | asked
 

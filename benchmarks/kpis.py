@@ -117,8 +117,8 @@ def joined(home: Home, model: Monitor, found: Fitted) -> int:
 
 def measured(home: Home, model: Monitor) -> int:
     """Measure the month's KPIs from label profiles."""
-    span = {"start": START + REFERENCE * DAY, "end": START + (REFERENCE + DAYS) * DAY}
-    return sum(1 for _ in rolled_up(home, model, model.grid, now=NOW, metrics=KPIS, **span))
+    start = START + REFERENCE * DAY
+    return sum(1 for _ in rolled_up(home, model, model.grid, now=NOW, metrics=KPIS, start=start, end=start + DAYS * DAY))
 
 
 def cpu(what: Callable[[], Any]) -> float:

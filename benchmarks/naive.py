@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -101,15 +102,19 @@ def _of_psi(year: Year) -> Iterator[Line]:
             yield year.line(f"PSI of {what} above {PSI}, by {grain}", year.scores({"psi"}, grain, names), lambda _, value: value > PSI)
 
 
+def _is_below(limit: float, _: Score, value: float) -> bool:
+    return value < limit
+
+
 def _of_p(year: Year) -> Iterator[Line]:
     found = {(s.feature, s.window_start, s.metric): s for s in year.scores({"ks_p", "chi_square_p"}, "day", year.inputs)}
     best = [s for (feature, start, metric), s in found.items() if metric == "ks_p" or (feature, start, "ks_p") not in found]
     for said, limit in ((f"{P}", P), (f"{P} / {len(year.inputs)}", P / len(year.inputs))):
-        yield year.line(f"p of an input below {said}, by day", best, lambda _, value, limit=limit: value < limit)
+        yield year.line(f"p of an input below {said}, by day", best, partial(_is_below, limit))
 
 
 def _of_kpis(year: Year) -> Iterator[Line]:
-    names = [m.name for m in catalogue.of(year.monitor.task) if m.needs_labels]
+    names = [m.name for m in catalogue.CATALOGUE if m.subject == year.monitor.task and m.stored and m.needs_labels]
     scores = year.scores(names, "day")
     before = {name: [s.value for s in scores if s.metric == name and s.value is not None and s.window_start < year.begins] for name in names}
     usual = {name: (mean(values), stdev(values)) for name, values in before.items() if len(values) > 1}

@@ -109,11 +109,11 @@ def requests(begin: datetime, length: timedelta, rows: int, seed: int) -> pa.Tab
     firsts = {"eu": (0, 3), "us": (3, 4), "asia": (7, 1)}
     first, many = (np.array([firsts[r][i] for r in _HOSTS])[np.searchsorted(sorted(_HOSTS), region)] for i in (0, 1))
     queue = rng.exponential(4.0, rows) * (rng.random(rows) < 0.3)
-    at = begin + np.sort(rng.random(rows)) * length
+    at = [begin + share * length for share in np.sort(rng.random(rows)).tolist()]
     return pa.table(
         {
             "id": [f"{seed}-{i}" for i in range(rows)],
-            "at": pa.array(list(at), pa.timestamp("us", "UTC")),
+            "at": pa.array(at, pa.timestamp("us", "UTC")),
             "p": rng.random(rows),
             "version": np.full(rows, "7"),
             "ms": rng.lognormal(4, 0.6, rows) + queue,

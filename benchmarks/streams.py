@@ -26,6 +26,14 @@ _SHARED = 0.7  # correlation of x0 with x1, and of x2 with x3
 _HOURS, _DAYS = 168, 7
 
 
+def _as_many(stream: "Stream", _: int) -> int:
+    return stream.s.n
+
+
+def _still(stream: "Stream") -> Floats:
+    return np.zeros((stream.T, len(FEATURES)))
+
+
 @dataclass(frozen=True)
 class Spec:
     """One stream: rows `n` in each of `R` reference and `M` monitored windows, `wpw` windows a week, and what happens to them."""
@@ -39,8 +47,8 @@ class Spec:
     drift: str = ""
     label_delay: int = 0
     data_truth: bool = True
-    rows: Callable[["Stream", int], int] = lambda stream, _: stream.s.n
-    wander: Callable[["Stream"], Floats] = lambda stream: np.zeros((stream.T, len(FEATURES)))
+    rows: Callable[["Stream", int], int] = _as_many
+    wander: Callable[["Stream"], Floats] = _still
     change: Callable[["Change"], None] = lambda _: None
     always: Callable[["Change"], None] = lambda _: None
     moved: tuple[str, ...] = ()

@@ -27,6 +27,8 @@ def unjudged_text(monitor: Monitor, signals: Iterable[Signal], episode: Episode 
     if is_of_ours or (episode is not None and (not episode.is_over or episode.end > last.window_start)):
         return ""
     grain = grain_of(last.window_end - last.window_start)
+    if last.family == "target":
+        return f"{UNJUDGED}no promise is judged by the {grain} any more"
     if grain == monitor.window:
         return f"{UNJUDGED}the monitor's time zone changed"
     return f"{UNJUDGED}the monitor's window changed from {grain} to {monitor.window}"
