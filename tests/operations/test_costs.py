@@ -14,6 +14,7 @@ from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.measures.cost import ALWAYS
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import bill
+from watchkeeper.operations.budgets import daily_costs
 from watchkeeper.operations.costs import costs
 from watchkeeper.operations.listing import Wanted, listed_scores
 from watchkeeper.records import Batch, Run, Score
@@ -243,6 +244,32 @@ def test_tokens_are_known_of_all_predictions_and_gpus_of_those_that_were_sampled
     run(home)
     assert score(home, "total_cost").value == pytest.approx(12 * 0.80 + 2.0)
     assert score(home, "cost_per_1000_predictions").value == pytest.approx(12 * 0.80 * 2 + 2.0)
+
+
+def test_a_day_whose_gpus_nobody_read_does_not_cost_its_tokens_alone(make_home):
+    columns = {"id": "id", "time": "at", "score": "p", "input_tokens": "tokens_in", "output_tokens": "tokens_out"}
+    home = make_home(monitor("one", task="regression", columns=columns, cost={"llm": "some-llm", "hosts": ["a"]}), name="both")
+    home.prices.write_text(HEAD + L4)
+    home.token_prices.write_text("model,provider,input,output,currency,as_of,source\nsome-llm,p,2,10,USD,2025-01-01,list\n")
+    land(home, hours("a", 24, start=DAY - timedelta(days=1)))
+    times = pa.array([DAY + timedelta(hours=6)] * 500, TIMESTAMP)
+    home.lake.append(
+        "events/one", pa.table({"p": [1.0] * 500, "tokens_in": [1000] * 500, "tokens_out": [0] * 500, "wk_time": times, "wk_landed_at": times})
+    )
+    run(home)
+    said = "no GPU of a was read in this time: what these cost is not known"
+    for metric in ("total_cost", "cost_per_1000_predictions"):
+        found = score(home, metric)
+        assert (found.value, found.state) == (None, "not_evaluated"), metric
+        assert found.reason.startswith(said), metric
+    assert score(home, "token_cost").value == pytest.approx(1.0)
+    now = DAY + timedelta(days=1)
+    [row] = bill(home, load_monitors(home)[0], now=now, by="day", start=DAY, end=now)
+    assert (row.cost, row.is_partly_priced, row.cents, row.coverage, row.cost_per_1000_predictions) == (1.0, True, 100, 0.0, None)
+    assert row.reason == said
+    known = daily_costs(home, load_monitors(home)[0]["one"], (DAY - timedelta(days=1)).date(), now=now)
+    assert list(known.costs.values()) == [pytest.approx(24 * 0.80)]
+    assert known.reason.startswith(said)
 
 
 @pytest.mark.parametrize("failed", [0, 5])

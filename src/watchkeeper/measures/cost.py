@@ -53,9 +53,13 @@ class Right:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """What a model cost in a window: its GPUs (None: it used none), the training among that, its tokens, and what was had for it."""
+    """What a model cost in a window: its GPUs (None: it used none), the training among that, its tokens, and what was had for it.
+
+    `unsampled` says that it has GPUs of which nothing was read: what they cost is not known, and it is not nothing.
+    """
 
     gpu: Usage | None
+    unsampled: str = ""
     training: Usage | None = None
     tokens: Fraction | None = None
     token_note: str = ""
@@ -68,7 +72,9 @@ class Spent:
 
     @property
     def total(self) -> Fraction | None:
-        """All of it; None while a part has no price."""
+        """All of it; None while a part has no price, or is not known."""
+        if self.unsampled:
+            return None
         return _added(self.gpu.cost if self.gpu else Fraction(0), self.tokens if self.pays_tokens else Fraction(0))
 
     @property
@@ -124,7 +130,7 @@ class Spent:
     @property
     def pricing(self) -> str:
         """The prices that were used, or what is missing for one."""
-        return "; ".join(filter(None, (self.gpu.pricing if self.gpu else "", self.token_note)))
+        return "; ".join(filter(None, (self.unsampled, self.gpu.pricing if self.gpu else "", self.token_note)))
 
     @property
     def is_synthetic(self) -> bool:

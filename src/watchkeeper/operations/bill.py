@@ -292,7 +292,7 @@ def _row(cell: _Cell, spent: Spent, grain: Grain) -> BillRow:
         energy_kwh=used.energy_kwh if used else None,
         co2_kg=used.co2_kg if used else None,
         co2_note=used.co2_note if used else "",
-        coverage=used.coverage if used else None,
+        coverage=used.coverage if used else 0.0 if spent.unsampled else None,
         estimated_ratio=used.estimated_ratio if used else 0.0,
         is_synthetic=spent.is_synthetic,
         prices=spent.pricing if spent.total is not None else used.priced.prices if used else "",
@@ -313,6 +313,8 @@ def _unpriced(spent: Spent) -> Iterator[str]:
     if spent.gpu is not None and lacking is not None and lacking.missing:
         is_part = lacking.missing_us < spent.gpu.gpu_us
         yield (f"{number_text(lacking.missing_us / _HOUR_US)} of {number_text(spent.gpu.gpu_hours)} GPU-hours: " if is_part else "") + lacking.missing
+    if spent.unsampled:
+        yield spent.unsampled
     if spent.pays_tokens and spent.tokens is None:
         yield spent.token_note
 

@@ -32,7 +32,9 @@ from watchkeeper.operations.bins_in_force import in_force
 from watchkeeper.operations.rollup import rolled_up
 from watchkeeper.records import Batch, Score
 from watchkeeper.windows import Grid, Window
-from watchkeeper.words import counted
+from watchkeeper.words import counted, listed
+
+_UNSAMPLED = "no GPU of {} was read in this time: what these cost is not known"
 
 Book = TypeVar("Book")
 
@@ -133,9 +135,20 @@ def asked_of(
 
 
 def spent_by(
-    monitor: Monitor, uses: Sequence[Use], window: Window, books: Books, asked: Asked, accuracy: Score | None, *, with_tokens: bool = True
+    monitor: Monitor,
+    uses: Sequence[Use],
+    window: Window,
+    books: Books,
+    asked: Asked,
+    accuracy: Score | None,
+    *,
+    with_tokens: bool = True,
+    was_sampled: bool = False,
 ) -> Spent:
-    """Return what a model spent in one window, of which these are its uses, all measured or all made up."""
+    """Return what a model spent in one window, of which these are its uses, all measured or all made up.
+
+    Without any, a model with `cost.hosts` has GPUs that nobody read, unless `was_sampled` says that others of its uses are known.
+    """
     currency, training = monitor.cost.currency, [u for u in uses if u.purpose == TRAINING]
     pays_tokens = with_tokens and monitor.cost.llm is not None
     tokens, note = token_charge(asked.all_tokens, monitor.cost.llm or "", books.tokens, currency) if pays_tokens else (None, "")
@@ -144,6 +157,7 @@ def spent_by(
         note = "; ".join(filter(None, (note, odd)))
     return Spent(
         gpu=usage(uses, window, books.gpus, currency) if uses else None,
+        unsampled=_UNSAMPLED.format(listed(monitor.cost.hosts)) if monitor.cost.hosts and not uses and not was_sampled else "",
         training=usage(training, window, books.gpus, currency) if training else None,
         tokens=tokens,
         token_note=note,
@@ -166,7 +180,7 @@ def spent_by_version(
     names = sorted({*parts, *(asked.tokens if with_tokens and monitor.cost.llm else ())})
     for version in names if any(names) else ():
         mine, estimated = parts.get(version, ([], 0.0))
-        yield version, spent_by(monitor, mine, window, books, asked.of(version), None, with_tokens=with_tokens), estimated
+        yield version, spent_by(monitor, mine, window, books, asked.of(version), None, with_tokens=with_tokens, was_sampled=bool(uses)), estimated
 
 
 def segment_shares(rows: Mapping[str, int], asked: Asked) -> dict[str, Fraction]:
