@@ -50,7 +50,7 @@ clean: ## remove .venv, the caches, and what the demo wrote
 $(INSTALLED): requirements.lock pyproject.toml
 	@if ! $(or $(PYTHON),false) -c '$(SUITS)' 2>/dev/null; then \
 	  echo "Watchkeeper needs Python 3.11 to 3.14; $(or $(PYTHON),python3) is $$($(or $(PYTHON),python3) --version 2>&1 || true). Name another one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; fi
-	@echo "Installing into .venv from requirements.lock (1.5 GB; a minute or two, once) ..."
+	@echo "Installing into .venv from requirements.lock (2.5 GB; some minutes, once) ..."
 	@$(BIN)/python -c '$(SUITS)' 2>/dev/null || rm -rf .venv
 	@if [ ! -x $(BIN)/uv ]; then \
 	  $(PYTHON) -m venv .venv 2>/dev/null && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv \

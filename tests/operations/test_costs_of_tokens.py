@@ -20,6 +20,16 @@ NEXT = DAY + timedelta(days=1)
 @pytest.fixture
 def chat(make_home: Callable[..., Home]) -> Home:
     """A model that is asked of a provider: two dollars a million tokens that go in."""
+    return asked_model(make_home)
+
+
+@pytest.fixture
+def hosted(make_home: Callable[..., Home]) -> Home:
+    """The same model, which has GPUs of its own besides."""
+    return asked_model(make_home, hosts=["a"])
+
+
+def asked_model(make_home: Callable[..., Home], **cost: list[str]) -> Home:
     words = {
         "model": "chat",
         "task": "regression",
@@ -27,7 +37,7 @@ def chat(make_home: Callable[..., Home]) -> Home:
         "columns": {"id": "id", "time": "at", "score": "p", "version": "version", "input_tokens": "tokens_in", "output_tokens": "tokens_out"},
         "reference": {"from": "2025-01-01", "to": "2025-01-15"},
     }
-    home = make_home({**words, "cost": {"llm": "some-llm", "hosts": ["a"], "budget": "100 per month"}}, name="chat")
+    home = make_home({**words, "cost": {"llm": "some-llm", "budget": "100 per month", **cost}}, name="chat")
     home.token_prices.write_text("model,provider,input,output,currency,as_of,source\nsome-llm,p,2,10,USD,2025-01-01,list\n")
     home.prices.write_text("gpu,provider,instance,price,currency,region,as_of,source\nL4,p,i,1.00,USD,r,2025-01-01,s\n")
     landed = {"model": "chat", "source": "events", "name": "f", "status": "landed", "starts_at": DAY, "landed_at": DAY}
@@ -86,12 +96,12 @@ def test_the_cost_of_a_version_that_answered_none_of_it_after_all_is_taken_back(
     assert len(chat.lake.newest(Score)) == before
 
 
-def test_tokens_beside_which_a_gpu_is_found_later_are_counted_once(chat):
-    ask(chat, 500)
-    run(chat)
+def test_tokens_beside_which_a_gpu_is_found_later_are_counted_once(hosted):
+    ask(hosted, 500)
+    run(hosted)
     reading = {"interval_s": 3600.0, "host": "a", "device": 0, "device_uuid": "a-0", "device_name": "NVIDIA L4"}
-    chat.lake.append_records(GpuSample, [GpuSample(sampled_at=DAY + timedelta(hours=6), **reading)])
-    run(chat, NEXT + timedelta(hours=1))
-    found = spent(chat)
+    hosted.lake.append_records(GpuSample, [GpuSample(sampled_at=DAY + timedelta(hours=6), **reading)])
+    run(hosted, NEXT + timedelta(hours=1))
+    found = spent(hosted)
     assert (found["", "gpu_samples"], found["", "token_prices"]) == (pytest.approx(2.0), None)
-    assert to_date(chat) == pytest.approx(2.0)
+    assert to_date(hosted) == pytest.approx(2.0)
