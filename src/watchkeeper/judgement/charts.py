@@ -120,7 +120,7 @@ def _chart(found: Series, named: NDArray[np.bool_], bar: Bar) -> Charted:
         tolerance = tolerance * _usual_size(normal.centre)
     best = chances(sudden(panel, normal, deviation, tolerance), normal, found.direction)
     slower = [
-        _remembered(slow(panel, normal, deviation, tolerance / 2, weight), normal, deviation, found.direction)
+        _remembered(*slow(panel, normal, deviation, tolerance / 2, weight), normal, deviation, found.direction)
         for weight in found.rule.memories_of(panel.slots)
     ]
     if found.rule.e_detector:
@@ -135,9 +135,13 @@ def _chart(found: Series, named: NDArray[np.bool_], bar: Bar) -> Charted:
     return Charted(found, panel, normal, np.minimum(1.0, charts_of(found) * best), is_slow, tolerance, least)
 
 
-def _remembered(chart: Floats, normal: Normal, deviation: Floats, direction: str) -> Floats:
-    """Return the p-values of a slow chart, of windows that lie on its side."""
-    p = np.where(np.sign(chart) == np.sign(deviation), chances(chart, normal, direction), 1.0)
+def _remembered(chart: Floats, mean: Floats, normal: Normal, deviation: Floats, direction: str) -> Floats:
+    """Return the p-values of a slow chart, of windows that are as far off as the mean of what it remembers.
+
+    Others do not bear it out: after some very bad days the chart falls for days over which nothing is wrong.
+    """
+    bears_it_out = (np.sign(chart) == np.sign(deviation)) & (np.abs(deviation) >= np.abs(mean))
+    p = np.where(bears_it_out, chances(chart, normal, direction), 1.0)
     return np.where(np.isfinite(chart), p, np.nan)
 
 
