@@ -255,7 +255,7 @@ def test_two_runs_at_once_land_everything_once(telling):
     for run in runs:
         run.join()
     assert span_rows(home) == 12
-    assert home.lake.read(Batch.TABLE).num_rows == 4
+    assert [b.rows_landed for b in home.lake.newest(Batch)] == [3] * 4  # one that was too young to have a stamp may be told of again, with it
 
 
 def test_as_of_before_it_landed_a_span_is_not_there(telling):

@@ -7,19 +7,13 @@ grown brings what is new in it. Data lands first, then what was set aside, then 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from functools import reduce
-from itertools import pairwise
-from operator import or_
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.files import File, Stamp, discover, load, place_of, stamp
-from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.otlp import Broken, Message, messages
 from watchkeeper.adapters.otlp_metrics import samples
@@ -30,12 +24,12 @@ from watchkeeper.adapters.tokens import authorization
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import ConfigurationError, UnreadableError, UnwritableError, WatchkeeperError
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.telemetry_there import SOURCE, Keys, known_samples, known_spans, newest_value, sample_key, stamps_of
 from watchkeeper.records import Batch, Quarantined, key
 from watchkeeper.samples import TELEMETRY_QUARANTINE, MetricSample, Span
 from watchkeeper.telemetry import Prometheus
 from watchkeeper.words import counted
 
-SOURCE = "telemetry"
 AT_ONCE = 200_000
 """Spans and values that wait for a commit; more are landed in several."""
 
@@ -45,10 +39,6 @@ SET_ASIDE = 1_000
 LONGEST_WAIT_S = 600.0
 _SAID = 3
 _WHOLE_FILE = -1
-_REACHES = (timedelta(days=1), timedelta(days=35), None)
-"""How far back a source's newest value is looked for: little is read where the last run was lately."""
-_APART, _MOST_STRETCHES = timedelta(days=1), 64
-_Keys = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +64,9 @@ class _Read:
     path: str
     size_bytes: int
     modified_at: datetime | None
-    spans: dict[_Keys, Span] = field(default_factory=dict)
-    told: dict[_Keys, Told] = field(default_factory=dict)
-    samples: dict[_Keys, MetricSample] = field(default_factory=dict)
+    spans: dict[Keys, Span] = field(default_factory=dict)
+    told: dict[Keys, Told] = field(default_factory=dict)
+    samples: dict[Keys, MetricSample] = field(default_factory=dict)
     broken: list[tuple[int, str]] = field(default_factory=list)
     twice: int = 0
     note: str = ""
@@ -141,7 +131,7 @@ class _Taking:
         self.also = home.workspace.telemetry.attributes
         self.batches: dict[str, Batch] = {b.batch_id: b for b in home.lake.newest(Batch, where=pc.field("source") == SOURCE)}
         self.in_lake = frozenset(self.batches)
-        self.stamps = _stamps(home.lake)
+        self.stamps = stamps_of(home.lake)
         self.renamed: list[Batch] = []
 
     def files(self, found: Sequence[File], *, is_given: bool) -> Iterator[Taken]:
@@ -194,12 +184,12 @@ class _Taking:
             read.broken.append((_WHOLE_FILE, _unforeseen(error)))
         kept, mixed = apart(read.told.values(), named=self.also, private=self.private)
         read.told.clear()
-        read.samples = {_sample_key(s): s for s in kept}
+        read.samples = {sample_key(s): s for s in kept}
         read.broken += [(_WHOLE_FILE, clause) for clause in mixed]
         return read
 
     def _note_name(self, batch: Batch, place: str, found: Stamp | None) -> None:
-        """Remember by which name a file that landed lies there now, such as after it was rotated, so that it is not read at every run."""
+        """Remember where a file that landed lies now (it was rotated), or since when (it was too young to tell), so that it is not read at every run."""
         is_new = found is not None and found.modified_at is not None and (place, found.size_bytes, found.modified_at) not in self.stamps
         if found is not None and is_new and batch.batch_id in self.in_lake:
             self.renamed.append(replace(batch, path=place, size_bytes=found.size_bytes, modified_at=found.modified_at))
@@ -218,17 +208,17 @@ class _Taking:
     def _landed_together(self, portion: Sequence[_Read]) -> list[Taken]:
         """Land files in one commit a table, then say that they have landed."""
         lake = self.home.lake
-        known_spans = _known_spans(lake, [s for r in portion for s in r.spans.values()])
-        known_samples = _known_samples(lake, [s for r in portion for s in r.samples.values()])
+        there_spans = known_spans(lake, [s for r in portion for s in r.spans.values()])
+        there_samples = known_samples(lake, [s for r in portion for s in r.samples.values()])
         taken: list[Taken] = []
         new_spans: list[Span] = []
         new_samples: list[MetricSample] = []
         batches: list[Batch] = []
         for read in portion:
-            fresh = [s for k, s in read.spans.items() if k not in known_spans]
-            values = [s for k, s in read.samples.items() if k not in known_samples]
-            known_spans |= read.spans.keys()
-            known_samples |= read.samples.keys()
+            fresh = [s for k, s in read.spans.items() if k not in there_spans]
+            values = [s for k, s in read.samples.items() if k not in there_samples]
+            there_spans |= read.spans.keys()
+            there_samples |= read.samples.keys()
             new_spans += fresh
             new_samples += values
             batch = self._batch(read, len(fresh) + len(values))
@@ -300,7 +290,7 @@ class _Taking:
         asking = Asking(source=source, now=self.now, headers=authorization(source.bearer), private=sorted(self.private), also=self.also)
         values = there = 0
         mixed: list[str] = []
-        for told in [scraped(asking)] if source.scrape is not None else asked(asking, self._newest(source.name)):
+        for told in [scraped(asking)] if source.scrape is not None else asked(asking, newest_value(self.home.lake, source.name, now=self.now)):
             found, clauses = apart(told, named=self.also, private=self.private)
             mixed += clauses
             fresh = self._new_of(found)
@@ -310,29 +300,9 @@ class _Taking:
         return Taken(name=source.name, status=status, values=values, rows_duplicate=there - values, reason=_few(mixed))
 
     def _new_of(self, found: Sequence[MetricSample]) -> list[MetricSample]:
-        told = {_sample_key(s): s for s in found}
-        known = _known_samples(self.home.lake, list(told.values()))
+        told = {sample_key(s): s for s in found}
+        known = known_samples(self.home.lake, list(told.values()))
         return [s for k, s in told.items() if k not in known]
-
-    def _newest(self, name: str) -> datetime | None:
-        """Return the moment of a source's newest value, None where it has none."""
-        dataset = self.home.lake.dataset(MetricSample.TABLE)
-        if dataset is None:
-            return None
-        told = (pc.field("source") == name) & (pc.field("at") <= pa.scalar(self.now, TIMESTAMP))
-        for reach in _REACHES:
-            where = told if reach is None else told & (pc.field("at") > pa.scalar(self.now - reach, TIMESTAMP))
-            newest: datetime | None = pc.max(dataset.to_table(columns=["at"], filter=where)["at"]).as_py()
-            if newest is not None:
-                return newest
-        return None
-
-
-def _stamps(lake: Lake) -> set[tuple[Any, ...]]:
-    """Return path, size and time of each file that was taken in, under all names it has had: a rotated one keeps its content."""
-    names = ["path", "size_bytes", "modified_at"]
-    there = lake.read(Batch.TABLE, columns=names, where=(pc.field("source") == SOURCE) & pc.field("modified_at").is_valid())
-    return set() if there is None else set(zip(*(there.column(n).to_pylist() for n in names), strict=True))
 
 
 def _add_or_set_aside(read: _Read, message: Message, about: About) -> None:
@@ -359,48 +329,10 @@ def _add(read: _Read, message: Message, about: About) -> None:
         if isinstance(one, str):
             read.broken.append((message.number, f"{message.place}: {one}"))
             continue
-        kept: dict[_Keys, Any] = read.spans if isinstance(one, Span) else read.told
-        name = (one.trace_id, one.span_id) if isinstance(one, Span) else (*_sample_key(one.sample), one.lost, one.teller)
+        kept: dict[Keys, Any] = read.spans if isinstance(one, Span) else read.told
+        name = (one.trace_id, one.span_id) if isinstance(one, Span) else (*sample_key(one.sample), one.lost, one.teller)
         read.twice += name in kept
         kept[name] = one
-
-
-def _sample_key(sample: MetricSample) -> _Keys:
-    return (sample.source, sample.name, sample.labels, sample.at)
-
-
-def _known_spans(lake: Lake, found: Sequence[Span]) -> set[_Keys]:
-    """Return the keys of spans that landed before, among those of the same time."""
-    return _known(lake, Span.TABLE, ["trace_id", "span_id"], _within("started_at", [s.started_at for s in found]))
-
-
-def _known_samples(lake: Lake, found: Sequence[MetricSample]) -> set[_Keys]:
-    of_these = pc.field("source").isin(sorted({s.source for s in found}))
-    return _known(lake, MetricSample.TABLE, ["source", "name", "labels", "at"], of_these & _within("at", [s.at for s in found]))
-
-
-def _known(lake: Lake, table: str, names: list[str], where: pc.Expression) -> set[_Keys]:
-    rows = lake.read(table, columns=names, where=where)
-    return set() if rows is None else set(zip(*(rows.column(n).to_pylist() for n in names), strict=True))
-
-
-def _within(clock: str, times: Sequence[datetime]) -> pc.Expression:
-    """Return that a moment is in one of the stretches of some times, so that a single old value has no years read."""
-    tests = [(pc.field(clock) >= pa.scalar(first, TIMESTAMP)) & (pc.field(clock) <= pa.scalar(last, TIMESTAMP)) for first, last in stretches(times)]
-    return reduce(or_, tests, pc.scalar(False))
-
-
-def stretches(times: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
-    """Return first and last moment of each run of times between which never more than a day passes; where these would be many, of all.
-
-    >>> days = [datetime(2025, 1, d) for d in (9, 1, 2)]
-    >>> [(first.day, last.day) for first, last in stretches(days)]
-    [(1, 2), (9, 9)]
-    """
-    ordered = sorted(set(times))
-    breaks = [i for i, (before, after) in enumerate(pairwise(ordered), start=1) if after - before > _APART]
-    edges = [0, *breaks, len(ordered)] if len(breaks) < _MOST_STRETCHES else [0, len(ordered)]
-    return [(ordered[start], ordered[end - 1]) for start, end in pairwise(edges) if end > start]
 
 
 def _reasons(read: _Read) -> str:
