@@ -22,6 +22,7 @@ from watchkeeper.stats.detectors import e_detector
 from watchkeeper.stats.testing import benjamini_hochberg
 
 _MORE_OF_THE_NEW = 0.5
+_NEARLY = 0.75
 _WINDOWS_PER_DAY = {"hour": 24.0, "day": 1.0, "week": 1 / 7, "month": 1 / 30.4}
 
 
@@ -136,11 +137,11 @@ def _chart(found: Series, named: NDArray[np.bool_], bar: Bar) -> Charted:
 
 
 def _remembered(chart: Floats, mean: Floats, normal: Normal, deviation: Floats, direction: str) -> Floats:
-    """Return the p-values of a slow chart, of windows that are as far off as the mean of what it remembers.
+    """Return the p-values of a slow chart, of windows that are nearly as far off as the mean of what it remembers.
 
     Others do not bear it out: after some very bad days the chart falls for days over which nothing is wrong.
     """
-    bears_it_out = (np.sign(chart) == np.sign(deviation)) & (np.abs(deviation) >= np.abs(mean))
+    bears_it_out = (np.sign(chart) == np.sign(deviation)) & (np.abs(deviation) >= _NEARLY * np.abs(mean))
     p = np.where(bears_it_out, chances(chart, normal, direction), 1.0)
     return np.where(np.isfinite(chart), p, np.nan)
 
