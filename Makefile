@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up test tests lint lock clean
+.PHONY: help demo up test test-all tests lint lock clean
 
 SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
 ifeq ($(PYTHON),)
@@ -13,7 +13,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 demo: $(INSTALLED) ## the whole year of flights: land, check, measure, judge, report
 	@$(BIN)/watchkeeper demo
@@ -21,12 +21,17 @@ demo: $(INSTALLED) ## the whole year of flights: land, check, measure, judge, re
 up: $(INSTALLED) ## Prefect with its UI, a worker, all schedules and the pages, until Ctrl-C
 	@$(BIN)/watchkeeper up
 
-test: $(INSTALLED) ## lint and every test; one that lacks gcc, Chromium or PostgreSQL is skipped with its reason
+test: $(INSTALLED) ## lint and every test but the nightly ones; one that lacks gcc, Chromium or PostgreSQL is skipped with its reason
 	@$(MAKE) --no-print-directory --jobs 2 lint tests
+
+test-all: $(INSTALLED) ## the same with the nightly tests, which take long beside cheaper ones of the same subject
+	@$(MAKE) --no-print-directory --jobs 2 lint tests TESTS=
+
+TESTS := -m "not nightly"
 
 # Bytecode is kept whatever the environment says: some hundred processes of the tests import the same modules.
 tests: $(INSTALLED)
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -rs
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -rs $(TESTS)
 
 lint: $(INSTALLED) ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -185,7 +185,7 @@ def _understood(text: str, tree: Mapping[str, click.Command]) -> None:
     while words_ and ("=" in words_[0] or words_[0] == "sudo"):
         words_ = words_[1:]
     if words_[0] == "make":
-        targets = re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+        targets = re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
         assert {w for w in words_[1:] if "=" not in w} <= set(targets), text
     if words_[0] != "watchkeeper":
         return
