@@ -1,6 +1,7 @@
 """`watchkeeper up` runs the schedules for real, keeps what people changed, and leaves nothing behind.
 
-The tests are one story and run in order: a first `up` that is ended by SIGTERM, a second one that is killed.
+The tests are one story and run in order: a first `up` that is ended by SIGTERM, a second one that is killed. The second one is nightly; what
+deploying keeps and how one run stands in for late ones is asked of a server that other tests use too: tests/flows/served/test_deployments.py.
 """
 
 import json
@@ -208,6 +209,7 @@ def second(root: Path, first: Up) -> Iterator[Up]:
     yield from _ended(Up(root, "--no-worker").started())
 
 
+@pytest.mark.nightly
 def test_the_next_up_keeps_what_people_changed(second: Up):
     assert second.schedules("intake") == {"every-15-minutes": (EVERY_S, True)}
     assert second.schedules("digest") == {"every-morning": ("0 7 * * *", True), "monday-morning": ("30 7 * * 1", False)}
@@ -227,6 +229,7 @@ def own_deploy(second: Up, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         process.kill()
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("own_deploy")
 def test_one_run_stands_in_for_the_late_ones(second: Up):
     """No worker runs, so they pile up; one that begins leaves only those that are not due."""
@@ -254,12 +257,14 @@ def _with_server(up: Up, what: str, *arguments: Any) -> Any:
         return deploy_all(*arguments, reset_schedules=True)
 
 
+@pytest.mark.nightly
 def test_reset_schedules_puts_ours_back(second: Up, root: Path):
     _with_server(second, "deploy", find_home(root))
     assert second.schedules("intake") == {"every-15-minutes": ("*/15 * * * *", True)}
     assert second.schedules("digest") == {"every-morning": ("0 7 * * *", True), "monday-morning": ("30 7 * * 1", True)}
 
 
+@pytest.mark.nightly
 def test_prefect_s_own_deploy_understands_the_file(second: Up, own_deploy: subprocess.Popen[str]):
     output, _ = own_deploy.communicate(timeout=120)
     assert own_deploy.returncode == 0, output
@@ -268,6 +273,7 @@ def test_prefect_s_own_deploy_understands_the_file(second: Up, own_deploy: subpr
     assert second.schedules("measure") == {"hourly": ("5 * * * *", True)}
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
 def test_even_a_kill_leaves_nothing_behind(second: Up):
     kin, ports = second.family(), second.ports()
