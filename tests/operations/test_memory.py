@@ -84,6 +84,7 @@ def land(home: Home, rows: int) -> int:
     return size
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's account of memory")
 def test_a_reference_larger_than_the_limit_is_fitted_counted_and_joined_within_it(make_home: Callable[..., Home]) -> None:

@@ -56,6 +56,7 @@ def told(home: Home) -> Any:
         return answer, {name: published.execute(f"SELECT count(*) FROM {name}").fetchone() for name in names}
 
 
+@pytest.mark.nightly
 def test_two_hosts_of_which_one_is_killed_end_like_one_clean_run_on_a_folder(make_home: Callable[..., Home], bucket: Bucket):
     local = make_home(MONITOR, name="local")
     clean = walked(local)

@@ -78,6 +78,7 @@ def test_the_world_holds_a_story(clean):
     assert set(clean.state["actions"].values()) <= {"sent", "skipped"}
 
 
+@pytest.mark.nightly
 def test_runs_killed_at_random_moments_end_like_a_clean_one(world, clean):
     draw, killed, place = random.Random(7), 0, 0
     while killed < KILLS:
