@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up test tests test-all all-tests lint lock clean
+.PHONY: help demo up test test-all tests lint lock clean
 
 SUITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
 ifeq ($(PYTHON),)
@@ -21,18 +21,17 @@ demo: $(INSTALLED) ## the whole year of flights: land, check, measure, judge, re
 up: $(INSTALLED) ## Prefect with its UI, a worker, all schedules and the pages, until Ctrl-C
 	@$(BIN)/watchkeeper up
 
-test: $(INSTALLED) ## lint and the tests of every change; one that lacks gcc, Chromium or PostgreSQL is skipped with its reason
+test: $(INSTALLED) ## lint and every test but the nightly ones; one that lacks gcc, Chromium or PostgreSQL is skipped with its reason
 	@$(MAKE) --no-print-directory --jobs 2 lint tests
 
-test-all: $(INSTALLED) ## lint and every test, with those of minutes too, for a night or a release
-	@$(MAKE) --no-print-directory --jobs 2 lint all-tests
+test-all: $(INSTALLED) ## the same with the nightly tests, which take long beside cheaper ones of the same subject
+	@$(MAKE) --no-print-directory --jobs 2 lint tests TESTS=
+
+TESTS := -m "not nightly"
 
 # Bytecode is kept whatever the environment says: some hundred processes of the tests import the same modules.
 tests: $(INSTALLED)
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -rs -m "not nightly"
-
-all-tests: $(INSTALLED)
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -rs
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -rs $(TESTS)
 
 lint: $(INSTALLED) ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -223,6 +223,9 @@ def _onset(lines: Sequence[dict[str, Any]]) -> float | None:
 
 def run(wanted: list[tuple[str, int]], processes: int) -> Iterator[dict[str, Any]]:
     """Yield the line of each world as it comes."""
+    if processes == 1:  # another process would import everything once more
+        yield from (judged(name, seed) for name, seed in wanted)
+        return
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         for done in as_completed([pool.submit(judged, name, seed) for name, seed in wanted]):
             yield done.result()

@@ -155,6 +155,9 @@ def judged(path: str, name: str, seed: int) -> Line:
 
 def run(path: str, wanted: list[Asked], processes: int) -> Iterator[Line]:
     """Yield the line of each stream and seed as it comes."""
+    if processes == 1:  # another process would import everything once more
+        yield from (judged(path, name, seed) for _, name, seed in wanted)
+        return
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         for done in as_completed([pool.submit(judged, path, name, seed) for _, name, seed in wanted]):
             yield done.result()

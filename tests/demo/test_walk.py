@@ -1,27 +1,31 @@
-"""The walk itself, on every thirtieth flight: real operations, a stop in the middle, and what is told at the end."""
+"""The walk itself, on every thirtieth flight: real operations, a stop in the middle, and what is told at the end.
 
+The months up to the first moment are walked once; each test begins with a copy of that workspace and goes on by days, which are short.
+"""
+
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 
 import polars as pl
 import pytest
 
 from flights_world import settled
-from watchkeeper.adapters.workspace import Home
+from watchkeeper.adapters.workspace import Home, find_home
 from watchkeeper.demo.ending import ending, tally
 from watchkeeper.demo.flights import ZONE
 from watchkeeper.demo.gpu_trace import land_gpu_trace
 from watchkeeper.demo.inbox import Parcel, deliver, parcels
-from watchkeeper.demo.model import TRAINED_UNTIL, score
+from watchkeeper.demo.model import score
 from watchkeeper.demo.run import MODEL, Progress, claim, moments, progress, walk
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import Action, Batch, Digest, IncidentEvent, Run, Score, Signal
 from watchkeeper.samples import GpuSample
-from watchkeeper.windows import local_midnight
 
-NOWS = moments(timedelta(days=7), date(2013, 4, 9))
+NOWS = moments(timedelta(days=1), date(2013, 4, 9))[-3:]
+"""The second one is a Monday, on which the first digest comes."""
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +34,26 @@ def year(few: pl.DataFrame) -> list[Parcel]:
 
 
 @pytest.fixture(scope="module")
-def walked(year: list[Parcel], tmp_path_factory: pytest.TempPathFactory) -> Home:
-    home = settled(tmp_path_factory.mktemp("whole"))
-    failures = [f for _, failed in walk(home, year, NOWS, seed=0) for f in failed]
+def begun(year: list[Parcel], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Home]:
+    """Return a maker of workspaces that have come to the first moment, which takes longer than all days after it.
+
+    Their suites come with the days after it: to check the months before would take longer still.
+    """
+    root = tmp_path_factory.mktemp("walks")
+    home = settled(root / "begun")
+    home.suites_dir.rename(root / "suites")
+    walked_on(home, year, NOWS[:1])
+    (root / "suites").rename(home.suites_dir)
+    return lambda name: find_home(shutil.copytree(root / "begun", root / name))
+
+
+@pytest.fixture(scope="module")
+def walked(begun: Callable[[str], Home], year: list[Parcel]) -> Home:
+    return walked_on(begun("whole"), year, NOWS[1:])
+
+
+def walked_on(home: Home, year: list[Parcel], nows: list[datetime]) -> Home:
+    failures = [f for _, failed in walk(home, year, nows, seed=0) for f in failed]
     assert failures == []
     return home
 
@@ -56,9 +77,9 @@ def test_the_walk_lands_every_file_that_has_come_and_measures_every_day(walked: 
 
 @pytest.mark.nightly
 @pytest.mark.slow
-def test_a_week_judged_while_the_next_one_lands_is_judged_as_it_would_be_alone(walked: Home, year: list[Parcel], tmp_path: Path) -> None:
-    home = settled(tmp_path / "alone")
-    for before, now in pairwise([local_midnight(TRAINED_UNTIL, ZONE), *NOWS]):
+def test_a_day_judged_while_the_next_one_lands_is_judged_as_it_would_be_alone(walked: Home, year: list[Parcel], begun: Callable[[str], Home]) -> None:
+    home = begun("alone")
+    for before, now in pairwise(NOWS):
         deliver(home.root / "inbox", year, now)
         land_gpu_trace(home.lake, before, now, model=MODEL, timezone=ZONE, seed=before.toordinal())
         assert watch(home, now=now).failures == []
@@ -86,22 +107,23 @@ class StoppedError(Exception):
 
 @pytest.mark.nightly
 @pytest.mark.slow
-def test_a_walk_stopped_while_a_week_lands_and_the_one_before_is_judged_ends_like_one_that_was_not(
-    walked: Home, year: list[Parcel], tmp_path: Path
+def test_a_walk_stopped_while_a_day_lands_and_the_one_before_is_judged_ends_like_one_that_was_not(
+    walked: Home, year: list[Parcel], begun: Callable[[str], Home]
 ) -> None:
-    home = settled(tmp_path / "stopped")
-    first, second = NOWS
-    begun = []
+    home = begun("stopped")
+    reached, first, second = NOWS
+    told = []
 
-    def stop_in_the_second_week(operation: str) -> None:
-        begun.append(operation)
-        if begun.count("watch") == 2:
+    def stop_in_the_second_day(operation: str) -> None:
+        told.append(operation)
+        if told.count("watch") == 2:
             raise StoppedError
 
-    claim(home, 0)
+    left = claim(home, 0).left_of(NOWS)
+    assert left == [first, second]
     with pytest.raises(StoppedError):
-        list(walk(home, year, NOWS, seed=0, tell=stop_in_the_second_week))
-    assert claim(home, 0) == Progress(0, "", gathered=first.isoformat(), delivered=second.isoformat())
+        list(walk(home, year, left, seed=0, tell=stop_in_the_second_day))
+    assert claim(home, 0) == Progress(0, reached.isoformat(), gathered=first.isoformat(), delivered=second.isoformat())
     assert [now for now, _ in walk(home, year, claim(home, 0).left_of(NOWS), seed=0)] == [first, second]
     assert scores(home) == scores(walked)
     for record in (Batch, Digest, Action, IncidentEvent):

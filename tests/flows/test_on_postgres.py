@@ -1,13 +1,11 @@
 """A cluster in small: Prefect on a real Postgres, a worker that learns the lake's credentials from Prefect blocks, a lake on S3.
 
-The tests are one story on one server: the first one runs a flow, the second one asks what Kubernetes would be given.
+It is nightly: a database, a server, a deployment, a worker and a run are five processes. What a worker is told, and what Kubernetes would be
+given, is asked of a server that other tests use too: tests/flows/served/test_deployments.py.
 """
 
-import asyncio
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -120,34 +117,3 @@ def test_a_flow_runs_on_a_worker_and_writes_to_the_lake_whose_secrets_are_in_pre
     assert not list(cluster.server.folder.glob("*.db")), "and nowhere else"
     logs = json.dumps(cluster.server.ask("POST", "/logs/filter", {"limit": 200}))
     assert cluster.store.environment["AWS_SECRET_ACCESS_KEY"] not in logs
-
-
-def test_the_job_that_prefect_makes_of_our_template_is_one_that_kubernetes_accepts(cluster: Cluster, tmp_path: Path):
-    given = yaml.safe_load((ROOT / "deployments" / "k8s" / "jobs.yaml").read_text())["data"]["base-job-template.json"]
-    (tmp_path / "template.json").write_text(given)
-    made = ["work-pool", "create", "far", "--type", "kubernetes", "--base-job-template", str(tmp_path / "template.json")]
-    done = subprocess.run([sys.executable, "-m", "prefect", *made], env=cluster.server.environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    pool = cluster.server.ask("GET", "/work_pools/far")
-    with Starting(cluster.server, cluster.family.children[0]).ready():
-        job = asyncio.run(_job(pool["base_job_template"]))
-    assert pool["type"] == "kubernetes"
-    for version in ("1.30", kubernetes_validate.latest_version()):
-        kubernetes_validate.validate(job, version, strict=True)
-    container = job["spec"]["template"]["spec"]["containers"][0]
-    assert container["args"] == ["prefect", "flow-run", "execute"]
-    assert container["image"].startswith("watchkeeper:")
-    assert container["resources"]["limits"] == {"cpu": "2", "memory": "4Gi"}
-    assert {"name": "PREFECT_API_URL", "value": f"{cluster.server.ui}/api"} in container["env"]
-
-
-async def _job(template: Any) -> Any:
-    """Return the manifest that Prefect's worker would send to Kubernetes for a flow run."""
-    from prefect import get_client
-    from prefect.client.schemas.objects import FlowRun
-    from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
-
-    async with get_client() as client:
-        job = await KubernetesWorkerJobConfiguration.from_template_and_values(template, {}, client=client)
-    job.prepare_for_flow_run(FlowRun(id=UUID(int=1), flow_id=UUID(int=2), name="intake-all"))
-    return job.job_manifest

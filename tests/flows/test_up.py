@@ -1,6 +1,7 @@
 """`watchkeeper up` runs the schedules for real, keeps what people changed, and leaves nothing behind.
 
-The tests are one story and run in order: a first `up` that is ended by SIGTERM, a second one that is killed.
+The tests are one story and run in order: a first `up` that is ended by SIGTERM, a second one that is killed. The second one is nightly; what
+deploying keeps and how one run stands in for late ones is asked of a server that other tests use too: tests/flows/served/test_deployments.py.
 """
 
 import json

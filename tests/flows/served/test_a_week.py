@@ -1,4 +1,4 @@
-"""One week of the demo through the real flows, and through `watch`: row for row the same."""
+"""Days of the demo after which a week is told and its incident opened, through the real flows and through `watch`: row for row the same."""
 
 import os
 import shutil
@@ -16,12 +16,13 @@ from watchkeeper.demo.inbox import Parcel, parcels
 from watchkeeper.demo.model import score
 from watchkeeper.demo.run import MODEL
 from watchkeeper.judgement.incidents import fold
-from watchkeeper.operations.watch import watch
+from watchkeeper.operations.watch import gather, watch
 from watchkeeper.records import (
     RECORDS,
     SEVERITIES,
     Baseline,
     Change,
+    Digest,
     IncidentEvent,
     LabelDelay,
     Look,
@@ -35,8 +36,8 @@ from watchkeeper.samples import GpuProcess, HostSample, MetricSample, Span
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
 EVERY = 60
-BEFORE = datetime(2013, 4, 23, 17, tzinfo=UTC)
-AFTER = BEFORE + timedelta(days=7)
+BEFORE = datetime(2013, 4, 27, 17, tzinfo=UTC)
+AFTER = BEFORE + timedelta(days=2)
 TABLES = [r.TABLE for r in RECORDS if r is not Quarantined] + [f"{kind}/{MODEL}" for kind in ("events", "labels", "quarantine")]
 
 
@@ -48,15 +49,15 @@ def year() -> list[Parcel]:
 
 @pytest.fixture(scope="module")
 def two(starting: Starting, year: list[Parcel], tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Home]:
-    """Two workspaces that stand alike on 23 April, a week's files waiting in both, one of them damaged.
+    """Two workspaces that are landed and measured alike up to 27 April, files of two days waiting in both, one of them damaged.
 
-    Their suites come with that week: to check the months before it would take longer than the week itself.
+    Nothing is judged yet. Their suites come with those days: to check the months before would take longer than the days themselves.
     """
     root = tmp_path_factory.mktemp("week")
     first = settled(root / "by-watch")
     first.suites_dir.rename(root / "suites")
-    arrive(first, year, BEFORE - timedelta(days=22), BEFORE)
-    assert watch(first, now=BEFORE).failures == []
+    arrive(first, year, BEFORE - timedelta(days=26), BEFORE)
+    assert gather(first, now=BEFORE).failures == []
     (root / "suites").rename(first.suites_dir)
     arrive(first, year, BEFORE, AFTER)
     damaged = first.root / "inbox" / "flights-cut-short.parquet"
@@ -68,14 +69,14 @@ def two(starting: Starting, year: list[Parcel], tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="module")
 def watched(two: tuple[Home, Home]) -> Home:
-    """The week as `watchkeeper run` does it."""
+    """The days as `watchkeeper run` does them."""
     assert watch(two[0], now=AFTER).failures == []
     return two[0]
 
 
 @pytest.fixture(scope="module")
 def flown(two: tuple[Home, Home], starting: Starting) -> Home:
-    """The week as the schedules do it: each flow once, in its order."""
+    """The days as the schedules do them: each flow once, in its order."""
     from watchkeeper.flows.costs import costs
     from watchkeeper.flows.digest import digest
     from watchkeeper.flows.intake import intake
@@ -105,8 +106,8 @@ def test_flows_and_watch_leave_the_same_rows(watched: Home, flown: Home, table: 
     assert rows(flown, table) == rows(watched, table)
 
 
-def test_the_week_holds_what_is_compared(watched: Home):
-    """Else equal would mean little: each table but those of what the demo has none of grew in that week."""
+def test_the_days_hold_what_is_compared(watched: Home):
+    """Else equal would mean little: each table but those of what the demo has none of holds rows, and in those days incidents and a digest came."""
     empty = {
         Baseline.TABLE,
         Change.TABLE,
@@ -121,6 +122,8 @@ def test_the_week_holds_what_is_compared(watched: Home):
         Watermark.TABLE,
     }
     assert {t for t in TABLES if not watched.lake.read(t)} == empty
+    assert [e for e in watched.lake.newest(IncidentEvent) if e.event == "opened" and e.at > BEFORE]
+    assert [d for d in watched.lake.newest(Digest) if d.computed_at > BEFORE]
 
 
 def test_the_worst_incident_was_looked_at_and_is_linked_from_its_page(flown: Home):
