@@ -114,7 +114,7 @@ def test_a_segment_that_fails_alone():
     found = [signal("calibration_gap_to_rest", 0.12, day=d, family="segment", segment="depot=north") for d in (7, 8, 9)]
     said = told(*found, how=evidence(*found, rate=0.2, gap=0.12))
     assert said.headline == "depot=north: 20 % of parcels late [17, 23], the model expected 8 % (13 to 15 January)"
-    assert said.when == "13 to 15 January, UTC. This segment alone: its gap lies +12 points from that of all other parcels."
+    assert said.when == "13 to 15 January, UTC. Beside the rest: its gap lies +12 points from that of all other parcels."
 
 
 def test_a_data_fault_names_features_and_shares():

@@ -130,7 +130,7 @@ def _sure(evidence: Evidence) -> tuple[str, float] | None:
 
 
 def _segments(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
-    """Tell of a segment that fails while the whole does not."""
+    """Tell of a segment that fails, and how far it is from the rest, which may fail too."""
     if evidence.observed is None or evidence.expected is None:
         return _plain(monitor, episode, evidence)
     day = span_text(monitor, episode.start, episode.end, evidence.told_at)
@@ -139,7 +139,7 @@ def _segments(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     rate = f"{sure[0]} {percent(sure[1])}" if sure else percent(o.value)
     headline = f"{episode.subject}: {rate} of {rows} {positive}{_interval(o)}, the model expected {percent(evidence.expected)} ({day})"
     apart = f"{'at least ' if evidence.is_provisional else ''}{points(evidence.lead.value)}"
-    when = f"{day}, {monitor.timezone}. This segment alone: its gap lies {apart} from that of all other {rows}."
+    when = f"{day}, {monitor.timezone}. Beside the rest: its gap lies {apart} from that of all other {rows}."
     return headline, when, [*_labels(evidence), *_hits(monitor, evidence)]
 
 
