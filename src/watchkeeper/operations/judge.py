@@ -17,11 +17,12 @@ from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.charts import Charted
+from watchkeeper.judgement.developments import developments, matching
 from watchkeeper.judgement.episodes import AGAIN, GAP, GAP_OF_HOURS, Episode, across, episodes, needs_labels, with_labels_due
 from watchkeeper.judgement.eras import Era, era_of, new_normal_text
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
-from watchkeeper.judgement.incidents import Incident, developments, fold, matching
+from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.judgement.leads import lead_of
 from watchkeeper.judgement.newest import NEWEST
 from watchkeeper.judgement.normal import LEAST_WINDOWS
