@@ -69,7 +69,7 @@ def test_a_fault_is_told_at_slack_by_a_watch_that_goes_on_and_ends_at_sigterm(ro
         (("--every", "0.5s"), "--every: 0.5 s is not between 1 s and 1 h. Write for example 1m."),
         (("--every", "soon"), "--every: 'soon' is not a duration"),
         (("--for", "1h"), "--for: says how long to go on, and not how often. Add --every, for example 1m."),
-        (("--every", "1m", "--now", "2025-01-01"), "--now: the clock stands still, and --every follows one that goes."),
+        (("--every", "1m", "--now", "2025-01-01"), "--now: the clock stands still, and a watch that goes on follows one that goes. Leave --now out."),
         (("--every", "1m", "nobody"), "no model 'nobody'"),
     ],
 )

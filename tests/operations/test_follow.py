@@ -17,6 +17,7 @@ import pytest
 from live_world import live_rows, live_workspace, write_file
 from slack_standin import Slack
 from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.pace import Pace
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.errors import UsageError
@@ -29,7 +30,6 @@ from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.newest import look, told_by_windows
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.rollup import rolled_up
-from watchkeeper.operations.sample import Pace
 from watchkeeper.operations.status import overview_rows
 from watchkeeper.operations.unlooked import GIVEN_UP, unlooked_text
 from watchkeeper.operations.watch import watch
