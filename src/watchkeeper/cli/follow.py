@@ -32,13 +32,14 @@ def follow_on(home: Home, models: Sequence[str] | None, *, every: str | None, la
     complain(f"A step every {every.strip()}. Ctrl-C ends it.")
     complain("The first step brings everything up to date, which may take minutes.")
     with Beside() as beside:
-        seen: list[datetime] = []
+        is_first = True
 
         def told(step: Step) -> None:
+            nonlocal is_first
             (_as_json if as_json else _as_line)(step)
-            if not seen:
+            if is_first:
                 _say_what_waits(home, models, step.at)
-            seen.append(step.at)
+                is_first = False
             beside.go_on()
 
         steps = follow(home, plan, pace(heeds_signals=True), told=told, show=beside.show, spread=in_threads)
