@@ -231,6 +231,22 @@ def test_rows_of_an_hour_that_is_over_wait_for_its_late_ones(home: Home):
     assert [(one.n, one.rows_from < hour) for one in looks_at(home, "rows")] == [(36, True), (400, False)]
 
 
+def test_days_that_the_calendar_names_while_it_is_followed_are_not_learned_from(home: Home):
+    """What is usual is kept from step to step, and by the monitor as it is now."""
+    file = home.root / "deployments" / "monitors" / f"{MODEL}.yaml"
+
+    def between(number: int) -> None:
+        minute(home, number)
+        if number == 3:
+            days = [f"2026-11-{day}" for day in range(14, 19)]
+            file.write_text(json.dumps(json.loads(file.read_text()) | {"calendar": {"strike": days}}))
+
+    steps = followed(home, Clock(6, between))
+    assert [s.failures for s in steps] == [[]] * 6
+    at = [round((one.computed_at - NOW) / MINUTE) for one in looks_at(home, "error_ratio")]
+    assert at == [1, 2], "without a day to learn from nothing is usual"
+
+
 def test_a_step_with_nothing_new_writes_nothing(home: Home):
     steps = followed(home, Clock(4))
     assert all(not s.batches and not s.looked and not s.events for s in steps[1:])

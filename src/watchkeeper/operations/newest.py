@@ -209,11 +209,11 @@ def _span(home: Home, monitor: Monitor, parts: pa.Table, hour: Window, now: date
 
 
 def _usual(home: Home, monitor: Monitor, basis: Basis, now: datetime) -> list[UsualHours]:
-    """Return what is usual in the hours of a monitor's reference, of its last four weeks; kept in this process while no part of it changes."""
+    """Return what is usual in the hours of a monitor's reference, of its last four weeks; kept in this process while neither a part of it nor the monitor changes."""
     span = monitor.reference_span
     if span is None:
         return []
-    name = key(home.lake.address, monitor.model, basis.bins, *span, reference_revision(monitor, basis.parts))
+    name = key(home.lake.address, monitor.model_dump_json(), basis.bins, *span, reference_revision(monitor, basis.parts))
     if name not in _USUAL:
         made = list(_of_hours(home, monitor, Window(max(span[0], span[1] - _LEARNED_FROM), span[1]), now))
         if len(_USUAL) > KEPT:
