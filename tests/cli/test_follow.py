@@ -84,3 +84,12 @@ def test_it_ends_after_the_time_asked_for_and_prints_json(watchkeeper):
     assert done.exit_code == 0
     assert '"rows_landed": 0' in done.output
     assert "taken." in done.output
+
+
+def test_pages_that_cannot_be_made_beside_it_are_said_without_a_traceback(watchkeeper, home, capfd: pytest.CaptureFixture[str]):
+    home.site_dir.parent.mkdir(parents=True, exist_ok=True)
+    home.site_dir.write_text("a file where the pages should be")
+    done = watchkeeper("run", "--every", "1s", "--for", "3s")
+    assert done.exit_code == 0
+    assert done.output.count("The pages could not be brought up to date (") == 1
+    assert "Traceback" not in capfd.readouterr().err

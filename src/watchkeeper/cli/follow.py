@@ -36,13 +36,15 @@ def follow_on(home: Home, models: Sequence[str] | None, *, every: str | None, la
 
         def told(step: Step) -> None:
             nonlocal is_first
+            step.failures += beside.missed()
             (_as_json if as_json else _as_line)(step)
             if is_first:
                 _say_what_waits(home, models, step.at)
                 is_first = False
-            beside.go_on()
 
         steps = follow(home, plan, pace(heeds_signals=True), told=told, show=beside.show, spread=in_threads)
+    for failure in beside.missed():
+        complain(failure)
     complain(f"{counted(steps, 'step')} taken.")
 
 

@@ -42,8 +42,8 @@ def watch(models: list[str] | None = None, every_seconds: float = 60.0, minutes:
     with Beside() as beside:
 
         def tell(step: Step) -> None:
+            step.failures += beside.missed()
             last.append(step)
-            beside.go_on()
             log.info(line_of(step)) if not step.failures else log.warning("%s: %s", line_of(step), "; ".join(step.failures))
             if step.events:
                 told.extend(_event(step, e) for e in step.events)
@@ -52,7 +52,9 @@ def watch(models: list[str] | None = None, every_seconds: float = 60.0, minutes:
                 )
 
         steps = follow(selection.home, plan, pace(), told=tell, show=beside.show)
-    return conclude(selection, [Outcome(about="the last step", failure=f) for step in last for f in step.failures], f"{counted(steps, 'step')} taken")
+    outcomes = [Outcome(about="the last step", failure=f) for step in last for f in step.failures]
+    outcomes += [Outcome(about="pages", failure=f) for f in beside.missed()]
+    return conclude(selection, outcomes, f"{counted(steps, 'step')} taken")
 
 
 def _event(step: Step, event: IncidentEvent) -> dict[str, object]:
