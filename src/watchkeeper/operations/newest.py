@@ -78,11 +78,13 @@ def news(home: Home, made: Sequence[Look], *, now: datetime) -> list[Look]:
     return [one for one in out if signal_id(one) not in known or has_grown(one.value, known[signal_id(one)], one.expected)]
 
 
-def signals_of_looks(home: Home, monitor: Monitor, bins: str, *, now: datetime) -> list[Signal]:
-    """Return the signals of all looks at a model's windows, as known at `now`."""
+def signals_of_looks(home: Home, monitor: Monitor, bins: str, *, since: datetime | None, now: datetime) -> list[Signal]:
+    """Return the signals of all looks at a model's windows that start at a moment or later, as known at `now`."""
     if home.lake.table(Look.TABLE) is None:
         return []
     mine = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment) & (pc.field("bins") == bins) & pc.field("is_out")
+    if since is not None:
+        mine &= pc.field("window_start") >= pa.scalar(since, TIMESTAMP)
     return newest_signals(home.lake.newest(Look, as_of=now, where=mine), now)
 
 
