@@ -1,7 +1,7 @@
 """Follow: a watch that goes on all the time, step after step, so that a fault in the newest rows is told within a beat or two.
 
 Belongs here: what a step does and leaves for later, that steps never pile up, and that a failed one is kept and the next one comes. Does not: the
-clock and the signals, which are given as a Pace (cli/follow.py, flows/watch.py), what is out of line (judgement/newest.py).
+clock and the signals, which are given as a Pace (adapters/pace.py), what is out of line (judgement/newest.py).
 
 A step takes in what is new, counts its rows and looks at them; it judges and tells only where a look found what none before it had found. What
 reads old rows or adds up long times (joining labels, measuring windows that ended, settling, digests, pages) is the **whole watch**, which comes
@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from watchkeeper.adapters.files import Stamp, discover, place_of, stamp
 from watchkeeper.adapters.leases import lease
+from watchkeeper.adapters.pace import Pace
 from watchkeeper.adapters.reference_files import dated
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import LeaseHeldError, UsageError
@@ -27,7 +28,6 @@ from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.newest import look, news
 from watchkeeper.operations.profile import profile
-from watchkeeper.operations.sample import Pace
 from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.operations.watch import Watched, tidy, watch
 from watchkeeper.records import Action, Batch, IncidentEvent, Look, Profile
@@ -121,6 +121,19 @@ def check_beat(every: timedelta) -> float:
     if not SHORTEST <= every <= LONGEST:
         raise UsageError(f"{every.total_seconds():g} s is not between 1 s and 1 h", where="--every", then="Write for example 1m.")
     return every.total_seconds()
+
+
+def check_clock(home: Home, *, asked: bool = False) -> None:
+    """Refuse a clock that stands still, as `asked` for with --now or as the workspace says.
+
+    Raises:
+        UsageError: the clock stands still.
+
+    """
+    if not asked and home.workspace.now is None:
+        return
+    where, then = ("--now", "Leave --now out.") if asked else ("watchkeeper.yaml", "Take `now` out of it.")
+    raise UsageError("the clock stands still, and a watch that goes on follows one that goes", where=where, then=then)
 
 
 Show = Callable[[Home, Sequence[str] | None, datetime], object]
