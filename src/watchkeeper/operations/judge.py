@@ -27,13 +27,13 @@ from watchkeeper.judgement.newest import NEWEST
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.onset import with_onsets
 from watchkeeper.judgement.other_windows import unjudged_text
-from watchkeeper.judgement.places import is_told_with
 from watchkeeper.judgement.recovery import HOURS, are_back
 from watchkeeper.judgement.service_story import SERVICE_EVIDENCE
 from watchkeeper.judgement.shared_faults import shared_faults
 from watchkeeper.judgement.signals import pages
 from watchkeeper.judgement.splits import Split, Tested, cut, kinds_before, split_events, split_of
 from watchkeeper.judgement.story import ending, story
+from watchkeeper.judgement.told_once import is_told_with
 from watchkeeper.judgement.worsening import worsened
 from watchkeeper.measures.readings import DONE
 from watchkeeper.monitor import Monitor
