@@ -82,6 +82,23 @@ def test_values_that_go_missing_are_a_data_incident(home):
     assert one.headline.startswith("weight_kg: missing in 50 % of rows on Sat 25 January")
 
 
+@pytest.mark.parametrize("where", ["east", "everywhere"])
+def test_missing_values_of_one_segment_alone_are_told_with_it(home, where):
+    def emptied(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+        gone = [depot == "east" or (where == "everywhere" and i % 3 == 0) for i, depot in enumerate(events["depot"].to_pylist())]
+        weights = pc.if_else(pa.array(gone), pa.scalar(None, pa.float64()), events["weight_kg"])
+        return events.set_column(events.column_names.index("weight_kg"), "weight_kg", weights), labels
+
+    parcels_days(home.root, FIRST, 26, change={24: emptied})
+    watch(home, now=BEGIN + 26 * DAY)
+    [one] = incidents(home)
+    assert one.family == "data"
+    assert one.headline.endswith("; all of them where depot=east") == (where == "east")
+    assert [re.sub(r"\d\d %", "20 %", said) for label, said in one.story.facts if label == "Where"] == (
+        ["depot=east (all of its rows, which are 20 % of all)"] if where == "east" else []
+    )
+
+
 @pytest.fixture
 def slow(make_home) -> Home:
     """Forty days of parcels whose labels take a month; a third of the weights is missing on days 20 to 22."""

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from watchkeeper.judgement.empties import EmptyAt
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.standing import Succession
 from watchkeeper.judgement.traces import Traces
@@ -86,7 +87,8 @@ class Evidence:
     Its numbers are of the windows whose labels are due; those of `not_due` are in none of them. Where no alarm's labels are (`is_provisional`),
     `observed` and `gap` are the bound that is certain, nearest to what was expected, and nothing else of labels is known.
     `whole` is the leading number over all its windows, where that is a mean of rows; `traces` what the rows of its bad windows show; `service` figures of the
-    service over these, by metric and place; `volume` the rows of such a window, and the median and the most of one in the weeks before.
+    service over these, by metric and place; `volume` the rows of such a window, and the median and the most of one in the weeks before;
+    `empty_at` the segment that nearly all rows without a value of a feature are of.
     """
 
     windows: list[datetime]
@@ -123,6 +125,7 @@ class Evidence:
     traces: Traces = field(default_factory=Traces)
     volume: tuple[float, float, float] | None = None
     service: Mapping[tuple[str, str], Score] = field(default_factory=dict)
+    empty_at: Mapping[str, EmptyAt] = field(default_factory=dict)
     not_measured: list[str] = field(default_factory=list)
     told_at: datetime | None = None
     timezone: str = "UTC"
