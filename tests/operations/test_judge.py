@@ -82,6 +82,23 @@ def test_values_that_go_missing_are_a_data_incident(home):
     assert one.headline.startswith("weight_kg: missing in 50 % of rows on Sat 25 January")
 
 
+@pytest.mark.parametrize("where", ["east", "everywhere"])
+def test_missing_values_of_one_segment_alone_are_told_with_it(home, where):
+    def emptied(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+        gone = [depot == "east" or (where == "everywhere" and i % 3 == 0) for i, depot in enumerate(events["depot"].to_pylist())]
+        weights = pc.if_else(pa.array(gone), pa.scalar(None, pa.float64()), events["weight_kg"])
+        return events.set_column(events.column_names.index("weight_kg"), "weight_kg", weights), labels
+
+    parcels_days(home.root, FIRST, 26, change={24: emptied})
+    watch(home, now=BEGIN + 26 * DAY)
+    [one] = incidents(home)
+    assert one.family == "data"
+    assert one.headline.endswith("; all of them where depot=east") == (where == "east")
+    assert [re.sub(r"\d\d %", "20 %", said) for label, said in one.story.facts if label == "Where"] == (
+        ["depot=east (all of its rows, which are 20 % of all)"] if where == "east" else []
+    )
+
+
 @pytest.fixture
 def slow(make_home) -> Home:
     """Forty days of parcels whose labels take a month; a third of the weights is missing on days 20 to 22."""
@@ -307,3 +324,28 @@ def test_a_fault_of_one_segment_that_the_whole_s_incident_names_is_no_second_inc
     assert (one.family, one.window_start, one.state) == ("kpi", BEGIN + 21 * DAY, "resolved")
     assert "; depot=east accounts for " in one.headline
     assert any(s.family == "segment" and s.segment == "depot=east" and s.level == "page" for s in home.lake.newest(Signal))
+
+
+def _often_late_in_the_east(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Let two of five parcels of one depot be late, and the model know it."""
+    is_east = pc.equal(events["depot"], "east")
+    late = pc.if_else(is_east, pa.array([i % 5 < 2 for i in range(len(events))]), labels["was_late"])
+    scores = pc.if_else(is_east, 0.4, events["p_late"])
+    return events.set_column(events.column_names.index("p_late"), "p_late", scores), labels.set_column(1, "was_late", late)
+
+
+def _turned_round(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Turn all labels round, which is less wrong where more are late."""
+    events, labels = _often_late_in_the_east(events, labels)
+    return events, labels.set_column(1, "was_late", pc.invert(labels["was_late"]))
+
+
+def test_a_segment_that_is_less_wrong_than_the_rest_is_no_second_incident(home):
+    usual, turned = dict.fromkeys(range(24), _often_late_in_the_east), dict.fromkeys(range(24, 30), _turned_round)
+    parcels_days(home.root, FIRST, 30, rows=600, change=usual | turned)
+    watch(home, now=BEGIN + 32 * DAY)
+    [one] = incidents(home)
+    assert (one.family, one.window_start, one.story.causes[0].kind) == ("kpi", BEGIN + 24 * DAY, "labels")
+    found = [s for s in home.lake.newest(Signal) if s.segment == "depot=east" and s.metric == "calibration_gap_to_rest" and s.level == "page"]
+    assert found
+    assert all(s.value < s.expected for s in found)
