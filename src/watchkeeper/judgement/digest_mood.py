@@ -4,8 +4,9 @@ Belongs here: this word, and what alone forbids to call a period quiet: trouble 
 how grave an incident was in a period (verdict.py).
 """
 
+from watchkeeper.judgement.developments import LASTING
 from watchkeeper.judgement.digest_facts import DigestFacts
-from watchkeeper.judgement.incidents import LASTING, Incident
+from watchkeeper.judgement.incidents import Incident
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import SEVERITIES
 
