@@ -55,6 +55,17 @@ def test_a_bad_stretch_is_one_incident_that_opens_grows_and_ends(home, tmp_path)
     assert "missing values" in one.story.ruled_out
 
 
+@pytest.mark.parametrize("seed", [1, 6])
+def test_good_days_after_a_bad_stretch_are_no_part_of_its_incident(home, seed):
+    """Of these seeds the first good day lies on the side of the fault, within what is usual."""
+    parcels_days(home.root, FIRST, 34, rows=300, late=BAD, seed=seed)
+    watch(home, now=BEGIN + 35 * DAY)
+    [one] = incidents(home)
+    assert (one.state, one.window_start, one.window_end) == ("resolved", BEGIN + 21 * DAY, BEGIN + 25 * DAY)
+    assert "on 22 to 25 January were positive" in one.headline
+    assert [e.why for e in home.lake.newest(IncidentEvent) if e.event == "resolved"] == ["clear since Sun 26 Jan 2025"]
+
+
 def test_judging_again_writes_nothing(home):
     parcels_days(home.root, FIRST, 30, rows=300, late=BAD)
     now = BEGIN + 32 * DAY
