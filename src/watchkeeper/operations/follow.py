@@ -223,7 +223,7 @@ def _of_model(home: Home, monitor: Monitor, memory: _Memory, step: Step, *, is_j
     is_new = offered is _EVERY_FILE or not offered <= memory.files.get(monitor.model, frozenset())
     attempts = _Attempts(home, monitor, memory, step)
     if is_new or memory.counted.get(monitor.model) != (_version(home, Batch), _version(home, Profile)):
-        found = _seen(home, monitor, attempts, offered)
+        found = _seen(home, monitor, attempts, offered, is_new=is_new)
         if news(home, found, now=step.at):
             memory.judged.discard(monitor.model)
     if monitor.model in memory.judged or monitor.model in step.elsewhere or is_judged_after:
@@ -233,10 +233,9 @@ def _of_model(home: Home, monitor: Monitor, memory: _Memory, step: Step, *, is_j
         memory.judged.add(monitor.model)
 
 
-def _seen(home: Home, monitor: Monitor, attempts: "_Attempts", offered: frozenset[tuple[str, Stamp]] | None) -> list[Look]:
+def _seen(home: Home, monitor: Monitor, attempts: "_Attempts", offered: frozenset[tuple[str, Stamp]] | None, *, is_new: bool) -> list[Look]:
     """Take in and count what is new of one model, unless another process is at it; return what is seen of it."""
     memory, step = attempts.memory, attempts.step
-    is_new = offered is _EVERY_FILE or not offered <= memory.files.get(monitor.model, frozenset())
     found: list[Look] = []
     try:
         with lease(home.lake, f"watch:{monitor.model}", wait_s=0.0):
