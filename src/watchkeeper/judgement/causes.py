@@ -11,12 +11,13 @@ Inputs account for nearly nothing when their part is less than a tenth, surely l
 of them stands out. Only then is it said that the inputs did not change the outcome, and only below a tenth are they ruled out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.changes import cleared, of_changes
-from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused
+from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused, places_of
+from watchkeeper.judgement.fault_places import FaultPlace, placed
 from watchkeeper.judgement.odd_inputs import EXCHANGED, are_exchanged, codes_text, shares_text
 from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
 from watchkeeper.judgement.service_causes import of_service
@@ -99,8 +100,14 @@ def undecided(found: Sequence[Cause]) -> list[Cause]:
     return [found[0], *(c for c in parts[1:] if (c.share or 0.0) >= least)]
 
 
-def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, ""), refused: Sequence[Refused] = (), timezone: str = "UTC") -> list[Cause]:
-    """Return the cause of a data incident: which features lost their values together, and so come from one source.
+def of_faults(
+    signals: Sequence[Signal],
+    set_aside: tuple[int, str] = (0, ""),
+    refused: Sequence[Refused] = (),
+    timezone: str = "UTC",
+    places: Mapping[str, FaultPlace] | None = None,
+) -> list[Cause]:
+    """Return the cause of a data incident: which features lost their values together, and so come from one source, and in which segment (`places`).
 
     Of missing rows or labels it is intake, when it has set many aside (`set_aside`: how many, and the commonest reason) or
     `refused` whole files, else the feed.
@@ -116,7 +123,7 @@ def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, ""), r
     return [
         Cause(
             kind="data",
-            subject=f"{what} in {', '.join(f.removeprefix('@') for f in features)}",
+            subject=f"{what} in {placed(features, places or {})}",
             onset=min(s.window_start for s in signals),
             evidence_for=[together],
         )
@@ -306,4 +313,13 @@ def _data(evidence: Evidence) -> list[Cause]:
     support += [f"{percent(b.share)} of {b.column} not as the suite expects ({b.expectation}), usually {percent(b.usual)}" for b in broken[:3]]
     onset = min([s.window_start for s in faults] or evidence.windows)
     share = share_of_holes(evidence, names)
-    return [Cause(kind="data", subject=f"{FAULTY}: {', '.join(names[:4])}", share=share, onset=onset, evidence_for=support), *codes]
+    return [
+        Cause(
+            kind="data",
+            subject=f"{FAULTY}: {placed(names[:4], places_of(faults, evidence.fault_places))}",
+            share=share,
+            onset=onset,
+            evidence_for=support,
+        ),
+        *codes,
+    ]

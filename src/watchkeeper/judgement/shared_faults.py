@@ -65,7 +65,7 @@ def _of_inputs(evidence: Evidence, cause: Cause, source: str) -> Iterator[str]:
     """Yield what is wrong with inputs, where that is what a cause is about; a recorded change of data is of one model."""
     odd = next((o for o in evidence.traces.odd if o.text == cause.subject), None)
     codes = {o.feature for o in evidence.traces.odd if o.how == "codes"} | {s.feature for s in evidence.faults if s.metric == EXCHANGED}
-    mine = [feature for feature in sorted(codes) if cause.subject.startswith(codes_text(feature, ""))]
+    mine = [feature for feature in sorted(codes) if cause.subject.startswith(codes_text(feature, "").rstrip(": "))]
     if mine:
         yield from (f"{_WHAT[EXCHANGED].format(feature)} ({source})" for feature in mine)
     elif odd is not None:

@@ -39,8 +39,8 @@ from watchkeeper.judgement.worsening import worsened
 from watchkeeper.measures.readings import DONE
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.budgets import watch_budget
-from watchkeeper.operations.empties import empties
 from watchkeeper.operations.era_signals import Judged, between, judged_eras, windows_of
+from watchkeeper.operations.fault_places import fault_places
 from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.incident_book import JUDGING
 from watchkeeper.operations.maturity import maturity_of
@@ -205,7 +205,7 @@ def _known_in(home: Home, one: Judged, changes: Sequence[Change], now: datetime,
         ),
         succession=lambda window: succession_in(home, monitor, window, now=now),
         traces=lambda episode: traces(home, monitor, episode, lead_of(episode.signals).metric, now=now, with_labels=_are_labels_due(episode, due)),
-        empties=lambda episode: empties(home, monitor, episode, now=now),
+        places=lambda episode, faults: fault_places(home, monitor, episode, faults, now=now),
         told_at=now,
     )
 

@@ -17,7 +17,8 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import Episode, rows_out_of_line
 from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
-from watchkeeper.judgement.odd_inputs import Odd, Repeats, change_of, exchanged, hole_of, hole_of_codes, odd_of
+from watchkeeper.judgement.odd_inputs import Odd, Repeats, change_of, exchanged, hole_of, hole_of_codes, odd_of, odd_unit
+from watchkeeper.judgement.odd_places import Asked, hole_of_place, odd_in_place
 from watchkeeper.judgement.strains import Requests, Spoilt, spoilt_of
 from watchkeeper.judgement.traces import Column, Place, Traces, mixes_of, place_of, told_mix, without
 from watchkeeper.monitor import Monitor
@@ -106,7 +107,8 @@ def _of_quality(rows: BothSides, metric: str, *, with_labels: bool) -> tuple[Tra
     said = labelled(monitor, rows.both.rows, rows.bins)
     lost = losses(monitor.task, said)
     truth = np.where(np.isfinite(said.score), said.truth, np.nan)[chosen]
-    odd, columns, finer, kept = _inputs(rows)
+    segments = list(segment_columns(rows))
+    odd, columns, finer, kept = _inputs(rows, segments)
     made = Traces(odd=odd)
     if lost is None or not with_labels:
         return made, None
@@ -117,7 +119,6 @@ def _of_quality(rows: BothSides, metric: str, *, with_labels: bool) -> tuple[Tra
         value = loss
     change, se = change_of(value, is_during)
     day = rows.day[chosen]
-    segments = list(segment_columns(rows))
     every = [*columns, *segments]
     mixes = mixes_of([*finer, *segments], value, is_during, day) if abs(change) > 2 * se else []
     mix = told_mix(mixes)
@@ -126,7 +127,8 @@ def _of_quality(rows: BothSides, metric: str, *, with_labels: bool) -> tuple[Tra
     requests = requests_of(rows, value, said.score[chosen])
     made = replace(made, place=place, mixes=mixes, odd_host=_odd_host(rows, requests, day) if abs(change) > 2 * se else None)
     holes = [hole_of(c.name, (c.cells < 0) | (c.cells == c.unseen), value, is_during) for c in columns]
-    holes += [hole_of_codes(o, c.cells, value, is_during) for o in odd for c in columns if o.cells and c.name == o.feature]
+    holes += [hole_of_codes(o, c.cells, value, is_during) for o in odd for c in columns if o.cells and o.place is None and c.name == o.feature]
+    holes += [hole_of_place(o, segments, value, is_during) for o in odd if o.place is not None]
     made = replace(made, repeats=_repeats(kept, value, is_during), holes=[h for h in holes if h is not None])
     if monitor.task != "binary":
         return made, requests
@@ -170,7 +172,7 @@ def _inside(place: Place | None, columns: Sequence[Column], truth: Floats, gap: 
     return None
 
 
-def _inputs(rows: BothSides) -> tuple[list[Odd], list[Column], list[Column], list[NDArray[np.int64]]]:
+def _inputs(rows: BothSides, segments: Sequence[Column]) -> tuple[list[Odd], list[Column], list[Column], list[NDArray[np.int64]]]:
     """Return what is odd about inputs, their columns by cells that people are told and by finer ones, and codes of their values by which rows that repeat are known."""
     odd, columns, finer, codes = [], [], [], []
     is_during, day = rows.is_during[rows.chosen], rows.day[rows.chosen]
@@ -181,11 +183,15 @@ def _inputs(rows: BothSides) -> tuple[list[Odd], list[Column], list[Column], lis
             said = partial(run_text, bins)
             found, nulls = as_numbers(values)
             known = np.where(nulls, np.nan, found)[rows.chosen]
-            one = odd_of(name, known[~is_during], known[is_during], day[~is_during])
+            one = odd_of(name, known[~is_during], known[is_during], day[~is_during]) or odd_in_place(
+                name, _unit_of(name, known, is_during), segments, is_during
+            )
             codes.append(np.unique(known, return_inverse=True)[1].astype(np.int64))
         else:
             said, known = partial(_one, bins), np.empty(0)
-            one = exchanged(name, cells, bins.label, is_during, day, len(bins.categories))
+            one = _codes_of(name, cells, bins, is_during, day)(np.ones(len(cells), bool), "") or odd_in_place(
+                name, _codes_of(name, cells, bins, is_during, day), segments, is_during
+            )
             codes.append(np.asarray(as_codes(values)[0], np.int64)[rows.chosen])
         odd += [one] if one is not None else []
         is_number = bins.kind == "numeric"
@@ -193,6 +199,22 @@ def _inputs(rows: BothSides) -> tuple[list[Odd], list[Column], list[Column], lis
         fine = np.where(np.isnan(known), -1, code_numeric(bins, known)) if is_number else cells
         finer.append(replace(columns[-1], cells=fine, said=partial(_in_fine_cells, bins) if is_number else said))
     return odd, columns, finer, codes
+
+
+def _unit_of(name: str, known: Floats, is_during: Bools) -> Asked:
+    """Return what tells whether the unit of a number is another one in some rows."""
+
+    def asked(rows: Bools, where: str) -> Odd | None:
+        here = rows & np.isfinite(known)
+        before, during = known[here & ~is_during], known[here & is_during]
+        return odd_unit(name, before, during, where) if min(len(before), len(during)) >= LEAST_ROWS else None
+
+    return asked
+
+
+def _codes_of(name: str, cells: NDArray[np.int64], bins: FeatureBins, is_during: Bools, day: NDArray[np.int64]) -> Asked:
+    """Return what tells whether the codes of a category are exchanged in some rows."""
+    return lambda rows, where: exchanged(name, cells[rows], bins.label, is_during[rows], day[rows], len(bins.categories), where)
 
 
 def _in_fine_cells(bins: FeatureBins, first: int, _last: int) -> str:
