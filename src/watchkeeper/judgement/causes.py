@@ -17,7 +17,8 @@ from dataclasses import replace
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.changes import cleared, of_changes
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused, places_of
-from watchkeeper.judgement.fault_places import FaultPlace, placed
+from watchkeeper.judgement.fault_places import FAULTY, FaultPlace, placed
+from watchkeeper.judgement.later_causes import begun_together, came_later, with_later
 from watchkeeper.judgement.odd_inputs import EXCHANGED, are_exchanged, codes_text, shares_text
 from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
 from watchkeeper.judgement.service_causes import of_service
@@ -27,7 +28,6 @@ from watchkeeper.spelling import segment_pairs
 from watchkeeper.story import Cause
 from watchkeeper.words import counted, percent, points, weeks_text
 
-FAULTY = "faulty data"
 _WORTH_NAMING = 0.2
 _WORTH_POINTS, _WORTH_OF_A_RATE = 0.05, 0.1
 _HALF = 0.5
@@ -57,7 +57,9 @@ def causes(evidence: Evidence) -> list[Cause]:
     before = [*data, *changes] if moved is None else _moved_by(evidence, moved, data, changes)
     found = [*before, *(of_places(evidence, others) if not spoilt and moved is None else others)]
     hardware = [*of_strains(evidence), *of_one_host(evidence)]
-    return [*spoilt, *sorted([*hardware, *found], key=lambda c: -_weight(c))]
+    first = [*spoilt, *sorted([*hardware, *found], key=lambda c: -_weight(c))]
+    every = with_later(evidence, first)
+    return every if spoilt or len(every) == len(first) else sorted(every, key=lambda c: -_weight(c))
 
 
 def _of_other_rows(evidence: Evidence, data: Sequence[Cause]) -> list[Cause]:
@@ -107,7 +109,7 @@ def of_faults(
     timezone: str = "UTC",
     places: Mapping[str, FaultPlace] | None = None,
 ) -> list[Cause]:
-    """Return the cause of a data incident: which features lost their values together, and so come from one source, and in which segment (`places`).
+    """Return the cause of a data incident: which features lost their values together, and so come from one source, and in which segment (`places`); of those that failed later one more each.
 
     Of missing rows or labels it is intake, when it has set many aside (`set_aside`: how many, and the commonest reason) or
     `refused` whole files, else the feed.
@@ -116,18 +118,17 @@ def of_faults(
         return [_of_missing(signals, *set_aside, refused)]
     if signals[0].metric == EXCHANGED:
         return _of_codes(signals, timezone)
+    return [_of_features(mine, places or {}) for mine in begun_together(signals)]
+
+
+def _of_features(signals: Sequence[Signal], places: Mapping[str, FaultPlace]) -> Cause:
+    """Return the fault of features that failed together."""
     features = sorted({s.feature for s in signals})
     together = "they failed together, so look at their common source" if len(features) > 1 else "it failed alone, so look at this column first"
     worst = max(signals, key=lambda s: s.value)
     what = {"null_ratio": "missing values", BROKEN: "values not as the suite expects"}.get(worst.metric, "unknown categories")
-    return [
-        Cause(
-            kind="data",
-            subject=f"{what} in {placed(features, places or {})}",
-            onset=min(s.window_start for s in signals),
-            evidence_for=[together],
-        )
-    ]
+    onset = min(s.window_start for s in signals)
+    return Cause(kind="data", subject=f"{what} in {placed(features, places)}", onset=onset, evidence_for=[together])
 
 
 def _of_codes(signals: Sequence[Signal], timezone: str) -> list[Cause]:
@@ -158,8 +159,8 @@ def _of_missing(signals: Sequence[Signal], count: int, reason: str, refused: Seq
     return Cause(kind="data", subject="rows no longer arrive", onset=onset, evidence_for=["no file or query brought them"])
 
 
-def ruled_out(evidence: Evidence) -> list[str]:
-    """Return what was tested and found not to be the cause."""
+def ruled_out(evidence: Evidence, found: Sequence[Cause] = ()) -> list[str]:
+    """Return what was tested and found not to be the cause; what is a later one of those `found` is not ruled out."""
     if evidence.lead.family == "service":
         return [*cleared_strains(evidence), *cleared(evidence)]
     out = []
@@ -169,8 +170,9 @@ def ruled_out(evidence: Evidence) -> list[str]:
         out.append("missing values")
     if not any(s.metric == "unseen_ratio" for s in evidence.faults):
         out.append("new categories")
-    if evidence.faulty_later:
-        out.append(f"{FAULTY}: {', '.join(evidence.faulty_later)} (it came after the first alarm, and is to be mended all the same)")
+    named = [c.subject for c in came_later(found)]
+    if harmless := [name for name in evidence.faulty_later if not any(name in said for said in named)]:
+        out.append(f"{FAULTY}: {', '.join(harmless)} (it came after the first alarm, and is to be mended all the same)")
     return [*out, *cleared_strains(evidence), *cleared(evidence)]
 
 

@@ -117,6 +117,7 @@ class Evidence:
     faults: list[Signal] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
     faulty_later: list[str] = field(default_factory=list)
+    later_faults: list[Signal] = field(default_factory=list)
     set_aside: tuple[int, str] = (0, "")
     refused: list[Refused] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)

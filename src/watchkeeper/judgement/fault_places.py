@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from watchkeeper.spelling import segment_pairs
 from watchkeeper.words import percent
 
+FAULTY = "faulty data"
+"""What a cause begins with that names features whose values are missing, new, or not as the suite expects."""
 _NEARLY_ALL, _MOST_OF_ROWS, _ALL = 0.9, 0.8, 0.995
 
 Counted = Mapping[str, tuple[int, int]]

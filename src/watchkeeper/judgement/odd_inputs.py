@@ -111,10 +111,19 @@ def odd_of(feature: str, before: Floats, during: Floats, day: Ints) -> Odd | Non
     day, before, during = day[np.isfinite(before)], before[np.isfinite(before)], during[np.isfinite(during)]
     if min(len(before), len(during)) < LEAST_ROWS:
         return None
+    return odd_beside(feature, before, during, stillness(before, day))
+
+
+def stillness(before: Floats, day: Ints) -> float:
+    """Return which share of a day one value fills, in nine of ten days at most."""
+    return float(np.quantile([np.unique(before[day == d], return_counts=True)[1].max() / (day == d).sum() for d in np.unique(day)], 0.9))
+
+
+def odd_beside(feature: str, before: Floats, during: Floats, still: float) -> Odd | None:
+    """Return what is odd about numbers, all known, beside those before, of which one value usually fills a share `still` of a day."""
     values, counts = np.unique(during, return_counts=True)
     top, share = float(values[counts.argmax()]), float(counts.max() / len(during))
     usual = float((before == top).mean())
-    still = float(np.quantile([np.unique(before[day == d], return_counts=True)[1].max() / (day == d).sum() for d in np.unique(day)], 0.9))
     if share >= _STILL and still < _HALF:
         return Odd(feature, "still", f"{feature} stands still: {percent(share)} of rows have {top:g}, usually {percent(usual)}")
     if share - still >= _BURST and usual < _BURST / 3:

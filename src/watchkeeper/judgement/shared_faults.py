@@ -10,9 +10,10 @@ there is none, and that two models had trouble at the same time is no evidence.
 from collections.abc import Iterator, Mapping, Sequence
 
 from watchkeeper.judgement.breaks import BROKEN
-from watchkeeper.judgement.causes import FAULTY, undecided
+from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
+from watchkeeper.judgement.fault_places import FAULTY
 from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text
 from watchkeeper.judgement.strain_causes import HOST_ALONE
 from watchkeeper.records import Signal

@@ -38,7 +38,7 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
         when=f"{when}{_goes_on(monitor, evidence)}",
         facts=[*facts, *_succeeded(monitor, evidence), *_read(evidence)],
         causes=found,
-        ruled_out=ruled_out(evidence) if is_of_model or episode.family == "service" else [],
+        ruled_out=ruled_out(evidence, found) if is_of_model or episode.family == "service" else [],
         not_measured=[
             *evidence.not_measured,
             *(unknown(evidence) if is_of_model else []),

@@ -5,7 +5,7 @@ Belongs here: which rows and columns are read, and how many at most. Does not: w
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import numpy as np
@@ -19,6 +19,7 @@ from watchkeeper.judgement.episodes import Episode, rows_out_of_line
 from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
 from watchkeeper.judgement.odd_inputs import Odd, Repeats, change_of, exchanged, hole_of, hole_of_codes, odd_of, odd_unit
 from watchkeeper.judgement.odd_places import Asked, hole_of_place, odd_in_place
+from watchkeeper.judgement.spells import Spell, bad_days, spell_of
 from watchkeeper.judgement.strains import Requests, Spoilt, spoilt_of
 from watchkeeper.judgement.traces import Column, Place, Traces, mixes_of, place_of, told_mix, without
 from watchkeeper.monitor import Monitor
@@ -37,25 +38,29 @@ from watchkeeper.profiles.labelled import Labelled
 from watchkeeper.profiles.losses import losses
 from watchkeeper.spelling import segment_pairs
 from watchkeeper.stats.exchanges import LEAST_ROWS
-from watchkeeper.windows import Window
+from watchkeeper.windows import Grid, Window
 
 MOST_ROWS = 200_000
 _OF_MEMORY = 8
 _NEVER = -2
+_LEAST_BEFORE = timedelta(days=14)
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: datetime, with_labels: bool = True) -> Traces | None:
+def traces(
+    home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: datetime, with_labels: bool = True, bad_before: Sequence[Window] = ()
+) -> Traces | None:
     """Return what rows show of an episode that is led by a metric, None where there are none on either side; without labels, while these are not due, what inputs show.
 
-    At most 200,000 rows of each side are looked at, evenly spread.
+    At most 200,000 rows of each side are looked at, evenly spread. The weeks before are taken without `bad_before`, windows of the same story that
+    are no part of the episode, where two of them are left.
     """
     found = stored_bins(home, monitor, now=now)
     if found is None or episode.family == "data":
         return None
-    sides = [[Window(episode.start - ROLLING, episode.start)], rows_out_of_line(episode)]
+    sides = [_before(episode, bad_before), rows_out_of_line(episode)]
     every = [predictions_of(home, monitor, side, now=now) for side in sides]
     both = joined(home, monitor, [w for side, rows in zip(sides, every, strict=True) for w in _some(home, monitor, side, rows)], now=now)
     if both is None or both.rows.num_rows == 0:
@@ -72,6 +77,17 @@ def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: 
         made = made if requests is None else replace(made, strains=strains_of(home, monitor, requests, sides, now))
     is_part = any(rows > _most(home) for rows in every)
     return replace(made, read=(both.rows.num_rows, sum(every))) if is_part else made
+
+
+def _before(episode: Episode, bad: Sequence[Window]) -> list[Window]:
+    """Return the weeks before an episode without bad windows, whole where too little is left."""
+    every = Window(episode.start - ROLLING, episode.start)
+    out, begin = [], every.start
+    for window in sorted(w for w in bad if w.overlaps(every)):
+        out += [Window(begin, window.start)] if window.start > begin else []
+        begin = max(begin, window.end)
+    out += [Window(begin, every.end)] if begin < every.end else []
+    return out if sum((w.end - w.start for w in out), timedelta(0)) >= _LEAST_BEFORE else [every]
 
 
 def _most(home: Home) -> int:
@@ -108,8 +124,9 @@ def _of_quality(rows: BothSides, metric: str, *, with_labels: bool) -> tuple[Tra
     lost = losses(monitor.task, said)
     truth = np.where(np.isfinite(said.score), said.truth, np.nan)[chosen]
     segments = list(segment_columns(rows))
-    odd, columns, finer, kept = _inputs(rows, segments)
-    made = Traces(odd=odd)
+    starts, local = _local_days(rows)
+    odd, spells, columns, finer, kept = _inputs(rows, segments, starts, local)
+    made = Traces(odd=odd, spells=spells)
     if lost is None or not with_labels:
         return made, None
     gap = truth - said.score[chosen] if monitor.task in ("binary", "regression") else np.full(len(truth), np.nan)
@@ -129,7 +146,9 @@ def _of_quality(rows: BothSides, metric: str, *, with_labels: bool) -> tuple[Tra
     holes = [hole_of(c.name, (c.cells < 0) | (c.cells == c.unseen), value, is_during) for c in columns]
     holes += [hole_of_codes(o, c.cells, value, is_during) for o in odd for c in columns if o.cells and o.place is None and c.name == o.feature]
     holes += [hole_of_place(o, segments, value, is_during) for o in odd if o.place is not None]
-    made = replace(made, repeats=_repeats(kept, value, is_during), holes=[h for h in holes if h is not None])
+    made = replace(
+        made, days=bad_days(value, is_during, local, starts), repeats=_repeats(kept, value, is_during), holes=[h for h in holes if h is not None]
+    )
     if monitor.task != "binary":
         return made, requests
     outcome = _inside(place, every, truth, gap, is_during)
@@ -172,10 +191,13 @@ def _inside(place: Place | None, columns: Sequence[Column], truth: Floats, gap: 
     return None
 
 
-def _inputs(rows: BothSides, segments: Sequence[Column]) -> tuple[list[Odd], list[Column], list[Column], list[NDArray[np.int64]]]:
-    """Return what is odd about inputs, their columns by cells that people are told and by finer ones, and codes of their values by which rows that repeat are known."""
-    odd, columns, finer, codes = [], [], [], []
+def _inputs(
+    rows: BothSides, segments: Sequence[Column], starts: Sequence[datetime], local: NDArray[np.int64]
+) -> tuple[list[Odd], list[Spell], list[Column], list[Column], list[NDArray[np.int64]]]:
+    """Return what is odd about inputs, in which spells, their columns by cells that people are told and by finer ones, and codes of their values by which rows that repeat are known."""
+    odd, spells, columns, finer, codes = [], [], [], [], []
     is_during, day = rows.is_during[rows.chosen], rows.day[rows.chosen]
+    bad = {starts[number] for number, rows in enumerate(np.bincount(local[is_during])) if rows >= LEAST_ROWS}
     for name, values in feature_columns(rows.monitor, rows.both, rows.bins):
         bins = rows.bins[name]
         cells = condition_cells(bins, values).astype(np.int64)[rows.chosen]
@@ -183,9 +205,13 @@ def _inputs(rows: BothSides, segments: Sequence[Column]) -> tuple[list[Odd], lis
             said = partial(run_text, bins)
             found, nulls = as_numbers(values)
             known = np.where(nulls, np.nan, found)[rows.chosen]
-            one = odd_of(name, known[~is_during], known[is_during], day[~is_during]) or odd_in_place(
-                name, _unit_of(name, known, is_during), segments, is_during
-            )
+            one = odd_of(name, known[~is_during], known[is_during], day[~is_during])
+            spell = spell_of(name, known, is_during, local, starts)
+            if spell is not None and set(spell.days) != bad:
+                spells.append(spell)
+                one = spell.odd if spell.days[0] == min(bad) else None
+            elif one is None:
+                one = odd_in_place(name, _unit_of(name, known, is_during), segments, is_during)
             codes.append(np.unique(known, return_inverse=True)[1].astype(np.int64))
         else:
             said, known = partial(_one, bins), np.empty(0)
@@ -198,7 +224,15 @@ def _inputs(rows: BothSides, segments: Sequence[Column]) -> tuple[list[Odd], lis
         columns.append(Column(name, "feature", cells, said, is_ordered=is_number, unseen=_NEVER if is_number else bins.unseen))
         fine = np.where(np.isnan(known), -1, code_numeric(bins, known)) if is_number else cells
         finer.append(replace(columns[-1], cells=fine, said=partial(_in_fine_cells, bins) if is_number else said))
-    return odd, columns, finer, codes
+    return odd, spells, columns, finer, codes
+
+
+def _local_days(rows: BothSides) -> tuple[list[datetime], NDArray[np.int64]]:
+    """Return when the days of the rows that are looked at begin, in the monitor's time zone, and the place of each row's day among them."""
+    seconds = rows.seconds[rows.chosen]
+    first, last = (datetime.fromtimestamp(int(end), UTC) for end in (seconds.min(), seconds.max()))
+    starts = [w.start for w in Grid("day", rows.monitor.timezone).between(first, last + timedelta(seconds=1))]
+    return starts, np.searchsorted([s.timestamp() for s in starts], seconds, side="right").astype(np.int64) - 1
 
 
 def _unit_of(name: str, known: Floats, is_during: Bools) -> Asked:
