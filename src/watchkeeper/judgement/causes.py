@@ -18,7 +18,7 @@ from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.changes import cleared, of_changes
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused, places_of
 from watchkeeper.judgement.fault_places import FAULTY, FaultPlace, placed
-from watchkeeper.judgement.later_causes import begun_together, came_later, with_later
+from watchkeeper.judgement.later_causes import begun_together, with_later
 from watchkeeper.judgement.odd_inputs import EXCHANGED, are_exchanged, codes_text, shares_text
 from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
 from watchkeeper.judgement.service_causes import of_service
@@ -40,7 +40,7 @@ _SCORES_MOVED_TOO = "the model's scores moved against the outcome"
 
 
 def causes(evidence: Evidence) -> list[Cause]:
-    """Return the causes that tested evidence supports, the likeliest first; empty means unknown.
+    """Return the causes that tested evidence supports, the likeliest first, those that came later last; empty means unknown.
 
     What broke first in the chain explains what follows from it: labels that say one thing of every row come first, of a segment an exchange of the
     codes that it is known by (what is told of it is of other rows than before), then data that broke while the scores moved, a change that came as the scores moved though no input did, and what rows show of where the outcome or the mix changed.
@@ -57,9 +57,7 @@ def causes(evidence: Evidence) -> list[Cause]:
     before = [*data, *changes] if moved is None else _moved_by(evidence, moved, data, changes)
     found = [*before, *(of_places(evidence, others) if not spoilt and moved is None else others)]
     hardware = [*of_strains(evidence), *of_one_host(evidence)]
-    first = [*spoilt, *sorted([*hardware, *found], key=lambda c: -_weight(c))]
-    every = with_later(evidence, first)
-    return every if spoilt or len(every) == len(first) else sorted(every, key=lambda c: -_weight(c))
+    return with_later(evidence, [*spoilt, *sorted([*hardware, *found], key=lambda c: -_weight(c))])
 
 
 def _of_other_rows(evidence: Evidence, data: Sequence[Cause]) -> list[Cause]:
@@ -118,7 +116,7 @@ def of_faults(
         return [_of_missing(signals, *set_aside, refused)]
     if signals[0].metric == EXCHANGED:
         return _of_codes(signals, timezone)
-    return [_of_features(mine, places or {}) for mine in begun_together(signals)]
+    return [replace(_of_features(mine, places or {}), is_later=n > 0) for n, mine in enumerate(begun_together(signals))]
 
 
 def _of_features(signals: Sequence[Signal], places: Mapping[str, FaultPlace]) -> Cause:
@@ -170,7 +168,7 @@ def ruled_out(evidence: Evidence, found: Sequence[Cause] = ()) -> list[str]:
         out.append("missing values")
     if not any(s.metric == "unseen_ratio" for s in evidence.faults):
         out.append("new categories")
-    named = [c.subject for c in came_later(found)]
+    named = [c.subject for c in found if c.is_later]
     if harmless := [name for name in evidence.faulty_later if not any(name in said for said in named)]:
         out.append(f"{FAULTY}: {', '.join(harmless)} (it came after the first alarm, and is to be mended all the same)")
     return [*out, *cleared_strains(evidence), *cleared(evidence)]

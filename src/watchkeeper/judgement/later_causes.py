@@ -40,13 +40,13 @@ def with_later(evidence: Evidence, found: Sequence[Cause]) -> list[Cause]:
     usual = _mean(first)
     made |= {d.start: usual for d in days if d.start in shown}
     for cause, on in later:
-        mine = [d for d in days if d.start in set(on)]
-        beyond = _mean([replace(d, beyond=d.beyond - made[d.start]) for d in mine])
+        mine = [replace(d, beyond=d.beyond - made[d.start]) for d in days if d.start in set(on)]
+        beyond = _mean(mine)
         share = beyond * sum(d.rows for d in mine) / total if mine else 0.0
         if share < _WORTH or abs(beyond) < _CERTAIN * hypot(_se(mine), _se(first)):
             continue
         made |= {d.start: made[d.start] + beyond for d in mine}
-        named.append(replace(cause, share=min(1.0, share), evidence_for=[_since(evidence, cause), *cause.evidence_for]))
+        named.append(replace(cause, share=min(1.0, share), is_later=True, evidence_for=[_since(evidence, cause), *cause.evidence_for]))
     left = max(0.0, 1.0 - sum(c.share or 0.0 for c in named))
     return [*(_scaled(c, left) for c in found), *named] if named else list(found)
 
@@ -63,17 +63,15 @@ def begun_together(signals: Sequence[Signal]) -> list[list[Signal]]:
     return [[s for s in signals if s.feature in group] for group in out]
 
 
-def came_later(causes: Sequence[Cause]) -> list[Cause]:
-    """Return the causes that began after the first of an incident had."""
-    known = [c.onset for c in causes if c.onset is not None]
-    return [c for c in causes if c.onset is not None and c.onset > min(known)]
+def also_text(causes: Sequence[Cause], timezone: str) -> str:
+    """Return after the cause of the beginning what came later, and when; empty where nothing did."""
+    return "".join(f"; since {_day(c.onset, timezone)} also {c.subject}" for c in causes if c.is_later)
 
 
 def later_news(told: Sequence[Cause], now: Sequence[Cause], timezone: str) -> str:
     """Return which faults have begun since an incident was told, in words; empty where none has."""
     known = {_about(c) for c in told}
-    fresh = [c for c in came_later(now) if c.kind == "data" and _about(c) not in known] if told else []
-    return "; ".join(f"since {_day(c.onset, timezone)} also {c.subject}" for c in fresh)
+    return also_text([c for c in now if _about(c) not in known], timezone).removeprefix("; ") if told else ""
 
 
 def _about(cause: Cause) -> str:

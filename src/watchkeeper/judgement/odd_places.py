@@ -3,7 +3,7 @@
 Belongs here: which segments are asked, and which one is told. Does not: what is odd about values (odd_inputs.py), reading rows (operations/traces.py).
 
 So many segments are asked that a chance find has to be ruled out: the values of all other rows must show nothing, and a factor that the world itself
-may have made takes four times the rows of another unit.
+may have made is none.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ Bools = NDArray[np.bool_]
 Asked = Callable[[Bools, str], Odd | None]
 """Tells what is odd about an input in some rows, and where these are."""
 
-_LARGEST, _TRIED, _TIMES = 0.8, 20, 4
+_LARGEST, _TRIED = 0.8, 20
 
 
 def odd_in_place(feature: str, asked: Asked, segments: Sequence[Column], is_during: Bools) -> Odd | None:
@@ -32,19 +32,18 @@ def odd_in_place(feature: str, asked: Asked, segments: Sequence[Column], is_duri
             inside = column.cells == cell
             where = column.said(cell, cell)
             one = asked(inside, f" where {where}")
-            is_sure = one is not None and (one.how != "factor" or min(rows) >= _TIMES * LEAST_ROWS)
-            if one is not None and is_sure and asked(~inside, "") is None:
-                found.append((min(rows), where, replace(one, place=(column.name, cell))))
+            if one is not None and one.how != "factor" and asked(~inside, "") is None:
+                found.append((rows, where, replace(one, place=(column.name, cell))))
     return max(found, key=lambda each: each[:2], default=(0, "", None))[2]
 
 
-def _fullest(column: Column, is_during: Bools) -> list[tuple[int, tuple[int, int]]]:
-    """Return the values with most rows, each with how many it has before and in the bad windows: enough of both, and no more than four in five of these."""
+def _fullest(column: Column, is_during: Bools) -> list[tuple[int, int]]:
+    """Return the values with most rows, each with how many it has in the bad windows: enough, before as well, and no more than four in five of all."""
     size = int(column.cells.max(initial=-1)) + 1
     before, during = (np.bincount(column.cells[side & (column.cells >= 0)], minlength=size) for side in (~is_during, is_during))
     enough = (np.minimum(before, during) >= LEAST_ROWS) & (during <= _LARGEST * is_during.sum())
     ranked = sorted(np.flatnonzero(enough), key=lambda cell: -during[cell])
-    return [(int(cell), (int(before[cell]), int(during[cell]))) for cell in ranked[:_TRIED]]
+    return [(int(cell), int(during[cell])) for cell in ranked[:_TRIED]]
 
 
 def hole_of_place(odd: Odd, segments: Sequence[Column], value: Floats, is_during: Bools) -> Hole | None:
