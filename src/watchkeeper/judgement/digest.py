@@ -214,14 +214,10 @@ def _why(monitor: Monitor, facts: DigestFacts) -> str:
 
 
 def _because(monitor: Monitor, facts: DigestFacts, incident: Incident) -> str:
-    level = [c.subject for c in undecided(incident.story.causes)] if incident.story else []
-    cause = (
-        f"undecided between: {listed(level)}"
-        if len(level) > 1
-        else f"likely cause: {level[0]}{also_text(incident.story.causes if incident.story else (), monitor.timezone)}"
-        if level
-        else ""
-    )
+    found = incident.story.causes if incident.story else []
+    level = [c.subject for c in undecided(found)]
+    first = f"undecided between: {listed(level)}" if len(level) > 1 else f"likely cause: {level[0]}" if level else ""
+    cause = f"{first}{also_text(found, monitor.timezone)}" if first else ""
     reason = cause or ("cause unknown; reply if you know" if incident.family != "data" else "see the validation docs")
     longer = incident.window_start < facts.start or incident.window_end > facts.end
     whole = f" (one incident, told as a whole: {span_text(monitor, incident.window_start, incident.window_end, facts.told_at)})" if longer else ""
