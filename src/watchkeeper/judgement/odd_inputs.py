@@ -116,7 +116,14 @@ def odd_of(feature: str, before: Floats, during: Floats, day: Ints) -> Odd | Non
 
 def stillness(before: Floats, day: Ints) -> float:
     """Return which share of a day one value fills, in nine of ten days at most."""
-    return float(np.quantile([np.unique(before[day == d], return_counts=True)[1].max() / (day == d).sum() for d in np.unique(day)], 0.9))
+    return float(np.quantile([np.unique(rows, return_counts=True)[1].max() / len(rows) for _, rows in by_day(before, day)], 0.9))
+
+
+def by_day(values: Floats, day: Ints) -> list[tuple[int, Floats]]:
+    """Return the values of each day that has any, in the order of the days."""
+    order = np.argsort(day, kind="stable")
+    days, begun = np.unique(day[order], return_index=True)
+    return list(zip(days.tolist(), np.split(values[order], begun[1:]), strict=True)) if len(days) else []
 
 
 def odd_beside(feature: str, before: Floats, during: Floats, still: float) -> Odd | None:

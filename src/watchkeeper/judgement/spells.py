@@ -14,7 +14,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from watchkeeper.judgement.odd_inputs import Odd, odd_beside, stillness
+from watchkeeper.judgement.odd_inputs import Odd, by_day, odd_beside, stillness
 from watchkeeper.stats.exchanges import LEAST_ROWS
 
 Floats = NDArray[np.float64]
@@ -22,6 +22,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 _LEAST_DAYS, _USUAL_DAYS = 2, 10
+_ENOUGH = 20_000  # values of the weeks before, for quantiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +50,24 @@ def spell_of(feature: str, values: Floats, is_during: Bools, day: Ints, starts: 
     if len(before) < LEAST_ROWS:
         return None
     still = stillness(before, day_before)
-    during = _by_day(values[known & is_during], day[known & is_during])
-    found = [(number, odd_beside(feature, before, rows, still)) for number, rows in during]
+    some = before[:: 1 + len(before) // _ENOUGH]
+    during = _full_days(values[known & is_during], day[known & is_during])
+    found = [(number, odd_beside(feature, some, rows, still)) for number, rows in during]
     run = max(_runs(found), key=len, default=[])
     if len(run) < _LEAST_DAYS:
         return None
     how = run[0][1]
-    usual = [odd_beside(feature, before, rows, still) for _, rows in _by_day(before, day_before)[-_USUAL_DAYS:]]
+    usual = [odd_beside(feature, some, rows, still) for _, rows in _full_days(before, day_before)[-_USUAL_DAYS:]]
     of_run = np.isin(day, [number for number, _ in run]) & known & is_during
-    odd = odd_beside(feature, before, values[of_run], still)
+    odd = odd_beside(feature, some, values[of_run], still)
     if odd is None or odd.how != how or any(one is not None and one.how == how for one in usual):
         return None
     return Spell(odd, tuple(starts[number] for number, _ in run))
 
 
-def _by_day(values: Floats, day: Ints) -> list[tuple[int, Floats]]:
+def _full_days(values: Floats, day: Ints) -> list[tuple[int, Floats]]:
     """Return the values of each day that has enough of them."""
-    found = [(int(number), values[day == number]) for number in np.unique(day)]
-    return [(number, rows) for number, rows in found if len(rows) >= LEAST_ROWS]
+    return [(number, rows) for number, rows in by_day(values, day) if len(rows) >= LEAST_ROWS]
 
 
 def _runs(found: Sequence[tuple[int, Odd | None]]) -> list[list[tuple[int, str]]]:
@@ -84,5 +85,5 @@ def bad_days(value: Floats, is_during: Bools, day: Ints, starts: Sequence[dateti
     """Return the days of an incident on which the number of enough rows is known."""
     known = np.isfinite(value)
     usual = float(value[known & ~is_during].mean()) if (known & ~is_during).any() else np.nan
-    days = _by_day(value[known & is_during], day[known & is_during]) if np.isfinite(usual) else []
+    days = _full_days(value[known & is_during], day[known & is_during]) if np.isfinite(usual) else []
     return [BadDay(starts[number], len(rows), float(rows.mean()) - usual, float(rows.std(ddof=1) / np.sqrt(len(rows)))) for number, rows in days]
