@@ -18,7 +18,7 @@ from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.charts import Charted
 from watchkeeper.judgement.developments import developments, matching
-from watchkeeper.judgement.episodes import AGAIN, GAP, GAP_OF_HOURS, Episode, across, episodes, needs_labels, subject_of, with_labels_due
+from watchkeeper.judgement.episodes import AGAIN, GAP, GAP_OF_HOURS, Episode, across, bad_windows_before, episodes, needs_labels, with_labels_due
 from watchkeeper.judgement.eras import Era, era_of, new_normal_text
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
@@ -215,18 +215,11 @@ def _known_in(home: Home, one: Judged, changes: Sequence[Change], now: datetime,
             lead_of(episode.signals).metric,
             now=now,
             with_labels=_are_labels_due(episode, due),
-            bad_before=_bad_before(episode, one.signals),
+            bad_before=bad_windows_before(episode, one.signals),
         ),
         places=lambda episode, faults: fault_places(home, monitor, episode, faults, now=now),
         told_at=now,
     )
-
-
-def _bad_before(episode: Episode, signals: Sequence[Signal]) -> list[Window]:
-    """Return the windows before an episode that alarmed about its subject: of one story those that another part of it is about."""
-    told = pages(signals) if episode.family in ("kpi", "segment") else []
-    mine = (s for s in told if (subject_of(s), s.family) == (episode.subject, episode.family) and s.window_end <= episode.start)
-    return sorted({Window(s.window_start, s.window_end) for s in mine})
 
 
 def _normal_now(era: Era, incident: Incident) -> str:
