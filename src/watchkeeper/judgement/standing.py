@@ -20,11 +20,12 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.groups import NULL, REST
 from watchkeeper.reference import Days
 from watchkeeper.windows import Window, local_midnight
-from watchkeeper.words import counted, listed, version_text, window_text
+from watchkeeper.words import counted, listed, percent, version_text, window_text
 
 LEAST_OF_REFERENCE, LEAST_APART, MOST_APART = 100, 20, 20
 """Rows of a version with which a window belongs to its reference, or with which it is measured apart; and how many are."""
 _HALF, _NEARLY_ALL = 0.5, 0.95
+_SOME, _MOST, _TOLD = 1 / 3, 2 / 3, 3  # parts of the rows that are to speak of, or clearly most; versions that are named beside each other
 
 RowsOfVersions = Mapping[tuple[str, str], Mapping[datetime, int]]
 """Environment and version, which is empty where rows name none -> start of an hour or a day -> rows."""
@@ -151,29 +152,44 @@ def apart(rows: Mapping[str, int], of_model: str | None) -> tuple[list[str], lis
 
 @dataclass(frozen=True, slots=True)
 class Succession:
-    """A version that answers in place of the one whose numbers are what is usual, since when, and the share of that one in the reference."""
+    """A version that answers in place of the one whose numbers are what is usual, or beside it.
+
+    `since` is the window in which it took over, None where it has not: then both answer. `parts` holds each version's part of the rows of the
+    span that was asked about, and `share` the usual version's part of the reference.
+    """
 
     version: str
-    since: Window
+    since: Window | None
     usual: str
     share: float
+    parts: Mapping[str, float]
 
 
 def succession(monitor: Monitor, rows: RowsOfVersions, span: Window) -> Succession | None:
-    """Return which other version than that of the model's reference had most rows in a span, None where that one has or none has any."""
+    """Return which other version than that of the model's reference answered in a span; None where none did to speak of, or as it did in the reference.
+
+    To speak of is a third of the rows: a version on trial with less is no matter of the whole. One with two thirds took over in the first window in
+    which it had as much, and after which it never had less than half; one whose last window is another's has not.
+    """
     usual, inside = of_reference(monitor, rows), _inside(monitor, rows, span)
     if not usual or not inside:
         return None
     of_model = _most(usual)
-    version = max(inside, key=lambda v: (inside[v], v == of_model, v))
-    since = None if version == of_model else _since(monitor, rows, version, span)
-    return None if since is None else Succession(version, since, of_model, usual[of_model] / usual.total())
+    version = _most({v: n for v, n in inside.items() if v != of_model} or {of_model: 0})
+    parts, before = ({v: n / of.total() for v, n in of.items()} for of in (inside, usual))
+    if version == of_model or parts[version] < _SOME or (before.get(version, 0.0) >= _SOME and parts[version] < _MOST):
+        return None
+    since = _since(monitor, rows, version, span) if parts[version] >= _MOST else None
+    return Succession(version, since, of_model, before[of_model], parts)
 
 
 def succession_text(monitor: Monitor, found: Succession, told_at: datetime | None) -> str:
-    """Return in words who took over, and whose numbers are what is usual."""
+    """Return in words who took over or who answers beside whom, and whose numbers are what is usual."""
     usual = f"usual is {'that' if found.share >= _NEARLY_ALL else 'mostly that'} of {version_text(found.usual)}"
-    return f"{version_text(found.version)} took over {during_text(monitor, found.since.start, found.since.end, told_at)}; {usual}"
+    if found.since is not None:
+        return f"{version_text(found.version)} took over {during_text(monitor, found.since.start, found.since.end, told_at)}; {usual}"
+    most = sorted(found.parts, key=lambda v: (-found.parts[v], v))[:_TOLD]
+    return f"{listed([f'{version_text(v)} gave {percent(found.parts[v])}' for v in most])} of the answers; {usual}"
 
 
 def _inside(monitor: Monitor, rows: RowsOfVersions, span: Window) -> Counter[str]:
@@ -190,14 +206,17 @@ def _most(rows: Mapping[str, int]) -> str:
 
 
 def _since(monitor: Monitor, rows: RowsOfVersions, version: str, span: Window) -> Window | None:
-    """Return the first window of the unbroken run that reaches into a span, in all of which a version had most rows."""
-    by_version = {v: _by_window(monitor, mine) for (e, v), mine in rows.items() if e == monitor.environment}
-    every = sorted({w for mine in by_version.values() for w in mine if w.start < span.end}, reverse=True)
+    """Return the first window with two thirds of its rows of a version after which it never had less than half, to a span's end; few rows end no run."""
+    every: Counter[Window] = Counter()
+    for (environment, _), of_version in rows.items():
+        if environment == monitor.environment:
+            every.update(_by_window(monitor, of_version))
+    mine = _by_window(monitor, rows.get((monitor.environment, version), {}))
     begun: Window | None = None
-    for window in every:
-        if all(by_version[version][window] > mine[window] for v, mine in by_version.items() if v != version):
+    for window in sorted((w for w in every if w.start < span.end), reverse=True):
+        if mine[window] >= _MOST * every[window]:
             begun = window
-        elif begun is not None or window.end <= span.start:
+        elif mine[window] < _HALF * every[window] and (every[window] >= LEAST_APART or begun is None):
             break
     return begun
 

@@ -70,6 +70,6 @@ def _or_a_version(home: Home, monitor: Monitor, now: datetime) -> str:
     """Return that another version took over as the reference ended, which looks the same; empty where none did."""
     span = monitor.reference_span
     found = succession_in(home, monitor, Window(span[1], now), now=now) if span else None
-    if span is None or found is None or found.since.start >= monitor.grid.at(span[1]).end:
+    if span is None or found is None or found.since is None or found.since.start >= monitor.grid.at(span[1]).end:
         return ""
     return f"; or it is the version: {succession_text(monitor, found, now)}"

@@ -46,7 +46,7 @@ def versions_at_onset(home: Home, monitor: Monitor, episode: Episode, lead: Sign
 
 
 def succession_in(home: Home, monitor: Monitor, window: Window, *, now: datetime) -> Succession | None:
-    """Return which other version than that of the model's reference answered most in a stretch of time, None where none did or rows name none."""
+    """Return which other version than that of the model's reference answered in a stretch of time, None where none did to speak of or rows name none."""
     basis = basis_of(home, monitor, now=now)
     if basis is None or monitor.columns.version is None:
         return None
