@@ -16,6 +16,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from watchkeeper.judgement.error_changes import ErrorChange
 from watchkeeper.judgement.odd_inputs import Hole, Odd, Repeats
 from watchkeeper.judgement.strains import Spoilt, Strain
 from watchkeeper.stats.intervals import Z95
@@ -78,6 +79,7 @@ class Traces:
     `outcome` is the rate of positive labels in the place, now and usually, and by how much more it moved than the scores there; `labels` that of all, now and usually, and how many there are now;
     `turned` the log loss of labels as they are, turned round, and usually;
     `grown` the rows of each value of a service column, now and usually; `strains` what GPUs and hosts did that people would ask about;
+    `error` is what became of the mean error of a model whose outcome no score foresees, and `error_there` what became of it in the place;
     `odd_host` the host that a change of quality lies in, and which of its answers are the same or failed.
     """
 
@@ -85,6 +87,8 @@ class Traces:
     place: Place | None = None
     outcome: tuple[float, float, float] | None = None
     mixes: Sequence[Mix] = ()
+    error: ErrorChange | None = None
+    error_there: ErrorChange | None = None
     odd: Sequence[Odd] = ()
     repeats: Repeats | None = None
     holes: Sequence[Hole] = ()
