@@ -28,7 +28,7 @@ REFERENCE, QUIET, MOST_DAYS = 42, 10, 70
 """Days of the reference, the least number of quiet ones after it, and how long a world is."""
 ROWS = 700
 CLASSES = ("early", "late", "on_time")
-_EARLY = 2.5  # of the log odds of being late: so far below even odds a parcel is rather early
+_EARLY, _CHANCE = 2.5, 0.5  # in log odds: so far below even odds a parcel is rather early; how much is left to chance among classes
 _USUALLY, _MINUTES, _SCATTER = 30.0, 8.0, 6.0  # min of delay at even odds, of one more in log odds, and of chance
 _STRONG = 20.0  # wind_speed; 3 % of rows are above
 _USUAL = {"weight_kg": 8.0, "distance_km": 33.0, "wind_speed": 9.0, "depot_load": 50.0, "age_h": 12.0}
@@ -139,10 +139,11 @@ def give_score(day: Day) -> None:
         day.score = _USUALLY + _MINUTES * said
         return
     if day.task == "multiclass":
-        place = day.odds + day.rng.logistic(size=day.rows)
+        place = day.odds + day.rng.logistic(0, _CHANCE, day.rows)
         day.outcome = np.select([place > 0, place < -_EARLY], ["late", "early"], "on_time")
-    else:
-        day.outcome = day.rng.random(day.rows) < _chance(day.odds)
+        day.score = _chance(said / _CHANCE)
+        return
+    day.outcome = day.rng.random(day.rows) < _chance(day.odds)
     day.score = _chance(said)
 
 
@@ -160,7 +161,7 @@ def said_of(day: Day) -> dict[str, Array]:
         return {"p": day.score}
     if day.task == "regression":
         return {"said": day.score}
-    early = 1 - _chance(np.log(day.score / (1 - day.score)) + _EARLY)
+    early = 1 - _chance(np.log(day.score / (1 - day.score)) + _EARLY / _CHANCE)
     chances = np.stack([early, day.score, 1 - early - day.score])
     return {"said": np.array(CLASSES)[chances.argmax(axis=0)], **{f"p_{name}": chances[i] for i, name in enumerate(CLASSES)}}
 

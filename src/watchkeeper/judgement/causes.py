@@ -54,7 +54,8 @@ def causes(evidence: Evidence) -> list[Cause]:
     changes, split = of_changes(evidence), _split(evidence) if evidence.lead.metric in OF_A_RATE and not spoilt and not by_errors else []
     moved = next((c for c in split if c.subject.startswith((_SCORES_MOVED, _SCORES_MOVED_TOO))), None)
     told = {c.subject for c in renamed}
-    data = [*(c for c in faulty if c.subject not in told), *of_inputs(evidence, have_scores_moved=moved is not None or not split)]
+    have_moved = evidence.traces.has_outrun if by_errors else moved is not None or not split
+    data = [*(c for c in faulty if c.subject not in told), *of_inputs(evidence, have_scores_moved=have_moved)]
     data = of_errors(evidence, data) if by_errors and not spoilt else data
     others = [c for c in split if c is not moved]
     before = [*data, *changes] if moved is None else _moved_by(evidence, moved, data, changes)

@@ -15,6 +15,7 @@ from watchkeeper.words import number_text
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+_SURE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,34 @@ def error_change(name: str, error: Floats, is_during: Bools, day: Ints, *, unit:
     now, usual = (float(error[side].mean()) for side in sides)
     variance = sum(_variance(error[side], day[side]) for side in sides)
     return ErrorChange(name, now, usual, float(np.sqrt(variance)), unit)
+
+
+def has_outrun(said: Floats, truth: Floats, is_during: Bools, classes: int = 0) -> bool:
+    """Tell whether what the model says moved surely and the outcome followed less than half the way: as numbers (rows,), or as shares of so many classes by their codes.
+
+    Weather is followed; an input in another unit is not.
+    """
+    known = np.isfinite(said) & np.isfinite(truth) & ((said >= 0) & (truth >= 0) if classes else True)
+    sides = [known & is_during, known & ~is_during]
+    if min(int(side.sum()) for side in sides) < 2:  # noqa: PLR2004 - a variance takes two
+        return False
+    level = _shares if classes else _mean
+    (by_now, doubt_now), (by_before, doubt_before) = (level(said[side], classes) for side in sides)
+    moved = by_now - by_before
+    followed = level(truth[sides[0]], classes)[0] - level(truth[sides[1]], classes)[0]
+    size = float(moved @ moved)
+    return size > _SURE**2 * (doubt_now + doubt_before) and float(moved @ followed) < size / 2
+
+
+def _mean(values: Floats, _classes: int) -> tuple[Floats, float]:
+    """Return the mean as (1,) and its variance."""
+    return np.array([values.mean()]), float(values.var(ddof=1)) / len(values)
+
+
+def _shares(codes: Floats, classes: int) -> tuple[Floats, float]:
+    """Return the share of each class (classes,), and the sum of the variances of all."""
+    shares: Floats = np.bincount(codes.astype(np.int64), minlength=classes) / len(codes)
+    return shares, float((shares * (1 - shares)).sum()) / len(codes)
 
 
 def _variance(error: Floats, day: Ints) -> float:

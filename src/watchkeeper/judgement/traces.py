@@ -80,6 +80,7 @@ class Traces:
     `turned` the log loss of labels as they are, turned round, and usually;
     `grown` the rows of each value of a service column, now and usually; `strains` what GPUs and hosts did that people would ask about;
     `error` is what became of the mean error of a model whose outcome no score foresees, and `error_there` what became of it in the place;
+    `has_outrun` whether what such a model says moved and the outcome did not follow;
     `odd_host` the host that a change of quality lies in, and which of its answers are the same or failed.
     """
 
@@ -89,6 +90,7 @@ class Traces:
     mixes: Sequence[Mix] = ()
     error: ErrorChange | None = None
     error_there: ErrorChange | None = None
+    has_outrun: bool = False
     odd: Sequence[Odd] = ()
     repeats: Repeats | None = None
     holes: Sequence[Hole] = ()

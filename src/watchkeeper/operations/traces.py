@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import Episode, rows_out_of_line
-from watchkeeper.judgement.error_changes import error_change
+from watchkeeper.judgement.error_changes import error_change, has_outrun
 from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
 from watchkeeper.judgement.odd_inputs import Odd, Repeats, change_of, exchanged, hole_of, hole_of_codes, odd_of
 from watchkeeper.judgement.strains import Requests, Spoilt, spoilt_of
@@ -129,7 +129,7 @@ def _of_quality(rows: BothSides, metric: str, *, with_labels: bool) -> tuple[Tra
     holes += [hole_of_codes(o, c.cells, value, is_during) for o in odd for c in columns if o.cells and c.name == o.feature]
     made = replace(made, repeats=_repeats(kept, value, is_during), holes=[h for h in holes if h is not None])
     if error is not None and is_sure:
-        made = _with_errors(made, rows, error, every)
+        made = replace(_with_errors(made, rows, error, every), has_outrun=_has_outrun(monitor, said, chosen, is_during))
     if monitor.task != "binary":
         return made, requests
     outcome = _inside(place, every, truth, gap, is_during)
@@ -148,6 +148,14 @@ def _scaled(error: Floats, is_during: Bools) -> Floats:
     usual = error[np.isfinite(error) & ~is_during]
     spread = float(usual.std()) if len(usual) else 0.0
     return error / spread if np.isfinite(spread) and spread > 0 else error
+
+
+def _has_outrun(monitor: Monitor, said: Labelled, chosen: Bools, is_during: Bools) -> bool:
+    """Tell whether a regression's predictions, or shares of what is decided, moved without the outcome."""
+    is_number = monitor.task == "regression"
+    answer = said.score if is_number else said.decision.astype(np.float64)
+    classes = 0 if is_number else int(max(2, len(said.classes)))
+    return has_outrun(answer[chosen], said.truth[chosen], is_during, classes)
 
 
 def _with_errors(made: Traces, rows: BothSides, error: RowErrors, columns: Sequence[Column]) -> Traces:
