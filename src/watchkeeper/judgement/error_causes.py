@@ -7,6 +7,7 @@ Here no score foresees the outcome's rate, so inputs have the part of the rise t
 outcome, told only where a place stands out: without one nothing is known. All of it is attribution, not experiment.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -27,14 +28,14 @@ def of_errors(evidence: Evidence, data: Sequence[Cause]) -> list[Cause]:
     out, left = list(data), 1.0
     if mix is not None:
         left = 1.0 - min(1.0, mix.share)
-        at_fault = next((c for c in data if mix.column in c.subject), None)
+        at_fault = _told_of(mix.column, data)
         if at_fault is None:
             out.append(_of_mix(evidence, mix))
         elif at_fault.share is None:
             out[out.index(at_fault)] = replace(
                 at_fault, share=min(1.0, mix.share), evidence_for=[*at_fault.evidence_for, f"{whole.text} over all rows"]
             )
-    if place is not None and here is not None and left >= _WORTH_NAMING and not any(place.column in c.subject for c in data):
+    if place is not None and here is not None and left >= _WORTH_NAMING and _told_of(place.column, data) is None:
         rest = "the change" if mix is None else "the rest of the change"
         out.append(
             Cause(
@@ -46,6 +47,11 @@ def of_errors(evidence: Evidence, data: Sequence[Cause]) -> list[Cause]:
             )
         )  # fmt: skip
     return out
+
+
+def _told_of(column: str, data: Sequence[Cause]) -> Cause | None:
+    """Return the fault of data whose subject names a column, as a whole word."""
+    return next((c for c in data if re.search(rf"(?<!\w){re.escape(column)}(?!\w)", c.subject)), None)
 
 
 def _of_mix(evidence: Evidence, mix: Mix) -> Cause:

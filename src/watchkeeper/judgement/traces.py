@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.judgement.error_changes import ErrorChange
-from watchkeeper.judgement.odd_inputs import Hole, Odd, Repeats
+from watchkeeper.judgement.odd_inputs import Hole, Odd, Repeats, change_of
 from watchkeeper.judgement.strains import Spoilt, Strain
 from watchkeeper.stats.intervals import Z95
 from watchkeeper.stats.mix import Side
@@ -177,6 +177,14 @@ def without(mix: Mix, columns: Sequence[Column], value: Floats, is_during: Bools
     before, _ = _sides(column, value, is_during)
     out: Floats = value - np.where(before.rows > 0, before.means, before.mean)[column.cells + 1]
     return out
+
+
+def rose_within(place: Place, mix: Mix, columns: Sequence[Column], mixed: Sequence[Column], value: Floats, is_during: Bools) -> bool:
+    """Tell whether a number changed in a place beyond what other shares of a column's cells make there: rows of strong wind may always have been worse where parcels are light."""
+    column = next(c for c in columns if (c.name, c.role) == (place.column, place.role))
+    inside = np.where((column.cells >= place.first) & (column.cells <= place.last), value, np.nan)
+    change, se = change_of(without(mix, mixed, inside, is_during), is_during)
+    return abs(change) > max(Z95 * se, abs(place.now - place.usual) / 2)
 
 
 def place_of(columns: Sequence[Column], value: Floats, is_during: Bools, day: Ints) -> Place | None:

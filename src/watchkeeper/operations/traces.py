@@ -20,7 +20,7 @@ from watchkeeper.judgement.error_changes import error_change, has_outrun
 from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
 from watchkeeper.judgement.odd_inputs import Odd, Repeats, change_of, exchanged, hole_of, hole_of_codes, odd_of
 from watchkeeper.judgement.strains import Requests, Spoilt, spoilt_of
-from watchkeeper.judgement.traces import Column, Place, Traces, mixes_of, place_of, told_mix, without
+from watchkeeper.judgement.traces import Column, Place, Traces, mixes_of, place_of, rose_within, told_mix, without
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.convert import has_value
@@ -123,6 +123,8 @@ def _of_quality(rows: BothSides, metric: str, *, with_labels: bool) -> tuple[Tra
     mix = told_mix(mixes)
     rest = value if mix is None else without(mix, [*finer, *segments], value, is_during)
     place = place_of(every, rest, is_during, day) if is_sure else None
+    if error is not None and mix is not None and place is not None and not rose_within(place, mix, every, [*finer, *segments], value, is_during):
+        place = None
     requests = requests_of(rows, value if error is None else error.values[chosen], said.score[chosen])
     made = replace(made, place=place, mixes=mixes, odd_host=_odd_host(rows, requests, day) if abs(change) > 2 * se else None)
     holes = [hole_of(c.name, (c.cells < 0) | (c.cells == c.unseen), value, is_during) for c in columns]
@@ -130,7 +132,7 @@ def _of_quality(rows: BothSides, metric: str, *, with_labels: bool) -> tuple[Tra
     made = replace(made, repeats=_repeats(kept, value, is_during), holes=[h for h in holes if h is not None])
     if error is not None and is_sure:
         made = replace(_with_errors(made, rows, error, every), has_outrun=_has_outrun(monitor, said, chosen, is_during))
-    if monitor.task != "binary":
+    if monitor.task != "binary" or error is not None:
         return made, requests
     outcome = _inside(place, every, truth, gap, is_during)
     return replace(made, labels=_labels(truth, is_during), turned=_turned(said, chosen, is_during), outcome=outcome), requests
