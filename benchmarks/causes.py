@@ -4,6 +4,7 @@ Belongs here: worlds -> the lake, the operations in turn, incidents -> what is r
 
     python -m benchmarks.causes --seeds 0:8
     python -m benchmarks.causes --seeds 0:2 --only stale,null_burst --json
+    python -m benchmarks.causes --seeds 0:4 --only regression,multiclass
 
 Each seed makes one world of every kind. Rows are landed as intake leaves them, then counted, measured and judged by the same functions as
 in production, at the end of the world. Of the incidents that overlap the fault the first about the model's quality counts, else the first about
@@ -51,15 +52,23 @@ _FAMILIES = ("kpi", "segment", "target", "service", "data")
 _FIRST = 3
 
 
-def monitor() -> Monitor:
-    """Return the monitor of every world."""
+_SAID: dict[str, dict[str, Any]] = {
+    "binary": {"score": "p"},
+    "regression": {"prediction": "said"},
+    "multiclass": {"prediction": "said", "probabilities": {name: f"p_{name}" for name in days.CLASSES}},
+}
+"""Where a model's answer stands, by its task."""
+
+
+def monitor(task: str = "binary") -> Monitor:
+    """Return the monitor of every world whose model has a task."""
     return Monitor.model_validate(
         {
             "model": MODEL,
-            "task": "binary",
+            "task": task,
             "events": {"files": "inbox/*"},
             "labels": {"files": "labels/*", "join": "id", "column": "y", "mature_after": "24h"},
-            "columns": {"id": "id", "time": "at", "score": "p", "version": "version", "latency": "latency_ms", "status": "status", "host": "host"},
+            "columns": {"id": "id", "time": "at", **_SAID[task], "version": "version", "latency": "latency_ms", "status": "status", "host": "host"},
             "reference": {"from": START.date(), "to": (START + days.REFERENCE * DAY).date()},
             "features": [*days.NUMBERS, *days.CATEGORIES],
             "segments": list(days.SEGMENTS),
@@ -79,11 +88,11 @@ def land(home: Home, world: Plan) -> None:
             spread = (np.arange(rows) * (DAY / timedelta(microseconds=1)) / rows).astype("timedelta64[us]")
             at = pa.array(np.datetime64(begin.replace(tzinfo=None), "us") + spread).cast(pa.timestamp("us", "UTC"))
             columns = {name: pa.array(values, from_pandas=True) for name, values in day.columns.items()}
-            events.append(pa.table({"id": ids, "at": at, "p": day.score, **columns, **_landing(f"e{t:03}", rows, end), "wk_time": at}))
+            events.append(pa.table({"id": ids, "at": at, **days.said_of(day), **columns, **_landing(f"e{t:03}", rows, end), "wk_time": at}))
             batches.append(_batch("events", f"e{t:03}", rows, begin, end))
         known = np.flatnonzero(day.is_labelled)
         if len(known):
-            said = pa.array(day.outcome[known].astype(int).astype(str))
+            said = pa.array(day.outcome[known].astype(int).astype(str) if world.task == "binary" else day.outcome[known])
             when = pa.repeat(pa.scalar(end + DAY, pa.timestamp("us", "UTC")), len(known))
             labels.append(pa.table({"id": ids[known], "label": said, "labelled_at": when, **_landing(f"l{t:03}", len(known), end + DAY)}))
             batches.append(_batch("labels", f"l{t:03}", len(known), begin, end + DAY))
@@ -124,7 +133,7 @@ def judged(name: str, seed: int) -> dict[str, Any]:
     """Run one world through the shipped code; return its line."""
     world = worlds.plan(name, seed)
     with tempfile.TemporaryDirectory() as folder:
-        home, watched = Home(Path(folder)), monitor()
+        home, watched = Home(Path(folder)), monitor(world.task)
         land(home, world)
         now = START + (days.MOST_DAYS + 1) * DAY + timedelta(hours=1)
         profile(home, watched, now=now)
@@ -188,7 +197,7 @@ def summed(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "worlds": len(lines),
         "top1": _share(with_trace, "top1"),
         "top3": _share(with_trace, "top3"),
-        "decoy_top1": _share([x for x in lines if x["kind"] in worlds.DECOYS], "top1"),
+        "decoy_top1": _share([x for x in lines if x["kind"] in worlds.WITH_A_DECOY], "top1"),
         "infrastructure_top1": _share([x for x in lines if x["kind"] in worlds.INFRASTRUCTURE and x in with_trace], "top1"),
         "throttle_ruled_out": _share([x for x in lines if x["ruled_out"] is not None], "ruled_out"),
         "harmless_hardware_blamed": _share(
@@ -244,7 +253,8 @@ def text(found: dict[str, Any]) -> str:
 
 def _kinds(only: str) -> Iterator[str]:
     for name in only.split(",") if only else worlds.NAMES:
-        yield from worlds.INFRASTRUCTURE if name == "infrastructure" else [name]
+        of_task = [kind for kind, (task, _) in worlds.OF_TASKS.items() if task == name]
+        yield from worlds.INFRASTRUCTURE if name == "infrastructure" else of_task or [name]
 
 
 def main() -> None:
@@ -254,7 +264,7 @@ def main() -> None:
     parser.add_argument(
         "--only",
         default="",
-        help="kinds by name, with commas between (default: all); `infrastructure` stands for those of GPUs, hosts and slow releases",
+        help="kinds by name, with commas between (default: all); `infrastructure` stands for those of GPUs, hosts and slow releases, `regression` and `multiclass` for those of such models",
     )
     parser.add_argument("--out", type=Path, help="where the line of each world goes, and is found again")
     parser.add_argument("--processes", type=int, default=2, help="worlds at a time (default: 2)")

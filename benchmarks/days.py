@@ -5,6 +5,8 @@ Belongs here: what a usual day is. Does not: what goes wrong (faults.py), and wh
 A day passes from the inputs to the outcome, to what is logged of the inputs, the score, the service and the label. A fault changes one of
 these steps from its first day on. The model knows the world but for two blind spots, both rare until a fault makes them common: it
 underrates strong wind and the region `north`.
+
+A day is that of a model of one chance (`binary`), of three classes of which the log odds are the one order, or of minutes (`regression`) that are a line of the log odds.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,6 +27,9 @@ SPARE = "gpu-5"
 REFERENCE, QUIET, MOST_DAYS = 42, 10, 70
 """Days of the reference, the least number of quiet ones after it, and how long a world is."""
 ROWS = 700
+CLASSES = ("early", "late", "on_time")
+_EARLY, _CHANCE = 2.5, 0.5  # in log odds: so far below even odds a parcel is rather early; how much is left to chance among classes
+_USUALLY, _MINUTES, _SCATTER = 30.0, 8.0, 6.0  # min of delay at even odds, of one more in log odds, and of chance
 _STRONG = 20.0  # wind_speed; 3 % of rows are above
 _USUAL = {"weight_kg": 8.0, "distance_km": 33.0, "wind_speed": 9.0, "depot_load": 50.0, "age_h": 12.0}
 
@@ -39,6 +44,7 @@ class Day:
     outcome: Array = field(default_factory=lambda: np.empty(0))
     score: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     is_labelled: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
+    task: str = "binary"
 
     @property
     def rows(self) -> int:
@@ -126,16 +132,38 @@ def give_outcome(day: Day) -> None:
 
 
 def give_score(day: Day) -> None:
-    """Draw the outcome, and score what was sent."""
+    """Draw the outcome, and score what was sent; the score of classes is the chance of `late`."""
+    said = _log_odds(day.columns)
+    if day.task == "regression":
+        day.outcome = _USUALLY + _MINUTES * day.odds + day.rng.normal(0, _SCATTER, day.rows)
+        day.score = _USUALLY + _MINUTES * said
+        return
+    if day.task == "multiclass":
+        place = day.odds + day.rng.logistic(0, _CHANCE, day.rows)
+        day.outcome = np.select([place > 0, place < -_EARLY], ["late", "early"], "on_time")
+        day.score = _chance(said / _CHANCE)
+        return
     day.outcome = day.rng.random(day.rows) < _chance(day.odds)
-    day.score = _chance(_log_odds(day.columns))
+    day.score = _chance(said)
 
 
 def give_labels(day: Day) -> None:
     """Finish the scores, and choose which labels come."""
-    odds = np.log(day.score / (1 - day.score)) + np.asarray(day.columns.pop("bias"), float)
-    day.score = _chance(odds + np.asarray(day.columns.pop("noise"), float) * day.rng.normal(size=day.rows))
+    bias, noise = (np.asarray(day.columns.pop(name), float) for name in ("bias", "noise"))
+    by = bias + noise * day.rng.normal(size=day.rows)
+    day.score = day.score + _MINUTES * by if day.task == "regression" else _chance(np.log(day.score / (1 - day.score)) + by)
     day.is_labelled = day.some(0.97)
+
+
+def said_of(day: Day) -> dict[str, Array]:
+    """Return what the model logs beside its inputs: a chance, minutes, or the chance of each class and the likeliest."""
+    if day.task == "binary":
+        return {"p": day.score}
+    if day.task == "regression":
+        return {"said": day.score}
+    early = 1 - _chance(np.log(day.score / (1 - day.score)) + _EARLY / _CHANCE)
+    chances = np.stack([early, day.score, 1 - early - day.score])
+    return {"said": np.array(CLASSES)[chances.argmax(axis=0)], **{f"p_{name}": chances[i] for i, name in enumerate(CLASSES)}}
 
 
 def _chance(odds: NDArray[np.float64]) -> NDArray[np.float64]:

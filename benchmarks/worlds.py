@@ -74,6 +74,7 @@ class Plan:
     onset: int
     lasts: int
     seed: int
+    task: str = "binary"
 
     @property
     def end(self) -> int:
@@ -84,7 +85,7 @@ class Plan:
         """Return one day."""
         rng = np.random.default_rng([self.seed, number])
         faults = (*self.faults, *self.decoys) if self.onset <= number < self.end else ()
-        day = Day(rng, inputs_of(rng, int(rng.normal(ROWS, 25)) - 120 * (number % 7 >= 5)))
+        day = Day(rng, inputs_of(rng, int(rng.normal(ROWS, 25)) - 120 * (number % 7 >= 5)), task=self.task)
         for step, usual in (("inputs", None), ("outcome", give_outcome), ("sent", None), ("served", give_score), ("labels", give_labels)):
             if usual is not None:
                 usual(day)
@@ -143,7 +144,22 @@ INFRASTRUCTURE: tuple[str, ...] = (
 )  # fmt: skip
 """Kinds that are about GPUs, hosts and a release that is slow."""
 WITHOUT_A_TRACE: tuple[Kind, ...] = (slow_everywhere, fails_everywhere, noisy_scores)
-NAMES: tuple[str, ...] = (*(k.__name__ for k in ALONE), *TOGETHER, *DECOYS, *HARMLESS_THROTTLES, *(k.__name__ for k in WITHOUT_A_TRACE))
+TASKS = ("regression", "multiclass")
+_OF_A_TASK: dict[str, tuple[Kind, ...]] = {
+    "storm": (covariate_shift,),
+    "mix": (segment_mix,),
+    "concept in a range": (concept_in_region,),
+    "concept in a segment": (concept_in_segment,),
+    "noise": (noisy_scores,),
+    "storm beside a drift": (covariate_shift, harmless_drift),
+    "concept in a range beside a drift": (concept_in_region, harmless_drift),
+}
+OF_TASKS: dict[str, tuple[str, tuple[Kind, ...]]] = {f"{task}: {name}": (task, kinds) for task in TASKS for name, kinds in _OF_A_TASK.items()}
+"""Worlds of models that say a number or a class: what goes wrong, and after it what is harmless."""
+WITH_A_DECOY: tuple[str, ...] = (*DECOYS, *(name for name, (_, kinds) in OF_TASKS.items() if len(kinds) > 1))
+NAMES: tuple[str, ...] = (
+    *(k.__name__ for k in ALONE), *TOGETHER, *DECOYS, *HARMLESS_THROTTLES, *(k.__name__ for k in WITHOUT_A_TRACE), *OF_TASKS,
+)  # fmt: skip
 
 
 def plan(name: str, seed: int) -> Plan:
@@ -152,8 +168,9 @@ def plan(name: str, seed: int) -> Plan:
     rng = np.random.default_rng([seed, place])
     single = {k.__name__: k for k in (*ALONE, *WITHOUT_A_TRACE)}
     beside = DECOYS | HARMLESS_THROTTLES
-    kinds = TOGETHER.get(name) or beside.get(name) or (single[name],)
+    task, of_task = OF_TASKS.get(name, ("binary", ()))
+    kinds = of_task or TOGETHER.get(name) or beside.get(name) or (single[name],)
     made = tuple(kind(rng) for kind in kinds)
-    faults, decoys = (made[:1], made[1:]) if name in beside else (made, ())
+    faults, decoys = (made[:1], made[1:]) if name in beside or of_task else (made, ())
     lasts = int(rng.integers(4, 8))
-    return Plan(name, faults, decoys, int(rng.integers(REFERENCE + QUIET, MOST_DAYS - lasts - 3)), lasts, seed * 2**32 + place)
+    return Plan(name, faults, decoys, int(rng.integers(REFERENCE + QUIET, MOST_DAYS - lasts - 3)), lasts, seed * 2**32 + place, task)

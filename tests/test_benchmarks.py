@@ -242,6 +242,16 @@ def test_the_causes_benchmark_prints_how_often_the_planted_cause_is_told(tmp_pat
 
 @pytest.mark.nightly
 @pytest.mark.slow
+@pytest.mark.parametrize("task", ["regression", "multiclass"])
+def test_the_causes_benchmark_plants_incidents_of_models_that_say_a_number_or_a_class(task):
+    kinds = [f"{task}: {what}" for what in ("storm", "concept in a range beside a drift", "noise")]
+    found = json.loads(run("benchmarks.causes", "--seeds", "0:1", "--only", ",".join(kinds), "--processes", "1", "--json"))
+    assert set(found["by_kind"]) == set(kinds)
+    assert (found["top1"], found["decoy_top1"], found["nothing_known"]) == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.nightly
+@pytest.mark.slow
 def test_the_causes_benchmark_runs_worlds_in_processes_beside_each_other():
     found = json.loads(run("benchmarks.causes", "--seeds", "0:1", "--only", "codes_exchanged,label_fault", "--processes", "2", "--json"))
     assert (found["worlds"], set(found["by_kind"])) == (2, {"codes_exchanged", "label_fault"})

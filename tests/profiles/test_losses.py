@@ -8,7 +8,7 @@ from sklearn.metrics import log_loss
 from watchkeeper.profiles.bins import code_categories, code_numeric, fit_category, fit_numeric
 from watchkeeper.profiles.counts import add
 from watchkeeper.profiles.labelled import Labelled
-from watchkeeper.profiles.losses import counted_losses, errors, losses, losses_of
+from watchkeeper.profiles.losses import counted_losses, errors, losses, losses_of, row_errors
 from watchkeeper.profiles.scan import Numbers, of_category
 
 RNG = np.random.default_rng(5)
@@ -106,3 +106,30 @@ def test_errors_are_decisions_that_were_wrong_where_both_are_known():
     class_rows = Labelled(NOTHING[:5].astype(float), np.array([2, 0, -1, 1, 0]), np.array([2.0, 1.0, 0.0, np.nan, -1.0]), ("a", "b", "c"))
     np.testing.assert_array_equal(errors("multiclass", class_rows), [0, 1, 1, np.nan, np.nan])
     assert errors("regression", binary_rows) is None
+
+
+@pytest.mark.parametrize(("metric", "name", "expected"), [
+    ("mae", "mean absolute error", [2.0, 3.0, np.nan, np.nan]),
+    ("mape", "mean absolute error", [2.0, 3.0, np.nan, np.nan]),
+    ("rmse", "mean squared error", [4.0, 9.0, np.nan, np.nan]),
+    ("bias", "mean error", [2.0, -3.0, np.nan, np.nan]),
+])  # fmt: skip
+def test_the_error_of_a_regressions_row_goes_with_the_kpi(metric, name, expected):
+    rows = Labelled(np.array([3.0, 2.0, np.nan, np.inf]), np.full(4, -1), np.array([1.0, 5.0, 1.0, 1.0]))
+    found = row_errors("regression", metric, rows)
+    assert (found.name, found.is_signed) == (name, metric == "bias")
+    np.testing.assert_array_equal(found.values, expected)
+
+
+def test_the_error_of_a_class_is_whether_it_was_wrong_unless_its_probability_is_asked_for():
+    rows = Labelled(NOTHING[:3].astype(float), np.array([1, 0, -1]), np.array([1.0, 1.0, -1.0]), ("a", "b"), np.array([0.5, 0.25, np.nan]))
+    np.testing.assert_array_equal(row_errors("multiclass", "macro_f1", rows).values, [0, 1, np.nan])
+    found = row_errors("multiclass", "log_loss", rows)
+    assert found.name == "log loss"
+    np.testing.assert_allclose(found.values, [np.log(2), np.log(4), np.nan])
+
+
+def test_a_binary_model_with_scores_has_a_rate_that_they_foresee_and_no_error_of_rows():
+    assert row_errors("binary", "accuracy", TASKS["binary"][0]) is None
+    alone = Labelled(np.full(3, np.nan), np.array([1, 0, -1]), np.array([1.0, 1.0, 0.0]), is_scored=False)
+    np.testing.assert_array_equal(row_errors("binary", "accuracy", alone).values, [0, 1, np.nan])

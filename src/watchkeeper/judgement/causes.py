@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.changes import cleared, of_changes
+from watchkeeper.judgement.error_causes import of_errors
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused, places_of
 from watchkeeper.judgement.fault_places import FAULTY, FaultPlace, placed
 from watchkeeper.judgement.later_causes import begun_together, with_later
@@ -23,6 +24,7 @@ from watchkeeper.judgement.odd_inputs import EXCHANGED, are_exchanged, codes_tex
 from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
 from watchkeeper.judgement.service_causes import of_service
 from watchkeeper.judgement.strain_causes import cleared_strains, of_one_host, of_strains
+from watchkeeper.judgement.traces import told_mix
 from watchkeeper.records import Signal
 from watchkeeper.spelling import segment_pairs
 from watchkeeper.story import Cause
@@ -49,13 +51,16 @@ def causes(evidence: Evidence) -> list[Cause]:
         return of_service(evidence)
     faulty = _data(evidence)
     spoilt = [*of_labels(evidence), *(renamed := _of_other_rows(evidence, faulty))]
-    changes, split = of_changes(evidence), _split(evidence) if evidence.lead.metric in OF_A_RATE and not spoilt else []
+    by_errors = evidence.traces.error is not None
+    changes, split = of_changes(evidence), _split(evidence) if evidence.lead.metric in OF_A_RATE and not spoilt and not by_errors else []
     moved = next((c for c in split if c.subject.startswith((_SCORES_MOVED, _SCORES_MOVED_TOO))), None)
     told = {c.subject for c in renamed}
-    data = [*(c for c in faulty if c.subject not in told), *of_inputs(evidence, have_scores_moved=moved is not None or not split)]
+    have_moved = evidence.traces.has_outrun if by_errors else moved is not None or not split
+    data = [*(c for c in faulty if c.subject not in told), *of_inputs(evidence, have_scores_moved=have_moved)]
+    data = of_errors(evidence, data) if by_errors and not spoilt else data
     others = [c for c in split if c is not moved]
     before = [*data, *changes] if moved is None else _moved_by(evidence, moved, data, changes)
-    found = [*before, *(of_places(evidence, others) if not spoilt and moved is None else others)]
+    found = [*before, *(of_places(evidence, others) if not spoilt and moved is None and not by_errors else others)]
     hardware = [*of_strains(evidence), *of_one_host(evidence)]
     return with_later(evidence, [*spoilt, *sorted([*hardware, *found], key=lambda c: -_weight(c))])
 
@@ -162,7 +167,7 @@ def ruled_out(evidence: Evidence, found: Sequence[Cause] = ()) -> list[str]:
     if evidence.lead.family == "service":
         return [*cleared_strains(evidence), *cleared(evidence)]
     out = []
-    if evidence.moved is not None and not evidence.moved and _part_of_inputs(evidence) < _NEARLY_NOTHING:
+    if evidence.moved is not None and not evidence.moved and _part_of_inputs(evidence) < _NEARLY_NOTHING and not _has_moved_errors(evidence):
         out.append(f"a change of inputs (none of {evidence.compared} features stands out from the {weeks_text(evidence.baseline)} before)")
     if not any(s.metric == "null_ratio" for s in evidence.faults):
         out.append("missing values")
@@ -172,6 +177,12 @@ def ruled_out(evidence: Evidence, found: Sequence[Cause] = ()) -> list[str]:
     if harmless := [name for name in evidence.faulty_later if not any(name in said for said in named)]:
         out.append(f"{FAULTY}: {', '.join(harmless)} (it came after the first alarm, and is to be mended all the same)")
     return [*out, *cleared_strains(evidence), *cleared(evidence)]
+
+
+def _has_moved_errors(evidence: Evidence) -> bool:
+    """Tell whether other shares of an input's values account for a part of an error's rise, though no input stands out by itself."""
+    mix = told_mix(evidence.traces.mixes) if evidence.traces.error is not None else None
+    return mix is not None and mix.role == "feature"
 
 
 def _split(evidence: Evidence) -> list[Cause]:

@@ -16,7 +16,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from watchkeeper.judgement.odd_inputs import Hole, Odd, Repeats
+from watchkeeper.judgement.error_changes import ErrorChange
+from watchkeeper.judgement.odd_inputs import Hole, Odd, Repeats, change_of
 from watchkeeper.judgement.spells import BadDay, Spell
 from watchkeeper.judgement.strains import Spoilt, Strain
 from watchkeeper.stats.intervals import Z95
@@ -80,6 +81,8 @@ class Traces:
     `outcome` is the rate of positive labels in the place, now and usually, and by how much more it moved than the scores there; `labels` that of all, now and usually, and how many there are now;
     `turned` the log loss of labels as they are, turned round, and usually;
     `grown` the rows of each value of a service column, now and usually; `strains` what GPUs and hosts did that people would ask about;
+    `error` is what became of the mean error of a model whose outcome no score foresees, and `error_there` what became of it in the place;
+    `has_outrun` whether what such a model says moved and the outcome did not follow;
     `odd_host` the host that a change of quality lies in, and which of its answers are the same or failed.
     """
 
@@ -87,6 +90,9 @@ class Traces:
     place: Place | None = None
     outcome: tuple[float, float, float] | None = None
     mixes: Sequence[Mix] = ()
+    error: ErrorChange | None = None
+    error_there: ErrorChange | None = None
+    has_outrun: bool = False
     odd: Sequence[Odd] = ()
     days: Sequence[BadDay] = ()
     spells: Sequence[Spell] = ()
@@ -175,6 +181,14 @@ def without(mix: Mix, columns: Sequence[Column], value: Floats, is_during: Bools
     before, _ = _sides(column, value, is_during)
     out: Floats = value - np.where(before.rows > 0, before.means, before.mean)[column.cells + 1]
     return out
+
+
+def rose_within(place: Place, mix: Mix, columns: Sequence[Column], mixed: Sequence[Column], value: Floats, is_during: Bools) -> bool:
+    """Tell whether a number changed in a place beyond what other shares of a column's cells make there: rows of strong wind may always have been worse where parcels are light."""
+    column = next(c for c in columns if (c.name, c.role) == (place.column, place.role))
+    inside = np.where((column.cells >= place.first) & (column.cells <= place.last), value, np.nan)
+    change, se = change_of(without(mix, mixed, inside, is_during), is_during)
+    return abs(change) > max(Z95 * se, abs(place.now - place.usual) / 2)
 
 
 def place_of(columns: Sequence[Column], value: Floats, is_during: Bools, day: Ints) -> Place | None:

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import Episode, rows_out_of_line
+from watchkeeper.judgement.error_changes import error_change, has_outrun
 from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
 from watchkeeper.judgement.odd_inputs import Odd, Repeats, change_of, exchanged, hole_of, hole_of_codes, odd_of, odd_unit
 from watchkeeper.judgement.odd_places import Asked, hole_of_place, odd_in_place
 from watchkeeper.judgement.spells import Spell, bad_days, spell_of
 from watchkeeper.judgement.strains import Requests, Spoilt, spoilt_of
-from watchkeeper.judgement.traces import Column, Place, Traces, mixes_of, place_of, told_mix, without
+from watchkeeper.judgement.traces import Column, Place, Traces, mixes_of, place_of, rose_within, told_mix, without
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.convert import has_value
@@ -35,7 +36,7 @@ from watchkeeper.profiles.bins import FeatureBins, code_numeric
 from watchkeeper.profiles.columns import as_codes, as_numbers
 from watchkeeper.profiles.conditions import condition_cells, condition_text, run_text
 from watchkeeper.profiles.labelled import Labelled
-from watchkeeper.profiles.losses import losses
+from watchkeeper.profiles.losses import RowErrors, losses, row_errors
 from watchkeeper.spelling import segment_pairs
 from watchkeeper.stats.exchanges import LEAST_ROWS
 from watchkeeper.windows import Grid, Window
@@ -129,19 +130,20 @@ def _of_quality(rows: BothSides, metric: str, *, with_labels: bool) -> tuple[Tra
     made = Traces(odd=odd, spells=spells)
     if lost is None or not with_labels:
         return made, None
-    gap = truth - said.score[chosen] if monitor.task in ("binary", "regression") else np.full(len(truth), np.nan)
-    loss = lost.loss[chosen]
-    value = gap if metric in OF_A_RATE or metric in ("bias", "mae") else loss
-    if metric in ("log_loss", "accuracy", "recall", "mae") and abs(change_of(gap, is_during)[0]) < 2 * change_of(gap, is_during)[1]:
-        value = loss
+    gap = truth - said.score[chosen] if monitor.task == "binary" else np.full(len(truth), np.nan)
+    error = row_errors(monitor.task, metric, said)
+    value = _of_binary(metric, gap, lost.loss[chosen], is_during) if error is None else _scaled(error.values[chosen], is_during)
     change, se = change_of(value, is_during)
-    day = rows.day[chosen]
+    is_worse = error is None or error.is_signed or change > 0
+    is_sure, day = is_worse and abs(change) > 2 * se, rows.day[chosen]
     every = [*columns, *segments]
-    mixes = mixes_of([*finer, *segments], value, is_during, day) if abs(change) > 2 * se else []
+    mixes = mixes_of([*finer, *segments], value, is_during, day) if is_sure else []
     mix = told_mix(mixes)
     rest = value if mix is None else without(mix, [*finer, *segments], value, is_during)
-    place = place_of(every, rest, is_during, day) if abs(change) > 2 * se else None
-    requests = requests_of(rows, value, said.score[chosen])
+    place = place_of(every, rest, is_during, day) if is_sure else None
+    if error is not None and mix is not None and place is not None and not rose_within(place, mix, every, [*finer, *segments], value, is_during):
+        place = None
+    requests = requests_of(rows, value if error is None else error.values[chosen], said.score[chosen])
     made = replace(made, place=place, mixes=mixes, odd_host=_odd_host(rows, requests, day) if abs(change) > 2 * se else None)
     holes = [hole_of(c.name, (c.cells < 0) | (c.cells == c.unseen), value, is_during) for c in columns]
     holes += [hole_of_codes(o, c.cells, value, is_during) for o in odd for c in columns if o.cells and o.place is None and c.name == o.feature]
@@ -149,10 +151,48 @@ def _of_quality(rows: BothSides, metric: str, *, with_labels: bool) -> tuple[Tra
     made = replace(
         made, days=bad_days(value, is_during, local, starts), repeats=_repeats(kept, value, is_during), holes=[h for h in holes if h is not None]
     )
-    if monitor.task != "binary":
+    if error is not None and is_sure:
+        made = replace(_with_errors(made, rows, error, every), has_outrun=_has_outrun(monitor, said, chosen, is_during))
+    if monitor.task != "binary" or error is not None:
         return made, requests
     outcome = _inside(place, every, truth, gap, is_during)
     return replace(made, labels=_labels(truth, is_during), turned=_turned(said, chosen, is_during), outcome=outcome), requests
+
+
+def _of_binary(metric: str, gap: Floats, loss: Floats, is_during: Bools) -> Floats:
+    """Return of a model with one probability what a number is about: the gap of outcome and score, or the loss where the gap did not move or is not what is asked for."""
+    change, se = change_of(gap, is_during)
+    is_still = metric in ("log_loss", "accuracy", "recall") and abs(change) < 2 * se
+    return gap if metric in OF_A_RATE and not is_still else loss
+
+
+def _scaled(error: Floats, is_during: Bools) -> Floats:
+    """Return errors in spreads of what they usually are: what is found must not depend on the unit of the truth."""
+    usual = error[np.isfinite(error) & ~is_during]
+    spread = float(usual.std()) if len(usual) else 0.0
+    return error / spread if np.isfinite(spread) and spread > 0 else error
+
+
+def _has_outrun(monitor: Monitor, said: Labelled, chosen: Bools, is_during: Bools) -> bool:
+    """Tell whether a regression's predictions, or shares of what is decided, moved without the outcome."""
+    is_number = monitor.task == "regression"
+    answer = said.score if is_number else said.decision.astype(np.float64)
+    classes = 0 if is_number else int(max(2, len(said.classes)))
+    return has_outrun(answer[chosen], said.truth[chosen], is_during, classes)
+
+
+def _with_errors(made: Traces, rows: BothSides, error: RowErrors, columns: Sequence[Column]) -> Traces:
+    """Return traces with what became of the mean error, of all rows and of those in the place."""
+    values, is_during, day = error.values[rows.chosen], rows.is_during[rows.chosen], rows.day[rows.chosen]
+    own = rows.monitor.wording.unit if error.power else ""
+    unit = f"{own}²" if own and error.power == 2 else own  # noqa: PLR2004 - a square
+    there = made.place
+    column = next((c for c in columns if there is not None and (c.name, c.role) == (there.column, there.role)), None)
+    made = replace(made, error=error_change(error.name, values, is_during, day, unit=unit))
+    if there is None or column is None:
+        return made
+    inside = (column.cells >= there.first) & (column.cells <= there.last)
+    return replace(made, error_there=error_change(error.name, np.where(inside, values, np.nan), is_during, day, unit=unit))
 
 
 def _odd_host(rows: BothSides, requests: Requests, day: NDArray[np.int64]) -> tuple[Place, Spoilt] | None:

@@ -62,6 +62,40 @@ def errors(task: str, rows: Labelled) -> Floats | None:
     return np.where(np.isfinite(rows.truth) & (rows.decision >= 0), rows.decision != rows.truth, np.nan)
 
 
+@dataclass(frozen=True, slots=True)
+class RowErrors:
+    """What a KPI is the mean of, row by row (NaN where that is not known), and what it is called; `power` of the truth's unit it has, and whether it has a sign."""
+
+    name: str
+    values: Floats
+    power: int = 0
+    is_signed: bool = False
+
+
+def row_errors(task: str, metric: str, rows: Labelled) -> RowErrors | None:
+    """Return the error of each row that goes with a KPI: of a regression the absolute one, the squared one (RMSE, R squared) or the error itself (bias).
+
+    Of decisions and classes it is 1 where wrong and 0 where right, of classes whose log loss or Brier score is asked for their log loss. None for a binary model with
+    scores, whose outcome's rate these foresee, and for a task without labels of its own.
+    """
+    if task == "regression":
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = rows.score - rows.truth
+            if metric == "bias":
+                found = RowErrors("mean error", error, 1, is_signed=True)
+            elif metric in ("rmse", "r2"):
+                found = RowErrors("mean squared error", error**2, 2)
+            else:
+                found = RowErrors("mean absolute error", np.abs(error), 1)
+    elif task == "multiclass" and metric in ("log_loss", "brier") and rows.probability_of_truth is not None:
+        found = RowErrors("log loss", np.where(rows.truth >= 0, _loss_of_classes(rows), np.nan))
+    elif (task == "binary" and rows.is_scored) or (wrong := errors(task, rows)) is None:
+        return None
+    else:
+        found = RowErrors("error", wrong)
+    return replace(found, values=np.where(np.isfinite(found.values), found.values, np.nan))
+
+
 def _loss_of_classes(rows: Labelled) -> Floats:
     if rows.probability_of_truth is None:
         return np.asarray(rows.decision != rows.truth, np.float64)
