@@ -295,6 +295,26 @@ def test_the_most_wrong_are_those_that_were_sure(home, monitor):
     assert [p.error for p in found] == sorted((p.error for p in found), reverse=True)
 
 
+def test_an_error_is_nought_of_what_was_right_and_nothing_of_what_has_no_label(home, monitor):
+    """Also where the label is private, and not shown."""
+    window = Window(BAD + DAY, BAD + 2 * DAY)
+    for watched in (monitor, monitor.model_copy(update={"private": ["was_late"]})):
+        told = {p.id: p for p in pick(home, watched, "any", now=NOW, window=window, limit=500)}
+        assert [p.id for p in told.values() if p.error is None] == [ODD]
+        assert [p.id for p in told.values() if not p.is_labelled] == [ODD]
+        assert 0.0 in {p.error for p in told.values()}
+        wrong = {p.id for p in pick(home, watched, "wrong", now=NOW, window=window, limit=500)}
+        assert wrong == {p.id for p in told.values() if p.error}
+
+
+def test_a_table_says_that_a_label_is_awaited(home):
+    asked = ["sample", "parcels", "--window", "2025-01-22", "--limit", "500", "--now", NOW.isoformat(), "--home", str(home.root)]
+    shown = CliRunner().invoke(app, asked, env={"COLUMNS": "200"}).stdout.splitlines()
+    assert [line.split()[0] for line in shown if line.rstrip().endswith("no label yet")] == [ODD]
+    told = json.loads(CliRunner().invoke(app, [*asked, "--json"]).stdout)
+    assert [p["id"] for p in told if p["error"] is None] == [ODD]
+
+
 def test_a_segment_narrows_the_choice_and_an_unknown_one_is_refused(home, monitor):
     ids = {p.id for p in pick(home, monitor, "any", now=NOW, window=Window(BAD + DAY, BAD + 2 * DAY), segment="depot=mars", limit=500)}
     assert ids == {SMALL}

@@ -25,7 +25,7 @@ from watchkeeper.cli.output import JsonOption, as_dict, say, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.explain import explain as explained
-from watchkeeper.operations.pick import Kind, pick
+from watchkeeper.operations.pick import Kind, Picked, pick
 from watchkeeper.operations.spans import Traced, predictions_of
 from watchkeeper.site.explanation import Explanation, explanation_lines, value_text
 from watchkeeper.site.spans import trace_lines
@@ -128,6 +128,12 @@ def sample(
     kind: Kind = "low_confidence" if is_unsure else "wrong" if is_wrong else "any"
     found = pick(place, monitor, kind, now=moment(now, place), window=span, segment=segment, limit=limit)
     columns = ("id", "at", "version", "score", "decision", "label", "margin", "error")
-    rows = found if as_json else [{**as_dict(one), "at": moment_text(one.at, monitor.timezone)} for one in found]
+    rows = found if as_json else [_row(monitor, one) for one in found]
     title = f"{model}, times in {monitor.timezone}"
     show(rows, as_json=as_json, columns=columns, title=title, empty="No prediction of these days is like that.", is_exact=False)
+
+
+def _row(monitor: Monitor, one: Picked) -> dict[str, Any]:
+    """Return a prediction as a table shows it: no error is told of one whose label is awaited."""
+    error = one.error if one.is_labelled or monitor.labels is None else "no label yet"
+    return {**as_dict(one), "at": moment_text(one.at, monitor.timezone), "error": error}
