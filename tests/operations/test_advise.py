@@ -274,6 +274,14 @@ def test_a_version_that_costs_less_and_is_as_good_is_found_in_what_was_measured(
     assert found.saving_per_month == pytest.approx(30.44 * 180 / 1000 * (old - new))
 
 
+def test_of_days_in_which_no_gpu_was_read_the_costs_of_versions_are_unknown_though_both_answered(released):
+    monitors = load_monitors(released)[0]
+    facts = facts_of(released, monitors["parcels"], monitors, books_or_reasons(released), now=NOW, at=NOW - 28 * DAY)
+    assert facts.answered == {"1": 180 * 14, "2": 120 * 14}
+    found = {a.kind: a for a in advise(monitors["parcels"], facts)}["cheaper_version"]
+    assert found.text.startswith("not known: what predictions of 2 versions (1 and 2) cost: no reading of a GPU that served this model")
+
+
 def test_the_command_tells_each_rule_and_json_the_evidence(released, watchkeeper):
     said = watchkeeper("advise", "parcels", "--now", NOW.isoformat(), at=released).stdout
     assert re.search(r"parcels, cheaper version: about 1,\d{3} USD a month, \d+ % of its cost, an estimate: let version 2 answer", said)
