@@ -27,7 +27,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.operations.explain import explain as explained
 from watchkeeper.operations.pick import Kind, Picked, pick
 from watchkeeper.operations.spans import Traced, predictions_of
-from watchkeeper.site.explanation import Explanation, explanation_lines, value_text
+from watchkeeper.site.explanation import Explanation, explanation_lines, inputs_left_out, inputs_told, value_text
 from watchkeeper.site.spans import trace_lines
 from watchkeeper.words import moment_text
 
@@ -71,9 +71,11 @@ def explain(
         return
     for label, text in explanation_lines(monitor, found):
         say(f"{label}: {text}" if label else text)
-    inputs = [{"input": i.name, "value": value_text(i.value), "in the reference": i.place.said} for i in found.inputs]
+    inputs = [{"input": i.name, "value": value_text(i.value), "in the reference": i.place.said} for i in inputs_told(found)]
     say("")
     show(inputs, as_json=False, empty="No inputs are counted.")
+    if more := inputs_left_out(found):
+        say(more)
     for line in trace_lines(found.spans):
         say(line)
     if found.trace_id and not found.spans:
