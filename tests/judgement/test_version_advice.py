@@ -58,7 +58,7 @@ def test_a_version_paid_by_tokens_that_saves_next_to_nothing_is_not_advised():
         (replace(NEW, low=0.33, high=0.47), "not advised", "no cheaper version is surely as good as 7"),
         (replace(NEW, per_1000=1.95), "not advised", "no version is cheaper by a tenth than 7"),
         (replace(NEW, value=None, low=None, high=None), "not known", "no final labels of both"),
-        (replace(NEW, per_1000=None), "not known", "what predictions of each version cost"),
+        (replace(NEW, per_1000=None), "not known", "what predictions of 1 version (8) cost"),
         (replace(NEW, estimated_ratio=1.0), "not known", "no reading says which version a GPU served"),
         (replace(NEW, predictions=10), "not advised", "no two versions answered 1,000 requests each"),
     ],
@@ -67,6 +67,24 @@ def test_a_version_that_is_worse_unsure_dear_or_not_measured_is_not_advised(new,
     found = version_advice(MONITOR, replace(FACTS, versions=[OLD, new]))
     assert (found.state, found.saving_per_month) == (state, None)
     assert why in found.text
+
+
+@pytest.mark.parametrize(
+    ("known", "missing"),
+    [
+        ({}, "what predictions of 2 versions (7 and 8) cost: no reading of a GPU that served this model: `watchkeeper sample-gpus` takes them"),
+        ({"gpu_hours": 9.0, "pricing": "no price of an L4"}, "what predictions of 2 versions (7 and 8) cost: no price of an L4"),
+        (
+            {"gpu_hours": 9.0, "cost": 2.0, "versions": [OLD, replace(NEW, predictions=10)]},
+            "of 1 version (8) cost: fewer than 1,000 of their requests",
+        ),
+    ],
+)
+def test_versions_that_answered_enough_and_whose_costs_are_unknown_are_not_said_to_have_answered_too_little(known, missing):
+    answered = {"7": 90_000, "8": 4_000, "9": 5}
+    found = version_advice(MONITOR, replace(FACTS, **{"versions": [], "cost": None, "answered": answered, **known}))
+    assert found.state == "not known"
+    assert missing in found.text
 
 
 def test_of_a_kpi_where_more_is_better_the_lower_one_is_worse():

@@ -178,6 +178,16 @@ def test_memory_and_load_decide_which_card_holds_it(farm, busy, memory, card):
     assert found.state == ("advised" if card else "not advised")
 
 
+@pytest.mark.parametrize(
+    ("card", "said"),
+    [(A100, "none of the 2 cheaper cards of the price book would hold"), ("NVIDIA L4", "the one cheaper card of the price book would not hold")],
+)
+def test_one_cheaper_card_is_not_told_of_as_several(farm, card, said):
+    home = farm()
+    serve(home, 1, 0.9, name=card)
+    assert told(home)["smaller_card"].text.startswith(said)
+
+
 @pytest.mark.parametrize(("p95", "state"), [(50.0, "advised"), (90.0, "not advised")])
 def test_a_limit_of_latency_that_a_slower_card_would_break_forbids_it(farm, p95, state):
     home = farm(service={"latency_limit": 300})
@@ -211,6 +221,7 @@ def test_of_a_gpu_that_others_use_too_nothing_is_told_of_another_card(farm, minu
     [
         ({"busy": None}, "no reading of how busy"),
         ({"days": 3}, "7 days of GPU readings are needed, 3 are there"),
+        ({"days": 1}, "7 days of GPU readings are needed, 1 is there"),
         ({"name": "NVIDIA Z9"}, "no price for 'NVIDIA Z9' in USD"),
         ({"memory_gb": None}, "no reading of the memory in use"),
     ],
@@ -272,6 +283,14 @@ def test_a_version_that_costs_less_and_is_as_good_is_found_in_what_was_measured(
     assert found.evidence["cost_per_1000_predictions"] == pytest.approx(old)
     assert found.evidence["to_cost_per_1000_predictions"] == pytest.approx(new)
     assert found.saving_per_month == pytest.approx(30.44 * 180 / 1000 * (old - new))
+
+
+def test_of_days_in_which_no_gpu_was_read_the_costs_of_versions_are_unknown_though_both_answered(released):
+    monitors = load_monitors(released)[0]
+    facts = facts_of(released, monitors["parcels"], monitors, books_or_reasons(released), now=NOW, at=NOW - 28 * DAY)
+    assert facts.answered == {"1": 180 * 14, "2": 120 * 14}
+    found = {a.kind: a for a in advise(monitors["parcels"], facts)}["cheaper_version"]
+    assert found.text.startswith("not known: what predictions of 2 versions (1 and 2) cost: no reading of a GPU that served this model")
 
 
 def test_the_command_tells_each_rule_and_json_the_evidence(released, watchkeeper):

@@ -295,6 +295,53 @@ def test_the_most_wrong_are_those_that_were_sure(home, monitor):
     assert [p.error for p in found] == sorted((p.error for p in found), reverse=True)
 
 
+def _wide(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """A day on which thirty columns come that the reference has no values of, and one parcel is heavier than all."""
+    more = {f"later_{i:02}": pa.array(np.zeros(events.num_rows)) for i in range(30)}
+    weight = events.column("weight_kg").to_pylist()
+    weight[3] = 500.0
+    wide = pa.table({**more, **{n: events.column(n) for n in events.column_names}})
+    return wide.set_column(wide.column_names.index("weight_kg"), "weight_kg", pa.array(weight)), labels
+
+
+def test_of_many_columns_that_came_after_the_reference_few_are_shown_and_the_rest_is_counted(make_home):
+    place = make_home(PARCELS)
+    parcels_days(place.root, FIRST.date(), 16, rows=30, change={15: _wide})
+    watch(place, now=FIRST + 17 * DAY)
+    asked = ["explain", "parcels", "--now", (FIRST + 17 * DAY).isoformat(), "--home", str(place.root)]
+    usual, odd = (CliRunner().invoke(app, [*asked, f"20250116-0000{n}"], env={"COLUMNS": "200"}).stdout for n in (4, 3))
+    every = json.loads(CliRunner().invoke(app, [*asked, "20250116-00003", "--json"]).stdout)["inputs"]
+    known = len(every) - 30
+    assert 0 < known < 20
+    for shown in (usual, odd):
+        names = [line.split()[0] for line in shown.partition("in the reference")[2].splitlines() if line.strip()]
+        assert {i["name"] for i in every if not i["name"].startswith("later_")} <= set(names)
+        assert sum(n.startswith("later_") for n in names) == 20 - known
+        assert f"And {len(every) - 20} more inputs, less telling than these 20: --json has all. 30 columns have no values in the reference." in shown
+    assert f"Unusual inputs: none of {known}; 30 more are not compared" in usual
+    assert "Unusual inputs: weight_kg 500: above all of the reference" in odd
+
+
+def test_an_error_is_nought_of_what_was_right_and_nothing_of_what_has_no_label(home, monitor):
+    """Also where the label is private, and not shown."""
+    window = Window(BAD + DAY, BAD + 2 * DAY)
+    for watched in (monitor, monitor.model_copy(update={"private": ["was_late"]})):
+        told = {p.id: p for p in pick(home, watched, "any", now=NOW, window=window, limit=500)}
+        assert [p.id for p in told.values() if p.error is None] == [ODD]
+        assert [p.id for p in told.values() if not p.is_labelled] == [ODD]
+        assert 0.0 in {p.error for p in told.values()}
+        wrong = {p.id for p in pick(home, watched, "wrong", now=NOW, window=window, limit=500)}
+        assert wrong == {p.id for p in told.values() if p.error}
+
+
+def test_a_table_says_that_a_label_is_awaited(home):
+    asked = ["sample", "parcels", "--window", "2025-01-22", "--limit", "500", "--now", NOW.isoformat(), "--home", str(home.root)]
+    shown = CliRunner().invoke(app, asked, env={"COLUMNS": "200"}).stdout.splitlines()
+    assert [line.split()[0] for line in shown if line.rstrip().endswith("no label yet")] == [ODD]
+    told = json.loads(CliRunner().invoke(app, [*asked, "--json"]).stdout)
+    assert [p["id"] for p in told if p["error"] is None] == [ODD]
+
+
 def test_a_segment_narrows_the_choice_and_an_unknown_one_is_refused(home, monitor):
     ids = {p.id for p in pick(home, monitor, "any", now=NOW, window=Window(BAD + DAY, BAD + 2 * DAY), segment="depot=mars", limit=500)}
     assert ids == {SMALL}

@@ -73,7 +73,7 @@ def test_the_delay_is_learned_from_the_times_of_the_reference_s_labels(make_home
     assert row["delay_hours"] == pytest.approx(np.quantile(delays, 0.99), abs=1e-6)
     assert (found.source, found.after, row["labels"], row["predictions"]) == ("learned", timedelta(hours=30), 14 * 60, 14 * 60)
     (stands,) = status(home, {"parcels": load_monitor(home, "parcels")}, now=now)
-    assert stands.overview.maturity == "labels: mature after 30 h (learned: 99 % of the reference's labels came within 29.1 h)"
+    assert stands.overview.maturity == "mature after 30 h (learned: 99 % of the reference's labels came within 29.1 h)"
     assert [str(f) for f in check(home, now=now).findings if "labels" in f.what] == []
     assert states(home, now)[date(2025, 1, 18)] == "mature"
     assert states(home, now)[date(2025, 1, 19)] == "provisional"
@@ -116,7 +116,7 @@ def test_labels_loaded_at_once_without_times_say_nothing_and_a_day_is_assumed(ma
     watch(home, now=now)
     found = due(home, now)
     assert (found.source, found.after) == ("assumed", DAY)
-    said = "labels: mature after 24 h (assumed: the reference's labels were loaded at once, which says nothing of how long they take; state `labels.mature_after`"
+    said = "mature after 24 h (assumed: the reference's labels were loaded at once, which says nothing of how long they take; state `labels.mature_after`"
     (stands,) = status(home, {"parcels": load_monitor(home, "parcels")}, now=now)
     assert stands.overview.maturity.startswith(said)
     (warning,) = [f for f in check(home, now=now).findings if "assumed" in f.what]
@@ -168,7 +168,7 @@ def test_labels_that_take_longer_than_the_data_are_not_called_due_until_they_are
 
     early = come(FIRST + 14 * DAY)
     assert early.source == "unknown"
-    assert early.text.startswith("labels: not mature yet (provisional: labels of the reference still come, and take ")
+    assert early.text.startswith("not mature yet (provisional: labels of the reference still come, and take ")
     assert set(states(home, FIRST + 14 * DAY).values()) == {"provisional"}
     assert "labels of the reference still come" in "".join(f.what for f in check(home, now=FIRST + 14 * DAY).findings)
     assert come(FIRST + 24 * DAY).source == "unknown"
@@ -187,7 +187,7 @@ def test_without_any_label_nothing_is_mature(make_home: Callable[..., Home]) -> 
     for path in (home.root / "inbox").glob("delivered-*"):
         path.unlink()
     watch(home, now=now)
-    assert due(home, now).text.startswith("labels: not mature yet (no label of the reference has come; until it is known every number is provisional")
+    assert due(home, now).text.startswith("not mature yet (no label of the reference has come; until it is known every number is provisional")
 
 
 def test_a_reference_without_labels_learns_from_the_predictions_after_it(make_home: Callable[..., Home]) -> None:

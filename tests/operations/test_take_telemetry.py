@@ -56,6 +56,21 @@ def test_a_file_that_has_grown_brings_what_is_new_in_it(telling):
     assert span_rows(home) == 6
 
 
+def test_a_file_of_other_bytes_in_which_nothing_is_new_says_so(telling):
+    home = telling(files=["inbox/*.jsonl"])
+    one, two = json_of(a_trace()), json_of(a_trace(seconds=60))
+    put(home, "a.jsonl", one + two)
+    taken_in(home)
+    put(home, "b.jsonl", two + b"\n" + one)
+    put(home, "c.jsonl", one + b"{broken\n")
+    again, broken = taken_in(home)
+    assert (again.status, again.spans, again.rows_duplicate) == ("landed", 0, 6)
+    assert again.reason == "nothing in it is new: 6 spans were taken in before"
+    assert broken.reason.startswith("nothing in it is new: 3 spans were taken in before; set aside: line 2 ")
+    (kept,) = [b for b in home.lake.newest(Batch) if b.name == "b.jsonl"]
+    assert kept.reason == again.reason
+
+
 def test_a_file_whose_only_line_is_being_written_waits_and_nothing_is_set_aside(telling):
     home = telling(files=["inbox/*"])
     whole = json_of(a_trace())

@@ -12,8 +12,11 @@ import pytest
 import worlds_site as world
 from watchkeeper.adapters.charts import png, svg
 from watchkeeper.judgement.incidents import fold
+from watchkeeper.operations.maturity import Maturity
 from watchkeeper.site.charts import NARROW, PAGE, PICTURE, WIDE, Shade, hollow_text, metric_chart
 from watchkeeper.site.figures import Frame, Normal, figure, shades, usual_of
+from watchkeeper.site.model_page import ModelFacts, model_page
+from watchkeeper.site.overview import OverviewRow
 from watchkeeper.windows import Window
 
 WATCHED = world.monitor()
@@ -135,6 +138,15 @@ def test_a_final_point_between_gaps_is_drawn_and_not_hollow():
 def test_a_metric_without_any_number_has_no_figure():
     none = [dataclasses.replace(s, value=None) for s in SCORES[:3]]
     assert figure(none, Frame(timezone="UTC", reference=None, incidents=[], draw=svg)) is None
+
+
+@pytest.mark.parametrize(("n", "said"), [(1, "<summary>1 number</summary>"), (2, "<summary>2 numbers</summary>")])
+def test_a_model_s_page_tells_how_many_other_numbers_there_are_and_each_thing_once(n, said):
+    newest = [dataclasses.replace(SCORES[-1], metric=f"m{i}") for i in range(n)]
+    facts = ModelFacts(monitor=WATCHED, row=OverviewRow(model="m", state="fine", maturity=Maturity("stated", timedelta(hours=36)).text), whole=newest)
+    shown = model_page(facts, frame=FRAME, workspace="flights")
+    assert said in shown
+    assert "<dt>Label delay</dt><dd>mature after 36 h (stated)</dd>" in shown
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])

@@ -25,7 +25,7 @@ from watchkeeper.adapters.suite_drafts import draft_suite
 from watchkeeper.adapters.suite_lint import lint_suites
 from watchkeeper.adapters.suites import Expectation, Suite, load, quiet_gx
 from watchkeeper.records import Source, Validation
-from watchkeeper.words import expectation_text
+from watchkeeper.words import counted, expectation_text
 
 __all__ = ["Checked", "Finding", "check", "draft_suite", "lint_suites"]
 
@@ -97,7 +97,7 @@ class Checked:
         """One sentence on the expectations that could not be evaluated, empty when all could: rows land past them."""
         blind = [f for f in self.findings if f.outcome == "error"]
         names = ", ".join(sorted({f.expectation_id for f in blind})[:3])
-        return f"{len(blind)} of {len(self.findings)} expectations could not be evaluated ({names})" if blind else ""
+        return f"{len(blind)} of {counted(len(self.findings), 'expectation')} could not be evaluated ({names})" if blind else ""
 
     @property
     def reasons_by_row(self) -> dict[int, list[str]]:
@@ -289,7 +289,7 @@ def _observed(expectation: Expectation, value: Any) -> str:
         return f"{value:g}" if isinstance(value, float) else str(value)
     if isinstance(value, date):
         return value.isoformat()
-    return f"{len(value)} values" if isinstance(value, list | tuple | set | dict) else ""
+    return counted(len(value), "value") if isinstance(value, list | tuple | set | dict) else ""
 
 
 def _error(info: dict[str, Any]) -> str:

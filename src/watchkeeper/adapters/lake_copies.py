@@ -19,6 +19,7 @@ from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.object_stores import said
 from watchkeeper.errors import ConflictError, UnwritableError, UsageError, WatchkeeperError
 from watchkeeper.spelling import is_remote
+from watchkeeper.words import counted
 
 _LOG = "_delta_log"
 _COMMIT = re.compile(rf"{_LOG}/(\d{{20}})\.json")
@@ -106,7 +107,7 @@ class _Job:
         version = None if copy is None else copy.version()
         rows, theirs = (lake.dataset_at(self.name, self.version).count_rows() for lake in (self.source, self.target))
         if version != self.version or rows != theirs:
-            told = f"the copy has version {version} with {theirs} rows, the table version {self.version} with {rows}"
+            told = f"the copy has version {version} with {counted(theirs, 'row')}, the table version {self.version} with {rows}"
             raise WatchkeeperError(told, where=self.target.uri(self.name), then="Remove the copy, and copy again.")
         return int(theirs)
 

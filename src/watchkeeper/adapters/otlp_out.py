@@ -24,6 +24,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from watchkeeper.adapters.our_metrics import Gauge
 from watchkeeper.adapters.scrape import place
 from watchkeeper.errors import DeliveryError
+from watchkeeper.words import counted
 
 TIMEOUT_S = 10.0
 _PATH, _MOST = "/v1/metrics", 65_536
@@ -99,7 +100,7 @@ def _require_all_taken(kind: str, content: bytes, where: str) -> None:
     except (DecodeError, json_format.ParseError):
         return  # it took the request, and says so in words of its own
     if told.partial_success.rejected_data_points:
-        said = f"{told.partial_success.rejected_data_points:,} values refused: {told.partial_success.error_message[:200]}"
+        said = f"{counted(told.partial_success.rejected_data_points, 'value')} refused: {told.partial_success.error_message[:200]}"
         raise DeliveryError(said, where=where, then="Look at its limits.")
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from watchkeeper.adapters.monitor_files import nearest
 from watchkeeper.errors import ConfigurationError
+from watchkeeper.words import counted
 
 Made = TypeVar("Made")
 Row = Mapping[str, str]
@@ -64,7 +65,7 @@ def parse_lines(text: str, name: str, columns: Sequence[str], optional: Sequence
 
 def _row(cells: Sequence[str], columns: Sequence[str], least: int) -> Row:
     if not least <= len(cells) <= len(columns):
-        message = f"{len(cells)} cells where {least if len(cells) < least else len(columns)} are due"
+        message = f"{counted(len(cells), 'cell')} where {least if len(cells) < least else len(columns)} are due"
         raise ValueError(message)
     return dict.fromkeys(columns, "") | {c: cell.strip() for c, cell in zip(columns, cells, strict=False)}
 

@@ -111,7 +111,11 @@ def _of_table(draft: _Draft) -> Iterator[dict[str, Any]]:
         "expect_table_columns_to_match_set", "warning", "the columns of the first file", column_set=draft.rows.column_names, exact_match=False
     )
     yield draft.say(
-        "expect_table_row_count_to_be_between", "warning", f"{draft.whose} held {n:,} rows", min_value=max(1, n // 10), max_value=max(10, n * 10)
+        "expect_table_row_count_to_be_between",
+        "warning",
+        f"{draft.whose} held {counted(n, 'row')}",
+        min_value=max(1, n // 10),
+        max_value=max(10, n * 10),
     )
 
 

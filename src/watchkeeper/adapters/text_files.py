@@ -17,6 +17,7 @@ import pyarrow.csv
 
 from watchkeeper.adapters.quotes import Torn, torn
 from watchkeeper.errors import UnreadableError
+from watchkeeper.words import counted
 
 ABSENT = ("NA", "N/A", "null", "NULL", "None")
 AS_WRITTEN = r"^[+-]?0[0-9xX]|^\+"  # a text that would lose something as a number: zeros in front, a plus, a base
@@ -137,7 +138,9 @@ def _numbers_besides(taken: Collection[int], count: int) -> np.ndarray:
 
 def _parse_csv(data: bytes, name: str, delimiter: str, unfit: list[Unfit], block_size: int = _BLOCK) -> pa.Table:
     def set_aside(row: Any) -> str:
-        unfit.append(Unfit(row.number - 2, row.text, f"the row has {row.actual_columns} fields where the header names {row.expected_columns}"))
+        unfit.append(
+            Unfit(row.number - 2, row.text, f"the row has {counted(row.actual_columns, 'field')} where the header names {row.expected_columns}")
+        )
         return "skip"
 
     parse = pa.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=set_aside, newlines_in_values=True)

@@ -21,7 +21,7 @@ from typing import Any
 from watchkeeper.adapters.suites import quiet_gx
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.records import Batch, Validation
-from watchkeeper.words import expectation_text
+from watchkeeper.words import counted, expectation_text
 
 KEEP = 20
 _ASSETS = Path(__file__).parent / "docs_assets"
@@ -125,7 +125,9 @@ def _line(validation: Validation) -> str:
     if validation.outcome == "error":
         return f"{subject}{words} (could not be evaluated)"
     counts = (
-        f", {validation.unexpected_count:,} of {validation.element_count:,} rows" if validation.unexpected_count and validation.element_count else ""
+        f", {validation.unexpected_count:,} of {counted(validation.element_count, 'row')}"
+        if validation.unexpected_count and validation.element_count
+        else ""
     )
     return f"{subject}{words} ({validation.severity}){counts}"
 

@@ -82,7 +82,7 @@ def _walk(home: Home, nows: Sequence[datetime], reached: "Reached") -> None:
     finally:
         if (came := progress(home)) and (at := came.delivered_at or came.reached_at):
             stop_clock(home, at)
-    say(f"{len(nows)} steps in {time.monotonic() - began:.0f} s, {_peak_gb():.1f} GB of memory in the largest process.")
+    say(f"{counted(len(nows), 'step')} in {time.monotonic() - began:.0f} s, {_peak_gb():.1f} GB of memory in the largest process.")
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _tell_incident(incident: "Found") -> None:
 
 
 def _tell_quarantine(held: Sequence["Held"]) -> None:
-    say(f"\nIn quarantine ({len(held)} rows)")
+    say(f"\nIn quarantine ({counted(len(held), 'row')})")
     for row in held[:_MOST_HELD]:
         say(f"  {row.file}, row {row.row_number}: {' '.join(row.reasons)}")
     if len(held) > _MOST_HELD:
@@ -142,7 +142,7 @@ def _tell_quarantine(held: Sequence["Held"]) -> None:
 def _tell_sizes(sizes: Sequence["Size"]) -> None:
     say("\nHow much there is")
     for size in sizes:
-        amount = f"{size.rows:,} rows" if size.rows is not None else f"{(size.size_bytes or 0) / 1e6:,.1f} MB"
+        amount = counted(size.rows, "row") if size.rows is not None else f"{(size.size_bytes or 0) / 1e6:,.1f} MB"
         say(f"  {size.what:<28} {amount:>14}")
 
 

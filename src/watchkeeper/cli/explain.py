@@ -25,9 +25,9 @@ from watchkeeper.cli.output import JsonOption, as_dict, say, show, show_json
 from watchkeeper.errors import UsageError
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.explain import explain as explained
-from watchkeeper.operations.pick import Kind, pick
+from watchkeeper.operations.pick import Kind, Picked, pick
 from watchkeeper.operations.spans import Traced, predictions_of
-from watchkeeper.site.explanation import Explanation, explanation_lines, value_text
+from watchkeeper.site.explanation import Explanation, explanation_lines, inputs_left_out, inputs_told, value_text
 from watchkeeper.site.spans import trace_lines
 from watchkeeper.words import moment_text
 
@@ -71,9 +71,11 @@ def explain(
         return
     for label, text in explanation_lines(monitor, found):
         say(f"{label}: {text}" if label else text)
-    inputs = [{"input": i.name, "value": value_text(i.value), "in the reference": i.place.said} for i in found.inputs]
+    inputs = [{"input": i.name, "value": value_text(i.value), "in the reference": i.place.said} for i in inputs_told(found)]
     say("")
     show(inputs, as_json=False, empty="No inputs are counted.")
+    if more := inputs_left_out(found):
+        say(more)
     for line in trace_lines(found.spans):
         say(line)
     if found.trace_id and not found.spans:
@@ -128,6 +130,12 @@ def sample(
     kind: Kind = "low_confidence" if is_unsure else "wrong" if is_wrong else "any"
     found = pick(place, monitor, kind, now=moment(now, place), window=span, segment=segment, limit=limit)
     columns = ("id", "at", "version", "score", "decision", "label", "margin", "error")
-    rows = found if as_json else [{**as_dict(one), "at": moment_text(one.at, monitor.timezone)} for one in found]
+    rows = found if as_json else [_row(monitor, one) for one in found]
     title = f"{model}, times in {monitor.timezone}"
     show(rows, as_json=as_json, columns=columns, title=title, empty="No prediction of these days is like that.", is_exact=False)
+
+
+def _row(monitor: Monitor, one: Picked) -> dict[str, Any]:
+    """Return a prediction as a table shows it: no error is told of one whose label is awaited."""
+    error = one.error if one.is_labelled or monitor.labels is None else "no label yet"
+    return {**as_dict(one), "at": moment_text(one.at, monitor.timezone), "error": error}

@@ -84,8 +84,9 @@ def status_dict(found: ModelStatus) -> dict[str, Any]:
 def _say_remarks(status: ModelStatus) -> None:
     row = status.overview
     classes, versions = row.new_classes and f"labels: {row.new_classes}", row.versions and f"versions: {row.versions}"
+    delay = row.maturity and f"labels: {row.maturity}"
     normal = row.compared_with and f"compared with {row.compared_with}"
-    for line in [part for part in (row.reason, row.maturity, classes, versions, normal) if part] + [
+    for line in [part for part in (row.reason, delay, classes, versions, normal) if part] + [
         f"{i.severity} {i.incident_id}{'' if i.state == 'open' else f' ({i.state})'}: {i.headline}" for i in row.incidents
     ]:
         say(f"{row.model}: {line}")
@@ -149,4 +150,4 @@ def sql(
     shown = answer if as_json else answer.slice(0, _SHOWN)
     show(rows_of(shown), as_json=as_json, columns=answer.column_names, empty="No rows.", is_exact=True)
     if shown.num_rows < answer.num_rows:
-        say(f"{answer.num_rows - shown.num_rows:,} more rows; --json prints all.")
+        say(f"{counted(answer.num_rows - shown.num_rows, 'more row')}; --json prints all.")

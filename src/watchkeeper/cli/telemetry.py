@@ -16,6 +16,7 @@ from watchkeeper.adapters.workspace import load_monitors
 from watchkeeper.cli.frame import HomeOption, NowOption, moment, open_home
 from watchkeeper.cli.output import JsonOption, complain, say, show
 from watchkeeper.errors import UsageError
+from watchkeeper.words import counted
 
 REFUSED, FAILED = 3, 4
 _TABLE = ("name", "status", "spans", "values", "rows_duplicate", "rows_quarantined", "reason")
@@ -115,7 +116,7 @@ def export(
     request = request_of(found, workspace=place.workspace.name, now=at)
     if otlp is not None:
         post(otlp, request, headers=authorization(bearer))
-        say(f"{sum(len(g.points) for g in found):,} values sent.")
+        say(f"{counted(sum(len(g.points) for g in found), 'value')} sent.")
     if form is Form.otlp_protobuf:
         content = request.SerializeToString()
     else:

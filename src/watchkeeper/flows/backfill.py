@@ -22,6 +22,7 @@ from watchkeeper.flows.showing import show
 from watchkeeper.flows.spreading import spread_here, tasks_of
 from watchkeeper.operations.backfill import Asked, Backfilled, OfBins
 from watchkeeper.windows import local_midnight
+from watchkeeper.words import counted
 
 _COLUMNS = ("model", "batches", "parts", "windows", "incident events", "new bins", "why")
 
@@ -70,7 +71,7 @@ def backfill(
     publish("backfill", page, "What the newest backfill brought up to date")
     show(selection)
     windows = sum(len(o.value.watched.runs) for o in outcomes if o.value)
-    return conclude(selection, outcomes, f"{windows} windows measured; nobody was told")
+    return conclude(selection, outcomes, f"{counted(windows, 'window')} measured; nobody was told")
 
 
 class _Progress:

@@ -19,6 +19,7 @@ from watchkeeper.flows.respond import act_for_models
 from watchkeeper.flows.selection import Selection, run_name, select
 from watchkeeper.flows.showing import show
 from watchkeeper.records import Digest
+from watchkeeper.words import counted
 
 Period = Literal["day", "week"]
 
@@ -48,7 +49,7 @@ def digest(period: Period = "week", as_of: datetime | None = None) -> State[Any]
     if digests:
         publish(f"digest-{period}", _page(selection, digests), f"The newest digest of a {period}")
         show(selection)
-    return conclude(selection, [written, acted], f"{len(digests)} digests, {len(acted.value or [])} actions")
+    return conclude(selection, [written, acted], f"{counted(len(digests), 'digest')}, {counted(len(acted.value or []), 'action')}")
 
 
 def _page(selection: Selection, digests: list[Digest]) -> str:

@@ -17,6 +17,7 @@ from watchkeeper.flows.beginning import begin
 from watchkeeper.flows.fan_out import RETRIES, RETRY_AFTER_S, conclude, may_help, together
 from watchkeeper.flows.selection import Selection, run_name, select
 from watchkeeper.operations.upkeep import Kept
+from watchkeeper.words import counted
 
 _COLUMNS = ("table", "rows removed", "files merged", "files deleted")
 
@@ -42,7 +43,7 @@ def upkeep(as_of: datetime | None = None) -> State[Any]:
     done = together(keep_up, selection, "upkeep")
     kept = done.value or []
     publish("upkeep", _page(selection, kept), "What the newest upkeep merged and removed")
-    return conclude(selection, [done], f"{len(kept)} tables")
+    return conclude(selection, [done], counted(len(kept), "table"))
 
 
 def _page(selection: Selection, kept: list[Kept]) -> str:

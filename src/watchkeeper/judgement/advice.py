@@ -89,6 +89,8 @@ class Facts:
     """Cards of the price book in the model's currency, with the price of an hour."""
     versions: Sequence[OfVersion] = ()
     names_versions: bool = False
+    answered: Mapping[str, int] = field(default_factory=dict)
+    """Version -> rows of the same days, also where nothing is known of their costs."""
     days_asked: float = 0.0
     """Days in which the versions' predictions were made; `days` are those with readings of GPUs, which may be fewer or none."""
 

@@ -182,7 +182,7 @@ def _standing(found: Outlook) -> str:
 def method_text(at: Forecast) -> str:
     """Return how a forecast was made."""
     if at.value is None:
-        return f"no forecast yet: {LEAST_DAYS} days of known cost are needed, {at.learned} are there"
+        return f"no forecast yet: {LEAST_DAYS} days of known cost are needed, {at.learned} {'is' if at.learned == 1 else 'are'} there"
     pattern = "a level that may wander and the weekdays" if at.has_weekdays else "a level that may wander, without weekdays (too few days)"
     return f"from {counted(at.learned, 'day')} of cost: {pattern}; 95 % interval of the sum of the days left"
 

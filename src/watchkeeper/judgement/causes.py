@@ -168,7 +168,7 @@ def ruled_out(evidence: Evidence, found: Sequence[Cause] = ()) -> list[str]:
         return [*cleared_strains(evidence), *cleared(evidence)]
     out = []
     if evidence.moved is not None and not evidence.moved and _part_of_inputs(evidence) < _NEARLY_NOTHING and not _has_moved_errors(evidence):
-        out.append(f"a change of inputs (none of {evidence.compared} features stands out from the {weeks_text(evidence.baseline)} before)")
+        out.append(f"a change of inputs (none of {counted(evidence.compared, 'feature')} stands out from the {weeks_text(evidence.baseline)} before)")
     if not any(s.metric == "null_ratio" for s in evidence.faults):
         out.append("missing values")
     if not any(s.metric == "unseen_ratio" for s in evidence.faults):

@@ -26,7 +26,7 @@ def _of_gpus(facts: Facts) -> str:
     if not facts.gpu_hours:
         return "no reading of a GPU that served this model: `watchkeeper sample-gpus` takes them"
     if facts.days < LEAST_DAYS:
-        return f"{LEAST_DAYS} days of GPU readings are needed, {facts.days:.0f} are there"
+        return f"{LEAST_DAYS} days of GPU readings are needed, {facts.days:.0f} {'is' if round(facts.days) == 1 else 'are'} there"
     if facts.busy is None or facts.busy_peak is None or facts.busy_share_peak is None:
         return "no reading of how busy its GPUs were"
     if facts.estimated_ratio > MOSTLY:
@@ -142,8 +142,9 @@ def _smaller_card(monitor: Monitor, facts: Facts) -> Advice:
     cheaper = sorted((price, name, there) for name, price in facts.offers if price < main.price and (there := card_of(name)) is not None)
     fitting = [(price, name, slower_by(card, there)) for price, name, there in cheaper if _fits(facts, main, card, there)]
     if not fitting:
-        many = f"none of the {len(cheaper)} cheaper cards of the price book" if cheaper else "no card of the price book is cheaper and known, so none"
-        return rule.no(f"{many} would hold {main.memory_gb:.1f} GB and its load ({percent(facts.busy_share_peak)} busy in the busiest hours)")
+        return rule.no(
+            f"{_none_of(len(cheaper))} hold {main.memory_gb:.1f} GB and its load ({percent(facts.busy_share_peak)} busy in the busiest hours)"
+        )
     price, name, slower = fitting[0]
     told = Rule(monitor, facts, "smaller_card", {**known, "to_card": name, "to_price": price, "slower_by_at_most": slower})
     text = (
@@ -153,6 +154,13 @@ def _smaller_card(monitor: Monitor, facts: Facts) -> Advice:
     by_latency = f"{_of_limit(facts)} now" if not _latency(facts) else "nothing tells how much slower answers may be"
     risk = f"by the data sheets the same work takes up to {number_text(slower)} times as long; {by_latency}. Try it on a part of the traffic first."
     return told.yes(text, main.gpu_hours * (main.price - price), facts.cost or 0.0, facts.days, risk)
+
+
+def _none_of(cheaper: int) -> str:
+    """Return the words before what so many cheaper cards would not do."""
+    if not cheaper:
+        return "no card of the price book is cheaper and known, so none would"
+    return "the one cheaper card of the price book would not" if cheaper == 1 else f"none of the {cheaper} cheaper cards of the price book would"
 
 
 def _fits(facts: Facts, main: Held, card: Card, other: Card) -> bool:

@@ -16,7 +16,7 @@ from watchkeeper.judgement.places import carrier
 from watchkeeper.judgement.traces import Mix, told_mix
 from watchkeeper.stats.exchanges import LEAST_ROWS
 from watchkeeper.story import Cause
-from watchkeeper.words import number_text, percent, points
+from watchkeeper.words import counted, number_text, percent, points
 
 _ALL, _WORTH_NAMING = 0.98, 0.2
 _WORSE, _AS_WELL = 0.3, 0.1  # nats of log loss; the share of what is worse
@@ -33,7 +33,9 @@ def of_labels(evidence: Evidence) -> list[Cause]:
         subject = (
             f"the labels: {percent(rate)} are positive whatever the inputs, usually {percent(usual)}; look at how they are made before the model"
         )
-        return [Cause(kind="labels", subject=subject, share=1.0, onset=onset, evidence_for=[f"{n:,} labels, of high scores and low ones alike"])]
+        return [
+            Cause(kind="labels", subject=subject, share=1.0, onset=onset, evidence_for=[f"{counted(n, 'label')}, of high scores and low ones alike"])
+        ]
     if evidence.traces.turned is None:
         return []
     as_they_are, turned, before = evidence.traces.turned

@@ -16,7 +16,7 @@ from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.service_story import OF_ERRORS
 from watchkeeper.judgement.strains import Effect, Spoilt, Strain
 from watchkeeper.story import Cause
-from watchkeeper.words import hours_text, listed, number_text, percent, points
+from watchkeeper.words import counted, hours_text, listed, number_text, percent, points
 
 HOST_ALONE = "host {} alone"
 _HALF = 0.5
@@ -85,7 +85,7 @@ def _not_of_quality(strain: Strain) -> str:
 def _as_ever(strain: Strain) -> str:
     level = strain.level
     if level.has_alike:
-        return f"about as much on {level.alike} of the {level.days} days before"
+        return f"about as much on {level.alike} of the {counted(level.days, 'day')} before"
     what = "share of readings" if not strain.gauge.is_count else "share of hours"
     return f"much the same {what} in the weeks before: {percent(level.now)}, usually {percent(level.usual)}"
 
@@ -98,7 +98,7 @@ def _cause(evidence: Evidence, strain: Strain) -> Cause:
     if strain.since is not None and strain.begun is not None and abs(strain.since - strain.begun) <= max(strain.slack, timedelta(hours=1)):
         support.append(f"it began as {_what(evidence)} changed")
     if strain.level.alike == 0:
-        support.append(f"on none of the {strain.level.days} days before")
+        support.append(f"on none of the {counted(strain.level.days, 'day')} before")
     against = []
     share: tuple[float | None, float | None, float | None] = (None, None, None)
     if effect is not None and effect.low > 0:

@@ -7,25 +7,28 @@ As good is one that is worse, with 95 % certainty, by no more than the change of
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from watchkeeper.judgement.advice import MOSTLY, Advice, Facts, OfVersion, Rule
 from watchkeeper.judgement.budget import money
 from watchkeeper.judgement.policy import rules_of
 from watchkeeper.monitor import Monitor
-from watchkeeper.words import metric_text, number_text
+from watchkeeper.words import counted, listed, metric_text, number_text
 
 LEAST_PREDICTIONS = 1000
 _CHEAPER = 0.9
+_SHOWN = 3
 
 
 def version_advice(monitor: Monitor, facts: Facts) -> Advice:
     """Return whether a version that answered in the last weeks is cheaper than the one that answers most, and as good."""
     many = sorted((v for v in facts.versions if v.version and v.predictions >= LEAST_PREDICTIONS), key=lambda v: -v.predictions)
     rule = Rule(monitor, facts, "cheaper_version", {})
-    if missing := _missing(facts, many):
+    asked = _asked(facts)
+    if missing := _missing(facts, asked, many):
         return rule.unknown(missing)
-    if len(many) < 2:  # noqa: PLR2004 - one has nothing beside it
+    if len(asked) < 2:  # noqa: PLR2004 - one has nothing beside it
         return rule.no(f"no two versions answered {LEAST_PREDICTIONS:,} requests each in the last weeks")
     now, others = many[0], [v for v in many[1:] if v.per_1000 is not None]
     cheaper = [v for v in others if (v.per_1000 or 0.0) < _CHEAPER * (now.per_1000 or 0.0)]
@@ -41,15 +44,37 @@ def version_advice(monitor: Monitor, facts: Facts) -> Advice:
     return _change(monitor, facts, now, *min(good, key=lambda pair: pair[0].per_1000 or 0.0))
 
 
-def _missing(facts: Facts, many: Sequence[OfVersion]) -> str:
-    """Say what is not known of the costs of versions; empty where nothing is missing."""
+def _asked(facts: Facts) -> list[str]:
+    """Return the versions that answered enough to be compared, the one that answered most first, whether or not their costs are known."""
+    counts = Counter(dict(facts.answered)) | Counter({v.version: v.predictions for v in facts.versions})
+    return [name for name, n in counts.most_common() if name and n >= LEAST_PREDICTIONS]
+
+
+def _missing(facts: Facts, asked: Sequence[str], many: Sequence[OfVersion]) -> str:
+    """Say what is not known of the costs of versions, and what to add; empty where nothing is missing, or there is nothing to compare."""
     if not facts.names_versions:
         return "versions are not told apart: it needs `columns.version`"
-    if len(many) > 1 and (many[0].per_1000 is None or all(v.per_1000 is None for v in many[1:])):
-        return "what predictions of each version cost"
+    priced = {v.version for v in many if v.per_1000 is not None}
+    if len(asked) > 1 and (asked[0] not in priced or len(priced) < 2):  # noqa: PLR2004 - one has nothing beside it
+        without = [name for name in asked if name not in priced]
+        return f"what predictions of {_named(without)} cost: {_to_add(facts)}"
     if max((v.estimated_ratio for v in many), default=0.0) > MOSTLY:
         return "the cost of versions is shared out by their predictions: no reading says which version a GPU served"
     return ""
+
+
+def _named(versions: Sequence[str]) -> str:
+    names = [*versions[:_SHOWN], *([f"{len(versions) - _SHOWN:,} more"] if len(versions) > _SHOWN else [])]
+    return f"{counted(len(versions), 'version')} ({listed(names)})"
+
+
+def _to_add(facts: Facts) -> str:
+    """Say what would tell the costs of versions."""
+    if not facts.gpu_hours:
+        return "no reading of a GPU that served this model: `watchkeeper sample-gpus` takes them; where tokens are paid for, `cost.llm` says their prices"
+    if facts.cost is None:
+        return facts.pricing or "no price"
+    return f"fewer than {LEAST_PREDICTIONS:,} of their requests each came while a GPU that served them was read by `watchkeeper sample-gpus`"
 
 
 def _change(monitor: Monitor, facts: Facts, now: OfVersion, best: OfVersion, worse: float) -> Advice:

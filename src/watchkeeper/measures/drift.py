@@ -17,7 +17,7 @@ from watchkeeper.stats import distances, smooth
 from watchkeeper.stats.exchanges import changed_places
 from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, mean, proportion, undefined
 from watchkeeper.stats.testing import beyond_chance
-from watchkeeper.words import percent
+from watchkeeper.words import counted, percent
 
 _COMMON, _USUALLY_NEW = 0.01, 0.001
 _ONE_SIDED = ("the window has no values", "the reference has no values")
@@ -209,7 +209,7 @@ def mean_value(reference: FeatureView, analysis: FeatureView) -> Estimate:
 def correlation(pair: PairSums) -> Estimate:
     """Pearson correlation of two features' normal scores, with Fisher's interval (atanh r has the variance 1 / (n - 3))."""
     if pair.n < _LEAST_OF_A_PAIR:
-        return undefined(f"{pair.n} rows have both values", pair.n)
+        return undefined(f"{counted(pair.n, 'row')} {'has' if pair.n == 1 else 'have'} both values", pair.n)
     spreads = pair.aa - pair.a**2 / pair.n, pair.bb - pair.b**2 / pair.n
     if min(spreads) <= _NO_SPREAD * (pair.n + _ROUNDING):
         return undefined("one of both hardly varies", pair.n)

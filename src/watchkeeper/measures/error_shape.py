@@ -14,6 +14,7 @@ from watchkeeper.measures.views import RegressionView
 from watchkeeper.profiles.grids import SIGNED_LOG_CELLS, signed_log_middle
 from watchkeeper.profiles.labelled import ABOVE, SYMMETRIC
 from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, mean, undefined
+from watchkeeper.words import counted
 
 Ints = NDArray[np.int64]
 _NOUGHT = SIGNED_LOG_CELLS // 2
@@ -73,7 +74,7 @@ def _quantile(quantile: float, cells: Ints, counts: Ints) -> Estimate:
         return undefined(f"errors {'under a millionth' if abs(cell - _NOUGHT) == 1 else 'of a million and more'} are not told apart", n)
     first, last = _ranks(quantile, n)
     value, low, high = signed_log_middle(np.array([cell, at(first), at(last)])).tolist()
-    reason = "" if first >= 1 and last <= n else f"approximate interval: {n:,} rows"
+    reason = "" if first >= 1 and last <= n else f"approximate interval: {counted(n, 'row')}"
     return Estimate(value, (high - low) / (2 * Z95), low, high, n, reason)
 
 

@@ -134,7 +134,7 @@ def weighing(known: ReferenceRows, window: Window, counted: Callable[[str], Ints
         return Weighing(said=said, is_refused=True)
     weights = np.where(is_other, found.weights[known.kind], 0.0)
     days = _effective(np.bincount(known.day, weights=weights).astype(float))
-    by, count = listed(known.features), f"{found.effective:,.0f} rows of {some(round(days), 'day')}"
+    by, count = listed(known.features), f"{some(round(found.effective), 'row')} of {some(round(days), 'day')}"
     if found.effective < LEAST_LIKE or days < LEAST_DAYS:
         said = f"the reference has too few rows like these in {by}: they count as {count}, and it takes {LEAST_LIKE} of {LEAST_DAYS} days"
         return Weighing(effective=found.effective, said=said, is_refused=True)

@@ -19,6 +19,7 @@ from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.stats import smooth
 from watchkeeper.stats.intervals import Estimate, undefined
 from watchkeeper.stats.testing import beyond_chance
+from watchkeeper.words import counted
 
 Floats = NDArray[np.float64]
 LEAST_ROWS, LEAST_REFERENCE_ROWS, LEAST_FOR_SHARES = 20, 100, 50
@@ -64,7 +65,7 @@ def segment_shift(names: Sequence[str], kind: str, reference: Sides, analysis: S
     if bound[place, function] <= 0:
         return Estimate(0.0, n=n)
     of = "of missing values " if function == values.shape[1] - 1 else ""
-    said = f"most in {names[place]}: {of}{moved[place, function]:+.2f} standard deviations against the rest, {int(analysis.segments[place].sum()):,} rows"
+    said = f"most in {names[place]}: {of}{moved[place, function]:+.2f} standard deviations against the rest, {counted(int(analysis.segments[place].sum()), 'row')}"
     return Estimate(float(bound[place, function]), n=n, reason=said)
 
 

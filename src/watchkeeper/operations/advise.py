@@ -24,7 +24,7 @@ from watchkeeper.measures.prices import Price, price_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import billed
 from watchkeeper.operations.spending import Books, claims_of
-from watchkeeper.operations.version_list import listed_versions
+from watchkeeper.operations.version_list import known_rows, listed_versions
 from watchkeeper.records import Score
 from watchkeeper.samples import GpuSample
 from watchkeeper.windows import Grid, Window
@@ -70,6 +70,7 @@ def facts_of(home: Home, monitor: Monitor, monitors: Mapping[str, Monitor], book
         offers=_offers(monitor, books, span.end),
         versions=_versions(home, monitor, monitors, books, span, now) if monitor.columns.version else (),
         names_versions=bool(monitor.columns.version),
+        answered=_answered(home, monitor, span, now),
         days_asked=_days_since(monitor, span.start + _HOUR * int(np.argmax(arrived > 0)), span) if arrived.any() else 0.0,
         **_busy(uses),
     )
@@ -185,3 +186,10 @@ def _versions(home: Home, monitor: Monitor, monitors: Mapping[str, Monitor], boo
         if part.per == "version"
         for score in [told.get(part.of)]
     ]
+
+
+def _answered(home: Home, monitor: Monitor, span: Window, now: datetime) -> dict[str, int]:
+    """Return the rows of each version in a span; none where rows name no version, or nothing is counted yet."""
+    rows = known_rows(home, monitor, now=now)
+    mine = {version: starts for (environment, version), starts in rows.items() if environment == monitor.environment}
+    return {version: sum(n for start, n in starts.items() if span.start <= start < span.end) for version, starts in mine.items()}

@@ -84,7 +84,7 @@ def _workspace(home: Home) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "fail",
             "workspace",
-            f"{len(problems)} mistakes in monitor files; the first: {problems[0]}",
+            f"{counted(len(problems), 'mistake')} in monitor files; the first: {problems[0]}",
             "run `watchkeeper check` and correct what it names",
         )
     else:
@@ -235,7 +235,7 @@ def _gpu() -> Iterator[Diagnosis]:
         if lost:
             yield Diagnosis("fail", "gpu", "; ".join(lost), "look at nvidia-smi and the kernel's log")
         elif found.devices:
-            yield Diagnosis("ok", "gpu", f"{len(found.devices)} devices answer")
+            yield Diagnosis("ok", "gpu", f"{counted(len(found.devices), 'device')} {'answers' if len(found.devices) == 1 else 'answer'}")
         else:
             yield Diagnosis("ok", "gpu", f"none here: {found.why_none}")
 

@@ -24,7 +24,7 @@ from watchkeeper.operations.draft_outputs import outputs
 from watchkeeper.operations.drafting import SAID, Draft, Question, Said, Source, require
 from watchkeeper.operations.latency_units import doubt, measured_of, unit_of_name, unusable
 from watchkeeper.operations.times import READABLE, to_utc
-from watchkeeper.words import listed
+from watchkeeper.words import counted, listed
 
 _DIGITS = re.compile(r"\d[\d\-_T]*\d|\d+")
 _APART = re.compile(r"(?<![^\W_\d])(?<!\d)(?:\d[\d\-_T]*\d|\d+)|(?<!\d)\d{4}(?:[\d\-_T]*\d)?")
@@ -185,7 +185,7 @@ def _reference(told: Draft, name: str, column: pa.ChunkedArray, whose: str, time
     short = "" if days >= least else f": too short to judge by, which takes {least} days. Name a later one when there are more"
     told.tell("reference.to", first + timedelta(days=days), f"{_days(days)} of {whose} {span}{short}" if span > 1 else f"{whose} only day{short}")
     if window > 1:
-        told.tell("window", "week", f"only {rate:.0f} rows a day")
+        told.tell("window", "week", f"only {counted(round(rate), 'row')} a day")
 
 
 def _days(count: int) -> str:

@@ -32,7 +32,7 @@ from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.parts import FEATURE
 from watchkeeper.stats.intervals import Estimate, undefined
 from watchkeeper.windows import Window
-from watchkeeper.words import percent
+from watchkeeper.words import counted, percent
 
 MOST_ROWS = 50_000
 Block = NDArray[np.float32]
@@ -80,10 +80,10 @@ def loss_models(home: Home, monitor: Monitor, bins: Mapping[str, FeatureBins], *
         else np.flatnonzero(np.asarray(in_environment(monitor, both.rows)) & np.isfinite(rows.truth) & np.isfinite(rows.score))
     )
     if both is None or rows is None or len(known) < LEAST_LIKE:
-        return f"the reference has {len(known):,} labelled rows, and estimates take {LEAST_LIKE}"
+        return f"the reference has {counted(len(known), 'labelled row')}, and estimates take {LEAST_LIKE}"
     days, day = days_of(monitor, whole, both.rows.column("time"))
     if len(np.unique(day[known])) < LEAST_DAYS:
-        return f"the labelled rows of the reference are of {len(np.unique(day[known]))} days, and estimates take {LEAST_DAYS}"
+        return f"the labelled rows of the reference are of {counted(len(np.unique(day[known])), 'day')}, and estimates take {LEAST_DAYS}"
     names = tuple(n for n in bins if (n == SCORE or not n.startswith("@")) and not is_private(monitor, n))
     columns = both.columns(_columns(monitor, names, both.events.schema.names))
     features = _block(monitor, bins, names, Derived(columns, "wk_time", monitor.timezone))

@@ -24,7 +24,7 @@ from watchkeeper.operations.fit import features_of
 from watchkeeper.profiles.kinds import source_of
 from watchkeeper.records import SEVERITIES, IncidentEvent, Severity
 from watchkeeper.windows import Window
-from watchkeeper.words import window_text
+from watchkeeper.words import counted, window_text
 
 SAMPLE_ROWS = 5_000
 SEED = 2013
@@ -127,9 +127,9 @@ def _columns(monitor: Monitor, schema: pa.Schema) -> list[str]:
 
 
 def _remarks(monitor: Monitor, sides: Sequence[pa.Table], compared: Compared) -> list[str]:
-    reference, analysis = (f"{s.num_rows:,}" for s in sides)
+    reference, analysis = (s.num_rows for s in sides)
     remarks = [
-        f"A sample: {analysis} rows of the window and {reference} of the reference, at most {SAMPLE_ROWS:,} each, drawn with seed {SEED}.",
+        f"A sample: {counted(analysis, 'row')} of the window and {reference:,} of the reference, at most {SAMPLE_ROWS:,} each, drawn with seed {SEED}.",
         "A picture to look at, made by Evidently. What counts (scores, signals, incidents) is computed by Watchkeeper on all rows.",
         "Whether drift is 'detected' here goes by Evidently's fixed limits for one column at a time; Watchkeeper's incidents do not.",
     ]

@@ -74,14 +74,14 @@ class Maturity:
 
     @property
     def text(self) -> str:
-        """What status says about it.
+        """When labels are mature, as status says it.
 
         >>> Maturity("stated", timedelta(hours=36)).text
-        'labels: mature after 36 h (stated)'
+        'mature after 36 h (stated)'
         """
         if self.source == "unknown":
-            return f"labels: not mature yet ({self.why})"
-        return f"labels: mature after {duration_text(self.after)} ({': '.join(filter(None, (self.source, self.why)))})"
+            return f"not mature yet ({self.why})"
+        return f"mature after {duration_text(self.after)} ({': '.join(filter(None, (self.source, self.why)))})"
 
     @property
     def due_text(self) -> str:

@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picked:
-    """One prediction; `margin` is how far it was from another decision, `error` how far from the truth, None where unknown."""
+    """One prediction; `margin` is how far it was from another decision, `error` how far from the truth, 0 where it was right, None where unknown."""
 
     id: str
     at: datetime
@@ -38,6 +38,7 @@ class Picked:
     score: float | None
     decision: str
     label: str
+    is_labelled: bool
     margin: float | None
     error: float | None
 
@@ -116,16 +117,16 @@ def _view(values: Labelled) -> BinaryView:
 
 
 def _error(monitor: Monitor, values: Labelled) -> Floats:
-    """Return how wrong each row was, 0 or NaN where it was not: beyond the decision, how sure the model was of it."""
-    known = np.isfinite(values.truth)
+    """Return how wrong each row was, 0 where it was right, NaN where nobody knows: beyond the decision, how sure the model was of it."""
     if monitor.task == "regression":
-        return np.where(known, np.abs(values.score - values.truth), np.nan)
+        return np.abs(values.score - values.truth)
+    known = np.isfinite(values.truth) & (values.truth >= 0) & ((values.decision >= 0) | (monitor.task == "multiclass"))
+    wrong = values.decision != values.truth
     if monitor.task == "binary":
-        wrong = known & (values.decision >= 0) & (values.decision != values.truth)
-        return np.where(wrong, np.where(np.isfinite(values.score), np.abs(values.score - values.truth), 1.0), 0.0)
-    wrong = known & (values.truth >= 0) & (values.decision != values.truth)
-    unsure = 0.0 if values.probability_of_truth is None else np.nan_to_num(values.probability_of_truth, nan=0.0)
-    return np.where(wrong, 1.0 - unsure, 0.0)
+        size = np.where(np.isfinite(values.score), np.abs(values.score - values.truth), 1.0)
+    else:
+        size = 1.0 - (0.0 if values.probability_of_truth is None else np.nan_to_num(values.probability_of_truth, nan=0.0))
+    return np.where(known, np.where(wrong, size, 0.0), np.nan)
 
 
 def _picked(monitor: Monitor, row: pa.Table, values: Labelled, place: int, margin: Floats, error: Floats) -> Picked:
@@ -138,6 +139,7 @@ def _picked(monitor: Monitor, row: pa.Table, values: Labelled, place: int, margi
         score=float(score) if np.isfinite(score) else None,
         decision="" if monitor.task == "regression" or not 0 <= decision < len(names) else names[decision],
         label="" if monitor.labels is not None and {monitor.labels.column, monitor.labels.join} & set(monitor.private) else _text(row, "label"),
+        is_labelled=bool(np.isfinite(values.truth[place])),
         margin=float(margin[place]) if np.isfinite(margin[place]) else None,
         error=float(error[place]) if np.isfinite(error[place]) else None,
     )

@@ -28,7 +28,7 @@ from watchkeeper.operations.telemetry_there import SOURCE, Keys, known_samples, 
 from watchkeeper.records import Batch, Quarantined, key
 from watchkeeper.samples import TELEMETRY_QUARANTINE, MetricSample, Span
 from watchkeeper.telemetry import Prometheus
-from watchkeeper.words import counted
+from watchkeeper.words import counted, listed
 
 AT_ONCE = 200_000
 """Spans and values that wait for a commit; more are landed in several."""
@@ -143,7 +143,7 @@ class _Taking:
                 yield outcome
             elif outcome is not None:
                 portion.append(outcome)
-                self.batches[outcome.batch_id] = self._batch(outcome, 0)
+                self.batches[outcome.batch_id] = self._batch(outcome)
             if sum(r.rows for r in portion) >= AT_ONCE:
                 yield from self._landed(portion)
                 portion = []
@@ -230,7 +230,9 @@ class _Taking:
         lake.append_records(Batch, batches)
         return taken
 
-    def _batch(self, read: _Read, landed: int) -> Batch:
+    def _batch(self, read: _Read, landed: int | None = None) -> Batch:
+        """Return the mark of a file, of which so much was new; None before that is known."""
+        new = landed or 0
         times = [s.started_at for s in read.spans.values()] + [s.at for s in read.samples.values()]
         broken = len(read.broken)
         status = "landed" if read.rows and not broken else "partial" if read.rows else "quarantined" if broken else "empty"
@@ -243,11 +245,11 @@ class _Taking:
             size_bytes=read.size_bytes,
             modified_at=read.modified_at,
             status=status,
-            reason="; ".join(filter(None, (_reasons(read), read.note))),
+            reason="; ".join(filter(None, (_known_before(read) if landed == 0 else "", _reasons(read), read.note))),
             rows_read=read.rows + read.twice + broken,
-            rows_landed=landed,
+            rows_landed=new,
             rows_quarantined=broken,
-            rows_duplicate=read.rows + read.twice - landed,
+            rows_duplicate=read.rows + read.twice - new,
             starts_at=min(times, default=None),
             ends_at=max(times, default=None),
             landed_at=self.now,
@@ -333,6 +335,13 @@ def _add(read: _Read, message: Message, about: About) -> None:
         name = (one.trace_id, one.span_id) if isinstance(one, Span) else (*sample_key(one.sample), one.lost, one.teller)
         read.twice += name in kept
         kept[name] = one
+
+
+def _known_before(read: _Read) -> str:
+    """Return why nothing of a file that can be read was new; empty where nothing can."""
+    each = ((read.spans, "span"), (read.samples, "value"))
+    what = listed([counted(len(some), name) for some, name in each if some])
+    return f"nothing in it is new: {what} {'was' if read.rows == 1 else 'were'} taken in before" if what else ""
 
 
 def _reasons(read: _Read) -> str:

@@ -34,6 +34,7 @@ from watchkeeper.operations.version_book import rolled_up_versions
 from watchkeeper.records import Score
 from watchkeeper.site.version_table import VersionLine, VersionList
 from watchkeeper.windows import Window
+from watchkeeper.words import counted
 
 LATELY = timedelta(days=28)
 _TOLD = 2
@@ -73,7 +74,11 @@ def versions_text(home: Home, monitor: Monitor, window: Window | None, *, now: d
     took_over = succession(monitor, rows, window)
     here = [s for s in known_standings(home, monitor, now=now, rows=rows) if s.environment == monitor.environment]
     waiting = sorted((s for s in here if s.why and s.last.end >= window.end), key=lambda s: -s.rows)
-    told = [s.why for s in waiting[:_TOLD]] + ([f"{len(waiting) - _TOLD:,} more versions are uncalibrated"] if len(waiting) > _TOLD else [])
+    told = [s.why for s in waiting[:_TOLD]] + (
+        [f"{counted(len(waiting) - _TOLD, 'more version')} {'is' if len(waiting) - _TOLD == 1 else 'are'} uncalibrated"]
+        if len(waiting) > _TOLD
+        else []
+    )
     doubts = [
         f"the reference of {named_version(s.version)} is not believed: {why}" for s in here if (why := version_doubt(home, monitor, s, now=now))
     ]

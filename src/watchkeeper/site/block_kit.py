@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from watchkeeper.site.message import Line, Message
+from watchkeeper.words import counted
 
 Block = dict[str, Any]
 HEADER_LIMIT = 150
@@ -72,7 +73,7 @@ def _within(lines: Sequence[str], rest: str) -> list[str]:
     kept: list[str] = []
     for line in lines:
         if sum(map(len, kept)) + len(line) > BUDGET:
-            return [*kept, f"… {len(lines) - len(kept)} more lines left out{rest}"]
+            return [*kept, f"… {counted(len(lines) - len(kept), 'more line')} left out{rest}"]
         kept.append(line)
     return kept
 

@@ -22,6 +22,7 @@ from watchkeeper.words import counted, expectation_text, listed, metric_text, mo
 
 MASK = "***"
 _SHOWN = 8
+_INPUTS = 20
 
 
 class Alike(NamedTuple):
@@ -199,9 +200,32 @@ def _usually(place: Place) -> str:
 def _unusual(found: Explanation) -> str:
     odd = [i for i in found.inputs if i.place.is_unusual]
     if not odd:
-        return f"none of {len(found.inputs)}" if found.inputs else ""
+        compared = sum(_is_compared(i) for i in found.inputs)
+        others = len(found.inputs) - compared
+        return (f"none of {compared:,}" + (f"; {others:,} more are not compared" if others else "")) if compared else ""
     rest = f"; and {len(odd) - _SHOWN} more" if len(odd) > _SHOWN else ""
     return "; ".join(f"{i.name} {value_text(i.value)}: {i.place.said}" for i in odd[:_SHOWN]) + rest
+
+
+def _is_compared(one: Input) -> bool:
+    return one.place not in (NOWHERE, UNCOUNTED)
+
+
+def inputs_told(found: Explanation) -> list[Input]:
+    """Return the inputs that a table shows, in their order, at most 20: the unusual ones, then those that moved the score most, then those that are compared."""
+    before = sorted(found.inputs, key=lambda i: (not i.place.is_unusual, i.attribution is None, -abs(i.attribution or 0.0), not _is_compared(i)))
+    chosen = {i.name for i in before[:_INPUTS]}
+    return [i for i in found.inputs if i.name in chosen]
+
+
+def inputs_left_out(found: Explanation) -> str:
+    """Say how many inputs a table leaves out, and what shows them; empty where it has all."""
+    more = len(found.inputs) - _INPUTS
+    if more <= 0:
+        return ""
+    unseen = sum(not _is_compared(i) for i in found.inputs)
+    why = f" {counted(unseen, 'column')} {'has' if unseen == 1 else 'have'} no values in the reference." if unseen else ""
+    return f"And {counted(more, 'more input')}, less telling than these {_INPUTS}: --json has all.{why}"
 
 
 def value_text(value: Any) -> str:

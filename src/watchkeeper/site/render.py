@@ -23,7 +23,13 @@ def _environment() -> jinja2.Environment:
     made = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters |= {"number": words.number_text, "share": words.percent}
     made.globals |= {"moment_text": words.moment_text, "window_text": words.window_text, "interval_text": words.interval_text}
-    made.globals |= {"metric_text": words.metric_text, "note_text": words.note_text, "when_text": when_text, "signs": SEVERITY_SIGNS}
+    made.globals |= {
+        "metric_text": words.metric_text,
+        "counted": words.counted,
+        "note_text": words.note_text,
+        "when_text": when_text,
+        "signs": SEVERITY_SIGNS,
+    }
     return made
 
 

@@ -118,6 +118,6 @@ def _language_model(span: Span) -> str:
     """Return what is known of a call of a language model, empty for what is none."""
     answered = span.response_model or span.request_model
     asked_for = f" ({span.request_model} was asked for)" if span.response_model and span.request_model not in ("", span.response_model) else ""
-    tokens = [f"{n:,} tokens {way}" for n, way in ((span.input_tokens, "in"), (span.output_tokens, "out")) if n is not None]
+    tokens = [f"{counted(n, 'token')} {way}" for n, way in ((span.input_tokens, "in"), (span.output_tokens, "out")) if n is not None]
     ended = [f"ended by {', '.join(span.finish_reasons)}"] if span.finish_reasons else []
     return ", ".join([*([f"{answered}{asked_for}"] if answered else []), *tokens, *ended])
