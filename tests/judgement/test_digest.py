@@ -279,7 +279,7 @@ def test_an_open_incident_without_a_story_is_named_as_what_to_look_at():
 def test_the_headline_tells_the_number_that_is_the_reason_when_the_rate_is_not():
     low = [signal("roc_auc", value, expected=0.72, day=day, low=value - 0.05, high=value + 0.05) for day, value in ((8, 0.6), (9, 0.5), (12, 0.62))]
     found = facts(incidents=[incident()], reason=Reason(low[1], 3))
-    assert headline(monitor(), found).endswith(". AUC 0.660 [0.640, 0.680]; 0.720 over the whole reference")
+    assert headline(monitor(), found).endswith(". AUC 0.660 [0.640, 0.680]; usually 0.720 over the whole reference")
     assert "39 % of parcels were late" in headline(monitor(), facts(incidents=[incident()], reason=Reason(signal(), 1)))
 
 
@@ -289,9 +289,9 @@ def test_a_bad_week_whose_own_number_is_as_usual_tells_that_of_its_worst_day():
     usual = {"roc_auc": score("roc_auc", 0.697, day=7, days=7, low=0.679, high=0.714, reference_value=0.696)}
     found = facts(scores=usual, incidents=[incident()], reason=Reason(low, 4))
     worst = "AUC 0.457 [0.381, 0.536] on Sat 18 January"
-    assert headline(monitor(), found) == f"parcels, 13 to 19 January: bad. {worst}, the worst of 4 days out of line; 0.668 on a typical day"
+    assert headline(monitor(), found) == f"parcels, 13 to 19 January: bad. {worst}, the worst of 4 days out of line; usually 0.668 on a typical day"
     once = facts(scores=usual, incidents=[incident()], reason=Reason(low, 1))
-    assert headline(monitor(), once).endswith(f"{worst}; 0.668 on a typical day")
+    assert headline(monitor(), once).endswith(f"{worst}; usually 0.668 on a typical day")
 
 
 def test_a_week_that_data_made_bad_tells_of_the_data():

@@ -147,7 +147,7 @@ def test_a_client_with_far_more_requests_than_usual_is_traffic():
     traces = Traces(place=client, grown={"client=oak": (600.0, 1_000.0)}, sides=(1_000.0, 10_000.0))
     cause = causes(service("error_ratio", traces=traces, volume=(2_000.0, 1_000.0, 1_200.0)))[0]
     assert (cause.kind, cause.subject) == ("traffic", "12.0 times the usual requests of client=oak")
-    assert "30 % of them fail, usually 0.4 %" in cause.evidence_for
+    assert "30 % of them fail, 0.4 % in the weeks before" in cause.evidence_for
 
 
 def test_gpus_come_before_volume_and_volume_before_a_coincidence():

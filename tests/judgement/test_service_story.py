@@ -3,7 +3,7 @@
 from evidence_world import evidence, monitor, score, signal
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.service_story import place_that_leads
-from watchkeeper.judgement.story import story
+from watchkeeper.judgement.story import ending, story
 from watchkeeper.records import Score, Signal
 
 
@@ -48,8 +48,11 @@ def test_what_is_usual_of_a_place_stands_with_the_place_and_other_trouble_is_tol
     said = story(monitor(), Episode("service", "service", [slow, failing], is_over=False), evidence(slow, failing))
     facts = dict(said.facts)
     assert said.when == "Mon 13 January, UTC."
-    assert facts["Where"] == "host gpu-b. They take 4.18 times as long as all others, usually 1.08 (in 95 % of windows 1.05 to 1.12 times)."
-    assert facts["Errors too"] == "error ratio 4 %, usually 0.4 %"
+    assert (
+        facts["Where"]
+        == "host gpu-b. They take 4.18 times as long as all others, usually 1.08 on a typical day (in 95 % of windows 1.05 to 1.12 times)."
+    )
+    assert facts["Errors too"] == "error ratio 4 %, usually 0.4 % on a typical day"
 
 
 def told(*signals: Signal, **known: Score) -> dict[str, str]:
@@ -81,6 +84,34 @@ def test_a_number_of_one_window_among_several_says_of_which():
     days = [failing_on(7, 0.40, p=1e-12), failing_on(8, 0.31)]
     slow = failing_on(8, 4.0, "latency_to_rest", 1.0)
     said = told(*days, slow)
-    assert said["Where"] == "host h3. Its errors lie 40 points above those of all others on Mon 13 January, usually 0 points."
-    assert said["Latency too"] == "host h3: they take 4.00 times as long as all others on Tue 14 January, usually 1.00"
-    assert " on " not in told(days[0])["Where"]
+    assert said["Where"] == "host h3. Its errors lie 40 points above those of all others on Mon 13 January, usually 0 points on a typical day."
+    assert said["Latency too"] == "host h3: they take 4.00 times as long as all others on Tue 14 January, usually 1.00 on a typical day"
+    assert told(days[0])["Where"] == "host h3. Its errors lie 40 points above those of all others, usually 0 points on a typical day."
+
+
+def test_a_place_of_which_only_the_difference_is_known_tells_it_in_points_and_of_its_window():
+    """A share of requests that failed is none of them: errors lie so far above those of all others."""
+    days = [failing_on(7, 0.40, p=1e-12), failing_on(8, 0.31)]
+    made = story(monitor(), Episode("service", "service", days, is_over=False), evidence(*days))
+    assert made.headline == "host h3: its errors lie 40 points above those of all others on Mon 13 January, usually 0 points on a typical day"
+    over = ending(
+        monitor(), Episode("service", "service", days, is_over=True), evidence(*days), [(d.window_start, d.window_end, 0.004) for d in days]
+    )
+    assert over.headline.startswith("resolved: errors beside the rest, host h3 back to 0 points and 0 points (")
+
+
+def test_what_is_usual_says_of_what_it_is():
+    """The whole reference has bad days, too, a typical day has none: the two differ, and stand in one message."""
+    slow = failing_on(7, 5.0, "latency_to_rest", 1.0, p=1e-12)
+    failing = signal("error_ratio", 0.19, family="service", expected=0.004)
+    known = {
+        ("error_ratio", ""): score("error_ratio", 0.12, days=2, reference_value=0.01),
+        ("latency_p95", "host=h3"): score("latency_p95", 300.0, days=2, reference_value=120.0),
+    }
+    made = story(monitor(), Episode("service", "service", [slow, failing], is_over=False), evidence(slow, failing, service=known))
+    assert made.headline == "latency p95 of host h3 300 ms on Mon 13 January, usually 120 ms"
+    assert made.when.endswith(" What is usual is that of the whole reference.")
+    assert dict(made.facts)["Errors too"] == "error ratio 12 %, usually 1 %"
+    alone = story(monitor(), Episode("service", "service", [slow, failing], is_over=False), evidence(slow, failing))
+    assert dict(alone.facts)["Errors too"] == "error ratio 19 %, usually 0.4 % on a typical day"
+    assert not alone.when.endswith("whole reference.")

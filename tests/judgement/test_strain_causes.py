@@ -42,7 +42,7 @@ def test_a_gpu_whose_requests_alone_are_slower_is_told_as_a_person_can_act_on_it
 def test_requests_that_failed_are_told_as_such():
     failing = Effect(0.25, (0.3, 0.004), (0.005, 0.004), 0.97, 0.9, 1.0)
     [cause] = causes(service(strain(effect=failing), metric="error_ratio"))
-    assert cause.subject.endswith("30 % of requests on that host failed, usually 0.4 %; on others +0 points")
+    assert cause.subject.endswith("30 % of requests on that host failed, 0.4 % in the weeks before; on others +0 points")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_fallback_on_a_host_is_a_cause_of_bad_quality():
     gap = Effect(0.25, (0.4, 0.0), (0.0, 0.0), 1.0, 0.9, 1.1)
     found = causes(evidence(traces=Traces(strains=[strain(effect=gap, spoilt=FALLBACK)])))
     assert found[0].kind == "infrastructure"
-    assert "90 % of the answers there are 0.2, usually 0.1 %" in found[0].evidence_for
+    assert "90 % of the answers there are 0.2, 0.1 % in the weeks before" in found[0].evidence_for
 
 
 def test_errors_of_a_gpu_may_make_each_answer_wrong_in_its_own_way():

@@ -17,11 +17,11 @@ def episode(*signals, family: str = "service") -> Episode:
 
 
 def test_errors_beside_slowness_are_another_kind_of_trouble():
-    assert worsened(episode(SLOW, FAILING), ["slow"], lambda: [SLOW]) == f"{WORSE}error ratio 19 %, usually 0.4 %"
+    assert worsened(episode(SLOW, FAILING), ["slow"], lambda: [SLOW]) == f"{WORSE}error ratio 19 %, usually 0.4 % on a typical day"
 
 
 def test_slowness_beside_errors_is_too():
-    assert worsened(episode(SLOW, FAILING), ["failing"], lambda: [FAILING]) == f"{WORSE}latency p95 400 ms, usually 120 ms"
+    assert worsened(episode(SLOW, FAILING), ["failing"], lambda: [FAILING]) == f"{WORSE}latency p95 400 ms, usually 120 ms on a typical day"
 
 
 def test_another_number_of_the_same_kind_is_not():

@@ -138,6 +138,6 @@ def test_the_reason_of_a_bad_week_is_the_metric_that_leads_its_gravest_incident(
     home.lake.append_records(IncidentEvent, [bad])
     week = Grid("week", "UTC").at(MONDAY)
     told = digest_of(home, parcels, week, now=BEGIN + 31 * DAY, period="week").headline
-    assert told.endswith(": bad. AUC 0.550 on Mon 20 January; 0.700 on a typical day")
+    assert told.endswith(": bad. AUC 0.550 on Mon 20 January; usually 0.700 on a typical day")
     home.lake.append_records(IncidentEvent, [replace(bad, event_id="graver", incident_id="i2", family="data", severity="high", signals=[])])
     assert "AUC" in digest_of(home, parcels, week, now=BEGIN + 31 * DAY, period="week").headline

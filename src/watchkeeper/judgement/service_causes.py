@@ -80,7 +80,7 @@ def _of_place(evidence: Evidence) -> list[Cause]:
 
 def _extent(evidence: Evidence, place: Place) -> str:
     if evidence.lead.metric in OF_ERRORS:
-        return f"{percent(place.now)} of them fail, usually {percent(place.usual)}"
+        return f"{percent(place.now)} of them fail, {percent(place.usual)} in the weeks before"
     return f"they take {exp(place.now - place.usual):.1f} times as long as usual"
 
 

@@ -5,13 +5,13 @@ Belongs here: which region, host or segment leads, and its numbers in words. Doe
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from math import log
 
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
-from watchkeeper.judgement.spans import during_text, rows_span
+from watchkeeper.judgement.spans import during_text, rows_span, typical_text
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.service import class_metric
 from watchkeeper.monitor import Monitor
@@ -66,22 +66,28 @@ def place_headline(monitor: Monitor, episode: Episode, evidence: Evidence) -> st
     lead = evidence.lead
     if lead.metric not in TO_REST:
         return ""
+    pair = pair_of_place(evidence)
+    if pair is None:
+        during = during_text(monitor, *rows_span(lead), evidence.told_at)
+        return f"{_where(lead.segment)}: {_beside_others(lead)} {during}, {_typically(lead)}"
     during = during_text(monitor, episode.start, episode.end, evidence.told_at)
-    mine = evidence.service.get((TO_REST[lead.metric][0], lead.segment))
     if lead.metric == "errors_to_rest":
-        now, usual = _pair(mine) or (lead.value, lead.expected)
-        return f"{share_text(now)} of requests of {_where(lead.segment)} failed {during}, usually {share_text(max(0.0, usual))}"
-    if (pair := _pair(mine)) is not None:
-        took, before = (number_text(value, "ms", pair) for value in pair)
-        return f"latency p95 of {_where(lead.segment)} {took} {during}, usually {before}"
-    return f"requests of {_where(lead.segment)} took {number_text(lead.value)} times as long as others {during}, usually {number_text(lead.expected)}"
+        return f"{share_text(pair[0])} of requests of {_where(lead.segment)} failed {during}, usually {share_text(pair[1])}"
+    took, before = (number_text(value, "ms", pair) for value in pair)
+    return f"latency p95 of {_where(lead.segment)} {took} {during}, usually {before}"
+
+
+def pair_of_place(evidence: Evidence) -> tuple[float, float] | None:
+    """Return the latency or errors of the place that leads over all windows, and over the whole reference; None where either is not known."""
+    lead = evidence.lead
+    return _pair(evidence.service.get((TO_REST[lead.metric][0], lead.segment))) if lead.metric in TO_REST else None
 
 
 def service_facts(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
     """Return how the place that leads lies beside all other requests, what the whole did, and what other kind of trouble there is."""
     lead = evidence.lead
     when = _day_of(monitor, evidence)
-    too = [(f"{kind} too".capitalize(), said) for kind, said in other_kinds(evidence.signals, {kind_of(lead)}, when).items()]
+    too = [(f"{kind} too".capitalize(), said) for kind, said in other_kinds(evidence.signals, {kind_of(lead)}, when, evidence.service).items()]
     too += _classes_told(evidence)
     if lead.metric not in TO_REST:
         return too
@@ -92,11 +98,12 @@ def service_facts(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]
     band = (
         ""
         if None in ends
-        else f" (in 95 % of windows {_apart(lead, ends[0] or 0.0).removesuffix(' times').removesuffix(' points')} to {_apart(lead, ends[1] or 0.0)})"
+        else f" (in 95 % of windows {number_said(lead, ends[0] or 0.0).removesuffix(' times').removesuffix(' points')} to {number_said(lead, ends[1] or 0.0)})"
     )
     pair = _pair(evidence.service.get((lead.metric, lead.segment)))
     all_of_it = lead if pair is None else replace(lead, value=pair[0], expected=pair[1])
-    said = f"{_beside_others(all_of_it)}{when(lead) if pair is None else ''}, usually {_usual_apart(all_of_it)}{band}"
+    usual = _typically(lead) if pair is None else f"usually {_usual_apart(all_of_it)}"
+    said = f"{_beside_others(all_of_it)}{when(lead) if pair is None else ''}, {usual}{band}"
     whole = ""
     if (pair := _pair(every)) is not None:
         now, usual = (percent(v) if lead.metric == "errors_to_rest" else number_text(v, "ms", pair) for v in pair)
@@ -115,19 +122,23 @@ def _day_of(monitor: Monitor, evidence: Evidence) -> Callable[[Signal], str]:
     return lambda signal: "" if is_one else f" {during_text(monitor, *rows_span(signal), evidence.told_at)}"
 
 
-def other_kinds(signals: Sequence[Signal], but: Collection[str], when: Callable[[Signal], str] = lambda _: "") -> dict[str, str]:
+def other_kinds(
+    signals: Sequence[Signal],
+    but: Collection[str],
+    when: Callable[[Signal], str] = lambda _: "",
+    known: Mapping[tuple[str, str], Score] | None = None,
+) -> dict[str, str]:
     """Return by kind of trouble what signals say of it, in words, but for some kinds: the whole's numbers, then the place that stands out most.
 
-    Each is the number of its worst window, which `when` may name.
+    Each is the number of all windows beside that of the whole reference where both are `known`, else that of its worst window, which `when` may name,
+    beside that of a typical one.
     """
     said = {}
     for kind in (ERRORS, SLOWNESS):
         mine = sorted((s for s in signals if kind_of(s) == kind), key=_rise, reverse=True) if kind not in but else []
         whole = {s.metric: s for s in reversed(mine) if not s.segment}
-        told = [f"{metric_text(s.metric)} {number_said(s, s.value)}{when(s)}, usually {number_said(s, s.expected)}" for _, s in sorted(whole.items())]
-        told += [
-            f"{_where(s.segment)}: {_beside_others(s)}{when(s)}, usually {_usual_apart(s)}" for s in [s for s in mine if s.metric in TO_REST][:1]
-        ]
+        told = [f"{metric_text(s.metric)} {_beside_usual(s, when, _pair((known or {}).get((s.metric, ''))))}" for _, s in sorted(whole.items())]
+        told += [f"{_where(s.segment)}: {_beside_others(s)}{when(s)}, {_typically(s)}" for s in [s for s in mine if s.metric in TO_REST][:1]]
         if told:
             said[kind] = "; ".join(told)
     return said
@@ -159,25 +170,34 @@ def _classes_told(evidence: Evidence) -> list[tuple[str, str]]:
 
 
 def number_said(signal: Signal, value: float) -> str:
-    """Return a value of a signal's number as people read it, shares in percent."""
+    """Return a value of a signal's number as people read it: shares in percent, how far two shares lie apart in points."""
+    if signal.metric == "errors_to_rest":
+        return points(max(0.0, value)).removeprefix("+")
     return share_text(max(0.0, value)) if _unit(signal) == "ratio" else number_text(value, _unit(signal))
 
 
 def _beside_others(signal: Signal) -> str:
     """Return how a place lies beside all other requests: shares that differ do so by points."""
     if signal.metric == "errors_to_rest":
-        return f"its errors lie {_apart(signal, signal.value)} above those of all others"
+        return f"its errors lie {number_said(signal, signal.value)} above those of all others"
     return f"they take {number_text(signal.value, beside=[signal.expected])} times as long as all others"
 
 
 def _usual_apart(signal: Signal) -> str:
     """Return how a place usually lies beside all other requests, to be said after how it does."""
-    return _apart(signal, signal.expected) if signal.metric == "errors_to_rest" else number_text(signal.expected, beside=[signal.value])
+    return number_said(signal, signal.expected) if signal.metric == "errors_to_rest" else number_text(signal.expected, beside=[signal.value])
 
 
-def _apart(signal: Signal, value: float) -> str:
-    """Return how far apart a place and all others are: of shares in points, else as the number itself is said."""
-    return points(max(0.0, value)).removeprefix("+") if signal.metric == "errors_to_rest" else number_said(signal, value)
+def _typically(signal: Signal) -> str:
+    """Return what was expected of a place beside all others in the one window that a signal is of."""
+    return f"usually {_usual_apart(signal)} {typical_text(signal)}"
+
+
+def _beside_usual(signal: Signal, when: Callable[[Signal], str], pair: tuple[float, float] | None) -> str:
+    """Return a number of all windows and of the whole reference, else of a signal's window and of a typical one."""
+    if pair is not None:
+        return f"{number_said(signal, pair[0])}, usually {number_said(signal, pair[1])}"
+    return f"{number_said(signal, signal.value)}{when(signal)}, usually {number_said(signal, signal.expected)} {typical_text(signal)}"
 
 
 def _pair(score: Score | None) -> tuple[float, float] | None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Signal
+from watchkeeper.windows import grain_of
 
 
 def span_text(monitor: Monitor, start: datetime, end: datetime, told_at: datetime | None = None) -> str:
@@ -44,6 +45,12 @@ def during_text(monitor: Monitor, start: datetime, end: datetime, told_at: datet
     first, after, last = (moment.astimezone(zone) for moment in (start, end, end - timedelta(microseconds=1)))
     is_long = first.date() != last.date() and not _are_days(first, after)
     return f"{'from' if is_long else 'on'} {span_text(monitor, start, end, told_at)}"
+
+
+def typical_text(signal: Signal) -> str:
+    """Return what a signal's expected number is of: `on a typical day`, and of rows of a window that had not ended, which are held against hours, `in a typical hour`."""
+    grain = grain_of(signal.window_end - signal.window_start) if signal.rows_from is None else "hour"
+    return f"{'on' if grain == 'day' else 'in'} a typical {grain}"
 
 
 def _are_days(first: datetime, after: datetime) -> bool:

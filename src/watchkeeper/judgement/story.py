@@ -14,15 +14,15 @@ from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode
 from watchkeeper.judgement.evidence import Evidence, places_of
 from watchkeeper.judgement.next_steps import next_steps
 from watchkeeper.judgement.places import concentrated, where
-from watchkeeper.judgement.service_story import is_share, place_headline, service_facts
-from watchkeeper.judgement.spans import during_text, rows_span, span_text
+from watchkeeper.judgement.service_story import is_share, number_said, pair_of_place, place_headline, service_facts
+from watchkeeper.judgement.spans import during_text, rows_span, span_text, typical_text
 from watchkeeper.judgement.standing import succession_text
 from watchkeeper.measures.own import unit_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Score, Signal
 from watchkeeper.story import Cause, Story
 from watchkeeper.windows import grain_of
-from watchkeeper.words import limit_text, listed, measured_text, metric_text, number_text, one_line, percent, percent_interval, points, share_text
+from watchkeeper.words import limit_text, listed, measured_text, metric_text, number_text, one_line, percent, percent_interval, points
 
 _WORTH_TELLING = 0.02
 _AWAITED = ["causes that labels show (labels of these windows are not due yet)"]
@@ -172,10 +172,9 @@ def _plain(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     about = metric_text(lead.metric, lead.feature, lead.segment)
     is_newest = lead.rows_from is not None and episode.first_end == episode.end
     day = span_text(monitor, *(rows_span(lead) if is_newest else (episode.start, episode.end)), evidence.told_at)
-    window, rate = _like(monitor, lead), _missed_rate(monitor, evidence)
-    typical = f"{_number(monitor, lead, lead.expected)} {'on' if window == 'day' else 'in'} a typical {window}"
+    rate = _missed_rate(monitor, evidence)
     beside = "" if rate is None else f"; {rate}"
-    headline = f"{about} {_of_all(monitor, episode, evidence)}, {typical}{concentrated(evidence, lead.metric)}{beside}"
+    headline = f"{about} {_of_all(monitor, episode, evidence)}, {_number(monitor, lead, lead.expected)} {typical_text(lead)}{concentrated(evidence, lead.metric)}{beside}"
     low, high = (_number(monitor, lead, end, beside=(lead.normal_low, lead.normal_high)) for end in (lead.normal_low, lead.normal_high))
     usual = f" 95 % of {_likes(monitor, lead)} lie between {low} and {high}."
     how = " A slow change: no single window stands out." if _is_slow(episode, lead) else ""
@@ -203,7 +202,7 @@ def _of_all(monitor: Monitor, episode: Episode, evidence: Evidence) -> str:
         end = "" if not _waits_for_labels(evidence) else "at least " if lead.value > lead.expected else "at most "
         return f"{end}{_measured(monitor, lead)} {during_text(monitor, *rows_span(lead), evidence.told_at)}"
     said = (
-        share_text(whole.value)
+        number_said(lead, whole.value)
         if is_share(lead)
         else measured_text(whole.value, whole.low, whole.high, unit_of(monitor, lead.metric), truth=monitor.wording.unit)
     )
@@ -235,7 +234,8 @@ def _services(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     """Tell of a service: where one place stands out, of that first."""
     headline, when, facts = _plain(monitor, episode, evidence)
     if (place := place_headline(monitor, episode, evidence)) != "":
-        when = f"{span_text(monitor, episode.start, episode.end, evidence.told_at)}, {monitor.timezone}."  # what is usual is said with the place
+        of = " What is usual is that of the whole reference." if pair_of_place(evidence) is not None else ""
+        when = f"{span_text(monitor, episode.start, episode.end, evidence.told_at)}, {monitor.timezone}.{of}"  # its range is said with the place
     return place or headline, when, [*service_facts(monitor, evidence), *facts]
 
 
@@ -292,12 +292,12 @@ def _pts(value: float | None) -> str:
 
 def _measured(monitor: Monitor, signal: Signal) -> str:
     if is_share(signal):
-        return share_text(signal.value)
+        return number_said(signal, signal.value)
     ends = (signal.low, signal.high) if signal.state == "mature" else (None, None)
     return measured_text(signal.value, *ends, unit_of(monitor, signal.metric), truth=monitor.wording.unit)
 
 
 def _number(monitor: Monitor, signal: Signal, value: float | None, beside: Sequence[float | None] = ()) -> str:
     if value is not None and is_share(signal):
-        return share_text(max(0.0, value))
+        return number_said(signal, value)
     return number_text(value, unit_of(monitor, signal.metric), beside, truth=monitor.wording.unit) or "?"

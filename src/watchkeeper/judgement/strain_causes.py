@@ -135,7 +135,7 @@ def _no_split(strain: Strain) -> str:
 def spoilt_text(spoilt: Spoilt) -> str:
     """Return which answers on some hosts are not what they should be."""
     what = f"of the answers there are {spoilt.answer}" if spoilt.answer else "of the requests there failed"
-    return f"{percent(spoilt.now)} {what}, usually {percent(spoilt.usual)}"
+    return f"{percent(spoilt.now)} {what}, {percent(spoilt.usual)} in the weeks before"
 
 
 def _is_of_service(evidence: Evidence) -> bool:
@@ -154,7 +154,7 @@ def _split_text(evidence: Evidence, strain: Strain, effect: Effect) -> str:
         moved, rest = (number_text(value, beside=[now - usual, others - before]) for value in (now - usual, others - before))
         return f"the error of predictions on {there} moved by {moved}, on others by {rest}"
     if evidence.lead.metric in OF_ERRORS:
-        return f"{percent(now)} of requests on {there} failed, usually {percent(usual)}; on others {points(others - before)}"
+        return f"{percent(now)} of requests on {there} failed, {percent(usual)} in the weeks before; on others {points(others - before)}"
     return f"requests on {there} {_took(now - usual)}, those on others {'did not' if abs(others - before) < _ALIKE <= now - usual else _took(others - before)}"
 
 

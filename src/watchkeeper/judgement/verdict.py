@@ -12,7 +12,7 @@ from watchkeeper.judgement.episodes import Episode, severity_of
 from watchkeeper.judgement.evidence import OF_A_RATE
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.leads import lead_of
-from watchkeeper.judgement.spans import during_text
+from watchkeeper.judgement.spans import during_text, typical_text
 from watchkeeper.measures.own import unit_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import SEVERITIES, Score, Signal
@@ -56,12 +56,16 @@ def reason_text(monitor: Monitor, scores: Mapping[str, Score], reason: Reason, t
     if score is not None and _shows(score, worst, is_rate=is_rate):
         if is_rate:
             return ""
-        usual = "" if score.reference_value is None else f"; {_number(monitor, worst, score.reference_value, score.value)} over the whole reference"
+        usual = (
+            ""
+            if score.reference_value is None
+            else f"; usually {_number(monitor, worst, score.reference_value, score.value)} over the whole reference"
+        )
         return f"{about} {measured_text(score.value, score.low, score.high, score.unit, truth=monitor.wording.unit)}{usual}"
     ends = (worst.low, worst.high) if worst.state == "mature" else (None, None)
     value = measured_text(worst.value, *ends, unit_of(monitor, worst.metric), truth=monitor.wording.unit)
     many = f", the worst of {reason.windows} {monitor.window}s out of line" if reason.windows > 1 else ""
-    typical = f"{_number(monitor, worst, worst.expected, worst.expected)} {'on' if monitor.window == 'day' else 'in'} a typical {monitor.window}"
+    typical = f"usually {_number(monitor, worst, worst.expected, worst.value)} {typical_text(worst)}"
     return f"{about} {value} {during_text(monitor, worst.window_start, worst.window_end, told_at)}{many}; {typical}"
 
 

@@ -125,7 +125,7 @@ def _error(monitor: Monitor, values: Labelled) -> Floats:
     if monitor.task == "binary":
         size = np.where(np.isfinite(values.score), np.abs(values.score - values.truth), 1.0)
     else:
-        size = 1.0 - (0.0 if values.probability_of_truth is None else np.nan_to_num(values.probability_of_truth, nan=0.0))
+        size = 1.0 - np.nan_to_num(np.zeros(len(wrong)) if values.probability_of_truth is None else values.probability_of_truth, nan=0.0)
     return np.where(known, np.where(wrong, size, 0.0), np.nan)
 
 
