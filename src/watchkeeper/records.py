@@ -292,7 +292,7 @@ class Signal:
     TABLE: ClassVar[str] = "signals"
     KEY: ClassVar[tuple[str, ...]] = ("signal_id",)
 
-    signal_id: Of[str, "hash of model, environment, rule, metric, feature, segment and window"]
+    signal_id: Of[str, "hash of model, environment, rule, metric, feature, segment and window; of a promise also of what it is per"]
     model: Of[str, "the monitor"]
     environment: Of[str, "production, staging, ..."]
     family: Of[str, "kpi, segment, data, target, service, cost or covariate"]

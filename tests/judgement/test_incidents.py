@@ -207,6 +207,14 @@ def test_what_was_restated_to_nothing_and_comes_back_is_open_again(watch):
     assert watch.sees([signal(3)], day=5) == []
 
 
+def test_the_same_end_again_is_another_event(watch):
+    for day, found in enumerate([[signal(3, state="provisional")], [], [signal(3)], []], 3):
+        watch.sees(found, day=day)
+    ends = [e for e in watch.events if e.event == "resolved"]
+    assert [e.why for e in ends] == [RESTATED] * 2
+    assert len({e.event_id for e in ends}) == 2
+
+
 def test_late_labels_that_prolong_a_resolved_story_open_it_again(watch):
     watch.sees([signal(3)], day=3)
     watch.sees([signal(3)], day=6)

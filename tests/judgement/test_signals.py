@@ -272,6 +272,15 @@ def test_a_broken_promise_is_a_page_and_a_doubtful_one_a_notice():
     assert [(day_of(s), s.level, s.expected) for s in found] == [(62, "page", 0.68), (63, "notice", 0.68)]
 
 
+def test_two_promises_of_one_number_that_break_in_windows_that_begin_alike_are_two_signals():
+    table = scores(np.array([[0.7] * 62 + [0.6]]), se=0.02, metric="roc_auc")
+    weeks = table.set_column(table.column_names.index("grain"), "grain", pa.array(["week"] * table.num_rows))
+    monitor = watched(60, targets=[AUC, AUC | {"per": "week"}])
+    found = [s for s in judged(monitor, pa.concat_tables([table, weeks])) if s.family == "target"]
+    assert [day_of(s) for s in found] == [62, 62]
+    assert len({s.signal_id for s in found}) == 2
+
+
 def test_a_promise_is_not_held_against_the_reference():
     values = np.full((1, 70), 0.5)
     found = judged(watched(60, targets=[AUC]), scores(values, se=0.01, metric="roc_auc"))

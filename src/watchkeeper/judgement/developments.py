@@ -207,4 +207,5 @@ def _event(
 
 
 def _ended(incident: Incident, why: str, now: datetime) -> IncidentEvent:
-    return event_about(incident, "resolved", key(incident.id, "resolved", why), why=why, now=now)
+    of_marks = key(incident.id, "resolved", why, *incident.marks)  # the same end of what came back is another event
+    return event_about(incident, "resolved", of_marks, why=why, now=now)

@@ -102,7 +102,7 @@ def _broken(monitor: Monitor, environment: str, target: Target, row: dict[str, o
     is_certain = doubt is None or not target.is_kept_by(doubt)
     limit = target.at_least if target.at_least is not None and kindest < target.at_least else target.at_most
     yield Signal(
-        signal_id=key(monitor.model, environment, "target", target.metric, target.feature, target.segment, row["window_start"]),
+        signal_id=key(monitor.model, environment, "target", target.metric, target.feature, target.segment, target.per, row["window_start"]),
         model=monitor.model,
         environment=environment,
         family="target",
