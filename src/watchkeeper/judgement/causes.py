@@ -17,7 +17,7 @@ from dataclasses import replace
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.changes import cleared, of_changes
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused
-from watchkeeper.judgement.odd_inputs import EXCHANGED, are_exchanged, codes_text, shares_text
+from watchkeeper.judgement.odd_inputs import EXCHANGED, Odd, are_exchanged, codes_text, shares_text
 from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
 from watchkeeper.judgement.service_causes import of_service
 from watchkeeper.judgement.strain_causes import cleared_strains, of_one_host, of_strains
@@ -99,11 +99,17 @@ def undecided(found: Sequence[Cause]) -> list[Cause]:
     return [found[0], *(c for c in parts[1:] if (c.share or 0.0) >= least)]
 
 
-def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, ""), refused: Sequence[Refused] = (), timezone: str = "UTC") -> list[Cause]:
+def of_faults(
+    signals: Sequence[Signal],
+    set_aside: tuple[int, str] = (0, ""),
+    refused: Sequence[Refused] = (),
+    timezone: str = "UTC",
+    odd: Sequence[Odd] = (),
+) -> list[Cause]:
     """Return the cause of a data incident: which features lost their values together, and so come from one source.
 
     Of missing rows or labels it is intake, when it has set many aside (`set_aside`: how many, and the commonest reason) or
-    `refused` whole files, else the feed.
+    `refused` whole files, else the feed. Of values that are not as expected, `odd` says what became of them, such as another unit and its factor.
     """
     if signals[0].metric in ("rows", "label_coverage"):
         return [_of_missing(signals, *set_aside, refused)]
@@ -118,7 +124,7 @@ def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, ""), r
             kind="data",
             subject=f"{what} in {', '.join(f.removeprefix('@') for f in features)}",
             onset=min(s.window_start for s in signals),
-            evidence_for=[together],
+            evidence_for=[*(o.text for o in odd if o.feature in features), together],
         )
     ]
 
@@ -304,6 +310,7 @@ def _data(evidence: Evidence) -> list[Cause]:
         what = "missing" if worst.metric == "null_ratio" else "in categories never seen before"
         support = [f"{worst.feature}: {percent(worst.value)} of rows {what}, usually {percent(worst.expected)}"]
     support += [f"{percent(b.share)} of {b.column} not as the suite expects ({b.expectation}), usually {percent(b.usual)}" for b in broken[:3]]
+    support += [o.text for o in evidence.traces.odd if o.feature in names]
     onset = min([s.window_start for s in faults] or evidence.windows)
     share = share_of_holes(evidence, names)
     return [Cause(kind="data", subject=f"{FAULTY}: {', '.join(names[:4])}", share=share, onset=onset, evidence_for=support), *codes]

@@ -30,7 +30,11 @@ _AWAITED = ["causes that labels show (labels of these windows are not due yet)"]
 
 def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
     """Return what is to be told about an episode."""
-    found = of_faults(episode.signals, evidence.set_aside, evidence.refused, monitor.timezone) if episode.family == "data" else causes(evidence)
+    found = (
+        of_faults(episode.signals, evidence.set_aside, evidence.refused, monitor.timezone, evidence.traces.odd)
+        if episode.family == "data"
+        else causes(evidence)
+    )
     headline, when, facts = _TELLERS.get(episode.family, _plain)(monitor, _told_of(episode, evidence), evidence)
     is_of_model = episode.family in ("kpi", "segment", "target")
     return Story(

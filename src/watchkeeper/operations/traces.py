@@ -3,7 +3,7 @@
 Belongs here: which rows and columns are read, and how many at most. Does not: what is found in them (judgement/traces.py), or what follows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.episodes import Episode, rows_out_of_line
 from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
 from watchkeeper.judgement.odd_inputs import Odd, Repeats, change_of, exchanged, hole_of, hole_of_codes, odd_of
@@ -52,7 +53,7 @@ def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: 
     At most 200,000 rows of each side are looked at, evenly spread.
     """
     found = stored_bins(home, monitor, now=now)
-    if found is None or episode.family == "data":
+    if found is None or (episode.family == "data" and episode.signals[0].metric != BROKEN):
         return None
     sides = [[Window(episode.start - ROLLING, episode.start)], rows_out_of_line(episode)]
     every = [predictions_of(home, monitor, side, now=now) for side in sides]
@@ -64,7 +65,9 @@ def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: 
     rows = BothSides(monitor, both, dict(found.bins), chosen, is_during)
     if min((chosen & is_during).sum(), (chosen & ~is_during).sum()) < LEAST_ROWS:
         return None
-    if episode.family == "service":
+    if episode.family == "data":
+        made = Traces(odd=list(_odd_numbers(rows, {s.feature for s in episode.signals})))
+    elif episode.family == "service":
         made = service_traces(home, rows, metric, sides, now)
     else:
         made, requests = _of_quality(rows, metric, with_labels=with_labels)
@@ -193,6 +196,18 @@ def _inputs(rows: BothSides) -> tuple[list[Odd], list[Column], list[Column], lis
         fine = np.where(np.isnan(known), -1, code_numeric(bins, known)) if is_number else cells
         finer.append(replace(columns[-1], cells=fine, said=partial(_in_fine_cells, bins) if is_number else said))
     return odd, columns, finer, codes
+
+
+def _odd_numbers(rows: BothSides, names: Collection[str]) -> Iterator[Odd]:
+    """Yield what is odd about some inputs that are numbers, such as another unit."""
+    is_during, day = rows.is_during[rows.chosen], rows.day[rows.chosen]
+    numbers = [n for n in sorted(names) if n in rows.bins and rows.bins[n].kind == "numeric"]
+    for name, values in feature_columns(rows.monitor, rows.both, numbers):
+        found, nulls = as_numbers(values)
+        known = np.where(nulls, np.nan, found)[rows.chosen]
+        one = odd_of(name, known[~is_during], known[is_during], day[~is_during])
+        if one is not None:
+            yield one
 
 
 def _in_fine_cells(bins: FeatureBins, first: int, _last: int) -> str:
