@@ -24,7 +24,7 @@ from watchkeeper.judgement.evidence import (
 )
 from watchkeeper.judgement.fault_places import FaultPlace
 from watchkeeper.judgement.leads import lead_of
-from watchkeeper.judgement.odd_inputs import Hole
+from watchkeeper.judgement.odd_inputs import Hole, Odd
 from watchkeeper.judgement.traces import Traces
 from watchkeeper.judgement.versions import Versions
 from worlds import DAY, START, noise, scores
@@ -110,6 +110,17 @@ def test_data_that_broke_while_the_scores_moved_is_what_moved_them():
     assert (cause.kind, cause.subject, cause.share) == ("data", "faulty data: usage_gb", 1.0)
     assert cause.evidence_for[0] == "100 % of usage_gb not as the suite expects (expect_column_values_to_be_between), usually 0 %"
     assert "the mean score moved by -18 points, the outcome's rate by +0 points" in cause.evidence_for
+
+
+def test_faulty_data_names_the_unit_that_its_values_came_in():
+    broken, other = [Broken("usage_gb", "expect_column_values_to_be_between", 1.0, 0.0)], Odd("age", "unit", "age comes in another unit")
+    unit = Odd("usage_gb", "unit", "usage_gb comes in another unit: all its values are 1,000 times what they were")
+    [cause, *_] = causes(
+        evidence(rate=0.23, gap=0.18, usual_rate=0.23, moved=[Moved("usage_gb", 40.0)], broken=broken, traces=Traces(odd=[unit, other]))
+    )
+    assert cause.subject == "faulty data: usage_gb"
+    assert unit.text in cause.evidence_for
+    assert other.text not in cause.evidence_for
 
 
 def test_a_model_that_moves_against_the_outcome_shares_the_gap_with_it():

@@ -1,10 +1,12 @@
 """Values that break what the suite expects page somebody: from files to incidents, digest and status."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -66,9 +68,35 @@ def test_a_column_that_grew_tenfold_opens_grows_and_ends_without_any_label(make_
     assert one.headline.startswith("weight_kg: up to ")
     assert one.headline.endswith(" % of values not as the suite expects (at most 8) on 21 to 23 January, usually 0 %")
     assert one.story.causes[0].subject == "values not as the suite expects in weight_kg"
-    assert "the source of weight_kg" in one.story.next_steps[0]
+    assert re.fullmatch(
+        r"weight_kg comes in another unit: all its values are [\d.]+ times .* tens and units \(10\)", one.story.causes[0].evidence_for[0]
+    )
+    assert "whether the source of weight_kg writes it in another unit" in one.story.next_steps[0]
     sent = [json.loads(a.payload)["text"] for a in home.lake.newest(Action) if a.kind == "resolve" and a.state == "sent"]
     assert sent[0].startswith("✅ **parcels: resolved: share of unexpected values of weight_kg back to 0, 0 and 0 (24 to 26 January)**")
+
+
+@pytest.mark.parametrize("private", [[], ["fill"]])
+def test_a_share_that_comes_in_percent_names_the_hundred(make_home, private):
+    """Nothing is told of the values of a private column."""
+    in_one = expect("expect_column_values_to_be_between", column="fill", max_value=1, severity="warning")
+    rng = np.random.default_rng(5)
+
+    def filled(events: pa.Table, labels: pa.Table, times: float) -> tuple[pa.Table, pa.Table]:
+        return events.append_column("fill", pa.array(times * rng.beta(2, 3, events.num_rows))), labels
+
+    home = make_home(WITHOUT_LABELS | {"private": private})
+    suite(home, "parcels_events", in_one)
+    change = {d: (lambda e, t, d=d: filled(e, t, 100.0 if d in FAULTY else 1.0)) for d in range(23)}
+    parcels_days(home.root, FIRST, 23, rows=200, change=change)
+    watch(home, now=BEGIN + 23 * DAY + 6 * HOUR)
+    [one] = [i for i in incidents(home) if i.family == "data"]
+    found = [e for c in one.story.causes for e in c.evidence_for if "another unit" in e]
+    assert len(found) == (0 if private else 1)
+    for text in found:
+        assert re.fullmatch(
+            r"fill comes in another unit: all its values are (9|10)\d(\.\d)? times what they were, as between shares and percent, .* \(100\)", text
+        )
 
 
 def test_it_is_no_quiet_week_and_the_model_is_not_fine(make_home):

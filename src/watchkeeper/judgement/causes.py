@@ -20,7 +20,7 @@ from watchkeeper.judgement.error_causes import of_errors
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused, places_of
 from watchkeeper.judgement.fault_places import FAULTY, FaultPlace, placed
 from watchkeeper.judgement.later_causes import begun_together, with_later
-from watchkeeper.judgement.odd_inputs import EXCHANGED, are_exchanged, codes_text, shares_text
+from watchkeeper.judgement.odd_inputs import EXCHANGED, Odd, are_exchanged, codes_text, shares_text
 from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
 from watchkeeper.judgement.service_causes import of_service
 from watchkeeper.judgement.strain_causes import cleared_strains, of_one_host, of_strains
@@ -110,28 +110,30 @@ def of_faults(
     set_aside: tuple[int, str] = (0, ""),
     refused: Sequence[Refused] = (),
     timezone: str = "UTC",
+    odd: Sequence[Odd] = (),
     places: Mapping[str, FaultPlace] | None = None,
 ) -> list[Cause]:
     """Return the cause of a data incident: which features lost their values together, and so come from one source, and in which segment (`places`); of those that failed later one more each.
 
     Of missing rows or labels it is intake, when it has set many aside (`set_aside`: how many, and the commonest reason) or
-    `refused` whole files, else the feed.
+    `refused` whole files, else the feed. Of values that are not as expected, `odd` says what became of them, such as another unit and its factor.
     """
     if signals[0].metric in ("rows", "label_coverage"):
         return [_of_missing(signals, *set_aside, refused)]
     if signals[0].metric == EXCHANGED:
         return _of_codes(signals, timezone)
-    return [replace(_of_features(mine, places or {}), is_later=n > 0) for n, mine in enumerate(begun_together(signals))]
+    return [replace(_of_features(mine, odd, places or {}), is_later=n > 0) for n, mine in enumerate(begun_together(signals))]
 
 
-def _of_features(signals: Sequence[Signal], places: Mapping[str, FaultPlace]) -> Cause:
+def _of_features(signals: Sequence[Signal], odd: Sequence[Odd], places: Mapping[str, FaultPlace]) -> Cause:
     """Return the fault of features that failed together."""
     features = sorted({s.feature for s in signals})
     together = "they failed together, so look at their common source" if len(features) > 1 else "it failed alone, so look at this column first"
     worst = max(signals, key=lambda s: s.value)
     what = {"null_ratio": "missing values", BROKEN: "values not as the suite expects"}.get(worst.metric, "unknown categories")
+    support = [*(o.text for o in odd if o.feature in features), together]
     onset = min(s.window_start for s in signals)
-    return Cause(kind="data", subject=f"{what} in {placed(features, places)}", onset=onset, evidence_for=[together])
+    return Cause(kind="data", subject=f"{what} in {placed(features, places)}", onset=onset, evidence_for=support)
 
 
 def _of_codes(signals: Sequence[Signal], timezone: str) -> list[Cause]:
@@ -322,6 +324,7 @@ def _data(evidence: Evidence) -> list[Cause]:
         what = "missing" if worst.metric == "null_ratio" else "in categories never seen before"
         support = [f"{worst.feature}: {percent(worst.value)} of rows {what}, usually {percent(worst.expected)}"]
     support += [f"{percent(b.share)} of {b.column} not as the suite expects ({b.expectation}), usually {percent(b.usual)}" for b in broken[:3]]
+    support += [o.text for o in evidence.traces.odd if o.feature in names]
     onset = min([s.window_start for s in faults] or evidence.windows)
     share = share_of_holes(evidence, names)
     return [

@@ -106,7 +106,9 @@ def mend_data(owner: str, episode: Episode, evidence: Evidence) -> str:
     worst = max(episode.signals, key=lambda s: s.value)
     if metric == BROKEN:
         wrong = "these rows landed as they came, and what rests on them may be wrong. If the values are right, correct the suite."
-        return f"ask {owner} what happened to the source of {_column(worst)}; {wrong}"
+        is_unit = any(o.feature == worst.feature and o.how in ("unit", "factor") for o in evidence.traces.odd)
+        what = f"whether the source of {_column(worst)} writes it in another unit" if is_unit else f"what happened to the source of {_column(worst)}"
+        return f"ask {owner} {what}; {wrong}"
     if metric == EXCHANGED:
         wrong = "the model takes each code for what it meant before, so do not trust scores of these rows. If the shares are right, nothing is to be mended."
         return f"ask {owner} whether the codes of {worst.feature} were given anew (a new encoder, another order of its table); {wrong}"

@@ -50,7 +50,7 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
 
 def _of_data(monitor: Monitor, episode: Episode, evidence: Evidence) -> list[Cause]:
     places = places_of(episode.signals, evidence.fault_places)
-    return of_faults(episode.signals, evidence.set_aside, evidence.refused, monitor.timezone, places)
+    return of_faults(episode.signals, evidence.set_aside, evidence.refused, monitor.timezone, evidence.traces.odd, places)
 
 
 def _ailment(evidence: Evidence, found: Sequence[Cause]) -> str:

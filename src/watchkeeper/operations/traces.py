@@ -3,7 +3,7 @@
 Belongs here: which rows and columns are read, and how many at most. Does not: what is found in them (judgement/traces.py), or what follows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.episodes import Episode, rows_out_of_line
 from watchkeeper.judgement.error_changes import error_change, has_outrun
 from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
@@ -59,7 +60,7 @@ def traces(
     are no part of the episode, where two of them are left.
     """
     found = stored_bins(home, monitor, now=now)
-    if found is None or episode.family == "data":
+    if found is None or (episode.family == "data" and episode.signals[0].metric != BROKEN):
         return None
     sides = [_before(episode, bad_before), rows_out_of_line(episode)]
     every = [predictions_of(home, monitor, side, now=now) for side in sides]
@@ -71,7 +72,9 @@ def traces(
     rows = BothSides(monitor, both, dict(found.bins), chosen, is_during)
     if min((chosen & is_during).sum(), (chosen & ~is_during).sum()) < LEAST_ROWS:
         return None
-    if episode.family == "service":
+    if episode.family == "data":
+        made = Traces(odd=list(_odd_numbers(rows, {s.feature for s in episode.signals})))
+    elif episode.family == "service":
         made = service_traces(home, rows, metric, sides, now)
     else:
         made, requests = _of_quality(rows, metric, with_labels=with_labels)
@@ -289,6 +292,18 @@ def _unit_of(name: str, known: Floats, is_during: Bools) -> Asked:
 def _codes_of(name: str, cells: NDArray[np.int64], bins: FeatureBins, is_during: Bools, day: NDArray[np.int64]) -> Asked:
     """Return what tells whether the codes of a category are exchanged in some rows."""
     return lambda rows, where: exchanged(name, cells[rows], bins.label, is_during[rows], day[rows], len(bins.categories), where)
+
+
+def _odd_numbers(rows: BothSides, names: Collection[str]) -> Iterator[Odd]:
+    """Yield what is odd about some inputs that are numbers, such as another unit."""
+    is_during, day = rows.is_during[rows.chosen], rows.day[rows.chosen]
+    numbers = [n for n in sorted(names) if n in rows.bins and rows.bins[n].kind == "numeric"]
+    for name, values in feature_columns(rows.monitor, rows.both, numbers):
+        found, nulls = as_numbers(values)
+        known = np.where(nulls, np.nan, found)[rows.chosen]
+        one = odd_of(name, known[~is_during], known[is_during], day[~is_during])
+        if one is not None:
+            yield one
 
 
 def _in_fine_cells(bins: FeatureBins, first: int, _last: int) -> str:
