@@ -31,6 +31,8 @@ from watchkeeper.windows import Window
 from worlds import DAY, parcels_days, parcels_world
 
 HOUR = timedelta(hours=1)
+WHOLE = ROLLS | {"segments": []}
+"""The same model, of which nothing is measured by depot."""
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +177,7 @@ def test_no_row_is_read_so_a_step_can_be_taken_when_the_rows_are_gone(rolled: Ho
 
 
 def test_the_steps_of_a_run_that_was_missed_are_caught_up_and_know_the_bad_days(tmp_path, make_home: Callable[..., Home], kept: Home):
-    home = make_home(ROLLS)
+    home = make_home(WHOLE)
     landed(home, 0, 58)
     watch(home, now=NOW)
     ours, theirs = known(home), known(kept)
@@ -184,7 +186,7 @@ def test_the_steps_of_a_run_that_was_missed_are_caught_up_and_know_the_bad_days(
     assert {d: s.value for d, s in scores(home, "psi", "weight_kg").items()} == pytest.approx(
         {d: s.value for d, s in scores(kept, "psi", "weight_kg").items()}
     )
-    again = make_home(ROLLS, name="again")
+    again = make_home(WHOLE, name="again")
     landed(again, 0, 58)
     backfill(again, None, now=NOW, asked=Asked())
     assert [(b.since, b.left_out) for b in known(again)] == [(b.since, b.left_out) for b in ours]
@@ -210,7 +212,7 @@ def test_where_too_few_days_are_clean_the_step_is_skipped_once_with_its_reason_a
 
 
 def test_a_model_that_gets_worse_bit_by_bit_pages_by_the_declared_reference_however_often_it_rolls(make_home: Callable[..., Home]):
-    home = make_home(ROLLS)
+    home = make_home(WHOLE)
     for first, now in zip((0, *map(day_of, WATCHED)), WATCHED, strict=False):
         for day in range(first, day_of(now)):
             days(home, day, 1, late=0.2 + max(0, day - 14) * 0.01, is_heavy=False)
@@ -225,7 +227,7 @@ def test_a_model_that_gets_worse_bit_by_bit_pages_by_the_declared_reference_howe
 
 
 def test_days_with_no_or_few_rows_and_those_that_the_calendar_names_are_left_out(make_home: Callable[..., Home]):
-    home = make_home(ROLLS | {"calendar": {"holidays": ["2025-01-18"]}})
+    home = make_home(WHOLE | {"calendar": {"holidays": ["2025-01-18"]}})
     for day in range(30):
         if day != 15:
             days(home, day, 1, late=0.2, is_heavy=False)
