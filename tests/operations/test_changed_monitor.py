@@ -18,6 +18,7 @@ from watchkeeper.operations.watch import watch
 from watchkeeper.records import IncidentEvent, Score
 from worlds import parcels_days
 
+WHOLE = PARCELS | {"segments": []}
 NOW = datetime(2025, 1, 26, 12, tzinfo=UTC)
 SOON = NOW + timedelta(minutes=5)
 
@@ -25,7 +26,7 @@ SOON = NOW + timedelta(minutes=5)
 @pytest.fixture(scope="module")
 def watched_once(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Twenty-five days of parcels, the last four of them bad, and one open incident."""
-    home = new_home(tmp_path_factory.mktemp("watched") / "home", PARCELS)
+    home = new_home(tmp_path_factory.mktemp("watched") / "home", WHOLE)
     parcels_days(home.root, date(2025, 1, 1), 25, rows=120, late=dict.fromkeys(range(21, 25), 0.6))
     watch(home, now=NOW)
     assert [i.is_open for i in incidents(home)] == [True]
@@ -44,7 +45,7 @@ def incidents(home: Home) -> list[Incident]:
 
 def edited(home: Home, *, now: datetime = NOW, **changes: Any) -> Home:
     """Write the monitor with other words, and watch again."""
-    (home.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(PARCELS | changes))
+    (home.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(WHOLE | changes))
     again = find_home(home.root)
     watch(again, now=now)
     return again
@@ -125,7 +126,7 @@ def test_another_reference_is_compared_with_at_once_though_its_rows_landed_with_
 
 def test_a_misspelt_score_is_refused_and_measures_nothing_anew(watched: Home) -> None:
     before = watched.lake.read(Score.TABLE).num_rows
-    (watched.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(PARCELS | {"columns": PARCELS["columns"] | {"score": "p_laet"}}))
+    (watched.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(WHOLE | {"columns": PARCELS["columns"] | {"score": "p_laet"}}))
     done = watch(find_home(watched.root), now=NOW + timedelta(minutes=5))
     assert any("no landed row has the column 'p_laet' (columns.score); they have parcel, sent_at, p_late" in f.reason for f in done.failures)
     assert watched.lake.read(Score.TABLE).num_rows == before
