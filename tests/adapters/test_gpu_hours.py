@@ -67,7 +67,7 @@ readings = st.builds(
     power=st.sampled_from([None, 17.0, 71.3]),
 )
 many = st.lists(readings, min_size=1, max_size=30)
-few_runs = settings(max_examples=12, deadline=None)
+few_runs = settings(max_examples=6, deadline=None)
 
 
 @few_runs
