@@ -43,7 +43,7 @@ def test_a_bad_stretch_is_one_incident_that_opens_grows_and_ends(home, tmp_path)
     (tmp_path / "store" / "inbox").mkdir(parents=True)
     parcels_days(tmp_path / "store", FIRST, 32, rows=300, late=BAD)
     seen: dict[int, list[str]] = {}
-    for day in range(29):
+    for day in range(30):
         deliver(tmp_path / "store", home, day)
         if day >= 21:
             seen[day] = [e.event for e in watch(home, now=BEGIN + (day + 1) * DAY + timedelta(hours=13)).events]
@@ -101,7 +101,7 @@ def test_an_incident_that_needs_no_label_does_not_wait_for_labels(slow, tmp_path
     (slow.root / "inbox").rename(tmp_path / "store" / "inbox")
     (slow.root / "inbox").mkdir()
     seen: dict[int, list[str]] = {}
-    for day in range(26):
+    for day in range(28):
         deliver(tmp_path / "store", slow, day)
         if day >= 20:
             seen[day] = [e.event for e in watch(slow, now=BEGIN + (day + 1) * DAY + 6 * HOUR).events]
