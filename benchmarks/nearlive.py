@@ -35,9 +35,9 @@ sys.path.append(str(ROOT / "tests"))
 from live_world import FAULTS, live_rows, live_workspace, write_file  # noqa: E402 - the tests' world
 from receiver import Answer, Request  # noqa: E402
 from slack_standin import TOKEN, Slack  # noqa: E402
+from watchkeeper.adapters.pace import Pace  # noqa: E402
 from watchkeeper.adapters.workspace import find_home  # noqa: E402
 from watchkeeper.operations.follow import Plan, Step, follow  # noqa: E402
-from watchkeeper.operations.sample import Pace  # noqa: E402
 from watchkeeper.operations.watch import present, watch  # noqa: E402
 from watchkeeper.records import Action, IncidentEvent  # noqa: E402
 

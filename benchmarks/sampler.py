@@ -28,8 +28,9 @@ import psutil
 from watchkeeper.adapters.gpu_owners import Owners, Rule
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.nvml import Gpus, gpus
+from watchkeeper.adapters.pace import Pace
 from watchkeeper.adapters.telemetry import Buffer
-from watchkeeper.operations.sample import Pace, Plan, sample
+from watchkeeper.operations.sample import Plan, sample
 from watchkeeper.samples import GpuProcess, GpuSample
 
 SOURCE = Path(__file__).parent.parent / "tests" / "nvml_standin" / "nvml.c"

@@ -12,9 +12,10 @@ from watchkeeper.adapters.dcgm import DcgmExporter
 from watchkeeper.adapters.gpu_look import Stamp
 from watchkeeper.adapters.gpu_owners import Owners, Rule
 from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.pace import Pace
 from watchkeeper.adapters.telemetry import Buffer
 from watchkeeper.errors import UsageError
-from watchkeeper.operations.sample import Pace, Plan, Reading, sample
+from watchkeeper.operations.sample import Plan, Reading, sample
 from watchkeeper.samples import GpuProcess, GpuSample
 
 PAGES = Path(__file__).parent / "pages"

@@ -69,7 +69,7 @@ def test_a_fault_is_told_at_slack_by_a_watch_that_goes_on_and_ends_at_sigterm(ro
         (("--every", "0.5s"), "--every: 0.5 s is not between 1 s and 1 h. Write for example 1m."),
         (("--every", "soon"), "--every: 'soon' is not a duration"),
         (("--for", "1h"), "--for: says how long to go on, and not how often. Add --every, for example 1m."),
-        (("--every", "1m", "--now", "2025-01-01"), "--now: the clock stands still, and --every follows one that goes."),
+        (("--every", "1m", "--now", "2025-01-01"), "--now: the clock stands still, and a watch that goes on follows one that goes. Leave --now out."),
         (("--every", "1m", "nobody"), "no model 'nobody'"),
     ],
 )
@@ -84,3 +84,12 @@ def test_it_ends_after_the_time_asked_for_and_prints_json(watchkeeper):
     assert done.exit_code == 0
     assert '"rows_landed": 0' in done.output
     assert "taken." in done.output
+
+
+def test_pages_that_cannot_be_made_beside_it_are_said_without_a_traceback(watchkeeper, home, capfd: pytest.CaptureFixture[str]):
+    home.site_dir.parent.mkdir(parents=True, exist_ok=True)
+    home.site_dir.write_text("a file where the pages should be")
+    done = watchkeeper("run", "--every", "1s", "--for", "3s")
+    assert done.exit_code == 0
+    assert done.output.count("The pages could not be brought up to date (") == 1
+    assert "Traceback" not in capfd.readouterr().err

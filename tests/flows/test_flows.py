@@ -65,6 +65,14 @@ def test_the_watch_that_goes_on_begins_only_when_somebody_asks_for_it():
     assert {d.name for d in SHIPPED for t in d.schedules if not t.active} == {"watch"}
 
 
+def test_the_watch_that_goes_on_refuses_a_clock_that_stands_still(make_home, monkeypatch: pytest.MonkeyPatch):
+    from watchkeeper.flows.watch import watch
+
+    monkeypatch.setenv("WATCHKEEPER_HOME", str(make_home(name="still", now="2014-01-02T18:00Z").root))
+    with pytest.raises(UsageError, match=r"watchkeeper.yaml: the clock stands still.*Take `now` out of it"):
+        watch.fn(minutes=1.0)
+
+
 @pytest.mark.parametrize(
     ("verb", "parameters", "expected"),
     [

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from evidence_world import episode, evidence, monitor, score, signal
-from watchkeeper.judgement.digest import headline, lines, mood
+from watchkeeper.judgement.digest import headline, lines
 from watchkeeper.judgement.digest_facts import DigestFacts
+from watchkeeper.judgement.digest_mood import mood
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.promises import Promise
 from watchkeeper.judgement.settling import SETTLED
@@ -23,7 +24,7 @@ WEEK = {"start": START + 7 * DAY, "end": START + 14 * DAY}
 
 def incident(*, state: str = "resolved", severity: str = "high", family: str = "kpi", **more: Any) -> Incident:
     told = story(monitor(), episode(), evidence())
-    fields = {"subject": family, "headline": told.headline, "story": told, "why": ""} | more
+    fields = {"subject": family, "headline": told.headline, "story": told, "why": "", "window_end": START + 8 * DAY} | more
     return Incident(
         id="i1",
         model="parcels",
@@ -37,7 +38,6 @@ def incident(*, state: str = "resolved", severity: str = "high", family: str = "
         onset_at=START + 7 * DAY,
         resolved_at=START + 12 * DAY if state == "resolved" else None,
         window_start=START + 7 * DAY,
-        window_end=START + 8 * DAY,
         **fields,
     )
 
@@ -48,7 +48,7 @@ def facts(**more: Any) -> DigestFacts:
         score("positive_rate", 0.39, low=0.36, high=0.42, n=6400, **week),
         score("calibration_gap", 0.25, n=6400, **week),
         score("score_mean", 0.14, n=6560, **week),
-        score("log_loss", 0.87, low=0.81, high=0.94, n=6400, **week),
+        score("log_loss", 0.47, low=0.45, high=0.49, n=6400, direction="lower_is_better", **week),
         score("recall", 0.12, n=2500, reference_value=0.42, **week),
         score("roc_auc", 0.66, low=0.64, high=0.68, reference_value=0.72, **week),
         score("label_coverage", 0.975, n=6560, **week),
@@ -67,6 +67,11 @@ def facts(**more: Any) -> DigestFacts:
     return DigestFacts(**(WEEK | given | more))
 
 
+def much_worse() -> dict[str, Any]:
+    """Return the figures of a week whose log loss lies beyond all of the reference's weeks."""
+    return facts().scores | {"log_loss": score("log_loss", 0.87, low=0.81, high=0.94, n=6400, day=7, days=7, direction="lower_is_better")}
+
+
 def said(found: DigestFacts) -> dict[str, str]:
     return dict(lines(monitor(), found))
 
@@ -74,7 +79,9 @@ def said(found: DigestFacts) -> dict[str, str]:
 def test_a_bad_week():
     quiet = incident(state="lasting", family="segment", headline="depot=north: 20 % late")
     bad = facts(
+        scores=much_worse(),
         incidents=[incident()],
+        reason=Reason(signal(), 1),
         segments=[quiet],
         notices=[signal("psi", 0.5, family="covariate", feature="weight_kg")],
         quarantined=1204,
@@ -101,7 +108,7 @@ def test_a_bad_week():
             " PSI at most 0.2: kept in December 2024 (0.100), 0.300 so far in January"
         ),
         "Why": ("50 % of parcels on Mon 13 January were late; the model expected 10 %; likely cause: the outcome changed, not the inputs."),
-        "Quiet trouble": "depot=north: 20 % late (known, lasts).",
+        "In segments": "depot=north: 20 % late (known, lasts).",
         "Data": ("1,204 rows quarantined (1,200 weight_kg is negative; 4 no id). Inputs differ from the reference (weight_kg): a notice, no alarm."),
         "Labels": "6,396 of 6,560 (97.5 %); 164 never came.",
         "Cost (synthetic trace, not a bill)": "12.5 GPU-hours, 30.00 USD, 4.60 USD per 1,000 predictions.",
@@ -112,13 +119,13 @@ def test_a_bad_week():
 
 def test_a_quiet_week_needs_nobody():
     calm = facts()
-    assert mood(calm) == "quiet"
+    assert mood(monitor(), calm) == "quiet"
     assert headline(monitor(), calm).startswith("parcels, 13 to 19 January: quiet.")
     told = said(calm)
     assert told[""] == "Nothing needs you now. All figures are final."
     assert told["Next"] == "nothing to do."
     assert "Why" not in told
-    assert "Quiet trouble" not in told
+    assert "In segments" not in told
 
 
 @pytest.mark.parametrize(
@@ -178,7 +185,7 @@ def test_open_incidents_need_somebody(count, text):
 
 @pytest.mark.parametrize(("severity", "feeling"), [("warning", "some trouble"), ("high", "bad"), ("critical", "very bad")])
 def test_the_mood_is_that_of_the_gravest_incident(severity, feeling):
-    assert mood(facts(incidents=[incident(severity="warning"), incident(severity=severity)])) == feeling
+    assert mood(monitor(), facts(incidents=[incident(severity="warning"), incident(severity=severity)])) == feeling
 
 
 def test_an_unknown_cause_asks_the_reader():
@@ -194,16 +201,77 @@ def test_an_incident_that_reaches_beyond_the_period_is_said_to_be_told_as_a_whol
 
 def test_a_regression_tells_its_own_main_figure():
     about = monitor(task="regression")
-    found = facts(scores={"mae": score("mae", 58687.78, low=54482.36, high=62893.2, unit="truth")}, usual={"mae": (20209.81, 21771.62)})
+    mae = score("mae", 58687.78, low=54482.36, high=62893.2, unit="truth", direction="lower_is_better")
+    found = facts(scores={"mae": mae}, usual={"mae": (55209.81, 61771.62)})
     assert headline(about, found) == "parcels, 13 to 19 January: quiet. MAE 58,700 [54,500, 62,900]"
-    assert dict(lines(about, found))["Quality"] == "MAE 58,700 [54,500, 62,900], reference weeks 20,200 to 21,800 (least and greatest)."
+    assert dict(lines(about, found))["Quality"] == "MAE 58,700 [54,500, 62,900], reference weeks 55,200 to 61,800 (least and greatest)."
+    worse = replace(found, usual={"mae": (20209.81, 21771.62)})
+    assert headline(about, worse) == "parcels, 13 to 19 January: some trouble. MAE 58,700 [54,500, 62,900], worse than in any reference week"
+
+
+def test_a_week_whose_main_number_is_worse_than_all_of_the_reference_is_not_quiet():
+    found = facts(scores=much_worse())
+    assert headline(monitor(), found) == (
+        "parcels, 13 to 19 January: some trouble. log loss 0.870 [0.810, 0.940], worse than in any reference week;"
+        " 39 % of parcels were late [36, 42]; the model expected 14 %"
+    )
+    told = said(found)
+    assert told[""] == "No incident is open, but the main number is worse than in any reference week. All figures are final."
+    assert told["Next"] == "find the days and segments behind the log loss, worse than in any reference week."
+
+
+@pytest.mark.parametrize(
+    ("metric", "direction", "usual"), [("log_loss", "lower_is_better", (0.6, 0.9)), ("accuracy", "higher_is_better", (0.3, 0.4))]
+)
+def test_a_main_number_better_than_all_of_the_reference_is_no_trouble(metric, direction, usual):
+    better = {metric: score(metric, 0.5, direction=direction)}
+    about = monitor(task="binary" if metric == "log_loss" else "multiclass")
+    assert mood(about, facts(scores=better, usual={metric: usual})) == "quiet"
+    assert mood(about, facts(scores=better, usual={metric: (0.1, 0.2) if metric == "log_loss" else (0.6, 0.9)})) == "some trouble"
+
+
+def segment(**more: Any) -> Incident:
+    return incident(**{"family": "segment", "state": "open", "headline": "depot=north: 54 % of parcels late, the model expected 18 %"} | more)
+
+
+def test_a_week_with_an_open_incident_of_a_segment_is_not_quiet_and_says_which():
+    found = facts(segments=[segment()])
+    assert headline(monitor(), found).startswith(
+        "parcels, 13 to 19 January: some trouble. depot=north: 54 % of parcels late, the model expected 18 %; 39 %"
+    )
+    told = said(found)
+    assert told[""].startswith("1 open incident needs you.")
+    assert (
+        told["Next"]
+        == 'look at incident i1 (`watchkeeper incidents show i1`): distrust "not late"; ask #parcels what changed. Do not retrain on one day.'
+    )
+    assert said(facts(segments=[segment(story=None)]))["Next"] == "look at incident i1 (`watchkeeper incidents show i1`)."
+    both = said(facts(scores=much_worse(), segments=[segment(story=None)]))["Next"]
+    assert (
+        both
+        == "find the days and segments behind the log loss, worse than in any reference week. Look at incident i1 (`watchkeeper incidents show i1`)."
+    )
+
+
+def test_what_ended_in_the_week_troubled_it_and_what_has_long_lasted_does_not():
+    """The word stays the same when an incident that was open is over by the time the digest is written anew."""
+    assert mood(monitor(), facts(segments=[segment(state="resolved")])) == "some trouble"
+    before = segment(state="resolved", window_end=WEEK["start"])
+    assert mood(monitor(), facts(segments=[before])) == "quiet"
+    assert mood(monitor(), facts(segments=[replace(before, state="open")])) == "some trouble"
+    lasting = segment(state="lasting")
+    assert mood(monitor(), facts(segments=[lasting])) == "some trouble"
+    assert mood(monitor(), facts(segments=[replace(lasting, opened_at=START - 22 * DAY)])) == "quiet"
+
+
+def test_an_open_incident_without_a_story_is_named_as_what_to_look_at():
+    assert said(facts(incidents=[incident(state="open", story=None)]))["Next"] == "look at incident i1 (`watchkeeper incidents show i1`)."
 
 
 def test_the_headline_tells_the_number_that_is_the_reason_when_the_rate_is_not():
     low = [signal("roc_auc", value, expected=0.72, day=day, low=value - 0.05, high=value + 0.05) for day, value in ((8, 0.6), (9, 0.5), (12, 0.62))]
     found = facts(incidents=[incident()], reason=Reason(low[1], 3))
     assert headline(monitor(), found).endswith(". AUC 0.660 [0.640, 0.680]; 0.720 over the whole reference")
-    assert "39 % of parcels were late" in headline(monitor(), facts(incidents=[incident()]))
     assert "39 % of parcels were late" in headline(monitor(), facts(incidents=[incident()], reason=Reason(signal(), 1)))
 
 
@@ -223,7 +291,8 @@ def test_a_week_that_data_made_bad_tells_of_the_data():
     assert headline(monitor(), facts(incidents=[fault, incident()])).endswith(
         ": very bad. weight_kg: missing in 50 % of rows on Mon 13 January, usually 0.1 %"
     )
-    assert "39 % of parcels were late" in headline(monitor(), facts(incidents=[replace(fault, severity="warning")]))
+    slight = facts(incidents=[replace(fault, severity="warning")])
+    assert headline(monitor(), slight) == f"parcels, 13 to 19 January: some trouble. {fault.headline}"
 
 
 def test_an_incident_is_as_grave_in_a_week_as_its_alarms_of_that_week():
@@ -282,7 +351,7 @@ def test_moved_scores_of_a_model_without_labels_are_no_quiet_week():
     week = facts(scores=unlabelled, notices=[moved])
     assert headline(monitor(labels=None), week).startswith("parcels, 13 to 19 January: its scores moved, and no label tells whether that is harm.")
     assert "The model's own scores differ from the reference (PSI up to 2.45, usually 0.005" in dict(lines(monitor(labels=None), week))["Data"]
-    assert mood(facts(notices=[moved])) == "quiet"
+    assert mood(monitor(), facts(notices=[moved])) == "quiet"
 
 
 def test_what_lasts_without_harm_is_said_a_last_time():

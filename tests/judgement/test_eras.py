@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from watchkeeper.judgement.developments import developments
 from watchkeeper.judgement.episodes import Episode, across
 from watchkeeper.judgement.eras import era_of, eras, fold, new_normal_text, reference_text
-from watchkeeper.judgement.incidents import OURSELVES, developments
+from watchkeeper.judgement.incidents import OURSELVES
 from watchkeeper.judgement.incidents import fold as folded
 from watchkeeper.records import Baseline, IncidentEvent, Signal
 from watchkeeper.story import Story

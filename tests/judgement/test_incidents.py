@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from watchkeeper.judgement.developments import developments
 from watchkeeper.judgement.episodes import AGAIN, Episode, episodes, severity_of, subject_of
-from watchkeeper.judgement.incidents import LASTED, RESTATED, Incident, developments, fold
+from watchkeeper.judgement.incidents import LASTED, RESTATED, Incident, fold
 from watchkeeper.records import IncidentEvent, Severity, Signal, key
 from watchkeeper.story import Story
 from watchkeeper.words import moment_text

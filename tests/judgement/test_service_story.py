@@ -1,9 +1,10 @@
 """Which place leads a service's incident: a region whose hosts are slow together, a host that is alone, the whole where all moved."""
 
-from evidence_world import evidence, monitor, signal
+from evidence_world import evidence, monitor, score, signal
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.service_story import place_that_leads
 from watchkeeper.judgement.story import story
+from watchkeeper.records import Score, Signal
 
 
 def beside(segment: str, value: float, expected: float, n: int, metric: str = "latency_to_rest"):
@@ -49,3 +50,37 @@ def test_what_is_usual_of_a_place_stands_with_the_place_and_other_trouble_is_tol
     assert said.when == "Mon 13 January, UTC."
     assert facts["Where"] == "host gpu-b. They take 4.18 times as long as all others, usually 1.08 (in 95 % of windows 1.05 to 1.12 times)."
     assert facts["Errors too"] == "error ratio 4 %, usually 0.4 %"
+
+
+def told(*signals: Signal, **known: Score) -> dict[str, str]:
+    """Return the facts of a service's episode of host=h3, with numbers of all its windows together."""
+    pooled = {(metric, "host=h3"): found for metric, found in known.items()}
+    return dict(story(monitor(), Episode("service", "service", list(signals), is_over=False), evidence(*signals, service=pooled)).facts)
+
+
+def failing_on(day: int, value: float, metric: str = "errors_to_rest", expected: float = 0.001, **more: object) -> Signal:
+    return signal(
+        metric, value, day=day, family="service", segment="host=h3", expected=expected, **({"normal_low": None, "normal_high": None} | more)
+    )
+
+
+def test_errors_beside_others_are_points_of_all_windows_as_the_headline_is():
+    days = [failing_on(7, 0.40, p=1e-12, normal_low=-0.01, normal_high=0.02), failing_on(8, 0.31)]
+    ratio, apart = (score(m, v, days=2, reference_value=u) for m, v, u in (("error_ratio", 0.32, 0.01), ("errors_to_rest", 0.315, 0.001)))
+    said = told(*days, error_ratio=ratio, errors_to_rest=apart)["Where"]
+    assert said.startswith("host h3. Its errors lie 32 points above those of all others, usually 0 points (in 95 % of windows 0 to 2 points).")
+
+
+def test_latency_beside_others_is_that_of_all_windows_too():
+    days = [failing_on(7, 5.0, "latency_to_rest", 1.0, p=1e-12), failing_on(8, 4.0, "latency_to_rest", 1.0)]
+    said = told(*days, latency_to_rest=score("latency_to_rest", 4.4, days=2, reference_value=1.02))["Where"]
+    assert said == "host h3. They take 4.40 times as long as all others, usually 1.02."
+
+
+def test_a_number_of_one_window_among_several_says_of_which():
+    days = [failing_on(7, 0.40, p=1e-12), failing_on(8, 0.31)]
+    slow = failing_on(8, 4.0, "latency_to_rest", 1.0)
+    said = told(*days, slow)
+    assert said["Where"] == "host h3. Its errors lie 40 points above those of all others on Mon 13 January, usually 0 points."
+    assert said["Latency too"] == "host h3: they take 4.00 times as long as all others on Tue 14 January, usually 1.00"
+    assert " on " not in told(days[0])["Where"]

@@ -13,7 +13,7 @@ import pytest
 from conftest import PARCELS, new_home, parcels_world
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home, load_monitors
-from watchkeeper.judgement.advice import Advice
+from watchkeeper.judgement.advice import Advice, Facts
 from watchkeeper.operations.advise import advise, facts_of
 from watchkeeper.operations.costs import costs
 from watchkeeper.operations.digest_costs import spending_of
@@ -21,6 +21,7 @@ from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.report import digest_of
+from watchkeeper.operations.spending import books_or_reasons
 from watchkeeper.records import Score
 from watchkeeper.samples import GpuProcess, GpuSample
 from watchkeeper.windows import Grid, Window
@@ -84,8 +85,17 @@ def answer(home: Home, per_hour: int, hours: tuple[int, int] = (0, 24)) -> None:
     home.lake.append("events/one", pa.table(columns))
 
 
+def known(home: Home, model: str) -> Facts:
+    monitors = load_monitors(home)[0]
+    return facts_of(home, monitors[model], monitors, books_or_reasons(home), now=NOW)
+
+
+def advised(home: Home, model: str) -> list[Advice]:
+    return advise(load_monitors(home)[0][model], known(home, model))
+
+
 def told(home: Home) -> dict[str, Advice]:
-    return {a.kind: a for a in advise(home, load_monitors(home)[0]["one"], now=NOW)}
+    return {a.kind: a for a in advised(home, "one")}
 
 
 def test_idle_gpus_with_room_in_latency_may_be_fewer_and_the_saving_is_that_of_those_left_out(farm):
@@ -250,13 +260,13 @@ def test_predictions_are_counted_over_the_days_in_which_they_were_made_and_gpus_
     home = farm()
     serve(home, 1, 0.1, days=7)
     answer(home, 10)
-    facts = facts_of(home, load_monitors(home)[0]["one"], now=NOW)
+    facts = known(home, "one")
     assert (facts.days, facts.days_asked) == (7, 14)
     assert facts.predictions == 7 * 24 * 10
 
 
 def test_a_version_that_costs_less_and_is_as_good_is_found_in_what_was_measured(released):
-    found = {a.kind: a for a in advise(released, load_monitors(released)[0]["parcels"], now=NOW)}["cheaper_version"]
+    found = {a.kind: a for a in advised(released, "parcels")}["cheaper_version"]
     assert (found.state, found.evidence["version"], found.evidence["to_version"]) == ("advised", "1", "2")
     old, new = 2.70 * 24 * 1000 / 180, 0.80 * 24 * 1000 / 120
     assert found.evidence["cost_per_1000_predictions"] == pytest.approx(old)
@@ -286,7 +296,7 @@ def test_a_digest_tells_what_is_material_with_its_risk(released):
 
 def test_advice_writes_nothing(released):
     before = {table: released.lake.table(table).version() for table in ("scores", "runs", "batches")}
-    advise(released, load_monitors(released)[0]["parcels"], now=NOW)
+    advised(released, "parcels")
     assert {table: released.lake.table(table).version() for table in before} == before
     assert released.lake.table("signals") is None
 
@@ -296,7 +306,7 @@ def test_cards_are_offered_at_the_prices_of_the_day_in_the_workspaces_zone(make_
     home = make_home({"model": "one", "reference": {"from": "2025-01-01", "to": "2025-01-15"}, **words}, name="berlin", timezone="Europe/Berlin")
     book = BOOK.replace("as_of,source\n", "as_of,source,from\n").replace(",list\n", ",list,\n")
     home.prices.write_text(book + f"L4,aws,g6,0.30,USD,us-east-1,2025-01-01,list,{NOW.date()}\n")
-    facts = facts_of(home, load_monitors(home)[0]["one"], now=NOW)
+    facts = known(home, "one")
     assert dict(facts.offers)["L4"] == 0.30
 
 

@@ -17,6 +17,7 @@ import pytest
 from live_world import live_rows, live_workspace, write_file
 from slack_standin import Slack
 from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.pace import Pace
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.errors import UsageError
@@ -29,7 +30,6 @@ from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.newest import look, told_by_windows
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.rollup import rolled_up
-from watchkeeper.operations.sample import Pace
 from watchkeeper.operations.status import overview_rows
 from watchkeeper.operations.unlooked import GIVEN_UP, unlooked_text
 from watchkeeper.operations.watch import watch
@@ -229,6 +229,22 @@ def test_rows_of_an_hour_that_is_over_wait_for_its_late_ones(home: Home):
     followed(home, Clock(5, between, start=start))
     hour = NOW.replace(minute=0) + timedelta(hours=1)
     assert [(one.n, one.rows_from < hour) for one in looks_at(home, "rows")] == [(36, True), (400, False)]
+
+
+def test_days_that_the_calendar_names_while_it_is_followed_are_not_learned_from(home: Home):
+    """What is usual is kept from step to step, and by the monitor as it is now."""
+    file = home.root / "deployments" / "monitors" / f"{MODEL}.yaml"
+
+    def between(number: int) -> None:
+        minute(home, number)
+        if number == 3:
+            days = [f"2026-11-{day}" for day in range(14, 19)]
+            file.write_text(json.dumps(json.loads(file.read_text()) | {"calendar": {"strike": days}}))
+
+    steps = followed(home, Clock(6, between))
+    assert [s.failures for s in steps] == [[]] * 6
+    at = [round((one.computed_at - NOW) / MINUTE) for one in looks_at(home, "error_ratio")]
+    assert at == [1, 2], "without a day to learn from nothing is usual"
 
 
 def test_a_step_with_nothing_new_writes_nothing(home: Home):

@@ -55,6 +55,17 @@ def test_a_bad_stretch_is_one_incident_that_opens_grows_and_ends(home, tmp_path)
     assert "missing values" in one.story.ruled_out
 
 
+@pytest.mark.parametrize("seed", [1, 6])
+def test_good_days_after_a_bad_stretch_are_no_part_of_its_incident(home, seed):
+    """Of these seeds the first good day lies on the side of the fault, within what is usual."""
+    parcels_days(home.root, FIRST, 34, rows=300, late=BAD, seed=seed)
+    watch(home, now=BEGIN + 35 * DAY)
+    [one] = incidents(home)
+    assert (one.state, one.window_start, one.window_end) == ("resolved", BEGIN + 21 * DAY, BEGIN + 25 * DAY)
+    assert "on 22 to 25 January were positive" in one.headline
+    assert [e.why for e in home.lake.newest(IncidentEvent) if e.event == "resolved"] == ["clear since Sun 26 Jan 2025"]
+
+
 def test_judging_again_writes_nothing(home):
     parcels_days(home.root, FIRST, 30, rows=300, late=BAD)
     now = BEGIN + 32 * DAY
@@ -80,6 +91,23 @@ def test_values_that_go_missing_are_a_data_incident(home):
     [one] = incidents(home)
     assert (one.family, one.state) == ("data", "open")
     assert one.headline.startswith("weight_kg: missing in 50 % of rows on Sat 25 January")
+
+
+@pytest.mark.parametrize("where", ["east", "everywhere"])
+def test_missing_values_of_one_segment_alone_are_told_with_it(home, where):
+    def emptied(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+        gone = [depot == "east" or (where == "everywhere" and i % 3 == 0) for i, depot in enumerate(events["depot"].to_pylist())]
+        weights = pc.if_else(pa.array(gone), pa.scalar(None, pa.float64()), events["weight_kg"])
+        return events.set_column(events.column_names.index("weight_kg"), "weight_kg", weights), labels
+
+    parcels_days(home.root, FIRST, 26, change={24: emptied})
+    watch(home, now=BEGIN + 26 * DAY)
+    [one] = incidents(home)
+    assert one.family == "data"
+    assert one.headline.endswith("; all of them where depot=east") == (where == "east")
+    assert [re.sub(r"\d\d %", "20 %", said) for label, said in one.story.facts if label == "Where"] == (
+        ["depot=east (all of its rows, which are 20 % of all)"] if where == "east" else []
+    )
 
 
 @pytest.fixture
@@ -307,3 +335,28 @@ def test_a_fault_of_one_segment_that_the_whole_s_incident_names_is_no_second_inc
     assert (one.family, one.window_start, one.state) == ("kpi", BEGIN + 21 * DAY, "resolved")
     assert "; depot=east accounts for " in one.headline
     assert any(s.family == "segment" and s.segment == "depot=east" and s.level == "page" for s in home.lake.newest(Signal))
+
+
+def _often_late_in_the_east(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Let two of five parcels of one depot be late, and the model know it."""
+    is_east = pc.equal(events["depot"], "east")
+    late = pc.if_else(is_east, pa.array([i % 5 < 2 for i in range(len(events))]), labels["was_late"])
+    scores = pc.if_else(is_east, 0.4, events["p_late"])
+    return events.set_column(events.column_names.index("p_late"), "p_late", scores), labels.set_column(1, "was_late", late)
+
+
+def _turned_round(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Turn all labels round, which is less wrong where more are late."""
+    events, labels = _often_late_in_the_east(events, labels)
+    return events, labels.set_column(1, "was_late", pc.invert(labels["was_late"]))
+
+
+def test_a_segment_that_is_less_wrong_than_the_rest_is_no_second_incident(home):
+    usual, turned = dict.fromkeys(range(24), _often_late_in_the_east), dict.fromkeys(range(24, 30), _turned_round)
+    parcels_days(home.root, FIRST, 30, rows=600, change=usual | turned)
+    watch(home, now=BEGIN + 32 * DAY)
+    [one] = incidents(home)
+    assert (one.family, one.window_start, one.story.causes[0].kind) == ("kpi", BEGIN + 24 * DAY, "labels")
+    found = [s for s in home.lake.newest(Signal) if s.segment == "depot=east" and s.metric == "calibration_gap_to_rest" and s.level == "page"]
+    assert found
+    assert all(s.value < s.expected for s in found)

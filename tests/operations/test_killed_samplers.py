@@ -23,7 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.telemetry import Buffer
-from watchkeeper.operations.sample import Pace, Plan, sample
+from watchkeeper.adapters.pace import Pace
+from watchkeeper.operations.sample import Plan, sample
 folder = Path(sys.argv[1])
 pace = Pace(now=lambda: datetime.now(UTC), seconds=time.monotonic, wait=lambda s: time.sleep(s) or False)
 with Buffer(Lake(folder / "lake"), folder / "spool") as buffer:

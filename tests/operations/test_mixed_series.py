@@ -1,29 +1,15 @@
 """No value stands for several series: those that only a label told apart which is not kept are left out, with a word, and not laid over each other."""
 
 import json
-from datetime import UTC, datetime
-
-import pytest
 
 from conftest import PARCELS
 from otel_world import nanoseconds
 from receiver import Answer, Receiver
+from telemetry_world import NOW, put, taken_in
 from watchkeeper.adapters.workspace import load_monitors
 from watchkeeper.operations.query import query
-from watchkeeper.operations.take_telemetry import take, taken_text
+from watchkeeper.operations.take_telemetry import taken_text
 from watchkeeper.samples import MetricSample
-
-NOW = datetime(2025, 2, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def telling(make_home):
-    """Return a maker of a workspace with parcels and a `telemetry` section."""
-    return lambda **telemetry: make_home(PARCELS, telemetry=telemetry)
-
-
-def taken_in(home, *, now=NOW, **how):
-    return take(home, load_monitors(home)[0], now=now, **how)
 
 
 def landed(home):
@@ -106,17 +92,13 @@ def by_process(*points, key="process.pid", label=None):
     return "".join(json.dumps(line) + "\n" for line in lines).encode()
 
 
-def put(home, data):
-    (home.root / "inbox" / "a.jsonl").write_bytes(data)
-
-
 BESIDE = (("1", 0, 10.0), ("2", 1, 3.0), ("1", 60, 11.0), ("2", 61, 5.0))
 AFTER = (("1", 0, 10.0), ("1", 60, 11.0), ("2", 120, 1.0), ("2", 180, 2.0))
 
 
 def test_two_processes_that_tell_of_one_counter_at_a_time_are_left_out_of_a_file_and_told_of(telling, make_home):
     home = telling(files=["inbox/*"])
-    put(home, by_process(*BESIDE))
+    put(home, "a.jsonl", by_process(*BESIDE))
     (told,) = taken_in(home)
     assert (told.status, told.values, told.rows_quarantined) == ("quarantined", 0, 1)
     assert "2 series of 'requests' differ only in labels that are not kept (process.pid)" in told.reason
@@ -124,20 +106,20 @@ def test_two_processes_that_tell_of_one_counter_at_a_time_are_left_out_of_a_file
     assert aside["row_number"] == -1
     assert aside["reasons"][0] in told.reason
     named = make_home(PARCELS, name="named", telemetry={"files": ["inbox/*"], "attributes": ["process.pid"]})
-    put(named, by_process(*BESIDE))
+    put(named, "a.jsonl", by_process(*BESIDE))
     assert [(t.status, t.values) for t in taken_in(named)] == [("landed", 4)]
 
 
 def test_a_process_that_was_started_again_goes_on_with_its_series(telling):
     home = telling(files=["inbox/*"])
-    put(home, by_process(*AFTER))
+    put(home, "a.jsonl", by_process(*AFTER))
     (told,) = taken_in(home)
     assert (told.status, told.values) == ("landed", 4)
 
 
 def test_a_label_of_the_series_tells_two_apart_at_whatever_time(telling):
     home = telling(files=["inbox/*"])
-    put(home, by_process(*AFTER, label="customer"))
+    put(home, "a.jsonl", by_process(*AFTER, label="customer"))
     (told,) = taken_in(home)
     assert (told.status, told.values) == ("quarantined", 0)
     assert "(customer)" in told.reason

@@ -1,34 +1,14 @@
 """Whatever others write, a number or a moment that is none stops no other file, line or source, and is told of."""
 
 import json
-from datetime import UTC, datetime
 
 import pytest
 
-from conftest import PARCELS
 from otel_world import AT, a_trace, json_of, nanoseconds
 from receiver import Answer, Receiver
-from watchkeeper.adapters.workspace import load_monitors
-from watchkeeper.operations.take_telemetry import faults, take
+from telemetry_world import NOW, put, taken_in
+from watchkeeper.operations.take_telemetry import faults
 from watchkeeper.samples import MetricSample, Span
-
-NOW = datetime(2025, 2, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def telling(make_home):
-    """Return a maker of a workspace with parcels and a `telemetry` section."""
-    return lambda **telemetry: make_home(PARCELS, telemetry=telemetry)
-
-
-def taken_in(home, *, now=NOW, **how):
-    return take(home, load_monitors(home)[0], now=now, **how)
-
-
-def put(home, name, data):
-    path = home.root / "inbox" / name
-    path.write_bytes(data)
-    return path
 
 
 def with_tokens(value):

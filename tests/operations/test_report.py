@@ -86,7 +86,7 @@ def test_days_may_be_the_period_and_a_silent_one_is_told_too(make_home):
     watch(home, now=BEGIN + 24 * DAY)
     told = digests(home)
     assert len(told) == 8
-    assert told[date(2025, 1, 21)].headline == "parcels, Tue 21 January: nothing to measure."
+    assert told[date(2025, 1, 21)].headline == "parcels, Tue 21 January: nothing to measure. no predictions landed on 21 to 22 January, usually 400"
     assert "no events of this period have landed" in told[date(2025, 1, 21)].text
 
 

@@ -14,10 +14,11 @@ from watchkeeper.adapters.gpu_hours import Claims, gpu_uses
 from watchkeeper.adapters.gpu_look import GpuSource
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.nvml import gpus
+from watchkeeper.adapters.pace import Pace
 from watchkeeper.adapters.telemetry import Buffer
 from watchkeeper.errors import UsageError
 from watchkeeper.measures.price_spans import spans_of
-from watchkeeper.operations.sample import Pace, Plan, Reading, check_interval, sample
+from watchkeeper.operations.sample import Plan, Reading, check_interval, sample
 from watchkeeper.samples import GpuSample, HostSample
 from watchkeeper.windows import Grid
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,31 +14,14 @@ import pytest
 from conftest import PARCELS
 from otel_world import AT, SECRET, a_trace, json_of, metrics, metrics_json, one_span, protobuf_of, with_lengths
 from receiver import Answer, Receiver
+from telemetry_world import NOW, put, taken_in
 from watchkeeper.adapters.workspace import load_monitors
 from watchkeeper.operations.query import query
-from watchkeeper.operations.take_telemetry import Taken, faults, take, taken_text
+from watchkeeper.operations.take_telemetry import Taken, faults, taken_text
 from watchkeeper.operations.upkeep import upkeep
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import Batch
 from watchkeeper.samples import TELEMETRY_QUARANTINE, MetricSample, Span
-
-NOW = datetime(2025, 2, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def telling(make_home):
-    """Return a maker of a workspace with parcels and a `telemetry` section."""
-    return lambda **telemetry: make_home(PARCELS, telemetry=telemetry)
-
-
-def taken_in(home, *, now=NOW, **how):
-    return take(home, load_monitors(home)[0], now=now, **how)
-
-
-def put(home, name, data):
-    path = home.root / "inbox" / name
-    path.write_bytes(data)
-    return path
 
 
 def span_rows(home):

@@ -13,7 +13,7 @@ from watchkeeper.cli.output import JsonOption, complain, say, show_json
 from watchkeeper.judgement.advice import Advice
 from watchkeeper.judgement.budget import money
 from watchkeeper.measures.cost import SYNTHETIC
-from watchkeeper.operations.advise import advise
+from watchkeeper.operations.advise import advise, facts_of
 from watchkeeper.operations.spending import books_or_reasons
 from watchkeeper.words import percent
 
@@ -41,7 +41,7 @@ def show_advice(
         complain(str(problem))
     at = moment(now, place)
     every, books = load_monitors(place)[0] if models else monitors, books_or_reasons(place)
-    found = [a for m in monitors.values() for a in advise(place, m, now=at, monitors=every, books=books)]
+    found = [a for m in monitors.values() for a in advise(m, facts_of(place, m, every, books, now=at))]
     if as_json:
         show_json(found)
         return

@@ -1,23 +1,20 @@
 """`run --every`: a watch that goes on, with a line for each step.
 
-Belongs here: the clock, the signals that end it, and its lines. Does not: what a step does (operations/follow.py).
+Belongs here: its arguments and its lines. Does not: what a step does (operations/follow.py), the clock and the signals that end it (adapters/pace.py).
 """
 
 import json
-import signal
-import threading
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from watchkeeper.adapters.pace import pace
 from watchkeeper.adapters.reference_files import dated
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.cli.output import complain, plain, say
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.beside import Beside
-from watchkeeper.operations.follow import Plan, Step, check_beat, follow, line_of
+from watchkeeper.operations.follow import Plan, Step, check_beat, check_clock, follow, line_of
 from watchkeeper.operations.newest import told_by_windows
-from watchkeeper.operations.sample import Pace
 from watchkeeper.operations.spread import in_threads
 from watchkeeper.spelling import parse_duration
 from watchkeeper.words import counted
@@ -27,9 +24,7 @@ def follow_on(home: Home, models: Sequence[str] | None, *, every: str | None, la
     """Follow models until Ctrl-C, SIGTERM or the end of the time asked for; the step that is under way is ended first."""
     if every is None:
         raise UsageError("says how long to go on, and not how often", where="--for", then="Add --every, for example 1m.")
-    if now is not None or home.workspace.now is not None:
-        where = "--now" if now is not None else "watchkeeper.yaml"
-        raise UsageError("the clock stands still, and --every follows one that goes", where=where, then="Leave --every out, or let the clock go.")
+    check_clock(home, asked=now is not None)
     load_monitors(home, models)
     plan = Plan(
         every_s=check_beat(_time(every, "--every")), for_s=None if lasting is None else _time(lasting, "--for").total_seconds(), models=models
@@ -37,16 +32,19 @@ def follow_on(home: Home, models: Sequence[str] | None, *, every: str | None, la
     complain(f"A step every {every.strip()}. Ctrl-C ends it.")
     complain("The first step brings everything up to date, which may take minutes.")
     with Beside() as beside:
-        seen: list[datetime] = []
+        is_first = True
 
         def told(step: Step) -> None:
+            nonlocal is_first
+            step.failures += beside.missed()
             (_as_json if as_json else _as_line)(step)
-            if not seen:
+            if is_first:
                 _say_what_waits(home, models, step.at)
-            seen.append(step.at)
-            beside.go_on()
+                is_first = False
 
-        steps = follow(home, plan, pace(), told=told, show=beside.show, spread=in_threads)
+        steps = follow(home, plan, pace(heeds_signals=True), told=told, show=beside.show, spread=in_threads)
+    for failure in beside.missed():
+        complain(failure)
     complain(f"{counted(steps, 'step')} taken.")
 
 
@@ -63,14 +61,6 @@ def _time(text: str, where: str) -> timedelta:
         return parse_duration(text)
     except ValueError as error:
         raise UsageError(str(error), where=where) from error
-
-
-def pace() -> Pace:
-    """Return the real clock, and a wait that Ctrl-C and SIGTERM end."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    return Pace(now=lambda: datetime.now(UTC), seconds=time.monotonic, wait=stop.wait)
 
 
 def _as_line(step: Step) -> None:

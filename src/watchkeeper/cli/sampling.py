@@ -1,16 +1,12 @@
 """The command sample-gpus: a small daemon, or one reading for cron.
 
-Belongs here: arguments, the sampler's clock and signals, and what is said of readings. Does not: taking them (operations/sample.py),
+Belongs here: arguments, and what is said of readings. Does not: taking them (operations/sample.py),
 or what they cost (gpus.py).
 """
 
 import contextlib
 import json
-import signal
-import threading
-import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -21,12 +17,13 @@ from watchkeeper.adapters.gpu_look import GpuSource
 from watchkeeper.adapters.gpu_owners import Owners, rules
 from watchkeeper.adapters.host import host_name
 from watchkeeper.adapters.nvml import Gpus, gpus
+from watchkeeper.adapters.pace import pace
 from watchkeeper.adapters.telemetry import Buffer
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.cli.frame import HomeOption, open_home
 from watchkeeper.cli.output import JsonOption, complain, plain, say
 from watchkeeper.errors import UsageError
-from watchkeeper.operations.sample import Pace, Plan, Reading, check_interval, sample
+from watchkeeper.operations.sample import Plan, Reading, check_interval, sample
 from watchkeeper.samples import GpuProcess, GpuSample, HostSample
 from watchkeeper.spelling import parse_duration
 from watchkeeper.words import counted
@@ -88,7 +85,7 @@ def sample_gpus(
         if exporters and plan.count != 1:
             complain(f"{', '.join(e.place for e in exporters)}, read every {plan.every_s:g} s. Ctrl-C ends it.")
         teller = _Teller(buffer, as_json=as_json)
-        sample(sources, buffer, plan, _pace(), seen=teller)
+        sample(sources, buffer, plan, pace(heeds_signals=True), seen=teller)
         _conclude(buffer, is_blind=teller.is_blind)
 
 
@@ -103,14 +100,6 @@ def _require_known(workspace: Home, models: Sequence[str]) -> None:
     """Refuse models that no monitor is of; a host of GPUs may have the lake's address and no monitors."""
     if models and workspace.monitors_dir.is_dir():
         load_monitors(workspace, list(dict.fromkeys(models)))
-
-
-def _pace() -> Pace:
-    """Return the real clock, and a wait that Ctrl-C and SIGTERM end."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    return Pace(now=lambda: datetime.now(UTC), seconds=time.monotonic, wait=stop.wait)
 
 
 def _driver(opened: contextlib.ExitStack, owners: Owners, plan: Plan) -> Gpus:

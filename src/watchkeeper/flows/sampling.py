@@ -1,12 +1,10 @@
 """The flow that samples the GPUs of the host whose worker runs it, for hosts that have a work pool and no service manager.
 
-Belongs here: parameters, the clock, the last word. Does not: taking readings (operations/sample.py), or the daemon (`watchkeeper
+Belongs here: parameters, the last word. Does not: taking readings (operations/sample.py), or the daemon (`watchkeeper
 sample-gpus`), which begins at once and needs no run a day.
 """
 
 import contextlib
-import time
-from datetime import UTC, datetime
 from typing import Any
 
 from prefect import State, flow
@@ -17,11 +15,12 @@ from watchkeeper.adapters.gpu_look import GpuSource
 from watchkeeper.adapters.gpu_owners import Owners, rules
 from watchkeeper.adapters.host import host_name
 from watchkeeper.adapters.nvml import gpus
+from watchkeeper.adapters.pace import pace
 from watchkeeper.adapters.telemetry import Buffer
 from watchkeeper.adapters.workspace import find_home, load_monitors
 from watchkeeper.flows.beginning import begin, seconds_late
 from watchkeeper.flows.selection import run_name
-from watchkeeper.operations.sample import Pace, Plan, check_interval, sample
+from watchkeeper.operations.sample import Plan, check_interval, sample
 from watchkeeper.samples import GpuProcess, GpuSample, HostSample
 from watchkeeper.spelling import parse_duration
 from watchkeeper.words import counted
@@ -65,22 +64,11 @@ def sample_gpus(
             found = opened.enter_context(gpus(owners))
             sources, why_none = [found], found.why_none
         try:
-            sample(sources, buffer, plan, _pace(lasting))
+            sample(sources, buffer, plan, pace(lasting))
         finally:
             buffer.flush()  # a run that is cancelled lands what it has; what a killed one leaves lands with the next
     is_short = buffer.dropped or (not why_none and not buffer.landed.get(GpuSample, 0) and not buffer.held)
     return (Failed if is_short else Completed)(message=_last_word(buffer, plan, why_none))
-
-
-def _pace(seconds: float) -> Pace:
-    """Return the real clock, and a wait that ends the sampling when the time is over."""
-    end = time.monotonic() + seconds
-
-    def wait(for_s: float) -> bool:
-        time.sleep(max(0.0, min(for_s, end - time.monotonic())))
-        return time.monotonic() >= end
-
-    return Pace(now=lambda: datetime.now(UTC), seconds=time.monotonic, wait=wait)
 
 
 def _last_word(buffer: Buffer, plan: Plan, why_none: str) -> str:

@@ -22,7 +22,8 @@ from watchkeeper.stats.detectors import e_detector
 from watchkeeper.stats.testing import benjamini_hochberg
 
 _MORE_OF_THE_NEW = 0.5
-_NEARLY = 0.75
+_UNUSUAL = 0.05
+"""The p-value below which a window by itself lies outside what 95 % of windows lie between."""
 _WINDOWS_PER_DAY = {"hour": 24.0, "day": 1.0, "week": 1 / 7, "month": 1 / 30.4}
 
 
@@ -107,6 +108,11 @@ def charts_of(found: Series) -> int:
 
 
 def _chart(found: Series, named: NDArray[np.bool_], bar: Bar) -> Charted:
+    """Chart one metric's series.
+
+    A window that alarms by itself is told, and no evidence of a slow change beside: else usual windows after a fault would alarm for as long as a mean
+    remembers it. Only a window that is unusual itself may go on with what was told.
+    """
     panel = found.panel()
     panel = replace(panel, value=np.where(named, np.nan, panel.value))
     normal, tolerance = learn(panel), np.full((len(panel.value), 1), found.rule.tolerance)
@@ -120,12 +126,14 @@ def _chart(found: Series, named: NDArray[np.bool_], bar: Bar) -> Charted:
     if found.rule.is_relative:
         tolerance = tolerance * _usual_size(normal.centre)
     best = chances(sudden(panel, normal, deviation, tolerance), normal, found.direction)
-    slower = [
-        _remembered(*slow(panel, normal, deviation, tolerance / 2, weight), normal, deviation, found.direction)
-        for weight in found.rule.memories_of(panel.slots)
-    ]
+    is_told, is_usual = best < bar.p, best >= _UNUSUAL
+    untold = np.where(is_told, np.nan, deviation)
+    slower = []
+    for weight in found.rule.memories_of(panel.slots):
+        every, rest = (slow(panel, normal, counted, tolerance / 2, weight) for counted in (deviation, untold))
+        slower.append(_remembered(np.where(is_usual, rest, every), normal, deviation, found.direction))
     if found.rule.e_detector:
-        final = replace(panel, value=np.where(found.is_provisional, np.nan, panel.value))
+        final = replace(panel, value=np.where(found.is_provisional | is_told, np.nan, panel.value))
         slower.append(_added_up(final, normal, tolerance, found.direction, bar))
     is_slow = np.zeros(best.shape, bool)
     for p in slower:
@@ -136,13 +144,9 @@ def _chart(found: Series, named: NDArray[np.bool_], bar: Bar) -> Charted:
     return Charted(found, panel, normal, np.minimum(1.0, charts_of(found) * best), is_slow, tolerance, least)
 
 
-def _remembered(chart: Floats, mean: Floats, normal: Normal, deviation: Floats, direction: str) -> Floats:
-    """Return the p-values of a slow chart, of windows that are nearly as far off as the mean of what it remembers.
-
-    Others do not bear it out: after some very bad days the chart falls for days over which nothing is wrong.
-    """
-    bears_it_out = (np.sign(chart) == np.sign(deviation)) & (np.abs(deviation) >= _NEARLY * np.abs(mean))
-    p = np.where(bears_it_out, chances(chart, normal, direction), 1.0)
+def _remembered(chart: Floats, normal: Normal, deviation: Floats, direction: str) -> Floats:
+    """Return the p-values of a slow chart, of windows that lie on its side."""
+    p = np.where(np.sign(chart) == np.sign(deviation), chances(chart, normal, direction), 1.0)
     return np.where(np.isfinite(chart), p, np.nan)
 
 

@@ -1,9 +1,10 @@
 """The digest: what a stakeholder reads in a minute about one model and one period.
 
-Belongs here: numbers -> lines of plain words. Does not: what numbers there are (digest_facts.py), the line about data and inputs (digest_data.py), gathering the numbers (operations/report.py),
+Belongs here: numbers -> lines of plain words. Does not: what numbers there are (digest_facts.py), the word for a period (digest_mood.py), the line about data and inputs (digest_data.py), gathering the numbers (operations/report.py),
 message forms (site/).
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ from watchkeeper.judgement.budget import outlook_text
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.digest_data import data_text
 from watchkeeper.judgement.digest_facts import DigestFacts
+from watchkeeper.judgement.digest_mood import is_out_of_range, main_of, mood, segments_in_trouble
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.promises import Promise, when_text
 from watchkeeper.judgement.spans import span_text
@@ -24,7 +26,6 @@ from watchkeeper.words import counted, listed, measured_text, metric_text, numbe
 
 RESTATED = ", restated"
 _ROUNDING = 1e-6
-_MAIN = {"binary": "log_loss", "regression": "mae", "multiclass": "accuracy"}
 
 
 def headline(monitor: Monitor, facts: DigestFacts) -> str:
@@ -35,48 +36,43 @@ def headline(monitor: Monitor, facts: DigestFacts) -> str:
 def _headline(monitor: Monitor, facts: DigestFacts) -> str:
     period = span_text(monitor, facts.start, facts.end, facts.told_at)
     so_far = "" if facts.is_final or not facts.scores else " (provisional)"
-    start = f"{monitor.model}, {period}{RESTATED if facts.is_correction else ''}: {mood(facts)}{so_far}."
+    start = f"{monitor.model}, {period}{RESTATED if facts.is_correction else ''}: {mood(monitor, facts)}{so_far}."
     if facts.reason is not None and (reason := reason_text(monitor, facts.scores, facts.reason, facts.told_at)):
         return f"{start} {reason}"
     gravest = max(facts.incidents, key=lambda i: SEVERITIES.index(i.severity), default=None)
-    if facts.reason is None and gravest is not None and gravest.family != "kpi" and gravest.severity in SEVERITIES[2:]:
+    if facts.reason is None and gravest is not None:
         return f"{start} {gravest.headline}"
     if gravest is None and (facts.is_mostly_aside or facts.blind):
         landed = round(_value(facts, "rows") or 0.0)
         aside = f"{facts.events_aside:,} of {facts.events_aside + landed:,} {monitor.wording.rows} are in quarantine, and in no figure"
         return f"{start} {aside if facts.is_mostly_aside else _capital(facts.blind)}"
+    why = _unquiet(monitor, facts) if gravest is None else []
+    return f"{start} {'; '.join([*why, *_figure(monitor, facts, why)])}".rstrip()
+
+
+def _figure(monitor: Monitor, facts: DigestFacts, said_already: Sequence[str]) -> list[str]:
+    """Return the figure that tells a period at a glance: how often the outcome came and was expected, or the main number unless that is said."""
     rate, said = _value(facts, "positive_rate"), _value(facts, "score_mean")
     if monitor.task == "binary" and rate is not None and said is not None:
         gap = _value(facts, "calibration_gap")
         expected = rate - gap if gap is not None else said
-        return f"{start} {percent(rate)} of {monitor.wording.rows} were {monitor.wording.positive} {_percents(facts, 'positive_rate')}; the model expected {percent(expected)}"
-    main = _main(monitor)
-    return f"{start} {metric_text(main)} {_number(monitor, facts, main)}" if main in facts.scores else start
+        return [
+            f"{percent(rate)} of {monitor.wording.rows} were {monitor.wording.positive} {_percents(facts, 'positive_rate')}; the model expected {percent(expected)}"
+        ]
+    main = main_of(monitor)
+    number = f"{metric_text(main)} {_number(monitor, facts, main)}"
+    return [number] if main in facts.scores and not any(each.startswith(number) for each in said_already) else []
+
+
+def _unquiet(monitor: Monitor, facts: DigestFacts) -> list[str]:
+    """Return what makes a period without an incident about the whole model no quiet one."""
+    main, period = main_of(monitor), grain_of(facts.end - facts.start)
+    out = [f"{metric_text(main)} {_number(monitor, facts, main)}, worse than in any reference {period}"] if is_out_of_range(monitor, facts) else []
+    return [*out, *(i.headline for i in segments_in_trouble(facts)[:1])]
 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _main(monitor: Monitor) -> str:
-    """Return the KPI that a digest leads with: of a model that logs no probabilities one of its decisions."""
-    return "accuracy" if monitor.decides_alone else _MAIN.get(monitor.task, "")
-
-
-def mood(facts: DigestFacts) -> str:
-    """Return what kind of period it was: by the gravest incident about the whole model."""
-    if facts.failed:
-        return "not all measured"
-    if not facts.scores:
-        return "nothing to measure"
-    if not facts.is_judged:
-        return "not judged"
-    worst = max((SEVERITIES.index(i.severity) for i in facts.incidents), default=0)
-    if worst == 0 and (facts.is_mostly_aside or facts.blind):
-        return "most rows set aside" if facts.is_mostly_aside else "not judged"
-    if worst == 0 and facts.scores_moved and "label_coverage" not in facts.scores:
-        return "its scores moved, and no label tells whether that is harm"
-    return ("quiet", "some trouble", "bad", "very bad")[worst]
 
 
 def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
@@ -90,7 +86,7 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
         ("Own numbers", _own_numbers(monitor, facts)),
         ("Promises", _promises(monitor, facts)),
         ("Why", _why(monitor, facts)),
-        ("Quiet trouble", _quiet(facts)),
+        ("In segments", _in_segments(facts)),
         ("Times", f"{facts.times.text}." if facts.times.text else ""),
         ("Data", data_text(facts)),
         ("Labels", _labels(facts)),
@@ -99,7 +95,7 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
         ("Budget", outlook_text(facts.cost.outlook) if facts.cost and facts.cost.outlook else ""),
         ("Could be saved", facts.cost.advice if facts.cost else ""),
         ("Not known", "; ".join(facts.not_known)),
-        ("Next", _next(facts)),
+        ("Next", _next(monitor, facts)),
     ]
     return [(label, one_line(said)) for label, said in made if said]
 
@@ -112,6 +108,8 @@ def _opening(monitor: Monitor, facts: DigestFacts) -> str:
     needs = f"{counted(len(still), 'open incident')} need{'' if len(still) > 1 else 's'} you." if still else f"Nothing{which} needs you now{over}."
     if not still and (facts.is_mostly_aside or facts.blind or not facts.is_judged):
         needs = f"No incident{which} is open, which is no sign of health: {'most rows were not seen' if facts.is_mostly_aside else 'nobody can judge the model'}."
+    elif not still and not facts.incidents and is_out_of_range(monitor, facts):
+        needs = f"No incident{which} is open, but the main number is worse than in any reference {grain_of(facts.end - facts.start)}."
     if facts.later:
         needs += f" {counted(facts.later, 'open incident')} began later."
     said = ["This replaces what was said before."] if facts.is_correction else []
@@ -137,7 +135,7 @@ def _finality(monitor: Monitor, facts: DigestFacts) -> str:
 
 
 def _quality(monitor: Monitor, facts: DigestFacts) -> str:
-    main = _main(monitor)
+    main = main_of(monitor)
     if not facts.scores:
         return f"not measured: no {monitor.wording.rows} landed"
     if main not in facts.scores:
@@ -223,7 +221,7 @@ def _because(monitor: Monitor, facts: DigestFacts, incident: Incident) -> str:
     return f"{incident.headline}; {reason}{whole}."
 
 
-def _quiet(facts: DigestFacts) -> str:
+def _in_segments(facts: DigestFacts) -> str:
     return " ".join(f"{i.headline}{' (known, lasts)' if i.state == 'lasting' else ''}." for i in facts.segments[:3])
 
 
@@ -239,14 +237,30 @@ def _labels(facts: DigestFacts) -> str:
     return f"{known:,} of {coverage.n:,} ({percent(coverage.value, digits=1)}){held}{tail}.{''.join(f' {_capital(said)}.' for said in facts.label_classes)}"
 
 
-def _next(facts: DigestFacts) -> str:
+def _next(monitor: Monitor, facts: DigestFacts) -> str:
     told = sorted(facts.incidents, key=lambda i: (i.family == "target", not i.is_open, -SEVERITIES.index(i.severity)))
-    steps = [step for i in told[:1] if i.story for step in i.story.next_steps]
-    if steps:
-        return " ".join(steps)
+    if steps := [_look_at(i, is_named=False) for i in told[:1]] if told else _steps(monitor, facts):
+        return " ".join([*steps[:1], *map(_capital, steps[1:])])
     if facts.is_mostly_aside:
         return "`watchkeeper quarantine list` says why rows are set aside: mend them at their source, or correct the suite or the monitor, then `watchkeeper quarantine release`."
     return "see that labels are delivered; `watchkeeper check` says what is known of them." if facts.blind else "nothing to do."
+
+
+def _steps(monitor: Monitor, facts: DigestFacts) -> list[str]:
+    """Return what to look at in a period that is not quiet though no incident is about the whole model."""
+    number = (
+        f"find the days and segments behind the {metric_text(main_of(monitor))}, worse than in any reference {grain_of(facts.end - facts.start)}."
+    )
+    trouble = sorted(segments_in_trouble(facts), key=lambda i: not i.is_open)
+    return ([number] if is_out_of_range(monitor, facts) else []) + [_look_at(i, is_named=True) for i in trouble[:1]]
+
+
+def _look_at(incident: Incident, *, is_named: bool) -> str:
+    """Return the steps that an incident's story names; one without any, or of a segment, is named itself."""
+    steps = " ".join(incident.story.next_steps) if incident.story else ""
+    if steps and not is_named:
+        return steps
+    return f"look at incident {incident.id} (`watchkeeper incidents show {incident.id}`){f': {steps}' if steps else '.'}"
 
 
 def _value(facts: DigestFacts, metric: str) -> float | None:

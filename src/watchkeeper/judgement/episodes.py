@@ -1,7 +1,7 @@
 """Episodes: signals about one subject with no long pause between them, and how grave each is.
 
 Belongs here: what a signal is about, and which signals are one story. Does not: which scores are signals (signals.py), what
-becomes of an episode (incidents.py).
+becomes of an episode (developments.py).
 
 The rules: page signals about one subject form an episode while no more than `GAP` evaluated windows lie clear between two of
 them; three clear windows end it. A window for which nothing was measured is neither: silence is no sign of health. What lasted three windows and

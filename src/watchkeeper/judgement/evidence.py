@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from watchkeeper.judgement.empties import EmptyAt
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.standing import Succession
 from watchkeeper.judgement.traces import Traces
@@ -34,7 +35,8 @@ _LEAST_BASELINE = 14
 _LEAST_SPREAD = 0.1
 _MOST_WINDOWS = 4  # days of one spell are not independent
 _TINY = 1e-3
-_CERTAIN = 1.96
+CERTAIN = 1.96
+"""So many standard errors from what is usual lies what is beyond chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class Evidence:
     Its numbers are of the windows whose labels are due; those of `not_due` are in none of them. Where no alarm's labels are (`is_provisional`),
     `observed` and `gap` are the bound that is certain, nearest to what was expected, and nothing else of labels is known.
     `whole` is the leading number over all its windows, where that is a mean of rows; `traces` what the rows of its bad windows show; `service` figures of the
-    service over these, by metric and place; `volume` the rows of such a window, and the median and the most of one in the weeks before.
+    service over these, by metric and place; `volume` the rows of such a window, and the median and the most of one in the weeks before;
+    `empty_at` the segment that nearly all rows without a value of a feature are of.
     """
 
     windows: list[datetime]
@@ -122,6 +125,7 @@ class Evidence:
     traces: Traces = field(default_factory=Traces)
     volume: tuple[float, float, float] | None = None
     service: Mapping[tuple[str, str], Score] = field(default_factory=dict)
+    empty_at: Mapping[str, EmptyAt] = field(default_factory=dict)
     not_measured: list[str] = field(default_factory=list)
     told_at: datetime | None = None
     timezone: str = "UTC"
@@ -213,13 +217,13 @@ def is_borne_out(episode: Episode, scores: pa.Table) -> bool:
         return False
     value, se, n, usual = (np.asarray(rows.column(name).cast(pa.float64()), float) for name in ("value", "se", "n", "reference_value"))
     gap = float(np.average(value - np.nan_to_num(usual), weights=n))
-    return abs(gap) > _CERTAIN * float(np.sqrt(np.sum((n * se) ** 2))) / float(n.sum())
+    return abs(gap) > CERTAIN * float(np.sqrt(np.sum((n * se) ** 2))) / float(n.sum())
 
 
 def _is_sure(total: Score, usual: float) -> bool:
     """Tell whether there is an excess beyond chance; shares of one that is not are a quotient of noise."""
     excess = abs((total.value or 0.0) - usual)
-    return excess > 0 and excess > _CERTAIN * (total.se or 0.0)
+    return excess > 0 and excess > CERTAIN * (total.se or 0.0)
 
 
 def segment_shares(pooled: Pooled, usual_gap: float) -> list[SegmentShare]:

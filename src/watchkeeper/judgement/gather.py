@@ -10,6 +10,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from watchkeeper.judgement.breaks import BROKEN
+from watchkeeper.judgement.empties import EmptyAt
 from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode, windows_out_of_line
 from watchkeeper.judgement.evidence import (
     OF_A_RATE,
@@ -45,7 +46,7 @@ class Known:
     `versions` looks up which model versions answered at an episode's onset, `succession` whether another version than that of the reference
     answered in a stretch of time; `broken` and `set_aside` look up what intake found in
     a stretch of time: expectations that rows broke, and how many rows of a source are held, with the commonest reason. `broken_then`
-    does as `broken` for files that hold any row of the time. `traces` looks up what rows show of an episode. `refused` looks up files of a source that came then and were refused whole.
+    does as `broken` for files that hold any row of the time. `traces` looks up what rows show of an episode, `empties` of which segment the rows are that miss a feature. `refused` looks up files of a source that came then and were refused whole.
     """
 
     scores: pa.Table
@@ -59,6 +60,7 @@ class Known:
     versions: Callable[[Episode], Versions | None] = lambda _: None
     succession: Callable[[Window], Succession | None] = lambda _: None
     traces: Callable[[Episode], Traces | None] = lambda _: None
+    empties: Callable[[Episode], dict[str, EmptyAt]] = lambda _: {}
     told_at: datetime | None = None
 
     def changes_near(self, episode: Episode) -> list[Change]:
@@ -122,6 +124,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         versions=known.versions(episode) if episode.family != "data" else None,
         succession=known.succession(Window(start, episode.end)) if episode.family not in ("data", "target") else None,
         traces=known.traces(episode) or Traces(),
+        empty_at=known.empties(episode),
         volume=volume_of(known.scores, windows_out_of_line(episode), start),
         service={(m, s): score for m in SERVICE_EVIDENCE for s in {"", segment} if (score := pooled.of(m, s)) is not None},
         not_measured=[name for name, is_known in (("latency", bool(monitor.columns.latency)), ("GPU", known.has_gpu)) if not is_known],

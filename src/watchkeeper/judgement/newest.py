@@ -7,7 +7,8 @@ A partial window is no alarm by being partial: of few rows any number may be any
 newest rows is out of line only where it is four times as far off as would be told of a whole window; beyond what the sampling of so few rows
 and the wander of such stretches explain, where of shares both a t- and a binomial test must say so; and so far that a tenth of the family's
 budget of false alarms, over the 1,440 looks of a day, allows for it. Wander of stretches is learned from the looks before (when there are 30);
-until then it is taken to be twice that of hours. What is smaller, builds up, or needs labels is told by the whole window, as ever.
+until then it is taken to be twice that of hours, and of data always: there are as many numbers as columns, and those in line are not kept.
+What is smaller, builds up, or needs labels is told by the whole window, as ever.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

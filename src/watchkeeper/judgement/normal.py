@@ -86,15 +86,15 @@ def sudden(panel: Panel, normal: Normal, deviation: Floats, tolerance: Floats) -
     return _beyond(deviation, tolerance) / np.maximum(spread, 1e-12)
 
 
-def slow(panel: Panel, normal: Normal, deviation: Floats, tolerance: Floats, weight: float) -> tuple[Floats, Floats]:
-    """Return z of an exponentially weighted mean started after the reference, and that mean; each step is capped at three spreads.
+def slow(panel: Panel, normal: Normal, deviation: Floats, tolerance: Floats, weight: float) -> Floats:
+    """Return z of an exponentially weighted mean started after the reference; each step is capped at three spreads.
 
     The cap keeps one wild window from echoing through the days after it; its own noise, which is as wild, does not widen it.
     """
     usual = row_means(panel.variance[:, panel.is_reference])[:, None]
     spread = np.sqrt(normal.tau2[:, None] + np.minimum(panel.variance, 2 * usual))
     capped = np.clip(deviation, -3 * spread, 3 * spread)
-    out, mean = np.full_like(deviation, np.nan), np.full_like(deviation, np.nan)
+    out = np.full_like(deviation, np.nan)
     state, noise, steps = np.zeros(len(deviation)), np.zeros(len(deviation)), np.zeros(len(deviation))
     memory = kept_by_memory(normal.phi, weight)
     is_seen, step, doubt = np.isfinite(capped), np.nan_to_num(capped), np.nan_to_num(panel.variance)
@@ -106,8 +106,7 @@ def slow(panel: Panel, normal: Normal, deviation: Floats, tolerance: Floats, wei
         wander = weight / (2 - weight) * (1 - (1 - weight) ** (2 * steps)) * normal.tau2 * memory
         total = np.sqrt(wander + noise + normal.centre_variance)
         out[seen, w] = (_beyond(state, tolerance[:, 0]) / np.maximum(total, 1e-12))[seen]
-        mean[seen, w] = state[seen]
-    return out, mean
+    return out
 
 
 def kept_by_memory(phi: float, weight: float) -> float:

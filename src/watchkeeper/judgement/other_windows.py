@@ -1,7 +1,7 @@
 """Other windows: what becomes of an incident when its monitor's window or time zone is edited.
 
 Belongs here: telling that an incident's windows are none of the monitor's any more, and why it ends with that. Does not: windows that are
-judged as before, and other edits (incidents.py).
+judged as before, and other edits (developments.py).
 
 Numbers of hours say nothing of whether a bad day is over: hours that are in line were never what was out of line. So an incident of
 windows that are measured no more ends as no longer judged, unless the new windows bear it out: then it goes on with these.

@@ -1,11 +1,10 @@
 """Places: which segments an excess comes from, in words.
 
-Belongs here: segments' shares -> what is named and how. Does not: their shares (evidence.py), the story around it (story.py).
+Belongs here: segments' shares -> what is named and how. Does not: their shares (evidence.py), whether a segment is told by itself (told_once.py), the story around it (story.py).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence, SegmentShare
 from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor
@@ -45,19 +44,6 @@ def carrier(evidence: Evidence) -> SegmentShare | None:
         return None
     is_dense = worst.share_of_excess * (1 - worst.share_of_rows) >= _TIMES * worst.share_of_rows * (1 - worst.share_of_excess)
     return worst if is_dense else None
-
-
-def is_told_with(segment: Episode, whole: Episode, evidence_of: Callable[[Episode], Evidence]) -> bool:
-    """Tell whether an episode of a segment is the story of one of the whole model, which names that segment: one fault, told once.
-
-    It is a story of its own when it began before the whole's, or goes on after that is over.
-    """
-    if segment.family != "segment" or whole.family != "kpi" or not whole.start <= segment.signals[0].window_start < whole.end:
-        return False
-    if whole.is_over and segment.end > whole.end:
-        return False
-    found = carrier(evidence_of(whole))
-    return found is not None and found.segment == segment.subject
 
 
 def _dimension(segment: str) -> str:

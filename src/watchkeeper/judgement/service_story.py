@@ -5,24 +5,25 @@ Belongs here: which region, host or segment leads, and its numbers in words. Doe
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from math import log
 
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
-from watchkeeper.judgement.spans import during_text
+from watchkeeper.judgement.spans import during_text, rows_span
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.service import class_metric
 from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.statuses import CLASSES
 from watchkeeper.records import Score, Signal
 from watchkeeper.spelling import segment_pairs
-from watchkeeper.words import metric_text, number_text, percent, share_text
+from watchkeeper.words import metric_text, number_text, percent, points, share_text
 
 TO_REST = {"latency_to_rest": ("latency_p95", "latency_p50"), "errors_to_rest": ("error_ratio",)}
 """Numbers of a place beside all others, and those of the whole that tell of the same."""
 _CLASS_RATIOS = tuple(class_metric(name) for name in CLASSES if name != "ok")
-SERVICE_EVIDENCE = ("latency_p95", "error_ratio", "rows", *_CLASS_RATIOS)
+SERVICE_EVIDENCE = ("latency_p95", "error_ratio", "rows", *TO_REST, *_CLASS_RATIOS)
 """What is looked up of the windows of a service's episode taken together, of the whole and of the place that leads."""
 ERRORS, SLOWNESS = "errors", "latency"
 """The kinds of trouble that a service may have."""
@@ -79,7 +80,8 @@ def place_headline(monitor: Monitor, episode: Episode, evidence: Evidence) -> st
 def service_facts(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
     """Return how the place that leads lies beside all other requests, what the whole did, and what other kind of trouble there is."""
     lead = evidence.lead
-    too = [(f"{kind} too".capitalize(), said) for kind, said in other_kinds(evidence.signals, {kind_of(lead)}).items()]
+    when = _day_of(monitor, evidence)
+    too = [(f"{kind} too".capitalize(), said) for kind, said in other_kinds(evidence.signals, {kind_of(lead)}, when).items()]
     too += _classes_told(evidence)
     if lead.metric not in TO_REST:
         return too
@@ -90,9 +92,11 @@ def service_facts(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]
     band = (
         ""
         if None in ends
-        else f" (in 95 % of windows {number_said(lead, ends[0] or 0.0).removesuffix(' times')} to {number_said(lead, ends[1] or 0.0)})"
+        else f" (in 95 % of windows {_apart(lead, ends[0] or 0.0).removesuffix(' times').removesuffix(' points')} to {_apart(lead, ends[1] or 0.0)})"
     )
-    said = f"{_beside_others(lead)}{band}"
+    pair = _pair(evidence.service.get((lead.metric, lead.segment)))
+    all_of_it = lead if pair is None else replace(lead, value=pair[0], expected=pair[1])
+    said = f"{_beside_others(all_of_it)}{when(lead) if pair is None else ''}, usually {_usual_apart(all_of_it)}{band}"
     whole = ""
     if (pair := _pair(every)) is not None:
         now, usual = (percent(v) if lead.metric == "errors_to_rest" else number_text(v, "ms", pair) for v in pair)
@@ -105,14 +109,25 @@ def kind_of(signal: Signal) -> str:
     return ERRORS if signal.metric in OF_ERRORS else SLOWNESS
 
 
-def other_kinds(signals: Sequence[Signal], but: Collection[str]) -> dict[str, str]:
-    """Return by kind of trouble what signals say of it, in words, but for some kinds: the whole's numbers, then the place that stands out most."""
+def _day_of(monitor: Monitor, evidence: Evidence) -> Callable[[Signal], str]:
+    """Return what says after the number of one window when that was; empty where the episode has no other."""
+    is_one = len({(s.window_start, s.window_end) for s in evidence.signals}) == 1
+    return lambda signal: "" if is_one else f" {during_text(monitor, *rows_span(signal), evidence.told_at)}"
+
+
+def other_kinds(signals: Sequence[Signal], but: Collection[str], when: Callable[[Signal], str] = lambda _: "") -> dict[str, str]:
+    """Return by kind of trouble what signals say of it, in words, but for some kinds: the whole's numbers, then the place that stands out most.
+
+    Each is the number of its worst window, which `when` may name.
+    """
     said = {}
     for kind in (ERRORS, SLOWNESS):
         mine = sorted((s for s in signals if kind_of(s) == kind), key=_rise, reverse=True) if kind not in but else []
         whole = {s.metric: s for s in reversed(mine) if not s.segment}
-        told = [f"{metric_text(s.metric)} {number_said(s, s.value)}, usually {number_said(s, s.expected)}" for _, s in sorted(whole.items())]
-        told += [f"{_where(s.segment)}: {_beside_others(s)}" for s in [s for s in mine if s.metric in TO_REST][:1]]
+        told = [f"{metric_text(s.metric)} {number_said(s, s.value)}{when(s)}, usually {number_said(s, s.expected)}" for _, s in sorted(whole.items())]
+        told += [
+            f"{_where(s.segment)}: {_beside_others(s)}{when(s)}, usually {_usual_apart(s)}" for s in [s for s in mine if s.metric in TO_REST][:1]
+        ]
         if told:
             said[kind] = "; ".join(told)
     return said
@@ -149,11 +164,20 @@ def number_said(signal: Signal, value: float) -> str:
 
 
 def _beside_others(signal: Signal) -> str:
-    """Return how a place lies beside all other requests."""
+    """Return how a place lies beside all other requests: shares that differ do so by points."""
     if signal.metric == "errors_to_rest":
-        return f"its errors lie {percent(signal.value)} above those of all others, usually {percent(max(0.0, signal.expected))}"
-    times, usual = number_text(signal.value, beside=[signal.expected]), number_text(signal.expected, beside=[signal.value])
-    return f"they take {times} times as long as all others, usually {usual}"
+        return f"its errors lie {_apart(signal, signal.value)} above those of all others"
+    return f"they take {number_text(signal.value, beside=[signal.expected])} times as long as all others"
+
+
+def _usual_apart(signal: Signal) -> str:
+    """Return how a place usually lies beside all other requests, to be said after how it does."""
+    return _apart(signal, signal.expected) if signal.metric == "errors_to_rest" else number_text(signal.expected, beside=[signal.value])
+
+
+def _apart(signal: Signal, value: float) -> str:
+    """Return how far apart a place and all others are: of shares in points, else as the number itself is said."""
+    return points(max(0.0, value)).removeprefix("+") if signal.metric == "errors_to_rest" else number_said(signal, value)
 
 
 def _pair(score: Score | None) -> tuple[float, float] | None:

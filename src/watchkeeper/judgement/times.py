@@ -1,6 +1,6 @@
 """How long an incident took: until it was seen, until somebody looked after it, until it was over.
 
-Belongs here: the definitions, and what they are of several incidents. Does not: when an incident opens and ends (incidents.py).
+Belongs here: the definitions, and what they are of several incidents. Does not: when an incident opens and ends (developments.py).
 
 **Time to detect** is from the start of its first window out of line, as known by now, until it opened: the window itself, the wait for
 labels, and the wait for the next run are part of it. Where the newest rows of that window told, it is from the first of those that were bad. **Time to acknowledge** and **time to resolve** are from then until somebody first

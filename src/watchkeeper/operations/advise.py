@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.gpu_hours import gpu_uses
 from watchkeeper.adapters.requests import predictions_by_hour
-from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.advice import Advice, Facts, Held, OfVersion, in_order
 from watchkeeper.judgement.gpu_advice import gpu_advice
 from watchkeeper.judgement.version_advice import version_advice
@@ -23,7 +23,7 @@ from watchkeeper.measures.gpu_use import BY_REQUESTS, TRAINING, Use, charge
 from watchkeeper.measures.prices import Price, price_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import billed
-from watchkeeper.operations.spending import Books, books_or_reasons, claims_of
+from watchkeeper.operations.spending import Books, claims_of
 from watchkeeper.operations.version_list import listed_versions
 from watchkeeper.records import Score
 from watchkeeper.samples import GpuSample
@@ -35,37 +35,18 @@ _HOUR_US = 3_600_000_000
 _BUSY_HOURS = 95
 
 
-def advise(
-    home: Home,
-    monitor: Monitor,
-    *,
-    now: datetime,
-    at: datetime | None = None,
-    monitors: Mapping[str, Monitor] | None = None,
-    books: Books | None = None,
-) -> list[Advice]:
-    """Return what could be saved on a model by its last four weeks, up to the last day that is over at `at` (else `now`).
-
-    All monitors and the price books are read from the workspace, unless they are given.
-    """
-    facts = facts_of(home, monitor, now=now, at=at, monitors=monitors, books=books)
+def advise(monitor: Monitor, facts: Facts) -> list[Advice]:
+    """Return what could be saved on a model by what is known of it."""
     return in_order([*gpu_advice(monitor, facts), version_advice(monitor, facts)])
 
 
-def facts_of(
-    home: Home,
-    monitor: Monitor,
-    *,
-    now: datetime,
-    at: datetime | None = None,
-    monitors: Mapping[str, Monitor] | None = None,
-    books: Books | None = None,
-) -> Facts:
-    """Return what is known of a model's serving; measured GPU time, or where there is none a made-up trace."""
+def facts_of(home: Home, monitor: Monitor, monitors: Mapping[str, Monitor], books: Books, *, now: datetime, at: datetime | None = None) -> Facts:
+    """Return what is known of a model's serving in its last four weeks, up to the last day that is over at `at` (else `now`).
+
+    Of GPU time what was measured, or where there is none a made-up trace; `monitors` are all of the workspace.
+    """
     end = Grid("day", monitor.timezone).at(min(at or now, now)).start
-    span, books = Window(end - LOOKED_AT, end), books or books_or_reasons(home)
-    monitors = {**(load_monitors(home)[0] if monitors is None else monitors), monitor.model: monitor}
-    claims = claims_of(monitors)
+    span, claims = Window(end - LOOKED_AT, end), claims_of(monitors)
     hours = list(Grid("hour", monitor.timezone).between(span.start, span.end))
     every = [u for u in gpu_uses(home.lake, books.spans(hours), claims, now=now) if u.model == monitor.model and u.purpose != TRAINING]
     uses = [u for u in every if not u.is_synthetic] or every

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.budget import METRIC, Course, Outlook, budget_episode, budget_signals, budget_story, course, method_text
-from watchkeeper.judgement.incidents import Incident, developments
+from watchkeeper.judgement.developments import developments
+from watchkeeper.judgement.incidents import Incident
 from watchkeeper.measures.forecast import LEARNED_FROM, Forecast, forecast
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import BillRow

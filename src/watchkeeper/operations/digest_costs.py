@@ -17,7 +17,7 @@ from watchkeeper.judgement.advice import material, saving_text
 from watchkeeper.judgement.spending import Spending
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.advise import advise
+from watchkeeper.operations.advise import advise, facts_of
 from watchkeeper.operations.bill import BillRow, Per, billed
 from watchkeeper.operations.budgets import outlook
 from watchkeeper.operations.spending import books_or_reasons
@@ -37,7 +37,7 @@ def spending_of(home: Home, monitor: Monitor, grid: Grid, window: Window, *, now
         return None
     budgeted = outlook(home, monitor, now=now, at=window.end) if monitor.cost.budget is not None else None
     is_known = mine[0].cost is not None and not mine[0].is_synthetic
-    could = material(advise(home, monitor, now=now, at=window.end, monitors=monitors, books=books)) if is_known else None
+    could = material(advise(monitor, facts_of(home, monitor, monitors, books, now=now, at=window.end))) if is_known else None
     return replace(_spending(mine[0], rows), outlook=budgeted, advice=saving_text(could) if could else "")
 
 

@@ -53,10 +53,11 @@ class Judged:
 def judged_eras(home: Home, monitor: Monitor, *, now: datetime) -> list[Judged]:
     """Return the eras of a model, in order of time, each judged by its own reference as known at `now`."""
     eras, scores = eras_of(home, monitor, now=now), judged_scores(home, monitor, now=now)
-    return [_judged_in(home, era, _scores_of(home, era, scores, now), now) for era in eras]
+    of_looks = _of_looks(home, monitor, eras, now)
+    return [_judged_in(home, era, _scores_of(home, era, scores, now), [s for s in of_looks if s.window_start in era], now) for era in eras]
 
 
-def _judged_in(home: Home, era: Era, scores: pa.Table, now: datetime) -> Judged:
+def _judged_in(home: Home, era: Era, scores: pa.Table, of_looks: Sequence[Signal], now: datetime) -> Judged:
     monitor, intake = era.monitor, Intake(home, era.monitor, now)
     daily = scores.filter(pc.field("grain") == monitor.window)
     windows = windows_of(daily)
@@ -66,7 +67,8 @@ def _judged_in(home: Home, era: Era, scores: pa.Table, now: datetime) -> Judged:
     checked = broken_expectations(intake, [Window(*w) for w in windows], current)
     current += checked.signals
     scores = pa.concat_tables([scores, checked.scores], promote_options="default")
-    current += _of_looks(home, era, current, now)
+    known = {s.signal_id for s in current}
+    current += [s for s in of_looks if s.signal_id not in known]  # what the whole window bears out it tells itself
     current = without_wild(current, self_audit(monitor, charts))
     if doubt(monitor, scores):
         current = [replace(s, level="notice") if s.family in ("kpi", "segment") else s for s in current]
@@ -113,11 +115,10 @@ def _beside(home: Home, monitor: Monitor, baseline_ids: Sequence[str], metrics: 
     return ask(connection, statement("judged_beside"), _asked(home, monitor, now) | {"metrics": sorted(metrics)})
 
 
-def _of_looks(home: Home, era: Era, current: Sequence[Signal], now: datetime) -> list[Signal]:
-    """Return the signals of looks at windows that had not ended, but for those that the whole window bears out: these it tells itself."""
-    bins, known = stored_bins(home, era.monitor, now=now), {s.signal_id for s in current}
-    found = signals_of_looks(home, era.monitor, bins.version, now=now) if bins else []
-    return [s for s in found if s.window_start in era and s.signal_id not in known]
+def _of_looks(home: Home, monitor: Monitor, eras: Sequence[Era], now: datetime) -> list[Signal]:
+    """Return the signals of looks at windows that had not ended; what began before the reference of the monitor file ends is not judged."""
+    bins = stored_bins(home, monitor, now=now)
+    return signals_of_looks(home, monitor, bins.version, since=eras[0].begins, now=now) if bins else []
 
 
 def charted_now(home: Home, monitor: Monitor, *, now: datetime) -> tuple[Monitor, list[Charted]]:

@@ -1,7 +1,7 @@
 """Follow: a watch that goes on all the time, step after step, so that a fault in the newest rows is told within a beat or two.
 
 Belongs here: what a step does and leaves for later, that steps never pile up, and that a failed one is kept and the next one comes. Does not: the
-clock and the signals, which are given as a Pace (cli/follow.py, flows/watch.py), what is out of line (judgement/newest.py).
+clock and the signals, which are given as a Pace (adapters/pace.py), what is out of line (judgement/newest.py).
 
 A step takes in what is new, counts its rows and looks at them; it judges and tells only where a look found what none before it had found. What
 reads old rows or adds up long times (joining labels, measuring windows that ended, settling, digests, pages) is the **whole watch**, which comes
@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from watchkeeper.adapters.files import Stamp, discover, place_of, stamp
 from watchkeeper.adapters.leases import lease
+from watchkeeper.adapters.pace import Pace
 from watchkeeper.adapters.reference_files import dated
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.errors import LeaseHeldError, UsageError
@@ -27,7 +28,6 @@ from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.newest import look, news
 from watchkeeper.operations.profile import profile
-from watchkeeper.operations.sample import Pace
 from watchkeeper.operations.spread import Spread, in_turn
 from watchkeeper.operations.watch import Watched, tidy, watch
 from watchkeeper.records import Action, Batch, IncidentEvent, Look, Profile
@@ -123,6 +123,19 @@ def check_beat(every: timedelta) -> float:
     return every.total_seconds()
 
 
+def check_clock(home: Home, *, asked: bool = False) -> None:
+    """Refuse a clock that stands still, as `asked` for with --now or as the workspace says.
+
+    Raises:
+        UsageError: the clock stands still.
+
+    """
+    if not asked and home.workspace.now is None:
+        return
+    where, then = ("--now", "Leave --now out.") if asked else ("watchkeeper.yaml", "Take `now` out of it.")
+    raise UsageError("the clock stands still, and a watch that goes on follows one that goes", where=where, then=then)
+
+
 Show = Callable[[Home, Sequence[str] | None, datetime], object]
 """Brings what people look at up to date, for some models or all, as of a moment."""
 
@@ -210,7 +223,7 @@ def _of_model(home: Home, monitor: Monitor, memory: _Memory, step: Step, *, is_j
     is_new = offered is _EVERY_FILE or not offered <= memory.files.get(monitor.model, frozenset())
     attempts = _Attempts(home, monitor, memory, step)
     if is_new or memory.counted.get(monitor.model) != (_version(home, Batch), _version(home, Profile)):
-        found = _seen(home, monitor, attempts, offered)
+        found = _seen(home, monitor, attempts, offered, is_new=is_new)
         if news(home, found, now=step.at):
             memory.judged.discard(monitor.model)
     if monitor.model in memory.judged or monitor.model in step.elsewhere or is_judged_after:
@@ -220,10 +233,9 @@ def _of_model(home: Home, monitor: Monitor, memory: _Memory, step: Step, *, is_j
         memory.judged.add(monitor.model)
 
 
-def _seen(home: Home, monitor: Monitor, attempts: "_Attempts", offered: frozenset[tuple[str, Stamp]] | None) -> list[Look]:
+def _seen(home: Home, monitor: Monitor, attempts: "_Attempts", offered: frozenset[tuple[str, Stamp]] | None, *, is_new: bool) -> list[Look]:
     """Take in and count what is new of one model, unless another process is at it; return what is seen of it."""
     memory, step = attempts.memory, attempts.step
-    is_new = offered is _EVERY_FILE or not offered <= memory.files.get(monitor.model, frozenset())
     found: list[Look] = []
     try:
         with lease(home.lake, f"watch:{monitor.model}", wait_s=0.0):

@@ -17,27 +17,29 @@ from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.charts import Charted
+from watchkeeper.judgement.developments import developments, matching
 from watchkeeper.judgement.episodes import AGAIN, GAP, GAP_OF_HOURS, Episode, across, episodes, needs_labels, with_labels_due
 from watchkeeper.judgement.eras import Era, era_of, new_normal_text
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
-from watchkeeper.judgement.incidents import Incident, developments, fold, matching
+from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.judgement.leads import lead_of
 from watchkeeper.judgement.newest import NEWEST
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.onset import with_onsets
 from watchkeeper.judgement.other_windows import unjudged_text
-from watchkeeper.judgement.places import is_told_with
 from watchkeeper.judgement.recovery import HOURS, are_back
 from watchkeeper.judgement.service_story import SERVICE_EVIDENCE
 from watchkeeper.judgement.shared_faults import shared_faults
 from watchkeeper.judgement.signals import pages
 from watchkeeper.judgement.splits import Split, Tested, cut, kinds_before, split_events, split_of
 from watchkeeper.judgement.story import ending, story
+from watchkeeper.judgement.told_once import is_told_with
 from watchkeeper.judgement.worsening import worsened
 from watchkeeper.measures.readings import DONE
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.budgets import watch_budget
+from watchkeeper.operations.empties import empties
 from watchkeeper.operations.era_signals import Judged, between, judged_eras, windows_of
 from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.incident_book import JUDGING
@@ -203,6 +205,7 @@ def _known_in(home: Home, one: Judged, changes: Sequence[Change], now: datetime,
         ),
         succession=lambda window: succession_in(home, monitor, window, now=now),
         traces=lambda episode: traces(home, monitor, episode, lead_of(episode.signals).metric, now=now, with_labels=_are_labels_due(episode, due)),
+        empties=lambda episode: empties(home, monitor, episode, now=now),
         told_at=now,
     )
 

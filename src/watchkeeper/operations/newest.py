@@ -78,11 +78,13 @@ def news(home: Home, made: Sequence[Look], *, now: datetime) -> list[Look]:
     return [one for one in out if signal_id(one) not in known or has_grown(one.value, known[signal_id(one)], one.expected)]
 
 
-def signals_of_looks(home: Home, monitor: Monitor, bins: str, *, now: datetime) -> list[Signal]:
-    """Return the signals of all looks at a model's windows, as known at `now`."""
+def signals_of_looks(home: Home, monitor: Monitor, bins: str, *, since: datetime | None, now: datetime) -> list[Signal]:
+    """Return the signals of all looks at a model's windows that start at a moment or later, as known at `now`."""
     if home.lake.table(Look.TABLE) is None:
         return []
     mine = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment) & (pc.field("bins") == bins) & pc.field("is_out")
+    if since is not None:
+        mine &= pc.field("window_start") >= pa.scalar(since, TIMESTAMP)
     return newest_signals(home.lake.newest(Look, as_of=now, where=mine), now)
 
 
@@ -209,11 +211,11 @@ def _span(home: Home, monitor: Monitor, parts: pa.Table, hour: Window, now: date
 
 
 def _usual(home: Home, monitor: Monitor, basis: Basis, now: datetime) -> list[UsualHours]:
-    """Return what is usual in the hours of a monitor's reference, of its last four weeks; kept in this process while no part of it changes."""
+    """Return what is usual in the hours of a monitor's reference, of its last four weeks; kept in this process while neither a part of it nor the monitor changes."""
     span = monitor.reference_span
     if span is None:
         return []
-    name = key(home.lake.address, monitor.model, basis.bins, *span, reference_revision(monitor, basis.parts))
+    name = key(home.lake.address, monitor.model_dump_json(), basis.bins, *span, reference_revision(monitor, basis.parts))
     if name not in _USUAL:
         made = list(_of_hours(home, monitor, Window(max(span[0], span[1] - _LEARNED_FROM), span[1]), now))
         if len(_USUAL) > KEPT:

@@ -1,7 +1,7 @@
 """Sample: GPUs, processes on them and host -> telemetry, reading after reading, until told to stop.
 
 Belongs here: when to read, for how long a reading stands, when to land. Does not: the clock and the signals, which are
-given as a Pace (cli/sampling.py), reading devices (adapters/nvml.py, adapters/dcgm.py), what the time cost (costs.py).
+given as a Pace (adapters/pace.py), reading devices (adapters/nvml.py, adapters/dcgm.py), what the time cost (costs.py).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from watchkeeper.adapters.gpu_hours import LONGEST_INTERVAL
 from watchkeeper.adapters.gpu_look import GpuSource, Look, Stamp
 from watchkeeper.adapters.host import HostMeter
+from watchkeeper.adapters.pace import Pace
 from watchkeeper.adapters.telemetry import Buffer
 from watchkeeper.errors import UsageError
 from watchkeeper.samples import GpuProcess, GpuSample, HostSample
@@ -19,15 +20,6 @@ from watchkeeper.samples import GpuProcess, GpuSample, HostSample
 SHORTEST_INTERVAL = timedelta(milliseconds=100)
 _JUMP_S = 1.0
 """A clock that runs off by more than this between two readings was set, and did not drift."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """All a sampler knows of time: the clock, seconds that never run back, and waiting, which is True when asked to stop."""
-
-    now: Callable[[], datetime]
-    seconds: Callable[[], float]
-    wait: Callable[[float], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
