@@ -11,7 +11,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """One tested explanation of an incident; `share` is the part of the change it accounts for."""
+    """One tested explanation of an incident; `share` is the part of the change it accounts for, `is_later` that it began while the incident went on."""
 
     kind: str
     subject: str
@@ -19,6 +19,7 @@ class Cause:
     low: float | None = None
     high: float | None = None
     onset: datetime | None = None
+    is_later: bool = False
     evidence_for: list[str] = field(default_factory=list)
     evidence_against: list[str] = field(default_factory=list)
 

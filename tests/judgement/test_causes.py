@@ -22,6 +22,7 @@ from watchkeeper.judgement.evidence import (
     segment_excesses,
     segment_shares,
 )
+from watchkeeper.judgement.fault_places import FaultPlace
 from watchkeeper.judgement.leads import lead_of
 from watchkeeper.judgement.odd_inputs import Hole
 from watchkeeper.judgement.traces import Traces
@@ -94,6 +95,13 @@ def test_scores_that_move_without_any_input_point_to_the_model():
 def test_a_release_that_was_ruled_out_is_not_to_be_looked_at():
     [cause] = causes(evidence(rate=0.23, gap=0.18, usual_rate=0.23, moved=[], versions=Versions(["v1"], [])))
     assert cause.evidence_against == ["no input moved beyond what is usual from week to week: look at how features are made"]
+
+
+def test_faulty_data_of_one_segment_are_told_with_it():
+    faults = [replace(signal(), family="data", metric="null_ratio", feature="weight_kg", value=0.4, expected=0.0)]
+    place = {("null_ratio", "weight_kg"): FaultPlace("depot=east", 0.97, 0.2, 1.0)}
+    [cause] = causes(evidence(rate=0.23, gap=0.18, usual_rate=0.23, moved=[Moved("weight_kg", 40.0)], faults=faults, fault_places=place))
+    assert cause.subject == "faulty data: weight_kg (97 % where depot=east)"
 
 
 def test_data_that_broke_while_the_scores_moved_is_what_moved_them():

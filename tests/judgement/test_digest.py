@@ -188,6 +188,14 @@ def test_the_mood_is_that_of_the_gravest_incident(severity, feeling):
     assert mood(monitor(), facts(incidents=[incident(severity="warning"), incident(severity=severity)])) == feeling
 
 
+def test_a_fault_that_came_later_is_told_with_the_cause_of_the_beginning():
+    one = incident()
+    later = replace(one.story.causes[0], kind="data", subject="size_cm comes in another unit", onset=START + 9 * DAY, is_later=True)
+    both = replace(one, story=replace(one.story, causes=[*one.story.causes, later]))
+    said_of_both = "likely cause: the outcome changed, not the inputs; since Wed 15 Jan 2025 also size_cm comes in another unit."
+    assert said(facts(incidents=[both]))["Why"].endswith(said_of_both)
+
+
 def test_an_unknown_cause_asks_the_reader():
     unknown = incident(story=None)
     assert said(facts(incidents=[unknown]))["Why"].endswith("cause unknown; reply if you know.")

@@ -11,12 +11,18 @@ from hypothesis import strategies as st
 from measure_world import NAN, binary, quickly
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.catalogue import Metric
+from watchkeeper.measures.views import BinaryView
+from watchkeeper.measures.worst_cases import roc_auc_bounds
+from watchkeeper.profiles.counts import Counts
+from watchkeeper.profiles.grids import exact_cells, on_the_grid
+from watchkeeper.profiles.labelled import NEGATIVE, PENDING, POSITIVE, SCORE
 
 BOUNDED = [m for m in catalogue.of("binary") if m.bounds]
-EXACT = [m for m in BOUNDED if m.name != "log_loss"]
+OF_LOSSES = [m for m in BOUNDED if m.name in ("log_loss", "brier")]
+EXACT = [m for m in BOUNDED if m not in OF_LOSSES]
 ROUNDING = 1e-9
 GRID = 32 / 4094
-"""One step of the logit, which is as far as the bounds of the log loss may lie from what can be reached."""
+"""One step of the logit, which is as far as the bounds of a loss may lie from what can be reached."""
 
 scores = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 1.0, 0.5, NAN]))
 inner_scores = st.floats(1e-6, 1 - 1e-6, exclude_min=True, exclude_max=True)
@@ -54,7 +60,8 @@ def every_outcome(metric: Metric, table) -> list[float]:
 
 
 def test_the_kpis_that_page_early_have_bounds():
-    assert {m.name for m in BOUNDED} == {"log_loss", "calibration_gap", "positive_rate", "accuracy", "precision", "recall"}
+    of_decisions = {"accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1"}
+    assert {m.name for m in BOUNDED} == {"log_loss", "brier", "calibration_gap", "positive_rate", "roc_auc"} | of_decisions
 
 
 @pytest.mark.parametrize("metric", BOUNDED, ids=lambda m: m.name)
@@ -81,11 +88,10 @@ def test_the_extreme_assignments_reach_the_bounds(metric, table):
         assert high == pytest.approx(max(reachable), abs=ROUNDING)
 
 
+@pytest.mark.parametrize("metric", OF_LOSSES, ids=lambda m: m.name)
 @given(table=few_missing(inner_scores))
 @quickly
-def test_the_bounds_of_the_log_loss_are_at_most_one_step_of_the_grid_too_wide(table):
-    metric = catalogue.find("log_loss", "binary")
-    assert metric is not None
+def test_the_bounds_of_a_loss_are_at_most_one_step_of_the_grid_too_wide(metric, table):
     low, high = bounds(metric, table)
     reachable = every_outcome(metric, table)
     assert low == pytest.approx(min(reachable), abs=GRID)
@@ -114,3 +120,34 @@ def test_a_wider_wait_never_narrows_the_bounds(metric):
         widths.append(high - low)
     assert widths == sorted(widths)
     assert widths[-1] > widths[0]
+
+
+@given(table=few_missing(st.floats(0.3, 0.7)))
+@quickly
+def test_the_bounds_of_the_auc_hold_where_scores_share_the_steps_of_the_grid(table):
+    """The true areas are those of each score by itself; on the grid a step may hold several, as in large parts and in segments."""
+    metric = catalogue.find("roc_auc", "binary")
+    assert metric is not None
+    near = [(0.5 + (score - 0.5) / 50, truth, decision) for score, truth, decision in table]
+    exact = binary([s for s, _, _ in near], [t for _, t, _ in near], [d for *_, d in near])
+    on_grid = BinaryView({key: counts.moved(on_the_grid) if key[0] == SCORE else counts for key, counts in exact.parts.items()})
+    low, high = roc_auc_bounds(on_grid)
+    reachable = every_outcome(metric, near)
+    if reachable:
+        assert low <= min(reachable) + on_grid.tied + ROUNDING
+        assert high >= max(reachable) - on_grid.tied - ROUNDING
+
+
+def test_the_bounds_of_the_auc_are_found_among_millions_of_missing_labels():
+    """Thousandfold counts leave the shares of every assignment as they were, and only more of them between."""
+    rng = np.random.default_rng(3)
+    parts = {outcome: rng.integers(20, 400, 9) for outcome in (POSITIVE, NEGATIVE, PENDING)}
+    found = []
+    for times in (1, 1_000):
+        cells = {
+            (SCORE, outcome): Counts(n=times * int(rows.sum()), cells=exact_cells(np.arange(1, 10) / 10), counts=times * rows)
+            for outcome, rows in parts.items()
+        }
+        found.append(roc_auc_bounds(BinaryView(cells)))
+    assert found[1] == pytest.approx(found[0], abs=0.001)
+    assert found[0][0] < found[0][1] - 0.3

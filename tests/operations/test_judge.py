@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,9 +106,25 @@ def test_missing_values_of_one_segment_alone_are_told_with_it(home, where):
     [one] = incidents(home)
     assert one.family == "data"
     assert one.headline.endswith("; all of them where depot=east") == (where == "east")
+    assert [c.subject for c in one.story.causes] == ["missing values in weight_kg" + (" (all where depot=east)" if where == "east" else "")]
     assert [re.sub(r"\d\d %", "20 %", said) for label, said in one.story.facts if label == "Where"] == (
         ["depot=east (all of its rows, which are 20 % of all)"] if where == "east" else []
     )
+
+
+def test_new_categories_of_one_segment_alone_are_told_with_it(home):
+    def zoned(new: str, events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+        far = pc.greater(events["weight_kg"], float(pc.mean(events["weight_kg"]).as_py()))
+        zones = pc.if_else(pc.equal(events["depot"], "east"), pa.scalar(new), pc.if_else(far, "outer", "inner"))
+        return events.append_column("zone", zones), labels
+
+    days: dict[int, Change] = dict.fromkeys(range(26), partial(zoned, "inner")) | {24: partial(zoned, "harbour")}
+    parcels_days(home.root, FIRST, 26, rows=400, change=days)
+    watch(home, now=BEGIN + 26 * DAY)
+    [one] = incidents(home)
+    assert one.headline.startswith("zone: a category never seen before in ")
+    assert one.headline.endswith("; all of them where depot=east")
+    assert [c.subject for c in one.story.causes] == ["unknown categories in zone (all where depot=east)"]
 
 
 @pytest.fixture
@@ -171,6 +188,27 @@ def test_faulty_data_is_a_cause_only_of_what_began_with_it(home, kind, begins, i
     assert ("data" in {c.kind for c in one.story.causes}) == is_cause
     later = "faulty data: weight_kg (it came after the first alarm, and is to be mended all the same)"
     assert (later in one.story.ruled_out) == (not is_cause)
+
+
+@pytest.mark.parametrize("where", ["east", "everywhere"])
+def test_another_unit_of_one_segment_alone_is_told_with_it(home, where):
+    """From the 22nd on the weights of parcels are in grams, and the model is sure of each of them that it will be late."""
+
+    def in_grams(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+        mine = pc.equal(events["depot"], "east") if where == "east" else pa.array([True] * events.num_rows)
+        for column, now in (("weight_kg", pc.multiply(events["weight_kg"], 1000.0)), ("p_late", pa.scalar(0.95))):
+            changed = pc.if_else(mine, now, events[column])
+            events = events.set_column(events.column_names.index(column), column, changed)
+        return events, labels
+
+    parcels_days(home.root, FIRST, 30, rows=1200, change=dict.fromkeys(range(21, 30), in_grams))
+    watch(home, now=BEGIN + 32 * DAY)
+    [one] = [i for i in incidents(home) if i.family == "kpi"]
+    said = (
+        "weight_kg comes in another unit where depot=east: all its values there are " if where == "east" else "weight_kg comes in another unit: all"
+    )
+    assert one.story.causes[0].subject.startswith(said)
+    assert (one.story.causes[0].share or 0.0) > 0.9
 
 
 def test_a_recorded_release_is_named_with_its_doubt(home):

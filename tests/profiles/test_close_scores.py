@@ -5,8 +5,9 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from measure_world import binary
-from watchkeeper.measures.performance import average_precision, log_loss_bounds, roc_auc
+from watchkeeper.measures.performance import average_precision, roc_auc
 from watchkeeper.measures.views import BinaryView
+from watchkeeper.measures.worst_cases import log_loss_bounds
 from watchkeeper.profiles.close_scores import HIGHEST
 from watchkeeper.profiles.counts import add
 from watchkeeper.profiles.grids import EXACT, exact_cells, logit_cells, on_the_grid, rounded, scores_of

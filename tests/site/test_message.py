@@ -189,3 +189,12 @@ def test_causes_between_which_nothing_decides_are_told_side_by_side():
     assert "*Undecided between:* the scores moved (51 % of the change)." in read
     assert "*and:* the outcome changed (49 % of the change)." in read
     assert "Likely cause" not in read
+
+
+def test_a_fault_that_came_later_is_told_as_that():
+    first, other = Cause(kind="data", subject="faulty data: weight_kg", share=0.6), Cause(kind="covariate", subject="the inputs changed: wind")
+    later = Cause(kind="data", subject="size_cm comes in another unit", share=0.4, is_later=True, evidence_for=["since Mon 27 Jan 2025"])
+    read = m.text(told(dataclasses.replace(STORY, causes=[first, other, later])))
+    assert "*Likely cause:* faulty data: weight_kg (60 % of the change)." in read
+    assert "*Also possible:* the inputs changed: wind." in read
+    assert "*Later also:* size_cm comes in another unit (40 % of the change); since Mon 27 Jan 2025." in read

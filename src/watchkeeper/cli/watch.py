@@ -212,7 +212,9 @@ def _by(incident: Mapping[str, Any], timezone: str) -> str:
 
 def _cause_text(found: Sequence[Cause]) -> str:
     level = [c.subject for c in undecided(found)]
-    return f"undecided: {' or '.join(level)}" if len(level) > 1 else level[0] if level else "unknown"
+    later = "".join(f"; later also {c.subject}" for c in found if c.is_later and level)
+    first = f"undecided: {' or '.join(level)}" if len(level) > 1 else level[0] if level else "unknown"
+    return f"{first}{later}"
 
 
 def show_incident(

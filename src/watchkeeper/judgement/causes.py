@@ -11,12 +11,14 @@ Inputs account for nearly nothing when their part is less than a tenth, surely l
 of them stands out. Only then is it said that the inputs did not change the outcome, and only below a tenth are they ruled out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.changes import cleared, of_changes
-from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused
+from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused, places_of
+from watchkeeper.judgement.fault_places import FAULTY, FaultPlace, placed
+from watchkeeper.judgement.later_causes import begun_together, with_later
 from watchkeeper.judgement.odd_inputs import EXCHANGED, are_exchanged, codes_text, shares_text
 from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
 from watchkeeper.judgement.service_causes import of_service
@@ -26,7 +28,6 @@ from watchkeeper.spelling import segment_pairs
 from watchkeeper.story import Cause
 from watchkeeper.words import counted, percent, points, weeks_text
 
-FAULTY = "faulty data"
 _WORTH_NAMING = 0.2
 _WORTH_POINTS, _WORTH_OF_A_RATE = 0.05, 0.1
 _HALF = 0.5
@@ -39,7 +40,7 @@ _SCORES_MOVED_TOO = "the model's scores moved against the outcome"
 
 
 def causes(evidence: Evidence) -> list[Cause]:
-    """Return the causes that tested evidence supports, the likeliest first; empty means unknown.
+    """Return the causes that tested evidence supports, the likeliest first, those that came later last; empty means unknown.
 
     What broke first in the chain explains what follows from it: labels that say one thing of every row come first, of a segment an exchange of the
     codes that it is known by (what is told of it is of other rows than before), then data that broke while the scores moved, a change that came as the scores moved though no input did, and what rows show of where the outcome or the mix changed.
@@ -56,7 +57,7 @@ def causes(evidence: Evidence) -> list[Cause]:
     before = [*data, *changes] if moved is None else _moved_by(evidence, moved, data, changes)
     found = [*before, *(of_places(evidence, others) if not spoilt and moved is None else others)]
     hardware = [*of_strains(evidence), *of_one_host(evidence)]
-    return [*spoilt, *sorted([*hardware, *found], key=lambda c: -_weight(c))]
+    return with_later(evidence, [*spoilt, *sorted([*hardware, *found], key=lambda c: -_weight(c))])
 
 
 def _of_other_rows(evidence: Evidence, data: Sequence[Cause]) -> list[Cause]:
@@ -99,8 +100,14 @@ def undecided(found: Sequence[Cause]) -> list[Cause]:
     return [found[0], *(c for c in parts[1:] if (c.share or 0.0) >= least)]
 
 
-def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, ""), refused: Sequence[Refused] = (), timezone: str = "UTC") -> list[Cause]:
-    """Return the cause of a data incident: which features lost their values together, and so come from one source.
+def of_faults(
+    signals: Sequence[Signal],
+    set_aside: tuple[int, str] = (0, ""),
+    refused: Sequence[Refused] = (),
+    timezone: str = "UTC",
+    places: Mapping[str, FaultPlace] | None = None,
+) -> list[Cause]:
+    """Return the cause of a data incident: which features lost their values together, and so come from one source, and in which segment (`places`); of those that failed later one more each.
 
     Of missing rows or labels it is intake, when it has set many aside (`set_aside`: how many, and the commonest reason) or
     `refused` whole files, else the feed.
@@ -109,18 +116,17 @@ def of_faults(signals: Sequence[Signal], set_aside: tuple[int, str] = (0, ""), r
         return [_of_missing(signals, *set_aside, refused)]
     if signals[0].metric == EXCHANGED:
         return _of_codes(signals, timezone)
+    return [replace(_of_features(mine, places or {}), is_later=n > 0) for n, mine in enumerate(begun_together(signals))]
+
+
+def _of_features(signals: Sequence[Signal], places: Mapping[str, FaultPlace]) -> Cause:
+    """Return the fault of features that failed together."""
     features = sorted({s.feature for s in signals})
     together = "they failed together, so look at their common source" if len(features) > 1 else "it failed alone, so look at this column first"
     worst = max(signals, key=lambda s: s.value)
     what = {"null_ratio": "missing values", BROKEN: "values not as the suite expects"}.get(worst.metric, "unknown categories")
-    return [
-        Cause(
-            kind="data",
-            subject=f"{what} in {', '.join(f.removeprefix('@') for f in features)}",
-            onset=min(s.window_start for s in signals),
-            evidence_for=[together],
-        )
-    ]
+    onset = min(s.window_start for s in signals)
+    return Cause(kind="data", subject=f"{what} in {placed(features, places)}", onset=onset, evidence_for=[together])
 
 
 def _of_codes(signals: Sequence[Signal], timezone: str) -> list[Cause]:
@@ -151,8 +157,8 @@ def _of_missing(signals: Sequence[Signal], count: int, reason: str, refused: Seq
     return Cause(kind="data", subject="rows no longer arrive", onset=onset, evidence_for=["no file or query brought them"])
 
 
-def ruled_out(evidence: Evidence) -> list[str]:
-    """Return what was tested and found not to be the cause."""
+def ruled_out(evidence: Evidence, found: Sequence[Cause] = ()) -> list[str]:
+    """Return what was tested and found not to be the cause; what is a later one of those `found` is not ruled out."""
     if evidence.lead.family == "service":
         return [*cleared_strains(evidence), *cleared(evidence)]
     out = []
@@ -162,8 +168,9 @@ def ruled_out(evidence: Evidence) -> list[str]:
         out.append("missing values")
     if not any(s.metric == "unseen_ratio" for s in evidence.faults):
         out.append("new categories")
-    if evidence.faulty_later:
-        out.append(f"{FAULTY}: {', '.join(evidence.faulty_later)} (it came after the first alarm, and is to be mended all the same)")
+    named = [c.subject for c in found if c.is_later]
+    if harmless := [name for name in evidence.faulty_later if not any(name in said for said in named)]:
+        out.append(f"{FAULTY}: {', '.join(harmless)} (it came after the first alarm, and is to be mended all the same)")
     return [*out, *cleared_strains(evidence), *cleared(evidence)]
 
 
@@ -306,4 +313,13 @@ def _data(evidence: Evidence) -> list[Cause]:
     support += [f"{percent(b.share)} of {b.column} not as the suite expects ({b.expectation}), usually {percent(b.usual)}" for b in broken[:3]]
     onset = min([s.window_start for s in faults] or evidence.windows)
     share = share_of_holes(evidence, names)
-    return [Cause(kind="data", subject=f"{FAULTY}: {', '.join(names[:4])}", share=share, onset=onset, evidence_for=support), *codes]
+    return [
+        Cause(
+            kind="data",
+            subject=f"{FAULTY}: {placed(names[:4], places_of(faults, evidence.fault_places))}",
+            share=share,
+            onset=onset,
+            evidence_for=support,
+        ),
+        *codes,
+    ]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.episodes import Episode
-from watchkeeper.judgement.evidence import Evidence
+from watchkeeper.judgement.evidence import Evidence, places_of
+from watchkeeper.judgement.fault_places import common_place
 from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text, shares_text
 from watchkeeper.judgement.spans import during_text, rows_span, span_text
 from watchkeeper.monitor import Monitor
@@ -37,19 +38,19 @@ def faults_told(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     most = "" if {percent(s.value) for s in episode.signals} == {percent(worst.value)} else "up to "
     share, usual = f"{most}{percent(worst.value)}", percent(worst.expected)
     said = f"{share} of values not as the suite expects ({worst.expects})" if worst.metric == BROKEN else f"{what} in {share} of rows"
-    place = evidence.empty_at.get(worst.feature) if worst.metric == "null_ratio" else None
-    where = f"; {place.of_them}" if place is not None and not others else ""
+    place = common_place(sorted({s.feature for s in episode.signals}), places_of(episode.signals, evidence.fault_places))
+    where = f"; {place.of_them}" if place is not None else ""
     headline = f"{names}: {said} {during}, usually {usual}{where}"
     listed = sorted({s.feature: s for s in sorted(episode.signals, key=lambda s: s.value)}.values(), key=lambda s: -s.value)
     more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
     facts = [("Features", ", ".join(f"{_column(s)} {percent(s.value)}{f' ({s.expects})' if s.expects else ''}" for s in listed[:_LISTED]) + more)]
-    facts += _empty_at(listed[:_LISTED], evidence)
+    facts += _places(listed[:_LISTED], evidence)
     return headline, f"{day}, {monitor.timezone}.", facts
 
 
-def _empty_at(listed: Sequence[Signal], evidence: Evidence) -> list[tuple[str, str]]:
-    """Tell of which segment nearly all rows are that miss a feature; nothing where they are of several."""
-    found = [(_column(s), evidence.empty_at[s.feature]) for s in listed if s.metric == "null_ratio" and s.feature in evidence.empty_at]
+def _places(listed: Sequence[Signal], evidence: Evidence) -> list[tuple[str, str]]:
+    """Tell of which segment nearly all faulty values of a feature are; nothing where they are of several."""
+    found = [(_column(s), evidence.fault_places[s.metric, s.feature]) for s in listed if (s.metric, s.feature) in evidence.fault_places]
     return [("Where", "; ".join(f"{name}: {place.text}" if len(listed) > 1 else place.text for name, place in found))] if found else []
 
 

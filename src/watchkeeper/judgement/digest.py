@@ -14,6 +14,7 @@ from watchkeeper.judgement.digest_data import data_text
 from watchkeeper.judgement.digest_facts import DigestFacts
 from watchkeeper.judgement.digest_mood import is_out_of_range, main_of, mood, segments_in_trouble
 from watchkeeper.judgement.incidents import Incident
+from watchkeeper.judgement.later_causes import also_text
 from watchkeeper.judgement.promises import Promise, when_text
 from watchkeeper.judgement.spans import span_text
 from watchkeeper.judgement.spending import behind_text, cost_text
@@ -213,8 +214,10 @@ def _why(monitor: Monitor, facts: DigestFacts) -> str:
 
 
 def _because(monitor: Monitor, facts: DigestFacts, incident: Incident) -> str:
-    level = [c.subject for c in undecided(incident.story.causes)] if incident.story else []
-    cause = f"undecided between: {listed(level)}" if len(level) > 1 else f"likely cause: {level[0]}" if level else ""
+    found = incident.story.causes if incident.story else []
+    level = [c.subject for c in undecided(found)]
+    first = f"undecided between: {listed(level)}" if len(level) > 1 else f"likely cause: {level[0]}" if level else ""
+    cause = f"{first}{also_text(found, monitor.timezone)}" if first else ""
     reason = cause or ("cause unknown; reply if you know" if incident.family != "data" else "see the validation docs")
     longer = incident.window_start < facts.start or incident.window_end > facts.end
     whole = f" (one incident, told as a whole: {span_text(monitor, incident.window_start, incident.window_end, facts.told_at)})" if longer else ""

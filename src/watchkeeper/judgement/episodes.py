@@ -98,6 +98,12 @@ def rows_out_of_line(episode: Episode) -> list[Window]:
     return spans if len(spans) == len(episode.signals) else windows_out_of_line(episode)
 
 
+def bad_windows_before(episode: Episode, signals: Iterable[Signal]) -> list[Window]:
+    """Return the windows before an episode of quality that paged about its subject: of one story those that another part of it is about."""
+    mine = (s for s in signals if s.level == "page" and s.family == episode.family in ("kpi", "segment"))
+    return sorted({Window(s.window_start, s.window_end) for s in mine if subject_of(s) == episode.subject and s.window_end <= episode.start})
+
+
 def _is_outside(signal: Signal) -> bool:
     above = signal.normal_high is not None and signal.value > signal.normal_high
     return above or (signal.normal_low is not None and signal.value < signal.normal_low)

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from watchkeeper.judgement.empties import EmptyAt
 from watchkeeper.judgement.episodes import Episode
+from watchkeeper.judgement.fault_places import FaultPlace
 from watchkeeper.judgement.standing import Succession
 from watchkeeper.judgement.traces import Traces
 from watchkeeper.judgement.versions import Versions
@@ -88,7 +88,7 @@ class Evidence:
     `observed` and `gap` are the bound that is certain, nearest to what was expected, and nothing else of labels is known.
     `whole` is the leading number over all its windows, where that is a mean of rows; `traces` what the rows of its bad windows show; `service` figures of the
     service over these, by metric and place; `volume` the rows of such a window, and the median and the most of one in the weeks before;
-    `empty_at` the segment that nearly all rows without a value of a feature are of.
+    `fault_places` the segment that nearly all missing values, or new categories, of a feature are of, by metric and feature.
     """
 
     windows: list[datetime]
@@ -117,6 +117,7 @@ class Evidence:
     faults: list[Signal] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
     faulty_later: list[str] = field(default_factory=list)
+    later_faults: list[Signal] = field(default_factory=list)
     set_aside: tuple[int, str] = (0, "")
     refused: list[Refused] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
@@ -125,10 +126,17 @@ class Evidence:
     traces: Traces = field(default_factory=Traces)
     volume: tuple[float, float, float] | None = None
     service: Mapping[tuple[str, str], Score] = field(default_factory=dict)
-    empty_at: Mapping[str, EmptyAt] = field(default_factory=dict)
+    fault_places: Mapping[tuple[str, str], FaultPlace] = field(default_factory=dict)
     not_measured: list[str] = field(default_factory=list)
     told_at: datetime | None = None
     timezone: str = "UTC"
+
+
+def places_of(faults: Iterable[Signal], found: Mapping[tuple[str, str], FaultPlace]) -> dict[str, FaultPlace]:
+    """Return the places of faults by feature; of one with several the place of what most rows have."""
+    ranked = sorted(faults, key=lambda s: s.value)
+    worst = {s.feature: (s.metric, s.feature) for s in ranked}
+    return {feature: found[name] for feature, name in worst.items() if name in found}
 
 
 class Pooled:

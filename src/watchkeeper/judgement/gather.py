@@ -10,7 +10,6 @@ from datetime import datetime
 import pyarrow as pa
 
 from watchkeeper.judgement.breaks import BROKEN
-from watchkeeper.judgement.empties import EmptyAt
 from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode, windows_out_of_line
 from watchkeeper.judgement.evidence import (
     OF_A_RATE,
@@ -28,6 +27,7 @@ from watchkeeper.judgement.evidence import (
     segment_shares,
     volume_of,
 )
+from watchkeeper.judgement.fault_places import FaultPlace
 from watchkeeper.judgement.leads import lead_of
 from watchkeeper.judgement.service_story import SERVICE_EVIDENCE
 from watchkeeper.judgement.standing import Succession
@@ -46,7 +46,7 @@ class Known:
     `versions` looks up which model versions answered at an episode's onset, `succession` whether another version than that of the reference
     answered in a stretch of time; `broken` and `set_aside` look up what intake found in
     a stretch of time: expectations that rows broke, and how many rows of a source are held, with the commonest reason. `broken_then`
-    does as `broken` for files that hold any row of the time. `traces` looks up what rows show of an episode, `empties` of which segment the rows are that miss a feature. `refused` looks up files of a source that came then and were refused whole.
+    does as `broken` for files that hold any row of the time. `traces` looks up what rows show of an episode, `places` of which segment faults of an episode are. `refused` looks up files of a source that came then and were refused whole.
     """
 
     scores: pa.Table
@@ -60,7 +60,7 @@ class Known:
     versions: Callable[[Episode], Versions | None] = lambda _: None
     succession: Callable[[Window], Succession | None] = lambda _: None
     traces: Callable[[Episode], Traces | None] = lambda _: None
-    empties: Callable[[Episode], dict[str, EmptyAt]] = lambda _: {}
+    places: Callable[[Episode, Sequence[Signal]], dict[tuple[str, str], FaultPlace]] = lambda _episode, _faults: {}
     told_at: datetime | None = None
 
     def changes_near(self, episode: Episode) -> list[Change]:
@@ -82,7 +82,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
     segment = lead_of(episode.signals).segment
     rate, gap = pooled.of("positive_rate", segment), pooled.of("calibration_gap", segment)
     start, alarmed = windows[0], min(episode.signals, key=lambda s: s.window_start)
-    faults, broken, later = _at_fault(known, Window(start, episode.end), Window(alarmed.window_start, alarmed.window_end))
+    faults, broken, later, later_faults = _at_fault(known, Window(start, episode.end), Window(alarmed.window_start, alarmed.window_end))
     moved, compared = moved_features(drift_between(known.scores, start - ROLLING, start), drift_between(known.scores, start, episode.end))
     waiting = all(s.state == "provisional" for s in episode.signals)
     expected = _expected(pooled, segment, rate, gap, everything=waiting)
@@ -118,13 +118,14 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         faults=faults,
         broken=broken,
         faulty_later=later,
+        later_faults=later_faults,
         set_aside=known.set_aside(Window(start, episode.end), source),
         refused=known.refused(Window(start, episode.end), source),
         changes=known.changes_near(episode),
         versions=known.versions(episode) if episode.family != "data" else None,
         succession=known.succession(Window(start, episode.end)) if episode.family not in ("data", "target") else None,
         traces=known.traces(episode) or Traces(),
-        empty_at=known.empties(episode),
+        fault_places=known.places(episode, [*episode.signals, *faults, *later_faults]),
         volume=volume_of(known.scores, windows_out_of_line(episode), start),
         service={(m, s): score for m in SERVICE_EVIDENCE for s in {"", segment} if (score := pooled.of(m, s)) is not None},
         not_measured=[name for name, is_known in (("latency", bool(monitor.columns.latency)), ("GPU", known.has_gpu)) if not is_known],
@@ -133,13 +134,14 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
     )
 
 
-def _at_fault(known: Known, whole: Window, alarmed: Window) -> tuple[list[Signal], list[Broken], list[str]]:
-    """Return the faults of data in an episode that were there at its first alarm, and the columns of those that came later: no cause of it."""
+def _at_fault(known: Known, whole: Window, alarmed: Window) -> tuple[list[Signal], list[Broken], list[str], list[Signal]]:
+    """Return the faults of data in an episode that were there at its first alarm, and of those that came later the columns and the signals."""
     faults = [s for s in known.signals if s.family == "data" and s.level == "page" and s.metric != BROKEN and s.window_start in whole]
     begun = {s.feature for s in faults if s.window_start < alarmed.end}
     broken, then = known.broken(whole), {b.column for b in known.broken_then(alarmed)}
-    later = [s.feature for s in faults if s.feature not in begun] + [b.column for b in broken if b.column not in then | begun]
-    return [s for s in faults if s.feature in begun], [b for b in broken if b.column in then | begun], sorted(set(filter(None, later)))
+    after = [s for s in faults if s.feature not in begun]
+    later = [s.feature for s in after] + [b.column for b in broken if b.column not in then | begun]
+    return [s for s in faults if s.feature in begun], [b for b in broken if b.column in then | begun], sorted(set(filter(None, later))), after
 
 
 def _segments(monitor: Monitor, episode: Episode, pooled: Pooled, gap: Score | None) -> list[SegmentShare]:

@@ -51,13 +51,14 @@ UNITS = {
 class Odd:
     """An input that is not what it was, in words; `how` is `still`, `value`, `unit`, `codes`, or `factor` where the world itself may have made it so.
 
-    `cells` are those of exchanged codes.
+    `cells` are those of exchanged codes; `place` is the segment that it is odd in, as a column and its cell, None where it is in all rows.
     """
 
     feature: str
     how: str
     text: str
     cells: tuple[int, ...] = ()
+    place: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +111,34 @@ def odd_of(feature: str, before: Floats, during: Floats, day: Ints) -> Odd | Non
     day, before, during = day[np.isfinite(before)], before[np.isfinite(before)], during[np.isfinite(during)]
     if min(len(before), len(during)) < LEAST_ROWS:
         return None
+    return odd_beside(feature, before, during, stillness(before, day))
+
+
+def stillness(before: Floats, day: Ints) -> float:
+    """Return which share of a day one value fills, in nine of ten days at most."""
+    return float(np.quantile([np.unique(rows, return_counts=True)[1].max() / len(rows) for _, rows in by_day(before, day)], 0.9))
+
+
+def by_day(values: Floats, day: Ints) -> list[tuple[int, Floats]]:
+    """Return the values of each day that has any, in the order of the days."""
+    order = np.argsort(day, kind="stable")
+    days, begun = np.unique(day[order], return_index=True)
+    return list(zip(days.tolist(), np.split(values[order], begun[1:]), strict=True)) if len(days) else []
+
+
+def odd_beside(feature: str, before: Floats, during: Floats, still: float) -> Odd | None:
+    """Return what is odd about numbers, all known, beside those before, of which one value usually fills a share `still` of a day."""
     values, counts = np.unique(during, return_counts=True)
     top, share = float(values[counts.argmax()]), float(counts.max() / len(during))
     usual = float((before == top).mean())
-    still = float(np.quantile([np.unique(before[day == d], return_counts=True)[1].max() / (day == d).sum() for d in np.unique(day)], 0.9))
     if share >= _STILL and still < _HALF:
         return Odd(feature, "still", f"{feature} stands still: {percent(share)} of rows have {top:g}, usually {percent(usual)}")
     if share - still >= _BURST and usual < _BURST / 3:
         return Odd(feature, "value", f"{feature} is {top:g} in {percent(share)} of rows, usually in {percent(usual)}")
-    return _of_unit(feature, before, during)
+    return odd_unit(feature, before, during)
 
 
-def exchanged(feature: str, cells: Ints, said: Callable[[int], str], is_during: Bools, day: Ints, kept: int) -> Odd | None:
+def exchanged(feature: str, cells: Ints, said: Callable[[int], str], is_during: Bools, day: Ints, kept: int, where: str = "") -> Odd | None:
     """Tell categories whose codes were exchanged: the shares are what they were, but of others; None where that is not so.
 
     Usual is the median day: what was exchanged long before the bad windows began does not blur it. A third of the bad days must show it, as
@@ -138,11 +155,11 @@ def exchanged(feature: str, cells: Ints, said: Callable[[int], str], is_during: 
     moved = max(found, key=lambda each: float(each[0].sum()))[1]
     now, before_it = _shares_of_like(during, np.sum([each for each, _ in found], axis=0), usual), usual / usual.sum()
     told = "; ".join(f"{said(int(c))} is {percent(now[c])} of values, usually {percent(before_it[c])}" for c in moved[:_CODES_TOLD])
-    return Odd(feature, "codes", codes_text(feature, told), tuple(int(c) for c in moved))
+    return Odd(feature, "codes", codes_text(feature, told, where.strip()), tuple(int(c) for c in moved))
 
 
 def codes_text(feature: str, shares: str, during: str = "") -> str:
-    """Return that the codes of a feature are exchanged, when, and the shares that say so."""
+    """Return that the codes of a feature are exchanged, when or where, and the shares that say so."""
     return f"codes of {feature} are exchanged{' ' if during else ''}{during}: {shares}"
 
 
@@ -177,8 +194,11 @@ def _by_day(cells: Ints, day: Ints, size: int) -> Floats:
     return full if len(full) else np.asarray(counts.sum(axis=0, keepdims=True), float)
 
 
-def _of_unit(feature: str, before: Floats, during: Floats) -> Odd | None:
-    """Tell another unit: all quantiles are the same multiple of what they were, and that is a factor between units, or far from one."""
+def odd_unit(feature: str, before: Floats, during: Floats, where: str = "") -> Odd | None:
+    """Tell another unit: all quantiles are the same multiple of what they were, and that is a factor between units, or far from one.
+
+    Values are known ones, a hundred at least on each side; `where` says which rows they are of.
+    """
     if min(np.quantile(side, _QUANTILES[0] / 2) for side in (before, during)) <= 0:
         return None
     (was, doubt_was), (now, doubt_now) = (_log_quantiles(side) for side in (before, during))
@@ -195,7 +215,7 @@ def _of_unit(feature: str, before: Floats, during: Floats) -> Odd | None:
     size = limit_text(float(f"{np.exp(abs(factor)):.3g}"))
     times = f"{size} times" if factor > 0 else f"1/{size} of"
     like = f", as between {UNITS[unit]} ({limit_text(float(f'{unit:.4g}'))})" if is_known else ""
-    said = f"{feature} comes in another unit: all its values are {times} what they were{like}"
+    said = f"{feature} comes in another unit{where}: all its values {'there ' if where else ''}are {times} what they were{like}"
     return Odd(feature, "unit" if abs(factor) > np.log(_FAR) else "factor", said)
 
 

@@ -6,7 +6,7 @@ Belongs here: the pure rule. Does not: how training is started (adapters/trainin
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from watchkeeper.judgement.causes import FAULTY
+from watchkeeper.judgement.fault_places import FAULTY
 from watchkeeper.judgement.outbox import Standing
 from watchkeeper.monitor import Monitor, Retraining
 from watchkeeper.records import SEVERITIES, IncidentEvent

@@ -78,8 +78,8 @@ def of_inputs(evidence: Evidence, *, have_scores_moved: bool) -> list[Cause]:
 
 
 def _share_of_codes(evidence: Evidence, odd: Odd) -> float | None:
-    """Return how much of a change is gone in rows whose codes were not exchanged; None of other odd inputs, that all rows have."""
-    return share_of_holes(evidence, [odd.feature]) if odd.how == "codes" else None
+    """Return how much of a change is gone in rows whose codes were not exchanged, or that are of other segments; None of other odd inputs, that all rows have."""
+    return share_of_holes(evidence, [odd.feature]) if odd.how == "codes" or odd.place is not None else None
 
 
 def of_places(evidence: Evidence, split: Sequence[Cause]) -> list[Cause]:

@@ -10,9 +10,10 @@ there is none, and that two models had trouble at the same time is no evidence.
 from collections.abc import Iterator, Mapping, Sequence
 
 from watchkeeper.judgement.breaks import BROKEN
-from watchkeeper.judgement.causes import FAULTY, undecided
+from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
+from watchkeeper.judgement.fault_places import FAULTY
 from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text
 from watchkeeper.judgement.strain_causes import HOST_ALONE
 from watchkeeper.records import Signal
@@ -65,7 +66,7 @@ def _of_inputs(evidence: Evidence, cause: Cause, source: str) -> Iterator[str]:
     """Yield what is wrong with inputs, where that is what a cause is about; a recorded change of data is of one model."""
     odd = next((o for o in evidence.traces.odd if o.text == cause.subject), None)
     codes = {o.feature for o in evidence.traces.odd if o.how == "codes"} | {s.feature for s in evidence.faults if s.metric == EXCHANGED}
-    mine = [feature for feature in sorted(codes) if cause.subject.startswith(codes_text(feature, ""))]
+    mine = [feature for feature in sorted(codes) if cause.subject.startswith(codes_text(feature, "").rstrip(": "))]
     if mine:
         yield from (f"{_WHAT[EXCHANGED].format(feature)} ({source})" for feature in mine)
     elif odd is not None:

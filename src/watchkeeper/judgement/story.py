@@ -11,7 +11,7 @@ from watchkeeper.judgement.causes import causes, of_faults, ruled_out
 from watchkeeper.judgement.changes import unknown
 from watchkeeper.judgement.data_story import Told, faults_told
 from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode
-from watchkeeper.judgement.evidence import Evidence
+from watchkeeper.judgement.evidence import Evidence, places_of
 from watchkeeper.judgement.next_steps import next_steps
 from watchkeeper.judgement.places import concentrated, where
 from watchkeeper.judgement.service_story import is_share, place_headline, service_facts
@@ -30,7 +30,7 @@ _AWAITED = ["causes that labels show (labels of these windows are not due yet)"]
 
 def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
     """Return what is to be told about an episode."""
-    found = of_faults(episode.signals, evidence.set_aside, evidence.refused, monitor.timezone) if episode.family == "data" else causes(evidence)
+    found = _of_data(monitor, episode, evidence) if episode.family == "data" else causes(evidence)
     headline, when, facts = _TELLERS.get(episode.family, _plain)(monitor, _told_of(episode, evidence), evidence)
     is_of_model = episode.family in ("kpi", "segment", "target")
     return Story(
@@ -38,7 +38,7 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
         when=f"{when}{_goes_on(monitor, evidence)}",
         facts=[*facts, *_succeeded(monitor, evidence), *_read(evidence)],
         causes=found,
-        ruled_out=ruled_out(evidence) if is_of_model or episode.family == "service" else [],
+        ruled_out=ruled_out(evidence, found) if is_of_model or episode.family == "service" else [],
         not_measured=[
             *evidence.not_measured,
             *(unknown(evidence) if is_of_model else []),
@@ -46,6 +46,11 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
         ],
         next_steps=next_steps(monitor, episode, evidence, found),
     )
+
+
+def _of_data(monitor: Monitor, episode: Episode, evidence: Evidence) -> list[Cause]:
+    places = places_of(episode.signals, evidence.fault_places)
+    return of_faults(episode.signals, evidence.set_aside, evidence.refused, monitor.timezone, places)
 
 
 def _ailment(evidence: Evidence, found: Sequence[Cause]) -> str:

@@ -4,6 +4,7 @@ Belongs here: that choice. Does not: which signals are one episode (episodes.py)
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from watchkeeper.judgement.causes import causes
 from watchkeeper.judgement.episodes import Episode
@@ -49,5 +50,5 @@ def _beyond(evidence: Evidence) -> float:
 
 def _have_one_cause(mine: Evidence, every: Evidence) -> bool:
     """Tell whether the likeliest cause of both is one, and names what is at fault."""
-    first, other = (next(iter(causes(evidence)), None) for evidence in (mine, every))
+    first, other = (next(iter(causes(replace(evidence, fault_places={}))), None) for evidence in (mine, every))
     return first is not None and other is not None and first.kind != _NAMES_NOTHING and (first.kind, first.subject) == (other.kind, other.subject)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.judgement.odd_inputs import Hole, Odd, Repeats
+from watchkeeper.judgement.spells import BadDay, Spell
 from watchkeeper.judgement.strains import Spoilt, Strain
 from watchkeeper.stats.intervals import Z95
 from watchkeeper.stats.mix import Side
@@ -75,6 +76,7 @@ class Mix:
 class Traces:
     """All that rows show; `read` is how many rows were looked at and how many there are, where these are more.
 
+    `days` are the bad ones and how far the number was off on each; `spells` the inputs that were odd on some of them.
     `outcome` is the rate of positive labels in the place, now and usually, and by how much more it moved than the scores there; `labels` that of all, now and usually, and how many there are now;
     `turned` the log loss of labels as they are, turned round, and usually;
     `grown` the rows of each value of a service column, now and usually; `strains` what GPUs and hosts did that people would ask about;
@@ -86,6 +88,8 @@ class Traces:
     outcome: tuple[float, float, float] | None = None
     mixes: Sequence[Mix] = ()
     odd: Sequence[Odd] = ()
+    days: Sequence[BadDay] = ()
+    spells: Sequence[Spell] = ()
     repeats: Repeats | None = None
     holes: Sequence[Hole] = ()
     labels: tuple[float, float, int] | None = None

@@ -4,7 +4,7 @@ Belongs here: when another kind of trouble joins, or a number has doubled. Does 
 incident (incidents.py), how long other updates wait (outbox.py).
 
 The rule, of data and service: a kind of trouble (errors, slowness) that the incident had not, and a number at least twice what was known of it when the
-incident opened or last got worse. So one that creeps up is told at each doubling, and one that wavers is not told again.
+incident opened or last got worse. Of any incident: a fault of data that began while it went on (later_causes.py). So one that creeps up is told at each doubling, and one that wavers is not told again.
 """
 
 from collections import defaultdict
@@ -40,6 +40,11 @@ def worsened(episode: Episode, known_ids: Iterable[str], known: Callable[[], Ite
     grown = [] if came else _grown(episode, known())
     said = [*came, *grown]
     return f"{WORSE}{'; '.join(said)}" if said else ""
+
+
+def has_joined(faults: str) -> str:
+    """Return that faults began while an incident went on, as what people are told of at once; empty for none."""
+    return f"{WORSE}{faults}" if faults else ""
 
 
 def has_grown(value: float, before: float, expected: float) -> bool:

@@ -24,6 +24,7 @@ from watchkeeper.measures import (
     segment_shift,
     service,
     service_to_rest,
+    worst_cases,
 )
 from watchkeeper.measures.row_means import RowMean
 from watchkeeper.measures.service_view import INPUT_TOKENS, LATENCY, MINUTES, OUTPUT_TOKENS, QUEUE, STATUS
@@ -283,7 +284,9 @@ CATALOGUE: tuple[Metric, ...] = (
         least=100,
         compares=True,
     ),
-    _kpi("roc_auc", "binary", performance.roc_auc, "logit grid, Newcombe 5", "ratio", UP, least=50, in_segments=True),
+    _kpi(
+        "roc_auc", "binary", performance.roc_auc, "logit grid, Newcombe 5", "ratio", UP, least=50, bounds=worst_cases.roc_auc_bounds, in_segments=True
+    ),
     _kpi("average_precision", "binary", performance.average_precision, "logit grid, logit interval", "ratio", UP, least=50),
     _kpi(
         "log_loss",
@@ -293,11 +296,11 @@ CATALOGUE: tuple[Metric, ...] = (
         "nats",
         DOWN,
         least=20,
-        bounds=performance.log_loss_bounds,
+        bounds=worst_cases.log_loss_bounds,
         in_segments=True,
         row_mean=row_means.LOG_LOSS,
     ),
-    _kpi("brier", "binary", performance.brier, "t", "ratio", DOWN, least=20, row_mean=row_means.BRIER),
+    _kpi("brier", "binary", performance.brier, "t", "ratio", DOWN, least=20, bounds=worst_cases.brier_bounds, row_mean=row_means.BRIER),
     _kpi(
         "calibration_gap",
         "binary",
@@ -306,7 +309,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "ratio",
         ZERO,
         least=10,
-        bounds=performance.calibration_gap_bounds,
+        bounds=worst_cases.calibration_gap_bounds,
         in_segments=True,
         row_mean=row_means.CALIBRATION_GAP,
     ),
@@ -318,7 +321,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "Wilson",
         "ratio",
         NONE,
-        bounds=performance.positive_rate_bounds,
+        bounds=worst_cases.positive_rate_bounds,
         in_segments=True,
         row_mean=row_means.POSITIVE_RATE,
     ),
@@ -336,14 +339,16 @@ CATALOGUE: tuple[Metric, ...] = (
     ),
     _doubt("low_confidence_ratio", "binary", confidence.low_confidence_ratio, "within 0.05 of the threshold, Wilson"),
     _doubt("entropy", "binary", confidence.entropy, "logit grid, t", "nats"),
-    _kpi("accuracy", "binary", performance.accuracy, "Wilson", "ratio", UP, bounds=performance.accuracy_bounds, row_mean=row_means.ACCURACY),
-    _kpi("balanced_accuracy", "binary", performance.balanced_accuracy, "delta", "ratio", UP, least=20),
-    _kpi("precision", "binary", performance.precision, "Wilson", "ratio", UP, bounds=performance.precision_bounds, row_mean=row_means.PRECISION),
+    _kpi("accuracy", "binary", performance.accuracy, "Wilson", "ratio", UP, bounds=worst_cases.accuracy_bounds, row_mean=row_means.ACCURACY),
+    _kpi("balanced_accuracy", "binary", performance.balanced_accuracy, "delta", "ratio", UP, least=20, bounds=worst_cases.balanced_accuracy_bounds),
+    _kpi("precision", "binary", performance.precision, "Wilson", "ratio", UP, bounds=worst_cases.precision_bounds, row_mean=row_means.PRECISION),
     _kpi(
-        "recall", "binary", performance.recall, "Wilson", "ratio", UP, bounds=performance.recall_bounds, in_segments=True, row_mean=row_means.RECALL
+        "recall", "binary", performance.recall, "Wilson", "ratio", UP, bounds=worst_cases.recall_bounds, in_segments=True, row_mean=row_means.RECALL
     ),
-    _kpi("specificity", "binary", performance.specificity, "Wilson", "ratio", UP, row_mean=row_means.SPECIFICITY),
-    _kpi("f1", "binary", performance.f1, "delta", "ratio", UP, least=20),
+    _kpi(
+        "specificity", "binary", performance.specificity, "Wilson", "ratio", UP, bounds=worst_cases.specificity_bounds, row_mean=row_means.SPECIFICITY
+    ),
+    _kpi("f1", "binary", performance.f1, "delta", "ratio", UP, least=20, bounds=worst_cases.f1_bounds),
     _kpi("matthews", "binary", performance.matthews, "delta", "ratio", UP, least=20),
     *(
         _kpi(
@@ -431,9 +436,9 @@ CATALOGUE: tuple[Metric, ...] = (
     _estimated("brier", "index", subject="multiclass", direction=DOWN, stored=False),
     _gap("accuracy_gap", "accuracy", "ratio", "multiclass"),
     _gap("log_loss_gap", "log_loss", "nats", "multiclass"),
-    _kpi("precision", "class", classes.precision, "Wilson", "ratio", UP, bounds=performance.precision_bounds),
-    _kpi("recall", "class", classes.recall, "Wilson", "ratio", UP, bounds=performance.recall_bounds),
-    _kpi("f1", "class", classes.f1, "delta", "ratio", UP, least=20, stored=False),
+    _kpi("precision", "class", classes.precision, "Wilson", "ratio", UP, bounds=worst_cases.precision_bounds),
+    _kpi("recall", "class", classes.recall, "Wilson", "ratio", UP, bounds=worst_cases.recall_bounds),
+    _kpi("f1", "class", classes.f1, "delta", "ratio", UP, least=20, bounds=worst_cases.f1_bounds, stored=False),
     _kpi("roc_auc", "class", classes.roc_auc, "logit grid, Newcombe 5", "ratio", UP, least=50, stored=False),
     *(_estimated(name, subject="class", stored=False) for name in ("precision", "recall", "f1", "roc_auc")),
     _service("rows", service.rows, "count", "rows", NONE, least=0, is_total=True),

@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from watchkeeper.measures import performance
-from watchkeeper.measures.performance import Bounds
 from watchkeeper.measures.views import BinaryView, ClassView, MulticlassView
+from watchkeeper.measures.worst_cases import Bounds
 from watchkeeper.profiles.counts import Counts
 from watchkeeper.stats import confusion
 from watchkeeper.stats.intervals import Estimate, mean, undefined

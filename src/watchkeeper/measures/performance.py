@@ -1,8 +1,7 @@
 """KPIs from label profiles, each with its interval; undefined ones say why.
 
-Belongs here: one function a metric, view -> Estimate, and for binary ones the worst case over labels still missing.
-Does not: units and directions (catalogue.py), what has been learned as normal (judgement/),
-several classes (classes.py).
+Belongs here: one function a metric, view -> Estimate. Does not: what missing labels leave open (worst_cases.py), units and directions
+(catalogue.py), what has been learned as normal (judgement/), several classes (classes.py).
 """
 
 from collections.abc import Callable
@@ -14,14 +13,12 @@ from numpy.typing import NDArray
 
 from watchkeeper.measures.views import BinaryView, MulticlassView, RegressionView
 from watchkeeper.profiles.counts import Counts
-from watchkeeper.profiles.grids import ends_of
 from watchkeeper.profiles.labelled import (
     ERROR_BY_TRUTH,
     NEGATIVE,
     PENDING,
     POSITIVE,
     SQUARED_ERROR_BY_TRUTH,
-    TINY,
     TRUTH_CENTRED,
     TRUTH_CUBED,
     TRUTH_SQUARED,
@@ -31,7 +28,6 @@ from watchkeeper.stats.intervals import OVERFLOW, Z95, Estimate, at_least_as_uns
 from watchkeeper.words import counted
 
 Floats = NDArray[np.float64]
-Bounds = tuple[float, float]
 LEAST_FOR_T, LEAST_FOR_LOSS, LEAST_FOR_DELTA, LEAST_OF_CLASS, LEAST_OF_SHARE = 1_000, 300, 20, 5, 10
 """Rows below which intervals say approximate, as `python -m benchmarks.coverage` found: of means of errors, of log loss and Brier, rows of either
 outcome for functions of the confusion, rows of either for a ROC AUC, the denominator of a share.
@@ -207,55 +203,6 @@ def label_coverage(view: BinaryView | RegressionView | MulticlassView) -> Estima
 
 def _ratio(top: float, bottom: float) -> float:
     return top / bottom if bottom > 0 else nan
-
-
-# Worst cases: what the KPI would be if every missing label fell the one way or the other
-
-
-def positive_rate_bounds(view: BinaryView) -> Bounds:
-    """All missing labels negative, all positive."""
-    every = view.labelled + view.pending
-    return _ratio(view.positives, every), _ratio(view.positives + view.pending, every)
-
-
-def calibration_gap_bounds(view: BinaryView) -> Bounds:
-    """All missing labels negative, all positive; scores are known either way."""
-    waiting = view.score(PENDING).finite
-    every = view.scored + waiting
-    least = view.score(POSITIVE).finite - view.score_sum(POSITIVE, NEGATIVE, PENDING)
-    return _ratio(least, every), _ratio(least + waiting, every)
-
-
-def accuracy_bounds(view: BinaryView) -> Bounds:
-    """All missing labels contradict the decision, all agree with it."""
-    table, waiting = view.confusion, sum(view.decided(PENDING))
-    every = int(table.sum()) + waiting
-    return _ratio(int(np.trace(table)), every), _ratio(int(np.trace(table)) + waiting, every)
-
-
-def precision_bounds(view: BinaryView) -> Bounds:
-    """All flagged rows without a label turn out negative, all positive."""
-    (_, fp), (_, tp) = view.confusion
-    flagged, _ = view.decided(PENDING)
-    return _ratio(tp, tp + fp + flagged), _ratio(tp + flagged, tp + fp + flagged)
-
-
-def recall_bounds(view: BinaryView) -> Bounds:
-    """The rows passed over turn out positive, the flagged ones do."""
-    _, (fn, tp) = view.confusion
-    flagged, passed = view.decided(PENDING)
-    return _ratio(tp, tp + fn + passed), _ratio(tp + flagged, tp + fn + flagged)
-
-
-def log_loss_bounds(view: BinaryView) -> Bounds:
-    """Each missing label falls on the likelier side, on the less likely one; scores at the end of their cell that is further out."""
-    waiting = view.score(PENDING)
-    low, high = ends_of(waiting.cells)
-    best = -np.log(np.maximum(high, 1 - low))
-    worst = -np.log(np.maximum(np.minimum(low, 1 - high), TINY))
-    known = view.loss("log_loss")
-    total, every = known.sum, known.n + waiting.valued
-    return _ratio(total + float(best @ waiting.counts), every), _ratio(total + float(worst @ waiting.counts), every)
 
 
 # Regression

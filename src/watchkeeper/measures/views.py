@@ -133,6 +133,11 @@ class BinaryView:
         rows, _, scores = self._by_cell(*outcomes)
         return rows, scores
 
+    def ranks(self, *outcomes: str) -> tuple[list[Ints], NDArray[np.bool_]]:
+        """Return the rows of each outcome in ascending cells of the score, and which of these are steps of the grid, whose rows may differ."""
+        rows, cells, _ = self._by_cell(*outcomes)
+        return rows, cells < EXACT
+
     def _by_cell(self, *outcomes: str) -> tuple[list[Ints], Ints, Floats]:
         found: tuple[list[Ints], Ints, Floats] = self.once(outcomes, lambda: _by_cell([self.score(o) for o in outcomes]))
         return found

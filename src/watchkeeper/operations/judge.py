@@ -18,11 +18,12 @@ from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.charts import Charted
 from watchkeeper.judgement.developments import developments, matching
-from watchkeeper.judgement.episodes import AGAIN, GAP, GAP_OF_HOURS, Episode, across, episodes, needs_labels, with_labels_due
+from watchkeeper.judgement.episodes import AGAIN, GAP, GAP_OF_HOURS, Episode, across, bad_windows_before, episodes, needs_labels, with_labels_due
 from watchkeeper.judgement.eras import Era, era_of, new_normal_text
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
 from watchkeeper.judgement.incidents import Incident, fold
+from watchkeeper.judgement.later_causes import later_news
 from watchkeeper.judgement.leads import lead_of
 from watchkeeper.judgement.newest import NEWEST
 from watchkeeper.judgement.normal import LEAST_WINDOWS
@@ -35,12 +36,12 @@ from watchkeeper.judgement.signals import pages
 from watchkeeper.judgement.splits import Split, Tested, cut, kinds_before, split_events, split_of
 from watchkeeper.judgement.story import ending, story
 from watchkeeper.judgement.told_once import is_told_with
-from watchkeeper.judgement.worsening import worsened
+from watchkeeper.judgement.worsening import has_joined, worsened
 from watchkeeper.measures.readings import DONE
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.budgets import watch_budget
-from watchkeeper.operations.empties import empties
 from watchkeeper.operations.era_signals import Judged, between, judged_eras, windows_of
+from watchkeeper.operations.fault_places import fault_places
 from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.incident_book import JUDGING
 from watchkeeper.operations.maturity import maturity_of
@@ -129,7 +130,10 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
         timezone=monitor.timezone,
         is_judged=lambda incident: _is_judged(at(incident.window_start)[0], wait, now, incident),
         learned=known[-1].news_about,
-        worsened=lambda incident, episode: worsened(episode, incident.signals, lambda: _signals_at(home, monitor, episode, incident.worse_at)),
+        worsened=lambda incident, episode: (
+            worsened(episode, incident.signals, lambda: _signals_at(home, monitor, episode, incident.worse_at))
+            or has_joined(later_news(incident.story.causes if incident.story else (), tell(episode).causes, monitor.timezone))
+        ),
         normal_now=lambda incident: _normal_now(at(incident.window_start)[0].era, incident),
         unjudged=lambda incident, episode: unjudged_text(monitor, _signals_of(home, incident, now), episode),
         faults_of=lambda episode: shared_faults(episode, evidence(episode), tell(episode).causes, sources(home, monitor)),
@@ -204,8 +208,16 @@ def _known_in(home: Home, one: Judged, changes: Sequence[Change], now: datetime,
             home, monitor, episode, lead_of(episode.signals), now=now, are_compared=_are_labels_due(episode, due)
         ),
         succession=lambda window: succession_in(home, monitor, window, now=now),
-        traces=lambda episode: traces(home, monitor, episode, lead_of(episode.signals).metric, now=now, with_labels=_are_labels_due(episode, due)),
-        empties=lambda episode: empties(home, monitor, episode, now=now),
+        traces=lambda episode: traces(
+            home,
+            monitor,
+            episode,
+            lead_of(episode.signals).metric,
+            now=now,
+            with_labels=_are_labels_due(episode, due),
+            bad_before=bad_windows_before(episode, one.signals),
+        ),
+        places=lambda episode, faults: fault_places(home, monitor, episode, faults, now=now),
         told_at=now,
     )
 

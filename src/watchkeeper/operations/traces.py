@@ -5,7 +5,7 @@ Belongs here: which rows and columns are read, and how many at most. Does not: w
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import numpy as np
@@ -17,7 +17,9 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import Episode, rows_out_of_line
 from watchkeeper.judgement.evidence import OF_A_RATE, ROLLING
-from watchkeeper.judgement.odd_inputs import Odd, Repeats, change_of, exchanged, hole_of, hole_of_codes, odd_of
+from watchkeeper.judgement.odd_inputs import Odd, Repeats, change_of, exchanged, hole_of, hole_of_codes, odd_of, odd_unit
+from watchkeeper.judgement.odd_places import Asked, hole_of_place, odd_in_place
+from watchkeeper.judgement.spells import Spell, bad_days, spell_of
 from watchkeeper.judgement.strains import Requests, Spoilt, spoilt_of
 from watchkeeper.judgement.traces import Column, Place, Traces, mixes_of, place_of, told_mix, without
 from watchkeeper.monitor import Monitor
@@ -36,25 +38,29 @@ from watchkeeper.profiles.labelled import Labelled
 from watchkeeper.profiles.losses import losses
 from watchkeeper.spelling import segment_pairs
 from watchkeeper.stats.exchanges import LEAST_ROWS
-from watchkeeper.windows import Window
+from watchkeeper.windows import Grid, Window
 
 MOST_ROWS = 200_000
 _OF_MEMORY = 8
 _NEVER = -2
+_LEAST_BEFORE = timedelta(days=14)
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: datetime, with_labels: bool = True) -> Traces | None:
+def traces(
+    home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: datetime, with_labels: bool = True, bad_before: Sequence[Window] = ()
+) -> Traces | None:
     """Return what rows show of an episode that is led by a metric, None where there are none on either side; without labels, while these are not due, what inputs show.
 
-    At most 200,000 rows of each side are looked at, evenly spread.
+    At most 200,000 rows of each side are looked at, evenly spread. The weeks before are taken without `bad_before`, windows of the same story that
+    are no part of the episode, where two of them are left.
     """
     found = stored_bins(home, monitor, now=now)
     if found is None or episode.family == "data":
         return None
-    sides = [[Window(episode.start - ROLLING, episode.start)], rows_out_of_line(episode)]
+    sides = [_before(episode, bad_before), rows_out_of_line(episode)]
     every = [predictions_of(home, monitor, side, now=now) for side in sides]
     both = joined(home, monitor, [w for side, rows in zip(sides, every, strict=True) for w in _some(home, monitor, side, rows)], now=now)
     if both is None or both.rows.num_rows == 0:
@@ -71,6 +77,17 @@ def traces(home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: 
         made = made if requests is None else replace(made, strains=strains_of(home, monitor, requests, sides, now))
     is_part = any(rows > _most(home) for rows in every)
     return replace(made, read=(both.rows.num_rows, sum(every))) if is_part else made
+
+
+def _before(episode: Episode, bad: Sequence[Window]) -> list[Window]:
+    """Return the weeks before an episode without bad windows, whole where too little is left."""
+    every = Window(episode.start - ROLLING, episode.start)
+    out, begin = [], every.start
+    for window in sorted(w for w in bad if w.overlaps(every)):
+        out += [Window(begin, window.start)] if window.start > begin else []
+        begin = max(begin, window.end)
+    out += [Window(begin, every.end)] if begin < every.end else []
+    return out if sum((w.end - w.start for w in out), timedelta(0)) >= _LEAST_BEFORE else [every]
 
 
 def _most(home: Home) -> int:
@@ -106,8 +123,10 @@ def _of_quality(rows: BothSides, metric: str, *, with_labels: bool) -> tuple[Tra
     said = labelled(monitor, rows.both.rows, rows.bins)
     lost = losses(monitor.task, said)
     truth = np.where(np.isfinite(said.score), said.truth, np.nan)[chosen]
-    odd, columns, finer, kept = _inputs(rows)
-    made = Traces(odd=odd)
+    segments = list(segment_columns(rows))
+    starts, local = _local_days(rows)
+    odd, spells, columns, finer, kept = _inputs(rows, segments, starts, local)
+    made = Traces(odd=odd, spells=spells)
     if lost is None or not with_labels:
         return made, None
     gap = truth - said.score[chosen] if monitor.task in ("binary", "regression") else np.full(len(truth), np.nan)
@@ -117,7 +136,6 @@ def _of_quality(rows: BothSides, metric: str, *, with_labels: bool) -> tuple[Tra
         value = loss
     change, se = change_of(value, is_during)
     day = rows.day[chosen]
-    segments = list(segment_columns(rows))
     every = [*columns, *segments]
     mixes = mixes_of([*finer, *segments], value, is_during, day) if abs(change) > 2 * se else []
     mix = told_mix(mixes)
@@ -126,8 +144,11 @@ def _of_quality(rows: BothSides, metric: str, *, with_labels: bool) -> tuple[Tra
     requests = requests_of(rows, value, said.score[chosen])
     made = replace(made, place=place, mixes=mixes, odd_host=_odd_host(rows, requests, day) if abs(change) > 2 * se else None)
     holes = [hole_of(c.name, (c.cells < 0) | (c.cells == c.unseen), value, is_during) for c in columns]
-    holes += [hole_of_codes(o, c.cells, value, is_during) for o in odd for c in columns if o.cells and c.name == o.feature]
-    made = replace(made, repeats=_repeats(kept, value, is_during), holes=[h for h in holes if h is not None])
+    holes += [hole_of_codes(o, c.cells, value, is_during) for o in odd for c in columns if o.cells and o.place is None and c.name == o.feature]
+    holes += [hole_of_place(o, segments, value, is_during) for o in odd if o.place is not None]
+    made = replace(
+        made, days=bad_days(value, is_during, local, starts), repeats=_repeats(kept, value, is_during), holes=[h for h in holes if h is not None]
+    )
     if monitor.task != "binary":
         return made, requests
     outcome = _inside(place, every, truth, gap, is_during)
@@ -170,10 +191,13 @@ def _inside(place: Place | None, columns: Sequence[Column], truth: Floats, gap: 
     return None
 
 
-def _inputs(rows: BothSides) -> tuple[list[Odd], list[Column], list[Column], list[NDArray[np.int64]]]:
-    """Return what is odd about inputs, their columns by cells that people are told and by finer ones, and codes of their values by which rows that repeat are known."""
-    odd, columns, finer, codes = [], [], [], []
+def _inputs(
+    rows: BothSides, segments: Sequence[Column], starts: Sequence[datetime], local: NDArray[np.int64]
+) -> tuple[list[Odd], list[Spell], list[Column], list[Column], list[NDArray[np.int64]]]:
+    """Return what is odd about inputs, in which spells, their columns by cells that people are told and by finer ones, and codes of their values by which rows that repeat are known."""
+    odd, spells, columns, finer, codes = [], [], [], [], []
     is_during, day = rows.is_during[rows.chosen], rows.day[rows.chosen]
+    bad = {starts[number] for number, rows in enumerate(np.bincount(local[is_during])) if rows >= LEAST_ROWS}
     for name, values in feature_columns(rows.monitor, rows.both, rows.bins):
         bins = rows.bins[name]
         cells = condition_cells(bins, values).astype(np.int64)[rows.chosen]
@@ -182,17 +206,49 @@ def _inputs(rows: BothSides) -> tuple[list[Odd], list[Column], list[Column], lis
             found, nulls = as_numbers(values)
             known = np.where(nulls, np.nan, found)[rows.chosen]
             one = odd_of(name, known[~is_during], known[is_during], day[~is_during])
+            spell = spell_of(name, known, is_during, local, starts)
+            if spell is not None and set(spell.days) != bad:
+                spells.append(spell)
+                one = spell.odd if spell.days[0] == min(bad) else None
+            elif one is None:
+                one = odd_in_place(name, _unit_of(name, known, is_during), segments, is_during)
             codes.append(np.unique(known, return_inverse=True)[1].astype(np.int64))
         else:
             said, known = partial(_one, bins), np.empty(0)
-            one = exchanged(name, cells, bins.label, is_during, day, len(bins.categories))
+            one = _codes_of(name, cells, bins, is_during, day)(np.ones(len(cells), bool), "") or odd_in_place(
+                name, _codes_of(name, cells, bins, is_during, day), segments, is_during
+            )
             codes.append(np.asarray(as_codes(values)[0], np.int64)[rows.chosen])
         odd += [one] if one is not None else []
         is_number = bins.kind == "numeric"
         columns.append(Column(name, "feature", cells, said, is_ordered=is_number, unseen=_NEVER if is_number else bins.unseen))
         fine = np.where(np.isnan(known), -1, code_numeric(bins, known)) if is_number else cells
         finer.append(replace(columns[-1], cells=fine, said=partial(_in_fine_cells, bins) if is_number else said))
-    return odd, columns, finer, codes
+    return odd, spells, columns, finer, codes
+
+
+def _local_days(rows: BothSides) -> tuple[list[datetime], NDArray[np.int64]]:
+    """Return when the days of the rows that are looked at begin, in the monitor's time zone, and the place of each row's day among them."""
+    seconds = rows.seconds[rows.chosen]
+    first, last = (datetime.fromtimestamp(int(end), UTC) for end in (seconds.min(), seconds.max()))
+    starts = [w.start for w in Grid("day", rows.monitor.timezone).between(first, last + timedelta(seconds=1))]
+    return starts, np.searchsorted([s.timestamp() for s in starts], seconds, side="right").astype(np.int64) - 1
+
+
+def _unit_of(name: str, known: Floats, is_during: Bools) -> Asked:
+    """Return what tells whether the unit of a number is another one in some rows."""
+
+    def asked(rows: Bools, where: str) -> Odd | None:
+        here = rows & np.isfinite(known)
+        before, during = known[here & ~is_during], known[here & is_during]
+        return odd_unit(name, before, during, where) if min(len(before), len(during)) >= LEAST_ROWS else None
+
+    return asked
+
+
+def _codes_of(name: str, cells: NDArray[np.int64], bins: FeatureBins, is_during: Bools, day: NDArray[np.int64]) -> Asked:
+    """Return what tells whether the codes of a category are exchanged in some rows."""
+    return lambda rows, where: exchanged(name, cells[rows], bins.label, is_during[rows], day[rows], len(bins.categories), where)
 
 
 def _in_fine_cells(bins: FeatureBins, first: int, _last: int) -> str:

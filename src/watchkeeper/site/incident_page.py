@@ -135,7 +135,7 @@ def _cause_text(cause: Cause, timezone: str) -> CauseText:
         interval = f" {percent_interval(cause.low, cause.high)}".rstrip()
         parts.append(f"Accounts for {percent(cause.share)}{interval} of the change.")
     if cause.onset is not None:
-        parts.append(f"Since {moment_text(cause.onset, timezone)}.")
+        parts.append(f"{'It came later, since' if cause.is_later else 'Since'} {moment_text(cause.onset, timezone)}.")
     return CauseText(cause.subject or cause.kind.replace("_", " "), " ".join(parts), cause.evidence_for, cause.evidence_against)
 
 

@@ -182,7 +182,7 @@ def _causes(story: Story) -> list[Line]:
         return [("Likely cause", UNKNOWN), *_list("Ruled out", story.ruled_out)]
     level = undecided(named)
     labels = ["Likely cause"] if len(level) == 1 else ["Undecided between", *["and"] * (len(level) - 1)]
-    others = [("Also possible", cause_text(c)) for c in named if c not in level]
+    others = [("Later also" if c.is_later else "Also possible", cause_text(c)) for c in named if c not in level]
     return [*zip(labels, map(cause_text, level), strict=True), *others, *_list("Ruled out", story.ruled_out)]
 
 

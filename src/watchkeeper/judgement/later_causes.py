@@ -1,0 +1,140 @@
+"""Later causes: faults of data that began while an incident went on, and what each of the causes does to the number.
+
+Belongs here: causes of the beginning, days and spells -> all causes, each with its own onset and share. Does not: the causes of the beginning
+(causes.py), finding spells (spells.py), the words around it (story.py).
+
+A fault that comes later is a cause where the number is clearly worse on its days than it was before it: it has what lies beyond that. Of a day on
+which the fault of the beginning is over all of it is the later one's. So two faults have no more than the whole change between them. It is
+attribution, not experiment.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from math import hypot
+
+import numpy as np
+
+from watchkeeper.judgement.evidence import Evidence, places_of
+from watchkeeper.judgement.fault_places import FAULTY, placed
+from watchkeeper.judgement.odd_inputs import EXCHANGED
+from watchkeeper.judgement.spells import BadDay, Spell
+from watchkeeper.records import Signal
+from watchkeeper.story import Cause
+from watchkeeper.words import moment_text, percent
+
+_MISSING, _WORTH, _CERTAIN, _FEW = 0.2, 0.1, 2.0, 2
+
+
+def with_later(evidence: Evidence, found: Sequence[Cause]) -> list[Cause]:
+    """Return causes with those that came later and made it worse, the shares of all others made smaller by theirs."""
+    days = evidence.traces.days
+    later = sorted(((cause, on) for cause, on in _candidates(evidence) if on), key=lambda each: each[1][0])
+    if not later or len(days) < 2 or (total := sum(d.rows * d.beyond for d in days)) == 0:  # noqa: PLR2004 - before and since
+        return list(found)
+    shown = _shown(evidence, found[0], days) if found else {d.start for d in days}
+    made, named = {d.start: 0.0 for d in days}, []
+    first = [d for d in days if d.start < later[0][1][0] and d.start in shown]
+    if not first:
+        return list(found)
+    usual = _mean(first)
+    made |= {d.start: usual for d in days if d.start in shown}
+    for cause, on in later:
+        mine = [replace(d, beyond=d.beyond - made[d.start]) for d in days if d.start in set(on)]
+        beyond = _mean(mine)
+        share = beyond * sum(d.rows for d in mine) / total if mine else 0.0
+        if share < _WORTH or abs(beyond) < _CERTAIN * hypot(_se(mine), _se(first)):
+            continue
+        made |= {d.start: made[d.start] + beyond for d in mine}
+        named.append(replace(cause, share=min(1.0, share), is_later=True, evidence_for=[_since(evidence, cause), *cause.evidence_for]))
+    left = max(0.0, 1.0 - sum(c.share or 0.0 for c in named))
+    return [*(_scaled(c, left) for c in found), *named] if named else list(found)
+
+
+def begun_together(signals: Sequence[Signal]) -> list[list[Signal]]:
+    """Return signals of features by when these were first faulty: what follows within the next window began with what was before it."""
+    first = {feature: min((s for s in signals if s.feature == feature), key=lambda s: s.window_start) for feature in {s.feature for s in signals}}
+    out: list[list[str]] = []
+    for feature in sorted(first, key=lambda f: (first[f].window_start, f)):
+        if out and first[feature].window_start <= first[out[-1][-1]].window_end:
+            out[-1].append(feature)
+        else:
+            out.append([feature])
+    return [[s for s in signals if s.feature in group] for group in out]
+
+
+def also_text(causes: Sequence[Cause], timezone: str) -> str:
+    """Return after the cause of the beginning what came later, and when; empty where nothing did."""
+    return "".join(f"; since {_day(c.onset, timezone)} also {c.subject}" for c in causes if c.is_later)
+
+
+def later_news(told: Sequence[Cause], now: Sequence[Cause], timezone: str) -> str:
+    """Return which faults have begun since an incident was told, in words; empty where none has."""
+    known = {_about(c) for c in told}
+    return also_text([c for c in now if _about(c) not in known], timezone).removeprefix("; ") if told else ""
+
+
+def _about(cause: Cause) -> str:
+    """Return what a cause is about without its numbers, which change from day to day."""
+    subject = cause.subject.partition(" (")[0]
+    for verb in (" comes in ", " stands still", " is "):
+        subject = subject.partition(verb)[0]
+    return subject
+
+
+def _candidates(evidence: Evidence) -> Iterable[tuple[Cause, Sequence[datetime]]]:
+    """Yield faults that began after the first bad day, and the days on which they showed."""
+    days = [d.start for d in evidence.traces.days]
+    at_fault = {s.feature for s in [*evidence.faults, *evidence.later_faults]}
+    for spell in evidence.traces.spells:
+        is_long = spell.odd.how != "factor" or len(spell.days) > _FEW
+        if days and spell.days[0] > days[0] and spell.odd.feature not in at_fault and is_long:
+            support = ["its values since then, beside those of the weeks before the incident"]
+            yield Cause(kind="data", subject=spell.odd.text, onset=spell.days[0], evidence_for=support), spell.days
+    for mine in begun_together([s for s in evidence.later_faults if s.value >= _MISSING and s.feature and s.metric != EXCHANGED]):
+        worst, names = max(mine, key=lambda s: s.value), sorted({s.feature for s in mine})
+        what = "missing" if worst.metric == "null_ratio" else "in categories never seen before"
+        support = [f"{worst.feature}: {percent(worst.value)} of rows {what}, usually {percent(worst.expected)}"]
+        subject = f"{FAULTY}: {placed(names[:4], places_of(mine, evidence.fault_places))}"
+        yield Cause(kind="data", subject=subject, onset=min(s.window_start for s in mine), evidence_for=support), _inside(days, mine)
+
+
+def _inside(days: Iterable[datetime], signals: Sequence[Signal]) -> list[datetime]:
+    """Return the days that lie in windows of signals."""
+    return [d for d in days if any(s.window_start <= d < s.window_end for s in signals)]
+
+
+def _shown(evidence: Evidence, cause: Cause, days: Sequence[BadDay]) -> set[datetime]:
+    """Return the days on which the cause of the beginning was there: those of its faults where they are known, else all."""
+    every = {d.start for d in days}
+    spells: Mapping[str, Spell] = {s.odd.text: s for s in evidence.traces.spells}
+    if cause.subject in spells:
+        return every & set(spells[cause.subject].days)
+    if cause.kind != "data" or not cause.subject.startswith(FAULTY) or evidence.broken:
+        return every
+    return set(_inside(every, [s for s in evidence.faults if s.feature in cause.subject])) or every
+
+
+def _mean(days: Sequence[BadDay]) -> float:
+    return float(np.average([d.beyond for d in days], weights=[d.rows for d in days])) if days else 0.0
+
+
+def _se(days: Sequence[BadDay]) -> float:
+    """Return the standard error of the mean of some days: that of their rows, or of the days themselves where these scatter more."""
+    rows = np.array([d.rows for d in days], float)
+    of_rows = float(np.sqrt(np.sum((rows * [d.se for d in days]) ** 2)) / rows.sum())
+    of_days = float(np.std([d.beyond for d in days], ddof=1) / np.sqrt(len(days))) if len(days) > _FEW else 0.0
+    return max(of_rows, of_days)
+
+
+def _scaled(cause: Cause, by: float) -> Cause:
+    low, share, high = (None if end is None else end * by for end in (cause.low, cause.share, cause.high))
+    return replace(cause, low=low, share=share, high=high)
+
+
+def _since(evidence: Evidence, cause: Cause) -> str:
+    return f"since {_day(cause.onset, evidence.timezone)}, and the number is worse since then"
+
+
+def _day(moment: datetime | None, timezone: str) -> str:
+    return moment_text(moment, timezone).removesuffix(", 00:00")
