@@ -109,6 +109,7 @@ def test_inputs_are_compared_with_the_days_of_their_step_and_the_change_that_sta
     assert not noticed & set(range(56, 58))
 
 
+@pytest.mark.nightly
 def test_what_pages_is_as_if_nothing_had_rolled(kept: Home, still: Home):
     assert signals(kept, "page") == signals(still, "page")
     assert {day for _, _, day in signals(kept, "page")} == set(BAD)
@@ -138,6 +139,7 @@ def test_a_repeated_run_adds_nothing(rolled: Home):
     assert rows_of(rolled) == count
 
 
+@pytest.mark.nightly
 def test_two_runs_at_once_take_a_step_once(early: Home, copy_of: Callable[[Home], Home]):
     home = copy_of(early)
     landed(home, 16, 30)
@@ -211,6 +213,7 @@ def test_where_too_few_days_are_clean_the_step_is_skipped_once_with_its_reason_a
     assert (bad.state, day_of(bad.window_start)) == ("open", 16)
 
 
+@pytest.mark.nightly
 def test_a_model_that_gets_worse_bit_by_bit_pages_by_the_declared_reference_however_often_it_rolls(make_home: Callable[..., Home]):
     home = make_home(WHOLE)
     for first, now in zip((0, *map(day_of, WATCHED)), WATCHED, strict=False):
