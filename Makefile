@@ -24,14 +24,14 @@ up: $(INSTALLED) ## Prefect with its UI, a worker, all schedules and the pages, 
 test: $(INSTALLED) ## lint and every test but the nightly ones; one that lacks gcc, Chromium or PostgreSQL is skipped with its reason
 	@$(MAKE) --no-print-directory --jobs 2 lint tests
 
-test-all: $(INSTALLED) ## the same with the nightly tests, which take long beside cheaper ones of the same subject
-	@$(MAKE) --no-print-directory --jobs 2 lint tests TESTS=
+test-all: $(INSTALLED) ## the same with the nightly tests, which take long beside cheaper ones of the same subject, and more drawn examples
+	@$(MAKE) --no-print-directory --jobs 2 lint tests TESTS= WATCHKEEPER_NIGHTLY=1
 
 TESTS := -m "not nightly"
 
 # Bytecode is kept whatever the environment says: some hundred processes of the tests import the same modules.
 tests: $(INSTALLED)
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -rs $(TESTS)
+	@PYTHONDONTWRITEBYTECODE= WATCHKEEPER_NIGHTLY=$(WATCHKEEPER_NIGHTLY) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -rs $(TESTS)
 
 lint: $(INSTALLED) ## ruff and mypy
 	@$(BIN)/ruff check .

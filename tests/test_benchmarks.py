@@ -58,6 +58,7 @@ def test_the_growth_benchmark_prints_what_a_late_day_costs_beside_an_early_one()
     assert all(found[key] > 0 for key in ("day_10_cpu_s", "last_day_cpu_s", "ratio", "feature_month_cpu_s", "segment_quarter_cpu_s"))
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_of_some_small_models_in_one_run_the_first_alone_loads_the_compiled_loops():
     found = json.loads(run_alone("benchmarks.fleet", "--models", "8", "--rows", "30"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from draws import draws
 from watchkeeper.adapters.gpu_hours import Claims, first_uses, gpu_uses
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.measures.gpu_use import Use
@@ -67,7 +68,7 @@ readings = st.builds(
     power=st.sampled_from([None, 17.0, 71.3]),
 )
 many = st.lists(readings, min_size=1, max_size=30)
-few_runs = settings(max_examples=12, deadline=None)
+few_runs = settings(max_examples=draws(12, at_each_change=6), deadline=None)
 
 
 @few_runs

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from draws import draws
 from watchkeeper.adapters.files import interpret
 from watchkeeper.adapters.text_files import Reading
 from watchkeeper.errors import UnreadableError
@@ -42,7 +43,7 @@ def table(fields: st.SearchStrategy[str]) -> st.SearchStrategy[list[list[str]]]:
     return rows.map(lambda found: [[f"x{i}{value}" for value in row] for i, row in enumerate(found)])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=draws(400, at_each_change=150), deadline=None)
 @given(table(TEXT), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
 def test_what_csv_writer_wrote_is_read_as_it_was_or_set_aside_with_its_text(rows: list[list[str]], quoting: int) -> None:
     text = written(rows, quoting)
@@ -58,14 +59,14 @@ def test_what_csv_writer_wrote_is_read_as_it_was_or_set_aside_with_its_text(rows
         assert next(csv.reader(io.StringIO(unfit.text, newline=""))) == rows[number]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=draws(200, at_each_change=150), deadline=None)
 @given(table(PLAIN), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
 def test_text_on_one_line_is_read_as_it_was_whatever_its_quotes(rows: list[list[str]], quoting: int) -> None:
     reading = interpret(written(rows, quoting).encode(), "f.csv")
     assert (values(reading), reading.unfit) == (dict(enumerate(rows)), [])
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=draws(1000, at_each_change=300), deadline=None)
 @given(st.data(), table(PLAIN), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
 def test_of_a_damaged_file_every_whole_row_is_landed_or_among_what_was_set_aside(data: st.DataObject, rows: list[list[str]], quoting: int) -> None:
     text = written(rows, quoting)

@@ -43,6 +43,7 @@ def test_a_lasting_change_of_the_limit_is_noticed_while_it_lasts():
     assert np.mean(found) >= 0.8
 
 
+@pytest.mark.nightly
 def test_a_lasting_change_that_only_adds_up_is_noticed_within_eight_weeks_four_times_of_five():
     """A PSI has no mean of the last weeks: its e-detector alone tells of less than one window does."""
     found, halved = [], []

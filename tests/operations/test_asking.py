@@ -482,6 +482,7 @@ def _undisturbed(home: Home, db: Database) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_runs_that_are_killed_at_random_moments_lose_nothing_and_repeat_nothing(db: Database, make: Callable[..., Home]) -> None:
     home = make(**ONE_DAY)

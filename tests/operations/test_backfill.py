@@ -182,6 +182,7 @@ def test_a_killed_backfill_goes_on_where_it_stood(whole: Home, copied: Callable[
     assert measure(torn, monitor, now=LATER) == []
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_process_may_be_killed_at_any_moment(whole: Home, copied: Callable[[str], Home]) -> None:
     torn = copied("torn")

@@ -51,7 +51,7 @@ def watched(home: Home, *expectations: Any, days: int = 26, change: Change = TEN
     watch(home, now=BEGIN + days * DAY + 6 * HOUR)
 
 
-@pytest.mark.parametrize("labels", [None, "30d"])
+@pytest.mark.parametrize("labels", [None, pytest.param("30d", marks=pytest.mark.nightly)])
 def test_a_column_that_grew_tenfold_opens_grows_and_ends_without_any_label(make_home, labels):
     changed = WITHOUT_LABELS if labels is None else PARCELS | {"labels": PARCELS["labels"] | {"mature_after": labels}}
     home = make_home(changed)

@@ -161,7 +161,8 @@ def test_acknowledging_stands_in_the_way_of_no_retraining(home: Home, parcels: M
 # Beside a judge
 
 
-def _closing(root: str, who: str, answers: Any) -> None:
+def _closing(root: str, who: str, begun: Any, answers: Any) -> None:
+    begun.wait(60)
     try:
         answers.put(resolve(find_home(Path(root)), "i1", who=who, why="mended", now=NOW).closed_by)
     except UsageError as error:
@@ -171,12 +172,13 @@ def _closing(root: str, who: str, answers: Any) -> None:
 def test_of_two_who_close_beside_a_judge_both_wait_and_the_second_is_told_that_it_is_over(home: Home):
     happen(home, event())
     spawn = multiprocessing.get_context("spawn")
-    answers = spawn.Queue()
-    those = [spawn.Process(target=_closing, args=(str(home.root), who, answers)) for who in ("ann", "bob")]
+    answers, begun = spawn.Queue(), spawn.Barrier(3)
+    those = [spawn.Process(target=_closing, args=(str(home.root), who, begun, answers)) for who in ("ann", "bob")]
     with lease(home.lake, JUDGING):
         for process in those:
             process.start()
-        those[0].join(8)
+        begun.wait(60)
+        those[0].join(2)
         assert [p.is_alive() for p in those] == [True, True]
         assert events(home) == []
     said = sorted(answers.get(timeout=60) for _ in those)

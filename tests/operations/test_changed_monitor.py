@@ -1,7 +1,9 @@
 """A monitor that is edited while it watches: what is counted otherwise is counted again, and what cannot be judged stays open."""
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,13 +18,15 @@ from watchkeeper.operations.watch import watch
 from watchkeeper.records import IncidentEvent, Score
 from worlds import parcels_days
 
+WHOLE = PARCELS | {"segments": []}
 NOW = datetime(2025, 1, 26, 12, tzinfo=UTC)
+SOON = NOW + timedelta(minutes=5)
 
 
 @pytest.fixture(scope="module")
 def watched_once(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Twenty-five days of parcels, the last four of them bad, and one open incident."""
-    home = new_home(tmp_path_factory.mktemp("watched") / "home", PARCELS)
+    home = new_home(tmp_path_factory.mktemp("watched") / "home", WHOLE)
     parcels_days(home.root, date(2025, 1, 1), 25, rows=120, late=dict.fromkeys(range(21, 25), 0.6))
     watch(home, now=NOW)
     assert [i.is_open for i in incidents(home)] == [True]
@@ -41,14 +45,14 @@ def incidents(home: Home) -> list[Incident]:
 
 def edited(home: Home, *, now: datetime = NOW, **changes: Any) -> Home:
     """Write the monitor with other words, and watch again."""
-    (home.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(PARCELS | changes))
+    (home.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(WHOLE | changes))
     again = find_home(home.root)
     watch(again, now=now)
     return again
 
 
-def listed(home: Home, **wanted: Any) -> list[Score]:
-    return listed_scores(home, load_monitor(home, "parcels"), Wanted(metrics=frozenset({"rows"}), **wanted), now=NOW)
+def listed(home: Home, *, now: datetime = NOW, **wanted: Any) -> list[Score]:
+    return listed_scores(home, load_monitor(home, "parcels"), Wanted(metrics=frozenset({"rows"}), **wanted), now=now)
 
 
 def test_a_new_segment_is_measured_in_every_window_there_was(watched: Home) -> None:
@@ -64,9 +68,15 @@ def test_of_another_time_zone_no_window_of_the_old_one_is_shown(watched: Home) -
     assert sum(s.value or 0 for s in listed(home)) == 25 * 120
 
 
-def test_another_window_is_counted_from_the_rows(watched: Home) -> None:
-    home = edited(watched, window="hour")
-    by_hour = listed(home)
+@pytest.fixture(scope="module")
+def by_the_hour(watched_once: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A copy of it, whose monitor has hours for windows since five minutes."""
+    there = tmp_path_factory.mktemp("hours") / "home"
+    return edited(find_home(shutil.copytree(watched_once.root, there)), now=SOON, window="hour")
+
+
+def test_another_window_is_counted_from_the_rows(by_the_hour: Home) -> None:
+    by_hour = listed(by_the_hour, now=SOON)
     assert max(s.value or 0 for s in by_hour) < 120
     assert sum(s.value or 0 for s in by_hour) == 25 * 120
 
@@ -85,8 +95,10 @@ def test_what_the_edited_monitor_cannot_judge_is_not_called_over(watched: Home, 
 
 
 @pytest.mark.parametrize("window", ["hour", "week"])
-def test_an_incident_of_other_windows_than_the_monitor_has_now_is_no_longer_judged_and_not_called_over(watched: Home, window: str) -> None:
-    home = edited(watched, now=NOW + timedelta(minutes=5), window=window)
+def test_an_incident_of_other_windows_than_the_monitor_has_now_is_no_longer_judged_and_not_called_over(
+    watched: Home, by_the_hour: Home, tmp_path: Path, window: str
+) -> None:
+    home = find_home(shutil.copytree(by_the_hour.root, tmp_path / "hours")) if window == "hour" else edited(watched, now=SOON, window=window)
     [incident] = incidents(home)
     assert (incident.state, incident.why) == ("resolved", f"no longer judged: the monitor's window changed from day to {window}")
     assert times_of(incident).resolve_hours is None
@@ -114,7 +126,7 @@ def test_another_reference_is_compared_with_at_once_though_its_rows_landed_with_
 
 def test_a_misspelt_score_is_refused_and_measures_nothing_anew(watched: Home) -> None:
     before = watched.lake.read(Score.TABLE).num_rows
-    (watched.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(PARCELS | {"columns": PARCELS["columns"] | {"score": "p_laet"}}))
+    (watched.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(WHOLE | {"columns": PARCELS["columns"] | {"score": "p_laet"}}))
     done = watch(find_home(watched.root), now=NOW + timedelta(minutes=5))
     assert any("no landed row has the column 'p_laet' (columns.score); they have parcel, sent_at, p_late" in f.reason for f in done.failures)
     assert watched.lake.read(Score.TABLE).num_rows == before

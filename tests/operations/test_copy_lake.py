@@ -97,7 +97,7 @@ def test_what_is_written_meanwhile_is_left_to_the_next_copy(full: Home, target: 
     assert content(at(target)) == content(full.lake)
 
 
-@pytest.mark.parametrize("place", ["store", "folder"])
+@pytest.mark.parametrize("place", [pytest.param("store", marks=pytest.mark.nightly), "folder"])
 def test_copies_killed_at_random_moments_are_completed_by_the_next(full: Home, target: str, place: str):
     address, draw, killed = target if place == "store" else str(full.root / "copy"), random.Random(5), 0
     for n in range(3):

@@ -439,7 +439,7 @@ def test_a_model_that_another_process_is_at_is_left_to_it(home: Home):
 
 def test_a_day_is_told_by_its_newest_minutes_where_its_parts_are_hours(tmp_path: Path):
     root = tmp_path / "daily"
-    live_workspace(root, [MODEL], NOW, days=9, rows_an_hour=1100, window="day")
+    live_workspace(root, [MODEL], NOW, days=4, rows_an_hour=1100, window="day")
     home = find_home(root)
     watch(home, now=NOW)
     assert load_monitors(home)[0][MODEL].window == "day"

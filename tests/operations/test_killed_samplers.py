@@ -43,6 +43,7 @@ def killed_after(folder: Path, seconds: float) -> list[datetime]:
     return [datetime.fromisoformat(line.strip()) for line in [first, *rest.splitlines(keepends=True)] if line.endswith("\n")]
 
 
+@pytest.mark.nightly
 def test_no_reading_is_lost_or_doubled_by_kills_amid_landing(tmp_path):
     rng = random.Random(5)
     rounds = int(os.environ.get("KILLS", "4"))

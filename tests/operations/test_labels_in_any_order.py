@@ -18,7 +18,7 @@ from worlds import parcels_days
 
 BEGIN = datetime(2025, 1, 6, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-NOW = BEGIN + 400 * DAY
+NOW = BEGIN + 30 * DAY
 DAYS = 12
 SHORT = PARCELS | {"reference": {"from": "2025-01-06", "to": "2025-01-13"}}
 

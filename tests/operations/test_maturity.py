@@ -14,6 +14,7 @@ import yaml
 from conftest import PARCELS, parcels_world
 from watchkeeper.adapters.workspace import Home, find_home, load_monitor
 from watchkeeper.operations.check import check
+from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.maturity import Maturity, maturity_of
 from watchkeeper.operations.status import status
 from watchkeeper.operations.watch import watch
@@ -125,7 +126,7 @@ def test_labels_loaded_at_once_without_times_say_nothing_and_a_day_is_assumed(ma
 
 
 def daily(home: Home, days: int, wait: int, first: int = 0) -> datetime:
-    """Land each day's predictions the morning after, and its labels `wait` mornings later."""
+    """Land each day's predictions the morning after, and its labels `wait` mornings later; what is landed is counted on the last of them."""
     inbox, aside = home.root / "inbox", home.root / "aside"
     aside.mkdir(exist_ok=True)
     for path in inbox.iterdir():
@@ -135,7 +136,8 @@ def daily(home: Home, days: int, wait: int, first: int = 0) -> datetime:
         for name in (f"parcels-{(FIRST + d * DAY).date()}.parquet", f"delivered-{(FIRST + (d - wait) * DAY).date()}.parquet"):
             if (aside / name).exists():
                 (aside / name).rename(inbox / name)
-        watch(home, now=now)
+        ingest(home, load_monitor(home, "parcels"), now=now)
+    watch(home, now=now)
     return now
 
 

@@ -203,7 +203,7 @@ def test_versions_are_measured_together_and_apart_where_there_are_two(home):
 
 @pytest.mark.slow
 def test_hours_are_windows_too(make_home):
-    home = make_home(PARCELS | {"window": "hour"})
+    home = make_home(PARCELS | {"window": "hour", "segments": []})
     parcels_days(home.root, FIRST, 16, rows=600)
     brought_up(home, BEGIN + 15 * DAY + timedelta(hours=6))
     found = home.lake.newest(Score, where=(pc.field("metric") == "rows") & (pc.field("segment") == "") & (pc.field("version") == ""))

@@ -31,6 +31,8 @@ from watchkeeper.windows import Window
 from worlds import DAY, parcels_days, parcels_world
 
 HOUR = timedelta(hours=1)
+WHOLE = ROLLS | {"segments": []}
+"""The same model, of which nothing is measured by depot."""
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +109,7 @@ def test_inputs_are_compared_with_the_days_of_their_step_and_the_change_that_sta
     assert not noticed & set(range(56, 58))
 
 
+@pytest.mark.nightly
 def test_what_pages_is_as_if_nothing_had_rolled(kept: Home, still: Home):
     assert signals(kept, "page") == signals(still, "page")
     assert {day for _, _, day in signals(kept, "page")} == set(BAD)
@@ -136,6 +139,7 @@ def test_a_repeated_run_adds_nothing(rolled: Home):
     assert rows_of(rolled) == count
 
 
+@pytest.mark.nightly
 def test_two_runs_at_once_take_a_step_once(early: Home, copy_of: Callable[[Home], Home]):
     home = copy_of(early)
     landed(home, 16, 30)
@@ -175,7 +179,7 @@ def test_no_row_is_read_so_a_step_can_be_taken_when_the_rows_are_gone(rolled: Ho
 
 
 def test_the_steps_of_a_run_that_was_missed_are_caught_up_and_know_the_bad_days(tmp_path, make_home: Callable[..., Home], kept: Home):
-    home = make_home(ROLLS)
+    home = make_home(WHOLE)
     landed(home, 0, 58)
     watch(home, now=NOW)
     ours, theirs = known(home), known(kept)
@@ -184,7 +188,7 @@ def test_the_steps_of_a_run_that_was_missed_are_caught_up_and_know_the_bad_days(
     assert {d: s.value for d, s in scores(home, "psi", "weight_kg").items()} == pytest.approx(
         {d: s.value for d, s in scores(kept, "psi", "weight_kg").items()}
     )
-    again = make_home(ROLLS, name="again")
+    again = make_home(WHOLE, name="again")
     landed(again, 0, 58)
     backfill(again, None, now=NOW, asked=Asked())
     assert [(b.since, b.left_out) for b in known(again)] == [(b.since, b.left_out) for b in ours]
@@ -209,8 +213,9 @@ def test_where_too_few_days_are_clean_the_step_is_skipped_once_with_its_reason_a
     assert (bad.state, day_of(bad.window_start)) == ("open", 16)
 
 
+@pytest.mark.nightly
 def test_a_model_that_gets_worse_bit_by_bit_pages_by_the_declared_reference_however_often_it_rolls(make_home: Callable[..., Home]):
-    home = make_home(ROLLS)
+    home = make_home(WHOLE)
     for first, now in zip((0, *map(day_of, WATCHED)), WATCHED, strict=False):
         for day in range(first, day_of(now)):
             days(home, day, 1, late=0.2 + max(0, day - 14) * 0.01, is_heavy=False)
@@ -225,7 +230,7 @@ def test_a_model_that_gets_worse_bit_by_bit_pages_by_the_declared_reference_howe
 
 
 def test_days_with_no_or_few_rows_and_those_that_the_calendar_names_are_left_out(make_home: Callable[..., Home]):
-    home = make_home(ROLLS | {"calendar": {"holidays": ["2025-01-18"]}})
+    home = make_home(WHOLE | {"calendar": {"holidays": ["2025-01-18"]}})
     for day in range(30):
         if day != 15:
             days(home, day, 1, late=0.2, is_heavy=False)

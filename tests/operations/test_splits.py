@@ -1,16 +1,16 @@
 """An incident whose cause changed is closed and another goes on from it, each naming the other; a cause that flickers is one incident, or two at most."""
 
 import json
-from collections.abc import Iterable
+import shutil
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from conftest import PARCELS, new_home
-from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.adapters.workspace import Home, find_home, load_monitors
 from watchkeeper.operations.incident_book import known_incidents
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.listing import incident_listing, told
@@ -28,34 +28,48 @@ def all_late(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
     return events, labels.set_column(1, "was_late", pa.array([True] * labels.num_rows))
 
 
-def lived(root: Path, course: str, *more: dict[str, Any], runs: Iterable[int] | None = None) -> tuple[Home, datetime]:
-    """Return a workspace that was watched day by day through bad days, and the moment of the last run.
+def walked(home: Home, course: str, runs: Iterable[int]) -> tuple[Home, datetime]:
+    """Watch a workspace through bad days on days of one's choice, each with what has come by then; return it with the moment of the last run.
 
-    On each day the (o)utcome changed, or all (l)abels say late; on those of a dot nothing is wrong. `more` monitors read the same files.
+    On each day the (o)utcome changed, or all (l)abels say late; on those of a dot nothing is wrong, nor on the two after the course.
     """
-    home = new_home(root, PARCELS, *more)
+    waiting = home.root / "waiting"
+    (waiting / "inbox").mkdir(parents=True, exist_ok=True)
     late = {FIRST + d: 0.6 for d, letter in enumerate(course) if letter == "o"}
     change = {FIRST + d: all_late for d, letter in enumerate(course) if letter == "l"}
-    days = FIRST + len(course)
-    parcels_days(home.root, BEGIN.date(), days + 2, rows=300, late=late, change=change)
-    waiting = home.root / "waiting"
-    (home.root / "inbox").rename(waiting)
-    (home.root / "inbox").mkdir()
+    parcels_days(waiting, BEGIN.date(), FIRST + len(course) + 2, rows=300, late=late, change=change)
     now = BEGIN
-    for day in runs or range(FIRST + 1, days + 3):
+    for day in runs:
         now = BEGIN + day * DAY + timedelta(hours=14)
-        for file in sorted(waiting.iterdir()):
+        for file in sorted((waiting / "inbox").iterdir()):
             of, wait = datetime.fromisoformat(file.stem.split("-", 1)[1]).replace(tzinfo=UTC), 2 if file.name.startswith("delivered") else 1
-            if of + wait * DAY <= now:
+            if of + wait * DAY <= now and not (home.root / "inbox" / file.name).exists():
                 file.rename(home.root / "inbox" / file.name)
         watch(home, now=now)
     return home, now
 
 
+def copied(home: Home, root: Path) -> Home:
+    """Return a copy of a workspace, to go on from there."""
+    return find_home(shutil.copytree(home.root, root / home.root.name))
+
+
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, datetime]:
+def three(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Three days on which the outcome changed, watched day by day."""
+    return walked(new_home(tmp_path_factory.mktemp("three") / "home", PARCELS), "ooo", range(FIRST + 1, FIRST + 4))[0]
+
+
+@pytest.fixture(scope="module")
+def seven(three: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Five days on which the outcome changed, then two of labels that are all alike."""
+    return walked(copied(three, tmp_path_factory.mktemp("seven")), "oooooll", range(FIRST + 4, FIRST + 8))[0]
+
+
+@pytest.fixture(scope="module")
+def world(seven: Home, tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, datetime]:
     """Five days on which the outcome changed, then five of labels that are all alike."""
-    return lived(tmp_path_factory.mktemp("splits") / "home", "ooooolllll")
+    return walked(copied(seven, tmp_path_factory.mktemp("ten")), "ooooolllll", range(FIRST + 8, FIRST + 13))
 
 
 def test_it_is_closed_where_its_cause_changed_and_another_goes_on_from_there(world: tuple[Home, datetime]):
@@ -104,22 +118,24 @@ def test_a_repeated_run_changes_nothing_and_as_of_the_day_before_there_was_one(w
     assert alone.window_end > first.window_end
 
 
-def test_two_days_of_another_cause_are_no_split(tmp_path: Path):
-    home, now = lived(tmp_path / "home", "oooooll")
+def test_two_days_of_another_cause_are_no_split(seven: Home, copy_of: Callable[[Home], Home]):
+    home, now = walked(copy_of(seven), "oooooll", range(FIRST + 8, FIRST + 10))
     [one] = known_incidents(home, now=now)
     assert one.state == "open"
 
 
 @pytest.mark.parametrize(("course", "count"), [("ooolllooolll", 2), pytest.param("oolololololo", 1, marks=pytest.mark.nightly)])
-def test_a_cause_that_flickers_splits_once_at_most(tmp_path: Path, course: str, count: int):
-    home, now = lived(tmp_path / "home", course)
+def test_a_cause_that_flickers_splits_once_at_most(tmp_path: Path, three: Home, course: str, count: int):
+    begins_alike = course.startswith("ooo")
+    home = copied(three, tmp_path) if begins_alike else new_home(tmp_path / "home", PARCELS)
+    home, now = walked(home, course, range(FIRST + (4 if begins_alike else 1), FIRST + len(course) + 3))
     found = known_incidents(home, now=now)
     assert len(found) == count
     assert sum(i.is_open for i in found) == 1
 
 
-def test_the_one_that_goes_on_ends_when_it_is_clear_and_the_first_stays_closed(tmp_path: Path):
-    home, now = lived(tmp_path / "home", "ooooolllll.....", runs=[26, 28, 30, 32, 33, 35, 37, 41])
+def test_the_one_that_goes_on_ends_when_it_is_clear_and_the_first_stays_closed(world: tuple[Home, datetime], copy_of: Callable[[Home], Home]):
+    home, now = walked(copy_of(world[0]), "ooooolllll.....", runs=[37, 41])
     first, second = known_incidents(home, now=now)
     assert second.split_from == first.id
     assert (first.state, second.state) == ("resolved", "resolved")
@@ -132,7 +148,7 @@ def test_the_one_that_goes_on_ends_when_it_is_clear_and_the_first_stays_closed(t
 
 def test_what_two_models_split_into_is_one_incident_where_it_is_the_same_fault(tmp_path: Path):
     """That the outcome changed for both is no fault that they share; that the labels of the file are all alike is."""
-    home, now = lived(tmp_path / "home", "ooooollll", PARCELS | {"model": "letters"}, runs=[27, 29, 31, 33, 34])
+    home, now = walked(new_home(tmp_path / "home", PARCELS, PARCELS | {"model": "letters"}), "ooooollll", runs=[28, 32, 34])
     rows = [(r["models"], r["state"], r["split_from"]) for r in incident_listing(home, models=None, resolved=True, now=now)]
     before = {i.model: i.id for i in known_incidents(home, now=now) if not i.split_from}
     assert rows[0] == (["letters", "parcels"], "open", before["letters"])

@@ -534,8 +534,9 @@ def test_a_doubt_about_the_models_reference_names_the_version_that_took_over_at_
 
 
 def test_hours_of_a_version_are_counted_by_the_hour(make_home):
-    home = make_home(PLAIN | {"window": "hour", "versions": {"calibrated_after": 6}})
-    land(home, range(15), {"1": 1.0}, rows=480)
+    span = {"from": "2025-01-10", "to": "2025-01-15"}
+    home = make_home(PLAIN | {"window": "hour", "reference": span, "versions": {"calibrated_after": 6}})
+    land(home, range(9, 15), {"1": 1.0}, rows=480)
     land(home, [15], {"1": 0.5, "2": 0.5}, rows=2_400)
     brought_up(home, 15 + 8 / 24 + 1.5)
     assert {s.reason for s in scored_hours(home, "2")} == {"uncalibrated: 4 of 6 windows of version 2 are mature; 4 more have fewer than 100 rows"}

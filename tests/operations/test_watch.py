@@ -124,11 +124,11 @@ def test_rows_are_there_once_when_several_processes_merge_at_once(home):
         "from watchkeeper.adapters.workspace import Home\n"
         "from watchkeeper.operations.watch import tidy\n"
         "home = Home(Path(sys.argv[1]))\n"
-        "for n in range(60):\n"
+        "for n in range(24):\n"
         "    home.lake.append('t', pa.table({'x': [int(sys.argv[2]) + n]}))\n"
         "    tidy(home)\n"
     )
     home.lake.append("t", pa.table({"x": [-1]}))
     several = [subprocess.Popen([sys.executable, "-c", code, str(home.root), str(100 * k)]) for k in range(3)]
     assert [one.wait() for one in several] == [0, 0, 0]
-    assert sorted(home.lake.read("t")["x"].to_pylist()) == [-1, *(100 * k + n for k in range(3) for n in range(60))]
+    assert sorted(home.lake.read("t")["x"].to_pylist()) == [-1, *(100 * k + n for k in range(3) for n in range(24))]

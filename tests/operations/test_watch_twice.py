@@ -70,6 +70,7 @@ def slack() -> Iterator[Slack]:
         yield server
 
 
+@pytest.mark.nightly
 def test_the_world_holds_a_story(clean):
     assert {i[2] for i in clean.state["incidents"].values()} == {"kpi", "target calibration_gap", "missing rows"}
     assert {event for event, _, _ in clean.state["events"].values()} == {"opened", "joined", "resolved"}
@@ -121,6 +122,7 @@ def test_two_runs_at_once_end_like_one_and_send_each_message_once(world, clean):
             assert max(messages(slack).values()) == 1
 
 
+@pytest.mark.nightly
 def test_the_command_twice_at_once_with_a_suite_sends_each_message_once(world, slack):
     home = a_file_a_week(arrived(world("commands"), MOMENTS[-1]))
     suite(home, "parcels_events", expect("expect_column_values_to_be_between", column="weight_kg", min_value=0, max_value=4.0))

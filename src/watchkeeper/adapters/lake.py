@@ -55,6 +55,7 @@ class Lake:
         self._open: dict[str, DeltaTable] = {}
         self._seen: dict[str, tuple[Path, tuple[int, int] | None]] = {}
         self._datasets: dict[str, tuple[tuple[str, int], pads.Dataset]] = {}
+        self._committed: dict[str, tuple[tuple[str, int], dict[str, int]]] = {}
 
     def uri(self, table: str) -> str:
         """Return the address of a table."""
@@ -242,7 +243,12 @@ class Lake:
         found = self.table(name)
         if found is None:
             return 0
-        return found.transaction_version(app_id) or 0
+        state, known = (found.metadata().id, found.version()), self._committed.get(name)  # before the log is asked: it may only be newer
+        if known is None or known[0] != state:
+            known = self._committed[name] = (state, {})
+        if app_id not in known[1]:
+            known[1][app_id] = found.transaction_version(app_id) or 0  # reads the log, however often it was asked of one state
+        return known[1][app_id]
 
     def tables_in_use(self) -> list[str]:
         """Return the names of the tables this process has opened."""
