@@ -152,7 +152,9 @@ def test_usual_of_a_reference_of_several_versions_is_said_to_be_that():
     mostly = rows_of(v3=[100] * 20, v4=[200] * 20, v5=[0] * 20 + [300] * 5)
     assert said(mostly, 25) == "version 5 took over on Sun 26 January; usual is mostly that of version 4"
     evenly = rows_of(v3=[160] * 20, v4=[140] * 20 + [300] * 5)
-    assert said(evenly, 25) == "version 4 took over on Sun 26 January, after sharing the traffic since Mon 6 January; usual is that of versions 3 and 4"
+    assert (
+        said(evenly, 25) == "version 4 took over on Sun 26 January, after sharing the traffic since Mon 6 January; usual is that of versions 3 and 4"
+    )
 
 
 def test_a_version_that_took_over_within_the_reference_and_is_most_of_it_is_usual():
