@@ -88,6 +88,11 @@ def test_another_split_begins_anew():
     assert said(rows, 40) == "versions 4 and 5 share the traffic (20 % and 80 % since Wed 5 February); usual is that of version 4"
 
 
+def test_a_split_that_went_back_to_a_few_rows_is_not_said_to_be_as_in_a_reference_of_one_version():
+    old, new = split([0.0] * 20 + [0.5] * 10 + [0.15] * 10, 10_000)
+    assert said(rows_of(v4=old, v5=new), 40) == "versions 4 and 5 share the traffic (85 % and 15 % since Wed 5 February); usual is that of version 4"
+
+
 def test_a_slow_roll_out_is_told_with_when_it_had_nearly_all_and_since_when_it_was_beside_the_other():
     old, new = split([0.0] * 20 + [0.1] * 5 + [0.5] * 5 + [1.0] * 30)
     rows = rows_of(v4=old, v5=new)

@@ -10,7 +10,7 @@ ones, up to 100 rows together, show it too.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -126,8 +126,8 @@ def succession_text(monitor: Monitor, found: Succession, told_at: datetime | Non
     """Return in words who took over, came back or shares the traffic, and whose numbers are usual."""
     now = found.phases[-1]
     if now.holder is None:
-        said = _shared_text(monitor, now, told_at)
-        return f"{said}, as in the reference" if not _is_another_split(now.rows, found.usual) else f"{said}; {_usual_text(found.usual)}"
+        is_usual = _named(now.rows) == _named(found.usual) and not _is_another_split(now.rows, found.usual)
+        return f"{_shared_text(monitor, now, told_at)}{', as in the reference' if is_usual else f'; {_usual_text(found.usual)}'}"
     return f"{_held_text(monitor, found.phases, now.holder, told_at)}; {_usual_text(found.usual)}"
 
 
@@ -175,11 +175,10 @@ def _beside(earlier: Sequence[Phase], version: str) -> list[Phase]:
     return out
 
 
-def _told(rows: Mapping[str, int]) -> list[str]:
+def _told(rows: Counter[str]) -> list[str]:
     """Return the versions that are named: up to three with a twentieth of the rows, `9` before `10`."""
-    counted = Counter(rows)
-    most = [version for version, _ in counted.most_common(_NAMED)]
-    return sorted([v for v in most if _share(counted, v) >= _TO_SPEAK_OF] or most[:1], key=lambda v: (len(v), v))
+    most = [version for version, _ in rows.most_common(_NAMED)]
+    return sorted([v for v in most if _share(rows, v) >= _TO_SPEAK_OF] or most[:1], key=lambda v: (len(v), v))
 
 
 def _has_others(rows: Counter[str]) -> bool:
