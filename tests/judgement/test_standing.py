@@ -1,8 +1,7 @@
-"""Whose windows the numbers of a version are compared with, which versions are measured apart, and who took over when."""
+"""Whose windows the numbers of a version are compared with, and which versions are measured apart."""
 
 from datetime import datetime, timedelta
 
-import numpy as np
 import pytest
 
 from watchkeeper.judgement.standing import (
@@ -11,8 +10,6 @@ from watchkeeper.judgement.standing import (
     apart,
     reference_text,
     standings,
-    succession,
-    succession_text,
     unseen,
     version_of_model,
 )
@@ -160,80 +157,6 @@ def test_of_hundreds_of_versions_twenty_are_measured_apart():
 
 def test_names_that_stand_for_something_else_are_told_with_the_rest():
     assert apart({"1": 500, "(other)": 300, "(null)": 200}, "1") == (["1"], ["(other)", "(null)"])
-
-
-def test_a_succession_names_who_took_over_when_and_whose_numbers_are_usual():
-    rows = days(v4=[300] * 20 + [200] * 3 + [50] * 10, v5=[0] * 20 + [100] * 3 + [250] * 10)
-    monitor = watched(20)
-    found = succession(monitor, rows, day(30))
-    assert found is not None
-    assert (found.version, found.since, found.usual, found.share) == ("5", day(23), "4", 1.0)
-    assert succession_text(monitor, found, START + 40 * DAY) == "version 5 took over on Wed 29 January; usual is that of version 4"
-    assert succession(monitor, rows, day(60)) is None
-    again = succession(monitor, rows, day(21, 30))
-    assert again is not None
-    assert again.since == found.since
-
-
-def test_the_day_is_the_same_whenever_and_over_whatever_stretch_it_is_asked():
-    rows = days(v4=[300] * 20 + [270, 270, 150, 150, 60] + [0] * 15, v5=[0] * 20 + [30, 30, 150, 150, 240] + [300] * 15)
-    asked = [succession(watched(20), rows, day(first, last)) for first, last in ((22, 39), (24, 30), (30, 39), (39, 39))]
-    assert [found and found.since for found in asked] == [day(24)] * 4, "two days with a half each are no change of hands"
-
-
-def test_versions_that_share_the_answers_are_told_with_their_parts_and_none_took_over():
-    rng = np.random.default_rng(3)
-    half = [int(n) for n in rng.binomial(300, 0.5, 20)]
-    rows = days(v4=[300] * 20 + half, v5=[0] * 20 + [300 - n for n in half])
-    found = succession(watched(20), rows, day(20, 40))
-    assert found is not None
-    assert found.since is None
-    parts = sorted(((300 * 20 - sum(half)) / 6000, sum(half) / 6000), reverse=True)
-    said = [f"{part:.0%}".replace("%", " %") for part in parts]
-    assert {v: round(part, 3) for v, part in found.parts.items()} == {"4": round(sum(half) / 6000, 3), "5": round(1 - sum(half) / 6000, 3)}
-    text = succession_text(watched(20), found, None)
-    assert f"gave {said[0]} and version " in text
-    assert text.endswith(f"gave {said[1]} of the answers; usual is that of version 4")
-
-
-def test_a_split_that_was_so_in_the_reference_and_a_version_on_trial_are_no_news():
-    assert succession(watched(20), days(v4=[160] * 30, v5=[140] * 30), day(20, 30)) is None
-    assert succession(watched(20), days(v4=[300] * 20 + [290] * 10, v5=[0] * 20 + [10] * 10), day(20, 30)) is None
-
-
-def test_after_a_roll_back_the_one_before_answers_and_the_other_has_not_taken_over():
-    rows = days(v4=[300] * 20 + [0] * 8 + [300] * 4, v5=[0] * 20 + [300] * 8 + [0] * 4)
-    assert succession(watched(20), rows, day(28, 32)) is None
-    found = succession(watched(20), rows, day(20, 29))
-    assert found is not None
-    assert found.since is None, "it had most of the answers, and no longer"
-    assert succession_text(watched(20), found, None) == "version 5 gave 80 % and version 4 gave 20 % of the answers; usual is that of version 4"
-
-
-def test_a_window_of_few_rows_ends_no_run():
-    rows = days(v4=[300] * 20 + [0, 0, 2, 0, 0], v5=[0] * 20 + [300, 300, 0, 300, 300])
-    found = succession(watched(20), rows, day(23, 25))
-    assert found is not None
-    assert found.since == day(20)
-
-
-def test_a_run_that_was_broken_begins_anew():
-    rows = days(v4=[300] * 20 + [0, 0, 300, 0, 0], v5=[0] * 20 + [300, 300, 0, 300, 300])
-    found = succession(watched(20), rows, day(23, 24))
-    assert found is not None
-    assert found.since == day(23)
-
-
-def test_usual_of_several_versions_is_mostly_that_of_one():
-    rows = days(v3=[100] * 20, v4=[200] * 20, v5=[0] * 20 + [300] * 5)
-    found = succession(watched(20), rows, day(24))
-    assert found is not None
-    assert succession_text(watched(20), found, None).endswith("usual is mostly that of version 4")
-
-
-def test_a_succession_is_one_of_the_monitors_environment():
-    rows = days(v4=[300] * 25) | days("staging", v5=[900] * 25)
-    assert succession(watched(20), rows, day(24)) is None
 
 
 def test_hours_add_up_to_the_windows_of_the_monitor():

@@ -25,11 +25,13 @@ from watchkeeper.operations.judge import judge
 from watchkeeper.operations.measure import NOT_APART, measure
 from watchkeeper.operations.pages import pages
 from watchkeeper.operations.profile import profile
+from watchkeeper.operations.report import digest_of
 from watchkeeper.operations.status import status
 from watchkeeper.operations.trust import reference_doubt
 from watchkeeper.operations.version_list import listed_versions
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import IncidentEvent, Run, Score, Signal
+from watchkeeper.windows import Window
 from worlds import DAY
 
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
@@ -398,7 +400,7 @@ def test_status_list_compare_scores_and_page_tell_which_versions_there_are(taken
     home, _ = taken_over
     monitor = load_monitor(home, "parcels")
     (then,) = status(home, {"parcels": monitor}, now=BEGIN + 25 * DAY)
-    took_over = "version 2 took over on Fri 24 January; usual is that of version 1"
+    took_over = "version 2 took over on Fri 24 January, after sharing the traffic since Tue 21 January; usual is that of version 1"
     assert then.overview.versions == f"{took_over}; uncalibrated: 3 of 5 windows of version 2 are mature"
     assert f"parcels: versions: {took_over}" in cli(home, "status", day=32)
     listed = cli(home, "versions", "list", "parcels", day=32)
@@ -469,6 +471,30 @@ def test_a_page_of_the_whole_says_whose_numbers_are_usual_long_after_another_ver
     assert ("Versions", "version 2 took over on Tue 21 January; usual is that of version 1.") in one.story.facts
     told = cli(home, "incidents", "show", one.id, day=42)
     assert "*Versions:* version 2 took over on Tue 21 January; usual is that of version 1." in told
+    monitor, now = load_monitor(home, "parcels"), BEGIN + 42 * DAY
+    (row,) = status(home, {"parcels": monitor}, now=now)
+    assert row.overview.versions.startswith("version 2 took over on Tue 21 January; usual is that of version 1")
+    for first in (19, 26, 33):
+        digest = digest_of(home, monitor, Window(BEGIN + first * DAY, BEGIN + (first + 7) * DAY), now=now, period="week")
+        assert "**Versions:** version 2 took over on Tue 21 January; usual is that of version 1." in digest.text
+
+
+def test_two_versions_that_share_the_traffic_are_told_as_that_by_all_that_tell_of_versions(tmp_path):
+    home = new_home(tmp_path / "home", PLAIN)
+    land(home, range(20), {"1": 1.0})
+    land(home, range(20, 36), {"1": 0.5, "2": 0.5})
+    land(home, range(36, 40), {"1": 0.5, "2": 0.5}, late=0.6)
+    watch(home, now=BEGIN + 42 * DAY)
+    monitor, now = load_monitor(home, "parcels"), BEGIN + 42 * DAY
+    shared = "versions 1 and 2 share the traffic (50 % and 50 % since Tue 21 January); usual is that of version 1"
+    (one,) = [i for i in incidents(home) if i.family == "kpi"]
+    assert one.story is not None
+    assert ("Versions", f"{shared}.") in one.story.facts
+    (row,) = status(home, {"parcels": monitor}, now=now)
+    assert row.overview.versions.startswith(shared)
+    for first in (19, 26, 33):
+        digest = digest_of(home, monitor, Window(BEGIN + first * DAY, BEGIN + (first + 7) * DAY), now=now, period="week")
+        assert f"**Versions:** {shared}." in digest.text
 
 
 def test_a_page_of_one_version_says_nothing_of_versions(home):
@@ -531,6 +557,21 @@ def test_a_doubt_about_the_models_reference_names_the_version_that_took_over_at_
     said = reference_doubt(home, load_monitor(home, "parcels"), now=BEGIN + 36 * DAY)
     assert said.startswith("not judged by what is usual: AUC is 0.6")
     assert said.endswith("; or it is the version: version 2 took over on Wed 15 January; usual is that of version 1")
+    (row,) = status(home, {"parcels": load_monitor(home, "parcels")}, now=BEGIN + 36 * DAY)
+    assert row.overview.versions.startswith("version 2 took over on Wed 15 January; usual is that of version 1")
+
+
+def test_a_doubt_about_the_models_reference_names_a_version_that_came_in_at_its_end_step_by_step(tmp_path):
+    home = new_home(tmp_path / "home", PLAIN)
+    worse = {"2": lambda p: np.random.default_rng(1).permutation(p)}
+    land(home, range(14), {"1": 1.0})
+    land(home, range(14, 17), {"1": 0.4, "2": 0.6}, bend=worse)
+    land(home, range(17, 34), {"2": 1.0}, bend=worse)
+    watch(home, now=BEGIN + 36 * DAY)
+    said = reference_doubt(home, load_monitor(home, "parcels"), now=BEGIN + 36 * DAY)
+    assert said.endswith(
+        "; or it is the version: version 2 took over on Sat 18 January, after sharing the traffic since Wed 15 January; usual is that of version 1"
+    )
 
 
 def test_hours_of_a_version_are_counted_by_the_hour(make_home):

@@ -18,7 +18,7 @@ from watchkeeper.judgement.later_causes import also_text
 from watchkeeper.judgement.promises import Promise, when_text
 from watchkeeper.judgement.spans import span_text
 from watchkeeper.judgement.spending import behind_text, cost_text
-from watchkeeper.judgement.standing import succession_text
+from watchkeeper.judgement.succession import succession_text
 from watchkeeper.judgement.verdict import reason_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import SEVERITIES, Score

@@ -11,7 +11,7 @@ from watchkeeper.judgement.evidence import Broken
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.promises import Promise
 from watchkeeper.judgement.spending import Spending
-from watchkeeper.judgement.standing import Succession
+from watchkeeper.judgement.succession import Succession
 from watchkeeper.judgement.times import Medians
 from watchkeeper.judgement.verdict import Reason
 from watchkeeper.records import Score, Signal

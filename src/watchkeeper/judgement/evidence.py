@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.fault_places import FaultPlace
-from watchkeeper.judgement.standing import Succession
+from watchkeeper.judgement.succession import Succession
 from watchkeeper.judgement.traces import Traces
 from watchkeeper.judgement.versions import Versions
 from watchkeeper.records import Change, Score, Signal

@@ -30,7 +30,7 @@ from watchkeeper.judgement.evidence import (
 from watchkeeper.judgement.fault_places import FaultPlace
 from watchkeeper.judgement.leads import lead_of
 from watchkeeper.judgement.service_story import SERVICE_EVIDENCE
-from watchkeeper.judgement.standing import Succession
+from watchkeeper.judgement.succession import Succession
 from watchkeeper.judgement.traces import Traces
 from watchkeeper.judgement.versions import BEFORE_A_WINDOW, Versions
 from watchkeeper.measures import catalogue
@@ -44,7 +44,7 @@ class Known:
     """All that bears on any episode of one model; `scores` has rows as in sql/judged_scores.sql.
 
     `versions` looks up which model versions answered at an episode's onset, `succession` whether another version than that of the reference
-    answered in a stretch of time; `broken` and `set_aside` look up what intake found in
+    has the traffic at a moment; `broken` and `set_aside` look up what intake found in
     a stretch of time: expectations that rows broke, and how many rows of a source are held, with the commonest reason. `broken_then`
     does as `broken` for files that hold any row of the time. `traces` looks up what rows show of an episode, `places` of which segment faults of an episode are. `refused` looks up files of a source that came then and were refused whole.
     """
@@ -58,7 +58,7 @@ class Known:
     set_aside: Callable[[Window, str], tuple[int, str]] = lambda _window, _source: (0, "")
     refused: Callable[[Window, str], list[Refused]] = lambda _window, _source: []
     versions: Callable[[Episode], Versions | None] = lambda _: None
-    succession: Callable[[Window], Succession | None] = lambda _: None
+    succession: Callable[[datetime], Succession | None] = lambda _: None
     traces: Callable[[Episode], Traces | None] = lambda _: None
     places: Callable[[Episode, Sequence[Signal]], dict[tuple[str, str], FaultPlace]] = lambda _episode, _faults: {}
     told_at: datetime | None = None
@@ -123,7 +123,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         refused=known.refused(Window(start, episode.end), source),
         changes=known.changes_near(episode),
         versions=known.versions(episode) if episode.family != "data" else None,
-        succession=known.succession(Window(start, episode.end)) if episode.family not in ("data", "target") else None,
+        succession=known.succession(episode.end) if episode.family not in ("data", "target") else None,
         traces=known.traces(episode) or Traces(),
         fault_places=known.places(episode, [*episode.signals, *faults, *later_faults]),
         volume=volume_of(known.scores, windows_out_of_line(episode), start),

@@ -53,6 +53,13 @@ def typical_text(signal: Signal) -> str:
     return f"{'on' if grain == 'day' else 'in'} a typical {grain}"
 
 
+def since_text(monitor: Monitor, start: datetime, told_at: datetime | None = None) -> str:
+    """Return since when something has been so: `since Sat 3 May`, or `since Sat 3 May, 14:00` where that is no midnight."""
+    zone = ZoneInfo(monitor.timezone)
+    first, this = start.astimezone(zone), None if told_at is None else told_at.astimezone(zone).year
+    return f"since {first:%a} {_date(first, this)}{'' if (first.hour, first.minute) == (0, 0) else f', {first:%H:%M}'}"
+
+
 def _are_days(first: datetime, after: datetime) -> bool:
     return (first.hour, first.minute, after.hour, after.minute) == (0, 0, 0, 0)
 

@@ -1,7 +1,7 @@
 """Standing: what the numbers of each version of a model are compared with, and which versions of a window are measured apart.
 
 Belongs here: rows by version -> whose windows are a version's reference. Does not: reading rows (operations/version_book.py), which versions
-came with trouble (versions.py).
+came with trouble (versions.py), who answers in place of whom (succession.py).
 
 The rules: the version with most rows in the model's reference is compared with that. Any other one is compared with the days that the monitor
 names for it, or with the first windows of its own in the same environment: those whose labels are due, and in which it had 100 rows or half of
@@ -15,17 +15,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from watchkeeper.judgement.spans import during_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.groups import NULL, REST
 from watchkeeper.reference import Days
 from watchkeeper.windows import Window, local_midnight
-from watchkeeper.words import counted, listed, percent, version_text, window_text
+from watchkeeper.words import counted, listed, version_text, window_text
 
 LEAST_OF_REFERENCE, LEAST_APART, MOST_APART = 100, 20, 20
 """Rows of a version with which a window belongs to its reference, or with which it is measured apart; and how many are."""
-_HALF, _NEARLY_ALL = 0.5, 0.95
-_SOME, _MOST, _TOLD = 1 / 3, 2 / 3, 3  # parts of the rows that are to speak of, or clearly most; versions that are named beside each other
+_HALF = 0.5
 
 RowsOfVersions = Mapping[tuple[str, str], Mapping[datetime, int]]
 """Environment and version, which is empty where rows name none -> start of an hour or a day -> rows."""
@@ -150,48 +148,6 @@ def apart(rows: Mapping[str, int], of_model: str | None) -> tuple[list[str], lis
     return is_told, [v for v in by_rows if v not in is_told]
 
 
-@dataclass(frozen=True, slots=True)
-class Succession:
-    """A version that answers in place of the one whose numbers are what is usual, or beside it.
-
-    `since` is the window in which it took over, None where it has not: then both answer. `parts` holds each version's part of the rows of the
-    span that was asked about, and `share` the usual version's part of the reference.
-    """
-
-    version: str
-    since: Window | None
-    usual: str
-    share: float
-    parts: Mapping[str, float]
-
-
-def succession(monitor: Monitor, rows: RowsOfVersions, span: Window) -> Succession | None:
-    """Return which other version than that of the model's reference answered in a span; None where none did to speak of, or as it did in the reference.
-
-    To speak of is a third of the rows: a version on trial with less is no matter of the whole. One with two thirds took over in the first window in
-    which it had as much, and after which it never had less than half; one whose last window is another's has not.
-    """
-    usual, inside = of_reference(monitor, rows), _inside(monitor, rows, span)
-    if not usual or not inside:
-        return None
-    of_model = _most(usual)
-    version = _most({v: n for v, n in inside.items() if v != of_model} or {of_model: 0})
-    parts, before = ({v: n / of.total() for v, n in of.items()} for of in (inside, usual))
-    if version == of_model or parts[version] < _SOME or (before.get(version, 0.0) >= _SOME and parts[version] < _MOST):
-        return None
-    since = _since(monitor, rows, version, span) if parts[version] >= _MOST else None
-    return Succession(version, since, of_model, before[of_model], parts)
-
-
-def succession_text(monitor: Monitor, found: Succession, told_at: datetime | None) -> str:
-    """Return in words who took over or who answers beside whom, and whose numbers are what is usual."""
-    usual = f"usual is {'that' if found.share >= _NEARLY_ALL else 'mostly that'} of {version_text(found.usual)}"
-    if found.since is not None:
-        return f"{version_text(found.version)} took over {during_text(monitor, found.since.start, found.since.end, told_at)}; {usual}"
-    most = sorted(found.parts, key=lambda v: (-found.parts[v], v))[:_TOLD]
-    return f"{listed([f'{version_text(v)} gave {percent(found.parts[v])}' for v in most])} of the answers; {usual}"
-
-
 def _inside(monitor: Monitor, rows: RowsOfVersions, span: Window) -> Counter[str]:
     """Return the rows of each version in a span, in the monitor's environment."""
     found: Counter[str] = Counter()
@@ -203,22 +159,6 @@ def _inside(monitor: Monitor, rows: RowsOfVersions, span: Window) -> Counter[str
 
 def _most(rows: Mapping[str, int]) -> str:
     return max(rows, key=lambda version: (rows[version], version))
-
-
-def _since(monitor: Monitor, rows: RowsOfVersions, version: str, span: Window) -> Window | None:
-    """Return the first window with two thirds of its rows of a version after which it never had less than half, to a span's end; few rows end no run."""
-    every: Counter[Window] = Counter()
-    for (environment, _), of_version in rows.items():
-        if environment == monitor.environment:
-            every.update(_by_window(monitor, of_version))
-    mine = _by_window(monitor, rows.get((monitor.environment, version), {}))
-    begun: Window | None = None
-    for window in sorted((w for w in every if w.start < span.end), reverse=True):
-        if mine[window] >= _MOST * every[window]:
-            begun = window
-        elif mine[window] < _HALF * every[window] and (every[window] >= LEAST_APART or begun is None):
-            break
-    return begun
 
 
 def reference_text(monitor: Monitor, standing: Standing) -> str:

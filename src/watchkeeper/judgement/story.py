@@ -16,7 +16,7 @@ from watchkeeper.judgement.next_steps import next_steps
 from watchkeeper.judgement.places import concentrated, where
 from watchkeeper.judgement.service_story import is_share, number_said, pair_of_place, place_headline, service_facts
 from watchkeeper.judgement.spans import during_text, rows_span, span_text, typical_text
-from watchkeeper.judgement.standing import succession_text
+from watchkeeper.judgement.succession import succession_text
 from watchkeeper.measures.own import unit_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Score, Signal

@@ -48,7 +48,7 @@ from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.rollup import pooled_scores
 from watchkeeper.operations.together import parts_marked, sources
 from watchkeeper.operations.traces import traces
-from watchkeeper.operations.versions import succession_in, versions_at_onset
+from watchkeeper.operations.versions import succession_by, versions_at_onset
 from watchkeeper.records import Change, IncidentEvent, Signal
 from watchkeeper.samples import GpuSample
 from watchkeeper.story import Story
@@ -207,7 +207,7 @@ def _known_in(home: Home, one: Judged, changes: Sequence[Change], now: datetime,
         versions=lambda episode: versions_at_onset(
             home, monitor, episode, lead_of(episode.signals), now=now, are_compared=_are_labels_due(episode, due)
         ),
-        succession=lambda window: succession_in(home, monitor, window, now=now),
+        succession=lambda until: succession_by(home, monitor, until, now=now),
         traces=lambda episode: traces(
             home,
             monitor,

@@ -38,7 +38,7 @@ from watchkeeper.operations.normal_moved import normal_moved
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.rollup import rolled_up, usual_range
 from watchkeeper.operations.trust import blind_text, is_most, why_not_judged
-from watchkeeper.operations.versions import succession_in
+from watchkeeper.operations.versions import succession_by
 from watchkeeper.records import Batch, Digest, IncidentEvent, Score, Signal, key
 from watchkeeper.windows import Grid, Window
 
@@ -216,7 +216,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         times=medians(inside),
         not_due=sum(_is_waiting(i, window, due, now) for i in (*graded, *segments) if i.is_open),
         later=sum(i.is_open and i.window_start >= window.end for i in incidents),
-        succession=succession_in(home, era.monitor, window, now=now),
+        succession=succession_by(home, era.monitor, window.end, now=now),
         compared_with=compared_text(era, last),
         moved=normal_moved(home, monitor, era, last, now=now),
     )

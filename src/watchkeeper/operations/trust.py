@@ -12,14 +12,13 @@ import pyarrow.compute as pc
 from watchkeeper.adapters.arrow_records import TIMESTAMP, to_arrow
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.honesty import doubt, told_by
-from watchkeeper.judgement.standing import succession_text
+from watchkeeper.judgement.succession import succession_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force, reference_problem, stored_bins, too_short
 from watchkeeper.operations.eras import in_era
 from watchkeeper.operations.maturity import Maturity
-from watchkeeper.operations.versions import succession_in
+from watchkeeper.operations.versions import succession_by
 from watchkeeper.records import Score
-from watchkeeper.windows import Window
 
 
 def why_not_judged(home: Home, monitor: Monitor, *, now: datetime) -> str:
@@ -67,9 +66,9 @@ def reference_doubt(home: Home, monitor: Monitor, *, now: datetime) -> str:
 
 
 def _or_a_version(home: Home, monitor: Monitor, now: datetime) -> str:
-    """Return that another version took over as the reference ended, which looks the same; empty where none did."""
+    """Return that another version came in as the reference ended, which looks the same; empty where none did."""
     span = monitor.reference_span
-    found = succession_in(home, monitor, Window(span[1], now), now=now) if span else None
-    if span is None or found is None or found.since is None or found.since.start >= monitor.grid.at(span[1]).end:
+    found = succession_by(home, monitor, now, now=now) if span else None
+    if span is None or found is None or found.left is None or found.left.start >= monitor.grid.at(span[1]).end:
         return ""
     return f"; or it is the version: {succession_text(monitor, found, now)}"

@@ -20,10 +20,9 @@ from watchkeeper.judgement.standing import (
     named_version,
     reference_text,
     standings,
-    succession,
-    succession_text,
     unseen,
 )
+from watchkeeper.judgement.succession import succession, succession_text
 from watchkeeper.measures import catalogue
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force, stored_bins
@@ -67,11 +66,11 @@ def known_rows(home: Home, monitor: Monitor, *, now: datetime) -> RowsOfVersions
 
 
 def versions_text(home: Home, monitor: Monitor, window: Window | None, *, now: datetime) -> str:
-    """Return what there is to know about the versions of a window: that another one took over, that one is uncalibrated; empty where nothing is."""
+    """Return what there is to know about the versions of a window: that another one has the traffic, that one is uncalibrated; empty where nothing is."""
     rows = known_rows(home, monitor, now=now) if window else {}
     if window is None or not are_many(monitor, rows):
         return ""
-    took_over = succession(monitor, rows, window)
+    others = succession(monitor, rows, window.end)
     here = [s for s in known_standings(home, monitor, now=now, rows=rows) if s.environment == monitor.environment]
     waiting = sorted((s for s in here if s.why and s.last.end >= window.end), key=lambda s: -s.rows)
     told = [s.why for s in waiting[:_TOLD]] + (
@@ -82,7 +81,7 @@ def versions_text(home: Home, monitor: Monitor, window: Window | None, *, now: d
     doubts = [
         f"the reference of {named_version(s.version)} is not believed: {why}" for s in here if (why := version_doubt(home, monitor, s, now=now))
     ]
-    return "; ".join([*([succession_text(monitor, took_over, now)] if took_over else []), *told, *doubts])
+    return "; ".join([*([succession_text(monitor, others, now)] if others else []), *told, *doubts])
 
 
 def version_doubt(home: Home, monitor: Monitor, standing: Standing, *, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Versions at work: how many rows each model version had around the onset of an incident, how they differ in the same windows, and which took over.
+"""Versions at work: how many rows each model version had around the onset of an incident, how they differ in the same windows, and who has the traffic.
 
 Belongs here: reading parts by version. Does not: which versions count as come (judgement/versions.py).
 """
@@ -15,7 +15,8 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.episodes import Episode
-from watchkeeper.judgement.standing import RowsOfVersions, Succession, succession
+from watchkeeper.judgement.standing import RowsOfVersions
+from watchkeeper.judgement.succession import Succession, succession
 from watchkeeper.judgement.versions import BEFORE_A_WINDOW, WEEK, Came, Versions, versions
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.readings import readings
@@ -45,12 +46,12 @@ def versions_at_onset(home: Home, monitor: Monitor, episode: Episode, lead: Sign
     return replace(found, came=[_compared(home, monitor, basis, here, c, metric, now) for c in found.came])
 
 
-def succession_in(home: Home, monitor: Monitor, window: Window, *, now: datetime) -> Succession | None:
-    """Return which other version than that of the model's reference answered in a stretch of time, None where none did to speak of or rows name none."""
+def succession_by(home: Home, monitor: Monitor, until: datetime, *, now: datetime) -> Succession | None:
+    """Return who has the traffic by a moment, None where that is the version of the model's reference or rows name none."""
     basis = basis_of(home, monitor, now=now)
     if basis is None or monitor.columns.version is None:
         return None
-    return succession(monitor, rows_by_version(home, monitor, basis.bins, basis.fitted, now=now), window)
+    return succession(monitor, rows_by_version(home, monitor, basis.bins, basis.fitted, now=now), until)
 
 
 def _metric(monitor: Monitor, lead: Signal) -> str:
