@@ -50,9 +50,9 @@ class Succession:
 
 
 def succession(monitor: Monitor, rows: RowsOfVersions, until: datetime) -> Succession | None:
-    """Return who had the traffic in the windows that ended by a moment, None where that is the version of the model's reference.
+    """Return who had the traffic in the windows that ended by a moment, None where that is as in the model's reference.
 
-    That it came back is told for four weeks. Where the reference has no rows, nobody can be in its version's place.
+    That its version came back is told for four weeks. Where the reference has no rows, nobody can be in its version's place.
     """
     of_model, usual = version_of_model(monitor, rows), of_reference(monitor, rows)
     phases = _phases(_by_window(monitor, rows, until)) if of_model is not None else []
@@ -63,6 +63,8 @@ def succession(monitor: Monitor, rows: RowsOfVersions, until: datetime) -> Succe
         is_return = any(p.holder == of_model for p in phases[:-1])
         if not is_return or until - now.since.start > _RETURN_IS_NEWS:
             return None
+    if now.holder is None and _named(now.rows) == _named(usual) and not _is_another_split(now.rows, usual):
+        return None
     last = max((place for place, p in enumerate(phases[:-1]) if p.holder == of_model or not _is_another_split(p.rows, usual)), default=None)
     return Succession(phases, usual, None if last is None else phases[last + 1].since)
 
@@ -126,8 +128,7 @@ def succession_text(monitor: Monitor, found: Succession, told_at: datetime | Non
     """Return in words who took over, came back or shares the traffic, and whose numbers are usual."""
     now = found.phases[-1]
     if now.holder is None:
-        is_usual = _named(now.rows) == _named(found.usual) and not _is_another_split(now.rows, found.usual)
-        return f"{_shared_text(monitor, now, told_at)}{', as in the reference' if is_usual else f'; {_usual_text(found.usual)}'}"
+        return f"{_shared_text(monitor, now, told_at)}; {_usual_text(found.usual)}"
     return f"{_held_text(monitor, found.phases, now.holder, told_at)}; {_usual_text(found.usual)}"
 
 
