@@ -129,7 +129,9 @@ def test_before_its_labels_are_due_a_kpi_is_provisional_with_coverage_and_worst_
     assert recall.state == "provisional"
     assert recall.coverage == pytest.approx(0.7, abs=0.05)
     assert recall.bound_low < recall.value < recall.bound_high
-    assert found["roc_auc", "", ""].bound_low is None
+    auc = found["roc_auc", "", ""]
+    assert auc.bound_low < auc.value < auc.bound_high
+    assert found["matthews", "", ""].bound_low is None
 
 
 def test_a_mature_kpi_has_coverage_but_no_worst_cases():
