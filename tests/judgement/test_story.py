@@ -31,6 +31,16 @@ def test_a_final_kpi_says_what_was_and_what_was_expected():
     assert said.next_steps == ['distrust "not late"; ask #parcels what changed.', "Do not retrain on one day."]
 
 
+def test_a_rate_that_was_too_high_and_then_too_low_is_told_by_both_and_not_by_what_they_cancel_to():
+    high, low = signal(value=0.2), signal(value=-0.16, day=10)
+    said = told(high, low, how=evidence(high, low, rate=0.33, expected=0.32))
+    assert said.headline == (
+        "parcels late: 20 points more on Mon 13 January than the model expected, and 16 points fewer on Thu 16 January; over 13 to 16 January together it looks right"
+    )
+    mostly = told(high, signal(value=-0.02, day=10), how=evidence(high, rate=0.42, expected=0.32))
+    assert mostly.headline.startswith("42 % of parcels on 13 to 16 January were late; the model expected 32 %")
+
+
 def test_a_provisional_kpi_says_at_least_and_counts_the_missing_as_negative():
     waiting = signal(state="provisional", value=0.35)
     said = told(waiting, how=evidence(waiting, is_provisional=True, least_observed=0.45, expected=0.1))

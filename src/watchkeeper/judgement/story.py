@@ -24,7 +24,7 @@ from watchkeeper.story import Cause, Story
 from watchkeeper.windows import grain_of
 from watchkeeper.words import limit_text, listed, measured_text, metric_text, number_text, one_line, percent, percent_interval, points
 
-_WORTH_TELLING = 0.02
+_WORTH_TELLING, _HALF = 0.02, 0.5
 _AWAITED = ["causes that labels show (labels of these windows are not due yet)"]
 
 
@@ -107,6 +107,8 @@ def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
         return _plain(monitor, episode, evidence)
     if lead.metric == "log_loss" and not evidence.is_provisional and abs(observed.value - expected) < _WORTH_TELLING:
         return _plain(monitor, episode, evidence)
+    if (turns := _turns(episode, observed.value - expected)) is not None and not evidence.is_provisional:
+        return _turned(monitor, episode, evidence, turns)
     day = span_text(monitor, episode.start, episode.end, evidence.told_at)
     during = during_text(monitor, episode.start, episode.end, evidence.told_at)
     rows, positive = monitor.wording.rows, monitor.wording.positive
@@ -121,6 +123,25 @@ def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
         else ""
     )
     when = f"{day}, {monitor.timezone}. Miss: {said}{usual}."
+    return headline, when, [*_labels(evidence), *where(monitor, evidence), *_hits(monitor, evidence)]
+
+
+def _turns(episode: Episode, whole: float) -> tuple[Signal, Signal] | None:
+    """Return the window with most more than expected and the one with most fewer, where these cancel over all windows; None where they do not."""
+    gaps = sorted((s for s in episode.signals if s.metric == "calibration_gap"), key=lambda s: s.value)
+    if not gaps or not gaps[0].value < 0 < gaps[-1].value:
+        return None
+    return (gaps[-1], gaps[0]) if abs(whole) < _HALF * min(-gaps[0].value, gaps[-1].value) else None
+
+
+def _turned(monitor: Monitor, episode: Episode, evidence: Evidence, turns: tuple[Signal, Signal]) -> Told:
+    """Tell of a rate that was too high in some windows and too low in others: over all of them it would look right."""
+    day = span_text(monitor, episode.start, episode.end, evidence.told_at)
+    on = [during_text(monitor, s.window_start, s.window_end, evidence.told_at) for s in turns]
+    more, fewer = (f"{points(abs(s.value)).removeprefix('+')} {how}" for s, how in zip(turns, ("more", "fewer"), strict=True))
+    rows, positive = monitor.wording.rows, monitor.wording.positive
+    headline = f"{rows} {positive}: {more} {on[0]} than the model expected, and {fewer} {on[1]}; over {day} together it looks right"
+    when = f"{day}, {monitor.timezone}. Two troubles may be at work: what is told of all windows together mixes them."
     return headline, when, [*_labels(evidence), *where(monitor, evidence), *_hits(monitor, evidence)]
 
 
