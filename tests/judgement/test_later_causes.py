@@ -67,6 +67,7 @@ def test_values_that_go_missing_later_are_a_cause_where_it_got_worse_since_and_e
         later = [c for c in causes(found) if c.is_later]
         assert [c.subject for c in later] == (["faulty data: wind"] if is_cause else [])
         assert any(said.startswith("faulty data: wind") for said in ruled_out(found, causes(found))) != is_cause
+        assert "missing values" not in ruled_out(found, causes(found)), "there are some"
 
 
 def test_each_of_two_later_faults_has_what_lies_beyond_the_others():

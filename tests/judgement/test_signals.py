@@ -49,6 +49,18 @@ def test_many_segments_share_one_budget():
     assert found <= 8 * JUDGED * level_of_family("segment", "page", monitor.alerts.false_alarms_per_day, 1.0)
 
 
+def test_a_segment_that_lies_apart_because_the_rest_moved_is_no_signal():
+    names = [("", "depot=north"), ("", "depot=south")]
+    own, apart = noise(5, 90, series=2, sd=0.01), noise(6, 90, series=2, sd=0.01)
+    own[1, 75:] += 0.2
+    apart[:, 75:] += np.array([[-0.2], [0.2]])
+    tables = [scores(own, se=0.01, names=names), scores(apart, se=0.01, metric="calibration_gap_to_rest", names=names)]
+    found = [s for s in judged(watched(60), pa.concat_tables(tables)) if s.family == "segment"]
+    assert {s.segment for s in found} == {"depot=south"}
+    alone = [s for s in judged(watched(60), tables[1]) if s.family == "segment"]
+    assert {s.segment for s in alone} == {"depot=north", "depot=south"}, "where the segment's own gap is not known, nothing is left out"
+
+
 def test_a_jump_is_found_on_its_first_day():
     for seed in range(10):
         values = noise(seed, 90, sd=0.02)

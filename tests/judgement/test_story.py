@@ -168,6 +168,22 @@ def test_a_broken_promise_says_what_was_promised():
     assert told(above).headline == "promise broken: latency p95 320 ms (Mon 13 January), promised at most 200"
 
 
+def test_a_broken_promise_of_recall_distrusts_what_is_passed_over_and_no_place_by_another_number():
+    broken = signal("recall", 0.2, family="target", expected=0.35, normal_low=0.35, normal_high=None, p=0.0)
+    by_gap = SegmentShare("depot=north", -0.3, 0.1, 0.4, 0.3, 0.95)
+    said = told(broken, how=evidence(broken, rate=0.1, gap=-0.4, usual_rate=0.5, segments=[by_gap]))
+    assert said.next_steps[0] == 'distrust "not late"; ask #parcels what changed.'
+
+
+def test_where_windows_between_were_as_usual_it_says_of_which_ones_causes_are():
+    found = [signal(value=0.4, day=7), signal(value=0.1, day=8), signal(value=0.3, day=9)]
+    about = evidence(*found, traces=Traces(labels=(0.4, 0.1, 500)))
+    assert ("Causes", "are looked for in the rows of Mon 13 January and Wed 15 January, which alone were out of line.") in told(
+        *found, how=about
+    ).facts
+    assert "Causes" not in dict(told(found[0], how=evidence(found[0], traces=Traces(labels=(0.4, 0.1, 500)))).facts)
+
+
 def test_any_other_number_says_what_it_usually_is():
     low = signal("roc_auc", 0.61, expected=0.72, normal_low=0.68, normal_high=0.76, low=0.57, high=0.65)
     said = told(low)

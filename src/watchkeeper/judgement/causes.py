@@ -171,9 +171,10 @@ def ruled_out(evidence: Evidence, found: Sequence[Cause] = ()) -> list[str]:
     out = []
     if evidence.moved is not None and not evidence.moved and _part_of_inputs(evidence) < _NEARLY_NOTHING and not _has_moved_errors(evidence):
         out.append(f"a change of inputs (none of {counted(evidence.compared, 'feature')} stands out from the {weeks_text(evidence.baseline)} before)")
-    if not any(s.metric == "null_ratio" for s in evidence.faults):
+    every = [*evidence.faults, *evidence.later_faults]
+    if not any(s.metric == "null_ratio" for s in every):
         out.append("missing values")
-    if not any(s.metric == "unseen_ratio" for s in evidence.faults):
+    if not any(s.metric == "unseen_ratio" for s in every):
         out.append("new categories")
     named = [c.subject for c in found if c.is_later]
     if harmless := [name for name in evidence.faulty_later if not any(name in said for said in named)]:

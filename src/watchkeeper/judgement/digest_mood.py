@@ -37,12 +37,14 @@ def mood(monitor: Monitor, facts: DigestFacts) -> str:
 
 
 def is_out_of_range(monitor: Monitor, facts: DigestFacts) -> bool:
-    """Tell whether the main number is worse than in any of the reference's periods, whose range stands beside it; better is no trouble."""
+    """Tell whether the main number is worse than in any of the reference's periods, with its interval, as these may be few; better is no trouble."""
     main = main_of(monitor)
     score, usual = facts.scores.get(main), facts.usual.get(main)
     if score is None or score.value is None or usual is None or not facts.is_judged:
         return False
-    return score.value > usual[1] if score.direction == "lower_is_better" else score.value < usual[0]
+    if score.direction == "lower_is_better":
+        return (score.value if score.low is None else score.low) > usual[1]
+    return (score.value if score.high is None else score.high) < usual[0]
 
 
 def segments_in_trouble(facts: DigestFacts) -> list[Incident]:

@@ -36,8 +36,11 @@ def next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: Se
     elif kind in ("release", "config"):
         steps.append("look at that change first; roll it back if the figures agree.")
     elif kind == "concept" and evidence.gap is not None:
-        side = f"not {monitor.wording.positive}" if (evidence.gap.value or 0.0) > (evidence.usual_gap or 0.0) else monitor.wording.positive
-        place = f" at {worst}" if worst else f" at {episode.subject}" if episode.family == "segment" else ""
+        side = _doubtful_side(monitor, evidence)
+        is_own = episode.family != "target" or any(
+            s.metric for s in evidence.segments
+        )  # the worst by another number need not be where a promise broke
+        place = f" at {worst}" if worst and is_own else f" at {episode.subject}" if episode.family == "segment" else ""
         steps.append(f'distrust "{side}"{place}; ask {owner} what changed.')
     else:
         place = f"{worst}, " if worst and any(s.metric for s in evidence.segments) else ""
@@ -45,6 +48,13 @@ def next_steps(monitor: Monitor, episode: Episode, evidence: Evidence, found: Se
     if kind not in ("data", "labels", "infrastructure", "traffic") and (time := _too_short(episode)):
         steps.append(f"Do not retrain on {time}.")
     return steps
+
+
+def _doubtful_side(monitor: Monitor, evidence: Evidence) -> str:
+    """Return the answer that is wrong more often than it was: what a recall misses, else by the gap of outcome and model."""
+    gap = evidence.gap
+    more_came = evidence.lead.metric == "recall" or (gap is not None and (gap.value or 0.0) > (evidence.usual_gap or 0.0))
+    return f"not {monitor.wording.positive}" if more_came else monitor.wording.positive
 
 
 def _too_short(episode: Episode) -> str:

@@ -5,12 +5,12 @@ Belongs here: numbers -> sentences, plain and with units. Does not: causes (caus
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out
 from watchkeeper.judgement.changes import unknown
 from watchkeeper.judgement.data_story import Told, faults_told
-from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode
+from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode, rows_out_of_line
 from watchkeeper.judgement.evidence import Evidence, places_of
 from watchkeeper.judgement.next_steps import next_steps
 from watchkeeper.judgement.places import concentrated, where
@@ -21,10 +21,10 @@ from watchkeeper.measures.own import unit_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Score, Signal
 from watchkeeper.story import Cause, Story
-from watchkeeper.windows import grain_of
+from watchkeeper.windows import Window, grain_of
 from watchkeeper.words import limit_text, listed, measured_text, metric_text, number_text, one_line, percent, percent_interval, points
 
-_WORTH_TELLING, _HALF = 0.02, 0.5
+_WORTH_TELLING, _HALF, _FEW_RUNS = 0.02, 0.5, 3
 _AWAITED = ["causes that labels show (labels of these windows are not due yet)"]
 
 
@@ -36,7 +36,7 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
     return Story(
         headline=one_line(f"{headline}{_ailment(evidence, found)}"),
         when=f"{when}{_goes_on(monitor, evidence)}",
-        facts=[*facts, *_succeeded(monitor, evidence), *_read(evidence)],
+        facts=[*facts, *_succeeded(monitor, evidence), *_read(monitor, episode, evidence)],
         causes=found,
         ruled_out=ruled_out(evidence, found) if is_of_model or episode.family == "service" else [],
         not_measured=[
@@ -122,8 +122,19 @@ def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
         if lead.metric == "calibration_gap"
         else ""
     )
-    when = f"{day}, {monitor.timezone}. Miss: {said}{usual}."
+    when = f"{day}, {monitor.timezone}. Miss: {said}{_worst_of(monitor, episode)}{usual}."
     return headline, when, [*_labels(evidence), *where(monitor, evidence), *_hits(monitor, evidence)]
+
+
+def _worst_of(monitor: Monitor, episode: Episode) -> str:
+    """Return after the miss of several windows that of the worst: what single windows usually are is said beside it."""
+    gaps = [s for s in episode.signals if s.metric == "calibration_gap" and s.state == "mature"]
+    worst = max(gaps, key=lambda s: abs(s.value - s.expected), default=None)
+    return (
+        ""
+        if worst is None or len(gaps) < 2
+        else f" in all, at worst {_pts(worst.value)} in {'an' if monitor.window == 'hour' else 'a'} {monitor.window}"
+    )  # noqa: PLR2004 - the one is the miss
 
 
 def _turns(episode: Episode, whole: float) -> tuple[Signal, Signal] | None:
@@ -272,14 +283,32 @@ def _labels(evidence: Evidence) -> list[tuple[str, str]]:
     return [("Labels", f"{known:,} of {every:,} ({percent(known / max(1, every))}).{caveat}")]
 
 
-def _read(evidence: Evidence) -> list[tuple[str, str]]:
-    """Say that causes were looked for in a part of the rows, where that is so: shares of rows are estimates then."""
+def _read(monitor: Monitor, episode: Episode, evidence: Evidence) -> list[tuple[str, str]]:
+    """Say of which rows causes are: of the windows that were out of line, where others lie between, and of a part of these; shares of rows are estimates then."""
+    bad, out = rows_out_of_line(episode), []
+    has_looked = evidence.traces.place is not None or bool(evidence.traces.mixes) or evidence.traces.labels is not None
+    if has_looked and sum((w.end - w.start for w in bad), timedelta(0)) < episode.end - episode.start:
+        days = [span_text(monitor, start, end, evidence.told_at) for start, end in _runs(bad)]
+        told = listed(days) if len(days) <= _FEW_RUNS else f"{len(bad)} {grain_of(bad[0].end - bad[0].start)}s"
+        out.append(("Causes", f"are looked for in the rows of {told}, which alone were out of line."))
     if evidence.traces.read is None:
-        return []
+        return out
     some, every = evidence.traces.read
     return [
-        ("Rows read", f"{some:,} of {every:,}, evenly spread over the bad windows and the weeks before; shares of rows in the causes are of these.")
+        *out,
+        ("Rows read", f"{some:,} of {every:,}, evenly spread over the bad windows and the weeks before; shares of rows in the causes are of these."),
     ]
+
+
+def _runs(windows: Sequence[Window]) -> list[tuple[datetime, datetime]]:
+    """Return windows that follow each other as one stretch of time."""
+    out: list[tuple[datetime, datetime]] = []
+    for window in windows:
+        if out and out[-1][1] == window.start:
+            out[-1] = (out[-1][0], window.end)
+        else:
+            out.append((window.start, window.end))
+    return out
 
 
 def _succeeded(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:

@@ -58,7 +58,7 @@ def times_text(incident: Incident, waited: timedelta | None = None) -> str:
     times = times_of(incident)
     of_which = f", of which {hours_text(waited / _HOUR)} waiting for labels" if waited else ""
     told = [
-        f"{verb} after {hours_text(hours)}{more}"
+        f"{verb} after {hours_text(hours)}{more}" if hours or verb != "resolved" else "over when it was found"
         for verb, hours, more in (
             ("detected", times.detect_hours, of_which),
             ("acknowledged", times.acknowledge_hours, ""),
