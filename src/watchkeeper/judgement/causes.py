@@ -49,6 +49,14 @@ def causes(evidence: Evidence) -> list[Cause]:
     """
     if evidence.lead.family == "service":
         return of_service(evidence)
+    found = with_later(evidence, _of_beginning(evidence))
+    if evidence.traces.beginning is None or not any(c.is_later for c in found):
+        return found
+    return with_later(evidence, _of_beginning(replace(evidence, traces=evidence.traces.at_first())))  # the rows since then hide where it began
+
+
+def _of_beginning(evidence: Evidence) -> list[Cause]:
+    """Return the causes of what began, the likeliest first."""
     faulty = _data(evidence)
     spoilt = [*of_labels(evidence), *(renamed := _of_other_rows(evidence, faulty))]
     by_errors = evidence.traces.error is not None
@@ -62,7 +70,7 @@ def causes(evidence: Evidence) -> list[Cause]:
     before = [*data, *changes] if moved is None else _moved_by(evidence, moved, data, changes)
     found = [*before, *(of_places(evidence, others) if not spoilt and moved is None and not by_errors else others)]
     hardware = [*of_strains(evidence), *of_one_host(evidence)]
-    return with_later(evidence, [*spoilt, *sorted([*hardware, *found], key=lambda c: -_weight(c))])
+    return [*spoilt, *sorted([*hardware, *found], key=lambda c: -_weight(c))]
 
 
 def _of_other_rows(evidence: Evidence, data: Sequence[Cause]) -> list[Cause]:

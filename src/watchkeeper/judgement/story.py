@@ -129,12 +129,10 @@ def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
 def _worst_of(monitor: Monitor, episode: Episode) -> str:
     """Return after the miss of several windows that of the worst: what single windows usually are is said beside it."""
     gaps = [s for s in episode.signals if s.metric == "calibration_gap" and s.state == "mature"]
-    worst = max(gaps, key=lambda s: abs(s.value - s.expected), default=None)
-    return (
-        ""
-        if worst is None or len(gaps) < 2
-        else f" in all, at worst {_pts(worst.value)} in {'an' if monitor.window == 'hour' else 'a'} {monitor.window}"
-    )  # noqa: PLR2004 - the one is the miss
+    if not gaps or len(gaps) == 1:
+        return ""
+    worst = max(gaps, key=lambda s: abs(s.value - s.expected))
+    return f" in all, at worst {_pts(worst.value)} in {'an' if monitor.window == 'hour' else 'a'} {monitor.window}"
 
 
 def _turns(episode: Episode, whole: float) -> tuple[Signal, Signal] | None:

@@ -208,12 +208,13 @@ def _known_in(home: Home, one: Judged, changes: Sequence[Change], now: datetime,
             home, monitor, episode, lead_of(episode.signals), now=now, are_compared=_are_labels_due(episode, due)
         ),
         succession=lambda until: succession_by(home, monitor, until, now=now),
-        traces=lambda episode: traces(
+        traces=lambda episode, later: traces(
             home,
             monitor,
             episode,
             lead_of(episode.signals).metric,
             now=now,
+            later=later,
             with_labels=_are_labels_due(episode, due),
             bad_before=bad_windows_before(episode, one.signals),
         ),

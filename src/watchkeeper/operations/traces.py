@@ -52,12 +52,20 @@ Bools = NDArray[np.bool_]
 
 
 def traces(
-    home: Home, monitor: Monitor, episode: Episode, metric: str, *, now: datetime, with_labels: bool = True, bad_before: Sequence[Window] = ()
+    home: Home,
+    monitor: Monitor,
+    episode: Episode,
+    metric: str,
+    *,
+    now: datetime,
+    with_labels: bool = True,
+    bad_before: Sequence[Window] = (),
+    later: datetime | None = None,
 ) -> Traces | None:
     """Return what rows show of an episode that is led by a metric, None where there are none on either side; without labels, while these are not due, what inputs show.
 
     At most 200,000 rows of each side are looked at, evenly spread. The weeks before are taken without `bad_before`, windows of the same story that
-    are no part of the episode, where two of them are left.
+    are no part of the episode, where two of them are left. `later` is when the first fault of data began that came later than the episode.
     """
     found = stored_bins(home, monitor, now=now)
     if found is None or (episode.family == "data" and episode.signals[0].metric != BROKEN):
@@ -77,7 +85,7 @@ def traces(
     elif episode.family == "service":
         made = service_traces(home, rows, metric, sides, now)
     else:
-        made, requests = _of_quality(rows, metric, with_labels=with_labels)
+        made, requests = _of_quality(rows, metric, later, with_labels=with_labels)
         made = made if requests is None else replace(made, strains=strains_of(home, monitor, requests, sides, now))
     is_part = any(rows > _most(home) for rows in every)
     return replace(made, read=(both.rows.num_rows, sum(every))) if is_part else made
@@ -121,7 +129,7 @@ def _in_segment(both: Joined, episode: Episode) -> Bools:
     return inside
 
 
-def _of_quality(rows: BothSides, metric: str, *, with_labels: bool) -> tuple[Traces, Requests | None]:
+def _of_quality(rows: BothSides, metric: str, later: datetime | None, *, with_labels: bool) -> tuple[Traces, Requests | None]:
     """Return what rows show of a number about quality, and the requests with that number; None where it has none."""
     monitor, chosen, is_during = rows.monitor, rows.chosen, rows.is_during[rows.chosen]
     said = labelled(monitor, rows.both.rows, rows.bins)
@@ -136,30 +144,52 @@ def _of_quality(rows: BothSides, metric: str, *, with_labels: bool) -> tuple[Tra
     gap = truth - said.score[chosen] if monitor.task == "binary" else np.full(len(truth), np.nan)
     error = row_errors(monitor.task, metric, said)
     value = _of_binary(metric, gap, lost.loss[chosen], is_during) if error is None else _scaled(error.values[chosen], is_during)
-    change, se = change_of(value, is_during)
-    is_worse = error is None or error.is_signed or change > 0
-    is_sure, day = is_worse and abs(change) > 2 * se, rows.day[chosen]
-    every = [*columns, *segments]
-    mixes = mixes_of([*finer, *segments], value, is_during, day) if is_sure else []
-    mix = told_mix(mixes)
-    rest = value if mix is None else without(mix, [*finer, *segments], value, is_during)
-    place = place_of(every, rest, is_during, day) if is_sure else None
-    if error is not None and mix is not None and place is not None and not rose_within(place, mix, every, [*finer, *segments], value, is_during):
-        place = None
+    every, day = [*columns, *segments], rows.day[chosen]
+    made = _changed(made, rows, value, error, every, [*finer, *segments])
     requests = requests_of(rows, value if error is None else error.values[chosen], said.score[chosen])
-    made = replace(made, place=place, mixes=mixes, odd_host=_odd_host(rows, requests, day) if abs(change) > 2 * se else None)
+    change, se = change_of(value, is_during)
+    made = replace(made, odd_host=_odd_host(rows, requests, day) if abs(change) > 2 * se else None)
     holes = [hole_of(c.name, (c.cells < 0) | (c.cells == c.unseen), value, is_during) for c in columns]
     holes += [hole_of_codes(o, c.cells, value, is_during) for o in odd for c in columns if o.cells and o.place is None and c.name == o.feature]
     holes += [hole_of_place(o, segments, value, is_during) for o in odd if o.place is not None]
     made = replace(
         made, days=bad_days(value, is_during, local, starts), repeats=_repeats(kept, value, is_during), holes=[h for h in holes if h is not None]
     )
-    if error is not None and is_sure:
-        made = replace(_with_errors(made, rows, error, every), has_outrun=_has_outrun(monitor, said, chosen, is_during))
-    if monitor.task != "binary" or error is not None:
+    if made.error is not None:
+        made = replace(made, has_outrun=_has_outrun(monitor, said, chosen, is_during))
+    if monitor.task == "binary" and error is None:
+        outcome = _inside(made.place, every, truth, gap, is_during)
+        made = replace(made, labels=_labels(truth, is_during), turned=_turned(said, chosen, is_during), outcome=outcome)
+    begun = (
+        min([s.days[0] for s in spells if s.days[0] > min(d.start for d in made.days)] + ([later] if later else []), default=None)
+        if made.days
+        else None
+    )
+    if begun is None:
         return made, requests
-    outcome = _inside(place, every, truth, gap, is_during)
-    return replace(made, labels=_labels(truth, is_during), turned=_turned(said, chosen, is_during), outcome=outcome), requests
+    is_known = ~is_during | (rows.seconds[chosen] < begun.timestamp())
+    at_first = np.where(is_known, value, np.nan)
+    if np.isfinite(at_first[is_during]).sum() < LEAST_ROWS:
+        return made, requests
+    first = _changed(Traces(), rows, at_first, error, every, [*finer, *segments])
+    first = replace(first, outcome=_inside(first.place, every, np.where(is_known, truth, np.nan), gap, is_during) if made.outcome else None)
+    return replace(made, beginning=first), requests
+
+
+def _changed(made: Traces, rows: BothSides, value: Floats, error: RowErrors | None, every: Sequence[Column], finer: Sequence[Column]) -> Traces:
+    """Return traces with what other shares of rows account for in the change of a value, the place of the rest, and of a mean error what became of it."""
+    is_during, day = rows.is_during[rows.chosen], rows.day[rows.chosen]
+    change, se = change_of(value, is_during)
+    is_worse = error is None or error.is_signed or change > 0
+    if not is_worse or abs(change) <= 2 * se:
+        return made
+    mixes = mixes_of(finer, value, is_during, day)
+    mix = told_mix(mixes)
+    place = place_of(every, value if mix is None else without(mix, finer, value, is_during), is_during, day)
+    if error is not None and mix is not None and place is not None and not rose_within(place, mix, every, finer, value, is_during):
+        place = None
+    made = replace(made, place=place, mixes=mixes)
+    return made if error is None else _with_errors(made, rows, error, every, np.isfinite(value))
 
 
 def _of_binary(metric: str, gap: Floats, loss: Floats, is_during: Bools) -> Floats:
@@ -184,9 +214,9 @@ def _has_outrun(monitor: Monitor, said: Labelled, chosen: Bools, is_during: Bool
     return has_outrun(answer[chosen], said.truth[chosen], is_during, classes)
 
 
-def _with_errors(made: Traces, rows: BothSides, error: RowErrors, columns: Sequence[Column]) -> Traces:
-    """Return traces with what became of the mean error, of all rows and of those in the place."""
-    values, is_during, day = error.values[rows.chosen], rows.is_during[rows.chosen], rows.day[rows.chosen]
+def _with_errors(made: Traces, rows: BothSides, error: RowErrors, columns: Sequence[Column], is_known: Bools) -> Traces:
+    """Return traces with what became of the mean error, of all rows that are looked at and of those in the place."""
+    values, is_during, day = np.where(is_known, error.values[rows.chosen], np.nan), rows.is_during[rows.chosen], rows.day[rows.chosen]
     own = rows.monitor.wording.unit if error.power else ""
     unit = f"{own}²" if own and error.power == 2 else own  # noqa: PLR2004 - a square
     there = made.place
