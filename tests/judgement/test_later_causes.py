@@ -8,11 +8,12 @@ import pytest
 
 from evidence_world import evidence, signal
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out
+from watchkeeper.judgement.error_changes import ErrorChange
 from watchkeeper.judgement.evidence import Evidence, Moved
 from watchkeeper.judgement.later_causes import later_news
 from watchkeeper.judgement.odd_inputs import Odd
 from watchkeeper.judgement.spells import BadDay, Spell, spell_of
-from watchkeeper.judgement.traces import Traces
+from watchkeeper.judgement.traces import Place, Traces
 from watchkeeper.records import Signal
 from worlds import DAY, START
 
@@ -55,6 +56,17 @@ def test_two_faults_share_the_change_between_them():
 @pytest.mark.parametrize("since", [(-0.2, -0.2), (-0.1, -0.1), (-0.21, -0.21)], ids=["as before", "better", "by chance"])
 def test_a_later_fault_that_did_no_harm_is_no_cause(since):
     assert [c[:2] for c in told(two_faults(-0.2, -0.2, *since, unit=(9, 10)))] == [("weight_kg", 1.0)]
+
+
+def test_where_an_incident_began_is_that_of_the_days_before_the_later_fault_whose_rows_hide_it():
+    south, everywhere = (Place("region", "segment", where, 5.2, 2.4, 0.3, 1.0) for where in ("region = south", "wind is missing"))
+    rose = ErrorChange("mean absolute error", 5.2, 2.4, 0.1)
+    found = two_faults(2.0, 2.0, 4.0, 4.0, nulls=(), unit=(), faults=[], moved=[], faulty_later=["wind"], later_faults=missing("wind", 9, 10))
+    first = Traces(place=south, error=rose, error_there=rose)
+    for harm, said in ((4.0, ["the outcome no longer follows the prediction, where region = south", "faulty data: wind"]), (2.0, None)):
+        traces = replace(found.traces, days=days(2.0, 2.0, harm, harm), place=everywhere, error=rose, error_there=rose, beginning=first)
+        subjects = [c.subject for c in causes(replace(found, traces=traces))]
+        assert subjects == (said or ["the outcome no longer follows the prediction, where wind is missing"])
 
 
 def test_a_fault_from_the_beginning_is_not_a_later_one():
