@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from evidence_world import episode, evidence, monitor, score, signal
+from watchkeeper.judgement.error_changes import ErrorChange
 from watchkeeper.judgement.evidence import SegmentShare
 from watchkeeper.judgement.leads import lead_of
 from watchkeeper.judgement.spans import during_text, span_text
@@ -182,6 +183,23 @@ def test_where_windows_between_were_as_usual_it_says_of_which_ones_causes_are():
         *found, how=about
     ).facts
     assert "Causes" not in dict(told(found[0], how=evidence(found[0], traces=Traces(labels=(0.4, 0.1, 500)))).facts)
+
+
+def test_inputs_that_moved_too_are_told_where_no_score_foresees_the_errors_and_are_not_ruled_out():
+    high = signal("mae", 5.0, expected=3.0, normal_low=2.5, normal_high=3.5)
+    apart = signal("segment_shift", 0.3, family="covariate", feature="distance")
+    apart = replace(apart, reason="most in region=south: -0.81 standard deviations against the rest, 100 rows; settled")
+    rose = Traces(error=ErrorChange("mean absolute error", 5.0, 3.0, 0.1))
+    said = told(
+        high,
+        how=evidence(high, missed=None, traces=rose, noticed=[apart, replace(apart, feature="wind", metric="loc")]),
+        about=monitor(task="regression"),
+    )
+    where = "distance (most in region=south: -0.81 standard deviations against the rest, 100 rows)"
+    assert ("Moved too", f"{where} and wind; whether that is why is not known.") in said.facts
+    assert not any("change of inputs" in ruled for ruled in said.ruled_out)
+    still = told(high, how=evidence(high, missed=None, traces=rose), about=monitor(task="regression"))
+    assert any("change of inputs" in ruled for ruled in still.ruled_out)
 
 
 def test_any_other_number_says_what_it_usually_is():

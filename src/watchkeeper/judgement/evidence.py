@@ -88,7 +88,8 @@ class Evidence:
     `observed` and `gap` are the bound that is certain, nearest to what was expected, and nothing else of labels is known.
     `whole` is the leading number over all its windows, where that is a mean of rows; `traces` what the rows of its bad windows show; `service` figures of the
     service over these, by metric and place; `volume` the rows of such a window, and the median and the most of one in the weeks before;
-    `fault_places` the segment that nearly all missing values, or new categories, of a feature are of, by metric and feature.
+    `fault_places` the segment that nearly all missing values, or new categories, of a feature are of, by metric and feature; `noticed` the notices about
+    inputs in the same windows.
     """
 
     windows: list[datetime]
@@ -118,6 +119,7 @@ class Evidence:
     broken: list[Broken] = field(default_factory=list)
     faulty_later: list[str] = field(default_factory=list)
     later_faults: list[Signal] = field(default_factory=list)
+    noticed: Sequence[Signal] = ()
     set_aside: tuple[int, str] = (0, "")
     refused: list[Refused] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)

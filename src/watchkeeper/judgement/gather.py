@@ -119,6 +119,11 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         broken=broken,
         faulty_later=later,
         later_faults=later_faults,
+        noticed=[
+            s
+            for s in known.signals
+            if s.family == "covariate" and s.feature and not s.feature.startswith("@") and start <= s.window_start < episode.end
+        ],
         set_aside=known.set_aside(Window(start, episode.end), source),
         refused=known.refused(Window(start, episode.end), source),
         changes=known.changes_near(episode),

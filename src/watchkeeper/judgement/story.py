@@ -5,26 +5,26 @@ Belongs here: numbers -> sentences, plain and with units. Does not: causes (caus
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out
 from watchkeeper.judgement.changes import unknown
 from watchkeeper.judgement.data_story import Told, faults_told
-from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode, rows_out_of_line
+from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode
 from watchkeeper.judgement.evidence import Evidence, places_of
+from watchkeeper.judgement.grounds import looked_at, moved_too, usual_of
 from watchkeeper.judgement.next_steps import next_steps
 from watchkeeper.judgement.places import concentrated, where
 from watchkeeper.judgement.service_story import is_share, number_said, pair_of_place, place_headline, service_facts
 from watchkeeper.judgement.spans import during_text, rows_span, span_text, typical_text
-from watchkeeper.judgement.succession import succession_text
 from watchkeeper.measures.own import unit_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Score, Signal
 from watchkeeper.story import Cause, Story
-from watchkeeper.windows import Window, grain_of
+from watchkeeper.windows import grain_of
 from watchkeeper.words import limit_text, listed, measured_text, metric_text, number_text, one_line, percent, percent_interval, points
 
-_WORTH_TELLING, _HALF, _FEW_RUNS = 0.02, 0.5, 3
+_WORTH_TELLING, _HALF = 0.02, 0.5
 _AWAITED = ["causes that labels show (labels of these windows are not due yet)"]
 
 
@@ -36,7 +36,7 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
     return Story(
         headline=one_line(f"{headline}{_ailment(evidence, found)}"),
         when=f"{when}{_goes_on(monitor, evidence)}",
-        facts=[*facts, *_succeeded(monitor, evidence), *_read(monitor, episode, evidence)],
+        facts=[*facts, *(moved_too(evidence, found) if is_of_model else []), *usual_of(monitor, evidence), *looked_at(monitor, episode, evidence)],
         causes=found,
         ruled_out=ruled_out(evidence, found) if is_of_model or episode.family == "service" else [],
         not_measured=[
@@ -279,40 +279,6 @@ def _labels(evidence: Evidence) -> list[tuple[str, str]]:
     sure = _sure(evidence)
     caveat = f' "{sure[0].capitalize()}" counts the missing as {"positive" if sure[0] == "at most" else "negative"}.' if sure else ""
     return [("Labels", f"{known:,} of {every:,} ({percent(known / max(1, every))}).{caveat}")]
-
-
-def _read(monitor: Monitor, episode: Episode, evidence: Evidence) -> list[tuple[str, str]]:
-    """Say of which rows causes are: of the windows that were out of line, where others lie between, and of a part of these; shares of rows are estimates then."""
-    bad, out = rows_out_of_line(episode), []
-    has_looked = evidence.traces.place is not None or bool(evidence.traces.mixes) or evidence.traces.labels is not None
-    if has_looked and sum((w.end - w.start for w in bad), timedelta(0)) < episode.end - episode.start:
-        days = [span_text(monitor, start, end, evidence.told_at) for start, end in _runs(bad)]
-        told = listed(days) if len(days) <= _FEW_RUNS else f"{len(bad)} {grain_of(bad[0].end - bad[0].start)}s"
-        out.append(("Causes", f"are looked for in the rows of {told}, which alone were out of line."))
-    if evidence.traces.read is None:
-        return out
-    some, every = evidence.traces.read
-    return [
-        *out,
-        ("Rows read", f"{some:,} of {every:,}, evenly spread over the bad windows and the weeks before; shares of rows in the causes are of these."),
-    ]
-
-
-def _runs(windows: Sequence[Window]) -> list[tuple[datetime, datetime]]:
-    """Return windows that follow each other as one stretch of time."""
-    out: list[tuple[datetime, datetime]] = []
-    for window in windows:
-        if out and out[-1][1] == window.start:
-            out[-1] = (out[-1][0], window.end)
-        else:
-            out.append((window.start, window.end))
-    return out
-
-
-def _succeeded(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
-    """Tell whose numbers are called usual, where another version has answered since."""
-    found = evidence.succession
-    return [] if found is None else [("Versions", f"{succession_text(monitor, found, evidence.told_at)}.")]
 
 
 def _hits(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:

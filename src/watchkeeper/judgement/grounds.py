@@ -1,0 +1,68 @@
+"""Grounds: what the numbers and causes of an incident rest on: which rows were looked at, whose numbers are called usual, and which inputs moved as well.
+
+Belongs here: evidence -> these facts. Does not: the headline and what was measured (story.py), the causes (causes.py).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from watchkeeper.judgement.episodes import Episode, rows_out_of_line
+from watchkeeper.judgement.evidence import Evidence
+from watchkeeper.judgement.spans import span_text
+from watchkeeper.judgement.succession import succession_text
+from watchkeeper.monitor import Monitor
+from watchkeeper.story import Cause
+from watchkeeper.windows import Window, grain_of
+from watchkeeper.words import listed
+
+_FEW = 3
+
+
+def looked_at(monitor: Monitor, episode: Episode, evidence: Evidence) -> list[tuple[str, str]]:
+    """Say of which rows causes are: of the windows that were out of line, where others lie between, and of a part of these; shares of rows are estimates then."""
+    bad, out = rows_out_of_line(episode), []
+    has_looked = evidence.traces.place is not None or bool(evidence.traces.mixes) or evidence.traces.labels is not None
+    if has_looked and sum((w.end - w.start for w in bad), timedelta(0)) < episode.end - episode.start:
+        days = [span_text(monitor, start, end, evidence.told_at) for start, end in _runs(bad)]
+        told = listed(days) if len(days) <= _FEW else f"{len(bad)} {grain_of(bad[0].end - bad[0].start)}s"
+        out.append(("Causes", f"are looked for in the rows of {told}, which alone were out of line."))
+    if evidence.traces.read is None:
+        return out
+    some, every = evidence.traces.read
+    return [
+        *out,
+        ("Rows read", f"{some:,} of {every:,}, evenly spread over the bad windows and the weeks before; shares of rows in the causes are of these."),
+    ]
+
+
+def _runs(windows: Sequence[Window]) -> list[tuple[datetime, datetime]]:
+    """Return windows that follow each other as one stretch of time."""
+    out: list[tuple[datetime, datetime]] = []
+    for window in windows:
+        if out and out[-1][1] == window.start:
+            out[-1] = (out[-1][0], window.end)
+        else:
+            out.append((window.start, window.end))
+    return out
+
+
+def moved_too(evidence: Evidence, found: Sequence[Cause]) -> list[tuple[str, str]]:
+    """Tell which inputs moved in the same windows and are named by no cause, of a number whose errors no score foresees: that they did no harm is not known."""
+    if evidence.traces.error is None:
+        return []
+    told: dict[str, str] = {}
+    for signal in evidence.noticed:
+        if not any(signal.feature in cause.subject for cause in found):
+            where = signal.reason.partition(";")[0] if signal.metric == "segment_shift" else ""
+            told[signal.feature] = told.get(signal.feature) or where
+    if not told:
+        return []
+    names = [f"{name} ({where})" if where else name for name, where in list(told.items())[:_FEW]]
+    more = [f"{len(told) - _FEW} more"] if len(told) > _FEW else []
+    return [("Moved too", f"{listed([*names, *more])}; whether that is why is not known.")]
+
+
+def usual_of(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
+    """Tell whose numbers are called usual, where another version has answered since."""
+    found = evidence.succession
+    return [] if found is None else [("Versions", f"{succession_text(monitor, found, evidence.told_at)}.")]
