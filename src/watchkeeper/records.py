@@ -262,7 +262,7 @@ class Score:
     se: Of[float | None, "standard error of the sampling of rows; of entities or days where method or reason name them"] = None
     low: Of[float | None, "lower end of the 95 % interval"] = None
     high: Of[float | None, "upper end of the 95 % interval"] = None
-    bound_low: Of[float | None, "worst case over the labels still missing, lower"] = None
+    bound_low: Of[float | None, "worst case over the labels still missing, lower; of a cost that is not known as a whole, what is known of it"] = None
     bound_high: Of[float | None, "worst case over the labels still missing, upper"] = None
     n: Of[int, "rows it rests on"] = 0
     reference: Of[str, "id of the reference profile, of a version its own; empty for what is compared with none"] = ""

@@ -16,6 +16,7 @@ from watchkeeper.judgement.settling import SETTLED
 from watchkeeper.judgement.spending import Spending
 from watchkeeper.judgement.story import story
 from watchkeeper.judgement.verdict import Reason, reason_of, within
+from watchkeeper.story import Cause
 from worlds import DAY, START
 
 DECEMBER = {"window_start": datetime(2024, 12, 1, tzinfo=UTC), "window_end": datetime(2025, 1, 1, tzinfo=UTC)}
@@ -201,6 +202,26 @@ def test_a_fault_that_came_later_is_told_with_the_cause_of_the_beginning():
     both = replace(one, story=replace(one.story, causes=[*one.story.causes, later]))
     said_of_both = "likely cause: the outcome changed, not the inputs; since Wed 15 Jan 2025 also size_cm comes in another unit."
     assert said(facts(incidents=[both]))["Why"].endswith(said_of_both)
+
+
+def test_a_cause_without_a_name_is_unknown_and_a_budget_names_its_own_days():
+    told = story(monitor(), episode(), evidence())
+    told = replace(told, headline="has spent 21.04 USD by day 10 of January, budget 20.00", causes=[Cause(kind="unknown", subject="")])
+    over = incident(family="cost", severity="warning", state="open", story=told, headline=told.headline, window_end=START + 16 * DAY)
+    assert said(facts(incidents=[over]))["Why"] == f"{told.headline}; cause unknown; reply if you know."
+
+
+@pytest.mark.parametrize(
+    ("cost", "text"),
+    [
+        ({"gpu_hours": 252, "priced_cost": 153.4, "unpriced_hours": 98}, "252 GPU-hours, 153.40 USD without 98.0 GPU-hours that have no price."),
+        ({"gpu_hours": 252, "priced_cost": 153.4}, "252 GPU-hours, at least 153.40 USD."),
+        ({"gpu_hours": 252, "unpriced_hours": 252}, "252 GPU-hours, no price known."),
+        ({"gpu_hours": 252, "total_cost": 200.0, "priced_cost": 200.0}, "252 GPU-hours, 200.00 USD."),
+    ],
+)
+def test_a_cost_that_is_known_in_part_is_told_with_what_it_lacks(cost: dict[str, float], text: str):
+    assert said(facts(cost=Spending(**cost)))["Cost"] == text
 
 
 def test_an_unknown_cause_asks_the_reader():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from watchkeeper.judgement.budget import Course, course
-from watchkeeper.measures.forecast import Floats, Forecast, forecast
+from watchkeeper.measures.forecast import AtLeast, Floats, Forecast, forecast
 
 DAY = timedelta(days=1)
 START = date(2025, 9, 8)
@@ -135,3 +135,17 @@ def test_chance_is_that_of_more_than_the_limit():
     assert middle is not None
     assert at(values, 10, middle).chance == pytest.approx(0.5, abs=0.05)
     assert (at(values, 10, 1.0).chance, at(values, 10, 10 * middle).chance) == (1.0, pytest.approx(0.0, abs=1e-6))
+
+
+def test_days_that_are_known_in_part_are_lower_bounds_in_sum_forecast_and_chance():
+    costs = {d: 10.0 for d in DAYS if d < NOVEMBER + 10 * DAY}
+    late = NOVEMBER + 10 * DAY
+    partly = {late: AtLeast(4.0), late + DAY: AtLeast(None), late + 2 * DAY: AtLeast(7.0, lacks_price=False)}
+    found = forecast(costs, NOVEMBER, DECEMBER, late + 2 * DAY, 100.0, partly)
+    assert (found.to_date, found.known, found.unpriced, found.unknown, found.chance) == (111.0, 10, 2, 1, 1.0)
+    assert (found.is_least, found.is_ahead_least) == (True, True)
+    before = {NOVEMBER - 3 * DAY: AtLeast(4.0)}
+    earlier = forecast({d: c for d, c in costs.items() if d not in before}, NOVEMBER, DECEMBER, NOVEMBER + 9 * DAY, None, before)
+    assert (earlier.to_date, earlier.is_least, earlier.is_ahead_least) == (100.0, False, True)
+    whole = forecast(costs, NOVEMBER, DECEMBER, NOVEMBER + 9 * DAY)
+    assert (whole.is_least, whole.is_ahead_least, whole.unpriced) == (False, False, 0)

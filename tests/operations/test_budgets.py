@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -127,7 +128,7 @@ def test_people_are_told_in_the_message_on_the_page_in_the_digest_and_by_the_com
     costs(home, found, now=now)
     act(home, found, now=now)
     sent = "".join(f.read_text() for f in sorted(home.outbox_dir.rglob("*")) if f.is_file())
-    assert re.search(r"one: will spend \d+ \[\d+, \d+\] USD by 30 November, budget 300; month to date [\d.]+ by day 2", sent)
+    assert re.search(r"one: will spend \d+ \[\d+, \d+\] USD by 30 November, budget 300; month to date \d+ by day 10", sent)
     assert "no rise: " in sent
     pages(home, found, now=now)
     page = (home.site_dir / "models" / "one.html").read_text()
@@ -194,6 +195,101 @@ def test_days_without_readings_are_in_no_sum_and_are_said(farm):
     assert found.month_to_date == pytest.approx(100.0)
     assert found.forecast == pytest.approx(280.0, abs=0.1)
     assert "2 days without readings are in neither" in outlook_text(found)
+
+
+def odd_card(home: Home, days: int, start: datetime = NOVEMBER) -> None:
+    """Land an hour a day of a GPU that no price book knows."""
+    readings_of_it = (r for k in range(days) for r in readings(start + k * DAY, 1.0, device_name="Foo X9"))
+    home.lake.append_records(GpuSample, [replace(r, device_uuid="odd", device=9) for r in readings_of_it])
+
+
+NO_PRICE = "no price for 'Foo X9' in USD: add a line for it to warehouse/seeds/gpu_prices.csv"
+
+
+@pytest.mark.parametrize("window", ["hour", "day", "week"])
+def test_a_small_gpu_without_a_price_hides_no_broken_budget(make_home, window):
+    home = make_home({**monitor(budget="100 per month"), "window": window}, name="farm")
+    home.prices.write_text(HEAD + "L4,aws,g6,1.00,USD,us-east-1,2024-12-01,our contract\n")
+    spend(home, [20.0] * 12, start=NOVEMBER)
+    odd_card(home, 12)
+    [event] = watch(home, [NOVEMBER + 12 * DAY])
+    story = Story.from_json(event.story)
+    assert story is not None
+    assert story.headline == (
+        "has spent at least 240 USD by day 12 of November, budget 100, broken by day 6; at least 600 [600, 600] USD by 30 November"
+    )
+    assert dict(story.facts)["Known in part"] == f"on 12 days something has no price, and is in no sum here; {NO_PRICE}."
+    assert "Unknown" not in dict(story.facts)
+    found = outlook_at(home, NOVEMBER + 12 * DAY)
+    assert (found.is_at_least, found.forecast_is_at_least, found.days_unknown, found.days_unpriced) == (True, True, 0, 12)
+    assert outlook_text(found) == (
+        "at least 240 USD by 12 November; at least 600 [600, 600] by 30 November, an estimate; budget 100, which is spent;"
+        f" on 12 days something has no price, and is in neither; {NO_PRICE}."
+    )
+
+
+def test_a_lower_bound_within_the_budget_says_not_that_it_holds(farm):
+    home = farm(budget="900 per month")
+    spend(home, [20.0] * 12, start=NOVEMBER)
+    odd_card(home, 2, start=NOVEMBER + 4 * DAY)
+    assert watch(home, [NOVEMBER + 12 * DAY]) == []
+    text = outlook_text(outlook_at(home, NOVEMBER + 12 * DAY))
+    assert "budget 900, which what is known does not break; on 2 days something has no price" in text
+
+
+def test_an_alarm_is_not_over_by_a_lower_bound(farm):
+    home = farm(budget="500 per month")
+    spend(home, [20.0] * 6 + [4.0] * 20, start=NOVEMBER - 4 * DAY)
+    spend(home, [20.0] * 30, start=NOVEMBER - 34 * DAY)
+    odd_card(home, 20, start=NOVEMBER + 2 * DAY)
+    assert [e.event for e in watch(home, [NOVEMBER + 2 * DAY, NOVEMBER + 20 * DAY])] == ["opened"]
+    found = outlook_at(home, NOVEMBER + 20 * DAY)
+    assert found.forecast is not None
+    assert found.forecast < 500
+
+
+def test_days_without_readings_and_days_without_a_price_are_told_apart(farm):
+    home = farm(budget="400 per month")
+    spend(home, [10.0] * BEFORE)
+    spend(home, [10.0, 10.0, None, 10.0], start=NOVEMBER)
+    odd_card(home, 2, start=NOVEMBER + 3 * DAY)
+    found = outlook_at(home, NOVEMBER + 5 * DAY)
+    assert (found.month_to_date, found.days_unknown, found.days_unpriced) == (pytest.approx(30.0), 1, 2)
+    assert "; 1 day without readings is in neither; on 2 days something has no price, and is in neither; " in outlook_text(found)
+
+
+def test_the_digest_of_a_cost_that_is_known_in_part(farm):
+    home = farm(budget="100 per month")
+    spend(home, [20.0] * 12, start=NOVEMBER)
+    odd_card(home, 12)
+    now, found = NOVEMBER + 12 * DAY + timedelta(hours=6), load_monitors(home)[0]
+    watch(home, [NOVEMBER + 12 * DAY])
+    week = Window(datetime(2025, 11, 3, tzinfo=UTC), datetime(2025, 11, 10, tzinfo=UTC))
+    digest = digest_of(home, found["one"], week, now=now, period="week").text
+    assert "147 GPU-hours, 140.00 USD without 7.00 GPU-hours that have no price." in digest
+    assert "broken by day 6; at least 600 [600, 600] USD by 30 November; cause unknown; reply if you know." in digest
+
+
+def test_news_that_are_late_tell_the_month_as_it_stands_and_when_it_broke(farm):
+    home = farm(budget="20 per month")
+    spend(home, [2.1] * 30, start=NOVEMBER)
+    opened, *_ = watch(home, [NOVEMBER + 29 * DAY])
+    story = Story.from_json(opened.story)
+    assert story is not None
+    assert story.headline == ("has spent 60.90 USD by day 29 of November, budget 20.00, broken on day 10; 63.00 [63.00, 63.00] USD by 30 November")
+    assert story.when.startswith("November 2025, up to the end of day 29")
+    [signal] = [s for s in home.lake.newest(Signal) if s.family == "cost"]
+    assert signal.window_end <= NOVEMBER + 10 * DAY
+
+
+def test_news_of_a_month_that_is_over_and_of_an_alarm_that_is(farm):
+    home = farm(budget="20 per month")
+    spend(home, [2.1] * 30, start=NOVEMBER)
+    opened, resolved = watch(home, [NOVEMBER + 30 * DAY])
+    story = Story.from_json(opened.story)
+    assert story is not None
+    assert story.headline == "has spent 63.00 USD by day 30 of November, budget 20.00, broken on day 10"
+    assert resolved.why == "November is over: 63.00 USD were spent, budget 20.00"
 
 
 def test_too_few_days_foretell_nothing_but_a_budget_that_is_spent_is_told(farm):

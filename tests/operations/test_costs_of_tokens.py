@@ -8,6 +8,7 @@ import pytest
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home, load_monitors
+from watchkeeper.judgement.budget import outlook_text
 from watchkeeper.operations.budgets import outlook
 from watchkeeper.operations.costs import costs
 from watchkeeper.records import Batch, Score
@@ -79,6 +80,16 @@ def test_tokens_of_a_day_without_an_answer_are_in_the_budget(chat):
     ask(chat, 500, score=None)
     run(chat)
     assert to_date(chat) == pytest.approx(1.0)
+
+
+def test_tokens_of_a_day_on_which_no_gpu_was_read_are_at_least_what_it_cost(hosted):
+    ask(hosted, 500)
+    run(hosted)
+    found = outlook(hosted, load_monitors(hosted)[0]["chat"], now=NEXT)
+    assert found is not None
+    assert (found.month_to_date, found.is_at_least, found.days_unpriced) == (pytest.approx(1.0), True, 0)
+    assert "at least 1.00 USD by 20 January" in outlook_text(found)
+    assert found.reason.startswith("no GPU of a was read in this time: what these cost is not known; ")
 
 
 @pytest.mark.parametrize("score", [1.0, None], ids=["answered", "not answered"])

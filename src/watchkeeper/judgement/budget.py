@@ -5,7 +5,8 @@ reading costs (operations/budgets.py).
 
 It is told when the lower end of the forecast's 95 % interval has lain above the budget on two days in a row, or the budget is spent; and taken back
 when the forecast itself is within the budget again. Between these two it stays as it was, so that a forecast that wavers tells nothing twice.
-A month's alarms are one incident.
+A month's alarms are one incident. Where a price or readings are missing, sums and forecasts are lower bounds: they can break a budget, and never
+say that it holds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +46,13 @@ class Outlook:
     high: float | None = None
     chance_of_breaking: float | None = None
     days_unknown: int = 0
-    """Days of the month so far without a known cost: they are in no sum."""
+    """Days of the month so far without readings, or without those of all GPUs: what was not read is in no sum."""
+    days_unpriced: int = 0
+    """Days of the month so far on which something has no price: that is in no sum."""
+    is_at_least: bool = False
+    """Whether `month_to_date` leaves out what has no price, or GPUs that were not read beside tokens that were paid for."""
+    forecast_is_at_least: bool = False
+    """Whether the forecast, its interval and chance do."""
     learned_from_days: int = 0
     is_synthetic: bool = False
     method: str = ""
@@ -54,11 +61,20 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How a month went beside its budget: the forecast at each alarm, the newest one, and why the last alarm is over (empty while it is not)."""
+    """How a month went beside its budget: the forecast at each alarm, the newest one, and why the last alarm is over (empty while it is not).
+
+    `broken` is the day by whose end the budget was spent, None while it is not.
+    """
 
     raised: Sequence[Forecast]
     last: Forecast
     ended: str
+    broken: date | None = None
+
+    @property
+    def told(self) -> Forecast:
+        """The forecast that is to be told: the newest one, or that of the last alarm where the budget holds by now."""
+        return self.last if self.broken is not None or not self.ended else self.raised[-1]
 
 
 def course(forecasts: Sequence[Forecast], budget: float, currency: str) -> Course:
@@ -68,15 +84,16 @@ def course(forecasts: Sequence[Forecast], budget: float, currency: str) -> Cours
     for found in forecasts:
         is_spent = found.to_date > budget
         sure = sure + 1 if is_spent or (found.chance is not None and found.chance >= SURE) else 0
-        if is_on and not is_spent and found.value is not None and found.value <= budget:
+        if is_on and not is_spent and found.value is not None and found.value <= budget and not found.is_ahead_least:
             is_on, ended = False, f"the forecast is back within the budget: {forecast_text(found, currency)}, budget {money(budget)}"
         elif not is_on and (is_spent or sure >= _DAYS_SURE):
             is_on, ended = True, ""
             raised.append(found)
     last = forecasts[-1]
     if is_on and last.is_over:
-        ended = f"{last.start:%B} is over: {money(last.to_date)} {currency} were spent, budget {money(budget)}"
-    return Course(raised, last, ended)
+        ended = f"{last.start:%B} is over: {to_date_text(last)} {currency} were spent, budget {money(budget)}"
+    broken = next((found.through for found in forecasts if found.to_date > budget), None)
+    return Course(raised, last, ended, broken if last.to_date > budget else None)
 
 
 def budget_signals(monitor: Monitor, found: Course, month: Window, ends: Mapping[date, datetime], now: datetime) -> list[Signal]:
@@ -112,20 +129,25 @@ def budget_episode(signals: Sequence[Signal], found: Course) -> Episode:
     return Episode(BUDGET, "cost", list(signals), is_over=bool(found.ended), ended=found.ended)
 
 
-def budget_story(monitor: Monitor, found: Course, costs: Mapping[date, float]) -> Story:
-    """Return what is told of the newest alarm of a month."""
-    at, budget, currency = found.raised[-1], monitor.cost.budget or 0.0, monitor.cost.currency
+def budget_story(monitor: Monitor, found: Course, costs: Mapping[date, float], reason: str = "") -> Story:
+    """Return what is told of a month with an alarm, as it stands by its newest day; `reason` says why days are not known as a whole."""
+    at, budget, currency = found.told, monitor.cost.budget or 0.0, monitor.cost.currency
+    lacking = [text for text in (unpriced_text(at), reason if at.is_ahead_least else "") if text]
     return Story(
-        headline=budget_headline(at, budget, currency),
+        headline=budget_headline(at, budget, currency, found.broken),
         when=f"{at.start:%B %Y}, up to the end of day {at.through.day}, {monitor.timezone}.",
-        facts=[("Estimate", f"{method_text(at)}."), *([("Unknown", f"{unknown_text(at)}.")] if at.unknown else [])],
+        facts=[
+            ("Estimate", f"{method_text(at)}."),
+            *([("Unknown", f"{unknown_text(at)}.")] if at.unknown else []),
+            *([("Known in part", f"{'; '.join(lacking)}.")] if lacking else []),
+        ],
         causes=[_why(at, costs, currency)],
         next_steps=[f"`watchkeeper costs {monitor.model} --by day` shows each day, `watchkeeper advise {monitor.model}` what could be saved."],
     )
 
 
-def budget_headline(at: Forecast, budget: float, currency: str) -> str:
-    """Return the one line about a budget that will be, or is, broken.
+def budget_headline(at: Forecast, budget: float, currency: str, broken: date | None = None) -> str:
+    """Return the one line about a budget that will be, or is, broken; `broken` is the day by whose end it was.
 
     >>> at = Forecast(start=date(2025, 11, 1), end=date(2025, 12, 1), through=date(2025, 11, 19), to_date=410.2, value=620.4, low=580.1,
     ...     high=660.3, known=19, unknown=0, learned=56)
@@ -133,18 +155,28 @@ def budget_headline(at: Forecast, budget: float, currency: str) -> str:
     'will spend 620 [580, 660] USD by 30 November, budget 500; month to date 410 by day 19'
     """
     if at.to_date > budget:
-        more = "" if at.value is None or at.is_over else f"; {forecast_text(at, currency)} by {_last(at)}"
-        return f"has spent {money(at.to_date)} {currency} by day {at.through.day} of {at.start:%B}, budget {money(budget)}{more}"
+        more = f", broken {'by' if at.is_least else 'on'} day {broken.day}" if broken is not None and broken < at.through else ""
+        more += "" if at.value is None or at.is_over else f"; {forecast_text(at, currency)} by {_last(at)}"
+        return f"has spent {to_date_text(at)} {currency} by day {at.through.day} of {at.start:%B}, budget {money(budget)}{more}"
     return (
-        f"will spend {forecast_text(at, currency)} by {_last(at)}, budget {money(budget)}; month to date {money(at.to_date)} by day {at.through.day}"
+        f"will spend {forecast_text(at, currency)} by {_last(at)}, budget {money(budget)}; month to date {to_date_text(at)} by day {at.through.day}"
     )
 
 
 def forecast_text(at: Forecast, currency: str) -> str:
     """Return the forecast with its interval; of a month that is over, what it was."""
     if at.value is None or at.is_over:
-        return f"{money(at.to_date)} {currency}"
-    return f"{money(at.value)} [{money(at.low)}, {money(at.high)}] {currency}"
+        return f"{to_date_text(at)} {currency}"
+    return f"{_least(is_so=at.is_ahead_least)}{money(at.value)} [{money(at.low)}, {money(at.high)}] {currency}"
+
+
+def to_date_text(at: Forecast) -> str:
+    """Return what was spent so far."""
+    return f"{_least(is_so=at.is_least)}{money(at.to_date)}"
+
+
+def _least(*, is_so: bool) -> str:
+    return "at least " if is_so else ""
 
 
 def outlook_text(found: Outlook) -> str:
@@ -154,11 +186,12 @@ def outlook_text(found: Outlook) -> str:
     ...     month_to_date=410.2, budget=500.0, forecast=620.4, low=580.1, high=660.3, chance_of_breaking=0.99))
     '410 USD by 19 November; about 620 [580, 660] by 30 November, an estimate; budget 500, which will be broken.'
     """
-    so_far = f"{money(found.month_to_date)} {found.currency} by {found.through.day} {found.through:%B}"
+    so_far = f"{_least(is_so=found.is_at_least)}{money(found.month_to_date)} {found.currency} by {found.through.day} {found.through:%B}"
     if found.through < found.month_start:
         so_far = "nothing yet"
+    about = "at least" if found.forecast_is_at_least else "about"
     ahead = (
-        f"about {money(found.forecast)} [{money(found.low)}, {money(found.high)}] by {found.month_end.day} {found.month_end:%B}, an estimate"
+        f"{about} {money(found.forecast)} [{money(found.low)}, {money(found.high)}] by {found.month_end.day} {found.month_end:%B}, an estimate"
         if found.forecast is not None and found.through < found.month_end
         else ""
     )
@@ -166,7 +199,12 @@ def outlook_text(found: Outlook) -> str:
     unknown = (
         f"{counted(found.days_unknown, 'day')} without readings {'is' if found.days_unknown == 1 else 'are'} in neither" if found.days_unknown else ""
     )
-    return "; ".join(filter(None, (so_far, ahead, beside, unknown, found.reason))) + "."
+    unpriced = _unpriced(found.days_unpriced, "neither")
+    return "; ".join(filter(None, (so_far, ahead, beside, unknown, unpriced, found.reason))) + "."
+
+
+def _unpriced(days: int, sums: str) -> str:
+    return f"on {counted(days, 'day')} something has no price, and is in {sums}" if days else ""
 
 
 def _standing(found: Outlook) -> str:
@@ -176,7 +214,9 @@ def _standing(found: Outlook) -> str:
         return ""
     if found.chance_of_breaking >= SURE:
         return ", which will be broken"
-    return ", which may be broken" if found.high is not None and found.budget is not None and found.high > found.budget else ", which holds"
+    if found.high is not None and found.budget is not None and found.high > found.budget:
+        return ", which may be broken"
+    return ", which what is known does not break" if found.forecast_is_at_least else ", which holds"
 
 
 def method_text(at: Forecast) -> str:
@@ -192,13 +232,20 @@ def unknown_text(at: Forecast) -> str:
     return f"{counted(at.unknown, 'day')} of the month {'has' if at.unknown == 1 else 'have'} no readings: what was spent then is not known, and in no sum here"
 
 
+def unpriced_text(at: Forecast) -> str:
+    """Return on which days a price is missing; empty where on none."""
+    return _unpriced(at.unpriced, "no sum here")
+
+
 def _why(at: Forecast, costs: Mapping[date, float], currency: str) -> Cause:
     """Say whether spending rose, or is more than the budget allows as it has long been."""
     late = [costs[d] for k in range(_LATELY) if (d := at.through - k * _DAY) in costs]
     before = [costs[d] for k in range(_LATELY, _LATELY + _BEFORE) if (d := at.through - k * _DAY) in costs]
     per_day = sum(late) / max(1, len(late))
     usual = sum(before) / len(before) if len(before) >= _LATELY else None
-    if usual is not None and per_day > _RISEN * usual:
+    if not late:
+        said = ""
+    elif usual is not None and per_day > _RISEN * usual:
         said = f"spending rose: {money(per_day)} {currency} a day over the last {counted(len(late), 'day')} with readings, {money(usual)} in the four weeks before"
     else:
         said = f"no rise: {money(per_day)} {currency} a day, as before, are more than the budget allows" if usual is not None else ""

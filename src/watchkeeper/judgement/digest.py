@@ -215,11 +215,13 @@ def _why(monitor: Monitor, facts: DigestFacts) -> str:
 
 def _because(monitor: Monitor, facts: DigestFacts, incident: Incident) -> str:
     found = incident.story.causes if incident.story else []
-    level = [c.subject for c in undecided(found)]
+    level = [c.subject for c in undecided(found) if c.subject]
     first = f"undecided between: {listed(level)}" if len(level) > 1 else f"likely cause: {level[0]}" if level else ""
     cause = f"{first}{also_text(found, monitor.timezone)}" if first else ""
     reason = cause or ("cause unknown; reply if you know" if incident.family != "data" else "see the validation docs")
-    longer = incident.window_start < facts.start or incident.window_end > facts.end
+    longer = incident.family != "cost" and (
+        incident.window_start < facts.start or incident.window_end > facts.end
+    )  # a budget's headline names its days
     whole = f" (one incident, told as a whole: {span_text(monitor, incident.window_start, incident.window_end, facts.told_at)})" if longer else ""
     return f"{incident.headline}; {reason}{whole}."
 

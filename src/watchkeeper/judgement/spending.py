@@ -20,6 +20,10 @@ class Spending:
     currency: str = "USD"
     is_synthetic: bool = False
     total_cost: float | None = None
+    priced_cost: float | None = None
+    """What is known of a cost that is not known as a whole."""
+    unpriced_hours: float = 0.0
+    """GPU-hours without a price, which are in no cost."""
     per_1000: float | None = None
     per_correct: float | None = None
     is_provisional: bool = False
@@ -51,13 +55,25 @@ def cost_text(found: Spending) -> str:
 
     >>> cost_text(Spending(gpu_hours=12.5, total_cost=30.0, per_1000=4.6, per_correct=0.00542))
     '12.5 GPU-hours, 30.00 USD, 4.60 USD per 1,000 predictions, 0.00542 USD per correct one.'
+    >>> cost_text(Spending(gpu_hours=252, priced_cost=153.4, unpriced_hours=98))
+    '252 GPU-hours, 153.40 USD without 98.0 GPU-hours that have no price.'
     """
     said = [f"{number_text(found.gpu_hours)} GPU-hours"] if found.gpu_hours else []
-    said += ["no price known"] if found.total_cost is None else [number_text(found.total_cost, found.currency)]
+    said += [_total(found)]
     said += [f"{number_text(found.per_1000, found.currency)} per 1,000 predictions"] if found.per_1000 is not None else []
     still = " (provisional)" if found.is_provisional else ""
     said += [f"{number_text(found.per_correct, found.currency)} per correct one{still}"] if found.per_correct is not None else []
     return ", ".join(said) + "."
+
+
+def _total(found: Spending) -> str:
+    if found.total_cost is not None:
+        return number_text(found.total_cost, found.currency)
+    if found.priced_cost is None:
+        return "no price known"
+    if not found.unpriced_hours:  # what is not known are tokens, or GPUs that nobody read
+        return f"at least {number_text(found.priced_cost, found.currency)}"
+    return f"{number_text(found.priced_cost, found.currency)} without {number_text(found.unpriced_hours)} GPU-hours that have no price"
 
 
 def behind_text(found: Spending) -> str:

@@ -165,7 +165,7 @@ def withdrawn(score: Score, now: datetime) -> Score:
     """Return a score without its number, because what it told of counts for something else now."""
     reason = "it is attributed otherwise now"
     return dataclasses.replace(
-        score, value=None, n=0, coverage=None, state="insufficient", reason=reason, revision=score.revision + 1, computed_at=now
+        score, value=None, bound_low=None, n=0, coverage=None, state="insufficient", reason=reason, revision=score.revision + 1, computed_at=now
     )
 
 
@@ -253,6 +253,8 @@ def _money(spent: Spent) -> dict[str, dict[str, Any]]:
     if spent.pays_tokens:
         made["token_cost"] = money(spent.tokens, spent.token_note)
     made["total_cost"] = money(spent.total, spent.pricing)
+    if spent.total is None and spent.priced is not None:
+        made["total_cost"]["bound_low"] = float(spent.priced)
     each = money(spent.per_1000, "; ".join(filter(None, (spent.divided_by, spent.pricing))))
     if spent.serving is not None and spent.per_1000 is None:
         each |= {"state": "insufficient", "reason": _said(spent, spent.divided_by if spent.predictions else "no predictions in this window")}

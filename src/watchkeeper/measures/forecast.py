@@ -7,12 +7,13 @@ A day costs a level that may wander from day to day, a weekday's own part, and c
 the mean over seven answers, from not at all to as much as chance itself, each weighted by how well it fits the days before (restricted
 likelihood), and its interval that of the mixture of their t distributions for the sum of the days that are left. So a level that moved, few days
 and days without readings all make it wider. Days without readings are unknown: they are in no sum. A weekday that never had any is taken to
-have none to come.
+have none to come. Of a day that is known in part, such as without a price of one GPU, what is known counts: all it is in are lower bounds.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +31,20 @@ _DAY = timedelta(days=1)
 _SIDE = 0.025
 
 
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """A day whose cost is not known as a whole: what is known of it (None: nothing), and whether a price is what is missing, or else readings."""
+
+    amount: float | None
+    lacks_price: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """What a month costs, as known at the end of the day `through`: the sum so far, and the end of the month with a 95 % interval.
 
-    `value`, `low` and `high` are None where too few days are known. `chance` is that of more than `limit`, None without one.
+    `value`, `low` and `high` are None where too few days are known. `chance` is that of more than `limit`, None without one; where the forecast is
+    a lower bound it is one, too.
     """
 
     start: date
@@ -49,10 +59,16 @@ class Forecast:
     chance: float | None = None
     known: int
     unknown: int
-    """Days of the month up to `through`, of which the cost is known, and is not."""
+    """Days of the month up to `through`, of which the cost is known, and of which readings are missing."""
+    unpriced: int = 0
+    """Those of which a price is missing."""
     learned: int
     """Days that the forecast was learned from."""
     has_weekdays: bool = False
+    is_least: bool = False
+    """Whether `to_date` is a lower bound: some day has costs that are not known."""
+    is_ahead_least: bool = False
+    """Whether the forecast is, by such days of the month or of those that it was learned from."""
 
     @property
     def is_over(self) -> bool:
@@ -60,8 +76,15 @@ class Forecast:
         return self.through + _DAY >= self.end
 
 
-def forecast(costs: Mapping[date, float], start: date, end: date, through: date, limit: float | None = None) -> Forecast:
-    """Return the forecast of the month [start, end) from daily costs up to the day `through`; a day that `costs` lacks is unknown.
+def forecast(
+    costs: Mapping[date, float],
+    start: date,
+    end: date,
+    through: date,
+    limit: float | None = None,
+    at_least: Mapping[date, AtLeast] = MappingProxyType({}),
+) -> Forecast:
+    """Return the forecast of the month [start, end) from daily costs up to the day `through`; a day that both `costs` and `at_least` lack is unknown.
 
     >>> even = {date(2025, 9, 1) + k * _DAY: 10.0 for k in range(40)}
     >>> found = forecast(even, date(2025, 10, 1), date(2025, 11, 1), date(2025, 10, 10), limit=305.0)
@@ -69,8 +92,9 @@ def forecast(costs: Mapping[date, float], start: date, end: date, through: date,
     (100.0, 310.0, 310.0, 1.0)
     """
     month = [start + k * _DAY for k in range((through - start).days + 1)]
-    mine = [costs[d] for d in month if d in costs]
-    known = sorted(d for d in costs if through - LEARNED_FROM < d <= through)
+    amounts = {**{d: a.amount for d, a in at_least.items() if a.amount is not None}, **costs}
+    partly = [at_least[d] for d in month if d in at_least]
+    known = sorted(d for d in amounts if through - LEARNED_FROM < d <= through)
     weekdays = {d.weekday() for d in known}
     ahead = (through + k * _DAY for k in range(1, (end - through).days))
     left = [d for d in ahead if d >= start and d.weekday() in weekdays]
@@ -78,12 +102,15 @@ def forecast(costs: Mapping[date, float], start: date, end: date, through: date,
         start=start,
         end=end,
         through=through,
-        to_date=float(sum(mine)),
+        to_date=float(sum(amounts[d] for d in month if d in amounts)),
         limit=limit,
-        known=len(mine),
-        unknown=len(month) - len(mine),
+        known=sum(d in costs for d in month),
+        unknown=sum(d not in costs and not (d in at_least and at_least[d].lacks_price) for d in month),
+        unpriced=sum(a.lacks_price for a in partly),
         learned=len(known),
         has_weekdays=_has_weekdays(known),
+        is_least=bool(partly),
+        is_ahead_least=bool(partly) or any(d in at_least for d in known),
     )
     if len(known) < LEAST_DAYS:
         is_sure = limit is not None and found.to_date > limit
@@ -92,7 +119,7 @@ def forecast(costs: Mapping[date, float], start: date, end: date, through: date,
         is_broken = limit is not None and found.to_date > limit
         chance = None if limit is None else float(is_broken)
         return replace(found, value=found.to_date, low=found.to_date, high=found.to_date, chance=chance)
-    sums = _Sums.of(known, np.array([costs[d] for d in known]), left)
+    sums = _Sums.of(known, np.array([amounts[d] for d in known]), left)
     room = None if limit is None else limit - found.to_date
     chance = None if room is None else 1.0 if room < 0 else 1.0 - sums.below(room)
     value, low, high = (found.to_date + max(0.0, x) for x in (sums.mean, sums.quantile(_SIDE), sums.quantile(1 - _SIDE)))

@@ -17,11 +17,13 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.budget import METRIC, Course, Outlook, budget_episode, budget_signals, budget_story, course, method_text
 from watchkeeper.judgement.developments import developments
 from watchkeeper.judgement.incidents import Incident
-from watchkeeper.measures.forecast import LEARNED_FROM, Forecast, forecast
+from watchkeeper.measures.cost import method
+from watchkeeper.measures.forecast import LEARNED_FROM, AtLeast, Forecast, forecast
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import BillRow
 from watchkeeper.operations.costs import costs_by
 from watchkeeper.records import IncidentEvent, Score, Signal
+from watchkeeper.story import Story
 from watchkeeper.windows import Grid, Window, local_midnight
 
 _DAY = timedelta(days=1)
@@ -35,13 +37,20 @@ class DailyCosts:
     """What each local day cost of which that is known, measured or (where nothing was) by a made-up trace; `reason` says why others are not."""
 
     costs: dict[date, float] = field(default_factory=dict)
+    at_least: dict[date, AtLeast] = field(default_factory=dict)
+    """What is known of the days of which a price, or readings of some GPU, are missing."""
     is_synthetic: bool = False
     reason: str = ""
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing is known of any day."""
+        return not self.costs and all(a.amount is None for a in self.at_least.values())
+
     def through(self, today: date) -> date:
         """Return the last day that a forecast may count: yesterday, or the day before while yesterday's cost is not measured."""
-        last = today - _DAY
-        return last if last in self.costs or last - _DAY not in self.costs else last - _DAY
+        last, measured = today - _DAY, self.costs.keys() | self.at_least.keys()
+        return last if last in measured or last - _DAY not in measured else last - _DAY
 
 
 def daily_costs(home: Home, monitor: Monitor, since: date, *, now: datetime) -> DailyCosts:
@@ -50,14 +59,28 @@ def daily_costs(home: Home, monitor: Monitor, since: date, *, now: datetime) -> 
     scores = list(_scores(home, monitor, start, end, now)) if start < end else []
     measured = [s for s in scores if "synthetic" not in s.method]
     mine = measured or scores
-    costs: dict[date, float] = {}
-    for score in (s for s in mine if s.value is not None):
-        day = score.window_start.astimezone(ZoneInfo(monitor.timezone)).date()
-        costs[day] = costs.get(day, 0.0) + (score.value or 0.0)
-    missing = [s for s in mine if s.value is None]
-    for score in missing:
-        costs.pop(score.window_start.astimezone(ZoneInfo(monitor.timezone)).date(), None)
-    return DailyCosts(costs, bool(scores) and not measured, missing[-1].reason if missing else "")
+    by_day: dict[date, list[Score]] = {}
+    for score in sorted(mine, key=lambda s: s.window_start):
+        by_day.setdefault(_day_of(monitor, score.window_start), []).append(score)
+    whole = {day: found for day, found in by_day.items() if all(s.value is not None for s in found)}
+    missing = [s for found in by_day.values() for s in found if s.value is None]
+    return DailyCosts(
+        costs={day: sum(s.value or 0.0 for s in found) for day, found in whole.items()},
+        at_least={day: _at_least(monitor, found) for day, found in by_day.items() if day not in whole},
+        is_synthetic=bool(scores) and not measured,
+        reason="; ".join({_lacks_price(monitor, s): s.reason for s in missing}.values()),
+    )
+
+
+def _at_least(monitor: Monitor, scores: Sequence[Score]) -> AtLeast:
+    """Return what is known of a day of which some windows have no total."""
+    known = [amount for s in scores if (amount := s.bound_low if s.value is None else s.value) is not None]
+    return AtLeast(sum(known) if known else None, any(s.value is None and _lacks_price(monitor, s) for s in scores))
+
+
+def _lacks_price(monitor: Monitor, score: Score) -> bool:
+    """Tell what a total is missing for: a price, or else readings of the model's GPUs, beside which its tokens were counted."""
+    return not (monitor.cost.hosts and score.method == method(is_synthetic=False, is_of_tokens=True))
 
 
 def _scores(home: Home, monitor: Monitor, start: datetime, end: datetime, now: datetime) -> Iterable[Score]:
@@ -80,7 +103,7 @@ def outlook(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None 
     month = Grid("month", monitor.timezone).at(until if at is None else until - timedelta.resolution)
     first = _day_of(monitor, month.start)
     found = daily_costs(home, monitor, first - LEARNED_FROM, now=now)
-    if not found.costs and monitor.cost.budget is None:
+    if found.is_unknown and monitor.cost.budget is None:
         return None
     made = _forecast(found, monitor, month, min(found.through(_day_of(monitor, now)), _day_of(monitor, until) - _DAY))
     return Outlook(
@@ -95,6 +118,9 @@ def outlook(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None 
         high=made.high,
         chance_of_breaking=made.chance,
         days_unknown=made.unknown,
+        days_unpriced=made.unpriced,
+        is_at_least=made.is_least,
+        forecast_is_at_least=made.value is not None and made.is_ahead_least,
         learned_from_days=made.learned,
         is_synthetic=found.is_synthetic,
         method=method_text(made),
@@ -127,7 +153,7 @@ def watch_budget(
         monitor.environment,
         mine,
         [budget_episode(raised[start], found) for start, (found, _) in by_start.items()],
-        lambda episode, _severity: budget_story(monitor, *by_start[episode.start]),
+        lambda episode, _severity: _story(monitor, *by_start[episode.start]),
         now,
         timezone=monitor.timezone,
         normal_now=lambda incident: _changed(monitor, incident, known),
@@ -147,7 +173,11 @@ def _months(monitor: Monitor, incidents: Sequence[Incident], told: Sequence[Sign
     return (grid.at(start) for start in sorted(starts))
 
 
-def _course(home: Home, monitor: Monitor, month: Window, now: datetime) -> tuple[Course, dict[date, float]] | None:
+def _story(monitor: Monitor, found: Course, daily: DailyCosts) -> Story:
+    return budget_story(monitor, found, daily.costs, daily.reason)
+
+
+def _course(home: Home, monitor: Monitor, month: Window, now: datetime) -> tuple[Course, DailyCosts] | None:
     """Return how a month went by measured costs, with these; None without a budget, or before its first day is over."""
     budget = monitor.cost.budget
     if budget is None:
@@ -156,13 +186,14 @@ def _course(home: Home, monitor: Monitor, month: Window, now: datetime) -> tuple
     found = daily_costs(home, monitor, first - LEARNED_FROM, now=now)
     until = min(last, found.through(_day_of(monitor, now)))
     days = [first + k * _DAY for k in range((until - first).days + 1)]
-    if found.is_synthetic or not found.costs or not days:
+    if found.is_synthetic or found.is_unknown or not days:
         return None
-    return course([_forecast(found, monitor, month, day) for day in days], budget, monitor.cost.currency), found.costs
+    return course([_forecast(found, monitor, month, day) for day in days], budget, monitor.cost.currency), found
 
 
 def _forecast(found: DailyCosts, monitor: Monitor, month: Window, through: date) -> Forecast:
-    return forecast(found.costs, _day_of(monitor, month.start), _day_of(monitor, month.end), through, monitor.cost.budget)
+    start, end = _day_of(monitor, month.start), _day_of(monitor, month.end)
+    return forecast(found.costs, start, end, through, monitor.cost.budget, found.at_least)
 
 
 def _ends(monitor: Monitor, month: Window) -> dict[date, datetime]:

@@ -56,6 +56,8 @@ def _spending(row: BillRow, rows: Sequence[BillRow]) -> Spending:
         currency=row.currency,
         is_synthetic=row.is_synthetic,
         total_cost=None if row.is_partly_priced else row.cost,
+        priced_cost=row.cost,
+        unpriced_hours=row.unpriced_gpu_hours,
         per_1000=row.cost_per_1000_predictions,
         per_correct=row.cost_per_correct_prediction,
         is_provisional=row.correct_state == "provisional",
