@@ -137,6 +137,13 @@ def test_figures_of_a_period_are_final_where_those_of_an_incident_that_goes_on_a
     assert said(replace(week, is_final=False))[""].endswith(" Figures are provisional: labels are still missing.")
 
 
+@pytest.mark.parametrize(
+    ("to_do", "told"), [("name another reference.", "name another reference."), ("", "`watchkeeper check` says what the reference lacks.")]
+)
+def test_a_model_that_is_not_judged_has_something_to_be_done(to_do, told):
+    assert said(facts(is_judged=False, to_be_judged=to_do))["Next"] == told
+
+
 def test_a_week_without_anything_says_so():
     empty = facts(scores={}, usual={}, not_known=["latency", "everything: no events of this period have landed"])
     assert headline(monitor(), empty) == "parcels, 13 to 19 January: nothing to measure."

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from watchkeeper.judgement.honesty import doubt, is_too_good
+from watchkeeper.judgement.honesty import OfVersion, doubt, is_too_good
 from worlds import scores, wandering, watched
 
 
@@ -43,3 +43,21 @@ def test_the_doubt_names_the_numbers_and_what_to_do():
     assert re.match(r"not judged by what is usual: AUC is 0\.8\d+ in the reference and 0\.\d+ from its end on", said)
     assert said.endswith("give the reference out-of-fold scores, or name another one")
     assert doubt(watched(60), scores(values[:, ::-1], metric="roc_auc", n=500)) == ""
+
+
+@pytest.mark.parametrize(
+    ("versions", "is_cleared"),
+    [
+        ([OfVersion(900, auc(1, 60, level=0.85), auc(3, 20, level=0.84))], True),
+        ([OfVersion(900, auc(1, 60, level=0.85), auc(3, 20))], False),
+        ([OfVersion(900, auc(1, 60, level=0.85), auc(3, 20, level=0.84)), OfVersion(600, auc(4, 60, level=0.85), auc(5, 20))], False),
+        ([OfVersion(900, auc(1, 60, level=0.85), auc(3, 7, level=0.84))], False),
+        ([OfVersion(100, auc(1, 60, level=0.85), auc(3, 20, level=0.84)), OfVersion(900, auc(4, 60, level=0.85), auc(5, 0))], False),
+        ([OfVersion(900, auc(1, 60, level=0.85), 0.8 + 20 * (auc(3, 20) - 0.7))], False),
+        ([], False),
+    ],
+    ids=["it stayed", "it fell", "one of two fell", "too few windows", "a small part of the reference", "few rows tell nothing", "no versions"],
+)
+def test_a_version_that_answered_on_as_usual_clears_the_reference(versions, is_cleared):
+    whole = scores(np.concatenate([auc(1, 60, level=0.85), auc(2, 20)])[None, :], metric="roc_auc", n=500)
+    assert (doubt(watched(60), whole, lambda: versions) == "") is is_cleared

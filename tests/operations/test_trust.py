@@ -62,6 +62,7 @@ def test_it_is_named_in_status_check_and_digest(homes):
     assert any(said in f.what for f in check(home, now=NOW).findings)
     told = digest_of(home, monitor, Window(FIRST + 19 * DAY, FIRST + 26 * DAY), now=NOW, period="week")
     assert "not judged" in told.text
+    assert "**Next:** give the reference out-of-fold scores, or let `reference` in the monitor file name another one" in told.text
 
 
 def test_an_honest_reference_is_believed_and_bad_days_page(homes):
@@ -71,15 +72,22 @@ def test_an_honest_reference_is_believed_and_bad_days_page(homes):
 
 
 @pytest.mark.parametrize(
-    "reference", [{"from": "2024-06-01", "to": "2024-07-01"}, {"from": "2026-06-01", "to": "2026-07-01"}], ids=["long ago", "yet to come"]
+    ("reference", "then"),
+    [
+        ({"from": "2024-06-01", "to": "2024-07-01"}, "let `reference` in the monitor file name days of which there are rows."),
+        ({"from": "2026-06-01", "to": "2026-07-01"}, "wait until the reference ends on 2026-07-01"),
+    ],
+    ids=["long ago", "yet to come"],
 )
-def test_a_reference_moved_to_days_without_rows_is_told_where_people_look(homes, reference):
+def test_a_reference_moved_to_days_without_rows_is_told_where_people_look(homes, reference, then):
     home = homes["honest"]
     monitor = load_monitor(home, "parcels")
     moved = monitor.model_copy(update={"reference": Reference.model_validate(reference)})
     (row,) = status(home, {"parcels": moved}, now=NOW)
     assert "nothing is judged: the reference" in row.overview.reason
     assert row.overview.state != "fine"
+    told = digest_of(home, moved, Window(FIRST + 12 * DAY, FIRST + 19 * DAY), now=NOW, period="week")
+    assert f"**Next:** {then}" in told.text
 
 
 def test_the_state_has_one_name_and_the_digest_tells_no_estimate_by_such_a_reference(homes):

@@ -574,6 +574,41 @@ def test_a_doubt_about_the_models_reference_names_a_version_that_came_in_at_its_
     )
 
 
+def test_a_version_of_the_reference_that_answers_on_as_usual_clears_it_and_the_new_one_pages(tmp_path):
+    """All rows together fall at the reference's end as those of an in-sample one do; version 1, beside the new one, does not."""
+    home, now = new_home(tmp_path / "home", PLAIN), BEGIN + 36 * DAY
+    land(home, range(14), {"1": 1.0}, rows=600)
+    land(home, range(14, 34), {"1": 0.5, "2": 0.5}, rows=600, bend={"2": _upside_down})
+    watch(home, now=now)
+    assert reference_doubt(home, load_monitor(home, "parcels"), now=now) == ""
+    (one,) = [i for i in incidents(home) if i.family == "kpi"]
+    assert one.story is not None
+    assert one.story.causes[0].kind == "release"
+    told = digest_of(home, load_monitor(home, "parcels"), Window(BEGIN + 19 * DAY, BEGIN + 26 * DAY), now=now, period="week").text
+    assert "not judged" not in told
+    assert "nothing to do" not in told
+
+
+def test_a_version_of_the_reference_that_fell_as_all_rows_did_leaves_the_doubt_and_it_is_not_the_version(tmp_path):
+    home, now = new_home(tmp_path / "home", PLAIN), BEGIN + 36 * DAY
+    land(home, range(14), {"1": 1.0}, rows=600)
+    land(home, range(14, 34), {"1": 0.5, "2": 0.5}, rows=600, bend={"1": _at_random, "2": _at_random})
+    watch(home, now=now)
+    said = reference_doubt(home, load_monitor(home, "parcels"), now=now)
+    assert said.startswith("not judged by what is usual: AUC is 0.")
+    assert said.endswith("give the reference out-of-fold scores, or name another one")
+    assert [i for i in incidents(home) if i.family == "kpi"] == []
+
+
+def _at_random(p: Floats) -> Floats:
+    return np.random.default_rng(1).permutation(p)
+
+
+def _upside_down(p: Floats) -> Floats:
+    """Scores of which the highest were to be the lowest."""
+    return np.sort(p)[::-1][np.argsort(np.argsort(p))]
+
+
 def test_hours_of_a_version_are_counted_by_the_hour(make_home):
     span = {"from": "2025-01-10", "to": "2025-01-15"}
     home = make_home(PLAIN | {"window": "hour", "reference": span, "versions": {"calibrated_after": 6}})

@@ -246,7 +246,9 @@ def _next(monitor: Monitor, facts: DigestFacts) -> str:
         return " ".join([*steps[:1], *map(_capital, steps[1:])])
     if facts.is_mostly_aside:
         return "`watchkeeper quarantine list` says why rows are set aside: mend them at their source, or correct the suite or the monitor, then `watchkeeper quarantine release`."
-    return "see that labels are delivered; `watchkeeper check` says what is known of them." if facts.blind else "nothing to do."
+    if facts.blind:
+        return "see that labels are delivered; `watchkeeper check` says what is known of them."
+    return "nothing to do." if facts.is_judged else facts.to_be_judged or "`watchkeeper check` says what the reference lacks."
 
 
 def _steps(monitor: Monitor, facts: DigestFacts) -> list[str]:

@@ -23,7 +23,7 @@ class DigestFacts:
 
     Incidents are as grave as they were in the period; `reason` is what makes it as bad as it was; `later` counts the open incidents that began after it, `not_due` those told here that go on after it and whose newest labels are not due; `is_correction` when words told before no longer hold; `failed` names the steps that could not be done.
     `compared_with` names the new normal that is the reference of the period, empty where that is the monitor file's; `moved` says how far a rolling reference is from it.
-    `blind` says why no label tells how good the model was, `is_mostly_aside` that more events are in quarantine (`events_aside`) than landed.
+    `blind` says why no label tells how good the model was, `is_mostly_aside` that more events are in quarantine (`events_aside`) than landed. `to_be_judged` says what to do where the model `is_judged` by nothing usual.
     """
 
     start: datetime
@@ -40,6 +40,7 @@ class DigestFacts:
     labels_aside: int = 0
     label_classes: Sequence[str] = ()
     is_judged: bool = True
+    to_be_judged: str = ""
     blind: str = ""
     is_mostly_aside: bool = False
     events_aside: int = 0

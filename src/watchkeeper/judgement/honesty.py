@@ -1,7 +1,11 @@
 """Honesty of a reference: scores of rows that the model was trained on are better than any it will ever give again.
 
-Belongs here: telling such a reference by its KPI, and saying so. Does not: reading the KPI (operations/trust.py).
+Belongs here: telling such a reference by its KPI, and saying so; clearing it by a version that answered on as usual. Does not: reading the KPI
+(operations/trust.py, operations/stayed.py).
 """
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +22,16 @@ Floats = NDArray[np.float64]
 _TOLD_BY = {"binary": "roc_auc", "regression": "mae", "multiclass": "accuracy"}
 _LATELY, _AT_ONCE, _OF_IT = 28, 4, 0.7
 _SPREADS, _ERRORS, _AS_GOOD = 2.0, 5.0, 0.1
+_SURE, _MOST = 2.0, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class OfVersion:
+    """The KPI of one version of the reference: its rows in that, and its values of final windows in order, in the reference and after it."""
+
+    rows: int
+    reference: Floats
+    after: Floats
 
 
 def told_by(monitor: Monitor) -> str:
@@ -35,9 +49,7 @@ def is_too_good(reference: Floats, after: Floats) -> bool:
     if min(len(reference), len(after)) < LEAST_WINDOWS:
         return False
     lately = after[:_LATELY]
-    spread = float(np.hypot(reference.std(ddof=1), lately.std(ddof=1))) / np.sqrt(2)
-    fell = float(reference.mean() - lately.mean())
-    error = spread * np.sqrt(1 / len(reference) + 1 / len(lately))
+    fell, spread, error = _fall(reference, lately)
     at_once = float(reference.mean() - after[:_AT_ONCE].mean()) > _OF_IT * fell
     earlier, later = np.array_split(lately, 2)
     is_level = float(earlier.mean() - later.mean()) < (1 - _OF_IT) * fell
@@ -45,10 +57,35 @@ def is_too_good(reference: Floats, after: Floats) -> bool:
     return fell > _SPREADS * spread and fell > _ERRORS * error and at_once and is_level and as_good <= _AS_GOOD
 
 
-def doubt(monitor: Monitor, scores: pa.Table) -> str:
+def _fall(reference: Floats, lately: Floats) -> tuple[float, float, float]:
+    """Return how far a KPI fell, the spread of its windows, and the standard error of the fall."""
+    spread = float(np.hypot(reference.std(ddof=1), lately.std(ddof=1))) / np.sqrt(2)
+    return float(reference.mean() - lately.mean()), spread, spread * float(np.sqrt(1 / len(reference) + 1 / len(lately)))
+
+
+def stayed(versions: Sequence[OfVersion]) -> list[OfVersion]:
+    """Return the versions that answered on for enough windows after the reference, none where they did not make most of it: they cannot speak for it."""
+    there = [v for v in versions if min(len(v.reference), len(v.after)) >= LEAST_WINDOWS]
+    return there if sum(v.rows for v in there) > _MOST * sum(v.rows for v in versions) else []
+
+
+def did_not_fall(metric: Metric, versions: Sequence[OfVersion], reference: Floats, after: Floats) -> bool:
+    """Tell whether the versions that stayed refute that the reference is too good: each kept up, and surely fell less than all rows together did."""
+    sign = -1.0 if metric.direction == "lower_is_better" else 1.0
+    whole = _fall(sign * reference, sign * after[:_LATELY])[0]
+    there = stayed(versions)
+    return bool(there) and all(_kept_up(sign * v.reference, sign * v.after, whole) for v in there)
+
+
+def _kept_up(reference: Floats, after: Floats, whole: float) -> bool:
+    fell, _, error = _fall(reference, after[:_LATELY])
+    return not is_too_good(reference, after) and fell + _SURE * error < whole
+
+
+def doubt(monitor: Monitor, scores: pa.Table, versions: Callable[[], Sequence[OfVersion]] = tuple) -> str:
     """Return why nothing is judged by the reference, empty when it is believed, or when there is too little to tell.
 
-    `scores` has at least the columns metric, segment, grain, window_start, value and state, as in sql/judged_scores.sql.
+    `versions` reads the KPI of the versions of the reference, and is asked only when all rows together give reason to doubt. `scores` has at least the columns metric, segment, grain, window_start, value and state, as in sql/judged_scores.sql.
     """
     metric, span = catalogue.find(told_by(monitor), monitor.task), monitor.reference_span
     if metric is None or span is None or monitor.labels is None:
@@ -56,8 +93,9 @@ def doubt(monitor: Monitor, scores: pa.Table) -> str:
     about = (pc.field("metric") == metric.name) & (pc.field("segment") == "") & (pc.field("grain") == monitor.window)
     final = scores.filter(about & (pc.field("state") == "mature") & pc.field("value").is_valid()).sort_by("window_start")
     values, starts = np.asarray(final.column("value"), float), final.column("window_start").to_pylist()
-    said = learned_by_heart(metric, values[[span[0] <= start < span[1] for start in starts]], values[[start >= span[1] for start in starts]])
-    return said and f"not judged by what is usual: {said}"
+    reference, after = values[[span[0] <= start < span[1] for start in starts]], values[[start >= span[1] for start in starts]]
+    said = learned_by_heart(metric, reference, after)
+    return f"not judged by what is usual: {said}" if said and not did_not_fall(metric, versions(), reference, after) else ""
 
 
 def learned_by_heart(metric: Metric, reference: Floats, after: Floats) -> str:

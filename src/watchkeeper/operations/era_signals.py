@@ -28,6 +28,7 @@ from watchkeeper.operations.eras import eras_of
 from watchkeeper.operations.faults import Intake
 from watchkeeper.operations.measure import compared_metrics
 from watchkeeper.operations.newest import signals_of_looks
+from watchkeeper.operations.stayed import versions_of_reference
 from watchkeeper.records import ReferenceScore, Score, Signal
 from watchkeeper.windows import Window
 
@@ -70,7 +71,7 @@ def _judged_in(home: Home, era: Era, scores: pa.Table, of_looks: Sequence[Signal
     known = {s.signal_id for s in current}
     current += [s for s in of_looks if s.signal_id not in known]  # what the whole window bears out it tells itself
     current = without_wild(current, self_audit(monitor, charts))
-    if doubt(monitor, scores):
+    if doubt(monitor, scores, lambda: versions_of_reference(home, monitor, now=now)):
         current = [replace(s, level="notice") if s.family in ("kpi", "segment") else s for s in current]
     return Judged(era, scores, charts, current, intake)
 

@@ -37,7 +37,7 @@ from watchkeeper.operations.maturity import Maturity, maturity_of
 from watchkeeper.operations.normal_moved import normal_moved
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.rollup import rolled_up, usual_range
-from watchkeeper.operations.trust import blind_text, is_most, why_not_judged
+from watchkeeper.operations.trust import blind_text, is_most, to_be_judged, why_not_judged
 from watchkeeper.operations.versions import succession_by
 from watchkeeper.records import Batch, Digest, IncidentEvent, Score, Signal, key
 from watchkeeper.windows import Grid, Window
@@ -202,6 +202,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         labels_aside=intake.set_aside(window, ("labels",))[0],
         label_classes=of_period(home, monitor, window, now=now),
         is_judged=not not_judged,
+        to_be_judged=to_be_judged(home, monitor, now=now) if not_judged else "",
         broken=intake.broken(window, least=WORTH_A_LINE),
         failed="; ".join(f"{r.operation} failed ({r.reason.rstrip('.')})" for r in unmended(home, monitor, now=now)),
         is_final=is_final,

@@ -5,18 +5,20 @@ Belongs here: reading that KPI. Does not: the rule (judgement/honesty.py), what 
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP, to_arrow
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.honesty import doubt, told_by
+from watchkeeper.judgement.honesty import doubt, stayed, told_by
 from watchkeeper.judgement.succession import succession_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force, reference_problem, stored_bins, too_short
 from watchkeeper.operations.eras import in_era
 from watchkeeper.operations.maturity import Maturity
+from watchkeeper.operations.stayed import versions_of_reference
 from watchkeeper.operations.versions import succession_by
 from watchkeeper.records import Score
 
@@ -28,6 +30,21 @@ def why_not_judged(home: Home, monitor: Monitor, *, now: datetime) -> str:
     if stored_bins(home, monitor, now=now) is not None and awaits_reference(home, monitor, now):
         return f"nothing is judged: {reference_problem(monitor, now=now)}"
     return reference_doubt(home, monitor, now=now)
+
+
+def to_be_judged(home: Home, monitor: Monitor, *, now: datetime) -> str:
+    """Return what to do about a model whose numbers are not judged by what is usual, as a sentence."""
+    if too_short(monitor):
+        return "let `reference.to` in the monitor file be a later day."
+    span = monitor.reference_span
+    if span is not None and now < span[1]:
+        return f"wait until the reference ends on {monitor.reference.to}, or let `reference` in the monitor file name days that are over."
+    if awaits_reference(home, monitor, now):
+        return "let `reference` in the monitor file name days of which there are rows."
+    return (
+        "give the reference out-of-fold scores, or let `reference` in the monitor file name another one; "
+        f"if the numbers since are normal, declare it with `watchkeeper rebaseline {monitor.model}`."
+    )
 
 
 def blind_text(due: Maturity, coverage: Sequence[float]) -> str:
@@ -61,8 +78,9 @@ def reference_doubt(home: Home, monitor: Monitor, *, now: datetime) -> str:
     metric, monitor = told_by(monitor), in_era(home, monitor, now, now=now)
     about = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment) & (pc.field("version") == "")
     about &= (pc.field("metric") == metric) & (pc.field("segment") == "") & (pc.field("grain") == monitor.window) & in_force(home, monitor, now=now)
-    said = doubt(monitor, to_arrow(Score, home.lake.newest(Score, as_of=now, where=about)))
-    return said and f"{said}{_or_a_version(home, monitor, now)}"
+    versions = cache(lambda: versions_of_reference(home, monitor, now=now))
+    said = doubt(monitor, to_arrow(Score, home.lake.newest(Score, as_of=now, where=about)), versions)
+    return said and f"{said}{'' if stayed(versions()) else _or_a_version(home, monitor, now)}"
 
 
 def _or_a_version(home: Home, monitor: Monitor, now: datetime) -> str:
