@@ -62,7 +62,7 @@ def test_it_is_named_in_status_check_and_digest(homes):
     assert any(said in f.what for f in check(home, now=NOW).findings)
     told = digest_of(home, monitor, Window(FIRST + 19 * DAY, FIRST + 26 * DAY), now=NOW, period="week")
     assert "not judged" in told.text
-    assert "*Next:* give the reference out-of-fold scores, or let `reference` in the monitor file name another one" in told.text
+    assert "**Next:** give the reference out-of-fold scores, or let `reference` in the monitor file name another one" in told.text
 
 
 def test_an_honest_reference_is_believed_and_bad_days_page(homes):
@@ -87,7 +87,7 @@ def test_a_reference_moved_to_days_without_rows_is_told_where_people_look(homes,
     assert "nothing is judged: the reference" in row.overview.reason
     assert row.overview.state != "fine"
     told = digest_of(home, moved, Window(FIRST + 12 * DAY, FIRST + 19 * DAY), now=NOW, period="week")
-    assert f"*Next:* {then}" in told.text
+    assert f"**Next:** {then}" in told.text
 
 
 def test_the_state_has_one_name_and_the_digest_tells_no_estimate_by_such_a_reference(homes):

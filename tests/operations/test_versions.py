@@ -578,7 +578,7 @@ def test_a_version_of_the_reference_that_answers_on_as_usual_clears_it_and_the_n
     """All rows together fall at the reference's end as those of an in-sample one do; version 1, beside the new one, does not."""
     home, now = new_home(tmp_path / "home", PLAIN), BEGIN + 36 * DAY
     land(home, range(14), {"1": 1.0}, rows=600)
-    land(home, range(14, 34), {"1": 0.5, "2": 0.5}, rows=600, bend={"2": _at_random})
+    land(home, range(14, 34), {"1": 0.5, "2": 0.5}, rows=600, bend={"2": _upside_down})
     watch(home, now=now)
     assert reference_doubt(home, load_monitor(home, "parcels"), now=now) == ""
     (one,) = [i for i in incidents(home) if i.family == "kpi"]
@@ -602,6 +602,11 @@ def test_a_version_of_the_reference_that_fell_as_all_rows_did_leaves_the_doubt_a
 
 def _at_random(p: Floats) -> Floats:
     return np.random.default_rng(1).permutation(p)
+
+
+def _upside_down(p: Floats) -> Floats:
+    """Scores of which the highest were to be the lowest."""
+    return np.sort(p)[::-1][np.argsort(np.argsort(p))]
 
 
 def test_hours_of_a_version_are_counted_by_the_hour(make_home):
