@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 import numpy as np
+import pyarrow as pa
 
+from watchkeeper.judgement.apart import own_moves
 from watchkeeper.judgement.charts import charted
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.onset import with_onsets
 from watchkeeper.judgement.signals import pages, signals
-from worlds import START, noise, scores, watched
+from worlds import DAY, START, noise, scores, watched
 
 HOUR = timedelta(hours=1)
 FIRST = 42 * 24 + 7
@@ -29,7 +31,7 @@ def world(**later):
 
 
 def began(charts, *episodes):
-    return [round((e.start - START) / HOUR) - FIRST for e in with_onsets(episodes, charts)]
+    return [round((e.start - START) / HOUR) - FIRST for e in with_onsets(episodes, charts, {})]
 
 
 def test_windows_outside_the_band_right_before_the_first_alarm_belong_to_the_episode():
@@ -53,3 +55,17 @@ def test_the_reference_is_never_part_of_an_episode_and_of_promises_the_first_ala
     charts, found = world()
     assert began(charts, Episode("target mae", "target", found, is_over=False)) == [2]
     assert Episode("kpi", "kpi", found, is_over=False).first_end == found[0].window_end
+
+
+def test_the_days_on_which_the_rest_alone_moved_are_not_those_of_a_segment_that_lies_apart_from_it():
+    own, apart = noise(5, 90, sd=0.01), noise(6, 90, sd=0.01)
+    apart[0, 75:] -= 0.2
+    own[0, 79:] -= 0.15
+    names = [("", "depot=north")]
+    table = pa.concat_tables([scores(own, se=0.01, names=names), scores(apart, se=0.01, metric="calibration_gap_to_rest", names=names)])
+    monitor, windows = watched(60), [(START + d * DAY, START + (d + 1) * DAY) for d in range(90)]
+    charts = charted(monitor, table, windows)
+    found = [s for s in pages(signals(monitor, "production", charts, table, windows[-1][1])) if s.family == "segment"]
+    episode = Episode("depot=north", "segment", found, is_over=False)
+    begun = [with_onsets([episode], charts, moves)[0].start for moves in ({}, own_moves(monitor, table))]
+    assert [(at - START) // DAY for at in begun] == [75, 79]

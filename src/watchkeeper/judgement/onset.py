@@ -3,7 +3,7 @@
 Belongs here: walking back from the first alarm. Does not: what alarms (charts.py), what an episode is (episodes.py).
 
 The rule: windows right before the first alarm belong to the episode while the number that alarmed was itself outside what 95 % of
-reference windows keep, on the same side, and by more than its own noise. An earlier episode of the same subject, the reference, and a window without a final number
+reference windows keep, on the same side, and by more than its own noise; of a segment apart from the rest also its own gap. An earlier episode of the same subject, the reference, and a window without a final number
 end the walk. Of faulty data, promises and the newest rows of a window that had not ended the first alarm stands: their limits are not what is usual.
 """
 
@@ -13,6 +13,7 @@ from datetime import datetime
 
 import numpy as np
 
+from watchkeeper.judgement.apart import APART, Moves, is_of_the_rest
 from watchkeeper.judgement.charts import Charted
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.newest import NEWEST
@@ -23,27 +24,27 @@ from watchkeeper.stats.intervals import Z95
 _LEARNED = ("kpi", "segment", "service")
 
 
-def with_onsets(episodes: Iterable[Episode], charts: Sequence[Charted]) -> list[Episode]:
-    """Return the episodes, in the order in which they began, each with its onset."""
+def with_onsets(episodes: Iterable[Episode], charts: Sequence[Charted], moves: Moves) -> list[Episode]:
+    """Return the episodes, in the order in which they began, each with its onset; `moves` holds how far the own gaps of segments moved."""
     out: list[Episode] = []
     ends: dict[tuple[str, str], datetime] = {}
     for episode in sorted(episodes, key=lambda e: (e.start, e.subject)):
         about = (episode.subject, episode.family)
-        out.append(replace(episode, onset=_onset(episode, charts, ends.get(about))) if episode.family in _LEARNED else episode)
+        out.append(replace(episode, onset=_onset(episode, charts, moves, ends.get(about))) if episode.family in _LEARNED else episode)
         ends[about] = episode.end
     return sorted(out, key=lambda e: (e.start, e.subject))
 
 
-def _onset(episode: Episode, charts: Sequence[Charted], not_before: datetime | None) -> datetime:
+def _onset(episode: Episode, charts: Sequence[Charted], moves: Moves, not_before: datetime | None) -> datetime:
     first = [s for s in episode.signals if s.window_start == episode.signals[0].window_start]
     if any(s.rule == NEWEST for s in first):
         return first[0].window_start  # what came at once in the newest rows did not begin hours ago
-    reached = [_walked(signal, chart) for signal in first for chart in charts if chart.series.rule.metric == signal.metric]
+    reached = [_walked(signal, chart, moves) for signal in first for chart in charts if chart.series.rule.metric == signal.metric]
     earliest = min([first[0].window_start, *reached])
     return earliest if not_before is None else max(earliest, not_before)
 
 
-def _walked(signal: Signal, chart: Charted) -> datetime:
+def _walked(signal: Signal, chart: Charted, moves: Moves) -> datetime:
     """Return the start of the first of the windows up to a signal's in which its number was outside on the same side."""
     found = chart.series
     starts, side = [start for start, _ in found.windows], np.sign(signal.value - signal.expected)
@@ -52,5 +53,7 @@ def _walked(signal: Signal, chart: Charted) -> datetime:
     value, z = chart.panel.value[j], sudden(chart.panel, chart.normal, deviations(chart.panel, chart.normal), np.zeros((1, 1)))[j]
     outside = np.where(side > 0, value > high, value < low) & (side * z > Z95) & ~found.is_provisional[j] & ~found.is_reference
     while w and outside[w - 1]:
+        if signal.metric == APART and is_of_the_rest(moves, signal.segment, starts[w - 1], found.value[j, w - 1] - signal.expected):
+            break
         w -= 1
     return starts[w]

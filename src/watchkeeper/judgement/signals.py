@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from watchkeeper.judgement.apart import of_their_own
 from watchkeeper.judgement.charts import Charted, believed
 from watchkeeper.judgement.panels import unscaled
 from watchkeeper.judgement.policy import rules_of
@@ -21,8 +22,6 @@ from watchkeeper.judgement.settling import SETTLED, settled
 from watchkeeper.judgement.shortfall import shortfalls
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import Signal, key
-
-_APART, _OWN_PART = "calibration_gap_to_rest", 1 / 3
 
 
 def judged_metrics(monitor: Monitor) -> list[str]:
@@ -33,7 +32,7 @@ def judged_metrics(monitor: Monitor) -> list[str]:
 def signals(monitor: Monitor, environment: str, charts: Sequence[Charted], scores: pa.Table, now: datetime) -> list[Signal]:
     """Return every signal of every window after the reference, in order of time."""
     found = [
-        *_of_their_own(monitor, list(_learned(monitor, environment, charts, now)), scores),
+        *of_their_own(monitor, list(_learned(monitor, environment, charts, now)), scores),
         *_promises(monitor, environment, scores, now),
         *shortfalls(monitor, environment, scores, now),
     ]
@@ -48,21 +47,6 @@ def notices(monitor: Monitor, environment: str, charts: Sequence[Charted], harme
 def _learned(monitor: Monitor, environment: str, charts: Sequence[Charted], now: datetime, harmed: Collection[datetime] = ()) -> Iterator[Signal]:
     for chart, mask in believed(monitor, settled(list(believed(monitor, charts)), harmed)):
         yield from _raised(monitor, environment, chart, mask, now)
-
-
-def _of_their_own(monitor: Monitor, found: Sequence[Signal], scores: pa.Table) -> Iterator[Signal]:
-    """Yield signals without those of segments that lie apart from the rest because that moved: in such a window the segment's own gap has less than a third of the distance."""
-    if not any(s.metric == _APART for s in found):
-        return (yield from found)
-    about = (pc.field("metric") == "calibration_gap") & (pc.field("segment") != "") & (pc.field("grain") == monitor.window)
-    rows = scores.filter(about & pc.is_valid(pc.field("value")) & pc.is_valid(pc.field("reference_value")))
-    own = zip(*(rows.column(name).to_pylist() for name in ("segment", "window_start", "value", "reference_value")), strict=True)
-    moved = {(segment, start): value - usual for segment, start, value, usual in own}
-    for signal in found:
-        apart = signal.value - signal.expected
-        by = moved.get((signal.segment, signal.window_start)) if signal.metric == _APART else None
-        if by is None or by * apart >= _OWN_PART * apart**2:
-            yield signal
 
 
 def _raised(monitor: Monitor, environment: str, chart: Charted, mask: NDArray[np.bool_], now: datetime) -> Iterator[Signal]:

@@ -16,6 +16,7 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list, from_arrow
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.workspace import Home
+from watchkeeper.judgement.apart import own_moves
 from watchkeeper.judgement.charts import Charted
 from watchkeeper.judgement.developments import developments, matching
 from watchkeeper.judgement.episodes import AGAIN, GAP, GAP_OF_HOURS, Episode, across, bad_windows_before, episodes, needs_labels, with_labels_due
@@ -97,7 +98,7 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
     believed: list[Episode] = []
     for one in found:
         mine = [e for e in _of_era(one, wait, now) if matching(incidents, e) or is_borne_out(e, one.daily)]
-        believed = across(believed, with_onsets(mine, one.charts), GAP_OF_HOURS if monitor.window == "hour" else GAP)
+        believed = across(believed, with_onsets(mine, one.charts, own_moves(monitor, one.daily)), GAP_OF_HOURS if monitor.window == "hour" else GAP)
     promised = _promises_broken(monitor, found, wait, now)
     told_of = cut([*believed, *promised], incidents)
     known = _knowledge(home, monitor, found, now, now - wait)
@@ -175,7 +176,10 @@ def _of_era(one: Judged, wait: timedelta, now: datetime) -> list[Episode]:
 def alarms(home: Home, monitor: Monitor, found: Sequence[Judged], *, now: datetime) -> list[Episode]:
     """Return all that would page by the scores as known at `now`, since its numbers were out of line; borne out or not, promises included."""
     wait = maturity_of(home, monitor, now=now).wait
-    return [*(e for one in found for e in with_onsets(_of_era(one, wait, now), one.charts)), *_promises_broken(monitor, found, wait, now)]
+    return [
+        *(e for one in found for e in with_onsets(_of_era(one, wait, now), one.charts, own_moves(monitor, one.daily))),
+        *_promises_broken(monitor, found, wait, now),
+    ]
 
 
 def _promises_broken(monitor: Monitor, found: Sequence[Judged], wait: timedelta, now: datetime) -> list[Episode]:
