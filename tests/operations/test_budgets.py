@@ -237,12 +237,17 @@ def test_a_lower_bound_within_the_budget_says_not_that_it_holds(farm):
     assert "budget 900, which what is known does not break; on 2 days something has no price" in text
 
 
-def test_an_alarm_is_not_over_by_a_lower_bound(farm):
+@pytest.mark.parametrize("days", [(2, 20), (20,)], ids=["in time", "late"])
+def test_an_alarm_is_not_over_by_a_lower_bound_nor_told_by_one_within_the_budget(farm, days):
     home = farm(budget="500 per month")
     spend(home, [20.0] * 6 + [4.0] * 20, start=NOVEMBER - 4 * DAY)
     spend(home, [20.0] * 30, start=NOVEMBER - 34 * DAY)
     odd_card(home, 20, start=NOVEMBER + 2 * DAY)
-    assert [e.event for e in watch(home, [NOVEMBER + 2 * DAY, NOVEMBER + 20 * DAY])] == ["opened"]
+    [event] = watch(home, [NOVEMBER + day * DAY for day in days])
+    story = Story.from_json(event.story)
+    assert event.event == "opened"
+    assert story is not None
+    assert story.headline == "will spend 600 [600, 600] USD by 30 November, budget 500; month to date 40.00 by day 2"
     found = outlook_at(home, NOVEMBER + 20 * DAY)
     assert found.forecast is not None
     assert found.forecast < 500

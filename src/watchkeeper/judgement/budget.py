@@ -73,8 +73,9 @@ class Course:
 
     @property
     def told(self) -> Forecast:
-        """The forecast that is to be told: the newest one, or that of the last alarm where the budget holds by now."""
-        return self.last if self.broken is not None or not self.ended else self.raised[-1]
+        """The forecast that is to be told: the newest one, or that of the last alarm where the newest one, such as a lower bound, breaks no budget."""
+        breaks = self.last.value is not None and self.last.limit is not None and self.last.value > self.last.limit
+        return self.last if self.broken is not None or breaks else self.raised[-1]
 
 
 def course(forecasts: Sequence[Forecast], budget: float, currency: str) -> Course:
