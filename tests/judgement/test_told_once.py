@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from evidence_world import evidence, signal
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence, SegmentShare
@@ -40,15 +38,6 @@ def one_of(own: float, apart: float, whole: float, **more: object) -> bool:
     known = {"segment": evidence(*beside, gap=own, **more), "kpi": evidence(*every, gap=whole, **more)}
     pair = (Episode("depot=east", "segment", beside, is_over=False), Episode("kpi", "kpi", every, is_over=False))
     return is_told_with(*pair, lambda episode: known[episode.family])
-
-
-@pytest.mark.parametrize(
-    ("own", "apart", "whole", "is_one"),
-    [(0.36, -0.18, 0.51, True), (-0.36, 0.18, -0.51, True), (0.6, 0.1, 0.51, False), (-0.2, -0.7, 0.4, False), (0.01, -0.5, 0.4, False)],
-    ids=["less wrong", "less wrong below", "worse", "wrong the other way", "not wrong"],
-)
-def test_a_segment_that_is_less_wrong_than_the_rest_is_no_incident_beside_that_of_all(own, apart, whole, is_one):
-    assert one_of(own, apart, whole) == is_one
 
 
 def test_a_segment_that_is_worse_for_the_cause_of_all_is_no_incident_of_its_own():

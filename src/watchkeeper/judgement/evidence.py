@@ -35,8 +35,7 @@ _LEAST_BASELINE = 14
 _LEAST_SPREAD = 0.1
 _MOST_WINDOWS = 4  # days of one spell are not independent
 _TINY = 1e-3
-CERTAIN = 1.96
-"""So many standard errors from what is usual lies what is beyond chance."""
+_CERTAIN = 1.96  # so many standard errors from what is usual lies what is beyond chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,13 +226,13 @@ def is_borne_out(episode: Episode, scores: pa.Table) -> bool:
         return False
     value, se, n, usual = (np.asarray(rows.column(name).cast(pa.float64()), float) for name in ("value", "se", "n", "reference_value"))
     gap = float(np.average(value - np.nan_to_num(usual), weights=n))
-    return abs(gap) > CERTAIN * float(np.sqrt(np.sum((n * se) ** 2))) / float(n.sum())
+    return abs(gap) > _CERTAIN * float(np.sqrt(np.sum((n * se) ** 2))) / float(n.sum())
 
 
 def _is_sure(total: Score, usual: float) -> bool:
     """Tell whether there is an excess beyond chance; shares of one that is not are a quotient of noise."""
     excess = abs((total.value or 0.0) - usual)
-    return excess > 0 and excess > CERTAIN * (total.se or 0.0)
+    return excess > 0 and excess > _CERTAIN * (total.se or 0.0)
 
 
 def segment_shares(pooled: Pooled, usual_gap: float) -> list[SegmentShare]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from watchkeeper.judgement.causes import causes
 from watchkeeper.judgement.episodes import Episode
-from watchkeeper.judgement.evidence import CERTAIN, Evidence
+from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.places import carrier
 
 _NAMES_NOTHING = "concept"
@@ -18,7 +18,7 @@ _NAMES_NOTHING = "concept"
 def is_told_with(segment: Episode, whole: Episode, evidence_of: Callable[[Episode], Evidence]) -> bool:
     """Tell whether an episode of a segment is the story of one of the whole model: one fault, told once.
 
-    It is where the whole's names that segment, where the segment is out of line as the whole is and less so than the rest, and where both have one cause.
+    It is where the whole's names that segment, and where both have one cause; one that is less wrong than the rest is no signal at all (apart.py).
     It is a story of its own when it began before the whole's, or goes on after that is over.
     """
     if segment.family != "segment" or whole.family != "kpi" or not whole.start <= segment.signals[0].window_start < whole.end:
@@ -29,23 +29,7 @@ def is_told_with(segment: Episode, whole: Episode, evidence_of: Callable[[Episod
     found = carrier(every)
     if found is not None and found.segment == segment.subject:
         return True
-    mine = evidence_of(segment)
-    return _is_less_wrong(mine, every) or _have_one_cause(mine, every)
-
-
-def _is_less_wrong(mine: Evidence, every: Evidence) -> bool:
-    """Tell whether a segment's gap lies on the side of the whole's, and on the other side of all others'."""
-    own, whole, apart = _beyond(mine), _beyond(every), mine.lead.value - mine.lead.expected
-    return own * whole > 0 > apart * whole
-
-
-def _beyond(evidence: Evidence) -> float:
-    """Return by how much a gap lies beyond what is usual, 0 where that is not known or may be chance."""
-    gap = evidence.gap
-    if gap is None or gap.value is None:
-        return 0.0
-    beyond = gap.value - (evidence.usual_gap or 0.0)
-    return beyond if abs(beyond) > CERTAIN * (gap.se or 0.0) else 0.0
+    return _have_one_cause(evidence_of(segment), every)
 
 
 def _have_one_cause(mine: Evidence, every: Evidence) -> bool:

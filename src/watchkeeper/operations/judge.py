@@ -98,7 +98,7 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
     believed: list[Episode] = []
     for one in found:
         mine = [e for e in _of_era(one, wait, now) if matching(incidents, e) or is_borne_out(e, one.daily)]
-        believed = across(believed, with_onsets(mine, one.charts, own_moves(monitor, one.daily)), GAP_OF_HOURS if monitor.window == "hour" else GAP)
+        believed = across(believed, _dated(one, mine), GAP_OF_HOURS if monitor.window == "hour" else GAP)
     promised = _promises_broken(monitor, found, wait, now)
     told_of = cut([*believed, *promised], incidents)
     known = _knowledge(home, monitor, found, now, now - wait)
@@ -177,9 +177,15 @@ def alarms(home: Home, monitor: Monitor, found: Sequence[Judged], *, now: dateti
     """Return all that would page by the scores as known at `now`, since its numbers were out of line; borne out or not, promises included."""
     wait = maturity_of(home, monitor, now=now).wait
     return [
-        *(e for one in found for e in with_onsets(_of_era(one, wait, now), one.charts, own_moves(monitor, one.daily))),
+        *(e for one in found for e in _dated(one, _of_era(one, wait, now))),
         *_promises_broken(monitor, found, wait, now),
     ]
+
+
+def _dated(one: Judged, found: Sequence[Episode]) -> list[Episode]:
+    """Return episodes of an era with their onsets; the own gaps of segments are read where one is of a segment."""
+    moves = own_moves(one.era.monitor, one.daily) if any(e.family == "segment" for e in found) else {}
+    return with_onsets(found, one.charts, moves)
 
 
 def _promises_broken(monitor: Monitor, found: Sequence[Judged], wait: timedelta, now: datetime) -> list[Episode]:
