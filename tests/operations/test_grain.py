@@ -40,7 +40,9 @@ def test_few_rows_an_hour_make_days_and_many_make_hours():
     span = (BEGIN, BEGIN + 10 * DAY)
     assert part_grain(watched(), 239_999, span) == "day"
     assert part_grain(watched(), 240_000, span) == "hour"
-    assert part_grain(watched(window="hour"), 10, span) == "hour"
+    assert part_grain(watched(), 240 * 200 * 20 - 1, span, 20) == "day", "an average value of twenty has fewer than 200 rows an hour"
+    assert part_grain(watched(), 240 * 200 * 20, span, 20) == "hour"
+    assert part_grain(watched(window="hour"), 10, span, 20) == "hour"
     assert part_grain(watched(window="week"), 10, span) == "day"
 
 

@@ -6,7 +6,7 @@ functions (drift.py, performance.py, service.py, cost.py).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from math import inf
 from typing import Any, Literal
 
@@ -473,9 +473,10 @@ KEPT_AT_PLACES = frozenset({"rows", "error_ratio", "latency_p50", "latency_p95",
 NAMES = frozenset(m.name for m in CATALOGUE)
 
 
-def of(subject: Subject, *, stored_only: bool = True) -> list[Metric]:
+@cache
+def of(subject: Subject, *, stored_only: bool = True) -> tuple[Metric, ...]:
     """Return the metrics of a subject."""
-    return [m for m in CATALOGUE if m.subject == subject and (m.stored or not stored_only)]
+    return tuple(m for m in CATALOGUE if m.subject == subject and (m.stored or not stored_only))
 
 
 def find(name: str, subject: str | None = None) -> Metric | None:

@@ -4,12 +4,14 @@ Belongs here: the share of predictions near another decision, their entropy, and
 these are (operations/pick.py), how scores moved (drift.py), whether they are right (performance.py).
 """
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.measures.views import BinaryView, MulticlassView
 from watchkeeper.profiles.counts import Counts
-from watchkeeper.profiles.grids import logit_cells, logit_ends, rows_of_steps, scores_of
+from watchkeeper.profiles.grids import LOGIT_CELLS, logit_cells, logit_ends, rows_of_steps, scores_of
 from watchkeeper.profiles.labelled import ENTROPY, LOW_MARGIN, NEAR, NEGATIVE, PENDING, POSITIVE, entropies
 from watchkeeper.stats.intervals import Estimate, mean, proportion, undefined
 
@@ -69,9 +71,15 @@ def entropy(view: BinaryView) -> Estimate:
     Scores count as the middle of their cell of the grid: off by less than .001 for any row, and by far less in the mean.
     """
     cells, rows = _every_score(view)
-    p = scores_of(cells)
-    values = entropies(p, 1 - p)
+    values = _entropies_of_steps()[cells]
     return _said(view, mean(float(np.dot(values, rows)), float(np.dot(values**2, rows)), _scored(view)))
+
+
+@cache
+def _entropies_of_steps() -> Floats:
+    """Return the entropy of the middle of each cell of the grid."""
+    p = scores_of(np.arange(LOGIT_CELLS))
+    return entropies(p, 1 - p)
 
 
 def _every_score(view: BinaryView) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -81,7 +89,7 @@ def _every_score(view: BinaryView) -> tuple[NDArray[np.int64], NDArray[np.int64]
 
 
 def _on_the_grid(parts: list[Counts]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    rows = np.sum([rows_of_steps(part.cells, part.counts) for part in parts], axis=0)
+    rows = rows_of_steps(*(np.concatenate(each) for each in ([p.cells for p in parts], [p.counts for p in parts])))
     cells = np.flatnonzero(rows)
     return cells, rows[cells]
 

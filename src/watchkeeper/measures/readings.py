@@ -126,14 +126,17 @@ def _pairs(frame: Frame, sums: Sums) -> Iterator[Score]:
 
 def _service(frame: Frame, sums: BySegment, segment: str) -> Iterator[Score]:
     """Yield the figures of the service, of the whole or of a place; those of which nothing was logged are none."""
+    figures, beside_rest = ([m for m in catalogue.of(of, stored_only=False) if is_wanted(frame, m, segment)] for of in ("service", "place"))
+    if not figures and not (segment and beside_rest):
+        return
     seconds = (min(frame.window.end, frame.now) - frame.window.start).total_seconds()
     view = served(frame, sums.get(segment, {}), seconds=seconds)
     usual = cache(lambda place: served(frame, frame.reference_sums.get(place, {})))
-    for metric in catalogue.of("service", stored_only=False):
-        if is_wanted(frame, metric, segment) and is_logged(metric, view):
+    for metric in figures:
+        if is_logged(metric, view):
             expected = None if metric.is_total else frame.usually(metric.name, "", segment, lambda: metric.function(usual(segment)))  # noqa: B023 - called at once
             yield _stated(frame, metric, metric.function(view), DONE, view.rows, expected, segment=segment)
-    wanted = [m for m in catalogue.of("place", stored_only=False) if segment and is_wanted(frame, m, segment) and is_logged(m, view)]
+    wanted = [m for m in beside_rest if segment and is_logged(m, view)]
     whole = served(frame, sums.get("", {})) if wanted else view
     for metric in wanted:
         expected = frame.usually(metric.name, "", segment, lambda: metric.function(usual(segment), usual("")))  # noqa: B023 - called at once

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts, add
-from watchkeeper.profiles.grids import EXACT, on_the_grid, rounded, scores_of
+from watchkeeper.profiles.grids import EXACT, LOGIT_CELLS, on_the_grid, rounded, scores_of
 from watchkeeper.profiles.labelled import DECIDED, DECISION, ERROR, EVERY, KNOWN, NEGATIVE, NO_CLASS, PENDING, POSITIVE, SCORE, UNLOGGED, class_cell
 from watchkeeper.records import CLASS
 from watchkeeper.stats.intervals import Estimate
@@ -163,6 +163,8 @@ class BinaryView:
 
 def _by_cell(sides: list[Counts]) -> tuple[list[Ints], Ints, Floats]:
     """Return the rows of each side by cell, the cells in ascending order of their scores, and the scores."""
+    if all(int(side.cells[-1:].max(initial=0)) < LOGIT_CELLS for side in sides):
+        return _by_step(sides)
     cells = _distinct([side.cells for side in sides])
     for coarser in (rounded, on_the_grid) if len(cells) and cells[0] < EXACT else (rounded,):
         less = coarser(cells)
@@ -176,6 +178,13 @@ def _by_cell(sides: list[Counts]) -> tuple[list[Ints], Ints, Floats]:
         order = np.argsort(scores, kind="stable")
         return [_dense(side, cells)[order] for side in sides], cells[order], scores[order]
     return [_dense(side, cells) for side in sides], cells, scores
+
+
+def _by_step(sides: list[Counts]) -> tuple[list[Ints], Ints, Floats]:
+    """Return the same of sides that hold nothing but steps of the grid, as those of most segments do."""
+    dense = [side.dense(LOGIT_CELLS) for side in sides]
+    cells = np.flatnonzero(np.add.reduce(dense)) if dense else np.empty(0, np.int64)
+    return [rows[cells] for rows in dense], cells, scores_of(cells)
 
 
 def _distinct(parts: list[Ints]) -> Ints:

@@ -19,14 +19,15 @@ from watchkeeper.errors import ConfigurationError
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.classes import has_name
-from watchkeeper.operations.fit import fit
+from watchkeeper.operations.fit import fit, segment_values
 from watchkeeper.profiles.bins import FeatureBins, version
 from watchkeeper.profiles.pairs import Pair
 from watchkeeper.records import Bins
 from watchkeeper.windows import Grain
 from watchkeeper.words import counted
 
-ROWS_AN_HOUR = 1_000
+ROWS_AN_HOUR, ROWS_OF_SEGMENT = 1_000, 200
+"""Rows that an hour, and the average value of a segment column in it, must have for parts to span hours: of fewer a part holds about a cell a row."""
 _FORM = 2
 """How parts are written; raised when older ones would be read wrong."""
 _CHANCES = "chances by class, and how unsure"
@@ -103,7 +104,7 @@ def fitted(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:
     bins, pairs, rows = fit(home, monitor, now=now)
     if rows == 0 or monitor.reference_span is None:
         return None
-    grain = part_grain(monitor, rows, monitor.reference_span)
+    grain = part_grain(monitor, rows, monitor.reference_span, segment_values(home, monitor, now=now))
     return Fitted(_version(monitor, bins, grain, pairs), bins, grain, pairs)
 
 
@@ -135,9 +136,10 @@ def stored_bins(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None
     return None
 
 
-def part_grain(monitor: Monitor, rows: int, span: tuple[datetime, datetime]) -> Grain:
-    """Return what a part spans in time: an hour where hours are asked for or hold about a thousand rows, else a day.
+def part_grain(monitor: Monitor, rows: int, span: tuple[datetime, datetime], values: int = 1) -> Grain:
+    """Return what a part spans in time: an hour where hours are asked for or hold about a thousand rows, and 200 of each segment value, else a day.
 
+    `values` is how many the segment column with the most has: parts of segments are many, and with few rows each as large as these.
     Hours must add up to the monitor's days, which they do not where clocks differ from UTC by half hours. The rows of one entity must lie
     in one part of a day, or they would count as those of another one in each hour.
     """
@@ -147,7 +149,7 @@ def part_grain(monitor: Monitor, rows: int, span: tuple[datetime, datetime]) -> 
     year = (span[0] + timedelta(days=30 * month) for month in range(13))
     offsets = {moment.astimezone(ZoneInfo(monitor.timezone)).utcoffset() or timedelta(0) for moment in year}
     is_whole = all(offset % timedelta(hours=1) == timedelta(0) for offset in offsets)
-    return "hour" if monitor.window == "hour" or (is_whole and rows / hours >= ROWS_AN_HOUR) else "day"
+    return "hour" if monitor.window == "hour" or (is_whole and rows / hours >= max(ROWS_AN_HOUR, ROWS_OF_SEGMENT * values)) else "day"
 
 
 def in_force(home: Home, monitor: Monitor, *, now: datetime) -> pc.Expression:

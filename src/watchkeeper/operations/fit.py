@@ -40,9 +40,7 @@ def fit(home: Home, monitor: Monitor, *, now: datetime) -> tuple[dict[str, Featu
     dataset, span = home.lake.dataset(f"events/{monitor.model}"), monitor.reference_span
     if dataset is None or span is None:
         return {}, (), 0
-    time = pc.field("wk_time")
-    inside = (time >= pa.scalar(span[0], TIMESTAMP)) & (time < pa.scalar(span[1], TIMESTAMP))
-    inside &= pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP)
+    inside = _of_reference(span, now)
     rows = dataset.count_rows(filter=inside)
     names = [*features_of(monitor, dataset.schema), *_outputs(monitor, dataset.schema)]
     at_once = max(1, home.memory_bytes // 2 // max(1, rows * _PER_VALUE))
@@ -57,6 +55,22 @@ def fit(home: Home, monitor: Monitor, *, now: datetime) -> tuple[dict[str, Featu
             sample |= {name: _sampled(read.column(name), fresh[name]) for name in fresh if _may_be_paired(monitor, fresh[name])}
         out |= fresh
     return out, related(list(sample), np.array(list(sample.values()))) if sample else (), rows
+
+
+def segment_values(home: Home, monitor: Monitor, *, now: datetime) -> int:
+    """Return how many values the segment column with the most has in the reference; 1 where there are no segments."""
+    dataset, span = home.lake.dataset(f"events/{monitor.model}"), monitor.reference_span
+    if dataset is None or span is None:
+        return 1
+    declared = [columns for segment in monitor.segments if set(columns := segment.split("&")) <= set(dataset.schema.names)]
+    rows = (dataset.to_table(columns=columns, filter=_of_reference(span, now)) for columns in declared)
+    return max((table.group_by(table.column_names).aggregate([]).num_rows for table in rows), default=1)
+
+
+def _of_reference(span: tuple[datetime, datetime], now: datetime) -> pc.Expression:
+    time = pc.field("wk_time")
+    inside = (time >= pa.scalar(span[0], TIMESTAMP)) & (time < pa.scalar(span[1], TIMESTAMP))
+    return inside & (pc.field("wk_landed_at") <= pa.scalar(now, TIMESTAMP))
 
 
 def _may_be_paired(monitor: Monitor, bins: FeatureBins) -> bool:

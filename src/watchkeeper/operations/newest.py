@@ -46,7 +46,7 @@ _USUAL: dict[str, list[UsualHours]] = {}
 def look(home: Home, monitor: Monitor, *, now: datetime) -> list[Look]:
     """Judge what was counted since the last look of the hours that still run; keep and return what was seen, nothing where there are too few rows yet.
 
-    Where parts span days (fewer than about 1,000 rows an hour) there is nothing to look at: a minute of such a model has too few rows to
+    Where parts span days (fewer than about 1,000 rows an hour, or than 200 of a segment value) there is nothing to look at: a minute of such a model has too few rows to
     tell anything by, and hours of the reference to compare them with are not kept.
     """
     basis = basis_of(home, monitor, now=now)

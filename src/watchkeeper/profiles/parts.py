@@ -207,9 +207,11 @@ def _summed(table: pa.Table, group: NDArray[np.int64], groups: int) -> Counted:
     has_sums = np.asarray(pc.list_value_length(table.column("sums")).combine_chunks()) > 0
     cells, counts, sums = (np.asarray(pc.list_flatten(table.column(c)).combine_chunks()) for c in ("cells", "counts", "sums"))
     cells = cells_of(cells, sizes)
-    owner = np.repeat(group, sizes)
     weights = np.zeros(len(cells))
     weights[np.repeat(has_sums, sizes)] = sums
+    if len(table) == groups:
+        return Counted(numbers[:, 0], numbers[:, 1:], moments, *_one_by_one(group, sizes, cells, counts, weights))
+    owner = np.repeat(group, sizes)
     order = np.lexsort((cells, owner))
     owner, cells = owner[order], cells[order]
     starts = np.flatnonzero(np.concatenate([[True], (owner[1:] != owner[:-1]) | (cells[1:] != cells[:-1])])) if len(cells) else np.empty(0, np.int64)
@@ -218,6 +220,17 @@ def _summed(table: pa.Table, group: NDArray[np.int64], groups: int) -> Counted:
         summed = np.add.reduceat(weights[order], starts) if len(starts) else np.empty(0)
     ends = np.searchsorted(owner[starts], np.arange(groups + 1)).astype(np.int64)
     return Counted(numbers[:, 0], numbers[:, 1:], moments, ends, cells[starts].astype(np.int64), counted.astype(np.int64), summed)
+
+
+def _one_by_one(
+    group: NDArray[np.int64], sizes: NDArray[np.int64], cells: NDArray[np.int64], counts: NDArray[np.int64], sums: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return ends, cells, counts and sums by group where each is of one part: nothing is to be added, only put in order."""
+    place = np.argsort(group)
+    starts, kept = (np.cumsum(sizes) - sizes)[place], sizes[place]
+    ends = np.concatenate([[0], np.cumsum(kept)])
+    order = np.arange(len(cells)) + np.repeat(starts - ends[:-1], kept)
+    return ends, cells[order], counts[order].astype(np.int64), sums[order]
 
 
 def _added(column: pa.ChunkedArray, group: NDArray[np.int64], groups: int) -> NDArray[np.float64]:

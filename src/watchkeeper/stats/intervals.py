@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit  # scipy.stats has them too, and takes half a second to import
 
 Z95 = float(ndtri(0.975))
-_FINE = 1e-14
+_FINE = 1e-10
 OVERFLOW = "the values are too large to add up"
 
 
