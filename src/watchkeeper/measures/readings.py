@@ -147,7 +147,7 @@ def _kpis(frame: Frame, sums: Sums, segment: str) -> Iterator[Score]:
     if frame.task not in VIEWS:
         return
     view, usual = (_with_threshold(frame, label_view(s, frame.task), s) for s in (sums, frame.reference_sums.get(segment, {})))
-    every = (*catalogue.of(frame.task, stored_only=False), *frame.own)  # type: ignore[arg-type]
+    every = (*catalogue.of(frame.task, stored_only=False), *frame.own)
     wanted = [m for m in every if frame.wants(m) and (m.in_segments or not segment) and (frame.gives_chances if m.of_chances else frame.has_labels)]
     known = frame.known(sums) if any(m.estimates for m in wanted) else ""
     days = cache(partial(frame.by_day, segment))
