@@ -62,6 +62,11 @@ class Known:
         """Return what is told of as one with an incident, None where it is not known."""
         return self._by_incident.get(incident_id)
 
+    def promises_broken(self, course: Course) -> list[IncidentEvent]:
+        """Return the openings of incidents about promises of the model that leads."""
+        found = (e for history in self.histories.values() for e in history[:1] if history[0].incident_id not in course.incidents)
+        return [e for e in found if (e.model, e.family, e.environment) == (course.model, "target", "production") and e.severity != "notice"]
+
     def is_acted_for(self, course: Course) -> bool:
         """Tell whether any of the models that it is about is acted for."""
         return not self.monitors.keys().isdisjoint(e.model for e in course.events)
