@@ -103,9 +103,9 @@ def test_a_promise_that_broke_meanwhile_is_news():
 
 def test_another_model_that_joins_or_is_over_is_news():
     first, joined = told(0), told(1, what="opened", incident="i2", model="letters", part_of="i1")
-    assert news([first], [joined]) == [News("part", "letters too: as of day 1")]
+    assert news([first], [joined]) == [News("part", "also letters: as of day 1")]
     over = event("resolved", day=2, incident="i2", model="letters")
-    assert news([first, joined], [over]) == [News("part", "letters is over")]
+    assert news([first, joined], [over]) == [News("part", "letters is no longer out of line")]
 
 
 # Days without news

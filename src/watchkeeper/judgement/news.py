@@ -117,11 +117,11 @@ def _of_one(known: Sequence[IncidentEvent], since: Sequence[IncidentEvent]) -> I
     if not course:
         return
     if not known:
-        yield News("part", f"{course[0].model} too: {_headline(course[-1])}")
+        yield News("part", f"also {course[0].model}: {_headline(course[-1])}")
         return
     was_over = next((e.event == "resolved" for e in reversed(known) if e.event != "acknowledged"), False)
     if (course[-1].event == "resolved") != was_over:
-        yield News("part", f"{course[-1].model} is {'out of line again' if was_over else 'over'}")
+        yield News("part", f"{course[-1].model} is {'out of line again' if was_over else 'no longer out of line'}")
         return
     yield from (News("change", e.why) for e in course if e.event == "updated" and e.why and not is_worse(e))
     told, now = _stories(known), _stories(course)
