@@ -73,6 +73,7 @@ def test_a_later_fault_that_made_it_worse_is_told_once():
         (size(20.0), size(60.0, about="RMSE"), []),
         (size(20.0, is_final=False), size(21.0), [("labels", "labels are in: as of day 1")]),
         (size(20.0, is_final=False), size(20.0), []),
+        (size(20.0, is_final=False), size(0.4, about="log loss"), [("labels", "labels are in: as of day 1")]),
         (None, size(60.0), []),
     ],
 )
@@ -82,7 +83,7 @@ def test_a_number_is_news_when_it_grew_clearly_or_its_labels_are_in(before, afte
 
 def test_a_segment_is_news_once():
     first, second = (told(day, of=size(20.0), places=places) for day, places in enumerate((["depot=north"], ["depot=east", "depot=north"])))
-    assert said(first, second) == [("segment", "depot=east too")]
+    assert said(first, second) == [("segment", "depot=east stands out now")]
     assert news([first, second], [told(2, of=size(20.0), places=["depot=east"])]) == []
     assert said(told(0), told(1, of=size(20.0), places=["depot=north"])) == []  # what is older kept no segments to compare with
 

@@ -136,17 +136,20 @@ def _of_one(known: Sequence[IncidentEvent], since: Sequence[IncidentEvent]) -> I
 def _of_stories(told: Sequence[Story], now: Story) -> Iterator[News]:
     places = [p for p in now.places if not any(p in story.places for story in told)]
     if places and told[-1].size is not None:
-        yield News("segment", f"{listed(places)} too")
+        yield News("segment", f"{listed(places)} {'stands' if len(places) == 1 else 'stand'} out now")
     yield from _size(told, now)
 
 
 def _size(told: Sequence[Story], now: Story) -> Iterator[News]:
     before, size = told[-1].size, now.size
-    if before is None or size is None or before.about != size.about:
+    if before is None or size is None:
         return
+    is_same = before.about == size.about
     if size.is_final and not before.is_final:
-        if size.value != before.value:
+        if not is_same or size.value != before.value:
             yield News("labels", f"labels are in: {now.headline}")
+    elif not is_same:
+        return
     elif _is_clear(size, before) and size.miss >= _CLEARLY * before.miss:
         yield News("size", f"grew: {size.said}; told before: {before.said}")
     elif _is_clear(size, before) and _CLEARLY * size.miss <= before.miss:

@@ -40,7 +40,8 @@ def update_message(
     page = [link for link in links if link[0] == _PAGE]
     rest = "" if page else f" All of it: `watchkeeper incidents show {event.incident_id}`."
     if news:
-        title, facts, rhythm = titled(event.model, news[0].text), [("", sentence(_capital(n.text))) for n in news[1:]], ""
+        title, rhythm = titled(event.model, news[0].text), ""
+        facts: list[Line] = [("Also", sentence("; ".join(n.text for n in news[1:])))] if news[1:] else []
         facts += [] if story.headline in title else [("As it stands", sentence(stands))]
     else:
         title, facts, rhythm = (
@@ -86,7 +87,3 @@ def _cause(causes: Sequence[Cause]) -> str:
     likely = [f"{c.subject or c.kind}{share_text(c)}" for c in level]
     later = [f"later also {c.subject}{share_text(c)}" for c in named if c.is_later and c not in level]
     return "; ".join([f"undecided between {listed(likely)}" if len(level) > 1 else likely[0], *later])
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
