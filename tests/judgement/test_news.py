@@ -67,9 +67,9 @@ def test_a_later_fault_that_made_it_worse_is_told_once():
     ("before", "after", "expected"),
     [
         (size(20.0), size(24.0), []),
-        (size(20.0), size(26.0), [("size", "grew: MAE 26 on some day, usually 10; told before: MAE 20 on some day, usually 10")]),
+        (size(20.0), size(26.0), [("size", "grew: MAE 26 on some day, usually 10; before: MAE 20 on some day, usually 10")]),
         (size(20.0), size(26.0, within=7.0), []),
-        (size(26.0), size(16.0), [("size", "restated: at worst MAE 16 on some day, usually 10; told before: MAE 26 on some day, usually 10")]),
+        (size(26.0), size(16.0), [("size", "restated: at worst MAE 16 on some day, usually 10; before: MAE 26 on some day, usually 10")]),
         (size(20.0), size(60.0, about="RMSE"), []),
         (size(20.0, is_final=False), size(21.0), [("labels", "labels are in: as of day 1")]),
         (size(20.0, is_final=False), size(20.0), []),
@@ -86,6 +86,7 @@ def test_a_segment_is_news_once():
     assert said(first, second) == [("segment", "depot=east stands out now")]
     assert news([first, second], [told(2, of=size(20.0), places=["depot=east"])]) == []
     assert said(told(0), told(1, of=size(20.0), places=["depot=north"])) == []  # what is older kept no segments to compare with
+    assert said(told(0, of=size(20.0, is_final=False)), told(1, of=size(20.0), places=["depot=north"])) == []  # nor were they known without labels
 
 
 def test_severity_and_what_somebody_recorded_are_news():

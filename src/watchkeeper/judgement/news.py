@@ -135,7 +135,7 @@ def _of_one(known: Sequence[IncidentEvent], since: Sequence[IncidentEvent]) -> I
 
 def _of_stories(told: Sequence[Story], now: Story) -> Iterator[News]:
     places = [p for p in now.places if not any(p in story.places for story in told)]
-    if places and told[-1].size is not None:
+    if places and told[-1].size is not None and told[-1].size.is_final:  # before labels are in no place is looked for
         yield News("segment", f"{listed(places)} {'stands' if len(places) == 1 else 'stand'} out now")
     yield from _size(told, now)
 
@@ -151,9 +151,9 @@ def _size(told: Sequence[Story], now: Story) -> Iterator[News]:
     elif not is_same:
         return
     elif _is_clear(size, before) and size.miss >= _CLEARLY * before.miss:
-        yield News("size", f"grew: {size.said}; told before: {before.said}")
+        yield News("size", f"grew: {size.said}; before: {before.said}")
     elif _is_clear(size, before) and _CLEARLY * size.miss <= before.miss:
-        yield News("size", f"restated: at worst {size.said}; told before: {before.said}")
+        yield News("size", f"restated: at worst {size.said}; before: {before.said}")
 
 
 def _is_clear(size: Size, before: Size) -> bool:

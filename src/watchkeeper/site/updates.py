@@ -42,7 +42,7 @@ def update_message(
     if news:
         title, rhythm = titled(event.model, news[0].text), ""
         facts: list[Line] = [("Also", sentence("; ".join(n.text for n in news[1:])))] if news[1:] else []
-        facts += [] if story.headline in title else [("As it stands", sentence(stands))]
+        facts += [] if any(story.headline in n.text for n in news) else [("As it stands", sentence(stands))]
     else:
         title, facts, rhythm = (
             f"{event.model} goes on, day {day}: {stands.removeprefix(f'{event.model}: ')}",
