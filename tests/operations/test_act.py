@@ -20,7 +20,7 @@ from watchkeeper.judgement.incidents import RESTATED
 from watchkeeper.judgement.outbox import ATTEMPTS
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.act import act
-from watchkeeper.records import Action, Digest, IncidentEvent, key
+from watchkeeper.records import Action, Digest
 from watchkeeper.story import Cause
 from watchkeeper.workspace import Links, Workspace
 
@@ -145,79 +145,6 @@ def test_an_update_that_says_nothing_new_is_passed_over(home: Home, run, slack: 
     assert [(r.kind, r.state, r.reason) for r in rows] == [("update", "skipped", "it would repeat what was told last")]
     worse = replace(event("joined", day=2, severity="critical"), story=event().story)
     assert outcomes(run(happen(home, worse), slack.as_bot)) == [("update", "sent")]
-
-
-def test_a_thread_has_the_whole_story_once_then_news_and_ever_fewer_lines(home: Home, run, slack: Slack):
-    run(happen(home, event()), slack.as_bot)
-    for day in range(1, 9):
-        found = (Cause(kind="data", subject="faulty data: wind", share=0.7),) if day >= 5 else ()
-        run(happen(home, event("joined", day=day, causes=found)), slack.as_bot)
-    run(happen(home, event("resolved", day=9)), slack.as_bot)
-    opened, *lines, news, week, over = ["\n".join(_texts(m)) for m in slack.messages]
-    assert "*Likely cause:* unknown" in opened
-    rest = "`i1`, high, #parcels. Next on day {}, or with news. All of it: `watchkeeper incidents show i1`."
-    assert lines == [f"🔴 parcels goes on, day {day}: joined on day {day}\n{rest.format(after)}" for day, after in ((1, 2), (2, 3), (3, 7))]
-    assert news.splitlines()[:2] == [
-        "🔴 parcels: the likely cause is found: faulty data: wind (70 % of the change)",
-        "*As it stands:* joined on day 5.",
-    ]
-    assert week.startswith("🔴 parcels goes on, day 7: joined on day 7\n")
-    assert over.splitlines()[1:3] == ["*Lasted:* 10 days, 3 to 12 Mar 2025.", "*Cause in the end:* faulty data: wind (70 % of the change)."]
-    assert len(home.lake.newest(IncidentEvent)) == 10
-    assert [(r.state, r.reason) for r in home.lake.newest(Action) if r.state == "skipped"] == [
-        ("skipped", f"it only went on: told again on day {day}, or with news") for day in (7, 7, 14)
-    ]
-
-
-def test_a_promise_that_breaks_meanwhile_is_news_in_the_thread(home: Home, run, slack: Slack):
-    run(happen(home, event()), slack.as_bot)
-    run(happen(home, event("joined", day=1), event(incident="p1", day=1, family="target", subject="recall")), slack.as_bot)
-    assert sorted(told(slack)[1:]) == ["🔴 parcels: opened on day 1", "🔴 parcels: opened on day 1 (`p1`)"]
-    run(happen(home, event("joined", day=2)), slack.as_bot)
-    assert told(slack)[3:] == ["🔴 parcels goes on, day 2: joined on day 2"]
-
-
-def _texts(message: dict[str, Any]) -> list[str]:
-    return [b["elements"][0]["text"] if b["type"] == "context" else b["text"]["text"] for b in message["blocks"]]
-
-
-def test_what_an_earlier_release_told_every_day_is_not_told_again(home: Home, run, slack: Slack):
-    """It kept the same names of its messages, and no numbers in a story to compare with."""
-    days = [event(), *(event("joined", day=day) for day in range(1, 6))]
-    happen(home, *days)
-    rows = [
-        Action(
-            action_id=key(e.event_id, kind, "slack"),
-            incident_id="i1",
-            model="parcels",
-            kind=kind,
-            target="slack",
-            state=state,
-            attempt=attempt,
-            payload=json.dumps({"channel": "#parcels", "place": "#parcels", "severity": "high"}),
-            receipt="C001/1.0" if attempt else "",
-            at=e.at,
-        )
-        for e in days
-        for kind in ("open" if e.event == "opened" else "update",)
-        for attempt, state in enumerate(("planned", "sent"))
-    ]
-    home.lake.append_records(Action, rows)
-    assert run(days[-1].at, slack.as_bot) == []
-    assert [(r.kind, r.state) for r in run(happen(home, event("joined", day=6)), slack.as_bot)] == [("update", "skipped")]
-    assert outcomes(run(happen(home, event("joined", day=7)), slack.as_bot)) == [("update", "sent")]
-    assert [(m["text"], m["thread_ts"]) for m in slack.messages] == [("🔴 parcels goes on, day 7: joined on day 7", "1.0")]
-
-
-def test_news_that_failed_is_told_with_the_next_update_and_once(home: Home, run, slack: Slack):
-    wind = (Cause(kind="data", subject="faulty data: wind"),)
-    run(happen(home, event()), slack.as_bot)
-    slack.faults.append(broken())
-    assert outcomes(run(happen(home, event("joined", day=1, causes=wind)), slack.as_bot)) == [("update", "failed")]
-    rows = run(happen(home, event("joined", day=2, causes=wind)), slack.as_bot)
-    assert sorted(outcomes(rows)) == [("update", "sent"), ("update", "skipped")]
-    run(happen(home, event("joined", day=3, causes=wind)), slack.as_bot)
-    assert told(slack)[1:] == ["🔴 parcels: the likely cause is found: faulty data: wind", "🔴 parcels goes on, day 3: joined on day 3"]
 
 
 def test_old_history_is_not_sent_in_bulk_but_a_late_verdict_is(home: Home, run, slack: Slack):
