@@ -3,6 +3,7 @@
 Belongs here: that, and the questions asked of it in more than one place. Does not: reading it (act.py), or what follows from it (plan.py).
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -64,8 +65,15 @@ class Known:
 
     def promises_broken(self, course: Course) -> list[IncidentEvent]:
         """Return the openings of incidents about promises of the model that leads."""
-        found = (e for history in self.histories.values() for e in history[:1] if history[0].incident_id not in course.incidents)
-        return [e for e in found if (e.model, e.family, e.environment) == (course.model, "target", "production") and e.severity != "notice"]
+        return [e for e in self._broken.get(course.model, ()) if e.incident_id != course.lead]
+
+    @cached_property
+    def _broken(self) -> dict[str, list[IncidentEvent]]:
+        found: dict[str, list[IncidentEvent]] = defaultdict(list)
+        for opened, *_ in self.histories.values():
+            if (opened.family, opened.environment) == ("target", "production") and opened.severity != "notice":
+                found[opened.model].append(opened)
+        return found
 
     def is_acted_for(self, course: Course) -> bool:
         """Tell whether any of the models that it is about is acted for."""
