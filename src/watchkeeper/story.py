@@ -1,6 +1,6 @@
 """What an incident's message says, and why it happened: kept as JSON with the incident's events.
 
-Belongs here: these two nouns and their JSON. Does not: how they are found (judgement/causes.py, judgement/story.py) or shown (site/).
+Belongs here: these nouns and their JSON. Does not: how they are found (judgement/causes.py, judgement/story.py) or shown (site/).
 """
 
 import dataclasses
@@ -25,6 +25,24 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How bad an incident is in its worst window: the number `about` something, what is expected of it, and both in words; `is_final` once its labels are in."""
+
+    about: str
+    value: float
+    expected: float
+    low: float | None = None
+    high: float | None = None
+    is_final: bool = True
+    said: str
+
+    @property
+    def miss(self) -> float:
+        """How far it lies from what is expected, in the unit of the number."""
+        return abs(self.value - self.expected)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """What an incident's message says; the JSON in IncidentEvent.story, the same for Slack, files, pages and the CLI.
 
@@ -38,6 +56,10 @@ class Story:
     ruled_out: list[str] = field(default_factory=list)
     not_measured: list[str] = field(default_factory=list)
     next_steps: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    """Segments that carry more of it than of the rows."""
+    size: Size | None = None
+    """None where no one number leads, and in stories that are older than this."""
 
     def to_json(self) -> str:
         """Return the text kept in IncidentEvent.story."""
@@ -50,4 +72,6 @@ class Story:
         if not found.get("headline"):
             return None
         causes = [Cause(**{**c, "onset": datetime.fromisoformat(c["onset"]) if c.get("onset") else None}) for c in found.get("causes", [])]
-        return cls(**{**found, "facts": [(str(label), str(said)) for label, said in found.get("facts", [])], "causes": causes})
+        size = Size(**found["size"]) if found.get("size") else None
+        facts = [(str(label), str(said)) for label, said in found.get("facts", [])]
+        return cls(**{**found, "facts": facts, "causes": causes, "size": size})

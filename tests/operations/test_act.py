@@ -85,7 +85,7 @@ def test_an_incident_is_one_thread_and_its_headline_is_closed(home: Home, run, s
     run(happen(home, event("joined", day=1)), slack.as_bot)
     run(happen(home, event("resolved", day=2)), slack.as_bot)
     opened, joined, resolved = slack.messages
-    assert told(slack) == ["🔴 parcels: opened on day 0", "🔴 parcels: joined on day 1", "✅ parcels: resolved: 3 days clear"]
+    assert told(slack) == ["🔴 parcels: opened on day 0", "🔴 parcels goes on, day 1: joined on day 1", "✅ parcels: resolved: 3 days clear"]
     assert (joined["thread_ts"], resolved["thread_ts"]) == (opened["ts"], opened["ts"])
     assert [(u["ts"], u["text"]) for u in slack.updates] == [(opened["ts"], "✅ Resolved: parcels: opened on day 0")]
 
@@ -131,12 +131,12 @@ def test_the_opening_tells_the_newest_story(home: Home, run, slack: Slack):
 def test_updates_within_the_cooldown_become_the_newest_one(home: Home, run, slack: Slack):
     opened = happen(home, event())
     run(opened, slack.as_bot)
-    run(happen(home, event("joined", day=1, at=opened + HOUR)), slack.as_bot)
-    rows = run(happen(home, event("joined", day=2, at=opened + 2 * HOUR)), slack.as_bot)
+    run(happen(home, event("joined", day=1, at=opened + HOUR, causes=(Cause(kind="concept", subject="the outcome changed"),))), slack.as_bot)
+    rows = run(happen(home, event("joined", day=2, at=opened + 2 * HOUR, causes=(Cause(kind="data", subject="faulty data: wind"),))), slack.as_bot)
     assert [(r.kind, r.reason) for r in rows] == [("update", "a newer update took its place")]
     assert len(slack.messages) == 1
     assert outcomes(run(opened + 6 * HOUR, slack.as_bot)) == [("update", "sent")]
-    assert told(slack)[1:] == ["🔴 parcels: joined on day 2"]
+    assert told(slack)[1:] == ["🔴 parcels: the likely cause is found: faulty data: wind"]
 
 
 def test_an_update_that_says_nothing_new_is_passed_over(home: Home, run, slack: Slack):
@@ -507,7 +507,7 @@ def test_beside_an_incident_stands_what_holds_after_the_run(home: Home, run):
     over = event("resolved", incident="i3", at=MONDAY + 2 * DAY)
     others = (event(incident="i2", family="data", subject="missing labels"), event(incident="i3", subject="depot=north", severity="warning"))
     run(happen(home, event(), *others))
-    rows = run(happen(home, event("joined", at=MONDAY + 2 * DAY), taken_back, over))
-    [said] = [json.loads(row.payload)["text"] for row in rows if row.incident_id == "i1"]
-    assert "*At the same time:* `i3` opened on day 0, resolved\n" in said
+    rows = run(happen(home, event(incident="i4", subject="depot=south", at=MONDAY + 2 * DAY), taken_back, over))
+    [said] = [json.loads(row.payload)["text"] for row in rows if row.incident_id == "i4"]
+    assert "*At the same time:* `i1` opened on day 0; `i3` opened on day 0, resolved\n" in said
     assert "i2" not in said

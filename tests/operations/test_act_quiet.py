@@ -17,12 +17,14 @@ from watchkeeper.operations.act import act
 from watchkeeper.operations.care import acknowledge
 from watchkeeper.operations.silence import About, silence
 from watchkeeper.records import Action
+from watchkeeper.story import Cause
 
 HOUR = timedelta(hours=1)
 NIGHT = datetime.fromisoformat("2025-03-04T23:00Z")
 """Midnight in Berlin, of the day after the incident of day 0 began."""
 MORNING = datetime.fromisoformat("2025-03-05T06:00Z")
 WAITS = "waits until Wed 5 Mar 2025, 07:00: quiet hours"
+FOUND = (Cause(kind="data", subject="faulty data: wind"),)
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ def test_an_incident_that_came_and_went_in_the_night_is_told_once_in_one_line(sl
 def test_the_night_of_an_incident_that_is_known_becomes_one_update_or_its_end(slack: Slack, home: Home, run):
     opened = happen(home, event())
     run(opened)
-    happen(home, event("joined", day=1, at=NIGHT))
+    happen(home, event("joined", day=1, at=NIGHT, causes=FOUND))
     assert run(NIGHT) == [("update", "held", WAITS)]
     happen(home, event("resolved", day=2, at=NIGHT + 3 * HOUR))
     run(NIGHT + 3 * HOUR)
@@ -134,7 +136,7 @@ def test_an_update_whose_cooldown_ends_in_the_night_waits_too(slack: Slack, home
     evening = NIGHT - 4 * HOUR
     happen(home, event(at=evening))
     run(evening)
-    happen(home, event("joined", day=1, at=evening + HOUR))
+    happen(home, event("joined", day=1, at=evening + HOUR, causes=FOUND))
     assert run(evening + HOUR) == []
     assert run(NIGHT + 4 * HOUR) == []
     assert run(MORNING) == [("update", "sent", "")]

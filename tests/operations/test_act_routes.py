@@ -64,9 +64,9 @@ def test_an_incident_that_gets_graver_opens_where_its_new_route_leads_and_the_ol
     run(happen(home, event("joined", severity="critical", day=2)))
     run(happen(home, event("resolved", day=3)))
     first, second = "🔴 parcels: opened on day 0", "🚨 parcels: joined on day 1"
-    assert said(slack)[:3] == [("#parcels", first, ""), ("#oncall", second, ""), ("#parcels", second, first)]
+    assert said(slack)[:3] == [("#parcels", first, ""), ("#oncall", second, ""), ("#parcels", "🚨 parcels: now critical, was high", first)]
     threads = [("#oncall", second), ("#parcels", first)]
-    assert sorted(said(slack)[3:5]) == [(channel, "🚨 parcels: joined on day 2", head) for channel, head in threads]
+    assert sorted(said(slack)[3:5]) == [(channel, "🚨 parcels goes on, day 2: joined on day 2", head) for channel, head in threads]
     assert sorted(said(slack)[5:]) == [(channel, "✅ parcels: resolved: 3 days clear", head) for channel, head in threads]
     assert sorted(u["text"] for u in slack.updates) == ["✅ Resolved: parcels: joined on day 1", "✅ Resolved: parcels: opened on day 0"]
     assert "*Told so far:* in #parcels." in str(slack.messages[1]["blocks"])
@@ -107,7 +107,7 @@ def test_a_webhook_of_slack_has_one_channel_and_is_told_once(slack: Slack, home:
     run(happen(home, event()), slack.as_webhook)
     rows = run(happen(home, event("joined", severity="critical", day=1)), slack.as_webhook)
     assert [(r.kind, r.state) for r in rows] == [("update", "sent")]
-    assert [m["text"] for m in slack.hooked] == ["🔴 parcels: opened on day 0", "🚨 parcels: joined on day 1"]
+    assert [m["text"] for m in slack.hooked] == ["🔴 parcels: opened on day 0", "🚨 parcels: now critical, was high"]
     assert "`i1`, critical, #oncall." in str(slack.hooked[1]["blocks"])
 
 
@@ -138,7 +138,7 @@ def test_what_was_sent_before_there_were_routes_keeps_its_thread(slack: Slack, h
         Action, [replace(r, payload=json.dumps(c), at=r.at + timedelta(seconds=1)) for r, c in zip(rows, old, strict=True)], guard=("act", 2)
     )
     run(happen(home, event("joined", day=1)), routes=[])
-    assert said(slack)[1] == ("#parcels", "🔴 parcels: joined on day 1", "🔴 parcels: opened on day 0")
+    assert said(slack)[1] == ("#parcels", "🔴 parcels goes on, day 1: joined on day 1", "🔴 parcels: opened on day 0")
 
 
 def test_a_channel_that_slack_does_not_know_is_named_with_where_it_may_be_said(slack: Slack, home: Home, run):

@@ -129,7 +129,7 @@ def test_an_end_by_hand_is_told_once_with_who_and_why(home: Home, parcels: Monit
     assert len(said(happen(home, event()))) == 1
     resolve(home, "i1", who="ann", why="the sensor was replaced", now=NOW)
     [text] = said(NOW)
-    assert text.startswith("✅ **parcels: resolved by ann: the sensor was replaced**\n*It was:* opened on day 0")
+    assert text.startswith("✅ **parcels: resolved by ann: the sensor was replaced**\n*Lasted:* 1 day, Mon 3 Mar 2025.\n*Cause in the end:* unknown")
     assert said(NOW + DAY) == []
     assert "Resolved by ann on Tue 4 Mar 2025, 08:00: the sensor was replaced.\n" in told(home, "i1", now=NOW)
 

@@ -59,7 +59,7 @@ def test_a_part_that_is_graver_opens_all_of_it_where_the_route_of_the_leading_mo
     acting(happen(home, event(day=1, severity="critical", **PART)))
     opening = "🔴 letters: opened on day 0"
     now = "🚨 letters: opened on day 0; parcels too"
-    assert said(slack) == [("#parcels", opening, ""), ("#parcels", now, opening), ("#oncall", now, "")]
+    assert said(slack) == [("#parcels", opening, ""), ("#parcels", "🚨 letters: also parcels: opened on day 1", opening), ("#oncall", now, "")]
     acting(happen(home, event("resolved", day=2, **LED)))
     acting(happen(home, event("resolved", day=3, **PART)))
     ends = [(channel, head) for channel, text, head in said(slack) if text.startswith("✅")]

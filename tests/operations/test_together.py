@@ -122,7 +122,7 @@ def test_a_model_that_is_judged_later_joins_in_the_thread_and_as_of_before_it_th
     watch(two, ["letters"], now=NOW + 8 * HOUR)
     opened, joined = incidents(slack)
     assert opened["text"] == "🟠 parcels: no predictions landed on Thu 23 January, usually 120"
-    assert joined["text"] == "🟠 parcels: no predictions landed on Thu 23 January, usually 120; letters too"
+    assert joined["text"] == "🟠 parcels: also letters: no predictions landed on Thu 23 January, usually 120"
     assert (joined["thread_ts"], opened.get("thread_ts")) == (opened["ts"], None)
     assert [r["models"] for r in listed(two, NOW)] == [["parcels"]]
     assert [r["models"] for r in listed(two, NOW + 8 * HOUR)] == [["parcels", "letters"]]
@@ -150,8 +150,8 @@ def test_it_is_over_when_all_of_it_is_and_the_end_of_one_is_an_update(make_home:
     assert [(r["id"], r["state"], r["headline"]) for r in listed(home, NOW + 2 * DAY)] == [(leading.id, "open", leading.headline)]
     watch(home, ["parcels"], now=NOW + 2 * DAY + 2 * HOUR)
     opened, one_over, over = incidents(slack)
-    assert one_over["text"] == "🟠 parcels: no predictions landed on Thu 23 January, usually 120"
-    assert f"*letters:* `{leading.id}` leads, warning, resolved: no predictions" in json.dumps(one_over["blocks"], ensure_ascii=False)
+    assert one_over["text"] == "🟠 parcels: letters is no longer out of line"
+    assert "*As it stands:* no predictions landed on Thu 23 January, usually 120." in json.dumps(one_over["blocks"], ensure_ascii=False)
     assert over["text"].startswith("✅ letters: resolved: restated")
     assert over["text"].endswith("; parcels too")
     assert {m.get("thread_ts") for m in (one_over, over)} == {opened["ts"]}

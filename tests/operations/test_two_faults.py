@@ -1,5 +1,6 @@
 """Two faults of data that overlap in time, day by day: both are named with their own onset, in one incident."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.operations.watch import watch
-from watchkeeper.records import IncidentEvent
+from watchkeeper.records import Action, IncidentEvent
 from worlds import DAY, Change, parcels_days
 
 FIRST, BEGIN = date(2025, 1, 1), datetime(2025, 1, 1, tzinfo=UTC)
@@ -60,6 +61,12 @@ def day_by_day(home: Home, store: Path) -> dict[int, list[IncidentEvent]]:
     return told
 
 
+def sent(home: Home, incident: Incident) -> list[tuple[str, str]]:
+    """Return (kind, text) of what people were told of an incident, in order."""
+    rows = sorted((a for a in home.lake.newest(Action) if a.incident_id == incident.id and a.state == "sent"), key=lambda a: a.at)
+    return [(a.kind, str(json.loads(a.payload)["text"])) for a in rows]
+
+
 def onsets(incident: Incident) -> list[tuple[str, int, bool]]:
     """Which feature each cause is about, since which day, and whether it came later."""
     causes = incident.story.causes if incident.story is not None else []
@@ -90,6 +97,23 @@ def test_a_second_fault_is_named_with_its_own_onset_and_share(home, tmp_path, is
     assert news[0][1].startswith(
         f"got worse: since Mon 27 Jan 2025 also {'faulty data: weight_kg' if is_unit_first else 'size_cm comes in another unit'}"
     )
+    assert_thread_is_news(sent(home, one), f": {news[0][1]}")
+    ends = [text for kind, text in sent(home, one) if kind == "resolve"]
+    assert is_unit_first or len(ends) == 1  # there the last of the clear windows is not final yet
+    for end in ends:
+        assert "*Lasted:* 14 days, 22 Jan to 4 Feb 2025.\n*At worst:* calibration gap -" in end
+        assert "; later also size_cm comes in another unit" in end
+
+
+def assert_thread_is_news(thread: list[tuple[str, str]], news: str) -> None:
+    """The whole story is told once; what follows are lines, fewer than days, and the second fault is one of them."""
+    (kind, opening), *_ = thread
+    updates = [text for kind, text in thread if kind == "update"]
+    assert kind == "open"
+    assert "*Ruled out:*" in opening
+    assert all(len(text.splitlines()) <= 4 and "*Ruled out:*" not in text for text in updates)
+    assert sum(news in text.splitlines()[0] for text in updates) == 1
+    assert 3 < len(updates) < len(EARLY)
 
 
 def test_one_fault_stays_one_cause(home, tmp_path):

@@ -70,11 +70,11 @@ def also_text(causes: Sequence[Cause], timezone: str) -> str:
 
 def later_news(told: Sequence[Cause], now: Sequence[Cause], timezone: str) -> str:
     """Return which faults have begun since an incident was told, in words; empty where none has."""
-    known = {_about(c) for c in told}
-    return also_text([c for c in now if _about(c) not in known], timezone).removeprefix("; ") if told else ""
+    known = {about(c) for c in told}
+    return also_text([c for c in now if about(c) not in known], timezone).removeprefix("; ") if told else ""
 
 
-def _about(cause: Cause) -> str:
+def about(cause: Cause) -> str:
     """Return what a cause is about without its numbers, which change from day to day."""
     subject = cause.subject.partition(" (")[0]
     for verb in (" comes in ", " stands still", " is "):

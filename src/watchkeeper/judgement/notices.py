@@ -5,8 +5,8 @@ retries (outbox.py).
 
 The rules: incidents in production that are or were more than a notice are told. What could have been told more than
 seven days ago, never was, and is over, is not told in bulk now; what still goes on is told however long ago it began. One run sends at most one message about one incident: the opening
-with the newest story, the newest update, or the resolution; what it replaces is passed over, and so is an update that says
-nothing new. That one got worse (worsening.py) is told at once, all else once the cooldown is over. While a silence lasts nothing is told: it is passed over, but for the end of what people believe goes on, which waits
+with the newest story, the newest update, or the resolution; what it replaces is passed over, and so is an update without news on
+a day on which nobody is to hear that it goes on (news.py). That one got worse (worsening.py) is told at once, all else once the cooldown is over. While a silence lasts nothing is told: it is passed over, but for the end of what people believe goes on, which waits
 until the silence is over. What nobody was told of opens with the first news that may be told. Of incidents that are one (together.py) the first opening
 opens and the last end resolves; all between is an update.
 """
@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Literal
 
+from watchkeeper.judgement.news import News, day_of, is_told_again, news, next_day
 from watchkeeper.judgement.silences import in_force
 from watchkeeper.judgement.worsening import is_worse
 from watchkeeper.records import SEVERITIES, IncidentEvent, Silence
@@ -24,9 +25,12 @@ from watchkeeper.records import SEVERITIES, IncidentEvent, Silence
 STALE_AFTER = timedelta(days=7)
 STALE = "older than 7 days"
 SILENCED = "silenced by "
+TOLD_WITH = "told with the opening"
+GOES_ON = "it only went on"
 Kind = Literal["open", "update", "resolve"]
-Fate = Literal["told", "passed over", "silenced"]
-"""What became of an event: people were told, or it was passed over, as another message says as much or as there was a silence."""
+Fate = Literal["told", "told with", "waiting", "passed over", "silenced"]
+"""What became of an event: people were told, by its own message or the opening; its update did not get through yet; or it was passed over, as there was a silence or no
+need."""
 _KINDS = ("opened", "joined", "updated", "resolved")
 _NO_SILENCES: Mapping[str, Sequence[Silence]] = MappingProxyType({})
 
@@ -41,6 +45,10 @@ class Notice:
     skip: str = ""
     is_urgent: bool = False
     """It says that the incident got worse, and waits for no cooldown."""
+    day: int | None = None
+    """Of an update to those who know the incident, how many days after its opening; None of what is told whole."""
+    news: Sequence[News] = ()
+    """What they do not know yet; an update on a day without any says that it goes on."""
 
 
 def severity_so_far(history: Sequence[IncidentEvent]) -> str:
@@ -61,15 +69,16 @@ def notices(
     mature_after: timedelta,
     silences: Mapping[str, Sequence[Silence]] = _NO_SILENCES,
     held: Mapping[str, datetime] = MappingProxyType({}),
+    broken: Sequence[IncidentEvent] = (),
 ) -> list[Notice]:
     """Return what to do about the events of one incident, or of several that are told of as one, given in order, that were not decided yet.
 
     `decided` maps decided events to what became of them, `silences` incidents to those that cover them, past ones too; `held` are events
-    that waited for the end of quiet hours, with the moment since which they did: by that moment it is judged whether they are old news. The end of
-    what was told is told too, however long ago its last bad window was: it takes windows without trouble to call it over.
+    that waited for the end of quiet hours, with the moment since which they did: by that moment it is judged whether they are old news. `broken` are openings about
+    the model's promises, which are news of it. The end of what was told is told too, however long ago its last bad window was: it takes windows without trouble to call it over.
     """
     told = _told(history)
-    is_known, lasts = "told" in decided.values(), goes_on(history)
+    is_known, lasts = not {"told", "waiting"}.isdisjoint(decided.values()), goes_on(history)
     fresh: list[tuple[IncidentEvent, Kind]] = []
     found: list[Notice] = []
     for event, kind in told:
@@ -89,7 +98,9 @@ def notices(
             found.append(Notice(event, kind, event, silenced_text(silence)))
         else:
             fresh.append((event, kind))
-    return found + _coalesced(fresh, _last_said(history, decided), is_known=is_known)
+    if is_known and fresh and fresh[-1][1] == "update" and (last := _last_told(told, decided)) is not None:
+        return found + _updates(history, fresh, last, _opened_at(told, last), broken)
+    return found + _coalesced(fresh, is_known=is_known)
 
 
 def silenced_text(silence: Silence) -> str:
@@ -131,21 +142,52 @@ def _told(history: Sequence[IncidentEvent]) -> list[tuple[IncidentEvent, Kind]]:
     return told
 
 
-def _last_said(history: Sequence[IncidentEvent], decided: Mapping[str, Fate]) -> tuple[str, dict[str, str]] | None:
-    """Return what people were told last: the severity then, and the story of each incident; None after the end."""
-    told = [(e, kind) for e, kind in _told(history) if decided.get(e.event_id, "silenced") != "silenced"]
-    if not told or told[-1][1] == "resolve":
-        return None
-    last = told[-1][0]
-    return severity_so_far(history[: history.index(last) + 1]), _stories(e for e, _ in told)
+def _last_told(told: Sequence[tuple[IncidentEvent, Kind]], decided: Mapping[str, Fate]) -> IncidentEvent | None:
+    """Return the last event that people know of; None where that is the end, or where no message got through."""
+    known = [(e, kind) for e, kind in told if decided.get(e.event_id) in ("told", "told with")]
+    return known[-1][0] if known and known[-1][1] != "resolve" else None
 
 
-def _stories(told: Iterable[IncidentEvent]) -> dict[str, str]:
-    """Return what the last event of each incident says of it, and whether that is its end."""
-    return {e.incident_id: f"{e.event == 'resolved'} {e.story}" for e in told}
+def _opened_at(told: Sequence[tuple[IncidentEvent, Kind]], last: IncidentEvent) -> datetime:
+    """Return when what people know of opened, or opened again after its last end."""
+    at = last.at
+    for event, kind in reversed(told[: [e for e, _ in told].index(last) + 1]):
+        if kind == "resolve":
+            break
+        at = event.at
+    return at
 
 
-def _coalesced(fresh: Sequence[tuple[IncidentEvent, Kind]], said: tuple[str, dict[str, str]] | None, *, is_known: bool) -> list[Notice]:
+def _updates(
+    history: Sequence[IncidentEvent],
+    fresh: Sequence[tuple[IncidentEvent, Kind]],
+    last: IncidentEvent,
+    opened_at: datetime,
+    broken: Sequence[IncidentEvent],
+) -> list[Notice]:
+    """Return one update to those who know the incident as of `last`: its news, or that it goes on, if they are to hear of that by now."""
+    newest, known = fresh[-1][0], history.index(last) + 1
+    found = news(history[:known], history[known : history.index(newest) + 1], broken)
+    day = day_of(opened_at, newest.at)
+    if not found and _stories(history[:known]).items() >= _stories([e for e, _ in fresh]).items():
+        return [Notice(e, k, e, "it would repeat what was told last") for e, k in fresh]
+    is_told = bool(found) or is_told_again(day, day_of(opened_at, last.at))
+    passed = [Notice(e, k, e, "a newer update took its place" if is_told else _thinned(day)) for e, k in fresh[:-1]]
+    is_urgent = any(is_worse(e) for e, _ in fresh)
+    return [*passed, Notice(newest, "update", newest, "" if is_told else _thinned(day), is_urgent=is_urgent, day=day, news=found)]
+
+
+def _stories(events: Iterable[IncidentEvent]) -> dict[str, str]:
+    """Return what the last event of each incident that brings a story says of it."""
+    return {e.incident_id: e.story for e in events if e.event in _KINDS}
+
+
+def _thinned(day: int) -> str:
+    return f"{GOES_ON}: told again on day {next_day(day)}, or with news"
+
+
+def _coalesced(fresh: Sequence[tuple[IncidentEvent, Kind]], *, is_known: bool) -> list[Notice]:
+    """Return what is told whole: an opening, also of what goes on again and of what nobody was told of, or an end."""
     if not fresh:
         return []
     newest, newest_kind = fresh[-1]
@@ -154,16 +196,7 @@ def _coalesced(fresh: Sequence[tuple[IncidentEvent, Kind]], said: tuple[str, dic
         return [*passed, Notice(newest, "resolve", newest)]
     opening = next((e for e, k in fresh if k == "open"), None)
     if opening is not None:
-        passed = [Notice(e, k, e, "told with the opening") for e, k in fresh if e is not opening]
+        passed = [Notice(e, k, e, TOLD_WITH) for e, k in fresh if e is not opening]
         return [Notice(opening, "open", newest), *passed]
     passed = [Notice(e, k, e, "a newer update took its place") for e, k in fresh[:-1]]
-    if not is_known:
-        return [*passed, Notice(newest, "open", newest)]
-    is_said = False
-    if said is not None:
-        is_said = said == (max(said[0], newest.severity, key=SEVERITIES.index), said[1] | _stories(e for e, _ in fresh))
-    worse = next((e for e, _ in reversed(fresh) if is_worse(e)), None)
-    if worse is not None:
-        passed = [Notice(e, k, e, "told with another update") for e, k in fresh if e is not worse]
-        return [*passed, Notice(worse, "update", newest, is_urgent=True)]
-    return [*passed, Notice(newest, newest_kind, newest, "it would repeat what was told last" if is_said else "")]
+    return [*passed, Notice(newest, "update" if is_known else "open", newest, is_urgent=is_known and any(is_worse(e) for e, _ in fresh))]

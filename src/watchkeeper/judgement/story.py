@@ -16,6 +16,7 @@ from watchkeeper.judgement.grounds import looked_at, moved_too, usual_of
 from watchkeeper.judgement.next_steps import next_steps
 from watchkeeper.judgement.places import concentrated, where
 from watchkeeper.judgement.service_story import is_share, number_said, pair_of_place, place_headline, service_facts
+from watchkeeper.judgement.size import size_of
 from watchkeeper.judgement.spans import during_text, rows_span, span_text, typical_text
 from watchkeeper.measures.own import unit_of
 from watchkeeper.monitor import Monitor
@@ -45,6 +46,8 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
             *(_AWAITED if is_of_model and evidence.is_provisional else []),
         ],
         next_steps=next_steps(monitor, episode, evidence, found),
+        places=[s.segment for s in evidence.segments],
+        size=size_of(monitor, _told_of(episode, evidence), evidence),
     )
 
 

@@ -3,6 +3,7 @@
 Belongs here: that, and the questions asked of it in more than one place. Does not: reading it (act.py), or what follows from it (plan.py).
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -61,6 +62,18 @@ class Known:
     def course_of(self, incident_id: str) -> Course | None:
         """Return what is told of as one with an incident, None where it is not known."""
         return self._by_incident.get(incident_id)
+
+    def promises_broken(self, course: Course) -> list[IncidentEvent]:
+        """Return the openings of incidents about promises of the model that leads."""
+        return [e for e in self._broken.get(course.model, ()) if e.incident_id != course.lead]
+
+    @cached_property
+    def _broken(self) -> dict[str, list[IncidentEvent]]:
+        found: dict[str, list[IncidentEvent]] = defaultdict(list)
+        for opened, *_ in self.histories.values():
+            if (opened.family, opened.environment) == ("target", "production") and opened.severity != "notice":
+                found[opened.model].append(opened)
+        return found
 
     def is_acted_for(self, course: Course) -> bool:
         """Tell whether any of the models that it is about is acted for."""

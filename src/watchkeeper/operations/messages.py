@@ -23,6 +23,7 @@ from watchkeeper.site.care import care_lines
 from watchkeeper.site.links import incident_links
 from watchkeeper.site.message import Message, belated_message, brief_message, ending, incident_message, text
 from watchkeeper.site.together import origin_lines
+from watchkeeper.site.updates import end_lines, update_message
 from watchkeeper.story import Story
 from watchkeeper.words import listed, moment_text
 
@@ -87,7 +88,9 @@ def _message(known: Known, monitor: Monitor, course: Course, notice: Notice, whe
             last = dataclasses.replace(named, at=notice.event.at)
             return brief_message(opening, story, last, opened_at=course.events[0].at, timezone=monitor.timezone, **told)
         return belated_message(opening, story, named, **told)
-    cared = [] if is_over else _cared(known, history, event, mine)
+    cared = end_lines(mine, monitor.timezone) if is_over else _cared(known, history, event, mine)
+    if where.kind == "update" and notice.day is not None:
+        return update_message(story, named, notice.news, day=notice.day, cared=cared, **told)
     if is_worse(event):
         cared = [("Got worse", event.why.removeprefix(WORSE)), *cared]
     if where.kind == "open" and where.threads:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from watchkeeper.judgement import outbox, retraining
 from watchkeeper.judgement.episodes import needs_labels
 from watchkeeper.judgement.incidents import in_order
-from watchkeeper.judgement.notices import SILENCED, STALE, Fate, Notice, is_stale, notices, silenced_text
+from watchkeeper.judgement.notices import SILENCED, STALE, TOLD_WITH, Fate, Notice, is_stale, notices, silenced_text
 from watchkeeper.judgement.outbox import Standing
 from watchkeeper.judgement.together import Course
 from watchkeeper.monitor import Monitor
@@ -44,6 +44,7 @@ def plan(known: Known) -> list[Action]:
             mature_after=max(_wait(known, e) for e in history),
             silences=known.silences,
             held=held_since(history, known.standings),
+            broken=known.promises_broken(course),
         )
         until = known.quiet_until(course.lead)
         if until is None:
@@ -98,7 +99,7 @@ def _released(known: Known, rows: Sequence[Action]) -> Iterator[tuple[Action, st
 
 
 def _decided(history: Sequence[IncidentEvent], standings: Mapping[str, Standing]) -> dict[str, Fate]:
-    """Return the events that have an action for any target, and what became of them: told, if one of these was more than skipped.
+    """Return the events that have an action for any target, and what became of them.
 
     Any target: one that is configured later does not tell old news again. What waits for the end of quiet hours is not decided.
     """
@@ -107,9 +108,16 @@ def _decided(history: Sequence[IncidentEvent], standings: Mapping[str, Standing]
 
 
 def _fate(standings: Sequence[Standing]) -> Fate:
-    if any(s.state != "skipped" for s in standings):
+    """Return what became of an event; an opening or an end that waits is as good as told, as nothing takes its place."""
+    if any(s.state == "sent" for s in standings):
         return "told"
-    return "silenced" if any(s.reason.startswith(SILENCED) for s in standings) else "passed over"
+    open_ones = [s for s in standings if s.state != "skipped"]
+    if open_ones:
+        kind, is_tried = open_ones[0].action.kind, any(s.state == "waiting" for s in open_ones)
+        return "told" if kind == "resolve" or (kind == "open" and is_tried) else "waiting"
+    if any(s.reason.startswith(SILENCED) for s in standings):
+        return "silenced"
+    return "told with" if any(s.reason == TOLD_WITH for s in standings) else "passed over"
 
 
 def _wait(known: Known, event: IncidentEvent) -> timedelta:

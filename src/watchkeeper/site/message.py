@@ -1,6 +1,6 @@
 """What people are told, said once: a Story or a Digest becomes one neutral Message, and that becomes text.
 
-Belongs here: the order and the words of a message, and its plain (markdown) form. Does not: Slack's form (block_kit.py),
+Belongs here: the order and the words of a message, and its plain (markdown) form. Does not: updates to those who know it (updates.py), Slack's form (block_kit.py),
 where it is sent (adapters/), or what was measured (judgement/).
 """
 
@@ -91,16 +91,16 @@ def incident_message(
     first = _first(event, beside)
     return Message(
         icon=ICONS["notice" if event.why.startswith(UNJUDGED) else "resolved" if is_over else severity],
-        title=_titled(event.model, story.headline) + too(together, is_over=is_over),
+        title=titled(event.model, story.headline) + too(together, is_over=is_over),
         lead=story.when,
         facts=[
             *together_lines(together),
             *([] if is_over else [("Look first at", f"`{i.id}` ({i.severity}{_over(i)}): {i.headline}.") for i in first]),
-            *((label, _sentence(said)) for label, said in cared),
+            *((label, sentence(said)) for label, said in cared),
             *story.facts,
         ],
         verdict=_closing(story) if is_over else [*_verdict(story), *_beside([i for i in beside if i not in first])],
-        footer=_footer(event.incident_id, severity, channel),
+        footer=footer(event.incident_id, severity, channel),
         links=list(links),
     )
 
@@ -117,7 +117,7 @@ def belated_message(
 ) -> Message:
     """Return the only message about an incident that was over before anything could be sent."""
     told = incident_message(opening, event, severity=severity, channel=channel, links=links, together=together)
-    over: Line = ("Opened and resolved", f"{_sentence(end.headline.removeprefix('resolved: '))} This is the only message about it.")
+    over: Line = ("Opened and resolved", f"{sentence(end.headline.removeprefix('resolved: '))} This is the only message about it.")
     return dataclasses.replace(told, facts=[over, *told.facts], verdict=_verdict(opening))
 
 
@@ -138,8 +138,8 @@ def brief_message(
     over = f"over ({end.headline.removeprefix('resolved: ').rstrip('.')}); opened {since}, resolved {until}"
     return Message(
         icon=ICONS["resolved"],
-        title=f"{_titled(event.model, opening.headline.rstrip('.'))}{too(together, is_over=True)}: {over}",
-        footer=_footer(event.incident_id, severity, channel),
+        title=f"{titled(event.model, opening.headline.rstrip('.'))}{too(together, is_over=True)}: {over}",
+        footer=footer(event.incident_id, severity, channel),
         links=list(links),
     )
 
@@ -150,7 +150,7 @@ def digest_message(digest: Digest, *, channel: str, links: Sequence[Line] = ()) 
     lines = [_labelled(line) for line in digest.text.splitlines() if line.strip()]
     facts = [line for line in lines if line[1] != title]
     return Message(
-        icon=ICONS["digest"], title=title, facts=facts, footer=_footer(digest.digest_id, f"digest of the {digest.period}", channel), links=list(links)
+        icon=ICONS["digest"], title=title, facts=facts, footer=footer(digest.digest_id, f"digest of the {digest.period}", channel), links=list(links)
     )
 
 
@@ -164,11 +164,13 @@ def text(message: Message) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _titled(model: str, headline: str) -> str:
+def titled(model: str, headline: str) -> str:
+    """Return a headline that names its model."""
     return headline if headline.startswith(model) else f"{model}: {headline}"
 
 
-def _footer(identifier: str, kind: str, channel: str) -> str:
+def footer(identifier: str, kind: str, channel: str) -> str:
+    """Return what a message ends with: what it is about, how grave, and where it goes."""
     return ", ".join(part for part in (f"`{identifier}`", kind, channel) if part) + "."
 
 
@@ -201,27 +203,29 @@ def _over(incident: Incident) -> str:
 
 
 def _closing(story: Story) -> list[Line]:
-    steps: list[Line] = [("Do", " ".join(_sentence(step) for step in story.next_steps))] if story.next_steps else []
+    steps: list[Line] = [("Do", " ".join(sentence(step) for step in story.next_steps))] if story.next_steps else []
     return [*_list("Not measured", story.not_measured), *steps]
 
 
 def _list(label: str, items: Sequence[str]) -> list[Line]:
-    return [(label, _sentence(", ".join(item.rstrip(".") for item in items)))] if items else []
+    return [(label, sentence(", ".join(item.rstrip(".") for item in items)))] if items else []
 
 
 def cause_text(cause: Cause) -> str:
     """Return a cause in words, with the share of the change it accounts for and what speaks for and against it."""
-    parts = [f"{cause.subject or cause.kind}{_share(cause)}", *cause.evidence_for, *(f"against it: {e}" for e in cause.evidence_against)]
-    return _sentence("; ".join(part.rstrip(".") for part in parts))
+    parts = [f"{cause.subject or cause.kind}{share_text(cause)}", *cause.evidence_for, *(f"against it: {e}" for e in cause.evidence_against)]
+    return sentence("; ".join(part.rstrip(".") for part in parts))
 
 
-def _share(cause: Cause) -> str:
+def share_text(cause: Cause) -> str:
+    """Return after a cause the share of the change that it accounts for; empty where that is not known."""
     if cause.share is None:
         return ""
     return f" ({' '.join(filter(None, (percent(cause.share), percent_interval(cause.low, cause.high))))} of the change)"
 
 
-def _sentence(words: str) -> str:
+def sentence(words: str) -> str:
+    """Return words that end as a sentence does."""
     words = words.strip()
     return words if not words or words[-1] in ".!?" else f"{words}."
 
