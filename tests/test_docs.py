@@ -33,6 +33,9 @@ from watchkeeper.spelling import parse_duration
 REPOSITORY = Path(__file__).parent.parent
 QUICKSTART = REPOSITORY / "docs" / "quickstart-your-model.md"
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+LONG = {"cluster", "own-kpis", "versions", "what-a-prediction-costs"}
+"""Pages that take long and wait for the night, beside tests of the same commands; that their commands and options exist is known at each change."""
+
 ANYTHING = "..."
 _BLOCK = re.compile(r"^```(?P<language>\w*)(?P<marks>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)")
@@ -123,7 +126,11 @@ def test_the_quickstart_does_what_it_says(quickstart: Terminal) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [p for p in PAGES if p != QUICKSTART and any(c.is_run for c in commands(p))], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=[pytest.mark.nightly] if p.stem in LONG else []) for p in PAGES if p != QUICKSTART and any(c.is_run for c in commands(p))],
+    ids=lambda p: p.stem,
+)
 def test_the_commands_of_a_page_run_and_print_what_it_shows(page: Path, quickstart: Terminal, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     shutil.copytree(quickstart.folder / "models", tmp_path / "models")
     terminal = Terminal(tmp_path)

@@ -6,6 +6,7 @@ Belongs here: arithmetic on window boundaries. Does not: which windows are due (
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -71,7 +72,7 @@ class Grid:
         return day + timedelta(days=7 if self.grain == "week" else 1)
 
     def _midnight(self, day: date) -> datetime:
-        return datetime.combine(day, time(), ZoneInfo(self.timezone)).astimezone(UTC)
+        return local_midnight(day, self.timezone)
 
 
 def grain_of(length: timedelta) -> Grain:
@@ -101,6 +102,7 @@ def in_reckoning(day: Dated) -> Dated:
     return day
 
 
+@lru_cache(maxsize=65_536)  # of rows there are many and of days few
 def local_midnight(day: date, timezone: str) -> datetime:
     """Return the UTC moment at which `day` begins in `timezone`."""
     return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)

@@ -54,7 +54,10 @@ def test_rows_are_those_of_deltalakes_own_dataset_through_every_change_of_the_ta
         assert ours.schema == theirs.schema
         order = [("model", "ascending"), ("at", "ascending"), ("x", "ascending")]
         for where in wheres:
-            assert ours.to_table(filter=where).sort_by(order).equals(theirs.to_table(filter=where).sort_by(order))
+            there = theirs.to_table(filter=where).sort_by(order)
+            assert ours.to_table(filter=where).sort_by(order).equals(there)
+            for columns in (None, ["x", "model", "at"]):
+                assert lake.read("t", columns=columns, where=where).sort_by(order).equals(there.select(columns or there.column_names))
 
 
 def test_a_file_that_cannot_hold_what_is_looked_for_is_not_opened(tmp_path: Path) -> None:
@@ -175,3 +178,38 @@ def test_a_table_that_was_removed_is_none(tmp_path: Path) -> None:
     assert held.read("t").num_rows == 20
     shutil.rmtree(tmp_path / "t")
     assert held.read("t") is None
+
+
+def test_a_small_table_that_is_read_again_is_read_from_memory_but_for_its_new_files(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.append("t", rows(0))
+    both = [lake.read("t") for _ in range(2)]
+    for file in (tmp_path / "t").glob("*.parquet"):
+        file.unlink()
+    assert both == [rows(0)] * 2
+    assert lake.read("t", where=after(START + 5 * timedelta(hours=1))) == rows(0).slice(5)
+    lake.append("t", rows(1))
+    assert lake.read("t").sort_by("at") == pa.concat_tables([rows(0), rows(1)])
+    with pytest.raises(FileNotFoundError):
+        Lake(tmp_path).read("t")
+
+
+@pytest.mark.parametrize(("name", "n"), [("large", 120_000), ("events/parcels", 20)])
+def test_neither_a_large_table_nor_rows_of_people_are_kept_in_memory(tmp_path: Path, name: str, n: int) -> None:
+    lake = Lake(tmp_path)
+    noise = pa.table({"x": np.random.default_rng(1).normal(size=n), "y": np.random.default_rng(2).normal(size=n)})
+    lake.append(name, noise)
+    assert [lake.read(name).num_rows for _ in range(3)] == [n] * 3
+    for file in (tmp_path / name).glob("*.parquet"):
+        file.unlink()
+    with pytest.raises(FileNotFoundError):
+        lake.read(name)
+
+
+def test_a_table_that_was_removed_and_made_anew_has_its_new_rows_only(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.append("t", rows(0))
+    assert [lake.read("t") for _ in range(2)] == [rows(0)] * 2
+    shutil.rmtree(tmp_path / "t")
+    Lake(tmp_path).append("t", rows(1))
+    assert [lake.read("t") for _ in range(2)] == [rows(1)] * 2

@@ -200,7 +200,9 @@ def told_everywhere(home: Home, now: datetime) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(("first", "seed"), [(1, 0), (0, 1)], ids=["positives first", "negatives first"])
+@pytest.mark.parametrize(
+    ("first", "seed"), [pytest.param(1, 0, id="positives first"), pytest.param(0, 1, id="negatives first", marks=pytest.mark.nightly)]
+)
 def test_through_the_whole_chain_with_the_delay_learned(make_home: Callable[..., Home], first: int, seed: int) -> None:
     home = make_home(LEARNING)
     feed = Feed(home, first, seed)

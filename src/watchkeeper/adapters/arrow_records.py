@@ -8,6 +8,7 @@ import types
 import typing
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -35,11 +36,8 @@ def _arrow_field(name: str, hint: Any) -> pa.Field:
 
 def to_arrow(record: type, rows: Iterable[Any]) -> pa.Table:
     """Return records as a table; `rows` are instances of `record`."""
-    names = [f.name for f in dataclasses.fields(record)]
-    columns: dict[str, list[Any]] = {name: [] for name in names}
-    for row in rows:
-        for name in names:
-            columns[name].append(getattr(row, name))
+    every = list(rows)
+    columns = {f.name: list(map(attrgetter(f.name), every)) for f in dataclasses.fields(record)}
     return pa.table(columns, schema=arrow_schema(record))
 
 

@@ -26,6 +26,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP, arrow_schema, as_list, from_arrow, to_arrow
 from watchkeeper.adapters.datasets import dataset_of
+from watchkeeper.adapters.held_tables import HeldTables
 from watchkeeper.adapters.object_stores import files, said
 from watchkeeper.errors import ConflictError, UnreadableError, UnwritableError
 from watchkeeper.records import Profile
@@ -56,6 +57,7 @@ class Lake:
         self._seen: dict[str, tuple[Path, tuple[int, int] | None]] = {}
         self._datasets: dict[str, tuple[tuple[str, int], pads.Dataset]] = {}
         self._committed: dict[str, tuple[tuple[str, int], dict[str, int]]] = {}
+        self._held = HeldTables()
 
     def uri(self, table: str) -> str:
         """Return the address of a table."""
@@ -138,8 +140,11 @@ class Lake:
         With `in_order` one file is read after the other, which takes less memory than several at once.
         """
         dataset = self.dataset(name)
+        if dataset is None:
+            return None
         ahead = {"batch_readahead": 2, "fragment_readahead": 1} if in_order else {}
-        return None if dataset is None else dataset.to_table(columns=list(columns) if columns else None, filter=where, **ahead)
+        rows = dataset if in_order else self._held.get(name, dataset, lambda: self.file_sizes(name))
+        return rows.to_table(columns=list(columns) if columns else None, filter=where, **ahead)
 
     def newest(self, record: type, *, as_of: datetime | None = None, where: pc.Expression | None = None, table: str | None = None) -> list[Any]:
         """Return records with only the newest revision of each key, as known at `as_of`.

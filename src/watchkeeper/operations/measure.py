@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from math import isclose
+from operator import attrgetter
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -302,8 +303,12 @@ def _restated(scores: Iterable[Score], known: dict[tuple[object, ...], Score]) -
             yield replace(score, revision=before.revision + 1)
 
 
+_KEYS = {record: attrgetter(*record.KEY) for record in (Score, ReferenceScore)}
+
+
 def _identity(score: Score) -> tuple[object, ...]:
-    return tuple(getattr(score, k) for k in score.KEY)
+    key: tuple[object, ...] = _KEYS[type(score)](score)
+    return key
 
 
 def _same(before: Score, after: Score) -> bool:
