@@ -11,19 +11,17 @@ from evidence_world import MONDAY, episode, evidence, score, signal
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out, undecided
 from watchkeeper.judgement.evidence import (
     Broken,
-    Moved,
     Pooled,
     Refused,
     SegmentShare,
     baseline_of,
-    drift_between,
     is_borne_out,
-    moved_features,
     segment_excesses,
     segment_shares,
 )
 from watchkeeper.judgement.fault_places import FaultPlace
 from watchkeeper.judgement.leads import lead_of
+from watchkeeper.judgement.moves import Moved, drift_between, moved_features
 from watchkeeper.judgement.odd_inputs import Hole, Odd
 from watchkeeper.judgement.traces import Traces
 from watchkeeper.judgement.versions import Versions

@@ -9,8 +9,9 @@ import pytest
 from evidence_world import evidence, signal
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out
 from watchkeeper.judgement.error_changes import ErrorChange
-from watchkeeper.judgement.evidence import Evidence, Moved
+from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.later_causes import later_news
+from watchkeeper.judgement.moves import Moved
 from watchkeeper.judgement.odd_inputs import Odd
 from watchkeeper.judgement.spells import BadDay, Spell, spell_of
 from watchkeeper.judgement.traces import Place, Traces

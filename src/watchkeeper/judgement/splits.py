@@ -8,6 +8,8 @@ the new one, of another kind: from unknown to known is news of the same incident
 taken together, and none of them leads with the old one alone; all windows before show the old kind alone and nothing of the new one. Where a change was recorded,
 or a version came, at the beginning of either, nothing is split: what they did later cannot be tested. What came of a split never splits back into a kind that it had before, so
 that a cause that flickers splits once at most.
+
+What nobody was told of while it went on is held to the same: where something else began meanwhile, the windows before show one kind alone, and those since another.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -66,6 +68,20 @@ def split_of(incident: Incident, episode: Episode, tested: Tested, had: Collecti
         at -= 1
     sides = _alone(tested, _part(episode, windows[:at]), without=new), _alone(tested, _part(episode, windows[at:]), without=old)
     return Split(incident, episode, *_cut_at(episode, windows[at])) if sides == (old, new) else None
+
+
+def split_at_opening(episode: Episode, began: datetime | None, tested: Tested) -> tuple[Episode, Episode] | None:
+    """Return the two stories of an episode that is told as a whole, when something else `began` while it went on; None where it surely is one."""
+    windows = sorted({s.window_start for s in episode.signals if s.state == "mature"})
+    before, since = ([w for w in windows if began is not None and (w >= began) == is_since] for is_since in (False, True))
+    if episode.family == "data" or len(before) < _LEAST_BEFORE or len(since) < _NEWEST:
+        return None
+    sides = [_part(episode, side) for side in (before, since)]
+    old, new = (tested_kind(tested(side)[1]) for side in sides)
+    if not old or not new or old == new or old in {tested_kind(tested(_part(episode, [w]))[1]) for w in since[:_NEWEST]}:
+        return None
+    is_sure = (_alone(tested, sides[0], without=new), _alone(tested, sides[1], without=old)) == (old, new)
+    return _cut_at(episode, since[0]) if is_sure else None
 
 
 def _is_news(incident: Incident, episode: Episode, windows: Sequence[datetime]) -> bool:
