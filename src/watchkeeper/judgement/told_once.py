@@ -3,6 +3,7 @@
 Belongs here: that choice. Does not: which signals are one episode (episodes.py), the incident of a fault that hits several models (together.py).
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -47,7 +48,7 @@ def _have_one_cause(mine: Evidence, every: Evidence) -> bool:
         return False
     if first.kind == _NAMES_NOTHING:
         return _place(first) != "" and _place(first) == _place(other)
-    return first.subject == other.subject
+    return _inputs(first) == _inputs(other)
 
 
 def _lies_in(evidence: Evidence, segment: str) -> bool:
@@ -59,6 +60,11 @@ def _lies_in(evidence: Evidence, segment: str) -> bool:
 
 def _likeliest(evidence: Evidence) -> Cause | None:
     return next(iter(causes(replace(evidence, fault_places={}))), None)
+
+
+def _inputs(cause: Cause) -> str:
+    """Return the inputs that a cause names as moved, whatever the scores and the outcome did besides; of another kind of cause all it says."""
+    return re.split("^the inputs changed: |; so did ", cause.subject)[-1] if cause.kind == "covariate" else cause.subject
 
 
 def _place(cause: Cause) -> str:

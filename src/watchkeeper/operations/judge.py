@@ -161,7 +161,11 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
     splits += [split for _, split in first]
     apart, closed = [*told, *(s.episode for s in splits)], {s.incident.id for s in splits}
     events = develop(known=[i for i in incidents if i.id not in closed], found=[e for e in told_of if e not in apart])
-    return [*events, *(opened for opened, _ in first), *(e for s in splits for e in split_events(s, tell(s.before), develop(known=[], found=[s.since]), monitor.timezone, now))]
+    return [
+        *events,
+        *(opened for opened, _ in first),
+        *(e for s in splits for e in split_events(s, tell(s.before), develop(known=[], found=[s.since]), monitor.timezone, now)),
+    ]
 
 
 def _signals_of(home: Home, incident: Incident, now: datetime) -> list[Signal]:
