@@ -18,9 +18,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from watchkeeper.judgement.causes import undecided
+from watchkeeper.judgement.developments import matching
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
-from watchkeeper.judgement.incidents import CAUSE_CHANGED, Incident, event_about
+from watchkeeper.judgement.incidents import CAUSE_CHANGED, Incident, event_about, fold
+from watchkeeper.judgement.later_causes import something_else_began
 from watchkeeper.records import IncidentEvent, key
 from watchkeeper.story import Cause, Story
 from watchkeeper.words import moment_text
@@ -33,6 +35,8 @@ _WITHOUT_SHARE = frozenset({"infrastructure", "traffic"})
 
 Tested = Callable[[Episode], tuple[Evidence, Sequence[Cause]]]
 """Gives the evidence about an episode, and the causes that it supports."""
+Develop = Callable[..., list[IncidentEvent]]
+"""Gives what is new about episodes (`found`) beside incidents (`known`), as `developments`."""
 
 
 class Split(NamedTuple):
@@ -42,6 +46,30 @@ class Split(NamedTuple):
     episode: Episode
     before: Episode
     since: Episode
+
+
+def splits_of(incidents: Sequence[Incident], found: Sequence[Episode], tested: Tested) -> list[Split]:
+    """Return the episodes whose newest windows have another cause than their incident was told with."""
+    pairs = [(incident, episode) for episode in found if (incident := matching(incidents, episode)) is not None]
+    looked = (split_of(incident, episode, tested, kinds_before(incident, incidents)) for incident, episode in pairs)
+    return [split for split in looked if split is not None]
+
+
+def split_at_once(new: Sequence[Episode], tested: Tested, develop: Develop) -> list[tuple[IncidentEvent, Split]]:
+    """Return the openings of episodes that nobody was told of and that are two stories, each with where it splits: as if each had been told while it went on."""
+    out = []
+    for episode in new:
+        parts = split_at_opening(episode, something_else_began(tested(episode)[0]), tested)
+        if parts is not None:
+            [opened] = develop(known=[], found=[replace(parts[0], is_over=False)])
+            out.append((opened, Split(fold([opened])[0], episode, *parts)))
+    return out
+
+
+def in_pieces(found: Sequence[Episode], splits: Sequence[Split]) -> list[Episode]:
+    """Return episodes, those that split as the two that they are."""
+    split = [s.episode for s in splits]
+    return [*(e for e in found if e not in split), *(piece for s in splits for piece in (s.before, s.since))]
 
 
 def split_of(incident: Incident, episode: Episode, tested: Tested, had: Collection[str]) -> Split | None:

@@ -45,7 +45,7 @@ from watchkeeper.judgement.recovery import HOURS, are_back
 from watchkeeper.judgement.service_story import SERVICE_EVIDENCE
 from watchkeeper.judgement.shared_faults import shared_faults
 from watchkeeper.judgement.signals import pages
-from watchkeeper.judgement.splits import Split, Tested, cut, kinds_before, split_at_opening, split_events, split_of
+from watchkeeper.judgement.splits import cut, in_pieces, split_at_once, split_events, splits_of
 from watchkeeper.judgement.story import ending, story
 from watchkeeper.judgement.told_once import is_told_with
 from watchkeeper.judgement.worsening import has_joined, worsened
@@ -154,10 +154,10 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
     )
     new = [e for e in told_of if matching(incidents, e) is None]
     whole = [e for e in new if e.family != "segment"]
-    first, splits = _split_at_once(whole, tested, develop), _splits(incidents, told_of, tested)
-    stories = _in_pieces(told_of, [*splits, *(split for _, split in first)])
+    first, splits = split_at_once(whole, tested, develop), splits_of(incidents, told_of, tested)
+    stories = in_pieces(told_of, [*splits, *(split for _, split in first)])
     told = [e for e in new if any(is_told_with(e, w, evidence) for w in stories)]
-    first += _split_at_once([e for e in new if e not in whole and e not in told], tested, develop)
+    first += split_at_once([e for e in new if e not in whole and e not in told], tested, develop)
     splits += [split for _, split in first]
     apart, closed = [*told, *(s.episode for s in splits)], {s.incident.id for s in splits}
     events = develop(known=[i for i in incidents if i.id not in closed], found=[e for e in told_of if e not in apart])
@@ -179,30 +179,6 @@ def _signals_at(home: Home, monitor: Monitor, episode: Episode, moment: datetime
     about &= (pc.field("window_end") > pa.scalar(episode.start, TIMESTAMP)) & (pc.field("computed_at") <= pa.scalar(moment, TIMESTAMP))
     found = home.lake.read(Signal.TABLE, where=about)
     return [] if found is None else list(from_arrow(Signal, found))
-
-
-def _splits(incidents: Sequence[Incident], found: Sequence[Episode], tested: Tested) -> list[Split]:
-    """Return the episodes whose newest windows have another cause than their incident was told with."""
-    pairs = [(incident, episode) for episode in found if (incident := matching(incidents, episode)) is not None]
-    looked = (split_of(incident, episode, tested, kinds_before(incident, incidents)) for incident, episode in pairs)
-    return [split for split in looked if split is not None]
-
-
-def _split_at_once(new: Sequence[Episode], tested: Tested, develop: Callable[..., list[IncidentEvent]]) -> list[tuple[IncidentEvent, Split]]:
-    """Return the openings of episodes that nobody was told of and that are two stories, each with where it splits: as if each had been told while it went on."""
-    out = []
-    for episode in new:
-        parts = split_at_opening(episode, something_else_began(tested(episode)[0]), tested)
-        if parts is not None:
-            [opened] = develop(known=[], found=[replace(parts[0], is_over=False)])
-            out.append((opened, Split(fold([opened])[0], episode, *parts)))
-    return out
-
-
-def _in_pieces(found: Sequence[Episode], splits: Sequence[Split]) -> list[Episode]:
-    """Return episodes, those that split as the two that they are."""
-    split = [s.episode for s in splits]
-    return [*(e for e in found if e not in split), *(piece for s in splits for piece in (s.before, s.since))]
 
 
 def _of_era(one: Judged, wait: timedelta, now: datetime) -> list[Episode]:
