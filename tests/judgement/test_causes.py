@@ -1,7 +1,7 @@
 """Causes: the split of a change, worked by hand; what evidence supports, rules out, and leaves unknown."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -11,19 +11,17 @@ from evidence_world import MONDAY, episode, evidence, score, signal
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out, undecided
 from watchkeeper.judgement.evidence import (
     Broken,
-    Moved,
     Pooled,
     Refused,
     SegmentShare,
     baseline_of,
-    drift_between,
     is_borne_out,
-    moved_features,
     segment_excesses,
     segment_shares,
 )
 from watchkeeper.judgement.fault_places import FaultPlace
 from watchkeeper.judgement.leads import lead_of
+from watchkeeper.judgement.moves import Moved, drift_between, moved_features
 from watchkeeper.judgement.odd_inputs import Hole, Odd
 from watchkeeper.judgement.traces import Traces
 from watchkeeper.judgement.versions import Versions
@@ -275,26 +273,51 @@ def test_a_segment_must_be_out_of_line_itself_and_not_only_apart_from_the_rest()
     assert is_borne_out(episode(signal()), gaps(0.0))
 
 
+def course(*values: float) -> list[tuple[datetime, float]]:
+    """Return a PSI day by day."""
+    return [(START + day * DAY, value) for day, value in enumerate(values)]
+
+
+USUAL = [0.02, 0.03, 0.025, 0.02, 0.03] * 8
+
+
 def test_a_feature_has_moved_when_it_stands_out_from_the_weeks_before():
-    before = {"weight_kg": [0.02, 0.03, 0.025, 0.02, 0.03] * 8, "depot": [0.5, 0.7, 0.6, 0.65] * 10, "few": [0.1] * 5, "@score": [0.1] * 40}
-    during = {"weight_kg": [0.8], "depot": [0.62], "few": [3.0], "@score": [3.0]}
+    before = {"weight_kg": course(*USUAL), "depot": course(*[0.5, 0.7, 0.6, 0.65] * 10), "few": course(*[0.1] * 5), "@score": course(*[0.1] * 40)}
+    during = {"weight_kg": course(0.8), "depot": course(0.62), "few": course(3.0), "@score": course(3.0)}
     moved, compared = moved_features(before, during)
     assert [m.feature for m in moved or []] == ["weight_kg"]
     assert compared == 2
 
 
 def test_against_too_few_weeks_nothing_can_be_said():
-    assert moved_features({"weight_kg": [0.1] * 13}, {"weight_kg": [5.0]}) == (None, 0)
+    assert moved_features({"weight_kg": course(*[0.1] * 13)}, {"weight_kg": course(5.0)}) == (None, 0)
 
 
 def test_a_move_too_small_to_act_on_is_none():
-    assert moved_features({"weight_kg": [0.001] * 40}, {"weight_kg": [0.05]})[0] == []
+    assert moved_features({"weight_kg": course(*[0.001] * 40)}, {"weight_kg": course(0.05)})[0] == []
+
+
+@pytest.mark.parametrize(
+    ("psi", "since"),
+    [
+        ((0.02, 0.03, 0.9, 1.0, 0.9), 2),
+        ((0.03, 0.02, 0.02, 0.9), 3),
+        ((0.9, 1.0, 0.9, 0.9), None),
+        ((0.02, 0.9, 1.0, 0.9), None),
+        ((0.02, 0.08, 0.2, 0.5, 0.9), None),
+        ((0.02, 0.02, 0.12, 0.5, 0.9), None),
+    ],
+    ids=["a jump", "a jump on the last day", "from the beginning", "a day after it", "grows at once", "grows after two days"],
+)
+def test_an_input_moved_later_where_it_jumped_after_days_that_were_as_usual(psi, since):
+    [found] = moved_features({"weight_kg": course(*USUAL)}, {"weight_kg": course(*psi)})[0] or []
+    assert found.since == (None if since is None else START + since * DAY)
 
 
 def test_drift_is_read_from_the_windows_asked_for():
     table = pa.concat_tables([scores(noise(0, 10), metric="psi", names=[("weight_kg", "")]), scores(noise(0, 10))])
     found = drift_between(table, START + 2 * DAY, START + 5 * DAY)
-    assert {f: len(v) for f, v in found.items()} == {"weight_kg": 3}
+    assert {f: [at for at, _ in v] for f, v in found.items()} == {"weight_kg": [START + day * DAY for day in (2, 3, 4)]}
 
 
 def test_segments_share_the_excess_by_rows_and_gap():

@@ -8,7 +8,7 @@ from evidence_world import evidence as of_monday
 from evidence_world import signal
 from watchkeeper.judgement.causes import causes, ruled_out
 from watchkeeper.judgement.error_changes import ErrorChange
-from watchkeeper.judgement.evidence import Moved
+from watchkeeper.judgement.moves import Moved
 from watchkeeper.judgement.odd_inputs import Odd
 from watchkeeper.judgement.traces import Mix, Place, Traces
 

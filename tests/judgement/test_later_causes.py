@@ -9,8 +9,10 @@ import pytest
 from evidence_world import evidence, signal
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out
 from watchkeeper.judgement.error_changes import ErrorChange
-from watchkeeper.judgement.evidence import Evidence, Moved
-from watchkeeper.judgement.later_causes import later_news
+from watchkeeper.judgement.evidence import Evidence
+from watchkeeper.judgement.grounds import moved_since
+from watchkeeper.judgement.later_causes import later_news, something_else_began
+from watchkeeper.judgement.moves import Moved
 from watchkeeper.judgement.odd_inputs import Odd
 from watchkeeper.judgement.spells import BadDay, Spell, spell_of
 from watchkeeper.judgement.traces import Place, Traces
@@ -62,11 +64,30 @@ def test_where_an_incident_began_is_that_of_the_days_before_the_later_fault_whos
     south, everywhere = (Place("region", "segment", where, 5.2, 2.4, 0.3, 1.0) for where in ("region = south", "wind is missing"))
     rose = ErrorChange("mean absolute error", 5.2, 2.4, 0.1)
     found = two_faults(2.0, 2.0, 4.0, 4.0, nulls=(), unit=(), faults=[], moved=[], faulty_later=["wind"], later_faults=missing("wind", 9, 10))
-    first = Traces(place=south, error=rose, error_there=rose)
+    first = Traces(place=south, error=rose, error_there=rose, days=days(2.0, 2.0))
+    beginning = two_faults(2.0, 2.0, nulls=(), unit=(), faults=[], moved=[])
     for harm, said in ((4.0, ["the outcome no longer follows the prediction, where region = south", "faulty data: wind"]), (2.0, None)):
-        traces = replace(found.traces, days=days(2.0, 2.0, harm, harm), place=everywhere, error=rose, error_there=rose, beginning=first)
-        subjects = [c.subject for c in causes(replace(found, traces=traces))]
+        traces = replace(found.traces, days=days(2.0, 2.0, harm, harm), place=everywhere, error=rose, error_there=rose)
+        subjects = [c.subject for c in causes(replace(found, traces=traces, beginning=replace(beginning, traces=first)))]
         assert subjects == (said or ["the outcome no longer follows the prediction, where wind is missing"])
+
+
+def test_an_input_that_moved_later_is_no_cause_of_the_beginning_and_is_told_with_its_day():
+    """The rate rose by 20 points of itself for two days; then a size moved, the model expected 30 points more, and all days together are the model's fault."""
+    moved = [Moved("size_cm", 9.0, since=at(9))]
+    whole = evidence(
+        *(signal(day=7 + d) for d in range(4)), rate=0.33, gap=-0.1, usual_rate=0.23, moved=moved, traces=Traces(days=days(0.2, 0.2, -0.4, -0.4))
+    )
+    first = evidence(signal(), signal(day=8), rate=0.43, gap=0.2, usual_rate=0.23, moved=[], traces=Traces(days=days(0.2, 0.2)))
+    assert [c.subject for c in causes(whole)] == ["the model's scores moved, not the outcome; so did size_cm"]
+    assert something_else_began(whole) == at(9)
+    told = replace(whole, beginning=first)
+    assert [(c.subject, c.onset) for c in causes(told)] == [("the outcome changed, not the inputs", at(7))]
+    [(label, said)] = moved_since(told, causes(told))
+    assert (label, said.partition(":")[0]) == ("Since then", "size_cm moved, since Wed 15 Jan 2025")
+    assert moved_since(whole, causes(whole)) == []
+    few = replace(first, traces=Traces())
+    assert causes(replace(whole, beginning=few)) == causes(whole), "too few rows tell nothing"
 
 
 def test_a_fault_from_the_beginning_is_not_a_later_one():

@@ -8,7 +8,8 @@ from evidence_world import START, signal
 from evidence_world import evidence as of_monday
 from strain_world import strain
 from watchkeeper.judgement.causes import causes
-from watchkeeper.judgement.evidence import Moved, SegmentShare
+from watchkeeper.judgement.evidence import SegmentShare
+from watchkeeper.judgement.moves import Moved
 from watchkeeper.judgement.odd_inputs import Hole, Odd, Repeats
 from watchkeeper.judgement.traces import Mix, Place, Traces
 from watchkeeper.judgement.versions import Versions

@@ -13,7 +13,7 @@ from incident_world import event
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.incidents import CAUSE_CHANGED, Incident, fold
-from watchkeeper.judgement.splits import Split, cut, kinds_before, split_events, split_of
+from watchkeeper.judgement.splits import Split, cut, kinds_before, split_at_opening, split_events, split_of
 from watchkeeper.records import Change
 from watchkeeper.story import Cause, Story
 from worlds import DAY
@@ -77,6 +77,34 @@ def test_three_days_of_another_cause_alone_split_an_incident_where_it_changed(co
 )
 def test_a_cause_that_flickers_or_goes_on_beside_the_other_splits_nothing(course: str):
     assert World(course).split() is None
+
+
+@pytest.mark.parametrize(
+    ("course", "began", "days_of_each"),
+    [
+        ("ooolll", 3, (3, 3)),
+        ("oollllll", 2, (2, 6)),
+        ("ooolll", None, None),
+        ("ooooll", 4, None),
+        ("olllll", 1, None),
+        ("ooolbb", 3, None),
+        ("oobbbb", 2, None),
+        ("ooblll", 3, None),
+        ("oooooo", 3, None),
+        ("ooouuu", 3, None),
+        ("mmmxxx", 3, None),
+    ],
+)
+def test_what_is_told_as_a_whole_splits_where_something_else_began_and_each_side_shows_its_own_kind_alone(
+    course: str, began: int | None, days_of_each: tuple[int, int] | None
+):
+    moment = None if began is None else FIRST + began * DAY
+    found = split_at_opening(days(len(course)), moment, World(course).tested)
+    assert (None if found is None else tuple(len(e.signals) for e in found)) == days_of_each
+    if found is not None:
+        before, since = found
+        assert (before.is_over, since.is_over) == (True, False)
+        assert before.end == since.start == moment
 
 
 def test_from_unknown_to_known_is_news_of_the_same_incident():

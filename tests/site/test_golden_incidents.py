@@ -13,8 +13,9 @@ from evidence_world import evidence, monitor, score, signal
 from strain_world import AS_OTHERS, SLOWER, strain
 from watchkeeper.judgement.developments import developments
 from watchkeeper.judgement.episodes import Episode
-from watchkeeper.judgement.evidence import Evidence, Moved, SegmentShare
+from watchkeeper.judgement.evidence import Evidence, SegmentShare
 from watchkeeper.judgement.incidents import fold
+from watchkeeper.judgement.moves import Moved
 from watchkeeper.judgement.odd_inputs import Odd
 from watchkeeper.judgement.story import story
 from watchkeeper.judgement.traces import Mix, Place, Traces

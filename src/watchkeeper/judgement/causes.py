@@ -19,7 +19,7 @@ from watchkeeper.judgement.changes import cleared, of_changes
 from watchkeeper.judgement.error_causes import of_errors
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused, places_of
 from watchkeeper.judgement.fault_places import FAULTY, FaultPlace, placed
-from watchkeeper.judgement.later_causes import begun_together, with_later
+from watchkeeper.judgement.later_causes import begun_together, of_the_beginning, with_later
 from watchkeeper.judgement.odd_inputs import EXCHANGED, Odd, are_exchanged, codes_text, shares_text
 from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
 from watchkeeper.judgement.service_causes import of_service
@@ -50,9 +50,8 @@ def causes(evidence: Evidence) -> list[Cause]:
     if evidence.lead.family == "service":
         return of_service(evidence)
     found = with_later(evidence, _of_beginning(evidence))
-    if evidence.traces.beginning is None or not any(c.is_later for c in found):
-        return found
-    return with_later(evidence, _of_beginning(replace(evidence, traces=evidence.traces.at_first())))  # the rows since then hide where it began
+    first = of_the_beginning(evidence, found)
+    return found if first is None else with_later(evidence, _of_beginning(first))
 
 
 def _of_beginning(evidence: Evidence) -> list[Cause]:

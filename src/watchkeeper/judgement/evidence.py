@@ -6,7 +6,6 @@ Belongs here: gathering numbers for causes and words. Does not: deciding (causes
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.fault_places import FaultPlace
+from watchkeeper.judgement.moves import Moved
 from watchkeeper.judgement.succession import Succession
 from watchkeeper.judgement.traces import Traces
 from watchkeeper.judgement.versions import Versions
@@ -29,21 +29,8 @@ EVIDENCE = {"positive_rate", "calibration_gap", "recall", "score_mean", *OF_SEGM
 OF_A_RATE = ("calibration_gap", "calibration_gap_to_rest", "log_loss", "recall", "accuracy")
 """Metrics that a split of the outcome's rate explains; it says nothing about how well scores rank."""
 _GRID = timedelta(days=2)
-_MOVED = 3.5
-_WORTH_NAMING = 0.1  # PSI below this is a shift nobody would act on
 _LEAST_BASELINE = 14
-_LEAST_SPREAD = 0.1
-_MOST_WINDOWS = 4  # days of one spell are not independent
-_TINY = 1e-3
 _CERTAIN = 1.96  # so many standard errors from what is usual lies what is beyond chance
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A feature whose distribution differs from that of the weeks before, in spreads of those weeks."""
-
-    feature: str
-    z: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +75,7 @@ class Evidence:
     `whole` is the leading number over all its windows, where that is a mean of rows; `traces` what the rows of its bad windows show; `service` figures of the
     service over these, by metric and place; `volume` the rows of such a window, and the median and the most of one in the weeks before;
     `fault_places` the segment that nearly all missing values, or new categories, of a feature are of, by metric and feature; `noticed` the notices about
-    inputs in the same windows.
+    inputs in the same windows; `beginning` the evidence of the windows before something else began, where it did while the episode went on.
     """
 
     windows: list[datetime]
@@ -131,6 +118,7 @@ class Evidence:
     not_measured: list[str] = field(default_factory=list)
     told_at: datetime | None = None
     timezone: str = "UTC"
+    beginning: "Evidence | None" = None
 
 
 def places_of(faults: Iterable[Signal], found: Mapping[tuple[str, str], FaultPlace]) -> dict[str, FaultPlace]:
@@ -157,17 +145,6 @@ class Pooled:
         return sorted({segment for _, _, segment in self._scores if segment})
 
 
-def drift_between(scores: pa.Table, start: datetime, end: datetime) -> dict[str, list[float]]:
-    """Return each feature's PSI values in the windows of [start, end), from rows as in sql/judged_scores.sql."""
-    kind = scores.schema.field("window_start").type
-    inside = (pc.field("window_start") >= pa.scalar(start, kind)) & (pc.field("window_start") < pa.scalar(end, kind))
-    rows = scores.filter((pc.field("metric") == "psi") & (pc.field("segment") == "") & inside & pc.field("value").is_valid())
-    out: dict[str, list[float]] = {}
-    for feature, value in zip(rows.column("feature").to_pylist(), rows.column("value").to_pylist(), strict=True):
-        out.setdefault(feature, []).append(value)
-    return out
-
-
 def volume_of(scores: pa.Table, windows: Sequence[Window], start: datetime) -> tuple[float, float, float] | None:
     """Return the rows of a window among some, and the median and the most of one in the 56 days before `start`; None without any of these."""
     kind = scores.schema.field("window_start").type
@@ -188,26 +165,6 @@ def baseline_of(scores: pa.Table, start: datetime) -> timedelta:
     first = pc.min(scores.filter((pc.field("metric") == "psi") & since & pc.field("value").is_valid()).column("window_start")).as_py()
     whole = first is None or first >= start or first < start - ROLLING + _GRID  # the first window inside may begin a day or two later
     return ROLLING if whole else start - first
-
-
-def moved_features(before: Mapping[str, Sequence[float]], during: Mapping[str, Sequence[float]]) -> tuple[list[Moved] | None, int]:
-    """Return the features whose PSI in the windows stands out from the 56 days before, and how many were compared.
-
-    The weeks before are the baseline, not the reference: against a reference of another season everything has moved.
-    None when there are too few windows before to tell.
-    """
-    moved, compared = [], 0
-    for feature, values in during.items():
-        base = np.log(np.array(before.get(feature, [])) + _TINY)
-        if len(base) < _LEAST_BASELINE or feature.startswith("@"):
-            continue
-        compared += 1
-        spread = max(float(base.std(ddof=1)), _LEAST_SPREAD)
-        change = float(np.mean(np.log(np.array(values) + _TINY))) - float(base.mean())
-        z = change / (spread * sqrt(1 / min(len(values), _MOST_WINDOWS) + 1 / len(base)))
-        if z > _MOVED and float(np.mean(values)) >= _WORTH_NAMING:
-            moved.append(Moved(feature, z))
-    return (sorted(moved, key=lambda m: -m.z) if compared else None), compared
 
 
 def is_borne_out(episode: Episode, scores: pa.Table) -> bool:

@@ -21,14 +21,13 @@ from watchkeeper.judgement.evidence import (
     Refused,
     SegmentShare,
     baseline_of,
-    drift_between,
-    moved_features,
     segment_excesses,
     segment_shares,
     volume_of,
 )
 from watchkeeper.judgement.fault_places import FaultPlace
 from watchkeeper.judgement.leads import lead_of
+from watchkeeper.judgement.moves import drift_between, moved_features
 from watchkeeper.judgement.service_story import SERVICE_EVIDENCE
 from watchkeeper.judgement.succession import Succession
 from watchkeeper.judgement.traces import Traces
@@ -46,7 +45,7 @@ class Known:
     `versions` looks up which model versions answered at an episode's onset, `succession` whether another version than that of the reference
     has the traffic at a moment; `broken` and `set_aside` look up what intake found in
     a stretch of time: expectations that rows broke, and how many rows of a source are held, with the commonest reason. `broken_then`
-    does as `broken` for files that hold any row of the time. `traces` looks up what rows show of an episode, given when the first later fault began, `places` of which segment faults of an episode are. `refused` looks up files of a source that came then and were refused whole.
+    does as `broken` for files that hold any row of the time. `traces` looks up what rows show of an episode, `places` of which segment faults of an episode are. `refused` looks up files of a source that came then and were refused whole.
     """
 
     scores: pa.Table
@@ -59,7 +58,7 @@ class Known:
     refused: Callable[[Window, str], list[Refused]] = lambda _window, _source: []
     versions: Callable[[Episode], Versions | None] = lambda _: None
     succession: Callable[[datetime], Succession | None] = lambda _: None
-    traces: Callable[[Episode, datetime | None], Traces | None] = lambda _episode, _later: None
+    traces: Callable[[Episode], Traces | None] = lambda _: None
     places: Callable[[Episode, Sequence[Signal]], dict[tuple[str, str], FaultPlace]] = lambda _episode, _faults: {}
     told_at: datetime | None = None
 
@@ -129,7 +128,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         changes=known.changes_near(episode),
         versions=known.versions(episode) if episode.family != "data" else None,
         succession=known.succession(episode.end) if episode.family not in ("data", "target") else None,
-        traces=known.traces(episode, min((s.window_start for s in later_faults), default=None)) or Traces(),
+        traces=known.traces(episode) or Traces(),
         fault_places=known.places(episode, [*episode.signals, *faults, *later_faults]),
         volume=volume_of(known.scores, windows_out_of_line(episode), start),
         service={(m, s): score for m in SERVICE_EVIDENCE for s in {"", segment} if (score := pooled.of(m, s)) is not None},

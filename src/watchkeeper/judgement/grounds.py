@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 
 from watchkeeper.judgement.episodes import Episode, rows_out_of_line
 from watchkeeper.judgement.evidence import Evidence
+from watchkeeper.judgement.later_causes import moved_later
 from watchkeeper.judgement.spans import span_text
 from watchkeeper.judgement.succession import succession_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.story import Cause
 from watchkeeper.windows import Window, grain_of
-from watchkeeper.words import listed
+from watchkeeper.words import listed, moment_text
 
 _FEW = 3
 
@@ -46,13 +47,27 @@ def _runs(windows: Sequence[Window]) -> list[tuple[datetime, datetime]]:
     return out
 
 
+def moved_since(evidence: Evidence, found: Sequence[Cause]) -> list[tuple[str, str]]:
+    """Tell which inputs moved only while it went on and are named by no cause: what they do to the number is not told apart from what it began with."""
+    later = [m for m in moved_later(evidence) if not any(m.feature in cause.subject for cause in found)]
+    if not later:
+        return []
+    names, day = listed([m.feature for m in later[:_FEW]]), moment_text(min(m.since for m in later if m.since is not None), evidence.timezone)
+    return [
+        (
+            "Since then",
+            f"{names} moved, since {day.removesuffix(', 00:00')}: two things may be at work from there on, and causes are looked for before it.",
+        )
+    ]
+
+
 def moved_too(evidence: Evidence, found: Sequence[Cause]) -> list[tuple[str, str]]:
     """Tell which inputs moved in the same windows and are named by no cause, of a number whose errors no score foresees: that they did no harm is not known."""
     if evidence.traces.error is None:
         return []
-    told: dict[str, str] = {}
+    told, later = dict[str, str](), {m.feature for m in moved_later(evidence)}
     for signal in evidence.noticed:
-        if not any(signal.feature in cause.subject for cause in found):
+        if signal.feature not in later and not any(signal.feature in cause.subject for cause in found):
             where = signal.reason.partition(";")[0] if signal.metric == "segment_shift" else ""
             told[signal.feature] = told.get(signal.feature) or where
     if not told:

@@ -3,6 +3,8 @@
 Belongs here: causes of the beginning, days and spells -> all causes, each with its own onset and share. Does not: the causes of the beginning
 (causes.py), finding spells (spells.py), the words around it (story.py).
 
+What an incident began with is looked for in the windows before something else began: what came since hides it, and an input that moved only then is no cause of it.
+
 A fault that comes later is a cause where the number is clearly worse on its days than it was before it: it has what lies beyond that. Of a day on
 which the fault of the beginning is over all of it is the later one's. So two faults have no more than the whole change between them. It is
 attribution, not experiment.
@@ -17,6 +19,7 @@ import numpy as np
 
 from watchkeeper.judgement.evidence import Evidence, places_of
 from watchkeeper.judgement.fault_places import FAULTY, placed
+from watchkeeper.judgement.moves import Moved
 from watchkeeper.judgement.odd_inputs import EXCHANGED
 from watchkeeper.judgement.spells import BadDay, Spell
 from watchkeeper.records import Signal
@@ -51,6 +54,29 @@ def with_later(evidence: Evidence, found: Sequence[Cause]) -> list[Cause]:
     return [*(_scaled(c, left) for c in found), *named] if named else list(found)
 
 
+def something_else_began(evidence: Evidence) -> datetime | None:
+    """Return when the first thing began that may be at work beside what an incident began with: a fault of data, or an input that moved; None where nothing did."""
+    first = min((d.start for d in evidence.traces.days), default=None)
+    spells = [s.days[0] for s in evidence.traces.spells if first is not None and s.days[0] > first]
+    moves = [m.since for m in evidence.moved or () if m.since is not None]
+    return min([*spells, *moves, *(s.window_start for s in evidence.later_faults)], default=None)
+
+
+def of_the_beginning(evidence: Evidence, found: Sequence[Cause]) -> Evidence | None:
+    """Return the evidence of the windows before something else began, where that made it worse or is an input that moved; None where all windows tell the same, or rows of so few show nothing."""
+    first = evidence.beginning
+    if first is None or not first.traces.days:
+        return None
+    return first if moved_later(evidence) or any(c.is_later for c in found) else None
+
+
+def moved_later(evidence: Evidence) -> list[Moved]:
+    """Return the inputs that moved only while the incident went on, and that the evidence of its beginning is without."""
+    if evidence.beginning is None or not evidence.beginning.traces.days:
+        return []
+    return [m for m in evidence.moved or () if m.since is not None]
+
+
 def begun_together(signals: Sequence[Signal]) -> list[list[Signal]]:
     """Return signals of features by when these were first faulty: what follows within the next window began with what was before it."""
     first = {feature: min((s for s in signals if s.feature == feature), key=lambda s: s.window_start) for feature in {s.feature for s in signals}}
@@ -70,13 +96,13 @@ def also_text(causes: Sequence[Cause], timezone: str) -> str:
 
 def later_news(told: Sequence[Cause], now: Sequence[Cause], timezone: str) -> str:
     """Return which faults have begun since an incident was told, in words; empty where none has."""
-    known = {about(c) for c in told}
-    return also_text([c for c in now if about(c) not in known], timezone).removeprefix("; ") if told else ""
+    known = {about(c.subject) for c in told}
+    return also_text([c for c in now if about(c.subject) not in known], timezone).removeprefix("; ") if told else ""
 
 
-def about(cause: Cause) -> str:
+def about(subject: str) -> str:
     """Return what a cause is about without its numbers, which change from day to day."""
-    subject = cause.subject.partition(" (")[0]
+    subject = subject.partition(" (")[0]
     for verb in (" comes in ", " stands still", " is "):
         subject = subject.partition(verb)[0]
     return subject
@@ -107,9 +133,9 @@ def _inside(days: Iterable[datetime], signals: Sequence[Signal]) -> list[datetim
 def _shown(evidence: Evidence, cause: Cause, days: Sequence[BadDay]) -> set[datetime]:
     """Return the days on which the cause of the beginning was there: those of its faults where they are known, else all."""
     every = {d.start for d in days}
-    spells: Mapping[str, Spell] = {s.odd.text: s for s in evidence.traces.spells}
-    if cause.subject in spells:
-        return every & set(spells[cause.subject].days)
+    spells: Mapping[str, Spell] = {about(s.odd.text): s for s in evidence.traces.spells}
+    if (said := about(cause.subject)) in spells:
+        return every & set(spells[said].days)
     if cause.kind != "data" or not cause.subject.startswith(FAULTY) or evidence.broken:
         return every
     return set(_inside(every, [s for s in evidence.faults if s.feature in cause.subject])) or every

@@ -128,7 +128,7 @@ def _of_one(known: Sequence[IncidentEvent], since: Sequence[IncidentEvent]) -> I
     if told and now:
         said = " ".join(e.why for e in course if is_worse(e))
         yield from _causes(
-            told[-1].causes, [c for c in now[-1].causes if not c.is_later or about(c) not in said], is_of_data=course[-1].family == "data"
+            told[-1].causes, [c for c in now[-1].causes if not c.is_later or about(c.subject) not in said], is_of_data=course[-1].family == "data"
         )
         yield from _of_stories(told, now[-1])
 
@@ -179,7 +179,7 @@ def _causes(told: Sequence[Cause], now: Sequence[Cause], *, is_of_data: bool) ->
 
 def _identity(cause: Cause) -> tuple[str, str]:
     """Return what makes a cause another one: of data what it is about, else its kind; numbers and names in its words change from day to day."""
-    return ("of inputs" if cause.kind in _OF_INPUTS else cause.kind, about(cause) if cause.kind == "data" else "")
+    return ("of inputs" if cause.kind in _OF_INPUTS else cause.kind, about(cause.subject) if cause.kind == "data" else "")
 
 
 def _named(causes: Sequence[Cause]) -> str:

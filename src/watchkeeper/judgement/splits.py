@@ -8,6 +8,8 @@ the new one, of another kind: from unknown to known is news of the same incident
 taken together, and none of them leads with the old one alone; all windows before show the old kind alone and nothing of the new one. Where a change was recorded,
 or a version came, at the beginning of either, nothing is split: what they did later cannot be tested. What came of a split never splits back into a kind that it had before, so
 that a cause that flickers splits once at most.
+
+What nobody was told of while it went on is held to the same: where something else began meanwhile, the windows before show one kind alone, and those since another.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -16,9 +18,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from watchkeeper.judgement.causes import undecided
+from watchkeeper.judgement.developments import matching
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
-from watchkeeper.judgement.incidents import CAUSE_CHANGED, Incident, event_about
+from watchkeeper.judgement.incidents import CAUSE_CHANGED, Incident, event_about, fold
+from watchkeeper.judgement.later_causes import something_else_began
 from watchkeeper.records import IncidentEvent, key
 from watchkeeper.story import Cause, Story
 from watchkeeper.words import moment_text
@@ -31,6 +35,8 @@ _WITHOUT_SHARE = frozenset({"infrastructure", "traffic"})
 
 Tested = Callable[[Episode], tuple[Evidence, Sequence[Cause]]]
 """Gives the evidence about an episode, and the causes that it supports."""
+Develop = Callable[..., list[IncidentEvent]]
+"""Gives what is new about episodes (`found`) beside incidents (`known`), as `developments`."""
 
 
 class Split(NamedTuple):
@@ -40,6 +46,30 @@ class Split(NamedTuple):
     episode: Episode
     before: Episode
     since: Episode
+
+
+def splits_of(incidents: Sequence[Incident], found: Sequence[Episode], tested: Tested) -> list[Split]:
+    """Return the episodes whose newest windows have another cause than their incident was told with."""
+    pairs = [(incident, episode) for episode in found if (incident := matching(incidents, episode)) is not None]
+    looked = (split_of(incident, episode, tested, kinds_before(incident, incidents)) for incident, episode in pairs)
+    return [split for split in looked if split is not None]
+
+
+def split_at_once(new: Sequence[Episode], tested: Tested, develop: Develop) -> list[tuple[IncidentEvent, Split]]:
+    """Return the openings of episodes that nobody was told of and that are two stories, each with where it splits: as if each had been told while it went on."""
+    out = []
+    for episode in new:
+        parts = split_at_opening(episode, something_else_began(tested(episode)[0]), tested)
+        if parts is not None:
+            [opened] = develop(known=[], found=[replace(parts[0], is_over=False)])
+            out.append((opened, Split(fold([opened])[0], episode, *parts)))
+    return out
+
+
+def in_pieces(found: Sequence[Episode], splits: Sequence[Split]) -> list[Episode]:
+    """Return episodes, those that split as the two that they are."""
+    split = [s.episode for s in splits]
+    return [*(e for e in found if e not in split), *(piece for s in splits for piece in (s.before, s.since))]
 
 
 def split_of(incident: Incident, episode: Episode, tested: Tested, had: Collection[str]) -> Split | None:
@@ -66,6 +96,20 @@ def split_of(incident: Incident, episode: Episode, tested: Tested, had: Collecti
         at -= 1
     sides = _alone(tested, _part(episode, windows[:at]), without=new), _alone(tested, _part(episode, windows[at:]), without=old)
     return Split(incident, episode, *_cut_at(episode, windows[at])) if sides == (old, new) else None
+
+
+def split_at_opening(episode: Episode, began: datetime | None, tested: Tested) -> tuple[Episode, Episode] | None:
+    """Return the two stories of an episode that is told as a whole, when something else `began` while it went on; None where it surely is one."""
+    windows = sorted({s.window_start for s in episode.signals if s.state == "mature"})
+    before, since = ([w for w in windows if began is not None and (w >= began) == is_since] for is_since in (False, True))
+    if episode.family == "data" or len(before) < _LEAST_BEFORE or len(since) < _NEWEST:
+        return None
+    sides = [_part(episode, side) for side in (before, since)]
+    old, new = (tested_kind(tested(side)[1]) for side in sides)
+    if not old or not new or old == new or old in {tested_kind(tested(_part(episode, [w]))[1]) for w in since[:_NEWEST]}:
+        return None
+    is_sure = (_alone(tested, sides[0], without=new), _alone(tested, sides[1], without=old)) == (old, new)
+    return _cut_at(episode, since[0]) if is_sure else None
 
 
 def _is_news(incident: Incident, episode: Episode, windows: Sequence[datetime]) -> bool:

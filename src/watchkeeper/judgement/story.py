@@ -12,7 +12,7 @@ from watchkeeper.judgement.changes import unknown
 from watchkeeper.judgement.data_story import Told, faults_told
 from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode
 from watchkeeper.judgement.evidence import Evidence, places_of
-from watchkeeper.judgement.grounds import looked_at, moved_too, usual_of
+from watchkeeper.judgement.grounds import looked_at, moved_since, moved_too, usual_of
 from watchkeeper.judgement.next_steps import next_steps
 from watchkeeper.judgement.places import concentrated, where
 from watchkeeper.judgement.service_story import is_share, number_said, pair_of_place, place_headline, service_facts
@@ -37,7 +37,7 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
     return Story(
         headline=one_line(f"{headline}{_ailment(evidence, found)}"),
         when=f"{when}{_goes_on(monitor, evidence)}",
-        facts=[*facts, *(moved_too(evidence, found) if is_of_model else []), *usual_of(monitor, evidence), *looked_at(monitor, episode, evidence)],
+        facts=[*facts, *(_moved(evidence, found) if is_of_model else []), *usual_of(monitor, evidence), *looked_at(monitor, episode, evidence)],
         causes=found,
         ruled_out=ruled_out(evidence, found) if is_of_model or episode.family == "service" else [],
         not_measured=[
@@ -49,6 +49,10 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
         places=[s.segment for s in evidence.segments],
         size=size_of(monitor, _told_of(episode, evidence), evidence),
     )
+
+
+def _moved(evidence: Evidence, found: Sequence[Cause]) -> list[tuple[str, str]]:
+    return [*moved_since(evidence, found), *moved_too(evidence, found)]
 
 
 def _of_data(monitor: Monitor, episode: Episode, evidence: Evidence) -> list[Cause]:

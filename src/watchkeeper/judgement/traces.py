@@ -10,7 +10,7 @@ makes of so many places.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
@@ -83,8 +83,7 @@ class Traces:
     `grown` the rows of each value of a service column, now and usually; `strains` what GPUs and hosts did that people would ask about;
     `error` is what became of the mean error of a model whose outcome no score foresees, and `error_there` what became of it in the place;
     `has_outrun` whether what such a model says moved and the outcome did not follow;
-    `odd_host` the host that a change of quality lies in, and which of its answers are the same or failed;
-    `beginning` the place, mixes and errors by the days before the first fault that came later, where there is one.
+    `odd_host` the host that a change of quality lies in, and which of its answers are the same or failed.
     """
 
     read: tuple[int, int] | None = None
@@ -105,16 +104,6 @@ class Traces:
     sides: tuple[float, float] = (0.0, 0.0)
     strains: Sequence[Strain] = ()
     odd_host: tuple[Place, Spoilt] | None = None
-    beginning: "Traces | None" = None
-
-    def at_first(self) -> "Traces":
-        """Return these with the place, mixes and errors of the beginning."""
-        first = self.beginning
-        if first is None:
-            return self
-        return replace(
-            self, place=first.place, outcome=first.outcome, mixes=first.mixes, error=first.error or self.error, error_there=first.error_there
-        )
 
 
 def _sums(cells: Ints, value: Floats, size: int) -> tuple[Floats, Floats, Floats]:

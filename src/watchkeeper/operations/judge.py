@@ -19,12 +19,23 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.apart import own_moves
 from watchkeeper.judgement.charts import Charted
 from watchkeeper.judgement.developments import developments, matching
-from watchkeeper.judgement.episodes import AGAIN, GAP, GAP_OF_HOURS, Episode, across, bad_windows_before, episodes, needs_labels, with_labels_due
+from watchkeeper.judgement.episodes import (
+    AGAIN,
+    GAP,
+    GAP_OF_HOURS,
+    WITHOUT_LABELS,
+    Episode,
+    across,
+    bad_windows_before,
+    episodes,
+    needs_labels,
+    with_labels_due,
+)
 from watchkeeper.judgement.eras import Era, era_of, new_normal_text
 from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled, is_borne_out
 from watchkeeper.judgement.gather import Known, evidence_of
 from watchkeeper.judgement.incidents import Incident, fold
-from watchkeeper.judgement.later_causes import later_news
+from watchkeeper.judgement.later_causes import later_news, something_else_began
 from watchkeeper.judgement.leads import lead_of
 from watchkeeper.judgement.newest import NEWEST
 from watchkeeper.judgement.normal import LEAST_WINDOWS
@@ -34,7 +45,7 @@ from watchkeeper.judgement.recovery import HOURS, are_back
 from watchkeeper.judgement.service_story import SERVICE_EVIDENCE
 from watchkeeper.judgement.shared_faults import shared_faults
 from watchkeeper.judgement.signals import pages
-from watchkeeper.judgement.splits import Split, Tested, cut, kinds_before, split_events, split_of
+from watchkeeper.judgement.splits import cut, in_pieces, split_at_once, split_events, splits_of
 from watchkeeper.judgement.story import ending, story
 from watchkeeper.judgement.told_once import is_told_with
 from watchkeeper.judgement.worsening import has_joined, worsened
@@ -52,7 +63,7 @@ from watchkeeper.operations.traces import traces
 from watchkeeper.operations.versions import succession_by, versions_at_onset
 from watchkeeper.records import Change, IncidentEvent, Signal
 from watchkeeper.samples import GpuSample
-from watchkeeper.story import Story
+from watchkeeper.story import Cause, Story
 from watchkeeper.windows import Window
 
 Measured = tuple[datetime, datetime, float]
@@ -116,10 +127,12 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
         return _tell_end(home, one.era.monitor, mine, now, episode, evidence(episode))
 
     evidence = _once(gathered)
-    told = [e for e in told_of if not matching(incidents, e) and any(is_told_with(e, w, evidence) for w in told_of)]
 
     def tell(episode: Episode) -> Story:
         return story(monitor, episode, evidence(episode))
+
+    def tested(episode: Episode) -> tuple[Evidence, Sequence[Cause]]:
+        return evidence(episode), tell(episode).causes
 
     develop = partial(
         developments,
@@ -139,10 +152,20 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
         unjudged=lambda incident, episode: unjudged_text(monitor, _signals_of(home, incident, now), episode),
         faults_of=lambda episode: shared_faults(episode, evidence(episode), tell(episode).causes, sources(home, monitor)),
     )
-    splits = _splits(incidents, told_of, lambda episode: (evidence(episode), tell(episode).causes))
+    new = [e for e in told_of if matching(incidents, e) is None]
+    whole = [e for e in new if e.family != "segment"]
+    first, splits = split_at_once(whole, tested, develop), splits_of(incidents, told_of, tested)
+    stories = in_pieces(told_of, [*splits, *(split for _, split in first)])
+    told = [e for e in new if any(is_told_with(e, w, evidence) for w in stories)]
+    first += split_at_once([e for e in new if e not in whole and e not in told], tested, develop)
+    splits += [split for _, split in first]
     apart, closed = [*told, *(s.episode for s in splits)], {s.incident.id for s in splits}
     events = develop(known=[i for i in incidents if i.id not in closed], found=[e for e in told_of if e not in apart])
-    return [*events, *(e for s in splits for e in split_events(s, tell(s.before), develop(known=[], found=[s.since]), monitor.timezone, now))]
+    return [
+        *events,
+        *(opened for opened, _ in first),
+        *(e for s in splits for e in split_events(s, tell(s.before), develop(known=[], found=[s.since]), monitor.timezone, now)),
+    ]
 
 
 def _signals_of(home: Home, incident: Incident, now: datetime) -> list[Signal]:
@@ -156,13 +179,6 @@ def _signals_at(home: Home, monitor: Monitor, episode: Episode, moment: datetime
     about &= (pc.field("window_end") > pa.scalar(episode.start, TIMESTAMP)) & (pc.field("computed_at") <= pa.scalar(moment, TIMESTAMP))
     found = home.lake.read(Signal.TABLE, where=about)
     return [] if found is None else list(from_arrow(Signal, found))
-
-
-def _splits(incidents: Sequence[Incident], found: Sequence[Episode], tested: Tested) -> list[Split]:
-    """Return the episodes whose newest windows have another cause than their incident was told with."""
-    pairs = [(incident, episode) for episode in found if (incident := matching(incidents, episode)) is not None]
-    looked = (split_of(incident, episode, tested, kinds_before(incident, incidents)) for incident, episode in pairs)
-    return [split for split in looked if split is not None]
 
 
 def _of_era(one: Judged, wait: timedelta, now: datetime) -> list[Episode]:
@@ -218,13 +234,12 @@ def _known_in(home: Home, one: Judged, changes: Sequence[Change], now: datetime,
             home, monitor, episode, lead_of(episode.signals), now=now, are_compared=_are_labels_due(episode, due)
         ),
         succession=lambda until: succession_by(home, monitor, until, now=now),
-        traces=lambda episode, later: traces(
+        traces=lambda episode: traces(
             home,
             monitor,
             episode,
             lead_of(episode.signals).metric,
             now=now,
-            later=later,
             with_labels=_are_labels_due(episode, due),
             bad_before=bad_windows_before(episode, one.signals),
         ),
@@ -312,6 +327,17 @@ def _of_hours(home: Home, monitor: Monitor, lead: Signal, hours: Sequence[Measur
 
 
 def _evidence(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode, due: datetime) -> Evidence:
+    """Return the evidence about an episode, with that of the windows before something else began while it went on."""
+    found, began = _evidence_of_all(home, monitor, known, now, episode, due), None
+    if episode.family not in WITHOUT_LABELS:
+        began = something_else_began(found)
+    first = [s for s in found.signals if began is not None and s.window_end <= began]
+    if not first:
+        return found
+    return replace(found, beginning=_evidence_of_all(home, monitor, known, now, replace(episode, signals=first), due))
+
+
+def _evidence_of_all(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode, due: datetime) -> Evidence:
     part, of_service = with_labels_due(episode, due), set(SERVICE_EVIDENCE) if episode.family == "service" else set()
     pooled = Pooled(pooled_scores(home, monitor, [(part.start, part.end)], EVIDENCE | of_service | {k.name for k in monitor.kpis}, now=now))
     found = evidence_of(monitor, part, known, pooled, are_labels_due=_are_labels_due(part, due))

@@ -55,12 +55,11 @@ def traces(
     now: datetime,
     with_labels: bool = True,
     bad_before: Sequence[Window] = (),
-    later: datetime | None = None,
 ) -> Traces | None:
     """Return what rows show of an episode that is led by a metric, None where there are none on either side; without labels, while these are not due, what inputs show.
 
     At most 200,000 rows of each side are looked at, evenly spread. The weeks before are taken without `bad_before`, windows of the same story that
-    are no part of the episode, where two of them are left. `later` is when the first fault of data began that came later than the episode.
+    are no part of the episode, where two of them are left.
     """
     found = stored_bins(home, monitor, now=now)
     if found is None or (episode.family == "data" and episode.signals[0].metric != BROKEN):
@@ -80,7 +79,7 @@ def traces(
     elif episode.family == "service":
         made = service_traces(home, rows, metric, sides, now)
     else:
-        made, requests = _of_quality(rows, metric, later, with_labels=with_labels)
+        made, requests = _of_quality(rows, metric, with_labels=with_labels)
         made = made if requests is None else replace(made, strains=strains_of(home, monitor, requests, sides, now))
     is_part = any(rows > _most(home) for rows in every)
     return replace(made, read=(both.rows.num_rows, sum(every))) if is_part else made
@@ -124,7 +123,7 @@ def _in_segment(both: Joined, episode: Episode) -> Bools:
     return inside
 
 
-def _of_quality(rows: BothSides, metric: str, later: datetime | None, *, with_labels: bool) -> tuple[Traces, Requests | None]:
+def _of_quality(rows: BothSides, metric: str, *, with_labels: bool) -> tuple[Traces, Requests | None]:
     """Return what rows show of a number about quality, and the requests with that number; None where it has none."""
     monitor, chosen, is_during = rows.monitor, rows.chosen, rows.is_during[rows.chosen]
     said = labelled(monitor, rows.both.rows, rows.bins)
@@ -155,20 +154,7 @@ def _of_quality(rows: BothSides, metric: str, later: datetime | None, *, with_la
     if monitor.task == "binary" and error is None:
         outcome = _inside(made.place, every, truth, gap, is_during)
         made = replace(made, labels=_labels(truth, is_during), turned=_turned(said, chosen, is_during), outcome=outcome)
-    begun = (
-        min([s.days[0] for s in spells if s.days[0] > min(d.start for d in made.days)] + ([later] if later else []), default=None)
-        if made.days
-        else None
-    )
-    if begun is None:
-        return made, requests
-    is_known = ~is_during | (rows.seconds[chosen] < begun.timestamp())
-    at_first = np.where(is_known, value, np.nan)
-    if np.isfinite(at_first[is_during]).sum() < LEAST_ROWS:
-        return made, requests
-    first = _changed(Traces(), rows, at_first, error, every, [*finer, *segments])
-    first = replace(first, outcome=_inside(first.place, every, np.where(is_known, truth, np.nan), gap, is_during) if made.outcome else None)
-    return replace(made, beginning=first), requests
+    return made, requests
 
 
 def _changed(made: Traces, rows: BothSides, value: Floats, error: RowErrors | None, every: Sequence[Column], finer: Sequence[Column]) -> Traces:
