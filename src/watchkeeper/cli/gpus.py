@@ -19,7 +19,7 @@ from watchkeeper.cli.frame import HomeOption, NowOption, days, moment, open_home
 from watchkeeper.cli.output import JsonOption, as_dict, cell, complain, say, show, window_so_far
 from watchkeeper.judgement.budget import outlook_text
 from watchkeeper.measures.cost import SYNTHETIC
-from watchkeeper.measures.gpu_use import shared_out
+from watchkeeper.measures.gpu_use import energy_source, shared_out
 from watchkeeper.operations.bill import BillRow, bill
 from watchkeeper.operations.budgets import with_outlooks
 from watchkeeper.words import number_text
@@ -160,7 +160,7 @@ def _notes(rows: Sequence[BillRow]) -> list[str]:
 
 
 def _also(rows: Sequence[BillRow]) -> list[str]:
-    """Return what is within the sum and in no column: training, tokens, and the CO2 of the energy."""
+    """Return what is within the sum and in no column: training, tokens, how the energy is known, and its CO2."""
     said: list[str] = []
     for currency in dict.fromkeys(r.currency for r in rows):
         mine = [r for r in rows if r.currency == currency]
@@ -168,6 +168,9 @@ def _also(rows: Sequence[BillRow]) -> list[str]:
         hours = sum(r.training_gpu_hours for r in mine)
         said += [f"Of it training: {number_text(training, currency)}, {cell(hours)} GPU-hours"] if training else []
         said += [f"Of it tokens: {number_text(tokens, currency)}"] if tokens else []
+    drawn = sum(r.energy_kwh or 0.0 for r in rows)
+    counted = sum((r.energy_kwh or 0.0) * (r.energy_counted_ratio or 0.0) for r in rows)
+    said += [f"Energy read: {number_text(drawn, 'kWh')}, {energy_source(counted / drawn)}"] if drawn else []
     known = [r for r in rows if r.co2_kg is not None]
     said += [f"CO2: {number_text(sum(r.co2_kg or 0.0 for r in known))} kg ({'; '.join(dict.fromkeys(r.co2_note for r in known))})"] if known else []
     waiting = [r for r in rows if r.correct_state == "provisional"]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from watchkeeper.judgement.budget import Outlook
+from watchkeeper.measures.gpu_use import energy_source
 from watchkeeper.words import number_text, percent, version_text
 
 _NAMED = 3
@@ -31,6 +32,8 @@ class Spending:
     busy_ratio: float | None = None
     wasted_ratio: float | None = None
     energy_kwh: float | None = None
+    energy_counted_ratio: float | None = None
+    """Share of the energy that the GPUs' own counters told."""
     co2_kg: float | None = None
     training_hours: float = 0.0
     training_cost: float | None = None
@@ -104,7 +107,9 @@ def _use(found: Spending) -> str:
 def _energy(found: Spending) -> str:
     if found.energy_kwh is None:
         return ""
-    return f"{number_text(found.energy_kwh, 'kWh')}" + (f", {number_text(found.co2_kg)} kg of CO2" if found.co2_kg is not None else "")
+    source = energy_source(found.energy_counted_ratio)
+    known = f"{number_text(found.energy_kwh, 'kWh')}" + (f" ({source})" if source else "")
+    return known + (f", {number_text(found.co2_kg)} kg of CO2" if found.co2_kg is not None else "")
 
 
 def _money(found: Spending) -> str:

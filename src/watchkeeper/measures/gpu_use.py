@@ -13,6 +13,7 @@ from typing import Literal
 
 from watchkeeper.measures.prices import BOOK, Price, price_of
 from watchkeeper.windows import Window
+from watchkeeper.words import percent
 
 Account = Literal["model", "unattributed", "idle"]
 TRAINING = "training"
@@ -49,6 +50,8 @@ class Use:
     """Time of readings in which nothing ran at all."""
     energy_known_us: int
     energy_uj: int
+    energy_counted_uj: int = 0
+    """Of the energy what the driver's own counter told; the rest is power times time."""
     device_us: int
     """Sampled time of the GPU in the window, for whomever."""
 
@@ -70,6 +73,8 @@ class Usage:
     """Share of the time held in whose readings nothing ran."""
     energy_kwh: float | None
     energy_coverage: float
+    energy_counted_ratio: float | None
+    """Share of the energy that the driver's own counter told; the rest is an estimate."""
     co2_kg: float | None
     co2_note: str
     """The factors that were used; without CO2, what is missing for it."""
@@ -115,6 +120,7 @@ def usage(uses: Sequence[Use], window: Window, book: Sequence[Price] | str, curr
         wasted_ratio=sum(u.still_us for u in uses) / busy_known if busy_known else None,
         energy_kwh=energy / _KWH_UJ if energy_known else None,
         energy_coverage=energy_known / sampled if sampled else 0.0,
+        energy_counted_ratio=sum(u.energy_counted_uj for u in uses) / energy if energy else None,
         co2_kg=co2_kg,
         co2_note=co2_note,
         coverage=_coverage(uses, window),
@@ -168,6 +174,18 @@ def _co2(uses: Sequence[Use], book: Sequence[Price] | str, currency: str) -> tup
     if not any(u.energy_known_us for u in uses):
         return None, "no reading of the power drawn"
     return float(grams / _KG), "; ".join(said)
+
+
+def energy_source(counted_ratio: float | None) -> str:
+    """Return how an energy is known, by the share of it that counters told; empty where it is not known.
+
+    >>> energy_source(1.0), energy_source(0.0), energy_source(0.62)
+    ("by the GPUs' energy counters", 'an estimate: power times time', "62 % by the GPUs' energy counters, the rest an estimate: power times time")
+    """
+    counted, estimated = "by the GPUs' energy counters", "an estimate: power times time"
+    if counted_ratio is None:
+        return ""
+    return counted if counted_ratio >= 1 else f"{percent(counted_ratio)} {counted}, the rest {estimated}" if counted_ratio > 0 else estimated
 
 
 def shared_out(total: int, weights: Sequence[int | Fraction]) -> list[int]:

@@ -66,6 +66,8 @@ class BillRow:
     cost_per_1000_predictions: float | None
     busy_ratio: float | None
     energy_kwh: float | None
+    energy_counted_ratio: float | None
+    """Share of it that the GPUs' own counters told; the rest is power times time, an estimate."""
     coverage: float | None
     is_synthetic: bool
     prices: str
@@ -290,6 +292,7 @@ def _row(cell: _Cell, spent: Spent, grain: Grain) -> BillRow:
         busy_ratio=used.busy_ratio if used else None,
         wasted_ratio=used.wasted_ratio if used else None,
         energy_kwh=used.energy_kwh if used else None,
+        energy_counted_ratio=used.energy_counted_ratio if used else None,
         co2_kg=used.co2_kg if used else None,
         co2_note=used.co2_note if used else "",
         coverage=used.coverage if used else 0.0 if spent.unsampled else None,

@@ -64,6 +64,7 @@ def _spending(row: BillRow, rows: Sequence[BillRow]) -> Spending:
         busy_ratio=row.busy_ratio,
         wasted_ratio=row.wasted_ratio,
         energy_kwh=row.energy_kwh,
+        energy_counted_ratio=row.energy_counted_ratio,
         co2_kg=row.co2_kg,
         training_hours=row.training_gpu_hours,
         training_cost=row.training_cost,
