@@ -236,7 +236,7 @@ def _training(spent: Spent) -> dict[str, dict[str, Any]]:
     cost = None if used.cost is None else float(used.cost)
     return {
         "gpu_training_hours": _number(used, used.gpu_hours, "hours", "none"),
-        "gpu_training_cost": _number(used, cost, used.currency.lower(), "lower_is_better", note=used.pricing, why_none=used.pricing),
+        "gpu_training_cost": _number(used, cost, spent.currency.lower(), "lower_is_better", note=used.pricing, why_none=used.pricing),
     }
 
 

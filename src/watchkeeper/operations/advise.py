@@ -19,8 +19,8 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.advice import Advice, Facts, Held, OfVersion, in_order
 from watchkeeper.judgement.gpu_advice import gpu_advice
 from watchkeeper.judgement.version_advice import version_advice
-from watchkeeper.measures.gpu_use import BY_REQUESTS, TRAINING, Use, charge
-from watchkeeper.measures.prices import Price, price_of
+from watchkeeper.measures.gpu_use import BY_REQUESTS, TRAINING, Use, priced
+from watchkeeper.measures.prices import Price
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import billed
 from watchkeeper.operations.spending import Books, claims_of
@@ -53,13 +53,13 @@ def facts_of(home: Home, monitor: Monitor, monitors: Mapping[str, Monitor], book
     began = min((u.window_start for u in uses), default=span.end)
     arrived = _arrivals(home, monitor, span, now)
     asked = arrived[(max(began, span.start) - span.start) // _HOUR :]
-    cost, pricing = charge(uses, books.gpus, monitor.cost.currency) if uses else (None, "")
+    charged = priced(uses, books.quotes(monitor.cost.currency))
     return Facts(
         days=_days_since(monitor, began, span) if uses else 0.0,
         currency=monitor.cost.currency,
         is_synthetic=any(u.is_synthetic for u in uses),
-        cost=None if cost is None else float(cost),
-        pricing=pricing,
+        cost=None if charged.whole is None or not uses else float(charged.whole),
+        pricing=charged.missing,
         is_bound=_is_bound(monitor, uses, books),
         predictions=int(asked.sum()),
         hours_asked=float((asked > 0).mean()) if asked.size else 0.0,
@@ -108,9 +108,8 @@ def _busy(uses: Sequence[Use]) -> dict[str, Any]:
 
 def _is_bound(monitor: Monitor, uses: Sequence[Use], books: Books) -> bool:
     """Tell whether some of the GPUs have a price that goes on when nobody uses them."""
-    places = {(u.device_name, u.host, u.priced_on) for u in uses}
-    book = () if isinstance(books.gpus, str) else books.gpus
-    found = (price_of(name, book, monitor.cost.currency, host=host, on=day) for name, host, day in places)
+    quote = books.quotes(monitor.cost.currency)
+    found = (quote(name, host, day) for name, host, day in {(u.device_name, u.host, u.priced_on) for u in uses})
     return any(isinstance(price, Price) and price.kind in ("reserved", "own") for price in found)
 
 
@@ -135,7 +134,7 @@ def _held(home: Home, monitor: Monitor, uses: Sequence[Use], books: Books, span:
     memory, cut = _memory(home, span, now)
     for name in sorted({u.device_name for u in uses}):
         mine = [u for u in uses if u.device_name == name]
-        us, (cost, _) = sum(u.sampled_us for u in mine), charge(mine, books.gpus, monitor.cost.currency)
+        us, cost = sum(u.sampled_us for u in mine), priced(mine, books.quotes(monitor.cost.currency)).whole
         whole = sum({(u.window_start, u.device_uuid, u.is_synthetic): u.device_us for u in mine}.values())
         most = [memory[u.device_uuid] for u in mine if u.device_uuid in memory]
         yield Held(
@@ -162,10 +161,9 @@ def _memory(home: Home, span: Window, now: datetime) -> tuple[dict[str, int], se
 
 def _offers(monitor: Monitor, books: Books, at: datetime) -> list[tuple[str, float]]:
     """Return the cards that anybody may hold at the prices of a moment's day: lines for some hosts alone, or of own hardware, are no offer."""
-    if isinstance(books.gpus, str):
-        return []
+    quote, day = books.quotes(monitor.cost.currency), books.day_of(at)
     names = sorted({p.gpu for p in books.gpus if not p.hosts and p.kind != "own"})
-    found = ((name, price_of(name, books.gpus, monitor.cost.currency, on=books.day_of(at))) for name in names)
+    found = ((name, quote(name, "", day)) for name in names)
     return [(name, float(price.price)) for name, price in found if isinstance(price, Price) and price.kind != "own"]
 
 

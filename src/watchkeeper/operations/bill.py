@@ -200,9 +200,10 @@ def _currency(model: str | None, monitors: Mapping[str, Monitor]) -> str:
 
 def _of_nobody(cell: _Cell, books: Books, grain: Grain) -> tuple[BillRow, Fraction | None]:
     """Return the row of what no monitor is for, or of which GPU time alone is asked for."""
-    used = usage(cell.uses, cell.window, books.gpus, cell.currency)
+    quote = books.quotes(cell.currency)
+    used = usage(cell.uses, cell.window, quote)
     training = [u for u in cell.uses if u.purpose == TRAINING]
-    spent = Spent(gpu=used, training=usage(training, cell.window, books.gpus, cell.currency) if training else None, currency=cell.currency)
+    spent = Spent(gpu=used, training=usage(training, cell.window, quote) if training else None, currency=cell.currency)
     team = ", ".join(sorted({u.team for u in cell.uses if u.team}))
     parts = [*_of_uses(cell, books, "purpose"), *_of_uses(cell, books, "attributed_by"), *_of_uses(cell, books, "team")]
     row = replace(_row(cell, spent, grain), predictions=None, sampled_predictions=None, per_prediction_note="", team=team, parts=parts)
@@ -240,7 +241,7 @@ def _of_uses(cell: _Cell, books: Books, per: Per, default: str = "") -> Iterator
         "attributed_by": lambda u: u.how,
     }
     for name, mine in grouped(cell.uses, names[per]).items():
-        used = usage(mine, cell.window, books.gpus, cell.currency)
+        used = usage(mine, cell.window, books.quotes(cell.currency))
         cost = None if used.priced.cost is None else float(used.priced.cost)
         yield Part(per=per, of=name, gpu_hours=used.gpu_hours, cost=cost, estimated_ratio=used.estimated_ratio)
 
