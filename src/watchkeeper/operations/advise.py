@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.gpu_hours import gpu_uses
-from watchkeeper.adapters.requests import predictions_by_hour
+from watchkeeper.adapters.requests import Asked, predictions_by_hour
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.advice import Advice, Facts, Held, OfVersion, in_order
 from watchkeeper.judgement.gpu_advice import gpu_advice
@@ -23,7 +23,7 @@ from watchkeeper.measures.gpu_use import BY_REQUESTS, TRAINING, Use, priced
 from watchkeeper.measures.prices import Price
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import billed
-from watchkeeper.operations.spending import Books, claims_of
+from watchkeeper.operations.spending import Books, asked_of, claims_of, spent_by
 from watchkeeper.operations.version_list import known_rows, listed_versions
 from watchkeeper.records import Score
 from watchkeeper.samples import GpuSample
@@ -48,8 +48,9 @@ def facts_of(home: Home, monitor: Monitor, monitors: Mapping[str, Monitor], book
     end = Grid("day", monitor.timezone).at(min(at or now, now)).start
     span, claims = Window(end - LOOKED_AT, end), claims_of(monitors)
     hours = list(Grid("hour", monitor.timezone).between(span.start, span.end))
-    every = [u for u in gpu_uses(home.lake, books.spans(hours), claims, now=now) if u.model == monitor.model and u.purpose != TRAINING]
-    uses = [u for u in every if not u.is_synthetic] or every
+    every = [u for u in gpu_uses(home.lake, books.spans(hours), claims, now=now) if u.model == monitor.model]
+    serving = [u for u in every if u.purpose != TRAINING]
+    uses = [u for u in serving if not u.is_synthetic] or serving
     began = min((u.window_start for u in uses), default=span.end)
     arrived = _arrivals(home, monitor, span, now)
     asked = arrived[(max(began, span.start) - span.start) // _HOUR :]
@@ -59,6 +60,7 @@ def facts_of(home: Home, monitor: Monitor, monitors: Mapping[str, Monitor], book
         currency=monitor.cost.currency,
         is_synthetic=any(u.is_synthetic for u in uses),
         cost=None if charged.whole is None or not uses else float(charged.whole),
+        whole_cost=_whole_cost(home, monitor, [u for u in every if u.is_synthetic == uses[0].is_synthetic], books, span, now) if uses else None,
         pricing=charged.missing,
         is_bound=_is_bound(monitor, uses, books),
         predictions=int(asked.sum()),
@@ -74,6 +76,16 @@ def facts_of(home: Home, monitor: Monitor, monitors: Mapping[str, Monitor], book
         days_asked=_days_since(monitor, span.start + _HOUR * int(np.argmax(arrived > 0)), span) if arrived.any() else 0.0,
         **_busy(uses),
     )
+
+
+def _whole_cost(home: Home, monitor: Monitor, uses: Sequence[Use], books: Books, span: Window, now: datetime) -> float | None:
+    """Return what a model cost from the first day that it was served on, on GPUs, which are these uses, and by its tokens; None while a part has no price."""
+    began = min(u.window_start for u in uses if u.purpose != TRAINING)
+    days = Window(Grid("day", monitor.timezone).at(began).start, span.end)
+    uses = [u for u in uses if u.window_start >= days.start]
+    asked = asked_of(home, {monitor.model: monitor}, books, [days], (), now=now) if monitor.cost.llm else {}
+    total = spent_by(monitor, uses, days, books, asked.get(monitor.model, {}).get(days.start, Asked()), None).total
+    return None if total is None else float(total)
 
 
 def _days_since(monitor: Monitor, began: datetime, span: Window) -> float:
