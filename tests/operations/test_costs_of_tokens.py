@@ -1,6 +1,7 @@
 """What tokens cost, of models without a GPU: it counts without an answer, once, and is taken back where it is attributed otherwise."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -128,9 +129,15 @@ def test_what_is_said_of_days_without_readings_is_true_of_gpus_and_of_tokens(mak
     printed = watchkeeper("costs", "--now", now.isoformat(), at=hosted).stdout
     assert said in " ".join(printed.split())
     assert "at least 100 USD by 28 January" in " ".join(printed.split())
+    assert "chat, 1 week: no GPU of a was read in this time: what these cost is not known" in printed
+    assert "Sum: at least 100.00 USD" in printed
+    by_day = watchkeeper("costs", "--by", "day", "--from", "2025-01-23", "--to", "2025-01-25", "--now", now.isoformat(), at=hosted).stdout
+    assert re.search(r"Thu 23 Jan 2025 +24\.0 +26\.00 +USD", by_day)
+    assert re.search(r"Fri 24 Jan 2025 +2\.00 +USD", by_day), "hours that nobody read are not none"
     week = Window(datetime(2025, 1, 20, tzinfo=UTC), datetime(2025, 1, 27, tzinfo=UTC))
     digest = digest_of(hosted, found["chat"], week, now=now, period="week").text
     assert "on 3 days no GPU was read, and tokens alone are counted" in digest
+    assert "GPUs were sampled for 50 % of the time, and the rest is in no sum." in digest
     story = Story.from_json(next(e for e in judge(hosted, found, now=now) if e.family == "cost").story)
     assert story is not None
     facts = dict(story.facts)

@@ -11,6 +11,8 @@ from watchkeeper.measures.gpu_use import energy_source
 from watchkeeper.words import number_text, percent, version_text
 
 _NAMED = 3
+_ALL = 0.995
+"""Share of a period from which on its GPUs count as sampled throughout."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,8 @@ class Spending:
     """Whether labels are missing that tell which predictions were correct."""
     busy_ratio: float | None = None
     wasted_ratio: float | None = None
+    coverage: float | None = None
+    """Share of the period in which its GPUs were sampled."""
     energy_kwh: float | None = None
     energy_counted_ratio: float | None = None
     """Share of the energy that the GPUs' own counters told."""
@@ -86,6 +90,7 @@ def behind_text(found: Spending) -> str:
     'GPUs busy 30 % of the time, nothing ran in 12 %; 2.50 kWh, 1.00 kg of CO2. By version: version 2 20.00 USD, version 3 10.00 USD.'
     """
     lines = [
+        _sampled(found),
         "; ".join(filter(None, (_use(found), _energy(found)))),
         _money(found),
         _parts("By version", [(version_text(name), cost) for name, cost in found.versions], found.currency),
@@ -94,6 +99,12 @@ def behind_text(found: Spending) -> str:
         _of_others(found),
     ]
     return " ".join(f"{line}." for line in lines if line)
+
+
+def _sampled(found: Spending) -> str:
+    if found.coverage is None or found.coverage >= _ALL:
+        return ""
+    return f"GPUs were sampled for {percent(found.coverage)} of the time, and the rest is in no sum"
 
 
 def _use(found: Spending) -> str:

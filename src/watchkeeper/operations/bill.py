@@ -79,7 +79,7 @@ class BillRow:
     unpriced_gpu_hours: float = 0.0
     """Those of devices without a price: they are in no cost, and the reason names the line to add."""
     is_partly_priced: bool = False
-    """Whether `cost` leaves something out, for want of a price."""
+    """Whether `cost` leaves something out, for want of a price or of readings."""
     gpu_us: int = 0
     """GPU time in whole microseconds; of all rows it adds up exactly."""
     gpu_cost: float | None = None
@@ -101,6 +101,11 @@ class BillRow:
     parts: list[Part] = field(default_factory=list)
     outlook: Outlook | None = None
     """The month that goes on, beside its budget; of a model's newest row (budgets.py)."""
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether it has GPUs of which none was read: what they did is not known, and the cost is that of its tokens."""
+        return self.coverage == 0 and not self.gpu_us
 
 
 @dataclass(frozen=True, slots=True)

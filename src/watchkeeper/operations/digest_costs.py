@@ -63,6 +63,7 @@ def _spending(row: BillRow, rows: Sequence[BillRow]) -> Spending:
         is_provisional=row.correct_state == "provisional",
         busy_ratio=row.busy_ratio,
         wasted_ratio=row.wasted_ratio,
+        coverage=None if row.is_unread else row.coverage,
         energy_kwh=row.energy_kwh,
         energy_counted_ratio=row.energy_counted_ratio,
         co2_kg=row.co2_kg,
