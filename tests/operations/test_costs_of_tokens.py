@@ -155,6 +155,16 @@ def test_tokens_without_a_price_on_a_day_without_readings_are_said_to_have_none(
     assert "some-llm" in found.reason
 
 
+def test_a_digest_says_that_tokens_without_a_price_are_not_in_the_cost_of_gpus(hosted):
+    hosted.token_prices.write_text("model,provider,input,output,currency,as_of,source\nother-llm,p,2,10,USD,2025-01-01,list\n")
+    ask(hosted, 500)
+    read(hosted, DAY, 24)
+    run(hosted)
+    day = Window(DAY, NEXT)
+    digest = digest_of(hosted, load_monitors(hosted)[0]["chat"], day, now=NEXT, period="day").text
+    assert "24.0 GPU-hours, 24.00 USD without tokens that have no price." in digest
+
+
 def test_a_day_on_which_a_model_without_gpus_was_not_asked_has_no_tokens(chat):
     ask(chat, 500)
     run(chat)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from watchkeeper.judgement.budget import Outlook
 from watchkeeper.measures.gpu_use import energy_source
-from watchkeeper.words import number_text, percent, version_text
+from watchkeeper.words import listed, number_text, percent, version_text
 
 _NAMED = 3
 _ALL = 0.995
@@ -27,6 +27,8 @@ class Spending:
     """What is known of a cost that is not known as a whole."""
     unpriced_hours: float = 0.0
     """GPU-hours without a price, which are in no cost."""
+    lacks_tokens: bool = False
+    """Whether tokens have no price, and are in no cost."""
     per_1000: float | None = None
     per_correct: float | None = None
     is_provisional: bool = False
@@ -64,6 +66,8 @@ def cost_text(found: Spending) -> str:
     '12.5 GPU-hours, 30.00 USD, 4.60 USD per 1,000 predictions, 0.00542 USD per correct one.'
     >>> cost_text(Spending(gpu_hours=252, priced_cost=153.4, unpriced_hours=98))
     '252 GPU-hours, 153.40 USD without 98.0 GPU-hours that have no price.'
+    >>> cost_text(Spending(gpu_hours=252, priced_cost=153.4, unpriced_hours=98, lacks_tokens=True))
+    '252 GPU-hours, 153.40 USD without 98.0 GPU-hours and tokens that have no price.'
     """
     said = [f"{number_text(found.gpu_hours)} GPU-hours"] if found.gpu_hours else []
     said += [_total(found)]
@@ -78,9 +82,10 @@ def _total(found: Spending) -> str:
         return number_text(found.total_cost, found.currency)
     if found.priced_cost is None:
         return "no price known"
-    if not found.unpriced_hours:  # what is not known are tokens, or GPUs that nobody read
-        return f"at least {number_text(found.priced_cost, found.currency)}"
-    return f"{number_text(found.priced_cost, found.currency)} without {number_text(found.unpriced_hours)} GPU-hours that have no price"
+    lacking = [f"{number_text(found.unpriced_hours)} GPU-hours"] if found.unpriced_hours else []
+    lacking += ["tokens"] if found.lacks_tokens else []
+    known = number_text(found.priced_cost, found.currency)
+    return f"{known} without {listed(lacking)} that have no price" if lacking else f"at least {known}"  # GPUs that nobody read
 
 
 def behind_text(found: Spending) -> str:
