@@ -150,7 +150,7 @@ def told(
         at += seconds + gap
         total = 5.0 if rose == "loaded again" else total + (rose if isinstance(rose, float) else 400.0)
         counter = None if rose is None else total
-        is_counted = counter is not None and before is not None and counter >= before and gap * 50 <= seconds + gap
+        is_counted = counter is not None and before is not None and counter >= before and gap * 20 <= seconds + gap
         counted = (counter - before) * seconds / (seconds + gap) if is_counted else 0.0
         energy = counted if is_counted else (power or 0.0) * seconds
         yield reading(at, counter, seconds=seconds, power_w=power), [process(at, model, sm) for model, sm in ran.items()], energy, counted

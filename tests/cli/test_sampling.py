@@ -220,7 +220,7 @@ def test_what_a_driver_tells_is_in_the_bounds_of_what_can_be(home, tmp_path, mac
 @needs_gcc[1]
 def test_energy_is_what_the_drivers_counter_rose_by_while_it_was_sampled(home, tmp_path, watchkeeper):
     world = NvmlWorld(tmp_path, "- count 1", "0 energy 5000", "0 power 90000")
-    process = sampler(home, "--every", "1s", "--count", "4", "--json", env=world.environment)
+    process = sampler(home, "--every", "2s", "--count", "3", "--json", env=world.environment)
     assert process.stdout is not None
     first = json.loads(process.stdout.readline())
     world.say("0 energy 12500")

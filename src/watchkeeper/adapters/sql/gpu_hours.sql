@@ -7,8 +7,8 @@
 -- A reading stands for the interval before it. Time that several readings of a device claim goes to the one that began first, whatever host they
 -- name, so that two samplers bill once. Time that none claims is in no row: it is unknown. A MIG slice takes its fraction of its GPU's time, and the
 -- GPU's own reading the rest, which nobody can hold. Energy is what the driver's counter rose by since the reading before by the same sampler, where that
--- was taken when this one's interval began (to 2 % of it) and the counter did not fall; else power times time. Whole microseconds and microjoules,
--- split by cumulative rounding, make every sum exact.
+-- was taken when this one's interval began (to 5 % of it, as clocks are read one after the other) and the counter did not fall; else power
+-- times time. Whole microseconds and microjoules, split by cumulative rounding, make every sum exact.
 WITH told AS (
     SELECT DISTINCT
         host, device_uuid, coalesce(model, '') AS model, is_synthetic, utilisation_ratio, power_w, nullif(energy_j, 0) AS energy_j, source,
@@ -23,12 +23,17 @@ WITH told AS (
 counters AS (
     SELECT *, lag(read_us) OVER series AS before_us, energy_j - lag(energy_j) OVER series AS counted_j
     FROM told
-    WINDOW series AS (PARTITION BY host, source, device_uuid, is_synthetic ORDER BY read_us, energy_j)
+    WINDOW series AS (
+        PARTITION BY host, source, device_uuid, is_synthetic
+        ORDER BY read_us, starts_us, energy_j, utilisation_ratio, power_w, model, device_name, fraction_e9, gpu_uuid
+    )
 ),
 counted AS (
     SELECT
-        *, CASE WHEN counted_j >= 0 AND read_us > before_us AND 50 * (starts_us - before_us) <= read_us - before_us THEN counted_j * 1e6 / (read_us - before_us) END
-            AS counted_w
+        *,
+        CASE
+            WHEN counted_j >= 0 AND read_us > before_us AND 20 * (starts_us - before_us) <= read_us - before_us THEN counted_j * 1e6 / (read_us - before_us)
+        END AS counted_w
     FROM counters
 ),
 readings AS (
