@@ -25,7 +25,15 @@ SECOND = 1_000_000
 
 
 def reading(
-    end: int, ticks: int, *, host: str = "a", device: int = 0, model: str = "one", busy: float | None = 0.5, power: float | None = 50.0
+    end: int,
+    ticks: int,
+    *,
+    host: str = "a",
+    device: int = 0,
+    model: str = "one",
+    busy: float | None = 0.5,
+    power: float | None = 50.0,
+    **more: float | None,
 ) -> GpuSample:
     return GpuSample(
         sampled_at=START + TICK * end,
@@ -37,6 +45,7 @@ def reading(
         model=model,
         utilisation_ratio=busy,
         power_w=power,
+        **more,
     )
 
 
@@ -66,6 +75,7 @@ readings = st.builds(
     model=st.sampled_from(["", "one", "two"]),
     busy=st.sampled_from([None, 0.0, 0.37, 1.0]),
     power=st.sampled_from([None, 17.0, 71.3]),
+    energy_j=st.sampled_from([None, 1000.0, 1400.5, 9000.0]),
 )
 many = st.lists(readings, min_size=1, max_size=30)
 few_runs = settings(max_examples=draws(12, at_each_change=6), deadline=None)

@@ -1,6 +1,7 @@
 """costs, as people call it."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -60,6 +61,7 @@ def test_the_keys_of_a_cost_row_are_stable(traced, watchkeeper: Callable):
         "cost_per_1000_predictions",
         "busy_ratio",
         "energy_kwh",
+        "energy_counted_ratio",
         "coverage",
         "is_synthetic",
         "prices",
@@ -94,6 +96,7 @@ def test_people_read_that_a_trace_is_no_bill_and_where_prices_come_from(traced, 
     assert "unattributed" in shown
     assert "Synthetic trace, not a bill" in shown
     assert "as of 2026-09-06" in shown
+    assert re.search(r"^Energy read: [\d.,]+ kWh, an estimate: power times time$", shown, re.MULTILINE)
     rows = json.loads(watchkeeper("costs", "--json", "--now", "2025-02-10").stdout)
     assert f"Sum: {sum(r['cost'] or 0.0 for r in rows):,.2f} USD\n" in shown
 

@@ -214,3 +214,18 @@ def test_what_a_driver_tells_is_in_the_bounds_of_what_can_be(home, tmp_path, mac
     assert len(set(uuids[0])) == len(uuids[0])
     energies = [[g["energy_j"] for g in line["gpus"]] for line in told]
     assert all(a is None or a <= b for a, b in zip(energies[0], energies[2], strict=True))
+
+
+@needs_gcc[0]
+@needs_gcc[1]
+def test_energy_is_what_the_drivers_counter_rose_by_while_it_was_sampled(home, tmp_path, watchkeeper):
+    world = NvmlWorld(tmp_path, "- count 1", "0 energy 5000", "0 power 90000")
+    process = sampler(home, "--every", "2s", "--count", "3", "--json", env=world.environment)
+    assert process.stdout is not None
+    first = json.loads(process.stdout.readline())
+    world.say("0 energy 12500")
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, said
+    assert [g["energy_j"] for g in first["gpus"]] == [5.0]
+    [row] = json.loads(watchkeeper("costs", "--json").stdout)
+    assert (row["energy_kwh"], row["energy_counted_ratio"]) == (pytest.approx(7.5 / 3.6e6, rel=0.02), 1.0)

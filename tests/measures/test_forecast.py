@@ -140,11 +140,12 @@ def test_chance_is_that_of_more_than_the_limit():
 def test_days_that_are_known_in_part_are_lower_bounds_in_sum_forecast_and_chance():
     costs = {d: 10.0 for d in DAYS if d < NOVEMBER + 10 * DAY}
     late = NOVEMBER + 10 * DAY
-    partly = {late: AtLeast(4.0), late + DAY: AtLeast(None), late + 2 * DAY: AtLeast(7.0, lacks_price=False)}
-    found = forecast(costs, NOVEMBER, DECEMBER, late + 2 * DAY, 100.0, partly)
-    assert (found.to_date, found.known, found.unpriced, found.unknown, found.chance) == (111.0, 10, 2, 1, 1.0)
+    both = AtLeast(None, lacks_price=True, lacks_readings=True)
+    partly = {late: AtLeast(4.0, lacks_price=True), late + DAY: both, late + 3 * DAY: AtLeast(7.0, lacks_readings=True)}
+    found = forecast(costs, NOVEMBER, DECEMBER, late + 3 * DAY, 100.0, partly)
+    assert (found.to_date, found.known, found.unpriced, found.unread, found.unknown, found.chance) == (111.0, 10, 2, 2, 1, 1.0)
     assert (found.is_least, found.is_ahead_least) == (True, True)
-    before = {NOVEMBER - 3 * DAY: AtLeast(4.0)}
+    before = {NOVEMBER - 3 * DAY: AtLeast(4.0, lacks_price=True)}
     earlier = forecast({d: c for d, c in costs.items() if d not in before}, NOVEMBER, DECEMBER, NOVEMBER + 9 * DAY, None, before)
     assert (earlier.to_date, earlier.is_least, earlier.is_ahead_least) == (100.0, False, True)
     whole = forecast(costs, NOVEMBER, DECEMBER, NOVEMBER + 9 * DAY)

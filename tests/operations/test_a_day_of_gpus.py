@@ -236,7 +236,7 @@ def test_the_digest_tells_every_figure(fleet):
         " USD per correct one.",
         "GPUs busy ",
         "nothing ran in 5 %",
-        " kWh, ",
+        " kWh (an estimate: power times time), ",
         " kg of CO2",
         "Of it training 12.0 GPU-hours, 4.79 USD",
         "By segment, an estimate: depot north ",

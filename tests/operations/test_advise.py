@@ -13,7 +13,7 @@ import pytest
 from conftest import PARCELS, new_home, parcels_world
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home, load_monitors
-from watchkeeper.judgement.advice import Advice, Facts
+from watchkeeper.judgement.advice import Advice, Facts, material
 from watchkeeper.operations.advise import advise, facts_of
 from watchkeeper.operations.costs import costs
 from watchkeeper.operations.digest_costs import spending_of
@@ -137,6 +137,25 @@ def test_busy_gpus_and_slow_answers_are_no_reason_to_scale_down(farm, busy, p95,
     found = told(home)["scale_down"]
     assert (found.state, found.saving_per_month) == ("not advised", None)
     assert why in found.text
+
+
+def test_a_saving_is_told_as_a_share_of_all_that_the_model_costs_tokens_too(farm):
+    columns = {"input_tokens": "tokens_in", "output_tokens": "tokens_out"}
+    home = farm(service={"latency_limit": 300}, columns=columns, cost={"hosts": ["a"], "llm": "some-llm"})
+    home.token_prices.write_text("model,provider,input,output,currency,as_of,source\nsome-llm,p,2,10,USD,2025-01-01,list\n")
+    serve(home, 4, 0.3)
+    latency(home, 120.0)
+    assert told(home)["scale_down"].share_of_cost == pytest.approx(0.5), "nobody was asked"
+    of_gpus = 4 * 24 * 14 * 2.70
+    times = pa.array([START + timedelta(hours=5)] * 100, TIMESTAMP)
+    tokens = {"tokens_in": [0] * 100, "tokens_out": [round(of_gpus / 2 * 1000)] * 100}
+    home.lake.append("events/one", pa.table({"p": [0.5] * 100, "ms": [1.0] * 100, **tokens, "wk_time": times, "wk_landed_at": times}))
+    found = told(home)["scale_down"]
+    assert found.saving_per_month == pytest.approx(2 * 24 * 2.70 * 30.44)
+    assert found.share_of_cost == pytest.approx(0.5 * of_gpus / (of_gpus + of_gpus / 2))
+    home.token_prices.write_text("model,provider,input,output,currency,as_of,source\nother-llm,p,2,10,USD,2025-01-01,list\n")
+    found = told(home)["scale_down"]
+    assert (found.state, found.share_of_cost, material([found])) == ("advised", None, None)
 
 
 def test_requests_that_nobody_promised_to_answer_at_once_may_be_answered_in_runs(farm):

@@ -49,3 +49,12 @@ def test_a_book_that_is_gone_and_a_price_of_a_day_to_come_are_told(make_home: Ca
         s for s in told(with_costs(make_home, HEAD + line.format("2099-01-01"), hosts=["gh1"])) if "line 2: as_of 2099-01-01 is a day to come" in s
     ]
     assert not [s for s in told(with_costs(make_home, HEAD + line.format("2026-09-06"), hosts=["gh1"])) if "day to come" in s or "shipped with" in s]
+
+
+def test_a_book_that_is_wrong_hides_nothing_of_the_other(make_home: Callable[..., Home]):
+    home = with_costs(make_home, HEAD + "L4,p,i,0.8,USD,r,2099-01-01,s\n", llm="some-llm")
+    home.token_prices.write_text("model,provider,input,output,currency,as_of,source\nsome-llm,p,abc,10,USD,2025-01-01,list\n")
+    said = [s for s in told(home) if "prices.csv" in s]
+    assert len(said) == 2
+    assert "token_prices.csv: line 2: 'abc' is not a price" in said[0]
+    assert "gpu_prices.csv: line 2: as_of 2099-01-01 is a day to come" in said[1]

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -269,7 +270,7 @@ def test_a_day_whose_gpus_nobody_read_does_not_cost_its_tokens_alone(make_home):
     assert row.reason == said
     known = daily_costs(home, load_monitors(home)[0]["one"], (DAY - timedelta(days=1)).date(), now=now)
     assert list(known.costs.values()) == [pytest.approx(24 * 0.80)]
-    assert known.reason.startswith(said)
+    assert [(a.amount, a.lacks_price, a.lacks_readings) for a in known.at_least.values()] == [(pytest.approx(1.0), False, True)]
 
 
 @pytest.mark.parametrize("failed", [0, 5])
@@ -296,7 +297,19 @@ def test_energy_read_for_part_of_the_time_says_so(farm):
     run(farm)
     energy = score(farm, "gpu_energy_kwh")
     assert energy.value == pytest.approx(0.18)
-    assert "power was read for 75 % of the sampled time" in energy.reason
+    assert energy.reason == "an estimate: power times time; it is known for 75 % of the sampled time, and is that part's"
+
+
+def test_energy_says_what_of_it_the_counter_told(farm):
+    readings = hours("a", 3)
+    land(farm, [replace(r, energy_j=None if k >= 12 else 1000.0 + 72_000 * k) for k, r in enumerate(readings)])
+    run(farm)
+    energy = score(farm, "gpu_energy_kwh")
+    assert energy.value == pytest.approx(11 * 0.02 + 7 * 0.01)  # eleven intervals of the counter, seven at 60 W
+    assert energy.reason == "76 % by the GPUs' energy counters, the rest an estimate: power times time"
+    [row] = bill(farm, monitors_of(farm), now=DAY + timedelta(days=1), by="day")
+    assert (row.energy_kwh, row.energy_counted_ratio) == pytest.approx((0.29, 0.22 / 0.29))
+    assert run(farm) == 0
 
 
 def test_a_synthetic_trace_says_with_every_score_that_it_is_no_bill(farm):

@@ -1,7 +1,10 @@
 """What tokens cost, of models without a GPU: it counts without an answer, once, and is taken back where it is attributed otherwise."""
 
+import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -11,11 +14,16 @@ from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.judgement.budget import outlook_text
 from watchkeeper.operations.budgets import outlook
 from watchkeeper.operations.costs import costs
+from watchkeeper.operations.judge import judge
+from watchkeeper.operations.report import digest_of
 from watchkeeper.records import Batch, Score
 from watchkeeper.samples import GpuSample
+from watchkeeper.story import Story
+from watchkeeper.windows import Window
 
 DAY = datetime(2025, 1, 20, tzinfo=UTC)
-NEXT = DAY + timedelta(days=1)
+A_DAY = timedelta(days=1)
+NEXT = DAY + A_DAY
 
 
 @pytest.fixture
@@ -30,13 +38,14 @@ def hosted(make_home: Callable[..., Home]) -> Home:
     return asked_model(make_home, hosts=["a"])
 
 
-def asked_model(make_home: Callable[..., Home], **cost: list[str]) -> Home:
+def asked_model(make_home: Callable[..., Home], *, window: str = "day", **cost: Any) -> Home:
     words = {
         "model": "chat",
         "task": "regression",
         "events": {"files": "inbox/chat-*.parquet"},
         "columns": {"id": "id", "time": "at", "score": "p", "version": "version", "input_tokens": "tokens_in", "output_tokens": "tokens_out"},
         "reference": {"from": "2025-01-01", "to": "2025-01-15"},
+        "window": window,
     }
     home = make_home({**words, "cost": {"llm": "some-llm", "budget": "100 per month", **cost}}, name="chat")
     home.token_prices.write_text("model,provider,input,output,currency,as_of,source\nsome-llm,p,2,10,USD,2025-01-01,list\n")
@@ -46,9 +55,9 @@ def asked_model(make_home: Callable[..., Home], **cost: list[str]) -> Home:
     return home
 
 
-def ask(home: Home, rows: int, *, score: float | None = 1.0, version: str = "1") -> None:
+def ask(home: Home, rows: int, *, score: float | None = 1.0, version: str = "1", day: datetime = DAY) -> None:
     """Land requests of one day, of a thousand tokens each."""
-    times = pa.array([DAY + timedelta(hours=5)] * rows, TIMESTAMP)
+    times = pa.array([day + timedelta(hours=5)] * rows, TIMESTAMP)
     answers = {"p": pa.array([score] * rows, pa.float64()), "version": [version] * rows, "tokens_in": [1000] * rows, "tokens_out": [0] * rows}
     home.lake.append("events/chat", pa.table({**answers, "wk_time": times, "wk_landed_at": times}))
 
@@ -87,9 +96,81 @@ def test_tokens_of_a_day_on_which_no_gpu_was_read_are_at_least_what_it_cost(host
     run(hosted)
     found = outlook(hosted, load_monitors(hosted)[0]["chat"], now=NEXT)
     assert found is not None
-    assert (found.month_to_date, found.is_at_least, found.days_unpriced) == (pytest.approx(1.0), True, 0)
-    assert "at least 1.00 USD by 20 January" in outlook_text(found)
-    assert found.reason.startswith("no GPU of a was read in this time: what these cost is not known; ")
+    assert (found.month_to_date, found.is_at_least, found.days_unread, found.days_unpriced) == (pytest.approx(1.0), True, 1, 0)
+    assert outlook_text(found).startswith(
+        "at least 1.00 USD by 20 January; budget 100; 19 days without readings or tokens are in neither; on 1 day no GPU was read, and tokens alone"
+    )
+
+
+def read(home: Home, day: datetime, hours: int) -> None:
+    """Land readings of a GPU for so many hours of a day, at a dollar each."""
+    given = {"interval_s": 3600.0, "host": "a", "device": 0, "device_uuid": "a-0", "device_name": "NVIDIA L4"}
+    home.lake.append_records(GpuSample, [GpuSample(sampled_at=day + timedelta(hours=k + 1), **given) for k in range(hours)])
+
+
+@pytest.mark.parametrize("window", ["hour", "day", "week"])
+def test_what_is_said_of_days_without_readings_is_true_of_gpus_and_of_tokens(make_home, watchkeeper, window):
+    hosted = asked_model(make_home, window=window, hosts=["a"], budget="20 per month")
+    for k in range(9):  # the eighth day has neither
+        if k != 7:
+            ask(hosted, 500, day=DAY + k * A_DAY)
+            ask(hosted, 500, day=DAY + k * A_DAY + timedelta(hours=12))
+    for k, hours in enumerate([24, 24, 12, 24]):  # no GPU was read on days 5 to 9
+        read(hosted, DAY + k * A_DAY, hours)
+    now, found = DAY + 9 * A_DAY + timedelta(hours=6), load_monitors(hosted)[0]
+    run(hosted, now)
+    due = 24 * 3 + 12 + 8 * 2.0
+    [row] = json.loads(watchkeeper("costs", "--by", "month", "--from", "2025-01-20", "--json", "--now", now.isoformat(), at=hosted).stdout)
+    told = row["outlook"]
+    assert (row["gpu_cost"], row["token_cost"], row["cost"]) == pytest.approx((84.0, 16.0, due))
+    assert (told["month_to_date"], told["is_at_least"], told["days_unread"], told["days_unpriced"]) == (pytest.approx(due), True, 4, 0)
+    assert (told["days_unknown"], told["known_by"]) == (20, "readings or tokens")  # before the first one, and the eighth day
+    said = "20 days without readings or tokens are in neither; on 4 days no GPU was read, and tokens alone are counted"
+    printed = watchkeeper("costs", "--now", now.isoformat(), at=hosted).stdout
+    assert said in " ".join(printed.split())
+    assert "at least 100 USD by 28 January" in " ".join(printed.split())
+    assert "chat, 1 week: no GPU of a was read in this time: what these cost is not known" in printed
+    assert "Sum: at least 100.00 USD" in printed
+    by_day = watchkeeper("costs", "--by", "day", "--from", "2025-01-23", "--to", "2025-01-25", "--now", now.isoformat(), at=hosted).stdout
+    assert re.search(r"Thu 23 Jan 2025 +24\.0 +26\.00 +USD", by_day)
+    assert re.search(r"Fri 24 Jan 2025 +2\.00 +USD", by_day), "hours that nobody read are not none"
+    week = Window(datetime(2025, 1, 20, tzinfo=UTC), datetime(2025, 1, 27, tzinfo=UTC))
+    digest = digest_of(hosted, found["chat"], week, now=now, period="week").text
+    assert "on 3 days no GPU was read, and tokens alone are counted" in digest
+    assert "GPUs were sampled for 50 % of the time, and the rest is in no sum." in digest
+    story = Story.from_json(next(e for e in judge(hosted, found, now=now) if e.family == "cost").story)
+    assert story is not None
+    facts = dict(story.facts)
+    assert facts["Known in part"] == "on 4 days no GPU was read, and tokens alone are counted."
+    assert facts["Unknown"] == "20 days of the month have no readings or tokens: what was spent then is not known, and in no sum here."
+
+
+def test_tokens_without_a_price_on_a_day_without_readings_are_said_to_have_none(hosted):
+    hosted.token_prices.write_text("model,provider,input,output,currency,as_of,source\nother-llm,p,2,10,USD,2025-01-01,list\n")
+    ask(hosted, 500)
+    run(hosted)
+    found = outlook(hosted, load_monitors(hosted)[0]["chat"], now=NEXT)
+    assert found is not None
+    assert (found.month_to_date, found.is_at_least, found.days_unread, found.days_unpriced) == (0.0, True, 1, 1)
+    assert "some-llm" in found.reason
+
+
+def test_a_digest_says_that_tokens_without_a_price_are_not_in_the_cost_of_gpus(hosted):
+    hosted.token_prices.write_text("model,provider,input,output,currency,as_of,source\nother-llm,p,2,10,USD,2025-01-01,list\n")
+    ask(hosted, 500)
+    read(hosted, DAY, 24)
+    run(hosted)
+    day = Window(DAY, NEXT)
+    digest = digest_of(hosted, load_monitors(hosted)[0]["chat"], day, now=NEXT, period="day").text
+    assert "24.0 GPU-hours, 24.00 USD without tokens that have no price." in digest
+
+
+def test_a_day_on_which_a_model_without_gpus_was_not_asked_has_no_tokens(chat):
+    ask(chat, 500)
+    run(chat)
+    found = outlook(chat, load_monitors(chat)[0]["chat"], now=NEXT)
+    assert found is not None
+    assert "; 19 days without tokens are in neither; " in outlook_text(found)
 
 
 @pytest.mark.parametrize("score", [1.0, None], ids=["answered", "not answered"])

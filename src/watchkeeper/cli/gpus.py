@@ -19,10 +19,10 @@ from watchkeeper.cli.frame import HomeOption, NowOption, days, moment, open_home
 from watchkeeper.cli.output import JsonOption, as_dict, cell, complain, say, show, window_so_far
 from watchkeeper.judgement.budget import outlook_text
 from watchkeeper.measures.cost import SYNTHETIC
-from watchkeeper.measures.gpu_use import shared_out
+from watchkeeper.measures.gpu_use import energy_source, shared_out
 from watchkeeper.operations.bill import BillRow, bill
 from watchkeeper.operations.budgets import with_outlooks
-from watchkeeper.words import number_text
+from watchkeeper.words import counted, listed, number_text
 
 _TABLE = (
     "model",
@@ -128,6 +128,7 @@ def _for_people(row: BillRow, zone: str, now: datetime) -> dict[str, Any]:
     return as_dict(row) | {
         "model": row.model or row.account,
         "window": window_so_far(row.window_start, row.window_end, zone, now),
+        "gpu_hours": None if row.is_unread else row.gpu_hours,
         "cost": None if row.cents is None else Decimal(row.cents).scaleb(-2),
     }
 
@@ -139,7 +140,8 @@ def _parts(row: BillRow, per: str, zone: str, now: datetime) -> list[dict[str, A
     is_whole = per != "segment" and row.cents is not None and len(costs) == len(mine)
     cents = shared_out(row.cents or 0, costs) if is_whole and mine else [None if p.cost is None else round(p.cost * 100) for p in mine]
     whole = {**_for_people(row, zone, now), "predictions": None, "cost_per_1000_predictions": None}
-    return [whole | as_dict(p) | {"cost": None if c is None else Decimal(c).scaleb(-2)} for p, c in zip(mine, cents, strict=True)]
+    unread = {"gpu_hours": None} if row.is_unread else {}
+    return [whole | as_dict(p) | unread | {"cost": None if c is None else Decimal(c).scaleb(-2)} for p, c in zip(mine, cents, strict=True)]
 
 
 def _notes(rows: Sequence[BillRow]) -> list[str]:
@@ -148,19 +150,30 @@ def _notes(rows: Sequence[BillRow]) -> list[str]:
     for row in rows:
         if row.cents is not None:
             sums[row.currency] = sums.get(row.currency, 0) + row.cents
+    least = {r.currency for r in rows if r.cents is None or r.is_partly_priced}
     unpriced = sum(r.unpriced_gpu_hours for r in rows)
-    notes = [f"Sum: {total / 100:,.2f} {currency}" for currency, total in sums.items()]
+    notes = [f"Sum: {'at least ' if currency in least else ''}{total / 100:,.2f} {currency}" for currency, total in sums.items()]
     notes += [f"Not priced: {cell(unpriced)} GPU-hours"] if unpriced else []
     notes += _also(rows)
     notes += [f"Prices: {text}" for text in dict.fromkeys(r.prices for r in rows if r.prices)]
     notes += [f"{r.model}: {r.per_prediction_note}" for r in rows if r.per_prediction_note]
     notes += [f"Correct predictions: {text}" for text in dict.fromkeys(r.correct_note for r in rows if r.correct_note)]
-    reasons = dict.fromkeys(part for r in rows for part in r.reason.split("; ") if part)
-    return notes + [SYNTHETIC.capitalize() if part == SYNTHETIC else part for part in reasons]
+    reasons: dict[str, list[BillRow]] = {}
+    for row, part in ((r, part) for r in rows for part in r.reason.split("; ") if part):
+        reasons.setdefault(part, []).append(row)
+    return notes + [_reason(part, mine) for part, mine in reasons.items()]
+
+
+def _reason(part: str, rows: Sequence[BillRow]) -> str:
+    """Return what some rows have to say; what is true only of time in which no GPU was read names the model and how many windows that is."""
+    if part == SYNTHETIC:
+        return SYNTHETIC.capitalize()
+    models = sorted({r.model or "" for r in rows})
+    return f"{listed(models)}, {counted(len(rows), rows[0].grain)}: {part}" if all(r.is_unread for r in rows) else part
 
 
 def _also(rows: Sequence[BillRow]) -> list[str]:
-    """Return what is within the sum and in no column: training, tokens, and the CO2 of the energy."""
+    """Return what is within the sum and in no column: training, tokens, how the energy is known, and its CO2."""
     said: list[str] = []
     for currency in dict.fromkeys(r.currency for r in rows):
         mine = [r for r in rows if r.currency == currency]
@@ -168,6 +181,9 @@ def _also(rows: Sequence[BillRow]) -> list[str]:
         hours = sum(r.training_gpu_hours for r in mine)
         said += [f"Of it training: {number_text(training, currency)}, {cell(hours)} GPU-hours"] if training else []
         said += [f"Of it tokens: {number_text(tokens, currency)}"] if tokens else []
+    drawn = sum(r.energy_kwh or 0.0 for r in rows)
+    counted = sum((r.energy_kwh or 0.0) * (r.energy_counted_ratio or 0.0) for r in rows)
+    said += [f"Energy read: {number_text(drawn, 'kWh')}, {energy_source(counted / drawn)}"] if drawn else []
     known = [r for r in rows if r.co2_kg is not None]
     said += [f"CO2: {number_text(sum(r.co2_kg or 0.0 for r in known))} kg ({'; '.join(dict.fromkeys(r.co2_note for r in known))})"] if known else []
     waiting = [r for r in rows if r.correct_state == "provisional"]

@@ -64,6 +64,8 @@ class Facts:
     is_synthetic: bool = False
     cost: float | None = None
     """Of serving on GPUs, training left out."""
+    whole_cost: float | None = None
+    """Of all that the model cost in the same days: serving, training, tokens. None while a part of it has no price."""
     pricing: str = ""
     is_bound: bool = False
     """Whether some of its GPUs are reserved, or own: given up they cost as much until they serve something else."""
@@ -143,12 +145,12 @@ class Rule:
         """Say why nothing is advised."""
         return self._made("not advised", f"{why}.")
 
-    def yes(self, text: str, saved: float, cost: float, days: float, risk: str) -> Advice:
-        """Advise, with what some days would have cost less, and the cost of the same days that this is a share of."""
+    def yes(self, text: str, saved: float, cost: float | None, days: float, risk: str) -> Advice:
+        """Advise, with what some days would have cost less, and the cost of the same days that this is a share of, None where that is not known."""
         if self.facts.is_bound and self.kind != "cheaper_version":
             risk += " Some of its GPUs are reserved or own: what is given up goes on costing as much until it serves something else."
-        share = saved / cost if cost else 0.0
-        if share < LEAST_SAVED:
+        share = None if cost is None else saved / cost if cost else 0.0
+        if share is not None and share < LEAST_SAVED:
             return self.no(f"it would save {percent(max(0.0, share))} of the cost, which is not worth it")
         return self._made("advised", text, saved * DAYS_OF_MONTH / days, share, risk)
 

@@ -5,7 +5,7 @@ reading costs (operations/budgets.py).
 
 It is told when the lower end of the forecast's 95 % interval has lain above the budget on two days in a row, or the budget is spent; and taken back
 when the forecast itself is within the budget again. Between these two it stays as it was, so that a forecast that wavers tells nothing twice.
-A month's alarms are one incident. Where a price or readings are missing, sums and forecasts are lower bounds: they can break a budget, and never
+A month's alarms are one incident. Where a price or readings of GPUs are missing, sums and forecasts are lower bounds: they can break a budget, and never
 say that it holds.
 """
 
@@ -45,8 +45,12 @@ class Outlook:
     low: float | None = None
     high: float | None = None
     chance_of_breaking: float | None = None
+    known_by: str = "readings"
+    """What tells the cost of a day: readings of GPUs, tokens, or both."""
     days_unknown: int = 0
-    """Days of the month so far without readings, or without those of all GPUs: what was not read is in no sum."""
+    """Days of the month so far of which nothing of that is there: they are in no sum."""
+    days_unread: int = 0
+    """Days of the month so far on which tokens were paid for and no GPU was read: of these the tokens alone are in the sums."""
     days_unpriced: int = 0
     """Days of the month so far on which something has no price: that is in no sum."""
     is_at_least: bool = False
@@ -133,13 +137,13 @@ def budget_episode(signals: Sequence[Signal], found: Course) -> Episode:
 def budget_story(monitor: Monitor, found: Course, costs: Mapping[date, float], reason: str = "") -> Story:
     """Return what is told of a month with an alarm, as it stands by its newest day; `reason` says why days are not known as a whole."""
     at, budget, currency = found.told, monitor.cost.budget or 0.0, monitor.cost.currency
-    lacking = [text for text in (unpriced_text(at), reason if at.is_ahead_least else "") if text]
+    lacking = [text for text in (_unread(at.unread), _unpriced(at.unpriced, "no sum here"), reason if at.is_ahead_least else "") if text]
     return Story(
         headline=budget_headline(at, budget, currency, found.broken),
         when=f"{at.start:%B %Y}, up to the end of day {at.through.day}, {monitor.timezone}.",
         facts=[
             ("Estimate", f"{method_text(at)}."),
-            *([("Unknown", f"{unknown_text(at)}.")] if at.unknown else []),
+            *([("Unknown", f"{unknown_text(at, known_by(monitor))}.")] if at.unknown else []),
             *([("Known in part", f"{'; '.join(lacking)}.")] if lacking else []),
         ],
         causes=[_why(at, costs, currency)],
@@ -197,11 +201,21 @@ def outlook_text(found: Outlook) -> str:
         else ""
     )
     beside = "" if found.budget is None else f"budget {money(found.budget)}{_standing(found)}"
-    unknown = (
-        f"{counted(found.days_unknown, 'day')} without readings {'is' if found.days_unknown == 1 else 'are'} in neither" if found.days_unknown else ""
-    )
-    unpriced = _unpriced(found.days_unpriced, "neither")
-    return "; ".join(filter(None, (so_far, ahead, beside, unknown, unpriced, found.reason))) + "."
+    are = "is" if found.days_unknown == 1 else "are"
+    unknown = f"{counted(found.days_unknown, 'day')} without {found.known_by} {are} in neither" if found.days_unknown else ""
+    unread, unpriced = _unread(found.days_unread), _unpriced(found.days_unpriced, "neither")
+    return "; ".join(filter(None, (so_far, ahead, beside, unknown, unread, unpriced, found.reason))) + "."
+
+
+def known_by(monitor: Monitor) -> str:
+    """Return what tells the cost of a model's day; of one without any nothing is known."""
+    if monitor.cost.llm is None:
+        return "readings"
+    return "readings or tokens" if monitor.cost.hosts else "tokens"
+
+
+def _unread(days: int) -> str:
+    return f"on {counted(days, 'day')} no GPU was read, and tokens alone are counted" if days else ""
 
 
 def _unpriced(days: int, sums: str) -> str:
@@ -228,14 +242,10 @@ def method_text(at: Forecast) -> str:
     return f"from {counted(at.learned, 'day')} of cost: {pattern}; 95 % interval of the sum of the days left"
 
 
-def unknown_text(at: Forecast) -> str:
-    """Return which days are in no sum."""
-    return f"{counted(at.unknown, 'day')} of the month {'has' if at.unknown == 1 else 'have'} no readings: what was spent then is not known, and in no sum here"
-
-
-def unpriced_text(at: Forecast) -> str:
-    """Return on which days a price is missing; empty where on none."""
-    return _unpriced(at.unpriced, "no sum here")
+def unknown_text(at: Forecast, lacking: str) -> str:
+    """Return which days are in no sum, for want of what would tell their cost."""
+    have = "has" if at.unknown == 1 else "have"
+    return f"{counted(at.unknown, 'day')} of the month {have} no {lacking}: what was spent then is not known, and in no sum here"
 
 
 def _why(at: Forecast, costs: Mapping[date, float], currency: str) -> Cause:
@@ -247,7 +257,7 @@ def _why(at: Forecast, costs: Mapping[date, float], currency: str) -> Cause:
     if not late:
         said = ""
     elif usual is not None and per_day > _RISEN * usual:
-        said = f"spending rose: {money(per_day)} {currency} a day over the last {counted(len(late), 'day')} with readings, {money(usual)} in the four weeks before"
+        said = f"spending rose: {money(per_day)} {currency} a day over the last {counted(len(late), 'day')} of known cost, {money(usual)} in the four weeks before"
     else:
         said = f"no rise: {money(per_day)} {currency} a day, as before, are more than the budget allows" if usual is not None else ""
     return Cause(kind="spending" if said else "unknown", subject=said)

@@ -76,8 +76,7 @@ def _scale_down(monitor: Monitor, facts: Facts) -> Advice:
         return rule.no(f"{_of_limit(facts)}: there is no room for queues")
     text = f"hold {needed} of {held} GPUs: in the busiest hours {number_text(facts.busy_peak)} are busy, and {_of_limit(facts)}."
     risk = f"the busiest hours load {percent((facts.busy_peak or 0.0) / needed)} of what is left: a burst beyond them queues, and one GPU that fails takes more with it."
-    cost = facts.cost or 0.0
-    return rule.yes(text, cost * (1 - needed / facts.devices), cost, facts.days, risk)
+    return rule.yes(text, (facts.cost or 0.0) * (1 - needed / facts.devices), facts.whole_cost, facts.days, risk)
 
 
 def _batch(monitor: Monitor, facts: Facts) -> Advice:
@@ -113,8 +112,7 @@ def _batch(monitor: Monitor, facts: Facts) -> Advice:
         f"{percent(facts.hours_asked)} of the hours, in the busiest {number_text(facts.peak_to_mean)} times as many as in the mean."
     )
     risk = "each answer waits for the next run; whether anybody waits for it is measured nowhere."
-    cost = facts.cost or 0.0
-    return rule.yes(text, cost * (1 - share), cost, facts.days, risk)
+    return rule.yes(text, (facts.cost or 0.0) * (1 - share), facts.whole_cost, facts.days, risk)
 
 
 def _smaller_card(monitor: Monitor, facts: Facts) -> Advice:
@@ -153,7 +151,7 @@ def _smaller_card(monitor: Monitor, facts: Facts) -> Advice:
     )
     by_latency = f"{_of_limit(facts)} now" if not _latency(facts) else "nothing tells how much slower answers may be"
     risk = f"by the data sheets the same work takes up to {number_text(slower)} times as long; {by_latency}. Try it on a part of the traffic first."
-    return told.yes(text, main.gpu_hours * (main.price - price), facts.cost or 0.0, facts.days, risk)
+    return told.yes(text, main.gpu_hours * (main.price - price), facts.whole_cost, facts.days, risk)
 
 
 def _none_of(cheaper: int) -> str:

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from watchkeeper.judgement.budget import Outlook
-from watchkeeper.words import number_text, percent, version_text
+from watchkeeper.measures.gpu_use import energy_source
+from watchkeeper.words import listed, number_text, percent, version_text
 
 _NAMED = 3
+_ALL = 0.995
+"""Share of a period from which on its GPUs count as sampled throughout."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +27,19 @@ class Spending:
     """What is known of a cost that is not known as a whole."""
     unpriced_hours: float = 0.0
     """GPU-hours without a price, which are in no cost."""
+    lacks_tokens: bool = False
+    """Whether tokens have no price, and are in no cost."""
     per_1000: float | None = None
     per_correct: float | None = None
     is_provisional: bool = False
     """Whether labels are missing that tell which predictions were correct."""
     busy_ratio: float | None = None
     wasted_ratio: float | None = None
+    coverage: float | None = None
+    """Share of the period in which its GPUs were sampled."""
     energy_kwh: float | None = None
+    energy_counted_ratio: float | None = None
+    """Share of the energy that the GPUs' own counters told."""
     co2_kg: float | None = None
     training_hours: float = 0.0
     training_cost: float | None = None
@@ -57,6 +66,8 @@ def cost_text(found: Spending) -> str:
     '12.5 GPU-hours, 30.00 USD, 4.60 USD per 1,000 predictions, 0.00542 USD per correct one.'
     >>> cost_text(Spending(gpu_hours=252, priced_cost=153.4, unpriced_hours=98))
     '252 GPU-hours, 153.40 USD without 98.0 GPU-hours that have no price.'
+    >>> cost_text(Spending(gpu_hours=252, priced_cost=153.4, unpriced_hours=98, lacks_tokens=True))
+    '252 GPU-hours, 153.40 USD without 98.0 GPU-hours and tokens that have no price.'
     """
     said = [f"{number_text(found.gpu_hours)} GPU-hours"] if found.gpu_hours else []
     said += [_total(found)]
@@ -71,9 +82,10 @@ def _total(found: Spending) -> str:
         return number_text(found.total_cost, found.currency)
     if found.priced_cost is None:
         return "no price known"
-    if not found.unpriced_hours:  # what is not known are tokens, or GPUs that nobody read
-        return f"at least {number_text(found.priced_cost, found.currency)}"
-    return f"{number_text(found.priced_cost, found.currency)} without {number_text(found.unpriced_hours)} GPU-hours that have no price"
+    lacking = [f"{number_text(found.unpriced_hours)} GPU-hours"] if found.unpriced_hours else []
+    lacking += ["tokens"] if found.lacks_tokens else []
+    known = number_text(found.priced_cost, found.currency)
+    return f"{known} without {listed(lacking)} that have no price" if lacking else f"at least {known}"  # GPUs that nobody read
 
 
 def behind_text(found: Spending) -> str:
@@ -83,6 +95,7 @@ def behind_text(found: Spending) -> str:
     'GPUs busy 30 % of the time, nothing ran in 12 %; 2.50 kWh, 1.00 kg of CO2. By version: version 2 20.00 USD, version 3 10.00 USD.'
     """
     lines = [
+        _sampled(found),
         "; ".join(filter(None, (_use(found), _energy(found)))),
         _money(found),
         _parts("By version", [(version_text(name), cost) for name, cost in found.versions], found.currency),
@@ -91,6 +104,12 @@ def behind_text(found: Spending) -> str:
         _of_others(found),
     ]
     return " ".join(f"{line}." for line in lines if line)
+
+
+def _sampled(found: Spending) -> str:
+    if found.coverage is None or found.coverage >= _ALL:
+        return ""
+    return f"GPUs were sampled for {percent(found.coverage)} of the time, and the rest is in no sum"
 
 
 def _use(found: Spending) -> str:
@@ -104,7 +123,9 @@ def _use(found: Spending) -> str:
 def _energy(found: Spending) -> str:
     if found.energy_kwh is None:
         return ""
-    return f"{number_text(found.energy_kwh, 'kWh')}" + (f", {number_text(found.co2_kg)} kg of CO2" if found.co2_kg is not None else "")
+    source = energy_source(found.energy_counted_ratio)
+    known = f"{number_text(found.energy_kwh, 'kWh')}" + (f" ({source})" if source else "")
+    return known + (f", {number_text(found.co2_kg)} kg of CO2" if found.co2_kg is not None else "")
 
 
 def _money(found: Spending) -> str:

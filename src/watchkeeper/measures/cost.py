@@ -11,7 +11,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from watchkeeper.measures.gpu_use import Usage
+from watchkeeper.measures.gpu_use import Usage, energy_source
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Score
 from watchkeeper.windows import Window
@@ -218,14 +218,13 @@ def _hours(used: Usage) -> dict[str, dict[str, Any]]:
 
 
 def _energy(used: Usage) -> dict[str, dict[str, Any]]:
-    partly = (
-        f"power was read for {percent(used.energy_coverage)} of the sampled time, and the energy is that part's" if used.energy_coverage < 1 else ""
-    )
+    partly = f"it is known for {percent(used.energy_coverage)} of the sampled time, and is that part's" if used.energy_coverage < 1 else ""
+    how = "; ".join(filter(None, (energy_source(used.energy_counted_ratio), partly)))
     of_part = {"coverage": used.coverage * used.energy_coverage}
-    energy = _number(used, used.energy_kwh, "kWh", "lower_is_better", note=partly, why_none="no reading of the power drawn")
+    energy = _number(used, used.energy_kwh, "kWh", "lower_is_better", note=how, why_none="no reading of the power drawn")
     made = {"gpu_energy_kwh": energy | of_part}
     if used.co2_kg is not None:
-        note = "; ".join(filter(None, (used.co2_note, partly)))
+        note = "; ".join(filter(None, (used.co2_note, how)))
         made["gpu_co2_kg"] = _number(used, used.co2_kg, "kg", "lower_is_better", note=note) | of_part
     return made
 
@@ -237,7 +236,7 @@ def _training(spent: Spent) -> dict[str, dict[str, Any]]:
     cost = None if used.cost is None else float(used.cost)
     return {
         "gpu_training_hours": _number(used, used.gpu_hours, "hours", "none"),
-        "gpu_training_cost": _number(used, cost, used.currency.lower(), "lower_is_better", note=used.pricing, why_none=used.pricing),
+        "gpu_training_cost": _number(used, cost, spent.currency.lower(), "lower_is_better", note=used.pricing, why_none=used.pricing),
     }
 
 

@@ -7,7 +7,7 @@ A day costs a level that may wander from day to day, a weekday's own part, and c
 the mean over seven answers, from not at all to as much as chance itself, each weighted by how well it fits the days before (restricted
 likelihood), and its interval that of the mixture of their t distributions for the sum of the days that are left. So a level that moved, few days
 and days without readings all make it wider. Days without readings are unknown: they are in no sum. A weekday that never had any is taken to
-have none to come. Of a day that is known in part, such as without a price of one GPU, what is known counts: all it is in are lower bounds.
+have none to come. Of a day that is known in part, such as without a price of one GPU, or by its tokens alone, what is known counts: all it is in are lower bounds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,10 +33,11 @@ _SIDE = 0.025
 
 @dataclass(frozen=True, slots=True)
 class AtLeast:
-    """A day whose cost is not known as a whole: what is known of it (None: nothing), and whether a price is what is missing, or else readings."""
+    """A day whose cost is not known as a whole: what is known of it (None: nothing), and what is missing: a price, readings of its GPUs, or both."""
 
     amount: float | None
-    lacks_price: bool = True
+    lacks_price: bool = False
+    lacks_readings: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,9 @@ class Forecast:
     chance: float | None = None
     known: int
     unknown: int
-    """Days of the month up to `through`, of which the cost is known, and of which readings are missing."""
+    """Days of the month up to `through`, of which the cost is known, and of which nothing is: neither readings nor tokens."""
+    unread: int = 0
+    """Those on which tokens were paid for and no GPU was read: the tokens count."""
     unpriced: int = 0
     """Those of which a price is missing."""
     learned: int
@@ -105,7 +108,8 @@ def forecast(
         to_date=float(sum(amounts[d] for d in month if d in amounts)),
         limit=limit,
         known=sum(d in costs for d in month),
-        unknown=sum(d not in costs and not (d in at_least and at_least[d].lacks_price) for d in month),
+        unknown=sum(d not in costs and d not in at_least for d in month),
+        unread=sum(a.lacks_readings for a in partly),
         unpriced=sum(a.lacks_price for a in partly),
         learned=len(known),
         has_weekdays=_has_weekdays(known),

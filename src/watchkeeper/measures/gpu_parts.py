@@ -10,7 +10,7 @@ from typing import Any
 
 from watchkeeper.measures.gpu_use import Use, shared_out
 
-_AMOUNTS = ("sampled_us", "busy_known_us", "busy_us", "still_us", "energy_known_us", "energy_uj")
+_AMOUNTS = ("sampled_us", "busy_known_us", "busy_us", "still_us", "energy_known_us", "energy_uj", "energy_counted_uj")
 
 
 def grouped(uses: Sequence[Use], name_of: Callable[[Use], str]) -> dict[str, list[Use]]:

@@ -11,8 +11,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
-from watchkeeper.measures.prices import BOOK, Price, price_of
+from watchkeeper.measures.prices import BOOK, Price, Quotes
 from watchkeeper.windows import Window
+from watchkeeper.words import percent
 
 Account = Literal["model", "unattributed", "idle"]
 TRAINING = "training"
@@ -49,6 +50,8 @@ class Use:
     """Time of readings in which nothing ran at all."""
     energy_known_us: int
     energy_uj: int
+    energy_counted_uj: int = 0
+    """Of the energy what the driver's own counter told; the rest is power times time."""
     device_us: int
     """Sampled time of the GPU in the window, for whomever."""
 
@@ -70,14 +73,12 @@ class Usage:
     """Share of the time held in whose readings nothing ran."""
     energy_kwh: float | None
     energy_coverage: float
+    energy_counted_ratio: float | None
+    """Share of the energy that the driver's own counter told; the rest is an estimate."""
     co2_kg: float | None
     co2_note: str
     """The factors that were used; without CO2, what is missing for it."""
     coverage: float
-    cost: Fraction | None
-    currency: str
-    pricing: str
-    """The prices that were used; without a cost, what is missing for one."""
     estimated_ratio: float
     """Share of the time that is an estimate: split by requests."""
     priced: "Priced"
@@ -87,6 +88,16 @@ class Usage:
     def gpu_hours(self) -> float:
         """Hours of whole GPUs."""
         return self.gpu_us / _HOUR_US
+
+    @property
+    def cost(self) -> Fraction | None:
+        """The cost of all of it, None while a part has no price."""
+        return self.priced.whole
+
+    @property
+    def pricing(self) -> str:
+        """The prices that were used; without a cost, what is missing for one."""
+        return self.priced.missing or self.priced.prices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,15 +109,18 @@ class Priced:
     missing_us: int = 0
     missing: str = ""
 
+    @property
+    def whole(self) -> Fraction | None:
+        """The cost, None when any device has no price."""
+        return None if self.missing else self.cost
 
-def usage(uses: Sequence[Use], window: Window, book: Sequence[Price] | str, currency: str) -> Usage:
-    """Return the sum of uses of one window; `book` is the price book, or the reason why there is none."""
+
+def usage(uses: Sequence[Use], window: Window, quote: Quotes) -> Usage:
+    """Return the sum of uses of one window, at the prices of `quote`."""
     sampled, busy_known, energy_known, energy = (
         sum(getattr(u, f) for u in uses) for f in ("sampled_us", "busy_known_us", "energy_known_us", "energy_uj")
     )
-    cost, pricing = charge(uses, book, currency)
-    priced = priced_part(uses, book, currency)
-    co2_kg, co2_note = _co2(uses, book, currency)
+    co2_kg, co2_note = _co2(uses, quote)
     return Usage(
         is_synthetic=any(u.is_synthetic for u in uses),
         samples=sum(u.samples for u in uses),
@@ -115,49 +129,37 @@ def usage(uses: Sequence[Use], window: Window, book: Sequence[Price] | str, curr
         wasted_ratio=sum(u.still_us for u in uses) / busy_known if busy_known else None,
         energy_kwh=energy / _KWH_UJ if energy_known else None,
         energy_coverage=energy_known / sampled if sampled else 0.0,
+        energy_counted_ratio=sum(u.energy_counted_uj for u in uses) / energy if energy else None,
         co2_kg=co2_kg,
         co2_note=co2_note,
         coverage=_coverage(uses, window),
-        cost=cost,
-        currency=currency,
-        pricing=pricing,
         estimated_ratio=sum(u.sampled_us for u in uses if u.how == BY_REQUESTS) / sampled if sampled else 0.0,
-        priced=priced,
+        priced=priced(uses, quote),
     )
 
 
-def charge(uses: Iterable[Use], book: Sequence[Price] | str, currency: str) -> tuple[Fraction | None, str]:
-    """Return what some uses cost, exactly, and the prices used; (None, why) when any device has no price."""
-    part = priced_part(uses, book, currency)
-    return (None, part.missing) if part.missing else (part.cost, part.prices)
-
-
-def priced_part(uses: Iterable[Use], book: Sequence[Price] | str, currency: str) -> Priced:
-    """Return what the uses of priced devices cost, exactly, and how long the others were held."""
-    if isinstance(book, str):
-        return Priced(cost=None, prices="", missing_us=sum(u.sampled_us for u in uses), missing=book)
+def priced(uses: Iterable[Use], quote: Quotes) -> Priced:
+    """Return what the uses of devices with a price cost, exactly, and how long the others were held."""
     held: dict[tuple[str, str, date], int] = {}
     for use in uses:
         place = (use.device_name, use.host, use.priced_on)
         held[place] = held.get(place, 0) + use.sampled_us
-    quotes = {place: price_of(place[0], book, currency, host=place[1], on=place[2]) for place in sorted(held)}
-    missing = dict.fromkeys(quote for quote in quotes.values() if isinstance(quote, str))
-    amounts = [us * Fraction(quote.price) for place, us in held.items() if isinstance(quote := quotes[place], Price)]
+    found = {place: quote(*place) for place in sorted(held)}
+    missing = dict.fromkeys(price for price in found.values() if isinstance(price, str))
+    amounts = [us * Fraction(price.price) for place, us in held.items() if isinstance(price := found[place], Price)]
     return Priced(
         cost=sum(amounts, Fraction(0)) / _HOUR_US if amounts or not missing else None,
-        prices="; ".join(dict.fromkeys(f"{name} at {quote}" for (name, _, _), quote in quotes.items() if isinstance(quote, Price))),
-        missing_us=sum(us for place, us in held.items() if isinstance(quotes[place], str)),
+        prices="; ".join(dict.fromkeys(f"{name} at {price}" for (name, _, _), price in found.items() if isinstance(price, Price))),
+        missing_us=sum(us for place, us in held.items() if isinstance(found[place], str)),
         missing="; ".join(missing),
     )
 
 
-def _co2(uses: Sequence[Use], book: Sequence[Price] | str, currency: str) -> tuple[float | None, str]:
+def _co2(uses: Sequence[Use], quote: Quotes) -> tuple[float | None, str]:
     """Return the CO2 of the energy drawn, and the factors used; None, with the reason, where a line has no factor."""
-    if isinstance(book, str):
-        return None, book
     grams, said = Fraction(0), dict[str, None]()
     for use in uses:
-        price = price_of(use.device_name, book, currency, host=use.host, on=use.priced_on)
+        price = quote(use.device_name, use.host, use.priced_on)
         if isinstance(price, str):
             return None, price
         if price.co2_g_per_kwh is None:
@@ -168,6 +170,18 @@ def _co2(uses: Sequence[Use], book: Sequence[Price] | str, currency: str) -> tup
     if not any(u.energy_known_us for u in uses):
         return None, "no reading of the power drawn"
     return float(grams / _KG), "; ".join(said)
+
+
+def energy_source(counted_ratio: float | None) -> str:
+    """Return how an energy is known, by the share of it that counters told; empty where it is not known.
+
+    >>> energy_source(1.0), energy_source(0.0), energy_source(0.62)
+    ("by the GPUs' energy counters", 'an estimate: power times time', "62 % by the GPUs' energy counters, the rest an estimate: power times time")
+    """
+    counted, estimated = "by the GPUs' energy counters", "an estimate: power times time"
+    if counted_ratio is None:
+        return ""
+    return counted if counted_ratio >= 1 else f"{percent(counted_ratio)} {counted}, the rest {estimated}" if counted_ratio > 0 else estimated
 
 
 def shared_out(total: int, weights: Sequence[int | Fraction]) -> list[int]:

@@ -4,8 +4,9 @@ Belongs here: the rule by which a line fits, and the hourly price of own hardwar
 money (cost.py), what tokens cost (token_prices.py).
 """
 
+import functools
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -120,6 +121,20 @@ def price_of(device_name: str, book: Sequence[Price], currency: str, *, host: st
     return best[0]
 
 
+Quotes = Callable[[str, str, date], Price | str]
+"""Name of a device, host and day -> the line that fits, or the reason why there is none."""
+
+
+def quotes(book: Sequence[Price] | str, currency: str) -> Quotes:
+    """Return what tells the line for a device, a host and a day, and looks for each once; `book` is the price book, or the reason why there is none."""
+
+    @functools.cache
+    def quote(device_name: str, host: str, on: date) -> Price | str:
+        return book if isinstance(book, str) else price_of(device_name, book, currency, host=host, on=on)
+
+    return quote
+
+
 def _best(fitting: Sequence[Price]) -> list[Price]:
     """Return the lines that fit best: one, unless two name the device alike in other words."""
     rank = max((bool(p.hosts), len(p.tokens)) for p in fitting)
@@ -132,6 +147,6 @@ def _best(fitting: Sequence[Price]) -> list[Price]:
     return list(newest.values())
 
 
-def days_of_change(book: Collection[Price] | str) -> list[date]:
+def days_of_change(book: Collection[Price]) -> list[date]:
     """Return the days on which some price begins, in order."""
-    return [] if isinstance(book, str) else sorted({p.since for p in book if p.since is not None})
+    return sorted({p.since for p in book if p.since is not None})

@@ -14,16 +14,16 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.gpu_hours import gpu_uses
-from watchkeeper.adapters.requests import predictions_by_hour
+from watchkeeper.adapters.requests import Asked, predictions_by_hour
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.advice import Advice, Facts, Held, OfVersion, in_order
 from watchkeeper.judgement.gpu_advice import gpu_advice
 from watchkeeper.judgement.version_advice import version_advice
-from watchkeeper.measures.gpu_use import BY_REQUESTS, TRAINING, Use, charge
-from watchkeeper.measures.prices import Price, price_of
+from watchkeeper.measures.gpu_use import BY_REQUESTS, TRAINING, Use, priced
+from watchkeeper.measures.prices import Price
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import billed
-from watchkeeper.operations.spending import Books, claims_of
+from watchkeeper.operations.spending import Books, asked_of, claims_of, spent_by
 from watchkeeper.operations.version_list import known_rows, listed_versions
 from watchkeeper.records import Score
 from watchkeeper.samples import GpuSample
@@ -48,18 +48,20 @@ def facts_of(home: Home, monitor: Monitor, monitors: Mapping[str, Monitor], book
     end = Grid("day", monitor.timezone).at(min(at or now, now)).start
     span, claims = Window(end - LOOKED_AT, end), claims_of(monitors)
     hours = list(Grid("hour", monitor.timezone).between(span.start, span.end))
-    every = [u for u in gpu_uses(home.lake, books.spans(hours), claims, now=now) if u.model == monitor.model and u.purpose != TRAINING]
-    uses = [u for u in every if not u.is_synthetic] or every
+    every = [u for u in gpu_uses(home.lake, books.spans(hours), claims, now=now) if u.model == monitor.model]
+    serving = [u for u in every if u.purpose != TRAINING]
+    uses = [u for u in serving if not u.is_synthetic] or serving
     began = min((u.window_start for u in uses), default=span.end)
     arrived = _arrivals(home, monitor, span, now)
     asked = arrived[(max(began, span.start) - span.start) // _HOUR :]
-    cost, pricing = charge(uses, books.gpus, monitor.cost.currency) if uses else (None, "")
+    charged = priced(uses, books.quotes(monitor.cost.currency))
     return Facts(
         days=_days_since(monitor, began, span) if uses else 0.0,
         currency=monitor.cost.currency,
         is_synthetic=any(u.is_synthetic for u in uses),
-        cost=None if cost is None else float(cost),
-        pricing=pricing,
+        cost=None if charged.whole is None or not uses else float(charged.whole),
+        whole_cost=_whole_cost(home, monitor, [u for u in every if u.is_synthetic == uses[0].is_synthetic], books, span, now) if uses else None,
+        pricing=charged.missing,
         is_bound=_is_bound(monitor, uses, books),
         predictions=int(asked.sum()),
         hours_asked=float((asked > 0).mean()) if asked.size else 0.0,
@@ -74,6 +76,16 @@ def facts_of(home: Home, monitor: Monitor, monitors: Mapping[str, Monitor], book
         days_asked=_days_since(monitor, span.start + _HOUR * int(np.argmax(arrived > 0)), span) if arrived.any() else 0.0,
         **_busy(uses),
     )
+
+
+def _whole_cost(home: Home, monitor: Monitor, uses: Sequence[Use], books: Books, span: Window, now: datetime) -> float | None:
+    """Return what a model cost from the first day that it was served on, on GPUs, which are these uses, and by its tokens; None while a part has no price."""
+    began = min(u.window_start for u in uses if u.purpose != TRAINING)
+    days = Window(Grid("day", monitor.timezone).at(began).start, span.end)
+    uses = [u for u in uses if u.window_start >= days.start]
+    asked = asked_of(home, {monitor.model: monitor}, books, [days], (), now=now) if monitor.cost.llm else {}
+    total = spent_by(monitor, uses, days, books, asked.get(monitor.model, {}).get(days.start, Asked()), None).total
+    return None if total is None else float(total)
 
 
 def _days_since(monitor: Monitor, began: datetime, span: Window) -> float:
@@ -108,9 +120,8 @@ def _busy(uses: Sequence[Use]) -> dict[str, Any]:
 
 def _is_bound(monitor: Monitor, uses: Sequence[Use], books: Books) -> bool:
     """Tell whether some of the GPUs have a price that goes on when nobody uses them."""
-    places = {(u.device_name, u.host, u.priced_on) for u in uses}
-    book = () if isinstance(books.gpus, str) else books.gpus
-    found = (price_of(name, book, monitor.cost.currency, host=host, on=day) for name, host, day in places)
+    quote = books.quotes(monitor.cost.currency)
+    found = (quote(name, host, day) for name, host, day in {(u.device_name, u.host, u.priced_on) for u in uses})
     return any(isinstance(price, Price) and price.kind in ("reserved", "own") for price in found)
 
 
@@ -135,7 +146,7 @@ def _held(home: Home, monitor: Monitor, uses: Sequence[Use], books: Books, span:
     memory, cut = _memory(home, span, now)
     for name in sorted({u.device_name for u in uses}):
         mine = [u for u in uses if u.device_name == name]
-        us, (cost, _) = sum(u.sampled_us for u in mine), charge(mine, books.gpus, monitor.cost.currency)
+        us, cost = sum(u.sampled_us for u in mine), priced(mine, books.quotes(monitor.cost.currency)).whole
         whole = sum({(u.window_start, u.device_uuid, u.is_synthetic): u.device_us for u in mine}.values())
         most = [memory[u.device_uuid] for u in mine if u.device_uuid in memory]
         yield Held(
@@ -162,10 +173,9 @@ def _memory(home: Home, span: Window, now: datetime) -> tuple[dict[str, int], se
 
 def _offers(monitor: Monitor, books: Books, at: datetime) -> list[tuple[str, float]]:
     """Return the cards that anybody may hold at the prices of a moment's day: lines for some hosts alone, or of own hardware, are no offer."""
-    if isinstance(books.gpus, str):
-        return []
+    quote, day = books.quotes(monitor.cost.currency), books.day_of(at)
     names = sorted({p.gpu for p in books.gpus if not p.hosts and p.kind != "own"})
-    found = ((name, price_of(name, books.gpus, monitor.cost.currency, on=books.day_of(at))) for name in names)
+    found = ((name, quote(name, "", day)) for name in names)
     return [(name, float(price.price)) for name, price in found if isinstance(price, Price) and price.kind != "own"]
 
 

@@ -66,6 +66,8 @@ class BillRow:
     cost_per_1000_predictions: float | None
     busy_ratio: float | None
     energy_kwh: float | None
+    energy_counted_ratio: float | None
+    """Share of it that the GPUs' own counters told; the rest is power times time, an estimate."""
     coverage: float | None
     is_synthetic: bool
     prices: str
@@ -77,7 +79,7 @@ class BillRow:
     unpriced_gpu_hours: float = 0.0
     """Those of devices without a price: they are in no cost, and the reason names the line to add."""
     is_partly_priced: bool = False
-    """Whether `cost` leaves something out, for want of a price."""
+    """Whether `cost` leaves something out, for want of a price or of readings."""
     gpu_us: int = 0
     """GPU time in whole microseconds; of all rows it adds up exactly."""
     gpu_cost: float | None = None
@@ -99,6 +101,11 @@ class BillRow:
     parts: list[Part] = field(default_factory=list)
     outlook: Outlook | None = None
     """The month that goes on, beside its budget; of a model's newest row (budgets.py)."""
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether it has GPUs of which none was read: what they did is not known, and the cost is that of its tokens."""
+        return self.coverage == 0 and not self.gpu_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +205,10 @@ def _currency(model: str | None, monitors: Mapping[str, Monitor]) -> str:
 
 def _of_nobody(cell: _Cell, books: Books, grain: Grain) -> tuple[BillRow, Fraction | None]:
     """Return the row of what no monitor is for, or of which GPU time alone is asked for."""
-    used = usage(cell.uses, cell.window, books.gpus, cell.currency)
+    quote = books.quotes(cell.currency)
+    used = usage(cell.uses, cell.window, quote)
     training = [u for u in cell.uses if u.purpose == TRAINING]
-    spent = Spent(gpu=used, training=usage(training, cell.window, books.gpus, cell.currency) if training else None, currency=cell.currency)
+    spent = Spent(gpu=used, training=usage(training, cell.window, quote) if training else None, currency=cell.currency)
     team = ", ".join(sorted({u.team for u in cell.uses if u.team}))
     parts = [*_of_uses(cell, books, "purpose"), *_of_uses(cell, books, "attributed_by"), *_of_uses(cell, books, "team")]
     row = replace(_row(cell, spent, grain), predictions=None, sampled_predictions=None, per_prediction_note="", team=team, parts=parts)
@@ -238,7 +246,7 @@ def _of_uses(cell: _Cell, books: Books, per: Per, default: str = "") -> Iterator
         "attributed_by": lambda u: u.how,
     }
     for name, mine in grouped(cell.uses, names[per]).items():
-        used = usage(mine, cell.window, books.gpus, cell.currency)
+        used = usage(mine, cell.window, books.quotes(cell.currency))
         cost = None if used.priced.cost is None else float(used.priced.cost)
         yield Part(per=per, of=name, gpu_hours=used.gpu_hours, cost=cost, estimated_ratio=used.estimated_ratio)
 
@@ -290,6 +298,7 @@ def _row(cell: _Cell, spent: Spent, grain: Grain) -> BillRow:
         busy_ratio=used.busy_ratio if used else None,
         wasted_ratio=used.wasted_ratio if used else None,
         energy_kwh=used.energy_kwh if used else None,
+        energy_counted_ratio=used.energy_counted_ratio if used else None,
         co2_kg=used.co2_kg if used else None,
         co2_note=used.co2_note if used else "",
         coverage=used.coverage if used else 0.0 if spent.unsampled else None,

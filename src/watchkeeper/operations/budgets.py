@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.budget import METRIC, Course, Outlook, budget_episode, budget_signals, budget_story, course, method_text
+from watchkeeper.judgement.budget import METRIC, Course, Outlook, budget_episode, budget_signals, budget_story, course, known_by, method_text
 from watchkeeper.judgement.developments import developments
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.measures.cost import method
@@ -34,7 +34,7 @@ _SETTLES = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class DailyCosts:
-    """What each local day cost of which that is known, measured or (where nothing was) by a made-up trace; `reason` says why others are not."""
+    """What each local day cost of which that is known, measured or (where nothing was) by a made-up trace; `reason` says which price others lack."""
 
     costs: dict[date, float] = field(default_factory=dict)
     at_least: dict[date, AtLeast] = field(default_factory=dict)
@@ -62,25 +62,32 @@ def daily_costs(home: Home, monitor: Monitor, since: date, *, now: datetime) -> 
     by_day: dict[date, list[Score]] = {}
     for score in sorted(mine, key=lambda s: s.window_start):
         by_day.setdefault(_day_of(monitor, score.window_start), []).append(score)
-    whole = {day: found for day, found in by_day.items() if all(s.value is not None for s in found)}
-    missing = [s for found in by_day.values() for s in found if s.value is None]
+    known = {day: _known_of(monitor, found) for day, found in by_day.items()}
+    lacking = [s for found in by_day.values() for s in found if _lacks_price(monitor, s)]
+    whole = {day: one.amount for day, one in known.items() if one.amount is not None and not one.lacks_price and not one.lacks_readings}
     return DailyCosts(
-        costs={day: sum(s.value or 0.0 for s in found) for day, found in whole.items()},
-        at_least={day: _at_least(monitor, found) for day, found in by_day.items() if day not in whole},
+        costs=whole,
+        at_least={day: one for day, one in known.items() if day not in whole},
         is_synthetic=bool(scores) and not measured,
-        reason="; ".join({_lacks_price(monitor, s): s.reason for s in missing}.values()),
+        reason=lacking[-1].reason if lacking else "",
     )
 
 
-def _at_least(monitor: Monitor, scores: Sequence[Score]) -> AtLeast:
-    """Return what is known of a day of which some windows have no total."""
+def _known_of(monitor: Monitor, scores: Sequence[Score]) -> AtLeast:
+    """Return what is known of a day by the totals of its windows; one on which some GPU of the model was read counts with what was read, as a window does."""
     known = [amount for s in scores if (amount := s.bound_low if s.value is None else s.value) is not None]
-    return AtLeast(sum(known) if known else None, any(s.value is None and _lacks_price(monitor, s) for s in scores))
+    lacks_price, lacks_readings = any(_lacks_price(monitor, s) for s in scores), all(_lacks_readings(monitor, s) for s in scores)
+    return AtLeast(sum(known) if known else None, lacks_price=lacks_price, lacks_readings=lacks_readings)
+
+
+def _lacks_readings(monitor: Monitor, score: Score) -> bool:
+    """Tell whether tokens were counted in a window in which none of the model's GPUs was read."""
+    return bool(monitor.cost.hosts) and score.method == method(is_synthetic=False, is_of_tokens=True)
 
 
 def _lacks_price(monitor: Monitor, score: Score) -> bool:
-    """Tell what a total is missing for: a price, or else readings of the model's GPUs, beside which its tokens were counted."""
-    return not (monitor.cost.hosts and score.method == method(is_synthetic=False, is_of_tokens=True))
+    """Tell whether something in a window has no price: tokens beside which no GPU was read have one where a lower bound is known."""
+    return score.value is None and (score.bound_low is None or not _lacks_readings(monitor, score))
 
 
 def _scores(home: Home, monitor: Monitor, start: datetime, end: datetime, now: datetime) -> Iterable[Score]:
@@ -117,7 +124,9 @@ def outlook(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None 
         low=made.low,
         high=made.high,
         chance_of_breaking=made.chance,
+        known_by=known_by(monitor),
         days_unknown=made.unknown,
+        days_unread=made.unread,
         days_unpriced=made.unpriced,
         is_at_least=made.is_least,
         forecast_is_at_least=made.value is not None and made.is_ahead_least,

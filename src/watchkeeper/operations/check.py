@@ -4,26 +4,24 @@ Belongs here: what can be wrong between files. Does not: what can be wrong insid
 """
 
 import difflib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
 from watchkeeper.adapters import files
 from watchkeeper.adapters.expressions import columns_of
 from watchkeeper.adapters.monitor_files import Problem, beside_unknown_keys, nearest
-from watchkeeper.adapters.prices import price_book
 from watchkeeper.adapters.suite_lint import lint_suites
 from watchkeeper.adapters.suites import parse
 from watchkeeper.adapters.text_files import with_paths
-from watchkeeper.adapters.token_prices import token_book
 from watchkeeper.adapters.workspace import Home, load_monitors, monitor_documents
 from watchkeeper.adapters.yaml_lines import Document
 from watchkeeper.adapters.yaml_lines import Path as Key
 from watchkeeper.errors import ConfigurationError, UnreachableError, UnreadableError
 from watchkeeper.judgement.self_audit import self_audit
 from watchkeeper.judgement.standing import named_version, unseen
+from watchkeeper.measures import prices, token_prices
 from watchkeeper.measures.prices import Price
 from watchkeeper.measures.token_prices import TokenPrice
 from watchkeeper.monitor import Cost, Monitor, Place
@@ -38,6 +36,7 @@ from watchkeeper.operations.limits import wild_text
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.own_kpis import ROLES
 from watchkeeper.operations.sensitive import not_audited
+from watchkeeper.operations.spending import Books, books_or_reasons
 from watchkeeper.operations.suite_fit import unanswerable
 from watchkeeper.operations.trust import awaits_reference, reference_doubt
 from watchkeeper.operations.twins import dropped_twins, twin_text
@@ -83,15 +82,15 @@ class Checked:
 
 def check(home: Home, *, now: datetime) -> Checked:
     """Return everything that is wrong in the workspace as of `now`, all at once."""
-    monitors, problems = load_monitors(home)
+    (monitors, problems), books = load_monitors(home), books_or_reasons(home)
     found = [Finding("mistake", p.file, p.line, p.what, p.hint, p.model) for p in problems]
     for document in monitor_documents(home):
         monitor = monitors.get(str(document.data.get("model"))) or beside_unknown_keys(Monitor, document)
         if monitor is not None:
-            found += _of_monitor(home, monitor, document, now)
+            found += _of_monitor(home, monitor, books, document, now)
     found += _of_suites(home, monitors, is_whole=not problems)
-    found += _of_prices(home, {m.cost.currency for m in monitors.values()})
-    found += [Finding("warning", doubt.about, None, doubt.what, doubt.hint) for doubt in book_doubts(home, monitors, now=now)]
+    found += _of_prices(books, {m.cost.currency for m in monitors.values()})
+    found += [Finding("warning", doubt.about, None, doubt.what, doubt.hint) for doubt in book_doubts(home, monitors, books, now=now)]
     names = sorted(path.name for path in home.suites_dir.glob("*.json"))
     if not monitors and not problems:
         found.append(
@@ -102,7 +101,7 @@ def check(home: Home, *, now: datetime) -> Checked:
     return Checked(sorted(monitors), names, found)
 
 
-def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime) -> Iterator[Finding]:
+def _of_monitor(home: Home, monitor: Monitor, books: Books, document: Document, now: datetime) -> Iterator[Finding]:
     if not monitor.channel:
         yield _finding("warning", document, ("owner",), "no owner", "name who answers for the model: a person or a channel")
     if short := too_short(monitor):
@@ -113,7 +112,7 @@ def _of_monitor(home: Home, monitor: Monitor, document: Document, now: datetime)
         yield _finding("warning", document, ("reference",), said, f"`watchkeeper limits {monitor.model}` shows when")
     yield from _of_newest(home, monitor, document, now)
     yield from _of_latencies(home, monitor, document, now)
-    yield from _of_costs(home, monitor, document, now)
+    yield from _of_costs(monitor, books, document, now)
     yield from _of_labels(home, monitor, document, now)
     if awaits_reference(home, monitor, now):
         hint = "until then nothing is judged; name days of which there are rows"
@@ -140,8 +139,8 @@ def _of_latencies(home: Home, monitor: Monitor, document: Document, now: datetim
         yield _finding("warning", document, ("columns", "latency"), said, "see docs/service.md, Which columns to log")
 
 
-def _of_costs(home: Home, monitor: Monitor, document: Document, now: datetime) -> Iterator[Finding]:
-    for doubt in cost_doubts(home, monitor, now=now):
+def _of_costs(monitor: Monitor, books: Books, document: Document, now: datetime) -> Iterator[Finding]:
+    for doubt in cost_doubts(monitor, books, now=now):
         yield _finding("warning", document, ("cost", doubt.about), doubt.what, doubt.hint)
 
 
@@ -303,18 +302,14 @@ def _of_suites(home: Home, monitors: dict[str, Monitor], *, is_whole: bool) -> I
         yield from (Finding("warning", f"{folder}/{name}.json", None, "no monitor uses it", _near(name, used)) for name in sorted(there - used))
 
 
-def _of_prices(home: Home, currencies: Collection[str]) -> Iterator[Finding]:
+def _of_prices(books: Books, currencies: Collection[str]) -> Iterator[Finding]:
     """Yield what is wrong in the price books, and currencies in which no model is billed; those of the default are shipped, and say nothing."""
-    readers: tuple[tuple[Path, Callable[[Home], Sequence[Price | TokenPrice]]], ...] = ((home.prices, price_book), (home.token_prices, token_book))
-    for path, read in readers:
-        place = str(path.relative_to(home.root))
-        try:
-            prices = read(home)
-        except ConfigurationError as error:
-            yield Finding("mistake", place, None, error.what, error.then)
-            continue
-        for idle in sorted({p.currency for p in prices} - {*currencies, Cost().currency}) if currencies else ():
-            lines = [p.line for p in prices if p.currency == idle]
+    for place, error in books.wrong.items():
+        yield Finding("mistake", place, None, error.what, error.then)
+    of_books: tuple[tuple[str, Sequence[Price | TokenPrice]], ...] = ((prices.BOOK, books.gpus), (token_prices.BOOK, books.tokens))
+    for place, lines_of in of_books:
+        for idle in sorted({p.currency for p in lines_of} - {*currencies, Cost().currency}) if currencies else ():
+            lines = [p.line for p in lines_of if p.currency == idle]
             hint = f"write `currency: {idle}` under `cost` of the monitors that are billed in it"
             yield Finding(
                 "warning",

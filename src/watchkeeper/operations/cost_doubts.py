@@ -7,16 +7,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from zoneinfo import ZoneInfo
 
-from watchkeeper.adapters.prices import price_book
-from watchkeeper.adapters.token_prices import token_book
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.errors import ConfigurationError
+from watchkeeper.measures import token_prices
 from watchkeeper.measures.prices import BOOK, Price
 from watchkeeper.measures.token_prices import TokenPrice, token_price_of
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.spending import Books
 from watchkeeper.samples import GpuSample
 
 
@@ -29,34 +26,28 @@ class Doubt:
     hint: str = ""
 
 
-def cost_doubts(home: Home, monitor: Monitor, *, now: datetime) -> Iterator[Doubt]:
+def cost_doubts(monitor: Monitor, books: Books, *, now: datetime) -> Iterator[Doubt]:
     """Yield what is doubtful about how a monitor's costs are found."""
     for host, times in Counter(monitor.cost.hosts).items():
         if times > 1:
             yield Doubt("hosts", f"host '{host}' is named {times} times", "it counts once: name each host once")
-    if monitor.cost.llm:
-        try:
-            price = token_price_of(monitor.cost.llm, token_book(home), monitor.cost.currency, now.date())
-        except ConfigurationError:
-            return  # told by what reads prices
+    if monitor.cost.llm and token_prices.BOOK not in books.wrong:
+        price = token_price_of(monitor.cost.llm, books.tokens, monitor.cost.currency, books.day_of(now))
         if isinstance(price, str):
             yield Doubt("llm", price)
 
 
-def book_doubts(home: Home, monitors: Mapping[str, Monitor], *, now: datetime) -> Iterator[Doubt]:
+def book_doubts(home: Home, monitors: Mapping[str, Monitor], books: Books, *, now: datetime) -> Iterator[Doubt]:
     """Yield what is doubtful about the price books."""
     is_billed = any(m.cost.hosts for m in monitors.values()) or home.lake.dataset(GpuSample.TABLE) is not None
     if is_billed and not home.prices.is_file():
         yield Doubt(BOOK, "is not there: GPUs are priced by the book that Watchkeeper was shipped with", "put it back, with your prices")
-    try:
-        dated: list[tuple[Path, Price | TokenPrice]] = [(home.prices, p) for p in price_book(home)] if home.prices.is_file() else []
-        dated += [(home.token_prices, p) for p in token_book(home)]
-    except ConfigurationError:
-        return  # told by what reads prices
+    dated: list[tuple[str, Price | TokenPrice]] = [(BOOK, p) for p in books.gpus] if home.prices.is_file() else []
+    dated += [(token_prices.BOOK, p) for p in books.tokens]
     for path, price in dated:
-        if price.as_of > now.astimezone(ZoneInfo(home.workspace.timezone)).date():
+        if price.as_of > books.day_of(now):
             yield Doubt(
-                str(path.relative_to(home.root)),
+                path,
                 f"line {price.line}: as_of {price.as_of} is a day to come",
                 "write the day on which the price was seen",
             )

@@ -38,7 +38,8 @@ def spending_of(home: Home, monitor: Monitor, grid: Grid, window: Window, *, now
     budgeted = outlook(home, monitor, now=now, at=window.end) if monitor.cost.budget is not None else None
     is_known = mine[0].cost is not None and not mine[0].is_synthetic
     could = material(advise(monitor, facts_of(home, monitor, monitors, books, now=now, at=window.end))) if is_known else None
-    return replace(_spending(mine[0], rows), outlook=budgeted, advice=saving_text(could) if could else "")
+    lacks_tokens = monitor.cost.llm is not None and mine[0].token_cost is None
+    return replace(_spending(mine[0], rows), lacks_tokens=lacks_tokens, outlook=budgeted, advice=saving_text(could) if could else "")
 
 
 def _is_costed(home: Home, monitor: Monitor, window: Window, now: datetime) -> bool:
@@ -63,7 +64,9 @@ def _spending(row: BillRow, rows: Sequence[BillRow]) -> Spending:
         is_provisional=row.correct_state == "provisional",
         busy_ratio=row.busy_ratio,
         wasted_ratio=row.wasted_ratio,
+        coverage=None if row.is_unread else row.coverage,
         energy_kwh=row.energy_kwh,
+        energy_counted_ratio=row.energy_counted_ratio,
         co2_kg=row.co2_kg,
         training_hours=row.training_gpu_hours,
         training_cost=row.training_cost,

@@ -21,11 +21,12 @@ from watchkeeper.adapters.requests import Asked, Serving, asked_by_window
 from watchkeeper.adapters.token_prices import token_book
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import ConfigurationError
+from watchkeeper.measures import prices, token_prices
 from watchkeeper.measures.cost import Spent, right_of
 from watchkeeper.measures.gpu_parts import by_segment, by_version
 from watchkeeper.measures.gpu_use import TRAINING, Use, usage
 from watchkeeper.measures.price_spans import PriceSpan, spans_of
-from watchkeeper.measures.prices import Price, days_of_change
+from watchkeeper.measures.prices import Price, Quotes, days_of_change
 from watchkeeper.measures.token_prices import TokenPrice, token_charge
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import in_force
@@ -36,16 +37,18 @@ from watchkeeper.words import counted, listed
 
 _UNSAMPLED = "no GPU of {} was read in this time: what these cost is not known"
 
-Book = TypeVar("Book")
+Line = TypeVar("Line", Price, TokenPrice)
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """The price books of a workspace, each or the sentence that says what is wrong with it, and the zone in which prices change at midnight."""
+    """The price books of a workspace, and the zone in which prices change at midnight; of a book that is wrong, by its path, what is wrong with it."""
 
-    gpus: Sequence[Price] | str
-    tokens: Sequence[TokenPrice] | str
+    gpus: Sequence[Price]
+    tokens: Sequence[TokenPrice]
     zone: str
+    wrong: Mapping[str, ConfigurationError] = field(default_factory=dict)
+    _quotes: dict[str, Quotes] = field(default_factory=dict)
 
     def day_of(self, moment: datetime) -> date:
         """Return the day whose prices hold at a moment."""
@@ -53,8 +56,17 @@ class Books:
 
     def spans(self, windows: Sequence[Window]) -> list[PriceSpan]:
         """Return windows, cut where a price changes."""
-        of_tokens = () if isinstance(self.tokens, str) else (p.since for p in self.tokens if p.since is not None)
-        return spans_of(windows, {*days_of_change(self.gpus), *of_tokens}, self.zone)
+        return spans_of(windows, {*days_of_change(self.gpus), *(p.since for p in self.tokens if p.since is not None)}, self.zone)
+
+    def quotes(self, currency: str) -> Quotes:
+        """Return what tells the prices of GPUs in a currency; each is worked out once."""
+        wrong = self.wrong.get(prices.BOOK)
+        return self._quotes.setdefault(currency, prices.quotes(str(wrong) if wrong else self.gpus, currency))
+
+    def of_tokens(self) -> Sequence[TokenPrice] | str:
+        """Return the prices of tokens, or the reason why there are none."""
+        wrong = self.wrong.get(token_prices.BOOK)
+        return str(wrong) if wrong else self.tokens
 
 
 def books_of(home: Home) -> Books:
@@ -64,19 +76,24 @@ def books_of(home: Home) -> Books:
         ConfigurationError: one of them is wrong.
 
     """
-    return Books(price_book(home), token_book(home), home.workspace.timezone)
+    books = books_or_reasons(home)
+    for error in books.wrong.values():
+        raise error
+    return books
 
 
 def books_or_reasons(home: Home) -> Books:
     """Return the price books, of one that is wrong what is wrong with it."""
-    return Books(_or_reason(price_book, home), _or_reason(token_book, home), home.workspace.timezone)
+    wrong: dict[str, ConfigurationError] = {}
 
+    def lines(read: Callable[[Home], Sequence[Line]], path: str) -> Sequence[Line]:
+        try:
+            return read(home)
+        except ConfigurationError as error:
+            wrong[path] = error
+            return []
 
-def _or_reason(read: Callable[[Home], Book], home: Home) -> Book | str:
-    try:
-        return read(home)
-    except ConfigurationError as error:
-        return str(error)
+    return Books(lines(price_book, prices.BOOK), lines(token_book, token_prices.BOOK), home.workspace.timezone, wrong)
 
 
 def claims_of(monitors: Mapping[str, Monitor]) -> Claims:
@@ -151,14 +168,14 @@ def spent_by(
     """
     currency, training = monitor.cost.currency, [u for u in uses if u.purpose == TRAINING]
     pays_tokens = with_tokens and monitor.cost.llm is not None
-    tokens, note = token_charge(asked.all_tokens, monitor.cost.llm or "", books.tokens, currency) if pays_tokens else (None, "")
+    tokens, note = token_charge(asked.all_tokens, monitor.cost.llm or "", books.of_tokens(), currency) if pays_tokens else (None, "")
     if pays_tokens and asked.odd_tokens:
         odd = f"left out: {counted(asked.odd_tokens, 'request')} with tokens that are negative, a fraction or above a hundred million"
         note = "; ".join(filter(None, (note, odd)))
     return Spent(
-        gpu=usage(uses, window, books.gpus, currency) if uses else None,
+        gpu=usage(uses, window, books.quotes(currency)) if uses else None,
         unsampled=_UNSAMPLED.format(listed(monitor.cost.hosts)) if monitor.cost.hosts and not uses and not was_sampled else "",
-        training=usage(training, window, books.gpus, currency) if training else None,
+        training=usage(training, window, books.quotes(currency)) if training else None,
         tokens=tokens,
         token_note=note,
         pays_tokens=pays_tokens,

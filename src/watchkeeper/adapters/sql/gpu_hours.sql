@@ -1,28 +1,53 @@
 -- Grain: one row per window, day of prices, host, GPU, model (null: none), version, team, purpose, how that is known, and kind of trace, with any sampled time.
 -- Inputs: samples (telemetry/gpus), processes (telemetry/gpu_processes); windows (window_start, span_start, span_end, priced_on), disjoint spans;
 --         hosts (host, model), hosts that serve one model; requests (host, hour, model, predictions) of hosts that several share, `hour` since 1970;
---         $since and $until bound the readings that can reach into the windows; $longest_us: no reading stands for more.
+--         $since and $until bound the readings that can reach into the windows, $counted_since those whose counter these go on from; $longest_us: no
+--         reading stands for more.
 -- Reader: adapters/gpu_hours.py
 -- A reading stands for the interval before it. Time that several readings of a device claim goes to the one that began first, whatever host they
 -- name, so that two samplers bill once. Time that none claims is in no row: it is unknown. A MIG slice takes its fraction of its GPU's time, and the
--- GPU's own reading the rest, which nobody can hold. Whole microseconds and microjoules, split by cumulative rounding, make every sum exact.
-WITH readings AS (
+-- GPU's own reading the rest, which nobody can hold. Energy is what the driver's counter rose by since the reading before by the same sampler, where that
+-- was taken when this one's interval began (to 5 % of it, as clocks are read one after the other) and the counter did not fall; else power
+-- times time. Whole microseconds and microjoules, split by cumulative rounding, make every sum exact.
+WITH told AS (
     SELECT DISTINCT
-        host, device_uuid, coalesce(model, '') AS model, is_synthetic, utilisation_ratio, power_w,
+        host, device_uuid, coalesce(model, '') AS model, is_synthetic, utilisation_ratio, power_w, nullif(energy_j, 0) AS energy_j, source,
         regexp_replace(device_name, '\s+MIG\s.*$', '') AS device_name,
         coalesce(nullif(parent_uuid, ''), device_uuid) AS gpu_uuid,
         round(coalesce(fraction, 1) * 1e9)::BIGINT AS fraction_e9,
         epoch_us(sampled_at) AS read_us,
         epoch_us(sampled_at) - least(round(interval_s * 1e6)::BIGINT, $longest_us) AS starts_us
     FROM samples
-    WHERE sampled_at > $since AND sampled_at <= $until AND interval_s > 0
+    WHERE sampled_at > $counted_since AND sampled_at <= $until AND interval_s >= 0
+),
+counters AS (
+    SELECT *, lag(read_us) OVER series AS before_us, energy_j - lag(energy_j) OVER series AS counted_j
+    FROM told
+    WINDOW series AS (
+        PARTITION BY host, source, device_uuid, is_synthetic
+        ORDER BY read_us, starts_us, energy_j, utilisation_ratio, power_w, model, device_name, fraction_e9, gpu_uuid
+    )
+),
+counted AS (
+    SELECT
+        *,
+        CASE
+            WHEN counted_j >= 0 AND read_us > before_us AND 20 * (starts_us - before_us) <= read_us - before_us THEN counted_j * 1e6 / (read_us - before_us)
+        END AS counted_w
+    FROM counters
+),
+readings AS (
+    SELECT
+        * EXCLUDE (power_w, energy_j, source, before_us, counted_j, counted_w), coalesce(counted_w, power_w) AS power_w, counted_w IS NOT NULL AS is_counted
+    FROM counted
+    WHERE read_us > epoch_us($since) AND read_us > starts_us
 ),
 claims AS (
     SELECT *, greatest(starts_us, coalesce(max(read_us) OVER earlier, starts_us)) AS from_us
     FROM readings
     WINDOW earlier AS (
         PARTITION BY device_uuid, is_synthetic
-        ORDER BY starts_us, read_us DESC, model DESC, host, device_name, utilisation_ratio DESC NULLS LAST, power_w DESC NULLS LAST, fraction_e9, gpu_uuid
+        ORDER BY starts_us, read_us DESC, model DESC, host, device_name, utilisation_ratio DESC NULLS LAST, power_w DESC NULLS LAST, is_counted DESC, fraction_e9, gpu_uuid
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     )
 ),
@@ -40,12 +65,13 @@ steps AS (
 devices AS (SELECT DISTINCT gpu_uuid, is_synthetic, device_uuid FROM held SEMI JOIN cut USING (gpu_uuid, is_synthetic)),
 looks AS (SELECT * FROM steps INNER JOIN devices USING (gpu_uuid, is_synthetic) WHERE to_us IS NOT NULL),
 stretches AS (
-    SELECT gpu_uuid, device_uuid, is_synthetic, from_us, read_us AS to_us, host, device_name, model, utilisation_ratio, power_w, fraction_e9, read_us, false AS is_cut
+    SELECT gpu_uuid, device_uuid, is_synthetic, from_us, read_us AS to_us, host, device_name, model, utilisation_ratio, power_w, is_counted, fraction_e9, read_us,
+        false AS is_cut
     FROM held ANTI JOIN cut USING (gpu_uuid, is_synthetic)
     UNION ALL
     SELECT
         l.gpu_uuid, l.device_uuid, l.is_synthetic, l.step_us AS from_us, l.to_us, h.host, h.device_name, h.model, h.utilisation_ratio, h.power_w,
-        h.fraction_e9, h.read_us, true AS is_cut
+        h.is_counted, h.fraction_e9, h.read_us, true AS is_cut
     FROM looks AS l
     ASOF INNER JOIN held AS h ON l.device_uuid = h.device_uuid AND l.is_synthetic = h.is_synthetic AND l.gpu_uuid = h.gpu_uuid AND l.step_us >= h.from_us
     WHERE h.read_us >= l.to_us
@@ -73,7 +99,7 @@ cuts AS (
         *, to_us - from_us AS us,
         sum(CASE WHEN is_own THEN 0 ELSE fraction_e9 END) OVER same AS slices_e9,
         sum(CASE WHEN is_own THEN 0 ELSE fraction_e9 END) OVER (same ORDER BY is_own, device_uuid ROWS UNBOUNDED PRECEDING) AS upto_e9,
-        max(power_w) FILTER (is_own) OVER same AS gpu_power_w
+        max(power_w) FILTER (is_own) OVER same AS gpu_power_w, bool_or(is_counted) FILTER (is_own) OVER same AS is_gpu_counted
     FROM pieces
     WINDOW same AS (PARTITION BY gpu_uuid, is_synthetic, window_start, priced_on, from_us)
 ),
@@ -93,7 +119,7 @@ timed AS (
 ),
 measured AS (
     SELECT
-        row_number() OVER () AS piece, *,
+        row_number() OVER () AS piece, * REPLACE (CASE WHEN gpu_power_w IS NOT NULL THEN is_gpu_counted ELSE is_counted END AS is_counted),
         CASE WHEN is_rest THEN 0 ELSE utilisation_ratio END AS busy_ratio,
         CASE WHEN gpu_power_w IS NOT NULL THEN gpu_us * gpu_power_w ELSE us * power_w END AS energy
     FROM timed
@@ -179,7 +205,8 @@ uses AS (
         coalesce(sum(share_busy_us), 0)::BIGINT AS busy_us,
         coalesce(sum(share_us) FILTER (busy_ratio = 0), 0)::BIGINT AS still_us,
         coalesce(sum(share_us) FILTER (energy IS NOT NULL), 0)::BIGINT AS energy_known_us,
-        coalesce(sum(share_uj), 0)::BIGINT AS energy_uj
+        coalesce(sum(share_uj), 0)::BIGINT AS energy_uj,
+        coalesce(sum(share_uj) FILTER (is_counted), 0)::BIGINT AS energy_counted_uj
     FROM split
     GROUP BY ALL
 )
