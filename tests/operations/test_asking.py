@@ -450,6 +450,7 @@ def total(home: Home) -> dict[str, int]:
     return {"batches": sum(b.rows_landed for b in home.lake.newest(Batch)), "profiled": counted}
 
 
+@pytest.mark.nightly
 def test_a_run_that_dies_between_any_two_commits_is_completed_by_the_next(db: Database, make_home: Callable[..., Home]) -> None:
     """A row comes in between, so that the next answer is another one."""
     deaths = 0
