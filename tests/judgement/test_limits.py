@@ -107,7 +107,7 @@ def test_a_number_that_would_cry_wolf_in_its_own_reference_is_named_and_pages_no
     assert len(kept) == len(raised)
 
 
-@pytest.mark.parametrize("world", [noise, wandering])
+@pytest.mark.parametrize("world", [pytest.param(noise, marks=pytest.mark.nightly), wandering])
 def test_clean_references_are_not_called_wild(world):
     audits = [self_audit(watched(REFERENCE), charts(world(seed, REFERENCE))) for seed in range(40)]
     assert not any(a.is_wild for audit in audits for a in audit)

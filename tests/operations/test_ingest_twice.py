@@ -93,6 +93,7 @@ def test_a_run_that_dies_between_any_two_commits_is_completed_by_the_next(make_h
         assert (state(home), has_died) == (clean, commits < 5), f"after {commits} commits"
 
 
+@pytest.mark.nightly
 def test_rows_of_a_run_that_died_are_counted_by_one_of_a_later_day(make_home: Callable[..., Home]) -> None:
     counted = {}
     for commits in (99, *range(6)):
