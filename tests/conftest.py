@@ -169,16 +169,19 @@ def parcels_files(home: Home, day: date, *, rows: int = 200, late: float = 0.2, 
 def parcels_world(start: datetime, *, rows: int = 200, late: float = 0.2, seed: int = 0) -> tuple[pa.Table, pa.Table]:
     """Return one day's events and labels; `late` is the true share, the model's scores believe in 0.2."""
     rng = np.random.default_rng([seed, start.toordinal()])
-    sent = [start + timedelta(seconds=float(s)) for s in np.sort(rng.uniform(0, 86_400, rows))]
+    part, whole = np.modf(np.sort(rng.uniform(0, 86_400, rows)))
+    since = (whole * 1e6 + np.rint(part * 1e6)).astype("timedelta64[us]")
+    sent = pa.array(np.datetime64(start.astimezone(UTC).replace(tzinfo=None), "us") + since).cast(pa.timestamp("us", "UTC"))
     weight = rng.lognormal(0.0, 0.5, rows)
     score = 1 / (1 + np.exp(-(np.log(0.2 / 0.8) + 1.5 * np.log(weight))))
     truth = rng.uniform(size=rows) < np.clip(score * late / 0.2, 0, 1)
-    ids = [f"{start:%Y%m%d}-{i:05d}" for i in range(rows)]
+    day = f"{start:%Y%m%d}"
+    ids = [f"{day}-{i:05d}" for i in range(rows)]
     depot = rng.choice(["north", "south", "east"], rows, p=[0.5, 0.3, 0.2])
     events = pa.table(
         {
             "parcel": ids,
-            "sent_at": pa.array(sent, pa.timestamp("us", "UTC")),
+            "sent_at": sent,
             "p_late": score,
             "is_late": score >= 0.5,
             "version": ["1"] * rows,
@@ -186,9 +189,7 @@ def parcels_world(start: datetime, *, rows: int = 200, late: float = 0.2, seed: 
             "depot": depot,
         }
     )
-    labels = pa.table(
-        {"parcel": ids, "was_late": truth, "delivered_at": pa.array([t + timedelta(hours=20) for t in sent], pa.timestamp("us", "UTC"))}
-    )
+    labels = pa.table({"parcel": ids, "was_late": truth, "delivered_at": pc.add(sent, timedelta(hours=20))})
     return events, labels
 
 

@@ -59,7 +59,8 @@ def day_of(task: str, d: int) -> dict[str, Any]:
     chance = 1 / (1 + np.exp(-(np.log(score / (1 - score)) + 1.5 * luck[who])))
     hours = 20 + 5 * weight
     p = rng.dirichlet([2, 2, 2], ROWS)
-    became = np.array(CLASSES)[[rng.choice(3, p=row) for row in p]]
+    up_to = p.cumsum(axis=1) / p.sum(axis=1, keepdims=True)
+    became = np.array(CLASSES)[(rng.random((len(p), 1)) >= up_to).sum(axis=1)]
     names = np.array([f"c{i}" for i in range(CUSTOMERS)], object)[who]
     names[rng.random(ROWS) < 1 / 3] = None
     return {

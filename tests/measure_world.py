@@ -10,6 +10,7 @@ import pyarrow as pa
 from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
+from draws import draws
 from watchkeeper.measures.views import BinaryView, FeatureView, MulticlassView, RegressionView
 from watchkeeper.profiles.bins import FeatureBins
 from watchkeeper.profiles.counts import Counts
@@ -19,7 +20,9 @@ from watchkeeper.profiles.scan import Numbers, Quantity
 Floats = NDArray[np.float64]
 NAN = float("nan")
 
-quickly = settings(max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(
+    max_examples=draws(30, at_each_change=12), deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 def label_parts(task: str, rows: Labelled) -> dict[tuple[str, str], Counts]:

@@ -129,6 +129,7 @@ def test_ctrl_c_is_heard_by_the_process_that_began_the_work_and_by_no_helper(tmp
     assert (said.strip(), complained, parent.returncode) == ("1.0", "", 0)
 
 
+@pytest.mark.nightly
 def test_helpers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     code = (
         "import sys, time, pathlib, json\n"

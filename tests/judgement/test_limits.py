@@ -17,10 +17,11 @@ def charts(values: Floats, *, se: float = 0.01, days: int = REFERENCE, metric: s
     return charted(watched(days, **changes), scores(values, se=se, metric=metric), windows)
 
 
-@pytest.mark.parametrize("world", [pytest.param(noise, marks=pytest.mark.nightly), wandering])
-def test_a_change_of_the_limit_is_noticed_at_once_four_times_of_five_and_half_of_it_hardly(world):
+@pytest.mark.parametrize(
+    ("world", "seeds"), [(wandering, 40), *(pytest.param(world, 120, marks=pytest.mark.nightly) for world in (wandering, noise))]
+)
+def test_a_change_of_the_limit_is_noticed_at_once_four_times_of_five_and_half_of_it_hardly(world, seeds):
     noticed = {1.0: 0, 0.5: 0}
-    seeds = 120
     for seed in range(seeds):
         values = world(seed, REFERENCE + 10)
         [limit] = limits(watched(REFERENCE), charts(values[:, :REFERENCE]))
@@ -106,7 +107,7 @@ def test_a_number_that_would_cry_wolf_in_its_own_reference_is_named_and_pages_no
     assert len(kept) == len(raised)
 
 
-@pytest.mark.parametrize("world", [noise, wandering])
+@pytest.mark.parametrize("world", [pytest.param(noise, marks=pytest.mark.nightly), wandering])
 def test_clean_references_are_not_called_wild(world):
     audits = [self_audit(watched(REFERENCE), charts(world(seed, REFERENCE))) for seed in range(40)]
     assert not any(a.is_wild for audit in audits for a in audit)

@@ -33,7 +33,7 @@ def false_pages(world: Callable[..., Floats], *, se: float) -> int:
     return stories
 
 
-@pytest.mark.parametrize(("world", "se"), [(noise, 0.05), (weekly, 0.05), (wandering, 0.025)])
+@pytest.mark.parametrize(("world", "se"), [pytest.param(noise, 0.05, marks=pytest.mark.nightly), (weekly, 0.05), (wandering, 0.025)])
 def test_false_pages_on_clean_panels_stay_within_the_budget(world, se):
     accepted = budgeted(SEEDS * JUDGED)
     assert 40 < accepted < 140

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sklearn.metrics as sk
 
+from draws import draws
 from measure_world import NAN, label_parts, multiclass, multiclass_rows
 from watchkeeper.measures import classes, performance
 from watchkeeper.measures.views import MulticlassView
@@ -14,7 +15,7 @@ from watchkeeper.stats.confusion import macro_f1, of_confusion
 from watchkeeper.stats.intervals import ratio_of_counts
 
 NAMES = ("ant", "bee", "cat", "dog", "eel")
-CASES = 150
+CASES = draws(150, at_each_change=50)
 
 
 def table(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:

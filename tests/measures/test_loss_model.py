@@ -53,14 +53,15 @@ def test_rows_in_blocks_are_the_same_rows(models):
     assert parts.n == whole.n == 1_000
 
 
-def test_bands_hold_what_was_realised(models):
+@pytest.mark.parametrize("seeds", [60, pytest.param(200, marks=pytest.mark.nightly)])
+def test_bands_hold_what_was_realised(models, seeds):
     held = dict.fromkeys(models, 0)
-    for seed in range(200):
+    for seed in range(seeds):
         features, error = world(1_000 + seed, 300)
         for loss, known in models.items():
             found = known.expected([features])
             held[loss] += found.low <= losses_of(error, loss).mean() <= found.high
-    assert all(180 <= n <= 200 for n in held.values()), held
+    assert all(0.9 * seeds <= n for n in held.values()), held
 
 
 def test_days_that_err_alike_make_the_band_wide():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import sklearn.metrics as sk
 
+from draws import draws
 from measure_world import NAN, decided, label_parts
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.views import BinaryView, RegressionView
@@ -17,7 +18,7 @@ from watchkeeper.profiles.counts import add
 from watchkeeper.profiles.labelled import Labelled
 
 EXACT = 1e-9
-BINARY_CASES, LARGE_CASES, REGRESSION_CASES = 300, 24, 120
+BINARY_CASES, LARGE_CASES, REGRESSION_CASES = draws(300, at_each_change=100), draws(24, at_each_change=8), draws(120, at_each_change=40)
 RANKINGS = ("roc_auc", "average_precision", "lift_at_1", "lift_at_10", "calibration_error")
 
 

@@ -450,6 +450,7 @@ def total(home: Home) -> dict[str, int]:
     return {"batches": sum(b.rows_landed for b in home.lake.newest(Batch)), "profiled": counted}
 
 
+@pytest.mark.nightly
 def test_a_run_that_dies_between_any_two_commits_is_completed_by_the_next(db: Database, make_home: Callable[..., Home]) -> None:
     """A row comes in between, so that the next answer is another one."""
     deaths = 0
@@ -542,6 +543,7 @@ MANY = """select 'x' || i as loan, timestamptz '2025-02-01' as asked_at, 0.5 as 
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_an_answer_is_read_in_the_memory_of_a_part(db: Database, make: Callable[..., Home]) -> None:
     """Asked with parameters the driver would hold the whole of it, a gigabyte here; so this begins at a watermark."""
     home = make(events={**EVENTS, "sql": MANY})

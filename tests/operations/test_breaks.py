@@ -57,12 +57,12 @@ def test_a_column_that_grew_tenfold_opens_grows_and_ends_without_any_label(make_
     home = make_home(changed)
     suite(home, "parcels_events", AT_MOST)
     seen: dict[int, list[str]] = {}
-    for day in range(27):
+    for day in range(26):
         events, _ = parcels_world(BEGIN + day * DAY, rows=200)
         events = TEN_TIMES(events, events)[0] if day in FAULTY else events
         pq.write_table(events, home.root / "inbox" / f"parcels-{(BEGIN + day * DAY).date()}.parquet")
-        seen[day] = [e.event for e in watch(home, now=BEGIN + (day + 1) * DAY + 6 * HOUR).events] if day > 18 else []
-    assert {day: news for day, news in seen.items() if news} == {20: ["opened"], 21: ["joined"], 22: ["joined"], 25: ["resolved"]}
+        seen[day] = [e.event for e in watch(home, now=BEGIN + (day + 1) * DAY + 6 * HOUR).events] if day in (20, 22, 24, 25) else []
+    assert {day: news for day, news in seen.items() if news} == {20: ["opened"], 22: ["joined"], 25: ["resolved"]}
     [one] = incidents(home)
     assert (one.family, one.subject, one.severity) == ("data", "broken expectations", "high")
     assert one.headline.startswith("weight_kg: up to ")
@@ -76,7 +76,7 @@ def test_a_column_that_grew_tenfold_opens_grows_and_ends_without_any_label(make_
     assert sent[0].startswith("✅ **parcels: resolved: share of unexpected values of weight_kg back to 0, 0 and 0 (24 to 26 January)**")
 
 
-@pytest.mark.parametrize("private", [[], ["fill"]])
+@pytest.mark.parametrize("private", [[], pytest.param(["fill"], marks=pytest.mark.nightly)])
 def test_a_share_that_comes_in_percent_names_the_hundred(make_home, private):
     """Nothing is told of the values of a private column."""
     in_one = expect("expect_column_values_to_be_between", column="fill", max_value=1, severity="warning")
@@ -127,12 +127,13 @@ def test_what_the_suite_does_not_warn_of_pages_nobody(make_home, expectations, w
 def test_what_the_reference_broke_as_often_is_usual_and_quiet(make_home):
     """About a half of the weights lies above 1, on each day; and no day's files of twenty rows are enough."""
     often, few = make_home(WITHOUT_LABELS, name="often"), make_home(WITHOUT_LABELS, name="few")
-    watched(often, AT_MOST | {"kwargs": {"column": "weight_kg", "max_value": 1}}, faulty=(), days=40)
+    watched(often, AT_MOST | {"kwargs": {"column": "weight_kg", "max_value": 1}}, faulty=(), days=28)
     watched(few, AT_MOST, rows=20)
     assert (incidents(often), incidents(few)) == ([], [])
     assert max(v.unexpected_count for v in often.lake.newest(Validation)) > 80
 
 
+@pytest.mark.nightly
 def test_missing_values_are_told_once(make_home):
     home = make_home(WITHOUT_LABELS)
     watched(home, expect("expect_column_values_to_not_be_null", column="weight_kg", severity="warning"), change=HALF_GONE)

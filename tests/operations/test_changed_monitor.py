@@ -94,7 +94,7 @@ def test_what_the_edited_monitor_cannot_judge_is_not_called_over(watched: Home, 
     assert [i.is_open for i in incidents(edited(watched, **change))] == [True]
 
 
-@pytest.mark.parametrize("window", ["hour", "week"])
+@pytest.mark.parametrize("window", ["hour", pytest.param("week", marks=pytest.mark.nightly)])
 def test_an_incident_of_other_windows_than_the_monitor_has_now_is_no_longer_judged_and_not_called_over(
     watched: Home, by_the_hour: Home, tmp_path: Path, window: str
 ) -> None:
@@ -108,7 +108,10 @@ def test_an_incident_of_other_windows_than_the_monitor_has_now_is_no_longer_judg
     assert [(i.id, i.state) for i in incidents(edited(home, now=NOW + timedelta(minutes=15)))] == [(incident.id, "open")]
 
 
-@pytest.mark.parametrize("later", [timedelta(0), timedelta(minutes=5)], ids=["under a clock that stands", "minutes later"])
+@pytest.mark.parametrize(
+    "later",
+    [pytest.param(timedelta(0), id="under a clock that stands"), pytest.param(timedelta(minutes=5), id="minutes later", marks=pytest.mark.nightly)],
+)
 def test_another_reference_is_compared_with_at_once_though_its_rows_landed_with_the_old_one_s(watched: Home, later: timedelta) -> None:
     """All rows landed in one run, so no part of the new reference is younger than those of the old one."""
 

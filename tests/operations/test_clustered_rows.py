@@ -29,6 +29,7 @@ from worlds import DAY, watched
 Floats = NDArray[np.float64]
 DAY_SHOWN = 20
 SHARES = {"positive_rate", "flagged_ratio", "accuracy", "precision", "recall", "specificity"}
+BY_TASK = [task if task != "multiclass" else pytest.param(task, marks=pytest.mark.nightly) for task in TASKS]
 APART = "the interval takes rows of one customer as independent"
 
 
@@ -86,7 +87,7 @@ def agrees(score: Score, wanted: dict[str, float], within: float = 1e-9) -> None
         assert getattr(score, name) == pytest.approx(value, rel=within, abs=within), (score.metric, score.segment, name)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", BY_TASK)
 def test_intervals_of_a_day_are_those_of_its_customers(task: str, homes: Callable[[str], Home]) -> None:
     day, found = day_of(task, DAY_SHOWN), scores_of(homes(task), DAY_SHOWN)
     for metric, (mine, values) in row_means(task, day).items():
@@ -105,7 +106,7 @@ def test_the_interval_is_not_that_of_rows_where_customers_differ(homes: Callable
     assert score.high - score.low > 1.5 * (of_rows.high - of_rows.low)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", BY_TASK)
 def test_segments_and_pairs_have_theirs(task: str, homes: Callable[[str], Home]) -> None:
     day, found = day_of(task, DAY_SHOWN), scores_of(homes(task), DAY_SHOWN, segment="all")
     depot = np.array(["(null)" if d is None else d for d in day["depot"]])
@@ -129,7 +130,7 @@ def test_segments_and_pairs_have_theirs(task: str, homes: Callable[[str], Home])
     assert checked >= {"binary": 40, "regression": 15, "multiclass": 15}[task]
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", BY_TASK)
 def test_a_week_s_interval_is_over_its_days(task: str, homes: Callable[[str], Home]) -> None:
     days = [day_of(task, d) for d in range(14, 21)]
     found = scores_of(homes(task), 14, days=7, grain="week")
@@ -197,6 +198,7 @@ def faithful(day: dict[str, Any]) -> None:
     day.update(customer=[f"c{i}" for i in who], was_late=always[who], version=np.where(np.arange(ROWS) % 2, "1", "2").tolist())
 
 
+@pytest.mark.nightly
 def test_customers_who_come_back_every_day_do_not_make_a_week_surer(tmp_path: Path) -> None:
     home = land(tmp_path / "home", "binary", faithful, days=21)
     monitor, days = load_monitor(home, "parcels"), [day_of("binary", d) for d in range(14, 21)]
@@ -242,15 +244,17 @@ def test_the_interval_of_rmse_is_that_of_its_mean_square(homes: Callable[[str], 
     assert found.method == ("delta, clustered by customer" if days == 1 else "delta")
 
 
-def test_what_is_no_mean_over_rows_says_what_its_interval_takes(homes: Callable[[str], Home]) -> None:
-    for task, metrics in {
-        "binary": ("roc_auc", "average_precision", "f1", "matthews"),
-        "regression": ("r2",),
-        "multiclass": ("macro_f1",),
-    }.items():
-        for days in ({}, {"days": 7, "grain": "week"}):
-            found = scores_of(homes(task), 14, **days)
-            assert all(found[m, ""].reason.endswith(APART) for m in metrics), task
+NO_MEANS = {"binary": ("roc_auc", "average_precision", "f1", "matthews"), "regression": ("r2",), "multiclass": ("macro_f1",)}
+
+
+@pytest.mark.parametrize("task", BY_TASK)
+def test_what_is_no_mean_over_rows_says_what_its_interval_takes(task: str, homes: Callable[[str], Home]) -> None:
+    for days in ({}, {"days": 7, "grain": "week"}):
+        found = scores_of(homes(task), 14, **days)
+        assert all(found[m, ""].reason.endswith(APART) for m in NO_MEANS[task])
+
+
+def test_what_sets_a_segment_apart_is_no_mean_over_rows_either(homes: Callable[[str], Home]) -> None:
     gap = scores_of(homes("binary"), DAY_SHOWN, segment="all")["calibration_gap_to_rest", "depot=north"]
     assert gap.reason == APART
 
@@ -288,6 +292,7 @@ def test_one_customer_alone_leaves_no_interval_and_says_so(tmp_path: Path) -> No
     assert scores_of(home, 15)["roc_auc", ""].reason == APART
 
 
+@pytest.mark.nightly
 def test_one_customer_with_nearly_all_rows_leaves_none_either(tmp_path: Path) -> None:
     home = land(tmp_path / "home", "binary", lambda day: day.update(customer=["ann"] * (ROWS - 3) + ["bob", "eve", None]), days=16)
     assert scores_of(home, 15)["brier", ""].reason == "no interval: nearly all rows are of one customer"

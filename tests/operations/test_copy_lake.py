@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from typer.testing import Result
 
-from conftest import PARCELS
+from conftest import PARCELS, new_home
 from object_store import Bucket
 from watchkeeper.adapters.lake import Lake
 from watchkeeper.adapters.settings import Settings
@@ -20,7 +20,7 @@ from watchkeeper.errors import ConflictError, UnwritableError, UsageError
 from watchkeeper.operations.copy_lake import copy_lake
 
 TABLES = ("events/parcels", "runs", "scores")
-COMMITS = 8
+COMMITS = 4
 COPYING = """
 import sys
 from pathlib import Path
@@ -38,13 +38,20 @@ def written(lake: Lake, first: int, commits: int = COMMITS) -> None:
             lake.append(table, pa.table({"n": [n], "text": [table * 20]}))
 
 
-@pytest.fixture
-def full(home: Home) -> Home:
+@pytest.fixture(scope="module")
+def full_once(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A workspace whose lake has three tables, one with a checkpoint in its log."""
+    home = new_home(tmp_path_factory.mktemp("full") / "full", PARCELS)
     written(home.lake, 0)
     home.lake.table("runs").create_checkpoint()
     written(home.lake, COMMITS, 2)
     return home
+
+
+@pytest.fixture
+def full(full_once: Home, copy_of: Callable[[Home], Home]) -> Home:
+    """A copy of it, that may be written to."""
+    return copy_of(full_once)
 
 
 @pytest.fixture
@@ -90,6 +97,7 @@ def test_a_second_copy_brings_only_what_came_since(full: Home, target: str):
     assert content(at(target)) == content(full.lake)
 
 
+@pytest.mark.nightly
 def test_what_is_written_meanwhile_is_left_to_the_next_copy(full: Home, target: str):
     copy_lake(full, target, told=lambda _copied: written(full.lake, 50, 1))
     assert at(target).table("runs").version() == COMMITS + 1
@@ -117,7 +125,7 @@ def test_copies_killed_at_random_moments_are_completed_by_the_next(full: Home, t
 def test_a_copy_that_was_written_to_is_not_overwritten(full: Home, target: str):
     copy_lake(full, target)
     at(target).append("runs", pa.table({"n": [1], "text": ["there"]}))
-    with pytest.raises(ConflictError, match=r"at version 10 and the table at 9: it was written to since"):
+    with pytest.raises(ConflictError, match=f"at version {COMMITS + 2} and the table at {COMMITS + 1}: it was written to since"):
         copy_lake(full, target)
     written(full.lake, 20, 3)
     before = content(at(target))
@@ -147,6 +155,6 @@ def test_what_cannot_be_copied_is_said(full: Home, home: Home, bucket: Bucket, m
 def test_the_command_tells_of_each_table(full: Home, target: str, watchkeeper: Callable[..., Result]):
     said = watchkeeper("copy-lake", target, at=full)
     assert said.exit_code == 0
-    assert "scores                   version 9, 10 rows; 20 files copied" in said.output
+    assert f"scores                   version {COMMITS + 1}, {COMMITS + 2} rows; {2 * COMMITS + 4} files copied" in said.output
     assert f"3 tables at {target} hold what the lake holds. To use the copy, write `lake: {target}` in watchkeeper.yaml." in said.output
     assert '"files": 0' in watchkeeper("copy-lake", target, "--json", at=full).output

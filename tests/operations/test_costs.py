@@ -198,7 +198,7 @@ def sampled_between(home: Home, first: int, last: int) -> None:
         land_events(home, "one", DAY + timedelta(hours=hour, minutes=30), 60, landed_at=DAY)
 
 
-@pytest.mark.parametrize("sampled", [2, 6, 24])
+@pytest.mark.parametrize("sampled", [2, pytest.param(6, marks=pytest.mark.nightly), 24])
 def test_what_a_prediction_costs_does_not_depend_on_how_much_was_sampled(farm, sampled):
     sampled_between(farm, 0, sampled)
     run(farm)

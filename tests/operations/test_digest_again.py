@@ -96,7 +96,7 @@ def test_while_files_cannot_be_taken_in_no_week_is_called_quiet(home: Home) -> N
     assert message(home).splitlines()[1].startswith("Nothing needs you now. All figures are final.")
 
 
-@pytest.mark.parametrize("operation", ["ingest", "profile", "measure", "judge"])
+@pytest.mark.parametrize("operation", ["ingest", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("profile", "measure")), "judge"])
 def test_a_step_that_failed_elsewhere_keeps_the_digest_back_until_it_is_done(undigested: Home, operation: str) -> None:
     monitors = load_monitors(undigested)[0]
     failed(undigested, monitors.values(), operation, "no space left", now=NOW)
@@ -135,7 +135,10 @@ def test_a_week_whose_figures_were_restated_is_told_again_as_restated(digested: 
     assert (later.digests, [a for a in later.actions if a.kind == "digest"]) == ([], [])
 
 
-@pytest.mark.parametrize("later", [timedelta(0), timedelta(hours=6)], ids=["under a clock that stands", "hours later"])
+@pytest.mark.parametrize(
+    "later",
+    [pytest.param(timedelta(0), id="under a clock that stands", marks=pytest.mark.nightly), pytest.param(timedelta(hours=6), id="hours later")],
+)
 def test_a_week_that_is_counted_otherwise_since_the_monitor_was_edited_is_told_anew(digested: Home, later: timedelta) -> None:
     present(digested, now=NOW)
     edited = find_home(digested.root)
@@ -155,6 +158,7 @@ def test_a_week_that_is_counted_otherwise_since_the_monitor_was_edited_is_told_a
     assert (after.digests, after.actions) == ([], [])
 
 
+@pytest.mark.nightly
 def test_a_week_too_long_ago_to_be_told_anew_says_that_its_figures_are_of_an_earlier_monitor(digested: Home) -> None:
     present(digested, now=NOW)
     edited = find_home(digested.root)
@@ -180,15 +184,12 @@ def test_a_few_labels_more_bring_the_digest_up_to_date_and_tell_nobody(home: Hom
     assert [a for a in done.actions if a.kind == "digest"] == []
 
 
-def test_a_correction_that_was_written_before_anything_was_told_is_told_once(home: Home) -> None:
-    parcels_days(home.root, FIRST, 26)
-    monitors = load_monitors(home)[0]
-    watch(home, now=MONDAY + 7 * DAY)
-    report(home, monitors, now=NOW)
-    labels_again(home, late=0.9)
-    done = watch(home, now=LATER)
+def test_a_correction_that_was_written_before_anything_was_told_is_told_once(undigested: Home) -> None:
+    report(undigested, load_monitors(undigested)[0], now=NOW)
+    labels_again(undigested, late=0.9)
+    done = watch(undigested, now=LATER)
     assert [(a.state, a.reason) for a in done.actions if a.kind == "digest"] == [("skipped", "told with the digest"), ("sent", "")]
-    assert message(home).startswith("📊 **parcels, 20 to 26 January, restated: ")
+    assert message(undigested).startswith("📊 **parcels, 20 to 26 January, restated: ")
 
 
 def test_what_was_taken_back_makes_no_week_worse(home: Home) -> None:

@@ -76,7 +76,9 @@ def looked_at(home, monitor, metric):
     return traces(home, monitor, Episode("kpi", "kpi", alarms, is_over=True), metric, now=NOW)
 
 
-@pytest.mark.parametrize(("name", "metric"), [("regression", "mae"), ("multiclass", "accuracy"), ("decisions", "accuracy")])
+@pytest.mark.parametrize(
+    ("name", "metric"), [("regression", "mae"), ("multiclass", "accuracy"), pytest.param("decisions", "accuracy", marks=pytest.mark.nightly)]
+)
 def test_the_place_where_the_mean_error_rose_is_found(make_home, name, metric):
     found = looked_at(*landed(make_home, name, rise=5.0), metric)
     assert found.place.where.replace(" ", "") == "depot=south"
@@ -89,7 +91,14 @@ def test_the_place_where_the_mean_error_rose_is_found(make_home, name, metric):
     assert not found.mixes or found.mixes[0].share < 0.2
 
 
-@pytest.mark.parametrize(("name", "metric"), [("regression", "mae"), ("multiclass", "accuracy"), ("decisions", "accuracy")])
+@pytest.mark.parametrize(
+    ("name", "metric"),
+    [
+        pytest.param("regression", "mae", marks=pytest.mark.nightly),
+        pytest.param("multiclass", "accuracy", marks=pytest.mark.nightly),
+        ("decisions", "accuracy"),
+    ],
+)
 def test_a_feature_that_moved_has_its_part_of_the_mean_errors_rise(make_home, name, metric):
     found = looked_at(*landed(make_home, name, heavier=2.0), metric)
     assert (found.mixes[0].column, found.mixes[0].role) == ("weight_kg", "feature")
@@ -98,7 +107,7 @@ def test_a_feature_that_moved_has_its_part_of_the_mean_errors_rise(make_home, na
     assert found.place is None
 
 
-@pytest.mark.parametrize("scale", [1e-4, 1e4])
+@pytest.mark.parametrize("scale", [pytest.param(1e-4, marks=pytest.mark.nightly), 1e4])
 def test_what_is_found_does_not_depend_on_the_unit_of_the_truth(make_home, scale):
     found = looked_at(*landed(make_home, "regression", scale=scale, rise=5.0), "mae")
     assert found.place.where.replace(" ", "") == "depot=south"

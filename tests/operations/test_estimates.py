@@ -90,7 +90,7 @@ def test_an_estimate_of_errors_knows_that_there_are_more_hard_ones(tmp_path):
     assert all(abs(s.value) < 3 * s.se for s in found(home, "mae_gap"))
 
 
-@pytest.mark.parametrize("task", ["binary", "regression"])
+@pytest.mark.parametrize("task", ["binary", pytest.param("regression", marks=pytest.mark.nightly)])
 def test_inputs_that_the_reference_lacks_are_said(tmp_path, task):
     home, _ = watched(tmp_path, task, STRANGE)
     (first, *_) = found(home, "estimated_accuracy" if task == "binary" else "estimated_mae")

@@ -115,6 +115,7 @@ def test_a_fault_is_told_at_the_step_after_its_first_minute(home: Home, monkeypa
     assert "weight: missing in" in told["missing values"]
 
 
+@pytest.mark.nightly
 def test_another_kind_of_trouble_and_one_that_doubles_are_told_in_the_thread_at_once(home: Home, monkeypatch: pytest.MonkeyPatch):
     """Errors beside an open incident of slowness are no secret until the cooldown is over, and neither is twice as many; as many again is."""
     shares = {3: 0.2, 4: 0.25, 5: 0.55, 6: 0.5}
@@ -171,8 +172,8 @@ def failing(home: Home, number: int, share: float) -> None:
 
 
 def test_minutes_in_which_nothing_is_wrong_tell_nobody(home: Home):
-    steps = followed(home, Clock(9, lambda n: minute(home, n, rows=40 * n)))
-    assert [sum(s.looked.values()) for s in steps[2:]] == [80, 120, 160, 200, 240, 280, 320]
+    steps = followed(home, Clock(6, lambda n: minute(home, n, rows=60 * n)))
+    assert [sum(s.looked.values()) for s in steps[1:]] == [60, 120, 180, 240, 300]
     assert not opened(home)
     assert not any(one.is_out for one in home.lake.newest(Look))
 
@@ -207,6 +208,7 @@ def test_a_percentile_waits_for_rows_of_its_own_while_shares_are_looked_at(home:
     assert [(one.rows_from.minute, one.rows_to.minute) for one in of_percentile] == [(20, 22), (23, 25)]
 
 
+@pytest.mark.nightly
 def test_a_segment_waits_for_rows_of_its_own(home: Home):
     """Of sixty rows a minute each of three regions has some twenty: enough for a share of errors in two minutes, for a percentile in five or six."""
     followed(home, Clock(9, lambda n: minute(home, n, rows=60)))
@@ -217,6 +219,7 @@ def test_a_segment_waits_for_rows_of_its_own(home: Home):
         assert all(480 / 3 / (least + 30) - 1 < len(looks) for looks in found.values())
 
 
+@pytest.mark.nightly
 def test_rows_of_an_hour_that_is_over_wait_for_its_late_ones(home: Home):
     """Twelve are too few; what is looked at in the hour after does not take them away."""
     start = NOW.replace(minute=57)
@@ -237,14 +240,14 @@ def test_days_that_the_calendar_names_while_it_is_followed_are_not_learned_from(
 
     def between(number: int) -> None:
         minute(home, number)
-        if number == 3:
+        if number == 2:
             days = [f"2026-11-{day}" for day in range(14, 19)]
             file.write_text(json.dumps(json.loads(file.read_text()) | {"calendar": {"strike": days}}))
 
-    steps = followed(home, Clock(6, between))
-    assert [s.failures for s in steps] == [[]] * 6
+    steps = followed(home, Clock(4, between))
+    assert [s.failures for s in steps] == [[]] * 4
     at = [round((one.computed_at - NOW) / MINUTE) for one in looks_at(home, "error_ratio")]
-    assert at == [1, 2], "without a day to learn from nothing is usual"
+    assert at == [1], "without a day to learn from nothing is usual"
 
 
 def test_a_step_with_nothing_new_writes_nothing(home: Home):
@@ -265,6 +268,7 @@ def test_labels_and_old_windows_are_left_to_the_whole_watch(home: Home):
     assert set(parts.column("kind").to_pylist()) <= {"feature", "service", "mark", "pair"}
 
 
+@pytest.mark.nightly
 def test_one_process_more_or_less_finds_the_same(home: Home, tmp_path: Path):
     """A process that is killed and started again between any two steps goes on from there."""
     shutil.copytree(home.root, tmp_path / "other")
@@ -289,7 +293,7 @@ def test_what_the_newest_rows_told_stays_when_the_whole_hour_is_in_line(home: Ho
     followed(home, Clock(4, between))
     assert set(opened(home)) == {"service"}
     start = NOW.replace(minute=24)
-    hours = live_rows(np.random.default_rng(7), start, start + timedelta(hours=5), 100_000)
+    hours = live_rows(np.random.default_rng(7), start, start + timedelta(hours=5), 30_000)
     write_file(home.root, MODEL, start, hours)
     watch(home, now=NOW + timedelta(hours=6))
     events = sorted(home.lake.newest(IncidentEvent), key=lambda e: e.at)
@@ -300,8 +304,8 @@ def test_what_the_newest_rows_told_stays_when_the_whole_hour_is_in_line(home: Ho
 
 
 def test_a_trouble_that_lasts_is_told_once_and_goes_on_as_the_hours_own(home: Home):
-    steps = followed(home, Clock(6, lambda n: minute(home, n, faults=("slow",) if n > 1 else ())))
-    assert [len(s.events) for s in steps] == [0, 0, 1, 0, 0, 0]
+    steps = followed(home, Clock(5, lambda n: minute(home, n, faults=("slow",) if n > 1 else ())))
+    assert [len(s.events) for s in steps] == [0, 0, 1, 0, 0]
     watch(home, now=NOW + timedelta(hours=1))
     (signal,) = [s for s in home.lake.newest(Signal) if s.metric == "latency_p95"]
     assert signal.rule == "sudden"

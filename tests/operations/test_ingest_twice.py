@@ -77,7 +77,7 @@ def clean(make_home: Callable[..., Home]) -> tuple[Any, ...]:
 
 
 def test_a_run_that_dies_between_any_two_commits_is_completed_by_the_next(make_home: Callable[..., Home], clean: tuple[Any, ...]) -> None:
-    for commits in range(8):
+    for commits in range(6):
         home = make_home(name=f"dying-{commits}")
         fill(home)
         home.__dict__["lake"] = dying = DyingLake(home.lake.address)
@@ -93,9 +93,10 @@ def test_a_run_that_dies_between_any_two_commits_is_completed_by_the_next(make_h
         assert (state(home), has_died) == (clean, commits < 5), f"after {commits} commits"
 
 
+@pytest.mark.nightly
 def test_rows_of_a_run_that_died_are_counted_by_one_of_a_later_day(make_home: Callable[..., Home]) -> None:
     counted = {}
-    for commits in (99, *range(8)):
+    for commits in (99, *range(6)):
         home = make_home(name=f"counted-{commits}")
         fill(home)
         home.__dict__["lake"] = dying = DyingLake(home.lake.address)
@@ -136,6 +137,7 @@ def test_two_processes_at_once_land_everything_once(make_home: Callable[..., Hom
     assert state(home) == clean
 
 
+@pytest.mark.nightly
 def test_processes_killed_at_random_moments_leave_what_one_clean_run_leaves(make_home: Callable[..., Home], clean: tuple[Any, ...]) -> None:
     home = make_home(name="killed")
     fill(home)

@@ -113,7 +113,7 @@ def test_a_positive_label_that_the_reference_never_had_is_no_new_class(make_home
     assert new == ""
 
 
-@pytest.mark.parametrize("changes", [{"private": ["was_late"], "positive": "late"}, {"positive": 1}])
+@pytest.mark.parametrize("changes", [{"private": ["was_late"], "positive": "late"}, pytest.param({"positive": 1}, marks=pytest.mark.nightly)])
 def test_texts_of_private_labels_and_of_true_and_false_are_not_kept(make_home, changes):
     home = make_home({**PARCELS, **changes})
     counted(home, {d: named() for d in range(DAYS)} if "private" in changes else {})

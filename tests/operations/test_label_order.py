@@ -34,7 +34,7 @@ def truth(home: Home, monitor: Monitor, now: datetime) -> dict[str, int | None]:
 
 
 @pytest.mark.parametrize("monitor", [TIMED, loans()], ids=["labels with times", "labels without"])
-@pytest.mark.parametrize("a_run", [4, 3, 2, 1], ids="{} files a run".format)
+@pytest.mark.parametrize("a_run", [4, *(pytest.param(n, marks=pytest.mark.nightly) for n in (3, 2)), 1], ids="{} files a run".format)
 @pytest.mark.parametrize("tick", [timedelta(0), timedelta(minutes=1)], ids=["one moment", "later and later"])
 @pytest.mark.parametrize("last", FILES)
 def test_the_last_label_is_the_same_in_however_many_runs_files_come(home: Home, monitor: Monitor, a_run: int, tick: timedelta, last: int) -> None:

@@ -69,6 +69,10 @@ def waiting(home):
     return sum(m["nulls"] for m in marks if m["kind"] == "mark")
 
 
+LONG = {"day by day, labels a day early"}
+"""What waits for the night, beside another walk day by day."""
+
+
 @pytest.fixture(scope="module")
 def at_once():
     """What it comes to when all lands in one run; filled by the first test that asks."""
@@ -76,7 +80,7 @@ def at_once():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+@pytest.mark.parametrize("order", [pytest.param(order, id=name, marks=pytest.mark.nightly if name in LONG else ()) for name, order in ORDERS.items()])
 def test_the_scores_are_those_of_all_at_once(make_home, tmp_path, order, at_once):
     home = brought_up(make_home, tmp_path, order)
     if not at_once:

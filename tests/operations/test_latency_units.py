@@ -120,7 +120,7 @@ def seconds(rows: pd.DataFrame, rng: np.random.Generator) -> None:
     rows[["ms", "queue_ms"]] /= 1e3
 
 
-@pytest.mark.parametrize("since", [0, FEW_DAYS - 1])
+@pytest.mark.parametrize("since", [pytest.param(0, marks=pytest.mark.nightly), FEW_DAYS - 1])
 def test_check_and_doctor_say_it_of_what_landed_and_nobody_is_paged(since: int, make_home: Callable[..., Home]):
     home = make_home(FEW)
     hours_of(home.root, range(FEW_DAYS * 24), plant=seconds, during=range(since * 24, FEW_DAYS * 24), rows=60)

@@ -150,6 +150,7 @@ def test_without_times_the_landings_of_fresh_predictions_labels_tell(make_home: 
     assert found.after == timedelta(days=3)  # midnight to the morning after the next: 54 hours
 
 
+@pytest.mark.nightly
 def test_a_time_that_is_told_does_not_hide_that_the_files_come_later(make_home: Callable[..., Home]) -> None:
     home = make_home(LEARNING)
     delivered(home.root, 16, lambda _rng, _n: 5.0, rows=40)

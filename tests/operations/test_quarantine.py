@@ -171,6 +171,7 @@ print(sum(r.released for r in release(home, loans(), now=LATER, chosen=ALL, who=
 """
 
 
+@pytest.mark.nightly
 def test_of_two_releases_at_once_one_lets_the_rows_in_and_the_other_says_none(two_held: Home) -> None:
     with_limit(two_held, 1000)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": Path(__file__).parents[1]}

@@ -165,6 +165,7 @@ def test_taken_back_all_is_as_it_was_and_the_incident_goes_on(watched: Home):
     assert [era.since for era in eras_listed(watched, "parcels", now=NOW)] == [None, BEGIN + SINCE * DAY]
 
 
+@pytest.mark.nightly
 def test_an_incident_of_later_windows_is_explained_by_it_too(home: Home):
     for first, count, late in ((0, 20, 0.2), (20, 14, 0.5), (34, 10, 0.2), (44, 4, 0.5)):
         days(home, first, count, late=late, is_heavy=False)

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 import yaml
 
+from conftest import PARCELS, new_home
 from watchkeeper.adapters.workspace import load_monitor, monitor_at
 from watchkeeper.errors import ConfigurationError
 from watchkeeper.operations.rehearse import rehearse
@@ -17,9 +18,10 @@ NOW = BEGIN + 34 * DAY
 BAD = (21, 22, 23)
 
 
-@pytest.fixture
-def watched(home):
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
     """A month of parcels of which three days were bad, and one incident of them."""
+    home = new_home(tmp_path_factory.mktemp("rehearsed") / "home", PARCELS)
     parcels_days(home.root, FIRST, 32, rows=300, late=dict.fromkeys(BAD, 0.5))
     watch(home, now=NOW)
     return home
@@ -77,8 +79,8 @@ def test_the_command_prints_both_and_json_gives_both(watched, watchkeeper):
     named = {"strike": [(BEGIN + d * DAY).date().isoformat() for d in BAD]}
     edited(watched, calendar=named)
     given = ["rehearse", "parcels", "--last", "30d", "--file", str(watched.root.parent / "edited.yaml"), "--now", NOW.isoformat()]
-    printed = watchkeeper(*given).output
+    printed = watchkeeper(*given, at=watched).output
     assert "1 incident before, 0 after: 1 gone, 0 new. Nothing was written." in printed
     assert any(line.startswith("gone") for line in printed.splitlines())
-    assert watchkeeper("rehearse", "parcels", "--last", "month", "--now", NOW.isoformat()).exit_code == 2
-    assert '"becomes": "gone"' in watchkeeper(*given, "--json").output
+    assert watchkeeper("rehearse", "parcels", "--last", "month", "--now", NOW.isoformat(), at=watched).exit_code == 2
+    assert '"becomes": "gone"' in watchkeeper(*given, "--json", at=watched).output

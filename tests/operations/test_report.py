@@ -1,13 +1,16 @@
 """Report: which periods get a digest, when, and once; what it tells of whole worlds."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from conftest import PARCELS
+import pytest
+
+from conftest import PARCELS, new_home
 from evidence_world import signal
 from incident_world import event
-from watchkeeper.adapters.workspace import load_monitors
+from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.judgement.incidents import LASTED
 from watchkeeper.operations.report import digest_of, report
 from watchkeeper.operations.watch import watch
@@ -19,6 +22,22 @@ from worlds import DAY, parcels_days
 FIRST, BEGIN = date(2025, 1, 1), datetime(2025, 1, 1, tzinfo=UTC)
 MONDAY = datetime(2025, 1, 20, tzinfo=UTC)
 END_OF_WEEK = MONDAY + 7 * DAY
+SEEN = BEGIN + 30 * DAY
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Twenty-six days of parcels, watched when all their labels were due."""
+    home = new_home(tmp_path_factory.mktemp("report") / "home", PARCELS)
+    parcels_days(home.root, FIRST, 26)
+    watch(home, now=SEEN)
+    return home
+
+
+@pytest.fixture
+def quiet(seen: Home, copy_of: Callable[[Home], Home]) -> Home:
+    """A copy of it, to which something may happen."""
+    return copy_of(seen)
 
 
 def digests(home) -> dict[date, Digest]:
@@ -35,10 +54,8 @@ def test_a_week_is_told_when_its_labels_are_due_and_once(home):
     assert report(home, monitors, now=END_OF_WEEK + timedelta(hours=37)) == []
 
 
-def test_weeks_that_hold_days_of_the_reference_are_not_told(home):
-    parcels_days(home.root, FIRST, 26)
-    watch(home, now=BEGIN + 30 * DAY)
-    assert sorted(digests(home)) == [MONDAY.date()]
+def test_weeks_that_hold_days_of_the_reference_are_not_told(seen):
+    assert sorted(digests(seen)) == [MONDAY.date()]
 
 
 def test_a_bad_week_is_called_so_with_its_cause(home):
@@ -90,19 +107,14 @@ def test_days_may_be_the_period_and_a_silent_one_is_told_too(make_home):
     assert "no events of this period have landed" in told[date(2025, 1, 21)].text
 
 
-def test_two_runs_that_write_the_same_score_restate_nothing(home, parcels):
-    parcels_days(home.root, FIRST, 26)
-    now = BEGIN + 30 * DAY
-    watch(home, now=now)
-    home.lake.append_records(Score, home.lake.newest(Score))
-    again = digest_of(home, parcels, Grid("week", "UTC").at(MONDAY), now=now, period="week")
+def test_two_runs_that_write_the_same_score_restate_nothing(quiet, parcels):
+    quiet.lake.append_records(Score, quiet.lake.newest(Score))
+    again = digest_of(quiet, parcels, Grid("week", "UTC").at(MONDAY), now=SEEN, period="week")
     assert "restated" not in again.text
 
 
-def test_a_segments_trouble_that_was_over_before_the_week_is_not_told_again(home, parcels):
-    parcels_days(home.root, FIRST, 26)
-    watch(home, now=BEGIN + 30 * DAY)
-    about = {"family": "segment", "severity": "warning", "at": BEGIN + 30 * DAY}
+def test_a_segments_trouble_that_was_over_before_the_week_is_not_told_again(quiet, parcels):
+    about = {"family": "segment", "severity": "warning", "at": SEEN}
     before, within = MONDAY - 3 * DAY, MONDAY + DAY
     stories = [
         replace(
@@ -113,31 +125,29 @@ def test_a_segments_trouble_that_was_over_before_the_week_is_not_told_again(home
         )
         for name, start in (("depot=north", before), ("depot=south", within), ("depot=east", before), ("depot=west", before))
     ]
-    home.lake.append_records(IncidentEvent, [replace(e, **about) for e in stories])
-    north, lasting = (replace(e, **about | {"at": BEGIN + 30 * DAY + timedelta(hours=1)}) for e in (stories[0], stories[2]))
-    home.lake.append_records(
+    quiet.lake.append_records(IncidentEvent, [replace(e, **about) for e in stories])
+    north, lasting = (replace(e, **about | {"at": SEEN + timedelta(hours=1)}) for e in (stories[0], stories[2]))
+    quiet.lake.append_records(
         IncidentEvent,
         [
             replace(north, event="resolved", event_id="over", why="clear since 20 January", story="{}"),
             replace(lasting, event="resolved", event_id="lasts", why=LASTED, story="{}"),
         ],
     )
-    told = digest_of(home, parcels, Grid("week", "UTC").at(MONDAY), now=BEGIN + 31 * DAY, period="week").text
+    told = digest_of(quiet, parcels, Grid("week", "UTC").at(MONDAY), now=BEGIN + 31 * DAY, period="week").text
     assert "depot=north" not in told
     assert "depot=south: late." in told
     assert "depot=east: late (known, lasts)." in told
     assert "depot=west: late." in told
 
 
-def test_the_reason_of_a_bad_week_is_the_metric_that_leads_its_gravest_incident(home, parcels):
-    parcels_days(home.root, FIRST, 26)
-    watch(home, now=BEGIN + 30 * DAY)
+def test_the_reason_of_a_bad_week_is_the_metric_that_leads_its_gravest_incident(quiet, parcels):
     lead = signal("roc_auc", 0.55, day=0, expected=0.7)
-    home.lake.append_records(Signal, [replace(lead, window_start=MONDAY, window_end=MONDAY + DAY, computed_at=MONDAY)])
-    bad = replace(event(), window_start=MONDAY, window_end=MONDAY + DAY, severity="critical", signals=[lead.signal_id], at=BEGIN + 30 * DAY)
-    home.lake.append_records(IncidentEvent, [bad])
+    quiet.lake.append_records(Signal, [replace(lead, window_start=MONDAY, window_end=MONDAY + DAY, computed_at=MONDAY)])
+    bad = replace(event(), window_start=MONDAY, window_end=MONDAY + DAY, severity="critical", signals=[lead.signal_id], at=SEEN)
+    quiet.lake.append_records(IncidentEvent, [bad])
     week = Grid("week", "UTC").at(MONDAY)
-    told = digest_of(home, parcels, week, now=BEGIN + 31 * DAY, period="week").headline
+    told = digest_of(quiet, parcels, week, now=BEGIN + 31 * DAY, period="week").headline
     assert told.endswith(": bad. AUC 0.550 on Mon 20 January; usually 0.700 on a typical day")
-    home.lake.append_records(IncidentEvent, [replace(bad, event_id="graver", incident_id="i2", family="data", severity="high", signals=[])])
-    assert "AUC" in digest_of(home, parcels, week, now=BEGIN + 31 * DAY, period="week").headline
+    quiet.lake.append_records(IncidentEvent, [replace(bad, event_id="graver", incident_id="i2", family="data", severity="high", signals=[])])
+    assert "AUC" in digest_of(quiet, parcels, week, now=BEGIN + 31 * DAY, period="week").headline

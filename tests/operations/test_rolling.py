@@ -178,7 +178,7 @@ def test_no_row_is_read_so_a_step_can_be_taken_when_the_rows_are_gone(rolled: Ho
     assert len({s.window_start for s in rolled.lake.newest(Score, where=pc.field("metric") == "psi")}) == 58
 
 
-def test_the_steps_of_a_run_that_was_missed_are_caught_up_and_know_the_bad_days(tmp_path, make_home: Callable[..., Home], kept: Home):
+def test_the_steps_of_a_run_that_was_missed_are_caught_up_and_know_the_bad_days(make_home: Callable[..., Home], kept: Home):
     home = make_home(WHOLE)
     landed(home, 0, 58)
     watch(home, now=NOW)
@@ -188,12 +188,17 @@ def test_the_steps_of_a_run_that_was_missed_are_caught_up_and_know_the_bad_days(
     assert {d: s.value for d, s in scores(home, "psi", "weight_kg").items()} == pytest.approx(
         {d: s.value for d, s in scores(kept, "psi", "weight_kg").items()}
     )
-    again = make_home(WHOLE, name="again")
-    landed(again, 0, 58)
-    backfill(again, None, now=NOW, asked=Asked())
-    assert [(b.since, b.left_out) for b in known(again)] == [(b.since, b.left_out) for b in ours]
 
 
+@pytest.mark.nightly
+def test_a_backfill_takes_the_steps_that_runs_took(make_home: Callable[..., Home], kept: Home):
+    home = make_home(WHOLE)
+    landed(home, 0, 58)
+    backfill(home, None, now=NOW, asked=Asked())
+    assert [(b.since, b.left_out) for b in known(home)] == [(b.since, b.left_out) for b in known(kept)]
+
+
+@pytest.mark.nightly
 def test_where_too_few_days_are_clean_the_step_is_skipped_once_with_its_reason_and_the_one_before_stays(early: Home, copy_of: Callable[[Home], Home]):
     home = copy_of(early)
     days(home, 16, 12, late=0.9, is_heavy=False)
@@ -229,6 +234,7 @@ def test_a_model_that_gets_worse_bit_by_bit_pages_by_the_declared_reference_howe
         assert step.event == "skipped" or not inside & set(bad)
 
 
+@pytest.mark.nightly
 def test_days_with_no_or_few_rows_and_those_that_the_calendar_names_are_left_out(make_home: Callable[..., Home]):
     home = make_home(WHOLE | {"calendar": {"holidays": ["2025-01-18"]}})
     for day in range(30):
@@ -253,6 +259,7 @@ def test_a_step_is_taken_back_like_any_new_normal_and_not_taken_again(rolled: Ho
     assert [b.event for b in known(rolled, NOW + 2 * HOUR)].count("ended") == 1
 
 
+@pytest.mark.nightly
 def test_a_new_normal_that_people_declare_is_what_all_is_compared_with_and_rolls_on_from_there(rolled: Home):
     rebaseline(rolled, "parcels", start=FIRST + 30 * DAY, end=FIRST + 50 * DAY, who="ann", why="heavier", now=NOW + HOUR)
     landed(rolled, 58, 66)

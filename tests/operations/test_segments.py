@@ -227,6 +227,7 @@ def test_any_mean_over_rows_can_be_asked_for(home: Home, metric: str) -> None:
         assert split.mix.value + split.effect.value == pytest.approx(found.value.value - found.reference_value, abs=1e-9)
 
 
+@pytest.mark.nightly
 def test_errors_of_a_regression_are_split_too(tmp_path: Path) -> None:
     found = asked(brought_up(tmp_path / "home", "regression"), MIXED)
     errors = [np.abs(10 * day["p_late"] - 10 * day["was_late"]) for day in (day_of(d) for d in range(21, 28))]

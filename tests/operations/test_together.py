@@ -116,6 +116,7 @@ def test_a_repeated_run_changes_and_sends_nothing(two: Home, slack: Slack):
     assert len(incidents(slack)) == 1
 
 
+@pytest.mark.nightly
 def test_a_model_that_is_judged_later_joins_in_the_thread_and_as_of_before_it_there_was_one(two: Home, slack: Slack):
     """Each run is of one model, the one that leads first, and neither knows of the other's monitor."""
     watch(two, ["parcels"], now=NOW)
@@ -186,6 +187,7 @@ def test_a_silence_of_one_model_hides_no_trouble_of_another(two: Home, slack: Sl
     assert row["state"] == "open"
 
 
+@pytest.mark.nightly
 def test_each_channel_is_told_once(make_home: Callable[..., Home], slack: Slack):
     """The owners of the letters read another channel than those of the parcels."""
     home = make_home(LETTERS | {"owner": "#letters"}, PARCELS, PARCELS | {"model": "boxes"})
@@ -251,20 +253,31 @@ def test_the_same_column_of_the_same_source_is_the_same_fault_and_another_column
     }
 
 
-def test_labels_that_are_all_alike_in_a_file_that_both_read_are_one_fault(make_home: Callable[..., Home]):
+ALL_KNOWN = BEGIN + 28 * DAY
+
+
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Two models, one of which names what retrains it, whose labels of four days are all alike."""
+
     def all_late(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
         return events, labels.set_column(1, "was_late", pa.array([True] * labels.num_rows))
 
-    home = make_home(LETTERS, PARCELS)
-    parcels_days(home.root, BEGIN.date(), 26, rows=300, change=dict.fromkeys((22, 23), all_late))
-    now = BEGIN + 28 * DAY
-    watch(home, now=now)
-    [row] = [r for r in listed(home, now, resolved=True) if r["family"] == "kpi"]
+    asked = {"retraining": {"deployment": "train/nightly", "severity": "warning"}}
+    home = new_home(tmp_path_factory.mktemp("alike") / "home", LETTERS, PARCELS | asked)
+    parcels_days(home.root, BEGIN.date(), 26, rows=300, change=dict.fromkeys((22, 23, 24, 25), all_late))
+    watch(home, now=ALL_KNOWN)
+    return home
+
+
+def test_labels_that_are_all_alike_in_a_file_that_both_read_are_one_fault(alike: Home):
+    [row] = [r for r in listed(alike, ALL_KNOWN, resolved=True) if r["family"] == "kpi"]
     assert row["models"] == ["letters", "parcels"]
-    leading = next(e for e in written(home) if e.incident_id == row["id"])
+    leading = next(e for e in written(alike) if e.incident_id == row["id"])
     assert leading.faults == ["labels are not as they were (files inbox/delivered-*.parquet)"]
 
 
+@pytest.mark.nightly
 def test_an_outcome_that_changed_for_both_is_no_fault_that_they_share(make_home: Callable[..., Home]):
     home = make_home(LETTERS, PARCELS)
     parcels_days(home.root, BEGIN.date(), 26, rows=300, late=dict.fromkeys((22, 23), 0.6))
@@ -313,7 +326,7 @@ def gpus(host: str, model: str, *, days: int, slow: range) -> list[GpuSample]:
     ]
 
 
-@pytest.mark.parametrize("other", ["gpu-1", "gpu-2"])
+@pytest.mark.parametrize("other", ["gpu-1", pytest.param("gpu-2", marks=pytest.mark.nightly)])
 def test_a_gpu_host_that_throttles_under_two_models_is_one_incident_and_two_hosts_are_two(make_home: Callable[..., Home], slack: Slack, other: str):
     """The models read files of their own: only the host is the same."""
     home = make_home(LETTERS | SERVED | {"events": {"files": "inbox/letters-*.parquet"}}, PARCELS | SERVED)
@@ -332,19 +345,10 @@ def test_a_gpu_host_that_throttles_under_two_models_is_one_incident_and_two_host
     assert [("*Same fault:* 2 models: host gpu-1." in json.dumps(m["blocks"])) for m in said] == ([True] if is_one else [False, False])
 
 
-def test_a_retraining_is_asked_for_each_model_by_its_own_incident(make_home: Callable[..., Home]):
+def test_a_retraining_is_asked_for_each_model_by_its_own_incident(alike: Home):
     """The labels of both are wrong: the deployment that the parcels name is asked once, that of the letters never, as they name none."""
-    asked = {"retraining": {"deployment": "train/nightly", "severity": "warning"}}
-
-    def all_late(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
-        return events, labels.set_column(1, "was_late", pa.array([True] * labels.num_rows))
-
-    home = make_home(LETTERS, PARCELS | asked)
-    parcels_days(home.root, BEGIN.date(), 26, rows=300, change=dict.fromkeys((22, 23, 24, 25), all_late))
-    now = BEGIN + 28 * DAY
-    watch(home, now=now)
-    [kpi] = [r for r in listed(home, now) if r["family"] == "kpi"]
+    [kpi] = [r for r in listed(alike, ALL_KNOWN) if r["family"] == "kpi"]
     assert kpi["models"] == ["letters", "parcels"]
-    part = next(i for i in known_incidents(home, now=now) if i.part_of == kpi["id"])
-    decided = [a for a in home.lake.newest(Action) if a.kind == "retrain" and a.incident_id in (kpi["id"], part.id)]
+    part = next(i for i in known_incidents(alike, now=ALL_KNOWN) if i.part_of == kpi["id"])
+    decided = [a for a in alike.lake.newest(Action) if a.kind == "retrain" and a.incident_id in (kpi["id"], part.id)]
     assert {(a.model, a.incident_id) for a in decided} == {("parcels", part.id)}

@@ -117,6 +117,7 @@ def assert_thread_is_news(thread: list[tuple[str, str]], news: str) -> None:
     assert 3 < len(updates) < len(EARLY)
 
 
+@pytest.mark.nightly
 def test_one_fault_stays_one_cause(home, tmp_path):
     store = tmp_path / "store"
     (store / "inbox").mkdir(parents=True)

@@ -117,6 +117,7 @@ def test_a_table_that_another_process_merges_is_left_to_it(home):
     assert sorted(home.lake.read("t")["x"].to_pylist()) == list(range(12))
 
 
+@pytest.mark.nightly
 def test_rows_are_there_once_when_several_processes_merge_at_once(home):
     code = (
         "import sys, pyarrow as pa\n"

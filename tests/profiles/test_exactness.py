@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from draws import draws
 from measure_world import assert_same, binary, feature
 from watchkeeper.adapters.row_groups import row_groups_of
 from watchkeeper.measures import drift, performance
@@ -86,7 +87,7 @@ def scanned(wanted: list[Quantity], pieces: Any, by: str = "hour") -> pa.Table:
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
-@often(max_examples=60)
+@often(max_examples=draws(60, at_each_change=20))
 def test_counts_are_those_of_searchsorted_and_group_by(kind, data):
     table = as_table(kind, data.draw(tables(kind)))
     wanted = quantities(table)

@@ -139,7 +139,14 @@ def test_the_tail_of_a_gamma_law_is_scipys():
             assert _skewed_tail(z, skew) == pytest.approx(stats.pearson3.sf(z, skew), rel=1e-6, abs=1e-15)
 
 
-@pytest.mark.parametrize("kind", [k for k in CLEAN if k not in ("wrong or not", "rarely wrong (2 %)")])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        k if k == "log loss of a sound score" else pytest.param(k, marks=pytest.mark.nightly)
+        for k in CLEAN
+        if k not in ("wrong or not", "rarely wrong (2 %)")
+    ],
+)
 def test_the_tail_of_other_losses_is_that_of_random_draws(kind):
     """Within a fifth of 40,000 draws at one in forty, and within a factor of two at one in four hundred."""
     rng = np.random.default_rng(5)

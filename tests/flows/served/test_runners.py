@@ -154,7 +154,7 @@ def scheduler() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("table", [Profile.TABLE, Score.TABLE, Run.TABLE])
-@pytest.mark.parametrize("runner", ["by_tasks", "by_local_dask"])
+@pytest.mark.parametrize("runner", ["by_tasks", pytest.param("by_local_dask", marks=pytest.mark.nightly)])
 def test_task_runners_leave_what_one_process_does(alone: Home, runner: str, table: str, request: pytest.FixtureRequest) -> None:
     home, names = request.getfixturevalue(runner)
     assert unlike(stored(home, table), stored(alone, table)) == []

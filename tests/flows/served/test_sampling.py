@@ -64,8 +64,9 @@ def test_a_scheduled_run_leaves_those_of_other_hosts_alone_and_one_whose_time_is
             "PREFECT_API_URL": PREFECT_API_URL.value(),
             "PREFECT_HOME": str(PREFECT_HOME.value()),
         }
-        for run in (runs[3], runs[0]):
-            subprocess.run([sys.executable, "-m", "prefect.engine"], env={**env, "PREFECT__FLOW_RUN_ID": str(run.id)}, check=True, timeout=120)
+        engine = [sys.executable, "-m", "prefect.engine"]
+        both = [subprocess.Popen(engine, env={**env, "PREFECT__FLOW_RUN_ID": str(run.id)}) for run in (runs[3], runs[0])]
+        assert [process.wait(120) for process in both] == [0, 0]
         old, other_old, other, now = (client.read_flow_run(r.id).state for r in runs)
     assert old is not None
     assert old.message == "No reading: it was due so long ago that its time is over."

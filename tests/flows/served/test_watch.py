@@ -38,7 +38,7 @@ def test_a_run_takes_steps_until_its_time_is_over_and_tells_what_breaks(starting
         environment.setenv("SLACK_BOT_TOKEN", TOKEN)
         environment.setenv("SLACK_API_URL", f"{slack.url}/api/")
         threading.Timer(4.0, fail).start()
-        state: Any = watch(every_seconds=1, minutes=0.75, return_state=True)
+        state: Any = watch(every_seconds=2, minutes=0.5, return_state=True)
         assert state.is_completed(), state.message
         assert state.message.endswith("steps taken")
         assert len(slack.messages) == 1
