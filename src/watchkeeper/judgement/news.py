@@ -52,7 +52,7 @@ def news(known: Sequence[IncidentEvent], since: Sequence[IncidentEvent], broken:
         before, after = ([e for e in events if e.incident_id == name] for events in (known, since))
         model = history[0].model
         is_of_several = models.count(model) > 1
-        of = f"{model}: " if model != models[0] else ""
+        of = f"{model}: " if len(set(models)) > 1 else ""
         said = _of_one(before, after, is_of_several=is_of_several)
         found += [News(n.kind, n.text if n.kind == "part" and not is_of_several else f"{of}{n.text}") for n in said]
     found += _graver(known, since)

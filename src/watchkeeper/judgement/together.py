@@ -4,7 +4,7 @@ Belongs here: pure rules over incidents and their events. Does not: what a fault
 its own model (harm.py), the life of one incident (incidents.py), which events are told (notices.py).
 
 The rules: an incident becomes a part when it opens, never later. Of **one model** a fault of data and the KPI that suffers by it are one (harm.py): be it over
-or not, since labels may come when the data is as usual again. What opens becomes part of what such a one leads, or is a part of.
+or not, since labels may come when the data is as usual again. What opens becomes part of what such a one leads, or is a part of; of several the first.
 Of **several models** it becomes part of one that goes on, is about the same subject, has a fault in common with it, and whose first window began at most
 `TOGETHER` before or after its own; a part leads nothing so, and a model has no two such incidents in one.
 That one leads which opened first. Of those that open together it is one of data, as that needs no labels; then the gravest, then the first by the model's name.
@@ -52,7 +52,8 @@ def with_parts_marked(events: Sequence[IncidentEvent], known: Sequence[IncidentE
     marks: dict[str, str] = {}
     for event in sorted((e for e in events if e.event == "opened"), key=_turn):
         opening = stand[event.incident_id]
-        found = next((one for one in leading if one.is_harmed_by(opening)), None) or next((one for one in leading if one.has_fault_of(event)), None)
+        found = min((one for one in leading if one.is_harmed_by(opening)), key=lambda one: one.opened.window_start, default=None)
+        found = found or next((one for one in leading if one.has_fault_of(event)), None)
         if found is None:
             leading.append(_Leading(event, [opening]))
         else:
