@@ -149,12 +149,17 @@ def test_labels_that_come_when_the_data_are_as_usual_again_tell_in_the_same_thre
     assert parts(home, 33) == {("data", "data"), ("data", "kpi")}
     assert [text for text, head in said(slack) if not head] == [FAULT]
     ends = [text for text, _ in said(slack) if text.startswith("✅")]
-    assert [text.partition(" back to ")[0] for text in ends] == ["✅ parcels: resolved: null ratio of weight_kg", "✅ parcels: resolved: calibration gap"]
+    assert [text.partition(" back to ")[0] for text in ends] == [
+        "✅ parcels: resolved: null ratio of weight_kg",
+        "✅ parcels: resolved: calibration gap",
+    ]
     assert any(text == "🟠 parcels: 25 % of predictions on Wed 22 January were positive; the model expected 51 %" for text, _ in said(slack))
 
 
 @pytest.mark.parametrize("runs", [(26, 33), (33,)], ids=["opened at once", "over before it is told"])
-def test_a_past_judged_at_once_has_the_same_parts_and_is_told_once(make_home: Callable[..., Home], tmp_path: Path, slack: Slack, runs: tuple[int, ...]):
+def test_a_past_judged_at_once_has_the_same_parts_and_is_told_once(
+    make_home: Callable[..., Home], tmp_path: Path, slack: Slack, runs: tuple[int, ...]
+):
     home, store = make_home(PARCELS | WAIT), world(tmp_path, dict.fromkeys(range(21, 27), HARMFUL))
     run(home, store, *runs)
     assert parts(home, 33) == {("data", "data"), ("data", "kpi")}

@@ -47,10 +47,12 @@ def news(known: Sequence[IncidentEvent], since: Sequence[IncidentEvent], broken:
     """
     found = list(_worse(since))
     by_incident = _by_incident([*known, *since])
-    models = [history[0].model for history in by_incident.values()]
-    for name, history in by_incident.items():
+    histories = list(by_incident.values())
+    models = [history[0].model for history in histories]
+    lead = next((first.model for first, *_ in histories if first.part_of not in by_incident), "")
+    for history in sorted(histories, key=lambda h: h[0].model != lead):
+        name, model = history[0].incident_id, history[0].model
         before, after = ([e for e in events if e.incident_id == name] for events in (known, since))
-        model = history[0].model
         is_of_several = models.count(model) > 1
         of = f"{model}: " if len(set(models)) > 1 else ""
         said = _of_one(before, after, is_of_several=is_of_several)
