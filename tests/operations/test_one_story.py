@@ -165,7 +165,7 @@ def test_a_past_judged_at_once_has_the_same_parts_and_is_told_once(
     assert parts(home, 33) == {("data", "data"), ("data", "kpi")}
     opening, *end = said(slack)
     if end:
-        assert opening[0] == "🔴 parcels: weight_kg: missing in up to 62 % of rows on 22 to 27 January, usually 0 %; the model suffers"
+        assert opening[0] == "🔴 parcels: 23 % of predictions on 22 to 24 January were positive; the model expected 52 %; its data is at fault"
         assert end == [("✅ parcels: resolved: calibration gap back to -3, -1 and -1 points (28 to 30 January)", opening[0])]
     else:
         assert opening[0] == "✅ parcels: 23 % of predictions on 22 to 27 January were positive; the model expected 52 %"
@@ -226,7 +226,7 @@ def test_one_fault_of_two_models_and_what_it_did_to_both_are_one(make_home: Call
     assert row["models"] == ["letters", "parcels"]
     assert len(known_incidents(home, now=at(24))) == 4
     opening, news = said(slack)
-    assert opening == (f"{FAULT.replace('parcels', 'letters')}; parcels too", "")
+    assert opening == (f"{FAULT.replace('parcels', 'letters')}; parcels too", ""), "before labels are due nobody knows of harm"
     assert news == (f"🔴 {HARM.replace('parcels', 'letters')}", opening[0])
     also = str(slack.messages[1]["blocks"])
     assert also.count("the model suffers now") == 2, "the headline and one line more"

@@ -111,13 +111,16 @@ def _is_known(known: Known, course: Course, where: _Place) -> bool:
 def _spoken_of(course: Course, *, is_over: bool) -> str:
     """Return the incident whose headline is told of several: the leading one, or while that is over and others go on the first of these.
 
-    At the end it is what was over last: of a fault of the leading model's data and what that did to it, and of those two that ended at once the latter.
+    While the leading model suffers by a fault of its data it is told by its KPI, which names the fault as its cause. At the end it is what was
+    over last of the two, and of those that ended at once the KPI.
     """
     last = {e.incident_id: e for e in course.events if e.event != "acknowledged"}
-    if not is_over:
-        return next((name for name in course.incidents if last[name].event != "resolved"), course.lead)
     own = [name for name in course.incidents if last[name].model == course.model and last[name].why != RESTATED]
-    return max(own, key=lambda name: (last[name].at, last[name].family in HARMED), default=course.lead)
+    if is_over:
+        return max(own, key=lambda name: (last[name].at, last[name].family in HARMED), default=course.lead)
+    goes_on = [name for name in course.incidents if last[name].event != "resolved"]
+    harm = [name for name in own if name in goes_on and last[name].family in HARMED] if len(own) > 1 else []
+    return next((name for name in [*sorted(harm, key=lambda name: last[name].family != "kpi"), *goes_on]), course.lead)
 
 
 def _in_all(incident: Incident, course: Course, every: Sequence[Incident]) -> Incident:
