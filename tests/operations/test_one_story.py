@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from conftest import PARCELS
+from intake_world import expect, suite
 from slack_standin import Slack
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.judgement.incidents import Incident
@@ -36,15 +37,15 @@ def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slack]:
         yield server
 
 
-def a_day(*, gone: float = 0.0, factor: float = 1.0, harm: float = 0.0) -> Change:
-    """Return what becomes of a day: weights that are missing, or in another unit, in which rows the model expects more late parcels by units of the logit."""
+def a_day(*, gone: float = 0.0, factor: float = 1.0, still: float | None = None, harm: float = 0.0) -> Change:
+    """Return what becomes of a day: weights that are missing, in another unit, or all alike, in which rows the model expects more late parcels by units of the logit."""
 
     def changed(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
         rng = np.random.default_rng(events["sent_at"][0].as_py().toordinal())
         score, weight = (events[name].to_numpy().copy() for name in ("p_late", "weight_kg"))
-        is_hit = (rng.uniform(size=events.num_rows) < gone) | (factor != 1.0)
+        is_hit = (rng.uniform(size=events.num_rows) < gone) | (factor != 1.0) | (still is not None)
         score = np.where(is_hit, 1 / (1 + np.exp(-(np.log(score / (1 - score)) + harm))), score)
-        weight = np.where(is_hit & (gone > 0), np.nan, weight * factor)
+        weight = np.where(is_hit & (gone > 0), np.nan, weight * factor if still is None else still)
         for name, values in {"p_late": score, "is_late": score >= 0.5, "weight_kg": weight}.items():
             events = events.set_column(events.column_names.index(name), name, pa.array(values, from_pandas=True))
         return events.append_column("size_cm", pa.array(rng.lognormal(3.0, 0.4, events.num_rows))), labels
@@ -174,6 +175,21 @@ def test_a_past_judged_at_once_has_the_same_parts_and_is_told_once(
     words = str(digest["blocks"])
     assert words.count("on 22 to 27 January") == 1, "one story in its why"
     assert "of 2 incidents" not in words
+
+
+@pytest.mark.parametrize("change", [a_day(factor=100, harm=2.5), a_day(still=50.0, harm=2.5)], ids=["another unit", "stands still"])
+def test_a_failed_expectation_and_the_kpi_that_suffers_by_that_column_are_one(
+    make_home: Callable[..., Home], tmp_path: Path, slack: Slack, change: Change
+):
+    home = make_home(PARCELS | WAIT)
+    suite(home, "parcels_events", expect("expect_column_values_to_be_between", column="weight_kg", max_value=30, severity="warning"))
+    run(home, world(tmp_path, dict.fromkeys(range(21, 27), change)), 21, 24)
+    assert parts(home, 24) == {("data", "data"), ("data", "kpi")}
+    (opening, head), (news, thread) = said(slack)
+    assert "of values not as the suite expects (at most 30) on Wed 22 January" in opening
+    assert (head, thread) == ("", opening)
+    assert "the model suffers now: " in news
+    assert news.endswith("of that by weight_kg")
 
 
 def test_where_the_kpi_came_first_the_fault_of_data_is_told_in_its_thread(make_home: Callable[..., Home], tmp_path: Path, slack: Slack):
