@@ -17,6 +17,7 @@ from watchkeeper.judgement.incidents import Incident
 from watchkeeper.operations.incident_book import known_incidents
 from watchkeeper.operations.judge import judge
 from watchkeeper.operations.listing import incident_listing, told
+from watchkeeper.operations.pages import pages
 from watchkeeper.operations.watch import gather, watch
 from watchkeeper.records import IncidentEvent
 from worlds import DAY, Change, parcels_days
@@ -119,6 +120,12 @@ def test_a_kpi_whose_labels_are_due_later_is_told_in_the_thread_of_its_fault_and
     assert f"*KPI:* `{harm.id}` warning: 24 % of predictions" in told(home, fault.id, now=at(25))
     assert f"*Data:* `{fault.id}` leads, high: weight_kg: missing" in told(home, harm.id, now=at(25))
     assert not any("At the same time" in told(home, one.id, now=at(25)) for one in (fault, harm)), "each is named once"
+    pages(home, load_monitors(home)[0], now=at(25))
+    of_fault, of_harm = ((home.site_dir / "incidents" / f"{one.id}.html").read_text() for one in (fault, harm))
+    assert "The same fault, in the data and in the KPI" in of_fault
+    assert f'<dt>KPI</dt><dd><a href="{harm.id}.html">warning: 24 % of predictions' in of_fault
+    assert f'<a href="{fault.id}.html">the incident of its data</a>' in of_harm
+    assert f"incidents/{harm.id}.html" not in (home.site_dir / "index.html").read_text()
     run(home, store, *range(26, 34))
     *_, no_fault, end = said(slack)
     assert no_fault == ("🔴 parcels: its data is no longer at fault", FAULT)
