@@ -381,7 +381,9 @@ class IncidentEvent:
     faults: Of[list[str], "on opening: what it is about that lies outside the model, such as a source or a host, and may hit others too"] = field(
         default_factory=list
     )
-    part_of: Of[str, "on opening: the incident of another model that tells of the same fault and leads; empty where it stands alone or leads"] = ""
+    part_of: Of[
+        str, "on opening: the incident that leads and tells of the same fault, in another model or in its data; empty where it stands alone or leads"
+    ] = ""
     split_from: Of[str, "on opening: the incident that it goes on from, whose cause changed; else empty"] = ""
     at: Of[datetime, "the `now` of the decision"]
 

@@ -11,7 +11,10 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """One tested explanation of an incident; `share` is the part of the change it accounts for, `is_later` that it began while the incident went on."""
+    """One tested explanation of an incident; `share` is the part of the change it accounts for, `is_later` that it began while the incident went on.
+
+    `columns` are those whose values are at fault, where that is what it says.
+    """
 
     kind: str
     subject: str
@@ -22,6 +25,7 @@ class Cause:
     is_later: bool = False
     evidence_for: list[str] = field(default_factory=list)
     evidence_against: list[str] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

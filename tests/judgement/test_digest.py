@@ -188,7 +188,17 @@ def test_labels_that_were_set_aside_are_not_said_to_have_never_come(aside, said_
 
 @pytest.mark.parametrize(("count", "text"), [(1, "1 open incident needs you."), (2, "2 open incidents need you.")])
 def test_open_incidents_need_somebody(count, text):
-    assert said(facts(incidents=[incident(state="open")] * count))[""].startswith(text)
+    assert said(facts(incidents=[replace(incident(state="open"), id=f"i{n}") for n in range(count)]))[""].startswith(text)
+
+
+def test_a_fault_of_data_and_the_kpi_that_suffers_by_it_need_somebody_once_and_are_told_by_the_kpi():
+    fault = replace(incident(state="open", family="data", headline="weight_kg: missing in 60 % of rows"), id="i0")
+    told = said(facts(incidents=[fault, incident(state="open", part_of="i0")]))
+    assert told[""].startswith("1 open incident needs you.")
+    assert "weight_kg: missing" not in told["Why"]
+    apart = said(facts(incidents=[fault, incident(state="open")]))
+    assert apart[""].startswith("2 open incidents need you.")
+    assert "weight_kg: missing" in apart["Why"]
 
 
 @pytest.mark.parametrize(("severity", "feeling"), [("warning", "some trouble"), ("high", "bad"), ("critical", "very bad")])

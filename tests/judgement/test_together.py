@@ -12,13 +12,13 @@ from incident_world import DAY, MONDAY, event
 from strain_world import strain
 from watchkeeper.judgement.causes import causes, of_faults
 from watchkeeper.judgement.evidence import Broken, Evidence, Refused
-from watchkeeper.judgement.incidents import fold
+from watchkeeper.judgement.incidents import RESTATED, fold
 from watchkeeper.judgement.odd_inputs import Odd, Repeats
 from watchkeeper.judgement.shared_faults import shared_faults
 from watchkeeper.judgement.together import as_one, courses, leading, with_parts, with_parts_marked
 from watchkeeper.judgement.traces import Place, Traces
 from watchkeeper.records import IncidentEvent
-from watchkeeper.story import Cause
+from watchkeeper.story import Cause, Story
 
 FEED = "rows do not come (files inbox/*.parquet)"
 SOURCES = {"events": "files in/*", "labels": "files out/*"}
@@ -115,6 +115,86 @@ def test_one_course_for_each_channel_and_one_for_each_model_that_nobody_watches(
     assert told == {"a": ["a", "c"], "b": ["b", "d"], "e": ["e"]}
     gone = {c.lead: c.incidents for c in courses(histories, (channels | {"a": None}).get)}
     assert gone == {"a": ["a"], "b": ["b", "d"], "c": ["c"], "e": ["e"]}
+
+
+# What a fault of data did to its own model
+
+
+def told_of(*causes: Cause, family: str = "kpi", **more: Any) -> IncidentEvent:
+    """Return the opening of an incident of model a with such causes."""
+    story = Story(headline="24 % were late", when="", causes=list(causes)).to_json()
+    about = {"incident": family, "model": "a", "family": family, "subject": family, "severity": "warning"} | more
+    return replace(event(**about), story=story)
+
+
+def fault(*columns: str, **more: Any) -> Cause:
+    return Cause(kind="data", subject=f"faulty data: {', '.join(columns)}", columns=list(columns), **more)
+
+
+OUTCOME = Cause(kind="concept", subject="the outcome changed, not the inputs", share=0.6)
+DATA = told_of(fault("weight"), family="data")
+OVER = replace(DATA, event_id="over", event="resolved", at=AT + 3 * DAY, why="clear since Wed 5 Mar 2025")
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        told_of(fault("weight", "size", share=0.3), OUTCOME),
+        told_of(fault("depot"), fault("weight", is_later=True)),
+        told_of(OUTCOME, fault("weight", is_later=True)),
+        told_of(fault("weight"), family="segment", subject="depot=north"),
+        told_of(fault("weight"), severity="critical"),
+    ],
+    ids=["first of several", "later", "later beside another", "segment", "graver"],
+)
+def test_a_kpi_is_part_of_the_fault_that_its_causes_name_whichever_comes_first(harm: IncidentEvent):
+    assert parts([harm, DATA]) == {harm.incident_id: "data"}, "at once the data lead"
+    assert parts([replace(harm, at=AT + 4 * DAY)], [DATA]) == {harm.incident_id: "data"}
+    assert parts([replace(harm, at=AT + 4 * DAY)], [DATA, OVER]) == {harm.incident_id: "data"}, "labels come when the data are as usual again"
+    assert parts([replace(DATA, at=AT + DAY)], [harm]) == {"data": harm.incident_id}
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        told_of(OUTCOME, fault("weight")),
+        told_of(fault("depot")),
+        told_of(),
+        told_of(fault("weight"), model="b"),
+        told_of(fault("weight"), environment="staging"),
+        told_of(fault("weight"), day=1),
+        told_of(fault("weight"), family="target"),
+        told_of(fault("weight"), incident="more", family="data"),
+        told_of(Cause(kind="data", subject="faulty data: weight")),
+    ],
+    ids=["only possible", "another column", "unknown", "model", "environment", "another day", "promise", "data", "an earlier release"],
+)
+def test_another_cause_another_time_or_another_model_is_no_harm_of_a_fault(harm: IncidentEvent):
+    assert parts([harm], [DATA]) == parts([harm, DATA]) == parts([DATA], [harm]) == {}
+
+
+def test_what_was_taken_back_did_no_harm():
+    assert parts([told_of(fault("weight"), at=AT + 4 * DAY)], [DATA, replace(OVER, why=RESTATED)]) == {}
+
+
+def test_a_fault_that_begins_later_is_held_against_what_the_kpi_tells_by_now():
+    news = replace(told_of(fault("depot"), fault("weight", is_later=True), day=1), event_id="news", event="updated", at=AT + DAY)
+    assert parts([news, replace(DATA, at=AT + DAY)], [told_of(fault("depot"))]) == {"data": "kpi"}
+    assert parts([replace(DATA, at=AT + DAY)], [told_of(fault("depot"))]) == {}
+
+
+def test_a_kpi_with_two_faults_is_part_of_the_first_and_what_opens_later_joins_them():
+    two = told_of(fault("weight"), fault("size", is_later=True))
+    size = told_of(fault("size"), family="data", incident="second", subject="new categories", severity="critical")
+    later = replace(size, window_start=size.window_start + timedelta(hours=1))
+    assert parts([two, later, DATA]) == {"kpi": "data"}, "what the second did was not known when it opened"
+    assert parts([replace(later, at=AT + DAY)], [DATA, replace(two, part_of="data")]) == {"second": "data"}
+
+
+def test_the_same_fault_of_two_models_and_what_it_did_to_both_are_one():
+    mine, other = replace(DATA, faults=[FEED]), replace(DATA, event_id="b1", incident_id="b1", model="b", faults=[FEED])
+    harm = [told_of(fault("weight")), told_of(fault("weight"), model="b", incident="b2")]
+    assert parts([*harm, other, mine]) == {"kpi": "data", "b1": "data", "b2": "data"}
 
 
 # Which faults are shared

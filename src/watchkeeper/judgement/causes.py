@@ -140,7 +140,7 @@ def _of_features(signals: Sequence[Signal], odd: Sequence[Odd], places: Mapping[
     what = {"null_ratio": "missing values", BROKEN: "values not as the suite expects"}.get(worst.metric, "unknown categories")
     support = [*(o.text for o in odd if o.feature in features), together]
     onset = min(s.window_start for s in signals)
-    return Cause(kind="data", subject=f"{what} in {placed(features, places)}", onset=onset, evidence_for=support)
+    return Cause(kind="data", subject=f"{what} in {placed(features, places)}", onset=onset, evidence_for=support, columns=features)
 
 
 def _of_codes(signals: Sequence[Signal], timezone: str) -> list[Cause]:
@@ -150,7 +150,7 @@ def _of_codes(signals: Sequence[Signal], timezone: str) -> list[Cause]:
         mine = [s for s in signals if s.feature == feature]
         subject = codes_text(feature, shares_text(mine, timezone))
         support = ["the shares are those there always were, under other codes; rows that really are others hardly end at just these"]
-        out.append(Cause(kind="data", subject=subject, onset=min(s.window_start for s in mine), evidence_for=support))
+        out.append(Cause(kind="data", subject=subject, onset=min(s.window_start for s in mine), evidence_for=support, columns=[feature]))
     return out
 
 
@@ -343,6 +343,7 @@ def _data(evidence: Evidence) -> list[Cause]:
             share=share,
             onset=onset,
             evidence_for=support,
+            columns=names,
         ),
         *codes,
     ]

@@ -102,7 +102,7 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
 
 
 def _opening(monitor: Monitor, facts: DigestFacts) -> str:
-    still = [i for i in (*facts.incidents, *facts.segments) if i.is_open]
+    still = {i.leader for i in (*facts.incidents, *facts.segments) if i.is_open}
     is_known = not any(i.is_unjudged for i in facts.incidents)
     over = f": what was wrong is over{'' if is_known else ', or no longer judged'}" if facts.incidents else ""
     which = f" of this {grain_of(facts.end - facts.start)}" if facts.later else ""
@@ -209,7 +209,11 @@ def _running(monitor: Monitor, facts: DigestFacts, found: Promise) -> str:
 
 
 def _why(monitor: Monitor, facts: DigestFacts) -> str:
-    told = sorted((i for i in facts.incidents if i.family != "target"), key=lambda i: -SEVERITIES.index(i.severity))
+    harm = {i.leader for i in facts.incidents if i.family == "kpi"}
+    found = (
+        i for i in facts.incidents if i.family != "target" and not (i.family == "data" and i.leader in harm)
+    )  # the KPI's cause tells of that fault
+    told = sorted(found, key=lambda i: -SEVERITIES.index(i.severity))
     return " ".join(_because(monitor, facts, i) for i in told[:3])
 
 

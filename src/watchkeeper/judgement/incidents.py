@@ -61,7 +61,7 @@ class Incident:
     part_of: str = ""
     split_from: str = ""
     parts: tuple["Incident", ...] = ()
-    """Those of other models that tell of the same fault (together.py)."""
+    """Those that are one with it: of other models by the same fault, of its own by what a fault of data did (together.py)."""
 
     @property
     def is_open(self) -> bool:
@@ -89,6 +89,11 @@ class Incident:
         return self.closed_by not in ("", OURSELVES)
 
     @property
+    def leader(self) -> str:
+        """The incident under whose id it is told."""
+        return self.part_of or self.id
+
+    @property
     def models(self) -> list[str]:
         """The models that it is about, its own first."""
         return list(dict.fromkeys([self.model, *(p.model for p in self.parts)]))
@@ -110,11 +115,11 @@ def fold(events: Iterable[IncidentEvent]) -> list[Incident]:
 def alongside(incident_id: str, incidents: Iterable[Incident]) -> list[Incident]:
     """Return the other incidents of a model whose bad windows overlap those of one, the gravest first: they may be one trouble.
 
-    Those that were taken back, which never were, are left out.
+    Those that were taken back, which never were, are left out, and those that are told as one with it.
     """
     every = list(incidents)
     one = next(i for i in every if i.id == incident_id)
-    others = [i for i in every if i.id != one.id and (i.model, i.environment) == (one.model, one.environment) and not i.is_withdrawn]
+    others = [i for i in every if i.leader != one.leader and (i.model, i.environment) == (one.model, one.environment) and not i.is_withdrawn]
     together = [i for i in others if i.window_start < one.window_end and one.window_start < i.window_end]
     return sorted(together, key=lambda i: (-SEVERITIES.index(i.severity), i.window_start, i.id))
 

@@ -116,13 +116,14 @@ def _candidates(evidence: Evidence) -> Iterable[tuple[Cause, Sequence[datetime]]
         is_long = spell.odd.how != "factor" or len(spell.days) > _FEW
         if days and spell.days[0] > days[0] and spell.odd.feature not in at_fault and is_long:
             support = ["its values since then, beside those of the weeks before the incident"]
-            yield Cause(kind="data", subject=spell.odd.text, onset=spell.days[0], evidence_for=support), spell.days
+            yield Cause(kind="data", subject=spell.odd.text, onset=spell.days[0], evidence_for=support, columns=[spell.odd.feature]), spell.days
     for mine in begun_together([s for s in evidence.later_faults if s.value >= _MISSING and s.feature and s.metric != EXCHANGED]):
         worst, names = max(mine, key=lambda s: s.value), sorted({s.feature for s in mine})
         what = "missing" if worst.metric == "null_ratio" else "in categories never seen before"
         support = [f"{worst.feature}: {percent(worst.value)} of rows {what}, usually {percent(worst.expected)}"]
         subject = f"{FAULTY}: {placed(names[:4], places_of(mine, evidence.fault_places))}"
-        yield Cause(kind="data", subject=subject, onset=min(s.window_start for s in mine), evidence_for=support), _inside(days, mine)
+        onset = min(s.window_start for s in mine)
+        yield Cause(kind="data", subject=subject, onset=onset, evidence_for=support, columns=names), _inside(days, mine)
 
 
 def _inside(days: Iterable[datetime], signals: Sequence[Signal]) -> list[datetime]:

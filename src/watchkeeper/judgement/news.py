@@ -3,7 +3,7 @@
 Belongs here: pure rules over the events that people know of and those since. Does not: which events may be told at all (notices.py), the message
 around it (site/updates.py), what the incident is (incidents.py). All events stay in the audit trail: messages are thinned, events never.
 
-News is: that it got worse (worsening.py); that another model joins, or one of several is over; another severity; a cause that is found, that changes or that
+News is: that it got worse (worsening.py); that another model joins, or that its own KPI suffers (harm.py), or one of several is over; another severity; a cause that is found, that changes or that
 comes later; a promise of the model that broke meanwhile; a worst window `_CLEARLY` times as far from what is expected as the one told, or, restated,
 so much nearer, beyond its interval; labels that were due and are in; a segment that joins; a change that somebody recorded.
 
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from watchkeeper.judgement.causes import undecided
+from watchkeeper.judgement.harm import began_text, turned_text
 from watchkeeper.judgement.later_causes import about
 from watchkeeper.judgement.worsening import WORSE, is_worse
 from watchkeeper.records import SEVERITIES, IncidentEvent
@@ -46,11 +47,16 @@ def news(known: Sequence[IncidentEvent], since: Sequence[IncidentEvent], broken:
     """
     found = list(_worse(since))
     by_incident = _by_incident([*known, *since])
-    lead = next(iter(by_incident.values()))[0].model
-    for name, history in by_incident.items():
+    histories = list(by_incident.values())
+    models = [history[0].model for history in histories]
+    lead = next((first.model for first, *_ in histories if first.part_of not in by_incident), "")
+    for history in sorted(histories, key=lambda h: h[0].model != lead):
+        name, model = history[0].incident_id, history[0].model
         before, after = ([e for e in events if e.incident_id == name] for events in (known, since))
-        model = history[0].model if len(by_incident) > 1 and history[0].model != lead else ""
-        found += [News(n.kind, f"{model}: {n.text}" if model and n.kind != "part" else n.text) for n in _of_one(before, after)]
+        is_of_several = models.count(model) > 1
+        of = f"{model}: " if len(set(models)) > 1 else ""
+        said = _of_one(before, after, is_of_several=is_of_several)
+        found += [News(n.kind, n.text if n.kind == "part" and not is_of_several else f"{of}{n.text}") for n in said]
     found += _graver(known, since)
     found += [News("promise", f"{_headline(e)} (`{e.incident_id}`)") for e in _meanwhile(known, since, broken)]
     return sorted(dict.fromkeys(found), key=lambda n: _ORDER.index(n.kind))
@@ -111,17 +117,20 @@ def _graver(known: Sequence[IncidentEvent], since: Sequence[IncidentEvent]) -> l
     return [News("severity", f"now {SEVERITIES[now]}, was {SEVERITIES[before]}")] if now > before else []
 
 
-def _of_one(known: Sequence[IncidentEvent], since: Sequence[IncidentEvent]) -> Iterator[News]:
-    """Yield what is new about one incident; of a part that joins its headline says all."""
+def _of_one(known: Sequence[IncidentEvent], since: Sequence[IncidentEvent], *, is_of_several: bool) -> Iterator[News]:
+    """Yield what is new about one incident, or one `is_of_several` of its model; of a part that joins its headline says all."""
     course = [e for e in since if e.event != "acknowledged"]
     if not course:
         return
+    last = course[-1]
     if not known:
-        yield News("part", f"also {course[0].model}: {_headline(course[-1])}")
+        told = _stories(course)
+        yield News("part", began_text(told[-1], last.family, last.subject) if is_of_several and told else f"also {last.model}: {_headline(last)}")
         return
     was_over = next((e.event == "resolved" for e in reversed(known) if e.event != "acknowledged"), False)
-    if (course[-1].event == "resolved") != was_over:
-        yield News("part", f"{course[-1].model} is {'out of line again' if was_over else 'no longer out of line'}")
+    if (last.event == "resolved") != was_over:
+        own = turned_text(last.family, last.subject, is_over=not was_over)
+        yield News("part", own if is_of_several else f"{last.model} is {'out of line again' if was_over else 'no longer out of line'}")
         return
     yield from (News("change", e.why) for e in course if e.event == "updated" and e.why and not is_worse(e))
     told, now = _stories(known), _stories(course)

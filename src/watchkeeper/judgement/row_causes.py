@@ -68,7 +68,9 @@ def of_inputs(evidence: Evidence, *, have_scores_moved: bool) -> list[Cause]:
     at_fault = {s.feature for s in evidence.faults} | {b.column for b in evidence.broken}
     odd = [o for o in evidence.traces.odd if o.feature not in at_fault and (have_scores_moved or o.how != "factor")]
     support = ["its values in these windows, beside those of the weeks before"]
-    out = [Cause(kind="data", subject=o.text, share=_share_of_codes(evidence, o), onset=onset, evidence_for=support) for o in odd]
+    out = [
+        Cause(kind="data", subject=o.text, share=_share_of_codes(evidence, o), onset=onset, evidence_for=support, columns=[o.feature]) for o in odd
+    ]
     repeats = evidence.traces.repeats
     if repeats is not None and repeats.share >= _REPEATED and repeats.usual < repeats.share / 3 and 1 - repeats.left >= _WORTH_NAMING:
         subject = f"rows repeat: {percent(repeats.share)} say in all inputs the same as another one, usually {percent(repeats.usual)}"

@@ -1,12 +1,14 @@
-"""Incidents of several models that tell of one fault: which are parts of which, how they stand as one, and who is told where.
+"""Incidents that tell of one fault: which are parts of which, how they stand as one, and who is told where.
 
-Belongs here: pure rules over incidents and their events. Does not: what a fault is (shared_faults.py), the life of one model's incident
-(incidents.py), which events are told (notices.py).
+Belongs here: pure rules over incidents and their events. Does not: what a fault is that several models have (shared_faults.py), what one does to
+its own model (harm.py), the life of one incident (incidents.py), which events are told (notices.py).
 
-The rules: an incident becomes a part when it opens, never later. It becomes part of one of another model that goes on, is about the same
-subject, has a fault in common with it, and whose first window began at most `TOGETHER` before or after its own. That one leads: it
-opened first, or of those that open together it is the gravest, then the first by the model's name. A part leads nothing, and a model has no two
-incidents in one. Each keeps its own life underneath: together they are as open as the one that is most so.
+The rules: an incident becomes a part when it opens, never later. Of **one model** a fault of data and the KPI that suffers by it are one (harm.py): be it over
+or not, since labels may come when the data is as usual again. What opens becomes part of what such a one leads, or is a part of; of several the first.
+Of **several models** it becomes part of one that goes on, is about the same subject, has a fault in common with it, and whose first window began at most
+`TOGETHER` before or after its own; a part leads nothing so, and a model has no two such incidents in one.
+That one leads which opened first. Of those that open together it is one of data, as that needs no labels; then the gravest, then the first by the model's name.
+Each keeps its own life underneath: together they are as open as the one that is most so.
 """
 
 from collections import defaultdict
@@ -14,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from watchkeeper.judgement.harm import HARMED, are_fault_and_harm
 from watchkeeper.judgement.incidents import Incident, fold, in_order
 from watchkeeper.records import SEVERITIES, IncidentEvent
 
@@ -23,39 +26,53 @@ _MOST_OPEN = ("open", "acknowledged", "silenced", "lasting", "resolved")
 
 @dataclass
 class _Leading:
-    """An incident that others may become part of, by its opening, and the models that it is about so far."""
+    """An incident that others may become part of, by its opening, and all that are one with it so far, itself first."""
 
     opened: IncidentEvent
-    models: set[str]
+    members: list[Incident]
+    goes_on: bool = True
 
-    def takes(self, event: IncidentEvent) -> bool:
-        """Tell whether what opens is a part of it."""
+    def has_fault_of(self, opening: IncidentEvent) -> bool:
+        """Tell whether what opens tells of the same fault in another model."""
         mine = self.opened
-        same = (mine.environment, mine.family, mine.subject) == (event.environment, event.family, event.subject)
-        is_near = abs(mine.window_start - event.window_start) <= TOGETHER
-        return same and is_near and event.model not in self.models and not set(mine.faults).isdisjoint(event.faults)
+        same = (mine.environment, mine.family, mine.subject) == (opening.environment, opening.family, opening.subject)
+        is_near = abs(mine.window_start - opening.window_start) <= TOGETHER
+        is_other = opening.model not in {i.model for i in self.members}
+        return self.goes_on and same and is_near and is_other and not set(mine.faults).isdisjoint(opening.faults)
+
+    def is_harmed_by(self, opening: Incident) -> bool:
+        """Tell whether of what opens and one of them one is a fault of data and the other what it did to its model."""
+        return any(are_fault_and_harm(i, opening) for i in self.members)
 
 
 def with_parts_marked(events: Sequence[IncidentEvent], known: Sequence[IncidentEvent], now: datetime) -> list[IncidentEvent]:
     """Return new events with those openings marked that are parts; `known` are the events of all models before."""
-    leading = list(_that_lead(known, now))
+    stand = {i.id: i for i in fold([*known, *events])}
+    leading = list(_that_lead(known, stand, now))
     marks: dict[str, str] = {}
-    for event in sorted((e for e in events if e.event == "opened" and e.faults), key=lambda e: (-SEVERITIES.index(e.severity), e.model, e.event_id)):
-        found = next((one for one in leading if one.takes(event)), None)
+    for event in sorted((e for e in events if e.event == "opened"), key=_turn):
+        opening = stand[event.incident_id]
+        found = min((one for one in leading if one.is_harmed_by(opening)), key=lambda one: one.opened.window_start, default=None)
+        found = found or next((one for one in leading if one.has_fault_of(event)), None)
         if found is None:
-            leading.append(_Leading(event, {event.model}))
+            leading.append(_Leading(event, [opening]))
         else:
-            found.models.add(event.model)
+            found.members.append(opening)
             marks[event.event_id] = found.opened.incident_id
     return [replace(e, part_of=marks[e.event_id]) if e.event_id in marks else e for e in events]
 
 
-def _that_lead(known: Sequence[IncidentEvent], now: datetime) -> Iterator[_Leading]:
-    """Yield the incidents that others may become part of: those that go on, in whole or in part, or opened this moment."""
-    openings = {e.incident_id: e for e in known if e.event == "opened" and e.faults}
+def _turn(opening: IncidentEvent) -> tuple[bool, int, str, str]:
+    return opening.family in HARMED, -SEVERITIES.index(opening.severity), opening.model, opening.event_id
+
+
+def _that_lead(known: Sequence[IncidentEvent], stand: Mapping[str, Incident], now: datetime) -> Iterator[_Leading]:
+    """Yield the incidents that others may become part of, with their parts as they `stand` now; whether they go on is as of before, or that they opened this moment."""
+    openings = {e.incident_id: e for e in known if e.event == "opened"}
     for incident in leading(with_parts(fold(known))):
-        if incident.id in openings and not incident.part_of and (incident.opened_at == now or as_one(incident).is_open):
-            yield _Leading(openings[incident.id], set(incident.models))
+        if incident.id in openings and not incident.part_of:
+            goes_on = incident.opened_at == now or as_one(incident).is_open
+            yield _Leading(openings[incident.id], [stand[i.id] for i in (incident, *incident.parts)], goes_on)
 
 
 def with_parts(incidents: Sequence[Incident]) -> list[Incident]:
@@ -104,7 +121,7 @@ def _with_leading(incident: Incident, first: Incident) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """The other incidents that tell of the same fault as one, the leading one first, and the faults that it has in common with any of them."""
+    """The other incidents that are one with one, the leading one first, and the faults that it has in common with any of them."""
 
     others: list[Incident] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -112,9 +129,9 @@ class Together:
 
 def together_of(incident: Incident, incidents: Iterable[Incident]) -> Together:
     """Return what an incident, be it leading or a part, has in common with others."""
-    leader = incident.part_of or incident.id
+    leader = incident.leader
     mine = sorted((i for i in incidents if leader in (i.id, i.part_of) and i.id != incident.id), key=lambda i: (i.id != leader, i.opened_at, i.model))
-    return Together(mine, [fault for fault in incident.faults if any(fault in other.faults for other in mine)])
+    return Together(mine, [f for f in incident.faults if any(f in other.faults for other in mine if other.model != incident.model)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from watchkeeper.judgement.harm import HARMED
 from watchkeeper.judgement.incidents import CAUSE_CHANGED, RESTATED, Incident, alongside, fold, is_by_hand
 from watchkeeper.judgement.notices import Kind, Notice, severity_so_far
 from watchkeeper.judgement.routes import addressed, threads_of
@@ -88,7 +89,7 @@ def _message(known: Known, monitor: Monitor, course: Course, notice: Notice, whe
             last = dataclasses.replace(named, at=notice.event.at)
             return brief_message(opening, story, last, opened_at=course.events[0].at, timezone=monitor.timezone, **told)
         return belated_message(opening, story, named, **told)
-    cared = end_lines(mine, monitor.timezone) if is_over else _cared(known, history, event, mine)
+    cared = end_lines(_in_all(mine, course, every), monitor.timezone) if is_over else _cared(known, history, event, mine)
     if where.kind == "update" and notice.day is not None:
         return update_message(story, named, notice.news, day=notice.day, cared=cared, **told)
     if is_worse(event):
@@ -108,9 +109,24 @@ def _is_known(known: Known, course: Course, where: _Place) -> bool:
 
 
 def _spoken_of(course: Course, *, is_over: bool) -> str:
-    """Return the incident whose headline is told of several: the leading one, or while that is over and others go on the first of these."""
-    goes_on = {e.incident_id: e.event != "resolved" for e in course.events if e.event != "acknowledged"}
-    return course.lead if is_over else next((name for name in course.incidents if goes_on[name]), course.lead)
+    """Return the incident whose headline is told of several: the leading one, or while that is over and others go on the first of these.
+
+    While the leading model suffers by a fault of its data it is told by its KPI, which names the fault as its cause. At the end it is what was
+    over last of the two, and of those that ended at once the KPI.
+    """
+    last = {e.incident_id: e for e in course.events if e.event != "acknowledged"}
+    own = [name for name in course.incidents if last[name].model == course.model and last[name].why != RESTATED]
+    if is_over:
+        return max(own, key=lambda name: (last[name].at, last[name].family in HARMED), default=course.lead)
+    goes_on = [name for name in course.incidents if last[name].event != "resolved"]
+    harm = [name for name in own if name in goes_on and last[name].family in HARMED] if len(own) > 1 else []
+    return next((name for name in [*sorted(harm, key=lambda name: last[name].family != "kpi"), *goes_on]), course.lead)
+
+
+def _in_all(incident: Incident, course: Course, every: Sequence[Incident]) -> Incident:
+    """Return an incident of a model with the time of all of its own that are told as one with it, but for what never was."""
+    mine = [i for i in every if i.id in course.incidents and not i.is_withdrawn] or [incident]
+    return dataclasses.replace(incident, onset_at=min(i.onset_at for i in mine), window_end=max(i.window_end for i in mine))
 
 
 def _own(history: Sequence[IncidentEvent], event: IncidentEvent, *, is_over: bool) -> IncidentEvent:
@@ -121,8 +137,8 @@ def _own(history: Sequence[IncidentEvent], event: IncidentEvent, *, is_over: boo
 
 
 def _together(known: Known, incident: Incident) -> Together:
-    """Return the incidents of other watched models that tell of the same fault, also those that are told of in another channel."""
-    leader = incident.part_of or incident.id
+    """Return the incidents of watched models that are one with an incident, also those that are told of in another channel."""
+    leader = incident.leader
     every = (h for h in known.histories.values() if leader in (h[0].incident_id, h[0].part_of))
     mine = [h for h in every if known.channel_of(h[0].model) is not None]
     return together_of(incident, fold(e for history in mine for e in history)) if len(mine) > 1 else Together()

@@ -23,6 +23,7 @@ from watchkeeper.judgement.eras import compared_text, era_of
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.judgement.spending import Spending
 from watchkeeper.judgement.times import Medians, medians
+from watchkeeper.judgement.together import as_one, leading, with_parts
 from watchkeeper.judgement.verdict import reason_of, within
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.own import own_kpis
@@ -214,9 +215,9 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         not_known=_not_known(monitor, whole, cost, not_judged),
         told_at=now,
         reason=reason_of(graded, found),
-        times=medians(inside),
-        not_due=sum(_is_waiting(i, window, due, now) for i in (*graded, *segments) if i.is_open),
-        later=sum(i.is_open and i.window_start >= window.end for i in incidents),
+        times=medians([as_one(i) for i in leading(with_parts(inside))]),
+        not_due=len({i.leader for i in (*graded, *segments) if i.is_open and _is_waiting(i, window, due, now)}),
+        later=len({i.leader for i in incidents if i.is_open and i.window_start >= window.end} - {i.leader for i in (*graded, *segments)}),
         succession=succession_by(home, era.monitor, window.end, now=now),
         compared_with=compared_text(era, last),
         moved=normal_moved(home, monitor, era, last, now=now),

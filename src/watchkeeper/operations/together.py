@@ -1,4 +1,4 @@
-"""Incidents of several models that are one: where sources come from, so that two models can be said to read the same, and openings that are parts.
+"""Incidents that are one: where sources come from, so that two models can be said to read the same, and openings that are parts.
 
 Belongs here: reading what other models have. Does not: the rules (judgement/together.py, judgement/shared_faults.py), or judging (judge.py).
 """
@@ -29,7 +29,7 @@ def _said(home: Home, place: Place) -> str:
 
 
 def parts_marked(home: Home, events: Sequence[IncidentEvent], *, now: datetime) -> list[IncidentEvent]:
-    """Return new incident events, those openings marked as parts that tell of a fault another model has, or has now as well."""
-    if not any(e.event == "opened" and e.faults for e in events):
+    """Return new incident events, those openings marked as parts that tell of a fault which another incident tells of."""
+    if not any(e.event == "opened" for e in events):
         return list(events)
     return with_parts_marked(events, home.lake.newest(IncidentEvent, as_of=now), now)

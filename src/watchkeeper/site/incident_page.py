@@ -17,7 +17,7 @@ from watchkeeper.site.care import care_lines
 from watchkeeper.site.figures import Frame, figure
 from watchkeeper.site.published import story_of
 from watchkeeper.site.render import page
-from watchkeeper.site.together import origin_lines, own_text
+from watchkeeper.site.together import name_of, origin_lines, own_text
 from watchkeeper.story import Cause
 from watchkeeper.windows import Window
 from watchkeeper.words import counted, measured_text, metric_text, moment_text, number_text, percent, percent_interval, window_text
@@ -68,7 +68,7 @@ def incident_page(
 ) -> str:
     """Return the page; `scores` are those of the worst signal's metric in the time `shown` and the reference, `links` (text, address).
 
-    `beside` are the others of that time, `together` what other models have of it, `splits` what segments explain, `silences` (moment, text) those that covered it.
+    `beside` are the others of that time, `together` what is one with it, `splits` what segments explain, `silences` (moment, text) those that covered it.
     """
     ordered = in_order(events)
     return page(
@@ -91,6 +91,7 @@ def incident_page(
         beside=beside,
         together=together,
         own_text=own_text,
+        name_of=name_of,
     )
 
 

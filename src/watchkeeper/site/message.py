@@ -85,16 +85,16 @@ def incident_message(
 ) -> Message:
     """Return the message about an incident as `story` tells it.
 
-    `beside` holds the model's others at that time, the gravest first; `cared` what people did with it; `together` what other models have of it.
+    `beside` holds the model's others at that time, the gravest first; `cared` what people did with it; `together` what is one with it.
     """
     is_over = event.event == "resolved"
     first = _first(event, beside)
     return Message(
         icon=ICONS["notice" if event.why.startswith(UNJUDGED) else "resolved" if is_over else severity],
-        title=titled(event.model, story.headline) + too(together, is_over=is_over),
+        title=titled(event.model, story.headline) + too(together, event.model, is_over=is_over),
         lead=story.when,
         facts=[
-            *together_lines(together),
+            *together_lines(together, event.model),
             *([] if is_over else [("Look first at", f"`{i.id}` ({i.severity}{_over(i)}): {i.headline}.") for i in first]),
             *((label, sentence(said)) for label, said in cared),
             *story.facts,
@@ -138,7 +138,7 @@ def brief_message(
     over = f"over ({end.headline.removeprefix('resolved: ').rstrip('.')}); opened {since}, resolved {until}"
     return Message(
         icon=ICONS["resolved"],
-        title=f"{titled(event.model, opening.headline.rstrip('.'))}{too(together, is_over=True)}: {over}",
+        title=f"{titled(event.model, opening.headline.rstrip('.'))}{too(together, event.model, is_over=True)}: {over}",
         footer=footer(event.incident_id, severity, channel),
         links=list(links),
     )

@@ -32,7 +32,9 @@ class IncidentRow:
     id: Of[str, "the incident"]
     model: Of[str, "the monitor"]
     models: Of[list[str], "all models that it is about, where several have the same fault; `model` is the first"]
-    part_of: Of[str, "the incident that leads where another model had the same fault first; empty where it stands alone or leads"]
+    part_of: Of[
+        str, "the incident that leads where the same fault was told first, of another model or of its own; empty where it stands alone or leads"
+    ]
     split_from: Of[str, "the incident that it goes on from, whose cause changed; else empty"]
     state: Of[str, "open, acknowledged, silenced, lasting (known, and told no more) or resolved"]
     severity: Of[str, "notice, warning, high or critical; all but notice page"]

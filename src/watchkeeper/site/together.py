@@ -1,9 +1,10 @@
-"""What an incident has to do with others, in words: with those of other models that tell of the same fault, and with the one it goes on from.
+"""What an incident has to do with others, in words: with those that tell of the same fault, in other models or its own, and with the one it goes on from.
 
 Belongs here: those lines, for messages, the command line and pages. Does not: which incidents are one (judgement/together.py), or two
 (judgement/splits.py).
 """
 
+from watchkeeper.judgement.harm import suffers
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.together import Together
 from watchkeeper.words import counted, listed
@@ -11,23 +12,32 @@ from watchkeeper.words import counted, listed
 _NAMED = 3
 
 
-def too(together: Together, *, is_over: bool = False) -> str:
-    """Return what follows a headline: the other models that have the same, of those the ones that still do unless all is over.
+def too(together: Together, model: str, *, is_over: bool = False) -> str:
+    """Return what follows a headline of a model: that it suffers by the fault, and the other models that have the same; of those the ones that still do unless all is over.
 
-    >>> too(Together())
+    >>> too(Together(), "parcels")
     ''
     """
-    models = list(dict.fromkeys(i.model for i in together.others if is_over or i.state not in ("lasting", "resolved")))
+    others = [i for i in together.others if is_over or i.state not in ("lasting", "resolved")]
+    harm = [] if is_over else dict.fromkeys(suffers(i.family, i.subject) for i in others if i.model == model)
+    models = list(dict.fromkeys(i.model for i in others if i.model != model))
     more = [counted(len(models) - _NAMED, "more model")] if len(models) > _NAMED else []
-    return f"; {listed([*models[:_NAMED], *more])} too" if models else ""
+    return "".join(f"; {said}" for said in [*harm, *([f"{listed([*models[:_NAMED], *more])} too"] if models else [])])
 
 
-def together_lines(together: Together) -> list[tuple[str, str]]:
-    """Return (label, text) of what several models have in common, and of each other one its own headline."""
-    if not together.others:
-        return []
-    of = f"{counted(len({i.model for i in together.others}) + 1, 'model')}: "
-    return [("Same fault", f"{of}{'; '.join(together.faults)}."), *map(_own, together.others)]
+def together_lines(together: Together, model: str) -> list[tuple[str, str]]:
+    """Return (label, text) of what is one with an incident of a model: of its own, then what several models have in common, of each its headline."""
+    own, others = ([i for i in together.others if (i.model == model) == is_own] for is_own in (True, False))
+    of = f"{counted(len({i.model for i in others}) + 1, 'model')}: "
+    same = [("Same fault", f"{of}{'; '.join(together.faults)}.")] if together.faults else []
+    return [*((name_of(i, model), _told(i)) for i in own), *same, *((name_of(i, model), _told(i)) for i in others)]
+
+
+def name_of(incident: Incident, model: str) -> str:
+    """Return what an incident is called beside one of a model: by its own model, or of the same one by what it is about."""
+    if incident.model != model:
+        return incident.model
+    return {"data": "Data", "kpi": "KPI"}.get(incident.family, incident.subject)
 
 
 def origin_lines(incident: Incident) -> list[tuple[str, str]]:
@@ -41,5 +51,5 @@ def own_text(incident: Incident) -> str:
     return f"{incident.severity}{state}: {incident.headline}."
 
 
-def _own(incident: Incident) -> tuple[str, str]:
-    return incident.model, f"`{incident.id}` {'' if incident.part_of else 'leads, '}{own_text(incident)}"
+def _told(incident: Incident) -> str:
+    return f"`{incident.id}` {'' if incident.part_of else 'leads, '}{own_text(incident)}"

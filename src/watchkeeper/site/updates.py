@@ -34,9 +34,9 @@ def update_message(
 ) -> Message:
     """Return the message to those who know an incident: its news, or without any that it goes on; the page has the rest.
 
-    `day` counts from when it opened; `cared` is what people did with it, `together` what other models have of it.
+    `day` counts from when it opened; `cared` is what people did with it, `together` what is one with it.
     """
-    stands = f"{story.headline.rstrip('.')}{too(together)}"
+    stands = f"{story.headline.rstrip('.')}{too(together, event.model)}"
     page = [link for link in links if link[0] == _PAGE]
     rest = "" if page else f" All of it: `watchkeeper incidents show {event.incident_id}`."
     if news:
