@@ -10,6 +10,7 @@ which the fault of the beginning is over all of it is the later one's. So two fa
 attribution, not experiment.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -27,6 +28,7 @@ from watchkeeper.story import Cause
 from watchkeeper.words import moment_text, percent
 
 _MISSING, _WORTH, _CERTAIN, _FEW = 0.2, 0.1, 2.0, 2
+_NUMBERS = re.compile(r" \(|: (?=\d)")
 
 
 def with_later(evidence: Evidence, found: Sequence[Cause]) -> list[Cause]:
@@ -101,8 +103,12 @@ def later_news(told: Sequence[Cause], now: Sequence[Cause], timezone: str) -> st
 
 
 def about(subject: str) -> str:
-    """Return what a cause is about without its numbers, which change from day to day."""
-    subject = subject.partition(" (")[0]
+    """Return what a cause is about without its numbers, which change from day to day.
+
+    >>> about("rows repeat: 15 % of them"), about("size_cm comes in another unit"), about("the inputs changed: size_cm")
+    ('rows repeat', 'size_cm', 'the inputs changed: size_cm')
+    """
+    subject = _NUMBERS.split(subject, maxsplit=1)[0]
     for verb in (" comes in ", " stands still", " is "):
         subject = subject.partition(verb)[0]
     return subject
