@@ -52,7 +52,8 @@ def _say_what_waits(home: Home, models: Sequence[str] | None, now: datetime) -> 
     """Say of which models a step tells nothing until a window ends."""
     for model in told_by_windows(home, [dated(home, monitor) for monitor in load_monitors(home, models)[0].values()], now=now):
         complain(
-            f"{model}: its newest rows are not looked at (its rows are counted by the day: fewer than about 1,000 an hour), only its whole windows."
+            f"{model}: its newest rows are not looked at, only its whole windows: they are counted by the day, as there are fewer than about "
+            "1,000 an hour, or than 200 of a segment value. `window: hour` in the monitor counts them by the hour."
         )
 
 

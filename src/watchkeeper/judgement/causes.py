@@ -140,7 +140,13 @@ def _of_features(signals: Sequence[Signal], odd: Sequence[Odd], places: Mapping[
     what = {"null_ratio": "missing values", BROKEN: "values not as the suite expects"}.get(worst.metric, "unknown categories")
     support = [*(o.text for o in odd if o.feature in features), together]
     onset = min(s.window_start for s in signals)
-    return Cause(kind="data", subject=f"{what} in {placed(features, places)}", onset=onset, evidence_for=support, columns=features)
+    return Cause(
+        kind="data",
+        subject=f"{what} in {placed(features, places)}",
+        onset=onset,
+        evidence_for=support,
+        columns=[name.removeprefix("@") for name in features],
+    )
 
 
 def _of_codes(signals: Sequence[Signal], timezone: str) -> list[Cause]:
@@ -343,7 +349,7 @@ def _data(evidence: Evidence) -> list[Cause]:
             share=share,
             onset=onset,
             evidence_for=support,
-            columns=names,
+            columns=[name.removeprefix("@") for name in names],
         ),
         *codes,
     ]

@@ -129,7 +129,10 @@ def _candidates(evidence: Evidence) -> Iterable[tuple[Cause, Sequence[datetime]]
         support = [f"{worst.feature}: {percent(worst.value)} of rows {what}, usually {percent(worst.expected)}"]
         subject = f"{FAULTY}: {placed(names[:4], places_of(mine, evidence.fault_places))}"
         onset = min(s.window_start for s in mine)
-        yield Cause(kind="data", subject=subject, onset=onset, evidence_for=support, columns=names), _inside(days, mine)
+        yield (
+            Cause(kind="data", subject=subject, onset=onset, evidence_for=support, columns=[name.removeprefix("@") for name in names]),
+            _inside(days, mine),
+        )
 
 
 def _inside(days: Iterable[datetime], signals: Sequence[Signal]) -> list[datetime]:

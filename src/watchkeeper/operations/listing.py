@@ -217,7 +217,11 @@ def _rolled(home: Home, monitor: Monitor, grain: str, wanted: Wanted, now: datet
         return
     bins = stored_bins(home, monitor, now=now)
     if grain == "hour" and bins is not None and bins.grain != "hour":
-        raise UsageError(f"profiles of {monitor.model} are kept by {bins.grain}", where="--by", then="Ask for days or longer.")
+        raise UsageError(
+            f"profiles of {monitor.model} are kept by {bins.grain}",
+            where="--by",
+            then="Ask for days or longer; with `window: hour` in the monitor hours are kept.",
+        )
     metrics, feature = wanted.metrics or None, wanted.feature if wanted.feature != EVERY else None
     if wanted.version:
         yield from rolled_up_versions(home, monitor, list(grid.between(start, end)), grain, now=now, metrics=metrics, feature=feature)

@@ -67,13 +67,14 @@ _LOW, _HIGH = _logit_ends()
 
 
 def exact_cells(p: Floats) -> Cells:
-    """Return cells that hold one score each, in ascending order; scores outside [0, 1] count as its ends.
+    """Return cells that hold one score each, in ascending order; scores outside [0, 1] count as its ends, and -0.0 as 0.
 
     >>> a, b = exact_cells(np.array([0.5, 0.5000001]))
-    >>> bool(a < b), scores_of(np.array([a])).tolist()
-    (True, [0.5])
+    >>> bool(a < b), scores_of(np.array([a])).tolist(), exact_cells(np.array([-0.0])).tolist() == exact_cells(np.array([0.0])).tolist()
+    (True, [0.5], True)
     """
-    return np.clip(p, 0.0, 1.0).view(np.int64) + EXACT
+    inside = np.clip(p, 0.0, 1.0) + 0.0  # a negative zero has the sign bit
+    return inside.view(np.int64) + EXACT
 
 
 def rounded(cells: Cells) -> Cells:
