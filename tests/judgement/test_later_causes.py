@@ -1,5 +1,6 @@
 """Later causes: a fault that begins while an incident goes on has its own onset and share, and none where it did no harm."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,8 +16,10 @@ from watchkeeper.judgement.later_causes import later_news, something_else_began
 from watchkeeper.judgement.moves import Moved
 from watchkeeper.judgement.odd_inputs import Odd
 from watchkeeper.judgement.spells import BadDay, Spell, spell_of
+from watchkeeper.judgement.succession import Phase, Succession
 from watchkeeper.judgement.traces import Place, Traces
 from watchkeeper.records import Signal
+from watchkeeper.windows import Window
 from worlds import DAY, START
 
 UNIT = Odd("size_cm", "unit", "size_cm comes in another unit: all its values are 10 times what they were")
@@ -147,3 +150,25 @@ def test_what_the_days_before_show_as_well_is_no_spell():
     """Storms double the wind now and then."""
     assert spell_of("wind", *values(1, 2.54, 2.54, 2.54, usual=(*(1.0,) * 12, 2.54, 1.0))) is None
     assert spell_of("wind", *values(1, 2.54, 2.54, 2.54)) is not None
+
+
+def took_over(day: int) -> Succession:
+    before, since = (Phase(Window(at(d), at(d + 1)), 5, Counter({version: 2000}), version) for d, version in ((0, "1"), (day, "2")))
+    return Succession([before, since], Counter({"1": 9000}), since.since)
+
+
+def test_a_version_that_took_over_is_a_cause_of_the_days_on_which_the_fault_is_over_whichever_side_they_lie_on():
+    found = two_faults(0.2, 0.2, 0.2, 0.2, -0.2, -0.2, -0.2, -0.2, unit=(), succession=took_over(9))
+    data, release = causes(found)
+    assert (data.subject, data.share) == ("faulty data: weight_kg", pytest.approx(0.5))
+    assert (release.kind, release.subject, release.is_later, release.share) == ("release", "version 2 took over", True, pytest.approx(0.5))
+    assert release.onset == at(9)
+    assert release.evidence_for[0].startswith("since Fri 17 Jan 2025 what it began with is over")
+    assert not [said for said in ruled_out(found, [data, release]) if "release" in said]
+
+
+@pytest.mark.parametrize(
+    ("beyond", "day"), [((0.2, 0.2, 0.2, 0.2), 9), ((0.2, 0.2, 0.2, 0.2, -0.2, -0.2), 3)], ids=["the fault lasts", "it came before"]
+)
+def test_a_version_is_no_later_cause_while_the_fault_shows_nor_where_it_came_before(beyond, day):
+    assert [c.kind for c in causes(two_faults(*beyond, unit=(), succession=took_over(day))) if c.is_later] == []

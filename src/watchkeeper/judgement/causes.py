@@ -193,7 +193,8 @@ def ruled_out(evidence: Evidence, found: Sequence[Cause] = ()) -> list[str]:
     named = [c.subject for c in found if c.is_later]
     if harmless := [name for name in evidence.faulty_later if not any(name in said for said in named)]:
         out.append(f"{FAULTY}: {', '.join(harmless)} (it came after the first alarm, and is to be mended all the same)")
-    return [*out, *cleared_strains(evidence), *cleared(evidence)]
+    released = [] if any(c.kind == "release" for c in found) else cleared(evidence)
+    return [*out, *cleared_strains(evidence), *released]
 
 
 def _has_moved_errors(evidence: Evidence) -> bool:

@@ -1,4 +1,4 @@
-"""Later causes: faults of data that began while an incident went on, and what each of the causes does to the number.
+"""Later causes: faults of data that began, and versions that took over, while an incident went on, and what each of the causes does to the number.
 
 Belongs here: causes of the beginning, days and spells -> all causes, each with its own onset and share. Does not: the causes of the beginning
 (causes.py), finding spells (spells.py), the words around it (story.py).
@@ -6,14 +6,15 @@ Belongs here: causes of the beginning, days and spells -> all causes, each with 
 What an incident began with is looked for in the windows before something else began: what came since hides it, and an input that moved only then is no cause of it.
 
 A fault that comes later is a cause where the number is clearly worse on its days than it was before it: it has what lies beyond that. Of a day on
-which the fault of the beginning is over all of it is the later one's. So two faults have no more than the whole change between them. It is
+which the fault of the beginning is over all of it is the later one's. So it is with a version that took over meanwhile: it is a cause of the days on which that fault is over, whichever side the number lies on. So two faults have no more than the whole change between them. It is
 attribution, not experiment.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 from math import hypot
 
 import numpy as np
@@ -25,7 +26,7 @@ from watchkeeper.judgement.odd_inputs import EXCHANGED
 from watchkeeper.judgement.spells import BadDay, Spell
 from watchkeeper.records import Signal
 from watchkeeper.story import Cause
-from watchkeeper.words import moment_text, percent
+from watchkeeper.words import moment_text, percent, version_text
 
 _MISSING, _WORTH, _CERTAIN, _FEW = 0.2, 0.1, 2.0, 2
 _NUMBERS = re.compile(r" \(|: (?=\d)")
@@ -34,10 +35,11 @@ _NUMBERS = re.compile(r" \(|: (?=\d)")
 def with_later(evidence: Evidence, found: Sequence[Cause]) -> list[Cause]:
     """Return causes with those that came later and made it worse, the shares of all others made smaller by theirs."""
     days = evidence.traces.days
-    later = sorted(((cause, on) for cause, on in _candidates(evidence) if on), key=lambda each: each[1][0])
-    if not later or len(days) < 2 or (total := sum(d.rows * d.beyond for d in days)) == 0:  # noqa: PLR2004 - before and since
-        return list(found)
     shown = _shown(evidence, found[0], days) if found else {d.start for d in days}
+    later = sorted(((cause, on) for cause, on in [*_candidates(evidence), *_releases(evidence, shown)] if on), key=lambda each: each[1][0])
+    sides = [sum(d.rows * d.beyond for d in days if (d.start in shown) == is_shown) for is_shown in (True, False)]
+    if not later or len(days) < 2 or (total := sum(abs(side) for side in sides)) == 0:  # noqa: PLR2004 - before and since
+        return list(found)
     made, named = {d.start: 0.0 for d in days}, []
     first = [d for d in days if d.start < later[0][1][0] and d.start in shown]
     if not first:
@@ -47,11 +49,13 @@ def with_later(evidence: Evidence, found: Sequence[Cause]) -> list[Cause]:
     for cause, on in later:
         mine = [replace(d, beyond=d.beyond - made[d.start]) for d in days if d.start in set(on)]
         beyond = _mean(mine)
-        share = beyond * sum(d.rows for d in mine) / total if mine else 0.0
+        worse = abs(beyond) if set(on).isdisjoint(shown) else beyond if usual >= 0 else -beyond  # with nothing else there either side is out of line
+        share = worse * sum(d.rows for d in mine) / total if mine else 0.0
         if share < _WORTH or abs(beyond) < _CERTAIN * hypot(_se(mine), _se(first)):
             continue
         made |= {d.start: made[d.start] + beyond for d in mine}
-        named.append(replace(cause, share=min(1.0, share), is_later=True, evidence_for=[_since(evidence, cause), *cause.evidence_for]))
+        since = [] if cause.kind == "release" else [_since(evidence, cause)]
+        named.append(replace(cause, share=min(1.0, share), is_later=True, evidence_for=[*since, *cause.evidence_for]))
     left = max(0.0, 1.0 - sum(c.share or 0.0 for c in named))
     return [*(_scaled(c, left) for c in found), *named] if named else list(found)
 
@@ -133,6 +137,22 @@ def _candidates(evidence: Evidence) -> Iterable[tuple[Cause, Sequence[datetime]]
             Cause(kind="data", subject=subject, onset=onset, evidence_for=support, columns=[name.removeprefix("@") for name in names]),
             _inside(days, mine),
         )
+
+
+def _releases(evidence: Evidence, shown: Collection[datetime]) -> Iterable[tuple[Cause, Sequence[datetime]]]:
+    """Yield versions that took over while the incident went on, and the days since then on which the fault of the beginning is over.
+
+    While that shows, the number is its doing, and of two at once nothing is known: a version that has all rows is compared with none.
+    """
+    days = [d.start for d in evidence.traces.days]
+    phases = evidence.succession.phases if evidence.succession is not None else ()
+    for before, phase in pairwise(phases):
+        since = phase.since.start
+        if days and phase.holder is not None and phase.holder != before.holder and days[0] < since <= days[-1]:
+            on = [d for d in days if d >= since and d not in shown]
+            over = f"since {_day(min(on, default=since), evidence.timezone)} what it began with is over, and the number is out of line all the same"
+            support = [over, "a coincidence in time: no other version answered beside it"]
+            yield Cause(kind="release", subject=f"{version_text(phase.holder)} took over", onset=since, evidence_for=support), on
 
 
 def _inside(days: Iterable[datetime], signals: Sequence[Signal]) -> list[datetime]:
