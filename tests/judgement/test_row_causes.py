@@ -88,6 +88,11 @@ def test_labels_whose_opposite_fits_as_well_as_usual_are_turned_round():
     assert told(causes(evidence(traces=Traces(labels=(0.7, 0.3, 900), turned=(0.9, 0.8, 0.5))))) == [("concept", 1.0)]
 
 
+def test_labels_are_not_turned_round_where_scores_that_are_all_alike_fit_the_opposite_of_a_rare_outcome():
+    """Scores of .96 beside an outcome of a tenth: nine in ten of the opposite are positive, which no score was needed for."""
+    assert "labels" not in {c.kind for c in causes(evidence(traces=Traces(labels=(0.1, 0.43, 900), turned=(4.21, 0.766, 0.731))))}
+
+
 MOVED = {"rate": 0.2, "gap": -0.3, "usual_rate": 0.2, "moved": [Moved("weight", 9.0)]}
 """Usually 20 % late and expected; now 20 % late and 50 % expected: the scores moved."""
 

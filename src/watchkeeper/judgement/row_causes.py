@@ -9,6 +9,7 @@ All of it is attribution, not experiment.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import log
 
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence
 from watchkeeper.judgement.odd_inputs import Odd
@@ -41,6 +42,8 @@ def of_labels(evidence: Evidence) -> list[Cause]:
     as_they_are, turned, before = evidence.traces.turned
     if as_they_are - before < _WORSE or turned - before > _AS_WELL * (as_they_are - before):
         return []
+    if turned >= _of_one_rate(rate):  # scores that are alike fit the opposite of any rare outcome, and tell nothing of it
+        return []
     support = [f"log loss {number_text(as_they_are)}, turned round {number_text(turned)}, usually {number_text(before)}"]
     return [
         Cause(
@@ -51,6 +54,11 @@ def of_labels(evidence: Evidence) -> list[Cause]:
             evidence_for=support,
         )
     ]
+
+
+def _of_one_rate(rate: float) -> float:
+    """Return the mean log loss of labels beside their own rate, nats: what scores that know of a label must beat."""
+    return -sum(p * log(p) for p in (rate, 1 - rate) if p > 0)
 
 
 def share_of_holes(evidence: Evidence, names: Sequence[str]) -> float | None:
