@@ -45,6 +45,22 @@ def test_it_takes_20_points_30_rows_and_more_than_chance(changes, is_page):
     assert bool(shares(broken(**changes))) is is_page
 
 
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ({70: 24, 71: 17, 72: 14, 73: 19}, [0.24, 0.17, 0.14, 0.19]),
+        ({70: 24, 71: 17, 72: 1, 73: 17}, [0.24, 0.17]),
+        ({70: 24, 72: 17}, [0.24]),
+        ({70: 17, 71: 24}, [0.24]),
+        ({70: 24, 71: 5}, [0.24]),
+    ],
+    ids=["the same fault still", "over", "another time", "not before", "chance"],
+)
+def test_what_was_telling_goes_on_until_values_are_as_usual(parts, told):
+    found = shares(*(broken(day, broken=n) for day, n in parts.items()))
+    assert sorted(found) == sorted(told)
+
+
 def test_what_one_weekday_does_in_the_reference_is_usual():
     """Four of 100 rows break it over all, half of the rows on Sundays."""
     assert shares(broken(broken=60, usual=0.07, usual_high=0.5)) == []

@@ -6,7 +6,8 @@ expectation set aside (shortfall.py).
 The rule: at least 20 points more of a column's values than is usual break an expectation of severity `warning` that the window's files
 failed, and 20 points more than 95 % of the reference's windows keep. The window has at least 30 rows, of which so many would break it by
 chance less than once in 10,000 times (binomial, a hundredth where fewer is usual). A column whose missing values or unknown categories page in
-that window is not told twice. No label is needed, so all of it is final at once.
+that window is not told twice. From then on it goes on in each next window with at least 5 points more than usual that are not chance: the share that
+a fault has of the rows wanders with the rows, and it is over when values are as usual. No label is needed, so all of it is final at once.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,8 @@ from watchkeeper.windows import Window
 BROKEN = "unexpected_ratio"
 """The metric of these signals: the share of a column's values that break what is expected of them."""
 TELLING = 0.2  # a smaller share of rows breaks no number
+GOES_ON = 0.05
+"""So much more than usual of what was telling in the window before is the same fault still."""
 _LEAST_ROWS = 30
 _CHANCE = 1e-4
 _LEAST_USUAL = 0.01
@@ -55,7 +58,15 @@ class Break:
     @property
     def is_telling(self) -> bool:
         """Tell whether it is many more than usual, and not by chance."""
-        is_large = self.rows >= _LEAST_ROWS and self.share - max(self.usual, self.usual_high) >= TELLING
+        return self._is_more_by(TELLING)
+
+    @property
+    def goes_on(self) -> bool:
+        """Tell whether it is still more than usual, and not by chance."""
+        return self._is_more_by(GOES_ON)
+
+    def _is_more_by(self, points: float) -> bool:
+        is_large = self.rows >= _LEAST_ROWS and self.share - max(self.usual, self.usual_high) >= points
         return is_large and self.chance < _CHANCE
 
 
@@ -65,11 +76,21 @@ def broken_signals(
     """Yield a page for each window and column whose values are not as expected; `told` holds columns and windows that page for a fault already."""
     others = set(told)
     worst: dict[tuple[str, datetime], Break] = {}
-    for one in sorted((b for b in found if b.is_telling), key=lambda b: (-b.share, b.expected)):
+    for one in sorted(_telling(found), key=lambda b: (-b.share, b.expected)):
         worst.setdefault((one.column, one.window.start), one)
     for about, one in worst.items():
         if about not in others:
             yield _signal(monitor, environment, one, now)
+
+
+def _telling(found: Iterable[Break]) -> Iterator[Break]:
+    """Yield what is telling, and what goes on in the windows right after it."""
+    until: dict[tuple[str, str], datetime] = {}
+    for one in sorted(found, key=lambda b: b.window.start):
+        about = (one.column, one.expected)
+        if one.is_telling or (one.goes_on and until.get(about) == one.window.start):
+            until[about] = one.window.end
+            yield one
 
 
 def _signal(monitor: Monitor, environment: str, one: Break, now: datetime) -> Signal:

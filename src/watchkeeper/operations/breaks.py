@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP, as_list
-from watchkeeper.judgement.breaks import BROKEN, TELLING, Break, broken_signals
+from watchkeeper.judgement.breaks import BROKEN, GOES_ON, Break, broken_signals
 from watchkeeper.measures.readings import DONE
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.faults import Intake
@@ -69,8 +69,8 @@ def _shares(monitor: Monitor, counts: pa.Table, windows: Sequence[Window]) -> pa
 
 
 def _breaks(intake: Intake, counts: pa.Table, after: Mapping[datetime, Window]) -> Iterator[Break]:
-    """Yield what so many rows of a window broke that it may be telling, where it is known what is usual."""
-    many = counts.filter((pc.field("share") >= TELLING) & pc.field("is_failed_max"))
+    """Yield what so many rows of a window broke that it may be telling, or go on, where it is known what is usual."""
+    many = counts.filter((pc.field("share") >= GOES_ON) & pc.field("is_failed_max"))
     for row in many.to_pylist():
         about = (row["column"], row["expectation"])
         window = after.get(row["window_start"])
