@@ -81,5 +81,6 @@ def _outside(chart: Charted, j: int, side: float) -> NDArray[np.bool_]:
     """Return for each window whether a final number lies beyond what is usual on one side, and by more than its own noise."""
     low, high = usual_ranges(chart.panel, chart.normal, j)
     value, z = chart.panel.value[j], sudden(chart.panel, chart.normal, deviations(chart.panel, chart.normal), np.zeros((1, 1)))[j]
-    outside: NDArray[np.bool_] = np.where(side > 0, value > high, value < low) & (side * z > Z95)
-    return outside & ~chart.series.is_provisional[j] & ~chart.series.is_reference
+    outside = np.where(side > 0, value > high, value < low) & (side * z > Z95)
+    final: NDArray[np.bool_] = outside & ~chart.series.is_provisional[j] & ~chart.series.is_reference
+    return final
