@@ -222,6 +222,27 @@ def test_another_unit_of_one_segment_alone_is_told_with_it(home, where):
     assert (one.story.causes[0].share or 0.0) > 0.9
 
 
+def test_another_unit_of_one_segment_that_comes_later_is_told_with_its_day(home):
+    """From the 22nd on the model expects too much of all parcels; from the 25th on weights of the east are in grams."""
+
+    def changed(*, is_later: bool) -> Change:
+        def of_day(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+            mine = pc.and_(pc.equal(events["depot"], "east"), is_later)
+            score = pc.if_else(mine, 0.95, pc.add(pc.multiply(events["p_late"], 0.75), 0.25))
+            for column, now in (("weight_kg", pc.if_else(mine, pc.multiply(events["weight_kg"], 1000.0), events["weight_kg"])), ("p_late", score)):
+                events = events.set_column(events.column_names.index(column), column, now)
+            return events, labels
+
+        return of_day
+
+    parcels_days(home.root, FIRST, 30, rows=400, change={d: changed(is_later=d >= 24) for d in range(21, 30)})
+    watch(home, now=BEGIN + 32 * DAY)
+    [one] = [i for i in incidents(home) if i.family == "kpi"]
+    [later] = [c for c in one.story.causes if c.is_later]
+    assert later.subject.startswith("weight_kg comes in another unit where depot=east: all its values there are ")
+    assert (one.onset_at, later.onset) == (BEGIN + 21 * DAY, BEGIN + 24 * DAY)
+
+
 def test_a_recorded_release_is_named_with_its_doubt(home):
     parcels_days(home.root, FIRST, 28, rows=300, late=dict.fromkeys(range(21, 28), 0.5))
     record_change(home, "parcels", kind="release", at=BEGIN + 20.75 * DAY, version="2", note="new weights", who="ann", now=BEGIN + 21 * DAY)
