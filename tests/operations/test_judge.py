@@ -222,6 +222,24 @@ def test_another_unit_of_one_segment_alone_is_told_with_it(home, where):
     assert (one.story.causes[0].share or 0.0) > 0.9
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_an_incident_does_not_begin_with_a_day_that_lay_out_of_line_on_the_other_side(home, seed):
+    """On the 21st more parcels were late than the model expected, by chance; from the 22nd on it expects far too many, as weights of the east are in grams."""
+
+    def in_grams(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+        mine = pc.equal(events["depot"], "east")
+        for column, now in (("weight_kg", pc.multiply(events["weight_kg"], 1000.0)), ("p_late", pa.scalar(0.95))):
+            events = events.set_column(events.column_names.index(column), column, pc.if_else(mine, now, events[column]))
+        return events, labels
+
+    parcels_days(home.root, FIRST, 24, rows=400, seed=seed, late={20: 0.28}, change=dict.fromkeys(range(21, 24), in_grams))
+    watch(home, now=BEGIN + 25 * DAY + 13 * HOUR)
+    [one] = [i for i in incidents(home) if i.family == "kpi"]
+    assert one.onset_at == BEGIN + 21 * DAY
+    assert "on 22 to 24 January were positive" in one.headline
+    assert one.story.causes[0].subject.startswith("weight_kg comes in another unit where depot=east")
+
+
 def test_another_unit_of_one_segment_that_comes_later_is_told_with_its_day(home):
     """From the 22nd on the model expects too much of all parcels; from the 25th on weights of the east are in grams."""
 
