@@ -14,6 +14,7 @@ from worlds import DAY, START, noise, scores, watched
 
 HOUR = timedelta(hours=1)
 FIRST = 42 * 24 + 7
+FIRST_DAY = 75
 
 
 def world(**later):
@@ -69,3 +70,26 @@ def test_the_days_on_which_the_rest_alone_moved_are_not_those_of_a_segment_that_
     episode = Episode("depot=north", "segment", found, is_over=False)
     begun = [with_onsets([episode], charts, moves)[0].start for moves in ({}, own_moves(monitor, table))]
     assert [(at - START) // DAY for at in begun] == [75, 79]
+
+
+def swinging(gaps):
+    """Return since which day, counted from FIRST_DAY, an incident began whose gap was `gaps` from three days before that on; log loss is high on each of these days."""
+    gap, loss = noise(7, 90, sd=0.01), 0.5 + noise(8, 90, sd=0.01)
+    gap[0, FIRST_DAY - 3 : FIRST_DAY - 3 + len(gaps)] = gaps
+    loss[0, FIRST_DAY - 3 : FIRST_DAY - 3 + len(gaps)] = [0.5 if abs(g) < 0.02 else 0.56 if abs(g) < 0.1 else 1.0 for g in gaps]
+    table = pa.concat_tables([scores(gap, se=0.01), scores(loss, se=0.01, metric="log_loss")])
+    monitor, windows = watched(60), [(START + d * DAY, START + (d + 1) * DAY) for d in range(90)]
+    charts = charted(monitor, table, windows)
+    found = [s for s in pages(signals(monitor, "production", charts, table, windows[-1][1])) if s.window_start >= START + FIRST_DAY * DAY]
+    [episode] = with_onsets([Episode("kpi", "kpi", found, is_over=False)], charts, {})
+    return (episode.start - START) // DAY - FIRST_DAY
+
+
+def test_a_day_on_which_the_rate_was_out_on_the_other_side_is_no_part_of_what_follows_though_log_loss_was_high():
+    assert swinging([0.0, 0.0, -0.04, -0.2, -0.2, -0.2]) == -1
+    assert swinging([0.0, 0.0, 0.04, -0.2, -0.2, -0.2]) == 0
+    assert swinging([0.0, 0.04, -0.04, -0.2, -0.2, -0.2]) == -1
+
+
+def test_a_rate_that_swings_both_ways_while_the_incident_lasts_is_one_story_from_its_first_day_on():
+    assert swinging([0.0, 0.04, -0.04, -0.2, 0.2, -0.2]) == -2

@@ -222,6 +222,45 @@ def test_another_unit_of_one_segment_alone_is_told_with_it(home, where):
     assert (one.story.causes[0].share or 0.0) > 0.9
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_an_incident_does_not_begin_with_a_day_that_lay_out_of_line_on_the_other_side(home, seed):
+    """On the 21st more parcels were late than the model expected, by chance; from the 22nd on it expects far too many, as weights of the east are in grams."""
+
+    def in_grams(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+        mine = pc.equal(events["depot"], "east")
+        for column, now in (("weight_kg", pc.multiply(events["weight_kg"], 1000.0)), ("p_late", pa.scalar(0.95))):
+            events = events.set_column(events.column_names.index(column), column, pc.if_else(mine, now, events[column]))
+        return events, labels
+
+    parcels_days(home.root, FIRST, 24, rows=400, seed=seed, late={20: 0.28}, change=dict.fromkeys(range(21, 24), in_grams))
+    watch(home, now=BEGIN + 25 * DAY + 13 * HOUR)
+    [one] = [i for i in incidents(home) if i.family == "kpi"]
+    assert one.onset_at == BEGIN + 21 * DAY
+    assert "on 22 to 24 January were positive" in one.headline
+    assert one.story.causes[0].subject.startswith("weight_kg comes in another unit where depot=east")
+
+
+def test_another_unit_of_one_segment_that_comes_later_is_told_with_its_day(home):
+    """From the 22nd on the model expects too much of all parcels; from the 25th on weights of the east are in grams."""
+
+    def changed(*, is_later: bool) -> Change:
+        def of_day(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+            mine = pc.and_(pc.equal(events["depot"], "east"), is_later)
+            score = pc.if_else(mine, 0.95, pc.add(pc.multiply(events["p_late"], 0.75), 0.25))
+            for column, now in (("weight_kg", pc.if_else(mine, pc.multiply(events["weight_kg"], 1000.0), events["weight_kg"])), ("p_late", score)):
+                events = events.set_column(events.column_names.index(column), column, now)
+            return events, labels
+
+        return of_day
+
+    parcels_days(home.root, FIRST, 30, rows=400, change={d: changed(is_later=d >= 24) for d in range(21, 30)})
+    watch(home, now=BEGIN + 32 * DAY)
+    [one] = [i for i in incidents(home) if i.family == "kpi"]
+    [later] = [c for c in one.story.causes if c.is_later]
+    assert later.subject.startswith("weight_kg comes in another unit where depot=east: all its values there are ")
+    assert (one.onset_at, later.onset) == (BEGIN + 21 * DAY, BEGIN + 24 * DAY)
+
+
 def test_a_recorded_release_is_named_with_its_doubt(home):
     parcels_days(home.root, FIRST, 28, rows=300, late=dict.fromkeys(range(21, 28), 0.5))
     record_change(home, "parcels", kind="release", at=BEGIN + 20.75 * DAY, version="2", note="new weights", who="ann", now=BEGIN + 21 * DAY)

@@ -21,7 +21,7 @@ Bools = NDArray[np.bool_]
 _STILL, _HALF, _BURST = 0.95, 0.5, 0.3
 _QUANTILES = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
 _ALIKE, _WITHIN, _LEAST_FACTOR = 0.01, 3.0, 0.15
-_FAR = 9.0
+FAR = 9.0
 _HOLE = 0.2
 EXCHANGED = "exchanged_ratio"
 _CODES_TOLD = 3
@@ -210,13 +210,13 @@ def odd_unit(feature: str, before: Floats, during: Floats, where: str = "") -> O
         return None
     unit = min(UNITS, key=lambda u: float(abs(abs(factor) - np.log(u))))
     is_known = abs(abs(factor) - np.log(unit)) <= _WITHIN * doubt
-    if not is_known and abs(factor) < np.log(_FAR):
+    if not is_known and abs(factor) < np.log(FAR):
         return None
     size = limit_text(float(f"{np.exp(abs(factor)):.3g}"))
     times = f"{size} times" if factor > 0 else f"1/{size} of"
     like = f", as between {UNITS[unit]} ({limit_text(float(f'{unit:.4g}'))})" if is_known else ""
     said = f"{feature} comes in another unit{where}: all its values {'there ' if where else ''}are {times} what they were{like}"
-    return Odd(feature, "unit" if abs(factor) > np.log(_FAR) else "factor", said)
+    return Odd(feature, "unit" if abs(factor) > np.log(FAR) else "factor", said)
 
 
 def _log_quantiles(values: Floats) -> tuple[Floats, Floats]:

@@ -4,7 +4,8 @@ Belongs here: walking back from the first alarm. Does not: what alarms (charts.p
 
 The rule: windows right before the first alarm belong to the episode while the number that alarmed was itself outside what 95 % of
 reference windows keep, on the same side, and by more than its own noise; of a segment apart from the rest also its own gap. An earlier episode of the same subject, the reference, and a window without a final number
-end the walk. Of faulty data, promises and the newest rows of a window that had not ended the first alarm stands: their limits are not what is usual.
+end the walk, and so does one in which another of the numbers that alarmed was as far out on the other side: log loss rises whichever way the rate goes, and what followed
+was no part of it. A number that swings both ways while the episode lasts ends nothing. Of faulty data, promises and the newest rows of a window that had not ended the first alarm stands: their limits are not what is usual.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from watchkeeper.judgement.apart import APART, Moves, is_of_the_rest
 from watchkeeper.judgement.charts import Charted
@@ -39,21 +41,46 @@ def _onset(episode: Episode, charts: Sequence[Charted], moves: Moves, not_before
     first = [s for s in episode.signals if s.window_start == episode.signals[0].window_start]
     if any(s.rule == NEWEST for s in first):
         return first[0].window_start  # what came at once in the newest rows did not begin hours ago
-    reached = [_walked(signal, chart, moves) for signal in first for chart in charts if chart.series.rule.metric == signal.metric]
-    earliest = min([first[0].window_start, *reached])
-    return earliest if not_before is None else max(earliest, not_before)
+    about = [(signal, chart) for signal in first for chart in charts if chart.series.rule.metric == signal.metric]
+    earliest = min([first[0].window_start, *(_walked(signal, chart, moves) for signal, chart in about)])
+    opposed = (_opposed(signal, chart) for signal, chart in about if _keeps_its_side(signal, episode))
+    return max([earliest, *(end for end in (not_before, *opposed) if end is not None)])
 
 
 def _walked(signal: Signal, chart: Charted, moves: Moves) -> datetime:
     """Return the start of the first of the windows up to a signal's in which its number was outside on the same side."""
-    found = chart.series
-    starts, side = [start for start, _ in found.windows], np.sign(signal.value - signal.expected)
+    found, side = chart.series, _side(signal)
+    starts = [start for start, _ in found.windows]
     j, w = found.names.index((signal.feature, signal.segment)), starts.index(signal.window_start)
-    low, high = usual_ranges(chart.panel, chart.normal, j)
-    value, z = chart.panel.value[j], sudden(chart.panel, chart.normal, deviations(chart.panel, chart.normal), np.zeros((1, 1)))[j]
-    outside = np.where(side > 0, value > high, value < low) & (side * z > Z95) & ~found.is_provisional[j] & ~found.is_reference
+    outside = _outside(chart, j, side)
     while w and outside[w - 1]:
         if signal.metric == APART and is_of_the_rest(moves, signal.segment, starts[w - 1], found.value[j, w - 1] - signal.expected):
             break
         w -= 1
     return starts[w]
+
+
+def _opposed(signal: Signal, chart: Charted) -> datetime | None:
+    """Return the end of the last window before a signal's in which its number was outside on the other side, None without one."""
+    outside = _outside(chart, chart.series.names.index((signal.feature, signal.segment)), -_side(signal))
+    windows = zip(chart.series.windows, outside, strict=True)
+    return max((end for (start, end), is_out in windows if is_out and start < signal.window_start), default=None)
+
+
+def _keeps_its_side(signal: Signal, episode: Episode) -> bool:
+    """Tell whether a number that alarmed alarms on no other side while its episode lasts."""
+    about = (signal.metric, signal.feature, signal.segment)
+    return all(_side(s) == _side(signal) for s in episode.signals if (s.metric, s.feature, s.segment) == about)
+
+
+def _side(signal: Signal) -> float:
+    return float(np.sign(signal.value - signal.expected))
+
+
+def _outside(chart: Charted, j: int, side: float) -> NDArray[np.bool_]:
+    """Return for each window whether a final number lies beyond what is usual on one side, and by more than its own noise."""
+    low, high = usual_ranges(chart.panel, chart.normal, j)
+    value, z = chart.panel.value[j], sudden(chart.panel, chart.normal, deviations(chart.panel, chart.normal), np.zeros((1, 1)))[j]
+    outside = np.where(side > 0, value > high, value < low) & (side * z > Z95)
+    final: NDArray[np.bool_] = outside & ~chart.series.is_provisional[j] & ~chart.series.is_reference
+    return final

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.judgement.odd_inputs import Odd, exchanged, odd_of, odd_unit
-from watchkeeper.judgement.odd_places import Asked, odd_in_place
+from watchkeeper.judgement.odd_places import Asked, odd_in_place, spell_in_place
 from watchkeeper.judgement.spells import Spell, spell_of
 from watchkeeper.judgement.traces import Column
 from watchkeeper.operations.losses import feature_columns
@@ -51,6 +51,10 @@ def inputs_of(
                 one = spell.odd if spell.days[0] == min(bad) else None
             elif one is None:
                 one = odd_in_place(name, _unit_of(name, known, is_during), segments, is_during)
+                spell = spell_in_place(name, known, partial(_unit_on, name, known, is_during), segments, is_during, local, starts)
+                if spell is not None and not bad <= set(spell.days):
+                    spells.append(spell)
+                    one = spell.odd if spell.days[0] <= min(bad) else None
             codes.append(np.unique(known, return_inverse=True)[1].astype(np.int64))
         else:
             said, known = partial(_one, bins), np.empty(0)
@@ -83,6 +87,11 @@ def _unit_of(name: str, known: Floats, is_during: Bools) -> Asked:
         return odd_unit(name, before, during, where) if min(len(before), len(during)) >= LEAST_ROWS else None
 
     return asked
+
+
+def _unit_on(name: str, known: Floats, is_during: Bools, of_days: Bools) -> Asked:
+    """Return what tells whether the unit of a number is another one in some rows, of the bad windows in those of some days."""
+    return _unit_of(name, np.where(is_during & ~of_days, np.nan, known), is_during)
 
 
 def _codes_of(name: str, cells: NDArray[np.int64], bins: FeatureBins, is_during: Bools, day: NDArray[np.int64]) -> Asked:
