@@ -25,7 +25,7 @@ from watchkeeper.records import SEVERITIES, Score
 from watchkeeper.windows import grain_of
 from watchkeeper.words import counted, listed, measured_text, metric_text, number_text, one_line, percent, percent_interval
 
-RESTATED = ", restated"
+RESTATED, OPEN = ", restated", " (open)"
 _ROUNDING = 1e-6
 
 
@@ -231,7 +231,7 @@ def _because(monitor: Monitor, facts: DigestFacts, incident: Incident) -> str:
 
 
 def _in_segments(facts: DigestFacts) -> str:
-    return " ".join(f"{i.headline}{' (known, lasts)' if i.state == 'lasting' else ''}." for i in facts.segments[:3])
+    return " ".join(f"{i.headline}{' (known, lasts)' if i.state == 'lasting' else OPEN if i.is_open else ''}." for i in facts.segments[:3])
 
 
 def _labels(facts: DigestFacts) -> str:
