@@ -301,6 +301,26 @@ def test_a_week_with_an_open_incident_of_a_segment_is_not_quiet_and_says_which()
     )
 
 
+def test_each_open_incident_has_its_line_in_next_and_those_beyond_three_are_counted():
+    whole, over = incident(state="open", severity="high"), replace(incident(severity="critical"), id="i0")
+    places = [replace(segment(story=None), id=f"s{n}", subject=f"depot={n}") for n in range(4)]
+    steps = 'distrust "not late"; ask #parcels what changed. Do not retrain on one day.'
+    first = f"look at incident i1 (`watchkeeper incidents show i1`): {steps}"
+    second, third = (f"Look at incident s{n} (`watchkeeper incidents show s{n}`)." for n in range(2))
+    assert said(facts(incidents=[over, whole], segments=places[:2]))["Next"] == f"{first} {second} {third}"
+    assert said(facts(incidents=[whole], segments=places[:3]))["Next"].endswith(f"{third} 1 more is open: `watchkeeper incidents` lists them.")
+    assert said(facts(incidents=[whole], segments=places))["Next"].endswith(f"{third} 2 more are open: `watchkeeper incidents` lists them.")
+    assert said(facts(incidents=[over], segments=places[:1]))["Next"] == "look at incident s0 (`watchkeeper incidents show s0`)."
+    assert said(facts(incidents=[whole], segments=[replace(places[0], part_of="i1")]))["Next"] == steps
+
+
+def test_the_incident_of_a_segment_is_told_with_its_cause():
+    assert said(facts(segments=[segment()]))["In segments"] == (
+        "depot=north: 54 % of parcels late, the model expected 18 % (open); likely cause: the outcome changed, not the inputs."
+    )
+    assert said(facts(segments=[segment(state="resolved", story=None)]))["In segments"].endswith("expected 18 %; cause unknown.")
+
+
 def test_what_ended_in_the_week_troubled_it_and_what_has_long_lasted_does_not():
     """The word stays the same when an incident that was open is over by the time the digest is written anew."""
     assert mood(monitor(), facts(segments=[segment(state="resolved")])) == "some trouble"

@@ -137,9 +137,9 @@ def test_a_segments_trouble_that_was_over_before_the_week_is_not_told_again(quie
     )
     told = digest_of(quiet, parcels, Grid("week", "UTC").at(MONDAY), now=BEGIN + 31 * DAY, period="week").text
     assert "depot=north" not in told
-    assert "depot=south: late (open)." in told
+    assert "depot=south: late (open); cause unknown." in told
     assert "depot=east: late (known, lasts)." in told
-    assert "depot=west: late (open)." in told
+    assert "depot=west: late (open); cause unknown." in told
 
 
 def test_the_newest_digest_tells_of_incidents_as_they_stand_when_it_is_asked_for(quiet: Home, parcels: Monitor) -> None:
@@ -155,10 +155,11 @@ def test_the_newest_digest_tells_of_incidents_as_they_stand_when_it_is_asked_for
     assert then is not None
     assert now is not None
     assert then.text.splitlines()[2].startswith("Nothing of this week needs you now.")
-    assert "**In segments:** depot=south: late (21 January)." in then.text
+    assert "**In segments:** depot=south: late (21 January); cause unknown." in then.text
     assert now.text.splitlines()[2].startswith("1 open incident needs you. 1 open incident began later.")
-    assert "**In segments:** depot=south: late (21 to 29 January) (open)." in now.text
+    assert "**In segments:** depot=south: late (21 to 29 January) (open); cause unknown." in now.text
     assert (now.digest_id, now.computed_at, now.corrections) == (written.digest_id, SEEN + 2 * DAY, 0)
+    assert "**Next:** look at incident i1 (`watchkeeper incidents show i1`)." in now.text
     kept = newest_digest(quiet, parcels, now=SEEN + 2 * DAY)
     assert kept is not None
     assert kept.text == written.text  # asking writes nothing
