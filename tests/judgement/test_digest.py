@@ -255,6 +255,10 @@ def test_a_regression_tells_its_own_main_figure():
     assert headline(about, worse) == "parcels, 13 to 19 January: some trouble. MAE 58,700 [54,500, 62,900], worse than in any reference week"
     hardly = replace(found, usual={"mae": (55209.81, 57771.62)})
     assert headline(about, hardly) == "parcels, 13 to 19 January: quiet. MAE 58,700 [54,500, 62,900]", "of few weeks one is often the worst"
+    within = "; worse than all of them, within its interval."
+    told = [dict(lines(about, each))["Quality"] for each in (found, hardly, worse)]
+    assert [each.endswith(within) for each in told] == [False, True, False]
+    assert told[1] == f"MAE 58,700 [54,500, 62,900], reference weeks 55,200 to 57,800 (least and greatest){within}"
 
 
 def test_a_week_whose_main_number_is_worse_than_all_of_the_reference_is_not_quiet():

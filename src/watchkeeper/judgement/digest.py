@@ -12,7 +12,7 @@ from watchkeeper.judgement.budget import outlook_text
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.digest_data import data_text
 from watchkeeper.judgement.digest_facts import DigestFacts
-from watchkeeper.judgement.digest_mood import is_out_of_range, main_of, mood, segments_in_trouble
+from watchkeeper.judgement.digest_mood import is_out_of_range, is_worse_within_interval, main_of, mood, segments_in_trouble
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.later_causes import also_text
 from watchkeeper.judgement.promises import Promise, when_text
@@ -150,10 +150,10 @@ def _quality(monitor: Monitor, facts: DigestFacts) -> str:
     if main not in facts.scores:
         foreseen = _foreseen(monitor, facts, main)
         return "not measured: no labels" if monitor.labels is None else f"not measured: too few labels{f'.{foreseen}' if foreseen else ''}"
-    usual = facts.usual.get(main)
+    usual, but = facts.usual.get(main), "; worse than all of them, within its interval" if is_worse_within_interval(monitor, facts) else ""
     said = (
         f"{metric_text(main)} {_number(monitor, facts, main)}"
-        + (f", reference {grain_of(facts.end - facts.start)}s {_range(*usual)} (least and greatest)" if usual else "")
+        + (f", reference {grain_of(facts.end - facts.start)}s {_range(*usual)} (least and greatest){but}" if usual else "")
         + "."
     )
     recall = facts.scores.get("recall")
