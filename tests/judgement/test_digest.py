@@ -255,6 +255,10 @@ def test_a_regression_tells_its_own_main_figure():
     assert headline(about, worse) == "parcels, 13 to 19 January: some trouble. MAE 58,700 [54,500, 62,900], worse than in any reference week"
     hardly = replace(found, usual={"mae": (55209.81, 57771.62)})
     assert headline(about, hardly) == "parcels, 13 to 19 January: quiet. MAE 58,700 [54,500, 62,900]", "of few weeks one is often the worst"
+    within = "; worse than all of them, within its interval."
+    told = [dict(lines(about, each))["Quality"] for each in (found, hardly, worse)]
+    assert [each.endswith(within) for each in told] == [False, True, False]
+    assert told[1] == f"MAE 58,700 [54,500, 62,900], reference weeks 55,200 to 57,800 (least and greatest){within}"
 
 
 def test_a_week_whose_main_number_is_worse_than_all_of_the_reference_is_not_quiet():
@@ -299,6 +303,26 @@ def test_a_week_with_an_open_incident_of_a_segment_is_not_quiet_and_says_which()
         both
         == "find the days and segments behind the log loss, worse than in any reference week. Look at incident i1 (`watchkeeper incidents show i1`)."
     )
+
+
+def test_each_open_incident_has_its_line_in_next_and_those_beyond_three_are_counted():
+    whole, over = incident(state="open", severity="high"), replace(incident(severity="critical"), id="i0")
+    places = [replace(segment(story=None), id=f"s{n}", subject=f"depot={n}") for n in range(4)]
+    steps = 'distrust "not late"; ask #parcels what changed. Do not retrain on one day.'
+    first = f"look at incident i1 (`watchkeeper incidents show i1`): {steps}"
+    second, third = (f"Look at incident s{n} (`watchkeeper incidents show s{n}`)." for n in range(2))
+    assert said(facts(incidents=[over, whole], segments=places[:2]))["Next"] == f"{first} {second} {third}"
+    assert said(facts(incidents=[whole], segments=places[:3]))["Next"].endswith(f"{third} 1 more is open: `watchkeeper incidents` lists them.")
+    assert said(facts(incidents=[whole], segments=places))["Next"].endswith(f"{third} 2 more are open: `watchkeeper incidents` lists them.")
+    assert said(facts(incidents=[over], segments=places[:1]))["Next"] == "look at incident s0 (`watchkeeper incidents show s0`)."
+    assert said(facts(incidents=[whole], segments=[replace(places[0], part_of="i1")]))["Next"] == steps
+
+
+def test_the_incident_of_a_segment_is_told_with_its_cause():
+    assert said(facts(segments=[segment()]))["In segments"] == (
+        "depot=north: 54 % of parcels late, the model expected 18 % (open); likely cause: the outcome changed, not the inputs."
+    )
+    assert said(facts(segments=[segment(state="resolved", story=None)]))["In segments"].endswith("expected 18 %; cause unknown.")
 
 
 def test_what_ended_in_the_week_troubled_it_and_what_has_long_lasted_does_not():

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from evidence_world import episode, evidence, monitor, score, signal
+from watchkeeper.judgement.apart import rest_of
 from watchkeeper.judgement.error_changes import ErrorChange
 from watchkeeper.judgement.evidence import SegmentShare
 from watchkeeper.judgement.leads import lead_of
@@ -125,7 +126,24 @@ def test_a_segment_that_fails_alone():
     found = [signal("calibration_gap_to_rest", 0.12, day=d, family="segment", segment="depot=north") for d in (7, 8, 9)]
     said = told(*found, how=evidence(*found, rate=0.2, gap=0.12))
     assert said.headline == "depot=north: 20 % of parcels late [17, 23], the model expected 8 % (13 to 15 January)"
-    assert said.when == "13 to 15 January, UTC. Beside the rest: its gap lies +12 points from that of all other parcels."
+    apart = "Beside the rest: its gap lies +12 points from that of all other parcels on Mon 13 January, the worst of 3 days out of line."
+    assert said.when == f"13 to 15 January, UTC. Its own gap: +12 points. {apart}"
+
+
+def test_a_segment_tells_its_own_gap_the_worst_day_and_whether_the_rest_is_off_as_well():
+    """Of 900 rows, 225 in the segment, the whole is off by -8.25 points: the rest by -19."""
+    found = [signal("calibration_gap_to_rest", v, day=d, family="segment", segment="depot=north") for d, v in ((7, 0.37), (8, 0.48), (9, 0.44))]
+    own = score("calibration_gap", 0.24, se=0.02, n=225)
+    off, usual = (rest_of(score("calibration_gap", whole, se=0.01, reference_value=0.0), own) for whole in (-0.0825, 0.0638))
+    said, alone = (told(*found, how=evidence(*found, rate=0.47, gap=0.24, rest=rest)).when for rest in (off, usual))
+    apart = "its gap lies +48 points from that of all other parcels on Tue 14 January, the worst of 3 days out of line."
+    assert alone == f"13 to 15 January, UTC. Its own gap: +24 points. Beside the rest: {apart}"
+    assert said == f"{alone} The rest is off as well: -19 points over 13 to 15 January, usually +0 points."
+
+
+def test_the_rest_is_not_known_without_the_whole_nor_where_the_segment_is_all_of_it():
+    own = score("calibration_gap", 0.24, se=0.02)
+    assert (rest_of(None, own), rest_of(own, None), rest_of(own, own)) == (None, None, None)
 
 
 def test_a_data_fault_names_features_and_shares():
@@ -179,9 +197,10 @@ def test_a_broken_promise_of_recall_distrusts_what_is_passed_over_and_no_place_b
 def test_where_windows_between_were_as_usual_it_says_of_which_ones_causes_are():
     found = [signal(value=0.4, day=7), signal(value=0.1, day=8), signal(value=0.3, day=9)]
     about = evidence(*found, traces=Traces(labels=(0.4, 0.1, 500)))
-    assert ("Causes", "are looked for in the rows of Mon 13 January and Wed 15 January, which alone were out of line.") in told(
-        *found, how=about
-    ).facts
+    rows = "are looked for in the rows of Mon 13 January and Wed 15 January, which alone were out of line."
+    assert dict(told(*found, how=about).facts)["Causes"] == f"{rows} How far rate and scores moved is told of all of 13 to 15 January."
+    low = [replace(s, metric="roc_auc") for s in found]  # no rate is split for it
+    assert dict(told(*low, how=evidence(*low, traces=Traces(labels=(0.4, 0.1, 500)))).facts)["Causes"] == rows
     assert "Causes" not in dict(told(found[0], how=evidence(found[0], traces=Traces(labels=(0.4, 0.1, 500)))).facts)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from conftest import PARCELS, new_home
@@ -12,6 +13,8 @@ from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import IncidentEvent
+from watchkeeper.windows import Window
+from watchkeeper.words import points
 from worlds import DAY, Change, parcels_days
 
 FIRST, BEGIN = date(2025, 1, 1), datetime(2025, 1, 1, tzinfo=UTC)
@@ -67,6 +70,18 @@ def causes_of(incidents: list[Incident]) -> dict[tuple[str, int, int], str]:
     return {(i.subject, (i.window_start - BEGIN).days, (i.window_end - BEGIN).days): i.story.causes[0].subject for i in incidents if i.story}
 
 
+def gaps_of(home: Home, segment: str, span: Window) -> tuple[float, float]:
+    """Return by how much more were late than expected among the rows of a segment and among all others, from the rows themselves."""
+    name, value = segment.split("=")
+    inside = (pc.field("wk_time") >= span.start) & (pc.field("wk_time") < span.end)
+    events = home.lake.dataset("events/parcels").to_table(columns=["parcel", name, "p_late"], filter=inside)
+    labels = home.lake.dataset("labels/parcels").to_table(columns=["id", "label"])
+    truth = dict(zip(labels["id"].to_pylist(), labels["label"].to_pylist(), strict=True))
+    gap = np.array([float(truth[p]) for p in events["parcel"].to_pylist()]) - events["p_late"].to_numpy()
+    is_own = np.array(events[name].to_pylist()) == value
+    return float(gap[is_own].mean()), float(gap[~is_own].mean())
+
+
 def test_a_past_judged_at_once_tells_two_overlapping_faults_apart_each_with_its_own_days_and_nothing_twice(tmp_path):
     home, incidents = told(tmp_path, EARLY, LATE, by_day=False)
     assert causes_of(incidents) == {
@@ -79,6 +94,9 @@ def test_a_past_judged_at_once_tells_two_overlapping_faults_apart_each_with_its_
     south = next(i.story for i in incidents if i.subject == "depot=south" and i.story)
     since = "warmth moved, since Wed 29 Jan 2025: two things may be at work from there on, and causes are looked for before it."
     assert dict(south.facts)["Since then"] == since
+    own, rest = gaps_of(home, "depot=south", Window(BEGIN + EARLY.start * DAY, BEGIN + EARLY.stop * DAY))
+    assert f". Its own gap: {points(own)}. Beside the rest: its gap lies " in south.when
+    assert f", the worst of 6 days out of line. The rest is off as well: {points(rest)} over 25 to 31 January, usually " in south.when
     events = home.lake.newest(IncidentEvent)
     again = watch(home, now=BEGIN + (DAYS + 1) * DAY + timedelta(hours=15))
     assert again.events == []

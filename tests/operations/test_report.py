@@ -12,7 +12,8 @@ from evidence_world import signal
 from incident_world import event
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.judgement.incidents import LASTED
-from watchkeeper.operations.report import digest_of, report
+from watchkeeper.monitor import Monitor
+from watchkeeper.operations.report import digest_of, newest_as_it_stands, newest_digest, report
 from watchkeeper.operations.watch import watch
 from watchkeeper.records import Digest, IncidentEvent, Score, Signal
 from watchkeeper.story import Story
@@ -136,9 +137,32 @@ def test_a_segments_trouble_that_was_over_before_the_week_is_not_told_again(quie
     )
     told = digest_of(quiet, parcels, Grid("week", "UTC").at(MONDAY), now=BEGIN + 31 * DAY, period="week").text
     assert "depot=north" not in told
-    assert "depot=south: late." in told
+    assert "depot=south: late (open); cause unknown." in told
     assert "depot=east: late (known, lasts)." in told
-    assert "depot=west: late." in told
+    assert "depot=west: late (open); cause unknown." in told
+
+
+def test_the_newest_digest_tells_of_incidents_as_they_stand_when_it_is_asked_for(quiet: Home, parcels: Monitor) -> None:
+    """It was over when the digest was written and came again two days later."""
+    [written] = quiet.lake.newest(Digest)
+    bad = Story(headline="depot=south: late (21 January)", when="").to_json()
+    opened = replace(event(subject="depot=south", family="segment"), window_start=MONDAY + DAY, window_end=MONDAY + 2 * DAY, story=bad, at=SEEN - DAY)
+    over = replace(opened, event_id="over", event="resolved", why="clear since 22 January", story="{}", at=SEEN - DAY)
+    longer = Story(headline="depot=south: late (21 to 29 January)", when="").to_json()
+    again = replace(opened, event_id="again", event="joined", window_end=MONDAY + 10 * DAY, story=longer, at=SEEN + 2 * DAY)
+    quiet.lake.append_records(IncidentEvent, [opened, over, again])
+    then, now = (newest_as_it_stands(quiet, parcels, now=at) for at in (SEEN + DAY, SEEN + 2 * DAY))
+    assert then is not None
+    assert now is not None
+    assert then.text.splitlines()[2].startswith("Nothing of this week needs you now.")
+    assert "**In segments:** depot=south: late (21 January); cause unknown." in then.text
+    assert now.text.splitlines()[2].startswith("1 open incident needs you. 1 open incident began later.")
+    assert "**In segments:** depot=south: late (21 to 29 January) (open); cause unknown." in now.text
+    assert (now.digest_id, now.computed_at, now.corrections) == (written.digest_id, SEEN + 2 * DAY, 0)
+    assert "**Next:** look at incident i1 (`watchkeeper incidents show i1`)." in now.text
+    kept = newest_digest(quiet, parcels, now=SEEN + 2 * DAY)
+    assert kept is not None
+    assert kept.text == written.text  # asking writes nothing
 
 
 def test_the_reason_of_a_bad_week_is_the_metric_that_leads_its_gravest_incident(quiet, parcels):

@@ -26,7 +26,7 @@ from watchkeeper.operations.export import deliver
 from watchkeeper.operations.grouping import messages_in
 from watchkeeper.operations.incident_book import incident_called, known_incidents
 from watchkeeper.operations.listing import Wanted, incident_listing, listed_scores, silence
-from watchkeeper.operations.report import digest_of, newest_digest
+from watchkeeper.operations.report import digest_of, newest_as_it_stands
 from watchkeeper.operations.spread import in_threads
 from watchkeeper.operations.watch import Watched, present, watch
 from watchkeeper.records import Score
@@ -241,7 +241,8 @@ def digest(
     *,
     period: Annotated[Period, typer.Option(metavar="day|week", help="What it sums up.")] = Period.week,
     of: Annotated[
-        str | None, typer.Option("--of", metavar="DATE", help="A day in the period; else the newest that is final.", show_default=False)
+        str | None,
+        typer.Option("--of", metavar="DATE", help="A day in the period; else the newest that is final, as it stands now.", show_default=False),
     ] = None,
     now: NowOption = None,
     as_json: JsonOption = False,
@@ -254,7 +255,7 @@ def digest(
     for monitor in load_monitors(place, models or None)[0].values():
         asked = day(monitor.timezone, of, "--of")
         if asked is None:
-            newest = newest_digest(place, monitor, now=at, period=period.value)
+            newest = newest_as_it_stands(place, monitor, now=at, period=period.value)
             found += [newest] if newest else []
         else:
             window = Grid(period.value, monitor.timezone).at(asked)

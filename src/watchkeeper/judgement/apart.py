@@ -1,19 +1,22 @@
 """Apart: whether a segment lies apart from the rest by itself, or because the rest moved.
 
-Belongs here: a segment's own gap beside the distance between its gap and that of all other rows. Does not: what alarms (signals.py), since when (onset.py).
+Belongs here: a segment's own gap and that of all other rows, beside the distance between the two. Does not: what alarms (signals.py), since when (onset.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from math import sqrt
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.monitor import Monitor
-from watchkeeper.records import Signal
+from watchkeeper.records import Score, Signal
 
 APART = "calibration_gap_to_rest"
 _OWN_PART = 1 / 3
+_WORTH_TELLING, _CERTAIN = 0.02, 1.96
 
 Moves = Mapping[tuple[str, datetime], float]
 """Segment and start of a window -> how far the segment's own gap lies from that of the reference."""
@@ -37,3 +40,21 @@ def of_their_own(monitor: Monitor, found: Sequence[Signal], scores: pa.Table) ->
     """Yield signals without those of segments that lie apart from the rest because that moved."""
     moves = own_moves(monitor, scores) if any(s.metric == APART for s in found) else {}
     return (s for s in found if s.metric != APART or not is_of_the_rest(moves, s.segment, s.window_start, s.value - s.expected))
+
+
+def rest_of(whole: Score | None, own: Score | None) -> Score | None:
+    """Return the gap of all rows but a segment's over some windows, from that of all and the segment's own; None where either is not known, or nothing is left."""
+    if whole is None or own is None or whole.value is None or own.value is None or whole.n <= own.n:
+        return None
+    n = whole.n - own.n
+    value = (whole.value * whole.n - own.value * own.n) / n
+    squares = ((whole.se or 0.0) * whole.n) ** 2 - ((own.se or 0.0) * own.n) ** 2
+    return replace(whole, value=value, n=n, se=sqrt(max(0.0, squares)) / n, low=None, high=None)
+
+
+def is_off(rest: Score | None) -> bool:
+    """Tell whether the gap of the rest surely lies from what it is in the reference, and two points from it."""
+    if rest is None or rest.value is None:
+        return False
+    off = abs(rest.value - (rest.reference_value or 0.0))
+    return off >= max(_WORTH_TELLING, _CERTAIN * (rest.se or 0.0))

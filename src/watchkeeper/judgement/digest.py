@@ -12,7 +12,7 @@ from watchkeeper.judgement.budget import outlook_text
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.digest_data import data_text
 from watchkeeper.judgement.digest_facts import DigestFacts
-from watchkeeper.judgement.digest_mood import is_out_of_range, main_of, mood, segments_in_trouble
+from watchkeeper.judgement.digest_mood import is_out_of_range, is_worse_within_interval, main_of, mood, segments_in_trouble
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.later_causes import also_text
 from watchkeeper.judgement.promises import Promise, when_text
@@ -25,8 +25,9 @@ from watchkeeper.records import SEVERITIES, Score
 from watchkeeper.windows import grain_of
 from watchkeeper.words import counted, listed, measured_text, metric_text, number_text, one_line, percent, percent_interval
 
-RESTATED = ", restated"
+RESTATED, OPEN = ", restated", " (open)"
 _ROUNDING = 1e-6
+_FEW = 3
 
 
 def headline(monitor: Monitor, facts: DigestFacts) -> str:
@@ -87,7 +88,7 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
         ("Own numbers", _own_numbers(monitor, facts)),
         ("Promises", _promises(monitor, facts)),
         ("Why", _why(monitor, facts)),
-        ("In segments", _in_segments(facts)),
+        ("In segments", _in_segments(monitor, facts)),
         ("Times", f"{facts.times.text}." if facts.times.text else ""),
         ("Data", data_text(facts)),
         ("Labels", _labels(facts)),
@@ -101,8 +102,15 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
     return [(label, one_line(said)) for label, said in made if said]
 
 
+def _open(facts: DigestFacts) -> list[Incident]:
+    """Return the open incidents that a digest tells of, the gravest first, promises last; what is told as one once, by the KPI where there is one."""
+    mine = [i for i in (*facts.incidents, *facts.segments) if i.is_open]
+    told = {i.leader: i for i in sorted(mine, key=lambda i: (i.family == "kpi", i.family == "segment"))}
+    return sorted(told.values(), key=lambda i: (i.family == "target", -SEVERITIES.index(i.severity), i.family == "segment"))
+
+
 def _opening(monitor: Monitor, facts: DigestFacts) -> str:
-    still = {i.leader for i in (*facts.incidents, *facts.segments) if i.is_open}
+    still = _open(facts)
     is_known = not any(i.is_unjudged for i in facts.incidents)
     over = f": what was wrong is over{'' if is_known else ', or no longer judged'}" if facts.incidents else ""
     which = f" of this {grain_of(facts.end - facts.start)}" if facts.later else ""
@@ -142,10 +150,10 @@ def _quality(monitor: Monitor, facts: DigestFacts) -> str:
     if main not in facts.scores:
         foreseen = _foreseen(monitor, facts, main)
         return "not measured: no labels" if monitor.labels is None else f"not measured: too few labels{f'.{foreseen}' if foreseen else ''}"
-    usual = facts.usual.get(main)
+    usual, but = facts.usual.get(main), "; worse than all of them, within its interval" if is_worse_within_interval(monitor, facts) else ""
     said = (
         f"{metric_text(main)} {_number(monitor, facts, main)}"
-        + (f", reference {grain_of(facts.end - facts.start)}s {_range(*usual)} (least and greatest)" if usual else "")
+        + (f", reference {grain_of(facts.end - facts.start)}s {_range(*usual)} (least and greatest){but}" if usual else "")
         + "."
     )
     recall = facts.scores.get("recall")
@@ -214,15 +222,19 @@ def _why(monitor: Monitor, facts: DigestFacts) -> str:
         i for i in facts.incidents if i.family != "target" and not (i.family == "data" and i.leader in harm)
     )  # the KPI's cause tells of that fault
     told = sorted(found, key=lambda i: -SEVERITIES.index(i.severity))
-    return " ".join(_because(monitor, facts, i) for i in told[:3])
+    return " ".join(_because(monitor, facts, i) for i in told[:_FEW])
 
 
-def _because(monitor: Monitor, facts: DigestFacts, incident: Incident) -> str:
+def _cause(monitor: Monitor, incident: Incident) -> str:
+    """Return the cause of an incident, or those between which it is undecided; empty where it is unknown."""
     found = incident.story.causes if incident.story else []
     level = [c.subject for c in undecided(found) if c.subject]
     first = f"undecided between: {listed(level)}" if len(level) > 1 else f"likely cause: {level[0]}" if level else ""
-    cause = f"{first}{also_text(found, monitor.timezone)}" if first else ""
-    reason = cause or ("cause unknown; reply if you know" if incident.family != "data" else "see the validation docs")
+    return f"{first}{also_text(found, monitor.timezone)}" if first else ""
+
+
+def _because(monitor: Monitor, facts: DigestFacts, incident: Incident) -> str:
+    reason = _cause(monitor, incident) or ("cause unknown; reply if you know" if incident.family != "data" else "see the validation docs")
     longer = incident.family != "cost" and (
         incident.window_start < facts.start or incident.window_end > facts.end
     )  # a budget's headline names its days
@@ -230,8 +242,15 @@ def _because(monitor: Monitor, facts: DigestFacts, incident: Incident) -> str:
     return f"{incident.headline}; {reason}{whole}."
 
 
-def _in_segments(facts: DigestFacts) -> str:
-    return " ".join(f"{i.headline}{' (known, lasts)' if i.state == 'lasting' else ''}." for i in facts.segments[:3])
+def _in_segments(monitor: Monitor, facts: DigestFacts) -> str:
+    return " ".join(_in_segment(monitor, i) for i in facts.segments[:_FEW])
+
+
+def _in_segment(monitor: Monitor, incident: Incident) -> str:
+    """Tell of a segment's incident with its cause; what is known and lasts without."""
+    if incident.state == "lasting":
+        return f"{incident.headline} (known, lasts)."
+    return f"{incident.headline}{OPEN if incident.is_open else ''}; {_cause(monitor, incident) or 'cause unknown'}."
 
 
 def _labels(facts: DigestFacts) -> str:
@@ -247,8 +266,7 @@ def _labels(facts: DigestFacts) -> str:
 
 
 def _next(monitor: Monitor, facts: DigestFacts) -> str:
-    told = sorted(facts.incidents, key=lambda i: (i.family == "target", not i.is_open, -SEVERITIES.index(i.severity)))
-    if steps := [_look_at(i, is_named=False) for i in told[:1]] if told else _steps(monitor, facts):
+    if steps := _steps(monitor, facts):
         return " ".join([*steps[:1], *map(_capital, steps[1:])])
     if facts.is_mostly_aside:
         return "`watchkeeper quarantine list` says why rows are set aside: mend them at their source, or correct the suite or the monitor, then `watchkeeper quarantine release`."
@@ -258,12 +276,18 @@ def _next(monitor: Monitor, facts: DigestFacts) -> str:
 
 
 def _steps(monitor: Monitor, facts: DigestFacts) -> list[str]:
-    """Return what to look at in a period that is not quiet though no incident is about the whole model."""
+    """Return what to do: about each open incident; where none is, about the gravest of the period; about a main number that makes it no quiet one."""
+    still, over = _open(facts), sorted(facts.incidents, key=lambda i: (i.family == "target", -SEVERITIES.index(i.severity)))
+    if not facts.incidents:
+        over = sorted(segments_in_trouble(facts), key=lambda i: -SEVERITIES.index(i.severity))
+    told = still or over[:1]
     number = (
         f"find the days and segments behind the {metric_text(main_of(monitor))}, worse than in any reference {grain_of(facts.end - facts.start)}."
     )
-    trouble = sorted(segments_in_trouble(facts), key=lambda i: not i.is_open)
-    return ([number] if is_out_of_range(monitor, facts) else []) + [_look_at(i, is_named=True) for i in trouble[:1]]
+    out = [number] if not facts.incidents and is_out_of_range(monitor, facts) else []
+    out += [_look_at(i, is_named=len(told) > 1 or i.family == "segment") for i in told[:_FEW]]
+    more = len(told) - _FEW
+    return [*out, f"{more} more {'is' if more == 1 else 'are'} open: `watchkeeper incidents` lists them."] if more > 0 else out
 
 
 def _look_at(incident: Incident, *, is_named: bool) -> str:

@@ -38,13 +38,23 @@ def mood(monitor: Monitor, facts: DigestFacts) -> str:
 
 def is_out_of_range(monitor: Monitor, facts: DigestFacts) -> bool:
     """Tell whether the main number is worse than in any of the reference's periods, with its interval, as these may be few; better is no trouble."""
+    return _is_worse(monitor, facts, is_sure=True)
+
+
+def is_worse_within_interval(monitor: Monitor, facts: DigestFacts) -> bool:
+    """Tell whether the main number itself is worse than in any of the reference's periods, and its interval reaches back to them: that is no trouble yet."""
+    return _is_worse(monitor, facts, is_sure=False) and not is_out_of_range(monitor, facts)
+
+
+def _is_worse(monitor: Monitor, facts: DigestFacts, *, is_sure: bool) -> bool:
     main = main_of(monitor)
     score, usual = facts.scores.get(main), facts.usual.get(main)
     if score is None or score.value is None or usual is None or not facts.is_judged:
         return False
-    if score.direction == "lower_is_better":
-        return (score.value if score.low is None else score.low) > usual[1]
-    return (score.value if score.high is None else score.high) < usual[0]
+    is_lower_better = score.direction == "lower_is_better"
+    end = (score.low if is_lower_better else score.high) if is_sure else None
+    value = score.value if end is None else end
+    return value > usual[1] if is_lower_better else value < usual[0]
 
 
 def segments_in_trouble(facts: DigestFacts) -> list[Incident]:

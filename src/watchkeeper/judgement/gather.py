@@ -9,6 +9,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from watchkeeper.judgement.apart import rest_of
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode, windows_out_of_line
 from watchkeeper.judgement.evidence import (
@@ -86,6 +87,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
     waiting = all(s.state == "provisional" for s in episode.signals)
     expected = _expected(pooled, segment, rate, gap, everything=waiting)
     bounds = (rate.bound_low, rate.bound_high) if waiting and rate is not None else (None, None)
+    rest = rest_of(pooled.of("calibration_gap"), gap) if segment and are_labels_due else None
     recall, coverage = pooled.of("recall", segment), _coverage(rate)
     have_share = are_labels_due or (waiting and episode.family not in WITHOUT_LABELS)
     if not are_labels_due:
@@ -102,6 +104,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         coverage=coverage if have_share else None,
         observed=rate,
         gap=gap,
+        rest=rest,
         least_observed=bounds[0],
         most_observed=bounds[1],
         expected=expected,

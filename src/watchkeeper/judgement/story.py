@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from watchkeeper.judgement.apart import is_off
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out
 from watchkeeper.judgement.changes import unknown
 from watchkeeper.judgement.data_story import Told, faults_told
@@ -180,9 +181,23 @@ def _segments(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     o, sure = evidence.observed, _sure(evidence)
     rate = f"{sure[0]} {percent(sure[1])}" if sure else percent(o.value)
     headline = f"{episode.subject}: {rate} of {rows} {positive}{_interval(o)}, the model expected {percent(evidence.expected)} ({day})"
-    apart = f"{'at least ' if evidence.is_provisional else ''}{points(evidence.lead.value)}"
-    when = f"{day}, {monitor.timezone}. Beside the rest: its gap lies {apart} from that of all other {rows}."
+    least = "at least " if evidence.is_provisional else ""
+    own = "" if evidence.gap is None or evidence.gap.value is None else f" Its own gap: {least}{points(evidence.gap.value)}."
+    when = f"{day}, {monitor.timezone}.{own} Beside the rest: its gap lies {least}{_apart(monitor, episode, evidence)}."
+    if is_off(evidence.rest) and evidence.rest is not None:
+        usual = points(evidence.rest.reference_value or 0.0)
+        when += f" The rest is off as well: {points(evidence.rest.value or 0.0)} over {day}, usually {usual}."
     return headline, when, [*_labels(evidence), *_hits(monitor, evidence)]
+
+
+def _apart(monitor: Monitor, episode: Episode, evidence: Evidence) -> str:
+    """Return how far a segment lies from the rest, of several windows in the worst, which is named."""
+    lead = evidence.lead
+    alike = [s for s in episode.signals if s.metric == lead.metric]
+    worst = max([s for s in alike if s.state == "mature"] or alike or [lead], key=lambda s: abs(s.value - s.expected))
+    count = len({s.window_start for s in alike})
+    on = f" {during_text(monitor, *rows_span(worst), evidence.told_at)}, the worst of {count} {monitor.window}s out of line" if count > 1 else ""
+    return f"{points(worst.value)} from that of all other {monitor.wording.rows}{on}"
 
 
 def _promises(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:

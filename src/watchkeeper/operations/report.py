@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.digest import RESTATED, headline, lines
+from watchkeeper.judgement.digest import OPEN, RESTATED, headline, lines
 from watchkeeper.judgement.digest_facts import DigestFacts
 from watchkeeper.judgement.episodes import needs_labels
 from watchkeeper.judgement.eras import compared_text, era_of
@@ -47,7 +47,7 @@ Period = Literal["day", "week"]
 CATCH_UP = 8
 _RANGED = ("log_loss", "mae", "accuracy")
 _NEAR = 0.01
-_AFTERWARDS = ("**Labels:", "**Times:")
+_AFTERWARDS = ("**Labels:", "**Times:", "**Next:")
 _DIGITS = 9  # sums in another order differ beyond these
 _NUMBER = re.compile(r"\d[\d.,]*")
 
@@ -67,6 +67,16 @@ def digest_of(home: Home, monitor: Monitor, window: Window, *, now: datetime, pe
     return _written(monitor, window, _facts(home, monitor, window, now), now=now, period=period, corrections=0)
 
 
+def newest_as_it_stands(home: Home, monitor: Monitor, *, now: datetime, period: Period = "week") -> Digest | None:
+    """Return the newest digest that was written with what is known at `now`, None when there is none: what was over by then may be open again."""
+    before = newest_digest(home, monitor, now=now, period=period)
+    if before is None:
+        return None
+    window = Window(before.window_start, before.window_end)
+    made = _written(monitor, window, _facts(home, monitor, window, now), now=now, period=period, corrections=before.corrections)
+    return replace(made, bins=before.bins, figures=before.figures, revision=before.revision)
+
+
 def _again(home: Home, monitor: Monitor, before: Digest, *, now: datetime) -> Digest:
     """Return a digest anew; its revision rises when that changes what was said."""
     window = Window(before.window_start, before.window_end)
@@ -77,7 +87,11 @@ def _again(home: Home, monitor: Monitor, before: Digest, *, now: datetime) -> Di
 
 def _words(digest: Digest) -> list[str]:
     """Return what a digest says of its period but for its numbers: without what goes on after it: what is open now, labels that trickle in, how long it took."""
-    told = [line.replace(RESTATED, "") for line in digest.text.splitlines() if line.startswith("**") and not line.startswith(_AFTERWARDS)]
+    told = [
+        line.replace(RESTATED, "").replace(OPEN, "")
+        for line in digest.text.splitlines()
+        if line.startswith("**") and not line.startswith(_AFTERWARDS)
+    ]
     return [_NUMBER.sub("#", line) for line in told]
 
 
