@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from watchkeeper.judgement.breaks import Break, broken_signals
+from watchkeeper.judgement.breaks import MOST_BETWEEN, Break, broken_signals
+from watchkeeper.judgement.episodes import GAP
 from watchkeeper.windows import Window
 from worlds import DAY, START, watched
 
@@ -49,16 +50,20 @@ def test_it_takes_20_points_30_rows_and_more_than_chance(changes, is_page):
     ("parts", "told"),
     [
         ({70: 24, 71: 17, 72: 14, 73: 19}, [0.24, 0.17, 0.14, 0.19]),
-        ({70: 24, 71: 17, 72: 1, 73: 17}, [0.24, 0.17]),
-        ({70: 24, 72: 17}, [0.24]),
+        ({70: 24, 71: 17, 72: 1, 73: 17}, [0.24, 0.17, 0.17]),
+        ({70: 24, 74: 17}, [0.24]),
         ({70: 17, 71: 24}, [0.24]),
         ({70: 24, 71: 5}, [0.24]),
     ],
-    ids=["the same fault still", "over", "another time", "not before", "chance"],
+    ids=["the same fault still", "a mild day", "another time", "not before", "chance"],
 )
 def test_what_was_telling_goes_on_until_values_are_as_usual(parts, told):
     found = shares(*(broken(day, broken=n) for day, n in parts.items()))
     assert sorted(found) == sorted(told)
+
+
+def test_as_many_windows_may_lie_between_as_in_an_episode():
+    assert MOST_BETWEEN == GAP
 
 
 def test_what_one_weekday_does_in_the_reference_is_usual():

@@ -41,6 +41,12 @@ TEN_TIMES = weights(lambda values: pc.multiply(values, 10.0))
 HALF_GONE = weights(lambda values: pa.array([w if i % 2 else None for i, w in enumerate(values.to_pylist())], pa.float64()))
 
 
+def hundredfold_in_north(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+    weight = events["weight_kg"]
+    changed = pc.if_else(pc.equal(events["depot"], "north"), pc.multiply(weight, 100.0), weight)
+    return events.set_column(events.column_names.index("weight_kg"), "weight_kg", changed), labels
+
+
 def incidents(home: Home) -> list[Incident]:
     return fold(home.lake.newest(IncidentEvent))
 
@@ -73,7 +79,7 @@ def test_a_column_that_grew_tenfold_opens_grows_and_ends_without_any_label(make_
     )
     assert "whether the source of weight_kg writes it in another unit" in one.story.next_steps[0]
     sent = [json.loads(a.payload)["text"] for a in home.lake.newest(Action) if a.kind == "resolve" and a.state == "sent"]
-    assert sent[0].startswith("✅ **parcels: resolved: share of unexpected values of weight_kg back to 0, 0 and 0 (24 to 26 January)**")
+    assert sent[0].startswith("✅ **parcels: resolved: share of unexpected values of weight_kg back to 0 %, 0 % and 0 % (24 to 26 January)**")
 
 
 @pytest.mark.parametrize("private", [[], pytest.param(["fill"], marks=pytest.mark.nightly)])
@@ -178,3 +184,13 @@ def test_judging_again_finds_nothing_new(make_home):
     before = len(home.lake.newest(Signal))
     assert watch(home, now=BEGIN + 26 * DAY + 7 * HOUR).events == []
     assert len(home.lake.newest(Signal)) == before
+
+
+def test_where_all_odd_values_lie_and_their_factor_are_told_without_any_label(make_home):
+    home = make_home(WITHOUT_LABELS)
+    watched(home, AT_MOST, change=hundredfold_in_north)
+    [one] = [i for i in incidents(home) if i.family == "data"]
+    said = one.story.causes[0].evidence_for[0]
+    assert re.match(r"weight_kg comes in another unit where depot ?= ?north: ", said), said
+    factor = float(re.search(r"([\d.]+) times", said)[1])
+    assert factor == pytest.approx(100, rel=0.1)

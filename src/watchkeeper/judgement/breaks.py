@@ -6,7 +6,7 @@ expectation set aside (shortfall.py).
 The rule: at least 20 points more of a column's values than is usual break an expectation of severity `warning` that the window's files
 failed, and 20 points more than 95 % of the reference's windows keep. The window has at least 30 rows, of which so many would break it by
 chance less than once in 10,000 times (binomial, a hundredth where fewer is usual). A column whose missing values or unknown categories page in
-that window is not told twice. From then on it goes on in each next window with at least 5 points more than usual that are not chance: the share that
+that window is not told twice. From then on it goes on in windows with at least 5 points more than usual that are not chance, no more than two of others between: the share that
 a fault has of the rows wanders with the rows, and it is over when values are as usual. No label is needed, so all of it is final at once.
 """
 
@@ -25,6 +25,8 @@ BROKEN = "unexpected_ratio"
 TELLING = 0.2  # a smaller share of rows breaks no number
 GOES_ON = 0.05
 """So much more than usual of what was telling in the window before is the same fault still."""
+MOST_BETWEEN = 2
+"""So many windows may lie between, as in an episode (`episodes.GAP`)."""
 _LEAST_ROWS = 30
 _CHANCE = 1e-4
 _LEAST_USUAL = 0.01
@@ -84,11 +86,12 @@ def broken_signals(
 
 
 def _telling(found: Iterable[Break]) -> Iterator[Break]:
-    """Yield what is telling, and what goes on in the windows right after it."""
+    """Yield what is telling, and what goes on in the windows after it, as few between as an episode has."""
     until: dict[tuple[str, str], datetime] = {}
     for one in sorted(found, key=lambda b: b.window.start):
         about = (one.column, one.expected)
-        if one.is_telling or (one.goes_on and until.get(about) == one.window.start):
+        length = one.window.end - one.window.start
+        if one.is_telling or (one.goes_on and about in until and one.window.start - until[about] <= MOST_BETWEEN * length):
             until[about] = one.window.end
             yield one
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from watchkeeper.judgement.apart import is_off
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out
+from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.changes import unknown
 from watchkeeper.judgement.data_story import Told, faults_told
 from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode
@@ -336,4 +337,6 @@ def _measured(monitor: Monitor, signal: Signal) -> str:
 def _number(monitor: Monitor, signal: Signal, value: float | None, beside: Sequence[float | None] = ()) -> str:
     if value is not None and is_share(signal):
         return number_said(signal, value)
+    if value is not None and signal.metric == BROKEN:
+        return percent(value)
     return number_text(value, unit_of(monitor, signal.metric), beside, truth=monitor.wording.unit) or "?"

@@ -99,14 +99,15 @@ def _codes_of(name: str, cells: NDArray[np.int64], bins: FeatureBins, is_during:
     return lambda rows, where: exchanged(name, cells[rows], bins.label, is_during[rows], day[rows], len(bins.categories), where)
 
 
-def odd_numbers(rows: BothSides, names: Collection[str]) -> Iterator[Odd]:
-    """Yield what is odd about some inputs that are numbers, such as another unit."""
+def odd_numbers(rows: BothSides, names: Collection[str], segments: Sequence[Column]) -> Iterator[Odd]:
+    """Yield what is odd about some inputs that are numbers, such as another unit, of all rows or of one segment."""
     is_during, day = rows.is_during[rows.chosen], rows.day[rows.chosen]
     numbers = [n for n in sorted(names) if n in rows.bins and rows.bins[n].kind == "numeric"]
     for name, values in feature_columns(rows.monitor, rows.both, numbers):
         found, nulls = as_numbers(values)
         known = np.where(nulls, np.nan, found)[rows.chosen]
         one = odd_of(name, known[~is_during], known[is_during], day[~is_during])
+        one = one or odd_in_place(name, _unit_of(name, known, is_during), segments, is_during)
         if one is not None:
             yield one
 

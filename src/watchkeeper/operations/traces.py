@@ -75,7 +75,7 @@ def traces(
     if min((chosen & is_during).sum(), (chosen & ~is_during).sum()) < LEAST_ROWS:
         return None
     if episode.family == "data":
-        made = Traces(odd=list(odd_numbers(rows, {s.feature for s in episode.signals})))
+        made = Traces(odd=list(odd_numbers(rows, {s.feature for s in episode.signals}, list(segment_columns(rows)))))
     elif episode.family == "service":
         made = service_traces(home, rows, metric, sides, now)
     else:
