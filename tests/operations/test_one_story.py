@@ -145,7 +145,7 @@ def test_what_the_fault_did_may_be_over_before_the_fault(make_home: Callable[...
     assert of(home, "kpi", 32).resolved_at == at(28) < at(31) == of(home, "data", 32).resolved_at
     *_, no_harm, end = said(slack)
     assert no_harm == ("🔴 parcels: the model no longer suffers", FAULT)
-    assert end == ("✅ parcels: resolved: null ratio of weight_kg back to 0, 0 and 0 (30 January to 1 February)", FAULT)
+    assert end == ("✅ parcels: resolved: null ratio of weight_kg back to 0 %, 0 % and 0 % (30 January to 1 February)", FAULT)
     assert "*KPI:* `" in str(slack.messages[-1]["blocks"])
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from watchkeeper.judgement.apart import is_off
-from watchkeeper.judgement.causes import causes, of_faults, ruled_out
 from watchkeeper.judgement.breaks import BROKEN
+from watchkeeper.judgement.causes import causes, of_faults, ruled_out
 from watchkeeper.judgement.changes import unknown
 from watchkeeper.judgement.data_story import Told, faults_told
 from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode
@@ -27,6 +27,7 @@ from watchkeeper.story import Cause, Story
 from watchkeeper.windows import grain_of
 from watchkeeper.words import limit_text, listed, measured_text, metric_text, number_text, one_line, percent, percent_interval, points
 
+_SHARES_OF_VALUES = (BROKEN, "null_ratio", "unseen_ratio")
 _WORTH_TELLING, _HALF = 0.02, 0.5
 _AWAITED = ["causes that labels show (labels of these windows are not due yet)"]
 
@@ -337,6 +338,6 @@ def _measured(monitor: Monitor, signal: Signal) -> str:
 def _number(monitor: Monitor, signal: Signal, value: float | None, beside: Sequence[float | None] = ()) -> str:
     if value is not None and is_share(signal):
         return number_said(signal, value)
-    if value is not None and signal.metric == BROKEN:
+    if value is not None and signal.metric in _SHARES_OF_VALUES:
         return percent(value)
     return number_text(value, unit_of(monitor, signal.metric), beside, truth=monitor.wording.unit) or "?"
