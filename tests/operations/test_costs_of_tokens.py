@@ -155,8 +155,28 @@ def test_tokens_without_a_price_on_a_day_without_readings_are_said_to_have_none(
     run(hosted)
     found = outlook(hosted, load_monitors(hosted)[0]["chat"], now=NEXT)
     assert found is not None
-    assert (found.month_to_date, found.is_at_least, found.days_unread, found.days_unpriced) == (0.0, True, 1, 1)
-    assert "some-llm" in found.reason
+    assert (found.month_to_date, found.is_at_least, found.days_unread, found.days_unpriced) == (0.0, True, 0, 1)
+    assert (found.days_unknown, found.days_uncounted) == (20, 1)
+    assert found.reason.startswith("no token price for 'some-llm' in USD: add a line for it to warehouse/seeds/token_prices.csv; no forecast yet")
+    text = outlook_text(found)
+    assert "; 19 days without readings or tokens are in neither; on 1 day no GPU was read and tokens have no price: nothing is counted; on 1" in text
+
+
+def test_what_is_said_of_a_month_is_true_of_all_its_days_so_far_and_of_no_later_ones(hosted):
+    hosted.token_prices.write_text("model,provider,input,output,currency,as_of,source\nother-llm,p,2,10,USD,2025-01-01,list\n")
+    for k in range(4):
+        ask(hosted, 500, day=DAY + k * A_DAY)
+    read(hosted, DAY, 24)
+    read(hosted, NEXT, 24)
+    now = DAY + 4 * A_DAY
+    run(hosted, now)
+    chat = load_monitors(hosted)[0]["chat"]
+    before, after = outlook(hosted, chat, now=now, at=DAY + 2 * A_DAY), outlook(hosted, chat, now=now)
+    assert before is not None
+    assert after is not None
+    assert (before.month_to_date, before.days_unknown, before.days_uncounted, before.days_unread) == (48.0, 19, 0, 0)
+    assert (after.month_to_date, after.days_unknown, after.days_uncounted, after.days_unread) == (48.0, 21, 2, 0)
+    assert not [found for found in (before, after) if "was read in this time" in outlook_text(found)]
 
 
 def test_a_digest_says_that_tokens_without_a_price_are_not_in_the_cost_of_gpus(hosted):
