@@ -69,6 +69,33 @@ def test_a_reading_without_the_counter_is_power_times_time_and_so_is_the_next(la
     assert joules(uses([reading(10, 1000.0), reading(20, lacking), reading(30, 2500.0), reading(40, 2600.0)])) == (500 + 500 + 500 + 100, 100)
 
 
+def test_a_counter_that_stands_still_while_power_is_drawn_is_power_times_time():
+    energy, counted = joules(uses([reading(10 * k, 77_777.0, power_w=300.0, utilisation_ratio=0.9) for k in range(1, 361)]))
+    assert (energy / 3.6e6, counted) == (pytest.approx(0.3), 0)
+
+
+def test_of_a_counter_that_is_told_more_slowly_than_it_is_read_no_joule_counts_twice():
+    exporter = [1000.0, 1000.0, 1000.0, 1600.0, 1600.0, 1600.0, 3700.0]  # 600 J, and then 2,100 J, in 30 s
+    assert joules(uses([reading(10 * k, counter) for k, counter in enumerate(exporter, 1)])) == (5 * 500 + 200 + 700, 200 + 700)
+
+
+def test_a_rise_after_a_reading_without_the_counter_goes_back_to_where_it_stood():
+    counters = [1000.0, None, 1000.0, 2200.0]
+    assert joules(uses([reading(10 * k, counter) for k, counter in enumerate(counters, 1)])) == (3 * 500 + 400, 400)
+
+
+def test_a_counter_that_stood_still_for_more_than_two_hours_tells_nothing_by_its_rise():
+    for still, counted in ((11, 12_000.0 * 600 / 7200), (12, 0.0)):  # readings ten minutes apart, the first of them where the counter stood still
+        samples = [reading(-600.0 * k, 1000.0, seconds=600.0) for k in range(still, -1, -1)]
+        found = uses([*samples, reading(600, 13_000.0, seconds=600.0)], since=START)
+        assert joules(found) == (counted or 600 * WATTS, counted)
+
+
+def test_energy_is_not_known_where_a_counter_stands_still_and_nothing_tells_the_power():
+    (use,) = uses([reading(10, 1000.0, power_w=None), reading(20, 1000.0, power_w=None)])
+    assert (use.sampled_us, use.energy_known_us, use.energy_uj) == (20_000_000, 0, 0)
+
+
 def test_energy_of_a_gap_in_sampling_is_in_no_sum():
     assert joules(uses([reading(10, 1000.0), reading(100, 9000.0), reading(110, 9200.0)])) == (500 + 500 + 200, 200)
 
@@ -145,16 +172,18 @@ def told(
     series: Sequence[tuple[int, int, float | str | None, float | None, dict[str, float]]],
 ) -> Iterator[tuple[GpuSample, list[GpuProcess], float, float]]:
     """Yield each reading of a GPU with the processes on it, and its energy by hand: in all, and by the counter."""
-    at, total, before = 0, 1e6, None
+    at, total, before, before_at, moved = 0, 1e6, None, 0, 0
     for seconds, gap, rose, power, ran in series:
         at += seconds + gap
         total = 5.0 if rose == "loaded again" else total + (rose if isinstance(rose, float) else 400.0)
         counter = None if rose is None else total
-        is_counted = counter is not None and before is not None and counter >= before and gap * 20 <= seconds + gap
-        counted = (counter - before) * seconds / (seconds + gap) if is_counted else 0.0
-        energy = counted if is_counted else (power or 0.0) * seconds
+        is_counted = counter is not None and before is not None and counter > before and 20 * (at - seconds - before_at) <= at - before_at
+        counted = (counter - before) * seconds / (at - moved) if is_counted and at - moved <= 7200 else 0.0
+        energy = counted or (power or 0.0) * seconds
         yield reading(at, counter, seconds=seconds, power_w=power), [process(at, model, sm) for model, sm in ran.items()], energy, counted
-        before = counter
+        if counter is not None:
+            moved = moved if counter == before else at
+            before, before_at = counter, at
 
 
 @settings(max_examples=draws(40, at_each_change=12), deadline=None)

@@ -1,6 +1,7 @@
 """A day of eight GPUs and five models, sampled every minute by two samplers: billed, split, and told, to the cent."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -190,6 +191,15 @@ def test_a_models_figures_are_those_worked_by_hand(listed):
     assert row["co2_kg"] > 0
     assert row["energy_kwh"] > 0
     assert row["team"] == "logistics"
+
+
+@pytest.mark.parametrize("per", ["version", "team", "purpose", "attributed_by", "segment"])
+def test_the_parts_that_are_shown_add_up_to_the_sum_below_them(fleet: Home, watchkeeper: Callable, per: str):
+    asked = ("costs", "--per", per, "--by", "day", "--from", "2025-01-20", "--to", "2025-01-21", "--now", NOW.isoformat())
+    shown = watchkeeper(*asked, at=fleet).stdout
+    costs_shown = re.findall(r"^(parcels|ranker|embedder|prices|stock|unattributed|idle) .* ([\d,]+\.\d\d) +USD", shown, re.MULTILINE)
+    assert {"parcels", "unattributed", "idle"} <= {model for model, _ in costs_shown}
+    assert f"Sum: {sum(Decimal(cost.replace(',', '')) for _, cost in costs_shown):,.2f} USD\n" in shown
 
 
 def test_parts_by_version_team_purpose_and_segment_add_up_to_the_model(listed):

@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
@@ -14,7 +15,9 @@ from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.judgement.budget import outlook_text
 from watchkeeper.operations.budgets import outlook
 from watchkeeper.operations.costs import costs
+from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.judge import judge
+from watchkeeper.operations.profile import profile
 from watchkeeper.operations.report import digest_of
 from watchkeeper.records import Batch, Score
 from watchkeeper.samples import GpuSample
@@ -38,7 +41,7 @@ def hosted(make_home: Callable[..., Home]) -> Home:
     return asked_model(make_home, hosts=["a"])
 
 
-def asked_model(make_home: Callable[..., Home], *, window: str = "day", **cost: Any) -> Home:
+def asked_model(make_home: Callable[..., Home], *, window: str = "day", segments: Sequence[str] = (), **cost: Any) -> Home:
     words = {
         "model": "chat",
         "task": "regression",
@@ -46,6 +49,7 @@ def asked_model(make_home: Callable[..., Home], *, window: str = "day", **cost: 
         "columns": {"id": "id", "time": "at", "score": "p", "version": "version", "input_tokens": "tokens_in", "output_tokens": "tokens_out"},
         "reference": {"from": "2025-01-01", "to": "2025-01-15"},
         "window": window,
+        "segments": list(segments),
     }
     home = make_home({**words, "cost": {"llm": "some-llm", "budget": "100 per month", **cost}}, name="chat")
     home.token_prices.write_text("model,provider,input,output,currency,as_of,source\nsome-llm,p,2,10,USD,2025-01-01,list\n")
@@ -151,8 +155,28 @@ def test_tokens_without_a_price_on_a_day_without_readings_are_said_to_have_none(
     run(hosted)
     found = outlook(hosted, load_monitors(hosted)[0]["chat"], now=NEXT)
     assert found is not None
-    assert (found.month_to_date, found.is_at_least, found.days_unread, found.days_unpriced) == (0.0, True, 1, 1)
-    assert "some-llm" in found.reason
+    assert (found.month_to_date, found.is_at_least, found.days_unread, found.days_unpriced) == (0.0, True, 0, 1)
+    assert (found.days_unknown, found.days_uncounted) == (20, 1)
+    assert found.reason.startswith("no token price for 'some-llm' in USD: add a line for it to warehouse/seeds/token_prices.csv; no forecast yet")
+    text = outlook_text(found)
+    assert "; 19 days without readings or tokens are in neither; on 1 day no GPU was read and tokens have no price: nothing is counted; on 1" in text
+
+
+def test_what_is_said_of_a_month_is_true_of_all_its_days_so_far_and_of_no_later_ones(hosted):
+    hosted.token_prices.write_text("model,provider,input,output,currency,as_of,source\nother-llm,p,2,10,USD,2025-01-01,list\n")
+    for k in range(4):
+        ask(hosted, 500, day=DAY + k * A_DAY)
+    read(hosted, DAY, 24)
+    read(hosted, NEXT, 24)
+    now = DAY + 4 * A_DAY
+    run(hosted, now)
+    chat = load_monitors(hosted)[0]["chat"]
+    before, after = outlook(hosted, chat, now=now, at=DAY + 2 * A_DAY), outlook(hosted, chat, now=now)
+    assert before is not None
+    assert after is not None
+    assert (before.month_to_date, before.days_unknown, before.days_uncounted, before.days_unread) == (48.0, 19, 0, 0)
+    assert (after.month_to_date, after.days_unknown, after.days_uncounted, after.days_unread) == (48.0, 21, 2, 0)
+    assert not [found for found in (before, after) if "was read in this time" in outlook_text(found)]
 
 
 def test_a_digest_says_that_tokens_without_a_price_are_not_in_the_cost_of_gpus(hosted):
@@ -163,6 +187,35 @@ def test_a_digest_says_that_tokens_without_a_price_are_not_in_the_cost_of_gpus(h
     day = Window(DAY, NEXT)
     digest = digest_of(hosted, load_monitors(hosted)[0]["chat"], day, now=NEXT, period="day").text
     assert "24.0 GPU-hours, 24.00 USD without tokens that have no price." in digest
+
+
+def test_what_no_reading_tells_the_purpose_of_is_shown_as_tokens(hosted, watchkeeper):
+    ask(hosted, 500)
+    read(hosted, DAY, 24)
+    shown = watchkeeper("costs", "--per", "purpose", "--now", NEXT.isoformat(), at=hosted).stdout
+    assert re.search(r"^chat .* serving +24\.0 +24\.00 +USD", shown, re.MULTILINE)
+    assert re.search(r"^chat .* tokens +1\.00 +USD", shown, re.MULTILINE)
+    assert "Sum: 25.00 USD" in shown
+
+
+def land_in_shops(home: Home, name: str, days: Sequence[datetime], shop: str, rows: int) -> None:
+    ids = [f"{shop}-{day:%d}-{n}" for day in days for n in range(rows)]
+    times = pa.array([day + timedelta(hours=5) for day in days for _ in range(rows)], TIMESTAMP)
+    scores = [n / rows for _ in days for n in range(rows)]
+    asked = {"version": ["1"] * len(ids), "tokens_in": [1000] * len(ids), "tokens_out": [0] * len(ids), "shop": [shop] * len(ids)}
+    pq.write_table(pa.table({"id": ids, "at": times, "p": scores, **asked}), home.root / "inbox" / f"chat-{name}.parquet")
+    ingest(home, load_monitors(home)[0]["chat"], now=NEXT)
+
+
+def test_what_no_segment_has_of_a_cost_is_shown_beside_the_segments(make_home, watchkeeper):
+    home = asked_model(make_home, segments=["shop"])
+    land_in_shops(home, "1", [*(DAY - k * A_DAY for k in range(19, 5, -1)), DAY], "a", 300)
+    profile(home, load_monitors(home)[0]["chat"], now=NEXT)
+    land_in_shops(home, "2", [DAY], "b", 100)  # its tokens are paid for, its segments not counted yet
+    shown = watchkeeper("costs", "--per", "segment", "--from", "2025-01-20", "--now", NEXT.isoformat(), at=home).stdout
+    assert re.search(r"^chat .* shop=a .*0\.60 +USD", shown, re.MULTILINE)
+    assert re.search(r"^chat .* shop: none of these .*0\.20 +USD", shown, re.MULTILINE)
+    assert "Sum: 0.80 USD" in shown
 
 
 def test_a_day_on_which_a_model_without_gpus_was_not_asked_has_no_tokens(chat):

@@ -48,7 +48,9 @@ class Outlook:
     known_by: str = "readings"
     """What tells the cost of a day: readings of GPUs, tokens, or both."""
     days_unknown: int = 0
-    """Days of the month so far of which nothing of that is there: they are in no sum."""
+    """Days of the month so far of which nothing of that is there, or tokens without a price alone: they are in no sum."""
+    days_uncounted: int = 0
+    """Of these days those on which there were tokens, which have no price, and no GPU was read."""
     days_unread: int = 0
     """Days of the month so far on which tokens were paid for and no GPU was read: of these the tokens alone are in the sums."""
     days_unpriced: int = 0
@@ -137,13 +139,17 @@ def budget_episode(signals: Sequence[Signal], found: Course) -> Episode:
 def budget_story(monitor: Monitor, found: Course, costs: Mapping[date, float], reason: str = "") -> Story:
     """Return what is told of a month with an alarm, as it stands by its newest day; `reason` says why days are not known as a whole."""
     at, budget, currency = found.told, monitor.cost.budget or 0.0, monitor.cost.currency
-    lacking = [text for text in (_unread(at.unread), _unpriced(at.unpriced, "no sum here"), reason if at.is_ahead_least else "") if text]
+    lacking = [
+        text
+        for text in (_unread(at.unread), _uncounted(at.uncounted), _unpriced(at.unpriced, "no sum here"), reason if at.is_ahead_least else "")
+        if text
+    ]
     return Story(
         headline=budget_headline(at, budget, currency, found.broken),
         when=f"{at.start:%B %Y}, up to the end of day {at.through.day}, {monitor.timezone}.",
         facts=[
             ("Estimate", f"{method_text(at)}."),
-            *([("Unknown", f"{unknown_text(at, known_by(monitor))}.")] if at.unknown else []),
+            *([("Unknown", f"{unknown_text(at, known_by(monitor))}.")] if at.unknown > at.uncounted else []),
             *([("Known in part", f"{'; '.join(lacking)}.")] if lacking else []),
         ],
         causes=[_why(at, costs, currency)],
@@ -201,10 +207,10 @@ def outlook_text(found: Outlook) -> str:
         else ""
     )
     beside = "" if found.budget is None else f"budget {money(found.budget)}{_standing(found)}"
-    are = "is" if found.days_unknown == 1 else "are"
-    unknown = f"{counted(found.days_unknown, 'day')} without {found.known_by} {are} in neither" if found.days_unknown else ""
-    unread, unpriced = _unread(found.days_unread), _unpriced(found.days_unpriced, "neither")
-    return "; ".join(filter(None, (so_far, ahead, beside, unknown, unread, unpriced, found.reason))) + "."
+    without = found.days_unknown - found.days_uncounted
+    unknown = f"{counted(without, 'day')} without {found.known_by} {'is' if without == 1 else 'are'} in neither" if without else ""
+    lacking = (_unread(found.days_unread), _uncounted(found.days_uncounted), _unpriced(found.days_unpriced, "neither"))
+    return "; ".join(filter(None, (so_far, ahead, beside, unknown, *lacking, found.reason))) + "."
 
 
 def known_by(monitor: Monitor) -> str:
@@ -216,6 +222,10 @@ def known_by(monitor: Monitor) -> str:
 
 def _unread(days: int) -> str:
     return f"on {counted(days, 'day')} no GPU was read, and tokens alone are counted" if days else ""
+
+
+def _uncounted(days: int) -> str:
+    return f"on {counted(days, 'day')} no GPU was read and tokens have no price: nothing is counted" if days else ""
 
 
 def _unpriced(days: int, sums: str) -> str:
@@ -244,8 +254,9 @@ def method_text(at: Forecast) -> str:
 
 def unknown_text(at: Forecast, lacking: str) -> str:
     """Return which days are in no sum, for want of what would tell their cost."""
-    have = "has" if at.unknown == 1 else "have"
-    return f"{counted(at.unknown, 'day')} of the month {have} no {lacking}: what was spent then is not known, and in no sum here"
+    days = at.unknown - at.uncounted
+    have = "has" if days == 1 else "have"
+    return f"{counted(days, 'day')} of the month {have} no {lacking}: what was spent then is not known, and in no sum here"
 
 
 def _why(at: Forecast, costs: Mapping[date, float], currency: str) -> Cause:

@@ -39,6 +39,11 @@ class AtLeast:
     lacks_price: bool = False
     lacks_readings: bool = False
 
+    @property
+    def is_uncounted(self) -> bool:
+        """Whether no GPU was read, and what there is beside has no price: nothing of the day counts."""
+        return self.lacks_readings and self.amount is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
@@ -60,7 +65,9 @@ class Forecast:
     chance: float | None = None
     known: int
     unknown: int
-    """Days of the month up to `through`, of which the cost is known, and of which nothing is: neither readings nor tokens."""
+    """Days of the month up to `through`, of which the cost is known, and of which nothing is: no readings, and no tokens that have a price."""
+    uncounted: int = 0
+    """Those of the unknown ones on which there were tokens, which have no price."""
     unread: int = 0
     """Those on which tokens were paid for and no GPU was read: the tokens count."""
     unpriced: int = 0
@@ -108,8 +115,9 @@ def forecast(
         to_date=float(sum(amounts[d] for d in month if d in amounts)),
         limit=limit,
         known=sum(d in costs for d in month),
-        unknown=sum(d not in costs and d not in at_least for d in month),
-        unread=sum(a.lacks_readings for a in partly),
+        unknown=sum(d not in costs and d not in at_least for d in month) + sum(a.is_uncounted for a in partly),
+        uncounted=sum(a.is_uncounted for a in partly),
+        unread=sum(a.lacks_readings and not a.is_uncounted for a in partly),
         unpriced=sum(a.lacks_price for a in partly),
         learned=len(known),
         has_weekdays=_has_weekdays(known),

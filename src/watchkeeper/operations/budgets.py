@@ -22,6 +22,7 @@ from watchkeeper.measures.forecast import LEARNED_FROM, AtLeast, Forecast, forec
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import BillRow
 from watchkeeper.operations.costs import costs_by
+from watchkeeper.operations.spending import unsampled_text
 from watchkeeper.records import IncidentEvent, Score, Signal
 from watchkeeper.story import Story
 from watchkeeper.windows import Grid, Window, local_midnight
@@ -34,13 +35,18 @@ _SETTLES = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class DailyCosts:
-    """What each local day cost of which that is known, measured or (where nothing was) by a made-up trace; `reason` says which price others lack."""
+    """What each local day cost of which that is known, measured or (where nothing was) by a made-up trace."""
 
     costs: dict[date, float] = field(default_factory=dict)
     at_least: dict[date, AtLeast] = field(default_factory=dict)
     """What is known of the days of which a price, or readings of some GPU, are missing."""
     is_synthetic: bool = False
-    reason: str = ""
+    lacking: dict[date, str] = field(default_factory=dict)
+    """Which price a day lacks, and what to add."""
+
+    def reason(self, through: date) -> str:
+        """Return which price was lacking on the last such day up to one; empty where none was."""
+        return next((self.lacking[day] for day in sorted(self.lacking, reverse=True) if day <= through), "")
 
     @property
     def is_unknown(self) -> bool:
@@ -63,13 +69,13 @@ def daily_costs(home: Home, monitor: Monitor, since: date, *, now: datetime) -> 
     for score in sorted(mine, key=lambda s: s.window_start):
         by_day.setdefault(_day_of(monitor, score.window_start), []).append(score)
     known = {day: _known_of(monitor, found) for day, found in by_day.items()}
-    lacking = [s for found in by_day.values() for s in found if _lacks_price(monitor, s)]
+    lacking = {day: _price_lacking(monitor, s) for day, found in by_day.items() for s in found if _lacks_price(monitor, s)}
     whole = {day: one.amount for day, one in known.items() if one.amount is not None and not one.lacks_price and not one.lacks_readings}
     return DailyCosts(
         costs=whole,
         at_least={day: one for day, one in known.items() if day not in whole},
         is_synthetic=bool(scores) and not measured,
-        reason=lacking[-1].reason if lacking else "",
+        lacking=lacking,
     )
 
 
@@ -88,6 +94,11 @@ def _lacks_readings(monitor: Monitor, score: Score) -> bool:
 def _lacks_price(monitor: Monitor, score: Score) -> bool:
     """Tell whether something in a window has no price: tokens beside which no GPU was read have one where a lower bound is known."""
     return score.value is None and (score.bound_low is None or not _lacks_readings(monitor, score))
+
+
+def _price_lacking(monitor: Monitor, score: Score) -> str:
+    """Return why a window has no price, without what is said of its readings: it is told of a month, in which there may be others."""
+    return "; ".join(part for part in score.reason.split("; ") if part != unsampled_text(monitor))
 
 
 def _scores(home: Home, monitor: Monitor, start: datetime, end: datetime, now: datetime) -> Iterable[Score]:
@@ -126,6 +137,7 @@ def outlook(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None 
         chance_of_breaking=made.chance,
         known_by=known_by(monitor),
         days_unknown=made.unknown,
+        days_uncounted=made.uncounted,
         days_unread=made.unread,
         days_unpriced=made.unpriced,
         is_at_least=made.is_least,
@@ -133,7 +145,7 @@ def outlook(home: Home, monitor: Monitor, *, now: datetime, at: datetime | None 
         learned_from_days=made.learned,
         is_synthetic=found.is_synthetic,
         method=method_text(made),
-        reason="; ".join(filter(None, (found.reason, method_text(made) if made.value is None else ""))),
+        reason="; ".join(filter(None, (found.reason(made.through), method_text(made) if made.value is None else ""))),
     )
 
 
@@ -183,7 +195,7 @@ def _months(monitor: Monitor, incidents: Sequence[Incident], told: Sequence[Sign
 
 
 def _story(monitor: Monitor, found: Course, daily: DailyCosts) -> Story:
-    return budget_story(monitor, found, daily.costs, daily.reason)
+    return budget_story(monitor, found, daily.costs, daily.reason(found.told.through))
 
 
 def _course(home: Home, monitor: Monitor, month: Window, now: datetime) -> tuple[Course, DailyCosts] | None:

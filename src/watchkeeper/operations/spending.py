@@ -35,8 +35,6 @@ from watchkeeper.records import Batch, Score
 from watchkeeper.windows import Grid, Window
 from watchkeeper.words import counted, listed
 
-_UNSAMPLED = "no GPU of {} was read in this time: what these cost is not known"
-
 Line = TypeVar("Line", Price, TokenPrice)
 
 
@@ -151,6 +149,11 @@ def asked_of(
     return {m: asked_by_window(home.lake, monitor, spans, Serving.of(uses, m, sampled), now=now) for m, monitor in monitors.items()}
 
 
+def unsampled_text(monitor: Monitor) -> str:
+    """Return what is said of a window in which none of a model's GPUs was read."""
+    return f"no GPU of {listed(monitor.cost.hosts)} was read in this time: what these cost is not known"
+
+
 def spent_by(
     monitor: Monitor,
     uses: Sequence[Use],
@@ -174,7 +177,7 @@ def spent_by(
         note = "; ".join(filter(None, (note, odd)))
     return Spent(
         gpu=usage(uses, window, books.quotes(currency)) if uses else None,
-        unsampled=_UNSAMPLED.format(listed(monitor.cost.hosts)) if monitor.cost.hosts and not uses and not was_sampled else "",
+        unsampled=unsampled_text(monitor) if monitor.cost.hosts and not uses and not was_sampled else "",
         training=usage(training, window, books.quotes(currency)) if training else None,
         tokens=tokens,
         token_note=note,

@@ -7,8 +7,9 @@
 -- A reading stands for the interval before it. Time that several readings of a device claim goes to the one that began first, whatever host they
 -- name, so that two samplers bill once. Time that none claims is in no row: it is unknown. A MIG slice takes its fraction of its GPU's time, and the
 -- GPU's own reading the rest, which nobody can hold. Energy is what the driver's counter rose by since the reading before by the same sampler, where that
--- was taken when this one's interval began (to 5 % of it, as clocks are read one after the other) and the counter did not fall; else power
--- times time. Whole microseconds and microjoules, split by cumulative rounding, make every sum exact.
+-- was taken when this one's interval began (to 5 % of it, as clocks are read one after the other); else power times time. A counter that stands still
+-- tells nothing, as no GPU runs on nothing: where it rises again after such readings, their time has its part of the rise, which is not added to what
+-- power says of it. Whole microseconds and microjoules, split by cumulative rounding, make every sum exact.
 WITH told AS (
     SELECT DISTINCT
         host, device_uuid, coalesce(model, '') AS model, is_synthetic, utilisation_ratio, power_w, nullif(energy_j, 0) AS energy_j, source,
@@ -21,24 +22,35 @@ WITH told AS (
     WHERE sampled_at > $counted_since AND sampled_at <= $until AND interval_s >= 0
 ),
 counters AS (
-    SELECT *, lag(read_us) OVER series AS before_us, energy_j - lag(energy_j) OVER series AS counted_j
+    SELECT *, lag(read_us) OVER series AS before_us, energy_j - lag(energy_j) OVER series AS rise_j
     FROM told
     WINDOW series AS (
-        PARTITION BY host, source, device_uuid, is_synthetic
+        PARTITION BY host, source, device_uuid, is_synthetic, energy_j IS NULL
         ORDER BY read_us, starts_us, energy_j, utilisation_ratio, power_w, model, device_name, fraction_e9, gpu_uuid
     )
+),
+moves AS (
+    SELECT
+        *,
+        max(CASE WHEN rise_j = 0 AND read_us - before_us <= $longest_us THEN NULL ELSE read_us END) OVER (
+            PARTITION BY host, source, device_uuid, is_synthetic, energy_j IS NULL
+            ORDER BY read_us, starts_us, energy_j, utilisation_ratio, power_w, model, device_name, fraction_e9, gpu_uuid
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS moved_us
+    FROM counters
 ),
 counted AS (
     SELECT
         *,
         CASE
-            WHEN counted_j >= 0 AND read_us > before_us AND 20 * (starts_us - before_us) <= read_us - before_us THEN counted_j * 1e6 / (read_us - before_us)
+            WHEN rise_j > 0 AND read_us > before_us AND 20 * (starts_us - before_us) <= read_us - before_us AND read_us - moved_us <= 2 * $longest_us
+                THEN rise_j * 1e6 / (read_us - moved_us)
         END AS counted_w
-    FROM counters
+    FROM moves
 ),
 readings AS (
     SELECT
-        * EXCLUDE (power_w, energy_j, source, before_us, counted_j, counted_w), coalesce(counted_w, power_w) AS power_w, counted_w IS NOT NULL AS is_counted
+        * EXCLUDE (power_w, energy_j, source, before_us, rise_j, moved_us, counted_w), coalesce(counted_w, power_w) AS power_w, counted_w IS NOT NULL AS is_counted
     FROM counted
     WHERE read_us > epoch_us($since) AND read_us > starts_us
 ),
