@@ -226,7 +226,8 @@ def test_a_cause_without_a_name_is_unknown_and_a_budget_names_its_own_days():
     [
         ({"gpu_hours": 252, "priced_cost": 153.4, "unpriced_hours": 98}, "252 GPU-hours, 153.40 USD without 98.0 GPU-hours that have no price."),
         ({"gpu_hours": 252, "priced_cost": 153.4}, "252 GPU-hours, at least 153.40 USD."),
-        ({"gpu_hours": 252, "unpriced_hours": 252}, "252 GPU-hours, no price known."),
+        ({"gpu_hours": 252, "unpriced_hours": 252}, "252 GPU-hours, cost not known."),
+        ({"gpu_hours": 252, "unknown_because": "no price for 'X' in USD"}, "252 GPU-hours, cost not known: no price for 'X' in USD."),
         ({"gpu_hours": 252, "total_cost": 200.0, "priced_cost": 200.0}, "252 GPU-hours, 200.00 USD."),
     ],
 )

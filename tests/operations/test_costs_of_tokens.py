@@ -218,6 +218,31 @@ def test_what_no_segment_has_of_a_cost_is_shown_beside_the_segments(make_home, w
     assert "Sum: 0.80 USD" in shown
 
 
+@pytest.mark.parametrize("hosts", [[], ["a"]], ids=["tokens", "tokens beside GPUs that nobody read"])
+def test_a_digest_of_tokens_without_a_price_says_what_is_not_known_and_what_to_add(make_home, hosts):
+    home = asked_model(make_home, hosts=hosts)
+    home.token_prices.write_text("model,provider,input,output,currency,as_of,source\nother-llm,p,2,10,USD,2025-01-01,list\n")
+    ask(home, 500)
+    run(home)
+    digest = digest_of(home, load_monitors(home)[0]["chat"], Window(DAY, NEXT), now=NEXT, period="day").text
+    unread = "no GPU of a was read in this time: what these cost is not known; " if hosts else ""
+    assert f"**Cost:** not known: {unread}no token price for 'some-llm' in USD: add a line for it to warehouse/seeds/token_prices.csv." in digest
+    assert "**Budget:** at least 0.00 USD by 20 January; budget 100; 19 days without" in digest
+
+
+@pytest.mark.parametrize(
+    ("hosts", "lacking"), [([], "no tokens of this period."), (["a"], "no readings or tokens of this period; `watchkeeper sample-gpus`")]
+)
+def test_the_month_of_a_model_with_a_budget_is_told_of_a_period_without_anything(make_home, hosts, lacking):
+    home = asked_model(make_home, hosts=hosts)
+    ask(home, 500)
+    run(home)
+    now, chat = NEXT + A_DAY, load_monitors(home)[0]["chat"]
+    digest = digest_of(home, chat, Window(NEXT, now), now=now, period="day").text
+    assert f"**Cost:** not known: {lacking}" in digest
+    assert re.search(r"\*\*Budget:\*\* (at least )?1\.00 USD by 2[01] January; budget 100; ", digest)
+
+
 def test_a_day_on_which_a_model_without_gpus_was_not_asked_has_no_tokens(chat):
     ask(chat, 500)
     run(chat)

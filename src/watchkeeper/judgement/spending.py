@@ -27,6 +27,8 @@ class Spending:
     """What is known of a cost that is not known as a whole."""
     unpriced_hours: float = 0.0
     """GPU-hours without a price, which are in no cost."""
+    unknown_because: str = ""
+    """Where nothing is known of the cost, why, and what to add."""
     lacks_tokens: bool = False
     """Whether tokens have no price, and are in no cost."""
     per_1000: float | None = None
@@ -68,6 +70,8 @@ def cost_text(found: Spending) -> str:
     '252 GPU-hours, 153.40 USD without 98.0 GPU-hours that have no price.'
     >>> cost_text(Spending(gpu_hours=252, priced_cost=153.4, unpriced_hours=98, lacks_tokens=True))
     '252 GPU-hours, 153.40 USD without 98.0 GPU-hours and tokens that have no price.'
+    >>> cost_text(Spending(gpu_hours=0, unknown_because="no token price for 'some-llm' in USD: add a line for it"))
+    "not known: no token price for 'some-llm' in USD: add a line for it."
     """
     said = [f"{number_text(found.gpu_hours)} GPU-hours"] if found.gpu_hours else []
     said += [_total(found)]
@@ -81,7 +85,8 @@ def _total(found: Spending) -> str:
     if found.total_cost is not None:
         return number_text(found.total_cost, found.currency)
     if found.priced_cost is None:
-        return "no price known"
+        cost = "cost not known" if found.gpu_hours else "not known"
+        return f"{cost}: {found.unknown_because}" if found.unknown_because else cost
     lacking = [f"{number_text(found.unpriced_hours)} GPU-hours"] if found.unpriced_hours else []
     lacking += ["tokens"] if found.lacks_tokens else []
     known = number_text(found.priced_cost, found.currency)

@@ -14,8 +14,9 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home, load_monitors
 from watchkeeper.judgement.advice import material, saving_text
+from watchkeeper.judgement.budget import Outlook, known_by
 from watchkeeper.judgement.spending import Spending
-from watchkeeper.measures.cost import COST_METRICS
+from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.advise import advise, facts_of
 from watchkeeper.operations.bill import BillRow, Per, billed
@@ -27,15 +28,19 @@ from watchkeeper.windows import Grid, Window
 
 
 def spending_of(home: Home, monitor: Monitor, grid: Grid, window: Window, *, now: datetime) -> Spending | None:
-    """Return what a model cost in a window of a grid, None where nothing of it is known; measured where there is both, else the made-up trace."""
+    """Return what a model cost in a window of a grid, measured where there is both, else the made-up trace.
+
+    Where nothing can be said of that there is the month beside the budget, and None without one.
+    """
+    budgeted = outlook(home, monitor, now=now, at=window.end) if monitor.cost.budget is not None else None
+    unmeasured = _unmeasured(monitor, budgeted) if budgeted is not None else None
     if not _is_costed(home, monitor, window, now):
-        return None
+        return unmeasured
     monitors, books = {**load_monitors(home)[0], monitor.model: monitor}, books_or_reasons(home)
     rows = list(billed(home, monitors, books, grid, {window: window}, now=now, alone=monitor.model))
     mine = sorted((r for r in rows if r.model == monitor.model), key=lambda r: r.is_synthetic)
     if not mine:
-        return None
-    budgeted = outlook(home, monitor, now=now, at=window.end) if monitor.cost.budget is not None else None
+        return unmeasured
     is_known = mine[0].cost is not None and not mine[0].is_synthetic
     could = material(advise(monitor, facts_of(home, monitor, monitors, books, now=now, at=window.end))) if is_known else None
     lacks_tokens = monitor.cost.llm is not None and mine[0].token_cost is None
@@ -43,11 +48,18 @@ def spending_of(home: Home, monitor: Monitor, grid: Grid, window: Window, *, now
 
 
 def _is_costed(home: Home, monitor: Monitor, window: Window, now: datetime) -> bool:
-    """Tell whether the cost of any window was measured that the period has a part of."""
+    """Tell whether there was something that costs, with a price or without, in any window that the period has a part of."""
     where = (pc.field("window_end") > pa.scalar(window.start, TIMESTAMP)) & (pc.field("window_start") < pa.scalar(window.end, TIMESTAMP))
     where &= pc.field("environment") == monitor.environment
     where &= (pc.field("model") == monitor.model) & (pc.field("version") == "") & (pc.field("segment") == "") & among("metric", COST_METRICS)
-    return any(s.value is not None for s in home.lake.newest(Score, as_of=now, where=where))
+    return any(s.value is not None or s.state == "not_evaluated" for s in home.lake.newest(Score, as_of=now, where=where))
+
+
+def _unmeasured(monitor: Monitor, budgeted: Outlook) -> Spending:
+    """Return what is said of a period with neither readings nor tokens, of a model with a budget."""
+    lacking = known_by(monitor)
+    taken = "; `watchkeeper sample-gpus` takes readings" if lacking != "tokens" else ""
+    return Spending(gpu_hours=0.0, currency=monitor.cost.currency, unknown_because=f"no {lacking} of this period{taken}", outlook=budgeted)
 
 
 def _spending(row: BillRow, rows: Sequence[BillRow]) -> Spending:
@@ -58,6 +70,7 @@ def _spending(row: BillRow, rows: Sequence[BillRow]) -> Spending:
         is_synthetic=row.is_synthetic,
         total_cost=None if row.is_partly_priced else row.cost,
         priced_cost=row.cost,
+        unknown_because="" if row.cost is not None else row.reason.removeprefix(f"{SYNTHETIC}; "),
         unpriced_hours=row.unpriced_gpu_hours,
         per_1000=row.cost_per_1000_predictions,
         per_correct=row.cost_per_correct_prediction,
