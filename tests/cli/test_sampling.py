@@ -224,8 +224,10 @@ def test_energy_is_what_the_drivers_counter_rose_by_while_it_was_sampled(home, t
     assert process.stdout is not None
     first = json.loads(process.stdout.readline())
     world.say("0 energy 12500")
+    process.stdout.readline()
+    world.say("0 energy 20000")
     _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, said
     assert [g["energy_j"] for g in first["gpus"]] == [5.0]
     [row] = json.loads(watchkeeper("costs", "--json").stdout)
-    assert (row["energy_kwh"], row["energy_counted_ratio"]) == (pytest.approx(7.5 / 3.6e6, rel=0.02), 1.0)
+    assert (row["energy_kwh"], row["energy_counted_ratio"]) == (pytest.approx(15 / 3.6e6, rel=0.02), 1.0)
