@@ -343,10 +343,10 @@ def test_rows_of_a_customer_lie_in_one_part_of_a_day(homes: Callable[[str], Home
     from watchkeeper.operations.bins_in_force import part_grain
 
     span = (datetime(2025, 1, 6, tzinfo=BEGIN.tzinfo), datetime(2025, 1, 16, tzinfo=BEGIN.tzinfo))
-    assert part_grain(watched(), 10**7, span) == "hour"
+    assert part_grain(watched(), 10**7, span, lambda: 1) == "hour"
     with_customers = watched(columns=TASKS["binary"]["columns"])
-    assert part_grain(with_customers, 10**7, span) == "day"
-    assert part_grain(with_customers.model_copy(update={"window": "hour"}), 10**7, span) == "hour"
+    assert part_grain(with_customers, 10**7, span, lambda: 1) == "day"
+    assert part_grain(with_customers.model_copy(update={"window": "hour"}), 10**7, span, lambda: 1) == "hour"
     home = homes("binary")
     assert stored_bins(home, load_monitor(home, "parcels"), now=NOW).grain == "day"
 

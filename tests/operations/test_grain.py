@@ -12,6 +12,7 @@ from conftest import PARCELS
 from watchkeeper.adapters.workspace import load_monitor
 from watchkeeper.errors import UsageError
 from watchkeeper.operations.bins_in_force import part_grain
+from watchkeeper.operations.fit import segment_values
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.listing import Wanted, listed_scores
 from watchkeeper.operations.measure import measure
@@ -38,17 +39,31 @@ def grains(home) -> set[str]:
 
 def test_few_rows_an_hour_make_days_and_many_make_hours():
     span = (BEGIN, BEGIN + 10 * DAY)
-    assert part_grain(watched(), 239_999, span) == "day"
-    assert part_grain(watched(), 240_000, span) == "hour"
-    assert part_grain(watched(), 240 * 200 * 20 - 1, span, 20) == "day", "an average value of twenty has fewer than 200 rows an hour"
-    assert part_grain(watched(), 240 * 200 * 20, span, 20) == "hour"
-    assert part_grain(watched(window="hour"), 10, span, 20) == "hour"
-    assert part_grain(watched(window="week"), 10, span) == "day"
+    assert part_grain(watched(), 239_999, span, lambda: 1) == "day"
+    assert part_grain(watched(), 240_000, span, lambda: 1) == "hour"
+    assert part_grain(watched(), 240 * 200 * 20 - 1, span, lambda: 20) == "day", "an average value of twenty has fewer than 200 rows an hour"
+    assert part_grain(watched(), 240 * 200 * 20, span, lambda: 20) == "hour"
+    assert part_grain(watched(window="hour"), 10, span, lambda: 20) == "hour"
+    assert part_grain(watched(window="week"), 10, span, lambda: 1) == "day"
+
+
+@pytest.mark.parametrize(("segments", "values"), [(["depot"], 3), (["depot", "depot&version"], 6), ([], 1), (["planet"], 1)])
+def test_the_segment_column_with_the_most_values_counts(make_home, segments, values):
+    home = make_home(PARCELS | {"segments": segments})
+    by_version = lambda events, labels: (events.set_column(events.column_names.index("version"), "version", two_versions(events.num_rows)), labels)  # noqa: E731
+    parcels_days(home.root, date(2025, 1, 1), 2, rows=200, change=dict.fromkeys((0, 1), by_version))
+    monitor = load_monitor(home, "parcels")
+    ingest(home, monitor, now=BEGIN)
+    assert segment_values(home, monitor, now=BEGIN) == values
+
+
+def two_versions(rows: int) -> pa.Array:
+    return pa.array(["1" if row % 2 else "2" for row in range(rows)])
 
 
 @pytest.mark.parametrize(("zone", "grain"), [("Asia/Kolkata", "day"), ("Australia/Lord_Howe", "day"), ("America/New_York", "hour")])
 def test_hours_are_kept_only_where_they_add_up_to_the_monitors_days(zone, grain):
-    assert part_grain(watched(timezone=zone), 10**9, (BEGIN, BEGIN + 10 * DAY)) == grain
+    assert part_grain(watched(timezone=zone), 10**9, (BEGIN, BEGIN + 10 * DAY), lambda: 1) == grain
 
 
 def test_a_week_is_seven_days_of_parts_and_its_days_can_still_be_asked_for(make_home):

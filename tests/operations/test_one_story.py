@@ -1,6 +1,6 @@
 """A fault of data and the KPI that suffers by it are one story to people: one thread, one line, one end. What has another cause stays its own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,15 +27,6 @@ DAYS, ROWS = 34, 300
 WAIT = {"labels": PARCELS["labels"] | {"mature_after": "3d"}, "segments": [], "features": ["weight_kg", "size_cm"]}
 AT_ONCE = {"labels": PARCELS["labels"] | {"mature_after": "1h"}}
 """Labels come the day after, and count as final three days after the rows."""
-
-
-@pytest.fixture
-def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slack]:
-    """Slack, which every run of a watch sends to."""
-    with Slack(("#parcels", "#letters")) as server:
-        monkeypatch.setenv("SLACK_BOT_TOKEN", str(server.as_bot.slack_bot_token))
-        monkeypatch.setenv("SLACK_API_URL", str(server.as_bot.slack_api_url))
-        yield server
 
 
 def a_day(*, gone: float = 0.0, factor: float = 1.0, still: float | None = None, harm: float = 0.0) -> Change:

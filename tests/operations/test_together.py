@@ -1,7 +1,7 @@
 """The same fault in several models is one incident: one message that names them, one line, over when all are; trouble of the same day is not."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,15 +30,6 @@ NOW = BEGIN + 25 * DAY + 6 * HOUR
 """The rows of the parcels ended three days before."""
 LETTERS = PARCELS | {"model": "letters"}
 FILES = "files inbox/parcels-*.parquet"
-
-
-@pytest.fixture
-def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slack]:
-    """Slack, which every run of a watch sends to."""
-    with Slack(("#parcels", "#letters")) as server:
-        monkeypatch.setenv("SLACK_BOT_TOKEN", str(server.as_bot.slack_bot_token))
-        monkeypatch.setenv("SLACK_API_URL", str(server.as_bot.slack_api_url))
-        yield server
 
 
 @pytest.fixture(scope="module")

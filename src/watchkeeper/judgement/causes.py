@@ -20,6 +20,7 @@ from watchkeeper.judgement.error_causes import of_errors
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused, places_of
 from watchkeeper.judgement.fault_places import FAULTY, FaultPlace, placed
 from watchkeeper.judgement.later_causes import begun_together, of_the_beginning, with_later
+from watchkeeper.judgement.moves import INPUTS_CHANGED, SO_DID
 from watchkeeper.judgement.odd_inputs import EXCHANGED, Odd, are_exchanged, codes_text, shares_text
 from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
 from watchkeeper.judgement.service_causes import of_service
@@ -292,7 +293,7 @@ def _model(evidence: Evidence, outcome: float, scores: float, share: float) -> C
     stayed = evidence.versions is not None and not evidence.versions.came
     return Cause(
         kind="covariate" if names else "model",
-        subject=f"{subject}; so did {names}" if names else subject,
+        subject=f"{subject}{SO_DID}{names}" if names else subject,
         share=share,
         onset=min(evidence.windows),
         evidence_for=[f"the mean score moved by {points(scores)}, the outcome's rate by {points(outcome)}", *_spreads(evidence)],
@@ -309,7 +310,7 @@ def _inputs(evidence: Evidence, inputs: float, change: float) -> list[Cause]:
     return [
         Cause(
             kind="covariate",
-            subject=f"the inputs changed: {names}",
+            subject=f"{INPUTS_CHANGED}{names}",
             share=min(1.0, inputs / change),
             onset=min(evidence.windows),
             evidence_for=_spreads(evidence),

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from watchkeeper.judgement.evidence import Evidence
+from watchkeeper.judgement.moves import INPUTS_CHANGED
 from watchkeeper.judgement.traces import Mix, told_mix
 from watchkeeper.story import Cause
 from watchkeeper.words import percent, weeks_text
@@ -67,7 +68,7 @@ def _of_mix(evidence: Evidence, mix: Mix) -> Cause:
     is_segment = mix.role == "segment"
     return Cause(
         kind="mix" if is_segment else "covariate",
-        subject=f"the mix of {mix.column} changed: more rows of {mix.where}" if is_segment else f"the inputs changed: {mix.column}",
+        subject=f"the mix of {mix.column} changed: more rows of {mix.where}" if is_segment else f"{INPUTS_CHANGED}{mix.column}",
         share=share,
         low=min(share, max(0.0, mix.low)),
         high=min(1.0, share + spread),

@@ -23,6 +23,9 @@ _LEAST_SPREAD = 0.1
 _MOST_WINDOWS = 4  # days of one spell are not independent
 _TINY, _HALF = 1e-3, 0.5
 
+INPUTS_CHANGED, SO_DID = "the inputs changed: ", "; so did "
+"""The words after which a cause names inputs that moved."""
+
 Series = Sequence[tuple[datetime, float]]
 """A feature's PSI in windows, which are told by their starts, in order."""
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from math import log
 
 from watchkeeper.judgement.evidence import OF_A_RATE, Evidence
+from watchkeeper.judgement.moves import INPUTS_CHANGED
 from watchkeeper.judgement.odd_inputs import Odd
 from watchkeeper.judgement.places import carrier
 from watchkeeper.judgement.traces import Mix, told_mix
@@ -132,7 +133,7 @@ def _with_mix(evidence: Evidence, mix: Mix, share: float, rest: Sequence[Cause])
     kind, subject = (
         ("mix", f"the mix of {mix.column} changed: more rows of {mix.where}")
         if mix.role == "segment"
-        else ("covariate", f"the inputs changed: {mix.column}")
+        else ("covariate", f"{INPUTS_CHANGED}{mix.column}")
     )
     cause = Cause(kind=kind, subject=subject, share=total, onset=min(evidence.windows), evidence_for=[*support, *(same.evidence_for if same else [])])
     return [cause, *(c for c in rest if c is not same)]

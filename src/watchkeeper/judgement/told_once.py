@@ -3,13 +3,13 @@
 Belongs here: that choice. Does not: which signals are one episode (episodes.py), the incident of a fault that hits several models (together.py).
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 
 from watchkeeper.judgement.causes import causes
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
+from watchkeeper.judgement.moves import INPUTS_CHANGED, SO_DID
 from watchkeeper.judgement.places import carrier
 from watchkeeper.spelling import segment_pairs
 from watchkeeper.story import Cause
@@ -64,7 +64,7 @@ def _likeliest(evidence: Evidence) -> Cause | None:
 
 def _inputs(cause: Cause) -> str:
     """Return the inputs that a cause names as moved, whatever the scores and the outcome did besides; of another kind of cause all it says."""
-    return re.split("^the inputs changed: |; so did ", cause.subject)[-1] if cause.kind == "covariate" else cause.subject
+    return cause.subject.removeprefix(INPUTS_CHANGED).rpartition(SO_DID)[2] if cause.kind == "covariate" else cause.subject
 
 
 def _place(cause: Cause) -> str:

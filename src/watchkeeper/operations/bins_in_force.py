@@ -5,8 +5,9 @@ Belongs here: finding, storing and naming them, and why there are none. Does not
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -104,7 +105,7 @@ def fitted(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None:
     bins, pairs, rows = fit(home, monitor, now=now)
     if rows == 0 or monitor.reference_span is None:
         return None
-    grain = part_grain(monitor, rows, monitor.reference_span, segment_values(home, monitor, now=now))
+    grain = part_grain(monitor, rows, monitor.reference_span, partial(segment_values, home, monitor, now=now))
     return Fitted(_version(monitor, bins, grain, pairs), bins, grain, pairs)
 
 
@@ -136,10 +137,10 @@ def stored_bins(home: Home, monitor: Monitor, *, now: datetime) -> Fitted | None
     return None
 
 
-def part_grain(monitor: Monitor, rows: int, span: tuple[datetime, datetime], values: int = 1) -> Grain:
+def part_grain(monitor: Monitor, rows: int, span: tuple[datetime, datetime], values: Callable[[], int]) -> Grain:
     """Return what a part spans in time: an hour where hours are asked for or hold about a thousand rows, and 200 of each segment value, else a day.
 
-    `values` is how many the segment column with the most has: parts of segments are many, and with few rows each as large as these.
+    `values` tells how many the segment column with the most has, and is asked where it matters: parts of segments are many, and with few rows each as large as these.
     Hours must add up to the monitor's days, which they do not where clocks differ from UTC by half hours. The rows of one entity must lie
     in one part of a day, or they would count as those of another one in each hour.
     """
@@ -149,7 +150,9 @@ def part_grain(monitor: Monitor, rows: int, span: tuple[datetime, datetime], val
     year = (span[0] + timedelta(days=30 * month) for month in range(13))
     offsets = {moment.astimezone(ZoneInfo(monitor.timezone)).utcoffset() or timedelta(0) for moment in year}
     is_whole = all(offset % timedelta(hours=1) == timedelta(0) for offset in offsets)
-    return "hour" if monitor.window == "hour" or (is_whole and rows / hours >= max(ROWS_AN_HOUR, ROWS_OF_SEGMENT * values)) else "day"
+    if monitor.window == "hour":
+        return "hour"
+    return "hour" if is_whole and rows / hours >= ROWS_AN_HOUR and rows / hours >= ROWS_OF_SEGMENT * values() else "day"
 
 
 def in_force(home: Home, monitor: Monitor, *, now: datetime) -> pc.Expression:

@@ -62,9 +62,13 @@ def segment_values(home: Home, monitor: Monitor, *, now: datetime) -> int:
     dataset, span = home.lake.dataset(f"events/{monitor.model}"), monitor.reference_span
     if dataset is None or span is None:
         return 1
-    declared = [columns for segment in monitor.segments if set(columns := segment.split("&")) <= set(dataset.schema.names)]
-    rows = (dataset.to_table(columns=columns, filter=_of_reference(span, now)) for columns in declared)
-    return max((table.group_by(table.column_names).aggregate([]).num_rows for table in rows), default=1)
+    met: dict[str, pa.Table] = {}
+    for declared in monitor.segments:
+        columns = declared.split("&")
+        for batch in dataset.to_batches(columns=columns, filter=_of_reference(span, now)) if set(columns) <= set(dataset.schema.names) else ():
+            here = pa.Table.from_batches([batch])
+            met[declared] = pa.concat_tables([met.get(declared, here.slice(0, 0)), here]).group_by(columns).aggregate([])
+    return max((values.num_rows for values in met.values()), default=1)
 
 
 def _of_reference(span: tuple[datetime, datetime], now: datetime) -> pc.Expression:
