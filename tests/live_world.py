@@ -67,6 +67,12 @@ def live_rows(
     )
 
 
+def last_seconds() -> tuple[datetime, datetime]:
+    """Return a span of up to 20 s that ends now, within one hour: of one that spans two, the rows of the first may be too few to look at."""
+    end = datetime.now(UTC)
+    return max(end - timedelta(seconds=20), end.replace(minute=0, second=0, microsecond=0)), end
+
+
 def write_file(root: Path, model: str, start: datetime, table: pa.Table) -> Path:
     """Write rows into the inbox, under their name only when they are whole."""
     path = root / "inbox" / f"{model}-{start:%Y%m%dT%H%M%S%f}.parquet"

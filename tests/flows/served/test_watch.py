@@ -1,14 +1,14 @@
 """The flow that goes on, as a run of a real Prefect server: a fault is told, what it found is shown, and it ends by itself."""
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from live_world import live_rows, live_workspace, write_file
+from live_world import last_seconds, live_rows, live_workspace, write_file
 from prefect_world import Starting
 from slack_standin import TOKEN, Slack
 from watchkeeper.adapters.workspace import find_home
@@ -29,8 +29,7 @@ def test_a_run_takes_steps_until_its_time_is_over_and_tells_what_breaks(starting
     bring_up_to_date(home, now=now)
 
     def fail() -> None:
-        end = datetime.now(UTC)
-        start = end - timedelta(seconds=20)
+        start, end = last_seconds()
         write_file(root, MODEL, start, live_rows(np.random.default_rng(3), start, end, 400, faults=("slow",)))
 
     with Slack() as slack, starting.ready(), pytest.MonkeyPatch.context() as environment:
