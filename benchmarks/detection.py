@@ -129,6 +129,8 @@ def _named(signal: dict[str, Any]) -> tuple[str, str]:
     metric = find(signal["metric"])
     if signal["family"] in ("kpi", "segment", "target"):
         return "kpi", signal["metric"] + (f"@{segment}" if segment else "")
+    if segment and not feature:
+        return "feature", segment.partition("=")[0]
     if not feature or feature.startswith("@"):
         return "dataset", "*"
     if metric is not None and metric.subject == "pair":

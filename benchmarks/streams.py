@@ -112,6 +112,7 @@ class Stream:
         self.s.always(change)
         if self.onset is not None and self.onset <= t - self.s.R < self.end:
             self.s.change(change)
+        columns = change.columns
         columns["y"] = (rng.random(change.rows) < change.outcome[: change.rows]).astype(np.int64)
         columns["delay"] = np.full(change.rows, self.s.label_delay)
         return columns
@@ -174,6 +175,17 @@ def _in_segment(change: Change) -> NDArray[np.bool_]:
     return np.asarray(change.columns["seg"] == 3)
 
 
+def _without_segment(change: Change) -> None:
+    stays = ~_in_segment(change)
+    change.outcome = change.outcome[stays]
+    change.columns = {name: np.asarray(values)[stays] for name, values in change.columns.items()}
+
+
+def _turnover(change: Change) -> None:
+    """Have the segments be products: a new one every ten windows, each of which sells for some weeks."""
+    change.columns["seg"] = np.maximum(-2, change.t // 10 - change.rng.integers(0, 3, change.rows))
+
+
 _HOURLY: dict[str, Any] = {"n": 400, "R": 4 * _HOURS, "M": 2 * _HOURS, "wpw": _HOURS, "rows": _hours_of_traffic}
 _QUIET: tuple[Spec, ...] = (
     Spec("n_plain", null=True),
@@ -186,6 +198,7 @@ _QUIET: tuple[Spec, ...] = (
     Spec("n_busy", null=True, n=20_000, R=28, M=14, wander=lambda s: _ar(s, 0.03, 0.5)),
     Spec("n_customers", null=True, always=_of_customers),
     Spec("n_new_names", null=True, always=_with_new_names),
+    Spec("n_turnover", null=True, always=_turnover),
     Spec("n_few", null=True, n=60),
     Spec("n_short", null=True, R=14),
 )
@@ -204,6 +217,7 @@ _LOUD: tuple[Spec, ...] = (
     Spec("d_rare", null=False, change=_replace("c2", lambda c, x: np.where(c.some(0.06), 19, x)), moved=("c2",)),
     Spec("d_nulls_in_segment", null=False, change=_replace("x6", lambda c, x: np.where(_in_segment(c) & c.some(0.8), np.nan, x)), moved=("x6",)),
     Spec("d_segment_category", null=False, change=_replace("c1", lambda c, x: np.where(_in_segment(c) & c.some(0.7), 4, x)), moved=("c1",)),
+    Spec("d_segment_gone", null=False, change=_without_segment, moved=("seg",)),
     Spec("d_hours", null=False, **_HOURLY, wander=lambda s: _season(s, 0.3), change=_replace("x7", lambda _, x: x + 2.4), moved=("x7",)),
     Spec("d_under_season", null=False, wander=lambda s: _season(s, 0.4), change=_replace("x7", lambda _, x: x + 1.8), moved=("x7",)),
     Spec("d_brief", null=False, change=_replace("x6", lambda _, x: x * 3), moved=("x6",), lasts=1),

@@ -6,14 +6,15 @@ Belongs here: the words of data incidents. Does not: those about a model's quali
 from collections.abc import Sequence
 
 from watchkeeper.judgement.breaks import BROKEN
-from watchkeeper.judgement.episodes import Episode
+from watchkeeper.judgement.episodes import MISSING_SEGMENTS, Episode
 from watchkeeper.judgement.evidence import Evidence, places_of
 from watchkeeper.judgement.fault_places import common_place
+from watchkeeper.judgement.missing_segments_story import look_for_segments, segments_told, set_aside_text
 from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text, shares_text
 from watchkeeper.judgement.spans import during_text, rows_span, span_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Signal
-from watchkeeper.words import counted, percent
+from watchkeeper.words import percent
 
 _LISTED = 8  # features by name
 Told = tuple[str, str, list[tuple[str, str]]]
@@ -21,6 +22,8 @@ Told = tuple[str, str, list[tuple[str, str]]]
 
 def faults_told(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     """Tell of data that is not as it was."""
+    if episode.subject == MISSING_SEGMENTS:
+        return segments_told(monitor, episode, evidence)
     if episode.signals[0].metric == "rows":
         return _missing(monitor, episode, evidence)
     if episode.signals[0].metric == "label_coverage":
@@ -72,13 +75,7 @@ def _missing(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     came, usual = sum(s.n for s in episode.signals), sum(s.expected for s in episode.signals)
     headline = f"{'no' if not came else f'only {came:,}'} {rows} landed {during_text(monitor, episode.start, episode.end, evidence.told_at)}, usually {usual:,.0f}"
     count, reason = evidence.set_aside
-    return headline, f"{day}, {monitor.timezone}.", _set_aside(count, "row", reason)
-
-
-def _set_aside(count: int, what: str, reason: str) -> list[tuple[str, str]]:
-    """Tell how many rows or labels of the time are held, and why most of them."""
-    most = f", most often because: {reason}" if reason else ""
-    return [("Set aside", f"{counted(count, what)} of that time in quarantine{most}")] if count else []
+    return headline, f"{day}, {monitor.timezone}.", set_aside_text(count, "row", reason)
 
 
 def _unlabelled(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
@@ -92,7 +89,7 @@ def _unlabelled(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     verb = "landed" if count or evidence.refused else "came"
     headline = f"{share} {verb} for the {rows:,} {monitor.wording.rows} {during}, usually for {usual} of them"
     facts = [
-        *_set_aside(count, "label", reason),
+        *set_aside_text(count, "label", reason),
         ("How good it is", "not known for these days: their labels are due, and without them a silence is no sign of health."),
     ]
     return headline, f"{day}, {monitor.timezone}.", facts
@@ -101,6 +98,8 @@ def _unlabelled(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
 def mend_data(owner: str, episode: Episode, evidence: Evidence) -> str:
     """Return what to do about a data incident."""
     metric = episode.signals[0].metric
+    if episode.subject == MISSING_SEGMENTS and not evidence.set_aside[0] and not evidence.refused:
+        return look_for_segments(owner, evidence)
     if metric in ("rows", "label_coverage"):
         return _look_for_it(owner, metric, evidence)
     worst = max(episode.signals, key=lambda s: s.value)

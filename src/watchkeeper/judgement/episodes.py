@@ -23,7 +23,7 @@ GAP = 2
 GAP_OF_HOURS = 23
 CLEAR = 3
 AGAIN = timedelta(days=7)
-MISSING_ROWS, MISSING_LABELS = "missing rows", "missing labels"
+MISSING_ROWS, MISSING_LABELS, MISSING_SEGMENTS = "missing rows", "missing labels", "missing segments"
 _FAULTS = {
     "null_ratio": "missing values",
     "unseen_ratio": "new categories",
@@ -115,6 +115,8 @@ def subject_of(signal: Signal) -> str:
         return signal.segment
     if signal.family == "target":
         return f"target {signal.metric}" + "".join(f" {part}" for part in (signal.feature, signal.segment) if part)
+    if signal.metric == "rows" and signal.segment:
+        return MISSING_SEGMENTS
     return _FAULTS.get(signal.metric, signal.family) if signal.family == "data" else signal.family
 
 

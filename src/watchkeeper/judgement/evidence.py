@@ -66,6 +66,13 @@ class Refused(NamedTuple):
     reason: str
 
 
+class Arrived(NamedTuple):
+    """A segment that had no rows before, and how many it has now."""
+
+    segment: str
+    rows: float
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What is known about an episode; `None` means not measured.
@@ -109,6 +116,7 @@ class Evidence:
     noticed: Sequence[Signal] = ()
     set_aside: tuple[int, str] = (0, "")
     refused: list[Refused] = field(default_factory=list)
+    arrived: Arrived | None = None
     changes: list[Change] = field(default_factory=list)
     versions: Versions | None = None
     succession: Succession | None = None

@@ -3,7 +3,7 @@
 Belongs here: which scores bear on an episode. Does not: reading tables (operations/judge.py), deciding (causes.py).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from watchkeeper.judgement.apart import rest_of
 from watchkeeper.judgement.breaks import BROKEN
-from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode, windows_out_of_line
+from watchkeeper.judgement.episodes import MISSING_SEGMENTS, WITHOUT_LABELS, Episode, windows_out_of_line
 from watchkeeper.judgement.evidence import (
     OF_A_RATE,
     OF_SEGMENTS,
@@ -28,6 +28,7 @@ from watchkeeper.judgement.evidence import (
 )
 from watchkeeper.judgement.fault_places import FaultPlace
 from watchkeeper.judgement.leads import lead_of
+from watchkeeper.judgement.missing_segments_story import arrived_instead
 from watchkeeper.judgement.moves import drift_between, moved_features
 from watchkeeper.judgement.service_story import SERVICE_EVIDENCE
 from watchkeeper.judgement.succession import Succession
@@ -55,7 +56,7 @@ class Known:
     has_gpu: bool
     broken: Callable[[Window], list[Broken]] = lambda _: []
     broken_then: Callable[[Window], list[Broken]] = lambda _: []
-    set_aside: Callable[[Window, str], tuple[int, str]] = lambda _window, _source: (0, "")
+    set_aside: Callable[[Window, str, Collection[str]], tuple[int, str]] = lambda _window, _source, _segments: (0, "")
     refused: Callable[[Window, str], list[Refused]] = lambda _window, _source: []
     versions: Callable[[Episode], Versions | None] = lambda _: None
     succession: Callable[[datetime], Succession | None] = lambda _: None
@@ -93,6 +94,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
     if not are_labels_due:
         rate, gap = _certain(rate, gap, expected, bounds) if have_share else (None, None)
     source = "labels" if lead_of(episode.signals).metric == "label_coverage" else "events"
+    missing = {s.segment for s in episode.signals} if episode.subject == MISSING_SEGMENTS else set()
     return Evidence(
         windows=windows,
         first_end=episode.first_end,
@@ -126,8 +128,9 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
             for s in known.signals
             if s.family == "covariate" and s.feature and not s.feature.startswith("@") and start <= s.window_start < episode.end
         ],
-        set_aside=known.set_aside(Window(start, episode.end), source),
+        set_aside=known.set_aside(Window(start, episode.end), source, missing),
         refused=known.refused(Window(start, episode.end), source),
+        arrived=arrived_instead(episode.signals, windows_out_of_line(episode), known.scores) if missing else None,
         changes=known.changes_near(episode),
         versions=known.versions(episode) if episode.family != "data" else None,
         succession=known.succession(episode.end) if episode.family not in ("data", "target") else None,

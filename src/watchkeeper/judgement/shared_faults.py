@@ -52,7 +52,10 @@ def _of_data(signals: Sequence[Signal], evidence: Evidence, cause: Cause, source
     elif evidence.refused:
         yield from (f"{refused.name} was refused whole ({sources[source]})" for refused in evidence.refused)
     else:
-        yield f"{what} do not come ({sources[source]})"
+        segments = sorted({s.segment for s in signals if s.segment})
+        yield from (
+            (f"{what} of {name} do not come ({sources[source]})" for name in segments) if segments else [f"{what} do not come ({sources[source]})"]
+        )
 
 
 def _of_columns(signals: Sequence[Signal], source: str) -> Iterator[str]:

@@ -12,9 +12,10 @@ from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out
 from watchkeeper.judgement.changes import unknown
 from watchkeeper.judgement.data_story import Told, faults_told
-from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode
+from watchkeeper.judgement.episodes import MISSING_SEGMENTS, WITHOUT_LABELS, Episode
 from watchkeeper.judgement.evidence import Evidence, places_of
 from watchkeeper.judgement.grounds import looked_at, moved_since, moved_too, usual_of
+from watchkeeper.judgement.missing_segments_story import cause_of_missing_segments
 from watchkeeper.judgement.next_steps import next_steps
 from watchkeeper.judgement.places import concentrated, where
 from watchkeeper.judgement.service_story import is_share, number_said, pair_of_place, place_headline, service_facts
@@ -59,6 +60,8 @@ def _moved(evidence: Evidence, found: Sequence[Cause]) -> list[tuple[str, str]]:
 
 
 def _of_data(monitor: Monitor, episode: Episode, evidence: Evidence) -> list[Cause]:
+    if episode.subject == MISSING_SEGMENTS:
+        return [cause_of_missing_segments(episode.signals, evidence.set_aside, evidence.refused, evidence.arrived)]
     places = places_of(episode.signals, evidence.fault_places)
     return of_faults(episode.signals, evidence.set_aside, evidence.refused, monitor.timezone, evidence.traces.odd, places)
 

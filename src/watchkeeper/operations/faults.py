@@ -23,6 +23,7 @@ from watchkeeper.operations.lots import without_values
 from watchkeeper.operations.quarantine import row_of, standing
 from watchkeeper.operations.times import moment_of
 from watchkeeper.records import Batch, Quarantined, Validation
+from watchkeeper.spelling import segment_of
 from watchkeeper.windows import Window
 
 _FIRST, _SLOW = timedelta(days=14), timedelta(days=7)
@@ -38,13 +39,16 @@ class Intake:
     now: datetime
     _checked: dict[str, list[Validation]] = field(default_factory=dict)
 
-    def set_aside(self, window: Window, sources: Collection[str] = ("events",)) -> tuple[int, list[tuple[str, int]]]:
-        """Return how many rows of the window are held in quarantine, and the commonest reasons, without the values they name.
+    def set_aside(self, window: Window, sources: Collection[str] = ("events",), segments: Collection[str] = ()) -> tuple[int, list[tuple[str, int]]]:
+        """Return how many rows of the window, or of some segments in it, are held in quarantine, and the commonest reasons, without the values they name.
 
         A row belongs to the window that its own time says, a label to that of the event it is about; one of which that cannot be
         told, to the moment it came. Files that were refused whole are not counted: how many rows they held nobody knows.
         """
         inside = [row for moment, row in self._held if moment in window and row.source in sources and row.row_number >= 0]
+        if segments:
+            columns = {name.partition("=")[0] for name in segments}
+            inside = [row for row in inside if any(segment_of([(c, str(v))]) in segments for c, v in row_of(row.row).items() if c in columns)]
         return len(inside), Counter(reason for row in inside for reason in {without_values(r) for r in row.reasons}).most_common(3)
 
     def files_refused(self, window: Window) -> int:

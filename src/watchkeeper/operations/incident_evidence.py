@@ -4,7 +4,7 @@ Belongs here: looking it up, and the end of what is over. Does not: which episod
 the evidence (judgement/).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -127,8 +127,8 @@ def _are_labels_due(episode: Episode, due: datetime) -> bool:
     return episode.end <= due and any(s.state == "mature" for s in episode.signals)
 
 
-def _set_aside(intake: Intake, window: Window, source: str) -> tuple[int, str]:
-    count, reasons = intake.set_aside(window, (source,))
+def _set_aside(intake: Intake, window: Window, source: str, segments: Collection[str]) -> tuple[int, str]:
+    count, reasons = intake.set_aside(window, (source,), segments)
     return count, reasons[0][0] if reasons else ""
 
 

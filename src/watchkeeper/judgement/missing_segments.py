@@ -1,0 +1,104 @@
+"""Missing segments: values of a segment column whose rows no longer come while those of others do.
+
+Belongs here: which segments are asked, and beside what. Does not: how few rows are missed (usual_rows.py), signals of them (shortfall.py).
+
+A segment is asked where all rows of the window are enough; if fewer came of all, fewer are expected of it. Chance is divided by the segments
+asked. A column whose values come and go by themselves, as products do, tells nothing: one had five rows a window at one end of the
+reference and none at the other. So do windows in which the column has no rows at all, and rows that have no value, or are told as `(other)`.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from watchkeeper.judgement.usual_rows import CHANCE, LIKE, SHARE, UsualRows
+from watchkeeper.profiles.groups import NULL, REST
+
+_STEADY = 5
+Floats = NDArray[np.float64]
+
+
+class Whole(NamedTuple):
+    """The windows of a model in order: when they start, their place of the week, all their rows, and which of them are the reference's (the first ones)."""
+
+    starts: Sequence[datetime]
+    places: Sequence[int]
+    rows: Sequence[float]
+    reference: int
+
+
+class MissedSegment(NamedTuple):
+    """A window in which far too few rows of a segment came: its place among the windows, what came, what windows like it had, and by what chance so few would come."""
+
+    segment: str
+    at: int
+    value: float
+    like: Sequence[float]
+    chance: float
+
+
+def missed_segments(columns: Collection[str], counted: pa.Table, whole: Whole, may_be_late: Sequence[bool]) -> Iterator[MissedSegment]:
+    """Yield the windows after the reference in which a segment of some columns is missed; `counted` has `segment`, `window_start` and `value`, the rows."""
+    levels, enough = _levels(whole)
+    for names, rows in _by_column(columns, counted, whole.starts):
+        told = rows.any(axis=0) & (np.array(whole.rows) > 0)
+        asked = [i for i, name in enumerate(names) if name.partition("=")[2] not in (NULL, REST)]
+        if not asked or _come_and_go(rows[asked][:, : whole.reference][:, told[: whole.reference]]):
+            continue
+        is_after = np.arange(len(whole.starts)) >= whole.reference
+        reference, after = np.flatnonzero(told & ~is_after), np.flatnonzero(told & is_after & enough)
+        if len(reference) < LIKE:
+            continue
+        for i in _short(rows, asked, np.array(whole.places), reference, after):
+            usual = UsualRows(rows[i, reference].tolist(), _of(whole.places, reference), _of(levels, reference))
+            found = usual.missed(rows[i, after].tolist(), _of(whole.places, after), _of(may_be_late, after), _of(levels, after), CHANCE / len(asked))
+            yield from (MissedSegment(names[i], int(after[one.at]), float(rows[i, after[one.at]]), one.like, one.chance) for one in found)
+
+
+def _levels(whole: Whole) -> tuple[list[float], NDArray[np.bool_]]:
+    """Return how much of what is usual came of all rows, at most 1, and whether that is enough to miss a segment in."""
+    usual = UsualRows(whole.rows[: whole.reference], whole.places[: whole.reference])
+    typical = np.array([np.median(usual.like(place)) for place in whole.places])
+    share = np.divide(whole.rows, typical, out=np.zeros(len(typical)), where=typical > 0)
+    return np.minimum(1.0, share).tolist(), share >= SHARE
+
+
+def _by_column(columns: Collection[str], counted: pa.Table, starts: Sequence[datetime]) -> Iterator[tuple[list[str], Floats]]:
+    """Yield the segments of each column and their rows, one row a segment and one column a window; 0 where it has none."""
+    at = {start: i for i, start in enumerate(starts)}
+    found: dict[str, dict[str, Floats]] = defaultdict(dict)
+    for name, start, value in zip(*(counted.column(c).to_pylist() for c in ("segment", "window_start", "value")), strict=True):
+        column = name.partition("=")[0]
+        if start in at and column in columns and "&" not in name:
+            found[column].setdefault(name, np.zeros(len(starts)))[at[start]] = value or 0.0
+    for of_column in found.values():
+        yield list(of_column), np.array(list(of_column.values()))
+
+
+def _come_and_go(reference: Floats) -> bool:
+    """Tell whether a segment that was steady at one end of the reference had no rows at the other."""
+    third = reference.shape[1] // 3
+    if not third:
+        return True
+    ends = np.median(reference[:, :third], axis=1), np.median(reference[:, -third:], axis=1)
+    return bool(((np.maximum(*ends) >= _STEADY) & (np.minimum(*ends) == 0)).any())
+
+
+def _short(rows: Floats, asked: Sequence[int], places: NDArray[np.int64], reference: NDArray[np.int64], after: NDArray[np.int64]) -> list[int]:
+    """Return the segments that have any window with less than is missed, so that the others need no closer look."""
+    least = np.tile(rows[:, reference].min(axis=1)[:, None], len(after))
+    for place in np.unique(places[after]):
+        like = reference[places[reference] == place]
+        if len(like) >= LIKE:
+            least[:, places[after] == place] = rows[:, like].min(axis=1)[:, None]
+    is_short = np.asarray((rows[:, after] < SHARE * least).any(axis=1))
+    return [i for i in asked if is_short[i]]
+
+
+def _of(values: Sequence[Any], at: NDArray[np.int64]) -> list[Any]:
+    return [values[i] for i in at.tolist()]
