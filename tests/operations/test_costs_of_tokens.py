@@ -17,6 +17,7 @@ from watchkeeper.operations.budgets import outlook
 from watchkeeper.operations.costs import costs
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.judge import judge
+from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.report import digest_of
 from watchkeeper.records import Batch, Score
@@ -198,10 +199,10 @@ def test_what_no_reading_tells_the_purpose_of_is_shown_as_tokens(hosted, watchke
     assert "Sum: 25.00 USD" in shown
 
 
-def land_in_shops(home: Home, name: str, days: Sequence[datetime], shop: str, rows: int) -> None:
+def land_in_shops(home: Home, name: str, days: Sequence[datetime], shop: str, rows: int, *, unanswered: int = 0) -> None:
     ids = [f"{shop}-{day:%d}-{n}" for day in days for n in range(rows)]
     times = pa.array([day + timedelta(hours=5) for day in days for _ in range(rows)], TIMESTAMP)
-    scores = [n / rows for _ in days for n in range(rows)]
+    scores = [n / rows if n >= unanswered else None for _ in days for n in range(rows)]
     asked = {"version": ["1"] * len(ids), "tokens_in": [1000] * len(ids), "tokens_out": [0] * len(ids), "shop": [shop] * len(ids)}
     pq.write_table(pa.table({"id": ids, "at": times, "p": scores, **asked}), home.root / "inbox" / f"chat-{name}.parquet")
     ingest(home, load_monitors(home)[0]["chat"], now=NEXT)
@@ -216,6 +217,19 @@ def test_what_no_segment_has_of_a_cost_is_shown_beside_the_segments(make_home, w
     assert re.search(r"^chat .* shop=a .*0\.60 +USD", shown, re.MULTILINE)
     assert re.search(r"^chat .* shop: none of these .*0\.20 +USD", shown, re.MULTILINE)
     assert "Sum: 0.80 USD" in shown
+
+
+def test_shares_of_segments_are_of_all_requests_so_that_unanswered_ones_make_no_more_of_the_cost(make_home):
+    home = asked_model(make_home, segments=["shop"])
+    before = [DAY - k * A_DAY for k in range(19, 5, -1)]
+    land_in_shops(home, "1", [*before, DAY], "a", 300, unanswered=100)
+    land_in_shops(home, "2", [*before, DAY], "b", 200, unanswered=150)
+    chat = load_monitors(home)[0]["chat"]
+    profile(home, chat, now=NEXT)
+    measure(home, chat, now=NEXT)
+    run(home)
+    shares = {s.segment: s.value for s in home.lake.newest(Score) if s.metric == "total_cost" and s.window_start == DAY and not s.version}
+    assert shares == {"": pytest.approx(1.0), "shop=a": pytest.approx(0.6), "shop=b": pytest.approx(0.4)}
 
 
 @pytest.mark.parametrize("hosts", [[], ["a"]], ids=["tokens", "tokens beside GPUs that nobody read"])
