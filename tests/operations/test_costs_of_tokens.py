@@ -219,6 +219,30 @@ def test_what_no_segment_has_of_a_cost_is_shown_beside_the_segments(make_home, w
     assert "Sum: 0.80 USD" in shown
 
 
+def test_the_parts_in_json_add_up_to_the_bill_in_each_respect(make_home, watchkeeper):
+    home = asked_model(make_home, segments=["shop"], hosts=["a"])
+    land_in_shops(home, "1", [*(DAY - k * A_DAY for k in range(19, 5, -1)), DAY], "a", 300)
+    profile(home, load_monitors(home)[0]["chat"], now=NEXT)
+    land_in_shops(home, "2", [DAY], "b", 101)  # its tokens are paid for, its segments not counted yet
+    read(home, DAY, 7)
+    [row] = json.loads(watchkeeper("costs", "--by", "day", "--from", "2025-01-20", "--json", "--now", NEXT.isoformat(), at=home).stdout)
+    assert (row["gpu_cost"], row["token_cost"], row["cents"]) == (7.0, 0.802, 780)
+    parts: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for part in row["parts"]:
+        parts.setdefault((part["per"], part["columns"]), []).append(part)
+    assert set(parts) == {("version", ""), ("team", ""), ("purpose", ""), ("attributed_by", ""), ("segment", "shop")}
+    for mine in parts.values():
+        assert sum(p["cents"] for p in mine) == row["cents"]
+        assert sum(p["cost"] for p in mine) == pytest.approx(row["cost"], abs=1e-12)
+        assert sum(p["gpu_hours"] for p in mine) == pytest.approx(row["gpu_hours"], abs=1e-12)
+    assert [(p["of"], p["cost"], p["is_rest"]) for p in parts["purpose", ""]] == [("serving", 7.0, False), ("tokens", 0.802, True)]
+    of_shop, rest = parts["segment", "shop"]
+    assert (of_shop["of"], rest["of"], rest["is_rest"]) == ("shop=a", "shop: none of these", True)
+    assert rest["cost"] == pytest.approx(7.802 * 101 / 401)
+    digest = digest_of(home, load_monitors(home)[0]["chat"], Window(DAY, NEXT), now=NEXT, period="day").text
+    assert "none of these" not in digest
+
+
 def test_shares_of_segments_are_of_all_requests_so_that_unanswered_ones_make_no_more_of_the_cost(make_home):
     home = asked_model(make_home, segments=["shop"])
     before = [DAY - k * A_DAY for k in range(19, 5, -1)]

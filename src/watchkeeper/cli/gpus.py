@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from fractions import Fraction
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -19,10 +18,9 @@ from watchkeeper.cli.frame import HomeOption, NowOption, days, moment, open_home
 from watchkeeper.cli.output import JsonOption, as_dict, cell, complain, say, show, window_so_far
 from watchkeeper.judgement.budget import outlook_text
 from watchkeeper.measures.cost import SYNTHETIC
-from watchkeeper.measures.gpu_use import energy_source, shared_out
-from watchkeeper.operations.bill import BillRow, Part, bill
+from watchkeeper.measures.gpu_use import energy_source
+from watchkeeper.operations.bill import BillRow, bill
 from watchkeeper.operations.budgets import with_outlooks
-from watchkeeper.spelling import segment_pairs
 from watchkeeper.words import counted, listed, number_text
 
 _TABLE = (
@@ -40,8 +38,6 @@ _TABLE = (
     "is_synthetic",
 )
 
-
-_CENT = Fraction(1, 100)
 _PARTS = ("model", "window", "of", "gpu_hours", "cost", "currency", "predictions", "cost_per_1000_predictions", "estimated_ratio")
 
 
@@ -131,7 +127,7 @@ def _for_people(row: BillRow, zone: str, now: datetime) -> dict[str, Any]:
         "model": row.model or row.account,
         "window": window_so_far(row.window_start, row.window_end, zone, now),
         "gpu_hours": None if row.is_unread else row.gpu_hours,
-        "cost": None if row.cents is None else Decimal(row.cents).scaleb(-2),
+        "cost": _money(row.cents),
     }
 
 
@@ -139,31 +135,11 @@ def _parts(row: BillRow, per: str, zone: str, now: datetime) -> list[dict[str, A
     """Return the parts of a row as rows that add up to it, of segments those of each column; a row without parts stands as it is."""
     whole = {**_for_people(row, zone, now), "of": "", "predictions": None, "cost_per_1000_predictions": None}
     mine = [p for p in row.parts if p.per == per]
-    by_column: dict[str, list[Part]] = {}
-    for part in mine:
-        by_column.setdefault(_columns(part.of) if per == "segment" else "", []).append(part)
-    made = [line for columns, parts in by_column.items() for line in _adding_up(row, parts, columns)]
-    unread = {"gpu_hours": None} if row.is_unread else {}
-    return [whole | line | unread for line in made] or [whole]
+    return [whole | as_dict(p) | {"gpu_hours": None if row.is_unread else p.gpu_hours or None, "cost": _money(p.cents)} for p in mine] or [whole]
 
 
-def _adding_up(row: BillRow, parts: Sequence[Part], columns: str) -> list[dict[str, Any]]:
-    """Return parts with their cents, and what of the row's cost is in none of them: tokens, or the predictions of no segment of these columns."""
-    costs = [Fraction(p.cost or 0.0) for p in parts]
-    rest = Fraction(row.cost or 0.0) - sum(costs)
-    lines = [as_dict(p) for p in parts]
-    if rest >= _CENT / 2:
-        hours = max(0.0, row.gpu_hours - sum(p.gpu_hours for p in parts)) if columns else None
-        lines.append({"of": f"{columns}: none of these" if columns else "tokens", "gpu_hours": hours, "estimated_ratio": 1.0 if columns else None})
-        costs.append(rest)
-    adds_up = row.cents is not None and abs(Fraction(row.cost or 0.0) - sum(costs)) < _CENT / 2
-    cents = shared_out(row.cents or 0, costs) if adds_up else [round(c * 100) for c in costs]
-    is_unknown = [p.cost is None for p in parts] + [False]
-    return [line | {"cost": None if unknown else Decimal(c).scaleb(-2)} for line, c, unknown in zip(lines, cents, is_unknown, strict=False)]
-
-
-def _columns(segment: str) -> str:
-    return " and ".join(column for column, _ in segment_pairs(segment))
+def _money(cents: int | None) -> Decimal | None:
+    return None if cents is None else Decimal(cents).scaleb(-2)
 
 
 def _notes(rows: Sequence[BillRow]) -> list[str]:
