@@ -3,7 +3,7 @@
 Belongs here: arguments, and what is printed. Does not: taking readings (sampling.py), or adding them up (operations/bill.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -155,19 +155,37 @@ def _notes(rows: Sequence[BillRow]) -> list[str]:
     notes += _also(rows)
     notes += [f"Prices: {text}" for text in dict.fromkeys(r.prices for r in rows if r.prices)]
     notes += [f"{r.model}: {r.per_prediction_note}" for r in rows if r.per_prediction_note]
-    notes += [f"Correct predictions: {text}" for text in dict.fromkeys(r.correct_note for r in rows if r.correct_note)]
-    reasons: dict[str, list[BillRow]] = {}
-    for row, part in ((r, part) for r in rows for part in r.reason.split("; ") if part):
-        reasons.setdefault(part, []).append(row)
-    return notes + [_reason(part, mine) for part, mine in reasons.items()]
+    correct = _grouped((r, r.correct_note) for r in rows)
+    notes += [f"Correct predictions{_of(_whose(mine, rows))}: {text}" for text, mine in correct.items()]
+    reasons = _grouped((r, part) for r in rows for part in r.reason.split("; "))
+    return notes + [_reason(part, mine, rows) for part, mine in reasons.items()]
 
 
-def _reason(part: str, rows: Sequence[BillRow]) -> str:
-    """Return what some rows have to say; what is true only of time in which no GPU was read names the model and how many windows that is."""
-    if part == SYNTHETIC:
-        return SYNTHETIC.capitalize()
-    models = sorted({r.model or "" for r in rows})
-    return f"{listed(models)}, {counted(len(rows), rows[0].grain)}: {part}" if all(r.is_unread for r in rows) else part
+def _grouped(said: Iterable[tuple[BillRow, str]]) -> dict[str, list[BillRow]]:
+    """Return what is said, each with the rows of which it is."""
+    found: dict[str, list[BillRow]] = {}
+    for row, text in said:
+        if text:
+            found.setdefault(text, []).append(row)
+    return found
+
+
+def _whose(mine: Sequence[BillRow], rows: Sequence[BillRow]) -> str:
+    """Return of which of the models that are shown some rows are; empty where only one is."""
+    named = dict.fromkeys(r.model or r.account for r in mine)
+    return listed(list(named)) if len({r.model or r.account for r in rows}) > 1 else ""
+
+
+def _of(whose: str) -> str:
+    return f" of {whose}" if whose else ""
+
+
+def _reason(part: str, mine: Sequence[BillRow], rows: Sequence[BillRow]) -> str:
+    """Return what some rows have to say, with whose they are; what is true only of time in which no GPU was read tells how many windows that is."""
+    if all(r.is_unread for r in mine):
+        return f"{listed(sorted({r.model or '' for r in mine}))}, {counted(len(mine), mine[0].grain)}: {part}"
+    whose = _whose(mine, rows) if part != SYNTHETIC or len(mine) < len(rows) else ""
+    return f"{whose}: {part}" if whose else part if part != SYNTHETIC else SYNTHETIC.capitalize()
 
 
 def _also(rows: Sequence[BillRow]) -> list[str]:
@@ -185,4 +203,4 @@ def _also(rows: Sequence[BillRow]) -> list[str]:
     known = [r for r in rows if r.co2_kg is not None]
     said += [f"CO2: {number_text(sum(r.co2_kg or 0.0 for r in known))} kg ({'; '.join(dict.fromkeys(r.co2_note for r in known))})"] if known else []
     waiting = [r for r in rows if r.correct_state == "provisional"]
-    return said + (["The cost of a correct prediction is provisional: labels are still missing"] if waiting else [])
+    return said + ([f"The cost of a correct prediction{_of(_whose(waiting, rows))} is provisional: labels are still missing"] if waiting else [])

@@ -86,7 +86,7 @@ def parts_of_segments(spent: Spent, rows: Mapping[str, int], asked: Asked) -> It
     for columns, shares in by_columns.items():
         for segment, share in shares.items():
             yield replace(_share(spent, segment, share), predictions=rows[segment], columns=columns)
-        if rest := 1 - sum(shares.values()):
+        if rest := 1 - sum(shares.values(), Fraction(0)):
             yield replace(_share(spent, f"{columns}: {NONE_OF_THESE}", rest), columns=columns, is_rest=True)
 
 
