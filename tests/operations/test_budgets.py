@@ -197,6 +197,19 @@ def test_days_without_readings_are_in_no_sum_and_are_said(farm):
     assert "2 days without readings are in neither" in outlook_text(found)
 
 
+@pytest.mark.parametrize(("before", "unknown"), [(None, 0), (datetime(2025, 7, 1, tzinfo=UTC), 7)], ids=["new", "seen in July"])
+@pytest.mark.parametrize("window", ["day", "week"])
+def test_days_before_the_first_reading_of_a_model_are_not_without_readings(make_home, window, before, unknown):
+    home = make_home({**monitor(budget="400 per month"), "window": window}, name="farm")
+    home.prices.write_text(HEAD + "L4,aws,g6,1.00,USD,us-east-1,2024-12-01,our contract\n")
+    if before:
+        spend(home, [10.0], start=before)
+        costs(home, load_monitors(home)[0], now=before + 14 * DAY)
+    spend(home, [10.0] * 5, start=NOVEMBER + 7 * DAY)
+    found = outlook_at(home, NOVEMBER + 12 * DAY)
+    assert (found.days_unknown, found.month_to_date) == (unknown, pytest.approx(50.0))
+
+
 def odd_card(home: Home, days: int, start: datetime = NOVEMBER) -> None:
     """Land an hour a day of a GPU that no price book knows."""
     readings_of_it = (r for k in range(days) for r in readings(start + k * DAY, 1.0, device_name="Foo X9"))

@@ -26,6 +26,7 @@ from watchkeeper.story import Story
 from watchkeeper.windows import Window
 
 DAY = datetime(2025, 1, 20, tzinfo=UTC)
+NEW_YEAR = datetime(2025, 1, 1, tzinfo=UTC)
 A_DAY = timedelta(days=1)
 NEXT = DAY + A_DAY
 
@@ -42,7 +43,9 @@ def hosted(make_home: Callable[..., Home]) -> Home:
     return asked_model(make_home, hosts=["a"])
 
 
-def asked_model(make_home: Callable[..., Home], *, window: str = "day", segments: Sequence[str] = (), **cost: Any) -> Home:
+def asked_model(
+    make_home: Callable[..., Home], *, window: str = "day", segments: Sequence[str] = (), since: datetime = NEW_YEAR, **cost: Any
+) -> Home:
     words = {
         "model": "chat",
         "task": "regression",
@@ -55,7 +58,7 @@ def asked_model(make_home: Callable[..., Home], *, window: str = "day", segments
     home = make_home({**words, "cost": {"llm": "some-llm", "budget": "100 per month", **cost}}, name="chat")
     home.token_prices.write_text("model,provider,input,output,currency,as_of,source\nsome-llm,p,2,10,USD,2025-01-01,list\n")
     home.prices.write_text("gpu,provider,instance,price,currency,region,as_of,source\nL4,p,i,1.00,USD,r,2025-01-01,s\n")
-    landed = {"model": "chat", "source": "events", "name": "f", "status": "landed", "starts_at": DAY, "landed_at": DAY}
+    landed = {"model": "chat", "source": "events", "name": "f", "status": "landed", "starts_at": since, "landed_at": DAY}
     home.lake.append_records(Batch, [Batch(batch_id="1", **landed)])
     return home
 
@@ -148,6 +151,20 @@ def test_what_is_said_of_days_without_readings_is_true_of_gpus_and_of_tokens(mak
     facts = dict(story.facts)
     assert facts["Known in part"] == "on 4 days no GPU was read, and tokens alone are counted."
     assert facts["Unknown"] == "20 days of the month have no readings or tokens: what was spent then is not known, and in no sum here."
+
+
+def test_days_before_a_models_first_one_are_not_without_anything(make_home, watchkeeper):
+    home = asked_model(make_home, since=DAY)
+    for k in (0, 1, 3):
+        ask(home, 500, day=DAY + k * A_DAY)
+    run(home, DAY + 4 * A_DAY)
+    chat = load_monitors(home)[0]["chat"]
+    found, later = (outlook(home, chat, now=DAY + k * A_DAY) for k in (4, 14))
+    assert found is not None
+    assert later is not None
+    assert (found.days_unknown, found.month_to_date) == (1, pytest.approx(3.0))
+    assert outlook_text(found).startswith("3.00 USD by 23 January; budget 100; 1 day without tokens is in neither; ")
+    assert later.days_unknown == 2, "in February all days count: the model was there"
 
 
 def test_tokens_without_a_price_on_a_day_without_readings_are_said_to_have_none(hosted):

@@ -48,7 +48,7 @@ class Outlook:
     known_by: str = "readings"
     """What tells the cost of a day: readings of GPUs, tokens, or both."""
     days_unknown: int = 0
-    """Days of the month so far of which nothing of that is there, or tokens without a price alone: they are in no sum."""
+    """Days of the month so far, since the model's first, of which nothing of that is there, or tokens without a price alone: they are in no sum."""
     days_uncounted: int = 0
     """Of these days those on which there were tokens, which have no price, and no GPU was read."""
     days_unread: int = 0

@@ -65,7 +65,8 @@ class Forecast:
     chance: float | None = None
     known: int
     unknown: int
-    """Days of the month up to `through`, of which the cost is known, and of which nothing is: no readings, and no tokens that have a price."""
+    """Days of the month up to `through`, of which the cost is known, and, since the model's first, of which nothing is: no readings, and no tokens
+    that have a price."""
     uncounted: int = 0
     """Those of the unknown ones on which there were tokens, which have no price."""
     unread: int = 0
@@ -93,8 +94,11 @@ def forecast(
     through: date,
     limit: float | None = None,
     at_least: Mapping[date, AtLeast] = MappingProxyType({}),
+    began: date | None = None,
 ) -> Forecast:
-    """Return the forecast of the month [start, end) from daily costs up to the day `through`; a day that both `costs` and `at_least` lack is unknown.
+    """Return the forecast of the month [start, end) from daily costs up to the day `through`.
+
+    A day that both `costs` and `at_least` lack is unknown, save before the day on which the model `began`.
 
     >>> even = {date(2025, 9, 1) + k * _DAY: 10.0 for k in range(40)}
     >>> found = forecast(even, date(2025, 10, 1), date(2025, 11, 1), date(2025, 10, 10), limit=305.0)
@@ -115,7 +119,7 @@ def forecast(
         to_date=float(sum(amounts[d] for d in month if d in amounts)),
         limit=limit,
         known=sum(d in costs for d in month),
-        unknown=sum(d not in costs and d not in at_least for d in month) + sum(a.is_uncounted for a in partly),
+        unknown=sum(d not in costs and d not in at_least for d in month if began is None or d >= began) + sum(a.is_uncounted for a in partly),
         uncounted=sum(a.is_uncounted for a in partly),
         unread=sum(a.lacks_readings and not a.is_uncounted for a in partly),
         unpriced=sum(a.lacks_price for a in partly),

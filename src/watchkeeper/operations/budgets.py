@@ -22,7 +22,7 @@ from watchkeeper.measures.forecast import LEARNED_FROM, AtLeast, Forecast, forec
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import BillRow
 from watchkeeper.operations.costs import costs_by
-from watchkeeper.operations.spending import unsampled_text
+from watchkeeper.operations.spending import first_asked, unsampled_text
 from watchkeeper.records import IncidentEvent, Score, Signal
 from watchkeeper.story import Story
 from watchkeeper.windows import Grid, Window, local_midnight
@@ -43,6 +43,8 @@ class DailyCosts:
     is_synthetic: bool = False
     lacking: dict[date, str] = field(default_factory=dict)
     """Which price a day lacks, and what to add."""
+    began: date | None = None
+    """The first day on which the model cost or was asked anything, or one before those looked at; None before any."""
 
     def reason(self, through: date) -> str:
         """Return which price was lacking on the last such day up to one; empty where none was."""
@@ -76,7 +78,20 @@ def daily_costs(home: Home, monitor: Monitor, since: date, *, now: datetime) -> 
         at_least={day: one for day, one in known.items() if day not in whole},
         is_synthetic=bool(scores) and not measured,
         lacking=lacking,
+        began=_began(home, monitor, min(by_day, default=None), since, now),
     )
+
+
+def _began(home: Home, monitor: Monitor, costed: date | None, since: date, now: datetime) -> date | None:
+    """Return the first day of a model by its costs, of which the first known one from `since` on is given, and by what it was asked."""
+    if (
+        costed is not None
+        and costed > since
+        and any(_totals(home, monitor, pc.field("window_start") < pa.scalar(local_midnight(since, monitor.timezone), TIMESTAMP), now))
+    ):
+        return since
+    asked = first_asked(home, monitor, now=now)
+    return min((d for d in (costed, asked and _day_of(monitor, asked)) if d is not None), default=None)
 
 
 def _known_of(monitor: Monitor, scores: Sequence[Score]) -> AtLeast:
@@ -106,9 +121,13 @@ def _scores(home: Home, monitor: Monitor, start: datetime, end: datetime, now: d
     if monitor.window not in ("hour", "day"):
         return (s for s in costs_by(home, monitor, Grid("day", monitor.timezone), now=now, start=start, end=end) if s.metric == METRIC)
     time = pc.field("window_start")
+    return _totals(home, monitor, (time >= pa.scalar(start, TIMESTAMP)) & (time < pa.scalar(end, TIMESTAMP)), now)
+
+
+def _totals(home: Home, monitor: Monitor, when: pc.Expression, now: datetime) -> list[Score]:
+    """Return the total cost of windows of the monitor's own grid in which the model cost anything."""
     where = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment) & (pc.field("metric") == METRIC)
-    where &= (pc.field("grain") == monitor.window) & (pc.field("version") == "") & (pc.field("segment") == "")
-    where &= (time >= pa.scalar(start, TIMESTAMP)) & (time < pa.scalar(end, TIMESTAMP))
+    where &= (pc.field("grain") == monitor.window) & (pc.field("version") == "") & (pc.field("segment") == "") & when
     return [s for s in home.lake.newest(Score, as_of=now, where=where) if s.n or s.value is not None]
 
 
@@ -214,7 +233,7 @@ def _course(home: Home, monitor: Monitor, month: Window, now: datetime) -> tuple
 
 def _forecast(found: DailyCosts, monitor: Monitor, month: Window, through: date) -> Forecast:
     start, end = _day_of(monitor, month.start), _day_of(monitor, month.end)
-    return forecast(found.costs, start, end, through, monitor.cost.budget, found.at_least)
+    return forecast(found.costs, start, end, through, monitor.cost.budget, found.at_least, found.began)
 
 
 def _ends(monitor: Monitor, month: Window) -> dict[date, datetime]:
