@@ -197,6 +197,19 @@ def test_what_is_said_of_a_month_is_true_of_all_its_days_so_far_and_of_no_later_
     assert not [found for found in (before, after) if "was read in this time" in outlook_text(found)]
 
 
+@pytest.mark.parametrize("window", ["day", "week"])
+def test_a_month_says_which_price_lacks_and_nothing_of_those_that_are_there(make_home, window):
+    hosted = asked_model(make_home, hosts=["a"], window=window)
+    hosted.token_prices.write_text("model,provider,input,output,currency,as_of,source\nother-llm,p,2,10,USD,2025-01-01,list\n")
+    ask(hosted, 500)
+    read(hosted, DAY, 24)
+    run(hosted)
+    found = outlook(hosted, load_monitors(hosted)[0]["chat"], now=NEXT)
+    assert found is not None
+    no_price = "no token price for 'some-llm' in USD: add a line for it to warehouse/seeds/token_prices.csv"
+    assert found.reason == f"{no_price}; no forecast yet: 7 days of known cost are needed, 1 is there"
+
+
 def test_a_digest_says_that_tokens_without_a_price_are_not_in_the_cost_of_gpus(hosted):
     hosted.token_prices.write_text("model,provider,input,output,currency,as_of,source\nother-llm,p,2,10,USD,2025-01-01,list\n")
     ask(hosted, 500)
