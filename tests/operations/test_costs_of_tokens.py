@@ -229,6 +229,19 @@ def test_what_no_reading_tells_the_purpose_of_is_shown_as_tokens(hosted, watchke
     assert "Sum: 25.00 USD" in shown
 
 
+def test_of_several_windows_each_says_which_predictions_its_cost_is_divided_by(hosted, watchkeeper):
+    for k, hours in enumerate([12, 6]):
+        ask(hosted, 500, day=DAY + k * A_DAY)
+        ask(hosted, 300, day=DAY + k * A_DAY + timedelta(hours=15))
+        read(hosted, DAY + k * A_DAY, hours)
+    shown = watchkeeper("costs", "--by", "day", "--now", (DAY + 2 * A_DAY).isoformat(), at=hosted).stdout
+    said = "of the time, in which 500 of 800 predictions fall: GPUs' cost is divided by these"
+    assert f"\nchat, Mon 20 Jan 2025: GPUs were sampled for 50 % {said}\n" in shown
+    assert f"\nchat, Tue 21 Jan 2025: GPUs were sampled for 25 % {said}\n" in shown
+    alone = watchkeeper("costs", "--by", "day", "--from", "2025-01-21", "--now", (DAY + 2 * A_DAY).isoformat(), at=hosted).stdout
+    assert f"\nchat: GPUs were sampled for 25 % {said}\n" in alone
+
+
 def land_in_shops(home: Home, name: str, days: Sequence[datetime], shop: str, rows: int, *, unanswered: int = 0) -> None:
     ids = [f"{shop}-{day:%d}-{n}" for day in days for n in range(rows)]
     times = pa.array([day + timedelta(hours=5) for day in days for _ in range(rows)], TIMESTAMP)

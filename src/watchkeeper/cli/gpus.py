@@ -3,6 +3,7 @@
 Belongs here: arguments, and what is printed. Does not: taking readings (sampling.py), or adding them up (operations/bill.py).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -21,7 +22,7 @@ from watchkeeper.measures.cost import SYNTHETIC
 from watchkeeper.measures.gpu_use import energy_source
 from watchkeeper.operations.bill import BillRow, bill
 from watchkeeper.operations.budgets import with_outlooks
-from watchkeeper.words import counted, listed, number_text
+from watchkeeper.words import counted, listed, number_text, window_text
 
 _TABLE = (
     "model",
@@ -110,7 +111,7 @@ def costs(
         title=f"{by.value}s in {zone}",
         empty=_none_yet(workspace, zone, at) if not shown else "",
     )
-    for note in [*_notes(shown), *(f"{r.model}: {outlook_text(r.outlook)}" for r in shown if r.outlook is not None)]:
+    for note in [*_notes(shown, zone), *(f"{r.model}: {outlook_text(r.outlook)}" for r in shown if r.outlook is not None)]:
         say(note)
 
 
@@ -142,7 +143,7 @@ def _money(cents: int | None) -> Decimal | None:
     return None if cents is None else Decimal(cents).scaleb(-2)
 
 
-def _notes(rows: Sequence[BillRow]) -> list[str]:
+def _notes(rows: Sequence[BillRow], zone: str) -> list[str]:
     """Return the sum, the prices behind it, and what is missing from it."""
     sums: dict[str, int] = {}
     for row in rows:
@@ -154,11 +155,16 @@ def _notes(rows: Sequence[BillRow]) -> list[str]:
     notes += [f"Not priced: {cell(unpriced)} GPU-hours"] if unpriced else []
     notes += _also(rows)
     notes += [f"Prices: {text}" for text in dict.fromkeys(r.prices for r in rows if r.prices)]
-    notes += [f"{r.model}: {r.per_prediction_note}" for r in rows if r.per_prediction_note]
+    windows = Counter(r.model for r in rows)
+    notes += [f"{r.model}{_when(r, zone) if windows[r.model] > 1 else ''}: {r.per_prediction_note}" for r in rows if r.per_prediction_note]
     correct = _grouped((r, r.correct_note) for r in rows)
     notes += [f"Correct predictions{_of(_whose(mine, rows))}: {text}" for text, mine in correct.items()]
     reasons = _grouped((r, part) for r in rows for part in r.reason.split("; "))
     return notes + [_reason(part, mine, rows) for part, mine in reasons.items()]
+
+
+def _when(row: BillRow, zone: str) -> str:
+    return f", {window_text(row.window_start, row.window_end, zone)}"
 
 
 def _grouped(said: Iterable[tuple[BillRow, str]]) -> dict[str, list[BillRow]]:
