@@ -94,11 +94,28 @@ def test_the_keys_of_a_cost_row_are_stable(traced, watchkeeper: Callable):
 def test_people_read_that_a_trace_is_no_bill_and_where_prices_come_from(traced, watchkeeper: Callable):
     shown = watchkeeper("costs", "--now", "2025-02-10").stdout
     assert "unattributed" in shown
-    assert "Synthetic trace, not a bill" in shown
+    assert "\nparcels: synthetic trace, not a bill\n" in shown
+    assert "Synthetic trace, not a bill" in watchkeeper("costs", "--to", "2025-02-03", "--from", "2025-01-27", "--now", "2025-02-10").stdout
     assert "as of 2026-09-06" in shown
     assert re.search(r"^Energy read: [\d.,]+ kWh, an estimate: power times time$", shown, re.MULTILINE)
     rows = json.loads(watchkeeper("costs", "--json", "--now", "2025-02-10").stdout)
     assert f"Sum: {sum(r['cost'] or 0.0 for r in rows):,.2f} USD\n" in shown
+
+
+def test_of_several_models_each_line_says_whose_it_is(home, watchkeeper: Callable):
+    given = {"interval_s": 3600.0, "host": "spare", "device": 0}
+    readings = [("parcels", "NVIDIA T4"), ("parcels", "Mystery 9000"), ("other", "Mystery 9000"), ("third", "Riddle 1")]
+    home.lake.append_records(
+        GpuSample, [GpuSample(sampled_at=MONDAY, device_uuid=f"{m}-{name}", device_name=name, model=m, **given) for m, name in readings]
+    )
+    shown = watchkeeper("costs", "--now", "2025-02-10").stdout
+    assert "\nparcels: 1.00 of 2.00 GPU-hours: no price for 'Mystery 9000' in USD: add" in shown
+    assert "\nother: no price for 'Mystery 9000' in USD: add" in shown
+    assert "\nthird: no price for 'Riddle 1' in USD: add" in shown
+    assert "\nCorrect predictions of parcels: " in shown
+    alone = watchkeeper("costs", "parcels", "--now", "2025-02-10").stdout
+    assert "\n1.00 of 2.00 GPU-hours: no price for" in alone
+    assert "\nCorrect predictions: " in alone
 
 
 def test_one_week_of_one_model_is_shown_by_the_day(traced, watchkeeper: Callable):

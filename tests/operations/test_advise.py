@@ -112,6 +112,40 @@ def test_idle_gpus_with_room_in_latency_may_be_fewer_and_the_saving_is_that_of_t
     assert found.evidence["gpus_busy_peak"] == pytest.approx(1.2)
 
 
+def test_a_saving_is_by_the_days_that_were_read_and_says_how_many_these_are(farm):
+    home = farm(service={"latency_limit": 300})
+    serve(home, 4, 0.3)
+    table = home.lake.table(GpuSample.TABLE)
+    assert table is not None
+    table.delete("sampled_at > '2025-03-05' AND sampled_at <= '2025-03-10'")
+    latency(home, 120.0)
+    found = told(home)["scale_down"]
+    assert (found.evidence["days"], found.evidence["days_unread"]) == (9, 5)
+    assert found.saving_per_month == pytest.approx(2 * 24 * 2.70 * 30.44)
+    assert found.text.endswith(" By 9 days of readings: on 5 more since the first none was taken.")
+
+
+def test_days_on_which_its_gpus_were_read_and_not_held_by_it_count_and_are_no_saving(farm):
+    home = farm(service={"latency_limit": 300}, cost={})
+    for day in range(14):  # on every other day the same host serves nobody
+        readings = {"device_name": A100, "utilisation_ratio": 0.3 if day % 2 == 0 else 0.0, "interval_s": 3600.0, "host": "a"}
+        home.lake.append_records(
+            GpuSample,
+            [
+                GpuSample(
+                    sampled_at=START + day * DAY + timedelta(hours=h + 1), device=d, device_uuid=f"a-{d}", model="" if day % 2 else "one", **readings
+                )
+                for h in range(24)
+                for d in range(4)
+            ],
+        )
+    latency(home, 120.0)
+    found = told(home)["scale_down"]
+    assert (found.evidence["days"], found.evidence["days_unread"]) == (14, 0)
+    assert found.saving_per_month == pytest.approx(24 * 2.70 * 30.44)
+    assert "of readings" not in found.text
+
+
 def test_what_is_saved_on_reserved_gpus_is_said_to_be_bound(farm):
     home = farm(service={"latency_limit": 300})
     home.prices.write_text(BOOK.replace("as_of,source\n", "as_of,source,kind\n").replace(",list\n", ",list,reserved\n"))

@@ -197,6 +197,33 @@ def test_days_without_readings_are_in_no_sum_and_are_said(farm):
     assert "2 days without readings are in neither" in outlook_text(found)
 
 
+@pytest.mark.parametrize(("before", "unknown"), [(None, 0), (datetime(2025, 7, 1, tzinfo=UTC), 7)], ids=["new", "seen in July"])
+@pytest.mark.parametrize("window", ["day", "week"])
+def test_days_before_the_first_reading_of_a_model_are_not_without_readings(make_home, window, before, unknown):
+    home = make_home({**monitor(budget="400 per month"), "window": window}, name="farm")
+    home.prices.write_text(HEAD + "L4,aws,g6,1.00,USD,us-east-1,2024-12-01,our contract\n")
+    if before:
+        spend(home, [10.0], start=before)
+        costs(home, load_monitors(home)[0], now=before + 14 * DAY)
+    spend(home, [10.0] * 5, start=NOVEMBER + 7 * DAY)
+    found = outlook_at(home, NOVEMBER + 12 * DAY)
+    assert (found.days_unknown, found.month_to_date) == (unknown, pytest.approx(50.0))
+
+
+@pytest.mark.parametrize(("budget", "said"), [(290, "budget 290, which more such days break"), (310, "budget 310, which more such days keep")])
+def test_days_that_are_alike_tell_no_interval_and_none_is_printed(farm, watchkeeper, budget, said):
+    home = farm(budget=f"{budget} per month")
+    spend(home, [10.0] * (BEFORE + 12))
+    found = outlook_at(home, NOVEMBER + 12 * DAY)
+    assert (found.forecast, found.low, found.high) == (pytest.approx(300.0), None, None)
+    assert outlook_text(found) == (
+        f"120 USD by 12 November; about 300 by 30 November, an estimate without an interval: the days so far tell none; {said}."
+    )
+    assert found.method.endswith("; no interval: days so alike tell nothing of how far others may lie")
+    shown = watchkeeper("costs", "--now", (NOVEMBER + 12 * DAY).isoformat(), at=home).stdout
+    assert not re.search(r"\[([\d.,]+), \1\]", shown)
+
+
 def odd_card(home: Home, days: int, start: datetime = NOVEMBER) -> None:
     """Land an hour a day of a GPU that no price book knows."""
     readings_of_it = (r for k in range(days) for r in readings(start + k * DAY, 1.0, device_name="Foo X9"))
@@ -215,15 +242,13 @@ def test_a_small_gpu_without_a_price_hides_no_broken_budget(make_home, window):
     [event] = watch(home, [NOVEMBER + 12 * DAY])
     story = Story.from_json(event.story)
     assert story is not None
-    assert story.headline == (
-        "has spent at least 240 USD by day 12 of November, budget 100, broken by day 6; at least 600 [600, 600] USD by 30 November"
-    )
+    assert story.headline == ("has spent at least 240 USD by day 12 of November, budget 100, broken by day 6; at least 600 USD by 30 November")
     assert dict(story.facts)["Known in part"] == f"on 12 days something has no price, and is in no sum here; {NO_PRICE}."
     assert "Unknown" not in dict(story.facts)
     found = outlook_at(home, NOVEMBER + 12 * DAY)
     assert (found.is_at_least, found.forecast_is_at_least, found.days_unknown, found.days_unpriced) == (True, True, 0, 12)
     assert outlook_text(found) == (
-        "at least 240 USD by 12 November; at least 600 [600, 600] by 30 November, an estimate; budget 100, which is spent;"
+        "at least 240 USD by 12 November; at least 600 by 30 November, an estimate without an interval: the days so far tell none; budget 100, which is spent;"
         f" on 12 days something has no price, and is in neither; {NO_PRICE}."
     )
 
@@ -247,7 +272,7 @@ def test_an_alarm_is_not_over_by_a_lower_bound_nor_told_by_one_within_the_budget
     story = Story.from_json(event.story)
     assert event.event == "opened"
     assert story is not None
-    assert story.headline == "will spend 600 [600, 600] USD by 30 November, budget 500; month to date 40.00 by day 2"
+    assert story.headline == "will spend about 600 USD by 30 November, budget 500; month to date 40.00 by day 2"
     found = outlook_at(home, NOVEMBER + 20 * DAY)
     assert found.forecast is not None
     assert found.forecast < 500
@@ -272,7 +297,7 @@ def test_the_digest_of_a_cost_that_is_known_in_part(farm):
     week = Window(datetime(2025, 11, 3, tzinfo=UTC), datetime(2025, 11, 10, tzinfo=UTC))
     digest = digest_of(home, found["one"], week, now=now, period="week").text
     assert "147 GPU-hours, 140.00 USD without 7.00 GPU-hours that have no price." in digest
-    assert "broken by day 6; at least 600 [600, 600] USD by 30 November; cause unknown; reply if you know." in digest
+    assert "broken by day 6; at least 600 USD by 30 November; cause unknown; reply if you know." in digest
 
 
 def test_news_that_are_late_tell_the_month_as_it_stands_and_when_it_broke(farm):
@@ -281,7 +306,7 @@ def test_news_that_are_late_tell_the_month_as_it_stands_and_when_it_broke(farm):
     opened, *_ = watch(home, [NOVEMBER + 29 * DAY])
     story = Story.from_json(opened.story)
     assert story is not None
-    assert story.headline == ("has spent 60.90 USD by day 29 of November, budget 20.00, broken on day 10; 63.00 [63.00, 63.00] USD by 30 November")
+    assert story.headline == ("has spent 60.90 USD by day 29 of November, budget 20.00, broken on day 10; about 63.00 USD by 30 November")
     assert story.when.startswith("November 2025, up to the end of day 29")
     [signal] = [s for s in home.lake.newest(Signal) if s.family == "cost"]
     assert signal.window_end <= NOVEMBER + 10 * DAY

@@ -17,6 +17,7 @@ from watchkeeper.operations.budgets import outlook
 from watchkeeper.operations.costs import costs
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.judge import judge
+from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.report import digest_of
 from watchkeeper.records import Batch, Score
@@ -25,6 +26,7 @@ from watchkeeper.story import Story
 from watchkeeper.windows import Window
 
 DAY = datetime(2025, 1, 20, tzinfo=UTC)
+NEW_YEAR = datetime(2025, 1, 1, tzinfo=UTC)
 A_DAY = timedelta(days=1)
 NEXT = DAY + A_DAY
 
@@ -41,7 +43,9 @@ def hosted(make_home: Callable[..., Home]) -> Home:
     return asked_model(make_home, hosts=["a"])
 
 
-def asked_model(make_home: Callable[..., Home], *, window: str = "day", segments: Sequence[str] = (), **cost: Any) -> Home:
+def asked_model(
+    make_home: Callable[..., Home], *, window: str = "day", segments: Sequence[str] = (), since: datetime = NEW_YEAR, **cost: Any
+) -> Home:
     words = {
         "model": "chat",
         "task": "regression",
@@ -54,7 +58,7 @@ def asked_model(make_home: Callable[..., Home], *, window: str = "day", segments
     home = make_home({**words, "cost": {"llm": "some-llm", "budget": "100 per month", **cost}}, name="chat")
     home.token_prices.write_text("model,provider,input,output,currency,as_of,source\nsome-llm,p,2,10,USD,2025-01-01,list\n")
     home.prices.write_text("gpu,provider,instance,price,currency,region,as_of,source\nL4,p,i,1.00,USD,r,2025-01-01,s\n")
-    landed = {"model": "chat", "source": "events", "name": "f", "status": "landed", "starts_at": DAY, "landed_at": DAY}
+    landed = {"model": "chat", "source": "events", "name": "f", "status": "landed", "starts_at": since, "landed_at": DAY}
     home.lake.append_records(Batch, [Batch(batch_id="1", **landed)])
     return home
 
@@ -149,6 +153,20 @@ def test_what_is_said_of_days_without_readings_is_true_of_gpus_and_of_tokens(mak
     assert facts["Unknown"] == "20 days of the month have no readings or tokens: what was spent then is not known, and in no sum here."
 
 
+def test_days_before_a_models_first_one_are_not_without_anything(make_home, watchkeeper):
+    home = asked_model(make_home, since=DAY)
+    for k in (0, 1, 3):
+        ask(home, 500, day=DAY + k * A_DAY)
+    run(home, DAY + 4 * A_DAY)
+    chat = load_monitors(home)[0]["chat"]
+    found, later = (outlook(home, chat, now=DAY + k * A_DAY) for k in (4, 14))
+    assert found is not None
+    assert later is not None
+    assert (found.days_unknown, found.month_to_date) == (1, pytest.approx(3.0))
+    assert outlook_text(found).startswith("3.00 USD by 23 January; budget 100; 1 day without tokens is in neither; ")
+    assert later.days_unknown == 2, "in February all days count: the model was there"
+
+
 def test_tokens_without_a_price_on_a_day_without_readings_are_said_to_have_none(hosted):
     hosted.token_prices.write_text("model,provider,input,output,currency,as_of,source\nother-llm,p,2,10,USD,2025-01-01,list\n")
     ask(hosted, 500)
@@ -179,6 +197,19 @@ def test_what_is_said_of_a_month_is_true_of_all_its_days_so_far_and_of_no_later_
     assert not [found for found in (before, after) if "was read in this time" in outlook_text(found)]
 
 
+@pytest.mark.parametrize("window", ["day", "week"])
+def test_a_month_says_which_price_lacks_and_nothing_of_those_that_are_there(make_home, window):
+    hosted = asked_model(make_home, hosts=["a"], window=window)
+    hosted.token_prices.write_text("model,provider,input,output,currency,as_of,source\nother-llm,p,2,10,USD,2025-01-01,list\n")
+    ask(hosted, 500)
+    read(hosted, DAY, 24)
+    run(hosted)
+    found = outlook(hosted, load_monitors(hosted)[0]["chat"], now=NEXT)
+    assert found is not None
+    no_price = "no token price for 'some-llm' in USD: add a line for it to warehouse/seeds/token_prices.csv"
+    assert found.reason == f"{no_price}; no forecast yet: 7 days of known cost are needed, 1 is there"
+
+
 def test_a_digest_says_that_tokens_without_a_price_are_not_in_the_cost_of_gpus(hosted):
     hosted.token_prices.write_text("model,provider,input,output,currency,as_of,source\nother-llm,p,2,10,USD,2025-01-01,list\n")
     ask(hosted, 500)
@@ -198,10 +229,23 @@ def test_what_no_reading_tells_the_purpose_of_is_shown_as_tokens(hosted, watchke
     assert "Sum: 25.00 USD" in shown
 
 
-def land_in_shops(home: Home, name: str, days: Sequence[datetime], shop: str, rows: int) -> None:
+def test_of_several_windows_each_says_which_predictions_its_cost_is_divided_by(hosted, watchkeeper):
+    for k, hours in enumerate([12, 6]):
+        ask(hosted, 500, day=DAY + k * A_DAY)
+        ask(hosted, 300, day=DAY + k * A_DAY + timedelta(hours=15))
+        read(hosted, DAY + k * A_DAY, hours)
+    shown = watchkeeper("costs", "--by", "day", "--now", (DAY + 2 * A_DAY).isoformat(), at=hosted).stdout
+    said = "of the time, in which 500 of 800 predictions fall: GPUs' cost is divided by these"
+    assert f"\nchat, Mon 20 Jan 2025: GPUs were sampled for 50 % {said}\n" in shown
+    assert f"\nchat, Tue 21 Jan 2025: GPUs were sampled for 25 % {said}\n" in shown
+    alone = watchkeeper("costs", "--by", "day", "--from", "2025-01-21", "--now", (DAY + 2 * A_DAY).isoformat(), at=hosted).stdout
+    assert f"\nchat: GPUs were sampled for 25 % {said}\n" in alone
+
+
+def land_in_shops(home: Home, name: str, days: Sequence[datetime], shop: str, rows: int, *, unanswered: int = 0) -> None:
     ids = [f"{shop}-{day:%d}-{n}" for day in days for n in range(rows)]
     times = pa.array([day + timedelta(hours=5) for day in days for _ in range(rows)], TIMESTAMP)
-    scores = [n / rows for _ in days for n in range(rows)]
+    scores = [n / rows if n >= unanswered else None for _ in days for n in range(rows)]
     asked = {"version": ["1"] * len(ids), "tokens_in": [1000] * len(ids), "tokens_out": [0] * len(ids), "shop": [shop] * len(ids)}
     pq.write_table(pa.table({"id": ids, "at": times, "p": scores, **asked}), home.root / "inbox" / f"chat-{name}.parquet")
     ingest(home, load_monitors(home)[0]["chat"], now=NEXT)
@@ -216,6 +260,43 @@ def test_what_no_segment_has_of_a_cost_is_shown_beside_the_segments(make_home, w
     assert re.search(r"^chat .* shop=a .*0\.60 +USD", shown, re.MULTILINE)
     assert re.search(r"^chat .* shop: none of these .*0\.20 +USD", shown, re.MULTILINE)
     assert "Sum: 0.80 USD" in shown
+
+
+def test_the_parts_in_json_add_up_to_the_bill_in_each_respect(make_home, watchkeeper):
+    home = asked_model(make_home, segments=["shop"], hosts=["a"])
+    land_in_shops(home, "1", [*(DAY - k * A_DAY for k in range(19, 5, -1)), DAY], "a", 300)
+    profile(home, load_monitors(home)[0]["chat"], now=NEXT)
+    land_in_shops(home, "2", [DAY], "b", 101)  # its tokens are paid for, its segments not counted yet
+    read(home, DAY, 7)
+    [row] = json.loads(watchkeeper("costs", "--by", "day", "--from", "2025-01-20", "--json", "--now", NEXT.isoformat(), at=home).stdout)
+    assert (row["gpu_cost"], row["token_cost"], row["cents"]) == (7.0, 0.802, 780)
+    parts: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for part in row["parts"]:
+        parts.setdefault((part["per"], part["columns"]), []).append(part)
+    assert set(parts) == {("version", ""), ("team", ""), ("purpose", ""), ("attributed_by", ""), ("segment", "shop")}
+    for mine in parts.values():
+        assert sum(p["cents"] for p in mine) == row["cents"]
+        assert sum(p["cost"] for p in mine) == pytest.approx(row["cost"], abs=1e-12)
+        assert sum(p["gpu_hours"] for p in mine) == pytest.approx(row["gpu_hours"], abs=1e-12)
+    assert [(p["of"], p["cost"], p["is_rest"]) for p in parts["purpose", ""]] == [("serving", 7.0, False), ("tokens", 0.802, True)]
+    of_shop, rest = parts["segment", "shop"]
+    assert (of_shop["of"], rest["of"], rest["is_rest"]) == ("shop=a", "shop: none of these", True)
+    assert rest["cost"] == pytest.approx(7.802 * 101 / 401)
+    digest = digest_of(home, load_monitors(home)[0]["chat"], Window(DAY, NEXT), now=NEXT, period="day").text
+    assert "none of these" not in digest
+
+
+def test_shares_of_segments_are_of_all_requests_so_that_unanswered_ones_make_no_more_of_the_cost(make_home):
+    home = asked_model(make_home, segments=["shop"])
+    before = [DAY - k * A_DAY for k in range(19, 5, -1)]
+    land_in_shops(home, "1", [*before, DAY], "a", 300, unanswered=100)
+    land_in_shops(home, "2", [*before, DAY], "b", 200, unanswered=150)
+    chat = load_monitors(home)[0]["chat"]
+    profile(home, chat, now=NEXT)
+    measure(home, chat, now=NEXT)
+    run(home)
+    shares = {s.segment: s.value for s in home.lake.newest(Score) if s.metric == "total_cost" and s.window_start == DAY and not s.version}
+    assert shares == {"": pytest.approx(1.0), "shop=a": pytest.approx(0.6), "shop=b": pytest.approx(0.4)}
 
 
 @pytest.mark.parametrize("hosts", [[], ["a"]], ids=["tokens", "tokens beside GPUs that nobody read"])

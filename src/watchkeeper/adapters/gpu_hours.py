@@ -79,7 +79,7 @@ def gpu_uses(lake: Lake, spans: Sequence[PriceSpan], claims: Claims, *, now: dat
         connection.register("hosts", _table({"host": list(claims.alone), "model": list(claims.alone.values())}))
         connection.register("requests", _request_table(shares))
         connection.execute("SET asof_loop_join_threshold = 0")  # it takes readings for few, and would compare each with each
-        bounds = {"since": since, "counted_since": since - 3 * LONGEST_INTERVAL, "until": min(now, until + LONGEST_INTERVAL)}
+        bounds = {"since": since, "counted_since": since - 4 * LONGEST_INTERVAL, "until": min(now, until + LONGEST_INTERVAL)}
         longest = LONGEST_INTERVAL // timedelta(microseconds=1)
         rows = ask(connection, statement("gpu_hours"), {**bounds, "longest_us": longest}).to_pylist()
     return [Use(**row) for row in rows]

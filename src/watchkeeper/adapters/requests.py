@@ -56,6 +56,8 @@ class Asked:
     """Whether a trace is made up -> version -> those predictions in whose time it has a reading of a GPU that served."""
     odd_tokens: int = 0
     """Requests with a number of tokens that is no count: negative, a fraction or absurd; it is not paid for."""
+    requests: int = 0
+    """All of them, whether or not an answer came."""
 
     @property
     def all_tokens(self) -> list[Tokens]:
@@ -90,6 +92,7 @@ def asked_by_window(lake: Lake, monitor: Monitor, spans: Sequence[PriceSpan], se
         asked = found.setdefault(row["window_start"], Asked())
         asked.predictions += row["predictions"]
         asked.odd_tokens += row["odd_tokens"]
+        asked.requests += row["requests"]
         if row["predictions"]:
             asked.versions[row["version"]] = asked.versions.get(row["version"], 0) + row["predictions"]
         for is_synthetic, count in ((False, row["measured"]), (True, row["made_up"])):

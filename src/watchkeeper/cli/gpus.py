@@ -3,11 +3,11 @@
 Belongs here: arguments, and what is printed. Does not: taking readings (sampling.py), or adding them up (operations/bill.py).
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from fractions import Fraction
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -19,11 +19,10 @@ from watchkeeper.cli.frame import HomeOption, NowOption, days, moment, open_home
 from watchkeeper.cli.output import JsonOption, as_dict, cell, complain, say, show, window_so_far
 from watchkeeper.judgement.budget import outlook_text
 from watchkeeper.measures.cost import SYNTHETIC
-from watchkeeper.measures.gpu_use import energy_source, shared_out
-from watchkeeper.operations.bill import BillRow, Part, bill
+from watchkeeper.measures.gpu_use import energy_source
+from watchkeeper.operations.bill import BillRow, bill
 from watchkeeper.operations.budgets import with_outlooks
-from watchkeeper.spelling import segment_pairs
-from watchkeeper.words import counted, listed, number_text
+from watchkeeper.words import counted, listed, number_text, window_text
 
 _TABLE = (
     "model",
@@ -40,8 +39,6 @@ _TABLE = (
     "is_synthetic",
 )
 
-
-_CENT = Fraction(1, 100)
 _PARTS = ("model", "window", "of", "gpu_hours", "cost", "currency", "predictions", "cost_per_1000_predictions", "estimated_ratio")
 
 
@@ -114,7 +111,7 @@ def costs(
         title=f"{by.value}s in {zone}",
         empty=_none_yet(workspace, zone, at) if not shown else "",
     )
-    for note in [*_notes(shown), *(f"{r.model}: {outlook_text(r.outlook)}" for r in shown if r.outlook is not None)]:
+    for note in [*_notes(shown, zone), *(f"{r.model}: {outlook_text(r.outlook)}" for r in shown if r.outlook is not None)]:
         say(note)
 
 
@@ -131,7 +128,7 @@ def _for_people(row: BillRow, zone: str, now: datetime) -> dict[str, Any]:
         "model": row.model or row.account,
         "window": window_so_far(row.window_start, row.window_end, zone, now),
         "gpu_hours": None if row.is_unread else row.gpu_hours,
-        "cost": None if row.cents is None else Decimal(row.cents).scaleb(-2),
+        "cost": _money(row.cents),
     }
 
 
@@ -139,34 +136,14 @@ def _parts(row: BillRow, per: str, zone: str, now: datetime) -> list[dict[str, A
     """Return the parts of a row as rows that add up to it, of segments those of each column; a row without parts stands as it is."""
     whole = {**_for_people(row, zone, now), "of": "", "predictions": None, "cost_per_1000_predictions": None}
     mine = [p for p in row.parts if p.per == per]
-    by_column: dict[str, list[Part]] = {}
-    for part in mine:
-        by_column.setdefault(_columns(part.of) if per == "segment" else "", []).append(part)
-    made = [line for columns, parts in by_column.items() for line in _adding_up(row, parts, columns)]
-    unread = {"gpu_hours": None} if row.is_unread else {}
-    return [whole | line | unread for line in made] or [whole]
+    return [whole | as_dict(p) | {"gpu_hours": None if row.is_unread else p.gpu_hours or None, "cost": _money(p.cents)} for p in mine] or [whole]
 
 
-def _adding_up(row: BillRow, parts: Sequence[Part], columns: str) -> list[dict[str, Any]]:
-    """Return parts with their cents, and what of the row's cost is in none of them: tokens, or the predictions of no segment of these columns."""
-    costs = [Fraction(p.cost or 0.0) for p in parts]
-    rest = Fraction(row.cost or 0.0) - sum(costs)
-    lines = [as_dict(p) for p in parts]
-    if rest >= _CENT / 2:
-        hours = max(0.0, row.gpu_hours - sum(p.gpu_hours for p in parts)) if columns else None
-        lines.append({"of": f"{columns}: none of these" if columns else "tokens", "gpu_hours": hours, "estimated_ratio": 1.0 if columns else None})
-        costs.append(rest)
-    adds_up = row.cents is not None and abs(Fraction(row.cost or 0.0) - sum(costs)) < _CENT / 2
-    cents = shared_out(row.cents or 0, costs) if adds_up else [round(c * 100) for c in costs]
-    is_unknown = [p.cost is None for p in parts] + [False]
-    return [line | {"cost": None if unknown else Decimal(c).scaleb(-2)} for line, c, unknown in zip(lines, cents, is_unknown, strict=False)]
+def _money(cents: int | None) -> Decimal | None:
+    return None if cents is None else Decimal(cents).scaleb(-2)
 
 
-def _columns(segment: str) -> str:
-    return " and ".join(column for column, _ in segment_pairs(segment))
-
-
-def _notes(rows: Sequence[BillRow]) -> list[str]:
+def _notes(rows: Sequence[BillRow], zone: str) -> list[str]:
     """Return the sum, the prices behind it, and what is missing from it."""
     sums: dict[str, int] = {}
     for row in rows:
@@ -178,20 +155,43 @@ def _notes(rows: Sequence[BillRow]) -> list[str]:
     notes += [f"Not priced: {cell(unpriced)} GPU-hours"] if unpriced else []
     notes += _also(rows)
     notes += [f"Prices: {text}" for text in dict.fromkeys(r.prices for r in rows if r.prices)]
-    notes += [f"{r.model}: {r.per_prediction_note}" for r in rows if r.per_prediction_note]
-    notes += [f"Correct predictions: {text}" for text in dict.fromkeys(r.correct_note for r in rows if r.correct_note)]
-    reasons: dict[str, list[BillRow]] = {}
-    for row, part in ((r, part) for r in rows for part in r.reason.split("; ") if part):
-        reasons.setdefault(part, []).append(row)
-    return notes + [_reason(part, mine) for part, mine in reasons.items()]
+    windows = Counter(r.model for r in rows)
+    notes += [f"{r.model}{_when(r, zone) if windows[r.model] > 1 else ''}: {r.per_prediction_note}" for r in rows if r.per_prediction_note]
+    correct = _grouped((r, r.correct_note) for r in rows)
+    notes += [f"Correct predictions{_of(_whose(mine, rows))}: {text}" for text, mine in correct.items()]
+    reasons = _grouped((r, part) for r in rows for part in r.reason.split("; "))
+    return notes + [_reason(part, mine, rows) for part, mine in reasons.items()]
 
 
-def _reason(part: str, rows: Sequence[BillRow]) -> str:
-    """Return what some rows have to say; what is true only of time in which no GPU was read names the model and how many windows that is."""
-    if part == SYNTHETIC:
-        return SYNTHETIC.capitalize()
-    models = sorted({r.model or "" for r in rows})
-    return f"{listed(models)}, {counted(len(rows), rows[0].grain)}: {part}" if all(r.is_unread for r in rows) else part
+def _when(row: BillRow, zone: str) -> str:
+    return f", {window_text(row.window_start, row.window_end, zone)}"
+
+
+def _grouped(said: Iterable[tuple[BillRow, str]]) -> dict[str, list[BillRow]]:
+    """Return what is said, each with the rows of which it is."""
+    found: dict[str, list[BillRow]] = {}
+    for row, text in said:
+        if text:
+            found.setdefault(text, []).append(row)
+    return found
+
+
+def _whose(mine: Sequence[BillRow], rows: Sequence[BillRow]) -> str:
+    """Return of which of the models that are shown some rows are; empty where only one is."""
+    named = dict.fromkeys(r.model or r.account for r in mine)
+    return listed(list(named)) if len({r.model or r.account for r in rows}) > 1 else ""
+
+
+def _of(whose: str) -> str:
+    return f" of {whose}" if whose else ""
+
+
+def _reason(part: str, mine: Sequence[BillRow], rows: Sequence[BillRow]) -> str:
+    """Return what some rows have to say, with whose they are; what is true only of time in which no GPU was read tells how many windows that is."""
+    if all(r.is_unread for r in mine):
+        return f"{listed(sorted({r.model or '' for r in mine}))}, {counted(len(mine), mine[0].grain)}: {part}"
+    whose = _whose(mine, rows) if part != SYNTHETIC or len(mine) < len(rows) else ""
+    return f"{whose}: {part}" if whose else part if part != SYNTHETIC else SYNTHETIC.capitalize()
 
 
 def _also(rows: Sequence[BillRow]) -> list[str]:
@@ -209,4 +209,4 @@ def _also(rows: Sequence[BillRow]) -> list[str]:
     known = [r for r in rows if r.co2_kg is not None]
     said += [f"CO2: {number_text(sum(r.co2_kg or 0.0 for r in known))} kg ({'; '.join(dict.fromkeys(r.co2_note for r in known))})"] if known else []
     waiting = [r for r in rows if r.correct_state == "provisional"]
-    return said + (["The cost of a correct prediction is provisional: labels are still missing"] if waiting else [])
+    return said + ([f"The cost of a correct prediction{_of(_whose(waiting, rows))} is provisional: labels are still missing"] if waiting else [])

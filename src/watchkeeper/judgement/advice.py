@@ -14,7 +14,7 @@ from typing import Literal
 
 from watchkeeper.judgement.budget import money
 from watchkeeper.monitor import Monitor
-from watchkeeper.words import percent
+from watchkeeper.words import counted, percent
 
 Kind = Literal["scale_down", "batch", "smaller_card", "cheaper_version"]
 State = Literal["advised", "not advised", "not known"]
@@ -60,6 +60,9 @@ class Facts:
     """What is known of a model's serving over the last weeks; None is not known. Busy GPUs of an hour are those that would do if each were always busy."""
 
     days: float
+    """Days on which its GPUs were read, from the first on: what they tell is taken for the others of a month."""
+    days_unread: float = 0.0
+    """The others since the first."""
     currency: str
     is_synthetic: bool = False
     cost: float | None = None
@@ -147,12 +150,20 @@ class Rule:
 
     def yes(self, text: str, saved: float, cost: float | None, days: float, risk: str) -> Advice:
         """Advise, with what some days would have cost less, and the cost of the same days that this is a share of, None where that is not known."""
-        if self.facts.is_bound and self.kind != "cheaper_version":
+        if self.facts.is_bound and self._is_of_gpus:
             risk += " Some of its GPUs are reserved or own: what is given up goes on costing as much until it serves something else."
+        if self.facts.days_unread and self._is_of_gpus:
+            text += (
+                f" By {counted(round(self.facts.days), 'day')} of readings: on {round(self.facts.days_unread)} more since the first none was taken."
+            )
         share = None if cost is None else saved / cost if cost else 0.0
         if share is not None and share < LEAST_SAVED:
             return self.no(f"it would save {percent(max(0.0, share))} of the cost, which is not worth it")
         return self._made("advised", text, saved * DAYS_OF_MONTH / days, share, risk)
+
+    @property
+    def _is_of_gpus(self) -> bool:
+        return self.kind != "cheaper_version"
 
     def _made(self, state: State, text: str, saving: float | None = None, share: float | None = None, risk: str = "") -> Advice:
         return Advice(
@@ -164,6 +175,6 @@ class Rule:
             share_of_cost=share,
             currency=self.facts.currency,
             risk=risk,
-            evidence={"days": self.facts.days, **self.evidence},
+            evidence={"days": self.facts.days, **({"days_unread": self.facts.days_unread} if self._is_of_gpus else {}), **self.evidence},
             is_synthetic=self.facts.is_synthetic,
         )

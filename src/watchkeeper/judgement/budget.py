@@ -42,13 +42,14 @@ class Outlook:
     month_to_date: float
     budget: float | None = None
     forecast: float | None = None
+    """By the end of the month; its interval is None where the days known are too alike to tell one."""
     low: float | None = None
     high: float | None = None
     chance_of_breaking: float | None = None
     known_by: str = "readings"
     """What tells the cost of a day: readings of GPUs, tokens, or both."""
     days_unknown: int = 0
-    """Days of the month so far of which nothing of that is there, or tokens without a price alone: they are in no sum."""
+    """Days of the month so far, since the model's first, of which nothing of that is there, or tokens without a price alone: they are in no sum."""
     days_uncounted: int = 0
     """Of these days those on which there were tokens, which have no price, and no GPU was read."""
     days_unread: int = 0
@@ -178,7 +179,8 @@ def forecast_text(at: Forecast, currency: str) -> str:
     """Return the forecast with its interval; of a month that is over, what it was."""
     if at.value is None or at.is_over:
         return f"{to_date_text(at)} {currency}"
-    return f"{_least(is_so=at.is_ahead_least)}{money(at.value)} [{money(at.low)}, {money(at.high)}] {currency}"
+    about = "about " if at.low is None and not at.is_ahead_least else ""
+    return f"{about}{_least(is_so=at.is_ahead_least)}{_with_interval(at.value, at.low, at.high)} {currency}"
 
 
 def to_date_text(at: Forecast) -> str:
@@ -202,7 +204,8 @@ def outlook_text(found: Outlook) -> str:
         so_far = "nothing yet"
     about = "at least" if found.forecast_is_at_least else "about"
     ahead = (
-        f"{about} {money(found.forecast)} [{money(found.low)}, {money(found.high)}] by {found.month_end.day} {found.month_end:%B}, an estimate"
+        f"{about} {_with_interval(found.forecast, found.low, found.high)} by {found.month_end.day} {found.month_end:%B}, an estimate"
+        + (" without an interval: the days so far tell none" if found.low is None else "")
         if found.forecast is not None and found.through < found.month_end
         else ""
     )
@@ -237,6 +240,8 @@ def _standing(found: Outlook) -> str:
         return ", which is spent"
     if found.chance_of_breaking is None:
         return ""
+    if found.low is None and not found.forecast_is_at_least and found.through < found.month_end:
+        return ", which more such days break" if found.chance_of_breaking >= SURE else ", which more such days keep"
     if found.chance_of_breaking >= SURE:
         return ", which will be broken"
     if found.high is not None and found.budget is not None and found.high > found.budget:
@@ -249,7 +254,11 @@ def method_text(at: Forecast) -> str:
     if at.value is None:
         return f"no forecast yet: {LEAST_DAYS} days of known cost are needed, {at.learned} {'is' if at.learned == 1 else 'are'} there"
     pattern = "a level that may wander and the weekdays" if at.has_weekdays else "a level that may wander, without weekdays (too few days)"
-    return f"from {counted(at.learned, 'day')} of cost: {pattern}; 95 % interval of the sum of the days left"
+    how = f"from {counted(at.learned, 'day')} of cost: {pattern}"
+    if at.low is not None:
+        return f"{how}; 95 % interval of the sum of the days left"
+    none = "on no weekday that is left anything was ever spent" if at.value == at.to_date else "days so alike tell nothing of how far others may lie"
+    return f"{how}; no interval: {none}"
 
 
 def unknown_text(at: Forecast, lacking: str) -> str:
@@ -272,6 +281,20 @@ def _why(at: Forecast, costs: Mapping[date, float], currency: str) -> Cause:
     else:
         said = f"no rise: {money(per_day)} {currency} a day, as before, are more than the budget allows" if usual is not None else ""
     return Cause(kind="spending" if said else "unknown", subject=said)
+
+
+def _with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """Return a forecast with its interval, where there is one, in as many digits as tell its ends apart.
+
+    >>> _with_interval(620.4, 580.1, 660.3), _with_interval(600.03, 599.98, 600.08), _with_interval(600.0, None, None)
+    ('620 [580, 660]', '600.03 [599.98, 600.08]', '600')
+    """
+    if low is None or high is None:
+        return money(value)
+    if money(low) != money(high):
+        return f"{money(value)} [{money(low)}, {money(high)}]"
+    digits = next((d for d in range(2, 9) if f"{low:.{d}f}" != f"{high:.{d}f}"), 9)
+    return f"{value:,.{digits}f} [{low:,.{digits}f}, {high:,.{digits}f}]"
 
 
 def money(amount: float | None) -> str:

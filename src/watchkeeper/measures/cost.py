@@ -33,6 +33,7 @@ LEAST_SAMPLED = 30
 """Predictions of sampled time from which on the cost of one is told, where they are not all: their number is off by a fifth by chance then."""
 SYNTHETIC = "synthetic trace, not a bill"
 SHARED_OUT = "an estimate: shared out by predictions"
+_BY_ROWS = "an estimate: shared out by requests, answered or not"
 UNDEFINED = "no answer of a regression or a ranking is right or wrong: make a KPI of what counts (`kpis`), and compare it with the cost"
 _SAMPLED, _TOKENS = "gpu_samples", "token_prices"
 
@@ -176,11 +177,11 @@ def cost_scores(spent: Spent, monitor: Monitor, window: Window, *, now: datetime
 
 
 def share_score(spent: Spent, monitor: Monitor, window: Window, segment: str, share: Fraction, *, now: datetime) -> Score:
-    """Return a segment's share of the total cost, shared out by predictions, which is an estimate."""
+    """Return a segment's share of the total cost, shared out by requests, which is an estimate."""
     total = spent.total
     found = _number(spent, None if total is None else float(total * share), spent.currency.lower(), "lower_is_better", why_none=spent.pricing)
     if total is not None:
-        found["reason"] = _said(spent, SHARED_OUT)
+        found["reason"] = _said(spent, _BY_ROWS)
     return dataclasses.replace(_score(spent, monitor, window, "total_cost", found, now), segment=segment)
 
 

@@ -29,6 +29,8 @@ _WANDERS = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Variance of a day's step of the level, as a share of that of chance."""
 _DAY = timedelta(days=1)
 _SIDE = 0.025
+_ALIKE = 1e-4
+"""Width of an interval, as a share of what is to come, below which it is none: days so alike tell nothing of how far others may lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,8 @@ class AtLeast:
 class Forecast:
     """What a month costs, as known at the end of the day `through`: the sum so far, and the end of the month with a 95 % interval.
 
-    `value`, `low` and `high` are None where too few days are known. `chance` is that of more than `limit`, None without one; where the forecast is
-    a lower bound it is one, too.
+    `value`, `low` and `high` are None where too few days are known; `low` and `high` also where these are so alike that they tell nothing of how far
+    others may lie. `chance` is that of more than `limit`, None without one; where the forecast is a lower bound it is one, too.
     """
 
     start: date
@@ -65,7 +67,8 @@ class Forecast:
     chance: float | None = None
     known: int
     unknown: int
-    """Days of the month up to `through`, of which the cost is known, and of which nothing is: no readings, and no tokens that have a price."""
+    """Days of the month up to `through`, of which the cost is known, and, since the model's first, of which nothing is: no readings, and no tokens
+    that have a price."""
     uncounted: int = 0
     """Those of the unknown ones on which there were tokens, which have no price."""
     unread: int = 0
@@ -93,13 +96,16 @@ def forecast(
     through: date,
     limit: float | None = None,
     at_least: Mapping[date, AtLeast] = MappingProxyType({}),
+    began: date | None = None,
 ) -> Forecast:
-    """Return the forecast of the month [start, end) from daily costs up to the day `through`; a day that both `costs` and `at_least` lack is unknown.
+    """Return the forecast of the month [start, end) from daily costs up to the day `through`.
+
+    A day that both `costs` and `at_least` lack is unknown, save before the day on which the model `began`.
 
     >>> even = {date(2025, 9, 1) + k * _DAY: 10.0 for k in range(40)}
     >>> found = forecast(even, date(2025, 10, 1), date(2025, 11, 1), date(2025, 10, 10), limit=305.0)
-    >>> found.to_date, round(found.value, 2), round(found.low, 2), round(found.chance, 2)
-    (100.0, 310.0, 310.0, 1.0)
+    >>> found.to_date, round(found.value, 2), found.low, round(found.chance, 2)
+    (100.0, 310.0, None, 1.0)
     """
     month = [start + k * _DAY for k in range((through - start).days + 1)]
     amounts = {**{d: a.amount for d, a in at_least.items() if a.amount is not None}, **costs}
@@ -115,7 +121,7 @@ def forecast(
         to_date=float(sum(amounts[d] for d in month if d in amounts)),
         limit=limit,
         known=sum(d in costs for d in month),
-        unknown=sum(d not in costs and d not in at_least for d in month) + sum(a.is_uncounted for a in partly),
+        unknown=sum(d not in costs and d not in at_least for d in month if began is None or d >= began) + sum(a.is_uncounted for a in partly),
         uncounted=sum(a.is_uncounted for a in partly),
         unread=sum(a.lacks_readings and not a.is_uncounted for a in partly),
         unpriced=sum(a.lacks_price for a in partly),
@@ -130,11 +136,14 @@ def forecast(
     if not left:
         is_broken = limit is not None and found.to_date > limit
         chance = None if limit is None else float(is_broken)
-        return replace(found, value=found.to_date, low=found.to_date, high=found.to_date, chance=chance)
+        end_of_it = found.to_date if found.is_over else None
+        return replace(found, value=found.to_date, low=end_of_it, high=end_of_it, chance=chance)
     sums = _Sums.of(known, np.array([amounts[d] for d in known]), left)
     room = None if limit is None else limit - found.to_date
     chance = None if room is None else 1.0 if room < 0 else 1.0 - sums.below(room)
     value, low, high = (found.to_date + max(0.0, x) for x in (sums.mean, sums.quantile(_SIDE), sums.quantile(1 - _SIDE)))
+    if high - low <= _ALIKE * (value - found.to_date) + 1e-9:
+        return replace(found, value=value, chance=chance)
     return replace(found, value=value, low=low, high=high, chance=chance)
 
 

@@ -1,4 +1,4 @@
-"""Parts of a model's GPU time: by version, purpose, team or how it is known; where readings do not say, shared out by predictions.
+"""Parts of a model's GPU time: by version, purpose, team or how it is known; where readings do not say, shared out by what was asked.
 
 Belongs here: splitting uses so that parts add up to the whole. Does not: sums (gpu_use.py), counting predictions (adapters/requests.py).
 """
@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from watchkeeper.measures.gpu_use import Use, shared_out
+from watchkeeper.spelling import segment_pairs
 
 _AMOUNTS = ("sampled_us", "busy_known_us", "busy_us", "still_us", "energy_known_us", "energy_uj", "energy_counted_uj")
 
@@ -51,6 +52,23 @@ def _shared(uses: Sequence[Use], predictions: Mapping[str, int]) -> dict[str, li
     return made
 
 
-def by_segment(rows: Mapping[str, int], whole: int) -> dict[str, Fraction]:
-    """Return segment -> its share of the predictions."""
-    return {segment: Fraction(n, whole) for segment, n in sorted(rows.items()) if whole and n}
+def by_segment(rows: Mapping[str, int], requests: int) -> dict[str, Fraction]:
+    """Return segment -> its share of the requests of a window, by its rows; those of one dimension add up to 1 at most.
+
+    >>> shares = by_segment({"shop=a": 300, "shop=b": 300, "region=n": 400}, requests=500)
+    >>> shares["shop=a"] + shares["shop=b"], shares["region=n"]
+    (Fraction(1, 1), Fraction(4, 5))
+    """
+    told: dict[str, int] = {}
+    for segment, n in rows.items():
+        told[columns_of(segment)] = told.get(columns_of(segment), 0) + n
+    return {segment: Fraction(n, max(requests, told[columns_of(segment)])) for segment, n in sorted(rows.items()) if n}
+
+
+def columns_of(segment: str) -> str:
+    """Return the columns of a segment as people read them.
+
+    >>> columns_of("shop=H%26M&size=3")
+    'shop and size'
+    """
+    return " and ".join(column for column, _ in segment_pairs(segment))

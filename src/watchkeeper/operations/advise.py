@@ -48,19 +48,21 @@ def facts_of(home: Home, monitor: Monitor, monitors: Mapping[str, Monitor], book
     end = Grid("day", monitor.timezone).at(min(at or now, now)).start
     span, claims = Window(end - LOOKED_AT, end), claims_of(monitors)
     hours = list(Grid("hour", monitor.timezone).between(span.start, span.end))
-    every = [u for u in gpu_uses(home.lake, books.spans(hours), claims, now=now) if u.model == monitor.model]
-    serving = [u for u in every if u.purpose != TRAINING]
+    every = gpu_uses(home.lake, books.spans(hours), claims, now=now)
+    serving = [u for u in every if u.model == monitor.model and u.purpose != TRAINING]
     uses = [u for u in serving if not u.is_synthetic] or serving
     began = min((u.window_start for u in uses), default=span.end)
+    read = _days_read(monitor, every, uses)
     arrived = _arrivals(home, monitor, span, now)
     asked = arrived[(max(began, span.start) - span.start) // _HOUR :]
     charged = priced(uses, books.quotes(monitor.cost.currency))
     return Facts(
-        days=_days_since(monitor, began, span) if uses else 0.0,
+        days=float(len(read)),
+        days_unread=_days_since(monitor, began, span) - len(read) if uses else 0.0,
         currency=monitor.cost.currency,
         is_synthetic=any(u.is_synthetic for u in uses),
         cost=None if charged.whole is None or not uses else float(charged.whole),
-        whole_cost=_whole_cost(home, monitor, [u for u in every if u.is_synthetic == uses[0].is_synthetic], books, span, now) if uses else None,
+        whole_cost=_whole_cost(home, monitor, [u for u in every if u.is_synthetic == uses[0].is_synthetic], books, read, now) if uses else None,
         pricing=charged.missing,
         is_bound=_is_bound(monitor, uses, books),
         predictions=int(asked.sum()),
@@ -78,14 +80,22 @@ def facts_of(home: Home, monitor: Monitor, monitors: Mapping[str, Monitor], book
     )
 
 
-def _whole_cost(home: Home, monitor: Monitor, uses: Sequence[Use], books: Books, span: Window, now: datetime) -> float | None:
-    """Return what a model cost from the first day that it was served on, on GPUs, which are these uses, and by its tokens; None while a part has no price."""
-    began = min(u.window_start for u in uses if u.purpose != TRAINING)
-    days = Window(Grid("day", monitor.timezone).at(began).start, span.end)
-    uses = [u for u in uses if u.window_start >= days.start]
-    asked = asked_of(home, {monitor.model: monitor}, books, [days], (), now=now) if monitor.cost.llm else {}
-    total = spent_by(monitor, uses, days, books, asked.get(monitor.model, {}).get(days.start, Asked()), None).total
-    return None if total is None else float(total)
+def _days_read(monitor: Monitor, every: Sequence[Use], uses: Sequence[Use]) -> list[Window]:
+    """Return the days, from that of the first of a model's uses on, on which any GPU of the hosts that it used was read, whoever held that then."""
+    grid, hosts, began = Grid("day", monitor.timezone), {(u.host, u.is_synthetic) for u in uses}, min((u.window_start for u in uses), default=None)
+    days = {grid.at(u.window_start) for u in every if (u.host, u.is_synthetic) in hosts and began is not None and u.window_start >= began}
+    return sorted(days, key=lambda day: day.start)
+
+
+def _whole_cost(home: Home, monitor: Monitor, every: Sequence[Use], books: Books, days: Sequence[Window], now: datetime) -> float | None:
+    """Return what a model cost on some days, on GPUs, of which these are all uses, and by its tokens; None while a part has no price."""
+    grid, by_day = Grid("day", monitor.timezone), dict[datetime, list[Use]]()
+    for use in (u for u in every if u.model == monitor.model):
+        by_day.setdefault(grid.at(use.window_start).start, []).append(use)
+    asked = asked_of(home, {monitor.model: monitor}, books, days, (), now=now)[monitor.model] if monitor.cost.llm else {}
+    spent = (spent_by(monitor, by_day.get(d.start, []), d, books, asked.get(d.start, Asked()), None, was_sampled=True) for d in days)
+    totals = [each.total for each in spent]
+    return None if any(t is None for t in totals) else float(sum((t for t in totals if t is not None), Fraction(0)))
 
 
 def _days_since(monitor: Monitor, began: datetime, span: Window) -> float:

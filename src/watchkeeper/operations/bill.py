@@ -1,23 +1,23 @@
 """The bill: what every model cost by day, week or month, what no model accounts for, and what nobody held.
 
-Belongs here: rows for people, computed from telemetry so that they add up to the bill. Does not: what is stored (costs.py), reading (spending.py).
+Belongs here: rows for people, computed from telemetry so that they add up to the bill. Does not: the parts of a row (bill_parts.py), what is stored (costs.py),
+reading (spending.py).
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
-from typing import Literal
 
 from watchkeeper.adapters.gpu_hours import first_uses, gpu_uses
 from watchkeeper.adapters.requests import Asked
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.budget import Outlook
 from watchkeeper.measures.cost import SHARED_OUT, SYNTHETIC, Spent
-from watchkeeper.measures.gpu_parts import grouped
 from watchkeeper.measures.gpu_use import TRAINING, Account, Use, in_cents, usage
 from watchkeeper.monitor import Monitor
+from watchkeeper.operations.bill_parts import OF_GPUS, Part, in_whole_cents, part_of_tokens, parts_of_segments, parts_of_uses, parts_of_versions
 from watchkeeper.operations.spending import (
     Answers,
     Books,
@@ -25,30 +25,13 @@ from watchkeeper.operations.spending import (
     books_of,
     claims_of,
     first_asked,
-    segment_shares,
     spent_by,
-    spent_by_version,
     summed_answers,
 )
 from watchkeeper.windows import Grain, Grid, Window
 from watchkeeper.words import number_text, percent
 
-Per = Literal["version", "team", "purpose", "attributed_by", "segment"]
 _HOUR_US = 3_600_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A part of a row: its parts in one respect add up to it, save segments, of which each column's do."""
-
-    per: Per
-    of: str
-    gpu_hours: float
-    cost: float | None
-    predictions: int | None = None
-    cost_per_1000_predictions: float | None = None
-    estimated_ratio: float = 0.0
-    """Share of it that is an estimate: shared out by predictions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +193,7 @@ def _of_nobody(cell: _Cell, books: Books, grain: Grain) -> tuple[BillRow, Fracti
     training = [u for u in cell.uses if u.purpose == TRAINING]
     spent = Spent(gpu=used, training=usage(training, cell.window, quote) if training else None, currency=cell.currency)
     team = ", ".join(sorted({u.team for u in cell.uses if u.team}))
-    parts = [*_of_uses(cell, books, "purpose"), *_of_uses(cell, books, "attributed_by"), *_of_uses(cell, books, "team")]
+    parts = [p for per in OF_GPUS for p in parts_of_uses(cell.uses, cell.window, quote, per)]
     row = replace(_row(cell, spent, grain), predictions=None, sampled_predictions=None, per_prediction_note="", team=team, parts=parts)
     return row, spent.priced
 
@@ -218,12 +201,11 @@ def _of_nobody(cell: _Cell, books: Books, grain: Grain) -> tuple[BillRow, Fracti
 def _of_model(monitor: Monitor, cell: _Cell, books: Books, asked: Asked, answers: Answers, grain: Grain) -> tuple[BillRow, Fraction | None]:
     spent = spent_by(monitor, cell.uses, cell.window, books, asked, answers.accuracy.get(cell.whole.start), with_tokens=cell.with_tokens)
     rows = answers.segments.get(cell.whole.start, {})
+    quote, billed_to = books.quotes(cell.currency), monitor.billed_to
     parts = [
-        *_of_versions(monitor, cell, books, asked),
-        *_of_uses(cell, books, "team", monitor.billed_to),
-        *_of_uses(cell, books, "purpose"),
-        *_of_uses(cell, books, "attributed_by"),
-        *_of_segments(spent, rows, asked),
+        *parts_of_versions(monitor, cell.uses, cell.window, books, asked, with_tokens=cell.with_tokens),
+        *(p for per in OF_GPUS for p in (*parts_of_uses(cell.uses, cell.window, quote, per, billed_to), *part_of_tokens(spent, per))),
+        *parts_of_segments(spent, rows, asked),
     ]
     correct = spent.right.accuracy is not None and spent.per_correct is not None
     row = replace(
@@ -236,41 +218,6 @@ def _of_model(monitor: Monitor, cell: _Cell, books: Books, asked: Asked, answers
         parts=parts,
     )
     return row, spent.priced
-
-
-def _of_uses(cell: _Cell, books: Books, per: Per, default: str = "") -> Iterator[Part]:
-    """Yield the parts of GPU time by what readings say of it."""
-    names: dict[str, Callable[[Use], str]] = {
-        "team": lambda u: u.team or default,
-        "purpose": lambda u: u.purpose,
-        "attributed_by": lambda u: u.how,
-    }
-    for name, mine in grouped(cell.uses, names[per]).items():
-        used = usage(mine, cell.window, books.quotes(cell.currency))
-        cost = None if used.priced.cost is None else float(used.priced.cost)
-        yield Part(per=per, of=name, gpu_hours=used.gpu_hours, cost=cost, estimated_ratio=used.estimated_ratio)
-
-
-def _of_versions(monitor: Monitor, cell: _Cell, books: Books, asked: Asked) -> Iterator[Part]:
-    """Yield the parts by version, tokens included."""
-    for version, spent, estimated in spent_by_version(monitor, cell.uses, cell.window, books, asked, with_tokens=cell.with_tokens):
-        yield Part(
-            per="version",
-            of=version,
-            gpu_hours=spent.gpu.gpu_hours if spent.gpu else 0.0,
-            cost=None if spent.priced is None else float(spent.priced),
-            predictions=spent.predictions,
-            cost_per_1000_predictions=spent.per_1000,
-            estimated_ratio=estimated,
-        )
-
-
-def _of_segments(spent: Spent, rows: Mapping[str, int], asked: Asked) -> Iterator[Part]:
-    """Yield the parts by segment: shares of the whole by their rows, an estimate."""
-    for segment, share in segment_shares(rows, asked).items():
-        hours = float(Fraction(spent.gpu.gpu_us) * share / _HOUR_US) if spent.gpu else 0.0
-        cost = None if spent.priced is None else float(spent.priced * share)
-        yield Part(per="segment", of=segment, gpu_hours=hours, cost=cost, predictions=rows[segment], estimated_ratio=1.0)
 
 
 def _row(cell: _Cell, spent: Spent, grain: Grain) -> BillRow:
@@ -334,5 +281,5 @@ def _with_cents(made: Sequence[tuple[BillRow, Fraction | None]]) -> Iterator[Bil
     for _, several in itertools.groupby(priced, key=lambda pair: pair[0].currency):
         mine = list(several)
         for (row, _), cents in zip(mine, in_cents([cost for _, cost in mine if cost is not None]), strict=True):
-            yield replace(row, cents=cents)
+            yield replace(row, cents=cents, parts=in_whole_cents(row.parts, cents))
     yield from (row for row, cost in made if cost is None)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.budget import METRIC, Course, Outlook, budget_episode, budget_signals, budget_story, course, known_by, method_text
 from watchkeeper.judgement.developments import developments
@@ -22,7 +23,7 @@ from watchkeeper.measures.forecast import LEARNED_FROM, AtLeast, Forecast, forec
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import BillRow
 from watchkeeper.operations.costs import costs_by
-from watchkeeper.operations.spending import unsampled_text
+from watchkeeper.operations.spending import first_asked
 from watchkeeper.records import IncidentEvent, Score, Signal
 from watchkeeper.story import Story
 from watchkeeper.windows import Grid, Window, local_midnight
@@ -31,6 +32,8 @@ _DAY = timedelta(days=1)
 _LATE = timedelta(days=2)
 """How long after its end a month is still looked at of which nothing was told: its last day's cost comes after it."""
 _SETTLES = timedelta(days=7)
+_PRICED = ("gpu_cost", "token_cost")
+"""What has a price of its own: each of these scores says which price it lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class DailyCosts:
     is_synthetic: bool = False
     lacking: dict[date, str] = field(default_factory=dict)
     """Which price a day lacks, and what to add."""
+    began: date | None = None
+    """The first day on which the model cost or was asked anything, or one before those looked at; None before any."""
 
     def reason(self, through: date) -> str:
         """Return which price was lacking on the last such day up to one; empty where none was."""
@@ -66,17 +71,26 @@ def daily_costs(home: Home, monitor: Monitor, since: date, *, now: datetime) -> 
     measured = [s for s in scores if "synthetic" not in s.method]
     mine = measured or scores
     by_day: dict[date, list[Score]] = {}
-    for score in sorted(mine, key=lambda s: s.window_start):
+    for score in (s for s in mine if s.metric == METRIC):
         by_day.setdefault(_day_of(monitor, score.window_start), []).append(score)
     known = {day: _known_of(monitor, found) for day, found in by_day.items()}
-    lacking = {day: _price_lacking(monitor, s) for day, found in by_day.items() for s in found if _lacks_price(monitor, s)}
     whole = {day: one.amount for day, one in known.items() if one.amount is not None and not one.lacks_price and not one.lacks_readings}
     return DailyCosts(
         costs=whole,
         at_least={day: one for day, one in known.items() if day not in whole},
         is_synthetic=bool(scores) and not measured,
-        lacking=lacking,
+        lacking=_lacking(monitor, mine),
+        began=_began(home, monitor, min(by_day, default=None), since, now),
     )
+
+
+def _began(home: Home, monitor: Monitor, costed: date | None, since: date, now: datetime) -> date | None:
+    """Return the first day of a model by its costs, of which the first known one from `since` on is given, and by what it was asked."""
+    earlier = pc.field("window_start") < pa.scalar(local_midnight(since, monitor.timezone), TIMESTAMP)
+    if costed is not None and costed > since and _costed(home, monitor, (METRIC,), earlier, now):
+        return since
+    asked = first_asked(home, monitor, now=now)
+    return min((d for d in (costed, asked and _day_of(monitor, asked)) if d is not None), default=None)
 
 
 def _known_of(monitor: Monitor, scores: Sequence[Score]) -> AtLeast:
@@ -96,19 +110,28 @@ def _lacks_price(monitor: Monitor, score: Score) -> bool:
     return score.value is None and (score.bound_low is None or not _lacks_readings(monitor, score))
 
 
-def _price_lacking(monitor: Monitor, score: Score) -> str:
-    """Return why a window has no price, without what is said of its readings: it is told of a month, in which there may be others."""
-    return "; ".join(part for part in score.reason.split("; ") if part != unsampled_text(monitor))
+def _lacking(monitor: Monitor, scores: Iterable[Score]) -> dict[date, str]:
+    """Return which price each day lacks, of GPUs and of tokens, as the score of each says in its last window without a number."""
+    found: dict[date, dict[str, str]] = {}
+    for score in sorted(scores, key=lambda s: (s.metric, s.window_start)):
+        if score.metric in _PRICED and score.value is None:
+            found.setdefault(_day_of(monitor, score.window_start), {})[score.metric] = score.reason
+    return {day: "; ".join(reasons.values()) for day, reasons in found.items()}
 
 
 def _scores(home: Home, monitor: Monitor, start: datetime, end: datetime, now: datetime) -> Iterable[Score]:
-    """Return the total cost of windows of a day at most; longer ones are taken apart from the readings."""
+    """Return the cost of GPUs, of tokens and of both in windows of a day at most; longer ones are taken apart from the readings."""
+    wanted = (METRIC, *_PRICED)
     if monitor.window not in ("hour", "day"):
-        return (s for s in costs_by(home, monitor, Grid("day", monitor.timezone), now=now, start=start, end=end) if s.metric == METRIC)
+        return (s for s in costs_by(home, monitor, Grid("day", monitor.timezone), now=now, start=start, end=end) if s.metric in wanted)
     time = pc.field("window_start")
-    where = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment) & (pc.field("metric") == METRIC)
-    where &= (pc.field("grain") == monitor.window) & (pc.field("version") == "") & (pc.field("segment") == "")
-    where &= (time >= pa.scalar(start, TIMESTAMP)) & (time < pa.scalar(end, TIMESTAMP))
+    return _costed(home, monitor, wanted, (time >= pa.scalar(start, TIMESTAMP)) & (time < pa.scalar(end, TIMESTAMP)), now)
+
+
+def _costed(home: Home, monitor: Monitor, metrics: Sequence[str], when: pc.Expression, now: datetime) -> list[Score]:
+    """Return costs in windows of the monitor's own grid in which the model cost anything."""
+    where = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment) & among("metric", metrics)
+    where &= (pc.field("grain") == monitor.window) & (pc.field("version") == "") & (pc.field("segment") == "") & when
     return [s for s in home.lake.newest(Score, as_of=now, where=where) if s.n or s.value is not None]
 
 
@@ -214,7 +237,7 @@ def _course(home: Home, monitor: Monitor, month: Window, now: datetime) -> tuple
 
 def _forecast(found: DailyCosts, monitor: Monitor, month: Window, through: date) -> Forecast:
     start, end = _day_of(monitor, month.start), _day_of(monitor, month.end)
-    return forecast(found.costs, start, end, through, monitor.cost.budget, found.at_least)
+    return forecast(found.costs, start, end, through, monitor.cost.budget, found.at_least, found.began)
 
 
 def _ends(monitor: Monitor, month: Window) -> dict[date, datetime]:

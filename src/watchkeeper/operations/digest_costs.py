@@ -19,7 +19,8 @@ from watchkeeper.judgement.spending import Spending
 from watchkeeper.measures.cost import COST_METRICS, SYNTHETIC
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.advise import advise, facts_of
-from watchkeeper.operations.bill import BillRow, Per, billed
+from watchkeeper.operations.bill import BillRow, billed
+from watchkeeper.operations.bill_parts import Per
 from watchkeeper.operations.budgets import outlook
 from watchkeeper.operations.spending import books_or_reasons
 from watchkeeper.records import Score
@@ -95,7 +96,7 @@ def _spending(row: BillRow, rows: Sequence[BillRow]) -> Spending:
 
 
 def _dearest(row: BillRow, per: Per) -> list[tuple[str, float]]:
-    return sorted(((p.of, p.cost) for p in row.parts if p.per == per and p.cost is not None), key=lambda part: (-part[1], part[0]))
+    return sorted(((p.of, p.cost) for p in row.parts if p.per == per and p.cost is not None and not p.is_rest), key=lambda part: (-part[1], part[0]))
 
 
 def _segment_text(name: str) -> str:

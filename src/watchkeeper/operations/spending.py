@@ -204,5 +204,5 @@ def spent_by_version(
 
 
 def segment_shares(rows: Mapping[str, int], asked: Asked) -> dict[str, Fraction]:
-    """Return each segment's share of a window's predictions; rows that were not answered are in segments, too, and none may have more than all."""
-    return by_segment(rows, max([asked.predictions, *rows.values()]))
+    """Return each segment's share of a window's requests, answered or not, as its rows are; shares of one column's segments are never more than all."""
+    return by_segment(rows, asked.requests)

@@ -9,7 +9,8 @@
 -- GPU's own reading the rest, which nobody can hold. Energy is what the driver's counter rose by since the reading before by the same sampler, where that
 -- was taken when this one's interval began (to 5 % of it, as clocks are read one after the other); else power times time. A counter that stands still
 -- tells nothing, as no GPU runs on nothing: where it rises again after such readings, their time has its part of the rise, which is not added to what
--- power says of it. Whole microseconds and microjoules, split by cumulative rounding, make every sum exact.
+-- power says of it. That is so between two changes that were seen: the first rise of a counter that is told more slowly than it is read, as an exporter's
+-- may be, can hold energy from before the first reading, and counts as nothing. A driver's own is told at each reading. Whole microseconds and microjoules, split by cumulative rounding, make every sum exact.
 WITH told AS (
     SELECT DISTINCT
         host, device_uuid, coalesce(model, '') AS model, is_synthetic, utilisation_ratio, power_w, nullif(energy_j, 0) AS energy_j, source,
@@ -29,28 +30,33 @@ counters AS (
         ORDER BY read_us, starts_us, energy_j, utilisation_ratio, power_w, model, device_name, fraction_e9, gpu_uuid
     )
 ),
-moves AS (
+looked AS (
     SELECT
-        *,
-        max(CASE WHEN rise_j = 0 AND read_us - before_us <= $longest_us THEN NULL ELSE read_us END) OVER (
-            PARTITION BY host, source, device_uuid, is_synthetic, energy_j IS NULL
-            ORDER BY read_us, starts_us, energy_j, utilisation_ratio, power_w, model, device_name, fraction_e9, gpu_uuid
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS moved_us
+        *, coalesce(rise_j <> 0 OR read_us - before_us > $longest_us, true) AS is_end,
+        coalesce(read_us > before_us AND 20 * (starts_us - before_us) <= read_us - before_us, false) AS goes_on
     FROM counters
+),
+moves AS (
+    SELECT *, max(read_us) FILTER (is_end) OVER earlier AS moved_us, max(read_us) FILTER (goes_on AND rise_j <> 0) OVER earlier AS seen_us
+    FROM looked
+    WINDOW earlier AS (
+        PARTITION BY host, source, device_uuid, is_synthetic, energy_j IS NULL
+        ORDER BY read_us, starts_us, energy_j, utilisation_ratio, power_w, model, device_name, fraction_e9, gpu_uuid
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
 ),
 counted AS (
     SELECT
         *,
         CASE
-            WHEN rise_j > 0 AND read_us > before_us AND 20 * (starts_us - before_us) <= read_us - before_us AND read_us - moved_us <= 2 * $longest_us
+            WHEN rise_j > 0 AND goes_on AND read_us - moved_us <= 2 * $longest_us AND (moved_us = seen_us OR (moved_us = before_us AND source <> 'dcgm'))
                 THEN rise_j * 1e6 / (read_us - moved_us)
         END AS counted_w
     FROM moves
 ),
 readings AS (
     SELECT
-        * EXCLUDE (power_w, energy_j, source, before_us, rise_j, moved_us, counted_w), coalesce(counted_w, power_w) AS power_w, counted_w IS NOT NULL AS is_counted
+        * EXCLUDE (power_w, energy_j, source, before_us, rise_j, is_end, goes_on, moved_us, seen_us, counted_w), coalesce(counted_w, power_w) AS power_w, counted_w IS NOT NULL AS is_counted
     FROM counted
     WHERE read_us > epoch_us($since) AND read_us > starts_us
 ),

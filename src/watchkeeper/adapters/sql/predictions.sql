@@ -42,6 +42,7 @@ asked AS (
 )
 SELECT
     a.window_start, a.priced_on, a.version,
+    count(*) AS requests,
     count(*) FILTER (a.is_answered) AS predictions,
     count(*) FILTER (a.is_answered AND a.at_us < m.to_us) AS measured,
     count(*) FILTER (a.is_answered AND a.at_us < s.to_us) AS made_up,
