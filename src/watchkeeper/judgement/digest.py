@@ -9,6 +9,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from watchkeeper.judgement.budget import outlook_text
+from watchkeeper.judgement.burden import burden_text, is_heavier
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.digest_data import data_text
 from watchkeeper.judgement.digest_facts import DigestFacts
@@ -162,6 +163,8 @@ def _quality(monitor: Monitor, facts: DigestFacts) -> str:
         words = monitor.wording  # "fraudulent predictions" would be those that said so, and not those that were
         sought = f"{words.positive} {words.rows}" if "rows" in words.model_fields_set else f"that were {words.positive}"
         said += f" Found {round(recall.value * recall.n):,} of {recall.n:,} {sought} ({percent(recall.value)}{reference})."
+        burden = burden_text(monitor, facts.scores.get("flagged_ratio"), facts.scores.get("precision"))
+        said += f" But {burden}." if burden else ""
     auc = facts.scores.get("roc_auc")
     if auc is not None and auc.value is not None:
         said += f" Ranking (AUC) {_number(monitor, facts, 'roc_auc')}" + (
@@ -207,7 +210,9 @@ def _promise(monitor: Monitor, facts: DigestFacts, found: Promise) -> str:
         return f"{found.text}: {f'{running}, not decided' if running else 'not known'}"
     is_own = (found.window_start, found.window_end) == (facts.start, facts.end)
     when = "" if is_own else f" {when_text(found.per, found.window_start, found.window_end, monitor.timezone)}"
-    said = f"{found.text}: {'kept' if found.is_kept else 'broken'}{when} ({number_text(found.value)})"
+    flagged = facts.scores.get("flagged_ratio") if is_own and found.is_kept and found.metric == "recall" else None
+    by = f", with {percent(flagged.value)} of {monitor.wording.rows} flagged" if flagged is not None and is_heavier(flagged) else ""
+    said = f"{found.text}: {'kept' if found.is_kept else 'broken'}{when} ({number_text(found.value)}{by})"
     return f"{said}, {running}" if running else said
 
 

@@ -24,7 +24,16 @@ from watchkeeper.windows import Window
 ROLLING = timedelta(days=56)
 OF_SEGMENTS = {"regression": ("mae", "bias"), "multiclass": ("accuracy", "log_loss")}
 """What segments are compared by, where no rate tells what was expected of them; the first stands for metrics that segments do not have."""
-EVIDENCE = {"positive_rate", "calibration_gap", "recall", "score_mean", *OF_SEGMENTS["regression"], *OF_SEGMENTS["multiclass"]}
+EVIDENCE = {
+    "positive_rate",
+    "calibration_gap",
+    "recall",
+    "flagged_ratio",
+    "precision",
+    "score_mean",
+    *OF_SEGMENTS["regression"],
+    *OF_SEGMENTS["multiclass"],
+}
 """What is looked up of an episode's windows taken together."""
 OF_A_RATE = ("calibration_gap", "calibration_gap_to_rest", "log_loss", "recall", "accuracy")
 """Metrics that a split of the outcome's rate explains; it says nothing about how well scores rank."""
@@ -98,6 +107,8 @@ class Evidence:
     usual_gap: float | None = None
     missed: tuple[int, int] | None = None
     usual_recall: float | None = None
+    flagged: Score | None = None
+    precision: Score | None = None
     moved: list[Moved] | None = None
     compared: int = 0
     baseline: timedelta = ROLLING
