@@ -178,7 +178,9 @@ def test_the_newest_digest_tells_of_incidents_as_they_stand_when_it_is_asked_for
     assert now is not None
     assert then.text.splitlines()[2].startswith("Nothing of this week needs you now.")
     assert "**In segments:** depot=south: late (21 January); cause unknown." in then.text
-    assert now.text.splitlines()[2].startswith("1 open incident needs you. 1 open incident began later.")
+    assert now.text.splitlines()[2].startswith(
+        "1 open incident needs you. 1 open incident began later: no predictions landed on 27 to 28 January, usually 400 ("
+    )
     assert "**In segments:** depot=south: late (21 to 29 January) (open); cause unknown." in now.text
     assert (now.digest_id, now.computed_at, now.corrections) == (written.digest_id, SEEN + 2 * DAY, 0)
     assert "**Next:** look at incident i1 (`watchkeeper incidents show i1`)." in now.text

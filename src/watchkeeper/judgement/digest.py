@@ -104,10 +104,22 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
 
 
 def _open(facts: DigestFacts) -> list[Incident]:
-    """Return the open incidents that a digest tells of, the gravest first, promises last; what is told as one once, by the KPI where there is one."""
-    mine = [i for i in (*facts.incidents, *facts.segments) if i.is_open]
-    told = {i.leader: i for i in sorted(mine, key=lambda i: (i.family == "kpi", i.family == "segment"))}
+    """Return the open incidents that a digest tells of."""
+    return _once([i for i in (*facts.incidents, *facts.segments) if i.is_open])
+
+
+def _once(incidents: Sequence[Incident]) -> list[Incident]:
+    """Return incidents, the gravest first, promises last; of what is told as one the KPI where there is one."""
+    told = {i.leader: i for i in sorted(incidents, key=lambda i: (i.family == "kpi", i.family == "segment"))}
     return sorted(told.values(), key=lambda i: (i.family == "target", -SEVERITIES.index(i.severity), i.family == "segment"))
+
+
+def _began_later(later: Sequence[Incident]) -> str:
+    """Return which open incidents began after the period; empty without any."""
+    every = _once(later)
+    more = [f"and {len(every) - _FEW} more"] if len(every) > _FEW else []
+    named = "; ".join([*(f"{i.headline} ({i.id})" for i in every[:_FEW]), *more])
+    return f" {counted(len(every), 'open incident')} began later: {named}." if every else ""
 
 
 def _opening(monitor: Monitor, facts: DigestFacts) -> str:
@@ -120,8 +132,7 @@ def _opening(monitor: Monitor, facts: DigestFacts) -> str:
         needs = f"No incident{which} is open, which is no sign of health: {'most rows were not seen' if facts.is_mostly_aside else 'nobody can judge the model'}."
     elif not still and not facts.incidents and is_out_of_range(monitor, facts):
         needs = f"No incident{which} is open, but the main number is worse than in any reference {grain_of(facts.end - facts.start)}."
-    if facts.later:
-        needs += f" {counted(facts.later, 'open incident')} began later."
+    needs += _began_later(facts.later)
     said = ["This replaces what was said before."] if facts.is_correction else []
     if facts.failed:
         return " ".join([*said, *([needs] if still else []), f"Figures are not final: {facts.failed}."])
