@@ -346,6 +346,22 @@ def test_a_promise_broken_week_after_week_is_one_incident(make_home):
     assert one.window_end - one.window_start == 7 * weeks * DAY
 
 
+def test_a_promise_that_broke_on_the_days_of_an_incident_of_the_same_numbers_tells_its_story_and_one_about_ranking_does_not(make_home):
+    targets = [{"metric": "log_loss", "at_most": 0.55, "per": "week"}, {"metric": "roc_auc", "at_least": 0.99, "per": "week"}]
+    home = make_home(PARCELS | {"targets": targets})
+    parcels_days(home.root, FIRST, 26, rows=300, late={21: 0.5, 22: 0.5, 23: 0.5})
+    watch(home, now=BEGIN + 28 * DAY)
+    found = {i.subject: i for i in incidents(home)}
+    whole, loss, ranks = (found[name] for name in ("kpi", "target log_loss", "target roc_auc"))
+    assert loss.headline.startswith("promise broken: log loss 0.")
+    assert loss.story.when == f"20 to 26 January, UTC. On days of incident {whole.id}: {whole.headline}."
+    assert [(c.subject, c.share, c.evidence_for) for c in loss.story.causes] == [
+        (whole.story.causes[0].subject, None, [f"tested for incident {whole.id}"])
+    ]
+    assert loss.story.next_steps == [f"look at incident {whole.id} first.", *whole.story.next_steps]
+    assert whole.id not in ranks.story.to_json()
+
+
 def of_minutes(**more: Any) -> dict[str, Any]:
     """Return the monitor of a model that says how many minutes a parcel takes."""
     columns = {k: v for k, v in PARCELS["columns"].items() if k != "prediction"} | {"score": "minutes"}

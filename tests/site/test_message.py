@@ -191,6 +191,10 @@ def test_a_broken_promise_says_where_to_look_first_and_names_that_once():
     assert said == {"Look first at": f"`kpi` (high): {STORY.headline}."}
     read = m.text(m.incident_message(STORY, broken, severity="warning", channel="", beside=others))
     assert read.count("`kpi`") == 1
+    named = dataclasses.replace(STORY, when="Mon 22 April, New York. On days of incident kpi: 52 % were late.")
+    read = m.text(m.incident_message(named, broken, severity="warning", channel="", beside=others))
+    assert read.splitlines()[1] == named.when
+    assert ("Look first at" in read, "`kpi`" in read, "*At the same time:* `data`" in read) == (False, False, True)
     assert "*At the same time:* `data`" in read
     assert "Look first" not in m.text(m.incident_message(STORY, EVENT, severity="high", channel="", beside=others))
 

@@ -63,9 +63,7 @@ def developments(
             if incident.is_open and (why := unjudged(incident, episode)):
                 out.append(_ended(incident, why, now))
                 continue
-        whose = _Whose(
-            model, environment, timezone, incident.id if incident else key(model, environment, episode.family, episode.subject, episode.start)
-        )
+        whose = _Whose(model, environment, timezone, id_of(model, environment, incident, episode))
         out += [
             *_of_episode(whose, incident, episode, tell, learned, worsened, faults_of, now),
             *(
@@ -91,6 +89,11 @@ def matching(known: Sequence[Incident], episode: Episode) -> Incident | None:
     return next(
         (i for i in reversed(same) if i.window_start < episode.end and episode.start < max(i.window_end, i.window_start + timedelta(seconds=1))), None
     )
+
+
+def id_of(model: str, environment: str, incident: Incident | None, episode: Episode) -> str:
+    """Return the id of the incident that an episode belongs to, or of the one that it opens."""
+    return incident.id if incident else key(model, environment, episode.family, episode.subject, episode.start)
 
 
 def _of_episode(

@@ -29,6 +29,7 @@ from watchkeeper.words import counted, listed, measured_text, metric_text, numbe
 RESTATED, OPEN = ", restated", " (open)"
 _ROUNDING = 1e-6
 _FEW = 3
+_OF_RECALL = f"{metric_text('recall')} at least "  # of the whole model
 
 
 def headline(monitor: Monitor, facts: DigestFacts) -> str:
@@ -221,7 +222,7 @@ def _promise(monitor: Monitor, facts: DigestFacts, found: Promise) -> str:
         return f"{found.text}: {f'{running}, not decided' if running else 'not known'}"
     is_own = (found.window_start, found.window_end) == (facts.start, facts.end)
     when = "" if is_own else f" {when_text(found.per, found.window_start, found.window_end, monitor.timezone)}"
-    flagged = facts.scores.get("flagged_ratio") if is_own and found.is_kept and found.metric == "recall" else None
+    flagged = facts.scores.get("flagged_ratio") if is_own and found.is_kept and found.text.startswith(_OF_RECALL) else None
     by = f", with {percent(flagged.value)} of {monitor.wording.rows} flagged" if flagged is not None and is_heavier(flagged) else ""
     said = f"{found.text}: {'kept' if found.is_kept else 'broken'}{when} ({number_text(found.value)}{by})"
     return f"{said}, {running}" if running else said

@@ -17,7 +17,7 @@ from watchkeeper.words import limit_text, metric_text, number_text, window_text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """A target and its newest final window; `is_kept` is None when none is final. `so_far` is the number of a window still running, `metric` what it is about where that is the whole model."""
+    """A target and its newest final window; `is_kept` is None when none is final. `so_far` is the number of a window still running."""
 
     text: str
     per: Grain
@@ -26,7 +26,6 @@ class Promise:
     window_start: datetime | None = None
     window_end: datetime | None = None
     so_far: float | None = None
-    metric: str = ""
 
 
 def promise(monitor: Monitor, target: Target, scores: Sequence[Score], *, until: datetime, running: Score | None = None) -> Promise:
@@ -38,7 +37,6 @@ def promise(monitor: Monitor, target: Target, scores: Sequence[Score], *, until:
         per=target.per,
         is_kept=None,
         so_far=None if running is None else running.value,
-        metric=target.metric if not target.segment else "",
     )
     newest = max(final, key=lambda s: s.window_start, default=None)
     if newest is None or newest.value is None:

@@ -95,11 +95,11 @@ def incident_message(
         lead=story.when,
         facts=[
             *together_lines(together, event.model),
-            *([] if is_over else [("Look first at", f"`{i.id}` ({i.severity}{_over(i)}): {i.headline}.") for i in first]),
+            *([] if is_over else [("Look first at", f"`{i.id}` ({i.severity}{_over(i)}): {i.headline}.") for i in first if i.id not in story.when]),
             *((label, sentence(said)) for label, said in cared),
             *story.facts,
         ],
-        verdict=_closing(story) if is_over else [*_verdict(story), *_beside([i for i in beside if i not in first])],
+        verdict=_closing(story) if is_over else [*_verdict(story), *_beside([i for i in beside if i not in first and i.id not in story.when])],
         footer=footer(event.incident_id, severity, channel),
         links=list(links),
     )
