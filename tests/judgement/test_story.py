@@ -215,9 +215,9 @@ def test_where_windows_between_were_as_usual_it_says_of_which_ones_causes_are():
     found = [signal(value=0.4, day=7), signal(value=0.1, day=8), signal(value=0.3, day=9)]
     about = evidence(*found, traces=Traces(labels=(0.4, 0.1, 500)))
     rows = "are looked for in the rows of Mon 13 January and Wed 15 January, which alone were out of line."
-    assert dict(told(*found, how=about).facts)["Causes"] == f"{rows} How far rate and scores moved is told of all of 13 to 15 January."
-    low = [replace(s, metric="roc_auc") for s in found]  # no rate is split for it
-    assert dict(told(*low, how=evidence(*low, traces=Traces(labels=(0.4, 0.1, 500)))).facts)["Causes"] == rows
+    assert dict(told(*found, how=about).facts)["Causes"] == rows
+    split = evidence(*found, bad_observed=score("positive_rate", 0.5), bad_gap=score("calibration_gap", 0.4))
+    assert dict(told(*found, how=split).facts)["Causes"] == rows
     assert "Causes" not in dict(told(found[0], how=evidence(found[0], traces=Traces(labels=(0.4, 0.1, 500)))).facts)
 
 

@@ -362,6 +362,31 @@ def test_a_promise_that_broke_on_the_days_of_an_incident_of_the_same_numbers_tel
     assert whole.id not in ranks.story.to_json()
 
 
+def test_how_far_the_rate_moved_is_told_of_the_bad_days_as_causes_are_and_not_of_the_good_one_between(make_home):
+    home = make_home(PARCELS)
+    late = {20: 0.5, 21: 0.5, 23: 0.5, 24: 0.5}
+    parcels_days(home.root, FIRST, 26, rows=600, late=late)
+    watch(home, now=BEGIN + 28 * DAY)
+    [one] = [i for i in incidents(home) if i.family == "kpi"]
+    assert dict(one.story.facts)["Causes"] == "are looked for in the rows of 21 to 22 January and 24 to 25 January, which alone were out of line."
+    labels = home.lake.read("labels/parcels")
+    came = [(name[:8], bool(was)) for name, was in zip(labels["id"].to_pylist(), labels["label"].to_pylist(), strict=True)]
+
+    def rate(days: list[int]) -> float:
+        names = {f"{BEGIN + d * DAY:%Y%m%d}" for d in days}
+        return float(np.mean([was for day, was in came if day in names]))
+
+    def believed(days: list[int]) -> float:
+        return float(np.mean(np.concatenate([parcels_world(BEGIN + d * DAY, rows=600)[0]["p_late"].to_numpy() for d in days])))
+
+    usual, bad, every = range(14), list(late), [*late, 22]
+    first = one.story.causes[0]
+    moved = rate(bad) - rate(usual) - (believed(bad) - believed(usual))
+    assert first.subject == "the outcome changed, not the inputs"
+    assert re.search(rf"(the rest is|it moved by) \+{100 * moved:.0f} points", first.evidence_for[0]), (first.evidence_for[0], moved)
+    assert round(100 * moved) - round(100 * (rate(every) - rate(usual))) >= 3, "of all days it would be another figure"
+
+
 def of_minutes(**more: Any) -> dict[str, Any]:
     """Return the monitor of a model that says how many minutes a parcel takes."""
     columns = {k: v for k, v in PARCELS["columns"].items() if k != "prediction"} | {"score": "minutes"}

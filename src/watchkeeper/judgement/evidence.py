@@ -81,6 +81,7 @@ class Evidence:
 
     Its numbers are of the windows whose labels are due; those of `not_due` are in none of them. Where no alarm's labels are (`is_provisional`),
     `observed` and `gap` are the bound that is certain, nearest to what was expected, and nothing else of labels is known.
+    `bad_observed` and `bad_gap` are the rate and the gap over the windows that were out of line, where others lie between: causes are of these.
     `rest` is the gap of all rows that are not of the segment it is about; `whole` the leading number over all its windows, where that is a mean of rows; `traces` what the rows of its bad windows show; `service` figures of the
     service over these, by metric and place; `volume` the rows of such a window, and the median and the most of one in the weeks before;
     `fault_places` the segment that nearly all missing values, or new categories, of a feature are of, by metric and feature; `noticed` the notices about
@@ -98,6 +99,8 @@ class Evidence:
     whole: Score | None = None
     observed: Score | None = None
     gap: Score | None = None
+    bad_observed: Score | None = None
+    bad_gap: Score | None = None
     rest: Score | None = None
     least_observed: float | None = None
     most_observed: float | None = None
