@@ -1,5 +1,6 @@
 """Judge: from worlds with planted faults to incidents with their causes; again and again, nothing new."""
 
+import json
 import re
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -385,6 +386,35 @@ def test_how_far_the_rate_moved_is_told_of_the_bad_days_as_causes_are_and_not_of
     assert first.subject == "the outcome changed, not the inputs"
     assert re.search(rf"(the rest is|it moved by) \+{100 * moved:.0f} points", first.evidence_for[0]), (first.evidence_for[0], moved)
     assert round(100 * moved) - round(100 * (rate(every) - rate(usual))) >= 3, "of all days it would be another figure"
+
+
+def test_a_fault_that_lasts_and_is_known_is_told_on_the_day_on_which_it_is_much_worse(make_home):
+    def missing(share: float) -> Change:
+        def changed(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+            holes = pa.array(events["weight_kg"].to_numpy(), mask=np.arange(events.num_rows) % 100 < 100 * share)
+            return events.set_column(events.column_names.index("weight_kg"), "weight_kg", holes), labels
+
+        return changed
+
+    home = make_home(PARCELS | {"labels": None})
+    shares = {**dict.fromkeys(range(21, 53), 0.25), 53: 0.9}
+    store = make_home(PARCELS, name="store")
+    parcels_days(store.root, FIRST, 54, rows=200, change={d: missing(share) for d, share in shares.items()})
+    told: dict[int, list[str]] = {}
+    for day in range(54):
+        name = f"parcels-{(BEGIN + day * DAY).date()}.parquet"
+        (store.root / "inbox" / name).rename(home.root / "inbox" / name)
+        if day in (21, 51, 52, 53):
+            rows = watch(home, now=BEGIN + (day + 1) * DAY + 6 * HOUR).actions
+            told[day] = [json.loads(a.payload)["text"] for a in rows if a.state == "sent" and a.kind != "digest"]
+    [one] = [i for i in incidents(home) if i.family == "data"]
+    assert one.state == "open"
+    assert told[51][0].startswith("🔵 **parcels: lasts: ")
+    assert told[52] == []
+    [said] = told[53]
+    assert "weight_kg: missing in up to 90 % of rows" in said.splitlines()[0]
+    assert "*Open again:* it was closed as lasting." in said
+    assert "*Got worse:* null ratio of weight_kg 90 %, before 25 %." in said
 
 
 def of_minutes(**more: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from watchkeeper.judgement.harm import HARMED
-from watchkeeper.judgement.incidents import CAUSE_CHANGED, RESTATED, Incident, alongside, fold, is_by_hand
+from watchkeeper.judgement.incidents import CAUSE_CHANGED, LASTED, RESTATED, Incident, alongside, fold, is_by_hand
 from watchkeeper.judgement.notices import Kind, Notice, severity_so_far
 from watchkeeper.judgement.routes import addressed, threads_of
 from watchkeeper.judgement.together import Course, Together, together_of
@@ -162,6 +162,8 @@ def _cared(known: Known, history: Sequence[IncidentEvent], event: IncidentEvent,
 def _was_over(event: IncidentEvent, zone: str) -> str:
     if is_by_hand(event):
         return f"resolved by {event.who} on {moment_text(event.at, zone)}: {event.why}"
+    if event.why == LASTED:
+        return "it was closed as lasting"
     return f"it was closed: {event.why}" if event.why.startswith(CAUSE_CHANGED) else f"it was {event.why}"
 
 

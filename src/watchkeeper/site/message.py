@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from watchkeeper.judgement.causes import undecided
-from watchkeeper.judgement.incidents import OURSELVES, Incident
+from watchkeeper.judgement.incidents import LASTED, OURSELVES, Incident
 from watchkeeper.judgement.other_windows import UNJUDGED
 from watchkeeper.judgement.together import Together
 from watchkeeper.records import Digest, IncidentEvent
@@ -90,7 +90,7 @@ def incident_message(
     is_over = event.event == "resolved"
     first = _first(event, beside)
     return Message(
-        icon=ICONS["notice" if event.why.startswith(UNJUDGED) else "resolved" if is_over else severity],
+        icon=ICONS["notice" if event.why.startswith((UNJUDGED, LASTED)) else "resolved" if is_over else severity],
         title=titled(event.model, story.headline) + too(together, event.model, is_over=is_over),
         lead=story.when,
         facts=[
