@@ -45,7 +45,7 @@ def as_told_by(own: Story, other: Story, incident_id: str) -> Story:
         when=f"{own.when} On days of incident {incident_id}: {other.headline.rstrip('.')}.",
         causes=why,
         ruled_out=[],
-        next_steps=[f"look at incident {incident_id} first.", *other.next_steps],
+        next_steps=[f"look at incident {incident_id} first, which says what to do."],
     )
 
 
