@@ -384,9 +384,22 @@ def test_an_incident_is_as_grave_in_a_week_as_its_alarms_of_that_week():
 
 
 def test_what_began_after_the_week_and_is_open_is_no_part_of_it_and_not_kept_back():
-    told = said(facts(incidents=[incident()], later=2))[""]
-    assert told.startswith("Nothing of this week needs you now: what was wrong is over. 2 open incidents began later.")
-    assert said(facts(incidents=[incident(state="open")], later=1))[""].startswith("1 open incident needs you. 1 open incident began later.")
+    names = ("a", "b", "c", "d")
+    late = [replace(incident(state="open", headline=f"trouble {n}", severity="critical" if n == "b" else "high"), id=f"i-{n}") for n in names]
+    told = said(facts(incidents=[incident()], later=late[:2]))[""]
+    assert told.startswith(
+        "Nothing of this week needs you now: what was wrong is over. 2 open incidents began later: trouble b (i-b); trouble a (i-a). "
+    )
+    told = said(facts(incidents=[incident(state="open")], later=late))[""]
+    assert told.startswith(
+        "1 open incident needs you. 4 open incidents began later: trouble b (i-b); trouble a (i-a); trouble c (i-c); and 1 more. All figures"
+    )
+
+
+def test_what_began_later_and_is_told_as_one_is_named_once_by_its_kpi():
+    fault = incident(state="open", family="data", headline="wind: missing")
+    harm = replace(incident(state="open", headline="half were late", part_of="i1"), id="i2")
+    assert " 1 open incident began later: half were late (i2)." in said(facts(later=[harm, fault]))[""]
 
 
 def test_a_digest_of_a_day_speaks_of_days_without_their_hours():

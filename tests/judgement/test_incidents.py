@@ -244,6 +244,38 @@ def test_a_state_that_lasts_is_closed_after_four_weeks_and_does_not_come_back(wa
     assert (one.state, one.why, one.is_open, one.resolved_at) == ("lasting", LASTED, False, None)
 
 
+def test_what_lasts_is_open_again_once_it_is_twice_as_bad_and_lasts_anew_after_four_weeks(watch):
+    def seen(day: int) -> list[Signal]:
+        found = [replace(signal(d), value=0.2 if d < 40 else 0.35 if d < 45 else 0.45) for d in range(3, day + 1)]
+        return [replace(s, low=s.value - 0.1, high=s.value + 0.1) for s in found]
+
+    news = {day: watch.sees(seen(day), day=day) for day in range(3, 75)}
+    assert {day: said for day, said in news.items() if said != ["joined"] and said} == {
+        3: ["opened"],
+        31: ["joined", "resolved"],
+        73: ["joined", "resolved"],
+    }
+    assert [day for day, said in news.items() if said == ["joined"]] == [*range(4, 31), *range(45, 73)]
+    again = next(e for e in watch.events if e.window_end == START + 46 * DAY)
+    assert again.why == "got worse: calibration gap +45 points, before +20 points"
+    assert watch.incidents[0].state == "lasting"
+
+
+def test_what_lasts_is_open_again_where_another_column_fails_and_not_by_a_number_that_its_interval_leaves_open(watch):
+    def missing(day: int, **more: Any) -> Signal:
+        return replace(signal(day, family="data", metric="null_ratio", feature="wind"), **more)
+
+    known = [missing(d) for d in range(3, 34)]
+    for day in range(3, 34):
+        watch.sees(known[: day - 2], day=day)
+    assert watch.incidents[0].state == "lasting"
+    unsure = [*known, missing(34, value=0.5, low=0.15, high=0.9)]
+    assert watch.sees(unsure, day=34) == []
+    rain = replace(signal(35, family="data", metric="null_ratio", feature="rain"), value=0.3)
+    assert watch.sees([*unsure, missing(35), rain], day=35) == ["joined"]
+    assert (watch.incidents[0].state, watch.events[-1].why) == ("open", "got worse: also null ratio of rain 30 %")
+
+
 def test_what_lasts_is_resolved_once_it_has_been_clear(watch):
     for day in range(3, 33):
         watch.sees([signal(d) for d in range(3, day + 1)], day=day)

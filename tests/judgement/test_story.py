@@ -33,6 +33,23 @@ def test_a_final_kpi_says_what_was_and_what_was_expected():
     assert said.next_steps == ['distrust "not late"; ask #parcels what changed.', "Do not retrain on one day."]
 
 
+def test_who_flags_nearly_everything_and_misses_nothing_is_not_praised_for_it():
+    everything = {"missed": (0, 450), "flagged": score("flagged_ratio", 0.98, low=0.97, high=0.99, reference_value=0.2)}
+    found = told(how=evidence(**everything, precision=score("precision", 0.46, reference_value=0.7)))
+    assert found.facts[1][1] == (
+        "0 of 450 late parcels were not flagged (0 %; over the whole reference 60 %). "
+        "But 98 % of parcels were flagged, over the whole reference 20 %; 46 % of these were late, over the whole reference 70 %."
+    )
+    waiting = told(how=evidence(is_provisional=True, least_observed=0.45, **everything))
+    assert dict(waiting.facts)["Missed"].endswith("But 98 % of parcels were flagged, over the whole reference 20 %.")
+
+
+@pytest.mark.parametrize(("value", "low", "usual"), [(0.28, 0.25, 0.2), (0.24, 0.22, 0.02), (0.32, 0.29, 0.2), (0.6, 0.55, None)])
+def test_the_burden_is_told_only_where_surely_much_more_is_flagged(value: float, low: float, usual: float | None):
+    flagged = score("flagged_ratio", value, low=low, high=1.0, reference_value=usual)
+    assert (" But " in told(how=evidence(flagged=flagged)).facts[1][1]) == (low > (0.5 if usual is None else max(usual + 0.05, 1.5 * usual)))
+
+
 def test_a_rate_that_was_too_high_and_then_too_low_is_told_by_both_and_not_by_what_they_cancel_to():
     high, low = signal(value=0.2), signal(value=-0.16, day=10)
     said = told(high, low, how=evidence(high, low, rate=0.33, expected=0.32))
@@ -198,9 +215,9 @@ def test_where_windows_between_were_as_usual_it_says_of_which_ones_causes_are():
     found = [signal(value=0.4, day=7), signal(value=0.1, day=8), signal(value=0.3, day=9)]
     about = evidence(*found, traces=Traces(labels=(0.4, 0.1, 500)))
     rows = "are looked for in the rows of Mon 13 January and Wed 15 January, which alone were out of line."
-    assert dict(told(*found, how=about).facts)["Causes"] == f"{rows} How far rate and scores moved is told of all of 13 to 15 January."
-    low = [replace(s, metric="roc_auc") for s in found]  # no rate is split for it
-    assert dict(told(*low, how=evidence(*low, traces=Traces(labels=(0.4, 0.1, 500)))).facts)["Causes"] == rows
+    assert dict(told(*found, how=about).facts)["Causes"] == rows
+    split = evidence(*found, bad_observed=score("positive_rate", 0.5), bad_gap=score("calibration_gap", 0.4))
+    assert dict(told(*found, how=split).facts)["Causes"] == rows
     assert "Causes" not in dict(told(found[0], how=evidence(found[0], traces=Traces(labels=(0.4, 0.1, 500)))).facts)
 
 

@@ -1,9 +1,11 @@
 """What rows show: places, mixes and odd inputs, on rows whose truth is known."""
 
+import re
+
 import numpy as np
 import pytest
 
-from watchkeeper.judgement.odd_inputs import exchanged, hole_of, hole_of_codes, odd_of
+from watchkeeper.judgement.odd_inputs import exchanged, hole_of, hole_of_codes, odd_of, odd_scale
 from watchkeeper.judgement.traces import Column, mixes_of, place_of, told_mix, without
 from watchkeeper.words import percent
 
@@ -76,8 +78,8 @@ def weights(seed, n=2_000):
     [
         (lambda x: np.full(len(x), 13.0), "still", "weight stands still: 100 % of rows have 13, usually 0 %"),
         (lambda x: np.where(np.arange(len(x)) % 2, x, -1.0), "value", "weight is -1 in 50 % of rows, usually in 0 %"),
-        (lambda x: x * 1_000, "unit", "times what they were"),
         (lambda x: x / 1.609344, "factor", "weight comes in another unit: all its values are 1/1.6"),
+        (lambda x: x * 1_000, "unit", "what they were, as between thousands and units, such as kilograms and grams (1,000)"),
         (lambda x: x * 60, "unit", "as between hours and minutes, or minutes and seconds (60)"),
     ],
 )
@@ -85,6 +87,44 @@ def test_an_input_that_is_not_what_it_was_is_told_by_how(change, how, said):
     found = odd_of("weight", weights(1), change(weights(2)), DAY[:2_000])
     assert found.how == how
     assert said in found.text
+
+
+@pytest.mark.parametrize(
+    ("times", "rows", "said"),
+    [
+        (2.2046, 40_000, r"comes in another unit: all its values are 2\.[12]\d? times what they were, as between kilograms and pounds \(2\.205\)"),
+        (0.3937, 40_000, r"comes in another unit: all its values are 1/2\.5\d? of what they were, as between inches and centimetres \(2\.54\)"),
+        (
+            11,
+            101,
+            r"comes in another unit: all its values are 1\d(\.\d)? times \[[\d.]+, 1\d(\.\d)?\] what they were, perhaps as between .* \(1[02]\) or .* \(1[02]\)",
+        ),
+        (
+            31,
+            40_000,
+            r"comes in another scale: all its values are 3\d(\.\d)? times \[3\d(\.\d)?, 3\d(\.\d)?\] what they were \(no known change of unit\)",
+        ),
+        (
+            1 / 31,
+            40_000,
+            r"comes in another scale: all its values are 1/3\d(\.\d)? \[1/3\d(\.\d)?, 1/3\d(\.\d)?\] of what they were \(no known change of unit\)",
+        ),
+    ],
+)
+def test_a_unit_is_named_where_the_factor_with_its_doubt_holds_it_and_two_where_it_holds_both(times: float, rows: int, said: str):
+    found = odd_of("weight", weights(1, 40_000), times * weights(2, rows), DAY[np.arange(40_000) % 2_000])
+    assert re.fullmatch(f"weight {said}", found.text), found.text
+
+
+def test_a_factor_between_those_of_units_is_no_other_unit_and_is_told_of_values_that_are_at_fault():
+    before, during = weights(1, 40_000), 3.1 * weights(2, 40_000)
+    assert odd_of("weight", before, during, DAY[np.arange(40_000) % 2_000]) is None, "the world itself may have made it so"
+    told = odd_scale("weight", before, during)
+    assert re.fullmatch(
+        r"weight comes in another scale: all its values are 3\.\d+ times \[3\.\d+, 3\.\d+\] what they were \(no known change of unit\)", told.text
+    )
+    assert odd_scale("weight", before, before) is None
+    assert odd_scale("weight", before, during[:50]) is None
 
 
 @pytest.mark.parametrize("change", [lambda x: x, lambda x: x + 3, lambda x: 1.35 * x, lambda x: x[:50]])

@@ -16,12 +16,12 @@ from slack_standin import HOOK, TOKEN, Slack, broken, delivered_but_silent, rate
 from watchkeeper.adapters.delivery import Posting
 from watchkeeper.adapters.settings import Settings
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.incidents import RESTATED
+from watchkeeper.judgement.incidents import LASTED, RESTATED
 from watchkeeper.judgement.outbox import ATTEMPTS
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.act import act
 from watchkeeper.records import Action, Digest
-from watchkeeper.story import Cause
+from watchkeeper.story import Cause, Size, Story
 from watchkeeper.workspace import Links, Workspace
 
 FILES = Settings()
@@ -87,7 +87,45 @@ def test_an_incident_is_one_thread_and_its_headline_is_closed(home: Home, run, s
     opened, joined, resolved = slack.messages
     assert told(slack) == ["🔴 parcels: opened on day 0", "🔴 parcels goes on, day 1: joined on day 1", "✅ parcels: resolved: 3 days clear"]
     assert (joined["thread_ts"], resolved["thread_ts"]) == (opened["ts"], opened["ts"])
-    assert [(u["ts"], u["text"]) for u in slack.updates] == [(opened["ts"], "✅ Resolved: parcels: opened on day 0")]
+    assert [(u["ts"], u["text"]) for u in slack.updates] == [(opened["ts"], "✅ Resolved: parcels: joined on day 1")]
+
+
+def test_who_reads_the_channel_alone_sees_how_it_ended_and_that_it_came_again(home: Home, run, slack: Slack):
+    size = Size(about="MAE", value=9.0, expected=4.0, said="MAE 9 on Tue 4 March, usually 4")
+    cause = Cause(kind="data", subject="faulty data: wind", share=0.8)
+    grown = event("joined", day=1, causes=(cause,))
+    grown = replace(grown, story=replace(Story.from_json(grown.story), size=size).to_json())
+    run(happen(home, event()), slack.as_bot)
+    run(happen(home, grown), slack.as_bot)
+    run(happen(home, event("resolved", day=2)), slack.as_bot)
+    run(happen(home, event("joined", day=3)), slack.as_bot)
+    over, again = slack.updates
+    assert over["text"] == "✅ Resolved: parcels: joined on day 1"
+    assert over["blocks"][1]["text"]["text"].splitlines() == [
+        "*Ended:* 3 days clear.",
+        "*Lasted:* 3 days, 3 to 5 Mar 2025.",
+        "*At worst:* MAE 9 on Tue 4 March, usually 4.",
+        "*Cause in the end:* faulty data: wind (80 % of the change).",
+        "*First told:* parcels: opened on day 0.",
+    ]
+    assert "ask the depot" not in str(over)
+    assert again["text"] == "🔴 Open again: parcels: joined on day 3"
+    assert "*Do:* ask the depot." in str(again)
+    assert {u["ts"] for u in slack.updates} == {slack.messages[0]["ts"]}
+
+
+@pytest.mark.parametrize(
+    ("end", "says"),
+    [
+        ({"why": LASTED}, "🔵 Lasts: parcels: opened on day 0"),
+        ({"why": RESTATED}, "✅ Taken back: parcels: opened on day 0"),
+        ({"why": "scales set right", "who": "bo"}, "✅ Resolved by bo: parcels: opened on day 0"),
+    ],
+)
+def test_the_opening_says_what_kind_of_end_it_was(home: Home, run, slack: Slack, end: dict[str, str], says: str):
+    run(happen(home, event()), slack.as_bot)
+    run(happen(home, replace(event("resolved", day=2), **end)), slack.as_bot)
+    assert [u["text"] for u in slack.updates] == [says]
 
 
 def test_notices_and_other_environments_are_not_told(home: Home, run, slack: Slack):

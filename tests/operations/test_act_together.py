@@ -18,6 +18,7 @@ from watchkeeper.operations.act import act
 from watchkeeper.operations.grouping import messages_in
 from watchkeeper.operations.silence import About, silence
 from watchkeeper.records import Action, IncidentEvent
+from watchkeeper.site.message import UNKNOWN
 
 HOUR = timedelta(hours=1)
 
@@ -102,8 +103,8 @@ def test_updates_and_ends_go_to_the_thread_of_the_one_message_whose_lines_say_wh
     assert {u["ts"] for u in slack.updates} == {head["ts"]}
     assert [u["text"] for u in slack.updates] == [*["🟠 parcels: 3 incidents opened"] * 2, "✅ Resolved: parcels: 3 incidents opened"]
     assert lines(slack.updates[1])[:3] == [
-        "✅ opened on day 0 (`i0`, resolved)",
-        "✅ opened on day 0 (`i1`, resolved)",
+        f"✅ opened on day 0 (`i0`, resolved; lasted: 3 days, 3 to 5 Mar 2025; cause in the end: {UNKNOWN.rstrip('.')})",
+        f"✅ joined on day 1 (`i1`, resolved; lasted: 4 days, 3 to 6 Mar 2025; cause in the end: {UNKNOWN.rstrip('.')})",
         "🟠 opened on day 0 (`i2`, warning)",
     ]
 
@@ -113,8 +114,10 @@ def test_one_that_opens_again_is_no_longer_called_over(slack: Slack, home: Home,
     same = {"incident": "i0", "subject": "depot=0", "family": "segment", "severity": "warning"}
     run(happen(home, event("resolved", day=1, **same)))
     run(happen(home, event("joined", day=2, **same)))
+    assert lines(slack.updates[-1])[0] == "🟠 opened on day 0 (`i0`, warning)"
     run(happen(home, event("resolved", day=3, **(same | {"incident": "i1", "subject": "depot=1"}))))
-    assert lines(slack.updates[-1])[:2] == ["🟠 opened on day 0 (`i0`, warning)", "✅ opened on day 0 (`i1`, resolved)"]
+    still, over = lines(slack.updates[-1])[:2]
+    assert (still, over.partition(";")[0]) == ("🟠 opened on day 0 (`i0`, warning)", "✅ opened on day 0 (`i1`, resolved")
 
 
 def test_a_message_that_failed_is_tried_again_whole_with_the_same_key(slack: Slack, home: Home, run):

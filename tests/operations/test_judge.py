@@ -1,5 +1,6 @@
 """Judge: from worlds with planted faults to incidents with their causes; again and again, nothing new."""
 
+import json
 import re
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -344,6 +345,76 @@ def test_a_promise_broken_week_after_week_is_one_incident(make_home):
     [one] = incidents(home)
     assert (one.subject, one.state) == ("target roc_auc", "open")
     assert one.window_end - one.window_start == 7 * weeks * DAY
+
+
+def test_a_promise_that_broke_on_the_days_of_an_incident_of_the_same_numbers_tells_its_story_and_one_about_ranking_does_not(make_home):
+    targets = [{"metric": "log_loss", "at_most": 0.55, "per": "week"}, {"metric": "roc_auc", "at_least": 0.99, "per": "week"}]
+    home = make_home(PARCELS | {"targets": targets})
+    parcels_days(home.root, FIRST, 26, rows=300, late={21: 0.5, 22: 0.5, 23: 0.5})
+    watch(home, now=BEGIN + 28 * DAY)
+    found = {i.subject: i for i in incidents(home)}
+    whole, loss, ranks = (found[name] for name in ("kpi", "target log_loss", "target roc_auc"))
+    assert loss.headline.startswith("promise broken: log loss 0.")
+    assert loss.story.when == f"20 to 26 January, UTC. On days of incident {whole.id}: {whole.headline}."
+    assert [(c.subject, c.share, c.evidence_for) for c in loss.story.causes] == [
+        (whole.story.causes[0].subject, None, [f"tested for incident {whole.id}"])
+    ]
+    assert loss.story.next_steps == [f"look at incident {whole.id} first, which says what to do."]
+    assert whole.id not in ranks.story.to_json()
+
+
+def test_how_far_the_rate_moved_is_told_of_the_bad_days_as_causes_are_and_not_of_the_good_one_between(make_home):
+    home = make_home(PARCELS)
+    late = {20: 0.5, 21: 0.5, 23: 0.5, 24: 0.5}
+    parcels_days(home.root, FIRST, 26, rows=600, late=late)
+    watch(home, now=BEGIN + 28 * DAY)
+    [one] = [i for i in incidents(home) if i.family == "kpi"]
+    assert dict(one.story.facts)["Causes"] == "are looked for in the rows of 21 to 22 January and 24 to 25 January, which alone were out of line."
+    labels = home.lake.read("labels/parcels")
+    came = [(name[:8], bool(was)) for name, was in zip(labels["id"].to_pylist(), labels["label"].to_pylist(), strict=True)]
+
+    def rate(days: list[int]) -> float:
+        names = {f"{BEGIN + d * DAY:%Y%m%d}" for d in days}
+        return float(np.mean([was for day, was in came if day in names]))
+
+    def believed(days: list[int]) -> float:
+        return float(np.mean(np.concatenate([parcels_world(BEGIN + d * DAY, rows=600)[0]["p_late"].to_numpy() for d in days])))
+
+    usual, bad, every = range(14), list(late), [*late, 22]
+    first = one.story.causes[0]
+    moved = rate(bad) - rate(usual) - (believed(bad) - believed(usual))
+    assert first.subject == "the outcome changed, not the inputs"
+    assert re.search(rf"(the rest is|it moved by) \+{100 * moved:.0f} points", first.evidence_for[0]), (first.evidence_for[0], moved)
+    assert round(100 * moved) - round(100 * (rate(every) - rate(usual))) >= 3, "of all days it would be another figure"
+
+
+def test_a_fault_that_lasts_and_is_known_is_told_on_the_day_on_which_it_is_much_worse(make_home):
+    def missing(share: float) -> Change:
+        def changed(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+            holes = pa.array(events["weight_kg"].to_numpy(), mask=np.arange(events.num_rows) % 100 < 100 * share)
+            return events.set_column(events.column_names.index("weight_kg"), "weight_kg", holes), labels
+
+        return changed
+
+    home = make_home(PARCELS | {"labels": None})
+    shares = {**dict.fromkeys(range(21, 53), 0.25), 53: 0.9}
+    store = make_home(PARCELS, name="store")
+    parcels_days(store.root, FIRST, 54, rows=200, change={d: missing(share) for d, share in shares.items()})
+    told: dict[int, list[str]] = {}
+    for day in range(54):
+        name = f"parcels-{(BEGIN + day * DAY).date()}.parquet"
+        (store.root / "inbox" / name).rename(home.root / "inbox" / name)
+        if day in (21, 51, 52, 53):
+            rows = watch(home, now=BEGIN + (day + 1) * DAY + 6 * HOUR).actions
+            told[day] = [json.loads(a.payload)["text"] for a in rows if a.state == "sent" and a.kind != "digest"]
+    [one] = [i for i in incidents(home) if i.family == "data"]
+    assert one.state == "open"
+    assert told[51][0].startswith("🔵 **parcels: lasts: ")
+    assert told[52] == []
+    [said] = told[53]
+    assert "weight_kg: missing in up to 90 % of rows" in said.splitlines()[0]
+    assert "*Open again:* it was closed as lasting." in said
+    assert "*Got worse:* null ratio of weight_kg 90 %, before 25 %." in said
 
 
 def of_minutes(**more: Any) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Report: which periods get a digest, when, and once; what it tells of whole worlds."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import pyarrow as pa
 import pytest
 
 from conftest import PARCELS, new_home
@@ -53,6 +55,26 @@ def test_a_week_is_told_when_its_labels_are_due_and_once(home):
     assert MONDAY.date() in digests(home)
     monitors = load_monitors(home)[0]
     assert report(home, monitors, now=END_OF_WEEK + timedelta(hours=37)) == []
+
+
+def test_a_week_in_which_everything_is_flagged_is_not_told_as_one_that_found_everything(make_home):
+    def flagged(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+        score = 1 - (1 - events["p_late"].to_numpy()) * 0.3
+        for name, values in (("p_late", score), ("is_late", score >= 0.5)):
+            events = events.set_column(events.column_names.index(name), name, pa.array(values))
+        return events, labels
+
+    promised = {"targets": [{"metric": "recall", "at_least": 0.3, "per": "week"}]}
+    home = make_home(PARCELS | promised)
+    parcels_days(home.root, FIRST, 26, change=dict.fromkeys(range(19, 26), flagged))
+    watch(home, now=SEEN)
+    said = digests(home)[MONDAY.date()].text
+    assert re.search(
+        r"Found \d+ of \d+ .*\(100 %.*\)\. But 100 % of predictions were flagged, over the whole reference 3 %; 24 % of these were positive", said
+    )
+    assert re.search(r"recall at least 0.3: kept \(1.00, with 100 % of predictions flagged\)", said)
+    stories = [Story.from_json(e.story) for e in home.lake.newest(IncidentEvent) if e.event == "opened" and e.family == "kpi"]
+    assert "But 100 % of predictions were flagged" in dict(stories[0].facts)["Missed"]
 
 
 def test_weeks_that_hold_days_of_the_reference_are_not_told(seen):
@@ -156,7 +178,9 @@ def test_the_newest_digest_tells_of_incidents_as_they_stand_when_it_is_asked_for
     assert now is not None
     assert then.text.splitlines()[2].startswith("Nothing of this week needs you now.")
     assert "**In segments:** depot=south: late (21 January); cause unknown." in then.text
-    assert now.text.splitlines()[2].startswith("1 open incident needs you. 1 open incident began later.")
+    assert now.text.splitlines()[2].startswith(
+        "1 open incident needs you. 1 open incident began later: no predictions landed on 27 to 28 January, usually 400 ("
+    )
     assert "**In segments:** depot=south: late (21 to 29 January) (open); cause unknown." in now.text
     assert (now.digest_id, now.computed_at, now.corrections) == (written.digest_id, SEEN + 2 * DAY, 0)
     assert "**Next:** look at incident i1 (`watchkeeper incidents show i1`)." in now.text

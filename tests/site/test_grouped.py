@@ -12,12 +12,17 @@ def opened(number: int, model: str = "eta", severity: str = "high") -> Opened:
     return Opened(name, model, severity, Message(icon="🔴", title=f"{model}: trouble {number}.", footer="", links=links))
 
 
+def ended(number: int, word: str = "Resolved", icon: str = "✅") -> Message:
+    facts = [("Ended", "3 days clear."), ("Lasted", "2 days, 3 to 4 Mar 2025."), ("At worst", "MAE 9."), ("Cause in the end", "faulty data: wind.")]
+    return Message(icon=icon, title=f"{word}: eta: trouble {number}, worse", facts=facts, footer="")
+
+
 def test_it_reads_as_a_list_with_the_pages_of_each():
-    said = text(grouped_message([opened(1, severity="critical"), opened(2), opened(3)], channel="#eta", over={"i2"}))
+    said = text(grouped_message([opened(1, severity="critical"), opened(2), opened(3)], channel="#eta", over={"i2": ended(2)}))
     assert said == (
         "🚨 **eta: 3 incidents opened**\n"
         "🚨 trouble 1 (`i1`, critical)\n"
-        "✅ trouble 2 (`i2`, resolved)\n"
+        "✅ trouble 2, worse (`i2`, resolved; lasted: 2 days, 3 to 4 Mar 2025; at worst: MAE 9; cause in the end: faulty data: wind)\n"
         "🔴 trouble 3 (`i3`, high)\n"
         "*Do:* look first at `i1`; `watchkeeper incidents show i1` tells all of it.\n"
         "critical, #eta. Links: [Incident i1](https://docs.example/incidents/i1.html), [Incident i2](https://docs.example/incidents/i2.html), "
@@ -36,6 +41,15 @@ def test_the_headline_names_the_models_with_most_of_them(models: list[str], titl
     assert grouped_message([opened(n, model) for n, model in enumerate(models)], channel="").title == title
 
 
-def test_when_all_are_over_the_headline_says_so():
-    found = grouped_message([opened(1), opened(2)], channel="#eta", over={"i1", "i2"})
-    assert found.headline == "✅ Resolved: eta: 2 incidents opened"
+def test_where_the_gravest_is_over_people_look_at_the_gravest_that_goes_on():
+    said = text(grouped_message([opened(1, severity="critical"), opened(2), opened(3)], channel="#eta", over={"i1": ended(1)}))
+    assert said.startswith("🔴 **eta: 3 incidents opened**")
+    assert "*Do:* look first at `i2`" in said
+
+
+def test_when_all_are_over_the_headline_says_so_and_nothing_is_to_be_done():
+    found = grouped_message([opened(1), opened(2)], channel="#eta", over={"i1": ended(1), "i2": ended(2)})
+    assert (found.headline, found.verdict) == ("✅ Resolved: eta: 2 incidents opened", [])
+    lasting = grouped_message([opened(1), opened(2)], channel="#eta", over={"i1": ended(1), "i2": ended(2, "Lasts", "🔵")})
+    assert lasting.headline == "🔵 Closed: eta: 2 incidents opened"
+    assert lasting.facts[1][1].startswith("🔵 trouble 2, worse (`i2`, lasts; ")

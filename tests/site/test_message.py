@@ -152,11 +152,23 @@ def test_cutting_never_splits_an_entity_and_keeps_to_the_limit(limit: int):
     assert cut.count("&") == cut.count(";")
 
 
-def test_a_long_headline_is_cut_in_the_header_and_whole_below():
-    long = dataclasses.replace(STORY, headline="late " * 60)
-    found = blocks(told(long))
-    assert len(found[0]["text"]["text"]) == 150
-    assert ("late " * 60).strip() in found[1]["text"]["text"]
+def test_a_long_headline_is_cut_at_a_word_and_only_the_rest_of_it_stands_below():
+    headline = " ".join(f"word{n}" for n in range(40))
+    found = blocks(told(dataclasses.replace(STORY, headline=headline)))
+    head, below = found[0]["text"]["text"], found[1]["text"]["text"].splitlines()[0]
+    assert 140 < len(head) <= 150
+    assert f"{head.removesuffix('…')} {below.removeprefix('… ')}" == told(dataclasses.replace(STORY, headline=headline)).headline
+    assert (head[-1], below[:2]) == ("…", "… ")
+
+
+@pytest.mark.parametrize("length", [150, 151, 152, 300])
+def test_a_headline_without_words_is_cut_and_nothing_of_it_is_lost(length: int):
+    message = m.Message(icon="🔴", title="x" * (length - 2), footer="")
+    found = blocks(message)
+    head = found[0]["text"]["text"]
+    below = found[1]["text"].get("text", "") if found[1]["type"] == "section" else ""
+    assert len(head) <= 150
+    assert head.removesuffix("…") + below.removeprefix("… ") == message.headline
 
 
 def test_what_is_left_out_is_counted():
@@ -179,6 +191,10 @@ def test_a_broken_promise_says_where_to_look_first_and_names_that_once():
     assert said == {"Look first at": f"`kpi` (high): {STORY.headline}."}
     read = m.text(m.incident_message(STORY, broken, severity="warning", channel="", beside=others))
     assert read.count("`kpi`") == 1
+    named = dataclasses.replace(STORY, when="Mon 22 April, New York. On days of incident kpi: 52 % were late.")
+    read = m.text(m.incident_message(named, broken, severity="warning", channel="", beside=others))
+    assert read.splitlines()[1] == named.when
+    assert ("Look first at" in read, "`kpi`" in read, "*At the same time:* `data`" in read) == (False, False, True)
     assert "*At the same time:* `data`" in read
     assert "Look first" not in m.text(m.incident_message(STORY, EVENT, severity="high", channel="", beside=others))
 

@@ -31,7 +31,7 @@ class Posting:
     action: Action
     now: datetime
     opener: Action | None = None
-    closed: Message | None = None
+    reworded: Message | None = None
     retraining: Retraining | None = None
 
 
@@ -74,9 +74,9 @@ def _deliver(posting: Posting, settings: Settings, folder: Path) -> str:
 
 def _to_slack(posting: Posting, message: Message, channel: str, settings: Settings) -> str:
     action, opener = posting.action, posting.opener
-    if opener is not None and posting.closed is not None:
+    if opener is not None and posting.reworded is not None:
         # before the reply: repeating an edit is harmless, repeating a reply is not
-        slack.edit(posting.closed, settings=settings, receipt=opener.receipt)
+        slack.edit(posting.reworded, settings=settings, receipt=opener.receipt)
     return slack.post(message, settings=settings, channel=channel, key=action.action_id, thread=opener.receipt if opener else "")
 
 

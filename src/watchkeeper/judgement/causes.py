@@ -247,11 +247,11 @@ def _worth(evidence: Evidence) -> float:
 
 
 def _moves(evidence: Evidence) -> tuple[float, float, float] | None:
-    """Return by how much the outcome's rate and the mean score moved, and the doubt of their difference; None when not measured."""
-    gap = evidence.gap
-    if gap is None or gap.value is None or evidence.observed is None or evidence.usual_observed is None or evidence.usual_expected is None:
+    """Return by how much the outcome's rate and the mean score moved in the windows out of line, and the doubt of their difference; None when not measured."""
+    observed, gap = (evidence.observed, evidence.gap) if evidence.bad_gap is None else (evidence.bad_observed, evidence.bad_gap)
+    if gap is None or gap.value is None or observed is None or evidence.usual_observed is None or evidence.usual_expected is None:
         return None
-    scores = (evidence.observed.value or 0.0) - gap.value - evidence.usual_expected
+    scores = (observed.value or 0.0) - gap.value - evidence.usual_expected
     return gap.value - (evidence.usual_gap or 0.0) + scores, scores, 1.96 * (gap.se or 0.0)
 
 

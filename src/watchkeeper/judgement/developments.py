@@ -4,7 +4,7 @@ Belongs here: what is new about episodes beside the incidents that are known, as
 signals are one story (episodes.py), the cause (causes.py), the words (story.py).
 
 An incident still going on after `LASTING` is closed as lasting: it stays in the digest, and the same subject opens no new one
-until it has been clear. One that a person closed opens again by windows that were not known to be bad then, and by nothing else.
+until it has been clear; it is open again where it got much worse than people know it. One that a person closed opens again by windows that were not known to be bad then, and by nothing else.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from watchkeeper.judgement.episodes import Episode, needs_labels, severity_of
 from watchkeeper.judgement.incidents import LASTED, RESTATED, Incident, event_about
+from watchkeeper.judgement.worsening import outgrown
 from watchkeeper.records import IncidentEvent, Severity, Signal, key
 from watchkeeper.story import Story
 from watchkeeper.words import moment_text
@@ -63,9 +64,7 @@ def developments(
             if incident.is_open and (why := unjudged(incident, episode)):
                 out.append(_ended(incident, why, now))
                 continue
-        whose = _Whose(
-            model, environment, timezone, incident.id if incident else key(model, environment, episode.family, episode.subject, episode.start)
-        )
+        whose = _Whose(model, environment, timezone, id_of(model, environment, incident, episode))
         out += [
             *_of_episode(whose, incident, episode, tell, learned, worsened, faults_of, now),
             *(
@@ -93,6 +92,11 @@ def matching(known: Sequence[Incident], episode: Episode) -> Incident | None:
     )
 
 
+def id_of(model: str, environment: str, incident: Incident | None, episode: Episode) -> str:
+    """Return the id of the incident that an episode belongs to, or of the one that it opens."""
+    return incident.id if incident else key(model, environment, episode.family, episode.subject, episode.start)
+
+
 def _of_episode(
     whose: "_Whose",
     incident: Incident | None,
@@ -107,10 +111,12 @@ def _of_episode(
     if incident is None:
         opened = _event(whose, episode, "opened", severity, now, episode.signals, tell(episode, severity))
         return [replace(opened, faults=faults_of(episode))]
-    fresh = [s for s in episode.signals if _mark(s) not in incident.marks] if _goes_on(incident, episode) or _is_past(incident, episode) else []
+    outgrew = outgrown(episode, incident.signals) if incident.state == "lasting" and not episode.is_over else ""
+    is_told = outgrew or _goes_on(incident, episode) or _is_past(incident, episode)
+    fresh = [s for s in episode.signals if _mark(s) not in incident.marks] if is_told else []
     if incident.is_withdrawn or ((incident.is_normal_now or incident.is_unjudged) and not episode.is_over):
         fresh = fresh or episode.signals
-    worse = worsened(incident, episode) if incident.is_open and not episode.is_over else ""
+    worse = worsened(incident, episode) if incident.is_open and not episode.is_over else outgrew
     if fresh:
         return [_event(whose, episode, "joined", severity, now, fresh, tell(episode, severity), why=worse)]
     news = worse or learned(episode, incident.told_at) if incident.is_open and incident.told_at is not None and not episode.is_over else worse

@@ -9,6 +9,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from watchkeeper.judgement.budget import outlook_text
+from watchkeeper.judgement.burden import burden_text, is_heavier
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.digest_data import data_text
 from watchkeeper.judgement.digest_facts import DigestFacts
@@ -28,6 +29,7 @@ from watchkeeper.words import counted, listed, measured_text, metric_text, numbe
 RESTATED, OPEN = ", restated", " (open)"
 _ROUNDING = 1e-6
 _FEW = 3
+_OF_RECALL = f"{metric_text('recall')} at least "  # of the whole model
 
 
 def headline(monitor: Monitor, facts: DigestFacts) -> str:
@@ -103,10 +105,22 @@ def lines(monitor: Monitor, facts: DigestFacts) -> list[tuple[str, str]]:
 
 
 def _open(facts: DigestFacts) -> list[Incident]:
-    """Return the open incidents that a digest tells of, the gravest first, promises last; what is told as one once, by the KPI where there is one."""
-    mine = [i for i in (*facts.incidents, *facts.segments) if i.is_open]
-    told = {i.leader: i for i in sorted(mine, key=lambda i: (i.family == "kpi", i.family == "segment"))}
+    """Return the open incidents that a digest tells of."""
+    return _once([i for i in (*facts.incidents, *facts.segments) if i.is_open])
+
+
+def _once(incidents: Sequence[Incident]) -> list[Incident]:
+    """Return incidents, the gravest first, promises last; of what is told as one the KPI where there is one."""
+    told = {i.leader: i for i in sorted(incidents, key=lambda i: (i.family == "kpi", i.family == "segment"))}
     return sorted(told.values(), key=lambda i: (i.family == "target", -SEVERITIES.index(i.severity), i.family == "segment"))
+
+
+def _began_later(later: Sequence[Incident]) -> str:
+    """Return which open incidents began after the period; empty without any."""
+    every = _once(later)
+    more = [f"and {len(every) - _FEW} more"] if len(every) > _FEW else []
+    named = "; ".join([*(f"{i.headline} ({i.id})" for i in every[:_FEW]), *more])
+    return f" {counted(len(every), 'open incident')} began later: {named}." if every else ""
 
 
 def _opening(monitor: Monitor, facts: DigestFacts) -> str:
@@ -119,8 +133,7 @@ def _opening(monitor: Monitor, facts: DigestFacts) -> str:
         needs = f"No incident{which} is open, which is no sign of health: {'most rows were not seen' if facts.is_mostly_aside else 'nobody can judge the model'}."
     elif not still and not facts.incidents and is_out_of_range(monitor, facts):
         needs = f"No incident{which} is open, but the main number is worse than in any reference {grain_of(facts.end - facts.start)}."
-    if facts.later:
-        needs += f" {counted(facts.later, 'open incident')} began later."
+    needs += _began_later(facts.later)
     said = ["This replaces what was said before."] if facts.is_correction else []
     if facts.failed:
         return " ".join([*said, *([needs] if still else []), f"Figures are not final: {facts.failed}."])
@@ -162,6 +175,8 @@ def _quality(monitor: Monitor, facts: DigestFacts) -> str:
         words = monitor.wording  # "fraudulent predictions" would be those that said so, and not those that were
         sought = f"{words.positive} {words.rows}" if "rows" in words.model_fields_set else f"that were {words.positive}"
         said += f" Found {round(recall.value * recall.n):,} of {recall.n:,} {sought} ({percent(recall.value)}{reference})."
+        burden = burden_text(monitor, facts.scores.get("flagged_ratio"), facts.scores.get("precision"))
+        said += f" But {burden}." if burden else ""
     auc = facts.scores.get("roc_auc")
     if auc is not None and auc.value is not None:
         said += f" Ranking (AUC) {_number(monitor, facts, 'roc_auc')}" + (
@@ -207,7 +222,9 @@ def _promise(monitor: Monitor, facts: DigestFacts, found: Promise) -> str:
         return f"{found.text}: {f'{running}, not decided' if running else 'not known'}"
     is_own = (found.window_start, found.window_end) == (facts.start, facts.end)
     when = "" if is_own else f" {when_text(found.per, found.window_start, found.window_end, monitor.timezone)}"
-    said = f"{found.text}: {'kept' if found.is_kept else 'broken'}{when} ({number_text(found.value)})"
+    flagged = facts.scores.get("flagged_ratio") if is_own and found.is_kept and found.text.startswith(_OF_RECALL) else None
+    by = f", with {percent(flagged.value)} of {monitor.wording.rows} flagged" if flagged is not None and is_heavier(flagged) else ""
+    said = f"{found.text}: {'kept' if found.is_kept else 'broken'}{when} ({number_text(found.value)}{by})"
     return f"{said}, {running}" if running else said
 
 

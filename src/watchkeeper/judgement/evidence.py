@@ -24,7 +24,16 @@ from watchkeeper.windows import Window
 ROLLING = timedelta(days=56)
 OF_SEGMENTS = {"regression": ("mae", "bias"), "multiclass": ("accuracy", "log_loss")}
 """What segments are compared by, where no rate tells what was expected of them; the first stands for metrics that segments do not have."""
-EVIDENCE = {"positive_rate", "calibration_gap", "recall", "score_mean", *OF_SEGMENTS["regression"], *OF_SEGMENTS["multiclass"]}
+EVIDENCE = {
+    "positive_rate",
+    "calibration_gap",
+    "recall",
+    "flagged_ratio",
+    "precision",
+    "score_mean",
+    *OF_SEGMENTS["regression"],
+    *OF_SEGMENTS["multiclass"],
+}
 """What is looked up of an episode's windows taken together."""
 OF_A_RATE = ("calibration_gap", "calibration_gap_to_rest", "log_loss", "recall", "accuracy")
 """Metrics that a split of the outcome's rate explains; it says nothing about how well scores rank."""
@@ -79,6 +88,7 @@ class Evidence:
 
     Its numbers are of the windows whose labels are due; those of `not_due` are in none of them. Where no alarm's labels are (`is_provisional`),
     `observed` and `gap` are the bound that is certain, nearest to what was expected, and nothing else of labels is known.
+    `bad_observed` and `bad_gap` are the rate and the gap over the windows that were out of line, where others lie between: causes are of these.
     `rest` is the gap of all rows that are not of the segment it is about; `whole` the leading number over all its windows, where that is a mean of rows; `traces` what the rows of its bad windows show; `service` figures of the
     service over these, by metric and place; `volume` the rows of such a window, and the median and the most of one in the weeks before;
     `fault_places` the segment that nearly all missing values, or new categories, of a feature are of, by metric and feature; `noticed` the notices about
@@ -96,6 +106,8 @@ class Evidence:
     whole: Score | None = None
     observed: Score | None = None
     gap: Score | None = None
+    bad_observed: Score | None = None
+    bad_gap: Score | None = None
     rest: Score | None = None
     least_observed: float | None = None
     most_observed: float | None = None
@@ -105,6 +117,8 @@ class Evidence:
     usual_gap: float | None = None
     missed: tuple[int, int] | None = None
     usual_recall: float | None = None
+    flagged: Score | None = None
+    precision: Score | None = None
     moved: list[Moved] | None = None
     compared: int = 0
     baseline: timedelta = ROLLING

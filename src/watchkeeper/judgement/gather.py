@@ -115,6 +115,8 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         usual_gap=gap.reference_value if gap else None,
         missed=_missed(recall) if have_share else None,
         usual_recall=_reference(recall),
+        flagged=pooled.of("flagged_ratio", segment),
+        precision=pooled.of("precision", segment) if are_labels_due else None,
         moved=moved,
         compared=compared,
         baseline=baseline_of(known.scores, start),

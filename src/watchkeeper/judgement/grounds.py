@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from watchkeeper.judgement.episodes import Episode, rows_out_of_line
-from watchkeeper.judgement.evidence import OF_A_RATE, Evidence
+from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.later_causes import moved_later
 from watchkeeper.judgement.spans import span_text
 from watchkeeper.judgement.succession import succession_text
@@ -22,11 +22,11 @@ _FEW = 3
 def looked_at(monitor: Monitor, episode: Episode, evidence: Evidence) -> list[tuple[str, str]]:
     """Say of which rows causes are: of the windows that were out of line, where others lie between, and of a part of these; shares of rows are estimates then."""
     bad, out = rows_out_of_line(episode), []
-    has_looked = evidence.traces.place is not None or bool(evidence.traces.mixes) or evidence.traces.labels is not None
+    has_looked = any((evidence.bad_gap, evidence.traces.place, evidence.traces.mixes, evidence.traces.labels))
     if has_looked and sum((w.end - w.start for w in bad), timedelta(0)) < episode.end - episode.start:
         days = [span_text(monitor, start, end, evidence.told_at) for start, end in _runs(bad)]
         told = listed(days) if len(days) <= _FEW else f"{len(bad)} {grain_of(bad[0].end - bad[0].start)}s"
-        out.append(("Causes", f"are looked for in the rows of {told}, which alone were out of line.{_of_all(monitor, evidence)}"))
+        out.append(("Causes", f"are looked for in the rows of {told}, which alone were out of line."))
     if evidence.traces.read is None:
         return out
     some, every = evidence.traces.read
@@ -34,13 +34,6 @@ def looked_at(monitor: Monitor, episode: Episode, evidence: Evidence) -> list[tu
         *out,
         ("Rows read", f"{some:,} of {every:,}, evenly spread over the bad windows and the weeks before; shares of rows in the causes are of these."),
     ]
-
-
-def _of_all(monitor: Monitor, evidence: Evidence) -> str:
-    """Say of a rate, which is split into what the inputs did and the rest, that these figures are of all windows."""
-    if evidence.lead.metric not in OF_A_RATE or evidence.traces.error is not None or evidence.gap is None or evidence.beginning is not None:
-        return ""
-    return f" How far rate and scores moved is told of all of {span_text(monitor, min(evidence.windows), evidence.end, evidence.told_at)}."
 
 
 def _runs(windows: Sequence[Window]) -> list[tuple[datetime, datetime]]:

@@ -54,6 +54,7 @@ class Incident:
     why: str = ""
     closed_by: str = ""
     reopened_at: datetime | None = None
+    """When it opened again that a person had closed, or that lasted."""
     acknowledgement: IncidentEvent | None = None
     acknowledged_at: datetime | None = None
     silence: Silence | None = None
@@ -155,7 +156,7 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         told_at=told_by[-1][1] if told_by else None,
         why=last.why,
         closed_by=last.who if is_closed else "",
-        reopened_at=max((course[n].at for ended, n in reopenings if is_by_hand(ended)), default=None),
+        reopened_at=max((course[n].at for ended, n in reopenings if is_by_hand(ended) or ended.why == LASTED), default=None),
         acknowledgement=acknowledgement,
         acknowledged_at=next((e.at for e in history if e.event == "acknowledged"), None),
         faults=tuple(first.faults),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.records import Signal
 from watchkeeper.stats.exchanges import LEAST_ROWS, changed_places
+from watchkeeper.stats.intervals import Z95
 from watchkeeper.words import limit_text, percent, window_text
 
 Floats = NDArray[np.float64]
@@ -45,6 +46,9 @@ UNITS = {
     1e6: "millions and units",
 }
 """Factors between units of one quantity, and two that differ by each."""
+_RARE, _FOR_RARE = 1_024.0, 1_000.0
+"""Of two factors that are hardly told apart the one that is only told where the other is ruled out."""
+_SHARP, _NAMED = 0.03, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +203,24 @@ def odd_unit(feature: str, before: Floats, during: Floats, where: str = "") -> O
 
     Values are known ones, a hundred at least on each side; `where` says which rows they are of.
     """
+    found = _multiple(before, during)
+    if found is None:
+        return None
+    factor, doubt = found
+    is_far = abs(factor) > np.log(FAR)
+    return (
+        Odd(feature, "unit" if is_far else "factor", _scaled(feature, factor, doubt, where)) if is_far or _held_by(factor, _WITHIN * doubt) else None
+    )
+
+
+def odd_scale(feature: str, before: Floats, during: Floats) -> Odd | None:
+    """Tell by which one factor all numbers of an input changed, also where it is a small one that no units have: of values that are known to be at fault."""
+    found = _multiple(before, during) if min(len(before), len(during)) >= LEAST_ROWS else None
+    return None if found is None else Odd(feature, "factor", _scaled(feature, *found, ""))
+
+
+def _multiple(before: Floats, during: Floats) -> tuple[float, float] | None:
+    """Return the logarithm of the one factor by which all quantiles differ, surely by 15 %, and its standard error; None where there is no such one."""
     if min(np.quantile(side, _QUANTILES[0] / 2) for side in (before, during)) <= 0:
         return None
     (was, doubt_was), (now, doubt_now) = (_log_quantiles(side) for side in (before, during))
@@ -206,17 +228,29 @@ def odd_unit(feature: str, before: Floats, during: Floats, where: str = "") -> O
     weights = 1 / doubts**2
     weights = weights / weights.sum()
     factor, doubt = float(ratios @ weights), float(np.sqrt((weights * doubts) @ _correlations() @ (weights * doubts)))
-    if (np.abs(ratios - factor) > _WITHIN * doubts).any() or abs(factor) < _WITHIN * doubt + _LEAST_FACTOR:
-        return None
-    unit = min(UNITS, key=lambda u: float(abs(abs(factor) - np.log(u))))
-    is_known = abs(abs(factor) - np.log(unit)) <= _WITHIN * doubt
-    if not is_known and abs(factor) < np.log(FAR):
-        return None
-    size = limit_text(float(f"{np.exp(abs(factor)):.3g}"))
-    times = f"{size} times" if factor > 0 else f"1/{size} of"
-    like = f", as between {UNITS[unit]} ({limit_text(float(f'{unit:.4g}'))})" if is_known else ""
-    said = f"{feature} comes in another unit{where}: all its values {'there ' if where else ''}are {times} what they were{like}"
-    return Odd(feature, "unit" if abs(factor) > np.log(FAR) else "factor", said)
+    is_one = (np.abs(ratios - factor) <= _WITHIN * doubts).all() and abs(factor) >= _WITHIN * doubt + _LEAST_FACTOR
+    return (factor, doubt) if is_one else None
+
+
+def _held_by(factor: float, within: float) -> list[float]:
+    """Return the factors between units, the nearest first, that lie within so much of one, all as logarithms."""
+    apart = {unit: abs(abs(factor) - float(np.log(unit))) for unit in UNITS}
+    return sorted((unit for unit in UNITS if apart[unit] <= within), key=lambda unit: apart[unit])
+
+
+def _scaled(feature: str, factor: float, doubt: float, where: str) -> str:
+    """Return that all values have another unit, and between which: the one that the factor with its doubt holds; of several, or one at the edge of it, "perhaps"; of none that it is a scale alone."""
+    held, near = _held_by(factor, _WITHIN * doubt), _held_by(factor, Z95 * doubt)
+    units = [unit for unit in held if unit != _RARE or _FOR_RARE not in held]
+    is_sure = len(units) == 1 and units[0] in near
+    like = " or ".join(f"{UNITS[unit]} ({limit_text(float(f'{unit:.4g}'))})" for unit in units[:_NAMED])
+    tail = f", {'' if is_sure else 'perhaps '}as between {like}" if units else " (no known change of unit)"
+    size, *ends = (limit_text(float(f"{np.exp(abs(factor) + side * Z95 * doubt):.3g}")) for side in (0, -1, 1))
+    over = "" if factor > 0 else "1/"
+    interval = "" if is_sure and Z95 * doubt <= _SHARP else f" [{over}{ends[0]}, {over}{ends[1]}]"
+    times = f"{over}{size}{' times' if factor > 0 else ''}{interval}{'' if factor > 0 else ' of'}"
+    what = "unit" if units else "scale"
+    return f"{feature} comes in another {what}{where}: all its values {'there ' if where else ''}are {times} what they were{tail}"
 
 
 def _log_quantiles(values: Floats) -> tuple[Floats, Floats]:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from watchkeeper.judgement.apart import is_off
 from watchkeeper.judgement.breaks import BROKEN
+from watchkeeper.judgement.burden import burden_text
 from watchkeeper.judgement.causes import causes, of_faults, ruled_out
 from watchkeeper.judgement.changes import unknown
 from watchkeeper.judgement.data_story import Told, faults_told
@@ -312,13 +313,15 @@ def _hits(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
     if evidence.missed is None:
         return []
     missed, positives = evidence.missed
+    burden = burden_text(monitor, evidence.flagged, evidence.precision)
+    flagged = f" But {burden}." if burden else ""
     if evidence.is_provisional:
-        return [("Missed", f"at least {missed:,} {monitor.wording.positive} {monitor.wording.rows} were not flagged.")]
+        return [("Missed", f"at least {missed:,} {monitor.wording.positive} {monitor.wording.rows} were not flagged.{flagged}")]
     usual = f"; over the whole reference {percent(1 - evidence.usual_recall)}" if evidence.usual_recall is not None else ""
     return [
         (
             "Missed",
-            f"{missed:,} of {positives:,} {monitor.wording.positive} {monitor.wording.rows} were not flagged ({percent(missed / max(1, positives))}{usual}).",
+            f"{missed:,} of {positives:,} {monitor.wording.positive} {monitor.wording.rows} were not flagged ({percent(missed / max(1, positives))}{usual}).{flagged}",
         )
     ]
 

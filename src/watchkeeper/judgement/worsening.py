@@ -5,6 +5,7 @@ incident (incidents.py), how long other updates wait (outbox.py).
 
 The rule, of data and service: a kind of trouble (errors, slowness) that the incident had not, and a number at least twice what was known of it when the
 incident opened or last got worse. Of any incident: a fault of data that began while it went on (later_causes.py). So one that creeps up is told at each doubling, and one that wavers is not told again.
+One that was closed as lasting is known as it was then: it is open again where it got so much worse, of whatever it is about.
 """
 
 from collections import defaultdict
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable
 from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode
 from watchkeeper.judgement.service_story import kind_of, number_said, other_kinds
 from watchkeeper.records import IncidentEvent, Signal
-from watchkeeper.words import metric_text
+from watchkeeper.words import metric_text, points
 
 WORSE = "got worse: "
 """What the reason of an event begins with that people are told of at once."""
@@ -40,6 +41,36 @@ def worsened(episode: Episode, known_ids: Iterable[str], known: Callable[[], Ite
     grown = [] if came else _grown(episode, known())
     said = [*came, *grown]
     return f"{WORSE}{'; '.join(said)}" if said else ""
+
+
+def outgrown(episode: Episode, known_ids: Iterable[str]) -> str:
+    """Return by what an episode is no longer what was closed as lasting, empty where by nothing: a number twice as far from what is expected as any that was told, beyond its interval, or of data a column that was none of it.
+
+    `known_ids` are the signals that its incident has had.
+    """
+    told, then, fresh = set(known_ids), dict[_Name, Signal](), list[Signal]()
+    for s in sorted(episode.signals, key=_miss):
+        if s.signal_id in told:
+            then[_name(s)] = s
+        else:
+            fresh.append(s)
+    grown = [s for s in fresh if _name(s) in then and _miss(s) >= _TIMES * _miss(then[_name(s)]) and not _holds(s, then[_name(s)].value)]
+    came = [s for s in fresh if episode.family == "data" and _name(s) not in then] if then else []
+    said = [f"{_about(s)} {_value(s)}, before {_value(then[_name(s)])}" for s in grown[-1:]] + [f"also {_about(s)} {_value(s)}" for s in came[-1:]]
+    return f"{WORSE}{'; '.join(said)}" if said else ""
+
+
+def _miss(signal: Signal) -> float:
+    return abs(signal.value - signal.expected)
+
+
+def _holds(signal: Signal, value: float) -> bool:
+    """Tell whether the interval of a signal's number holds a value."""
+    return signal.low is not None and signal.high is not None and signal.low <= value <= signal.high
+
+
+def _value(signal: Signal) -> str:
+    return points(signal.value) if signal.metric.startswith("calibration_gap") else number_said(signal, signal.value)
 
 
 def has_joined(faults: str) -> str:

@@ -25,7 +25,7 @@ from watchkeeper.judgement import outbox
 from watchkeeper.judgement.incidents import fold, in_order
 from watchkeeper.judgement.outbox import Standing
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.grouping import as_one, closed, outcome_payloads
+from watchkeeper.operations.grouping import as_one, opener_says, outcome_payloads
 from watchkeeper.operations.incident_book import covering, known_silences
 from watchkeeper.operations.known import KINDS, Known
 from watchkeeper.operations.maturity import maturity_of
@@ -146,7 +146,7 @@ def _attempt(together: Sequence[Standing], ledger: Ledger, monitor: Monitor | No
         action=sent,
         now=now,
         opener=None if opener is None else dataclasses.replace(opener.action, receipt=opener.receipt),
-        closed=closed(standing, opener, ledger.standings.values()) if opener and standing.action.kind == "resolve" else None,
+        reworded=opener_says(standing, opener, ledger.standings.values()) if opener and standing.action.kind in KINDS else None,
         retraining=monitor.retraining if monitor else None,
     )
     tried = [dataclasses.replace(s.action, attempt=s.attempts + 1, at=now) for s in together]

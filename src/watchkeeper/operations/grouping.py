@@ -1,4 +1,4 @@
-"""Openings of one run to one channel, told as one message: which these are, the message, and its lines when incidents end.
+"""Openings of one run to one channel, told as one message: which these are, the message, and what a message that opened a thread says when incidents end.
 
 Belongs here: the fold of several actions into one posting. Does not: the words (site/grouped.py), or when an action is due
 (judgement/outbox.py). Each incident keeps an action of its own, with the receipt of the one message, in whose thread it goes on; the key
@@ -14,7 +14,7 @@ from watchkeeper.judgement.outbox import Standing
 from watchkeeper.operations.messages import payload_of
 from watchkeeper.records import SEVERITIES, Action, key
 from watchkeeper.site.grouped import Opened, grouped_message
-from watchkeeper.site.message import ICONS, Message
+from watchkeeper.site.message import Message, sentence
 
 LEAST = 3
 _PEOPLE = ("slack", "file")
@@ -57,16 +57,28 @@ def outcome_payloads(members: Sequence[Standing], sent: Action) -> list[str]:
     return [json.dumps(content, ensure_ascii=False) for content in (whole, *[part] * (len(members) - 1))]
 
 
-def closed(standing: Standing, opener: Standing, standings: Iterable[Standing]) -> Message:
-    """Return what the message that opened a thread says once `standing`, the end of its incident, is told."""
-    every = list(standings)
+def opener_says(standing: Standing, opener: Standing, standings: Iterable[Standing]) -> Message | None:
+    """Return what the message that opened a thread says once `standing` is told: the end of its incident, or that it goes on again; None where it stays."""
+    every, is_over = list(standings), standing.action.kind == "resolve"
+    if not is_over and _end_of(standing, every) is None:
+        return None
     members = [s for s in every if opener.group and s.group == opener.group and s.receipt == opener.receipt]
     if len(members) < 2:  # noqa: PLR2004 - a message of its own
-        opened = _message(opener.action)
-        done = [line for line in opened.verdict if line[0] != "Do"]  # nothing is to be done any more
-        return dataclasses.replace(opened, icon=ICONS["resolved"], title=f"Resolved: {opened.title}", verdict=done)
-    over = {s.action.incident_id for s in members if _is_over(s, every)} | {standing.action.incident_id}
+        return _alone(standing, _message(opener.action))
+    ends = {s.action.incident_id: _closed(end) for s in members if (end := _end_of(s, every)) is not None}
+    mine = standing.action.incident_id
+    over = {name: end for name, end in ends.items() if name != mine} | ({mine: _closed(standing)} if is_over else {})
     return grouped_message(_openings(members), channel=json.loads(opener.action.payload)["channel"], over=over)
+
+
+def _alone(standing: Standing, opened: Message) -> Message:
+    """Return what a message about one incident, which `opened` its thread, says instead."""
+    if standing.action.kind != "resolve":
+        again = _message(standing.action)
+        return dataclasses.replace(again, title=f"Open again: {again.title}")
+    told = _closed(standing)
+    first = [] if opened.title in told.title else [("First told", sentence(opened.title))]
+    return dataclasses.replace(told, facts=[*told.facts, *first])
 
 
 def messages_in(rows: Collection[Action]) -> int:
@@ -87,7 +99,13 @@ def _message(action: Action) -> Message:
     return Message.from_dict(json.loads(action.payload)["message"])
 
 
-def _is_over(opening: Standing, standings: Iterable[Standing]) -> bool:
-    """Tell whether the last that was told in a thread is that its incident is over."""
-    told = [s for s in standings if s.thread == opening.thread and s.state == "sent"]
-    return max(told, key=lambda s: s.at).action.kind == "resolve"
+def _closed(end: Standing) -> Message:
+    """Return what the end of an incident leaves in the message that opened it."""
+    content = json.loads(end.action.payload)
+    return Message.from_dict(content.get("closed", content["message"]))
+
+
+def _end_of(one: Standing, standings: Iterable[Standing]) -> Standing | None:
+    """Return the end of an incident, where that is the last that was told in the thread of one of its messages."""
+    told = max((s for s in standings if s.thread == one.thread and s.state == "sent"), key=lambda s: s.at, default=None)
+    return told if told is not None and told.action.kind == "resolve" else None

@@ -6,7 +6,7 @@ the evidence (judgement/).
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import pyarrow as pa
@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode, bad_windows_before, with_labels_due
-from watchkeeper.judgement.evidence import EVIDENCE, Evidence, Pooled
+from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode, bad_windows_before, windows_out_of_line, with_labels_due
+from watchkeeper.judgement.evidence import EVIDENCE, OF_A_RATE, Evidence, Pooled
 from watchkeeper.judgement.gather import Known, evidence_of
 from watchkeeper.judgement.later_causes import something_else_began
 from watchkeeper.judgement.leads import lead_of
@@ -118,8 +118,20 @@ def evidence_about(home: Home, monitor: Monitor, known: Known, now: datetime, ep
 def _evidence_of_all(home: Home, monitor: Monitor, known: Known, now: datetime, episode: Episode, due: datetime) -> Evidence:
     part, of_service = with_labels_due(episode, due), set(SERVICE_EVIDENCE) if episode.family == "service" else set()
     pooled = Pooled(pooled_scores(home, monitor, [(part.start, part.end)], EVIDENCE | of_service | {k.name for k in monitor.kpis}, now=now))
-    found = evidence_of(monitor, part, known, pooled, are_labels_due=_are_labels_due(part, due))
+    are_due = _are_labels_due(part, due)
+    found = evidence_of(monitor, part, known, pooled, are_labels_due=are_due)
+    found = _of_bad_windows(home, monitor, part, found, now) if are_due else found
     return found if part is episode else replace(found, not_due=Window(part.end, episode.end))
+
+
+def _of_bad_windows(home: Home, monitor: Monitor, episode: Episode, found: Evidence, now: datetime) -> Evidence:
+    """Return the evidence about a rate with what that was in the windows out of line alone, where others lie between: what is looked for in rows is of these as well."""
+    bad, is_of_all = windows_out_of_line(episode), found.is_provisional or found.gap is None or found.lead.metric not in OF_A_RATE
+    if is_of_all or sum((w.end - w.start for w in bad), timedelta(0)) >= episode.end - episode.start:
+        return found
+    pooled = Pooled(pooled_scores(home, monitor, [(w.start, w.end) for w in bad], {"positive_rate", "calibration_gap"}, now=now))
+    rate, gap = (pooled.of(metric, found.lead.segment) for metric in ("positive_rate", "calibration_gap"))
+    return found if rate is None or gap is None else replace(found, bad_observed=rate, bad_gap=gap)
 
 
 def _are_labels_due(episode: Episode, due: datetime) -> bool:

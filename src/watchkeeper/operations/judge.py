@@ -18,7 +18,7 @@ from watchkeeper.adapters.leases import lease
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.apart import own_moves
 from watchkeeper.judgement.charts import Charted
-from watchkeeper.judgement.developments import developments, matching
+from watchkeeper.judgement.developments import developments, id_of, matching
 from watchkeeper.judgement.episodes import (
     AGAIN,
     GAP,
@@ -37,6 +37,7 @@ from watchkeeper.judgement.newest import NEWEST
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.onset import with_onsets
 from watchkeeper.judgement.other_windows import unjudged_text
+from watchkeeper.judgement.promise_causes import as_told_by, told_by
 from watchkeeper.judgement.recovery import are_back
 from watchkeeper.judgement.shared_faults import shared_faults
 from watchkeeper.judgement.signals import pages
@@ -115,11 +116,17 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
 
     evidence = once(gathered)
 
-    def tell(episode: Episode) -> Story:
+    def own(episode: Episode) -> Story:
         return story(monitor, episode, evidence(episode))
 
+    def tell(episode: Episode) -> Story:
+        by = told_by(monitor, episode, told_of)
+        return (
+            own(episode) if by is None else as_told_by(own(episode), own(by), id_of(monitor.model, monitor.environment, matching(incidents, by), by))
+        )
+
     def tested(episode: Episode) -> tuple[Evidence, Sequence[Cause]]:
-        return evidence(episode), tell(episode).causes
+        return evidence(episode), own(episode).causes
 
     develop = partial(
         developments,
@@ -137,7 +144,7 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
         ),
         normal_now=lambda incident: _normal_now(at(incident.window_start)[0].era, incident),
         unjudged=lambda incident, episode: unjudged_text(monitor, _signals_of(home, incident, now), episode),
-        faults_of=lambda episode: shared_faults(episode, evidence(episode), tell(episode).causes, sources(home, monitor)),
+        faults_of=lambda episode: shared_faults(episode, evidence(episode), own(episode).causes, sources(home, monitor)),
     )
     new = [e for e in told_of if matching(incidents, e) is None]
     whole = [e for e in new if e.family != "segment"]

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from watchkeeper.judgement.harm import HARMED
-from watchkeeper.judgement.incidents import CAUSE_CHANGED, RESTATED, Incident, alongside, fold, is_by_hand
+from watchkeeper.judgement.incidents import CAUSE_CHANGED, LASTED, RESTATED, Incident, alongside, fold, is_by_hand
 from watchkeeper.judgement.notices import Kind, Notice, severity_so_far
 from watchkeeper.judgement.routes import addressed, threads_of
 from watchkeeper.judgement.together import Course, Together, together_of
@@ -24,7 +24,7 @@ from watchkeeper.site.care import care_lines
 from watchkeeper.site.links import incident_links
 from watchkeeper.site.message import Message, belated_message, brief_message, ending, incident_message, text
 from watchkeeper.site.together import origin_lines
-from watchkeeper.site.updates import end_lines, update_message
+from watchkeeper.site.updates import closed_message, end_lines, update_message
 from watchkeeper.story import Story
 from watchkeeper.words import listed, moment_text
 
@@ -67,7 +67,8 @@ def _payload(known: Known, monitor: Monitor, course: Course, notice: Notice, whe
     channel = where.place if known.is_parted and where.target == "slack" else where.routed
     message = _message(known, monitor, course, notice, where, severity=severity, channel=channel)
     file = _file_name(course.lead, notice, monitor.timezone)
-    return payload_of(message, channel=channel, severity=severity, file=file, place=where.place, is_urgent=notice.is_urgent)
+    closed = closed_message(message, _ended(course, notice)) if notice.kind == "resolve" and where.target == "slack" else None
+    return payload_of(message, channel=channel, severity=severity, file=file, place=where.place, is_urgent=notice.is_urgent, closed=closed)
 
 
 def _message(known: Known, monitor: Monitor, course: Course, notice: Notice, where: _Place, *, severity: str, channel: str) -> Message:
@@ -97,6 +98,11 @@ def _message(known: Known, monitor: Monitor, course: Course, notice: Notice, whe
     if where.kind == "open" and where.threads:
         cared = [("Told so far", f"in {listed(where.threads)}"), *cared]
     return incident_message(story, named, **told, beside=alongside(one, every), cared=cared)
+
+
+def _ended(course: Course, notice: Notice) -> IncidentEvent:
+    """Return the end of the incident that the end of a course is told by."""
+    return _own(course.of(_spoken_of(course, is_over=True)), notice.event, is_over=True)
 
 
 def _is_known(known: Known, course: Course, where: _Place) -> bool:
@@ -156,6 +162,8 @@ def _cared(known: Known, history: Sequence[IncidentEvent], event: IncidentEvent,
 def _was_over(event: IncidentEvent, zone: str) -> str:
     if is_by_hand(event):
         return f"resolved by {event.who} on {moment_text(event.at, zone)}: {event.why}"
+    if event.why == LASTED:
+        return "it was closed as lasting"
     return f"it was closed: {event.why}" if event.why.startswith(CAUSE_CHANGED) else f"it was {event.why}"
 
 
@@ -167,8 +175,13 @@ def story_of(history: Sequence[IncidentEvent], event: IncidentEvent) -> Story:
     return own or (told[-1] if told else plain)
 
 
-def payload_of(message: Message, *, channel: str, severity: str, file: str, place: str, is_urgent: bool = False) -> str:
-    """Return what is to be sent; `place` is the channel of the thread, which a webhook of Slack does not choose; what is urgent waits for no cooldown."""
+def payload_of(
+    message: Message, *, channel: str, severity: str, file: str, place: str, is_urgent: bool = False, closed: Message | None = None
+) -> str:
+    """Return what is to be sent; `place` is the channel of the thread, which a webhook of Slack does not choose; what is urgent waits for no cooldown.
+
+    `closed` is what the message that opened the thread says from then on.
+    """
     content: dict[str, Any] = {
         "channel": channel,
         "place": place,
@@ -177,7 +190,8 @@ def payload_of(message: Message, *, channel: str, severity: str, file: str, plac
         "message": dataclasses.asdict(message),
         "text": text(message),
     }
-    return json.dumps(content | ({"urgent": True} if is_urgent else {}), ensure_ascii=False)
+    more = ({"urgent": True} if is_urgent else {}) | ({"closed": dataclasses.asdict(closed)} if closed is not None else {})
+    return json.dumps(content | more, ensure_ascii=False)
 
 
 def _file_name(lead: str, notice: Notice, timezone: str) -> str:

@@ -231,7 +231,7 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         reason=reason_of(graded, found),
         times=medians([as_one(i) for i in leading(with_parts(inside))]),
         not_due=len({i.leader for i in (*graded, *segments) if i.is_open and _is_waiting(i, window, due, now)}),
-        later=len({i.leader for i in incidents if i.is_open and i.window_start >= window.end} - {i.leader for i in (*graded, *segments)}),
+        later=[i for i in incidents if i.is_open and i.window_start >= window.end and i.leader not in {o.leader for o in (*graded, *segments)}],
         succession=succession_by(home, era.monitor, window.end, now=now),
         compared_with=compared_text(era, last),
         moved=normal_moved(home, monitor, era, last, now=now),

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from watchkeeper.judgement.odd_inputs import Odd, exchanged, odd_of, odd_unit
+from watchkeeper.judgement.odd_inputs import Odd, exchanged, odd_of, odd_scale, odd_unit
 from watchkeeper.judgement.odd_places import Asked, odd_in_place, spell_in_place
 from watchkeeper.judgement.spells import Spell, spell_of
 from watchkeeper.judgement.traces import Column
@@ -100,7 +100,7 @@ def _codes_of(name: str, cells: NDArray[np.int64], bins: FeatureBins, is_during:
 
 
 def odd_numbers(rows: BothSides, names: Collection[str], segments: Sequence[Column]) -> Iterator[Odd]:
-    """Yield what is odd about some inputs that are numbers, such as another unit, of all rows or of one segment."""
+    """Yield what is odd about some inputs that are numbers and known to be at fault, such as another unit, of all rows or of one segment."""
     is_during, day = rows.is_during[rows.chosen], rows.day[rows.chosen]
     numbers = [n for n in sorted(names) if n in rows.bins and rows.bins[n].kind == "numeric"]
     for name, values in feature_columns(rows.monitor, rows.both, numbers):
@@ -108,6 +108,7 @@ def odd_numbers(rows: BothSides, names: Collection[str], segments: Sequence[Colu
         known = np.where(nulls, np.nan, found)[rows.chosen]
         one = odd_of(name, known[~is_during], known[is_during], day[~is_during])
         one = one or odd_in_place(name, _unit_of(name, known, is_during), segments, is_during)
+        one = one or odd_scale(name, *(known[side & np.isfinite(known)] for side in (~is_during, is_during)))
         if one is not None:
             yield one
 

@@ -42,12 +42,13 @@ def blocks(message: Message) -> list[Block]:
     """Return the blocks of a message."""
     rest = f"; the rest is on {_page(message)}"
     lead: list[Line] = [("", message.lead)] if message.lead else []
-    if len(message.headline) > HEADER_LIMIT:
-        lead.insert(0, ("", message.headline))
+    head, tail = _parted(message.headline)
+    if tail:
+        lead.insert(0, ("", f"… {tail.lstrip()}"))
     facts = _within(_said_all([*lead, *message.facts], rest), rest)
     verdict = _within(_said_all(message.verdict, rest), rest)
     sections = [_section(chunk) for part in (facts, verdict) for chunk in _chunks(part)]
-    return [_header(message.headline), *sections, {"type": "context", "elements": [_mrkdwn(_footer(message))]}]
+    return [_header(f"{head}…" if tail else head), *sections, {"type": "context", "elements": [_mrkdwn(_footer(message))]}]
 
 
 def clip(words: str, limit: int, ending: str = "…") -> str:
@@ -101,9 +102,17 @@ def _address(url: str) -> str:
     return escape(url).replace("|", "%7C")
 
 
+def _parted(headline: str) -> tuple[str, str]:
+    """Return what a header has room for, up to the end of a word, and the rest."""
+    if len(headline) <= HEADER_LIMIT:
+        return headline, ""
+    end = headline.rfind(" ", 0, HEADER_LIMIT)
+    end = end if end > HEADER_LIMIT // 2 else HEADER_LIMIT - 1
+    return headline[:end], headline[end:]
+
+
 def _header(words: str) -> Block:
-    shown = words if len(words) <= HEADER_LIMIT else words[: HEADER_LIMIT - 1] + "…"
-    return {"type": "header", "text": {"type": "plain_text", "text": shown, "emoji": True}}
+    return {"type": "header", "text": {"type": "plain_text", "text": words, "emoji": True}}
 
 
 def _section(words: str) -> Block:

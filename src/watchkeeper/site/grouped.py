@@ -5,8 +5,9 @@ one (message.py).
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from watchkeeper.records import Severity
 from watchkeeper.site.message import ICONS, Line, Message
@@ -15,6 +16,8 @@ from watchkeeper.words import counted
 SHOWN = 10
 _MODELS_SHOWN = 3
 _OF_ONE = ("Incident", "Look")
+_OF_ENDS = ("Lasted", "So far", "At worst", "Cause in the end")
+_NONE: Mapping[str, Message] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +30,23 @@ class Opened:
     message: Message
 
 
-def grouped_message(openings: Sequence[Opened], *, channel: str, over: Collection[str] = ()) -> Message:
-    """Return the message about incidents, given the gravest first; `over` are the ids of those that are resolved by now."""
-    gravest, is_all_over = openings[0], all(o.incident_id in over for o in openings)
+def grouped_message(openings: Sequence[Opened], *, channel: str, over: Mapping[str, Message] = _NONE) -> Message:
+    """Return the message about incidents, given the gravest first; `over` maps those that are over by now to what their own message would say at the end."""
+    still = [o for o in openings if o.incident_id not in over]
+    gravest, is_all_over = next(iter(still), openings[0]), not still
+    is_well = all(end.icon == ICONS["resolved"] for end in over.values())
+    word = ("Resolved: " if is_well else "Closed: ") if is_all_over else ""
     shown = openings[:SHOWN]
-    lines: list[Line] = [("", _line(o, is_alone=len({o.model for o in openings}) == 1, is_over=o.incident_id in over)) for o in shown]
+    lines: list[Line] = [("", _line(o, is_alone=len({o.model for o in openings}) == 1, end=over.get(o.incident_id))) for o in shown]
     rest = len(openings) - len(shown)
     pages = [(f"Incident {o.incident_id}", address) for o in shown for label, address in o.message.links if label == "Incident"]
     return Message(
-        icon=ICONS["resolved" if is_all_over else gravest.severity],
-        title=f"{'Resolved: ' if is_all_over else ''}{_title(openings)}",
+        icon=ICONS[("resolved" if is_well else "notice") if is_all_over else gravest.severity],
+        title=f"{word}{_title(openings)}",
         facts=[*lines, *([("", f"And {rest} more: `watchkeeper incidents` lists them.")] if rest else [])],
-        verdict=[("Do", f"look first at `{gravest.incident_id}`; `watchkeeper incidents show {gravest.incident_id}` tells all of it.")],
+        verdict=[]
+        if is_all_over
+        else [("Do", f"look first at `{gravest.incident_id}`; `watchkeeper incidents show {gravest.incident_id}` tells all of it.")],
         footer=", ".join(filter(None, (gravest.severity, channel))) + ".",
         links=[*pages, *(link for link in gravest.message.links if link[0] not in _OF_ONE)],
     )
@@ -53,7 +61,10 @@ def _title(openings: Sequence[Opened]) -> str:
     return f"{many}: {', '.join(f'{model} {count}' for model, count in models[:_MODELS_SHOWN])}{rest}"
 
 
-def _line(opening: Opened, *, is_alone: bool, is_over: bool) -> str:
-    said = opening.message.title.removeprefix(f"{opening.model}: ") if is_alone else opening.message.title
-    state = "resolved" if is_over else opening.severity
-    return f"{ICONS[state]} {said.rstrip('.')} (`{opening.incident_id}`, {state})"
+def _line(opening: Opened, *, is_alone: bool, end: Message | None) -> str:
+    """Return the line of one: while it goes on as it opened, then as it was, with how long, how bad and why."""
+    state, _, said = (opening.severity, "", opening.message.title) if end is None else end.title.partition(": ")
+    said = said.removeprefix(f"{opening.model}: ") if is_alone else said
+    facts = [] if end is None else [f"{label.lower()}: {text.rstrip('.')}" for label, text in end.facts if label in _OF_ENDS]
+    icon = ICONS[opening.severity] if end is None else end.icon
+    return f"{icon} {said.rstrip('.')} (`{opening.incident_id}`, {'; '.join([state[:1].lower() + state[1:], *facts])})"

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from watchkeeper.judgement.causes import undecided
-from watchkeeper.judgement.incidents import OURSELVES, Incident
+from watchkeeper.judgement.incidents import LASTED, OURSELVES, Incident
 from watchkeeper.judgement.other_windows import UNJUDGED
 from watchkeeper.judgement.together import Together
 from watchkeeper.records import Digest, IncidentEvent
@@ -90,16 +90,16 @@ def incident_message(
     is_over = event.event == "resolved"
     first = _first(event, beside)
     return Message(
-        icon=ICONS["notice" if event.why.startswith(UNJUDGED) else "resolved" if is_over else severity],
+        icon=ICONS["notice" if event.why.startswith((UNJUDGED, LASTED)) else "resolved" if is_over else severity],
         title=titled(event.model, story.headline) + too(together, event.model, is_over=is_over),
         lead=story.when,
         facts=[
             *together_lines(together, event.model),
-            *([] if is_over else [("Look first at", f"`{i.id}` ({i.severity}{_over(i)}): {i.headline}.") for i in first]),
+            *([] if is_over else [("Look first at", f"`{i.id}` ({i.severity}{_over(i)}): {i.headline}.") for i in first if i.id not in story.when]),
             *((label, sentence(said)) for label, said in cared),
             *story.facts,
         ],
-        verdict=_closing(story) if is_over else [*_verdict(story), *_beside([i for i in beside if i not in first])],
+        verdict=_closing(story) if is_over else [*_verdict(story), *_beside([i for i in beside if i not in first and i.id not in story.when])],
         footer=footer(event.incident_id, severity, channel),
         links=list(links),
     )

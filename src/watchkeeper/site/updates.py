@@ -1,14 +1,16 @@
-"""What people who know an incident are told of it: its news in a line or two, in one line that it goes on, and at its end what it was.
+"""What people who know an incident are told of it: its news in a line or two, in one line that it goes on, and at its end what it was, also in the message that opened it.
 
 Belongs here: these words. Does not: what is news, and who hears when (judgement/news.py), the whole message (message.py).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from watchkeeper.judgement.causes import undecided
-from watchkeeper.judgement.incidents import Incident
+from watchkeeper.judgement.incidents import CAUSE_CHANGED, LASTED, RESTATED, Incident, is_by_hand
 from watchkeeper.judgement.news import News, next_day
+from watchkeeper.judgement.other_windows import UNJUDGED
 from watchkeeper.judgement.together import Together
 from watchkeeper.records import IncidentEvent
 from watchkeeper.site.message import ICONS, UNKNOWN, Line, Message, footer, sentence, share_text, titled
@@ -70,6 +72,28 @@ def end_lines(incident: Incident, timezone: str) -> list[Line]:
     lines: list[Line] = [("So far" if incident.state == "lasting" else "Lasted", span)]
     lines += [("At worst", story.size.said)] if story is not None and story.size is not None else []
     return [*lines, ("Cause in the end", _cause(story.causes))] if story is not None else lines
+
+
+def closed_message(end: Message, event: IncidentEvent) -> Message:
+    """Return what the message that opened a thread says from its end on, for those who never open threads; `end` is the message about that end, `event` what ended it."""
+    was = next((said for label, said in end.facts if label == "It was"), end.title)
+    why = end.title.removeprefix(f"{event.model}: ").partition(": ")[2]
+    word, is_over = _end_word(event)
+    return replace(
+        end,
+        icon=ICONS["resolved" if is_over else "notice"],
+        title=f"{word}: {titled(event.model, was.rstrip('.'))}",
+        facts=[*([("Ended", sentence(why))] if why else []), *(line for line in end.facts if line[0] != "It was")],
+    )
+
+
+def _end_word(event: IncidentEvent) -> tuple[str, bool]:
+    """Return what an end is called, and whether it says that nothing is wrong any more."""
+    if is_by_hand(event):
+        return f"Resolved by {event.who}", True
+    words = {RESTATED: "Taken back", LASTED: "Lasts", CAUSE_CHANGED: "Closed", UNJUDGED: "No longer judged"}
+    word = next((said for why, said in words.items() if event.why.startswith(why)), "Resolved")
+    return word, word in ("Resolved", "Taken back")
 
 
 def _length(time: timedelta) -> str:
