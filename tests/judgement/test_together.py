@@ -268,6 +268,10 @@ def test_what_several_have_to_do_with_becomes_part_of_the_nearest_not_of_the_fir
         whole = told_of(first, carrier="depot=north", at=AT + 2 * DAY)
         east = segment(first, incident="east", subject="depot=east", severity="critical")
         assert parts([whole], [segment(OUTCOME), east, DATA]) == {"kpi": expected}
+    long, whole = (replace(e, window_end=e.window_end + DAY) for e in (segment(WIND), told_of(WIND, at=AT + 2 * DAY)))
+    assert parts([whole], [segment(WIND, incident="brief", subject="depot=east"), long]) == {"kpi": "north"}, (
+        "of two with its cause that which it shares most days with"
+    )
 
 
 # Which faults are shared

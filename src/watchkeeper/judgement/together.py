@@ -42,12 +42,15 @@ class _Leading:
         is_other = opening.model not in {i.model for i in self.members}
         return self.goes_on and same and is_near and is_other and not set(mine.faults).isdisjoint(opening.faults)
 
-    def bond_with(self, opening: Incident) -> int | None:
-        """Return how near what opens is to one of them of its model, 0 the nearest: fault and what it did, the whole that names a segment, both with one cause; else None."""
+    def bond_with(self, opening: Incident) -> tuple[int, timedelta] | None:
+        """Return how near what opens is to one of them of its model, the least the nearest, None where it has nothing to do with any.
+
+        A fault of data and what it did precede a segment that the whole names, and this one that has its cause; of such the one with which most time is shared.
+        """
         if any(are_fault_and_harm(i, opening) for i in self.members):
-            return 0
-        mine = [i for i in self.members if are_of_one_trouble(i, opening)]
-        return None if not mine else 1 if any(does_name(i, opening) for i in mine) else 2
+            return 0, timedelta(0)
+        found = [(1 if does_name(i, opening) else 2, i) for i in self.members if are_of_one_trouble(i, opening)]
+        return min(((rank, max(i.window_start, opening.window_start) - min(i.window_end, opening.window_end)) for rank, i in found), default=None)
 
 
 def with_parts_marked(events: Sequence[IncidentEvent], known: Sequence[IncidentEvent], now: datetime) -> list[IncidentEvent]:
