@@ -382,7 +382,8 @@ class IncidentEvent:
         default_factory=list
     )
     part_of: Of[
-        str, "on opening: the incident that leads and tells of the same fault, in another model or in its data; empty where it stands alone or leads"
+        str,
+        "on opening: the incident that leads and tells of the same fault, in another model, in its data or in a segment; empty where it stands alone or leads",
     ] = ""
     split_from: Of[str, "on opening: the incident that it goes on from, whose cause changed; else empty"] = ""
     at: Of[datetime, "the `now` of the decision"]

@@ -62,6 +62,8 @@ class Story:
     next_steps: list[str] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
     """Segments that carry more of it than of the rows."""
+    carrier: str = ""
+    """The segment that most of it comes from, where one does."""
     size: Size | None = None
     """None where no one number leads, and in stories that are older than this."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from incident_world import DAY, MONDAY, event
+from watchkeeper.judgement.incidents import CAUSE_CHANGED
 from watchkeeper.judgement.news import News, is_told_again, news, next_day
 from watchkeeper.judgement.notices import GOES_ON, Fate, Notice, notices
 from watchkeeper.judgement.worsening import WORSE
@@ -142,6 +143,14 @@ def test_what_only_goes_on_is_told_on_three_days_then_after_a_week_and_weekly():
 @pytest.mark.parametrize(("runs", "days"), [((0, 9, 10), [0, 9]), ((0, 3, 4, 5, 8), [0, 3, 8]), ((26,), [0])])
 def test_missed_runs_neither_add_a_message_nor_take_one_away(runs: Sequence[int], days: list[int]):
     assert days_told(walked(runs, *LASTS)[0]) == days
+
+
+@pytest.mark.parametrize(("model", "of"), [("parcels", ""), ("letters", "parcels: ")], ids=["of one model", "of two"])
+def test_that_one_of_several_goes_on_as_another_is_news_and_no_end(model: str, of: str):
+    first, second = told(0), told(0, incident="i2", model=model, family="segment", subject="depot=east")
+    split = event("resolved", day=1)
+    why = f"{CAUSE_CHANGED} on Tue 4 Mar 2025: i3 goes on"
+    assert news([first, second], [replace(split, why=why)]) == [News("part", f"{of}{why}")]
 
 
 def test_runs_that_begin_some_minutes_early_are_a_day_apart():

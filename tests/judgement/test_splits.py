@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,11 +11,13 @@ from evidence_world import MONDAY as FIRST
 from evidence_world import episode as episode_of
 from evidence_world import evidence, signal
 from incident_world import event
+from watchkeeper.judgement.developments import developments
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.incidents import CAUSE_CHANGED, Incident, fold
-from watchkeeper.judgement.splits import Split, cut, kinds_before, split_at_opening, split_events, split_of
-from watchkeeper.records import Change
+from watchkeeper.judgement.splits import Split, cut, in_pieces, kinds_before, split_at_once, split_events, split_of
+from watchkeeper.judgement.splits import tested_kind as kind_of
+from watchkeeper.records import Change, IncidentEvent
 from watchkeeper.story import Cause, Story
 from worlds import DAY
 
@@ -58,6 +61,10 @@ class World:
         """Return where the course is split."""
         return split_of(one or known(), days(len(self.course), **about), self.tested, had)
 
+    def develop(self, known: Sequence[Incident], found: Sequence[Episode]) -> list[IncidentEvent]:
+        """Return what is new of episodes."""
+        return developments("parcels", "production", known, found, lambda e, _: Story(headline="late", when="", causes=self.tested(e)[1]), FIRST)
+
 
 def where(found: Split | None) -> tuple[int, int] | None:
     """Return how many days are before a split and since."""
@@ -79,32 +86,82 @@ def test_a_cause_that_flickers_or_goes_on_beside_the_other_splits_nothing(course
     assert World(course).split() is None
 
 
+def at_once(course: str, **more: Any) -> list[tuple[int, bool]]:
+    """Return of each story that a course is, which is judged as a whole when it is over, how many days it has and whether it is over."""
+    world, whole = World(course, **more), replace(days(len(course)), is_over=True)
+    openings, splits = split_at_once([whole], world.tested, world.develop)
+    assert [s.incident.id for s in splits[:1]] == [e.incident_id for e in openings]
+    return [(len(e.signals), e.is_over) for e in in_pieces([whole], splits)]
+
+
+def day_by_day(course: str) -> list[int]:
+    """Return how many days each story has that a course becomes, where it is judged on each of its days, and told with the likely cause of all until then."""
+    world, one, kinds, cuts = World(course), known(None), list[str](), list[int]()
+    for count in range(1, len(course) + 1):
+        begun = cuts[-1] if cuts else 0
+        whole = days(count)
+        mine = replace(whole, signals=whole.signals[begun:])
+        found = split_of(one, mine, world.tested, kinds)
+        if found is not None:
+            kinds.append(kind_of(world.tested(found.before)[1]))
+            cuts.append(begun + len(found.before.signals))
+            mine = found.since
+        one = replace(known(next(iter(world.tested(mine)[1]), None)), window_start=mine.start)
+    return [b - a for a, b in pairwise([0, *cuts, len(course)])]
+
+
 @pytest.mark.parametrize(
-    ("course", "began", "days_of_each"),
+    ("course", "days_of_each"),
     [
-        ("ooolll", 3, (3, 3)),
-        ("oollllll", 2, (2, 6)),
-        ("ooolll", None, None),
-        ("ooooll", 4, None),
-        ("olllll", 1, None),
-        ("ooolbb", 3, None),
-        ("oobbbb", 2, None),
-        ("ooblll", 3, None),
-        ("oooooo", 3, None),
-        ("ooouuu", 3, None),
-        ("mmmxxx", 3, None),
+        ("ooolll", [3, 3]),
+        ("oollllll", [2, 6]),
+        ("oooooooolllo", [8, 4]),
+        ("oooolllllldddddd", [4, 6, 6]),
+        ("ooollloooo", [3, 7]),
+        ("mmmmxxxxlll", [8, 3]),
+        ("o" * 12 + "ll", [14]),
+        ("ooooll", [6]),
+        ("olllll", [6]),
+        ("ooolbb", [6]),
+        ("oobbbb", [6]),
+        ("ooblll", [6]),
+        ("oooooo", [6]),
+        ("ooouuu", [6]),
+        ("mmmxxx", [6]),
+        ("uuulll", [6]),
+        ("ololololol", [10]),
     ],
 )
-def test_what_is_told_as_a_whole_splits_where_something_else_began_and_each_side_shows_its_own_kind_alone(
-    course: str, began: int | None, days_of_each: tuple[int, int] | None
-):
-    moment = None if began is None else FIRST + began * DAY
-    found = split_at_opening(days(len(course)), moment, World(course).tested)
-    assert (None if found is None else tuple(len(e.signals) for e in found)) == days_of_each
-    if found is not None:
-        before, since = found
-        assert (before.is_over, since.is_over) == (True, False)
-        assert before.end == since.start == moment
+def test_a_past_that_is_judged_at_once_splits_into_what_it_splits_into_day_by_day(course: str, days_of_each: list[int]):
+    assert [count for count, _ in at_once(course)] == day_by_day(course) == days_of_each
+
+
+def test_of_what_splits_at_once_all_stories_but_the_last_are_closed_by_the_split_and_the_last_is_as_over_as_the_whole():
+    world, whole = World("oooolllllldddddd"), days(16)
+    openings, splits = split_at_once([whole], world.tested, world.develop)
+    assert [(e.event, e.window_end) for e in openings] == [("opened", FIRST + 4 * DAY)]
+    first, second = splits
+    assert (first.since.start, first.since.end, first.since.is_over) == (FIRST + 4 * DAY, FIRST + 10 * DAY, False), "it is opened before it is closed"
+    assert (second.episode, second.incident.split_from) == (first.since, first.incident.id)
+    assert [(e.start, e.end, e.is_over) for e in in_pieces([whole], splits)] == [
+        (FIRST, FIRST + 4 * DAY, True),
+        (FIRST + 4 * DAY, FIRST + 10 * DAY, True),
+        (FIRST + 10 * DAY, FIRST + 16 * DAY, False),
+    ]
+
+
+def test_what_has_lasted_four_weeks_splits_no_more_and_what_stays_the_same_is_not_gone_through_day_by_day():
+    assert at_once("o" * 28 + "l" * 6) == [(34, True)]
+    assert [count for count, _ in at_once("o" * 24 + "l" * 6)] == [24, 6]
+    world = World("o" * 200)
+    assert split_at_once([days(200)], world.tested, world.develop) == ([], [])
+    assert world.asked <= 11
+
+
+def test_what_is_of_data_or_not_final_splits_at_once_no_more_than_day_by_day():
+    world, whole = World("ooolll"), days(6)
+    for one in (replace(whole, family="data"), replace(whole, signals=[replace(s, state="provisional") for s in whole.signals])):
+        assert split_at_once([one], world.tested, world.develop) == ([], [])
 
 
 def test_from_unknown_to_known_is_news_of_the_same_incident():
@@ -162,6 +219,17 @@ def test_what_is_over_or_of_data_is_not_split():
 def test_what_came_of_a_split_never_splits_back():
     assert World("lllooo").split(known(LABELS), had=["concept"]) is None
     assert where(World("lllddd").split(known(LABELS), had=["concept"])) == (3, 3)
+
+
+def test_nor_into_the_kind_that_it_was_split_into_which_other_days_hid_since():
+    class Hiding(World):
+        def tested(self, episode: Episode) -> tuple[Evidence, list[Cause]]:
+            bearing, found = super().tested(episode)
+            return bearing, found if len(found) == 1 else [CONCEPT]
+
+    assert where(Hiding("lllooolll").split(known(CONCEPT))) == (6, 3)
+    assert Hiding("lllooolll").split(known(CONCEPT), had=["concept"]) is None
+    assert where(Hiding("dddooolll").split(known(CONCEPT), had=["data"])) == (6, 3)
 
 
 def test_each_tells_the_other_s_id_and_the_next_judgement_finds_both_as_they_are():

@@ -12,7 +12,7 @@ from incident_world import DAY, MONDAY, event
 from strain_world import strain
 from watchkeeper.judgement.causes import causes, of_faults
 from watchkeeper.judgement.evidence import Broken, Evidence, Refused
-from watchkeeper.judgement.incidents import RESTATED, fold
+from watchkeeper.judgement.incidents import CAUSE_CHANGED, RESTATED, fold
 from watchkeeper.judgement.odd_inputs import Odd, Repeats
 from watchkeeper.judgement.shared_faults import shared_faults
 from watchkeeper.judgement.together import as_one, courses, leading, with_parts, with_parts_marked
@@ -120,9 +120,9 @@ def test_one_course_for_each_channel_and_one_for_each_model_that_nobody_watches(
 # What a fault of data did to its own model
 
 
-def told_of(*causes: Cause, family: str = "kpi", **more: Any) -> IncidentEvent:
-    """Return the opening of an incident of model a with such causes."""
-    story = Story(headline="24 % were late", when="", causes=list(causes)).to_json()
+def told_of(*causes: Cause, family: str = "kpi", carrier: str = "", **more: Any) -> IncidentEvent:
+    """Return the opening of an incident of model a with such causes, most of it in the segment `carrier`."""
+    story = Story(headline="24 % were late", when="", causes=list(causes), carrier=carrier).to_json()
     about = {"incident": family, "model": "a", "family": family, "subject": family, "severity": "warning"} | more
     return replace(event(**about), story=story)
 
@@ -195,6 +195,83 @@ def test_the_same_fault_of_two_models_and_what_it_did_to_both_are_one():
     mine, other = replace(DATA, faults=[FEED]), replace(DATA, event_id="b1", incident_id="b1", model="b", faults=[FEED])
     harm = [told_of(fault("weight")), told_of(fault("weight"), model="b", incident="b2")]
     assert parts([*harm, other, mine]) == {"kpi": "data", "b1": "data", "b2": "data"}
+
+
+# The whole and a segment of it
+
+NORTH = replace(OUTCOME, subject=f"{OUTCOME.subject}, where depot = north")
+WIND = Cause(kind="covariate", subject="the inputs changed: wind", share=0.7)
+
+
+def segment(*causes: Cause, **more: Any) -> IncidentEvent:
+    """Return the opening of an incident of depot=north."""
+    return told_of(*causes, **({"family": "segment", "incident": "north", "subject": "depot=north"} | more))
+
+
+@pytest.mark.parametrize(
+    ("whole", "own"),
+    [
+        (told_of(NORTH), segment(OUTCOME)),
+        (told_of(OUTCOME, carrier="depot=north"), segment(OUTCOME)),
+        (told_of(OUTCOME, carrier="depot=north"), segment()),
+        (told_of(WIND), segment(Cause(kind="covariate", subject="the model's scores moved against the outcome; so did wind", share=0.6))),
+        (told_of(fault("weight (all where depot=north)")), segment(fault("weight"), OUTCOME)),
+        (
+            told_of(replace(NORTH, subject=f"{OUTCOME.subject}, where rain > 3")),
+            segment(replace(NORTH, subject=f"{OUTCOME.subject}, where rain > 3")),
+        ),
+        (told_of(NORTH, severity="high"), segment(OUTCOME, severity="high")),
+    ],
+    ids=["named as the place", "carries most", "carries most, unknown", "inputs", "a fault", "the same place", "equally grave"],
+)
+def test_the_whole_and_a_segment_that_it_names_or_that_has_its_cause_are_one_whichever_came_first(whole: IncidentEvent, own: IncidentEvent):
+    assert parts([own, whole]) == {"north": "kpi"}
+    assert parts([replace(own, at=AT + DAY)], [whole]) == {"north": "kpi"}
+    assert parts([replace(whole, at=AT + DAY)], [own]) == {"kpi": "north"}
+
+
+@pytest.mark.parametrize(
+    ("whole", "own"),
+    [
+        (told_of(OUTCOME), segment(OUTCOME)),
+        (told_of(OUTCOME, carrier="depot=south"), segment(OUTCOME)),
+        (told_of(NORTH), segment(OUTCOME, subject="depot=south")),
+        (told_of(fault("weight"), NORTH), segment(OUTCOME)),
+        (told_of(WIND), segment(replace(WIND, subject="the inputs changed: rain"))),
+        (told_of(), segment()),
+        (told_of(NORTH), segment(OUTCOME, model="b")),
+        (told_of(NORTH), segment(OUTCOME, environment="staging")),
+        (told_of(NORTH), segment(OUTCOME, day=1)),
+        (told_of(NORTH, family="target"), segment(OUTCOME)),
+        (segment(NORTH), segment(OUTCOME, incident="other")),
+    ],
+    ids=["no place", "another carries it", "another", "not first", "inputs", "unknown", "model", "environment", "day", "promise", "segments"],
+)
+def test_another_place_cause_time_or_model_leaves_the_whole_and_a_segment_apart(whole: IncidentEvent, own: IncidentEvent):
+    assert parts([own, whole]) == parts([own], [replace(whole, at=AT - DAY)]) == parts([whole], [replace(own, at=AT - DAY)]) == {}
+
+
+def test_a_segment_is_one_with_what_the_whole_s_splits_into_be_that_told_before_or_at_once():
+    first = told_of(WIND, incident="first")
+    closed = replace(first, event_id="closed", event="resolved", at=AT + 4 * DAY, why=f"{CAUSE_CHANGED}: second goes on")
+    second = told_of(NORTH, incident="second", day=1, at=AT + 4 * DAY)
+    lasting = segment(OUTCOME, at=AT + 2 * DAY)
+    lasting = replace(lasting, window_end=lasting.window_end + DAY)
+    assert parts([closed, replace(second, split_from="first")], [first, lasting]) == {"second": "north"}
+    assert parts([replace(e, at=AT + 4 * DAY) for e in (lasting, first, closed, replace(second, split_from="first"))]) == {"north": "second"}
+
+
+def test_what_several_have_to_do_with_becomes_part_of_the_nearest_not_of_the_first():
+    """The whole has a faulty column, or another cause that it has in common with one segment, while it names another one."""
+    cause = {"start": fault("weight"), "end": WIND}
+    for first, expected in ((cause["start"], "data"), (cause["end"], "north")):
+        whole = told_of(first, carrier="depot=north", at=AT + 2 * DAY)
+        east = segment(first, incident="east", subject="depot=east", severity="critical")
+        assert parts([whole], [segment(OUTCOME), east, DATA]) == {"kpi": expected}
+    long, whole = (replace(e, window_end=e.window_end + DAY) for e in (segment(WIND), told_of(WIND, at=AT + 2 * DAY)))
+    assert parts([whole], [segment(WIND, incident="brief", subject="depot=east"), long]) == {"kpi": "north"}, (
+        "of two with its cause that which it shares most days with"
+    )
 
 
 # Which faults are shared

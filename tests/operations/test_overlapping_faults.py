@@ -11,7 +11,8 @@ import pytest
 from conftest import PARCELS, new_home
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, fold
-from watchkeeper.operations.watch import watch
+from watchkeeper.operations.listing import incident_listing
+from watchkeeper.operations.watch import present, watch
 from watchkeeper.records import IncidentEvent
 from watchkeeper.windows import Window
 from watchkeeper.words import points
@@ -94,6 +95,14 @@ def test_a_past_judged_at_once_tells_two_overlapping_faults_apart_each_with_its_
     south = next(i.story for i in incidents if i.subject == "depot=south" and i.story)
     since = "warmth moved, since Wed 29 Jan 2025: two things may be at work from there on, and causes are looked for before it."
     assert dict(south.facts)["Since then"] == since
+    assert {i.subject: i.part_of for i in incidents} == {"kpi": "", "depot=south": first.id}, "the first names the depot, and leads"
+    south_id = next(i.id for i in incidents if i.subject == "depot=south")
+    present(home, now=BEGIN + (DAYS + 1) * DAY + timedelta(hours=14))
+    page = (home.site_dir / "incidents" / f"{south_id}.html").read_text()
+    assert "The same trouble, in the whole and in a segment" in page
+    assert f'Told of with <a href="{first.id}.html">the incident of the KPI</a>.' in page
+    [row] = [r for r in incident_listing(home, models=None, resolved=True, now=BEGIN + (DAYS + 1) * DAY + timedelta(hours=14)) if r["id"] == first.id]
+    assert (row["models"], row["severity"]) == (["parcels"], "critical")
     own, rest = gaps_of(home, "depot=south", Window(BEGIN + EARLY.start * DAY, BEGIN + EARLY.stop * DAY))
     assert f". Its own gap: {points(own)}. Beside the rest: its gap lies " in south.when
     assert f", the worst of 6 days out of line. The rest is off as well: {points(rest)} over 25 to 31 January, usually " in south.when
@@ -112,6 +121,9 @@ def test_day_by_day_they_are_told_apart_with_the_same_days_and_no_input_is_given
         ("kpi", 28, 36): INPUT,
     }
     assert (found["depot=south", 24, 31], found["client=web", 28, 36]) == (OUTCOME, INPUT)
+    by_id = {i.id: i for i in incidents}
+    together = {(by_id[i.leader].subject, i.subject, i.window_start) for i in incidents if i.part_of}
+    assert together == {("kpi", "depot=south", BEGIN + EARLY.start * DAY), ("client=web", "kpi", BEGIN + LATE.start * DAY)}, "one story of each fault"
     assert not [said for said in found.values() if "where" in said and "where depot = south" not in said]
 
 

@@ -84,6 +84,15 @@ def test_it_is_closed_where_its_cause_changed_and_another_goes_on_from_there(wor
     assert second.window_end == at + 5 * DAY
 
 
+def test_a_past_that_is_caught_up_in_one_run_has_the_same_incidents_as_day_by_day(world: tuple[Home, datetime], tmp_path: Path):
+    def known(home: Home, now: datetime) -> list[tuple[object, ...]]:
+        return [(i.id, i.state, i.onset_at, i.window_end, i.why, i.split_from, i.headline, i.story) for i in known_incidents(home, now=now)]
+
+    by_day, at_once = known(*world), known(*walked(new_home(tmp_path / "home", PARCELS), "ooooolllll", [FIRST + 12]))
+    assert len(at_once) == 2
+    assert at_once == by_day
+
+
 def test_each_is_told_with_the_other_s_id(world: tuple[Home, datetime]):
     home, now = world
     first, second = known_incidents(home, now=now)

@@ -54,11 +54,14 @@ def began_text(story: Story, family: str, subject: str) -> str:
     >>> weight = Cause(kind="data", subject="faulty data: weight", share=0.51, columns=["weight"])
     >>> began_text(Story(headline="24 % were late; the model expected 50 %", when="", causes=[weight]), "kpi", "kpi")
     'the model suffers now: 24 % were late; the model expected 50 %; 51 % of that by weight'
+    >>> began_text(Story(headline="depot=north: 24 % were late, the model expected 50 %", when=""), "segment", "depot=north")
+    'depot=north suffers now: 24 % were late, the model expected 50 %'
     """
+    said = story.headline.rstrip(".").removeprefix(f"{subject}: ")
     if family == _DATA:
-        return f"{suffers(family, subject)}: {story.headline.rstrip('.')}"
+        return f"{suffers(family, subject)}: {said}"
     by = [f"{percent(c.share)} of that by {listed(c.columns)}" for c in _blamed(story.causes) if c.columns and c.share is not None]
-    return "; ".join([f"{suffers(family, subject)} now: {story.headline.rstrip('.')}", *by])
+    return "; ".join([f"{suffers(family, subject)} now: {said}", *by])
 
 
 def turned_text(family: str, subject: str, *, is_over: bool) -> str:

@@ -3,7 +3,7 @@
 Belongs here: pure rules over the events that people know of and those since. Does not: which events may be told at all (notices.py), the message
 around it (site/updates.py), what the incident is (incidents.py). All events stay in the audit trail: messages are thinned, events never.
 
-News is: that it got worse (worsening.py); that another model joins, or that its own KPI suffers (harm.py), or one of several is over; another severity; a cause that is found, that changes or that
+News is: that it got worse (worsening.py); that another model joins, or that its own KPI suffers (harm.py), or a segment does, or one of several is over, or goes on as another; another severity; a cause that is found, that changes or that
 comes later; a promise of the model that broke meanwhile; a worst window `_CLEARLY` times as far from what is expected as the one told, or, restated,
 so much nearer, beyond its interval; labels that were due and are in; a segment that joins; a change that somebody recorded.
 
@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.harm import began_text, turned_text
+from watchkeeper.judgement.incidents import CAUSE_CHANGED
 from watchkeeper.judgement.later_causes import about
 from watchkeeper.judgement.worsening import WORSE, is_worse
 from watchkeeper.records import SEVERITIES, IncidentEvent
@@ -128,6 +129,9 @@ def _of_one(known: Sequence[IncidentEvent], since: Sequence[IncidentEvent], *, i
         yield News("part", began_text(told[-1], last.family, last.subject) if is_of_several and told else f"also {last.model}: {_headline(last)}")
         return
     was_over = next((e.event == "resolved" for e in reversed(known) if e.event != "acknowledged"), False)
+    if (last.event == "resolved") != was_over and last.why.startswith(CAUSE_CHANGED):
+        yield News("part", last.why if is_of_several else f"{last.model}: {last.why}")
+        return
     if (last.event == "resolved") != was_over:
         own = turned_text(last.family, last.subject, is_over=not was_over)
         yield News("part", own if is_of_several else f"{last.model} is {'out of line again' if was_over else 'no longer out of line'}")

@@ -9,25 +9,25 @@ taken together, and none of them leads with the old one alone; all windows befor
 or a version came, at the beginning of either, nothing is split: what they did later cannot be tested. What came of a split never splits back into a kind that it had before, so
 that a cause that flickers splits once at most.
 
-What nobody was told of while it went on is held to the same: where something else began meanwhile, the windows before show one kind alone, and those since another.
+What nobody was told of while it went on, as where a past is caught up, is held to the same: it is gone through window by window, as if it had been told of each as that became final, and what it
+splits into may split again. To go through all of it would read rows for each window: that is done only from where a few windows together show another kind than the first ones.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
 from watchkeeper.judgement.causes import undecided
-from watchkeeper.judgement.developments import matching
+from watchkeeper.judgement.developments import LASTING, matching
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.incidents import CAUSE_CHANGED, Incident, event_about, fold
-from watchkeeper.judgement.later_causes import something_else_began
 from watchkeeper.records import IncidentEvent, key
 from watchkeeper.story import Cause, Story
 from watchkeeper.words import moment_text
 
-_NEWEST, _LEAST_BEFORE, _HALF = 3, 2, 0.5
+_NEWEST, _LEAST_BEFORE, _HALF, _MOST_LOOKS = 3, 2, 0.5, 10
 _OF_INPUTS = frozenset({"model", "covariate", "mix"})
 """Kinds that pass into one another as evidence grows: the scores or the rows are others than they were."""
 _UNTESTED = frozenset({"release", "config", "price", "unknown"})
@@ -55,21 +55,31 @@ def splits_of(incidents: Sequence[Incident], found: Sequence[Episode], tested: T
     return [split for split in looked if split is not None]
 
 
-def split_at_once(new: Sequence[Episode], tested: Tested, develop: Develop) -> list[tuple[IncidentEvent, Split]]:
-    """Return the openings of episodes that nobody was told of and that are two stories, each with where it splits: as if each had been told while it went on."""
-    out = []
+def split_at_once(new: Sequence[Episode], tested: Tested, develop: Develop) -> tuple[list[IncidentEvent], list[Split]]:
+    """Return the splits of episodes that nobody was told of, and the openings of the first story of each: as if each had been told while it went on."""
+    out: tuple[list[IncidentEvent], list[Split]] = ([], [])
     for episode in new:
-        parts = split_at_opening(episode, something_else_began(tested(episode)[0]), tested)
-        if parts is not None:
-            [opened] = develop(known=[], found=[replace(parts[0], is_over=False)])
-            out.append((opened, Split(fold([opened])[0], episode, *parts)))
+        whole, parts, had = episode, split_in_turn(episode, tested), set[str]()
+        incident: Incident | None = None
+        while parts is not None:
+            before, rest = parts
+            had |= {tested_kind(tested(before)[1])}
+            parts = split_in_turn(rest, tested, had)
+            since = rest if parts is None else replace(parts[0], is_over=False)
+            if incident is None:
+                [opened] = develop(known=[], found=[replace(before, is_over=False)])
+                incident = fold([opened])[0]
+                out[0].append(opened)
+            out[1].append(Split(incident, whole, before, since))
+            [goes_on, *_] = develop(known=[], found=[since])
+            incident, whole = fold([replace(goes_on, split_from=incident.id)])[0], since
     return out
 
 
 def in_pieces(found: Sequence[Episode], splits: Sequence[Split]) -> list[Episode]:
-    """Return episodes, those that split as the two that they are."""
+    """Return episodes, those that split as the stories that they are."""
     split = [s.episode for s in splits]
-    return [*(e for e in found if e not in split), *(piece for s in splits for piece in (s.before, s.since))]
+    return [e for e in [*found, *(piece for s in splits for piece in (s.before, s.since))] if e not in split]
 
 
 def split_of(incident: Incident, episode: Episode, tested: Tested, had: Collection[str]) -> Split | None:
@@ -77,44 +87,78 @@ def split_of(incident: Incident, episode: Episode, tested: Tested, had: Collecti
 
     Windows that are not final are in one of the two by their time, and decide nothing.
     """
-    open_ended = {s.window_start for s in episode.signals if s.state != "mature"}
-    windows = sorted({s.window_start for s in episode.signals} - open_ended)
+    windows = _final(episode)
     old = tested_kind(incident.story.causes) if incident.story is not None else ""
-    if (
-        not old
-        or not incident.is_open
-        or episode.family == "data"
-        or len(windows) < _NEWEST + _LEAST_BEFORE
-        or not _is_news(incident, episode, windows)
-    ):
+    if not incident.is_open or episode.family == "data" or not _is_news(incident, episode, windows):
+        return None
+    at = _changed_at(episode, windows, tested, old, had)
+    return None if at is None else Split(incident, episode, *_cut_at(episode, at))
+
+
+def split_in_turn(episode: Episode, tested: Tested, had: Collection[str] = ()) -> tuple[Episode, Episode] | None:
+    """Return the first two stories of an episode that nobody was told of, as they would have been told window by window; None where it surely is one.
+
+    What lasts four weeks is told as known from then on, and splits no more.
+    """
+    every = [w for w in _final(episode) if w <= episode.start + LASTING]
+    if episode.family == "data" or len(every) < _NEWEST + _LEAST_BEFORE:
+        return None
+    for seen in _where_kinds_differ(episode, every, tested):
+        old = tested_kind(tested(_until(episode, every[seen - 2]))[1])
+        at = _changed_at(episode, every[:seen], tested, old, had)
+        if at is not None:
+            return _cut_at(episode, at)
+    return None
+
+
+def _where_kinds_differ(episode: Episode, windows: Sequence[datetime], tested: Tested) -> Iterator[int]:
+    """Yield how many windows were known whenever the newest showed another kind than the first, from where a few together do."""
+
+    def kind_of(some: Sequence[datetime]) -> str:
+        return tested_kind(tested(_part(episode, some))[1])
+
+    at_a_time = max(_NEWEST, -(-len(windows) // _MOST_LOOKS))
+    first, other = kind_of(windows[:_LEAST_BEFORE]), len(windows)
+    for place in range(_LEAST_BEFORE, len(windows), at_a_time):
+        found = kind_of(windows[place : place + at_a_time])
+        first = first or found
+        if found not in ("", first):
+            other = place
+            break
+    least = max(other + 1, _NEWEST + _LEAST_BEFORE)
+    yield from (seen for seen in range(least, len(windows) + 1) if kind_of(windows[seen - _NEWEST : seen]) not in ("", first))
+
+
+def _changed_at(episode: Episode, windows: Sequence[datetime], tested: Tested, old: str, had: Collection[str]) -> datetime | None:
+    """Return the window at which the cause of an episode that was told with an `old` one changed, by the final windows known so far; None where it did not surely."""
+    if not old or len(windows) < _NEWEST + _LEAST_BEFORE:
         return None
     new = _alone(tested, _part(episode, windows[-_NEWEST:]), without=old)
     if not new or new == old or new in had or old in {tested_kind(tested(_part(episode, [w]))[1]) for w in windows[-_NEWEST:]}:
         return None
+    if had and new == tested_kind(tested(_part(episode, windows[:_NEWEST]))[1]):
+        return None  # it came of a split into this kind, which rows of other days hid since
     at = len(windows) - _NEWEST
     while at > _LEAST_BEFORE and tested_kind(tested(_part(episode, [windows[at - 1]]))[1]) == new:
         at -= 1
     sides = _alone(tested, _part(episode, windows[:at]), without=new), _alone(tested, _part(episode, windows[at:]), without=old)
-    return Split(incident, episode, *_cut_at(episode, windows[at])) if sides == (old, new) else None
+    return windows[at] if sides == (old, new) else None
 
 
-def split_at_opening(episode: Episode, began: datetime | None, tested: Tested) -> tuple[Episode, Episode] | None:
-    """Return the two stories of an episode that is told as a whole, when something else `began` while it went on; None where it surely is one."""
-    windows = sorted({s.window_start for s in episode.signals if s.state == "mature"})
-    before, since = ([w for w in windows if began is not None and (w >= began) == is_since] for is_since in (False, True))
-    if episode.family == "data" or len(before) < _LEAST_BEFORE or len(since) < _NEWEST:
-        return None
-    sides = [_part(episode, side) for side in (before, since)]
-    old, new = (tested_kind(tested(side)[1]) for side in sides)
-    if not old or not new or old == new or old in {tested_kind(tested(_part(episode, [w]))[1]) for w in since[:_NEWEST]}:
-        return None
-    is_sure = (_alone(tested, sides[0], without=new), _alone(tested, sides[1], without=old)) == (old, new)
-    return _cut_at(episode, since[0]) if is_sure else None
+def _final(episode: Episode) -> list[datetime]:
+    """Return the windows of an episode all of whose signals are final."""
+    open_ended = {s.window_start for s in episode.signals if s.state != "mature"}
+    return sorted({s.window_start for s in episode.signals} - open_ended)
+
+
+def _until(episode: Episode, window: datetime) -> Episode:
+    """Return an episode as it was when a window was its last."""
+    return replace(episode, signals=[s for s in episode.signals if s.window_start <= window], is_over=False, ended="")
 
 
 def _is_news(incident: Incident, episode: Episode, windows: Sequence[datetime]) -> bool:
-    """Tell whether the newest final window was not told so before: it is looked into once."""
-    return any(s.window_start == windows[-1] and s.signal_id not in incident.marks for s in episode.signals)
+    """Tell whether the newest of the final windows was not told so before: it is looked into once."""
+    return any(s.window_start == max(windows, default=None) and s.signal_id not in incident.marks for s in episode.signals)
 
 
 def _cut_at(episode: Episode, at: datetime) -> tuple[Episode, Episode]:

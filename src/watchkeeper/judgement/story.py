@@ -18,7 +18,7 @@ from watchkeeper.judgement.evidence import Evidence, places_of
 from watchkeeper.judgement.grounds import looked_at, moved_since, moved_too, usual_of
 from watchkeeper.judgement.missing_segments_story import cause_of_missing_segments
 from watchkeeper.judgement.next_steps import next_steps
-from watchkeeper.judgement.places import concentrated, where
+from watchkeeper.judgement.places import carrier, concentrated, where
 from watchkeeper.judgement.service_story import is_share, number_said, pair_of_place, place_headline, service_facts
 from watchkeeper.judgement.size import size_of
 from watchkeeper.judgement.spans import during_text, rows_span, span_text, typical_text
@@ -52,6 +52,7 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
         ],
         next_steps=next_steps(monitor, episode, evidence, found),
         places=[s.segment for s in evidence.segments],
+        carrier=worst.segment if (worst := carrier(evidence)) is not None else "",
         size=size_of(monitor, _told_of(episode, evidence), evidence),
     )
 

@@ -1,13 +1,14 @@
 """Incidents that tell of one fault: which are parts of which, how they stand as one, and who is told where.
 
 Belongs here: pure rules over incidents and their events. Does not: what a fault is that several models have (shared_faults.py), what one does to
-its own model (harm.py), the life of one incident (incidents.py), which events are told (notices.py).
+its own model (harm.py), what a segment has in common with the whole (one_trouble.py), the life of one incident (incidents.py), which events are told (notices.py).
 
-The rules: an incident becomes a part when it opens, never later. Of **one model** a fault of data and the KPI that suffers by it are one (harm.py): be it over
-or not, since labels may come when the data is as usual again. What opens becomes part of what such a one leads, or is a part of; of several the first.
+The rules: an incident becomes a part when it opens, never later. Of **one model** a fault of data and the KPI that suffers by it are one (harm.py), and the incidents of
+the whole and of a segment that are one trouble (one_trouble.py): be it over or not, since labels may come when the data is as usual again. What opens becomes part of what such a one leads, or is a part of; of several
+the nearest (`bond_with`), then the first.
 Of **several models** it becomes part of one that goes on, is about the same subject, has a fault in common with it, and whose first window began at most
 `TOGETHER` before or after its own; a part leads nothing so, and a model has no two such incidents in one.
-That one leads which opened first. Of those that open together it is one of data, as that needs no labels; then the gravest, then the first by the model's name.
+That one leads which opened first. Of those that open together it is one of data, as that needs no labels; then the gravest, of these the whole's, then the first by the model's name.
 Each keeps its own life underneath: together they are as open as the one that is most so.
 """
 
@@ -18,6 +19,7 @@ from datetime import datetime, timedelta
 
 from watchkeeper.judgement.harm import HARMED, are_fault_and_harm
 from watchkeeper.judgement.incidents import Incident, fold, in_order
+from watchkeeper.judgement.one_trouble import are_of_one_trouble, does_name
 from watchkeeper.records import SEVERITIES, IncidentEvent
 
 TOGETHER = timedelta(days=1)
@@ -40,9 +42,15 @@ class _Leading:
         is_other = opening.model not in {i.model for i in self.members}
         return self.goes_on and same and is_near and is_other and not set(mine.faults).isdisjoint(opening.faults)
 
-    def is_harmed_by(self, opening: Incident) -> bool:
-        """Tell whether of what opens and one of them one is a fault of data and the other what it did to its model."""
-        return any(are_fault_and_harm(i, opening) for i in self.members)
+    def bond_with(self, opening: Incident) -> tuple[int, timedelta] | None:
+        """Return how near what opens is to one of them of its model, the least the nearest, None where it has nothing to do with any.
+
+        A fault of data and what it did precede a segment that the whole names, and this one that has its cause; of such the one with which most time is shared.
+        """
+        if any(are_fault_and_harm(i, opening) for i in self.members):
+            return 0, timedelta(0)
+        found = [(1 if does_name(i, opening) else 2, i) for i in self.members if are_of_one_trouble(i, opening)]
+        return min(((rank, max(i.window_start, opening.window_start) - min(i.window_end, opening.window_end)) for rank, i in found), default=None)
 
 
 def with_parts_marked(events: Sequence[IncidentEvent], known: Sequence[IncidentEvent], now: datetime) -> list[IncidentEvent]:
@@ -52,7 +60,8 @@ def with_parts_marked(events: Sequence[IncidentEvent], known: Sequence[IncidentE
     marks: dict[str, str] = {}
     for event in sorted((e for e in events if e.event == "opened"), key=_turn):
         opening = stand[event.incident_id]
-        found = min((one for one in leading if one.is_harmed_by(opening)), key=lambda one: one.opened.window_start, default=None)
+        near = [(bond, one) for one in leading if (bond := one.bond_with(opening)) is not None]
+        _, found = min(near, key=lambda each: (each[0], each[1].opened.window_start), default=(None, None))
         found = found or next((one for one in leading if one.has_fault_of(event)), None)
         if found is None:
             leading.append(_Leading(event, [opening]))
@@ -62,8 +71,8 @@ def with_parts_marked(events: Sequence[IncidentEvent], known: Sequence[IncidentE
     return [replace(e, part_of=marks[e.event_id]) if e.event_id in marks else e for e in events]
 
 
-def _turn(opening: IncidentEvent) -> tuple[bool, int, str, str]:
-    return opening.family in HARMED, -SEVERITIES.index(opening.severity), opening.model, opening.event_id
+def _turn(opening: IncidentEvent) -> tuple[bool, int, bool, str, str]:
+    return opening.family in HARMED, -SEVERITIES.index(opening.severity), opening.family == "segment", opening.model, opening.event_id
 
 
 def _that_lead(known: Sequence[IncidentEvent], stand: Mapping[str, Incident], now: datetime) -> Iterator[_Leading]:

@@ -148,16 +148,18 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
     )
     new = [e for e in told_of if matching(incidents, e) is None]
     whole = [e for e in new if e.family != "segment"]
-    first, splits = split_at_once(whole, tested, develop), splits_of(incidents, told_of, tested)
-    stories = in_pieces(told_of, [*splits, *(split for _, split in first)])
+    opened, splits = split_at_once(whole, tested, develop)
+    splits += splits_of(incidents, told_of, tested)
+    stories = in_pieces(told_of, splits)
     told = [e for e in new if any(is_told_with(e, w, evidence) for w in stories)]
-    first += split_at_once([e for e in new if e not in whole and e not in told], tested, develop)
-    splits += [split for _, split in first]
+    opened_too, split_too = split_at_once([e for e in new if e not in whole and e not in told], tested, develop)
+    splits += split_too
     apart, closed = [*told, *(s.episode for s in splits)], {s.incident.id for s in splits}
     events = develop(known=[i for i in incidents if i.id not in closed], found=[e for e in told_of if e not in apart])
     return [
         *events,
-        *(opened for opened, _ in first),
+        *opened,
+        *opened_too,
         *(e for s in splits for e in split_events(s, tell(s.before), develop(known=[], found=[s.since]), monitor.timezone, now)),
     ]
 

@@ -123,7 +123,7 @@ def _spoken_of(course: Course, *, is_over: bool) -> str:
     last = {e.incident_id: e for e in course.events if e.event != "acknowledged"}
     own = [name for name in course.incidents if last[name].model == course.model and last[name].why != RESTATED]
     if is_over:
-        return max(own, key=lambda name: (last[name].at, last[name].family in HARMED), default=course.lead)
+        return max(own, key=lambda name: (last[name].at, last[name].family in HARMED, last[name].family == "kpi"), default=course.lead)
     goes_on = [name for name in course.incidents if last[name].event != "resolved"]
     harm = [name for name in own if name in goes_on and last[name].family in HARMED] if len(own) > 1 else []
     return next((name for name in [*sorted(harm, key=lambda name: last[name].family != "kpi"), *goes_on]), course.lead)

@@ -91,7 +91,7 @@ def incident_message(
     first = _first(event, beside)
     return Message(
         icon=ICONS["notice" if event.why.startswith((UNJUDGED, LASTED)) else "resolved" if is_over else severity],
-        title=titled(event.model, story.headline) + too(together, event.model, is_over=is_over),
+        title=titled(event.model, story.headline) + too(together, event.model, story.headline, is_over=is_over),
         lead=story.when,
         facts=[
             *together_lines(together, event.model),
@@ -138,7 +138,7 @@ def brief_message(
     over = f"over ({end.headline.removeprefix('resolved: ').rstrip('.')}); opened {since}, resolved {until}"
     return Message(
         icon=ICONS["resolved"],
-        title=f"{titled(event.model, opening.headline.rstrip('.'))}{too(together, event.model, is_over=True)}: {over}",
+        title=f"{titled(event.model, opening.headline.rstrip('.'))}{too(together, event.model, opening.headline, is_over=True)}: {over}",
         footer=footer(event.incident_id, severity, channel),
         links=list(links),
     )

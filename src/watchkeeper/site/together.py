@@ -12,14 +12,15 @@ from watchkeeper.words import counted, listed
 _NAMED = 3
 
 
-def too(together: Together, model: str, *, is_over: bool = False) -> str:
-    """Return what follows a headline of a model: that it suffers by the fault, and the other models that have the same; of those the ones that still do unless all is over.
+def too(together: Together, model: str, headline: str, *, is_over: bool = False) -> str:
+    """Return what follows a headline of a model: that it suffers, or a segment which that does not name, and the other models that have the same fault; those that still do unless all is over.
 
-    >>> too(Together(), "parcels")
+    >>> too(Together(), "parcels", "24 % were late")
     ''
     """
     others = [i for i in together.others if is_over or i.state not in ("lasting", "resolved")]
-    harm = [] if is_over else dict.fromkeys(suffers(i.family, i.subject) for i in others if i.model == model)
+    own = [] if is_over else [i for i in others if i.model == model and not (i.family == "segment" and i.subject in headline)]
+    harm = dict.fromkeys(suffers(i.family, i.subject) for i in own)
     models = list(dict.fromkeys(i.model for i in others if i.model != model))
     more = [counted(len(models) - _NAMED, "more model")] if len(models) > _NAMED else []
     return "".join(f"; {said}" for said in [*harm, *([f"{listed([*models[:_NAMED], *more])} too"] if models else [])])

@@ -38,7 +38,7 @@ def update_message(
 
     `day` counts from when it opened; `cared` is what people did with it, `together` what is one with it.
     """
-    stands = f"{story.headline.rstrip('.')}{too(together, event.model)}"
+    stands = f"{story.headline.rstrip('.')}{too(together, event.model, story.headline)}"
     page = [link for link in links if link[0] == _PAGE]
     rest = "" if page else f" All of it: `watchkeeper incidents show {event.incident_id}`."
     if news:
