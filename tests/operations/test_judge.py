@@ -414,7 +414,7 @@ def test_a_fault_that_lasts_and_is_known_is_told_on_the_day_on_which_it_is_much_
     [said] = told[53]
     assert "weight_kg: missing in up to 90 % of rows" in said.splitlines()[0]
     assert "*Open again:* it was closed as lasting." in said
-    assert "*Got worse:* null ratio of weight_kg 90 %, before 25 %." in said
+    assert "*Got worse:* share of missing values of weight_kg 90 %, before 25 %." in said
 
 
 def of_minutes(**more: Any) -> dict[str, Any]:
