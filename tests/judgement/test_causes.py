@@ -218,6 +218,12 @@ def test_what_was_tested_and_is_not_the_cause_is_listed():
     ]
 
 
+def test_where_data_are_at_fault_a_change_of_inputs_is_not_ruled_out():
+    """Nor where a segment's rows no longer come: what is left is another mix, though each input by itself looks as before."""
+    for fault in (signal("null_ratio", 0.3, family="data", feature="depot"), signal("rows", 0.0, family="data", segment="depot=east")):
+        assert not [said for said in ruled_out(evidence(faults=[fault])) if said.startswith("a change of inputs")]
+
+
 def test_what_was_not_tested_is_not_ruled_out():
     told = ruled_out(evidence(moved=None, faults=[signal("null_ratio", 0.3, family="data", feature="depot")]))
     assert told == ["new categories"]

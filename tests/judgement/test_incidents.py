@@ -273,7 +273,7 @@ def test_what_lasts_is_open_again_where_another_column_fails_and_not_by_a_number
     assert watch.sees(unsure, day=34) == []
     rain = replace(signal(35, family="data", metric="null_ratio", feature="rain"), value=0.3)
     assert watch.sees([*unsure, missing(35), rain], day=35) == ["joined"]
-    assert (watch.incidents[0].state, watch.events[-1].why) == ("open", "got worse: also null ratio of rain 30 %")
+    assert (watch.incidents[0].state, watch.events[-1].why) == ("open", "got worse: also share of missing values of rain 30 %")
 
 
 def test_what_lasts_is_resolved_once_it_has_been_clear(watch):

@@ -57,6 +57,13 @@ def test_a_shop_s_own_file_may_be_late_until_two_more_days_have_ended(hours, day
     assert found(shops, now=START + 71 * DAY + hours * DAY / 24) == [("shop=a", d) for d in days]
 
 
+def test_once_a_day_is_missed_the_days_after_it_that_are_empty_too_wait_no_more():
+    shops = counts()
+    shops["shop=a"][[70, 71, 72, 74]] = 0
+    assert found(shops, now=START + 73 * DAY) == [("shop=a", 70), ("shop=a", 71), ("shop=a", 72)]
+    assert found(shops, now=START + 75 * DAY) == [("shop=a", 70), ("shop=a", 71), ("shop=a", 72)], "rows came on day 73"
+
+
 def test_where_all_rows_are_missing_that_is_told_alone():
     shops = counts()
     for rows in shops.values():

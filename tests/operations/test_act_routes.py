@@ -64,7 +64,7 @@ def test_an_incident_that_gets_graver_opens_where_its_new_route_leads_and_the_ol
     run(happen(home, event("joined", severity="critical", day=2)))
     run(happen(home, event("resolved", day=3)))
     first, second = "🔴 parcels: opened on day 0", "🚨 parcels: joined on day 1"
-    assert said(slack)[:3] == [("#parcels", first, ""), ("#oncall", second, ""), ("#parcels", "🚨 parcels: now critical, was high", first)]
+    assert said(slack)[:3] == [("#parcels", first, ""), ("#oncall", second, ""), ("#parcels", "🚨 parcels: now critical, was high: joined on day 1", first)]
     threads = [("#oncall", second), ("#parcels", first)]
     assert sorted(said(slack)[3:5]) == [(channel, "🚨 parcels goes on, day 2: joined on day 2", head) for channel, head in threads]
     assert sorted(said(slack)[5:]) == [(channel, "✅ parcels: resolved: 3 days clear", head) for channel, head in threads]
@@ -107,7 +107,7 @@ def test_a_webhook_of_slack_has_one_channel_and_is_told_once(slack: Slack, home:
     run(happen(home, event()), slack.as_webhook)
     rows = run(happen(home, event("joined", severity="critical", day=1)), slack.as_webhook)
     assert [(r.kind, r.state) for r in rows] == [("update", "sent")]
-    assert [m["text"] for m in slack.hooked] == ["🔴 parcels: opened on day 0", "🚨 parcels: now critical, was high"]
+    assert [m["text"] for m in slack.hooked] == ["🔴 parcels: opened on day 0", "🚨 parcels: now critical, was high: joined on day 1"]
     assert "`i1`, critical, #oncall." in str(slack.hooked[1]["blocks"])
 
 

@@ -99,7 +99,7 @@ def test_updates_and_ends_go_to_the_thread_of_the_one_message_whose_lines_say_wh
         run(happen(home, event("resolved", incident=name, day=day, subject=f"depot={name[1]}", family="segment", severity="warning")))
     head, *replies = slack.messages
     assert {m["thread_ts"] for m in replies} == {head["ts"]}
-    assert [m["text"] for m in replies] == ["🔴 parcels: now high, was warning"] + ["✅ parcels: resolved: 3 days clear"] * 3
+    assert [m["text"] for m in replies] == ["🔴 parcels: now high, was warning: joined on day 1"] + ["✅ parcels: resolved: 3 days clear"] * 3
     assert {u["ts"] for u in slack.updates} == {head["ts"]}
     assert [u["text"] for u in slack.updates] == [*["🟠 parcels: 3 incidents opened"] * 2, "✅ Resolved: parcels: 3 incidents opened"]
     assert lines(slack.updates[1])[:3] == [

@@ -169,12 +169,12 @@ def test_an_incident_that_needed_no_label_and_was_over_long_ago_is_not_sent_when
 
 
 def test_days_of_which_no_file_came_yet_do_not_end_an_incident_of_missing_rows(slow):
-    """No file of days 30 to 33 came; on the morning after day 36 those of days 34 to 36 have not come either, and are not missed yet."""
+    """No file of days 30 to 33 came; on the morning after day 36 those of days 34 and 35 are missed too, until they come late."""
     for day in range(30, 40):
         (slow.root / "inbox" / f"parcels-{(BEGIN + day * DAY).date()}.parquet").rename(slow.root / f"parcels-{day}.parquet")
     watch(slow, now=BEGIN + 36 * DAY + 6 * HOUR)
     [one] = [i for i in incidents(slow) if i.subject == "missing rows"]
-    assert (one.state, one.window_end) == ("open", BEGIN + 34 * DAY)
+    assert (one.state, one.window_end) == ("open", BEGIN + 36 * DAY)
     for day in range(34, 38):
         (slow.root / f"parcels-{day}.parquet").rename(slow.root / "inbox" / f"parcels-{(BEGIN + day * DAY).date()}.parquet")
     watch(slow, now=BEGIN + 37 * DAY + 6 * HOUR)
@@ -414,7 +414,7 @@ def test_a_fault_that_lasts_and_is_known_is_told_on_the_day_on_which_it_is_much_
     [said] = told[53]
     assert "weight_kg: missing in up to 90 % of rows" in said.splitlines()[0]
     assert "*Open again:* it was closed as lasting." in said
-    assert "*Got worse:* null ratio of weight_kg 90 %, before 25 %." in said
+    assert "*Got worse:* share of missing values of weight_kg 90 %, before 25 %." in said
 
 
 def of_minutes(**more: Any) -> dict[str, Any]:

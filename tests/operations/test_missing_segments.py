@@ -50,7 +50,7 @@ def test_rows_that_do_not_come(make_home):
     assert one.state == "open"
     assert one.window_start == BEGIN + GONE * DAY
     story = one.story
-    assert story.headline == "no predictions with depot=east landed on 21 to 22 January, usually 83", "of the days since then its file may be late"
+    assert story.headline == "no predictions with depot=east landed on 21 to 24 January, usually 166"
     [cause] = story.causes
     assert cause.subject == "rows of depot=east no longer arrive"
     assert cause.evidence_for == ["rows of others come as usual, so look at what brings these"]

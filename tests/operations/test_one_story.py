@@ -136,7 +136,7 @@ def test_what_the_fault_did_may_be_over_before_the_fault(make_home: Callable[...
     assert of(home, "kpi", 32).resolved_at == at(28) < at(31) == of(home, "data", 32).resolved_at
     *_, no_harm, end = said(slack)
     assert no_harm == ("🔴 parcels: the model no longer suffers", FAULT)
-    assert end == ("✅ parcels: resolved: null ratio of weight_kg back to 0 %, 0 % and 0 % (30 January to 1 February)", FAULT)
+    assert end == ("✅ parcels: resolved: share of missing values of weight_kg back to 0 %, 0 % and 0 % (30 January to 1 February)", FAULT)
     assert "*KPI:* `" in str(slack.messages[-1]["blocks"])
 
 
@@ -149,7 +149,7 @@ def test_labels_that_come_when_the_data_are_as_usual_again_tell_in_the_same_thre
     assert [text for text, head in said(slack) if not head] == [FAULT]
     ends = [text for text, _ in said(slack) if text.startswith("✅")]
     assert [text.partition(" back to ")[0] for text in ends] == [
-        "✅ parcels: resolved: null ratio of weight_kg",
+        "✅ parcels: resolved: share of missing values of weight_kg",
         "✅ parcels: resolved: calibration gap",
     ]
     assert any(text == "🟠 parcels: 25 % of predictions on Wed 22 January were positive; the model expected 51 %" for text, _ in said(slack))

@@ -24,17 +24,18 @@ def told(*news: News, day: int = 5, **more) -> Message:
     return update_message(STORY, event(), news, day=day, severity="high", channel="#parcels", **more)
 
 
-def test_news_is_said_first_with_how_it_stands_and_the_page():
+def test_news_is_said_first_with_what_it_is_about_and_the_page():
     assert text(told(News("severity", "now high, was warning"), links=LINKS)) == (
-        "🔴 **parcels: now high, was warning**\n"
-        "*As it stands:* 57 % of parcels on Monday were late; the model expected 20 %.\n"
+        "🔴 **parcels: now high, was warning: 57 % of parcels on Monday were late; the model expected 20 %**\n"
         "`i1`, high, #parcels. Links: [Incident](https://docs.example/incidents/i1.html)\n"
     )
 
 
 def test_more_news_is_one_more_line_and_a_headline_is_said_once():
     said = told(News("severity", "now high, was warning"), News("size", "grew: MAE 26"), News("change", "recorded since: release 5"))
-    assert said.facts == [("Also", "grew: MAE 26; recorded since: release 5."), ("As it stands", f"{STORY.headline}.")]
+    assert (said.title, said.facts) == (f"parcels: now high, was warning: {STORY.headline}", [("Also", "grew: MAE 26; recorded since: release 5.")])
+    grew = told(News("size", "grew: MAE 26"))
+    assert (grew.title, grew.facts) == ("parcels: grew: MAE 26", [("As it stands", f"{STORY.headline}.")])
     alone = told(News("labels", f"labels are in: {STORY.headline}"))
     assert (alone.title, alone.facts) == (f"parcels: labels are in: {STORY.headline}", [])
 

@@ -184,9 +184,9 @@ def ruled_out(evidence: Evidence, found: Sequence[Cause] = ()) -> list[str]:
         return [*cleared_strains(evidence), *cleared(evidence)]
     out = []
     have_moved = _has_moved_errors(evidence) or (evidence.traces.error is not None and evidence.noticed)
-    if evidence.moved is not None and not evidence.moved and _part_of_inputs(evidence) < _NEARLY_NOTHING and not have_moved:
-        out.append(f"a change of inputs (none of {counted(evidence.compared, 'feature')} stands out from the {weeks_text(evidence.baseline)} before)")
     every = [*evidence.faults, *evidence.later_faults]
+    if evidence.moved is not None and not evidence.moved and _part_of_inputs(evidence) < _NEARLY_NOTHING and not have_moved and not every:
+        out.append(f"a change of inputs (none of {counted(evidence.compared, 'feature')} stands out from the {weeks_text(evidence.baseline)} before)")
     if not any(s.metric == "null_ratio" for s in every):
         out.append("missing values")
     if not any(s.metric == "unseen_ratio" for s in every):

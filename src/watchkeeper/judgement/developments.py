@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from watchkeeper.judgement.episodes import Episode, needs_labels, severity_of
-from watchkeeper.judgement.incidents import LASTED, RESTATED, Incident, event_about
+from watchkeeper.judgement.incidents import CLEAR_SINCE, LASTED, RESTATED, Incident, event_about
 from watchkeeper.judgement.worsening import outgrown
 from watchkeeper.records import IncidentEvent, Severity, Signal, key
 from watchkeeper.story import Story
@@ -145,7 +145,7 @@ def _closing(whose: "_Whose", incident: Incident | None, episode: Episode, now: 
         return [_event(whose, episode, "resolved", severity, now, why=episode.ended)]
     if episode.is_over:
         story = tell_end(episode) if tell_end else None
-        return [_event(whose, episode, "resolved", severity, now, story=story, why=f"clear since {_since(episode.end, whose.timezone)}")]
+        return [_event(whose, episode, "resolved", severity, now, story=story, why=f"{CLEAR_SINCE} {_since(episode.end, whose.timezone)}")]
     if incident is not None and not incident.is_closed_by_hand and now - (incident.reopened_at or incident.opened_at) >= LASTING:
         return [_event(whose, episode, "resolved", severity, now, why=LASTED)]
     return []

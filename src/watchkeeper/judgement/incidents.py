@@ -18,6 +18,7 @@ from watchkeeper.story import Story
 
 RESTATED = "restated: with what has landed since, nothing is out of line"
 CAUSE_CHANGED = "the cause changed"
+CLEAR_SINCE = "clear since"
 OURSELVES = "watchkeeper"
 LASTED = "lasts: the state is known and stays in the digest; no new incident opens until it has been clear"
 
@@ -148,7 +149,7 @@ def _folded(history: Sequence[IncidentEvent]) -> Incident:
         onset_at=_onset(history),
         resolved_at=last.at if is_closed and not lasts else None,
         window_start=min(e.window_start for e in history),
-        window_end=last.window_end if last.why.startswith(CAUSE_CHANGED) else max(e.window_end for e in history),
+        window_end=last.window_end if last.why.startswith((CAUSE_CHANGED, CLEAR_SINCE)) else max(e.window_end for e in history),
         headline=told_by[-1][0].headline if told_by else first.subject,
         signals=sorted({s.rstrip("?") for e in history for s in e.signals}),
         marks=tuple(sorted({s for e in history for s in e.signals})),

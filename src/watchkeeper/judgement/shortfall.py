@@ -4,7 +4,7 @@ Belongs here: far too few rows or labels -> signals. Does not: how few rows are 
 rows that are merely fewer than usual (the rule for `rows` in policy.py).
 
 A window without any row counts when two more have ended, and a day at least: until then its file may only be late. Where rows of others came,
-two more are enough.
+two more are enough. Once one counts, those after it that have none either count as soon as they have ended.
 
 Of labels a window whose labels are due is asked: less than half of the least share that any reference window has, and by chance
 less than once in 10,000 times. Without them nothing says how good the model is, which must not look like health.
@@ -65,6 +65,7 @@ def _of_labels(monitor: Monitor, environment: str, scores: pa.Table, now: dateti
 
 def _of_rows(monitor: Monitor, environment: str, scores: pa.Table, now: datetime) -> Iterator[Signal]:
     reference, after = _windows(monitor, scores, "rows")
+    after = [row for row in after if row["window_end"] <= now]
     if len(reference) < LEAST_WINDOWS:
         return
     usual = UsualRows(*_counted(monitor, reference))

@@ -49,23 +49,25 @@ class UsualRows:
     def missed(
         self, rows: Sequence[float], places: Sequence[int], may_be_late: Sequence[bool], levels: Sequence[float] = (), chance: float = CHANCE
     ) -> Iterator[Missed]:
-        """Yield the windows, of some that follow each other, in which far too few rows came; one without any waits while it `may_be_late`."""
+        """Yield the windows, of some that follow each other, in which far too few rows came; one without any waits while it `may_be_late`, but not after one that is missed."""
         waited = came = 0.0
-        silent = 0
+        silent, is_missed = 0, False
         for at, (value, place, level) in enumerate(zip(rows, places, levels or [1.0] * len(rows), strict=True)):
             like = self.like(place)
             silent = 0 if value else silent + (median(like) > 0)
+            is_missed = is_missed and value == 0
             if value == 0 and silent <= self._silence:
                 continue
             least = min(*like, self._swing * median(like)) * level
             if value >= SHARE * least:
                 waited, came = (0.0, 0.0) if value else (waited, came)
                 continue
-            if value == 0 and may_be_late[at]:
+            if value == 0 and may_be_late[at] and not is_missed:
                 continue
             waited, came = waited + least, came + value
             by_chance = float(pdtr(came, waited))
             if by_chance < chance:
+                is_missed = value == 0
                 yield Missed(at, like, by_chance)
 
     def _longest_silence(self, rows: Sequence[float], places: Sequence[int]) -> int:

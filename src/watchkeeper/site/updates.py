@@ -42,9 +42,10 @@ def update_message(
     page = [link for link in links if link[0] == _PAGE]
     rest = "" if page else f" All of it: `watchkeeper incidents show {event.incident_id}`."
     if news:
-        title, rhythm = titled(event.model, news[0].text), ""
+        names_nothing = news[0].kind == "severity"
+        title, rhythm = titled(event.model, f"{news[0].text}: {stands.removeprefix(f'{event.model}: ')}" if names_nothing else news[0].text), ""
         facts: list[Line] = [("Also", sentence("; ".join(n.text for n in news[1:])))] if news[1:] else []
-        facts += [] if any(story.headline in n.text for n in news) else [("As it stands", sentence(stands))]
+        facts += [] if names_nothing or any(story.headline in n.text for n in news) else [("As it stands", sentence(stands))]
     else:
         title, facts, rhythm = (
             f"{event.model} goes on, day {day}: {stands.removeprefix(f'{event.model}: ')}",
