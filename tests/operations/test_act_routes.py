@@ -64,7 +64,11 @@ def test_an_incident_that_gets_graver_opens_where_its_new_route_leads_and_the_ol
     run(happen(home, event("joined", severity="critical", day=2)))
     run(happen(home, event("resolved", day=3)))
     first, second = "🔴 parcels: opened on day 0", "🚨 parcels: joined on day 1"
-    assert said(slack)[:3] == [("#parcels", first, ""), ("#oncall", second, ""), ("#parcels", "🚨 parcels: now critical, was high: joined on day 1", first)]
+    assert said(slack)[:3] == [
+        ("#parcels", first, ""),
+        ("#oncall", second, ""),
+        ("#parcels", "🚨 parcels: now critical, was high: joined on day 1", first),
+    ]
     threads = [("#oncall", second), ("#parcels", first)]
     assert sorted(said(slack)[3:5]) == [(channel, "🚨 parcels goes on, day 2: joined on day 2", head) for channel, head in threads]
     assert sorted(said(slack)[5:]) == [(channel, "✅ parcels: resolved: 3 days clear", head) for channel, head in threads]
