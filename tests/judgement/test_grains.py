@@ -18,6 +18,7 @@ def test_the_last_day_of_a_week_opens_no_episode_of_the_week(parcels):
         {
             "grain": ["day"] * 7,
             "metric": ["log_loss"] * 7,
+            "segment": [""] * 7,
             "value": [0.5] * 7,
             "state": ["mature"] * 7,
             "window_start": pa.array(days, pa.timestamp("us", "UTC")),

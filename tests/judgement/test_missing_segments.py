@@ -123,6 +123,8 @@ def test_a_column_that_is_gone_whole_and_rows_without_a_value_are_told_otherwise
     for rows in shops.values():
         rows[70:] = 0
     assert found(shops, whole=whole) == [], "no value of the column came: that is missing values of the column"
+    shops["shop=A"] = np.where(np.arange(DAYS) >= 70, 600.0, 0.0)
+    assert found(shops, whole=whole) == [], "all values are new: those are new categories"
 
 
 def test_segments_that_are_not_declared_are_not_asked():

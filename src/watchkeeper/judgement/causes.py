@@ -29,7 +29,7 @@ from watchkeeper.judgement.traces import told_mix
 from watchkeeper.records import Signal
 from watchkeeper.spelling import segment_pairs
 from watchkeeper.story import Cause
-from watchkeeper.words import counted, percent, points, weeks_text
+from watchkeeper.words import counted, listed, percent, points, weeks_text
 
 _WORTH_NAMING = 0.2
 _WORTH_POINTS, _WORTH_OF_A_RATE = 0.05, 0.1
@@ -120,6 +120,7 @@ def of_faults(
     timezone: str = "UTC",
     odd: Sequence[Odd] = (),
     places: Mapping[str, FaultPlace] | None = None,
+    gone: Sequence[str] = (),
 ) -> list[Cause]:
     """Return the cause of a data incident: which features lost their values together, and so come from one source, and in which segment (`places`); of those that failed later one more each.
 
@@ -130,16 +131,18 @@ def of_faults(
         return [_of_missing(signals, *set_aside, refused)]
     if signals[0].metric == EXCHANGED:
         return _of_codes(signals, timezone)
-    return [replace(_of_features(mine, odd, places or {}), is_later=n > 0) for n, mine in enumerate(begun_together(signals))]
+    return [replace(_of_features(mine, odd, places or {}, gone), is_later=n > 0) for n, mine in enumerate(begun_together(signals))]
 
 
-def _of_features(signals: Sequence[Signal], odd: Sequence[Odd], places: Mapping[str, FaultPlace]) -> Cause:
+def _of_features(signals: Sequence[Signal], odd: Sequence[Odd], places: Mapping[str, FaultPlace], gone: Sequence[str]) -> Cause:
     """Return the fault of features that failed together."""
     features = sorted({s.feature for s in signals})
     together = "they failed together, so look at their common source" if len(features) > 1 else "it failed alone, so look at this column first"
     worst = max(signals, key=lambda s: s.value)
     what = {"null_ratio": "missing values", BROKEN: "values not as the suite expects"}.get(worst.metric, "unknown categories")
-    support = [*(o.text for o in odd if o.feature in features), together]
+    mine = [name for name in gone if name.partition("=")[0] in features]
+    had = [f"{listed(mine)} had no rows then, so these may be theirs"] if mine else []
+    support = [*(o.text for o in odd if o.feature in features), *had, together]
     onset = min(s.window_start for s in signals)
     return Cause(
         kind="data",

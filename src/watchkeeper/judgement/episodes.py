@@ -120,6 +120,11 @@ def subject_of(signal: Signal) -> str:
     return _FAULTS.get(signal.metric, signal.family) if signal.family == "data" else signal.family
 
 
+def final_of(signal: Signal) -> str:
+    """Return what must be final in a window for it to show that a signal's trouble is over: its metric, of a segment's rows those rows."""
+    return f"rows of {signal.segment}" if signal.metric == "rows" and signal.segment else signal.metric
+
+
 def with_labels_due(episode: Episode, due: datetime) -> Episode:
     """Return the part of an episode whose labels are due: up to its last alarm that labels made before `due`; all of it where there was none.
 
@@ -150,7 +155,7 @@ def episodes(
     """Return the episodes of page signals; `windows` are the starts of all judged windows of their grain, ascending.
 
     An episode goes on over at most `gap` windows without a signal, and is over after `clear` ones without in which a number of
-    its metrics is final; `final` gives the windows in which a metric has such a number. One of `CLEAR` windows with a signal goes on with what
+    its metrics is final; `final` gives the windows in which a metric (`final_of`) has such a number. One of `CLEAR` windows with a signal goes on with what
     begins within `again` of its last. Until `are_back` says of the windows without, up to the next signal, that they are in line, it goes on.
     """
     by_subject: dict[tuple[str, str], list[Signal]] = defaultdict(list)
@@ -161,7 +166,7 @@ def episodes(
     for (subject, family), mine in sorted(by_subject.items()):
 
         def quiet(run: Sequence[Signal]) -> list[datetime]:
-            known = set[datetime]().union(*(final.get(metric, ()) for metric in {s.metric for s in run}))
+            known = set[datetime]().union(*(final.get(name, ()) for name in map(final_of, run)))
             return [w for w in windows[place.get(run[-1].window_start, len(windows)) + 1 :] if w in known]
 
         def is_apart(run: Sequence[Signal], after: Signal) -> bool:

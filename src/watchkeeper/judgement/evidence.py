@@ -76,7 +76,7 @@ class Refused(NamedTuple):
 
 
 class Arrived(NamedTuple):
-    """A segment that had no rows before, and how many it has now."""
+    """A segment, and how many rows it has more than before."""
 
     segment: str
     rows: float
@@ -130,7 +130,8 @@ class Evidence:
     noticed: Sequence[Signal] = ()
     set_aside: tuple[int, str] = (0, "")
     refused: list[Refused] = field(default_factory=list)
-    arrived: Arrived | None = None
+    arrived: Sequence[Arrived] = ()
+    gone: Sequence[str] = ()
     changes: list[Change] = field(default_factory=list)
     versions: Versions | None = None
     succession: Succession | None = None

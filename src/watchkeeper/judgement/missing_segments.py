@@ -4,7 +4,8 @@ Belongs here: which segments are asked, and beside what. Does not: how few rows 
 
 A segment is asked where all rows of the window are enough; if fewer came of all, fewer are expected of it. Chance is divided by the segments
 asked. A column whose values come and go by themselves, as products do, tells nothing: one had five rows a window at one end of the
-reference and none at the other. So do windows in which the column has no rows at all, and rows that have no value, or are told as `(other)`.
+reference and none at the other. So do windows in which none of the reference's values has rows, as where the column is gone or all values are spelled otherwise, and rows
+that have no value, or are told as `(other)`.
 """
 
 from collections import defaultdict
@@ -46,8 +47,8 @@ def missed_segments(columns: Collection[str], counted: pa.Table, whole: Whole, m
     """Yield the windows after the reference in which a segment of some columns is missed; `counted` has `segment`, `window_start` and `value`, the rows."""
     levels, enough = _levels(whole)
     for names, rows in _by_column(columns, counted, whole.starts):
-        told = rows.any(axis=0) & (np.array(whole.rows) > 0)
-        asked = [i for i, name in enumerate(names) if name.partition("=")[2] not in (NULL, REST)]
+        asked = [i for i, name in enumerate(names) if name.partition("=")[2] not in (NULL, REST) and rows[i, : whole.reference].any()]
+        told = rows[asked].any(axis=0) & (np.array(whole.rows) > 0)
         if not asked or _come_and_go(rows[asked][:, : whole.reference][:, told[: whole.reference]]):
             continue
         is_after = np.arange(len(whole.starts)) >= whole.reference

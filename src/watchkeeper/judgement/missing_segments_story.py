@@ -4,36 +4,40 @@ Belongs here: the words of these incidents, and what may have come in their plac
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.judgement.episodes import Episode
-from watchkeeper.judgement.evidence import Arrived, Evidence, Refused
+from watchkeeper.judgement.evidence import ROLLING, Arrived, Evidence, Refused
 from watchkeeper.judgement.spans import during_text, span_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.groups import NULL, REST
 from watchkeeper.records import Signal
 from watchkeeper.story import Cause
 from watchkeeper.windows import Window
-from watchkeeper.words import counted
+from watchkeeper.words import counted, listed
 
 _LISTED = 8
-_HALF, _TWICE = 0.5, 2.0
+_HALF, _TELLING = 0.5, 0.2
 
 
 def segments_told(monitor: Monitor, episode: Episode, evidence: Evidence) -> tuple[str, str, list[tuple[str, str]]]:
-    """Tell of segments whose rows did not come, or did not come in, while others did."""
-    came, usual = _counts(episode.signals)
-    most, *others = _by_loss(episode.signals)
+    """Tell of segments whose rows did not come, or did not come in, while others did; rows are counted in the column that lost most."""
+    lost = _lost(episode.signals)
+    most, *others = lost
+    came, usual = _of_column(lost, most)
     more = f" and {counted(len(others), 'more segment')}" if others else ""
-    number = f"only {sum(came.values()):,.0f}" if any(came.values()) else "no"
+    number = f"only {came:,.0f}" if came else "no"
     span = (monitor, episode.start, episode.end, evidence.told_at)
-    headline = f"{number} {monitor.wording.rows} with {most}{more} landed {during_text(*span)}, usually {sum(usual.values()):,.0f}"
-    listed = [f"{name}: {came[name]:,.0f} of {usual[name]:,.0f}" for name in [most, *others][:_LISTED]]
+    headline = f"{number} {monitor.wording.rows} with {most}{more} landed {during_text(*span)}, usually {usual:,.0f}"
+    each = [f"{name}: {lost[name].came:,.0f} of {lost[name].usual:,.0f}" for name in [most, *others][:_LISTED]]
     left_out = f", and {len(others) + 1 - _LISTED} more" if len(others) >= _LISTED else ""
-    facts = [("Rows that came", ", ".join(listed) + left_out)] if others else []
+    facts = [("Rows that came", ", ".join(each) + left_out)] if others else []
     count, reason = evidence.set_aside
     return headline, f"{span_text(*span)}, {monitor.timezone}.", facts + set_aside_text(count, "row", reason)
 
@@ -44,70 +48,121 @@ def set_aside_text(count: int, what: str, reason: str) -> list[tuple[str, str]]:
     return [("Set aside", f"{counted(count, what)} of that time in quarantine{most}")] if count else []
 
 
-def cause_of_missing_segments(signals: Sequence[Signal], set_aside: tuple[int, str], refused: Sequence[Refused], arrived: Arrived | None) -> Cause:
-    """Return why rows of segments are missing: they are in quarantine, in a file that was refused, under another name, or they do not come."""
-    came, usual = _counts(signals)
-    short, onset = sum(usual.values()) - sum(came.values()), min(s.window_start for s in signals)
-    most, *others = _by_loss(signals)
+def cause_of_missing_segments(signals: Sequence[Signal], set_aside: tuple[int, str], refused: Sequence[Refused], arrived: Sequence[Arrived]) -> Cause:
+    """Return why rows of segments are missing: they are in quarantine, come under other values, are in a file that was refused, or they do not come."""
+    lost = _lost(signals)
+    most, *others = lost
+    came, usual = _of_column(lost, most)
+    short, onset = usual - came, min(s.window_start for s in signals)
+    also = f" and {counted(len(others), 'more segment')}" if others else ""
     count, reason = set_aside
     if count >= _HALF * short:
         support = [f"{count:,} rows of {'them' if others else 'it'} are in quarantine"]
         return Cause(kind="data", subject=f"rows were set aside: {reason}", share=min(1.0, count / short), onset=onset, evidence_for=support)
-    if arrived is not None:
-        support = [f"{arrived.rows:,.0f} rows of {arrived.segment} came in these windows, where there were none before"]
-        subject = f"rows of {most} come as {arrived.segment} now"
-        return Cause(kind="data", subject=subject, share=min(1.0, arrived.rows / short), onset=onset, evidence_for=support)
+    if arrived:
+        subject = f"rows of {most}{also} come {listed([_under(a) for a in arrived])} now"
+        support = [f"{a.rows:,.0f} more {_under(a)} than before" for a in arrived]
+        share = min(1.0, sum(a.rows for a in arrived) / short)
+        return Cause(kind="data", subject=subject, share=share, onset=onset, evidence_for=support)
     if refused:
         more = f", and {counted(len(refused) - 1, 'more file')}" if len(refused) > 1 else ""
         support = [f"nothing of {'it' if len(refused) == 1 else 'them'} landed; which rows were inside cannot be told"]
         return Cause(kind="data", subject=f"{refused[0].name} was refused whole ({refused[0].reason}){more}", onset=onset, evidence_for=support)
-    also = f" and {counted(len(others), 'more segment')}" if others else ""
-    support = ["rows of others come as usual, so look at what brings these", *(["they stopped together"] if others and _together(signals) else [])]
+    column = most.partition("=")[0]
+    support = [f"no other value of {column} has as many more rows, so look at what brings these"]
+    support += ["they stopped together"] if others and _together(signals) else []
     return Cause(kind="data", subject=f"rows of {most}{also} no longer arrive", onset=onset, evidence_for=support)
 
 
-def arrived_instead(signals: Sequence[Signal], windows: Sequence[Window], scores: pa.Table) -> Arrived | None:
-    """Return the segment of the same column that came with about as many rows as one is short of, and had none before; None where none or several are."""
-    came, usual = _counts(signals)
-    if len(usual) != 1:
-        return None
-    (missing,) = usual
-    column, short = missing.partition("=")[0], usual[missing] - came[missing]
-    rows = scores.filter((pc.field("metric") == "rows") & pc.starts_with(pc.field("segment"), f"{column}=") & (pc.field("value") > 0))
-    there: dict[str, list[tuple[bool, float]]] = defaultdict(list)
+def arrived_instead(signals: Sequence[Signal], windows: Sequence[Window], scores: pa.Table) -> list[Arrived]:
+    """Return the values of the column that came with more rows than before, most first, where these make up for half of what the missing ones lack; else nothing.
+
+    One that is not new must have surely more rows than in the windows before: three times what these scatter.
+    """
+    lost = _lost(signals)
+    most = next(iter(lost))
+    column, (came, usual) = most.partition("=")[0], _of_column(lost, most)
     onset = min(s.window_start for s in signals)
+    rows = scores.filter((pc.field("metric") == "rows") & pc.starts_with(pc.field("segment"), f"{column}=") & pc.field("value").is_valid())
+    before: dict[str, dict[datetime, float]] = defaultdict(dict)
+    now: dict[str, float] = defaultdict(float)
     for name, start, value in zip(*(rows.column(c).to_pylist() for c in ("segment", "window_start", "value")), strict=True):
-        if "&" not in name and name.partition("=")[2] not in (NULL, REST) and (start < onset or any(start in w for w in windows)):
-            there[name].append((start < onset, value))
-    new = {name: sum(value for _, value in found) for name, found in there.items() if not any(before for before, _ in found)}
-    like = [Arrived(name, rows) for name, rows in new.items() if _HALF * short <= rows <= _TWICE * short]
-    return like[0] if len(like) == 1 else None
+        if "&" in name or name in lost:
+            continue
+        if any(start in w for w in windows):
+            now[name] += value
+        elif onset - ROLLING <= start < onset:
+            before[name][start] = value
+    earlier = {start for found in before.values() for start in found}
+    bad = {s.window_start for s in signals}
+    found = []
+    for name, count in now.items():
+        then = np.array([before[name].get(start, 0.0) for start in earlier]) if name in before else np.zeros(1)
+        more = count - len(bad) * float(np.mean(then))
+        if more > 3 * float(np.std(then)) * np.sqrt(len(bad)) and more >= _TELLING * (usual - came):
+            found.append(Arrived(name, more))
+    is_enough = sum(a.rows for a in found) >= _HALF * (usual - came)
+    return sorted(found, key=lambda a: -a.rows) if is_enough else []
+
+
+def gone_since(signals: Sequence[Signal], windows: Sequence[Window], scores: pa.Table) -> list[str]:
+    """Return the segments without any row in the bad windows of faulty columns, that had some in most windows before: theirs may be the faulty rows."""
+    onset, columns = min(s.window_start for s in signals), {s.feature for s in signals if s.feature}
+    rows = scores.filter((pc.field("metric") == "rows") & (pc.field("segment") != "") & (pc.field("value") > 0))
+    before: dict[str, set[datetime]] = defaultdict(set)
+    there = set()
+    for name, start in zip(rows.column("segment").to_pylist(), rows.column("window_start").to_pylist(), strict=True):
+        if name.partition("=")[0] in columns and "&" not in name and not name.endswith((f"={NULL}", f"={REST}")):
+            if any(start in w for w in windows):
+                there.add(name)
+            elif onset - ROLLING <= start < onset:
+                before[name].add(start)
+    most = max((len(starts) for starts in before.values()), default=0)
+    return sorted(name for name, starts in before.items() if name not in there and len(starts) > _HALF * most)
 
 
 def look_for_segments(owner: str, evidence: Evidence) -> str:
     """Return what to do about segments whose rows do not come."""
-    names = _by_loss(evidence.signals)
-    if evidence.arrived is not None:
-        return f"ask {owner} whether {names[0]} was renamed; if so, the model meets a value it does not know, and the segment's history ends with its old name."
+    names = list(_lost(evidence.signals))
+    if evidence.arrived:
+        return f"ask {owner} why rows of {names[0]} come {listed([_under(a) for a in evidence.arrived])} now: the model may not know what they are."
     one = "it" if len(names) == 1 else "they"
     return (
         f"ask {owner} whether what brings rows of {names[0]} still runs; if {one} ended for good, `watchkeeper rebaseline` makes that the new normal."
     )
 
 
-def _counts(signals: Sequence[Signal]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the rows of each segment that came in its bad windows, and those that usually do."""
-    came, usual = defaultdict[str, float](float), defaultdict[str, float](float)
+class _Lost(NamedTuple):
+    """The rows of a segment in its bad windows: those that came, and those that usually do."""
+
+    came: float
+    usual: float
+
+
+def _lost(signals: Sequence[Signal]) -> dict[str, _Lost]:
+    """Return the rows of each missing segment, of that which lost most first."""
+    out: dict[str, _Lost] = {}
     for s in signals:
-        came[s.segment] += s.value
-        usual[s.segment] += s.expected
-    return came, usual
+        had = out.get(s.segment, _Lost(0.0, 0.0))
+        out[s.segment] = _Lost(had.came + s.value, had.usual + s.expected)
+    return dict(sorted(out.items(), key=lambda item: (item[1].came - item[1].usual, item[0])))
 
 
-def _by_loss(signals: Sequence[Signal]) -> list[str]:
-    """Return the segments, that with most missing rows first."""
-    came, usual = _counts(signals)
-    return sorted(usual, key=lambda name: (came[name] - usual[name], name))
+def _of_column(lost: Mapping[str, _Lost], most: str) -> tuple[float, float]:
+    """Return the rows of the missing segments of one column together: the same rows are missing in every other."""
+    column = most.partition("=")[0]
+    mine = [counts for name, counts in lost.items() if name.partition("=")[0] == column]
+    return sum(m.came for m in mine), sum(m.usual for m in mine)
+
+
+def _under(arrived: Arrived) -> str:
+    """Return in words what rows come as.
+
+    >>> _under(Arrived("shop=west-b", 60)), _under(Arrived("shop=(null)", 60))
+    ('as shop=west-b', 'without a shop')
+    """
+    column, _, value = arrived.segment.partition("=")
+    return f"without a {column}" if value == NULL else f"as {arrived.segment}"
 
 
 def _together(signals: Sequence[Signal]) -> bool:

@@ -23,6 +23,8 @@ from watchkeeper.judgement.shortfall import shortfalls
 from watchkeeper.monitor import Monitor, Target
 from watchkeeper.records import Signal, key
 
+_HALF = 0.5
+
 
 def judged_metrics(monitor: Monitor) -> list[str]:
     """Return the names of the metrics that signals can come from."""
@@ -31,12 +33,22 @@ def judged_metrics(monitor: Monitor) -> list[str]:
 
 def signals(monitor: Monitor, environment: str, charts: Sequence[Charted], scores: pa.Table, now: datetime) -> list[Signal]:
     """Return every signal of every window after the reference, in order of time."""
+    learned = list(_learned(monitor, environment, charts, now))
     found = [
-        *of_their_own(monitor, list(_learned(monitor, environment, charts, now)), scores),
+        *of_their_own(monitor, learned, scores),
         *_promises(monitor, environment, scores, now),
-        *shortfalls(monitor, environment, scores, now),
+        *_not_told_yet(shortfalls(monitor, environment, scores, now), learned),
     ]
     return sorted(found, key=lambda s: (s.window_start, s.family, s.metric, s.feature, s.segment))
+
+
+def _not_told_yet(missing: Iterable[Signal], learned: Iterable[Signal]) -> Iterator[Signal]:
+    """Yield what is missing, but for a segment whose rows may well be those that page for having no value, or another one, in the segment's column."""
+    other = {(s.feature, s.window_start): (s.value - s.expected) * s.n for s in learned if s.family == "data" and s.level == "page"}
+    for s in missing:
+        rows = other.get((s.segment.partition("=")[0], s.window_start), 0.0)
+        if not s.segment or rows < _HALF * (s.expected - s.value):
+            yield s
 
 
 def notices(monitor: Monitor, environment: str, charts: Sequence[Charted], harmed: Collection[datetime], now: datetime) -> list[Signal]:

@@ -245,7 +245,7 @@ def _final(scores: pa.Table, wait: timedelta, now: datetime) -> dict[str, set[da
     """Return the windows in which each metric has a final number for the model, a feature or a segment.
 
     What needs no label is final when its window has ended, all else once its labels are due. A window without any row tells nothing
-    of rows: its file may only be late.
+    of rows: its file may only be late. Of a segment's rows no more: it may be one without any as usual.
     """
     ended, due = (pc.field("window_end") <= pa.scalar(now - each, TIMESTAMP) for each in (timedelta(0), wait))
     is_silent = (pc.field("metric") == "rows") & (pc.field("value") == 0)
@@ -254,6 +254,9 @@ def _final(scores: pa.Table, wait: timedelta, now: datetime) -> dict[str, set[da
     pairs = known.group_by(["metric", "window_start"]).aggregate([])
     for metric, start in zip(pairs.column("metric").to_pylist(), as_list(pairs.column("window_start")), strict=True):
         out.setdefault(metric, set()).add(start)
+    of_segments = known.filter((pc.field("metric") == "rows") & (pc.field("segment") != "") & (pc.field("value") > 0))
+    for segment, start in zip(of_segments.column("segment").to_pylist(), as_list(of_segments.column("window_start")), strict=True):
+        out.setdefault(f"rows of {segment}", set()).add(start)
     return out
 
 
