@@ -1,6 +1,7 @@
 """One prediction: what is known of it, by its id, and which ones are worth reading."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from conftest import PARCELS, new_home, parcels_world
+from evidence_world import signal
+from incident_world import MONDAY, event
 from intake_world import expect, suite
 from measure_world import feature
 from watchkeeper.adapters.workspace import load_monitor
@@ -23,7 +26,7 @@ from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.pick import pick
 from watchkeeper.operations.watch import watch
 from watchkeeper.profiles.bins import fit_numeric
-from watchkeeper.records import Profile, Run, Score
+from watchkeeper.records import IncidentEvent, Profile, Run, Score, Signal
 from watchkeeper.site.explanation import explanation_lines
 from watchkeeper.windows import Window
 from worlds import DAY, parcels_days
@@ -165,6 +168,33 @@ def test_of_an_id_that_several_versions_scored_each_can_be_told_of(make_home):
         explain(home, monitor, name, now=NOW, version="3")
     shown = CliRunner().invoke(app, ["--home", str(home.root), "explain", "parcels", name, "--version", "1", "--json", "--now", NOW.isoformat()])
     assert json.loads(shown.stdout)["score"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("family", "subject", "about", "of"),
+    [
+        ("data", "missing segments", [("rows", "depot=east")], {"east"}),
+        ("data", "missing rows", [("rows", "")], {"north", "east"}),
+        ("segment", "depot=north", [("calibration_gap_to_rest", "depot=north")], {"north"}),
+        ("target", "target recall depot=north", [("recall", "depot=north")], {"north"}),
+        ("service", "service", [("latency_to_rest", "depot=east"), ("latency_p95", "")], {"north", "east"}),
+        ("cost", "budget", [], {"north", "east"}),
+    ],
+)
+def test_the_incidents_of_a_row_are_of_the_model_or_of_a_segment_that_it_is_in(make_home, family, subject, about, of):
+    """A row of north landed: those of east that did not come are nothing of it."""
+    home = make_home(PARCELS | {"labels": None})
+    monitor = load_monitor(home, "parcels")
+    parcels_days(home.root, MONDAY.date(), 1, rows=40)
+    ingest(home, monitor, now=MONDAY + 2 * DAY)
+    during = {"window_start": MONDAY, "window_end": MONDAY + DAY, "computed_at": MONDAY + DAY}
+    raised = [replace(signal(metric, family=family, segment=segment), **during, signal_id=f"s{n}") for n, (metric, segment) in enumerate(about)]
+    home.lake.append_records(Signal, raised)
+    home.lake.append_records(IncidentEvent, [event(family=family, subject=subject, signals=[s.signal_id for s in raised])])
+    rows = home.lake.read("events/parcels").to_pylist()
+    found = {depot: next(r["parcel"] for r in rows if r["depot"] == depot) for depot in ("north", "east")}
+    told = {depot for depot, name in found.items() if explain(home, monitor, name, now=MONDAY + 3 * DAY).incidents}
+    assert told == of
 
 
 def test_where_no_version_is_logged_none_can_be_asked_for(make_home):

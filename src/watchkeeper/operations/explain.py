@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.eras import era_of, reference_text
@@ -40,9 +41,9 @@ from watchkeeper.profiles.groups import NULL
 from watchkeeper.profiles.kinds import Derived
 from watchkeeper.profiles.labelled import NEGATIVE, POSITIVE, SCORE
 from watchkeeper.profiles.parts import FEATURE
-from watchkeeper.records import ATTRIBUTION, Batch, Change, IncidentEvent, Quarantined, Run, Source, Validation
+from watchkeeper.records import ATTRIBUTION, Batch, Change, IncidentEvent, Quarantined, Run, Signal, Source, Validation
 from watchkeeper.site.explanation import MASK, Alike, Explanation, Input, Truth
-from watchkeeper.spelling import segment_of
+from watchkeeper.spelling import segment_of, segment_pairs
 
 _REACHES, _ENOUGH = (0.02, 0.05), 50
 
@@ -129,7 +130,6 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
     version = _text(row, roles.version)
     truths = list(_truths(home, monitor, name, now)) if monitor.labels else []
     hides_labels = monitor.labels is not None and bool({monitor.labels.column, monitor.labels.join} & set(hidden))
-    segments = list(_segments(monitor, row, hidden))
     window = monitor.grid.at(at)
     due = maturity_of(home, monitor, now=now)
     return Explanation(
@@ -154,12 +154,12 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
         chances=_chances(monitor, row, hidden),
         labels_due=None if due.source in ("none", "unknown") else window.end + due.after,
         is_mature=due.state_of(window, now) == "mature",
-        segments=segments,
+        segments=list(_segments(monitor, row, hidden)),
         batch=batch,
         row_number=int(row.column("wk_row")[0].as_py()),
         findings=_findings(home, batch, now),
         changes=_changes(home, monitor, version, now),
-        incidents=_incidents(home, monitor, at, segments, now),
+        incidents=_incidents(home, monitor, row, hidden, now),
         times_landed=times,
         compared_with=reference_text(era),
     )
@@ -315,9 +315,22 @@ def _changes(home: Home, monitor: Monitor, version: str, now: datetime) -> Seque
     return sorted((c for c in found if c.version == version), key=lambda c: c.at)
 
 
-def _incidents(home: Home, monitor: Monitor, at: datetime, segments: Collection[str], now: datetime) -> Sequence[Incident]:
-    """Return the incidents whose windows hold a moment: about the model, or about a segment that the row is in."""
-    mine = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment)
-    told = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine))
+def _incidents(home: Home, monitor: Monitor, row: pa.Table, hidden: Collection[str], now: datetime) -> Sequence[Incident]:
+    """Return the incidents whose windows hold a row: about the model, or about a segment that the row is in; of rows that did not come this is none."""
+    at, model = row.column("wk_time")[0].as_py(), pc.field("model") == monitor.model
+    told = fold(home.lake.newest(IncidentEvent, as_of=now, where=model & (pc.field("environment") == monitor.environment)))
     during = [i for i in told if i.window_start <= at < i.window_end and not i.is_withdrawn]
-    return [i for i in during if i.family != "segment" or i.subject in segments]
+    marks = {mark for i in during for mark in i.signals}
+    known: list[Signal] = home.lake.newest(Signal, as_of=now, where=model & among("signal_id", marks)) if marks else []
+    segments = {s.signal_id: s.segment for s in known}
+
+    def is_its(incident: Incident) -> bool:
+        about = {incident.subject} if incident.family == "segment" else {segments[mark] for mark in incident.signals if mark in segments}
+        return not about or any(_is_in(row, segment, hidden) for segment in about)
+
+    return [i for i in during if is_its(i)]
+
+
+def _is_in(row: pa.Table, segment: str, hidden: Collection[str]) -> bool:
+    """Tell whether a row is in a segment, as it is in the whole; of a column that is hidden that is not told."""
+    return all(c in row.column_names and c not in hidden and (_text(row, c) or NULL) == value for c, value in segment_pairs(segment))
