@@ -32,6 +32,7 @@ from watchkeeper.operations.lots import WHOLE_FILE
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.quarantine import row_of, standing
 from watchkeeper.operations.rollup import basis_of, reference_of, threshold_of
+from watchkeeper.operations.row_findings import broken_by, findings_of
 from watchkeeper.operations.spans import spans_of
 from watchkeeper.operations.values import values_of
 from watchkeeper.profiles.bins import FeatureBins
@@ -41,7 +42,7 @@ from watchkeeper.profiles.groups import NULL
 from watchkeeper.profiles.kinds import Derived
 from watchkeeper.profiles.labelled import NEGATIVE, POSITIVE, SCORE
 from watchkeeper.profiles.parts import FEATURE
-from watchkeeper.records import ATTRIBUTION, Batch, Change, IncidentEvent, Quarantined, Run, Signal, Source, Validation
+from watchkeeper.records import ATTRIBUTION, Batch, Change, IncidentEvent, Quarantined, Run, Signal, Source
 from watchkeeper.site.explanation import MASK, Alike, Explanation, Input, Truth
 from watchkeeper.spelling import segment_of, segment_pairs
 
@@ -130,6 +131,7 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
     version = _text(row, roles.version)
     truths = list(_truths(home, monitor, name, now)) if monitor.labels else []
     hides_labels = monitor.labels is not None and bool({monitor.labels.column, monitor.labels.join} & set(hidden))
+    findings = findings_of(home, batch, now=now)
     window = monitor.grid.at(at)
     due = maturity_of(home, monitor, now=now)
     return Explanation(
@@ -157,7 +159,8 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
         segments=list(_segments(monitor, row, hidden)),
         batch=batch,
         row_number=int(row.column("wk_row")[0].as_py()),
-        findings=_findings(home, batch, now),
+        findings=findings,
+        breaks=broken_by(monitor, findings, row, hidden),
         changes=_changes(home, monitor, version, now),
         incidents=_incidents(home, monitor, row, hidden, now),
         times_landed=times,
@@ -299,13 +302,6 @@ def _segments(monitor: Monitor, row: pa.Table, hidden: Collection[str]) -> Itera
         columns = declared.split("&")
         if all(c in row.column_names and c not in hidden for c in columns):
             yield segment_of((c, _text(row, c) or NULL) for c in columns)
-
-
-def _findings(home: Home, batch: Batch | None, now: datetime) -> Sequence[Validation]:
-    if batch is None:
-        return []
-    found: list[Validation] = home.lake.newest(Validation, as_of=now, where=pc.field("batch_id") == batch.batch_id)
-    return [v for v in found if v.outcome != "pass"]
 
 
 def _changes(home: Home, monitor: Monitor, version: str, now: datetime) -> Sequence[Change]:
