@@ -65,7 +65,8 @@ def _untold(chart: Charted, mask: NDArray[np.bool_], gone: Collection[tuple[str,
     if not gone or chart.series.rule.family != "covariate":
         return mask
     names, starts = chart.series.names, [start for start, _ in chart.series.windows]
-    return mask & ~np.array([[(feature, start) in gone for start in starts] for feature, _ in names], bool)
+    is_told = np.array([[(feature, start) in gone for start in starts] for feature, _ in names], bool)
+    return np.asarray(mask & ~is_told, bool)
 
 
 def _raised(monitor: Monitor, environment: str, chart: Charted, mask: NDArray[np.bool_], now: datetime) -> Iterator[Signal]:

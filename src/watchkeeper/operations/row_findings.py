@@ -44,15 +44,18 @@ def _is_broken(monitor: Monitor, finding: Validation, row: pa.Table) -> bool | N
     value = row.column(finding.column)[0].as_py()
     if finding.expectation == "expect_column_values_to_not_be_null":
         return value is None
-    if is_private(monitor, finding.column):
-        return None
-    if finding.expectation == "expect_column_values_to_be_between":
+    if finding.expectation == "expect_column_values_to_be_between" and not is_private(monitor, finding.column):
         return _is_beyond(value, arguments)
-    if finding.expectation == "expect_column_values_to_be_in_set":
-        allowed = arguments.get("value_set")
-        is_known = isinstance(allowed, list) and all(isinstance(v, str) for v in allowed)
-        return value is not None and value not in allowed if is_known and (value is None or isinstance(value, str)) else None
+    if finding.expectation == "expect_column_values_to_be_in_set" and not is_private(monitor, finding.column):
+        return _is_none_of(value, arguments.get("value_set"))
     return None
+
+
+def _is_none_of(value: Any, allowed: Any) -> bool | None:
+    """Tell whether a text is not in a set of texts, which one that is missing breaks not; None where value or set are of another kind."""
+    if not isinstance(allowed, list) or not all(isinstance(v, str) for v in allowed) or not isinstance(value, str | None):
+        return None
+    return value is not None and value not in allowed
 
 
 def _is_beyond(value: Any, arguments: Mapping[str, Any]) -> bool | None:
