@@ -396,6 +396,18 @@ def test_what_began_after_the_week_and_is_open_is_no_part_of_it_and_not_kept_bac
     )
 
 
+def test_what_began_later_and_is_open_has_its_line_in_next_by_how_grave_it_is():
+    steps = 'distrust "not late"; ask #parcels what changed. Do not retrain on one day.'
+    own, later = incident(state="open", severity="high"), replace(incident(state="open", severity="critical"), id="i2")
+    of_later = f"ook at incident i2, which began later (`watchkeeper incidents show i2`): {steps}"
+    assert said(facts(incidents=[own], later=[later]))["Next"] == f"l{of_later} Look at incident i1 (`watchkeeper incidents show i1`): {steps}"
+    assert said(facts(later=[later]))["Next"] == f"l{of_later}"
+    assert said(facts(incidents=[incident()], later=[later]))["Next"] == f"l{of_later}", "what is over needs nobody beside it"
+    assert said(facts(is_judged=False, to_be_judged="give labels.", later=[later]))["Next"] == f"give labels. L{of_later}"
+    many = [replace(later, id=f"j{n}") for n in range(3)]
+    assert said(facts(incidents=[own], later=many))["Next"].endswith("1 more is open: `watchkeeper incidents` lists them.")
+
+
 def test_what_began_later_and_is_told_as_one_is_named_once_by_its_kpi():
     fault = incident(state="open", family="data", headline="wind: missing")
     harm = replace(incident(state="open", headline="half were late", part_of="i1"), id="i2")

@@ -6,7 +6,7 @@ import pytest
 
 from watchkeeper.judgement.episodes import MISSING_SEGMENTS, subject_of
 from watchkeeper.judgement.shortfall import shortfalls
-from worlds import DAY, START, day_of, scores, watched
+from worlds import DAY, START, day_of, judged, noise, scores, watched
 
 DAYS, REFERENCE = 80, 60
 LATER = START + 200 * DAY
@@ -131,3 +131,17 @@ def test_segments_that_are_not_declared_are_not_asked():
     shops = counts()
     shops["shop=a"][70:] = 0
     assert found(shops, segments=["city"]) == []
+
+
+@pytest.mark.parametrize("back", [75, DAYS], ids=["comes back", "stays away"])
+def test_that_the_column_moved_is_no_notice_beside_the_shop_that_is_missing_and_never_settles(back):
+    shops = counts()
+    shops["shop=b"][70:back] = 0
+    moved = noise(2, DAYS, series=2)
+    moved[:, 70:back] += 3.0
+    inputs = scores(moved, metric="share_shift", names=[("shop", ""), ("weight_kg", "")])
+    found = judged(watched(REFERENCE, segments=["shop"]), pa.concat_tables([table(shops), inputs]))
+    assert [day_of(s) for s in found if s.metric == "rows"] == list(range(70, min(back, DAYS - 2)))
+    told = {name: [day_of(s) for s in found if s.metric == "share_shift" and s.feature == name] for name in ("shop", "weight_kg")}
+    assert set(told["shop"]) <= {DAYS - 2, DAYS - 1}, "of the last days nobody knows yet whether a file is late"
+    assert told["weight_kg"] == list(range(70, min(back, 77)))

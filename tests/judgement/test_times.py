@@ -30,9 +30,13 @@ def test_times_run_from_the_first_window_to_the_opening_and_from_there_to_what_p
     assert times_text(found) == "detected after 30 h; acknowledged after 3 h; resolved after 3 days"
 
 
-def test_what_was_over_before_it_was_found_took_no_time_to_resolve():
+def test_what_was_over_before_it_was_found_has_no_time_to_resolve_and_is_in_no_median_of_it():
     found = one(event(), replace(event("resolved", day=3), at=event().at))
     assert times_text(found) == "detected after 30 h; over when it was found"
+    assert times_of(found) == Times(detect_hours=30)
+    assert medians([found]).text == "detected after 30 h (1 incident)"
+    later = one(event(incident="i2"), event("resolved", incident="i2", day=2))
+    assert medians([found, later]) == Medians(30, 2, 48, 1)
 
 
 def test_what_goes_on_has_no_time_to_resolve_and_what_was_taken_back_has_none_at_all():

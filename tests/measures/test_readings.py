@@ -92,6 +92,31 @@ def test_every_stored_metric_of_the_task_and_of_each_feature_is_read():
     assert {key for key in found if not key[2]} == wanted
 
 
+@pytest.mark.parametrize(
+    ("segments", "measured"),
+    [
+        (["carrier=AA", "carrier=VX"], {"distance", "town"}),
+        (["carrier=AA", "town=ulm"], {"distance", "town", "carrier"}),
+        (["carrier=AA&town=ulm"], {"distance"}),
+    ],
+    ids=["of one column", "of two", "of a pair"],
+)
+def test_how_a_column_moved_is_not_asked_of_its_own_segments(segments, measured):
+    """All rows of `carrier=AA` have that carrier: whatever becomes of the others moves its share there against the rest."""
+    fitted = FITTED | {"carrier": fit_category("carrier", {"AA": 600, "VX": 400})}
+
+    def of(carriers: dict[str, int]):
+        parts = {("", FEATURE, "distance", ""): counted(fitted["distance"], np.zeros(sum(carriers.values())))}
+        parts["", FEATURE, "town", ""] = scanned(of_category("town", fitted["town"]), pa.array(["ulm"] * sum(carriers.values())))[0]
+        for segment, counts in (("", carriers), *((s, {"AA": carriers["AA"]}) for s in segments)):
+            column = pa.array([name for name, n in counts.items() for _ in range(n)])
+            parts[segment, FEATURE, "carrier", ""] = scanned(of_category("carrier", fitted["carrier"]), column)[0]
+        return by_segment(parts.items())
+
+    found = read(of({"AA": 600}), fitted=fitted, reference_sums=of({"AA": 600, "VX": 400}), metrics={"segment_shift"})
+    assert {feature for _, feature, _ in found} == measured
+
+
 def test_correlations_of_pairs_are_read_when_asked_for_beside_the_reference_s():
     sums = Counts(n=100, cells=np.arange(5, 10), counts=np.full(5, 90), sums=np.array([45.0, 0.0, 0.0, 90.0, 90.0]))
     usual = Counts(n=400, cells=np.arange(5, 10), counts=np.full(5, 400), sums=np.array([80.0, 0.0, 0.0, 400.0, 400.0]))

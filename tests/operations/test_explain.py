@@ -1,6 +1,7 @@
 """One prediction: what is known of it, by its id, and which ones are worth reading."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from conftest import PARCELS, new_home, parcels_world
+from evidence_world import signal
+from incident_world import MONDAY, event
 from intake_world import expect, suite
 from measure_world import feature
 from watchkeeper.adapters.workspace import load_monitor
@@ -23,7 +26,7 @@ from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.pick import pick
 from watchkeeper.operations.watch import watch
 from watchkeeper.profiles.bins import fit_numeric
-from watchkeeper.records import Profile, Run, Score
+from watchkeeper.records import IncidentEvent, Profile, Run, Score, Signal
 from watchkeeper.site.explanation import explanation_lines
 from watchkeeper.windows import Window
 from worlds import DAY, parcels_days
@@ -100,11 +103,46 @@ def test_all_that_is_known_is_told(home, monitor):
     assert "depot " in said["Moved by"]
     assert said["Moved by"].endswith("(attributions as they were logged)")
     assert said["Landed"].endswith(
-        "parcels-2025-01-22.parquet, row 7; of its whole file (this row may be sound) did not hold: weight_kg: no van lifts more"
+        "parcels-2025-01-22.parquet, row 7; of its whole file did not hold: weight_kg: 1 % of 120 rows not as expected (at most 100), this row is one of them"
     )
     assert said["Segments"].startswith("depot ")
     assert said["Incidents"].startswith(("critical", "high", "warning"))
     assert said["Label"].startswith(("positive, known Wed 22 Jan", "positive, known Thu 23 Jan", "not positive, known"))
+
+
+def test_what_did_not_hold_of_its_file_is_told_with_the_share_of_rows_and_whether_this_is_one_of_them(make_home):
+    home = make_home(MONITOR | {"labels": None})
+    monitor = load_monitor(home, "parcels")
+    text = {"column": "depot", "severity": "warning"}
+    suite(
+        home,
+        "parcels_events",
+        expect("expect_column_values_to_not_be_null", column="weight_kg", severity="warning", why="scales never fail"),
+        expect("expect_column_values_to_be_between", column="by_weight", min_value=0, strict_min=True, severity="warning"),
+        expect("expect_column_values_to_be_in_set", value_set=["north", "south", "east"], **text),
+        expect("expect_column_values_to_match_regex", regex="^[a-z]+$", **text),
+        expect("expect_column_values_to_be_in_set", column="insured", value_set=["name-1", "name-2"], severity="warning"),
+        expect("expect_table_row_count_to_be_between", min_value=60, severity="warning"),
+    )
+    events, _ = _insured(*parcels_world(FIRST, rows=50))
+    rows = [r | {"by_weight": 0.0 if n in range(1, 5) else 1.0} for n, r in enumerate(events.to_pylist())]
+    rows[0] |= {"weight_kg": None, "by_weight": None}
+    rows[1]["depot"], rows[2]["depot"] = "mars", "M4"
+    pq.write_table(pa.Table.from_pylist(rows, schema=events.schema), home.root / "inbox" / "parcels-1.parquet")
+    ingest(home, monitor, now=NOW)
+
+    def told(place: int) -> list[str]:
+        return lines(monitor, explain(home, monitor, rows[place]["parcel"], now=NOW))["Landed"].partition("did not hold: ")[2].split("; ")
+
+    null, limits, names, spelling, private, size = told(0)
+    assert null == "weight_kg: 2 % of 50 rows not as expected (not be null), this row is one of them"
+    assert limits == "by_weight: 8 % of 50 rows not as expected (above 0), this row is not", "what is missing breaks no limit"
+    assert names == "depot: 4 % of 50 rows not as expected (one of north, south and east), this row is not"
+    assert spelling == "depot: 2 % of 50 rows not as expected (match regex), this row may be sound"
+    assert private.startswith("insured: ")
+    assert private.endswith(" of 50 rows not as expected (one of a set), this row may be sound"), "of what is private nothing is told"
+    assert size == "the table: table row count to be between (50 was seen)"
+    assert [one.rpartition(", ")[2] for one in told(2)[:3]] == ["this row is not", "this row is one of them", "this row is one of them"]
 
 
 def test_how_rows_with_about_such_a_score_came_out_is_counted_in_the_reference(home, monitor):
@@ -165,6 +203,33 @@ def test_of_an_id_that_several_versions_scored_each_can_be_told_of(make_home):
         explain(home, monitor, name, now=NOW, version="3")
     shown = CliRunner().invoke(app, ["--home", str(home.root), "explain", "parcels", name, "--version", "1", "--json", "--now", NOW.isoformat()])
     assert json.loads(shown.stdout)["score"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("family", "subject", "about", "of"),
+    [
+        ("data", "missing segments", [("rows", "depot=east")], {"east"}),
+        ("data", "missing rows", [("rows", "")], {"north", "east"}),
+        ("segment", "depot=north", [("calibration_gap_to_rest", "depot=north")], {"north"}),
+        ("target", "target recall depot=north", [("recall", "depot=north")], {"north"}),
+        ("service", "service", [("latency_to_rest", "depot=east"), ("latency_p95", "")], {"north", "east"}),
+        ("cost", "budget", [], {"north", "east"}),
+    ],
+)
+def test_the_incidents_of_a_row_are_of_the_model_or_of_a_segment_that_it_is_in(make_home, family, subject, about, of):
+    """A row of north landed: those of east that did not come are nothing of it."""
+    home = make_home(PARCELS | {"labels": None})
+    monitor = load_monitor(home, "parcels")
+    parcels_days(home.root, MONDAY.date(), 1, rows=40)
+    ingest(home, monitor, now=MONDAY + 2 * DAY)
+    during = {"window_start": MONDAY, "window_end": MONDAY + DAY, "computed_at": MONDAY + DAY}
+    raised = [replace(signal(metric, family=family, segment=segment), **during, signal_id=f"s{n}") for n, (metric, segment) in enumerate(about)]
+    home.lake.append_records(Signal, raised)
+    home.lake.append_records(IncidentEvent, [event(family=family, subject=subject, signals=[s.signal_id for s in raised])])
+    rows = home.lake.read("events/parcels").to_pylist()
+    found = {depot: next(r["parcel"] for r in rows if r["depot"] == depot) for depot in ("north", "east")}
+    told = {depot for depot, name in found.items() if explain(home, monitor, name, now=MONDAY + 3 * DAY).incidents}
+    assert told == of
 
 
 def test_where_no_version_is_logged_none_can_be_asked_for(make_home):

@@ -130,6 +130,11 @@ def test_mix_and_effect_are_those_of_the_rows_and_add_up(home: Home, window: Win
     assert sum(p.effect.value for p in split.parts) == pytest.approx(split.effect.value, abs=1e-9)
 
 
+def test_the_help_says_that_a_pair_is_declared() -> None:
+    told = " ".join(CliRunner().invoke(app, ["segments", "--help"]).stdout.split())
+    assert "each pair that it declares (`channel&region`)" in told
+
+
 def test_a_quiet_week_has_neither(home: Home) -> None:
     split = by(asked(home, PLAIN), "carrier")
     assert all(e.low < 0 < e.high for e in (split.mix, split.effect))
@@ -228,8 +233,10 @@ def test_any_mean_over_rows_can_be_asked_for(home: Home, metric: str) -> None:
 
 
 @pytest.mark.nightly
-def test_errors_of_a_regression_are_split_too(tmp_path: Path) -> None:
-    found = asked(brought_up(tmp_path / "home", "regression"), MIXED)
+def test_errors_of_a_regression_are_split_too_by_columns_alone_where_no_pair_is_declared(home: Home, tmp_path: Path) -> None:
+    found = asked(brought_up(tmp_path / "home", "regression", segments=["carrier", "depot"]), MIXED)
+    assert [s.dimension for s in found.splits] == ["carrier", "depot"]
+    assert [s.dimension for s in asked(home, MIXED).splits] == DIMENSIONS, "where one is, by it too"
     errors = [np.abs(10 * day["p_late"] - 10 * day["was_late"]) for day in (day_of(d) for d in range(21, 28))]
     assert (found.metric, found.unit) == ("mae", "truth")
     assert found.value.value == pytest.approx(np.concatenate(errors).mean())

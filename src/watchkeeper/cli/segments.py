@@ -39,8 +39,8 @@ def segments(
 ) -> None:
     """Take a KPI's change against the reference apart: what the mix of segments explains, and what they do themselves.
 
-    By each column that the monitor declares as a segment, and each pair. Every segment is shown with its rows, its value, its gap to
-    all other rows, and what it adds to the change.
+    By each column that the monitor declares as a segment, and each pair that it declares (`channel&region`). Every segment is shown with
+    its rows, its value, its gap to all other rows, and what it adds to the change.
     """
     place = open_home(ctx, home)
     monitor = load_monitor(place, model)

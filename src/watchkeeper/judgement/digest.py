@@ -283,36 +283,43 @@ def _labels(facts: DigestFacts) -> str:
 
 
 def _next(monitor: Monitor, facts: DigestFacts) -> str:
-    if steps := _steps(monitor, facts):
-        return " ".join([*steps[:1], *map(_capital, steps[1:])])
-    if facts.is_mostly_aside:
-        return "`watchkeeper quarantine list` says why rows are set aside: mend them at their source, or correct the suite or the monitor, then `watchkeeper quarantine release`."
-    if facts.blind:
-        return "see that labels are delivered; `watchkeeper check` says what is known of them."
-    return "nothing to do." if facts.is_judged else facts.to_be_judged or "`watchkeeper check` says what the reference lacks."
+    steps = _steps(monitor, facts)
+    return " ".join([*steps[:1], *map(_capital, steps[1:])]) or "nothing to do."
 
 
 def _steps(monitor: Monitor, facts: DigestFacts) -> list[str]:
-    """Return what to do: about each open incident; where none is, about the gravest of the period; about a main number that makes it no quiet one."""
+    """Return what to do: about each open incident, of the period or later; where none is, about the gravest of the period; about a main number that makes it no quiet one, or what hides it."""
     still, over = _open(facts), sorted(facts.incidents, key=lambda i: (i.family == "target", -SEVERITIES.index(i.severity)))
     if not facts.incidents:
         over = sorted(segments_in_trouble(facts), key=lambda i: -SEVERITIES.index(i.severity))
-    told = still or over[:1]
+    told, later = _once([*still, *facts.later]) or over[:1], {i.id for i in facts.later}
     number = (
         f"find the days and segments behind the {metric_text(main_of(monitor))}, worse than in any reference {grain_of(facts.end - facts.start)}."
     )
     out = [number] if not facts.incidents and is_out_of_range(monitor, facts) else []
-    out += [_look_at(i, is_named=len(told) > 1 or i.family == "segment") for i in told[:_FEW]]
+    if not out and not still and not over:
+        out += filter(None, [_to_see(facts)])
+    out += [_look_at(i, is_named=len(told) > 1 or i.family == "segment", is_later=i.id in later) for i in told[:_FEW]]
     more = len(told) - _FEW
     return [*out, f"{more} more {'is' if more == 1 else 'are'} open: `watchkeeper incidents` lists them."] if more > 0 else out
 
 
-def _look_at(incident: Incident, *, is_named: bool) -> str:
-    """Return the steps that an incident's story names; one without any, or of a segment, is named itself."""
+def _to_see(facts: DigestFacts) -> str:
+    """Return what to do where a period is not seen, or not judged; empty where it is."""
+    if facts.is_mostly_aside:
+        return "`watchkeeper quarantine list` says why rows are set aside: mend them at their source, or correct the suite or the monitor, then `watchkeeper quarantine release`."
+    if facts.blind:
+        return "see that labels are delivered; `watchkeeper check` says what is known of them."
+    return "" if facts.is_judged else facts.to_be_judged or "`watchkeeper check` says what the reference lacks."
+
+
+def _look_at(incident: Incident, *, is_named: bool, is_later: bool = False) -> str:
+    """Return the steps that an incident's story names; one without any, of a segment, or that began after the period is named itself."""
     steps = " ".join(incident.story.next_steps) if incident.story else ""
-    if steps and not is_named:
+    if steps and not is_named and not is_later:
         return steps
-    return f"look at incident {incident.id} (`watchkeeper incidents show {incident.id}`){f': {steps}' if steps else '.'}"
+    began = ", which began later" if is_later else ""
+    return f"look at incident {incident.id}{began} (`watchkeeper incidents show {incident.id}`){f': {steps}' if steps else '.'}"
 
 
 def _value(facts: DigestFacts, metric: str) -> float | None:

@@ -6,10 +6,11 @@ A segment is asked where all rows of the window are enough; if fewer came of all
 asked. A column whose values come and go by themselves, as products do, tells nothing: one had five rows a window at one end of the
 reference and none at the other. So do windows in which none of the reference's values has rows, as where the column is gone or all values are spelled otherwise, and rows
 that have no value, or are told as `(other)`.
+That the column itself moved in such a window is no news beside it, and no sign of what does no harm.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.judgement.usual_rows import CHANCE, LIKE, SHARE, UsualRows
 from watchkeeper.profiles.groups import NULL, REST
+from watchkeeper.records import Signal
 
 _STEADY = 5
 Floats = NDArray[np.float64]
@@ -59,6 +61,11 @@ def missed_segments(columns: Collection[str], counted: pa.Table, whole: Whole, m
             usual = UsualRows(rows[i, reference].tolist(), _of(whole.places, reference), _of(levels, reference))
             found = usual.missed(rows[i, after].tolist(), _of(whole.places, after), _of(may_be_late, after), _of(levels, after), CHANCE / len(asked))
             yield from (MissedSegment(names[i], int(after[one.at]), float(rows[i, after[one.at]]), one.like, one.chance) for one in found)
+
+
+def columns_gone(found: Iterable[Signal]) -> set[tuple[str, datetime]]:
+    """Return the columns of which a value is missed, each with the start of the window."""
+    return {(s.segment.partition("=")[0], s.window_start) for s in found if s.metric == "rows" and s.segment and s.level == "page"}
 
 
 def _levels(whole: Whole) -> tuple[list[float], NDArray[np.bool_]]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.judgement.apart import of_their_own
 from watchkeeper.judgement.charts import Charted, believed
+from watchkeeper.judgement.missing_segments import columns_gone
 from watchkeeper.judgement.panels import unscaled
 from watchkeeper.judgement.policy import rules_of
 from watchkeeper.judgement.settling import SETTLED, settled
@@ -33,11 +34,12 @@ def judged_metrics(monitor: Monitor) -> list[str]:
 
 def signals(monitor: Monitor, environment: str, charts: Sequence[Charted], scores: pa.Table, now: datetime) -> list[Signal]:
     """Return every signal of every window after the reference, in order of time."""
-    learned = list(_learned(monitor, environment, charts, now))
+    missed = list(shortfalls(monitor, environment, scores, now))
+    learned = list(_learned(monitor, environment, charts, now, gone=columns_gone(missed)))
     found = [
         *of_their_own(monitor, learned, scores),
         *_promises(monitor, environment, scores, now),
-        *_not_told_yet(shortfalls(monitor, environment, scores, now), learned),
+        *_not_told_yet(missed, learned),
     ]
     return sorted(found, key=lambda s: (s.window_start, s.family, s.metric, s.feature, s.segment))
 
@@ -51,14 +53,32 @@ def _not_told_yet(missing: Iterable[Signal], learned: Iterable[Signal]) -> Itera
             yield s
 
 
-def notices(monitor: Monitor, environment: str, charts: Sequence[Charted], harmed: Collection[datetime], now: datetime) -> list[Signal]:
-    """Return the signals of charts of inputs alone; a KPI paged in the windows that start when `harmed` says."""
-    return list(_learned(monitor, environment, charts, now, harmed))
+def notices(monitor: Monitor, environment: str, charts: Sequence[Charted], raised: Sequence[Signal], now: datetime) -> list[Signal]:
+    """Return the signals of charts of inputs alone; `raised` are those of all else: of KPIs, which tell what did harm, and of segments that are missing."""
+    harmed = {s.window_start for s in raised if s.family == "kpi" and s.level == "page"}
+    return list(_learned(monitor, environment, charts, now, harmed, columns_gone(raised)))
 
 
-def _learned(monitor: Monitor, environment: str, charts: Sequence[Charted], now: datetime, harmed: Collection[datetime] = ()) -> Iterator[Signal]:
-    for chart, mask in believed(monitor, settled(list(believed(monitor, charts)), harmed)):
-        yield from _raised(monitor, environment, chart, mask, now)
+def _learned(
+    monitor: Monitor,
+    environment: str,
+    charts: Sequence[Charted],
+    now: datetime,
+    harmed: Collection[datetime] = (),
+    gone: Collection[tuple[str, datetime]] = (),
+) -> Iterator[Signal]:
+    first = [(chart, _untold(chart, mask, gone)) for chart, mask in believed(monitor, charts)]
+    for chart, mask in believed(monitor, settled(first, harmed)):
+        yield from _raised(monitor, environment, chart, _untold(chart, mask, gone), now)
+
+
+def _untold(chart: Charted, mask: NDArray[np.bool_], gone: Collection[tuple[str, datetime]]) -> NDArray[np.bool_]:
+    """Return what is believed of a chart; of inputs without what an incident of missing segments tells: a value of the column itself no longer comes."""
+    if not gone or chart.series.rule.family != "covariate":
+        return mask
+    names, starts = chart.series.names, [start for start, _ in chart.series.windows]
+    is_told = np.array([[(feature, start) in gone for start in starts] for feature, _ in names], bool)
+    return np.asarray(mask & ~is_told, bool)
 
 
 def _raised(monitor: Monitor, environment: str, chart: Charted, mask: NDArray[np.bool_], now: datetime) -> Iterator[Signal]:

@@ -4,7 +4,7 @@ Belongs here: the definitions, and what they are of several incidents. Does not:
 
 **Time to detect** is from the start of its first window out of line, as known by now, until it opened: the window itself, the wait for
 labels, and the wait for the next run are part of it. Where the newest rows of that window told, it is from the first of those that were bad. **Time to acknowledge** and **time to resolve** are from then until somebody first
-said to look after it, and until it was over: that takes windows without trouble. What was taken back never was and took no time; what
+said to look after it, and until it was over: that takes windows without trouble. What was over when it was found, before anybody could be told, took no time to resolve. What was taken back never was and took no time; what
 lasts, or is no longer judged, is not resolved. A budget is told of before it breaks, and has no time to detect. Times are in hours.
 """
 
@@ -35,7 +35,7 @@ def times_of(incident: Incident) -> Times:
     if incident.is_withdrawn:
         return Times()
     seen = incident.detected_at
-    over = None if incident.is_unjudged else incident.resolved_at
+    over = None if incident.is_unjudged or _was_over(incident) else incident.resolved_at
     begun = None if incident.family == "cost" else incident.onset_at
     return Times(_hours(begun, seen), _hours(seen, incident.acknowledged_at), _hours(seen, over))
 
@@ -58,7 +58,7 @@ def times_text(incident: Incident, waited: timedelta | None = None) -> str:
     times = times_of(incident)
     of_which = f", of which {hours_text(waited / _HOUR)} waiting for labels" if waited else ""
     told = [
-        f"{verb} after {hours_text(hours)}{more}" if hours or verb != "resolved" else "over when it was found"
+        f"{verb} after {hours_text(hours)}{more}"
         for verb, hours, more in (
             ("detected", times.detect_hours, of_which),
             ("acknowledged", times.acknowledge_hours, ""),
@@ -66,7 +66,8 @@ def times_text(incident: Incident, waited: timedelta | None = None) -> str:
         )
         if hours is not None
     ]
-    return "; ".join(told)
+    is_told = _was_over(incident) and not (incident.is_withdrawn or incident.is_unjudged)
+    return "; ".join([*told, *(["over when it was found"] if is_told else [])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,16 @@ class Medians:
 
 
 def medians(incidents: Sequence[Incident]) -> Medians:
-    """Return the medians of incidents: of all of them until they were seen, of those that are over until they were."""
+    """Return the medians of incidents: of all of them until they were seen, of those that were over later until they were."""
     every = [times_of(i) for i in incidents]
     detect = [t.detect_hours for t in every if t.detect_hours is not None]
     resolve = [t.resolve_hours for t in every if t.resolve_hours is not None]
     return Medians(median(detect) if detect else None, len(detect), median(resolve) if resolve else None, len(resolve))
+
+
+def _was_over(incident: Incident) -> bool:
+    """Tell whether an incident was over when it was found."""
+    return incident.resolved_at is not None and incident.resolved_at <= incident.detected_at
 
 
 def _of(told: str, count: int) -> str:

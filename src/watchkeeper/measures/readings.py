@@ -27,6 +27,7 @@ from watchkeeper.profiles.labelled import SCORE
 from watchkeeper.profiles.pairs import name_of, sums_of
 from watchkeeper.profiles.parts import FEATURE, PAIR, SERVICE
 from watchkeeper.records import CLASS, Score
+from watchkeeper.spelling import segment_pairs
 from watchkeeper.stats.intervals import Estimate, undefined
 from watchkeeper.words import counted
 
@@ -80,13 +81,16 @@ def _judged(sums: Sums, name: str) -> Counts:
 
 
 def _segment_shifts(frame: Frame, sums: BySegment) -> Iterator[Score]:
-    """Yield for each feature how far it moved in the segment where it moved most against the rest."""
+    """Yield for each feature how far it moved in the segment where it moved most against the rest.
+
+    A segment of the feature itself says nothing of that: in it the feature is always the same.
+    """
     wanted = [metric for metric in catalogue.of("segments", stored_only=False) if frame.wants(metric)]
-    names = sorted(s for s in sums if s and s in frame.reference_sums and not is_place(frame, s))
-    if not wanted or not names:
-        return
+    every = sorted(s for s in sums if s and s in frame.reference_sums and not is_place(frame, s)) if wanted else []
+    columns = {s: {column for column, _ in segment_pairs(s)} for s in every}
     for name, bins in frame.fitted.items():
-        if name.startswith("@") or (FEATURE, name, "") not in sums[""]:
+        names = [s for s in every if name not in columns[s]]
+        if not names or name.startswith("@") or (FEATURE, name, "") not in sums[""]:
             continue
         theirs, ours = (
             sides(bins, names, {s: FeatureView(bins, by[s][FEATURE, name, ""], is_coarse=bool(s)) for s in by if (FEATURE, name, "") in by[s]})

@@ -85,8 +85,7 @@ def _by_its_own_reference(era: Era, daily: pa.Table) -> pa.Table:
 
 def _notices_of_steps(home: Home, era: Era, daily: pa.Table, raised: Sequence[Signal], now: datetime) -> list[Signal]:
     """Return what inputs are out of line beside the days that a rolling reference went on to, step by step."""
-    harmed = {s.window_start for s in raised if s.family == "kpi" and s.level == "page"}
-    return [s for step, charts in _steps_charted(home, era, daily, now) for s in notices(step.monitor, era.monitor.environment, charts, harmed, now)]
+    return [s for step, charts in _steps_charted(home, era, daily, now) for s in notices(step.monitor, era.monitor.environment, charts, raised, now)]
 
 
 def _steps_charted(home: Home, era: Era, daily: pa.Table, now: datetime, *, newest: int = 0) -> Iterator[tuple[Era, list[Charted]]]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.errors import UsageError
 from watchkeeper.judgement.eras import era_of, reference_text
@@ -31,6 +32,7 @@ from watchkeeper.operations.lots import WHOLE_FILE
 from watchkeeper.operations.maturity import maturity_of
 from watchkeeper.operations.quarantine import row_of, standing
 from watchkeeper.operations.rollup import basis_of, reference_of, threshold_of
+from watchkeeper.operations.row_findings import broken_by, findings_of
 from watchkeeper.operations.spans import spans_of
 from watchkeeper.operations.values import values_of
 from watchkeeper.profiles.bins import FeatureBins
@@ -40,9 +42,9 @@ from watchkeeper.profiles.groups import NULL
 from watchkeeper.profiles.kinds import Derived
 from watchkeeper.profiles.labelled import NEGATIVE, POSITIVE, SCORE
 from watchkeeper.profiles.parts import FEATURE
-from watchkeeper.records import ATTRIBUTION, Batch, Change, IncidentEvent, Quarantined, Run, Source, Validation
+from watchkeeper.records import ATTRIBUTION, Batch, Change, IncidentEvent, Quarantined, Run, Signal, Source
 from watchkeeper.site.explanation import MASK, Alike, Explanation, Input, Truth
-from watchkeeper.spelling import segment_of
+from watchkeeper.spelling import segment_of, segment_pairs
 
 _REACHES, _ENOUGH = (0.02, 0.05), 50
 
@@ -129,7 +131,7 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
     version = _text(row, roles.version)
     truths = list(_truths(home, monitor, name, now)) if monitor.labels else []
     hides_labels = monitor.labels is not None and bool({monitor.labels.column, monitor.labels.join} & set(hidden))
-    segments = list(_segments(monitor, row, hidden))
+    findings = findings_of(home, batch, now=now)
     window = monitor.grid.at(at)
     due = maturity_of(home, monitor, now=now)
     return Explanation(
@@ -154,12 +156,13 @@ def _explained(home: Home, monitor: Monitor, name: str, row: pa.Table, now: date
         chances=_chances(monitor, row, hidden),
         labels_due=None if due.source in ("none", "unknown") else window.end + due.after,
         is_mature=due.state_of(window, now) == "mature",
-        segments=segments,
+        segments=list(_segments(monitor, row, hidden)),
         batch=batch,
         row_number=int(row.column("wk_row")[0].as_py()),
-        findings=_findings(home, batch, now),
+        findings=findings,
+        breaks=broken_by(monitor, findings, row, hidden),
         changes=_changes(home, monitor, version, now),
-        incidents=_incidents(home, monitor, at, segments, now),
+        incidents=_incidents(home, monitor, row, hidden, now),
         times_landed=times,
         compared_with=reference_text(era),
     )
@@ -301,13 +304,6 @@ def _segments(monitor: Monitor, row: pa.Table, hidden: Collection[str]) -> Itera
             yield segment_of((c, _text(row, c) or NULL) for c in columns)
 
 
-def _findings(home: Home, batch: Batch | None, now: datetime) -> Sequence[Validation]:
-    if batch is None:
-        return []
-    found: list[Validation] = home.lake.newest(Validation, as_of=now, where=pc.field("batch_id") == batch.batch_id)
-    return [v for v in found if v.outcome != "pass"]
-
-
 def _changes(home: Home, monitor: Monitor, version: str, now: datetime) -> Sequence[Change]:
     if not version:
         return []
@@ -315,9 +311,22 @@ def _changes(home: Home, monitor: Monitor, version: str, now: datetime) -> Seque
     return sorted((c for c in found if c.version == version), key=lambda c: c.at)
 
 
-def _incidents(home: Home, monitor: Monitor, at: datetime, segments: Collection[str], now: datetime) -> Sequence[Incident]:
-    """Return the incidents whose windows hold a moment: about the model, or about a segment that the row is in."""
-    mine = (pc.field("model") == monitor.model) & (pc.field("environment") == monitor.environment)
-    told = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine))
+def _incidents(home: Home, monitor: Monitor, row: pa.Table, hidden: Collection[str], now: datetime) -> Sequence[Incident]:
+    """Return the incidents whose windows hold a row: about the model, or about a segment that the row is in; of rows that did not come this is none."""
+    at, model = row.column("wk_time")[0].as_py(), pc.field("model") == monitor.model
+    told = fold(home.lake.newest(IncidentEvent, as_of=now, where=model & (pc.field("environment") == monitor.environment)))
     during = [i for i in told if i.window_start <= at < i.window_end and not i.is_withdrawn]
-    return [i for i in during if i.family != "segment" or i.subject in segments]
+    marks = {mark for i in during for mark in i.signals}
+    known: list[Signal] = home.lake.newest(Signal, as_of=now, where=model & among("signal_id", marks)) if marks else []
+    segments = {s.signal_id: s.segment for s in known}
+
+    def is_its(incident: Incident) -> bool:
+        about = {incident.subject} if incident.family == "segment" else {segments[mark] for mark in incident.signals if mark in segments}
+        return not about or any(_is_in(row, segment, hidden) for segment in about)
+
+    return [i for i in during if is_its(i)]
+
+
+def _is_in(row: pa.Table, segment: str, hidden: Collection[str]) -> bool:
+    """Tell whether a row is in a segment, as it is in the whole; of a column that is hidden that is not told."""
+    return all(c in row.column_names and c not in hidden and (_text(row, c) or NULL) == value for c, value in segment_pairs(segment))

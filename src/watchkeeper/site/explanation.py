@@ -4,8 +4,8 @@ Belongs here: facts about a prediction -> lines. Does not: finding them (operati
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.groups import NULL
 from watchkeeper.records import Batch, Change, Validation
 from watchkeeper.samples import Span
-from watchkeeper.words import counted, expectation_text, listed, metric_text, moment_text, number_text, one_line, share_text
+from watchkeeper.words import counted, expectation_text, expected_text, listed, metric_text, moment_text, number_text, one_line, share_text
 
 MASK = "***"
 _SHOWN = 8
@@ -83,8 +83,11 @@ class Explanation:
     batch: Batch | None
     row_number: int
     findings: Sequence[Validation]
+    """What did not hold of its whole file."""
     changes: Sequence[Change]
     incidents: Sequence[Incident]
+    breaks: Mapping[str, bool] = field(default_factory=dict)
+    """Whether this very row breaks what did not hold, by expectation id; of those of which that can be told."""
     times_landed: int = 1
     compared_with: str = ""
     """The new normal that its score and inputs are compared with, empty where that is the reference of the monitor file."""
@@ -265,10 +268,21 @@ def _landed(monitor: Monitor, found: Explanation) -> str:
     said = f"{moment_text(found.batch.landed_at, monitor.timezone)} in {found.batch.name}, row {found.row_number}"
     if found.times_landed > 1:
         said += f", its id {counted(found.times_landed, 'time')} in the lake: the last one{f' in {found.environment}' if monitor.columns.environment else ''} is told of"
-    broken = [f"{f.column or 'the table'}: {f.why or expectation_text(f.expectation)}" for f in found.findings]
-    return said + (
-        f"; of its whole file (this row may be sound) did not hold: {'; '.join(broken)}" if broken else "; all that was checked of its file held"
-    )
+    broken = [_broken(monitor, found, f) for f in found.findings]
+    return said + (f"; of its whole file did not hold: {'; '.join(broken)}" if broken else "; all that was checked of its file held")
+
+
+def _broken(monitor: Monitor, found: Explanation, finding: Validation) -> str:
+    """Return what did not hold: of rows how many are not as expected, and whether this one is among them; of a table what was seen."""
+    about = finding.column or "the table"
+    if finding.outcome == "error":
+        return f"{about}: {expectation_text(finding.expectation)} (could not be checked)"
+    if not finding.unexpected_count or not finding.element_count:
+        return f"{about}: {expectation_text(finding.expectation)}{f' ({finding.observed} was seen)' if finding.observed else ''}"
+    expected = expected_text(finding.expectation, {} if finding.column in monitor.private else json.loads(finding.arguments or "{}"))
+    share = share_text(finding.unexpected_count / finding.element_count)
+    row = {True: "this row is one of them", False: "this row is not", None: "this row may be sound"}[found.breaks.get(finding.expectation_id)]
+    return f"{about}: {share} of {counted(finding.element_count, 'row')} not as expected ({expected}), {row}"
 
 
 def _incident(incident: Incident) -> str:

@@ -50,7 +50,7 @@ class IncidentRow:
     acknowledged_at: Of[datetime | None, "when somebody first said to look after it; null where nobody did"]
     detect_hours: Of[float | None, "time to detect: from `onset_at` to `detected_at`; null where it was taken back"]
     acknowledge_hours: Of[float | None, "time to acknowledge: from `detected_at` to `acknowledged_at`"]
-    resolve_hours: Of[float | None, "time to resolve: from `detected_at` to `resolved_at`; null where it was taken back"]
+    resolve_hours: Of[float | None, "time to resolve: from `detected_at` to `resolved_at`; null where it was over when it was found, or taken back"]
     window_start: Of[datetime, "first window out of line"]
     window_end: Of[datetime, "end of the last window out of line, exclusive"]
     headline: Of[str, "one line for people"]
