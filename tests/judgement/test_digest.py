@@ -354,7 +354,7 @@ def test_a_bad_week_whose_own_number_is_as_usual_tells_that_of_its_worst_day():
     usual = {"roc_auc": score("roc_auc", 0.697, day=7, days=7, low=0.679, high=0.714, reference_value=0.696)}
     found = facts(scores=usual, incidents=[incident()], reason=Reason(low, 4))
     worst = "AUC 0.457 [0.381, 0.536] on Sat 18 January"
-    assert headline(monitor(), found) == f"parcels, 13 to 19 January: bad. {worst}, the worst of 4 days out of line; usually 0.668 on a typical day"
+    assert headline(monitor(), found) == f"parcels, 13 to 19 January: bad. {worst}, the worst of 4 days that alarmed; usually 0.668 on a typical day"
     once = facts(scores=usual, incidents=[incident()], reason=Reason(low, 1))
     assert headline(monitor(), once).endswith(f"{worst}; usually 0.668 on a typical day")
 

@@ -136,7 +136,7 @@ def days_told(found: Sequence[Notice]) -> list[int]:
 def test_what_only_goes_on_is_told_on_three_days_then_after_a_week_and_weekly():
     found, _ = walked(range(27), *LASTS)
     assert days_told(found) == [0, 1, 2, 3, 7, 14, 21]
-    assert {n.skip for n in found if n.skip} == {f"{GOES_ON}: told again on day {day}, or with news" for day in (7, 14, 21, 28)}
+    assert {n.skip for n in found if n.skip} == {f"{GOES_ON}: told again {day} days after it opened, or with news" for day in (7, 14, 21, 28)}
     assert len({n.event.event_id for n in found}) == len(LASTS)  # none of the events is lost
 
 

@@ -9,7 +9,7 @@ from watchkeeper.story import Size, Story
 
 
 def of(*signals, **more) -> Size:
-    return size_of(monitor(**more), episode(*signals), evidence(*signals))
+    return size_of(monitor(**more), evidence(*signals))
 
 
 def test_it_is_the_worst_of_the_final_windows():

@@ -143,7 +143,7 @@ def test_a_segment_that_fails_alone():
     found = [signal("calibration_gap_to_rest", 0.12, day=d, family="segment", segment="depot=north") for d in (7, 8, 9)]
     said = told(*found, how=evidence(*found, rate=0.2, gap=0.12))
     assert said.headline == "depot=north: 20 % of parcels late [17, 23], the model expected 8 % (13 to 15 January)"
-    apart = "Beside the rest: its gap lies +12 points from that of all other parcels on Mon 13 January, the worst of 3 days out of line."
+    apart = "Beside the rest: its gap lies +12 points from that of all other parcels on Mon 13 January (the worst of 3 days)."
     assert said.when == f"13 to 15 January, UTC. Its own gap: +12 points. {apart}"
 
 
@@ -153,7 +153,7 @@ def test_a_segment_tells_its_own_gap_the_worst_day_and_whether_the_rest_is_off_a
     own = score("calibration_gap", 0.24, se=0.02, n=225)
     off, usual = (rest_of(score("calibration_gap", whole, se=0.01, reference_value=0.0), own) for whole in (-0.0825, 0.0638))
     said, alone = (told(*found, how=evidence(*found, rate=0.47, gap=0.24, rest=rest)).when for rest in (off, usual))
-    apart = "its gap lies +48 points from that of all other parcels on Tue 14 January, the worst of 3 days out of line."
+    apart = "its gap lies +48 points from that of all other parcels on Tue 14 January (the worst of 3 days)."
     assert alone == f"13 to 15 January, UTC. Its own gap: +24 points. Beside the rest: {apart}"
     assert said == f"{alone} The rest is off as well: -19 points over 13 to 15 January, usually +0 points."
 
@@ -211,10 +211,27 @@ def test_a_broken_promise_of_recall_distrusts_what_is_passed_over_and_no_place_b
     assert said.next_steps[0] == 'distrust "not late"; ask #parcels what changed.'
 
 
+def test_a_number_that_no_days_add_up_to_is_told_of_the_worst_day_and_not_of_the_least_likely():
+    usual = {"expected": 0.67, "normal_low": 0.54, "normal_high": 0.79}
+    likeliest, other = signal("roc_auc", 0.50, p=1e-5, **usual), signal("roc_auc", 0.52, day=8, p=1e-3, **usual)
+    first = replace(signal("roc_auc", 0.48, day=6, **usual), level="notice")
+    said = told(likeliest, other, how=evidence(likeliest, other, missed=None, gap=0.0, unalarmed=[first]))
+    assert said.headline.startswith("AUC 0.480 on Sun 12 January (the worst of 3 days), 0.670 on a typical day")
+    assert said.size is not None
+    assert (said.size.value, said.size.said) == (0.48, "AUC 0.480 on Sun 12 January, usually 0.670")
+
+
+def test_the_miss_at_worst_is_that_of_all_days_since_it_began():
+    found, first = [signal(value=0.3, day=8), signal(value=0.4, day=9)], signal(value=0.5, day=7)
+    between = signal(value=-0.6, day=10)
+    assert "in all, at worst +50 in a day;" in told(*found, how=evidence(*found, unalarmed=[first, between])).when
+    assert "in all, at worst +50 in a day;" in told(found[0], how=evidence(found[0], unalarmed=[first])).when
+
+
 def test_where_windows_between_were_as_usual_it_says_of_which_ones_causes_are():
     found = [signal(value=0.4, day=7), signal(value=0.1, day=8), signal(value=0.3, day=9)]
     about = evidence(*found, traces=Traces(labels=(0.4, 0.1, 500)))
-    rows = "are looked for in the rows of Mon 13 January and Wed 15 January, which alone were out of line."
+    rows = "are looked for in the rows of Mon 13 January and Wed 15 January alone: the other days are less surely part of it."
     assert dict(told(*found, how=about).facts)["Causes"] == rows
     split = evidence(*found, bad_observed=score("positive_rate", 0.5), bad_gap=score("calibration_gap", 0.4))
     assert dict(told(*found, how=split).facts)["Causes"] == rows

@@ -22,6 +22,8 @@ def test_a_slow_chart_that_still_alarms_after_the_fault_adds_no_window():
 
 def test_windows_before_the_first_alarm_belong_to_it():
     assert days(signal(value=0.4, day=7, **USUAL), onset=START + 5 * DAY) == [(5, 7), (7, 8)]
+    slow = [signal(value=v, day=d, rule="slow", **USUAL) for d, v in ((7, 0.05), (8, 0.15))]
+    assert days(*slow, onset=START + 5 * DAY) == [(5, 7), (8, 9)]
 
 
 def test_of_a_slow_change_the_windows_outside_count_and_else_all():

@@ -85,7 +85,11 @@ def test_an_incident_is_one_thread_and_its_headline_is_closed(home: Home, run, s
     run(happen(home, event("joined", day=1)), slack.as_bot)
     run(happen(home, event("resolved", day=2)), slack.as_bot)
     opened, joined, resolved = slack.messages
-    assert told(slack) == ["🔴 parcels: opened on day 0", "🔴 parcels goes on, day 1: joined on day 1", "✅ parcels: resolved: 3 days clear"]
+    assert told(slack) == [
+        "🔴 parcels: opened on day 0",
+        "🔴 parcels goes on, 2 days since it began: joined on day 1",
+        "✅ parcels: resolved: 3 days clear",
+    ]
     assert (joined["thread_ts"], resolved["thread_ts"]) == (opened["ts"], opened["ts"])
     assert [(u["ts"], u["text"]) for u in slack.updates] == [(opened["ts"], "✅ Resolved: parcels: joined on day 1")]
 

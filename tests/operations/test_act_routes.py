@@ -70,7 +70,7 @@ def test_an_incident_that_gets_graver_opens_where_its_new_route_leads_and_the_ol
         ("#parcels", "🚨 parcels: now critical, was high: joined on day 1", first),
     ]
     threads = [("#oncall", second), ("#parcels", first)]
-    assert sorted(said(slack)[3:5]) == [(channel, "🚨 parcels goes on, day 2: joined on day 2", head) for channel, head in threads]
+    assert sorted(said(slack)[3:5]) == [(channel, "🚨 parcels goes on, 3 days since it began: joined on day 2", head) for channel, head in threads]
     assert sorted(said(slack)[5:]) == [(channel, "✅ parcels: resolved: 3 days clear", head) for channel, head in threads]
     assert sorted(u["text"] for u in slack.updates) == ["✅ Resolved: parcels: joined on day 2"] * 2
     assert "*Told so far:* in #parcels." in str(slack.messages[1]["blocks"])
@@ -142,7 +142,7 @@ def test_what_was_sent_before_there_were_routes_keeps_its_thread(slack: Slack, h
         Action, [replace(r, payload=json.dumps(c), at=r.at + timedelta(seconds=1)) for r, c in zip(rows, old, strict=True)], guard=("act", 2)
     )
     run(happen(home, event("joined", day=1)), routes=[])
-    assert said(slack)[1] == ("#parcels", "🔴 parcels goes on, day 1: joined on day 1", "🔴 parcels: opened on day 0")
+    assert said(slack)[1] == ("#parcels", "🔴 parcels goes on, 2 days since it began: joined on day 1", "🔴 parcels: opened on day 0")
 
 
 def test_a_channel_that_slack_does_not_know_is_named_with_where_it_may_be_said(slack: Slack, home: Home, run):

@@ -44,17 +44,20 @@ def test_a_thread_has_the_whole_story_once_then_news_and_ever_fewer_lines(home: 
     run(happen(home, event("resolved", day=9)))
     opened, *lines, news, week, over = ["\n".join(_texts(m)) for m in slack.messages]
     assert "*Likely cause:* unknown" in opened
-    rest = "`i1`, high, #parcels. Next on day {}, or with news. All of it: `watchkeeper incidents show i1`."
-    assert lines == [f"🔴 parcels goes on, day {day}: joined on day {day}\n{rest.format(after)}" for day, after in ((1, 2), (2, 3), (3, 7))]
+    rest = "`i1`, high, #parcels. Next in {}, or with news. All of it: `watchkeeper incidents show i1`."
+    assert lines == [
+        f"🔴 parcels goes on, {began} since it began: joined on day {day}\n{rest.format(after)}"
+        for day, began, after in ((1, "2 days", "1 day"), (2, "3 days", "1 day"), (3, "4 days", "4 days"))
+    ]
     assert news.splitlines()[:2] == [
         "🔴 parcels: the likely cause is found: faulty data: wind (70 % of the change)",
         "*As it stands:* joined on day 5.",
     ]
-    assert week.startswith("🔴 parcels goes on, day 7: joined on day 7\n")
+    assert week.startswith("🔴 parcels goes on, 8 days since it began: joined on day 7\n")
     assert over.splitlines()[1:3] == ["*Lasted:* 10 days, 3 to 12 Mar 2025.", "*Cause in the end:* faulty data: wind (70 % of the change)."]
     assert len(home.lake.newest(IncidentEvent)) == 10
     assert [(r.state, r.reason) for r in home.lake.newest(Action) if r.state == "skipped"] == [
-        ("skipped", f"it only went on: told again on day {day}, or with news") for day in (7, 7, 14)
+        ("skipped", f"it only went on: told again {day} days after it opened, or with news") for day in (7, 7, 14)
     ]
 
 
@@ -63,7 +66,7 @@ def test_a_promise_that_breaks_meanwhile_is_news_in_the_thread(home: Home, run, 
     run(happen(home, event("joined", day=1), event(incident="p1", day=1, family="target", subject="recall")))
     assert sorted(told(slack)[1:]) == ["🔴 parcels: opened on day 1", "🔴 parcels: opened on day 1 (`p1`)"]
     run(happen(home, event("joined", day=2)))
-    assert told(slack)[3:] == ["🔴 parcels goes on, day 2: joined on day 2"]
+    assert told(slack)[3:] == ["🔴 parcels goes on, 3 days since it began: joined on day 2"]
 
 
 def _texts(message: dict[str, Any]) -> list[str]:
@@ -95,7 +98,7 @@ def test_what_an_earlier_release_told_every_day_is_not_told_again(home: Home, ru
     assert run(days[-1].at) == []
     assert [(r.kind, r.state) for r in run(happen(home, event("joined", day=6)))] == [("update", "skipped")]
     assert outcomes(run(happen(home, event("joined", day=7)))) == [("update", "sent")]
-    assert [(m["text"], m["thread_ts"]) for m in slack.messages] == [("🔴 parcels goes on, day 7: joined on day 7", "1.0")]
+    assert [(m["text"], m["thread_ts"]) for m in slack.messages] == [("🔴 parcels goes on, 8 days since it began: joined on day 7", "1.0")]
 
 
 def test_news_that_failed_is_told_with_the_next_update_and_once(home: Home, run, slack: Slack):
@@ -106,4 +109,7 @@ def test_news_that_failed_is_told_with_the_next_update_and_once(home: Home, run,
     rows = run(happen(home, event("joined", day=2, causes=wind)))
     assert sorted(outcomes(rows)) == [("update", "sent"), ("update", "skipped")]
     run(happen(home, event("joined", day=3, causes=wind)))
-    assert told(slack)[1:] == ["🔴 parcels: the likely cause is found: faulty data: wind", "🔴 parcels goes on, day 3: joined on day 3"]
+    assert told(slack)[1:] == [
+        "🔴 parcels: the likely cause is found: faulty data: wind",
+        "🔴 parcels goes on, 4 days since it began: joined on day 3",
+    ]

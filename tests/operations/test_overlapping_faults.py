@@ -105,7 +105,7 @@ def test_a_past_judged_at_once_tells_two_overlapping_faults_apart_each_with_its_
     assert (row["models"], row["severity"]) == (["parcels"], "critical")
     own, rest = gaps_of(home, "depot=south", Window(BEGIN + EARLY.start * DAY, BEGIN + EARLY.stop * DAY))
     assert f". Its own gap: {points(own)}. Beside the rest: its gap lies " in south.when
-    assert f", the worst of 6 days out of line. The rest is off as well: {points(rest)} over 25 to 31 January, usually " in south.when
+    assert f" (the worst of 7 days). The rest is off as well: {points(rest)} over 25 to 31 January, usually " in south.when
     events = home.lake.newest(IncidentEvent)
     again = watch(home, now=BEGIN + (DAYS + 1) * DAY + timedelta(hours=15))
     assert again.events == []

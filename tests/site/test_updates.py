@@ -21,7 +21,8 @@ WORST = Size(about="calibration gap", value=0.37, expected=0.0, said="calibratio
 
 
 def told(*news: News, day: int = 5, **more) -> Message:
-    return update_message(STORY, event(), news, day=day, severity="high", channel="#parcels", **more)
+    one = event("joined", day=day)
+    return update_message(STORY, one, news, day=day, began_at=one.at - (day + 4) * DAY, severity="high", channel="#parcels", **more)
 
 
 def test_news_is_said_first_with_what_it_is_about_and_the_page():
@@ -40,10 +41,10 @@ def test_more_news_is_one_more_line_and_a_headline_is_said_once():
     assert (alone.title, alone.facts) == (f"parcels: labels are in: {STORY.headline}", [])
 
 
-def test_that_it_goes_on_is_one_line_that_says_when_the_next_comes():
+def test_that_it_goes_on_is_one_line_that_says_since_when_as_its_numbers_do_and_when_the_next_comes():
     assert text(told(day=7)) == (
-        "🔴 **parcels goes on, day 7: 57 % of parcels on Monday were late; the model expected 20 %**\n"
-        "`i1`, high, #parcels. Next on day 14, or with news. All of it: `watchkeeper incidents show i1`.\n"
+        "🔴 **parcels goes on, 11 days since it began: 57 % of parcels on Monday were late; the model expected 20 %**\n"
+        "`i1`, high, #parcels. Next in 7 days, or with news. All of it: `watchkeeper incidents show i1`.\n"
     )
 
 

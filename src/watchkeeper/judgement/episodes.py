@@ -79,17 +79,16 @@ class Episode:
 
 
 def windows_out_of_line(episode: Episode) -> list[Window]:
-    """Return the windows of an episode that alarmed by themselves, and those before its first alarm; where none did, those outside what is usual, else all.
+    """Return the windows of an episode that surely are part of it: that alarmed by themselves, where none did those that alarmed outside what is usual, and those before its first alarm; else all.
 
     A chart of slow changes remembers: it may still alarm when what it is about is over.
     """
     outside = [s for s in episode.signals if _is_outside(s)]
     mine = {Window(s.window_start, s.window_end) for s in [s for s in outside if s.rule != "slow"] or outside}
-    first = min(mine).start if mine else episode.start
     if not mine:
         return [Window(episode.start, episode.end)]
-    onset = episode.onset if episode.onset is not None and first == episode.signals[0].window_start else first
-    return sorted({*mine, *([Window(onset, first)] if onset < first else [])})
+    alarmed = episode.signals[0].window_start
+    return sorted({*mine, *([Window(episode.start, alarmed)] if episode.start < alarmed else [])})
 
 
 def rows_out_of_line(episode: Episode) -> list[Window]:

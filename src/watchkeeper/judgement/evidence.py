@@ -18,6 +18,7 @@ from watchkeeper.judgement.moves import Moved
 from watchkeeper.judgement.succession import Succession
 from watchkeeper.judgement.traces import Traces
 from watchkeeper.judgement.versions import Versions
+from watchkeeper.judgement.worst import alike, worst_of
 from watchkeeper.records import Change, Score, Signal
 from watchkeeper.windows import Window
 
@@ -92,7 +93,7 @@ class Evidence:
     `rest` is the gap of all rows that are not of the segment it is about; `whole` the leading number over all its windows, where that is a mean of rows; `traces` what the rows of its bad windows show; `service` figures of the
     service over these, by metric and place; `volume` the rows of such a window, and the median and the most of one in the weeks before;
     `fault_places` the segment that nearly all missing values, or new categories, of a feature are of, by metric and feature; `noticed` the notices about
-    inputs in the same windows; `beginning` the evidence of the windows before something else began, where it did while the episode went on.
+    inputs in the same windows; `unalarmed` what its windows tell that raised no alarm; `beginning` the evidence of the windows before something else began, where it did while the episode went on.
     """
 
     windows: list[datetime]
@@ -139,10 +140,21 @@ class Evidence:
     volume: tuple[float, float, float] | None = None
     service: Mapping[tuple[str, str], Score] = field(default_factory=dict)
     fault_places: Mapping[tuple[str, str], FaultPlace] = field(default_factory=dict)
+    unalarmed: Sequence[Signal] = ()
     not_measured: list[str] = field(default_factory=list)
     told_at: datetime | None = None
     timezone: str = "UTC"
     beginning: "Evidence | None" = None
+
+    @property
+    def worst(self) -> Signal:
+        """The number that leads in the window in which it is furthest from what is expected."""
+        return worst_of(alike(self.signals, self.lead) or [self.lead], self.unalarmed)
+
+    @property
+    def judged(self) -> int:
+        """In how many windows the number that leads was judged, whether it alarmed in them or not."""
+        return len({s.window_start for s in alike([*self.signals, *self.unalarmed], self.lead)})
 
 
 def places_of(faults: Iterable[Signal], found: Mapping[tuple[str, str], FaultPlace]) -> dict[str, FaultPlace]:

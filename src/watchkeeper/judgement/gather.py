@@ -48,6 +48,7 @@ class Known:
     has the traffic at a moment; `broken` and `set_aside` look up what intake found in
     a stretch of time: expectations that rows broke, and how many rows of a source are held, with the commonest reason. `broken_then`
     does as `broken` for files that hold any row of the time. `traces` looks up what rows show of an episode, `places` of which segment faults of an episode are. `refused` looks up files of a source that came then and were refused whole.
+    `unalarmed` looks up what windows of an episode tell that raised no alarm.
     """
 
     scores: pa.Table
@@ -62,6 +63,7 @@ class Known:
     succession: Callable[[datetime], Succession | None] = lambda _: None
     traces: Callable[[Episode], Traces | None] = lambda _: None
     places: Callable[[Episode, Sequence[Signal]], dict[tuple[str, str], FaultPlace]] = lambda _episode, _faults: {}
+    unalarmed: Callable[[Episode], Sequence[Signal]] = lambda _: ()
     told_at: datetime | None = None
 
     def changes_near(self, episode: Episode) -> list[Change]:
@@ -101,6 +103,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         end=episode.end,
         lead=lead_of(episode.signals),
         signals=episode.signals,
+        unalarmed=known.unalarmed(episode),
         is_provisional=waiting,
         whole=None if lead_of(episode.signals).feature else pooled.of(lead_of(episode.signals).metric, segment),
         coverage=coverage if have_share else None,

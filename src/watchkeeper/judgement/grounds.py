@@ -20,13 +20,15 @@ _FEW = 3
 
 
 def looked_at(monitor: Monitor, episode: Episode, evidence: Evidence) -> list[tuple[str, str]]:
-    """Say of which rows causes are: of the windows that were out of line, where others lie between, and of a part of these; shares of rows are estimates then."""
+    """Say of which rows causes are: of the windows that surely are part of it, where there are others, and of a part of these; shares of rows are estimates then."""
     bad, out = rows_out_of_line(episode), []
     has_looked = any((evidence.bad_gap, evidence.traces.place, evidence.traces.mixes, evidence.traces.labels))
     if has_looked and sum((w.end - w.start for w in bad), timedelta(0)) < episode.end - episode.start:
         days = [span_text(monitor, start, end, evidence.told_at) for start, end in _runs(bad)]
-        told = listed(days) if len(days) <= _FEW else f"{len(bad)} {grain_of(bad[0].end - bad[0].start)}s"
-        out.append(("Causes", f"are looked for in the rows of {told}, which alone were out of line."))
+        one = episode.first_end - episode.start
+        many = sum(max(1, round((w.end - w.start) / one)) for w in bad)
+        told = listed(days) if len(days) <= _FEW else f"{many} {grain_of(one)}s"
+        out.append(("Causes", f"are looked for in the rows of {told} alone: the other {grain_of(one)}s are less surely part of it."))
     if evidence.traces.read is None:
         return out
     some, every = evidence.traces.read

@@ -66,14 +66,14 @@ def news(known: Sequence[IncidentEvent], since: Sequence[IncidentEvent], broken:
 _ORDER = ("worse", "part", "cause", "severity", "promise", "size", "segment", "labels", "change")
 
 
-def day_of(opened_at: datetime, at: datetime) -> int:
-    """Return how many days it is since an incident opened.
+def day_of(since: datetime, at: datetime) -> int:
+    """Return how many whole days it is since an incident opened, or began.
 
     >>> from datetime import UTC
     >>> day_of(datetime(2025, 3, 3, 13, tzinfo=UTC), datetime(2025, 3, 5, 12, 30, tzinfo=UTC))
     2
     """
-    return (at - opened_at + _EARLY) // timedelta(days=1)
+    return (at - since + _EARLY) // timedelta(days=1)
 
 
 def is_told_again(day: int, last: int) -> bool:
@@ -88,7 +88,7 @@ def is_told_again(day: int, last: int) -> bool:
 
 
 def next_day(day: int) -> int:
-    """Return the next day after `day` on which people hear that an incident goes on.
+    """Return the next day after `day`, both since it opened, on which people hear that an incident goes on.
 
     >>> next_day(0), next_day(3), next_day(7), next_day(16)
     (1, 7, 14, 21)

@@ -21,6 +21,7 @@ from watchkeeper.judgement.news import News, day_of, is_told_again, news, next_d
 from watchkeeper.judgement.silences import in_force
 from watchkeeper.judgement.worsening import is_worse
 from watchkeeper.records import SEVERITIES, IncidentEvent, Silence
+from watchkeeper.words import counted
 
 STALE_AFTER = timedelta(days=7)
 STALE = "older than 7 days"
@@ -183,7 +184,7 @@ def _stories(events: Iterable[IncidentEvent]) -> dict[str, str]:
 
 
 def _thinned(day: int) -> str:
-    return f"{GOES_ON}: told again on day {next_day(day)}, or with news"
+    return f"{GOES_ON}: told again {counted(next_day(day), 'day')} after it opened, or with news"
 
 
 def _coalesced(fresh: Sequence[tuple[IncidentEvent, Kind]], *, is_known: bool) -> list[Notice]:

@@ -23,7 +23,7 @@ from watchkeeper.judgement.normal import deviations, sudden, usual_ranges
 from watchkeeper.records import Signal
 from watchkeeper.stats.intervals import Z95
 
-_LEARNED = ("kpi", "segment", "service")
+LEARNED = ("kpi", "segment", "service")
 
 
 def with_onsets(episodes: Iterable[Episode], charts: Sequence[Charted], moves: Moves) -> list[Episode]:
@@ -32,7 +32,7 @@ def with_onsets(episodes: Iterable[Episode], charts: Sequence[Charted], moves: M
     ends: dict[tuple[str, str], datetime] = {}
     for episode in sorted(episodes, key=lambda e: (e.start, e.subject)):
         about = (episode.subject, episode.family)
-        out.append(replace(episode, onset=_onset(episode, charts, moves, ends.get(about))) if episode.family in _LEARNED else episode)
+        out.append(replace(episode, onset=_onset(episode, charts, moves, ends.get(about))) if episode.family in LEARNED else episode)
         ends[about] = episode.end
     return sorted(out, key=lambda e: (e.start, e.subject))
 

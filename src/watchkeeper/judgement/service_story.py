@@ -63,7 +63,7 @@ def _rise(signal: Signal) -> float:
 
 def place_headline(monitor: Monitor, episode: Episode, evidence: Evidence) -> str:
     """Return the first line about a place that stands out; empty where none leads."""
-    lead = evidence.lead
+    lead = evidence.worst
     if lead.metric not in TO_REST:
         return ""
     pair = pair_of_place(evidence)
@@ -85,7 +85,7 @@ def pair_of_place(evidence: Evidence) -> tuple[float, float] | None:
 
 def service_facts(monitor: Monitor, evidence: Evidence) -> list[tuple[str, str]]:
     """Return how the place that leads lies beside all other requests, what the whole did, and what other kind of trouble there is."""
-    lead = evidence.lead
+    lead = evidence.worst
     when = _day_of(monitor, evidence)
     too = [(f"{kind} too".capitalize(), said) for kind, said in other_kinds(evidence.signals, {kind_of(lead)}, when, evidence.service).items()]
     too += _classes_told(evidence)

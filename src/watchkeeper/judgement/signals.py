@@ -82,39 +82,41 @@ def _untold(chart: Charted, mask: NDArray[np.bool_], gone: Collection[tuple[str,
 
 
 def _raised(monitor: Monitor, environment: str, chart: Charted, mask: NDArray[np.bool_], now: datetime) -> Iterator[Signal]:
-    found = chart.series
     for j, w in zip(*np.nonzero(mask), strict=True):
-        feature, segment = found.names[j]
-        start, end = found.windows[w]
-        centre, low, high = chart.usual(int(j))
-        value = float((chart.panel.value if found.is_provisional[j, w] else found.value)[j, w])
-        shown = partial(unscaled, found.rule)
-        yield Signal(
-            signal_id=key(monitor.model, environment, "normal", found.rule.metric, feature, segment, start),
-            model=monitor.model,
-            environment=environment,
-            family=found.rule.family,
-            level=found.rule.level,
-            rule="slow" if chart.is_slow[j, w] else "sudden",
-            metric=found.rule.metric,
-            feature=feature,
-            segment=segment,
-            window_start=start,
-            window_end=end,
-            value=value,
-            low=_or_none(found.low[j, w]),
-            high=_or_none(found.high[j, w]),
-            expected=shown(float(centre[w])),
-            normal_low=shown(float(low[w])),
-            normal_high=shown(float(high[w])),
-            p=float(chart.p[j, w]),
-            n=int(np.nan_to_num(found.n[j, w])),
-            reason="; ".join(
-                filter(None, (found.said.get((int(j), int(w))), SETTLED if chart.settled is not None and chart.settled.when[j, w] else ""))
-            ),
-            state="provisional" if found.is_provisional[j, w] else "mature",
-            computed_at=now,
-        )
+        yield signal_at(monitor, environment, chart, int(j), int(w), now)
+
+
+def signal_at(monitor: Monitor, environment: str, chart: Charted, j: int, w: int, now: datetime) -> Signal:
+    """Return what one window of a series tells, whether it alarmed or not."""
+    found = chart.series
+    feature, segment = found.names[j]
+    start, end = found.windows[w]
+    centre, low, high = chart.usual(j)
+    shown = partial(unscaled, found.rule)
+    return Signal(
+        signal_id=key(monitor.model, environment, "normal", found.rule.metric, feature, segment, start),
+        model=monitor.model,
+        environment=environment,
+        family=found.rule.family,
+        level=found.rule.level,
+        rule="slow" if chart.is_slow[j, w] else "sudden",
+        metric=found.rule.metric,
+        feature=feature,
+        segment=segment,
+        window_start=start,
+        window_end=end,
+        value=float((chart.panel.value if found.is_provisional[j, w] else found.value)[j, w]),
+        low=_or_none(found.low[j, w]),
+        high=_or_none(found.high[j, w]),
+        expected=shown(float(centre[w])),
+        normal_low=shown(float(low[w])),
+        normal_high=shown(float(high[w])),
+        p=float(chart.p[j, w]),
+        n=int(np.nan_to_num(found.n[j, w])),
+        reason="; ".join(filter(None, (found.said.get((j, w)), SETTLED if chart.settled is not None and chart.settled.when[j, w] else ""))),
+        state="provisional" if found.is_provisional[j, w] else "mature",
+        computed_at=now,
+    )
 
 
 def _promises(monitor: Monitor, environment: str, scores: pa.Table, now: datetime) -> Iterator[Signal]:

@@ -4,7 +4,7 @@ Belongs here: which number that is, and its words. Does not: the headline, which
 told (news.py).
 """
 
-from watchkeeper.judgement.episodes import WITHOUT_LABELS, Episode
+from watchkeeper.judgement.episodes import WITHOUT_LABELS
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.service_story import is_share, number_said
 from watchkeeper.judgement.spans import during_text, rows_span
@@ -15,11 +15,9 @@ from watchkeeper.story import Size
 from watchkeeper.words import metric_text, number_text, points
 
 
-def size_of(monitor: Monitor, episode: Episode, evidence: Evidence) -> Size:
+def size_of(monitor: Monitor, evidence: Evidence) -> Size:
     """Return the leading number in the worst of the windows that are final, or of all while none is."""
-    lead = evidence.lead
-    alike = [s for s in episode.signals if (s.metric, s.feature, s.segment) == (lead.metric, lead.feature, lead.segment)] or [lead]
-    worst = max([s for s in alike if s.state == "mature"] or alike, key=lambda s: abs(s.value - s.expected))
+    worst = evidence.worst
     about = metric_text(worst.metric, worst.feature, worst.segment)
     waits = worst.state != "mature" and worst.family not in WITHOUT_LABELS and worst.rows_from is None
     bound = "" if not waits else "at least " if worst.value > worst.expected else "at most "

@@ -22,6 +22,7 @@ from watchkeeper.judgement.places import carrier, concentrated, where
 from watchkeeper.judgement.service_story import is_share, number_said, pair_of_place, place_headline, service_facts
 from watchkeeper.judgement.size import size_of
 from watchkeeper.judgement.spans import during_text, rows_span, span_text, typical_text
+from watchkeeper.judgement.worst import worst_of
 from watchkeeper.measures.own import unit_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Score, Signal
@@ -53,7 +54,7 @@ def story(monitor: Monitor, episode: Episode, evidence: Evidence) -> Story:
         next_steps=next_steps(monitor, episode, evidence, found),
         places=[s.segment for s in evidence.segments],
         carrier=worst.segment if (worst := carrier(evidence)) is not None else "",
-        size=size_of(monitor, _told_of(episode, evidence), evidence),
+        size=size_of(monitor, evidence),
     )
 
 
@@ -122,7 +123,7 @@ def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
         return _plain(monitor, episode, evidence)
     if lead.metric == "log_loss" and not evidence.is_provisional and abs(observed.value - expected) < _WORTH_TELLING:
         return _plain(monitor, episode, evidence)
-    if (turns := _turns(episode, observed.value - expected)) is not None and not evidence.is_provisional:
+    if (turns := _turns(episode, evidence, observed.value - expected)) is not None and not evidence.is_provisional:
         return _turned(monitor, episode, evidence, turns)
     day = span_text(monitor, episode.start, episode.end, evidence.told_at)
     during = during_text(monitor, episode.start, episode.end, evidence.told_at)
@@ -137,25 +138,27 @@ def _rates(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
         if lead.metric == "calibration_gap"
         else ""
     )
-    when = f"{day}, {monitor.timezone}. Miss: {said}{_worst_of(monitor, episode)}{usual}."
+    when = f"{day}, {monitor.timezone}. Miss: {said}{_at_worst(monitor, evidence)}{usual}."
     return headline, when, [*_labels(evidence), *where(monitor, evidence), *_hits(monitor, evidence)]
 
 
-def _worst_of(monitor: Monitor, episode: Episode) -> str:
+def _at_worst(monitor: Monitor, evidence: Evidence) -> str:
     """Return after the miss of several windows that of the worst: what single windows usually are is said beside it."""
-    gaps = [s for s in episode.signals if s.metric == "calibration_gap" and s.state == "mature"]
-    if not gaps or len(gaps) == 1:
+    gaps, others = ([s for s in found if s.metric == "calibration_gap" and s.state == "mature"] for found in (evidence.signals, evidence.unalarmed))
+    if not gaps or len(gaps) + len(others) == 1:
         return ""
-    worst = max(gaps, key=lambda s: abs(s.value - s.expected))
+    worst = worst_of(gaps, others)
     return f" in all, at worst {_pts(worst.value)} in {'an' if monitor.window == 'hour' else 'a'} {monitor.window}"
 
 
-def _turns(episode: Episode, whole: float) -> tuple[Signal, Signal] | None:
+def _turns(episode: Episode, evidence: Evidence, whole: float) -> tuple[Signal, Signal] | None:
     """Return the window with most more than expected and the one with most fewer, where these cancel over all windows; None where they do not."""
     gaps = sorted((s for s in episode.signals if s.metric == "calibration_gap"), key=lambda s: s.value)
     if not gaps or not gaps[0].value < 0 < gaps[-1].value:
         return None
-    return (gaps[-1], gaps[0]) if abs(whole) < _HALF * min(-gaps[0].value, gaps[-1].value) else None
+    if abs(whole) >= _HALF * min(-gaps[0].value, gaps[-1].value):
+        return None
+    return worst_of(gaps[-1:], evidence.unalarmed), worst_of(gaps[:1], evidence.unalarmed)
 
 
 def _turned(monitor: Monitor, episode: Episode, evidence: Evidence, turns: tuple[Signal, Signal]) -> Told:
@@ -190,20 +193,17 @@ def _segments(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     headline = f"{episode.subject}: {rate} of {rows} {positive}{_interval(o)}, the model expected {percent(evidence.expected)} ({day})"
     least = "at least " if evidence.is_provisional else ""
     own = "" if evidence.gap is None or evidence.gap.value is None else f" Its own gap: {least}{points(evidence.gap.value)}."
-    when = f"{day}, {monitor.timezone}.{own} Beside the rest: its gap lies {least}{_apart(monitor, episode, evidence)}."
+    when = f"{day}, {monitor.timezone}.{own} Beside the rest: its gap lies {least}{_apart(monitor, evidence)}."
     if is_off(evidence.rest) and evidence.rest is not None:
         usual = points(evidence.rest.reference_value or 0.0)
         when += f" The rest is off as well: {points(evidence.rest.value or 0.0)} over {day}, usually {usual}."
     return headline, when, [*_labels(evidence), *_hits(monitor, evidence)]
 
 
-def _apart(monitor: Monitor, episode: Episode, evidence: Evidence) -> str:
+def _apart(monitor: Monitor, evidence: Evidence) -> str:
     """Return how far a segment lies from the rest, of several windows in the worst, which is named."""
-    lead = evidence.lead
-    alike = [s for s in episode.signals if s.metric == lead.metric]
-    worst = max([s for s in alike if s.state == "mature"] or alike or [lead], key=lambda s: abs(s.value - s.expected))
-    count = len({s.window_start for s in alike})
-    on = f" {during_text(monitor, *rows_span(worst), evidence.told_at)}, the worst of {count} {monitor.window}s out of line" if count > 1 else ""
+    worst = evidence.worst
+    on = f" {during_text(monitor, *rows_span(worst), evidence.told_at)}{_of_how_many(evidence)}" if evidence.judged > 1 else ""
     return f"{points(worst.value)} from that of all other {monitor.wording.rows}{on}"
 
 
@@ -227,7 +227,7 @@ def _promises(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
 
 def _plain(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     """Tell of any number: what it is, what it usually is."""
-    lead = evidence.lead
+    lead = evidence.worst
     about = metric_text(lead.metric, lead.feature, lead.segment)
     is_newest = lead.rows_from is not None and episode.first_end == episode.end
     day = span_text(monitor, *(rows_span(lead) if is_newest else (episode.start, episode.end)), evidence.told_at)
@@ -255,17 +255,25 @@ def _missed_rate(monitor: Monitor, evidence: Evidence) -> str | None:
 
 
 def _of_all(monitor: Monitor, episode: Episode, evidence: Evidence) -> str:
-    """Return the number of an episode and when: over all its windows, else (one window, or no mean of rows) of the least likely one."""
-    lead, whole = evidence.lead, evidence.whole
+    """Return the number of an episode and when: over all its windows, else (one window, or no mean of rows) of the worst one."""
+    lead, whole = evidence.worst, evidence.whole
     if evidence.is_provisional or whole is None or whole.value is None or episode.end - episode.start <= lead.window_end - lead.window_start:
         end = "" if not _waits_for_labels(evidence) else "at least " if lead.value > lead.expected else "at most "
-        return f"{end}{_measured(monitor, lead)} {during_text(monitor, *rows_span(lead), evidence.told_at)}"
+        return f"{end}{_measured(monitor, lead)} {during_text(monitor, *rows_span(lead), evidence.told_at)}{_of_how_many(evidence)}"
     said = (
         number_said(lead, whole.value)
         if is_share(lead)
         else measured_text(whole.value, whole.low, whole.high, unit_of(monitor, lead.metric), truth=monitor.wording.unit)
     )
     return f"{said} {during_text(monitor, episode.start, episode.end, evidence.told_at)}"
+
+
+def _of_how_many(evidence: Evidence) -> str:
+    """Return after a number of the worst window of how many it is; empty where there is one, or labels may still tell of a worse one."""
+    worst = evidence.worst
+    if evidence.judged == 1 or worst.state != "mature":
+        return ""
+    return f" (the worst of {evidence.judged} {grain_of(worst.window_end - worst.window_start)}s)"
 
 
 def _waits_for_labels(evidence: Evidence) -> bool:

@@ -64,7 +64,7 @@ def reason_text(monitor: Monitor, scores: Mapping[str, Score], reason: Reason, t
         return f"{about} {measured_text(score.value, score.low, score.high, score.unit, truth=monitor.wording.unit)}{usual}"
     ends = (worst.low, worst.high) if worst.state == "mature" else (None, None)
     value = measured_text(worst.value, *ends, unit_of(monitor, worst.metric), truth=monitor.wording.unit)
-    many = f", the worst of {reason.windows} {monitor.window}s out of line" if reason.windows > 1 else ""
+    many = f", the worst of {reason.windows} {monitor.window}s that alarmed" if reason.windows > 1 else ""
     typical = f"usually {_number(monitor, worst, worst.expected, worst.value)} {typical_text(worst)}"
     return f"{about} {value} {during_text(monitor, worst.window_start, worst.window_end, told_at)}{many}; {typical}"
 

@@ -22,6 +22,7 @@ from watchkeeper.judgement.leads import lead_of
 from watchkeeper.judgement.recovery import HOURS
 from watchkeeper.judgement.service_story import SERVICE_EVIDENCE
 from watchkeeper.judgement.story import ending
+from watchkeeper.judgement.worst import unalarmed
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.era_signals import Judged
 from watchkeeper.operations.fault_places import fault_places
@@ -69,6 +70,7 @@ def _known_in(home: Home, one: Judged, changes: Sequence[Change], now: datetime,
             bad_before=bad_windows_before(episode, one.signals),
         ),
         places=lambda episode, faults: fault_places(home, monitor, episode, faults, now=now),
+        unalarmed=lambda episode: unalarmed(monitor, one.charts, one.scores, episode, now),
         told_at=now,
     )
 

@@ -92,7 +92,8 @@ def _message(known: Known, monitor: Monitor, course: Course, notice: Notice, whe
         return belated_message(opening, story, named, **told)
     cared = end_lines(_in_all(mine, course, every), monitor.timezone) if is_over else _cared(known, history, event, mine)
     if where.kind == "update" and notice.day is not None:
-        return update_message(story, named, notice.news, day=notice.day, cared=cared, **told)
+        began_at = _in_all(mine, course, every).onset_at
+        return update_message(story, named, notice.news, day=notice.day, began_at=began_at, cared=cared, **told)
     if is_worse(event):
         cared = [("Got worse", event.why.removeprefix(WORSE)), *cared]
     if where.kind == "open" and where.threads:

@@ -5,11 +5,11 @@ Belongs here: these words. Does not: what is news, and who hears when (judgement
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import CAUSE_CHANGED, LASTED, RESTATED, Incident, is_by_hand
-from watchkeeper.judgement.news import News, next_day
+from watchkeeper.judgement.news import News, day_of, next_day
 from watchkeeper.judgement.other_windows import UNJUDGED
 from watchkeeper.judgement.together import Together
 from watchkeeper.records import IncidentEvent
@@ -28,6 +28,7 @@ def update_message(
     news: Sequence[News],
     *,
     day: int,
+    began_at: datetime,
     severity: str,
     channel: str,
     links: Sequence[Line] = (),
@@ -36,7 +37,7 @@ def update_message(
 ) -> Message:
     """Return the message to those who know an incident: its news, or without any that it goes on; the page has the rest.
 
-    `day` counts from when it opened; `cared` is what people did with it, `together` what is one with it.
+    `day` counts from when it opened, and says when the next line comes; since it `began_at` is what its numbers are of. `cared` is what people did with it, `together` what is one with it.
     """
     stands = f"{story.headline.rstrip('.')}{too(together, event.model, story.headline)}"
     page = [link for link in links if link[0] == _PAGE]
@@ -48,9 +49,9 @@ def update_message(
         facts += [] if names_nothing or any(story.headline in n.text for n in news) else [("As it stands", sentence(stands))]
     else:
         title, facts, rhythm = (
-            f"{event.model} goes on, day {day}: {stands.removeprefix(f'{event.model}: ')}",
+            f"{event.model} goes on, {counted(day_of(began_at, event.at), 'day')} since it began: {stands.removeprefix(f'{event.model}: ')}",
             [],
-            f" Next on day {next_day(day)}, or with news.",
+            f" Next in {counted(next_day(day) - day, 'day')}, or with news.",
         )
     return Message(
         icon=ICONS[severity],
