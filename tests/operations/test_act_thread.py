@@ -107,3 +107,33 @@ def test_news_that_failed_is_told_with_the_next_update_and_once(home: Home, run,
     assert sorted(outcomes(rows)) == [("update", "sent"), ("update", "skipped")]
     run(happen(home, event("joined", day=3, causes=wind)))
     assert told(slack)[1:] == ["🔴 parcels: the likely cause is found: faulty data: wind", "🔴 parcels goes on, day 3: joined on day 3"]
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_an_end_that_did_not_get_through_is_not_told_of_what_is_open_again(home: Home, run, slack: Slack, is_edited):
+    """Its edit may have gone through before the message failed: then the opening is put right."""
+    run(happen(home, event()))
+    slack.fail_on("chat.postMessage" if is_edited else "chat.update")
+    assert outcomes(run(happen(home, event("resolved", day=4)))) == [("resolve", "failed")]
+    slack.fail_on("")
+    rows = run(happen(home, event("joined", day=5)))
+    assert [(r.kind, r.state, r.reason) for r in rows] == [("resolve", "skipped", "the incident is open again"), ("update", "sent", "")]
+    assert told(slack) == ["🔴 parcels: opened on day 0", "🔴 parcels: joined on day 5"]
+    assert "*Open again:* it was 3 days clear." in "\n".join(_texts(slack.messages[1]))
+    edits = ["✅ Resolved: parcels: opened on day 0"] if is_edited else []
+    assert [u["text"] for u in slack.updates] == [*edits, "🔴 Open again: parcels: joined on day 5"]
+    run(happen(home, event("joined", day=6)))
+    assert (told(slack)[2:], len(slack.updates)) == (["🔴 parcels goes on, day 1: joined on day 6"], len(edits) + 1)
+
+
+def test_that_it_is_open_again_is_said_until_it_gets_through(home: Home, run, slack: Slack):
+    run(happen(home, event()))
+    run(happen(home, event("resolved", day=4)))
+    slack.fail_on("chat.postMessage")
+    assert outcomes(run(happen(home, event("joined", day=5)))) == [("update", "failed")]
+    slack.fail_on("")
+    run(happen(home, event("joined", day=6)))
+    assert told(slack)[2:] == ["🔴 parcels: joined on day 6"]
+    assert "*Open again:* it was 3 days clear." in "\n".join(_texts(slack.messages[2]))
+    run(happen(home, event("joined", day=7)))
+    assert "Open again" not in str(slack.messages[3])

@@ -106,6 +106,7 @@ def _closed(end: Standing) -> Message:
 
 
 def _end_of(one: Standing, standings: Iterable[Standing]) -> Standing | None:
-    """Return the end of an incident, where that is the last that was told in the thread of one of its messages."""
-    told = max((s for s in standings if s.thread == one.thread and s.state == "sent"), key=lambda s: s.at, default=None)
-    return told if told is not None and told.action.kind == "resolve" else None
+    """Return the end of an incident, where that is the last that was told in the thread of one of its messages, or may have been edited into what opened it."""
+    told = [s for s in standings if s.thread == one.thread and (s.state == "sent" or (s.action.kind == "resolve" and s.attempts))]
+    last = max(told, key=lambda s: (s.at, s.action.at), default=None)
+    return last if last is not None and last.action.kind == "resolve" else None
