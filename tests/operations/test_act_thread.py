@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from incident_world import event, happen
+from incident_world import DAY, MONDAY, event, happen
 from slack_standin import Slack, broken
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.act import act
+from watchkeeper.operations.care import resolve
 from watchkeeper.records import Action, IncidentEvent, key
 from watchkeeper.story import Cause
 
@@ -137,3 +138,21 @@ def test_that_it_is_open_again_is_said_until_it_gets_through(home: Home, run, sl
     assert "*Open again:* it was 3 days clear." in "\n".join(_texts(slack.messages[2]))
     run(happen(home, event("joined", day=7)))
     assert "Open again" not in str(slack.messages[3])
+
+
+def test_what_is_closed_by_hand_and_bad_again_before_a_run_is_told_whole_and_its_days_count_from_then(home: Home, run, slack: Slack):
+    run(happen(home, event()))
+    for day in (1, 2):
+        run(happen(home, event("joined", day=day)))
+    resolve(home, "i1", who="ana", why="the feed was repaired", now=MONDAY + 4 * DAY)
+    for day in (3, 4, 5):
+        run(happen(home, event("joined", day=day)))
+    assert told(slack)[3:] == [
+        "🔴 parcels: joined on day 3",
+        "🔴 parcels goes on, day 1: joined on day 4",
+        "🔴 parcels goes on, day 2: joined on day 5",
+    ]
+    again, *later = ("\n".join(_texts(m)) for m in slack.messages[3:])
+    assert "*Open again:* resolved by ana on Fri 7 Mar 2025, 00:00: the feed was repaired." in again
+    assert "*Do:* ask the depot." in again
+    assert not any("Open again" in said for said in later)
