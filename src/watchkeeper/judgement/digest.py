@@ -125,8 +125,7 @@ def _began_later(later: Sequence[Incident]) -> str:
 
 def _opening(monitor: Monitor, facts: DigestFacts) -> str:
     still = _open(facts)
-    is_known = not any(i.is_unjudged for i in facts.incidents)
-    over = f": what was wrong is over{'' if is_known else ', or no longer judged'}" if facts.incidents else ""
+    over = f": what was wrong is {', or '.join(_ends(facts.incidents))}" if facts.incidents else ""
     which = f" of this {grain_of(facts.end - facts.start)}" if facts.later else ""
     needs = f"{counted(len(still), 'open incident')} need{'' if len(still) > 1 else 's'} you." if still else f"Nothing{which} needs you now{over}."
     if not still and (facts.is_mostly_aside or facts.blind or not facts.is_judged):
@@ -141,6 +140,14 @@ def _opening(monitor: Monitor, facts: DigestFacts) -> str:
     if facts.restated:
         said.append(f"{counted(facts.restated, 'figure')} of this period {'was' if facts.restated == 1 else 'were'} restated.")
     return " ".join(said)
+
+
+def _ends(incidents: Sequence[Incident]) -> list[str]:
+    """Return what became of incidents that need nobody now."""
+    lasting = [i for i in incidents if i.state == "lasting"]
+    over = ["over"] if len(lasting) < len(incidents) else []
+    unjudged = ["no longer judged"] if any(i.is_unjudged for i in incidents) else []
+    return [*over, *unjudged, *(["known and lasts"] if lasting else [])]
 
 
 def _finality(monitor: Monitor, facts: DigestFacts) -> str:
@@ -293,11 +300,8 @@ def _next(monitor: Monitor, facts: DigestFacts) -> str:
 
 
 def _steps(monitor: Monitor, facts: DigestFacts) -> list[str]:
-    """Return what to do: about each open incident; where none is, about the gravest of the period; about a main number that makes it no quiet one."""
-    still, over = _open(facts), sorted(facts.incidents, key=lambda i: (i.family == "target", -SEVERITIES.index(i.severity)))
-    if not facts.incidents:
-        over = sorted(segments_in_trouble(facts), key=lambda i: -SEVERITIES.index(i.severity))
-    told = still or over[:1]
+    """Return what to do: about each open incident, about a main number that makes it no quiet one; of what is over nothing."""
+    told = _open(facts)
     number = (
         f"find the days and segments behind the {metric_text(main_of(monitor))}, worse than in any reference {grain_of(facts.end - facts.start)}."
     )
