@@ -37,6 +37,11 @@ class Slack(Receiver):
         self.messages: list[dict[str, Any]] = []
         self.updates: list[dict[str, Any]] = []
         self.hooked: list[dict[str, Any]] = []
+        self._failing = ""
+
+    def fail_on(self, method: str) -> None:
+        """Answer 500 to every call of a method until another is named; to none by an empty name."""
+        self._failing = method
 
     @property
     def as_bot(self) -> Settings:
@@ -56,6 +61,8 @@ class Slack(Receiver):
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
             return refused("invalid_auth")
         method = request.path.removeprefix("/api/")
+        if method == self._failing:
+            return broken()
         handler = {"chat.postMessage": self._post, "chat.update": self._update, "auth.test": self._auth}.get(method)
         return handler(request.content) if handler else refused("unknown_method")
 

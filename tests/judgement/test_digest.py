@@ -114,7 +114,7 @@ def test_a_bad_week():
         "Labels": "6,396 of 6,560 (97.5 %); 164 never came.",
         "Cost (synthetic trace, not a bill)": "12.5 GPU-hours, 30.00 USD, 4.60 USD per 1,000 predictions.",
         "Not known": "latency",
-        "Next": 'distrust "not late"; ask #parcels what changed. Do not retrain on one day.',
+        "Next": "nothing to do.",
     }
 
 
@@ -335,6 +335,22 @@ def test_what_ended_in_the_week_troubled_it_and_what_has_long_lasted_does_not():
     lasting = segment(state="lasting")
     assert mood(monitor(), facts(segments=[lasting])) == "some trouble"
     assert mood(monitor(), facts(segments=[replace(lasting, opened_at=START - 22 * DAY)])) == "quiet"
+
+
+@pytest.mark.parametrize(
+    ("incidents", "segments", "opening"),
+    [
+        ([{}], [], "Nothing needs you now: what was wrong is over."),
+        ([{"why": "new normal since Mon 17 Feb 2025, by bo: the new press stays"}], [], "Nothing needs you now: what was wrong is over."),
+        ([{"state": "lasting"}], [], "Nothing needs you now: what was wrong is known and lasts."),
+        ([{"state": "lasting"}, {}], [], "Nothing needs you now: what was wrong is over, or known and lasts."),
+        ([], [{"state": "resolved"}], "Nothing needs you now."),
+    ],
+)
+def test_of_what_needs_nobody_now_next_has_no_line(incidents: list[dict[str, Any]], segments: list[dict[str, Any]], opening: str):
+    told = said(facts(incidents=[incident(**i) for i in incidents], segments=[segment(**s) for s in segments]))
+    assert told[""] == f"{opening} All figures are final."
+    assert told["Next"] == "nothing to do."
 
 
 def test_an_open_incident_without_a_story_is_named_as_what_to_look_at():

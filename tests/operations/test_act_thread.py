@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from incident_world import event, happen
+from incident_world import DAY, MONDAY, event, happen
 from slack_standin import Slack, broken
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.act import act
+from watchkeeper.operations.care import resolve
 from watchkeeper.records import Action, IncidentEvent, key
 from watchkeeper.story import Cause
 
@@ -113,3 +114,51 @@ def test_news_that_failed_is_told_with_the_next_update_and_once(home: Home, run,
         "🔴 parcels: the likely cause is found: faulty data: wind",
         "🔴 parcels goes on, 4 days since it began: joined on day 3",
     ]
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_an_end_that_did_not_get_through_is_not_told_of_what_is_open_again(home: Home, run, slack: Slack, is_edited):
+    """Its edit may have gone through before the message failed: then the opening is put right."""
+    run(happen(home, event()))
+    slack.fail_on("chat.postMessage" if is_edited else "chat.update")
+    assert outcomes(run(happen(home, event("resolved", day=4)))) == [("resolve", "failed")]
+    slack.fail_on("")
+    rows = run(happen(home, event("joined", day=5)))
+    assert [(r.kind, r.state, r.reason) for r in rows] == [("resolve", "skipped", "the incident is open again"), ("update", "sent", "")]
+    assert told(slack) == ["🔴 parcels: opened on day 0", "🔴 parcels: joined on day 5"]
+    assert "*Open again:* it was 3 days clear." in "\n".join(_texts(slack.messages[1]))
+    edits = ["✅ Resolved: parcels: opened on day 0"] if is_edited else []
+    assert [u["text"] for u in slack.updates] == [*edits, "🔴 Open again: parcels: joined on day 5"]
+    run(happen(home, event("joined", day=6)))
+    assert (told(slack)[2:], len(slack.updates)) == (["🔴 parcels goes on, 7 days since it began: joined on day 6"], len(edits) + 1)
+
+
+def test_that_it_is_open_again_is_said_until_it_gets_through(home: Home, run, slack: Slack):
+    run(happen(home, event()))
+    run(happen(home, event("resolved", day=4)))
+    slack.fail_on("chat.postMessage")
+    assert outcomes(run(happen(home, event("joined", day=5)))) == [("update", "failed")]
+    slack.fail_on("")
+    run(happen(home, event("joined", day=6)))
+    assert told(slack)[2:] == ["🔴 parcels: joined on day 6"]
+    assert "*Open again:* it was 3 days clear." in "\n".join(_texts(slack.messages[2]))
+    run(happen(home, event("joined", day=7)))
+    assert "Open again" not in str(slack.messages[3])
+
+
+def test_what_is_closed_by_hand_and_bad_again_before_a_run_is_told_whole_and_its_days_count_from_then(home: Home, run, slack: Slack):
+    run(happen(home, event()))
+    for day in (1, 2):
+        run(happen(home, event("joined", day=day)))
+    resolve(home, "i1", who="ana", why="the feed was repaired", now=MONDAY + 4 * DAY)
+    for day in (3, 4, 5):
+        run(happen(home, event("joined", day=day)))
+    assert told(slack)[3:] == [
+        "🔴 parcels: joined on day 3",
+        "🔴 parcels goes on, 5 days since it began: joined on day 4",
+        "🔴 parcels goes on, 6 days since it began: joined on day 5",
+    ]
+    again, *later = ("\n".join(_texts(m)) for m in slack.messages[3:])
+    assert "*Open again:* resolved by ana on Fri 7 Mar 2025, 00:00: the feed was repaired." in again
+    assert "*Do:* ask the depot." in again
+    assert not any("Open again" in said for said in later)

@@ -49,6 +49,10 @@ def lines(message: dict[str, Any]) -> list[str]:
     return [line for block in message["blocks"] if block["type"] == "section" for line in block["text"]["text"].splitlines()]
 
 
+def footer(message: dict[str, Any]) -> str:
+    return str(message["blocks"][-1]["elements"][0]["text"])
+
+
 def test_three_that_open_at_once_are_one_message_the_gravest_first(slack: Slack, home: Home, run):
     now = happen(home, *several(2), event(incident="i9", severity="critical"))
     rows = run(now)
@@ -101,10 +105,14 @@ def test_updates_and_ends_go_to_the_thread_of_the_one_message_whose_lines_say_wh
     assert {m["thread_ts"] for m in replies} == {head["ts"]}
     assert [m["text"] for m in replies] == ["🔴 parcels: now high, was warning: joined on day 1"] + ["✅ parcels: resolved: 3 days clear"] * 3
     assert {u["ts"] for u in slack.updates} == {head["ts"]}
-    assert [u["text"] for u in slack.updates] == [*["🟠 parcels: 3 incidents opened"] * 2, "✅ Resolved: parcels: 3 incidents opened"]
+    assert [u["text"] for u in slack.updates] == [
+        "🔴 parcels: 3 incidents opened",
+        "🟠 parcels: 3 incidents opened",
+        "✅ Resolved: parcels: 3 incidents opened",
+    ]
     assert lines(slack.updates[1])[:3] == [
-        f"✅ opened on day 0 (`i0`, resolved; lasted: 3 days, 3 to 5 Mar 2025; cause in the end: {UNKNOWN.rstrip('.')})",
         f"✅ joined on day 1 (`i1`, resolved; lasted: 4 days, 3 to 6 Mar 2025; cause in the end: {UNKNOWN.rstrip('.')})",
+        f"✅ opened on day 0 (`i0`, resolved; lasted: 3 days, 3 to 5 Mar 2025; cause in the end: {UNKNOWN.rstrip('.')})",
         "🟠 opened on day 0 (`i2`, warning)",
     ]
 
@@ -114,10 +122,39 @@ def test_one_that_opens_again_is_no_longer_called_over(slack: Slack, home: Home,
     same = {"incident": "i0", "subject": "depot=0", "family": "segment", "severity": "warning"}
     run(happen(home, event("resolved", day=1, **same)))
     run(happen(home, event("joined", day=2, **same)))
-    assert lines(slack.updates[-1])[0] == "🟠 opened on day 0 (`i0`, warning)"
+    assert slack.updates[-1]["text"] == "🟠 parcels: 1 of 3 incidents open again"
+    assert lines(slack.updates[-1])[0] == "🟠 Open again: joined on day 2 (`i0`, warning)"
     run(happen(home, event("resolved", day=3, **(same | {"incident": "i1", "subject": "depot=1"}))))
     still, over = lines(slack.updates[-1])[:2]
-    assert (still, over.partition(";")[0]) == ("🟠 opened on day 0 (`i0`, warning)", "✅ opened on day 0 (`i1`, resolved")
+    assert (still, over.partition(";")[0]) == ("🟠 Open again: joined on day 2 (`i0`, warning)", "✅ opened on day 0 (`i1`, resolved")
+
+
+def test_each_line_says_how_its_incident_stands_and_the_last_of_it_how_grave_they_were(slack: Slack, home: Home, run):
+    def of(name: str, severity: str = "warning") -> dict[str, str]:
+        return {"incident": name, "subject": f"depot={name[1]}", "family": "segment", "severity": severity}
+
+    run(happen(home, *several(3)))
+    run(happen(home, event("joined", day=1, **of("i1", "high"))))
+    run(happen(home, event("resolved", day=2, **of("i0"))))
+    assert lines(slack.updates[-1])[0] == "🔴 joined on day 1 (`i1`, high)"
+    run(happen(home, event("resolved", day=3, **of("i1", "high"))))
+    run(happen(home, event("resolved", day=4, **of("i2"))))
+    assert slack.updates[-1]["text"] == "✅ Resolved: parcels: 3 incidents opened"
+    assert footer(slack.updates[-1]) == "high, #parcels."
+    run(happen(home, event("joined", day=5, **of("i0", "critical"))))
+    assert slack.updates[-1]["text"] == "🚨 parcels: 1 of 3 incidents open again"
+    assert lines(slack.updates[-1])[0] == "🚨 Open again: joined on day 5 (`i0`, critical)"
+    assert footer(slack.updates[-1]) == "critical, #parcels."
+    run(happen(home, event("resolved", day=6, **of("i0", "critical"))))
+    assert (slack.updates[-1]["text"], footer(slack.updates[-1])) == ("✅ Resolved: parcels: 3 incidents opened", "critical, #parcels.")
+
+
+def test_no_edit_of_a_run_calls_over_what_the_same_run_finds_open_again(slack: Slack, home: Home, run):
+    run(happen(home, *several(3)))
+    ends = {n: {"incident": f"i{n}", "subject": f"depot={n}", "family": "segment", "severity": "warning"} for n in range(3)}
+    run(happen(home, *(event("resolved", day=1, **ends[n]) for n in (1, 2))))
+    run(happen(home, event("joined", day=2, **ends[2]), event("resolved", day=2, **ends[0])))
+    assert [u["text"] for u in slack.updates[2:]] == ["🟠 parcels: 1 of 3 incidents open again"] * 2
 
 
 def test_a_message_that_failed_is_tried_again_whole_with_the_same_key(slack: Slack, home: Home, run):

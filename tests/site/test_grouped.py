@@ -53,3 +53,11 @@ def test_when_all_are_over_the_headline_says_so_and_nothing_is_to_be_done():
     lasting = grouped_message([opened(1), opened(2)], channel="#eta", over={"i1": ended(1), "i2": ended(2, "Lasts", "🔵")})
     assert lasting.headline == "🔵 Closed: eta: 2 incidents opened"
     assert lasting.facts[1][1].startswith("🔵 trouble 2, worse (`i2`, lasts; ")
+
+
+def test_what_came_again_is_named_in_the_headline_and_in_its_line():
+    openings = [opened(1, "a"), opened(2, "b"), opened(3, "b")]
+    found = grouped_message(openings, channel="#eta", over={"i1": ended(1), "i2": ended(2)}, again={"i3"})
+    assert found.headline == "🔴 1 of 3 incidents open again: b 1"
+    assert found.facts[2][1] == "🔴 Open again: b: trouble 3 (`i3`, high)"
+    assert found.verdict[0][1].startswith("look first at `i3`")

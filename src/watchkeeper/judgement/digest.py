@@ -125,8 +125,7 @@ def _began_later(later: Sequence[Incident]) -> str:
 
 def _opening(monitor: Monitor, facts: DigestFacts) -> str:
     still = _open(facts)
-    is_known = not any(i.is_unjudged for i in facts.incidents)
-    over = f": what was wrong is over{'' if is_known else ', or no longer judged'}" if facts.incidents else ""
+    over = f": what was wrong is {', or '.join(_ends(facts.incidents))}" if facts.incidents else ""
     which = f" of this {grain_of(facts.end - facts.start)}" if facts.later else ""
     needs = f"{counted(len(still), 'open incident')} need{'' if len(still) > 1 else 's'} you." if still else f"Nothing{which} needs you now{over}."
     if not still and (facts.is_mostly_aside or facts.blind or not facts.is_judged):
@@ -141,6 +140,14 @@ def _opening(monitor: Monitor, facts: DigestFacts) -> str:
     if facts.restated:
         said.append(f"{counted(facts.restated, 'figure')} of this period {'was' if facts.restated == 1 else 'were'} restated.")
     return " ".join(said)
+
+
+def _ends(incidents: Sequence[Incident]) -> list[str]:
+    """Return what became of incidents that need nobody now."""
+    lasting = [i for i in incidents if i.state == "lasting"]
+    over = ["over"] if len(lasting) < len(incidents) else []
+    unjudged = ["no longer judged"] if any(i.is_unjudged for i in incidents) else []
+    return [*over, *unjudged, *(["known and lasts"] if lasting else [])]
 
 
 def _finality(monitor: Monitor, facts: DigestFacts) -> str:
@@ -288,16 +295,14 @@ def _next(monitor: Monitor, facts: DigestFacts) -> str:
 
 
 def _steps(monitor: Monitor, facts: DigestFacts) -> list[str]:
-    """Return what to do: about each open incident, of the period or later; where none is, about the gravest of the period; about a main number that makes it no quiet one, or what hides it."""
-    still, over = _open(facts), sorted(facts.incidents, key=lambda i: (i.family == "target", -SEVERITIES.index(i.severity)))
-    if not facts.incidents:
-        over = sorted(segments_in_trouble(facts), key=lambda i: -SEVERITIES.index(i.severity))
-    told, later = _once([*still, *facts.later]) or over[:1], {i.id for i in facts.later}
+    """Return what to do: about each open incident, of the period or later, about a main number that makes it no quiet one, or what hides it; of what is over nothing."""
+    still, later = _open(facts), {i.id for i in facts.later}
+    told = _once([*still, *facts.later])
     number = (
         f"find the days and segments behind the {metric_text(main_of(monitor))}, worse than in any reference {grain_of(facts.end - facts.start)}."
     )
     out = [number] if not facts.incidents and is_out_of_range(monitor, facts) else []
-    if not out and not still and not over:
+    if not out and not still:
         out += filter(None, [_to_see(facts)])
     out += [_look_at(i, is_named=len(told) > 1 or i.family == "segment", is_later=i.id in later) for i in told[:_FEW]]
     more = len(told) - _FEW

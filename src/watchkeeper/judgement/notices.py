@@ -144,9 +144,13 @@ def _told(history: Sequence[IncidentEvent]) -> list[tuple[IncidentEvent, Kind]]:
 
 
 def _last_told(told: Sequence[tuple[IncidentEvent, Kind]], decided: Mapping[str, Fate]) -> IncidentEvent | None:
-    """Return the last event that people know of; None where that is the end, or where no message got through."""
-    known = [(e, kind) for e, kind in told if decided.get(e.event_id) in ("told", "told with")]
-    return known[-1][0] if known and known[-1][1] != "resolve" else None
+    """Return the last event that people know of; None where no message got through, or where that is the end or one came since: what is open again is told whole."""
+    for event, kind in reversed(told):
+        if kind == "resolve":
+            return None
+        if decided.get(event.event_id) in ("told", "told with"):
+            return event
+    return None
 
 
 def _opened_at(told: Sequence[tuple[IncidentEvent, Kind]], last: IncidentEvent) -> datetime:

@@ -8,7 +8,8 @@ that the message carries is that of the group, planned once, whoever of it is st
 import dataclasses
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from watchkeeper.judgement.outbox import Standing
 from watchkeeper.operations.messages import payload_of
@@ -17,6 +18,7 @@ from watchkeeper.site.grouped import Opened, grouped_message
 from watchkeeper.site.message import Message, sentence
 
 LEAST = 3
+_NONE: Mapping[str, Standing] = MappingProxyType({})
 _PEOPLE = ("slack", "file")
 """Targets of one message about many; a pager and automations are told of each incident."""
 
@@ -59,23 +61,25 @@ def outcome_payloads(members: Sequence[Standing], sent: Action) -> list[str]:
 
 def opener_says(standing: Standing, opener: Standing, standings: Iterable[Standing]) -> Message | None:
     """Return what the message that opened a thread says once `standing` is told: the end of its incident, or that it goes on again; None where it stays."""
-    every, is_over = list(standings), standing.action.kind == "resolve"
-    if not is_over and _end_of(standing, every) is None:
+    every = list(standings)
+    if standing.action.kind != "resolve" and not _is_end(_last(standing, every)):
         return None
     members = [s for s in every if opener.group and s.group == opener.group and s.receipt == opener.receipt]
     if len(members) < 2:  # noqa: PLR2004 - a message of its own
         return _alone(standing, _message(opener.action))
-    ends = {s.action.incident_id: _closed(end) for s in members if (end := _end_of(s, every)) is not None}
     mine = standing.action.incident_id
-    over = {name: end for name, end in ends.items() if name != mine} | ({mine: _closed(standing)} if is_over else {})
-    return grouped_message(_openings(members), channel=json.loads(opener.action.payload)["channel"], over=over)
+    newest = {s.action.incident_id: standing if s.action.incident_id == mine else _newest(s, every) for s in members}
+    over = {name: _closed(last) for name, last in newest.items() if _is_end(last)}
+    again = {s.action.incident_id for s in members if s.action.incident_id not in over and any(_is_end(t) for t in _told(s, every))}
+    openings = _openings(members, newest)
+    return grouped_message(openings, channel=json.loads(opener.action.payload)["channel"], over=over, again=again)
 
 
 def _alone(standing: Standing, opened: Message) -> Message:
     """Return what a message about one incident, which `opened` its thread, says instead."""
     if standing.action.kind != "resolve":
-        again = _message(standing.action)
-        return dataclasses.replace(again, title=f"Open again: {again.title}")
+        now = _message(standing.action)
+        return dataclasses.replace(now, title=f"Open again: {now.state_line}")
     told = _closed(standing)
     first = [] if opened.title in told.title else [("First told", sentence(opened.title))]
     return dataclasses.replace(told, facts=[*told.facts, *first])
@@ -90,8 +94,13 @@ def _named(row: Action, name: str) -> Action:
     return dataclasses.replace(row, payload=json.dumps({**json.loads(row.payload), "group": name}, ensure_ascii=False))
 
 
-def _openings(members: Sequence[Standing]) -> list[Opened]:
-    found = [Opened(s.action.incident_id, s.action.model, json.loads(s.action.payload)["severity"], _message(s.action)) for s in members]
+def _openings(members: Sequence[Standing], newest: Mapping[str, Standing] = _NONE) -> list[Opened]:
+    """Return the incidents that were told together, the gravest first, each as the `newest` message about it tells, by incident."""
+    found = []
+    for s in members:
+        last = newest.get(s.action.incident_id, s)
+        said = dataclasses.replace(_message(s.action), title=_message(last.action).state_line)
+        found.append(Opened(s.action.incident_id, s.action.model, json.loads(last.action.payload)["severity"], said))
     return sorted(found, key=lambda o: (-SEVERITIES.index(o.severity), o.model, o.incident_id))
 
 
@@ -105,7 +114,22 @@ def _closed(end: Standing) -> Message:
     return Message.from_dict(content.get("closed", content["message"]))
 
 
-def _end_of(one: Standing, standings: Iterable[Standing]) -> Standing | None:
-    """Return the end of an incident, where that is the last that was told in the thread of one of its messages."""
-    told = max((s for s in standings if s.thread == one.thread and s.state == "sent"), key=lambda s: s.at, default=None)
-    return told if told is not None and told.action.kind == "resolve" else None
+def _told(one: Standing, standings: Iterable[Standing]) -> list[Standing]:
+    """Return what was told in the thread of a message, in order, with ends that failed: they may have been edited into what opened it."""
+    found = [s for s in standings if s.thread == one.thread and (s.state == "sent" or (_is_end(s) and s.attempts))]
+    return sorted(found, key=lambda s: (s.at, s.action.at))
+
+
+def _last(one: Standing, standings: Sequence[Standing]) -> Standing | None:
+    """Return the last of what was told in the thread of a message."""
+    return next(reversed(_told(one, standings)), None)
+
+
+def _newest(one: Standing, standings: Sequence[Standing]) -> Standing:
+    """Return the message that says how an incident stands: the last that was told, or the update that waits after it."""
+    waiting = [s for s in standings if s.thread == one.thread and s.state == "waiting" and s.action.kind == "update"]
+    return (waiting or _told(one, standings))[-1]
+
+
+def _is_end(standing: Standing | None) -> bool:
+    return standing is not None and standing.action.kind == "resolve"

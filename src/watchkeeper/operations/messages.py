@@ -18,7 +18,7 @@ from watchkeeper.judgement.routes import addressed, threads_of
 from watchkeeper.judgement.together import Course, Together, together_of
 from watchkeeper.judgement.worsening import WORSE, is_worse
 from watchkeeper.monitor import Monitor
-from watchkeeper.operations.known import Known, held_since
+from watchkeeper.operations.known import Known, held_since, standings_of
 from watchkeeper.records import Action, IncidentEvent, key
 from watchkeeper.site.care import care_lines
 from watchkeeper.site.links import incident_links
@@ -90,7 +90,7 @@ def _message(known: Known, monitor: Monitor, course: Course, notice: Notice, whe
             last = dataclasses.replace(named, at=notice.event.at)
             return brief_message(opening, story, last, opened_at=course.events[0].at, timezone=monitor.timezone, **told)
         return belated_message(opening, story, named, **told)
-    cared = end_lines(_in_all(mine, course, every), monitor.timezone) if is_over else _cared(known, history, event, mine)
+    cared = end_lines(_in_all(mine, course, every), monitor.timezone) if is_over else _cared(known, course, event, mine)
     if where.kind == "update" and notice.day is not None:
         began_at = _in_all(mine, course, every).onset_at
         return update_message(story, named, notice.news, day=notice.day, began_at=began_at, cared=cared, **told)
@@ -151,13 +151,24 @@ def _together(known: Known, incident: Incident) -> Together:
     return together_of(incident, fold(e for history in mine for e in history)) if len(mine) > 1 else Together()
 
 
-def _cared(known: Known, history: Sequence[IncidentEvent], event: IncidentEvent, incident: Incident) -> list[tuple[str, str]]:
+def _cared(known: Known, course: Course, event: IncidentEvent, incident: Incident) -> list[tuple[str, str]]:
     """Return what came before of an incident that goes on: that it was over or closed, what it goes on from, and that somebody looks after it."""
     monitor = known.monitor_of(incident.model)
     zone = monitor.timezone if monitor else known.home.workspace.timezone
-    before = next((e for e in reversed(history[: history.index(event)]) if e.event != "acknowledged"), None)
-    closed = [("Open again", _was_over(before, zone))] if before is not None and before.event == "resolved" and before.why != RESTATED else []
-    return [*closed, *origin_lines(incident), *care_lines(incident, zone)]
+    end = _end_before(known, course, event)
+    again = [("Open again", _was_over(end, zone))] if end is not None and end.why != RESTATED else []
+    return [*again, *origin_lines(incident), *care_lines(incident, zone)]
+
+
+def _end_before(known: Known, course: Course, event: IncidentEvent) -> IncidentEvent | None:
+    """Return the last end of an incident before an event, None where people were told since that it is open again."""
+    before = [e for e in course.events[: course.events.index(event)] if e.event != "acknowledged"]
+    ended = next((at for at, e in reversed(list(enumerate(before))) if (e.incident_id, e.event) == (event.incident_id, "resolved")), None)
+    if ended is None:
+        return None
+    again = next((at for at, e in enumerate(before) if at > ended and e.incident_id == event.incident_id), len(before))
+    is_told = any(s.state == "sent" for e in before[again:] for s in standings_of(e, known.standings))
+    return None if is_told else before[ended]
 
 
 def _was_over(event: IncidentEvent, zone: str) -> str:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from watchkeeper.judgement import outbox, retraining
 from watchkeeper.judgement.episodes import needs_labels
 from watchkeeper.judgement.incidents import in_order
-from watchkeeper.judgement.notices import SILENCED, STALE, TOLD_WITH, Fate, Notice, is_stale, notices, silenced_text
+from watchkeeper.judgement.notices import SILENCED, STALE, TOLD_WITH, Fate, Notice, goes_on, is_stale, notices, silenced_text
 from watchkeeper.judgement.outbox import Standing
 from watchkeeper.judgement.together import Course
 from watchkeeper.monitor import Monitor
@@ -56,7 +56,7 @@ def plan(known: Known) -> list[Action]:
             if (own := known.monitors.get(mine[0].model)) is not None:
                 rows += _retrain(known, own, mine, [n for n in found if n.event.incident_id == name], rows)
     rows += [row for digest in known.digests for row in _digest(known, digest)]
-    taken = (*_unsent(known), *_released(known, rows), *outbox.superseded(rows, known.standings))
+    taken = (*_unsent(known), *_untrue(known), *_released(known, rows), *outbox.superseded(rows, known.standings))
     overtaken = {old.action_id: (old, why) for old, why in taken}
     return grouped(rows) + [_passed_over(known, old, why) for old, why in overtaken.values()]
 
@@ -67,6 +67,15 @@ def _unsent(known: Known) -> Iterator[tuple[Action, str]]:
         action = standing.action
         if standing.state == "waiting" and action.kind in ("open", "update") and (silence := known.silence_of(action.incident_id)):
             yield action, silenced_text(silence)
+
+
+def _untrue(known: Known) -> Iterator[tuple[Action, str]]:
+    """Yield ends that wait though what they are about goes on again: it is told as it stands now."""
+    for standing in known.standings.values():
+        action = standing.action
+        course = known.course_of(action.incident_id) if standing.state == "waiting" and action.kind == "resolve" else None
+        if course is not None and goes_on(course.events):
+            yield action, "the incident is open again"
 
 
 def _held(known: Known, monitor: Monitor, course: Course, found: Sequence[Notice], until: datetime) -> Iterator[Action]:

@@ -5,7 +5,7 @@ one (message.py).
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -22,7 +22,7 @@ _NONE: Mapping[str, Message] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """One of the incidents: what its own message would have said."""
+    """One of the incidents: what its own message would have said, with a title that tells how it stands."""
 
     incident_id: str
     model: str
@@ -30,19 +30,23 @@ class Opened:
     message: Message
 
 
-def grouped_message(openings: Sequence[Opened], *, channel: str, over: Mapping[str, Message] = _NONE) -> Message:
-    """Return the message about incidents, given the gravest first; `over` maps those that are over by now to what their own message would say at the end."""
+def grouped_message(openings: Sequence[Opened], *, channel: str, over: Mapping[str, Message] = _NONE, again: Collection[str] = ()) -> Message:
+    """Return the message about incidents, given the gravest first.
+
+    `over` maps those that are over by now to what their own message would say at the end; `again` are those that were over and are open again.
+    """
     still = [o for o in openings if o.incident_id not in over]
     gravest, is_all_over = next(iter(still), openings[0]), not still
     is_well = all(end.icon == ICONS["resolved"] for end in over.values())
     word = ("Resolved: " if is_well else "Closed: ") if is_all_over else ""
     shown = openings[:SHOWN]
-    lines: list[Line] = [("", _line(o, is_alone=len({o.model for o in openings}) == 1, end=over.get(o.incident_id))) for o in shown]
+    is_of_one = len({o.model for o in openings}) == 1
+    lines: list[Line] = [("", _line(o, is_alone=is_of_one, end=over.get(o.incident_id), is_again=o.incident_id in again)) for o in shown]
     rest = len(openings) - len(shown)
     pages = [(f"Incident {o.incident_id}", address) for o in shown for label, address in o.message.links if label == "Incident"]
     return Message(
         icon=ICONS[("resolved" if is_well else "notice") if is_all_over else gravest.severity],
-        title=f"{word}{_title(openings)}",
+        title=f"{word}{_title(openings, again)}",
         facts=[*lines, *([("", f"And {rest} more: `watchkeeper incidents` lists them.")] if rest else [])],
         verdict=[]
         if is_all_over
@@ -52,19 +56,21 @@ def grouped_message(openings: Sequence[Opened], *, channel: str, over: Mapping[s
     )
 
 
-def _title(openings: Sequence[Opened]) -> str:
-    many = f"{counted(len(openings), 'incident')} opened"
-    models = Counter(o.model for o in openings).most_common()
-    if len(models) == 1:
-        return f"{models[0][0]}: {many}"
+def _title(openings: Sequence[Opened], again: Collection[str]) -> str:
+    named = [o for o in openings if o.incident_id in again] or openings
+    every = counted(len(openings), "incident")
+    many = f"{len(named)} of {every} open again" if again else f"{every} opened"
+    if len({o.model for o in openings}) == 1:
+        return f"{openings[0].model}: {many}"
+    models = Counter(o.model for o in named).most_common()
     rest = f" and {len(models) - _MODELS_SHOWN} more" if len(models) > _MODELS_SHOWN else ""
     return f"{many}: {', '.join(f'{model} {count}' for model, count in models[:_MODELS_SHOWN])}{rest}"
 
 
-def _line(opening: Opened, *, is_alone: bool, end: Message | None) -> str:
-    """Return the line of one: while it goes on as it opened, then as it was, with how long, how bad and why."""
+def _line(opening: Opened, *, is_alone: bool, end: Message | None, is_again: bool) -> str:
+    """Return the line of one: while it goes on how it stands, then as it was, with how long, how bad and why."""
     state, _, said = (opening.severity, "", opening.message.title) if end is None else end.title.partition(": ")
     said = said.removeprefix(f"{opening.model}: ") if is_alone else said
     facts = [] if end is None else [f"{label.lower()}: {text.rstrip('.')}" for label, text in end.facts if label in _OF_ENDS]
     icon = ICONS[opening.severity] if end is None else end.icon
-    return f"{icon} {said.rstrip('.')} (`{opening.incident_id}`, {'; '.join([state[:1].lower() + state[1:], *facts])})"
+    return f"{icon} {'Open again: ' if is_again else ''}{said.rstrip('.')} (`{opening.incident_id}`, {'; '.join([state[:1].lower() + state[1:], *facts])})"

@@ -29,10 +29,14 @@ UNKNOWN = "unknown; nothing that was tested explains it."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message for any channel; lines are (label, text), a line without a label stands for itself."""
+    """A message for any channel; lines are (label, text), a line without a label stands for itself.
+
+    `stands` says in a line how the incident stands, where the title tells its news.
+    """
 
     icon: str
     title: str
+    stands: str = ""
     lead: str = ""
     facts: list[Line] = field(default_factory=list)
     verdict: list[Line] = field(default_factory=list)
@@ -41,7 +45,7 @@ class Message:
 
     def __post_init__(self) -> None:
         """Spell what would break a line: values of rows are told, and may hold anything."""
-        for name in ("title", "lead"):
+        for name in ("title", "stands", "lead"):
             object.__setattr__(self, name, one_line(getattr(self, name)))
         for name in ("facts", "verdict"):
             object.__setattr__(self, name, [(label, one_line(said.strip())) for label, said in getattr(self, name)])
@@ -50,6 +54,11 @@ class Message:
     def headline(self) -> str:
         """The one line that a phone shows."""
         return f"{self.icon} {self.title}"
+
+    @property
+    def state_line(self) -> str:
+        """How the incident stands, in a line."""
+        return self.stands or self.title
 
     @classmethod
     def from_dict(cls, found: dict[str, Any]) -> "Message":

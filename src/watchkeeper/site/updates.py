@@ -56,6 +56,7 @@ def update_message(
     return Message(
         icon=ICONS[severity],
         title=title,
+        stands=titled(event.model, stands),
         facts=[*facts, *((label, sentence(said)) for label, said in cared)],
         footer=f"{footer(event.incident_id, severity, channel)}{rhythm}{rest}",
         links=page,
