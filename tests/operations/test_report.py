@@ -126,7 +126,7 @@ def test_days_may_be_the_period_and_a_silent_one_is_told_too(make_home):
     watch(home, now=BEGIN + 24 * DAY)
     told = digests(home)
     assert len(told) == 8
-    assert told[date(2025, 1, 21)].headline == "parcels, Tue 21 January: nothing to measure. no predictions landed on 21 to 22 January, usually 400"
+    assert told[date(2025, 1, 21)].headline == "parcels, Tue 21 January: nothing to measure. no predictions landed on 21 to 24 January, usually 800"
     assert "no events of this period have landed" in told[date(2025, 1, 21)].text
 
 
@@ -179,7 +179,7 @@ def test_the_newest_digest_tells_of_incidents_as_they_stand_when_it_is_asked_for
     assert then.text.splitlines()[2].startswith("Nothing of this week needs you now.")
     assert "**In segments:** depot=south: late (21 January); cause unknown." in then.text
     assert now.text.splitlines()[2].startswith(
-        "1 open incident needs you. 1 open incident began later: no predictions landed on 27 to 28 January, usually 400 ("
+        "1 open incident needs you. 1 open incident began later: no predictions landed on 27 to 30 January, usually 800 ("
     )
     assert "**In segments:** depot=south: late (21 to 29 January) (open); cause unknown." in now.text
     assert (now.digest_id, now.computed_at, now.corrections) == (written.digest_id, SEEN + 2 * DAY, 0)

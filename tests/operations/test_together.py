@@ -63,12 +63,12 @@ def written(home: Home) -> list[IncidentEvent]:
 def test_a_file_that_both_read_and_that_stops_coming_is_one_incident_with_one_message(two: Home, slack: Slack, watchkeeper):
     watch(two, now=NOW)
     [message] = incidents(slack)
-    assert message["text"] == "🟠 letters: no predictions landed on Thu 23 January, usually 120; parcels too"
+    assert message["text"] == "🔴 letters: no predictions landed on 23 to 25 January, usually 360; parcels too"
     [first, second] = known_incidents(two, now=NOW)
     assert (first.model, first.part_of, second.model, second.part_of) == ("letters", "", "parcels", first.id)
     body = json.dumps(message["blocks"])
     assert f"*Same fault:* 2 models: rows do not come ({FILES})." in body
-    assert f"*parcels:* `{second.id}` warning: no predictions landed on Thu 23 January, usually 120." in body
+    assert f"*parcels:* `{second.id}` high: no predictions landed on 23 to 25 January, usually 360." in body
     [row] = listed(two, NOW)
     assert (row["id"], row["models"], row["part_of"], row["state"]) == (first.id, ["letters", "parcels"], "", "open")
     shown = watchkeeper("incidents", "--now", NOW.isoformat(), at=two).output
@@ -80,8 +80,8 @@ def test_a_file_that_both_read_and_that_stops_coming_is_one_incident_with_one_me
 def test_it_shows_all_models_with_their_own_headlines_and_a_part_names_the_one_that_leads(two: Home, watchkeeper):
     watch(two, now=NOW)
     first, second = known_incidents(two, now=NOW)
-    assert f"*parcels:* `{second.id}` warning: no predictions landed on Thu 23 January, usually 120." in told(two, first.id, now=NOW)
-    assert f"*letters:* `{first.id}` leads, warning: no predictions landed on Thu 23 January, usually 120." in told(two, second.id, now=NOW)
+    assert f"*parcels:* `{second.id}` high: no predictions landed on 23 to 25 January, usually 360." in told(two, first.id, now=NOW)
+    assert f"*letters:* `{first.id}` leads, high: no predictions landed on 23 to 25 January, usually 360." in told(two, second.id, now=NOW)
     part = json.loads(watchkeeper("incidents", "show", second.id, "--json", "--now", NOW.isoformat(), at=two).output)
     assert (part["part_of"], part["models"]) == (first.id, ["parcels"])
     leads = json.loads(watchkeeper("incidents", "show", first.id, "--json", "--now", NOW.isoformat(), at=two).output)
@@ -113,8 +113,8 @@ def test_a_model_that_is_judged_later_joins_in_the_thread_and_as_of_before_it_th
     watch(two, ["parcels"], now=NOW)
     watch(two, ["letters"], now=NOW + 8 * HOUR)
     opened, joined = incidents(slack)
-    assert opened["text"] == "🟠 parcels: no predictions landed on Thu 23 January, usually 120"
-    assert joined["text"] == "🟠 parcels: also letters: no predictions landed on Thu 23 January, usually 120"
+    assert opened["text"] == "🔴 parcels: no predictions landed on 23 to 25 January, usually 360"
+    assert joined["text"] == "🔴 parcels: also letters: no predictions landed on 23 to 25 January, usually 360"
     assert (joined["thread_ts"], opened.get("thread_ts")) == (opened["ts"], None)
     assert [r["models"] for r in listed(two, NOW)] == [["parcels"]]
     assert [r["models"] for r in listed(two, NOW + 8 * HOUR)] == [["parcels", "letters"]]
@@ -142,8 +142,8 @@ def test_it_is_over_when_all_of_it_is_and_the_end_of_one_is_an_update(make_home:
     assert [(r["id"], r["state"], r["headline"]) for r in listed(home, NOW + 2 * DAY)] == [(leading.id, "open", leading.headline)]
     watch(home, ["parcels"], now=NOW + 2 * DAY + 2 * HOUR)
     opened, one_over, over = incidents(slack)
-    assert one_over["text"] == "🟠 parcels: letters is no longer out of line"
-    assert "*As it stands:* no predictions landed on Thu 23 January, usually 120." in json.dumps(one_over["blocks"], ensure_ascii=False)
+    assert one_over["text"] == "🔴 parcels: letters is no longer out of line"
+    assert "*As it stands:* no predictions landed on 23 to 25 January, usually 360." in json.dumps(one_over["blocks"], ensure_ascii=False)
     assert over["text"].startswith("✅ letters: resolved: restated")
     assert over["text"].endswith("; parcels too")
     assert {m.get("thread_ts") for m in (one_over, over)} == {opened["ts"]}
@@ -186,8 +186,8 @@ def test_each_channel_is_told_once(make_home: Callable[..., Home], slack: Slack)
     watch(home, now=NOW)
     there = {name: number for number, name in ((m["text"], m["channel"]) for m in incidents(slack))}
     assert there == {
-        slack.channels["#parcels"]: "🟠 boxes: no predictions landed on Thu 23 January, usually 120; letters and parcels too",
-        slack.channels["#letters"]: "🟠 letters: no predictions landed on Thu 23 January, usually 120; boxes and parcels too",
+        slack.channels["#parcels"]: "🔴 boxes: no predictions landed on 23 to 25 January, usually 360; letters and parcels too",
+        slack.channels["#letters"]: "🔴 letters: no predictions landed on 23 to 25 January, usually 360; boxes and parcels too",
     }
     assert [r["models"] for r in listed(home, NOW)] == [["boxes", "letters", "parcels"]]
     assert watch(home, now=NOW + HOUR).actions == []
