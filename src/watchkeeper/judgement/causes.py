@@ -29,6 +29,7 @@ from watchkeeper.judgement.traces import told_mix
 from watchkeeper.records import Signal
 from watchkeeper.spelling import segment_pairs
 from watchkeeper.story import Cause
+from watchkeeper.windows import grain_of
 from watchkeeper.words import counted, listed, percent, points, weeks_text
 
 _WORTH_NAMING = 0.2
@@ -276,7 +277,8 @@ def _concept(evidence: Evidence, outcome: float, scores: float, share: float, do
     extent = f"inputs account for {percent(part)} of the change: they" if part >= _NEARLY_NOTHING else "inputs"
     bound = "at least " if evidence.is_provisional else ""
     rest = f"it moved by {bound}{points(outcome)}" if scores * outcome < 0 else f"the rest is {bound}{points(outcome - scores)}"
-    support = [f"{extent} alone would have moved the rate by {points(scores)}, {rest}"]
+    on = "" if evidence.bad_gap is None else f" on its bad {grain_of(evidence.first_end - min(evidence.windows))}s"
+    support = [f"{extent} alone would have moved the rate by {points(scores)}{on}, {rest}"]
     return Cause(
         kind="concept",
         subject=subject,
