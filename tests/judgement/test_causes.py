@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from evidence_world import MONDAY, episode, evidence, score, signal
-from watchkeeper.judgement.causes import causes, of_faults, ruled_out, undecided
+from watchkeeper.judgement.causes import causes, ruled_out, undecided
+from watchkeeper.judgement.data_causes import of_faults
 from watchkeeper.judgement.evidence import (
     Broken,
     Pooled,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from evidence_world import evidence, signal
-from watchkeeper.judgement.causes import causes, of_faults, ruled_out
+from watchkeeper.judgement.causes import causes, ruled_out
+from watchkeeper.judgement.data_causes import of_faults
 from watchkeeper.judgement.error_changes import ErrorChange
 from watchkeeper.judgement.evidence import Evidence
 from watchkeeper.judgement.grounds import moved_since

@@ -10,7 +10,8 @@ from evidence_world import episode as episode_of
 from evidence_world import evidence, signal
 from incident_world import DAY, MONDAY, event
 from strain_world import strain
-from watchkeeper.judgement.causes import causes, of_faults
+from watchkeeper.judgement.causes import causes
+from watchkeeper.judgement.data_causes import of_faults
 from watchkeeper.judgement.evidence import Broken, Evidence, Refused
 from watchkeeper.judgement.incidents import CAUSE_CHANGED, RESTATED, fold
 from watchkeeper.judgement.odd_inputs import Odd, Repeats

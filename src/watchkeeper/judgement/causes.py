@@ -1,6 +1,6 @@
 """Causes: what the evidence supports, what it rules out, and "unknown" when it supports nothing.
 
-Belongs here: tests on evidence -> ranked causes. Does not: gathering evidence (evidence.py), changes and releases
+Belongs here: tests on evidence -> ranked causes. Does not: gathering evidence (evidence.py), data that are at fault themselves (data_causes.py), changes and releases
 (changes.py), what rows show (row_causes.py), services (service_causes.py), words around it (story.py).
 
 The split: observed - usual = (expected - usual expected) + (gap - usual gap). The first part is what the model's inputs
@@ -11,26 +11,25 @@ Inputs account for nearly nothing when their part is less than a tenth, surely l
 of them stands out. Only then is it said that the inputs did not change the outcome, and only below a tenth are they ruled out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.changes import cleared, of_changes
+from watchkeeper.judgement.data_causes import of_codes
 from watchkeeper.judgement.error_causes import of_errors
-from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, Refused, places_of
-from watchkeeper.judgement.fault_places import FAULTY, FaultPlace, placed
-from watchkeeper.judgement.later_causes import begun_together, of_the_beginning, with_later
+from watchkeeper.judgement.evidence import OF_A_RATE, Evidence, places_of
+from watchkeeper.judgement.fault_places import FAULTY, placed
+from watchkeeper.judgement.later_causes import of_the_beginning, with_later
 from watchkeeper.judgement.moves import INPUTS_CHANGED, SO_DID
-from watchkeeper.judgement.odd_inputs import EXCHANGED, Odd, are_exchanged, codes_text, shares_text
+from watchkeeper.judgement.odd_inputs import EXCHANGED, are_exchanged, codes_text
 from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
 from watchkeeper.judgement.service_causes import of_service
 from watchkeeper.judgement.strain_causes import cleared_strains, of_one_host, of_strains
 from watchkeeper.judgement.traces import told_mix
-from watchkeeper.records import Signal
 from watchkeeper.spelling import segment_pairs
 from watchkeeper.story import Cause
 from watchkeeper.windows import grain_of
-from watchkeeper.words import counted, listed, percent, points, weeks_text
+from watchkeeper.words import counted, percent, points, weeks_text
 
 _WORTH_NAMING = 0.2
 _WORTH_POINTS, _WORTH_OF_A_RATE = 0.05, 0.1
@@ -112,74 +111,6 @@ def undecided(found: Sequence[Cause]) -> list[Cause]:
         return list(found[:1])
     least = min(found[0].share - _CLOSE, 1.0 if found[0].low is None else found[0].low)
     return [found[0], *(c for c in parts[1:] if (c.share or 0.0) >= least)]
-
-
-def of_faults(
-    signals: Sequence[Signal],
-    set_aside: tuple[int, str] = (0, ""),
-    refused: Sequence[Refused] = (),
-    timezone: str = "UTC",
-    odd: Sequence[Odd] = (),
-    places: Mapping[str, FaultPlace] | None = None,
-    gone: Sequence[str] = (),
-) -> list[Cause]:
-    """Return the cause of a data incident: which features lost their values together, and so come from one source, and in which segment (`places`); of those that failed later one more each.
-
-    Of missing rows or labels it is intake, when it has set many aside (`set_aside`: how many, and the commonest reason) or
-    `refused` whole files, else the feed. Of values that are not as expected, `odd` says what became of them, such as another unit and its factor.
-    """
-    if signals[0].metric in ("rows", "label_coverage"):
-        return [_of_missing(signals, *set_aside, refused)]
-    if signals[0].metric == EXCHANGED:
-        return _of_codes(signals, timezone)
-    return [replace(_of_features(mine, odd, places or {}, gone), is_later=n > 0) for n, mine in enumerate(begun_together(signals))]
-
-
-def _of_features(signals: Sequence[Signal], odd: Sequence[Odd], places: Mapping[str, FaultPlace], gone: Sequence[str]) -> Cause:
-    """Return the fault of features that failed together."""
-    features = sorted({s.feature for s in signals})
-    together = "they failed together, so look at their common source" if len(features) > 1 else "it failed alone, so look at this column first"
-    worst = max(signals, key=lambda s: s.value)
-    what = {"null_ratio": "missing values", BROKEN: "values not as the suite expects"}.get(worst.metric, "unknown categories")
-    mine = [name for name in gone if name.partition("=")[0] in features]
-    had = [f"{listed(mine)} had no rows then, so these may be theirs"] if mine else []
-    support = [*(o.text for o in odd if o.feature in features), *had, together]
-    onset = min(s.window_start for s in signals)
-    return Cause(
-        kind="data",
-        subject=f"{what} in {placed(features, places)}",
-        onset=onset,
-        evidence_for=support,
-        columns=[name.removeprefix("@") for name in features],
-    )
-
-
-def _of_codes(signals: Sequence[Signal], timezone: str) -> list[Cause]:
-    """Return for each feature of which codes were exchanged which ones, as the window with most rows shows it."""
-    out = []
-    for feature in dict.fromkeys(s.feature for s in signals):
-        mine = [s for s in signals if s.feature == feature]
-        subject = codes_text(feature, shares_text(mine, timezone))
-        support = ["the shares are those there always were, under other codes; rows that really are others hardly end at just these"]
-        out.append(Cause(kind="data", subject=subject, onset=min(s.window_start for s in mine), evidence_for=support, columns=[feature]))
-    return out
-
-
-def _of_missing(signals: Sequence[Signal], count: int, reason: str, refused: Sequence[Refused]) -> Cause:
-    of_labels = signals[0].metric == "label_coverage"
-    what, onset = "labels" if of_labels else "rows", min(s.window_start for s in signals)
-    short = sum(max(1.0, (s.expected - s.value) * (s.n if of_labels else 1)) for s in signals)
-    if count >= _HALF * short:
-        support = [f"{count:,} {what} of that time are in quarantine"]
-        return Cause(kind="data", subject=f"{what} were set aside: {reason}", share=min(1.0, count / short), onset=onset, evidence_for=support)
-    if refused:
-        more = f", and {counted(len(refused) - 1, 'more file')}" if len(refused) > 1 else ""
-        support = [f"nothing of {'it' if len(refused) == 1 else 'them'} landed; which {what} were inside cannot be told"]
-        return Cause(kind="data", subject=f"{refused[0].name} was refused whole ({refused[0].reason}){more}", onset=onset, evidence_for=support)
-    if of_labels:
-        subject = "labels arrive for a part of the predictions only" if any(s.value for s in signals) else "labels no longer arrive"
-        return Cause(kind="data", subject=subject, onset=onset, evidence_for=["they have been due, and no file or query brought them"])
-    return Cause(kind="data", subject="rows no longer arrive", onset=onset, evidence_for=["no file or query brought them"])
 
 
 def ruled_out(evidence: Evidence, found: Sequence[Cause] = ()) -> list[str]:
@@ -332,7 +263,7 @@ def _data(evidence: Evidence) -> list[Cause]:
     codes = [
         replace(cause, share=share_of_holes(evidence, [feature]))
         for feature in sorted(exchanged)
-        for cause in _of_codes([s for s in evidence.faults if s.metric == EXCHANGED and s.feature == feature], evidence.timezone)
+        for cause in of_codes([s for s in evidence.faults if s.metric == EXCHANGED and s.feature == feature], evidence.timezone)
     ]
     faults = [s for s in evidence.faults if s.value >= _MISSING and s.feature and s.metric != EXCHANGED]
     at_fault = {s.feature for s in faults}

@@ -9,7 +9,8 @@ from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.episodes import MISSING_SEGMENTS, Episode
 from watchkeeper.judgement.evidence import Evidence, places_of
 from watchkeeper.judgement.fault_places import common_place
-from watchkeeper.judgement.missing_segments_story import look_for_segments, segments_told, set_aside_text
+from watchkeeper.judgement.held_back import set_aside_text
+from watchkeeper.judgement.missing_segments_story import look_for_segments, segments_told
 from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text, shares_text
 from watchkeeper.judgement.spans import during_text, rows_span, span_text
 from watchkeeper.monitor import Monitor

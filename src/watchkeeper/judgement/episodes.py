@@ -119,9 +119,9 @@ def subject_of(signal: Signal) -> str:
     return _FAULTS.get(signal.metric, signal.family) if signal.family == "data" else signal.family
 
 
-def final_of(signal: Signal) -> str:
-    """Return what must be final in a window for it to show that a signal's trouble is over: its metric, of a segment's rows those rows."""
-    return f"rows of {signal.segment}" if signal.metric == "rows" and signal.segment else signal.metric
+def final_of(metric: str, segment: str) -> str:
+    """Return what must be final in a window for it to show that a number's trouble is over: the metric, of a segment's rows those rows."""
+    return f"rows of {segment}" if metric == "rows" and segment else metric
 
 
 def with_labels_due(episode: Episode, due: datetime) -> Episode:
@@ -165,7 +165,7 @@ def episodes(
     for (subject, family), mine in sorted(by_subject.items()):
 
         def quiet(run: Sequence[Signal]) -> list[datetime]:
-            known = set[datetime]().union(*(final.get(name, ()) for name in map(final_of, run)))
+            known = set[datetime]().union(*(final.get(name, ()) for name in {final_of(s.metric, s.segment) for s in run}))
             return [w for w in windows[place.get(run[-1].window_start, len(windows)) + 1 :] if w in known]
 
         def is_apart(run: Sequence[Signal], after: Signal) -> bool:

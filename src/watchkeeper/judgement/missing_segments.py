@@ -9,13 +9,13 @@ that have no value, or are told as `(other)`.
 That the column itself moved in such a window is no news beside it, and no sign of what does no harm.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from watchkeeper.judgement.usual_rows import CHANCE, LIKE, SHARE, UsualRows
@@ -76,16 +76,26 @@ def _levels(whole: Whole) -> tuple[list[float], NDArray[np.bool_]]:
     return np.minimum(1.0, share).tolist(), share >= SHARE
 
 
+def of_columns(scores: pa.Table, columns: Collection[str]) -> pa.Table:
+    """Return the scores of the segments of some columns, and of no pairs."""
+    names = scores.column("segment")
+    mine = pc.and_(pc.is_in(pc.list_element(pc.split_pattern(names, "=", max_splits=1), 0), pa.array(columns, names.type)), pc.not_equal(names, ""))
+    return scores.filter(pc.and_(mine, pc.invert(pc.match_substring(names, "&"))))
+
+
 def _by_column(columns: Collection[str], counted: pa.Table, starts: Sequence[datetime]) -> Iterator[tuple[list[str], Floats]]:
     """Yield the segments of each column and their rows, one row a segment and one column a window; 0 where it has none."""
-    at = {start: i for i, start in enumerate(starts)}
-    found: dict[str, dict[str, Floats]] = defaultdict(dict)
-    for name, start, value in zip(*(counted.column(c).to_pylist() for c in ("segment", "window_start", "value")), strict=True):
-        column = name.partition("=")[0]
-        if start in at and column in columns and "&" not in name:
-            found[column].setdefault(name, np.zeros(len(starts)))[at[start]] = value or 0.0
-    for of_column in found.values():
-        yield list(of_column), np.array(list(of_column.values()))
+    mine = of_columns(counted, columns)
+    at = pc.index_in(mine.column("window_start"), pa.array(starts, mine.schema.field("window_start").type))
+    mine = mine.append_column("at", at).filter(pc.field("at").is_valid() & pc.field("value").is_valid())
+    names = mine.column("segment").combine_chunks().dictionary_encode()
+    every = names.dictionary.to_pylist()
+    rows = np.zeros((len(every), len(starts)))
+    rows[names.indices.to_numpy(), mine.column("at").to_numpy()] = mine.column("value").to_numpy()
+    for column in columns:
+        here = [i for i, name in enumerate(every) if name.partition("=")[0] == column]
+        if here:
+            yield [every[i] for i in here], rows[here]
 
 
 def _come_and_go(reference: Floats) -> bool:

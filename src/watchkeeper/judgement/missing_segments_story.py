@@ -4,7 +4,7 @@ Belongs here: the words of these incidents, and what may have come in their plac
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 
 from watchkeeper.judgement.episodes import Episode
 from watchkeeper.judgement.evidence import ROLLING, Arrived, Evidence, Refused
+from watchkeeper.judgement.held_back import of_refused, of_set_aside, set_aside_text
+from watchkeeper.judgement.missing_segments import of_columns
 from watchkeeper.judgement.spans import during_text, span_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.profiles.groups import NULL, REST
@@ -42,12 +44,6 @@ def segments_told(monitor: Monitor, episode: Episode, evidence: Evidence) -> tup
     return headline, f"{span_text(*span)}, {monitor.timezone}.", facts + set_aside_text(count, "row", reason)
 
 
-def set_aside_text(count: int, what: str, reason: str) -> list[tuple[str, str]]:
-    """Tell how many rows or labels of the time are held, and why most of them."""
-    most = f", most often because: {reason}" if reason else ""
-    return [("Set aside", f"{counted(count, what)} of that time in quarantine{most}")] if count else []
-
-
 def cause_of_missing_segments(signals: Sequence[Signal], set_aside: tuple[int, str], refused: Sequence[Refused], arrived: Sequence[Arrived]) -> Cause:
     """Return why rows of segments are missing: they are in quarantine, come under other values, are in a file that was refused, or they do not come."""
     lost = _lost(signals)
@@ -55,19 +51,15 @@ def cause_of_missing_segments(signals: Sequence[Signal], set_aside: tuple[int, s
     came, usual = _of_column(lost, most)
     short, onset = usual - came, min(s.window_start for s in signals)
     also = f" and {counted(len(others), 'more segment')}" if others else ""
-    count, reason = set_aside
-    if count >= _HALF * short:
-        support = [f"{count:,} rows of {'them' if others else 'it'} are in quarantine"]
-        return Cause(kind="data", subject=f"rows were set aside: {reason}", share=min(1.0, count / short), onset=onset, evidence_for=support)
+    if (held := of_set_aside("rows", set_aside, short, onset)) is not None:
+        return held
     if arrived:
         subject = f"rows of {most}{also} come {listed([_under(a) for a in arrived])} now"
         support = [f"{a.rows:,.0f} more {_under(a)} than before" for a in arrived]
         share = min(1.0, sum(a.rows for a in arrived) / short)
         return Cause(kind="data", subject=subject, share=share, onset=onset, evidence_for=support)
-    if refused:
-        more = f", and {counted(len(refused) - 1, 'more file')}" if len(refused) > 1 else ""
-        support = [f"nothing of {'it' if len(refused) == 1 else 'them'} landed; which rows were inside cannot be told"]
-        return Cause(kind="data", subject=f"{refused[0].name} was refused whole ({refused[0].reason}){more}", onset=onset, evidence_for=support)
+    if (torn := of_refused("rows", refused, onset)) is not None:
+        return torn
     column = most.partition("=")[0]
     support = [f"no other value of {column} has as many more rows, so look at what brings these"]
     support += ["they stopped together"] if others and _together(signals) else []
@@ -83,15 +75,12 @@ def arrived_instead(signals: Sequence[Signal], windows: Sequence[Window], scores
     most = next(iter(lost))
     column, (came, usual) = most.partition("=")[0], _of_column(lost, most)
     onset = min(s.window_start for s in signals)
-    rows = scores.filter((pc.field("metric") == "rows") & pc.starts_with(pc.field("segment"), f"{column}=") & pc.field("value").is_valid())
     before: dict[str, dict[datetime, float]] = defaultdict(dict)
     now: dict[str, float] = defaultdict(float)
-    for name, start, value in zip(*(rows.column(c).to_pylist() for c in ("segment", "window_start", "value")), strict=True):
-        if "&" in name or name in lost:
-            continue
-        if any(start in w for w in windows):
+    for name, start, value in _rows_of({column}, onset, scores):
+        if any(start in w for w in windows) and name not in lost:
             now[name] += value
-        elif onset - ROLLING <= start < onset:
+        elif start < onset and name not in lost:
             before[name][start] = value
     earlier = {start for found in before.values() for start in found}
     bad = {s.window_start for s in signals}
@@ -108,17 +97,24 @@ def arrived_instead(signals: Sequence[Signal], windows: Sequence[Window], scores
 def gone_since(signals: Sequence[Signal], windows: Sequence[Window], scores: pa.Table) -> list[str]:
     """Return the segments without any row in the bad windows of faulty columns, that had some in most windows before: theirs may be the faulty rows."""
     onset, columns = min(s.window_start for s in signals), {s.feature for s in signals if s.feature}
-    rows = scores.filter((pc.field("metric") == "rows") & (pc.field("segment") != "") & (pc.field("value") > 0))
     before: dict[str, set[datetime]] = defaultdict(set)
     there = set()
-    for name, start in zip(rows.column("segment").to_pylist(), rows.column("window_start").to_pylist(), strict=True):
-        if name.partition("=")[0] in columns and "&" not in name and not name.endswith((f"={NULL}", f"={REST}")):
+    for name, start, value in _rows_of(columns, onset, scores):
+        if value and name.partition("=")[2] not in (NULL, REST):
             if any(start in w for w in windows):
                 there.add(name)
-            elif onset - ROLLING <= start < onset:
+            elif start < onset:
                 before[name].add(start)
     most = max((len(starts) for starts in before.values()), default=0)
     return sorted(name for name, starts in before.items() if name not in there and len(starts) > _HALF * most)
+
+
+def _rows_of(columns: Collection[str], onset: datetime, scores: pa.Table) -> Iterator[tuple[str, datetime, float]]:
+    """Yield the segments of some columns, when windows of the 56 days before an onset and since start, and their rows."""
+    kind = scores.schema.field("window_start").type
+    about = (pc.field("metric") == "rows") & pc.field("value").is_valid() & (pc.field("window_start") >= pa.scalar(onset - ROLLING, kind))
+    rows = of_columns(scores.filter(about), columns)
+    yield from zip(*(rows.column(c).to_pylist() for c in ("segment", "window_start", "value")), strict=True)
 
 
 def look_for_segments(owner: str, evidence: Evidence) -> str:

@@ -10,8 +10,9 @@ from datetime import datetime
 from watchkeeper.judgement.apart import is_off
 from watchkeeper.judgement.breaks import BROKEN
 from watchkeeper.judgement.burden import burden_text
-from watchkeeper.judgement.causes import causes, of_faults, ruled_out
+from watchkeeper.judgement.causes import causes, ruled_out
 from watchkeeper.judgement.changes import unknown
+from watchkeeper.judgement.data_causes import of_faults
 from watchkeeper.judgement.data_story import Told, faults_told
 from watchkeeper.judgement.episodes import MISSING_SEGMENTS, WITHOUT_LABELS, Episode
 from watchkeeper.judgement.evidence import Evidence, places_of

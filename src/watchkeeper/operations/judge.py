@@ -26,6 +26,7 @@ from watchkeeper.judgement.episodes import (
     Episode,
     across,
     episodes,
+    final_of,
     needs_labels,
 )
 from watchkeeper.judgement.eras import Era, era_of, new_normal_text
@@ -256,7 +257,7 @@ def _final(scores: pa.Table, wait: timedelta, now: datetime) -> dict[str, set[da
         out.setdefault(metric, set()).add(start)
     of_segments = known.filter((pc.field("metric") == "rows") & (pc.field("segment") != "") & (pc.field("value") > 0))
     for segment, start in zip(of_segments.column("segment").to_pylist(), as_list(of_segments.column("window_start")), strict=True):
-        out.setdefault(f"rows of {segment}", set()).add(start)
+        out.setdefault(final_of("rows", segment), set()).add(start)
     return out
 
 
