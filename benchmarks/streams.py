@@ -215,6 +215,7 @@ _LOUD: tuple[Spec, ...] = (
     Spec("d_renamed", null=False, change=_replace("c1", lambda _, x: np.where(x == 2, 77, x)), moved=("c1",)),
     Spec("d_merged", null=False, change=_replace("c1", lambda _, x: np.where(x == 2, 1, x)), moved=("c1",)),
     Spec("d_rare", null=False, change=_replace("c2", lambda c, x: np.where(c.some(0.06), 19, x)), moved=("c2",)),
+    Spec("d_few_nulls", null=False, change=_replace("x6", lambda c, x: np.where(c.some(0.02), np.nan, x)), moved=("x6",)),
     Spec("d_nulls_in_segment", null=False, change=_replace("x6", lambda c, x: np.where(_in_segment(c) & c.some(0.8), np.nan, x)), moved=("x6",)),
     Spec("d_segment_category", null=False, change=_replace("c1", lambda c, x: np.where(_in_segment(c) & c.some(0.7), 4, x)), moved=("c1",)),
     Spec("d_segment_gone", null=False, change=_without_segment, moved=("seg",)),

@@ -278,6 +278,18 @@ def test_a_drifting_feature_is_a_notice_and_wakes_nobody():
 AUC = {"metric": "roc_auc", "at_least": 0.68, "per": "day"}
 
 
+def test_missing_values_that_are_too_few_to_page_are_a_notice_where_there_never_were_any():
+    values = np.zeros((1, 75))
+    values[0, 65:70], values[0, 70:] = 0.02, 0.3
+    found = judged(watched(60), scores(values, se=0.0045, metric="null_ratio", names=[("weight_kg", "")]))
+    assert [(day_of(s), s.level) for s in found] == [*((day, "notice") for day in range(65, 70)), *((day, "page") for day in range(70, 75))]
+
+
+def test_a_share_of_missing_values_that_wanders_is_no_notice():
+    wander = 0.02 + 0.01 * np.abs(noise(3, 120, sd=1.0))
+    assert not judged(watched(60), scores(wander, se=0.004, metric="null_ratio", names=[("weight_kg", "")]))
+
+
 def test_a_broken_promise_is_a_page_and_a_doubtful_one_a_notice():
     values = np.array([[0.7] * 62 + [0.6, 0.66]])
     found = [s for s in judged(watched(60, targets=[AUC]), scores(values, se=0.02, metric="roc_auc")) if s.family == "target"]

@@ -125,6 +125,8 @@ def _chart(found: Series, named: NDArray[np.bool_], bar: Bar) -> Charted:
     deviation = deviations(panel, normal)
     if found.rule.is_relative:
         tolerance = tolerance * _usual_size(normal.centre)
+    if found.rule.is_share:
+        panel = replace(panel, variance=_variance_of_shares(panel, centre + tolerance))
     best = chances(sudden(panel, normal, deviation, tolerance), normal, found.direction)
     is_told, is_usual = best < bar.p, best >= _UNUSUAL
     untold = np.where(is_told, np.nan, deviation)
@@ -142,6 +144,16 @@ def _chart(found: Series, named: NDArray[np.bool_], bar: Bar) -> Charted:
     least = np.maximum(found.rule.negligible, _beyond_the_largest(found, named))
     best = np.where(found.value < least, 1.0, best)
     return Charted(found, panel, normal, np.minimum(1.0, charts_of(found) * best), is_slow, tolerance, least)
+
+
+def _variance_of_shares(panel: Panel, usual: Floats) -> Floats:
+    """Return the sampling variance of shares as it would be at the largest `usual` one where they are above that: the score test of one share.
+
+    By itself a share that was 0 and is 2 % of some hundred rows is uncertain; beside a share that is 0, it is not.
+    """
+    usual = np.clip(usual, 0.0, 0.5)
+    smaller = usual * (1 - usual) / np.maximum(panel.value * (1 - panel.value), 1e-12)
+    return np.where(panel.value > usual, panel.variance * np.minimum(1.0, smaller), panel.variance)
 
 
 def _remembered(chart: Floats, normal: Normal, deviation: Floats, direction: str) -> Floats:

@@ -24,7 +24,8 @@ class Rule:
     line, however still it lay before. `by_chance` is what a number is by chance alone, times the rows: a PSI over ten cells is 9 / n, so that
     a window of few rows has a larger one though nothing moved. Of one that is `beside_reference` the reference's windows do not say what is
     usual, but its reference value does: of new names there are none in the rows that the names were taken from; up to half as many more
-    are no matter. One that is mostly 0 has no scatter to speak of, and is out of line beyond `times_largest` the largest of the reference.
+    are no matter. One that is mostly 0 has no scatter to speak of, and is out of line beyond `times_largest` the largest of the reference. A number that `is_share` of rows has the sampling noise of the
+    largest share that is no matter.
     """
 
     metric: str
@@ -45,6 +46,7 @@ class Rule:
     by_chance: float = 0.0
     beside_reference: bool = False
     times_largest: float = 0.0
+    is_share: bool = False
 
     def memories_of(self, windows_per_day: int) -> tuple[float, ...]:
         """Return the weights of the slow charts for windows of such a length."""
@@ -70,6 +72,7 @@ RULES: tuple[Rule, ...] = (
         least_reference_rows=200,
     ),
     Rule(metric="null_ratio", family="data", level="page", tolerance=0.05),
+    Rule(metric="null_ratio", family="data", level="notice", tolerance=0.0025, negligible=0.01, times_largest=1.0, is_share=True),
     Rule(metric="unseen_ratio", family="data", level="page", tolerance=0.01, beside_reference=True),
     Rule(metric="exchanged_ratio", family="data", level="page", tolerance=0.1, times_largest=1.0),
     Rule(metric="error_ratio", family="service", level="page", tolerance=0.0025, memories=(0.2,)),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from watchkeeper.judgement.charts import Charted, Settled
 from watchkeeper.judgement.normal import Floats, chances_of, deviations, row_means
+from watchkeeper.judgement.policy import Rule
 
 Bools = NDArray[np.bool_]
 LASTS, AMONG, OVER = timedelta(days=7), timedelta(days=10), timedelta(days=56)
@@ -34,7 +35,12 @@ def settled(charts: Sequence[tuple[Charted, Bools]], harmed_then: Collection[dat
     if harmed_then and charts:
         harmed.append(np.array([start in harmed_then for start, _ in charts[0][0].series.windows], bool))
     is_harmed = np.any(harmed, axis=0) if harmed else None
-    return [_of(chart, mask, is_harmed) if chart.series.rule.family == "covariate" else chart for chart, mask in charts]
+    return [_of(chart, mask, is_harmed) if is_of_inputs(chart.series.rule) else chart for chart, mask in charts]
+
+
+def is_of_inputs(rule: Rule) -> bool:
+    """Tell whether a rule is for what inputs are like, which is noticed and does no harm by itself: drift, and missing values that are too few to page."""
+    return rule.family == "covariate" or (rule.family == "data" and rule.level == "notice")
 
 
 def _of(chart: Charted, mask: Bools, is_harmed: Bools | None) -> Charted:

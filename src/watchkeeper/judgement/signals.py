@@ -68,8 +68,16 @@ def _learned(
     gone: Collection[tuple[str, datetime]] = (),
 ) -> Iterator[Signal]:
     first = [(chart, _untold(chart, mask, gone)) for chart, mask in believed(monitor, charts)]
-    for chart, mask in believed(monitor, settled(first, harmed)):
-        yield from _raised(monitor, environment, chart, _untold(chart, mask, gone), now)
+    found = [
+        s for chart, mask in believed(monitor, settled(first, harmed)) for s in _raised(monitor, environment, chart, _untold(chart, mask, gone), now)
+    ]
+    paged = {_number_of(s) for s in found if s.level == "page"}
+    return (s for s in found if s.level == "page" or _number_of(s) not in paged)
+
+
+def _number_of(signal: Signal) -> tuple[str, str, str, datetime]:
+    """Return which number a signal is about, of which window: what pages is not noticed beside."""
+    return signal.metric, signal.feature, signal.segment, signal.window_start
 
 
 def _untold(chart: Charted, mask: NDArray[np.bool_], gone: Collection[tuple[str, datetime]]) -> NDArray[np.bool_]:
@@ -94,7 +102,7 @@ def signal_at(monitor: Monitor, environment: str, chart: Charted, j: int, w: int
     centre, low, high = chart.usual(j)
     shown = partial(unscaled, found.rule)
     return Signal(
-        signal_id=key(monitor.model, environment, "normal", found.rule.metric, feature, segment, start),
+        signal_id=key(monitor.model, environment, "normal" if found.rule.level == "page" else "noticed", found.rule.metric, feature, segment, start),
         model=monitor.model,
         environment=environment,
         family=found.rule.family,
