@@ -427,7 +427,7 @@ def test_bad_data_forbids_retraining(home: Home, retrain):
 
 
 def test_data_that_broke_later_forbids_it_as_well(home: Home, retrain):
-    later = "faulty data: wind (it came after the first alarm, and is to be mended all the same)"
+    later = "faulty data: wind, as what began this (it came after the first alarm; mend it all the same, for it may keep this going)"
     happen(home, event(), event("joined", day=1))
     assert retrain(happen(home, event("joined", day=2, ruled_out=(later,))), Training()) == [("skipped", f"do not retrain on bad data: {later}")]
 

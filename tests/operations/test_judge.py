@@ -198,7 +198,7 @@ def test_faulty_data_is_a_cause_only_of_what_began_with_it(home, kind, begins, i
     watch(home, now=BEGIN + 32 * DAY)
     [one] = [i for i in incidents(home) if i.family == "kpi"]
     assert ("data" in {c.kind for c in one.story.causes}) == is_cause
-    later = "faulty data: weight_kg (it came after the first alarm, and is to be mended all the same)"
+    later = "faulty data: weight_kg, as what began this (it came after the first alarm; mend it all the same, for it may keep this going)"
     assert (later in one.story.ruled_out) == (not is_cause)
 
 
