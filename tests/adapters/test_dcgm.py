@@ -94,6 +94,13 @@ def test_labels_that_a_prometheus_gave_way_to_its_own_are_taken_first(server):
     assert (used.name, used.model) == ("server", "parcels")
 
 
+@pytest.mark.parametrize(("said", "kept"), [("100", 1.0), ("250", None), ("-5", None), ("NaN", None)])
+def test_a_share_of_time_that_cannot_be_is_not_known(server, said, kept):
+    server.faults.append(Answer(200, f'DCGM_FI_DEV_GPU_UTIL{{gpu="0",UUID="GPU-1"}} {said}\n'))
+    (sample,) = DcgmExporter(server.url).look(STAMP).gpus
+    assert sample.utilisation_ratio == kept
+
+
 def test_the_last_error_is_told_when_it_is_another_than_before(server):
     told = []
     exporter = DcgmExporter(server.url)

@@ -48,6 +48,16 @@ def test_a_line_whose_object_is_none_or_lacks_the_id_is_set_aside_alone(home):
     assert (batch.status, batch.rows_landed, batch.rows_quarantined) == ("partial", 1, 2)
 
 
+def test_odd_values_inside_objects_take_no_other_line_along(home):
+    """One time that is no number, one status of another kind, and one line in which a word stands for the object."""
+    odd = [{"took_ms": float("nan")}, {"took_ms": True, "status": 503}]
+    lines = [{**NESTED, "request": {"id": str(i)}, "response": NESTED["response"] | change} for i, change in enumerate([{}, *odd])]
+    put(home, "loans-1.jsonl", log_lines(*lines, {**NESTED, "response": "gone"}))
+    (batch,) = take(home, nested_loans())
+    assert (batch.status, batch.rows_landed + batch.rows_quarantined) == ("partial", 4)
+    assert landed(home, "request.id", "response.risk", by="request.id")[:2] == [{"request.id": str(i), "response.risk": 0.1} for i in range(2)]
+
+
 def test_a_path_that_no_line_has_is_named_as_any_missing_column(home):
     put(home, "loans-1.jsonl", log_lines({**NESTED, "response": {"status": "ok"}}))
     (batch,) = take(home, nested_loans())

@@ -391,6 +391,15 @@ def test_a_query_goes_on_from_its_last_value_however_old_that_is(telling):
     assert second.rows_duplicate == 0
 
 
+def test_traces_land_where_metrics_have_landed_before(telling):
+    home = telling(files=["inbox/*.jsonl"])
+    for n, data in enumerate([metrics_json(metrics()), json_of(a_trace()), protobuf_of(a_trace(seconds=60))]):
+        put(home, f"{n}.jsonl", data)
+        (told,) = taken_in(home)
+        assert (told.status, told.reason, told.spans + told.values > 0) == ("landed", "", True)
+    assert span_rows(home) == 6
+
+
 def test_spans_of_days_far_apart_land_once(telling):
     home = telling(files=["inbox/*.jsonl"])
     first, second = (json_of(a_trace(seconds=86_400.0 * days)) for days in (-40, 0))

@@ -21,6 +21,7 @@ from watchkeeper.samples import GpuProcess, GpuSample
 
 _PREFIX = "DCGM_FI_"
 _MIB = 2**20
+_ALL = 100
 _BLANK = 2.0**47
 """DCGM writes numbers from here on for what it does not know, and of 32 bits the highest sixteen."""
 
@@ -180,7 +181,8 @@ def _entities(page: Mapping[str, Metric]) -> dict[tuple[str, str], _Entity]:
 
 def _is_known(name: str, value: float) -> bool:
     """Tell a number from those that DCGM writes for what it does not know."""
-    return math.isfinite(value) and 0 <= value < _BLANK and not (value in _BLANK_32 and "ENERGY" not in name)
+    is_possible = value <= _ALL if name.endswith("_UTIL") else value < _BLANK
+    return math.isfinite(value) and value >= 0 and is_possible and not (value in _BLANK_32 and "ENERGY" not in name)
 
 
 def _ratio(entity: _Entity) -> float | None:

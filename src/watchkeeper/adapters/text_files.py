@@ -86,7 +86,8 @@ def read_csv(data: bytes, name: str, delimiter: str, texts: Collection[str] = ()
 def with_paths(rows: pa.Table, wanted: Collection[str]) -> pa.Table:
     """Return rows with a column for each wanted path into an object: `request.user.id`; a column that has that very name is left as it is.
 
-    What is not wanted stays inside. Where an object has no such field, or is none, the value is null.
+    What is not wanted stays inside. Where an object has no such field, or is none, the value is null. An object may be written as text, as it is where
+    one line of many has something else in its place.
 
     >>> with_paths(pa.table({"request": [{"id": 7}, None]}), ["request.id", "request.time"]).column_names
     ['request', 'request.id']
@@ -103,12 +104,30 @@ def _inside(rows: pa.Table, path: str) -> pa.ChunkedArray | None:
     steps = path.split(".")
     for first in range(1, len(steps)):
         name = ".".join(steps[:first])
-        if name in rows.column_names and pa.types.is_struct(rows.schema.field(name).type):
-            column = rows.column(name)
+        column = _objects(rows.column(name)) if name in rows.column_names else None
+        if column is not None:
             inner = pa.Table.from_arrays([pc.struct_field(column, [i]) for i in range(column.type.num_fields)], names=[f.name for f in column.type])
             rest = ".".join(steps[first:])
             return inner.column(rest) if rest in inner.column_names else _inside(inner, rest)
     return None
+
+
+def _objects(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Return a column of objects, or of text in which some are written; None where it has none."""
+    if pa.types.is_struct(column.type):
+        return column
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return None
+    found = column_of([_object(text) for text in column.to_pylist()])
+    return pa.chunked_array([found]) if pa.types.is_struct(found.type) else None
+
+
+def _object(text: str | None) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text) if text is not None and text.startswith("{") else None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def is_absent(column: pa.ChunkedArray) -> bool:
@@ -240,10 +259,12 @@ def table_of(rows: list[dict[str, Any]]) -> pa.Table:
 
 
 def column_of(values: list[Any]) -> pa.Array:
-    """Return Python values as one column; values of unlike kinds become text.
+    """Return Python values as one column; values of unlike kinds become text, also those of one field of objects.
 
     >>> column_of([1, 2.5, None]).to_pylist(), column_of([1, "x"]).to_pylist()
     ([1.0, 2.5, None], ['1', 'x'])
+    >>> column_of([{"ms": 1, "ok": True}, None, {"ms": "slow"}]).to_pylist()
+    [{'ms': '1', 'ok': True}, None, {'ms': 'slow', 'ok': None}]
     """
     kinds = {type(v) for v in values if v is not None}
     try:
@@ -253,6 +274,9 @@ def column_of(values: list[Any]) -> pa.Array:
             return pa.array(values)
     except (pa.ArrowInvalid, OverflowError, pa.ArrowTypeError):
         pass
+    if kinds == {dict} and (names := list(dict.fromkeys(key for v in values if v is not None for key in v))):
+        fields = [column_of([None if v is None else v.get(key) for v in values]) for key in names]
+        return pa.StructArray.from_arrays(fields, names, mask=pa.array([v is None for v in values]))
     return pa.array([v if v is None or isinstance(v, str) else json.dumps(v) for v in values], pa.string())
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
-from watchkeeper.adapters.lake import Lake
+from watchkeeper.adapters.lake import Lake, among
 from watchkeeper.records import Batch
 from watchkeeper.samples import MetricSample, Span
 
@@ -58,7 +58,7 @@ def known_spans(lake: Lake, found: Sequence[Span]) -> set[Keys]:
 
 def known_samples(lake: Lake, found: Sequence[MetricSample]) -> set[Keys]:
     """Return the keys of values that landed before, among those of the same sources and times."""
-    of_these = pc.field("source").isin(sorted({s.source for s in found}))
+    of_these = among("source", {s.source for s in found})
     return _known(lake, MetricSample.TABLE, ["source", "name", "labels", "at"], of_these & _within("at", [s.at for s in found]))
 
 
