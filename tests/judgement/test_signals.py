@@ -6,12 +6,14 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 
 from watchkeeper.judgement.policy import RULES, level_of_family
 from watchkeeper.judgement.signals import judged_metrics, pages
 from watchkeeper.records import Signal
 from worlds import DAY, START, Floats, day_of, judged, noise, scores, wandering, watched, weekly
 
+HOUR = timedelta(hours=1)
 SEEDS = 30
 REFERENCE, JUDGED = 90, 90
 PER_MONTH = {"alerts": {"false_alarms": "10 per month"}}
@@ -276,6 +278,32 @@ def test_a_drifting_feature_is_a_notice_and_wakes_nobody():
 
 
 AUC = {"metric": "roc_auc", "at_least": 0.68, "per": "day"}
+
+
+def errors_of_hours(rate: Floats, requests: NDArray[np.int64], seed: int) -> pa.Table:
+    """Return the error ratios of hours of so many requests, each with the error of Wilson's interval."""
+    value = np.random.default_rng(seed).binomial(requests, rate) / requests
+    se = np.sqrt(value * (1 - value) / requests + 1.96**2 / (4 * requests**2)) / (1 + 1.96**2 / requests)
+    found = scores(value[None, :], metric="error_ratio", grain="hour", length=HOUR)
+    for name, values in {"se": se, "n": requests, "direction": ["lower_is_better"] * len(value)}.items():
+        found = found.set_column(found.column_names.index(name), found.schema.field(name), pa.array(values, found.schema.field(name).type))
+    return found
+
+
+def test_errors_of_a_bad_release_are_told_in_its_first_hours_though_each_has_few_requests():
+    hours, bad = 24 * 42, 24 * 28
+    requests = np.full(hours, 80)
+    rate = np.where(np.arange(hours) < bad, 0.007, 0.1)
+    found = judged(watched(28, window="hour"), errors_of_hours(rate, requests, 1))
+    alarmed = {(s.window_start - START) // HOUR for s in found}
+    assert min(alarmed) in (bad, bad + 1)
+    assert len(alarmed) > 0.9 * (hours - bad)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_error_of_few_requests_is_no_matter(seed):
+    requests = np.random.default_rng(seed).integers(3, 40, 24 * 42)
+    assert judged(watched(28, window="hour"), errors_of_hours(np.full(24 * 42, 0.007), requests, seed)) == []
 
 
 def test_missing_values_that_are_too_few_to_page_are_a_notice_where_there_never_were_any():

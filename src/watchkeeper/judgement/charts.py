@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from scipy.special import betainc
 
 from watchkeeper.judgement.normal import Floats, Normal, Panel, chances, deviations, learn, sides_of, slow, sudden, surprises, usual_ranges
 from watchkeeper.judgement.panels import Series, row_medians, series
@@ -127,7 +128,8 @@ def _chart(found: Series, named: NDArray[np.bool_], bar: Bar) -> Charted:
         tolerance = tolerance * _usual_size(normal.centre)
     if found.rule.is_share:
         panel = replace(panel, variance=_variance_of_shares(panel, centre + tolerance))
-    best = chances(sudden(panel, normal, deviation, tolerance), normal, found.direction)
+    floor = _by_counting(found, panel, normal, centre + tolerance) if found.rule.is_share else 0.0
+    best = np.maximum(floor, chances(sudden(panel, normal, deviation, tolerance), normal, found.direction))
     is_told, is_usual = best < bar.p, best >= _UNUSUAL
     untold = np.where(is_told, np.nan, deviation)
     slower = []
@@ -154,6 +156,19 @@ def _variance_of_shares(panel: Panel, usual: Floats) -> Floats:
     usual = np.clip(usual, 0.0, 0.5)
     smaller = usual * (1 - usual) / np.maximum(panel.value * (1 - panel.value), 1e-12)
     return np.where(panel.value > usual, panel.variance * np.minimum(1.0, smaller), panel.variance)
+
+
+def _by_counting(found: Series, panel: Panel, normal: Normal, usual: Floats) -> Floats:
+    """Return how likely as many rows or more of a window would count at the largest `usual` share, for shares above it: of few rows one is many.
+
+    The binomial tail, of as many independent rows as leave the share as wide as its wander makes it.
+    """
+    usual = np.clip(usual, 1e-9, 1 - 1e-9)
+    wander = (normal.tau2 + normal.centre_variance)[:, None]
+    rows = found.n / (1 + np.maximum(found.n - 1, 0) * np.minimum(wander / (usual * (1 - usual)), 1.0))
+    counted = panel.value * rows
+    tail = len(sides_of(found.direction)) * betainc(np.maximum(counted, 1e-9), np.maximum(rows - counted + 1, 1e-9), usual)
+    return np.where(panel.value > usual, np.minimum(1.0, np.nan_to_num(tail, nan=1.0)), 0.0)
 
 
 def _remembered(chart: Floats, normal: Normal, deviation: Floats, direction: str) -> Floats:

@@ -75,10 +75,10 @@ RULES: tuple[Rule, ...] = (
     Rule(metric="null_ratio", family="data", level="notice", tolerance=0.0025, negligible=0.01, times_largest=1.0, is_share=True),
     Rule(metric="unseen_ratio", family="data", level="page", tolerance=0.01, beside_reference=True),
     Rule(metric="exchanged_ratio", family="data", level="page", tolerance=0.1, times_largest=1.0),
-    Rule(metric="error_ratio", family="service", level="page", tolerance=0.0025, memories=(0.2,)),
+    Rule(metric="error_ratio", family="service", level="page", tolerance=0.0025, memories=(0.2,), is_share=True),
     Rule(metric="latency_p95", family="service", level="page", tolerance=0.1, in_logs=True, memories=(0.2,)),
-    Rule(metric="latency_over_p99", family="service", level="page", tolerance=0.01, memories=(0.2,)),
-    Rule(metric="timeout_ratio", family="service", level="page", tolerance=0.0025, memories=(0.2,)),
+    Rule(metric="latency_over_p99", family="service", level="page", tolerance=0.01, memories=(0.2,), is_share=True),
+    Rule(metric="timeout_ratio", family="service", level="page", tolerance=0.0025, memories=(0.2,), is_share=True),
     Rule(metric="queue_time_p95", family="service", level="notice", tolerance=0.25, in_logs=True, memories=(0.2,)),
     Rule(
         metric="latency_to_rest",
