@@ -22,6 +22,7 @@ from watchkeeper.judgement.fault_places import FAULTY, placed
 from watchkeeper.judgement.later_causes import of_the_beginning, with_later
 from watchkeeper.judgement.moves import INPUTS_CHANGED, SO_DID
 from watchkeeper.judgement.odd_inputs import EXCHANGED, are_exchanged, codes_text
+from watchkeeper.judgement.parted import with_parted
 from watchkeeper.judgement.row_causes import of_inputs, of_labels, of_places, share_of_holes
 from watchkeeper.judgement.service_causes import of_service
 from watchkeeper.judgement.strain_causes import cleared_strains, of_one_host, of_strains
@@ -50,9 +51,9 @@ def causes(evidence: Evidence) -> list[Cause]:
     """
     if evidence.lead.family == "service":
         return of_service(evidence)
-    found = with_later(evidence, _of_beginning(evidence))
+    found = with_later(evidence, with_parted(evidence, _of_beginning(evidence)))
     first = of_the_beginning(evidence, found)
-    return found if first is None else with_later(evidence, _of_beginning(first))
+    return found if first is None else with_later(evidence, with_parted(evidence, _of_beginning(first)))
 
 
 def _of_beginning(evidence: Evidence) -> list[Cause]:
@@ -120,7 +121,13 @@ def ruled_out(evidence: Evidence, found: Sequence[Cause] = ()) -> list[str]:
     out = []
     have_moved = _has_moved_errors(evidence) or (evidence.traces.error is not None and evidence.noticed)
     every = [*evidence.faults, *evidence.later_faults]
-    if evidence.moved is not None and not evidence.moved and _part_of_inputs(evidence) < _NEARLY_NOTHING and not have_moved and not every:
+    names_inputs = bool(evidence.parted) or any(c.kind in ("covariate", "mix") or c.columns for c in found)
+    if (
+        evidence.moved is not None
+        and not evidence.moved
+        and _part_of_inputs(evidence) < _NEARLY_NOTHING
+        and not (have_moved or every or names_inputs)
+    ):
         out.append(f"a change of inputs (none of {counted(evidence.compared, 'feature')} stands out from the {weeks_text(evidence.baseline)} before)")
     if not any(s.metric == "null_ratio" for s in every):
         out.append("missing values")

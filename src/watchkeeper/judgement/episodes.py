@@ -98,9 +98,10 @@ def rows_out_of_line(episode: Episode) -> list[Window]:
 
 
 def bad_windows_before(episode: Episode, signals: Iterable[Signal]) -> list[Window]:
-    """Return the windows before an episode of quality that paged about its subject: of one story those that another part of it is about."""
-    mine = (s for s in signals if s.level == "page" and s.family == episode.family in ("kpi", "segment"))
-    return sorted({Window(s.window_start, s.window_end) for s in mine if subject_of(s) == episode.subject and s.window_end <= episode.start})
+    """Return the windows before an episode of quality that paged about its subject, or about the whole model: they do not show what is usual of a segment either."""
+    mine = (s for s in signals if s.level == "page" and episode.family in ("kpi", "segment") and s.family in ("kpi", episode.family))
+    about = {episode.subject, "kpi"}
+    return sorted({Window(s.window_start, s.window_end) for s in mine if subject_of(s) in about and s.window_end <= episode.start})
 
 
 def _is_outside(signal: Signal) -> bool:

@@ -93,7 +93,7 @@ class Evidence:
     `rest` is the gap of all rows that are not of the segment it is about; `whole` the leading number over all its windows, where that is a mean of rows; `traces` what the rows of its bad windows show; `service` figures of the
     service over these, by metric and place; `volume` the rows of such a window, and the median and the most of one in the weeks before;
     `fault_places` the segment that nearly all missing values, or new categories, of a feature are of, by metric and feature; `noticed` the notices about
-    inputs in the same windows; `unalarmed` what its windows tell that raised no alarm; `beginning` the evidence of the windows before something else began, where it did while the episode went on.
+    inputs in the same windows; `parted` the first of those about pairs of inputs that no longer go together (parted.py); `unalarmed` what its windows tell that raised no alarm; `beginning` the evidence of the windows before something else began, where it did while the episode went on.
     """
 
     windows: list[datetime]
@@ -129,6 +129,7 @@ class Evidence:
     faulty_later: list[str] = field(default_factory=list)
     later_faults: list[Signal] = field(default_factory=list)
     noticed: Sequence[Signal] = ()
+    parted: Sequence[Signal] = ()
     set_aside: tuple[int, str] = (0, "")
     refused: list[Refused] = field(default_factory=list)
     arrived: Sequence[Arrived] = ()

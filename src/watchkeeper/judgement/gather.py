@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from watchkeeper.judgement.apart import rest_of
 from watchkeeper.judgement.breaks import BROKEN
-from watchkeeper.judgement.episodes import MISSING_SEGMENTS, WITHOUT_LABELS, Episode, windows_out_of_line
+from watchkeeper.judgement.episodes import MISSING_SEGMENTS, WITHOUT_LABELS, Episode, bad_windows_before, windows_out_of_line
 from watchkeeper.judgement.evidence import (
     OF_A_RATE,
     OF_SEGMENTS,
@@ -30,6 +30,7 @@ from watchkeeper.judgement.fault_places import FaultPlace
 from watchkeeper.judgement.leads import lead_of
 from watchkeeper.judgement.missing_segments_story import arrived_instead, gone_since
 from watchkeeper.judgement.moves import drift_between, moved_features
+from watchkeeper.judgement.parted import parted_since
 from watchkeeper.judgement.service_story import SERVICE_EVIDENCE
 from watchkeeper.judgement.succession import Succession
 from watchkeeper.judgement.traces import Traces
@@ -86,7 +87,8 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
     rate, gap = pooled.of("positive_rate", segment), pooled.of("calibration_gap", segment)
     start, alarmed = windows[0], min(episode.signals, key=lambda s: s.window_start)
     faults, broken, later, later_faults = _at_fault(known, Window(start, episode.end), Window(alarmed.window_start, alarmed.window_end))
-    moved, compared = moved_features(drift_between(known.scores, start - ROLLING, start), drift_between(known.scores, start, episode.end))
+    bad = {window.start for window in bad_windows_before(episode, known.signals)}
+    moved, compared = moved_features(drift_between(known.scores, start - ROLLING, start), drift_between(known.scores, start, episode.end), bad)
     waiting = all(s.state == "provisional" for s in episode.signals)
     expected = _expected(pooled, segment, rate, gap, everything=waiting)
     bounds = (rate.bound_low, rate.bound_high) if waiting and rate is not None else (None, None)
@@ -133,6 +135,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
             for s in known.signals
             if s.family == "covariate" and s.feature and not s.feature.startswith("@") and start <= s.window_start < episode.end
         ],
+        parted=parted_since(known.signals, start, alarmed.window_end),
         set_aside=known.set_aside(Window(start, episode.end), source, missing),
         refused=known.refused(Window(start, episode.end), source),
         arrived=arrived_instead(episode.signals, windows_out_of_line(episode), known.scores) if missing else (),

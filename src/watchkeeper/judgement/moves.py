@@ -7,7 +7,7 @@ An input that began to move while an incident went on is no cause of its beginni
 and more, and is far outside since. One that grows is there from the first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import sqrt
@@ -50,15 +50,18 @@ def drift_between(scores: pa.Table, start: datetime, end: datetime) -> dict[str,
     return {feature: sorted(found) for feature, found in out.items()}
 
 
-def moved_features(before: Mapping[str, Series], during: Mapping[str, Series]) -> tuple[list[Moved] | None, int]:
+def moved_features(before: Mapping[str, Series], during: Mapping[str, Series], bad: Collection[datetime] = ()) -> tuple[list[Moved] | None, int]:
     """Return the features whose PSI in the windows stands out from the 56 days before, and how many were compared.
 
+    Of these days the windows that start at a `bad` moment are left out, where enough others are left: they do not show what is usual.
     The weeks before are the baseline, not the reference: against a reference of another season everything has moved.
     None when there are too few windows before to tell.
     """
     moved, compared = [], 0
     for feature, found in during.items():
-        base, now = _logs(before.get(feature, ())), _logs(found)
+        every = before.get(feature, ())
+        clean = [one for one in every if one[0] not in bad]
+        base, now = _logs(clean if len(clean) >= _LEAST_BASELINE else every), _logs(found)
         if len(base) < _LEAST_BASELINE or feature.startswith("@"):
             continue
         compared += 1

@@ -4,9 +4,11 @@ Belongs here: that rule, over likely causes and over incidents. Does not: which 
 what it did (harm.py), how incidents that are one stand (together.py).
 
 They are one trouble where the whole's names the segment as the place of its excess or of the outcome's change, and where both have one cause: the same fault, the same inputs that
-moved, an outcome that changed in the same place. Both are incidents where the segment was out of line before the whole or is so after it, also as the whole's is what is left of
+moved, an outcome that changed in the same place; or the whole's is a fault of an input that the segment's says moved. Both are incidents where the segment was out of line before the whole or is so after it, also as the whole's is what is left of
 one that split. Their bad windows must overlap.
 """
+
+import re
 
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.later_causes import about
@@ -25,7 +27,8 @@ def are_of_one_trouble(one: Incident, other: Incident) -> bool:
     if (whole.family, segment.family) != ("kpi", "segment") or (one.model, one.environment) != (other.model, other.environment):
         return False
     overlap = one.window_start < other.window_end and other.window_start < one.window_end
-    is_one = does_name(one, other) or have_one_cause(_first_cause(segment), _first_cause(whole))
+    mine, its = _first_cause(segment), _first_cause(whole)
+    is_one = does_name(one, other) or have_one_cause(mine, its) or _shows_in(its, mine)
     return overlap and is_one and not one.is_withdrawn and not other.is_withdrawn
 
 
@@ -43,6 +46,13 @@ def have_one_cause(one: Cause | None, other: Cause | None) -> bool:
     if one.kind == _NAMES_NOTHING:
         return _place(one) != "" and _place(one) == _place(other)
     return _at_work(one) == _at_work(other)
+
+
+def _shows_in(fault: Cause | None, segment: Cause | None) -> bool:
+    """Tell whether a fault of a whole model's data is what a segment's likely cause is about: an input that it says moved, or did the same to the scores there."""
+    if fault is None or segment is None or fault.kind != "data" or segment.kind == _NAMES_NOTHING:
+        return False
+    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", segment.subject) for name in fault.columns)
 
 
 def lies_in(cause: Cause | None, segment: str) -> bool:

@@ -21,6 +21,7 @@ from watchkeeper.story import Cause
 from watchkeeper.words import counted, number_text, percent, points
 
 _ALL, _WORTH_NAMING = 0.98, 0.2
+_ALL_OF_A_PLACE, _MIXED = 0.99, 0.1
 _WORSE, _AS_WELL = 0.3, 0.1  # nats of log loss; the share of what is worse
 _REPEATED = 0.1
 
@@ -38,6 +39,8 @@ def of_labels(evidence: Evidence) -> list[Cause]:
         return [
             Cause(kind="labels", subject=subject, share=1.0, onset=onset, evidence_for=[f"{counted(n, 'label')}, of high scores and low ones alike"])
         ]
+    if (of_a_place := _labels_of_a_place(evidence, n)) is not None:
+        return [of_a_place]
     if evidence.traces.turned is None:
         return []
     as_they_are, turned, before = evidence.traces.turned
@@ -55,6 +58,19 @@ def of_labels(evidence: Evidence) -> list[Cause]:
             evidence_for=support,
         )
     ]
+
+
+def _labels_of_a_place(evidence: Evidence, n: int) -> Cause | None:
+    """Return the fault of the label process in the place that most of the change comes from, where nearly all labels of it are alike; None where they are not."""
+    place, outcome = evidence.traces.place, evidence.traces.outcome
+    if place is None or outcome is None or n * place.share_of_rows < LEAST_ROWS:
+        return None
+    rate, usual, _ = outcome
+    if 1 - _ALL_OF_A_PLACE <= rate <= _ALL_OF_A_PLACE or not _MIXED <= usual <= 1 - _MIXED:
+        return None
+    subject = f"the labels where {place.where}: {percent(rate)} are positive, usually {percent(usual)}; look at how they are made before the model"
+    support = [f"about {counted(round(n * place.share_of_rows), 'label')}, of high scores and low ones alike"]
+    return Cause(kind="labels", subject=subject, share=min(1.0, place.share_of_change), onset=min(evidence.windows), evidence_for=support)
 
 
 def _of_one_rate(rate: float) -> float:
