@@ -144,6 +144,7 @@ def test_a_cause_that_flickers_splits_once_at_most(tmp_path: Path, three: Home, 
     assert sum(i.is_open for i in found) == 1
 
 
+@pytest.mark.nightly
 def test_the_one_that_goes_on_ends_when_it_is_clear_and_the_first_stays_closed(world: tuple[Home, datetime], copy_of: Callable[[Home], Home]):
     home, now = walked(copy_of(world[0]), "ooooolllll.....", runs=[37, 41])
     first, second = known_incidents(home, now=now)
