@@ -247,7 +247,7 @@ def test_a_limit_of_latency_is_kept_or_broken_and_a_new_one_is_measured_anew(mak
     assert "target latency_over" in {i.subject for i in known_incidents(home, now=SOON)}
     file = home.monitors_dir / "ranker.yaml"
     file.write_text(json.dumps(FEW | said | {"service": {"latency_limit": 100}}))
-    watch(home, now=SOON + HOUR)
+    gather(home, now=SOON + HOUR)
     assert scores_in(home, 5)["latency_over", ""].value == pytest.approx((rows.ms > 100).mean(), abs=0.02)
 
 

@@ -445,6 +445,7 @@ def test_scores_show_versions_on_demand_and_over_any_windows(taken_over):
     assert "no row of parcels is of version '3'. Those there are: 1, 2." in refused.output
 
 
+@pytest.mark.nightly
 def test_the_page_has_a_table_of_versions_where_there_are_two(tmp_path):
     home = new_home(tmp_path / "home", PLAIN)
     land(home, range(20), {"1": 1.0})
@@ -628,6 +629,7 @@ def _upside_down(p: Floats) -> Floats:
     return np.sort(p)[::-1][np.argsort(np.argsort(p))]
 
 
+@pytest.mark.nightly
 def test_hours_of_a_version_are_counted_by_the_hour(make_home):
     span = {"from": "2025-01-10", "to": "2025-01-15"}
     home = make_home(PLAIN | {"window": "hour", "reference": span, "versions": {"calibrated_after": 6}})
