@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from conftest import PARCELS, new_home
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.operations.watch import watch
+from watchkeeper.operations.watch import gather
 from worlds import DAY
 
 BEGIN = datetime(2025, 1, 6, tzinfo=UTC)
@@ -108,7 +108,7 @@ def brought_up(root: Path, task: str, **changes: Any) -> Home:
         events, labels = tables_of(task, day_of(task, d))
         pq.write_table(events, home.root / "inbox" / f"parcels-{d:02d}.parquet")
         pq.write_table(labels, home.root / "inbox" / f"delivered-{d:02d}.parquet")
-    watch(home, now=NOW)
+    gather(home, now=NOW)
     return home
 
 

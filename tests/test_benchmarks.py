@@ -181,6 +181,7 @@ class Stream:
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_detection_benchmark_writes_the_alerts_of_each_stream_once(tmp_path):
     (tmp_path / "streams.py").write_text(STREAMS)

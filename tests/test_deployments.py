@@ -19,7 +19,6 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from prefect_kubernetes.worker import KubernetesWorker
 
 from watchkeeper.adapters.workspace import find_home
 
@@ -210,6 +209,8 @@ def test_every_command_exists_with_its_options():
 
 
 def test_the_template_of_jobs_is_prefects_own_but_for_its_defaults():
+    from prefect_kubernetes.worker import KubernetesWorker
+
     own, prefects = job_template(), KubernetesWorker.get_default_base_job_template()
     changed = {n: p["default"] for n, p in own["variables"]["properties"].items() if p != prefects["variables"]["properties"][n]}
     assert own["variables"]["properties"].keys() == prefects["variables"]["properties"].keys()

@@ -33,7 +33,7 @@ from watchkeeper.spelling import parse_duration
 REPOSITORY = Path(__file__).parent.parent
 QUICKSTART = REPOSITORY / "docs" / "quickstart-your-model.md"
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
-LONG = {"cluster", "fairness", "near-real-time", "own-kpis", "versions"}
+LONG = {"alerts", "backfill", "cluster", "fairness", "near-real-time", "own-kpis", "sources", "versions"}
 """Pages that take long and wait for the night, beside tests of the same commands; that their commands and options exist is known at each change."""
 
 ANYTHING = "..."

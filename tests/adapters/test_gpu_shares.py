@@ -265,7 +265,7 @@ def owed(samples: Sequence[GpuSample]) -> dict[str, Fraction]:
     return total
 
 
-@settings(max_examples=draws(40, at_each_change=16), deadline=None)
+@settings(max_examples=draws(40, at_each_change=8), deadline=None)
 @given(
     st.lists(sampled, min_size=1, max_size=25), st.lists(ran, max_size=25), st.sampled_from([{}, {"a": ["one"]}, {"a": ["one", "two"], "b": ["two"]}])
 )
@@ -280,7 +280,7 @@ def test_models_idle_and_unattributed_add_up_to_what_was_sampled_whatever_that_w
     assert {u.account for u in found} <= {"model", "unattributed", "idle"}
 
 
-@settings(max_examples=draws(20, at_each_change=8), deadline=None)
+@settings(max_examples=draws(20, at_each_change=4), deadline=None)
 @given(st.lists(sampled, min_size=1, max_size=25), st.lists(ran, max_size=25))
 def test_hours_add_up_to_the_day_for_every_model(samples, processes):
     by_hour, by_day = uses(samples, processes), uses(samples, processes, grain="day")
@@ -288,7 +288,7 @@ def test_hours_add_up_to_the_day_for_every_model(samples, processes):
         assert us_by(by_hour, *fields) == us_by(by_day, *fields)
 
 
-@settings(max_examples=draws(20, at_each_change=8), deadline=None)
+@settings(max_examples=draws(20, at_each_change=4), deadline=None)
 @given(st.lists(sampled, min_size=1, max_size=20), st.lists(ran, max_size=20), st.randoms(use_true_random=False))
 def test_the_order_in_which_readings_land_changes_no_share(samples, processes, random):
     other, some = list(samples), list(processes)

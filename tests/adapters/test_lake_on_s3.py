@@ -53,6 +53,7 @@ def test_what_one_writes_another_reads_through_arrows_own_client(bucket: Bucket,
     assert other.read("numbers").num_rows == 3
 
 
+@pytest.mark.nightly
 def test_processes_that_append_at_once_lose_and_double_nothing_and_end_well(bucket: Bucket, lake: Lake):
     """Whoever reads last ends while its table is open: with delta-rs's own reader a thread could abort the process there."""
     words = [sys.executable, "-c", APPENDING, lake.address]

@@ -39,6 +39,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
+@pytest.mark.slow
 def test_a_fault_is_told_at_slack_by_a_watch_that_goes_on_and_ends_at_sigterm(root: Path):
     command = [str(Path(sys.executable).parent / "watchkeeper"), "run", "--every", "2s", "--home", str(root)]
     with Slack() as slack:

@@ -109,7 +109,7 @@ def test_minutes_that_have_always_differed_more_than_hours_do_are_usual():
     assert not is_told(LATENCY, "latency_p95", 700.0, 1000, wild)
 
 
-@pytest.mark.parametrize("more", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("more", [0.0, pytest.param(1.0, marks=pytest.mark.nightly), 3.0])
 def test_of_minutes_in_which_nothing_is_wrong_none_is_told(more: float):
     """Of 3,000 minutes; `more` times the wander of hours is added to that of each minute."""
     rng = np.random.default_rng(int(more))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from draws import draws
 from measure_world import NAN, multiclass
 from watchkeeper.measures import classes, estimated, performance
 from watchkeeper.measures import estimated_classes as ours
@@ -76,7 +77,7 @@ def test_labels_change_nothing_about_an_estimate():
 
 @pytest.fixture(scope="module")
 def windows():
-    return [(calibrations(10_000 + seed, 2_000), view(seed, 400, calm=0.3)) for seed in range(200)]
+    return [(calibrations(10_000 + seed, 2_000), view(seed, 400, calm=0.3)) for seed in range(draws(200, at_each_change=100))]
 
 
 NAMED = ["accuracy", "log_loss", "brier", "macro_precision", "macro_recall", "macro_f1", "weighted_precision", "weighted_f1", "macro_roc_auc"]
@@ -87,8 +88,8 @@ def test_the_band_holds_what_was_realised(windows, name):
     """At least 92 of 100 times. Of averages more: their bands are as wide as they can be."""
     estimate, realised = getattr(ours, name), performance.accuracy if name == "accuracy" else getattr(classes, name)
     held = sum((band := estimate(known, window)).low <= realised(window).value <= band.high for known, window in windows)
-    assert held >= 184
-    assert name != "accuracy" or held <= 197
+    assert held >= 0.92 * len(windows)
+    assert name != "accuracy" or held <= 0.985 * len(windows)
 
 
 @pytest.mark.parametrize("name", ["precision", "recall", "f1", "roc_auc"])

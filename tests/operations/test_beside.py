@@ -48,6 +48,7 @@ def test_pages_are_made_and_nothing_is_missed(home: Home, making: Making):
     assert (home.site_dir / "index.html").exists()
 
 
+@pytest.mark.nightly
 def test_pages_that_cannot_be_made_are_said_once_and_tried_again_when_asked_for(home: Home, making: Making, capfd: pytest.CaptureFixture[str]):
     home.site_dir.parent.mkdir(exist_ok=True)
     home.site_dir.write_text("a file where the pages should be")

@@ -195,6 +195,7 @@ def test_of_two_who_close_beside_a_judge_both_wait_and_the_second_is_told_that_i
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 
 
+@pytest.mark.nightly
 def test_closed_by_hand_it_opens_again_by_a_new_bad_day_alone_and_ends_once(home: Home, tmp_path: Path):
     """Days 21 to 24 are bad; it is closed by hand in the midst of them, when the second of them was the last one known."""
     store = tmp_path / "store"

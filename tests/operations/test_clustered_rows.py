@@ -21,7 +21,7 @@ from watchkeeper.operations.entities import entities_of
 from watchkeeper.operations.join import ENTITY
 from watchkeeper.operations.listing import Wanted, listed_scores
 from watchkeeper.operations.rollup import rolled_up
-from watchkeeper.operations.watch import watch
+from watchkeeper.operations.watch import gather
 from watchkeeper.records import Profile, Score
 from watchkeeper.windows import Grid
 from worlds import DAY, watched
@@ -279,7 +279,7 @@ def land(root: Path, task: str, change: Callable[[dict[str, Any]], None], days: 
         events, labels = tables_of(task, day)
         pq.write_table(events, home.root / "inbox" / f"parcels-{d:02d}.parquet")
         pq.write_table(labels, home.root / "inbox" / f"delivered-{d:02d}.parquet")
-    watch(home, now=NOW)
+    gather(home, now=NOW)
     return home
 
 
@@ -329,14 +329,14 @@ def test_late_labels_count_their_customers_anew(tmp_path: Path) -> None:
         events, labels = tables_of("binary", day_of("binary", d))
         pq.write_table(events, home.root / "inbox" / f"parcels-{d:02d}.parquet")
         pq.write_table(labels.slice(0, 100 if d == 11 else ROWS), home.root / "inbox" / f"delivered-{d:02d}.parquet")
-    watch(home, now=NOW)
+    gather(home, now=NOW)
     day = day_of("binary", 11)
     pq.write_table(tables_of("binary", day)[1].slice(100), home.root / "inbox" / "delivered-late.parquet")
     for n in (100, ROWS):
         mine, values = row_means("binary", day)["log_loss"]
         score = next(s for s in home.lake.newest(Score) if (s.metric, s.window_start, s.grain) == ("log_loss", BEGIN + 11 * DAY, "day"))
         agrees(score, robust(values[mine][:n], named(day["customer"][:n]), is_share=False))
-        watch(home, now=NOW + DAY)
+        gather(home, now=NOW + DAY)
 
 
 def test_rows_of_a_customer_lie_in_one_part_of_a_day(homes: Callable[[str], Home]) -> None:

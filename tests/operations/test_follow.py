@@ -199,6 +199,7 @@ def looks_at(home: Home, metric: str, segment: str = "") -> list[Look]:
     return sorted(mine, key=lambda one: one.rows_from)
 
 
+@pytest.mark.nightly
 def test_a_percentile_waits_for_rows_of_its_own_while_shares_are_looked_at(home: Home):
     """Forty rows a minute are enough for a share each minute, and for a percentile every third; none is in two looks at the same."""
     followed(home, Clock(7, lambda n: minute(home, n, rows=40, faults=("slow",) if n > 3 else ())))
@@ -234,6 +235,7 @@ def test_rows_of_an_hour_that_is_over_wait_for_its_late_ones(home: Home):
     assert [(one.n, one.rows_from < hour) for one in looks_at(home, "rows")] == [(36, True), (400, False)]
 
 
+@pytest.mark.nightly
 def test_days_that_the_calendar_names_while_it_is_followed_are_not_learned_from(home: Home):
     """What is usual is kept from step to step, and by the monitor as it is now."""
     file = home.root / "deployments" / "monitors" / f"{MODEL}.yaml"
@@ -441,6 +443,7 @@ def test_a_model_that_another_process_is_at_is_left_to_it(home: Home):
     assert sum(b.rows_landed for b in step.batches) == 400
 
 
+@pytest.mark.nightly
 def test_a_day_is_told_by_its_newest_minutes_where_its_parts_are_hours(tmp_path: Path):
     root = tmp_path / "daily"
     live_workspace(root, [MODEL], NOW, days=4, rows_an_hour=1100, window="day")

@@ -149,6 +149,7 @@ def slow(make_home) -> Home:
     return home
 
 
+@pytest.mark.nightly
 def test_an_incident_that_needs_no_label_does_not_wait_for_labels(slow, tmp_path):
     """It ends with the third day in line, and not a month later."""
     (tmp_path / "store").mkdir()
@@ -294,6 +295,7 @@ def test_a_version_that_comes_with_the_trouble_is_named_although_nobody_recorded
     assert not any("release" in said for said in [*one.story.ruled_out, *one.story.not_measured])
 
 
+@pytest.mark.nightly
 def test_a_version_that_does_no_worse_than_the_other_in_the_same_days_is_ruled_out(home):
     parcels_days(home.root, FIRST, 28, rows=300, late=dict.fromkeys(range(21, 28), 0.5), change=dict.fromkeys(range(21, 28), of_version("2", 0.5)))
     watch(home, now=BEGIN + 30 * DAY)
@@ -391,6 +393,7 @@ def test_how_far_the_rate_moved_is_told_of_the_bad_days_as_causes_are_and_not_of
     assert round(100 * moved) - round(100 * (rate(every) - rate(usual))) >= 3, "of all days it would be another figure"
 
 
+@pytest.mark.nightly
 def test_a_fault_that_lasts_and_is_known_is_told_on_the_day_on_which_it_is_much_worse(make_home):
     def missing(share: float) -> Change:
         def changed(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -427,6 +430,7 @@ def of_minutes(**more: Any) -> dict[str, Any]:
     return PARCELS | {"task": "regression", "columns": columns, "labels": labels, "wording": {"unit": "minutes"}} | more
 
 
+@pytest.mark.nightly
 def test_an_error_of_hours_is_one_incident_that_tells_all_of_them_and_ends_with_hours_taken_together(make_home):
     """Eleven days of usual errors, two of larger ones and two as before; many a bad hour does not alarm."""
     span = {"from": FIRST, "to": FIRST + 11 * DAY}
@@ -480,6 +484,7 @@ def _late_in_the_east(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.
     return events, labels.set_column(labels.column_names.index("was_late"), "was_late", pa.array(late))
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_fault_of_one_segment_that_the_whole_s_incident_names_is_no_second_incident(home, tmp_path):
     (tmp_path / "store" / "inbox").mkdir(parents=True)

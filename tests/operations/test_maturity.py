@@ -17,7 +17,7 @@ from watchkeeper.operations.check import check
 from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.maturity import Maturity, maturity_of
 from watchkeeper.operations.status import status
-from watchkeeper.operations.watch import watch
+from watchkeeper.operations.watch import gather
 from watchkeeper.records import LabelDelay, Score
 
 DAY = timedelta(days=1)
@@ -59,7 +59,7 @@ def states(home: Home, now: datetime, metric: str = "accuracy") -> dict[date, st
 def test_a_stated_delay_is_taken_as_it_is_and_nothing_is_learned(make_home: Callable[..., Home]) -> None:
     home, now = make_home(PARCELS), FIRST + 20 * DAY
     delivered(home.root, 20, lambda _rng, _n: 2.0)
-    watch(home, now=now)
+    gather(home, now=now)
     assert due(home, now) == Maturity("stated", timedelta(hours=36))
     assert records(home) == []
 
@@ -67,7 +67,7 @@ def test_a_stated_delay_is_taken_as_it_is_and_nothing_is_learned(make_home: Call
 def test_the_delay_is_learned_from_the_times_of_the_reference_s_labels(make_home: Callable[..., Home]) -> None:
     home, now = make_home(LEARNING), FIRST + 20 * DAY
     delivered(home.root, 20, lambda rng, n: rng.uniform(2.0, 29.4, n))
-    watch(home, now=now)
+    gather(home, now=now)
     found = due(home, now)
     (row,) = records(home)
     delays = np.concatenate([np.random.default_rng(d).uniform(2.0, 29.4, 60) for d in range(14)])
@@ -90,7 +90,7 @@ def test_a_label_that_is_corrected_later_comes_when_it_is_right(make_home: Calla
         right = [row | {"delivered_at": row["delivered_at"] + timedelta(hours=94)} for row in labels[::10]]
         again = [row | {"delivered_at": row["delivered_at"] + timedelta(hours=200)} for row in labels[1::10]]
         pq.write_table(pa.Table.from_pylist([*wrong, *right, *again], schema=pq.read_schema(path)), path)
-    watch(home, now=now)
+    gather(home, now=now)
     (row,) = records(home)
     assert row["delay_hours"] == pytest.approx(96, abs=1e-6)
     assert due(home, now).after == timedelta(days=4)
@@ -99,12 +99,12 @@ def test_a_label_that_is_corrected_later_comes_when_it_is_right(make_home: Calla
 def test_what_was_learned_stays_and_a_run_of_then_gives_what_it_gave_then(make_home: Callable[..., Home]) -> None:
     home, then = make_home(LEARNING), FIRST + 15 * DAY
     delivered(home.root, 14, lambda _rng, _n: 5.0)
-    watch(home, now=then)
+    gather(home, now=then)
     delivered(home.root, 30, lambda _rng, _n: 90.0)
     for path in sorted((home.root / "inbox").glob("*-2025-01-0*")):
         path.unlink()
     later = FIRST + 40 * DAY
-    watch(home, now=later)
+    gather(home, now=later)
     assert len(records(home)) == 1
     assert due(home, then) == due(home, later)
     assert due(home, later).after == timedelta(hours=5)
@@ -114,7 +114,7 @@ def test_what_was_learned_stays_and_a_run_of_then_gives_what_it_gave_then(make_h
 def test_labels_loaded_at_once_without_times_say_nothing_and_a_day_is_assumed(make_home: Callable[..., Home]) -> None:
     home, now = make_home(WITHOUT_TIMES), FIRST + 20 * DAY
     delivered(home.root, 20, lambda _rng, _n: 5.0)
-    watch(home, now=now)
+    gather(home, now=now)
     found = due(home, now)
     assert (found.source, found.after) == ("assumed", DAY)
     said = "mature after 24 h (assumed: the reference's labels were loaded at once, which says nothing of how long they take; state `labels.mature_after`"
@@ -137,7 +137,7 @@ def daily(home: Home, days: int, wait: int, first: int = 0) -> datetime:
             if (aside / name).exists():
                 (aside / name).rename(inbox / name)
         ingest(home, load_monitor(home, "parcels"), now=now)
-    watch(home, now=now)
+    gather(home, now=now)
     return now
 
 
@@ -166,7 +166,7 @@ def test_labels_that_take_longer_than_the_data_are_not_called_due_until_they_are
         delivered(home.root, (until - FIRST) // DAY, lambda rng, n: rng.uniform(24.0, slow, n), rows=30, until=until)
         for path in (home.root / "inbox").glob("delivered-*"):
             path.rename(path.with_name(f"delivered-{until.date()}-{path.name[10:]}"))
-        watch(home, now=until)
+        gather(home, now=until)
         return due(home, until)
 
     early = come(FIRST + 14 * DAY)
@@ -189,7 +189,7 @@ def test_without_any_label_nothing_is_mature(make_home: Callable[..., Home]) -> 
     delivered(home.root, 20, lambda _rng, _n: 5.0, until=FIRST)
     for path in (home.root / "inbox").glob("delivered-*"):
         path.unlink()
-    watch(home, now=now)
+    gather(home, now=now)
     assert due(home, now).text.startswith("not mature yet (no label of the reference has come; until it is known every number is provisional")
 
 
@@ -198,16 +198,16 @@ def test_a_reference_without_labels_learns_from_the_predictions_after_it(make_ho
     delivered(home.root, 40, lambda _rng, _n: 5.0)
     for d in range(14):
         (home.root / "inbox" / f"delivered-{(FIRST + d * DAY).date()}.parquet").unlink()
-    watch(home, now=now)
+    gather(home, now=now)
     assert due(home, now).after == timedelta(hours=5)
 
 
 def test_a_monitor_that_no_longer_states_it_learns_it_at_the_next_run(make_home: Callable[..., Home]) -> None:
     home, now = make_home(PARCELS), FIRST + 20 * DAY
     delivered(home.root, 20, lambda _rng, _n: 3.5)
-    watch(home, now=now)
+    gather(home, now=now)
     (home.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(LEARNING))
     again = find_home(home.root)
-    watch(again, now=now + timedelta(hours=1))
+    gather(again, now=now + timedelta(hours=1))
     assert due(again, now + timedelta(hours=1)).after == timedelta(hours=4)
     assert states(again, now + timedelta(hours=1))[date(2025, 1, 19)] == "mature"

@@ -18,7 +18,7 @@ from watchkeeper.operations.ingest import ingest
 from watchkeeper.operations.measure import measure
 from watchkeeper.operations.profile import profile
 from watchkeeper.operations.rollup import rolled_up
-from watchkeeper.operations.watch import watch
+from watchkeeper.operations.watch import gather, watch
 from watchkeeper.records import Run, Score
 from watchkeeper.windows import Grid
 from worlds import DAY, parcels_days
@@ -320,7 +320,7 @@ def test_a_multiclass_model_is_watched_from_end_to_end(make_home):
 def test_a_promise_over_weeks_is_measured_on_weeks(make_home):
     home = make_home(PARCELS | {"targets": [{"metric": "roc_auc", "at_least": 0.99, "per": "week"}]})
     parcels_days(home.root, FIRST, 28)
-    watch(home, now=BEGIN + 32 * DAY)
+    gather(home, now=BEGIN + 32 * DAY)
     weeks = scores(home, metric="roc_auc", grain="week")
     assert sorted(weeks) == [-2, 5, 12, 19]
     assert weeks[12].n == 1400

@@ -97,6 +97,7 @@ FAULT = "🟠 parcels: weight_kg: missing in 55 % of rows on Wed 22 January, usu
 HARM = "parcels: the model suffers now: 25 % of predictions on Wed 22 January were positive; the model expected 51 %; 100 % of that by weight_kg"
 
 
+@pytest.mark.slow
 def test_a_kpi_whose_labels_are_due_later_is_told_in_the_thread_of_its_fault_and_all_of_it_ends_once(
     make_home: Callable[..., Home], tmp_path: Path, slack: Slack, watchkeeper: Callable[..., Any]
 ):
@@ -117,7 +118,7 @@ def test_a_kpi_whose_labels_are_due_later_is_told_in_the_thread_of_its_fault_and
     assert f'<dt>KPI</dt><dd><a href="{harm.id}.html">warning: 24 % of predictions' in of_fault
     assert f'<a href="{fault.id}.html">the incident of its data</a>' in of_harm
     assert f"incidents/{harm.id}.html" not in (home.site_dir / "index.html").read_text()
-    run(home, store, *range(26, 34))
+    run(home, store, 26, 29, 33)
     *_, no_fault, end = said(slack)
     assert no_fault == ("🔴 parcels: its data is no longer at fault", FAULT)
     assert end == ("✅ parcels: resolved: calibration gap back to -3, -1 and -1 points (28 to 30 January)", FAULT)
@@ -129,6 +130,7 @@ def test_a_kpi_whose_labels_are_due_later_is_told_in_the_thread_of_its_fault_and
     assert incident_listing(home, models=None, resolved=False, now=at(33)) == []
 
 
+@pytest.mark.nightly
 def test_what_the_fault_did_may_be_over_before_the_fault(make_home: Callable[..., Home], tmp_path: Path, slack: Slack):
     home = make_home(PARCELS | WAIT)
     store = world(tmp_path, dict.fromkeys((21, 22), HARMFUL) | dict.fromkeys(range(23, 29), HARMLESS))
@@ -140,6 +142,7 @@ def test_what_the_fault_did_may_be_over_before_the_fault(make_home: Callable[...
     assert "*KPI:* `" in str(slack.messages[-1]["blocks"])
 
 
+@pytest.mark.nightly
 def test_labels_that_come_when_the_data_are_as_usual_again_tell_in_the_same_thread(make_home: Callable[..., Home], tmp_path: Path, slack: Slack):
     """Two bad days; their labels come six days later, after the end of the fault was told."""
     home = make_home(PARCELS | WAIT | {"labels": PARCELS["labels"] | {"mature_after": "7d"}})
@@ -175,7 +178,13 @@ def test_a_past_judged_at_once_has_the_same_parts_and_is_told_once(
     assert "of 2 incidents" not in words
 
 
-@pytest.mark.parametrize("change", [a_day(factor=100, harm=2.5), a_day(still=50.0, harm=2.5)], ids=["another unit", "stands still"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(a_day(factor=100, harm=2.5), id="another unit", marks=pytest.mark.nightly),
+        pytest.param(a_day(still=50.0, harm=2.5), id="stands still"),
+    ],
+)
 def test_a_failed_expectation_and_the_kpi_that_suffers_by_that_column_are_one(
     make_home: Callable[..., Home], tmp_path: Path, slack: Slack, change: Change
 ):
@@ -190,6 +199,7 @@ def test_a_failed_expectation_and_the_kpi_that_suffers_by_that_column_are_one(
     assert news.endswith("of that by weight_kg")
 
 
+@pytest.mark.nightly
 def test_where_the_kpi_came_first_the_fault_of_data_is_told_in_its_thread(make_home: Callable[..., Home], tmp_path: Path, slack: Slack):
     """Weights come in another unit, which no fault of data tells, and later not at all; labels come with the rows."""
     home = make_home(PARCELS | WAIT | AT_ONCE)
@@ -205,6 +215,7 @@ def test_where_the_kpi_came_first_the_fault_of_data_is_told_in_its_thread(make_h
     assert len([text for text, _ in said(slack) if text.startswith("✅")]) == 1
 
 
+@pytest.mark.nightly
 def test_another_cause_or_no_harm_stays_its_own(make_home: Callable[..., Home], tmp_path: Path, slack: Slack):
     """Weights are missing on the days on which more parcels are late; the model's scores are as ever, so that the first cause is the outcome."""
     home, days = make_home(PARCELS | WAIT), range(21, 27)
@@ -233,6 +244,7 @@ def test_a_run_that_was_killed_between_judging_and_telling_tells_it_once(make_ho
     assert sorted(e.event_id for e in home.lake.newest(IncidentEvent)) == before
 
 
+@pytest.mark.nightly
 def test_one_fault_of_two_models_and_what_it_did_to_both_are_one(make_home: Callable[..., Home], tmp_path: Path, slack: Slack):
     home = make_home(PARCELS | WAIT, PARCELS | WAIT | {"model": "letters"})
     run(home, world(tmp_path, dict.fromkeys(range(21, 27), HARMFUL)), 21, 24)

@@ -112,6 +112,7 @@ def test_a_past_judged_at_once_tells_two_overlapping_faults_apart_each_with_its_
     assert home.lake.newest(IncidentEvent) == events
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_day_by_day_they_are_told_apart_with_the_same_days_and_no_input_is_given_as_a_place(tmp_path):
     _, incidents = told(tmp_path, EARLY, LATE, by_day=True)

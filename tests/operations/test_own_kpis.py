@@ -18,7 +18,7 @@ from watchkeeper.operations.listing import Wanted, listed_scores
 from watchkeeper.operations.promises import promises
 from watchkeeper.operations.query import query
 from watchkeeper.operations.report import digest_of
-from watchkeeper.operations.watch import present, watch
+from watchkeeper.operations.watch import gather, present, watch
 from watchkeeper.records import IncidentEvent, Score
 from watchkeeper.windows import Grid
 from worlds import parcels_days
@@ -151,11 +151,11 @@ def test_digest_page_and_sql_show_it(watched: Home) -> None:
 def test_another_expression_is_evaluated_over_all_rows_there_are(make_home: Callable[..., Home]) -> None:
     home = make_home(PARCELS)
     parcels_days(home.root, date(2025, 1, 1), 16, rows=60)
-    watch(home, now=FIRST + 18 * DAY)
+    gather(home, now=FIRST + 18 * DAY)
     for weight in (2, 3):
         kpi = {"name": "weighted", "sql": f"label * {weight}", "direction": "lower_is_better"}
         (home.monitors_dir / "parcels.yaml").write_text(yaml.safe_dump(with_kpis(kpi)))
-        watch(find_home(home.root), now=FIRST + 18 * DAY + weight * timedelta(hours=1))
+        gather(find_home(home.root), now=FIRST + 18 * DAY + weight * timedelta(hours=1))
         score = of_day(home, "weighted", date(2025, 1, 3))
         rate = of_day(home, "positive_rate", date(2025, 1, 3))
         assert score.value == pytest.approx(weight * (rate.value or 0))

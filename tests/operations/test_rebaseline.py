@@ -206,6 +206,7 @@ def test_a_broken_promise_stays_broken(make_home: Callable[..., Home]):
     assert set(range(SHIFT, 36)) <= {day for metric, _, day in signals(home) if metric == "accuracy"}
 
 
+@pytest.mark.nightly
 def test_of_two_new_normals_each_counts_until_the_next(watched: Home):
     first = declare(watched).baseline
     days(watched, 38, 16, late=0.2)

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import PARCELS
 from watchkeeper.adapters.workspace import Home, load_monitor
-from watchkeeper.operations.watch import watch
+from watchkeeper.operations.watch import gather
 from watchkeeper.records import Batch, Score
 
 NOW = datetime(2025, 1, 22, 12, tzinfo=UTC)
@@ -35,7 +35,7 @@ def landed(home: Home, parcels_of_day: Callable[..., Any]) -> Home:
 
 def measured(home: Home) -> list[tuple[Any, ...]]:
     """Return what was measured of January's later windows, and against what."""
-    watch(home, now=NOW)
+    gather(home, now=NOW)
     found = [s for s in home.lake.newest(Score) if s.window_start >= datetime(2025, 1, 15, tzinfo=UTC)]
     by = sorted(found, key=lambda s: (s.metric, s.feature, s.segment, s.window_start))
     return [(s.metric, s.feature, s.segment, s.window_start, s.value, s.reference_value, s.reference) for s in by]
@@ -51,7 +51,7 @@ def test_files_and_the_days_they_span_are_the_same_reference(landed: Home, make_
 
 
 def test_the_reference_stays_when_its_files_are_gone(landed: Home) -> None:
-    watch(landed, now=NOW)
+    gather(landed, now=NOW)
     for file in (landed.root / "validation").iterdir():
         file.unlink()
     reference = load_monitor(landed, "parcels").reference
@@ -60,7 +60,7 @@ def test_the_reference_stays_when_its_files_are_gone(landed: Home) -> None:
 
 def test_a_reference_whose_files_have_not_landed_is_said(home: Home, parcels_of_day: Callable[..., Any]) -> None:
     parcels_of_day(DAYS[0])
-    done = watch(home, now=NOW)
+    done = gather(home, now=NOW)
     assert [(r.outcome, r.reason) for r in done.runs] == [("insufficient", "the reference is empty: no rows of validation/*.parquet have landed")]
 
 
@@ -68,6 +68,6 @@ def test_a_file_that_both_name_lands_once(home: Home, parcels_of_day: Callable[.
     both = make_home({**BY_FILES, "reference": {"files": "inbox/parcels-2025-01-01.parquet"}}, name="both")
     events, _ = parcels_of_day(DAYS[0])
     (both.root / "inbox" / events.name).write_bytes(events.read_bytes())
-    watch(both, now=NOW)
+    gather(both, now=NOW)
     batches = both.lake.newest(Batch)
     assert [(b.name, b.rows_landed) for b in batches] == [(events.name, 200)]

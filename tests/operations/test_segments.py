@@ -21,7 +21,7 @@ from watchkeeper.measures.segment_mix import SegmentSplit
 from watchkeeper.monitor import Kpi
 from watchkeeper.operations.listing import Wanted, listed_scores
 from watchkeeper.operations.segments import segments
-from watchkeeper.operations.watch import present, watch
+from watchkeeper.operations.watch import gather, present, watch
 from watchkeeper.site.segments import SegmentReport, segment_lines, split_lines
 from watchkeeper.windows import Window
 from worlds import DAY
@@ -344,7 +344,7 @@ def test_a_column_that_came_later_leaves_earlier_rows_to_those_without_a_value(t
         pq.write_table(events, root.root / "inbox" / f"parcels-{d:02d}.parquet")
         pq.write_table(labels, root.root / "inbox" / f"delivered-{d:02d}.parquet")
         if d in {6, 15, 20}:  # within the reference, before the column came, and at the end
-            watch(root, now=BEGIN + (d + 3) * DAY)
+            gather(root, now=BEGIN + (d + 3) * DAY)
     found = asked(root, Window(BEGIN + 14 * DAY, BEGIN + 21 * DAY))
     parts = {p.segment: p for p in by(found, "depot").parts}
     assert (parts["depot=(null)"].reference_n, parts["depot=(null)"].n) == (7 * ROWS, 2 * ROWS)

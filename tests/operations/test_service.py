@@ -16,7 +16,7 @@ from watchkeeper.judgement.service_story import TO_REST
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.incident_book import known_incidents
 from watchkeeper.operations.listing import Wanted, listed_scores
-from watchkeeper.operations.watch import watch
+from watchkeeper.operations.watch import gather, watch
 from watchkeeper.records import Run, Score, Signal
 
 NOW = BEGIN + timedelta(days=DAYS) + HOUR
@@ -97,7 +97,7 @@ PLANTS = {
 }
 
 
-@pytest.mark.parametrize("name", [n if n in ("one host is slow", "all fail") else pytest.param(n, marks=pytest.mark.nightly) for n in PLANTS])
+@pytest.mark.parametrize("name", [n if n == "one host is slow" else pytest.param(n, marks=pytest.mark.nightly) for n in PLANTS])
 def test_what_is_everywhere_is_told_of_the_whole_and_what_is_in_a_place_of_that(name: str, make_home: Callable[..., Home]):
     plant, said = PLANTS[name]
     home = make_home(FEW)
@@ -113,7 +113,7 @@ def test_a_service_scaled_to_nothing_is_empty_and_not_down(make_home: Callable[.
     home = make_home(FEW)
     hours_of(home.root, range((FEW_DAYS - 1) * 24), rows=60)
     hours_of(home.root, range((FEW_DAYS - 1) * 24 + 5, FEW_DAYS * 24), rows=60)
-    watch(home, now=SOON)
+    gather(home, now=SOON)
     quiet = (FEW_DAYS - 1) * 24 + 2
     found = scores_in(home, quiet)
     assert found["rows", ""].value == 0
@@ -160,6 +160,7 @@ def test_latencies_that_are_none_are_counted_apart_and_said_and_no_alarm(name: s
     assert not [s for s in bad_latencies.lake.newest(Signal) if s.level == "page"]
 
 
+@pytest.mark.nightly
 def test_a_million_statuses_are_a_few_classes(make_home: Callable[..., Home]):
     """Thousands of different ones in the lake here; the classes themselves are tried on a million in test_statuses.py."""
     home = make_home(FEW)
@@ -246,7 +247,7 @@ def test_a_limit_of_latency_is_kept_or_broken_and_a_new_one_is_measured_anew(mak
     assert "target latency_over" in {i.subject for i in known_incidents(home, now=SOON)}
     file = home.monitors_dir / "ranker.yaml"
     file.write_text(json.dumps(FEW | said | {"service": {"latency_limit": 100}}))
-    watch(home, now=SOON + HOUR)
+    gather(home, now=SOON + HOUR)
     assert scores_in(home, 5)["latency_over", ""].value == pytest.approx((rows.ms > 100).mean(), abs=0.02)
 
 

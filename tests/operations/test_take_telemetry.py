@@ -380,14 +380,15 @@ def test_a_query_is_asked_for_what_is_new_since_the_last_answer(telling):
 
 
 def test_a_query_goes_on_from_its_last_value_however_old_that_is(telling):
+    """Of more minutes than are asked for at once."""
     with Server() as server:
         home = telling(prometheus=[{"name": "p95", "server": server.url, "query": "p95", "lookback": "10m"}])
-        (first,) = taken_in(home, now=NOW - timedelta(days=50))
+        (first,) = taken_in(home, now=NOW - timedelta(days=8))
         before = len(server.requests)
         (second,) = taken_in(home)
         asked = parse_qs(urlsplit(server.requests[before].path).query)
     assert first.values == 20
-    assert float(asked["start"][0]) == (NOW - timedelta(days=50) + timedelta(minutes=1)).timestamp()
+    assert float(asked["start"][0]) == (NOW - timedelta(days=8) + timedelta(minutes=1)).timestamp()
     assert second.rows_duplicate == 0
 
 

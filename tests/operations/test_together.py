@@ -130,6 +130,7 @@ def test_as_of_an_earlier_moment_a_run_opens_what_it_would_have_opened_then(two:
     assert judge(two, every, now=NOW) == []
 
 
+@pytest.mark.nightly
 def test_it_is_over_when_all_of_it_is_and_the_end_of_one_is_an_update(make_home: Callable[..., Home], slack: Slack):
     """The letters have the days that were missing from a file of their own, the parcels come again."""
     own = LETTERS | {"events": {"files": "inbox/parcels-*.parquet"}, "alerts": {"cooldown": "1h"}}
@@ -201,6 +202,7 @@ def test_what_a_model_leads_that_is_watched_no_more_is_told_by_the_next(two: Hom
     assert [m["text"] for m in incidents(slack)[1:]] == ["✅ parcels: resolved: restated: with what has landed since, nothing is out of line"]
 
 
+@pytest.mark.nightly
 def test_trouble_of_the_same_day_in_different_sources_is_two_incidents(make_home: Callable[..., Home], slack: Slack):
     home = make_home(LETTERS | {"events": {"files": "inbox/sent-*.parquet"}}, PARCELS)
     parcels_days(home.root, BEGIN.date(), 22, rows=120)
@@ -222,6 +224,7 @@ def without(share: float) -> Change:
     return change
 
 
+@pytest.mark.nightly
 def test_the_same_column_of_the_same_source_is_the_same_fault_and_another_column_is_not(make_home: Callable[..., Home]):
     """The boxes know the depot alone, and lose it on the same days."""
 
@@ -317,7 +320,8 @@ def gpus(host: str, model: str, *, days: int, slow: range) -> list[GpuSample]:
     ]
 
 
-@pytest.mark.parametrize("other", ["gpu-1", pytest.param("gpu-2", marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("other", ["gpu-1", "gpu-2"])
 def test_a_gpu_host_that_throttles_under_two_models_is_one_incident_and_two_hosts_are_two(make_home: Callable[..., Home], slack: Slack, other: str):
     """The models read files of their own: only the host is the same."""
     home = make_home(LETTERS | SERVED | {"events": {"files": "inbox/letters-*.parquet"}}, PARCELS | SERVED)

@@ -75,12 +75,9 @@ def onsets(incident: Incident) -> list[tuple[str, int, bool]]:
     return [(feature, (c.onset - BEGIN).days, c.is_later) for feature, c in zip(features, causes, strict=True) if c.onset is not None]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
-    "is_unit_first",
-    [
-        pytest.param(False, id="missing values, then another unit"),
-        pytest.param(True, id="another unit, then missing values", marks=pytest.mark.nightly),
-    ],
+    "is_unit_first", [pytest.param(False, id="missing values, then another unit"), pytest.param(True, id="another unit, then missing values")]
 )
 def test_a_second_fault_is_named_with_its_own_onset_and_share(home, tmp_path, is_unit_first):
     store = tmp_path / "store"

@@ -210,7 +210,8 @@ def test_one_version_is_never_measured_apart(home):
     assert line.score.reference_value == scored(home, "roc_auc", "")[3].reference_value
 
 
-@pytest.mark.parametrize("task", ["regression", pytest.param("multiclass", marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("task", ["regression", "multiclass"])
 def test_other_tasks_measure_versions_apart_too(tmp_path, task):
     columns = {"id": "parcel", "time": "sent_at", "version": "version"}
     columns |= {"score": "hours"} if task == "regression" else {"prediction": "guess", "probabilities": {"late": "p", "fine": "q"}}
@@ -274,6 +275,7 @@ def test_a_version_of_one_row_is_counted_with_the_rest_and_nothing_is_lost(home)
     assert "oops" in cli(home, "versions", "list", "parcels", day=23)
 
 
+@pytest.mark.nightly
 def test_of_hundreds_of_versions_twenty_are_measured_apart_and_all_are_listed(home):
     land(home, range(16), {"1": 1.0})
     events, labels = parcels_world(BEGIN + 16 * DAY, rows=9_000)
@@ -443,6 +445,7 @@ def test_scores_show_versions_on_demand_and_over_any_windows(taken_over):
     assert "no row of parcels is of version '3'. Those there are: 1, 2." in refused.output
 
 
+@pytest.mark.nightly
 def test_the_page_has_a_table_of_versions_where_there_are_two(tmp_path):
     home = new_home(tmp_path / "home", PLAIN)
     land(home, range(20), {"1": 1.0})
@@ -490,6 +493,7 @@ def test_a_page_of_the_whole_says_whose_numbers_are_usual_long_after_another_ver
         assert "**Versions:** version 2 took over on Tue 21 January; usual is that of version 1." in digest.text
 
 
+@pytest.mark.nightly
 def test_two_versions_that_share_the_traffic_are_told_as_that_by_all_that_tell_of_versions(tmp_path):
     home = new_home(tmp_path / "home", PLAIN)
     land(home, range(20), {"1": 1.0})
@@ -508,6 +512,7 @@ def test_two_versions_that_share_the_traffic_are_told_as_that_by_all_that_tell_o
         assert f"**Versions:** {shared}." in digest.text
 
 
+@pytest.mark.nightly
 def test_a_page_of_one_version_says_nothing_of_versions(home):
     land(home, range(24), {"1": 1.0})
     land(home, range(24, 28), {"1": 1.0}, late=0.6)
@@ -560,6 +565,7 @@ def test_named_days_that_the_version_was_trained_on_are_not_believed(tmp_path):
     assert [i for i in incidents(home) if i.family in ("kpi", "segment")] == []
 
 
+@pytest.mark.nightly
 def test_a_doubt_about_the_models_reference_names_the_version_that_took_over_at_its_end(tmp_path):
     home = new_home(tmp_path / "home", PLAIN)
     worse = {"2": lambda p: np.random.default_rng(1).permutation(p)}
@@ -623,6 +629,7 @@ def _upside_down(p: Floats) -> Floats:
     return np.sort(p)[::-1][np.argsort(np.argsort(p))]
 
 
+@pytest.mark.nightly
 def test_hours_of_a_version_are_counted_by_the_hour(make_home):
     span = {"from": "2025-01-10", "to": "2025-01-15"}
     home = make_home(PLAIN | {"window": "hour", "reference": span, "versions": {"calibrated_after": 6}})

@@ -178,6 +178,7 @@ def test_a_backfill_that_a_person_starts_leaves_the_same_and_shows_how_far_it_is
     assert {key: made.data for key, made in shown.items() if made} == dict.fromkeys(shown, 100.0)
 
 
+@pytest.mark.nightly
 def test_a_scheduler_that_is_there_is_used_and_needs_no_files_of_the_workspace(
     alone: Home, landed: Path, starting: Starting, scheduler: str, tmp_path: Path
 ) -> None:

@@ -32,6 +32,7 @@ def test_a_run_samples_for_its_time_and_says_what_landed(starting: Starting, hom
     assert isinstance(wrong.result(raise_on_failure=False), UsageError)
 
 
+@pytest.mark.nightly
 def test_a_scheduled_run_leaves_those_of_other_hosts_alone_and_one_whose_time_is_over_reads_nothing(starting: Starting, home: Home) -> None:
     """Two schedules of the same parameters, as for two hosts of a pool: runs of an hour ago, and of a second ago."""
     from prefect import get_client

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 MODEL = "rides"
 
 
+@pytest.mark.nightly
 def test_a_run_takes_steps_until_its_time_is_over_and_tells_what_breaks(starting: Starting, tmp_path: Path):
     from watchkeeper.flows.watch import watch
 
