@@ -82,6 +82,20 @@ def test_labels_that_say_one_thing_of_every_row_are_the_cause_and_not_the_outcom
     assert told(causes(evidence(traces=Traces(labels=(1.0, 0.2, 20))))) == [("concept", 1.0)], "twenty labels may be alike by chance"
 
 
+@pytest.mark.parametrize(("rate", "usual", "kind"), [(0.0, 0.22, "labels"), (1.0, 0.22, "labels"), (0.03, 0.22, "concept"), (0.0, 0.05, "concept")])
+def test_labels_that_say_one_thing_in_the_place_of_the_change_are_the_cause(rate, usual, kind):
+    place = Place("channel", "segment", "channel = app", -0.22, 0.0, 0.3, 0.98)
+    traces = Traces(place=place, labels=(0.15, 0.22, 900), outcome=(rate, usual, rate - usual))
+    first = causes(evidence(rate=0.15, gap=-0.07, usual_rate=0.22, moved=[], compared=5, traces=traces))[0]
+    assert first.kind == kind
+    if kind == "labels":
+        assert (
+            first.subject
+            == f"the labels where channel = app: {100 * rate:.0f} % are positive, usually 22 %; look at how they are made before the model"
+        )
+        assert (first.share, first.evidence_for) == (0.98, ["about 270 labels, of high scores and low ones alike"])
+
+
 def test_labels_whose_opposite_fits_as_well_as_usual_are_turned_round():
     [cause] = causes(evidence(traces=Traces(labels=(0.7, 0.3, 900), turned=(1.4, 0.52, 0.5))))
     assert (cause.kind, cause.subject) == ("labels", "the labels are turned round: their opposite fits the scores as labels usually do")

@@ -121,7 +121,7 @@ def ruled_out(evidence: Evidence, found: Sequence[Cause] = ()) -> list[str]:
     out = []
     have_moved = _has_moved_errors(evidence) or (evidence.traces.error is not None and evidence.noticed)
     every = [*evidence.faults, *evidence.later_faults]
-    names_inputs = bool(evidence.parted) or any(c.kind in ("covariate", "mix") or c.columns for c in found)
+    names_inputs = bool(evidence.parted) or any(c.kind == "covariate" or c.columns for c in found)
     if (
         evidence.moved is not None
         and not evidence.moved

@@ -41,13 +41,9 @@ def of_labels(evidence: Evidence) -> list[Cause]:
         ]
     if (of_a_place := _labels_of_a_place(evidence, n)) is not None:
         return [of_a_place]
-    if evidence.traces.turned is None:
+    if evidence.traces.turned is None or not _are_turned(*evidence.traces.turned, rate):
         return []
     as_they_are, turned, before = evidence.traces.turned
-    if as_they_are - before < _WORSE or turned - before > _AS_WELL * (as_they_are - before):
-        return []
-    if turned >= _of_one_rate(rate):  # scores that are alike fit the opposite of any rare outcome, and tell nothing of it
-        return []
     support = [f"log loss {number_text(as_they_are)}, turned round {number_text(turned)}, usually {number_text(before)}"]
     return [
         Cause(
@@ -58,6 +54,11 @@ def of_labels(evidence: Evidence) -> list[Cause]:
             evidence_for=support,
         )
     ]
+
+
+def _are_turned(as_they_are: float, turned: float, before: float, rate: float) -> bool:
+    """Tell whether the opposite of labels fits the scores as labels usually do, by log losses; scores that are alike fit the opposite of any rare outcome, and tell nothing of it."""
+    return as_they_are - before >= _WORSE and turned - before <= _AS_WELL * (as_they_are - before) and turned < _of_one_rate(rate)
 
 
 def _labels_of_a_place(evidence: Evidence, n: int) -> Cause | None:
