@@ -1,6 +1,8 @@
 """Rows that should have come: what is too few, when it is known, and what is only late or usual."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from watchkeeper.judgement.shortfall import shortfalls
@@ -108,3 +110,36 @@ def test_labels_that_are_not_due_yet_are_no_page():
 def test_a_model_whose_labels_hardly_ever_come_is_not_paged_for_a_few_less():
     few = coverage(**{f"d{d}": 0.01 for d in range(60)}, **{f"d{d}": 0.0 for d in range(60, 80)})
     assert found(few) == []
+
+
+def of_two_depots(share: float, *, rows: float = 100.0):
+    """Labels of ten days of the south come for a `share` of its rows, and those of all others, nine times as many, come."""
+    names = [("", "depot=north"), ("", "depot=south")]
+    labelled = np.ones((2, DAYS))
+    labelled[1, 70:] = share
+    losses = scores(np.full((2, DAYS), 0.4), metric="log_loss", names=names)
+    losses = losses.set_column(losses.column_names.index("coverage"), losses.schema.field("coverage"), pa.array(labelled.ravel(), pa.float64()))
+    counted = scores(np.array([[9 * rows] * DAYS, [rows] * DAYS]), metric="rows", names=names, n=0)
+    whole = coverage(**{f"d{d}": 0.9 + 0.1 * share for d in range(70, 80)})
+    whole = whole.set_column(whole.column_names.index("n"), whole.schema.field("n"), pa.array([int(10 * rows)] * DAYS, whole.schema.field("n").type))
+    return pa.concat_tables([whole, losses, counted])
+
+
+def of_segments(table):
+    return [(day_of(s), s.segment) for s in shortfalls(watched(60, segments=["depot"]), "production", table, LATER)]
+
+
+def test_labels_of_one_segment_are_missed_though_most_labels_come():
+    assert of_segments(of_two_depots(0.0)) == [(day, "depot=south") for day in range(70, 80)]
+    first = next(iter(shortfalls(watched(60, segments=["depot"]), "production", of_two_depots(0.1), LATER)))
+    assert (first.metric, first.value, first.expected, first.n) == ("label_coverage", 0.1, 1.0, 100)
+
+
+def test_a_segment_with_half_of_its_labels_or_hardly_any_rows_is_not_missed():
+    assert of_segments(of_two_depots(0.5)) == []
+    assert of_segments(of_two_depots(0.0, rows=4.0)) == []
+
+
+def test_where_labels_of_all_are_missing_no_segment_is_told_beside():
+    table = pa.concat_tables([coverage(**{f"d{d}": 0.0 for d in range(70, 80)}), of_two_depots(0.0).filter(pc.field("metric") != "label_coverage")])
+    assert of_segments(table) == [(day, "") for day in range(70, 80)]

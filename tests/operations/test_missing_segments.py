@@ -110,3 +110,20 @@ def test_rows_of_several_columns_are_counted_once_and_a_day_it_never_comes_on_is
     assert (one.state, one.window_start) == ("open", BEGIN + 40 * DAY), "Monday 10 February"
     assert one.story.headline.startswith("no predictions with depot=east and 1 more segment landed on Mon 10 February, usually ")
     assert 25 <= int(one.story.headline.rpartition(" ")[2]) <= 55
+
+
+def without_labels(events: pa.Table, labels: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Leave out the labels of the east, a third of all."""
+    east = set(events.filter(_of("east", events))["parcel"].to_pylist())
+    return events, labels.filter(pa.array([parcel not in east for parcel in labels["parcel"].to_pylist()]))
+
+
+def test_labels_that_do_not_come_for_one_segment_page_though_most_come(make_home):
+    home = make_home(PARCELS)
+    parcels_days(home.root, FIRST, DAYS, change=dict.fromkeys(range(GONE, BACK), without_labels))
+    watch(home, now=BEGIN + DAYS * DAY + DAY / 2)
+    [one] = [i for i in fold(home.lake.newest(IncidentEvent)) if i.subject == "missing labels"]
+    assert (one.window_start, one.state) == (BEGIN + GONE * DAY, "resolved")
+    assert one.story.headline.startswith("no labels came for the ")
+    assert " predictions of depot=east on 21 to 24 January, usually for 100 % of them" in one.story.headline
+    assert [c.subject for c in one.story.causes] == ["labels of depot=east no longer arrive"]

@@ -77,6 +77,8 @@ def _of_missing(signals: Sequence[Signal], set_aside: tuple[int, str], refused: 
     if held is not None:
         return held
     if of_labels:
-        subject = "labels arrive for a part of the predictions only" if any(s.value for s in signals) else "labels no longer arrive"
+        segments = sorted({s.segment for s in signals}) if all(s.segment for s in signals) else []
+        of = f" of {listed(segments)}" if segments else ""
+        subject = f"labels{of} arrive for a part of the predictions only" if any(s.value for s in signals) else f"labels{of} no longer arrive"
         return Cause(kind="data", subject=subject, onset=onset, evidence_for=["they have been due, and no file or query brought them"])
     return Cause(kind="data", subject="rows no longer arrive", onset=onset, evidence_for=["no file or query brought them"])

@@ -15,6 +15,7 @@ from watchkeeper.judgement.odd_inputs import EXCHANGED, codes_text, shares_text
 from watchkeeper.judgement.spans import during_text, rows_span, span_text
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Signal
+from watchkeeper.words import listed as listing
 from watchkeeper.words import percent
 
 _LISTED = 8  # features by name
@@ -81,17 +82,22 @@ def _missing(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
 
 def _unlabelled(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
     """Tell of labels that are due and did not come."""
-    day, rows = span_text(monitor, episode.start, episode.end, evidence.told_at), sum(s.n for s in episode.signals)
-    came = round(sum(s.value * s.n for s in episode.signals))
+    told = [s for s in episode.signals if not s.segment] or episode.signals
+    segments = sorted({s.segment for s in told} - {""})
+    told = [s for s in told if s.segment == (segments[0] if segments else "")]
+    day, rows = span_text(monitor, episode.start, episode.end, evidence.told_at), sum(s.n for s in told)
+    came = round(sum(s.value * s.n for s in told))
     share = f"labels of only {percent(came / rows)}" if came else "no labels"
     during = during_text(monitor, episode.start, episode.end, evidence.told_at)
-    usual = percent(min(s.expected for s in episode.signals))
+    usual = percent(min(s.expected for s in told))
+    of = f" of {segments[0]}" if segments else ""
     count, reason = evidence.set_aside
     verb = "landed" if count or evidence.refused else "came"
-    headline = f"{share} {verb} for the {rows:,} {monitor.wording.rows} {during}, usually for {usual} of them"
+    headline = f"{share} {verb} for the {rows:,} {monitor.wording.rows}{of} {during}, usually for {usual} of them"
     facts = [
+        *([("So are those of", listing(segments[1:]))] if segments[1:] else []),
         *set_aside_text(count, "label", reason),
-        ("How good it is", "not known for these days: their labels are due, and without them a silence is no sign of health."),
+        ("How good it is", f"not known for these days{of}: their labels are due, and without them a silence is no sign of health."),
     ]
     return headline, f"{day}, {monitor.timezone}.", facts
 

@@ -1,13 +1,14 @@
 """Rows and labels that should have come and did not: a feed that died, or one whose rows are nearly all set aside.
 
-Belongs here: far too few rows or labels -> signals. Does not: how few rows are missed (usual_rows.py), rows of a segment (missing_segments.py),
+Belongs here: far too few rows or labels -> signals. Does not: how few rows are missed (usual_rows.py), rows of a segment (missing_segments.py) and its labels (missing_labels.py),
 rows that are merely fewer than usual (the rule for `rows` in policy.py).
 
 A window without any row counts when two more have ended, and a day at least: until then its file may only be late. Where rows of others came,
 two more are enough. Once one counts, those after it that have none either count as soon as they have ended.
 
 Of labels a window whose labels are due is asked: less than half of the least share that any reference window has, and by chance
-less than once in 10,000 times. Without them nothing says how good the model is, which must not look like health.
+less than once in 10,000 times. Without them nothing says how good the model is, which must not look like health. Where that is not so, segments are asked
+(missing_labels.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,8 +18,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.special import pdtr
 
+from watchkeeper.judgement.missing_labels import HALF, chance_of, missed_labels
 from watchkeeper.judgement.missing_segments import Whole, missed_segments
 from watchkeeper.judgement.normal import LEAST_WINDOWS
 from watchkeeper.judgement.season import on_calendar, places, slots_of
@@ -26,7 +27,6 @@ from watchkeeper.judgement.usual_rows import CHANCE, UsualRows
 from watchkeeper.monitor import Monitor
 from watchkeeper.records import Signal, key
 
-_HALF = 0.5
 _LATE = timedelta(days=1)
 
 
@@ -55,12 +55,20 @@ def _of_labels(monitor: Monitor, environment: str, scores: pa.Table, now: dateti
     usual = [r["value"] for r in reference if r["value"] is not None]
     if monitor.labels is None or len(usual) < LEAST_WINDOWS or min(usual) <= 0:
         return
+    most_came: dict[datetime, dict[str, Any]] = {}
     for row in after:
-        if row["value"] is None or row["state"] != "mature" or row["value"] >= _HALF * min(usual):
+        if row["value"] is None or row["state"] != "mature":
             continue
-        chance = float(pdtr(row["value"] * row["n"], min(usual) * row["n"]))
-        if chance < CHANCE:
+        if row["value"] >= HALF * min(usual) or (chance := chance_of(row["value"], row["n"], usual)) >= CHANCE:
+            most_came[row["window_start"]] = row
+        else:
             yield _signal(monitor, environment, row, usual, chance, now)
+    of_one_length = scores.filter(pc.field("grain") == monitor.window)
+    columns = [s for s in monitor.segments if "&" not in s]
+    rows = {start: float(row["n"] or 0.0) for start, row in most_came.items()}
+    for found in missed_labels(columns, of_one_length, [row["window_start"] for row in reference], rows):
+        row = most_came[found.start] | {"segment": found.segment, "value": found.share, "n": found.rows}
+        yield _signal(monitor, environment, row, found.usual, found.chance, now)
 
 
 def _of_rows(monitor: Monitor, environment: str, scores: pa.Table, now: datetime) -> Iterator[Signal]:

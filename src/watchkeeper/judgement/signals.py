@@ -49,7 +49,7 @@ def _not_told_yet(missing: Iterable[Signal], learned: Iterable[Signal]) -> Itera
     other = {(s.feature, s.window_start): (s.value - s.expected) * s.n for s in learned if s.family == "data" and s.level == "page"}
     for s in missing:
         rows = other.get((s.segment.partition("=")[0], s.window_start), 0.0)
-        if not s.segment or rows < _HALF * (s.expected - s.value):
+        if not s.segment or s.metric != "rows" or rows < _HALF * (s.expected - s.value):
             yield s
 
 
