@@ -109,7 +109,7 @@ def test_idle_gpus_with_room_in_latency_may_be_fewer_and_the_saving_is_that_of_t
     assert "120 ms of 300 ms" in found.text
     assert "60 % of what is left" in found.risk
     assert found.evidence["gpus_held"] == pytest.approx(4.0)
-    assert found.evidence["gpus_busy_peak"] == pytest.approx(1.2)
+    assert (found.evidence["gpus_held_alone"], found.evidence["gpus_alone_busy_peak"]) == (pytest.approx(4.0), pytest.approx(1.2))
 
 
 def test_a_saving_is_by_the_days_that_were_read_and_says_how_many_these_are(farm):
@@ -123,6 +123,69 @@ def test_a_saving_is_by_the_days_that_were_read_and_says_how_many_these_are(farm
     assert (found.evidence["days"], found.evidence["days_unread"]) == (9, 5)
     assert found.saving_per_month == pytest.approx(2 * 24 * 2.70 * 30.44)
     assert found.text.endswith(" By 9 days of readings: on 5 more since the first none was taken.")
+
+
+def read(home: Home, host: str, uuid: str, busy: float, **more: Any) -> None:
+    """Land an hourly reading of one GPU for two weeks."""
+    given = {"device": 0, "device_uuid": uuid, "host": host, "utilisation_ratio": busy, "interval_s": 3600.0, **more}
+    home.lake.append_records(GpuSample, [GpuSample(sampled_at=START + timedelta(hours=h + 1), **given) for h in range(14 * 24)])
+
+
+def test_a_gpu_that_others_use_too_is_neither_held_nor_given_up_and_saves_nothing(farm):
+    home = farm(service={"latency_limit": 300})
+    for device in range(2):
+        read(home, "a", f"a-{device}", 0.2, device_name="NVIDIA L4")
+    read(home, "b", "b-0", 0.4, device_name=A100)
+    hours = [START + timedelta(hours=h + 1) for h in range(14 * 24)]
+    for pid, model in ((1, "one"), (2, "other")):
+        given = {"interval_s": 3600.0, "host": "b", "device_uuid": "b-0", "pid": pid, "model": model, "attributed_by": "process"}
+        home.lake.append_records(GpuProcess, [GpuProcess(sampled_at=at, **given) for at in hours])
+    latency(home, 120.0)
+    found = told(home)["scale_down"]
+    assert found.saving_per_month == pytest.approx(24 * 0.80 * 30.44), "one L4, and not a mean of the cards"
+    assert found.text.startswith("hold 1 of the 2 GPUs that it has for itself: in the busiest hours 0.400 are busy")
+    assert (found.evidence["gpus_held"], found.evidence["gpus_held_alone"]) == (pytest.approx(2.5), pytest.approx(2.0))
+
+
+def test_of_unlike_gpus_the_cheapest_is_what_is_saved(farm):
+    home = farm(service={"latency_limit": 300})
+    read(home, "a", "a-0", 0.2, device_name=A100)
+    read(home, "a", "a-1", 0.2, device_name="NVIDIA L4")
+    latency(home, 120.0)
+    assert told(home)["scale_down"].saving_per_month == pytest.approx(24 * 0.80 * 30.44)
+
+
+def test_a_gpu_that_followed_another_is_not_one_too_many(farm):
+    home = farm(service={"latency_limit": 300})
+    serve(home, 2, 0.2)
+    table = home.lake.table(GpuSample.TABLE)
+    assert table is not None
+    table.delete("(device = 0 AND sampled_at <= '2025-03-10') OR (device = 1 AND sampled_at > '2025-03-10')")
+    latency(home, 120.0)
+    assert told(home)["scale_down"].text == "1.00 GPUs are held in the mean: there is none to do without."
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"name": f"{A100} MIG 3g.20gb", "fraction": 3 / 7, "parent_uuid": "whole"},
+        {"purpose": "training"},
+        {"model": "other"},
+    ],
+    ids=["a slice", "its training", "another model"],
+)
+def test_slices_and_gpus_that_something_else_used_once_cannot_be_given_up(farm, more):
+    home = farm(service={"latency_limit": 300})
+    slices = {k: v for k, v in more.items() if k in ("name", "fraction", "parent_uuid")}
+    serve(home, 2, 0.1, **slices)
+    used = {"model": "one", "purpose": "serving", **{k: v for k, v in more.items() if k not in slices}}
+    at = START + timedelta(hours=30)
+    given = {"sampled_at": at, "interval_s": 3600.0, "host": "a", "pid": 7, "attributed_by": "process", **used}
+    home.lake.append_records(GpuProcess, [GpuProcess(device_uuid=f"a-{d}", **given) for d in range(2)])
+    latency(home, 120.0)
+    found = told(home)["scale_down"]
+    assert (found.state, found.saving_per_month) == ("not advised", None)
+    assert "0 of them whole and by it alone: of those that others or its training use too, and of slices, none can be given up" in found.text
 
 
 def test_days_on_which_its_gpus_were_read_and_not_held_by_it_count_and_are_no_saving(farm):

@@ -41,6 +41,17 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alone:
+    """Of the GPUs held the whole ones that nobody else used, which alone can be given up: as many and as busy as `Facts` tells of all."""
+
+    devices: float = 0.0
+    busy: float | None = None
+    busy_peak: float | None = None
+    costs_beyond: Sequence[float] = ()
+    """What was paid for more than none of them, for more than one, and so on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfVersion:
     """A version: what a thousand of its predictions cost, and how good it was, with the 95 % interval."""
 
@@ -80,6 +91,7 @@ class Facts:
     """GPUs that were busy, in the mean and in the busiest hours (95th percentile)."""
     busy_share_peak: float | None = None
     """The busy share of the GPUs that were held, in the busiest hours."""
+    alone: Alone = field(default_factory=Alone)
     estimated_ratio: float = 0.0
     predictions: int = 0
     hours_asked: float = 0.0

@@ -128,7 +128,9 @@ def ruled_out(evidence: Evidence, found: Sequence[Cause] = ()) -> list[str]:
         out.append("new categories")
     named = [c.subject for c in found if c.is_later]
     if harmless := [name for name in evidence.faulty_later if not any(name in said for said in named)]:
-        out.append(f"{FAULTY}: {', '.join(harmless)}, as what began this (it came after the first alarm; mend it all the same, for it may keep this going)")
+        out.append(
+            f"{FAULTY}: {', '.join(harmless)}, as what began this (it came after the first alarm; mend it all the same, for it may keep this going)"
+        )
     released = [] if any(c.kind == "release" for c in found) else cleared(evidence)
     return [*out, *cleared_strains(evidence), *released]
 

@@ -3,7 +3,7 @@
 Belongs here: reading GPU time, memory, arrivals, latency and versions. Does not: the rules (judgement/advice.py), printing (cli/advise.py).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -16,10 +16,11 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.gpu_hours import gpu_uses
 from watchkeeper.adapters.requests import Asked, predictions_by_hour
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.advice import Advice, Facts, Held, OfVersion, in_order
+from watchkeeper.judgement.advice import Advice, Alone, Facts, Held, OfVersion, in_order
 from watchkeeper.judgement.gpu_advice import gpu_advice
 from watchkeeper.judgement.version_advice import version_advice
 from watchkeeper.measures.gpu_use import BY_REQUESTS, TRAINING, Use, priced
+from watchkeeper.measures.gpus_alone import costs_beyond, uses_alone
 from watchkeeper.measures.prices import Price
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import billed
@@ -56,6 +57,7 @@ def facts_of(home: Home, monitor: Monitor, monitors: Mapping[str, Monitor], book
     arrived = _arrivals(home, monitor, span, now)
     asked = arrived[(max(began, span.start) - span.start) // _HOUR :]
     charged = priced(uses, books.quotes(monitor.cost.currency))
+    memory, cut = _memory(home, span, now)
     return Facts(
         days=float(len(read)),
         days_unread=_days_since(monitor, began, span) - len(read) if uses else 0.0,
@@ -70,7 +72,8 @@ def facts_of(home: Home, monitor: Monitor, monitors: Mapping[str, Monitor], book
         peak_to_mean=float(np.percentile(asked, _BUSY_HOURS) / asked.mean()) if asked.any() else None,
         latency_p95=_latency(home, monitor, span, now),
         latency_limit=monitor.service.latency_limit,
-        held=list(_held(home, monitor, uses, books, span, now)),
+        held=list(_held(monitor, uses, books, memory, cut)),
+        alone=_alone(monitor, uses, every, books, cut),
         offers=_offers(monitor, books, span.end),
         versions=_versions(home, monitor, monitors, books, span, now) if monitor.columns.version else (),
         names_versions=bool(monitor.columns.version),
@@ -152,8 +155,13 @@ def _latency(home: Home, monitor: Monitor, span: Window, now: datetime) -> float
     return float(np.percentile(found, _BUSY_HOURS)) if found else None
 
 
-def _held(home: Home, monitor: Monitor, uses: Sequence[Use], books: Books, span: Window, now: datetime) -> Iterator[Held]:
-    memory, cut = _memory(home, span, now)
+def _alone(monitor: Monitor, uses: Sequence[Use], every: Sequence[Use], books: Books, cut: Collection[str]) -> Alone:
+    mine = uses_alone(monitor.model, uses, every, cut)
+    told = {name: value for name, value in _busy(mine).items() if name in ("devices", "busy", "busy_peak")}
+    return Alone(**told, costs_beyond=costs_beyond(mine, books.quotes(monitor.cost.currency)))
+
+
+def _held(monitor: Monitor, uses: Sequence[Use], books: Books, memory: Mapping[str, int], cut: Collection[str]) -> Iterator[Held]:
     for name in sorted({u.device_name for u in uses}):
         mine = [u for u in uses if u.device_name == name]
         us, cost = sum(u.sampled_us for u in mine), priced(mine, books.quotes(monitor.cost.currency)).whole
