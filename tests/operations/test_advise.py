@@ -383,12 +383,12 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
-def test_predictions_are_counted_over_the_days_in_which_they_were_made_and_gpus_over_those_of_their_readings(farm):
+def test_predictions_are_counted_over_the_days_in_which_gpus_were_read(farm):
     home = farm()
     serve(home, 1, 0.1, days=7)
     answer(home, 10)
     facts = known(home, "one")
-    assert (facts.days, facts.days_asked) == (7, 14)
+    assert facts.days == 7
     assert facts.predictions == 7 * 24 * 10
 
 
@@ -398,7 +398,26 @@ def test_a_version_that_costs_less_and_is_as_good_is_found_in_what_was_measured(
     old, new = 2.70 * 24 * 1000 / 180, 0.80 * 24 * 1000 / 120
     assert found.evidence["cost_per_1000_predictions"] == pytest.approx(old)
     assert found.evidence["to_cost_per_1000_predictions"] == pytest.approx(new)
+    assert (found.evidence["days"], found.evidence["predictions"], found.evidence["days_of_both"]) == (7, 7 * 180, 28)
     assert found.saving_per_month == pytest.approx(30.44 * 180 / 1000 * (old - new))
+
+
+def test_of_a_version_that_another_took_over_from_weeks_ago_nothing_is_to_be_saved(farm):
+    """Tokens were dearer by the half while the old version answered."""
+    columns = {"input_tokens": "tokens_in", "output_tokens": "tokens_out", "version": "v"}
+    home = farm(columns=columns, cost={"llm": "some-llm"})
+    book = "model,provider,input,output,currency,as_of,source,from\nsome-llm,p,3,15,USD,2025-01-01,list,\n"
+    home.token_prices.write_text(f"{book}some-llm,p,2,10,USD,2025-01-01,list,{(START + 4 * DAY).date()}\n")
+    at = [START + d * DAY + timedelta(minutes=4 * k) for d in range(14) for k in range(360)]
+    tokens = {"tokens_in": [500] * len(at), "tokens_out": [200] * len(at)}
+    times = pa.array(at, TIMESTAMP)
+    versions = ["1" if t < START + 4 * DAY else "2" for t in at]
+    home.lake.append(
+        "events/one", pa.table({"p": [0.5] * len(at), "ms": [1.0] * len(at), "v": versions, **tokens, "wk_time": times, "wk_landed_at": times})
+    )
+    found = told(home)["cheaper_version"]
+    assert (found.state, found.saving_per_month) == ("not known", None)
+    assert found.text.startswith("not known: what version 2 costs beside another: none answered 1,000 requests on 7 days on which it did too")
 
 
 def test_of_days_in_which_no_gpu_was_read_the_costs_of_versions_are_unknown_though_both_answered(released):

@@ -10,6 +10,7 @@ spending, on a month of 30.44 days.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
 from watchkeeper.judgement.budget import money
@@ -51,19 +52,36 @@ class Alone:
     """What was paid for more than none of them, for more than one, and so on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfVersion:
-    """A version: what a thousand of its predictions cost, and how good it was, with the 95 % interval."""
+@dataclass(frozen=True, slots=True)
+class OfDay:
+    """What a version answered on one day, and what a thousand of these predictions cost."""
 
-    version: str
     predictions: int
     per_1000: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfVersion:
+    """A version: what it answered each day, and how good it was, with the 95 % interval."""
+
+    version: str
+    days: Mapping[date, OfDay] = field(default_factory=dict)
     estimated_ratio: float
     metric: str = ""
     direction: str = ""
     value: float | None = None
     low: float | None = None
     high: float | None = None
+
+    @property
+    def predictions(self) -> int:
+        """Those of all days."""
+        return sum(of.predictions for of in self.days.values())
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether it is known of any day what its predictions cost."""
+        return any(of.per_1000 is not None for of in self.days.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +126,6 @@ class Facts:
     names_versions: bool = False
     answered: Mapping[str, int] = field(default_factory=dict)
     """Version -> rows of the same days, also where nothing is known of their costs."""
-    days_asked: float = 0.0
-    """Days in which the versions' predictions were made; `days` are those with readings of GPUs, which may be fewer or none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
