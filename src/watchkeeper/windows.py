@@ -31,6 +31,10 @@ class Window:
         """Tell whether two windows share any moment."""
         return self.start < other.end and other.start < self.end
 
+    def until(self, moment: datetime) -> "Window":
+        """Return the part of the window that a moment leaves behind."""
+        return Window(self.start, max(self.start, min(self.end, moment)))
+
 
 @dataclass(frozen=True, slots=True)
 class Grid:

@@ -137,6 +137,19 @@ def test_a_week_is_cut_to_the_days_asked_for_and_says_when_it_is_not_over(traced
     assert "27 Jan to 2 Feb 2025, not over  " in watchkeeper("costs", "--now", "2025-01-29").stdout
 
 
+def test_time_that_has_not_come_is_not_time_without_readings(traced, watchkeeper: Callable):
+    at = "2025-01-29T06:00Z"
+    rows = json.loads(watchkeeper("costs", "--by", "month", "--json", "--now", at).stdout)
+    newest = [r for r in rows if r["window_end"] == "2025-02-01T00:00:00Z"]
+    assert {r["model"] for r in newest} == {None, "parcels"}
+    assert {r["coverage"] for r in newest} == {
+        r["coverage"] for r in json.loads(watchkeeper("costs", "--by", "month", "--json", "--now", at, "--to", at).stdout)
+    }
+    asked = ("scores", "parcels", "--metric", "gpu_hours", "--by", "week", "--from", "2025-01-27", "--now", at, "--json")
+    [score] = json.loads(watchkeeper(*asked).stdout)
+    assert (score["state"], score["coverage"]) == ("provisional", 1.0)
+
+
 @pytest.mark.parametrize("command", [("costs",), ("scores", "parcels"), ("backfill", "parcels")])
 def test_turned_dates_are_refused_with_both_options(traced, watchkeeper: Callable, command):
     result = watchkeeper(*command, "--from", "2025-02-01", "--to", "2025-01-01")

@@ -49,6 +49,24 @@ def test_a_version_that_takes_over_came_and_one_that_keeps_its_share_did_not():
     assert steady == Versions(["v1", "v2"], [])
 
 
+@pytest.mark.parametrize("of_first_day", [0, 40], ids=["at once", "in the middle of a day"])
+@pytest.mark.parametrize("before", [4, 5, 7])
+def test_a_version_that_took_over_more_than_three_days_before_did_not_grow_as_the_week_before_ended(before, of_first_day):
+    """The first bad window is that of Monday, and the week before ends three days before it."""
+    old = [90] * (14 - before) + [of_first_day] + [0] * before
+    found = versions(days(v1=old, v2=[90 - n for n in old]), MONDAY, MONDAY + DAY)
+    assert found is not None
+    assert found.came == []
+
+
+def test_a_version_with_most_rows_comes_where_it_takes_the_others_too_or_takes_over_again():
+    ahead = versions(days(v1=[90] * 6 + [40] * 7 + [0] * 2, v2=[0] * 6 + [50] * 7 + [90] * 2), MONDAY, MONDAY + DAY)
+    again = versions(days(v1=[90] * 9 + [0] * 2 + [90] * 2 + [0] * 2, v2=[0] * 9 + [90] * 2 + [0] * 2 + [90] * 2), MONDAY, MONDAY + DAY)
+    for found in (ahead, again):
+        assert found is not None
+        assert [(c.version, c.since) for c in found.came if c.version == "v2"] == [("v2", MONDAY - DAY)]
+
+
 def test_a_version_that_comes_back_came():
     back = versions(days(v1=[90] * 4 + [0] * 10 + [90], v2=[0] * 4 + [90] * 10 + [0]), MONDAY, MONDAY + DAY)
     assert back is not None
@@ -121,7 +139,10 @@ def test_a_recorded_release_of_which_no_row_came_has_that_against_it():
 def test_a_release_is_ruled_out_by_the_rows_and_not_by_silence():
     assert ruled_out(seen())[-1] == "a release (until the first bad window ended every row was of v1, as in the week before)"
     two = evidence(AUC, versions=Versions(["v1", "v2"], []))
-    assert ruled_out(two)[-1] == "a release (until the first bad window ended rows were of v1 and v2 in much the same shares as in the week before)"
+    assert (
+        ruled_out(two)[-1]
+        == "a release (until the first bad window ended rows were of v1 and v2, and none of these came or took over a fifth of them in the three days before it)"
+    )
     assert not any("release" in said for said in ruled_out(evidence(AUC)))
 
 

@@ -154,6 +154,11 @@ def test_chance_is_that_of_more_than_the_limit():
     assert (at(values, 10, 1.0).chance, at(values, 10, 10 * middle).chance) == (1.0, pytest.approx(0.0, abs=1e-6))
 
 
+def test_a_chance_is_never_below_none_by_what_sums_are_rounded():
+    chances = [at(steady(np.random.default_rng(seed)), 20, 1e4).chance for seed in range(20)]
+    assert all(chance is not None and 0.0 <= chance <= 1.0 for chance in chances)
+
+
 def test_days_that_are_known_in_part_are_lower_bounds_in_sum_forecast_and_chance():
     costs = {d: 10.0 for d in DAYS if d < NOVEMBER + 10 * DAY}
     late = NOVEMBER + 10 * DAY

@@ -109,7 +109,7 @@ def test_idle_gpus_with_room_in_latency_may_be_fewer_and_the_saving_is_that_of_t
     assert "120 ms of 300 ms" in found.text
     assert "60 % of what is left" in found.risk
     assert found.evidence["gpus_held"] == pytest.approx(4.0)
-    assert found.evidence["gpus_busy_peak"] == pytest.approx(1.2)
+    assert (found.evidence["gpus_held_alone"], found.evidence["gpus_alone_busy_peak"]) == (pytest.approx(4.0), pytest.approx(1.2))
 
 
 def test_a_saving_is_by_the_days_that_were_read_and_says_how_many_these_are(farm):
@@ -123,6 +123,69 @@ def test_a_saving_is_by_the_days_that_were_read_and_says_how_many_these_are(farm
     assert (found.evidence["days"], found.evidence["days_unread"]) == (9, 5)
     assert found.saving_per_month == pytest.approx(2 * 24 * 2.70 * 30.44)
     assert found.text.endswith(" By 9 days of readings: on 5 more since the first none was taken.")
+
+
+def read(home: Home, host: str, uuid: str, busy: float, **more: Any) -> None:
+    """Land an hourly reading of one GPU for two weeks."""
+    given = {"device": 0, "device_uuid": uuid, "host": host, "utilisation_ratio": busy, "interval_s": 3600.0, **more}
+    home.lake.append_records(GpuSample, [GpuSample(sampled_at=START + timedelta(hours=h + 1), **given) for h in range(14 * 24)])
+
+
+def test_a_gpu_that_others_use_too_is_neither_held_nor_given_up_and_saves_nothing(farm):
+    home = farm(service={"latency_limit": 300})
+    for device in range(2):
+        read(home, "a", f"a-{device}", 0.2, device_name="NVIDIA L4")
+    read(home, "b", "b-0", 0.4, device_name=A100)
+    hours = [START + timedelta(hours=h + 1) for h in range(14 * 24)]
+    for pid, model in ((1, "one"), (2, "other")):
+        given = {"interval_s": 3600.0, "host": "b", "device_uuid": "b-0", "pid": pid, "model": model, "attributed_by": "process"}
+        home.lake.append_records(GpuProcess, [GpuProcess(sampled_at=at, **given) for at in hours])
+    latency(home, 120.0)
+    found = told(home)["scale_down"]
+    assert found.saving_per_month == pytest.approx(24 * 0.80 * 30.44), "one L4, and not a mean of the cards"
+    assert found.text.startswith("hold 1 of the 2 GPUs that it has for itself: in the busiest hours 0.400 are busy")
+    assert (found.evidence["gpus_held"], found.evidence["gpus_held_alone"]) == (pytest.approx(2.5), pytest.approx(2.0))
+
+
+def test_of_unlike_gpus_the_cheapest_is_what_is_saved(farm):
+    home = farm(service={"latency_limit": 300})
+    read(home, "a", "a-0", 0.2, device_name=A100)
+    read(home, "a", "a-1", 0.2, device_name="NVIDIA L4")
+    latency(home, 120.0)
+    assert told(home)["scale_down"].saving_per_month == pytest.approx(24 * 0.80 * 30.44)
+
+
+def test_a_gpu_that_followed_another_is_not_one_too_many(farm):
+    home = farm(service={"latency_limit": 300})
+    serve(home, 2, 0.2)
+    table = home.lake.table(GpuSample.TABLE)
+    assert table is not None
+    table.delete("(device = 0 AND sampled_at <= '2025-03-10') OR (device = 1 AND sampled_at > '2025-03-10')")
+    latency(home, 120.0)
+    assert told(home)["scale_down"].text == "1.00 GPUs are held in the mean: there is none to do without."
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"name": f"{A100} MIG 3g.20gb", "fraction": 3 / 7, "parent_uuid": "whole"},
+        {"purpose": "training"},
+        {"model": "other"},
+    ],
+    ids=["a slice", "its training", "another model"],
+)
+def test_slices_and_gpus_that_something_else_used_once_cannot_be_given_up(farm, more):
+    home = farm(service={"latency_limit": 300})
+    slices = {k: v for k, v in more.items() if k in ("name", "fraction", "parent_uuid")}
+    serve(home, 2, 0.1, **slices)
+    used = {"model": "one", "purpose": "serving", **{k: v for k, v in more.items() if k not in slices}}
+    at = START + timedelta(hours=30)
+    given = {"sampled_at": at, "interval_s": 3600.0, "host": "a", "pid": 7, "attributed_by": "process", **used}
+    home.lake.append_records(GpuProcess, [GpuProcess(device_uuid=f"a-{d}", **given) for d in range(2)])
+    latency(home, 120.0)
+    found = told(home)["scale_down"]
+    assert (found.state, found.saving_per_month) == ("not advised", None)
+    assert "0 of them whole and by it alone: of those that others or its training use too, and of slices, none can be given up" in found.text
 
 
 def test_days_on_which_its_gpus_were_read_and_not_held_by_it_count_and_are_no_saving(farm):
@@ -320,12 +383,12 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
-def test_predictions_are_counted_over_the_days_in_which_they_were_made_and_gpus_over_those_of_their_readings(farm):
+def test_predictions_are_counted_over_the_days_in_which_gpus_were_read(farm):
     home = farm()
     serve(home, 1, 0.1, days=7)
     answer(home, 10)
     facts = known(home, "one")
-    assert (facts.days, facts.days_asked) == (7, 14)
+    assert facts.days == 7
     assert facts.predictions == 7 * 24 * 10
 
 
@@ -335,7 +398,26 @@ def test_a_version_that_costs_less_and_is_as_good_is_found_in_what_was_measured(
     old, new = 2.70 * 24 * 1000 / 180, 0.80 * 24 * 1000 / 120
     assert found.evidence["cost_per_1000_predictions"] == pytest.approx(old)
     assert found.evidence["to_cost_per_1000_predictions"] == pytest.approx(new)
+    assert (found.evidence["days"], found.evidence["predictions"], found.evidence["days_of_both"]) == (7, 7 * 180, 28)
     assert found.saving_per_month == pytest.approx(30.44 * 180 / 1000 * (old - new))
+
+
+def test_of_a_version_that_another_took_over_from_weeks_ago_nothing_is_to_be_saved(farm):
+    """Tokens were dearer by the half while the old version answered."""
+    columns = {"input_tokens": "tokens_in", "output_tokens": "tokens_out", "version": "v"}
+    home = farm(columns=columns, cost={"llm": "some-llm"})
+    book = "model,provider,input,output,currency,as_of,source,from\nsome-llm,p,3,15,USD,2025-01-01,list,\n"
+    home.token_prices.write_text(f"{book}some-llm,p,2,10,USD,2025-01-01,list,{(START + 4 * DAY).date()}\n")
+    at = [START + d * DAY + timedelta(minutes=4 * k) for d in range(14) for k in range(360)]
+    tokens = {"tokens_in": [500] * len(at), "tokens_out": [200] * len(at)}
+    times = pa.array(at, TIMESTAMP)
+    versions = ["1" if t < START + 4 * DAY else "2" for t in at]
+    home.lake.append(
+        "events/one", pa.table({"p": [0.5] * len(at), "ms": [1.0] * len(at), "v": versions, **tokens, "wk_time": times, "wk_landed_at": times})
+    )
+    found = told(home)["cheaper_version"]
+    assert (found.state, found.saving_per_month) == ("not known", None)
+    assert found.text.startswith("not known: what version 2 costs beside another: none answered 1,000 requests on 7 days on which it did too")
 
 
 def test_of_days_in_which_no_gpu_was_read_the_costs_of_versions_are_unknown_though_both_answered(released):

@@ -247,6 +247,19 @@ def test_tokens_are_known_of_all_predictions_and_gpus_of_those_that_were_sampled
     assert score(home, "cost_per_1000_predictions").value == pytest.approx(12 * 0.80 * 2 + 2.0)
 
 
+def test_a_row_with_a_score_is_answered_whatever_its_status_says_and_one_without_is_not(make_home):
+    columns = {"id": "id", "time": "at", "score": "p", "status": "status"}
+    home = make_home(monitor("one", columns=columns, cost={"hosts": ["a"]}), name="failed")
+    home.prices.write_text(HEAD + L4)
+    land(home, hours("a", 24))
+    times = pa.array([DAY + timedelta(hours=6)] * 400, TIMESTAMP)
+    rows = {"p": [0.5] * 200 + [None] * 200, "status": (["200"] * 100 + ["503"] * 100) * 2, "wk_time": times, "wk_landed_at": times}
+    home.lake.append("events/one", pa.table(rows))
+    run(home)
+    found = score(home, "cost_per_1000_predictions")
+    assert (found.n, found.value) == (200, pytest.approx(24 * 0.80 * 1000 / 200))
+
+
 def test_a_day_whose_gpus_nobody_read_does_not_cost_its_tokens_alone(make_home):
     columns = {"id": "id", "time": "at", "score": "p", "input_tokens": "tokens_in", "output_tokens": "tokens_out"}
     home = make_home(monitor("one", task="regression", columns=columns, cost={"llm": "some-llm", "hosts": ["a"]}), name="both")

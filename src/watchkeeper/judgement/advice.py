@@ -10,6 +10,7 @@ spending, on a month of 30.44 days.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
 from watchkeeper.judgement.budget import money
@@ -41,18 +42,46 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OfVersion:
-    """A version: what a thousand of its predictions cost, and how good it was, with the 95 % interval."""
+class Alone:
+    """Of the GPUs held the whole ones that nobody else used, which alone can be given up: as many and as busy as `Facts` tells of all."""
 
-    version: str
+    devices: float = 0.0
+    busy: float | None = None
+    busy_peak: float | None = None
+    costs_beyond: Sequence[float] = ()
+    """What was paid for more than none of them, for more than one, and so on."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfDay:
+    """What a version answered on one day, and what a thousand of these predictions cost."""
+
     predictions: int
     per_1000: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfVersion:
+    """A version: what it answered each day, and how good it was, with the 95 % interval."""
+
+    version: str
+    days: Mapping[date, OfDay] = field(default_factory=dict)
     estimated_ratio: float
     metric: str = ""
     direction: str = ""
     value: float | None = None
     low: float | None = None
     high: float | None = None
+
+    @property
+    def predictions(self) -> int:
+        """Those of all days."""
+        return sum(of.predictions for of in self.days.values())
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether it is known of any day what its predictions cost."""
+        return any(of.per_1000 is not None for of in self.days.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +109,7 @@ class Facts:
     """GPUs that were busy, in the mean and in the busiest hours (95th percentile)."""
     busy_share_peak: float | None = None
     """The busy share of the GPUs that were held, in the busiest hours."""
+    alone: Alone = field(default_factory=Alone)
     estimated_ratio: float = 0.0
     predictions: int = 0
     hours_asked: float = 0.0
@@ -96,8 +126,6 @@ class Facts:
     names_versions: bool = False
     answered: Mapping[str, int] = field(default_factory=dict)
     """Version -> rows of the same days, also where nothing is known of their costs."""
-    days_asked: float = 0.0
-    """Days in which the versions' predictions were made; `days` are those with readings of GPUs, which may be fewer or none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,4 +147,4 @@ def _excess(evidence: Evidence, metric: str, usual: float | None) -> float:
 def _stayed(names: list[str]) -> str:
     if len(names) == 1:
         return f"until the first bad window ended every row was of {names[0]}, as in the week before"
-    return f"until the first bad window ended rows were of {listed(names)} in much the same shares as in the week before"
+    return f"until the first bad window ended rows were of {listed(names)}, and none of these came or took over a fifth of them in the three days before it"

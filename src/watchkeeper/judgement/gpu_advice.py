@@ -50,33 +50,51 @@ def _of_limit(facts: Facts) -> str:
 
 
 def _scale_down(monitor: Monitor, facts: Facts) -> Advice:
+    alone = facts.alone
     rule = Rule(
         monitor,
         facts,
         "scale_down",
         {
             "gpus_held": facts.devices,
-            "gpus_busy": facts.busy,
-            "gpus_busy_peak": facts.busy_peak,
+            "gpus_held_alone": alone.devices,
+            "gpus_alone_busy": alone.busy,
+            "gpus_alone_busy_peak": alone.busy_peak,
             "latency_p95_ms": facts.latency_p95,
             "latency_limit_ms": facts.latency_limit,
             "cost": facts.cost,
         },
     )
-    if missing := _of_gpus(facts):
+    unread = "no reading of how busy the GPUs were that it has for itself" if alone.devices and alone.busy_peak is None else ""
+    if missing := _of_gpus(facts) or unread:
         return rule.unknown(missing)
-    held, needed = round(facts.devices), max(1, math.ceil((facts.busy_peak or 0.0) / MOST_BUSY - 1e-9))
-    if held < 2:  # noqa: PLR2004 - one GPU cannot become fewer
-        return rule.no(f"{number_text(facts.devices)} GPUs are held in the mean: there is none to do without")
+    held = round(alone.devices)
+    if held < 2 or alone.busy_peak is None:  # noqa: PLR2004 - one GPU cannot become fewer
+        return rule.no(_none_to_spare(facts))
+    needed = max(1, math.ceil(alone.busy_peak / MOST_BUSY - 1e-9))
     if needed >= held:
-        return rule.no(f"in the busiest hours {number_text(facts.busy_peak)} of {held} GPUs are busy")
+        return rule.no(f"in the busiest hours {number_text(alone.busy_peak)} of {held} GPUs are busy")
     if missing := _latency(facts):
         return rule.unknown(f"{missing}. By how busy they are {needed} of {held} GPUs would do")
     if not _has_room(facts):
         return rule.no(f"{_of_limit(facts)}: there is no room for queues")
-    text = f"hold {needed} of {held} GPUs: in the busiest hours {number_text(facts.busy_peak)} are busy, and {_of_limit(facts)}."
-    risk = f"the busiest hours load {percent((facts.busy_peak or 0.0) / needed)} of what is left: a burst beyond them queues, and one GPU that fails takes more with it."
-    return rule.yes(text, (facts.cost or 0.0) * (1 - needed / facts.devices), facts.whole_cost, facts.days, risk)
+    kept = f"{needed} of {held} GPUs" if _has_all_alone(facts) else f"{needed} of the {held} GPUs that it has for itself"
+    text = f"hold {kept}: in the busiest hours {number_text(alone.busy_peak)} are busy, and {_of_limit(facts)}."
+    risk = f"the busiest hours load {percent(alone.busy_peak / needed)} of what is left: a burst beyond them queues, and one GPU that fails takes more with it."
+    saved = alone.costs_beyond[needed] if needed < len(alone.costs_beyond) else 0.0
+    return rule.yes(text, saved, facts.whole_cost, facts.days, risk)
+
+
+def _none_to_spare(facts: Facts) -> str:
+    """Say why there is no GPU to do without."""
+    held = f"{number_text(facts.devices)} GPUs are held in the mean"
+    if _has_all_alone(facts):
+        return f"{held}: there is none to do without"
+    return f"{held}, {number_text(facts.alone.devices)} of them whole and by it alone: of those that others or its training use too, and of slices, none can be given up"
+
+
+def _has_all_alone(facts: Facts) -> bool:
+    return facts.devices - facts.alone.devices < 0.005  # noqa: PLR2004 - less than is told
 
 
 def _batch(monitor: Monitor, facts: Facts) -> Advice:

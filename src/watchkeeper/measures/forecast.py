@@ -178,7 +178,7 @@ class _Sums:
 
     def below(self, amount: float) -> float:
         """Return the chance that the sum is at most an amount."""
-        return float(self.weight @ stdtr(self.freedom, (amount - self.centre) / self.scale))
+        return min(1.0, float(self.weight @ stdtr(self.freedom, (amount - self.centre) / self.scale)))  # weights add up to 1 but for rounding
 
     def quantile(self, share: float) -> float:
         low, high = float(self.centre.min()), float(self.centre.max())

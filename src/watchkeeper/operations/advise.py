@@ -3,10 +3,11 @@
 Belongs here: reading GPU time, memory, arrivals, latency and versions. Does not: the rules (judgement/advice.py), printing (cli/advise.py).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -16,13 +17,15 @@ from watchkeeper.adapters.arrow_records import TIMESTAMP
 from watchkeeper.adapters.gpu_hours import gpu_uses
 from watchkeeper.adapters.requests import Asked, predictions_by_hour
 from watchkeeper.adapters.workspace import Home
-from watchkeeper.judgement.advice import Advice, Facts, Held, OfVersion, in_order
+from watchkeeper.judgement.advice import Advice, Alone, Facts, Held, OfDay, OfVersion, in_order
 from watchkeeper.judgement.gpu_advice import gpu_advice
 from watchkeeper.judgement.version_advice import version_advice
 from watchkeeper.measures.gpu_use import BY_REQUESTS, TRAINING, Use, priced
+from watchkeeper.measures.gpus_alone import costs_beyond, uses_alone
 from watchkeeper.measures.prices import Price
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bill import billed
+from watchkeeper.operations.bill_parts import Part
 from watchkeeper.operations.spending import Books, asked_of, claims_of, spent_by
 from watchkeeper.operations.version_list import known_rows, listed_versions
 from watchkeeper.records import Score
@@ -53,9 +56,9 @@ def facts_of(home: Home, monitor: Monitor, monitors: Mapping[str, Monitor], book
     uses = [u for u in serving if not u.is_synthetic] or serving
     began = min((u.window_start for u in uses), default=span.end)
     read = _days_read(monitor, every, uses)
-    arrived = _arrivals(home, monitor, span, now)
-    asked = arrived[(max(began, span.start) - span.start) // _HOUR :]
+    asked = _arrivals(home, monitor, span, now)[(max(began, span.start) - span.start) // _HOUR :]
     charged = priced(uses, books.quotes(monitor.cost.currency))
+    memory, cut = _memory(home, span, now)
     return Facts(
         days=float(len(read)),
         days_unread=_days_since(monitor, began, span) - len(read) if uses else 0.0,
@@ -70,12 +73,12 @@ def facts_of(home: Home, monitor: Monitor, monitors: Mapping[str, Monitor], book
         peak_to_mean=float(np.percentile(asked, _BUSY_HOURS) / asked.mean()) if asked.any() else None,
         latency_p95=_latency(home, monitor, span, now),
         latency_limit=monitor.service.latency_limit,
-        held=list(_held(home, monitor, uses, books, span, now)),
+        held=list(_held(monitor, uses, books, memory, cut)),
+        alone=_alone(monitor, uses, every, books, cut),
         offers=_offers(monitor, books, span.end),
         versions=_versions(home, monitor, monitors, books, span, now) if monitor.columns.version else (),
         names_versions=bool(monitor.columns.version),
         answered=_answered(home, monitor, span, now),
-        days_asked=_days_since(monitor, span.start + _HOUR * int(np.argmax(arrived > 0)), span) if arrived.any() else 0.0,
         **_busy(uses),
     )
 
@@ -152,8 +155,13 @@ def _latency(home: Home, monitor: Monitor, span: Window, now: datetime) -> float
     return float(np.percentile(found, _BUSY_HOURS)) if found else None
 
 
-def _held(home: Home, monitor: Monitor, uses: Sequence[Use], books: Books, span: Window, now: datetime) -> Iterator[Held]:
-    memory, cut = _memory(home, span, now)
+def _alone(monitor: Monitor, uses: Sequence[Use], every: Sequence[Use], books: Books, cut: Collection[str]) -> Alone:
+    mine = uses_alone(monitor.model, uses, every, cut)
+    told = {name: value for name, value in _busy(mine).items() if name in ("devices", "busy", "busy_peak")}
+    return Alone(**told, costs_beyond=costs_beyond(mine, books.quotes(monitor.cost.currency)))
+
+
+def _held(monitor: Monitor, uses: Sequence[Use], books: Books, memory: Mapping[str, int], cut: Collection[str]) -> Iterator[Held]:
     for name in sorted({u.device_name for u in uses}):
         mine = [u for u in uses if u.device_name == name]
         us, cost = sum(u.sampled_us for u in mine), priced(mine, books.quotes(monitor.cost.currency)).whole
@@ -190,22 +198,28 @@ def _offers(monitor: Monitor, books: Books, at: datetime) -> list[tuple[str, flo
 
 
 def _versions(home: Home, monitor: Monitor, monitors: Mapping[str, Monitor], books: Books, span: Window, now: datetime) -> list[OfVersion]:
-    """Return what predictions of each version cost and how good they were over the last four weeks with labels."""
-    rows = list(billed(home, monitors, books, Grid("month", monitor.timezone), {span: span}, now=now, alone=monitor.model))
-    row = min((r for r in rows if r.model == monitor.model), key=lambda r: r.is_synthetic, default=None)
+    """Return what predictions of each version cost each day and how good they were over the last four weeks with labels."""
+    grid = Grid("day", monitor.timezone)
+    rows = billed(home, monitors, books, grid, {day: day for day in grid.between(span.start, span.end)}, now=now, alone=monitor.model)
+    mine = [row for row in rows if row.model == monitor.model]
+    found: dict[str, dict[date, Part]] = {}
+    for row in [row for row in mine if not row.is_synthetic] or mine:
+        day = row.window_start.astimezone(ZoneInfo(monitor.timezone)).date()
+        for part in row.parts:
+            if part.per == "version":
+                found.setdefault(part.of, {})[day] = part
     told = {line.version: line.score for line in listed_versions(home, monitor, now=now).lines if line.environment == monitor.environment}
-    return [
-        OfVersion(
-            version=part.of,
-            predictions=part.predictions or 0,
-            per_1000=part.cost_per_1000_predictions,
-            estimated_ratio=part.estimated_ratio,
-            **({} if score is None else {name: getattr(score, name) for name in ("metric", "direction", "value", "low", "high")}),
-        )
-        for part in (row.parts if row else ())
-        if part.per == "version"
-        for score in [told.get(part.of)]
-    ]
+    return [_version(name, parts, told.get(name)) for name, parts in found.items()]
+
+
+def _version(name: str, parts: Mapping[date, Part], score: Score | None) -> OfVersion:
+    hours = sum(part.gpu_hours for part in parts.values())
+    return OfVersion(
+        version=name,
+        days={day: OfDay(part.predictions or 0, part.cost_per_1000_predictions) for day, part in parts.items()},
+        estimated_ratio=sum(part.gpu_hours * part.estimated_ratio for part in parts.values()) / hours if hours else 0.0,
+        **({} if score is None else {of: getattr(score, of) for of in ("metric", "direction", "value", "low", "high")}),
+    )
 
 
 def _answered(home: Home, monitor: Monitor, span: Window, now: datetime) -> dict[str, int]:

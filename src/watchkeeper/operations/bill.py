@@ -99,6 +99,8 @@ class _Cell:
     model: str | None
     whole: Window
     window: Window
+    past: Window
+    """What of the window is over: time that has not come is not time without readings."""
     uses: list[Use]
     with_tokens: bool
     currency: str
@@ -147,7 +149,7 @@ def billed(
     asked = asked_of(home, told, books, windows, uses, now=now)
     answers = {m: summed_answers(home, monitor, grid, windows[0].start, windows[-1].end, now=now) for m, monitor in told.items() if windows}
     made: list[tuple[BillRow, Fraction | None]] = []
-    for cell in _cells(uses, wholes, monitors, asked):
+    for cell in _cells(uses, wholes, monitors, asked, now):
         monitor = told.get(cell.model or "")
         if monitor is None:
             made.append(_of_nobody(cell, books, grid.grain))
@@ -162,7 +164,11 @@ def _cut(window: Window, start: datetime | None, end: datetime | None) -> Window
 
 
 def _cells(
-    uses: Sequence[Use], wholes: Mapping[Window, Window], monitors: Mapping[str, Monitor], asked: Mapping[str, Mapping[datetime, Asked]]
+    uses: Sequence[Use],
+    wholes: Mapping[Window, Window],
+    monitors: Mapping[str, Monitor],
+    asked: Mapping[str, Mapping[datetime, Asked]],
+    now: datetime,
 ) -> Iterator[_Cell]:
     """Yield what each row is made of; where a model has measured time and a made-up trace, its tokens go with the measured one."""
     by_start = {w.start: w for w in wholes}
@@ -175,7 +181,7 @@ def _cells(
     for (model, account, start), sides in found.items():
         for place, made_up in enumerate(sorted(sides)):
             window = by_start[start]
-            yield _Cell(account, model, wholes[window], window, sides[made_up], place == 0, _currency(model, monitors))
+            yield _Cell(account, model, wholes[window], window, window.until(now), sides[made_up], place == 0, _currency(model, monitors))
 
 
 def _currency(model: str | None, monitors: Mapping[str, Monitor]) -> str:
@@ -189,22 +195,22 @@ def _currency(model: str | None, monitors: Mapping[str, Monitor]) -> str:
 def _of_nobody(cell: _Cell, books: Books, grain: Grain) -> tuple[BillRow, Fraction | None]:
     """Return the row of what no monitor is for, or of which GPU time alone is asked for."""
     quote = books.quotes(cell.currency)
-    used = usage(cell.uses, cell.window, quote)
+    used = usage(cell.uses, cell.past, quote)
     training = [u for u in cell.uses if u.purpose == TRAINING]
-    spent = Spent(gpu=used, training=usage(training, cell.window, quote) if training else None, currency=cell.currency)
+    spent = Spent(gpu=used, training=usage(training, cell.past, quote) if training else None, currency=cell.currency)
     team = ", ".join(sorted({u.team for u in cell.uses if u.team}))
-    parts = [p for per in OF_GPUS for p in parts_of_uses(cell.uses, cell.window, quote, per)]
+    parts = [p for per in OF_GPUS for p in parts_of_uses(cell.uses, cell.past, quote, per)]
     row = replace(_row(cell, spent, grain), predictions=None, sampled_predictions=None, per_prediction_note="", team=team, parts=parts)
     return row, spent.priced
 
 
 def _of_model(monitor: Monitor, cell: _Cell, books: Books, asked: Asked, answers: Answers, grain: Grain) -> tuple[BillRow, Fraction | None]:
-    spent = spent_by(monitor, cell.uses, cell.window, books, asked, answers.accuracy.get(cell.whole.start), with_tokens=cell.with_tokens)
+    spent = spent_by(monitor, cell.uses, cell.past, books, asked, answers.accuracy.get(cell.whole.start), with_tokens=cell.with_tokens)
     rows = answers.segments.get(cell.whole.start, {})
     quote, billed_to = books.quotes(cell.currency), monitor.billed_to
     parts = [
-        *parts_of_versions(monitor, cell.uses, cell.window, books, asked, with_tokens=cell.with_tokens),
-        *(p for per in OF_GPUS for p in (*parts_of_uses(cell.uses, cell.window, quote, per, billed_to), *part_of_tokens(spent, per))),
+        *parts_of_versions(monitor, cell.uses, cell.past, books, asked, with_tokens=cell.with_tokens),
+        *(p for per in OF_GPUS for p in (*parts_of_uses(cell.uses, cell.past, quote, per, billed_to), *part_of_tokens(spent, per))),
         *parts_of_segments(spent, rows, asked),
     ]
     correct = spent.right.accuracy is not None and spent.per_correct is not None

@@ -87,7 +87,7 @@ def costs_by(home: Home, monitor: Monitor, grid: Grid, *, now: datetime, start: 
         mine, requests = _sides(monitor, window, uses, asked)
         for place, side in enumerate(mine):
             accuracy = answers.accuracy.get(window.start)
-            spent = spent_by(monitor, side, cut[window.start], books, requests, accuracy, with_tokens=place == 0)
+            spent = spent_by(monitor, side, cut[window.start].until(now), books, requests, accuracy, with_tokens=place == 0)
             yield from (_so_far(dataclasses.replace(s, grain=grid.grain), now) for s in cost_scores(spent, monitor, window, now=now))
 
 
