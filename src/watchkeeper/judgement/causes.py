@@ -128,7 +128,9 @@ def ruled_out(evidence: Evidence, found: Sequence[Cause] = ()) -> list[str]:
         out.append("new categories")
     named = [c.subject for c in found if c.is_later]
     if harmless := [name for name in evidence.faulty_later if not any(name in said for said in named)]:
-        out.append(f"{FAULTY}: {', '.join(harmless)}, as what began this (it came after the first alarm; mend it all the same, for it may keep this going)")
+        out.append(
+            f"{FAULTY}: {', '.join(harmless)}, as what began this (it came after the first alarm; mend it all the same, for it may keep this going)"
+        )
     released = [] if any(c.kind == "release" for c in found) else cleared(evidence)
     return [*out, *cleared_strains(evidence), *released]
 
@@ -274,7 +276,7 @@ def _data(evidence: Evidence) -> list[Cause]:
     support = []
     if faults:
         worst = max(faults, key=lambda s: s.value)
-        what = "missing" if worst.metric == "null_ratio" else "in categories never seen before"
+        what = "missing" if worst.metric == "null_ratio" else "in categories that the reference lacks"
         support = [f"{worst.feature}: {percent(worst.value)} of rows {what}, usually {percent(worst.expected)}"]
     support += [f"{percent(b.share)} of {b.column} not as the suite expects ({b.expectation}), usually {percent(b.usual)}" for b in broken[:3]]
     support += [o.text for o in evidence.traces.odd if o.feature in names]
