@@ -230,6 +230,12 @@ def test_what_was_not_tested_is_not_ruled_out():
     assert told == ["new categories"]
 
 
+def test_categories_of_a_later_incident_are_told_by_the_reference_and_not_as_never_seen():
+    faults = [signal("unseen_ratio", 0.3, family="data", feature="depot")]
+    [data] = [c for c in causes(evidence(faults=faults)) if c.kind == "data"]
+    assert data.evidence_for[0].startswith("depot: 30 % of rows in categories that the reference lacks, usually ")
+
+
 def test_features_that_fail_together_point_to_their_source():
     together = [signal("null_ratio", v, family="data", feature=f) for f, v in (("rain", 0.3), ("wind", 0.9))]
     [cause] = of_faults(together)

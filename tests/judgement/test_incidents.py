@@ -420,3 +420,12 @@ def test_a_reason_in_our_own_words_is_still_that_of_a_person(watch, why):
     watch.sees([signal(3)], day=3)
     close(watch, day=3, why=why)
     assert (watch.incidents[0].state, watch.incidents[0].is_withdrawn) == ("resolved", False)
+
+
+def test_of_two_that_turn_out_to_be_one_the_earlier_that_is_over_was_all_the_same(watch):
+    """Late rows show a bad day between two incidents of data: the later goes on with all of it, and of the earlier nothing is taken back."""
+    first, between, later = (signal(day, metric="null_ratio", family="data", feature="depot") for day in (3, 5, 8))
+    assert watch.sees([first], day=6) == ["opened", "resolved"]
+    assert watch.sees([first, later], day=8) == ["opened"]
+    assert watch.sees([first, between, later], day=9) == ["joined"]
+    assert [(i.state, i.why == RESTATED) for i in watch.incidents] == [("resolved", False), ("open", False)]

@@ -107,6 +107,12 @@ def test_values_that_go_missing_later_are_a_cause_where_it_got_worse_since_and_e
         assert "missing values" not in ruled_out(found, causes(found)), "there are some"
 
 
+def test_later_categories_are_told_by_the_reference():
+    new = [replace(s, metric="unseen_ratio") for s in missing("wind", 9, 10)]
+    *_, later = causes(two_faults(-0.2, -0.2, -0.4, -0.4, unit=(), later_faults=new))
+    assert "wind: 60 % of rows in categories that the reference lacks, usually 0 %" in later.evidence_for
+
+
 def test_each_of_two_later_faults_has_what_lies_beyond_the_others():
     found = two_faults(-0.1, -0.1, -0.2, -0.3, nulls=(7, 8, 9, 10), unit=(9, 10), faulty_later=["wind"], later_faults=missing("wind", 10))
     assert [c[1] for c in told(found)] == pytest.approx([1 - 0.3 / 0.7, 0.3 / 0.7], abs=1e-9)

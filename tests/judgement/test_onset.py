@@ -8,7 +8,7 @@ import pyarrow as pa
 from watchkeeper.judgement.apart import own_moves
 from watchkeeper.judgement.charts import charted
 from watchkeeper.judgement.episodes import Episode
-from watchkeeper.judgement.onset import with_onsets
+from watchkeeper.judgement.onset import gone_on, with_onsets
 from watchkeeper.judgement.signals import pages, signals
 from worlds import DAY, START, noise, scores, watched
 
@@ -93,3 +93,24 @@ def test_a_day_on_which_the_rate_was_out_on_the_other_side_is_no_part_of_what_fo
 
 def test_a_rate_that_swings_both_ways_while_the_incident_lasts_is_one_story_from_its_first_day_on():
     assert swinging([0.0, 0.04, -0.04, -0.2, 0.2, -0.2]) == -2
+
+
+def gone(*gaps, since):
+    """Return from and to which day, counted from FIRST_DAY, each incident reaches whose gap was `gaps` from then on: one that alarmed until two days before the day `since`, one that did from then on."""
+    gap = noise(7, 90, sd=0.01)
+    gap[0, FIRST_DAY : FIRST_DAY + len(gaps)] = gaps
+    monitor, windows, table = watched(60), [(START + d * DAY, START + (d + 1) * DAY) for d in range(90)], scores(gap, se=0.01)
+    charts = charted(monitor, table, windows)
+    found = [s for s in pages(signals(monitor, "production", charts, table, windows[-1][1])) if s.rule == "sudden"]
+    first, second = ([s for s in found if (s.window_start - START) // DAY - FIRST_DAY in days] for days in (range(since - 2), range(since, 15)))
+    episodes = [Episode("kpi", "kpi", first, is_over=True), Episode("kpi", "kpi", second, is_over=False)]
+    return [
+        ((e.start - START) // DAY - FIRST_DAY, (e.end - START) // DAY - FIRST_DAY, e.is_over) for e in gone_on(with_onsets(episodes, charts, {}), 2)
+    ]
+
+
+def test_what_was_out_of_line_again_before_three_windows_were_clear_went_on_though_it_alarmed_later():
+    high = [0.2] * 3
+    assert gone(0.2, 0.0, 0.2, 0.0, 0.2, 0.2, *high, since=6) == [(0, 9, False)]
+    assert gone(0.2, 0.0, 0.2, 0.0, 0.0, 0.0, *high, since=6) == [(0, 3, True), (6, 9, False)], "three were clear"
+    assert gone(-0.2, 0.0, -0.2, 0.0, 0.2, 0.2, *high, since=6) == [(0, 3, True), (4, 9, False)], "the other way is another trouble"

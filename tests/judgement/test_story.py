@@ -177,7 +177,7 @@ def test_a_data_fault_names_features_and_shares():
 
 def test_unknown_categories_are_a_data_fault_too():
     fault = signal("unseen_ratio", 0.3, family="data", feature="depot")
-    assert told(fault).headline == "depot: a category never seen before in 30 % of rows on Mon 13 January, usually 0 %"
+    assert told(fault).headline == "depot: a category that the reference lacks in 30 % of rows on Mon 13 January, usually 0 %"
 
 
 def test_exchanged_codes_say_which_and_what_to_ask():

@@ -104,6 +104,14 @@ def test_the_whole_is_as_open_and_as_grave_as_the_worst_of_it_and_over_when_all_
     assert stands(*over) == ("resolved", "critical", False)
 
 
+def test_the_whole_has_the_time_of_all_of_it_but_for_what_never_was():
+    every = [opened("a", day=2), replace(opened("b"), part_of="a"), replace(opened("c", day=1), part_of="a")]
+    never = replace(event("resolved", incident="b", model="b", day=3, family="data", subject="missing rows"), why=RESTATED)
+    assert as_one(leading(with_parts(fold(every)))[0]).onset_at == MONDAY
+    one = as_one(leading(with_parts(fold([*every, never])))[0])
+    assert (one.onset_at, one.window_start, one.window_end) == (MONDAY + DAY, MONDAY + DAY, MONDAY + 3 * DAY)
+
+
 def test_of_a_part_whose_leading_one_is_not_known_the_part_is_shown():
     [alone] = leading(with_parts(fold([replace(opened("b"), part_of="a")])))
     assert as_one(alone).models == ["b"]

@@ -131,7 +131,7 @@ def test_new_categories_of_one_segment_alone_are_told_with_it(home):
     parcels_days(home.root, FIRST, 26, rows=400, change=days)
     watch(home, now=BEGIN + 26 * DAY)
     [one] = incidents(home)
-    assert one.headline.startswith("zone: a category never seen before in ")
+    assert one.headline.startswith("zone: a category that the reference lacks in ")
     assert one.headline.endswith("; all of them where depot=east")
     assert [c.subject for c in one.story.causes] == ["unknown categories in zone (all where depot=east)"]
 

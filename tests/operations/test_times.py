@@ -94,3 +94,35 @@ def test_a_digest_has_the_medians_of_its_incidents(quiet_home: Home):
         "resolve_hours": 96.0,
         "resolved": 1,
     }
+
+
+def test_an_incident_with_a_part_that_began_earlier_has_one_time_wherever_it_is_told(quiet_home: Home):
+    whole, now = event(day=6, at=MONDAY + 10 * DAY), MONDAY + 10 * DAY
+    part = replace(event(incident="i2", family="segment", subject="zone=4", at=now), part_of="i1", window_end=MONDAY + 5 * DAY)
+    happen(quiet_home, whole, part)
+    [row] = incident_listing(quiet_home, models=None, resolved=True, now=now)
+    assert (row["onset_at"], row["detect_hours"], row["window_start"]) == (MONDAY, 240.0, MONDAY)
+    found = query(quiet_home, {}, "SELECT DISTINCT detect_hours FROM incidents", now=now)
+    assert found.to_pylist() == [{"detect_hours": 240.0}]
+    monitor = load_monitors(quiet_home)[0]["parcels"]
+    shown = {name: told(quiet_home, name, now=now) for name in ("i1", "i2")}
+    assert all("*All of it:* 3 to 9 Mar 2025.\n" in said and said.endswith("Detected after 10 days.\n") for said in shown.values())
+    digest = digest_of(quiet_home, monitor, Grid("week", "UTC").at(MONDAY), now=now, period="week")
+    assert "opened on day 6; cause unknown; reply if you know (all of it: 3 to 9 March)." in digest.text
+    assert "**Times:** detected after 10 days (1 incident)." in digest.text
+    pages(quiet_home, load_monitors(quiet_home)[0], now=now)
+    page = (quiet_home.site_dir / "incidents" / "i1.html").read_text(encoding="utf-8")
+    assert "<dt>All of it</dt><dd>3 to 9 Mar 2025</dd>" in page
+    assert "Detected after 10 days" in page
+    assert "Mon 3 Mar 2025, 00:00" in page.split("Wrong since")[1][:60]
+
+
+def test_a_part_of_another_model_counts_in_the_time_of_a_digest_and_alone_there_it_has_its_own(make_home: Callable[..., Home]):
+    home = make_home(PARCELS | {"timezone": "UTC"}, name="several")
+    now = MONDAY + 3 * DAY
+    happen(home, event(day=1, at=now), replace(event(incident="i2", model="letters", at=now), part_of="i1"))
+    text = digest_of(home, load_monitors(home)[0]["parcels"], Grid("week", "UTC").at(MONDAY), now=now, period="week").text
+    assert "**Times:** detected after 3 days (1 incident)." in text
+    happen(home, event(incident="i3", model="letters", day=1, at=now), replace(event(incident="i4", day=2, at=now), part_of="i3"))
+    text = digest_of(home, load_monitors(home)[0]["parcels"], Grid("week", "UTC").at(MONDAY), now=now, period="week").text
+    assert "**Times:** detected after 2 days (median of 2 incidents)." in text

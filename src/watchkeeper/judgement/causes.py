@@ -283,7 +283,7 @@ def _data(evidence: Evidence) -> list[Cause]:
     support = []
     if faults:
         worst = max(faults, key=lambda s: s.value)
-        what = "missing" if worst.metric == "null_ratio" else "in categories never seen before"
+        what = "missing" if worst.metric == "null_ratio" else "in categories that the reference lacks"
         support = [f"{worst.feature}: {percent(worst.value)} of rows {what}, usually {percent(worst.expected)}"]
     support += [f"{percent(b.share)} of {b.column} not as the suite expects ({b.expectation}), usually {percent(b.usual)}" for b in broken[:3]]
     support += [o.text for o in evidence.traces.odd if o.feature in names]

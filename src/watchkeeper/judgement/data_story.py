@@ -39,7 +39,7 @@ def faults_told(monitor: Monitor, episode: Episode, evidence: Evidence) -> Told:
         return codes_text(worst.feature, shares, during), f"{day}, {monitor.timezone}.", _codes(episode)
     others = len({s.feature for s in episode.signals}) - 1
     names = _column(worst) + (f" and {others} more feature{'s' if others > 1 else ''}" if others else "")
-    what = "missing" if worst.metric == "null_ratio" else "a category never seen before"
+    what = "missing" if worst.metric == "null_ratio" else "a category that the reference lacks"
     most = "" if {percent(s.value) for s in episode.signals} == {percent(worst.value)} else "up to "
     share, usual = f"{most}{percent(worst.value)}", percent(worst.expected)
     said = f"{share} of values not as the suite expects ({worst.expects})" if worst.metric == BROKEN else f"{what} in {share} of rows"

@@ -74,8 +74,8 @@ def developments(
             ),
         ]
     for incident in known:
-        if incident.id in taken or not (incident.is_open or _is_just_over(incident, now)):
-            continue
+        if incident.id in taken or not (incident.is_open or (_is_just_over(incident, now) and not any(matching([incident], e) for e in found))):
+            continue  # what was over, and has come to be a part of what a later one tells of, was wrong all the same
         if why := unjudged(incident, None):
             out += [_ended(incident, why, now)] if incident.is_open else []
         elif is_judged(incident):

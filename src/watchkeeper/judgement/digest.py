@@ -259,11 +259,18 @@ def _cause(monitor: Monitor, incident: Incident) -> str:
 
 def _because(monitor: Monitor, facts: DigestFacts, incident: Incident) -> str:
     reason = _cause(monitor, incident) or ("cause unknown; reply if you know" if incident.family != "data" else "see the validation docs")
-    longer = incident.family != "cost" and (
-        incident.window_start < facts.start or incident.window_end > facts.end
-    )  # a budget's headline names its days
-    whole = f" (one incident, told as a whole: {span_text(monitor, incident.window_start, incident.window_end, facts.told_at)})" if longer else ""
-    return f"{incident.headline}; {reason}{whole}."
+    return f"{incident.headline}; {reason}{_all_of_it(monitor, facts, incident)}."
+
+
+def _all_of_it(monitor: Monitor, facts: DigestFacts, incident: Incident) -> str:
+    """Return the days of an incident that reaches beyond the period, or is told by one part; empty where its headline names them, as a budget's does."""
+    whole = facts.wholes.get(incident.leader, incident)
+    is_part = (whole.window_start, whole.window_end) != (incident.window_start, incident.window_end)
+    is_longer = whole.window_start < facts.start or whole.window_end > facts.end
+    if incident.family == "cost" or not (is_part or is_longer):
+        return ""
+    span = span_text(monitor, whole.window_start, whole.window_end, facts.told_at)
+    return f" (all of it: {span})" if is_part else f" (one incident, told as a whole: {span})"
 
 
 def _in_segments(monitor: Monitor, facts: DigestFacts) -> str:

@@ -21,7 +21,7 @@ from watchkeeper.records import Score, Signal
 class DigestFacts:
     """All that a digest may tell; scores are of the whole period, by metric.
 
-    Incidents are as grave as they were in the period; `reason` is what makes it as bad as it was; `later` holds the open incidents that began after it, `not_due` those told here that go on after it and whose newest labels are not due; `is_correction` when words told before no longer hold; `failed` names the steps that could not be done.
+    Incidents are as grave as they were in the period; `reason` is what makes it as bad as it was; `later` holds the open incidents that began after it, `wholes` by its leading incident all that is told as one, `not_due` those told here that go on after it and whose newest labels are not due; `is_correction` when words told before no longer hold; `failed` names the steps that could not be done.
     `compared_with` names the new normal that is the reference of the period, empty where that is the monitor file's; `moved` says how far a rolling reference is from it.
     `blind` says why no label tells how good the model was, `is_mostly_aside` that more events are in quarantine (`events_aside`) than landed. `to_be_judged` says what to do where the model `is_judged` by nothing usual.
     """
@@ -54,6 +54,7 @@ class DigestFacts:
     told_at: datetime | None = None
     reason: Reason | None = None
     later: Sequence[Incident] = ()
+    wholes: Mapping[str, Incident] = field(default_factory=dict)
     not_due: int = 0
     times: Medians = field(default_factory=Medians)
     succession: Succession | None = None

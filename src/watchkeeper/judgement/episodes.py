@@ -4,8 +4,8 @@ Belongs here: what a signal is about, and which signals are one story. Does not:
 becomes of an episode (developments.py).
 
 The rules: page signals about one subject form an episode while no more than `GAP` evaluated windows lie clear between two of
-them; three clear windows end it. A window for which nothing was measured is neither: silence is no sign of health. What lasted three windows and
-comes again within `AGAIN` of its end is the same story, which goes on. Hours tell less: what comes within a day, or before they are back
+them; three clear windows end it. A window for which nothing was measured is neither: silence is no sign of health. What alarmed in three windows and
+comes again within `AGAIN` of its end is the same story, which goes on, and so is what was out of line again sooner than it alarmed (onset.py). Hours tell less: what comes within a day, or before they are back
 (recovery.py), goes on.
 """
 

@@ -129,7 +129,7 @@ def _candidates(evidence: Evidence) -> Iterable[tuple[Cause, Sequence[datetime]]
             yield Cause(kind="data", subject=spell.odd.text, onset=spell.days[0], evidence_for=support, columns=[spell.odd.feature]), spell.days
     for mine in begun_together([s for s in evidence.later_faults if s.value >= _MISSING and s.feature and s.metric != EXCHANGED]):
         worst, names = max(mine, key=lambda s: s.value), sorted({s.feature for s in mine})
-        what = "missing" if worst.metric == "null_ratio" else "in categories never seen before"
+        what = "missing" if worst.metric == "null_ratio" else "in categories that the reference lacks"
         support = [f"{worst.feature}: {percent(worst.value)} of rows {what}, usually {percent(worst.expected)}"]
         subject = f"{FAULTY}: {placed(names[:4], places_of(mine, evidence.fault_places))}"
         onset = min(s.window_start for s in mine)

@@ -1,6 +1,6 @@
 """Onset: since when an episode's numbers have been out of line, which is often before the first window that alarmed.
 
-Belongs here: walking back from the first alarm. Does not: what alarms (charts.py), what an episode is (episodes.py).
+Belongs here: walking back from the first alarm, and which episodes these walks show to be one. Does not: what alarms (charts.py), what an episode is (episodes.py).
 
 The rule: windows right before the first alarm belong to the episode while the number that alarmed was itself outside what 95 % of
 reference windows keep, on the same side, and by more than its own noise; of a segment apart from the rest also its own gap. An earlier episode of the same subject, the reference, and a window without a final number
@@ -35,6 +35,29 @@ def with_onsets(episodes: Iterable[Episode], charts: Sequence[Charted], moves: M
         out.append(replace(episode, onset=_onset(episode, charts, moves, ends.get(about))) if episode.family in LEARNED else episode)
         ends[about] = episode.end
     return sorted(out, key=lambda e: (e.start, e.subject))
+
+
+def gone_on(episodes: Iterable[Episode], gap: int) -> list[Episode]:
+    """Return dated episodes of one era, those as one of which fewer windows were clear between than resolve: the later began, by its onset, at most `gap` windows after the earlier.
+
+    A number that alarmed first in the later one alarmed on the same side in the earlier.
+    """
+    out: list[Episode] = []
+    for episode in sorted(episodes, key=lambda e: (e.start, e.subject)):
+        reach = gap * (episode.signals[0].window_end - episode.signals[0].window_start)
+        before = [e for e in out if (e.subject, e.family) == (episode.subject, episode.family)]
+        if before and episode.start <= before[-1].end + reach and _are_alike(before[-1], episode):
+            out[out.index(before[-1])] = replace(episode, signals=[*before[-1].signals, *episode.signals], onset=before[-1].onset)
+        else:
+            out.append(episode)
+    return out
+
+
+def _are_alike(before: Episode, after: Episode) -> bool:
+    """Tell whether a number that alarmed first in an episode alarmed on the same side in the one before."""
+    first = after.signals[0].window_start
+    told = {(s.metric, s.feature, s.segment, _side(s)) for s in before.signals}
+    return any((s.metric, s.feature, s.segment, _side(s)) in told for s in after.signals if s.window_start == first)
 
 
 def _onset(episode: Episode, charts: Sequence[Charted], moves: Moves, not_before: datetime | None) -> datetime:

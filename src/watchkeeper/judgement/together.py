@@ -99,28 +99,35 @@ def leading(incidents: Sequence[Incident]) -> list[Incident]:
 
 
 def as_one(incident: Incident) -> Incident:
-    """Return an incident as it stands with its parts: as open as the one that is most so, as grave as the gravest, and over when all are."""
+    """Return an incident as it stands with its parts: as open as the one that is most so, as grave as the gravest, over when all are, and with the time of all but for what never was."""
     if not incident.parts:
         return incident
     every = (incident, *incident.parts)
     states = [_with_leading(i, incident) for i in every]
     state = min(states, key=_MOST_OPEN.index)
     so = next(i for i, its in zip(every, states, strict=True) if its == state)
+    real = [i for i in every if not i.is_withdrawn] or every
     ends = [i.resolved_at for i in every if i.resolved_at is not None]
     return replace(
         incident,
         state=state,
         severity=max((i.severity for i in every), key=SEVERITIES.index),
         resolved_at=max(ends) if len(ends) == len(every) else None,
-        onset_at=min(i.onset_at for i in every),
-        window_start=min(i.window_start for i in every),
-        window_end=max(i.window_end for i in every),
+        detected_at=min(i.detected_at for i in real),
+        onset_at=min(i.onset_at for i in real),
+        window_start=min(i.window_start for i in real),
+        window_end=max(i.window_end for i in real),
         silence=so.silence if state == "silenced" else None,
         why=incident.why if incident.state == state else so.why,
         closed_by=incident.closed_by if incident.state == state else so.closed_by,
         acknowledgement=incident.acknowledgement or so.acknowledgement,
         acknowledged_at=incident.acknowledged_at or so.acknowledged_at,
     )
+
+
+def whole_of(incident: Incident, incidents: Iterable[Incident]) -> Incident:
+    """Return all that is told as one with an incident, be it leading or a part, as it stands; `incidents` have their parts."""
+    return as_one(next((i for i in incidents if i.id == incident.leader), incident))
 
 
 def _with_leading(incident: Incident, first: Incident) -> str:

@@ -36,7 +36,7 @@ from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.judgement.later_causes import later_news
 from watchkeeper.judgement.newest import NEWEST
 from watchkeeper.judgement.normal import LEAST_WINDOWS
-from watchkeeper.judgement.onset import with_onsets
+from watchkeeper.judgement.onset import gone_on, with_onsets
 from watchkeeper.judgement.other_windows import unjudged_text
 from watchkeeper.judgement.promise_causes import as_told_by, told_by
 from watchkeeper.judgement.recovery import are_back
@@ -98,7 +98,7 @@ def _developments(home: Home, monitor: Monitor, found: Sequence[Judged], inciden
     believed: list[Episode] = []
     for one in found:
         mine = [e for e in _of_era(one, wait, now) if matching(incidents, e) or is_borne_out(e, one.daily)]
-        believed = across(believed, _dated(one, mine), GAP_OF_HOURS if monitor.window == "hour" else GAP)
+        believed = across(believed, _dated(one, mine), _gap(monitor))
     promised = _promises_broken(monitor, found, wait, now)
     told_of = cut([*believed, *promised], incidents)
     known = knowledge(home, monitor, found, now, now - wait)
@@ -196,9 +196,13 @@ def alarms(home: Home, monitor: Monitor, found: Sequence[Judged], *, now: dateti
 
 
 def _dated(one: Judged, found: Sequence[Episode]) -> list[Episode]:
-    """Return episodes of an era with their onsets; the own gaps of segments are read where one is of a segment."""
+    """Return episodes of an era with their onsets, as one what these show to have gone on; the own gaps of segments are read where one is of a segment."""
     moves = own_moves(one.era.monitor, one.daily) if any(e.family == "segment" for e in found) else {}
-    return with_onsets(found, one.charts, moves)
+    return gone_on(with_onsets(found, one.charts, moves), _gap(one.era.monitor))
+
+
+def _gap(monitor: Monitor) -> int:
+    return GAP_OF_HOURS if monitor.window == "hour" else GAP
 
 
 def _promises_broken(monitor: Monitor, found: Sequence[Judged], wait: timedelta, now: datetime) -> list[Episode]:

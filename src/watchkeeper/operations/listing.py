@@ -20,7 +20,7 @@ from watchkeeper.errors import UsageError
 from watchkeeper.judgement.incidents import Incident, alongside
 from watchkeeper.judgement.standing import named_version
 from watchkeeper.judgement.times import times_text, waited_for_labels
-from watchkeeper.judgement.together import as_one, leading, together_of
+from watchkeeper.judgement.together import as_one, leading, together_of, whole_of
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.cost import COST_METRICS
 from watchkeeper.measures.gap_to_rest import GAP_TO_REST
@@ -44,7 +44,7 @@ from watchkeeper.site.care import care_lines
 from watchkeeper.site.links import incident_links
 from watchkeeper.site.message import Line, incident_message, text
 from watchkeeper.site.published import incident_rows, story_of
-from watchkeeper.site.together import origin_lines
+from watchkeeper.site.together import origin_lines, whole_lines
 from watchkeeper.spelling import segment_name
 from watchkeeper.windows import Grain, Grid
 from watchkeeper.words import listed, moment_text
@@ -277,12 +277,13 @@ def told(home: Home, incident_id: str, *, now: datetime) -> str:
         channel=monitor.channel_of(one.severity, one.family) if monitor else "",
         links=_links(home, incident),
         beside=alongside(incident_id, incidents),
+        cared=whole_lines(incident, whole_of(incident, incidents), zone),
         together=together_of(incident, incidents),
     )
     cared = "".join(f"{label} {said}.\n" for label, said in [*origin_lines(one), *care_lines(one, zone)] if label != "Closed")
     lasting = f"Closed: {one.why}.\n" if one.state == "lasting" else ""
     by = f" by {one.closed_by}" if one.is_closed_by_hand else ""
-    took = _took(home, monitor, incident, events, now)
+    took = _took(home, monitor, one, events, now)
     ended = f"Resolved{by} on {moment_text(one.resolved_at, zone)}: {one.why}.\n" if one.resolved_at else lasting
     return text(message) + cared + ended + (f"{took[:1].upper()}{took[1:]}.\n" if took else "")
 

@@ -18,7 +18,7 @@ from watchkeeper.adapters.swap import write_whole
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.incidents import Incident, alongside
 from watchkeeper.judgement.silences import during
-from watchkeeper.judgement.together import as_one, leading, together_of
+from watchkeeper.judgement.together import as_one, leading, together_of, whole_of
 from watchkeeper.monitor import Monitor
 from watchkeeper.operations.bins_in_force import stored_bins
 from watchkeeper.operations.fairness import AUDITS, audits
@@ -105,6 +105,7 @@ def _write_incident(site: Site, home: Home, monitor: Monitor, incident: Incident
     signals = signals_of(incident, found.signals)
     events, links = found.events[incident.id], _looks(home, incident.model, "../", [incident])
     beside, together = alongside(incident.id, found.incidents), together_of(incident, found.incidents)
+    whole = whole_of(incident, found.incidents)
     scores = around(home, monitor, worst_signal(signals), incident, found.now)
     split = split_of(home, monitor, worst_signal(signals), incident, found.now)
     told = split_lines(monitor, split) if split else []
@@ -123,6 +124,7 @@ def _write_incident(site: Site, home: Home, monitor: Monitor, incident: Incident
             links=links,
             beside=beside,
             together=together,
+            whole=whole,
             splits=told,
             silences=silences,
         )

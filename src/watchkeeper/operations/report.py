@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.adapters.arrow_records import TIMESTAMP
+from watchkeeper.adapters.lake import among
 from watchkeeper.adapters.workspace import Home
 from watchkeeper.judgement.digest import OPEN, RESTATED, headline, lines
 from watchkeeper.judgement.digest_facts import DigestFacts
@@ -23,7 +24,7 @@ from watchkeeper.judgement.eras import compared_text, era_of
 from watchkeeper.judgement.incidents import Incident, fold
 from watchkeeper.judgement.spending import Spending
 from watchkeeper.judgement.times import Medians, medians
-from watchkeeper.judgement.together import as_one, leading, with_parts
+from watchkeeper.judgement.together import as_one, with_parts
 from watchkeeper.judgement.verdict import reason_of, within
 from watchkeeper.measures import catalogue
 from watchkeeper.measures.own import own_kpis
@@ -184,8 +185,9 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
     grid = Grid("week" if window.end - window.start > timedelta(days=2) else "day", monitor.timezone)
     whole = {s.metric: s for s in _of_period(home, monitor, grid, window, now) if not s.segment and not s.feature and s.value is not None}
     mine = pc.field("model") == monitor.model
-    told = fold(home.lake.newest(IncidentEvent, as_of=now, where=mine & (pc.field("environment") == monitor.environment)))
+    told = _known(home, mine & (pc.field("environment") == monitor.environment), now)
     incidents = [i for i in told if not i.is_withdrawn]
+    wholes = {i.id: as_one(i) for i in told}
     inside = [i for i in incidents if i.window_start < window.end and (window.start < i.window_end or i.is_open)]
     time = pc.field("window_start")
     during = (time >= pa.scalar(window.start, TIMESTAMP)) & (time < pa.scalar(window.end, TIMESTAMP))
@@ -229,13 +231,24 @@ def _facts(home: Home, monitor: Monitor, window: Window, now: datetime) -> Diges
         not_known=_not_known(monitor, whole, cost, not_judged),
         told_at=now,
         reason=reason_of(graded, found),
-        times=medians([as_one(i) for i in leading(with_parts(inside))]),
+        times=medians(list({i.leader: wholes.get(i.leader, i) for i in inside}.values())),
+        wholes=wholes,
         not_due=len({i.leader for i in (*graded, *segments) if i.is_open and _is_waiting(i, window, due, now)}),
         later=[i for i in incidents if i.is_open and i.window_start >= window.end and i.leader not in {o.leader for o in (*graded, *segments)}],
         succession=succession_by(home, era.monitor, window.end, now=now),
         compared_with=compared_text(era, last),
         moved=normal_moved(home, monitor, era, last, now=now),
     )
+
+
+def _known(home: Home, mine: pc.Expression, now: datetime) -> list[Incident]:
+    """Return the incidents of a model with their parts, those of other models too."""
+    own: list[IncidentEvent] = home.lake.newest(IncidentEvent, as_of=now, where=mine)
+    ids = list({e.incident_id for e in own})
+    parts: list[IncidentEvent] = home.lake.newest(IncidentEvent, as_of=now, where=among("part_of", ids)) if ids else []
+    others = {e.incident_id for e in parts}.difference(ids)
+    theirs = home.lake.newest(IncidentEvent, as_of=now, where=among("incident_id", others)) if others else []
+    return [i for i in with_parts(fold([*own, *theirs])) if i.id not in others]
 
 
 def _of_period(home: Home, monitor: Monitor, grid: Grid, window: Window, now: datetime) -> Iterator[Score]:

@@ -11,13 +11,13 @@ from datetime import datetime
 from watchkeeper.judgement.causes import undecided
 from watchkeeper.judgement.incidents import Incident, in_order
 from watchkeeper.judgement.times import times_text
-from watchkeeper.judgement.together import Together
+from watchkeeper.judgement.together import Together, as_one
 from watchkeeper.records import IncidentEvent, Score, Signal
 from watchkeeper.site.care import care_lines
 from watchkeeper.site.figures import Frame, figure
 from watchkeeper.site.published import story_of
 from watchkeeper.site.render import page
-from watchkeeper.site.together import name_of, origin_lines, own_text
+from watchkeeper.site.together import name_of, origin_lines, own_text, whole_lines
 from watchkeeper.story import Cause
 from watchkeeper.windows import Window
 from watchkeeper.words import counted, measured_text, metric_text, moment_text, number_text, percent, percent_interval, window_text
@@ -63,12 +63,13 @@ def incident_page(
     links: Sequence[tuple[str, str]] = (),
     beside: Sequence[Incident] = (),
     together: Together = _ALONE,
+    whole: Incident | None = None,
     splits: Sequence[str] = (),
     silences: Sequence[tuple[datetime, str]] = (),
 ) -> str:
     """Return the page; `scores` are those of the worst signal's metric in the time `shown` and the reference, `links` (text, address).
 
-    `beside` are the others of that time, `together` what is one with it, `splits` what segments explain, `silences` (moment, text) those that covered it.
+    `beside` are the others of that time, `together` what is one with it and `whole` all of that, `splits` what segments explain, `silences` (moment, text) those that covered it.
     """
     ordered = in_order(events)
     return page(
@@ -79,7 +80,7 @@ def incident_page(
         incident=incident,
         story=story_of(incident),
         timezone=frame.timezone,
-        facts=_facts(incident, frame),
+        facts=_facts(incident, whole or incident, frame),
         figure=figure(scores, frame, shown=shown),
         segments=_segments(signals),
         splits=splits,
@@ -99,16 +100,17 @@ def _named(incident: Incident) -> list[Cause]:
     return [c for c in story_of(incident).causes if c.kind != "unknown"]
 
 
-def _facts(incident: Incident, frame: Frame) -> list[tuple[str, str]]:
-    timezone = frame.timezone
+def _facts(incident: Incident, whole: Incident, frame: Frame) -> list[tuple[str, str]]:
+    timezone, one = frame.timezone, as_one(incident)
     told = [
         ("Windows out of line", window_text(incident.window_start, incident.window_end, timezone)),
-        ("Wrong since", moment_text(incident.onset_at, timezone)),
-        ("Detected", moment_text(incident.detected_at or incident.opened_at, timezone)),
-        ("Resolved", moment_text(incident.resolved_at, timezone)),
+        *whole_lines(incident, whole, timezone),
+        ("Wrong since", moment_text(one.onset_at, timezone)),
+        ("Detected", moment_text(one.detected_at or one.opened_at, timezone)),
+        ("Resolved", moment_text(one.resolved_at, timezone)),
         ("Compared with", frame.compared_with(incident.window_start)),
     ]
-    told = [*((label, text) for label, text in told if text), *_took(incident)]
+    told = [*((label, text) for label, text in told if text), *_took(one)]
     return [*told, *origin_lines(incident), *care_lines(incident, timezone), *story_of(incident).facts]
 
 

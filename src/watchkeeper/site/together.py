@@ -7,7 +7,7 @@ Belongs here: those lines, for messages, the command line and pages. Does not: w
 from watchkeeper.judgement.harm import suffers
 from watchkeeper.judgement.incidents import Incident
 from watchkeeper.judgement.together import Together
-from watchkeeper.words import counted, listed
+from watchkeeper.words import counted, listed, window_text
 
 _NAMED = 3
 
@@ -44,6 +44,12 @@ def name_of(incident: Incident, model: str) -> str:
 def origin_lines(incident: Incident) -> list[tuple[str, str]]:
     """Return (label, text) of the incident that one goes on from."""
     return [("Goes on from", f"{incident.split_from}, whose cause changed")] if incident.split_from else []
+
+
+def whole_lines(incident: Incident, whole: Incident, timezone: str) -> list[tuple[str, str]]:
+    """Return (label, text) of the time of all that is told as one with an incident, where that is another than its own."""
+    is_other = (whole.window_start, whole.window_end) != (incident.window_start, incident.window_end)
+    return [("All of it", window_text(whole.window_start, whole.window_end, timezone))] if is_other else []
 
 
 def own_text(incident: Incident) -> str:
