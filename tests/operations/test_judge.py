@@ -361,7 +361,9 @@ def test_a_promise_that_broke_on_the_days_of_an_incident_of_the_same_numbers_tel
     assert [(c.subject, c.share, c.evidence_for) for c in loss.story.causes] == [
         (whole.story.causes[0].subject, None, [f"tested for incident {whole.id}"])
     ]
-    assert loss.story.next_steps == [f"look at incident {whole.id} first, which says what to do."]
+    assert loss.story.next_steps == [
+        f"incident {whole.id} says what to do; once that is over, nothing is left to mend, and this ends with a window that keeps the promise."
+    ]
     assert whole.id not in ranks.story.to_json()
 
 

@@ -45,7 +45,9 @@ def as_told_by(own: Story, other: Story, incident_id: str) -> Story:
         when=f"{own.when} On days of incident {incident_id}: {other.headline.rstrip('.')}.",
         causes=why,
         ruled_out=[],
-        next_steps=[f"look at incident {incident_id} first, which says what to do."],
+        next_steps=[
+            f"incident {incident_id} says what to do; once that is over, nothing is left to mend, and this ends with a window that keeps the promise."
+        ],
     )
 
 
