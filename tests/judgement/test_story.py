@@ -10,6 +10,7 @@ from watchkeeper.judgement.apart import rest_of
 from watchkeeper.judgement.error_changes import ErrorChange
 from watchkeeper.judgement.evidence import SegmentShare
 from watchkeeper.judgement.leads import lead_of
+from watchkeeper.judgement.places import concentrated
 from watchkeeper.judgement.spans import during_text, span_text
 from watchkeeper.judgement.story import ending, story
 from watchkeeper.judgement.traces import Traces
@@ -137,6 +138,11 @@ def test_a_number_that_segments_do_not_have_has_the_worst_by_another_and_not_in_
     said = told(low, how=evidence(low, segments=[COAST], missed=None, moved=None), about=monitor(task="regression"))
     assert said.headline == "R² 0.200 on Mon 13 January, 0.900 on a typical day"
     assert said.facts[-1][0] == "Worst"
+
+
+def test_what_a_segment_is_short_of_is_no_excess():
+    short = SegmentShare("channel=app", -0.2, observed=0.0, expected=0.2, share_of_rows=0.3, share_of_excess=0.98)
+    assert concentrated(evidence(segments=[short])) == "; channel=app accounts for 98 % of the shortfall"
 
 
 def test_a_segment_that_fails_alone():

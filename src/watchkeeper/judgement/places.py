@@ -34,7 +34,7 @@ def worst_of(evidence: Evidence) -> list[SegmentShare]:
 def concentrated(evidence: Evidence, metric: str = "") -> str:
     """Name the segment that most of an excess (of a rate, else of `metric`) comes from."""
     found = carrier(evidence)
-    return f"; {found.segment} accounts for {_of_excess(found)} of the excess" if found is not None and found.metric == metric else ""
+    return f"; {found.segment} accounts for {_of_excess(found)}" if found is not None and found.metric == metric else ""
 
 
 def carrier(evidence: Evidence) -> SegmentShare | None:
@@ -63,13 +63,14 @@ def _value(segment: str) -> str:
 
 
 def _of_excess(segment: SegmentShare) -> str:
-    if segment.share_of_excess > _MORE_THAN_ALL:
-        return "more than all"
-    return "all" if segment.share_of_excess >= _ALL else percent(segment.share_of_excess)
+    """Return a segment's part in words; of a rate that is lower than expected it is one of a shortfall."""
+    what = "shortfall" if not segment.metric and segment.observed < segment.expected else "excess"
+    share = percent(segment.share_of_excess) if segment.share_of_excess < _ALL else "all"
+    return f"{'more than all' if segment.share_of_excess > _MORE_THAN_ALL else share} of the {what}"
 
 
 def _segment_text(monitor: Monitor, segment: SegmentShare, name: str) -> str:
-    shares = f"{percent(segment.share_of_rows)} of rows and {_of_excess(segment)} of the excess"
+    shares = f"{percent(segment.share_of_rows)} of rows and {_of_excess(segment)}"
     if not segment.metric:
         return f"{name}, {percent(segment.observed)} against {percent(segment.expected)} expected, {shares}"
     found, pair = catalogue.find(segment.metric, monitor.task), (segment.observed, segment.expected)
