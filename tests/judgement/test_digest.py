@@ -473,9 +473,9 @@ def test_what_lasts_without_harm_is_said_a_last_time():
     last = replace(signal("spread", 0.4, family="covariate", feature="weight_kg"), reason=SETTLED)
     one = said(facts(notices=[moved, last]))["Data"]
     assert "Inputs differ from the reference (price, weight_kg)" in one
-    assert "That of weight_kg lasts and did no harm: from here on it is compared with how it has been since." in one
+    assert "That of weight_kg lasts and no KPI paged: from here on it is compared with how it has been since." in one
     both = said(facts(notices=[replace(moved, reason=SETTLED), last]))["Data"]
-    assert "That of price, weight_kg lasts and did no harm: from here on they are compared with how they have been since." in both
+    assert "That of price, weight_kg lasts and no KPI paged: from here on they are compared with how they have been since." in both
 
 
 def test_what_lasts_and_is_no_input_is_named_in_words():
@@ -484,8 +484,14 @@ def test_what_lasts_and_is_no_input_is_named_in_words():
         for metric, feature in [("low_confidence_ratio", ""), ("psi", "@score"), ("loc", "age"), ("correlation", "price*weight_kg")]
     ]
     data = said(facts(notices=[replace(s, reason=SETTLED) for s in lasting]))["Data"]
-    assert "That of age, price and weight_kg, the low confidence ratio, the model's own scores lasts and did no harm: from here on they are" in data
+    assert "That of age, price and weight_kg, the low confidence ratio, the model's own scores lasts and no KPI paged: from here on they are" in data
     assert "@" not in data
+
+
+def test_missing_values_that_are_too_few_to_page_are_named_with_how_many():
+    some = [replace(signal("null_ratio", share, family="data", feature="age"), level="notice") for share in (0.024, 0.035)]
+    data = said(facts(notices=some))["Data"]
+    assert data.endswith(" Missing more often than in the reference: age (up to 4 % of rows, usually 0 %): a notice.")
 
 
 def test_a_burst_of_unsure_scores_and_longer_waits_are_told_by_their_largest():

@@ -27,14 +27,25 @@ def data_text(facts: DigestFacts) -> str:
     moved = sorted({s.feature for s in facts.notices if s.metric in _OF_SHAPE and not s.feature.startswith("@")})
     if moved:
         said += f" Inputs differ from the reference ({_some(moved)}): a notice, no alarm."
-    if lasting := sorted({_about(s) for s in facts.notices if s.reason.endswith(SETTLED)}):
-        it, is_, was = ("it", "is", "has been") if len(lasting) == 1 else ("they", "are", "have been")
-        said += f" That of {_some(lasting)} lasts and did no harm: from here on {it} {is_} compared with how {it} {was} since."
-    said += _hidden(facts)
+    said += _missing(facts) + _hidden(facts) + _settled(facts)
     if facts.scores_moved:
         worst = max((s for s in facts.notices if s.metric == "psi" and s.feature == "@score"), key=lambda s: s.value)
         said += f" The model's own scores differ from the reference (PSI up to {number_text(worst.value)}, usually {number_text(worst.expected)}): a notice."
     return said + _risen(facts)
+
+
+def _settled(facts: DigestFacts) -> str:
+    """Say of what of that lasts and is told here a last time."""
+    lasting = sorted({_about(s) for s in facts.notices if s.reason.endswith(SETTLED)})
+    it, is_ = ("it", "is") if len(lasting) == 1 else ("they", "are")
+    was = "has been" if len(lasting) == 1 else "have been"
+    return f" That of {_some(lasting)} lasts and no KPI paged: from here on {it} {is_} compared with how {it} {was} since." if lasting else ""
+
+
+def _missing(facts: DigestFacts) -> str:
+    """Say of which inputs more values are missing than in the reference, too few to page."""
+    found = [f"{metric_text('', s.feature)} (up to {percent(s.value)} of rows, usually {percent(s.expected)})" for s in _worst(facts, "null_ratio")]
+    return f" Missing more often than in the reference: {_some(found)}: a notice." if found else ""
 
 
 def _about(signal: Signal) -> str:
