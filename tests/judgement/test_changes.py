@@ -101,7 +101,7 @@ def test_a_version_in_the_data_is_evidence_although_nobody_recorded_it():
     [found] = causes(seen(came()))
     assert (found.kind, found.subject, found.onset, found.share) == ("release", "release v2 in place of v1, seen in the data", MONDAY, None)
     assert found.evidence_for == ["its rows began as the first bad window began", "100 % of the rows since then are of v2"]
-    assert found.evidence_against == ["coincidence in time alone: no window has rows of both versions"]
+    assert found.evidence_against == ["coincidence in time alone: no window has rows enough of both versions"]
 
 
 def test_a_version_that_does_worse_in_the_same_windows_accounts_for_its_share():

@@ -291,7 +291,7 @@ def test_a_version_that_comes_with_the_trouble_is_named_although_nobody_recorded
     [release] = [c for c in one.story.causes if c.kind == "release"]
     assert (release.subject, release.onset, release.share) == ("release 2 in place of 1, seen in the data", BEGIN + 21 * DAY, None)
     assert release.evidence_for == ["its rows began as the first bad window began", "100 % of the rows since then are of 2"]
-    assert release.evidence_against == ["coincidence in time alone: no window has rows of both versions"]
+    assert release.evidence_against == ["coincidence in time alone: no window has rows enough of both versions"]
     assert not any("release" in said for said in [*one.story.ruled_out, *one.story.not_measured])
 
 

@@ -116,7 +116,7 @@ def _with_rows(evidence: Evidence, cause: Cause, came: Came) -> Cause:
 
 def _at_once(came: Came) -> str:
     if came.ours is None or came.theirs is None:
-        return "no window has rows of both versions"
+        return "no window has rows enough of both versions"
     ours, theirs = (measured_text(s.value, s.low, s.high, s.unit) for s in (came.ours, came.theirs))
     about = metric_text(came.ours.metric, segment=came.ours.segment)
     return f"in the windows that have both, {about} is {ours} with {came.version} and {theirs} with {listed(came.before)}"
