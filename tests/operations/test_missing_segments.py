@@ -81,13 +81,14 @@ def test_rows_that_come_under_another_value_which_is_there_already(make_home):
     assert cause.share == pytest.approx(1.0, abs=0.35)
 
 
-@pytest.mark.parametrize("change", [renamed, in_new_places])
-def test_a_value_that_is_renamed_pages_once_as_new_categories_and_what_is_gone_is_named(make_home, change):
+@pytest.mark.parametrize(("change", "names"), [(renamed, "depot=East"), (in_new_places, "depot=east-2 and depot=east-1")])
+def test_a_value_that_is_renamed_pages_once_as_new_categories_and_what_is_gone_and_what_is_new_is_named(make_home, change, names):
     home = make_home(PARCELS)
     parcels_days(home.root, FIRST, BACK, change=dict.fromkeys(range(GONE, BACK), change))
     watch(home, now=BEGIN + BACK * DAY + DAY / 2)
     [one] = fold(home.lake.newest(IncidentEvent))
     assert one.subject == "new categories"
+    assert one.story.causes[0].evidence_for[0] == f"new there: {names}"
     assert "depot=east had no rows then, so these may be theirs" in one.story.causes[0].evidence_for
 
 

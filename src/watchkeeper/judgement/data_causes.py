@@ -17,6 +17,8 @@ from watchkeeper.records import Signal
 from watchkeeper.story import Cause
 from watchkeeper.words import listed
 
+_NAMED = 4
+
 
 def of_faults(
     signals: Sequence[Signal],
@@ -26,6 +28,7 @@ def of_faults(
     odd: Sequence[Odd] = (),
     places: Mapping[str, FaultPlace] | None = None,
     gone: Sequence[str] = (),
+    come: Sequence[str] = (),
 ) -> list[Cause]:
     """Return the cause of a data incident: which features lost their values together, and so come from one source, and in which segment (`places`); of those that failed later one more each.
 
@@ -36,17 +39,20 @@ def of_faults(
         return [_of_missing(signals, set_aside, refused)]
     if signals[0].metric == EXCHANGED:
         return of_codes(signals, timezone)
-    return [replace(_of_features(mine, odd, places or {}, gone), is_later=n > 0) for n, mine in enumerate(begun_together(signals))]
+    return [replace(_of_features(mine, odd, places or {}, gone, come), is_later=n > 0) for n, mine in enumerate(begun_together(signals))]
 
 
-def _of_features(signals: Sequence[Signal], odd: Sequence[Odd], places: Mapping[str, FaultPlace], gone: Sequence[str]) -> Cause:
+def _of_features(signals: Sequence[Signal], odd: Sequence[Odd], places: Mapping[str, FaultPlace], gone: Sequence[str], come: Sequence[str]) -> Cause:
     """Return the fault of features that failed together."""
     features = sorted({s.feature for s in signals})
     together = "they failed together, so look at their common source" if len(features) > 1 else "it failed alone, so look at this column first"
     worst = max(signals, key=lambda s: s.value)
     what = {"null_ratio": "missing values", BROKEN: "values not as the suite expects"}.get(worst.metric, "unknown categories")
     mine = [name for name in gone if name.partition("=")[0] in features]
-    had = [f"{listed(mine)} had no rows then, so these may be theirs"] if mine else []
+    new = [name for name in come if name.partition("=")[0] in features]
+    also = f" and {len(new) - _NAMED} more" if len(new) > _NAMED else ""
+    had = [f"new there: {listed(new[:_NAMED]) if not also else ', '.join(new[:_NAMED])}{also}"] if new else []
+    had += [f"{listed(mine)} had no rows then, so these may be theirs"] if mine else []
     support = [*(o.text for o in odd if o.feature in features), *had, together]
     onset = min(s.window_start for s in signals)
     return Cause(

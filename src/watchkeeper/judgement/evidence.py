@@ -92,7 +92,7 @@ class Evidence:
     `bad_observed` and `bad_gap` are the rate and the gap over the windows that were out of line, where others lie between: causes are of these.
     `rest` is the gap of all rows that are not of the segment it is about; `whole` the leading number over all its windows, where that is a mean of rows; `traces` what the rows of its bad windows show; `service` figures of the
     service over these, by metric and place; `volume` the rows of such a window, and the median and the most of one in the weeks before;
-    `fault_places` the segment that nearly all missing values, or new categories, of a feature are of, by metric and feature; `noticed` the notices about
+    `fault_places` the segment that nearly all missing values, or new categories, of a feature are of, by metric and feature; `gone` the segments of faulty columns that have no rows any more, `come` those that the reference has none of; `noticed` the notices about
     inputs in the same windows; `parted` the first of those about pairs of inputs that no longer go together (parted.py); `unalarmed` what its windows tell that raised no alarm; `beginning` the evidence of the windows before something else began, where it did while the episode went on.
     """
 
@@ -134,6 +134,7 @@ class Evidence:
     refused: list[Refused] = field(default_factory=list)
     arrived: Sequence[Arrived] = ()
     gone: Sequence[str] = ()
+    come: Sequence[str] = ()
     changes: list[Change] = field(default_factory=list)
     versions: Versions | None = None
     succession: Succession | None = None

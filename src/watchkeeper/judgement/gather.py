@@ -28,7 +28,7 @@ from watchkeeper.judgement.evidence import (
 )
 from watchkeeper.judgement.fault_places import FaultPlace
 from watchkeeper.judgement.leads import lead_of
-from watchkeeper.judgement.missing_segments_story import arrived_instead, gone_since
+from watchkeeper.judgement.missing_segments_story import arrived_instead, come_since, gone_since
 from watchkeeper.judgement.moves import drift_between, moved_features
 from watchkeeper.judgement.parted import parted_since
 from watchkeeper.judgement.service_story import SERVICE_EVIDENCE
@@ -140,6 +140,7 @@ def evidence_of(monitor: Monitor, episode: Episode, known: Known, pooled: Pooled
         refused=known.refused(Window(start, episode.end), source),
         arrived=arrived_instead(episode.signals, windows_out_of_line(episode), known.scores) if missing else (),
         gone=gone_since(episode.signals, windows_out_of_line(episode), known.scores) if episode.family == "data" and not missing else (),
+        come=come_since(monitor.reference_span, episode.signals, windows_out_of_line(episode), known.scores) if episode.family == "data" else (),
         changes=known.changes_near(episode),
         versions=known.versions(episode) if episode.family != "data" else None,
         succession=known.succession(episode.end) if episode.family not in ("data", "target") else None,

@@ -109,6 +109,21 @@ def gone_since(signals: Sequence[Signal], windows: Sequence[Window], scores: pa.
     return sorted(name for name, starts in before.items() if name not in there and len(starts) > _HALF * most)
 
 
+def come_since(reference: tuple[datetime, datetime] | None, signals: Sequence[Signal], windows: Sequence[Window], scores: pa.Table) -> list[str]:
+    """Return the segments, most rows first, that the bad windows of columns with new categories have and no window of the reference: they are these categories."""
+    columns = {s.feature for s in signals if s.metric == "unseen_ratio" and s.feature}
+    if reference is None or not columns:
+        return []
+    rows = of_columns(scores.filter((pc.field("metric") == "rows") & (pc.field("value") > 0)), columns)
+    known, now = set[str](), defaultdict[str, float](float)
+    for name, start, value in zip(*(rows.column(c).to_pylist() for c in ("segment", "window_start", "value")), strict=True):
+        if start < reference[1]:
+            known.add(name)
+        elif name.partition("=")[2] not in (NULL, REST) and any(start in w for w in windows):
+            now[name] += value
+    return sorted((name for name in now if name not in known), key=lambda name: (-now[name], name))
+
+
 def _rows_of(columns: Collection[str], onset: datetime, scores: pa.Table) -> Iterator[tuple[str, datetime, float]]:
     """Yield the segments of some columns, when windows of the 56 days before an onset and since start, and their rows."""
     kind = scores.schema.field("window_start").type

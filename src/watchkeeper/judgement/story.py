@@ -67,7 +67,9 @@ def _of_data(monitor: Monitor, episode: Episode, evidence: Evidence) -> list[Cau
     if episode.subject == MISSING_SEGMENTS:
         return [cause_of_missing_segments(episode.signals, evidence.set_aside, evidence.refused, evidence.arrived)]
     places = places_of(episode.signals, evidence.fault_places)
-    return of_faults(episode.signals, evidence.set_aside, evidence.refused, monitor.timezone, evidence.traces.odd, places, evidence.gone)
+    return of_faults(
+        episode.signals, evidence.set_aside, evidence.refused, monitor.timezone, evidence.traces.odd, places, evidence.gone, evidence.come
+    )
 
 
 def _ailment(evidence: Evidence, found: Sequence[Cause]) -> str:
