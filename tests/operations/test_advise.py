@@ -112,12 +112,17 @@ def test_idle_gpus_with_room_in_latency_may_be_fewer_and_the_saving_is_that_of_t
     assert (found.evidence["gpus_held_alone"], found.evidence["gpus_alone_busy_peak"]) == (pytest.approx(4.0), pytest.approx(1.2))
 
 
+def forget(home: Home, readings: str) -> None:
+    """Remove readings of GPUs, as a condition of SQL."""
+    table = home.lake.table(GpuSample.TABLE)
+    assert table is not None
+    table.delete(readings)
+
+
 def test_a_saving_is_by_the_days_that_were_read_and_says_how_many_these_are(farm):
     home = farm(service={"latency_limit": 300})
     serve(home, 4, 0.3)
-    table = home.lake.table(GpuSample.TABLE)
-    assert table is not None
-    table.delete("sampled_at > '2025-03-05' AND sampled_at <= '2025-03-10'")
+    forget(home, "sampled_at > '2025-03-05' AND sampled_at <= '2025-03-10'")
     latency(home, 120.0)
     found = told(home)["scale_down"]
     assert (found.evidence["days"], found.evidence["days_unread"]) == (9, 5)
@@ -158,9 +163,7 @@ def test_of_unlike_gpus_the_cheapest_is_what_is_saved(farm):
 def test_a_gpu_that_followed_another_is_not_one_too_many(farm):
     home = farm(service={"latency_limit": 300})
     serve(home, 2, 0.2)
-    table = home.lake.table(GpuSample.TABLE)
-    assert table is not None
-    table.delete("(device = 0 AND sampled_at <= '2025-03-10') OR (device = 1 AND sampled_at > '2025-03-10')")
+    forget(home, "(device = 0 AND sampled_at <= '2025-03-10') OR (device = 1 AND sampled_at > '2025-03-10')")
     latency(home, 120.0)
     assert told(home)["scale_down"].text == "1.00 GPUs are held in the mean: there is none to do without."
 

@@ -92,8 +92,10 @@ def with_paths(rows: pa.Table, wanted: Collection[str]) -> pa.Table:
     >>> with_paths(pa.table({"request": [{"id": 7}, None]}), ["request.id", "request.time"]).column_names
     ['request', 'request.id']
     """
-    for path in sorted(set(wanted) - set(rows.column_names)):
-        found = _inside(rows, path)
+    absent = sorted(set(wanted) - set(rows.column_names))
+    opened = _opened(rows, absent)
+    for path in absent:
+        found = _inside(opened, path)
         if found is not None:
             rows = rows.append_column(path, found)
     return rows
@@ -104,22 +106,28 @@ def _inside(rows: pa.Table, path: str) -> pa.ChunkedArray | None:
     steps = path.split(".")
     for first in range(1, len(steps)):
         name = ".".join(steps[:first])
-        column = _objects(rows.column(name)) if name in rows.column_names else None
-        if column is not None:
+        if name in rows.column_names and pa.types.is_struct(rows.schema.field(name).type):
+            column = rows.column(name)
             inner = pa.Table.from_arrays([pc.struct_field(column, [i]) for i in range(column.type.num_fields)], names=[f.name for f in column.type])
             rest = ".".join(steps[first:])
-            return inner.column(rest) if rest in inner.column_names else _inside(inner, rest)
+            return inner.column(rest) if rest in inner.column_names else _inside(_opened(inner, [rest]), rest)
     return None
 
 
-def _objects(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Return a column of objects, or of text in which some are written; None where it has none."""
-    if pa.types.is_struct(column.type):
-        return column
+def _opened(rows: pa.Table, paths: Collection[str]) -> pa.Table:
+    """Return rows with objects that are written as text as such, in the columns in which paths begin."""
+    for name in rows.column_names:
+        if any(path.startswith(f"{name}.") for path in paths):
+            rows = rows.set_column(rows.column_names.index(name), name, _objects(rows.column(name)))
+    return rows
+
+
+def _objects(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the objects of a column of text in which some are written; any other column as it is."""
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        return None
+        return column
     found = column_of([_object(text) for text in column.to_pylist()])
-    return pa.chunked_array([found]) if pa.types.is_struct(found.type) else None
+    return pa.chunked_array([found]) if pa.types.is_struct(found.type) else column
 
 
 def _object(text: str | None) -> dict[str, Any] | None:

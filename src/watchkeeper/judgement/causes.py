@@ -51,9 +51,9 @@ def causes(evidence: Evidence) -> list[Cause]:
     """
     if evidence.lead.family == "service":
         return of_service(evidence)
-    found = with_later(evidence, with_parted(evidence, _of_beginning(evidence)))
+    found = with_later(evidence, _of_beginning(evidence))
     first = of_the_beginning(evidence, found)
-    return found if first is None else with_later(evidence, with_parted(evidence, _of_beginning(first)))
+    return found if first is None else with_later(evidence, _of_beginning(first))
 
 
 def _of_beginning(evidence: Evidence) -> list[Cause]:
@@ -71,7 +71,7 @@ def _of_beginning(evidence: Evidence) -> list[Cause]:
     before = [*data, *changes] if moved is None else _moved_by(evidence, moved, data, changes)
     found = [*before, *(of_places(evidence, others) if not spoilt and moved is None and not by_errors else others)]
     hardware = [*of_strains(evidence), *of_one_host(evidence)]
-    return [*spoilt, *sorted([*hardware, *found], key=lambda c: -_weight(c))]
+    return with_parted(evidence, [*spoilt, *sorted([*hardware, *found], key=lambda c: -_weight(c))])
 
 
 def _of_other_rows(evidence: Evidence, data: Sequence[Cause]) -> list[Cause]:

@@ -19,6 +19,7 @@ from watchkeeper.judgement.panels import Series, row_medians, series
 from watchkeeper.judgement.policy import LEAST_RUN_DAYS, Rule, level_of_family, rules_of
 from watchkeeper.judgement.season import on_calendar
 from watchkeeper.monitor import Monitor
+from watchkeeper.records import Signal
 from watchkeeper.stats.detectors import e_detector
 from watchkeeper.stats.testing import benjamini_hochberg
 
@@ -63,6 +64,10 @@ class Charted:
             return centre, low, high
         by, mean, half = self.settled.is_settled[j], self.settled.centre[j], self.settled.half[j]
         return np.where(by, mean, centre), np.where(by, mean - half, low), np.where(by, mean + half, high)
+
+    def is_of(self, signal: Signal) -> bool:
+        """Tell whether a signal is of this chart: a number may page by one rule and be noticed by another."""
+        return (self.series.rule.metric, self.series.rule.level) == (signal.metric, signal.level)
 
     @property
     def is_calibrated(self) -> NDArray[np.bool_]:

@@ -64,12 +64,7 @@ def _onset(episode: Episode, charts: Sequence[Charted], moves: Moves, not_before
     first = [s for s in episode.signals if s.window_start == episode.signals[0].window_start]
     if any(s.rule == NEWEST for s in first):
         return first[0].window_start  # what came at once in the newest rows did not begin hours ago
-    about = [
-        (signal, chart)
-        for signal in first
-        for chart in charts
-        if (chart.series.rule.metric, chart.series.rule.level) == (signal.metric, signal.level)
-    ]
+    about = [(signal, chart) for signal in first for chart in charts if chart.is_of(signal)]
     earliest = min([first[0].window_start, *(_walked(signal, chart, moves) for signal, chart in about)])
     opposed = (_opposed(signal, chart) for signal, chart in about if _keeps_its_side(signal, episode))
     return max([earliest, *(end for end in (not_before, *opposed) if end is not None)])

@@ -28,14 +28,7 @@ def are_back(charts: Sequence[Charted], run: Sequence[Signal], quiet: Sequence[d
     if len(quiet) < CLEAR:
         return False
     lead = min(run, key=lambda s: (s.p, s.window_start))
-    chart = next(
-        (
-            c
-            for c in charts
-            if (c.series.rule.metric, c.series.rule.level) == (lead.metric, lead.level) and (lead.feature, lead.segment) in c.series.names
-        ),
-        None,
-    )
+    chart = next((c for c in charts if c.is_of(lead) and (lead.feature, lead.segment) in c.series.names), None)
     if chart is None:
         return True
     j, side = chart.series.names.index((lead.feature, lead.segment)), float(np.sign(lead.value - lead.expected))

@@ -64,9 +64,8 @@ def _of_labels(monitor: Monitor, environment: str, scores: pa.Table, now: dateti
         else:
             yield _signal(monitor, environment, row, usual, chance, now)
     of_one_length = scores.filter(pc.field("grain") == monitor.window)
-    columns = [s for s in monitor.segments if "&" not in s]
     rows = {start: float(row["n"] or 0.0) for start, row in most_came.items()}
-    for found in missed_labels(columns, of_one_length, [row["window_start"] for row in reference], rows):
+    for found in missed_labels(monitor.segments, of_one_length, [row["window_start"] for row in reference], rows):
         row = most_came[found.start] | {"segment": found.segment, "value": found.share, "n": found.rows}
         yield _signal(monitor, environment, row, found.usual, found.chance, now)
 
@@ -93,7 +92,7 @@ def _of_segments(
     rows, at = _counted(monitor, windows)
     whole = Whole([row["window_start"] for row in windows], at, rows, len(reference))
     may_be_late = [now < row["window_end"] + 2 * (row["window_end"] - row["window_start"]) for row in windows]
-    for found in missed_segments([s for s in monitor.segments if "&" not in s], counted, whole, may_be_late):
+    for found in missed_segments(monitor.segments, counted, whole, may_be_late):
         row = windows[found.at] | {"segment": found.segment, "value": found.value}
         yield _signal(monitor, environment, row, found.like, found.chance, now)
 
